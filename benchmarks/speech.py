@@ -1,0 +1,60 @@
+"""The speech that is measured: a folder of WAV or FLAC files with `refs.txt`, a line `NAME|TEXT` each.
+
+`SPEECH` names the folder. Without it the clips of pytest-audioeval serve, English only.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from transcription.media import find_ffmpeg
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Clip:
+    path: Path
+    text: str
+    seconds: float
+
+
+def clips() -> list[Clip]:
+    folder = Path(os.environ.get("SPEECH") or ROOT.parent / "shared" / "speech")
+    found = _with_references(folder) if (folder / "refs.txt").exists() else _of_package()
+    return [Clip(path, text, len(pcm(path)) / 32_000) for path, text in found]
+
+
+def long_recording(parts: list[Clip], seconds: float, target: Path) -> Clip:
+    """The clips one after another, again and again, until `seconds` are full."""
+    data, texts = bytearray(), []
+    while len(data) < seconds * 32_000:
+        part = parts[len(texts) % len(parts)]
+        data += pcm(part.path) + bytes(16_000)
+        texts.append(part.text)
+    command = [find_ffmpeg(), "-v", "error", "-y", "-f", "s16le", "-ar", "16000", "-ac", "1", "-i", "pipe:0", target]
+    subprocess.run(command, input=bytes(data), check=True)
+    return Clip(target, " ".join(texts), len(data) / 32_000)
+
+
+def pcm(path: Path) -> bytes:
+    """16 kHz mono s16le."""
+    command = [find_ffmpeg(), "-v", "error", "-i", path, "-f", "s16le", "-ar", "16000", "-ac", "1", "pipe:1"]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def _with_references(folder: Path) -> list[tuple[Path, str]]:
+    lines = [line.split("|", 1) for line in (folder / "refs.txt").read_text().splitlines() if "|" in line]
+    return [(next(folder.glob(f"{name}.*")), text) for name, text in lines]
+
+
+def _of_package() -> list[tuple[Path, str]]:
+    package = importlib.util.find_spec("pytest_audioeval")
+    assert package is not None
+    assert package.submodule_search_locations
+    folder = Path(package.submodule_search_locations[0]) / "samples" / "audio" / "en"
+    return [(path, path.with_suffix(".txt").read_text()) for path in sorted(folder.glob("*.wav"))]

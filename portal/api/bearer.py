@@ -1,0 +1,14 @@
+"""`Authorization: Bearer KEY`, the same way for every API."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from tenants import apikeys
+from tenants.access import Actor
+
+
+def actor_of(request: HttpRequest) -> Actor | None:
+    """The actor of the key a request carries; None without a valid one."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return apikeys.authenticate(secret.strip()) if scheme.lower() == "bearer" else None

@@ -1,0 +1,57 @@
+"""What the native API says of a recording: times in UTC, durations in seconds, links as paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+
+from portal.live import place_of
+from transcription.exports import WRITERS, spoken_language
+from transcription.failures import reason_for_people
+from transcription.models import Lane, Recording, Status, Transcription
+
+
+def recording_fields(recording: Recording, with_place: bool = True) -> dict[str, Any]:
+    """`with_place` asks for the place in the queue, which costs queries: not in lists."""
+    latest = recording.latest
+    return {
+        "id": str(recording.id),
+        "name": recording.name,
+        "source": recording.source,
+        "created_at": recording.created_at.isoformat(),
+        "duration_seconds": recording.duration_seconds,
+        "bytes": recording.bytes,
+        "format": recording.format,
+        "transcription": transcription_fields(latest, with_place) if latest else None,
+    }
+
+
+def transcription_fields(row: Transcription, with_place: bool = True) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "status": row.status,
+        "percent": row.percent,
+        "task": row.task,
+        "model": row.model,
+        "language": spoken_language(row) or None,
+        "lane": Lane(row.lane).label,
+        "created_at": row.created_at.isoformat(),
+        "finished_at": row.finished_at.isoformat() if row.finished_at else None,
+        "processing_seconds": row.processing_seconds,
+        "queue": place_of(row) if with_place else None,
+        "error": _error(row),
+        "transcripts": _links(row),
+    }
+
+
+def _error(row: Transcription) -> dict[str, str] | None:
+    if row.status != Status.FAILED:
+        return None
+    return {"code": row.error_code, "message": reason_for_people(row.error_code)}
+
+
+def _links(row: Transcription) -> dict[str, str] | None:
+    if row.status != Status.COMPLETED:
+        return None
+    return {name: reverse("native_transcript", args=[row.recording_id, name]) for name in WRITERS}

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from rest_framework.views import APIView
+
+from portal.api import bearer
+from tenants import scope
+from tenants.access import Actor
+
+
+class TenantView(APIView):
+    """A DRF view that runs with its key's tenant bound."""
+
+    @property
+    def actor(self) -> Actor:
+        """Behind KeyPermission there is always one."""
+        actor = self.request.user
+        assert isinstance(actor, Actor)
+        return actor
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+        actor = bearer.actor_of(request)
+        request.actor = actor  # type: ignore[attr-defined]
+        if actor is None:
+            return super().dispatch(request, *args, **kwargs)
+        with scope.bound(actor.tenant.id):
+            return super().dispatch(request, *args, **kwargs)

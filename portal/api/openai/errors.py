@@ -1,0 +1,62 @@
+"""OpenAI's error body: all four keys, always."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.http import JsonResponse
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+
+from portal.receive import UploadRefused
+from transcription.intake import Refused
+from transcription.options import InvalidOption
+
+NO_RETRY = {"x-should-retry": "false"}
+
+
+@dataclass(eq=False)
+class ApiError(Exception):
+    """An answer that is not a transcript. `headers` may tell the SDK whether to try again."""
+
+    status: int
+    message: str
+    type: str = "invalid_request_error"
+    param: str | None = None
+    code: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> dict[str, dict[str, str | None]]:
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+    def response(self) -> JsonResponse:
+        return JsonResponse(self.body, status=self.status, headers=self.headers)
+
+
+def invalid_key() -> ApiError:
+    message = _("Incorrect API key provided. Send a live key as `Authorization: Bearer KEY`.")
+    return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+
+
+def of_upload(refused: UploadRefused) -> ApiError:
+    match refused.code:
+        case "too_large":
+            message = _("The file is larger than the limit of %(limit)s.") % {"limit": filesizeformat(refused.limit)}
+            return ApiError(413, message, param="file", code="file_too_large")
+        case "no_file":
+            return ApiError(400, _("The field `file` is missing."), param="file", code="missing_required_parameter")
+    return ApiError(400, str(refused), code="invalid_body")
+
+
+def of_option(invalid: InvalidOption) -> ApiError:
+    status = 404 if invalid.code == "model_not_found" else 400
+    return ApiError(status, str(invalid), param=invalid.param, code=invalid.code)
+
+
+def of_refusal(refused: Refused) -> ApiError:
+    """A full month is what OpenAI's SDKs know as insufficient_quota: 429, and no retry."""
+    if refused.code == "quota_monthly_seconds":
+        headers = NO_RETRY | ({"x-quota-resets-at": refused.resets_at.isoformat()} if refused.resets_at else {})
+        return ApiError(429, refused.message, "insufficient_quota", None, "insufficient_quota", headers)
+    return ApiError(refused.status, refused.message, param="file", code=refused.code, headers=NO_RETRY)

@@ -1,0 +1,158 @@
+"""OpenAI's audio endpoints: a program changes its base URL and its key, nothing else.
+
+The views are asynchronous: a waiting request holds no thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+
+from portal.api import bearer, waiting
+from portal.api.openai import bodies, errors, parameters
+from portal.api.openai.errors import ApiError
+from portal.api.openai.parameters import Parameters
+from portal.receive import UploadRefused, received
+from tenants import scope
+from tenants.access import Actor
+from transcription import catalogue, intake
+from transcription.failures import reason_for_people
+from transcription.intake import Refused
+from transcription.models import Status, Task, Transcription
+
+log = logging.getLogger(__name__)
+View = Callable[..., Awaitable[HttpResponseBase]]
+KEEP_ALIVE = b": waiting\n\n"
+MODELS_CREATED = 1_663_718_400  # Whisper's release, 21 September 2022
+
+
+def endpoint(method: str) -> Callable[[View], View]:
+    """A view that a key opens, with OpenAI's error bodies for everything that can go wrong."""
+
+    def decorate(view: View) -> View:
+        @csrf_exempt
+        @wraps(view)
+        async def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                if request.method != method:
+                    raise ApiError(405, _("Use %(method)s here.") % {"method": method}, headers={"Allow": method})
+                actor = await sync_to_async(bearer.actor_of)(request)
+                if actor is None:
+                    raise errors.invalid_key()
+                return await view(request, actor, *args, **kwargs)
+            except ApiError as error:
+                return error.response()
+            except PermissionDenied as denied:
+                return ApiError(403, str(denied), code="insufficient_permissions").response()
+            except Exception:
+                log.exception("The API failed on %s", request.path)
+                message = _("The server had an error. Please try again, or tell us the x-request-id.")
+                return ApiError(500, message, "server_error", code="server_error").response()
+
+        return answered
+
+    return decorate
+
+
+@endpoint("POST")
+async def transcriptions(request: HttpRequest, actor: Actor) -> HttpResponseBase:
+    return await _create(request, actor, Task.TRANSCRIBE)
+
+
+@endpoint("POST")
+async def translations(request: HttpRequest, actor: Actor) -> HttpResponseBase:
+    return await _create(request, actor, Task.TRANSLATE)
+
+
+@endpoint("GET")
+async def models(request: HttpRequest, actor: Actor) -> HttpResponseBase:
+    return JsonResponse({"object": "list", "data": [_model(name) for name in ("whisper-1", *_offered())]})
+
+
+@endpoint("GET")
+async def model(request: HttpRequest, actor: Actor, name: str) -> HttpResponseBase:
+    if catalogue.resolve_model(name) is None:
+        message = _("The model “%(name)s” does not exist here.") % {"name": name[:80]}
+        raise ApiError(404, message, param="model", code="model_not_found")
+    return JsonResponse(_model(name))
+
+
+async def _create(request: HttpRequest, actor: Actor, task: str) -> HttpResponseBase:
+    try:
+        upload = received(request)
+    except UploadRefused as refused:
+        raise errors.of_upload(refused) from refused
+    wanted = parameters.parse(upload, task)
+    row = await _accept(actor, upload, wanted)
+    if wanted.stream:
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        return StreamingHttpResponse(_stream(row), content_type="text/event-stream", headers=headers)
+    return bodies.response_of(await _finished(row), wanted)
+
+
+@sync_to_async
+def _accept(actor: Actor, upload: Any, wanted: Parameters) -> Transcription:
+    """Raises ApiError and PermissionDenied."""
+    with scope.bound(actor.tenant.id):
+        try:
+            return intake.accept(actor, upload, wanted.options, source="api")
+        except Refused as refused:
+            raise errors.of_refusal(refused) from refused
+
+
+async def _finished(row: Transcription) -> Transcription:
+    """The completed transcription. Raises ApiError."""
+    over = await waiting.finished(row, settings.SYNC_WAIT_SECONDS)
+    if over is None:
+        message = _("This takes longer than a request may wait. It goes on: GET /api/v1/recordings/%(id)s.")
+        raise ApiError(
+            504, message % {"id": row.recording_id}, "server_error", code="still_running", headers=errors.NO_RETRY
+        )
+    if over.status != Status.COMPLETED:
+        raise _failure(over)
+    return over
+
+
+def _failure(row: Transcription) -> ApiError:
+    if row.status == Status.CANCELLED or not row.is_over:
+        return ApiError(409, _("The transcription was cancelled."), code="cancelled", headers=errors.NO_RETRY)
+    at_fault = row.error_code in ("not_media", "no_audio", "too_short", "too_long", "quota", "rejected")
+    status, kind = (422, "invalid_request_error") if at_fault else (500, "server_error")
+    return ApiError(status, reason_for_people(row.error_code), kind, "file", row.error_code, errors.NO_RETRY)
+
+
+async def _stream(row: Transcription) -> AsyncIterator[bytes]:
+    """Text as its segments are saved, then the whole; a comment keeps the line alive in between."""
+    sent = 0
+    async with waiting.watching(row.id) as watch:
+        while True:
+            current = await waiting.read(row)
+            for segment in await waiting.segments_from(row, sent):
+                sent = segment.index + 1
+                yield bodies.delta(segment.text if segment.index else segment.text.lstrip())
+            if current is None or current.is_over:
+                break
+            yield KEEP_ALIVE
+            await watch.wait()
+    if current is not None and current.status == Status.COMPLETED:
+        yield bodies.done(current)
+    else:
+        yield bodies.failed(_failure(current or row).body)
+
+
+def _offered() -> tuple[str, ...]:
+    return catalogue.offered_models()
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": MODELS_CREATED, "owned_by": "openai"}

@@ -1,0 +1,56 @@
+"""Problem bodies of the native API (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from portal.receive import UploadRefused
+from transcription.intake import Refused
+from transcription.options import InvalidOption
+
+CONTENT_TYPE = "application/problem+json"
+
+
+def problem(status: int, code: str, detail: str, **more: Any) -> Response:
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
+    return Response(body | more, status=status, content_type=CONTENT_TYPE)
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler; None leaves what we don't know to Django's 500."""
+    set_rollback()
+    match error:
+        case Http404():
+            return problem(404, "not_found", _("There is nothing here under this id."))
+        case PermissionDenied():
+            return problem(403, "permission_denied", str(error) or _("This key may not do that."))
+        case InvalidOption():
+            return problem(400, error.code, str(error), param=error.param)
+        case UploadRefused():
+            return _of_upload(error)
+        case Refused():
+            more = {"resets_at": error.resets_at.isoformat()} if error.resets_at else {}
+            return problem(error.status, error.code, error.message, **more)
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            response = problem(401, "invalid_api_key", _("Send a live key as `Authorization: Bearer KEY`."))
+            response["WWW-Authenticate"] = "Bearer"
+            return response
+        case exceptions.APIException():
+            return problem(error.status_code, str(error.default_code), str(error.detail))
+    return None
+
+
+def _of_upload(refused: UploadRefused) -> Response:
+    if refused.code == "too_large":
+        detail = _("The file is larger than the limit of %(limit)s.") % {"limit": filesizeformat(refused.limit)}
+        return problem(413, "file_too_large", detail, limit=refused.limit)
+    return problem(400, refused.code, str(refused))

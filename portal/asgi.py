@@ -1,0 +1,23 @@
+"""The web process: pages, REST and WebSockets behind one ASGI application."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+from django.core.asgi import get_asgi_application  # noqa: E402
+
+pages = get_asgi_application()
+
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+
+from portal.live import routes  # noqa: E402
+from portal.receive import UploadMiddleware  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": UploadMiddleware(pages),
+        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(routes))),
+    }
+)

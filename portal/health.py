@@ -1,0 +1,103 @@
+"""/health: whether the product can do its job, in the client's own words, and what is wrong where it can't."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from transcription import fleet, queue
+from transcription.fleet import Engine
+
+OK, DEGRADED, DOWN = "ok", "degraded", "down"
+
+
+@dataclass
+class Health:
+    """`status` is ok, degraded (work goes on, something is amiss) or down (nothing can be transcribed)."""
+
+    status: str = OK
+    problems: list[str] = field(default_factory=list)
+    engines: list[Engine] = field(default_factory=list)
+
+    def find(self, status: str, problem: str) -> None:
+        """Notes a problem; the worst one decides the status."""
+        self.problems.append(problem)
+        if self.status != DOWN:
+            self.status = status
+
+    @property
+    def is_model_loaded(self) -> bool:
+        return any(engine.ready for engine in self.engines)
+
+    @property
+    def gpu_memory_used(self) -> str | None:
+        """Of all GPUs together, as in "9783 MiB"; None without one."""
+        figures = [engine.gpu_memory_used_mib for engine in self.engines if engine.gpu_memory_used_mib is not None]
+        return mebibytes(sum(figures)) if figures else None
+
+    @property
+    def memory_used(self) -> str:
+        """Of the engines' processes and of this one."""
+        return mebibytes(sum(engine.memory_used_mib for engine in self.engines) + own_memory_mib())
+
+
+@never_cache
+@require_safe
+def health(request: HttpRequest) -> JsonResponse:
+    begin = perf_counter()
+    found = examine()
+    answer: dict[str, Any] = {
+        "status": found.status,
+        "gpu_memory_used": found.gpu_memory_used,
+        "model_loaded": found.is_model_loaded,
+        "response_time_ms": max(1, round((perf_counter() - begin) * 1000)),
+    }
+    if answer["gpu_memory_used"] is None:
+        answer["memory_used"] = found.memory_used
+    if found.problems:
+        answer["problems"] = found.problems
+    return JsonResponse(answer, status=503 if found.status == DOWN else 200)
+
+
+def examine() -> Health:
+    """Asks what the product needs. Two queries at most, and never the engines themselves."""
+    found = Health()
+    try:
+        found.engines = fleet.alive()
+    except DatabaseError:
+        found.find(DOWN, "the database does not answer")
+    else:
+        _examine_engines(found)
+    if queue.ping() is None:
+        found.find(DEGRADED, "Redis does not answer: work is picked up late, pages are not told")
+    return found
+
+
+def _examine_engines(found: Health) -> None:
+    if not found.engines:
+        found.find(DOWN, "no engine is running")
+    elif not found.is_model_loaded:
+        found.find(DOWN, "the engine is loading its model")
+    for engine in found.engines:
+        if engine.problem and not engine.ready:
+            found.find(DEGRADED, f"{engine.name}: {engine.problem}")
+        elif engine.ready and not engine.workers_alive:
+            found.find(DEGRADED, f"{engine.name}: no worker is running")
+
+
+def mebibytes(figure: float) -> str:
+    return f"{figure:.0f} MiB"
+
+
+def own_memory_mib() -> float:
+    """The most this process has ever had resident."""
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
+
+from portal.supervisor import demo, preparation
+from portal.supervisor.console import say
+from portal.supervisor.crew import Crew, environment_of
+from portal.supervisor.folder import FolderRefused, taken
+from portal.supervisor.greeting import greet
+from portal.supervisor.listener import AddressRefused, listening
+from portal.supervisor.preparation import PreparationFailed
+from transcription import lifeline
+
+
+class Command(BaseCommand):
+    help = "Runs the whole portal on this machine, until Ctrl-C."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default=settings.HOST, help="address to listen on")
+        parser.add_argument("--port", type=int, default=settings.PORT, help="port to listen on")
+        parser.add_argument("--tied", action="store_true", help="stop when the process that started this one ends")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["tied"]:
+            lifeline.hold(os.getppid(), signal.SIGTERM)
+        host, port = options["host"], options["port"]
+        begun, url = time.monotonic(), url_of(port)
+        try:
+            with taken(settings.DATA, f"process {os.getpid()}, {url}"), listening(host, port) as listener:
+                prepare(url)
+                crew = Crew(listener, settings.DATA / "logs", environment_of(host, port, url))
+                crew.run(partial(greet, url, address_of(host, port), begun))
+        except (AddressRefused, FolderRefused, PreparationFailed) as error:
+            raise CommandError(str(error)) from None
+        except (OSError, DatabaseError) as error:
+            raise CommandError(f"The portal can't start: {str(error).strip()}.") from None
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
+
+
+def prepare(url: str) -> None:
+    """Whatever is missing of an installation. Raises PreparationFailed."""
+    preparation.prepare_database()
+    preparation.collect_static_files()
+    if demo.is_new_installation():
+        demo.create(url)
+        say(f"Made a first tenant and its people; how to sign in: {demo.credentials_file()}")
+    preparation.close_database()
+    preparation.fetch_weights()
+
+
+def url_of(port: int) -> str:
+    """Where people go: as configured, with the port of this start where the default stands."""
+    default = f"http://127.0.0.1:{settings.PORT}"
+    return f"http://127.0.0.1:{port}" if default == settings.PORTAL_URL else str(settings.PORTAL_URL)
+
+
+def address_of(host: str, port: int) -> str:
+    """Where this machine itself reaches the web process."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{reachable}]' if ':' in reachable and not reachable.startswith('[') else reachable}:{port}"

@@ -1,0 +1,208 @@
+"""Uploads stream to disk under the tenant's size cap before Django sees the request.
+
+Django's own handler takes a whole body first and asks questions later. This ASGI middleware knows who is
+uploading from the headers alone, writes one file part to INCOMING_DIR as it arrives, never holds more than a
+chunk of it, and stops reading the moment a limit is passed. What no view has taken is deleted at the end,
+whatever that end is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.http import HttpRequest
+
+from portal.multipart import BadUpload, MultipartUpload, TooLarge
+from tenants import access, apikeys
+from tenants.access import Actor
+
+log = logging.getLogger(__name__)
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+UPLOAD_PATHS = re.compile(r"^/(v1/audio/(transcriptions|translations)|api/v1/recordings|recordings/)$")
+SCOPE_KEY = "portal.upload"
+DRAIN_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A request's file, on this machine's disk, and its other fields. `path` is deleted unless it is moved."""
+
+    fields: dict[str, list[str]]
+    file_name: str
+    path: Path
+    size: int
+    sha256: str
+
+    def field(self, name: str, default: str = "") -> str:
+        """The last value given for a field."""
+        return self.fields.get(name, [default])[-1]
+
+    def every(self, name: str) -> list[str]:
+        """All values of a list field, sent as `name[]` or `name`."""
+        return self.fields.get(f"{name}[]", []) + self.fields.get(name, [])
+
+
+class UploadRefused(Exception):
+    """The body could not be taken. `code` is too_large, malformed or no_file; `limit` in bytes."""
+
+    def __init__(self, code: str, detail: str = "", limit: int = 0) -> None:
+        super().__init__(detail or code)
+        self.code = code
+        self.limit = limit
+
+
+class ClientGone(Exception):
+    """The client closed the connection in the middle of its upload."""
+
+
+def received(request: HttpRequest) -> Upload:
+    """The upload of this request. Raises UploadRefused."""
+    outcome = getattr(request, "scope", {}).get(SCOPE_KEY)
+    if isinstance(outcome, Upload):
+        return outcome
+    if isinstance(outcome, UploadRefused):
+        raise outcome
+    raise UploadRefused("malformed", "The body must be multipart/form-data.")
+
+
+class UploadMiddleware:
+    """Hands Django a request without a body, and the upload in its scope."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _is_upload(scope):
+            await self.application(scope, receive, send)
+            return
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        actor = await sync_to_async(actor_of, thread_sensitive=False)(headers)
+        if actor is None:
+            await self._refuse(scope, receive, send)
+            return
+        await self._take(scope, receive, send, headers, actor)
+
+    async def _take(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str], actor: Actor) -> None:
+        limit = min(actor.tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
+        upload = MultipartUpload(headers.get("content-type", ""), settings.INCOMING_DIR, limit)
+        try:
+            scope[SCOPE_KEY] = await _stream(upload, headers, receive, limit)
+            await self.application(scope, _empty_body(receive), send)
+        except UploadRefused as refused:
+            scope[SCOPE_KEY] = refused
+            await self._refuse(scope, receive, send)
+        except ClientGone:
+            log.info("A client of tenant %s went away in the middle of its upload.", actor.tenant.id)
+        finally:
+            await sync_to_async(upload.discard, thread_sensitive=False)()
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Django answers without the body. A small rest is read, so that the client gets to see the answer."""
+        rest = Rest(receive)
+        await self.application(scope, _empty_body(rest.disconnect), _closing(send))
+        await rest.drain()
+
+
+class Rest:
+    """What a client still sends of a body that nobody wants: read and dropped, up to DRAIN_BYTES."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._left = DRAIN_BYTES
+        self._ended = False
+
+    async def drain(self) -> None:
+        while not self._ended and self._left > 0:
+            message = await self._receive()
+            self._left -= len(message.get("body", b""))
+            self._ended = message["type"] == "http.disconnect" or not message.get("more_body")
+
+    async def disconnect(self) -> Message:
+        """Returns once the client is gone; never where it sends on and on."""
+        await self.drain()
+        if self._ended:
+            return await self._receive()
+        return await asyncio.Future()
+
+
+def actor_of(headers: dict[str, str]) -> Actor | None:
+    """Who is uploading, by key or by session; None for nobody, to whom a view will say so."""
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return apikeys.authenticate(secret.strip())
+    cookie = SimpleCookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
+    if cookie is None:
+        return None
+    session = import_module(settings.SESSION_ENGINE).SessionStore(cookie.value)
+    user_id = session.get("_auth_user_id")
+    return access.of_session(int(user_id), session.get(access.SESSION_TENANT)) if user_id else None
+
+
+async def _stream(upload: MultipartUpload, headers: dict[str, str], receive: Receive, limit: int) -> Upload:
+    """Raises UploadRefused and ClientGone."""
+    try:
+        if int(headers.get("content-length") or 0) > limit + MultipartUpload.FIELDS_LIMIT:
+            raise TooLarge
+        feed = sync_to_async(upload.feed, thread_sensitive=False)
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            if body := message.get("body"):
+                await feed(body)
+            if not message.get("more_body"):
+                break
+        return _finished(upload)
+    except TooLarge:
+        raise UploadRefused("too_large", limit=limit) from None
+    except BadUpload as error:
+        raise UploadRefused("malformed", str(error)) from error
+
+
+def _finished(upload: MultipartUpload) -> Upload:
+    upload.finish()
+    if upload.path is None:
+        raise UploadRefused("no_file", "The field `file` is missing.")
+    return Upload(upload.fields, upload.file_name, upload.path, upload.size, upload.sha256)
+
+
+def _is_upload(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["method"] == "POST" and bool(UPLOAD_PATHS.match(scope["path"]))
+
+
+def _empty_body(receive: Receive) -> Receive:
+    """A receive that ends the body at once; later calls wait for the real one, that is for a disconnect."""
+    ended = False
+
+    async def receive_nothing() -> Message:
+        nonlocal ended
+        if ended:
+            return await receive()
+        ended = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return receive_nothing
+
+
+def _closing(send: Send) -> Send:
+    async def send_and_close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
+        await send(message)
+
+    return send_and_close

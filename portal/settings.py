@@ -1,0 +1,243 @@
+"""One settings file for a laptop and for production: every difference is an environment variable."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from csp.constants import NONCE, NONE, SELF
+
+from portal import env
+from portal.rundir import run_folder
+from portal.secret import kept_secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA = env.path("PORTAL_DATA", BASE_DIR / "var", "folder for everything an embedded installation keeps")
+RUN_DIR = run_folder(DATA)
+PORT = env.integer("PORT", 8000, "port of the web process")
+HOST = env.text("HOST", "127.0.0.1", "address the web process listens on")
+PORTAL_URL = env.text("PORTAL_URL", f"http://127.0.0.1:{PORT}", "address people and programs use").rstrip("/")
+SECURE = PORTAL_URL.startswith("https://")
+
+SECRET_KEY = env.text("SECRET_KEY", "", "Django's secret; made and kept in PORTAL_DATA when empty")
+if not SECRET_KEY:
+    SECRET_KEY = kept_secret_key(DATA)
+DEBUG = env.flag("DEBUG", False, "Django's debug pages; never in production")
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", "host names the portal answers to")
+CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
+
+INSTALLED_APPS = [
+    "portal.ops.apps.PortalAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "django_htmx",
+    "rest_framework",
+    "channels",
+    "django_rq",
+    "tenants",
+    "transcription",
+    "portal",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.request_id.RequestIdMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "portal.urls"
+ASGI_APPLICATION = "portal.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "portal.web.context.portal",
+            ],
+        },
+    },
+]
+
+# Data ------------------------------------------------------------------------------------------
+DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{DATA / 'portal.sqlite3'}", "PostgreSQL or SQLite")
+DATABASES: dict[str, Any] = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=0)}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
+    }
+else:
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 0, "max_size": 20, "timeout": 10}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text(
+    "REDIS_URL", f"unix://{RUN_DIR / 'valkey.sock'}?db=0", "Redis or Valkey; the embedded one when empty"
+)
+REDIS_EMBEDDED = REDIS_URL.startswith(f"unix://{RUN_DIR}")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000, "expiry": 30, "group_expiry": 86400},
+    }
+}
+RQ_QUEUES = {
+    lane: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 24 * 3600, "SERIALIZER": "rq.serializers.JSONSerializer"}
+    for lane in ("interactive", "standard", "bulk")
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+S3_BUCKET = env.text("S3_BUCKET", "", "bucket for media; a folder in PORTAL_DATA when empty")
+if S3_BUCKET:
+    _media: dict[str, Any] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": env.text("S3_ENDPOINT_URL", "", "address of an S3 that is not Amazon's") or None,
+            "region_name": env.text("S3_REGION", "", "region of the bucket") or None,
+            "access_key": env.text("S3_ACCESS_KEY", "", "access key; the machine's role when empty") or None,
+            "secret_key": env.text("S3_SECRET_KEY", "", "secret of S3_ACCESS_KEY") or None,
+            "file_overwrite": False,
+            "default_acl": None,
+            "querystring_auth": True,
+            "querystring_expire": 3600,
+            "max_memory_size": 1024 * 1024,
+        },
+    }
+else:
+    _media = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": DATA / "media", "base_url": None, "file_permissions_mode": 0o600},
+    }
+STORAGES = {
+    "default": _media,
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+INCOMING_DIR = env.path("INCOMING_DIR", DATA / "incoming", "where uploads stream to before they are accepted")
+STATIC_URL = "/static/"
+STATIC_ROOT = env.path("STATIC_ROOT", DATA / "static", "where collectstatic puts the portal's own files")
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+# Transcription ---------------------------------------------------------------------------------
+WHISPER_MODELS = env.items("WHISPER_MODELS", "", "models offered, the default first; by device when empty")
+WHISPER_DEVICE = env.text("WHISPER_DEVICE", "auto", "auto, cpu or cuda")
+WHISPER_BACKEND = env.text("WHISPER_BACKEND", "auto", "auto, ctranslate2 or torch")
+WHISPER_WEIGHTS = env.path("WHISPER_WEIGHTS", DATA / "models", "folder of model weights")
+WHISPER_BATCH_SIZE = env.integer("WHISPER_BATCH_SIZE", 0, "windows in one batch; by device when 0")
+WHISPER_THREADS = env.integer("WHISPER_THREADS", 0, "CPU threads of the engine; all cores when 0")
+GPU_MEMORY_LIMIT_MIB = env.integer("GPU_MEMORY_LIMIT_MIB", 0, "cap of the engine's GPU memory; none when 0")
+ENGINE_SOCKET = env.path("ENGINE_SOCKET", RUN_DIR / "engine.sock", "socket of this machine's engine")
+GPUWORKER_NAME = env.text("GPUWORKER_NAME", f"{socket.gethostname()}:0", "name of one gpuworker; host and number")
+WORKERS = env.integer("WORKERS", 8, "RQ workers, that is recordings at once, of one gpuworker")
+LEASE_SECONDS = env.integer("LEASE_SECONDS", 60, "how long an attempt may show no progress")
+DECODED_SECONDS_LIMIT = env.integer("DECODED_SECONDS_LIMIT", 12 * 3600, "longest recording of any tenant")
+UPLOAD_BYTES_LIMIT = env.integer("UPLOAD_BYTES_LIMIT", 5 * 1024**3, "largest upload of any tenant")
+SYNC_WAIT_SECONDS = env.integer("SYNC_WAIT_SECONDS", 590, "how long a synchronous request waits for its text")
+QUOTA_DEFAULTS = {
+    "monthly_seconds": 60 * env.integer("QUOTA_MONTHLY_MINUTES", 600, "audio minutes a month of a new tenant"),
+    "concurrent": env.integer("QUOTA_CONCURRENT", 8, "transcriptions at once of a new tenant"),
+    "upload_bytes": 1024**2 * env.integer("QUOTA_UPLOAD_MIB", 2048, "largest upload of a new tenant"),
+    "recording_seconds": 60 * env.integer("QUOTA_RECORDING_MINUTES", 240, "longest recording of a new tenant"),
+    "stored_bytes": 1024**3 * env.integer("QUOTA_STORED_GIB", 50, "stored media of a new tenant"),
+}
+
+# People ----------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "tenants.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+ACCOUNT_ADAPTER = "portal.accounts.PortalAccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+EMAIL_BACKEND = env.text(
+    "EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "how e-mail is sent"
+)
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost", "SMTP server")
+EMAIL_PORT = env.integer("EMAIL_PORT", 25, "SMTP port")
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "portal@localhost", "sender of the portal's e-mail")
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = env.text("TIME_ZONE", "UTC", "time zone of the pages; the API speaks UTC")
+USE_TZ = True
+
+# Security --------------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "media-src": [SELF, "blob:", *([f"https://{S3_BUCKET}.s3.amazonaws.com"] if S3_BUCKET else [])],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
+SECURE_HSTS_SECONDS = 31536000 if SECURE else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["portal.api.permissions.KeyPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "portal.api.problems.problem_response",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO", "how much is logged")},
+    "loggers": {
+        "rq": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        "httpx": {"level": "WARNING"},
+    },
+}
+SILENCED_SYSTEM_CHECKS: list[str] = []

@@ -1,0 +1,34 @@
+"""The web process's listening socket, opened before anything is started and kept while the process restarts."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class AddressRefused(Exception):
+    """The address can't be listened on, for the reason given."""
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A bound socket that children inherit. Raises AddressRefused."""
+    try:
+        family, kind, number, _name, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, number)
+    except (OSError, OverflowError) as error:
+        raise AddressRefused(f"{host}:{port} is no address to listen on: {error}") from None
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+            listener.listen(0)  # two sockets may be bound to one port while none of them listens
+        except OSError as error:
+            raise AddressRefused(
+                f"Port {port} on {host} can't be used: {error.strerror}. Choose another one: make run PORT=8001"
+            ) from None
+        listener.set_inheritable(True)
+        yield listener

@@ -1,0 +1,95 @@
+"""What must stand before the processes start. Each step looks first, and is silent where nothing is to be done."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from portal.supervisor.console import say
+from transcription import catalogue
+from transcription.supervision import become, fork
+
+
+class PreparationFailed(Exception):
+    """A step could not be done, for the reason given."""
+
+
+def prepare_database() -> None:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        say("Preparing the database …")
+        call_command("migrate", interactive=False, verbosity=0)
+
+
+def close_database() -> None:
+    """No connection and no thread of a pool may be open when processes are forked."""
+    connections.close_all()
+    if settings.DATABASES["default"].get("OPTIONS", {}).get("pool"):
+        connection.close_pool()  # type: ignore[attr-defined]
+
+
+def collect_static_files() -> None:
+    """Again only when one of the sources has changed."""
+    stamp = Stamp("static")
+    fingerprint = hashlib.sha256("\n".join(_static_sources()).encode()).hexdigest()
+    if stamp.says(fingerprint) and settings.STATIC_ROOT.is_dir():
+        return
+    say("Collecting static files …")
+    call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+    stamp.write(fingerprint)
+
+
+def fetch_weights() -> None:
+    """Before the engine starts, so that a person sees how far it is. Raises PreparationFailed."""
+    for model in catalogue.offered_models():
+        form = weights_form()
+        stamp = Stamp(f"weights-{form}-{model}")
+        place = str(settings.WHISPER_WEIGHTS)
+        if stamp.says(place) and settings.WHISPER_WEIGHTS.is_dir():
+            continue
+        say(f"Fetching the weights of Whisper {model} …")
+        command = [sys.executable, "-m", "transcription.engine", "fetch", model, "--form", form, "--weights", place]
+        _pid, status = os.waitpid(fork("fetch", partial(become, command)), 0)
+        if status:
+            raise PreparationFailed(
+                f"The weights of Whisper {model} could not be fetched. Try again, or put them in {place}."
+            )
+        stamp.write(place)
+
+
+def weights_form() -> str:
+    """What the engine of this machine reads."""
+    if settings.WHISPER_BACKEND == "auto":
+        return "torch" if catalogue.has_gpu() else "ctranslate2"
+    return str(settings.WHISPER_BACKEND)
+
+
+class Stamp:
+    """Remembers in a file for what a step was last done."""
+
+    def __init__(self, step: str) -> None:
+        self._file: Path = settings.DATA / "stamps" / step
+
+    def says(self, text: str) -> bool:
+        return self._file.is_file() and self._file.read_text() == text
+
+    def write(self, text: str) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._file.write_text(text)
+
+
+def _static_sources() -> Iterator[str]:
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            facts = Path(storage.path(name)).stat()
+            yield f"{name} {facts.st_size} {facts.st_mtime_ns}"

@@ -1,0 +1,146 @@
+"""What the portal's templates say more than once."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django import template
+from django.contrib.messages.storage.base import Message
+from django.templatetags.static import static
+from django.utils.html import format_html, json_script
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from portal.web import strings
+from portal.web.languages import language_name
+from portal.web.undo import recording_to_restore
+from tenants.access import Actor
+from tenants.quota import Standing
+from transcription.exports import WRITERS, spoken_language
+from transcription.failures import reason_for_people
+from transcription.models import Recording, Task, Transcription
+
+register = template.Library()
+register.filter("language_name", language_name)
+register.filter("reason", reason_for_people)
+
+
+@register.simple_tag
+def icon(name: str, size: str = "") -> SafeString:
+    """An icon of the sprite, for decoration: the words next to it say what it means."""
+    css_class = f"icon icon--{size}" if size else "icon"
+    address = static("vendor/lucide/icons.svg")
+    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>', css_class, address, name)
+
+
+@register.simple_tag
+def page_strings() -> SafeString:
+    return json_script(strings.page_strings(), "strings")
+
+
+@register.filter
+def may(actor: Actor, permission: str) -> bool:
+    return actor.may(permission)
+
+
+@register.filter
+def clock(seconds: float | None) -> str:
+    """`1:05`, `1:02:05`."""
+    whole = max(0, int(seconds or 0))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+
+@register.filter
+def span(seconds: float) -> str:
+    """A limit as people say it: `4 h`, `1 h 30 min`, `10 min`."""
+    hours, minutes = divmod(round(seconds / 60), 60)
+    parts = [_("{n} h").format(n=hours)] if hours else []
+    if minutes or not hours:
+        parts.append(_("{n} min").format(n=minutes))
+    return " ".join(parts)
+
+
+@register.filter
+def whole_minutes(seconds: float) -> int:
+    """Rounded down: what is left must not be promised twice."""
+    return int(seconds // 60)
+
+
+@register.filter
+def wait(seconds: float) -> str:
+    """How long until something is ready, as an honest guess is said."""
+    if seconds < 50:
+        return _("less than a minute")
+    return _("about {minutes} min").format(minutes=max(1, round(seconds / 60)))
+
+
+@register.filter
+def gone_seconds(standing: Standing) -> int:
+    return standing.used_seconds + standing.reserved_seconds
+
+
+@register.filter
+def times(number: int, factor: int) -> int:
+    return number * factor
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+@register.filter
+def trimmed(text: str) -> str:
+    return text.strip()
+
+
+@register.filter
+def unlocalized(number: float) -> str:
+    """A number for scripts: a point, whatever the page's language."""
+    return f"{number:.3f}"
+
+
+@register.filter
+def uploader(recording: Recording) -> str:
+    """The person or the key that brought a recording; empty when both are gone."""
+    return str(recording.created_by or (recording.api_key.name if recording.api_key else ""))
+
+
+@register.filter
+def spoken(transcription: Transcription | None) -> str:
+    """The code of the language of the audio, as far as it is known."""
+    return spoken_language(transcription) if transcription else ""
+
+
+@register.filter
+def text_language(transcription: Transcription) -> str:
+    """The code of the language of the text."""
+    return "en" if transcription.task == Task.TRANSLATE else spoken_language(transcription)
+
+
+@register.filter
+def speed(transcription: Transcription) -> str:
+    """How many times faster than speech it was transcribed; empty where that was too quick to say."""
+    seconds = transcription.processing_seconds
+    return f"{transcription.recording.duration_seconds / seconds:.1f}" if seconds and seconds > 0.05 else ""
+
+
+@register.simple_tag
+def export_formats() -> list[tuple[str, str]]:
+    """Formats a transcript can be downloaded in, each with a name for people."""
+    names = {
+        "txt": _("Text"),
+        "srt": _("Subtitles (SubRip)"),
+        "vtt": _("Subtitles (WebVTT)"),
+        "json": _("Everything (JSON)"),
+        "tsv": _("Table"),
+    }
+    return [(format, names.get(format, format)) for format in WRITERS]
+
+
+@register.filter
+def undone_recording(message: Message) -> UUID | None:
+    """The recording that the Undo button of this message brings back."""
+    return recording_to_restore(message)

@@ -1,0 +1,19 @@
+from django.contrib import admin
+from django.urls import include, path
+
+from portal import health, metrics
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.account.urls")),
+    path("health", health.health, name="health"),
+    path("metrics", metrics.metrics, name="metrics"),
+    path("v1/", include("portal.api.openai.urls")),
+    path("api/v1/", include("portal.api.native.urls")),
+    path("", include("portal.web.urls")),
+]
+
+handler400 = "portal.web.errors.bad_request"
+handler403 = "portal.web.errors.forbidden"
+handler404 = "portal.web.errors.not_found"
+handler500 = "portal.web.errors.server_error"

@@ -1,0 +1,45 @@
+"""Pages for what went wrong; programs get the same as JSON."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.template import loader
+from django.utils.translation import gettext as _
+
+FOR_PROGRAMS = ("/v1/", "/api/")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, 400, _("The request could not be understood."))
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, 403, str(exception))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, 404, _("There is nothing at this address."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Touches neither the database nor the session: either may be the reason."""
+    if _wants_json(request):
+        return _problem(500, _("Something went wrong on our side. Please try again."))
+    return HttpResponse(loader.render_to_string("500.html"), status=500)
+
+
+def _answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
+    if _wants_json(request):
+        return _problem(status, message)
+    return render(request, f"{status}.html", {"exception": message}, status=status)
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    return request.path.startswith(FOR_PROGRAMS) or request.headers.get("Accept") == "application/json"
+
+
+def _problem(status: int, message: str) -> JsonResponse:
+    codes = {400: "bad_request", 403: "forbidden", 404: "not_found", 500: "server_error"}
+    error = {"code": codes[status], "message": message, "type": "invalid_request_error", "param": None}
+    return JsonResponse({"error": error}, status=status)

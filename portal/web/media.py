@@ -1,0 +1,95 @@
+"""A recording's sound for the player: byte ranges (RFC 9110, section 14) from disk, or a signed URL of S3."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_safe
+
+from tenants.access import TenantRequest, member_required
+from transcription import library, storage
+from transcription.models import Recording
+
+CHUNK_BYTES = 256 * 1024
+ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+CONTENT_TYPES = {
+    "mp3": "audio/mpeg",
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "ogg": "audio/ogg",
+    "aac": "audio/aac",
+    "mov,mp4,m4a,3gp,3g2,mj2": "audio/mp4",
+    "matroska,webm": "audio/webm",
+}
+
+
+@require_safe
+@member_required("recordings.view")
+def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
+    recording = library.recording(request.actor, recording_id)
+    key = recording.playback_key or recording.storage_key
+    if not storage.is_local():
+        return HttpResponseRedirect(storage.signed_url(key))
+    path = storage.local_path(key)
+    if not path.exists():
+        raise Http404
+    return ranged(request, path, _content_type(recording))
+
+
+@require_safe
+@member_required("recordings.view")
+def peaks(request: TenantRequest, recording_id: UUID) -> HttpResponse:
+    recording = library.recording(request.actor, recording_id)
+    if not recording.peaks:
+        raise Http404
+    points = [point / 100 for point in recording.peaks]
+    return JsonResponse({"duration": recording.duration_seconds, "peaks": points})
+
+
+def ranged(request: HttpRequest, path: Path, content_type: str) -> HttpResponseBase:
+    """The file, or the one range that was asked for; 416 for a range outside it."""
+    size = path.stat().st_size
+    wanted = ONE_RANGE.fullmatch(request.headers.get("Range", ""))
+    first, last = _bounds(wanted, size) if wanted else (0, size - 1)
+    if first > last:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+    response = StreamingHttpResponse(_chunks(path, first, last), content_type=content_type)
+    response["Accept-Ranges"] = "bytes"
+    response["Content-Length"] = str(last - first + 1)
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["Cache-Control"] = "private, max-age=3600"
+    if wanted:
+        response.status_code = 206
+        response["Content-Range"] = f"bytes {first}-{last}/{size}"
+    return response
+
+
+def _bounds(wanted: re.Match[str], size: int) -> tuple[int, int]:
+    """First and last byte; first > last where there is nothing to give."""
+    first, last = wanted[1], wanted[2]
+    if not first:
+        return (max(0, size - int(last)), size - 1) if last and int(last) else (size, size - 1)
+    return int(first), min(int(last), size - 1) if last else size - 1
+
+
+async def _chunks(path: Path, first: int, last: int) -> AsyncIterator[bytes]:
+    file: IO[bytes] = await sync_to_async(path.open)("rb")
+    try:
+        await sync_to_async(file.seek)(first)
+        left = last - first + 1
+        while left > 0 and (chunk := await sync_to_async(file.read)(min(CHUNK_BYTES, left))):
+            left -= len(chunk)
+            yield chunk
+    finally:
+        file.close()
+
+
+def _content_type(recording: Recording) -> str:
+    return "audio/mp4" if recording.playback_key else CONTENT_TYPES.get(recording.format, "application/octet-stream")

@@ -1,0 +1,160 @@
+"""The library, and the page of one recording."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from portal.receive import Upload, UploadRefused, received
+from portal.web.forms import FilterForm, OptionsForm
+from portal.web.undo import tell_with_undo
+from tenants import quota
+from tenants.access import TenantRequest, member_required
+from transcription import eta, intake, library
+from transcription.models import Recording, Status, Task, Transcription
+from transcription.options import InvalidOption, TranscriptionOptions
+
+ON_A_PAGE = 25
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def recordings(request: HttpRequest) -> HttpResponseBase:
+    return upload(request) if request.method == "POST" else index(request)
+
+
+@never_cache
+@member_required("recordings.view")
+def index(request: TenantRequest) -> HttpResponse:
+    listed = _listed(request) | {"options": OptionsForm(), "section": "recordings"}
+    return render(request, "web/recordings.html", listed)
+
+
+@require_GET
+@never_cache
+@member_required("recordings.view")
+def rows(request: TenantRequest) -> HttpResponse:
+    return render(request, "web/_rows.html", _listed(request))
+
+
+@member_required("recordings.create")
+def upload(request: TenantRequest) -> JsonResponse:
+    try:
+        sent = received(request)
+        options = _options({name: sent.field(name) for name in sent.fields})
+        transcription = intake.accept(request.actor, sent, options, source=_source(sent))
+    except UploadRefused as refused:
+        return _problem(refused.code, _not_taken(refused), 413 if refused.code == "too_large" else 400)
+    except intake.Refused as refused:
+        return _problem(refused.code, refused.message, refused.status)
+    except InvalidOption as invalid:
+        return _problem(invalid.code, str(invalid), 400)
+    answer = {
+        "recording": str(transcription.recording_id),
+        "transcription": str(transcription.id),
+        "url": reverse("web:recording", args=[transcription.recording_id]),
+    }
+    return JsonResponse(answer, status=201)
+
+
+@require_GET
+@never_cache
+@member_required("recordings.view")
+def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
+    found = library.recording(request.actor, recording_id)
+    return render(request, "web/recording.html", _shown(found))
+
+
+@require_POST
+@member_required("recordings.delete")
+def delete(request: TenantRequest, recording_id: UUID) -> HttpResponse:
+    deleted = library.delete(request.actor, recording_id)
+    tell_with_undo(request, _("“%(name)s” was deleted.") % {"name": deleted.name}, deleted.id)
+    return redirect("web:recordings")
+
+
+@require_POST
+@member_required("recordings.delete")
+def restore(request: TenantRequest, recording_id: UUID) -> HttpResponse:
+    restored = library.restore(request.actor, recording_id)
+    messages.success(request, _("“%(name)s” is back.") % {"name": restored.name})
+    return redirect("web:recordings")
+
+
+@require_POST
+@member_required("recordings.create")
+def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
+    found = library.recording(request.actor, recording_id)
+    try:
+        intake.again(request.actor, found, _options(request.POST.dict()))
+    except (intake.Refused, InvalidOption) as refused:
+        messages.error(request, str(refused))
+    return redirect("web:recording", recording_id)
+
+
+def _listed(request: TenantRequest) -> dict[str, Any]:
+    """The page of the list that the query string asks for, and the quota next to it."""
+    filters = FilterForm(request.GET)
+    wanted = filters.wanted
+    found = library.recordings(request.actor, **wanted)
+    return {
+        "filters": filters,
+        "filtered": any(wanted.values()),
+        "page": Paginator(found, ON_A_PAGE).get_page(request.GET.get("page")),
+        "standing": quota.standing(request.actor.tenant),
+    }
+
+
+def _shown(found: Recording) -> dict[str, Any]:
+    latest = found.latest
+    return {
+        "recording": found,
+        "transcription": latest,
+        "segments": _segments(latest),
+        "place": eta.place(latest) if latest and latest.status == Status.QUEUED else None,
+        "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
+        "section": "recordings",
+    }
+
+
+def _segments(transcription: Transcription | None) -> list[Any]:
+    return list(transcription.segments.only("index", "start", "end", "text")) if transcription else []
+
+
+def _options(fields: dict[str, str]) -> TranscriptionOptions:
+    """Raises InvalidOption."""
+    return TranscriptionOptions.checked(
+        language=fields.get("language", ""),
+        task=fields.get("task", Task.TRANSCRIBE),
+        model=fields.get("model", ""),
+    )
+
+
+def _source(sent: Upload) -> str:
+    microphone = Recording.Source.MICROPHONE
+    return microphone if sent.field("source") == microphone else Recording.Source.UPLOAD
+
+
+def _not_taken(refused: UploadRefused) -> str:
+    if refused.code == "too_large":
+        limit = filesizeformat(refused.limit)
+        return _("The file is larger than the %(limit)s your organisation allows. Split or compress it.") % {
+            "limit": limit
+        }
+    if refused.code == "no_file":
+        return _("No file arrived. Choose one and try again.")
+    return _("The upload arrived incomplete. Please try again.")
+
+
+def _problem(code: str, message: str, status: int) -> JsonResponse:
+    return JsonResponse({"error": {"code": code, "message": message}}, status=status)

@@ -1,0 +1,26 @@
+"""The pages for staff."""
+
+from __future__ import annotations
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from portal.web import keys, media, recordings, tenant, transcriptions, usage
+
+app_name = "web"
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="web:recordings"), name="home"),
+    path("recordings/", recordings.recordings, name="recordings"),
+    path("recordings/rows/", recordings.rows, name="rows"),
+    path("recordings/<uuid:recording_id>/", recordings.recording, name="recording"),
+    path("recordings/<uuid:recording_id>/media", media.media, name="media"),
+    path("recordings/<uuid:recording_id>/peaks.json", media.peaks, name="peaks"),
+    path("recordings/<uuid:recording_id>/delete/", recordings.delete, name="delete"),
+    path("recordings/<uuid:recording_id>/restore/", recordings.restore, name="restore"),
+    path("recordings/<uuid:recording_id>/again/", recordings.again, name="again"),
+    path("transcriptions/<uuid:transcription_id>/download.<slug:format>", transcriptions.download, name="download"),
+    path("keys/", keys.keys, name="keys"),
+    path("keys/<uuid:key_id>/revoke/", keys.revoke, name="revoke"),
+    path("usage/", usage.usage, name="usage"),
+    path("tenant/", tenant.switch, name="tenant"),
+]

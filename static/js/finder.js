@@ -1,0 +1,68 @@
+// Find in the transcript: every hit is marked (CSS highlights: no markup changes), Enter goes to the next.
+import { text } from "./strings.js";
+
+export class Finder {
+  #hits = [];
+  #now = -1;
+
+  constructor(root, transcript) {
+    this.transcript = transcript;
+    this.input = root.querySelector("input");
+    this.count = root.querySelector("[data-found]");
+    this.input.addEventListener("input", () => this.#find());
+    this.input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.#go(event.shiftKey ? -1 : 1);
+      else if (event.key === "Escape") this.clear();
+    });
+    root.querySelector("[data-previous]").addEventListener("click", () => this.#go(-1));
+    root.querySelector("[data-next]").addEventListener("click", () => this.#go(1));
+    this.buttons = root.querySelectorAll("[data-previous], [data-next]");
+    this.#tell();
+  }
+
+  clear() {
+    this.input.value = "";
+    this.#find();
+  }
+
+  #find() {
+    const wanted = this.input.value.trim().toLocaleLowerCase();
+    this.#hits = wanted ? [...this.#ranges(wanted)] : [];
+    this.#now = this.#hits.length ? 0 : -1;
+    CSS.highlights?.set("found", new Highlight(...this.#hits));
+    this.#show();
+  }
+
+  *#ranges(wanted) {
+    for (const item of this.transcript.items) {
+      const node = item.querySelector(".segment__text").firstChild;
+      const haystack = node?.data.toLocaleLowerCase() ?? "";
+      for (let at = haystack.indexOf(wanted); at >= 0; at = haystack.indexOf(wanted, at + wanted.length)) {
+        const range = new Range();
+        range.setStart(node, at);
+        range.setEnd(node, Math.min(node.length, at + wanted.length));
+        yield range;
+      }
+    }
+  }
+
+  #go(step) {
+    if (!this.#hits.length) return;
+    this.#now = (this.#now + step + this.#hits.length) % this.#hits.length;
+    this.#show();
+  }
+
+  #show() {
+    const hit = this.#hits[this.#now];
+    CSS.highlights?.set("found-now", new Highlight(...(hit ? [hit] : [])));
+    hit?.startContainer.parentElement.closest("[data-start]").scrollIntoView({ block: "center" });
+    this.#tell();
+  }
+
+  #tell() {
+    const total = this.#hits.length;
+    for (const button of this.buttons) button.disabled = total === 0;
+    if (!this.input.value.trim()) this.count.textContent = "";
+    else this.count.textContent = total ? text("found", { number: this.#now + 1, total }) : text("found_none");
+  }
+}

@@ -1,0 +1,14 @@
+// The library page: new recordings on top, a list that keeps itself up to date below.
+import { Recorder } from "./recorder.js";
+import { RecordingList } from "./recordinglist.js";
+import { UploadQueue } from "./uploads.js";
+import { watchDrops } from "./drop.js";
+
+const list = new RecordingList(document.querySelector("[data-library]"));
+const card = document.querySelector("[data-new]");
+
+if (card) {
+  const uploads = new UploadQueue(card, () => list.refresh());
+  watchDrops(card, (files) => files.forEach((file) => uploads.add(file, "upload")));
+  new Recorder(card, uploads);
+}

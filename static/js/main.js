@@ -1,0 +1,17 @@
+// What every page has: menus, the confirming dialog, copy buttons, toasts, the theme switch.
+import { watchConfirmations } from "./confirm.js";
+import { watchCopyButtons } from "./clipboard.js";
+import { watchDialogs } from "./dialog.js";
+import { localise } from "./localtime.js";
+import { watchMenus } from "./menu.js";
+import { watchThemeButton } from "./themeswitch.js";
+import { watchToasts } from "./toast.js";
+
+localise(document);
+watchDialogs();
+watchMenus();
+watchConfirmations();
+watchCopyButtons();
+watchThemeButton();
+watchToasts();
+

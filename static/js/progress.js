@@ -1,0 +1,125 @@
+// A transcription under way: percent, place in the queue and the text so far, as they come.
+// A hint only: the sequence numbers show what is missing, and the page itself is fetched again at the end.
+import { element } from "./element.js";
+import { clock, number, wait } from "./format.js";
+import { LiveSocket } from "./socket.js";
+import { text } from "./strings.js";
+
+const POLL = 10_000;
+const SPOKEN_STEP = 25;
+const OVER = new Set(["completed", "failed", "cancelled"]);
+
+export class Progress {
+  #sequence = -1;
+  #segments = new Map();
+  #status = "";
+  #spoken = -1;
+  #poll = 0;
+
+  /** `onOver()` fetches the page again. */
+  constructor(root, onOver) {
+    this.root = root;
+    this.onOver = onOver;
+    this.find = (name) => root.querySelector(`[data-${name}]`);
+    this.says = document.querySelector("[data-say]");
+    this.#status = root.dataset.status;
+    this.socket = new LiveSocket(`/ws/transcriptions/${root.dataset.transcription}/`, {
+      onMessage: (message) => this.#hear(message),
+      onState: (connected) => this.#connected(connected),
+      onRefused: () => location.reload(),
+    });
+  }
+
+  close() {
+    clearInterval(this.#poll);
+    this.socket.close();
+  }
+
+  #connected(connected) {
+    this.find("live-state").hidden = connected;
+    clearInterval(this.#poll);
+    if (!connected) this.#poll = setInterval(this.onOver, POLL);
+  }
+
+  #hear(message) {
+    if (message.type === "snapshot") return this.#snapshot(message);
+    if (message.type === "queue") return this.#queue(message);
+    if (message.type !== "progress" || message.seq <= this.#sequence) return;
+    if (message.seq !== this.#sequence + 1) return this.socket.send({ type: "resync" });
+    this.#sequence = message.seq;
+    this.#became("running");
+    this.#percent(message.percent);
+    this.#add(message.segments);
+  }
+
+  #snapshot(message) {
+    this.#sequence = message.seq;
+    if (OVER.has(message.status)) return this.onOver();
+    this.#became(message.status);
+    this.#percent(message.percent);
+    this.#queue(message);
+    this.find("segments").replaceChildren();
+    this.#segments.clear();
+    this.#add(message.segments);
+  }
+
+  #became(status) {
+    if (status === this.#status) return;
+    this.#status = status;
+    this.find("title").textContent = text(`status_${status}`);
+    const bar = this.find("bar");
+    if (status === "queued") bar.removeAttribute("value");
+    this.find("percent").hidden = status === "queued";
+    this.find("queue").hidden = status !== "queued";
+    this.#say(text(`status_${status}`));
+  }
+
+  #percent(percent) {
+    if (this.#status !== "running") return;
+    this.find("bar").value = percent;
+    this.find("percent-value").textContent = percent;
+    const step = Math.floor(percent / SPOKEN_STEP);
+    if (step > this.#spoken && percent > 0) this.#say(text("progress_percent", { percent }));
+    this.#spoken = Math.max(step, this.#spoken);
+  }
+
+  #queue({ position, eta_seconds: eta }) {
+    if (this.#status !== "queued") return;
+    const parts = [];
+    if (position === 0 || position === 1) parts.push(text("queue_next"));
+    else if (position != null) parts.push(text("queue_position", { position: number(position) }));
+    if (eta != null) parts.push(text("queue_eta", { wait: wait(eta) }));
+    this.find("queue").textContent = parts.join(" · ") || text("queue_unknown");
+  }
+
+  #add(segments) {
+    const list = this.find("segments");
+    const atEnd = this.#atEnd();
+    for (const segment of segments ?? []) {
+      const row = this.#row(segment);
+      const known = this.#segments.get(segment.index);
+      if (known) known.replaceWith(row);
+      else list.append(row);
+      this.#segments.set(segment.index, row);
+    }
+    this.find("text").hidden = this.#segments.size === 0;
+    if (atEnd && segments?.length) list.lastElementChild?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Whoever reads the end of the text so far is taken along; whoever scrolled up is left alone. */
+  #atEnd() {
+    const last = this.find("segments").lastElementChild;
+    const box = last?.getBoundingClientRect();
+    return Boolean(box && box.bottom <= innerHeight + 80 && box.top > innerHeight / 2);
+  }
+
+  #row({ start, text: words }) {
+    return element("li", { class: "segment" },
+      element("span", { class: "segment__time" }, clock(start)),
+      element("span", { class: "segment__text" }, words.trim()));
+  }
+
+  #say(message) {
+    this.says.textContent = message;
+  }
+}

@@ -1,0 +1,38 @@
+// Short messages at the foot of the page: the server's (already in the markup) and the scripts'.
+import { element } from "./element.js";
+import { icon } from "./icon.js";
+import { text } from "./strings.js";
+
+const SECONDS = 7;
+const SECONDS_WITH_ACTION = 15;
+
+export function toast(message, { error = false } = {}) {
+  const node = element("div", { class: `toast${error ? " toast--error" : ""}` }, element("span", { class: "toast__text" }, message), closeButton());
+  document.getElementById("toasts").append(node);
+  letGo(node);
+}
+
+export function watchToasts() {
+  const toasts = document.getElementById("toasts");
+  if (!toasts) return;
+  for (const node of toasts.querySelectorAll(".toast")) {
+    node.append(closeButton());
+    letGo(node);
+  }
+}
+
+function closeButton() {
+  const button = element("button", { type: "button", class: "button button--small button--icon", "aria-label": text("close") }, icon("x", "icon--s"));
+  button.addEventListener("click", () => button.closest(".toast").remove());
+  return button;
+}
+
+/** Removes the toast after a while, but never under a pointer or the keyboard's focus. */
+function letGo(node) {
+  const seconds = node.querySelector("form") ? SECONDS_WITH_ACTION : SECONDS;
+  const later = () => setTimeout(() => {
+    if (node.matches(":hover, :focus-within")) later();
+    else node.remove();
+  }, seconds * 1000);
+  later();
+}

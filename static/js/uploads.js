@@ -1,0 +1,207 @@
+// Files on their way to the server: two at a time, each with its progress, cancel and retry.
+import { csrfToken } from "./csrf.js";
+import { element } from "./element.js";
+import { bytes, clock, number } from "./format.js";
+import { icon, setIcon } from "./icon.js";
+import { lengthOf } from "./mediafile.js";
+import { text } from "./strings.js";
+
+const AT_ONCE = 2;
+const SHOWN_WHEN_DONE = 6000;
+const HOPELESS = new Set([400, 413, 415, 422]);
+
+export class UploadQueue {
+  #waiting = [];
+  #running = new Set();
+
+  constructor(card, onAccepted) {
+    this.card = card;
+    this.form = card.querySelector("[data-options]");
+    this.list = card.querySelector("[data-uploads]");
+    this.says = card.querySelector("[data-uploads-say]");
+    this.onAccepted = onAccepted;
+    addEventListener("beforeunload", (event) => {
+      if (this.#running.size || this.#waiting.length) event.preventDefault();
+    });
+  }
+
+  /** Sends `file`; `onAccepted` runs when the server has it for good. */
+  add(file, source, onAccepted = () => {}) {
+    const upload = new Upload(this, file, source, new FormData(this.form), onAccepted);
+    this.list.append(upload.node);
+    this.list.hidden = false;
+    this.enqueue(upload);
+    return upload;
+  }
+
+  enqueue(upload) {
+    this.#waiting.push(upload);
+    this.#next();
+  }
+
+  /** The upload neither waits nor runs any more. */
+  leave(upload) {
+    this.#waiting = this.#waiting.filter((other) => other !== upload);
+    this.#running.delete(upload);
+    this.#next();
+  }
+
+  remove(upload) {
+    const hadFocus = upload.node.contains(document.activeElement);
+    upload.node.remove();
+    this.list.hidden = !this.list.children.length;
+    if (hadFocus) this.card.querySelector("input[type=file]").focus();
+  }
+
+  say(message) {
+    this.says.textContent = message;
+  }
+
+  #next() {
+    while (this.#running.size < AT_ONCE && this.#waiting.length) {
+      const upload = this.#waiting.shift();
+      this.#running.add(upload);
+      upload.start();
+    }
+  }
+}
+
+class Upload {
+  #request = null;
+  #ended = false;
+  #knowing = false;
+
+  constructor(queue, file, source, options, onAccepted) {
+    this.queue = queue;
+    this.file = file;
+    this.source = source;
+    this.options = options;
+    this.onAccepted = onAccepted;
+    this.#draw();
+  }
+
+  async start() {
+    this.#ended = false;
+    this.#show("busy", text("upload_checking"));
+    const problem = this.#knowing ? null : await this.#problem();
+    if (this.#ended) return;
+    if (problem) this.#fail(problem.message, { anyway: problem.anyway, hopeless: !problem.anyway });
+    else this.#send();
+  }
+
+  cancel() {
+    this.#ended = true;
+    this.#request?.abort();
+    this.queue.leave(this);
+    this.queue.remove(this);
+    this.queue.say(text("upload_cancelled", { name: this.file.name }));
+  }
+
+  retry() {
+    this.#show("waiting", text("upload_waiting"));
+    this.queue.enqueue(this);
+  }
+
+  /** What the server would refuse anyway, said before a byte is sent. */
+  async #problem() {
+    const limits = this.queue.card.dataset;
+    const quota = document.querySelector("[data-quota]").dataset;
+    if (this.file.size === 0) return { message: text("upload_empty") };
+    if (this.file.size > Number(limits.maxBytes)) return { message: this.#tooLarge() };
+    const seconds = await lengthOf(this.file);
+    if (seconds === null) return null;
+    if (seconds > Number(limits.maxSeconds) + 1) {
+      return { message: text("upload_too_long", { length: clock(seconds), limit: clock(limits.maxSeconds) }), anyway: true };
+    }
+    if (seconds > Number(quota.leftSeconds)) {
+      const minutes = (value) => number(Math.ceil(value / 60));
+      return { message: text("upload_over_quota", { needed: minutes(seconds), left: number(Math.floor(quota.leftSeconds / 60)), date: quota.resets }), anyway: true };
+    }
+    return null;
+  }
+
+  #tooLarge() {
+    return text("upload_too_large", { size: bytes(this.file.size), limit: bytes(Number(this.queue.card.dataset.maxBytes)) });
+  }
+
+  #send() {
+    const body = new FormData();
+    for (const name of ["language", "task", "model"]) body.append(name, this.options.get(name) ?? "");
+    body.append("source", this.source);
+    body.append("file", this.file, this.file.name); // last: the server reads the options before the bytes
+
+    const request = new XMLHttpRequest();
+    this.#request = request;
+    request.open("POST", this.queue.card.dataset.action);
+    request.setRequestHeader("X-CSRFToken", csrfToken());
+    request.setRequestHeader("Accept", "application/json");
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) this.#progress(event.loaded / event.total);
+    });
+    request.addEventListener("load", () => this.#answer(request));
+    request.addEventListener("error", () => this.#fail(text("upload_broken")));
+    request.send(body);
+  }
+
+  #progress(share) {
+    const percent = Math.floor(share * 100);
+    this.bar.value = percent;
+    this.note.textContent = share >= 1 ? text("upload_accepting") : `${bytes(this.file.size * share)} / ${bytes(this.file.size)}`;
+    if (share >= 1) this.bar.removeAttribute("value");
+  }
+
+  #answer(request) {
+    if (request.status === 201) this.#accept(request.response);
+    else if (request.responseURL && request.status === 200) this.#fail(text("upload_signed_out"));
+    else if (request.status === 403 && !request.response?.error) this.#fail(text("upload_stale"));
+    else if (request.status === 413 && !request.response?.error) this.#fail(this.#tooLarge(), { hopeless: true });
+    else this.#fail(request.response?.error?.message ?? text("upload_refused", { status: request.status }), { hopeless: HOPELESS.has(request.status) });
+  }
+
+  #accept(answer) {
+    this.#ended = true;
+    this.#show("done", text("upload_done"));
+    const link = element("a", { href: answer.url, class: "button button--quiet button--small" }, text("open"));
+    this.actions.replaceChildren(link);
+    this.queue.say(text("upload_done_named", { name: this.file.name }));
+    this.onAccepted(answer);
+    this.queue.leave(this);
+    this.queue.onAccepted(answer);
+    const leave = () => setTimeout(() => (this.node.matches(":hover, :focus-within") ? leave() : this.queue.remove(this)), SHOWN_WHEN_DONE);
+    leave();
+  }
+
+  /** `hopeless`: the same file would be refused again. `anyway`: only our own guess speaks against it. */
+  #fail(message, { anyway = false, hopeless = false } = {}) {
+    this.#ended = true;
+    this.#knowing = anyway;
+    this.#show("failed", message);
+    this.again.hidden = hopeless;
+    this.again.lastChild.textContent = anyway ? text("upload_anyway") : text("retry");
+    this.queue.say(`${this.file.name}: ${message}`);
+    this.queue.leave(this);
+  }
+
+  #show(state, note) {
+    this.note.textContent = note;
+    this.node.className = `upload is-${state}`;
+    setIcon(this.node, { done: "circle-check", failed: "circle-alert" }[state] ?? "file-audio");
+    this.bar.hidden = state === "failed" || state === "done";
+    this.again.hidden = state !== "failed";
+    if (state === "waiting") this.bar.value = 0;
+  }
+
+  #draw() {
+    const { name } = this.file;
+    this.note = element("span", { class: "upload__note" }, text("upload_waiting"));
+    this.bar = element("progress", { max: 100, value: 0, "aria-label": text("upload_progress", { name }) });
+    this.again = element("button", { type: "button", class: "button button--small", hidden: true }, icon("rotate-cw", "icon--s"), text("retry"));
+    this.stop = element("button", { type: "button", class: "button button--quiet button--small button--icon", "aria-label": text("upload_cancel", { name }) }, icon("x"));
+    this.actions = element("div", { class: "upload__actions" }, this.again, this.stop);
+    this.again.addEventListener("click", () => this.retry());
+    this.stop.addEventListener("click", () => this.cancel());
+    const line = element("div", { class: "upload__line" }, element("span", { class: "upload__name truncate" }, name), this.note);
+    this.node = element("li", { class: "upload" }, icon("file-audio"), element("div", {}, line, this.bar), this.actions);
+  }
+}

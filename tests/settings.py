@@ -1,0 +1,24 @@
+"""The product's own settings on data of this test run's own. Everything real: only the folders differ."""
+
+import os
+import tempfile
+from pathlib import Path
+
+_data = Path(os.environ.get("PORTAL_TEST_DATA") or tempfile.mkdtemp(prefix="wp-test-"))
+os.environ["PORTAL_TEST_DATA"] = str(_data)
+os.environ["PORTAL_DATA"] = str(_data)
+os.environ.setdefault("WHISPER_WEIGHTS", str(Path(__file__).resolve().parent.parent / "var" / "models"))
+os.environ["ALLOWED_HOSTS"] = "localhost,127.0.0.1,testserver"
+os.environ.setdefault("WHISPER_MODELS", "base")
+
+from portal.settings import *  # noqa: E402, F403
+from portal.settings import DATABASES, STORAGES  # noqa: E402
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, not shared memory: threads and processes meet the locks that they meet in production.
+    DATABASES["default"]["TEST"] = {"NAME": str(_data / "test.sqlite3")}
+else:
+    DATABASES["default"]["OPTIONS"].pop("pool", None)
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

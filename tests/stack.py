@@ -1,0 +1,100 @@
+"""The whole product as `make run` starts it, once for all tests that need it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running portal: where it is, who may sign in, and its data."""
+
+    url: str
+    credentials: dict[str, str]
+    data: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def api_key(self) -> str:
+        return self.credentials["api_key"]
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.api_key}"}
+
+
+def start(data: Path, **environment: str) -> Stack:
+    """Starts the stack on a free port and waits until it is healthy."""
+    port = _free_port()
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "up"],
+        cwd=ROOT,
+        env=_environment(data, port) | environment,
+        stdout=(data / "up.log").open("ab"),
+        stderr=subprocess.STDOUT,
+    )
+    url = f"http://127.0.0.1:{port}"
+    _wait_until_healthy(url, process, data)
+    return Stack(url, _credentials(data), data, process)
+
+
+def stop(stack: Stack) -> None:
+    stack.process.send_signal(signal.SIGTERM)
+    stack.process.wait(40)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    running = start(tmp_path_factory.mktemp("stack"))
+    yield running
+    stop(running)
+
+
+def _environment(data: Path, port: int) -> dict[str, str]:
+    ours = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    weights = os.environ.get("WHISPER_WEIGHTS", str(ROOT / "var" / "models"))
+    return ours | {
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "PORTAL_DATA": str(data),
+        "PORT": str(port),
+        "WHISPER_WEIGHTS": weights,
+        "ALLOWED_HOSTS": "localhost,127.0.0.1",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], data: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/health", timeout=5).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    process.kill()
+    raise RuntimeError("The stack did not start:\n" + (data / "up.log").read_text()[-4000:])
+
+
+def _credentials(data: Path) -> dict[str, str]:
+    lines = (data / "credentials.txt").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines if ":" in line)}

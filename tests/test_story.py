@@ -1,0 +1,110 @@
+"""The tour: a recording goes in, its text comes out, and one account pays for it once.
+
+Everything here is the product as `make run` starts it: web, Valkey, RQ workers, the engine with real weights.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+
+from tests.conftest import MakeMedia
+from tests.stack import Stack
+
+
+class Browser:
+    """Alice at her desk: a session cookie, forms with their tokens, and a WebSocket."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.url = stack.url
+        self.http = httpx.AsyncClient(base_url=stack.url, follow_redirects=True, timeout=60)
+
+    async def sign_in(self, email: str, password: str) -> httpx.Response:
+        page = await self.http.get("/accounts/login/")
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+        assert token
+        form = {"login": email, "password": password, "csrfmiddlewaretoken": token[1]}
+        return await self.http.post("/accounts/login/", data=form, headers={"Referer": self.url})
+
+    async def upload(self, path: Path) -> dict[str, str]:
+        headers = {"X-CSRFToken": self.http.cookies["csrftoken"], "Referer": self.url}
+        fields = {"language": "", "task": "transcribe", "model": "", "source": "upload"}
+        with path.open("rb") as file:
+            answer = await self.http.post(
+                "/recordings/", data=fields, files={"file": (path.name, file.read())}, headers=headers
+            )
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    async def watch(self, transcription: str) -> list[dict[str, Any]]:
+        """Every message of the page's WebSocket, until the transcription is over."""
+        cookie = f"sessionid={self.http.cookies['sessionid']}"
+        address = self.url.replace("http", "ws") + f"/ws/transcriptions/{transcription}/"
+        messages: list[dict[str, Any]] = []
+        async with (
+            asyncio.timeout(120),
+            websockets.connect(address, origin=self.url, additional_headers={"Cookie": cookie}) as socket,
+        ):
+            async for text in socket:
+                messages.append(json.loads(text))
+                if messages[-1].get("status") in ("completed", "failed", "cancelled"):
+                    return messages
+        return messages
+
+
+def account(stack: Stack, transcription: str) -> tuple[str, int, list[int]]:
+    """What the database says: the reservation's state, what is still reserved, and the charges."""
+    key = transcription.replace("-", "")
+    with sqlite3.connect(f"file:{stack.data / 'portal.sqlite3'}?mode=ro", uri=True) as database:
+        (state, month), *_ = database.execute(
+            "select state, month_id from tenants_reservation where transcription_id = ?", (key,)
+        )
+        (reserved,) = database.execute("select reserved_seconds from tenants_usagemonth where id = ?", (month,)).fetchone()
+        charges = database.execute("select seconds from tenants_ledgerentry where transcription_id = ?", (key,))
+        return state, reserved, [seconds for (seconds,) in charges]
+
+
+@pytest.mark.timeout(240)
+async def test_a_recording_goes_in_and_its_text_comes_out(stack: Stack, speech: Path, make_media: MakeMedia) -> None:
+    minutes = make_media(
+        "会议 记录.mp3", "-stream_loop", "30", "-i", str(speech / "en" / "quick_brown_fox.wav")
+    )  # a minute and a half, so that there is progress to see
+    alice = Browser(stack)
+    page = await alice.sign_in(stack.credentials["staff_email"], stack.credentials["staff_password"])
+    assert page.url.path == "/recordings/"
+
+    made = await alice.upload(minutes)
+    messages = await alice.watch(made["transcription"])
+    last = messages[-1]
+    assert last["status"] == "completed"
+    assert last["percent"] == 100
+    spoken = " ".join(segment["text"] for segment in last["segments"]).lower()
+    assert spoken.count("lazy dog") >= 20
+    assert any(m["type"] == "progress" and 0 < m["percent"] < 100 and m["segments"] for m in messages)
+    numbers = [message["seq"] for message in messages]
+    assert numbers == sorted(numbers)
+
+    page = await alice.http.get(made["url"])
+    assert "会议 记录.mp3" in page.text
+    for extension in ("txt", "srt", "vtt", "json", "tsv"):
+        file = await alice.http.get(f"/transcriptions/{made['transcription']}/download.{extension}")
+        assert "lazy dog" in file.text.lower()
+        assert "attachment" in file.headers["content-disposition"]
+
+    sound = await alice.http.get(f"/recordings/{made['recording']}/media", headers={"Range": "bytes=0-99"})
+    assert (sound.status_code, len(sound.content)) == (206, 100)
+    picture = (await alice.http.get(f"/recordings/{made['recording']}/peaks.json")).json()
+    assert max(picture["peaks"]) > 0.2
+
+    state, reserved, charges = account(stack, made["transcription"])
+    assert (state, reserved) == ("settled", 0)
+    assert charges == [90] or charges == [89]
+    await alice.http.aclose()

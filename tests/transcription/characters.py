@@ -1,0 +1,36 @@
+"""Uploads as they lie on disk when intake is called."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from tenants.access import Actor
+from transcription import intake
+from transcription.models import Transcription
+from transcription.options import TranscriptionOptions
+
+
+@dataclass(frozen=True)
+class ArrivedFile:
+    file_name: str
+    path: Path
+    size: int
+    sha256: str
+
+
+def arrive(source: Path, name: str = "") -> ArrivedFile:
+    settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
+    path = settings.INCOMING_DIR / f"upload-{source.name}"
+    shutil.copyfile(source, path)
+    data = path.read_bytes()
+    return ArrivedFile(name or source.name, path, len(data), hashlib.sha256(data).hexdigest())
+
+
+def submit(actor: Actor, source: Path, **options: object) -> Transcription:
+    checked = TranscriptionOptions.checked(**options)  # type: ignore[arg-type]
+    return intake.accept(actor, arrive(source), checked, source="upload")

@@ -1,0 +1,48 @@
+import json
+
+import pysubs2
+import pytest
+
+from transcription import exports
+from transcription.models import Recording, Segment, Transcription
+
+HOSTILE = "<script>alert(1)</script> & -->\n\nNOTE hidden\n\n3\n00:00:01.000 --> end"
+
+
+@pytest.fixture
+def pieces() -> list[Segment]:
+    return [
+        Segment(index=0, start=0.0, end=1.5, text=" Hello there."),
+        Segment(index=1, start=3661.0015, end=3662.0, text=HOSTILE),
+        Segment(index=2, start=3663.0, end=3664.0, text=" =1+1\tand more"),
+    ]
+
+
+@pytest.mark.parametrize(("write", "format"), [(exports.subrip, "srt"), (exports.webvtt, "vtt")])
+def test_a_reader_finds_as_many_cues_as_were_spoken(write, format: str, pieces: list[Segment]) -> None:  # type: ignore[no-untyped-def]
+    read = pysubs2.SSAFile.from_string(write(pieces), format_=format)
+    assert len(read) == 3
+    assert (read[0].start, read[0].end) == (0, 1500)
+    assert read[1].start in (3661001, 3661002)
+
+
+def test_webvtt_escapes_markup(pieces: list[Segment]) -> None:
+    assert "<script>" not in exports.webvtt(pieces)
+    assert "&lt;script&gt;" in exports.webvtt(pieces)
+
+
+def test_no_cell_is_a_formula(pieces: list[Segment]) -> None:
+    rows = exports.tabular(pieces).splitlines()
+    assert len(rows) == 4
+    assert rows[3].split("\t") == ["3663000", "3664000", "'=1+1 and more"]
+
+
+def test_json_has_every_field_of_a_segment(pieces: list[Segment]) -> None:
+    row = Transcription(recording=Recording(name="a.mp3", duration_seconds=4.0), text="Hello", detected_language="en")
+    body = json.loads(json.dumps(exports.verbose(row, pieces)))
+    assert body["language"] == "english"
+    assert set(body["segments"][0]) == {
+        "id", "seek", "start", "end", "text", "tokens", "temperature", "avg_logprob", "compression_ratio",
+        "no_speech_prob",
+    }  # fmt: skip
+    assert body["text"] == "Hello"

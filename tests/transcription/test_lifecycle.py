@@ -1,0 +1,129 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from tenants.models import LedgerEntry, Quota, Reservation, UsageMonth
+from tests.conftest import Character
+from tests.transcription.characters import submit
+from transcription import lifecycle
+from transcription.failures import Failure
+from transcription.lifecycle import LostClaim
+from transcription.models import Attempt, Segment, Status, Transcription
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
+BROKEN = Failure("engine", "it broke")
+
+
+@pytest.fixture
+def waiting(alice: Character, fox: Path) -> Transcription:
+    return submit(alice.actor, fox)
+
+
+def claimed() -> lifecycle.Claim:
+    claim = lifecycle.claim("host/1")
+    assert claim is not None
+    return claim
+
+
+def segment(claim: lifecycle.Claim, index: int = 0) -> Segment:
+    return Segment(
+        tenant_id=claim.tenant_id, transcription_id=claim.transcription_id, index=index, start=0, end=1, text=" Hi."
+    )
+
+
+def pass_time(row: Transcription, **changes: object) -> None:
+    Transcription.objects.filter(id=row.id).update(**changes)
+
+
+def test_one_worker_wins_a_claim(waiting: Transcription) -> None:
+    assert lifecycle.claim("host/1") is not None
+    assert lifecycle.claim("host/2") is None
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.attempts_made, waiting.worker) == (Status.RUNNING, 1, "host/1")
+
+
+def test_completing_charges_once(waiting: Transcription) -> None:
+    claim = claimed()
+    lifecycle.save_window(claim, [segment(claim)], 3.8, "en")
+    lifecycle.complete(claim, "Hi.", 3.85)
+    with pytest.raises(LostClaim):
+        lifecycle.complete(claim, "Hi.", 3.85)
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.text, waiting.percent) == (Status.COMPLETED, "Hi.", 100)
+    assert LedgerEntry.objects.get().seconds == 4
+    assert UsageMonth.objects.get().reserved_seconds == 0
+
+
+def test_a_failure_is_tried_three_times_and_then_costs_nothing(waiting: Transcription) -> None:
+    for attempt in (1, 2, 3):
+        lifecycle.fail(claimed(), BROKEN)
+        waiting.refresh_from_db()
+        assert waiting.attempts_made == attempt
+        assert waiting.status == (Status.FAILED if attempt == 3 else Status.QUEUED)
+        if attempt < 3:
+            assert lifecycle.claim("host/1") is None, "the next attempt comes after a delay"
+            pass_time(waiting, not_before=timezone.now())
+    assert Reservation.objects.get().state == Reservation.State.RELEASED
+    assert UsageMonth.objects.get().used_seconds == 0
+    assert Attempt.objects.filter(outcome=Attempt.Outcome.FAILED, error="it broke").count() == 3
+
+
+def test_what_cannot_succeed_is_not_tried_again(waiting: Transcription) -> None:
+    lifecycle.fail(claimed(), Failure("not_media", ""))
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.attempts_made) == (Status.FAILED, 1)
+
+
+def test_an_expired_lease_goes_to_another_worker_which_goes_on(waiting: Transcription) -> None:
+    zombie = claimed()
+    lifecycle.save_window(zombie, [segment(zombie)], 2.0, "en")
+    pass_time(waiting, lease_until=timezone.now() - timedelta(seconds=1))
+    assert lifecycle.expire_leases() == 1
+    assert lifecycle.expire_leases() == 0
+    next_claim = claimed()
+    for stale_write in (
+        lambda: lifecycle.save_window(zombie, [segment(zombie, 1)], 3.0, "en"),
+        lambda: lifecycle.complete(zombie, "Stale", 3.85),
+        lambda: lifecycle.fail(zombie, BROKEN),
+        lambda: lifecycle.renew(zombie),
+    ):
+        with pytest.raises(LostClaim):
+            stale_write()
+    waiting.refresh_from_db()
+    assert (waiting.saved_seconds, waiting.segments.count()) == (2.0, 1)
+    lifecycle.complete(next_claim, "Hi.", 3.85)
+
+
+def test_a_handed_back_transcription_counts_no_attempt(waiting: Transcription) -> None:
+    claimed()
+    assert lifecycle.hand_back_all_of("host/") == 1
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.attempts_made) == (Status.QUEUED, 0)
+    assert lifecycle.claim("host/2") is not None
+
+
+def test_cancelling_charges_nothing_and_stops_the_worker(waiting: Transcription) -> None:
+    claim = claimed()
+    assert lifecycle.cancel(waiting)
+    assert not lifecycle.cancel(waiting)
+    with pytest.raises(LostClaim):
+        lifecycle.save_window(claim, [], 1.0, "en")
+    assert Reservation.objects.get().state == Reservation.State.RELEASED
+
+
+def test_a_tenant_runs_no_more_at_once_than_its_quota(alice: Character, mallory: Character, fox: Path) -> None:
+    Quota.objects.filter(tenant=alice.tenant).update(concurrent=1)
+    first, second = submit(alice.actor, fox), submit(alice.actor, fox)
+    assert claimed().transcription_id == first.id
+    assert lifecycle.claim("host/2") is None
+    assert lifecycle.cancel(first)
+    assert claimed().transcription_id == second.id
+
+
+@pytest.mark.parametrize(("made", "seconds"), [(1, 10), (2, 60), (3, 300)])
+def test_delays_between_attempts_grow_and_vary(made: int, seconds: float) -> None:
+    delays = {lifecycle.retry_delay(made) for _ in range(50)}
+    assert all(0.8 * seconds <= delay <= 1.2 * seconds for delay in delays)
+    assert len(delays) > 10

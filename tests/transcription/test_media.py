@@ -1,0 +1,143 @@
+"""Real ffmpeg on real and on spoiled files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeMedia
+from transcription import media
+from transcription.media import MediaError
+
+FORMATS: dict[str, tuple[str, ...]] = {
+    "a.wav": (),
+    "a.mp3": (),
+    "a.m4a": (),
+    "a.aac": (),
+    "a.flac": (),
+    "a.ogg": ("-c:a", "libvorbis"),
+    "a.opus": (),
+    "a.webm": ("-c:a", "libopus"),
+    "a.mp4": (),
+    "a.mkv": (),
+    "a.mov": (),
+    "a.wma": (),
+    "a.aiff": (),
+    "a.amr": ("-ar", "8000", "-ac", "1", "-b:a", "12.2k"),
+    "telephone.wav": ("-ar", "8000", "-c:a", "pcm_mulaw"),
+    "stereo.wav": ("-ac", "2", "-ar", "44100"),
+    "会议 记录 1.mp3": (),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_any_format_people_have_is_decoded(name: str, fox: Path, make_media: MakeMedia) -> None:
+    try:
+        path = make_media(name, "-i", str(fox), *FORMATS[name])
+    except Exception:
+        assert name == "a.amr", name  # some ffmpeg builds read AMR but can't write it
+        pytest.skip("this ffmpeg can't make AMR")
+    found = media.probe(path, 3600)
+    seconds = sum(map(len, media.decode(path, found.format, 3600))) / media.BYTES_PER_SECOND
+    assert seconds == pytest.approx(2.89, abs=0.2)
+    assert found.duration == pytest.approx(seconds, abs=0.1)
+
+
+def test_the_first_of_several_audio_tracks_is_taken(fox: Path, make_media: MakeMedia) -> None:
+    two = make_media(
+        "two.mka", "-i", str(fox), "-f", "lavfi", "-i", "anullsrc=d=9", "-map", "0:a", "-map", "1:a", "-c:a", "flac"
+    )
+    found = media.probe(two, 3600)
+    loudest = max(max(chunk) for chunk in media.decode(two, found.format, 4))
+    assert loudest > 0
+
+
+def test_a_stream_without_a_length_is_counted(fox: Path, make_media: MakeMedia) -> None:
+    live = make_media("live.webm", "-i", str(fox), "-c:a", "libopus", "-live", "1", "-f", "webm")
+    assert media.probe(live, 3600).duration == pytest.approx(2.89, abs=0.2)
+
+
+def spoil_text(folder: Path, _make: MakeMedia) -> Path:
+    path = folder / "song.mp3"
+    path.write_text("This is no song.\n" * 100)
+    return path
+
+
+def spoil_playlist(folder: Path, make: MakeMedia) -> Path:
+    inner = make.tone("inner.wav", 1)
+    path = folder / "list.mp3"
+    path.write_text(f"ffconcat version 1.0\nfile '{inner}'\n")
+    return path
+
+
+def spoil_hls(folder: Path, make: MakeMedia) -> Path:
+    inner = make.tone("inner.wav", 1)
+    path = folder / "hls.mp3"
+    path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{inner}\n#EXT-X-ENDLIST\n")
+    return path
+
+
+def spoil_silent_video(_folder: Path, make: MakeMedia) -> Path:
+    return make("silent.mp4", "-f", "lavfi", "-i", "color=size=64x64:duration=1:rate=5")
+
+
+def spoil_blink(_folder: Path, make: MakeMedia) -> Path:
+    return make.tone("blink.wav", 0.02)
+
+
+def spoil_long(_folder: Path, make: MakeMedia) -> Path:
+    return make.tone("long.mp3", 70)
+
+
+def spoil_random(folder: Path, _make: MakeMedia) -> Path:
+    path = folder / "random.wav"
+    path.write_bytes(bytes(range(256)) * 64)
+    return path
+
+
+REFUSALS: dict[str, tuple[Callable[[Path, MakeMedia], Path], str]] = {
+    "a text named .mp3": (spoil_text, "not_media"),
+    "a list of other files": (spoil_playlist, "not_media"),
+    "a playlist": (spoil_hls, "not_media"),
+    "a video without sound": (spoil_silent_video, "no_audio"),
+    "20 ms of audio": (spoil_blink, "too_short"),
+    "over a minute": (spoil_long, "too_long"),
+    "random bytes": (spoil_random, "not_media"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_what_cannot_be_transcribed_is_refused(kind: str, tmp_path: Path, make_media: MakeMedia) -> None:
+    make, code = REFUSALS[kind]
+    with pytest.raises(MediaError) as refusal:
+        media.probe(make(tmp_path, make_media), 60)
+    assert refusal.value.code == code
+
+
+def test_samples_are_capped_while_they_stream(make_media: MakeMedia) -> None:
+    path = make_media.tone("long.mp3", 70)
+    seen = 0
+    with pytest.raises(MediaError, match="too_long"):
+        for chunk in media.decode(path, "mp3", 10):
+            seen += len(chunk)
+    assert seen <= 10 * media.BYTES_PER_SECOND
+
+
+def test_metadata_cannot_claim_a_length(make_media: MakeMedia) -> None:
+    path = make_media.tone("liar.mp3", 30, "-metadata", "title=x\n  Duration: 09:00:00.00, start")
+    assert media.probe(path, 3600).duration == pytest.approx(30, abs=0.2)
+
+
+def test_a_decoder_that_nobody_reads_ends_with_its_reader(make_media: MakeMedia) -> None:
+    stream = media.decode(make_media.tone("long.mp3", 70), "mp3", 100)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["a.wma", "a.aiff"])
+def test_a_copy_for_browsers_is_made(name: str, fox: Path, make_media: MakeMedia, tmp_path: Path) -> None:
+    path = make_media(name, "-i", str(fox))
+    found = media.probe(path, 60)
+    assert not found.is_playable
+    media.make_playable(path, found.format, tmp_path / "copy.m4a", 60)
+    assert media.probe(tmp_path / "copy.m4a", 60).is_playable

@@ -1,0 +1,54 @@
+"""The models this installation offers, by the names callers use."""
+
+from __future__ import annotations
+
+import shutil
+from functools import cache
+
+from django.conf import settings
+
+DEFAULT_ON_GPU = "large-v3"
+DEFAULT_ON_CPU = "base"
+ALIASES = {
+    "": "",
+    "whisper-1": "",
+    "gpt-4o-transcribe": "",
+    "gpt-4o-mini-transcribe": "",
+    "large": "large-v3",
+    "large-v3-turbo": "turbo",
+}
+
+
+@cache
+def offered_models() -> tuple[str, ...]:
+    """Names of the models offered, the default first."""
+    return tuple(settings.WHISPER_MODELS) or (DEFAULT_ON_GPU if has_gpu() else DEFAULT_ON_CPU,)
+
+
+def default_model() -> str:
+    return offered_models()[0]
+
+
+def resolve_model(name: str) -> str | None:
+    """Our name for what a caller called `name`; None for one that is not offered."""
+    wanted = name.strip().removeprefix("openai/").removeprefix("whisper-") if name != "whisper-1" else name
+    wanted = ALIASES.get(wanted, wanted) or default_model()
+    return wanted if wanted in offered_models() else None
+
+
+@cache
+def has_gpu() -> bool:
+    """Whether this machine is to use a GPU; asked without loading torch."""
+    if settings.WHISPER_DEVICE != "auto":
+        return bool(settings.WHISPER_DEVICE == "cuda")
+    return shutil.which("nvidia-smi") is not None and _nvml_counts_a_device()
+
+
+def _nvml_counts_a_device() -> bool:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        return bool(pynvml.nvmlDeviceGetCount() > 0)
+    except pynvml.NVMLError:
+        return False

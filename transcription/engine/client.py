@@ -1,0 +1,243 @@
+"""The callers' side of the engine's socket: plain, synchronous, and light to import."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from transcription.engine import wire
+from transcription.engine.types import (
+    DecodeOptions,
+    EngineStatus,
+    EngineUnavailable,
+    Window,
+    WindowFailed,
+    WindowRejected,
+    WindowResult,
+)
+
+RESENDS = 2
+"""How often a window may be lost with a connection before it is suspected of causing it."""
+
+SILENCE_SECONDS = 5.0
+"""After so long without an answer, ask whether the engine is still there."""
+
+RETRY_SECONDS = 0.1
+
+
+class EngineClient:
+    """Talks to the engine that listens at `address`, the path of a Unix socket.
+
+    `patience` is how many seconds to wait for an engine that is away (restarting,
+    most likely) before giving up with EngineUnavailable. Safe to share between threads.
+    """
+
+    def __init__(self, address: str, patience: float = 60.0) -> None:
+        self.address = address
+        self.patience = patience
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing stays open: every call has a connection of its own and closes it."""
+
+    def decode(
+        self, windows: Iterable[Window], options: DecodeOptions, in_flight: int = 8
+    ) -> Iterator[WindowResult]:
+        """Yield the text of each window, in the windows' order.
+
+        Windows are pulled one at a time, and at most `in_flight` wait for an answer.
+        Closing the generator takes the unanswered ones back from the engine.
+
+        Raises EngineUnavailable, WindowRejected (permanent), WindowFailed (try again).
+        """
+        conversation = _Conversation(self, options)
+        try:
+            yield from conversation.run(iter(windows), in_flight)
+        finally:
+            conversation.hang_up()
+
+    def status(self, timeout: float = 2.0) -> EngineStatus:
+        """Ask the engine how it is; EngineUnavailable unless it says so in `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        try:
+            with self.connect(timeout) as connection:
+                connection.sendall(wire.frame({"kind": "status"}))
+                return wire.parse_status(_receive(connection, deadline))
+        except (OSError, EOFError, wire.ProtocolError) as error:
+            raise EngineUnavailable(
+                f"the engine at {self.address} does not answer: {error}"
+            ) from error
+
+    def connect(self, timeout: float) -> socket.socket:
+        """A fresh connection; OSError where nobody listens."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(timeout)
+        try:
+            connection.connect(self.address)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A window without an answer yet."""
+
+    window: Window
+    resends: int = 0
+
+
+class _Conversation:
+    """One stream of windows, over as many connections as it takes."""
+
+    def __init__(self, client: EngineClient, options: DecodeOptions) -> None:
+        self.client = client
+        self.options = options
+        self.stream = uuid.uuid4().hex
+        self.language: str | None = None
+        self.connection: socket.socket | None = None
+        self.unanswered: dict[int, _Sent] = {}
+        self.early: dict[int, WindowResult] = {}
+        self.sent = 0
+        self.answered = 0
+
+    def run(self, windows: Iterator[Window], in_flight: int) -> Iterator[WindowResult]:
+        more = True
+        while more or self.unanswered:
+            if more and len(self.unanswered) < in_flight and not self._answer_waits():
+                window = next(windows, None)
+                if window is None:
+                    more = False
+                else:
+                    self._send_new(window)
+                continue
+            self._take_answer()
+            while self.answered in self.early:
+                yield self.early.pop(self.answered)
+                self.answered += 1
+
+    def hang_up(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def _answer_waits(self) -> bool:
+        if self.connection is None:
+            return False
+        return bool(select.select([self.connection], [], [], 0)[0])
+
+    def _send_new(self, window: Window) -> None:
+        wire.check_window(window)
+        number = self.sent
+        self.sent += 1
+        self.unanswered[number] = _Sent(window)
+        try:
+            if self.connection is None:
+                self._reconnect()
+            else:
+                self._send(number)
+        except OSError:
+            self._resend_everything()
+
+    def _send(self, number: int) -> None:
+        if self.connection is None:
+            raise ConnectionError("the connection is gone")
+        window = self.unanswered[number].window
+        self.connection.sendall(
+            wire.window_frame(number, self.stream, window, self.options, self.language)
+        )
+
+    def _take_answer(self) -> None:
+        try:
+            self._handle(self._next_header())
+        except (OSError, EOFError):
+            self._resend_everything()
+        except wire.ProtocolError as error:
+            raise WindowFailed(f"the engine's answer makes no sense: {error}") from error
+
+    def _next_header(self) -> wire.Header:
+        if self.connection is None:
+            raise ConnectionError("the connection is gone")
+        asked = time.monotonic()
+        while not select.select([self.connection], [], [], SILENCE_SECONDS)[0]:
+            try:
+                self.client.status(timeout=SILENCE_SECONDS)
+                asked = time.monotonic()
+            except EngineUnavailable:
+                if time.monotonic() - asked > self.client.patience:
+                    raise
+        return _receive(self.connection)
+
+    def _handle(self, header: wire.Header) -> None:
+        reason = str(header.get("reason", ""))
+        match header["kind"]:
+            case "result":
+                number = int(header["id"])
+                if self.unanswered.pop(number, None) is not None:
+                    result = wire.parse_result(header)
+                    self.language = self.language or result.language
+                    self.early[number] = result
+            case "rejected":
+                raise WindowRejected(reason)
+            case "failed":
+                raise WindowFailed(reason)
+            case kind:
+                raise wire.ProtocolError(f"unexpected {kind!r} {reason}")
+
+    def _resend_everything(self) -> None:
+        for sent in self.unanswered.values():
+            sent.resends += 1
+            if sent.resends > RESENDS:
+                raise WindowFailed(
+                    f"the engine was lost {sent.resends} times while it had window "
+                    f"{sent.window.index} ({sent.window.start:.1f} s)"
+                )
+        self._reconnect()
+
+    def _reconnect(self) -> None:
+        """Connect and send all that is unanswered; EngineUnavailable after the patience."""
+        deadline = time.monotonic() + self.client.patience
+        while True:
+            self.hang_up()
+            try:
+                self.connection = self.client.connect(timeout=self.client.patience)
+                for number in self.unanswered:
+                    self._send(number)
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise EngineUnavailable(
+                        f"no engine at {self.client.address} for {self.client.patience:g} s"
+                    ) from error
+                time.sleep(RETRY_SECONDS)
+
+
+def _receive(connection: socket.socket, deadline: float | None = None) -> wire.Header:
+    head = _read(connection, wire.header_length(_read(connection, 4, deadline)), deadline)
+    return wire.parse_header(head)
+
+
+def _read(connection: socket.socket, size: int, deadline: float | None) -> bytes:
+    received = bytearray()
+    while len(received) < size:
+        if deadline is not None:
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+        chunk = connection.recv(size - len(received))
+        if not chunk:
+            raise EOFError("the engine closed the connection")
+        received += chunk
+    return bytes(received)

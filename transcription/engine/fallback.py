@@ -1,0 +1,39 @@
+"""When to believe a decoding: openai-whisper's thresholds (transcribe.py, decode_with_fallback)."""
+
+from __future__ import annotations
+
+import zlib
+
+from transcription.engine.backend import Decoded
+
+TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+MAX_COMPRESSION_RATIO = 2.4
+MIN_AVG_LOGPROB = -1.0
+MAX_NO_SPEECH_PROB = 0.6
+
+
+def compression_ratio(text: str) -> float:
+    """Bytes of the text over its bytes after zlib: high where it repeats itself."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data))
+
+
+def is_silence(decoded: Decoded) -> bool:
+    """Nobody speaks, and the text is not likely enough to be kept all the same."""
+    return (
+        decoded.no_speech_prob > MAX_NO_SPEECH_PROB and decoded.avg_logprob <= MIN_AVG_LOGPROB
+    )
+
+
+def next_temperature(decoded: Decoded, temperature: float, requested: float) -> float | None:
+    """The temperature to try next, or None where this decoding is to be kept.
+
+    requested: the caller's own temperature; unless it is 0 there is no fallback.
+    """
+    if requested > 0 or is_silence(decoded):
+        return None
+    repetitive = decoded.compression_ratio > MAX_COMPRESSION_RATIO
+    improbable = decoded.avg_logprob < MIN_AVG_LOGPROB
+    if not (repetitive or improbable):
+        return None
+    return next((t for t in TEMPERATURES if t > temperature), None)

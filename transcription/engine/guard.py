@@ -1,0 +1,49 @@
+"""What ties the process to the machine: its parent, its memory, its size."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import threading
+import time
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+PARENT_POLL_SECONDS = 1.0
+MIB = 1024 * 1024
+
+
+def die_with_parent() -> None:
+    """End this process when the one that started it ends.
+
+    The kernel is asked for a SIGKILL (it sends it when the parent's *thread* that forked
+    us ends); where it can't, a thread looks every second whether the parent has changed.
+    """
+    parent = os.getppid()
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (OSError, AttributeError):
+        pass  # Not Linux: polling has to do.
+    threading.Thread(target=_watch, args=(parent,), name="parent-watch", daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_POLL_SECONDS)
+    os._exit(1)
+
+
+def limit_memory(mib: int) -> None:
+    """Let the kernel refuse the process more private memory than this."""
+    resource.setrlimit(resource.RLIMIT_DATA, (mib * MIB, mib * MIB))
+
+
+def resident_mib() -> float:
+    """The process's resident memory in MiB."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return pages * resource.getpagesize() / MIB

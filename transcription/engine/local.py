@@ -1,0 +1,47 @@
+"""An engine for the length of one command, with a client for it."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from transcription.engine.client import EngineClient
+from transcription.engine.types import EngineError, EngineUnavailable
+
+
+@contextmanager
+def local_engine(options: argparse.Namespace) -> Iterator[EngineClient]:
+    """Start `serve` with the command's own options; it is ready when the block begins."""
+    with tempfile.TemporaryDirectory(prefix="engine-") as folder:
+        address = str(Path(folder) / "socket")
+        process = subprocess.Popen([sys.executable, "-m", "transcription.engine", "serve",
+            "--socket", address, "--models", options.model, "--weights", str(options.weights),
+            "--backend", options.backend, "--device", options.device,
+            "--batch-size", str(options.batch_size), "--threads", str(options.threads),
+            "--memory-limit-mib", str(options.memory_limit_mib),
+            *(part for url in options.mirror for part in ("--mirror", url))])  # fmt: skip
+        try:
+            client = EngineClient(address, patience=10.0)
+            wait_until_ready(client, process)
+            yield client
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def wait_until_ready(client: EngineClient, process: subprocess.Popen[bytes]) -> None:
+    """Return when the engine is ready; EngineError when its process ends before."""
+    while process.poll() is None:
+        try:
+            if client.status().ready:
+                return
+        except EngineUnavailable:
+            pass
+        time.sleep(0.05)
+    raise EngineError(f"the engine ended with code {process.returncode} before it was ready")

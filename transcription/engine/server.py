@@ -1,0 +1,263 @@
+"""The engine's process: a socket in the main thread, the model in others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from transcription.engine import guard, wire
+from transcription.engine.backend import Backend, Work
+from transcription.engine.languages import LANGUAGES
+from transcription.engine.scheduler import Scheduler
+from transcription.engine.types import (
+    SAMPLE_RATE,
+    DecodeOptions,
+    EngineError,
+    EngineStatus,
+    Lane,
+    Window,
+    WindowRejected,
+    WindowResult,
+)
+from transcription.engine.waiting import Stream, Ticket
+
+log = logging.getLogger(__name__)
+
+MAX_UNANSWERED = 64
+"""Windows of one connection (60 MB) that may wait; then it is not read from."""
+
+MAX_STREAMS = 1024
+"""Streams over one connection."""
+
+STOP_SECONDS = 10.0
+BROKEN_EXIT = 70
+
+
+class Server:
+    """Serves one backend on a Unix socket until it is told to stop."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        models: Sequence[str],
+        find_weights: Callable[[], dict[str, Path]],
+        address: Path,
+        batch_size: int,
+    ) -> None:
+        self.backend = backend
+        self.models = tuple(models)
+        self.find_weights = find_weights
+        self.address = address
+        self.scheduler = Scheduler(backend, batch_size, self._die)
+        self.ready = False
+        self.error = ""
+        self.began = time.monotonic()
+
+    def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; the process's exit code."""
+        _refuse_second_engine(self.address)
+        asyncio.run(self._serve())
+        return 0
+
+    def status(self) -> EngineStatus:
+        """How the engine is doing; answerable while the model loads."""
+        gpu = self.backend.gpu_memory_mib()
+        tally = self.scheduler.tally
+        return EngineStatus(
+            ready=self.ready,
+            backend=self.backend.name,
+            device=self.backend.device,
+            models=self.models,
+            compute_type=self.backend.compute_type,
+            pid=os.getpid(),
+            memory_used_mib=guard.resident_mib(),
+            gpu_memory_used_mib=gpu[0] if gpu else None,
+            gpu_memory_total_mib=gpu[1] if gpu else None,
+            windows_done=tally.windows,
+            audio_seconds_done=tally.audio_seconds,
+            busy_seconds=tally.busy_seconds,
+            queued_windows=self.scheduler.queued(),
+            uptime_seconds=time.monotonic() - self.began,
+            error=self.error,
+        )
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        threading.Thread(target=self._load, name="load", daemon=True).start()
+        listener = await self._listen()
+        await stop.wait()
+        log.info("stopping: finishing the batch in hand")
+        listener.close()
+        self.address.unlink(missing_ok=True)
+        await asyncio.to_thread(self.scheduler.stop, STOP_SECONDS)
+        # The last answers were scheduled on this loop before the threads ended: let them out.
+        await asyncio.sleep(0.1)
+        log.info("stopped")
+        logging.shutdown()
+        # A batch that outlasts the patience sits in C code: no thread could end it.
+        os._exit(0)
+
+    async def _listen(self) -> asyncio.Server:
+        """Bind with mode 0600 from the first moment on."""
+        before = os.umask(0o177)
+        try:
+            return await asyncio.start_unix_server(self._accept, path=str(self.address))
+        finally:
+            os.umask(before)
+
+    async def _accept(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await _Connection(self, reader, writer).run()
+
+    def _load(self) -> None:
+        began = time.monotonic()
+        try:
+            self.backend.load(self.find_weights())
+            for model in self.models:
+                self._try_out(model)
+        except Exception as error:
+            log.exception("loading failed")
+            self._die(f"cannot load {', '.join(self.models)}: {error}")
+        self.scheduler.start()
+        self.ready = True
+        log.info(
+            "ready: %s on %s (%s, %s) after %.1f s",
+            ", ".join(self.models),
+            self.backend.device,
+            self.backend.name,
+            self.backend.compute_type,
+            time.monotonic() - began,
+        )
+
+    def _try_out(self, model: str) -> None:
+        """A canary: a second of noise must pass through the model before anyone's speech does."""
+        noise = np.random.default_rng(0).normal(0, 1000, SAMPLE_RATE).astype(np.int16)
+        work = Work(Window(0, 0.0, 1.0, noise), DecodeOptions(model))
+        work.language = self.backend.detect([work])[0].code
+        self.backend.decode([work])
+
+    def _die(self, reason: str) -> None:
+        """End at once with an error code: the supervisor starts a fresh process."""
+        self.error = reason
+        log.critical("%s", reason)
+        logging.shutdown()
+        os._exit(BROKEN_EXIT)
+
+
+class _Connection:
+    """One caller. Whatever goes wrong here is nobody else's business."""
+
+    def __init__(
+        self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.server = server
+        self.reader = reader
+        self.writer = writer
+        self.loop = asyncio.get_running_loop()
+        self.room = asyncio.Semaphore(MAX_UNANSWERED)
+        self.streams: dict[tuple[str, Lane], Stream] = {}
+
+    async def run(self) -> None:
+        try:
+            while True:
+                await self._handle(*await self._receive())
+                await self.writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        except wire.ProtocolError as error:
+            log.warning("hanging up on a caller: %s", error)
+            self._write(wire.frame({"kind": "protocol", "reason": str(error)}))
+        finally:
+            self.server.scheduler.drop(self.streams.values())
+            self.writer.close()
+
+    async def _receive(self) -> tuple[wire.Header, bytes]:
+        prefix = await self.reader.readexactly(wire.LENGTH.size)
+        header = wire.parse_header(
+            await self.reader.readexactly(wire.header_length(prefix))
+        )
+        return header, await self.reader.readexactly(header["bytes"])
+
+    async def _handle(self, header: wire.Header, payload: bytes) -> None:
+        match header["kind"]:
+            case "status":
+                self._write(wire.status_frame(self.server.status()))
+            case "window":
+                await self.room.acquire()
+                self._take(header, payload)
+            case kind:
+                raise wire.ProtocolError(f"unknown kind {kind[:40]!r}")
+
+    def _take(self, header: wire.Header, payload: bytes) -> None:
+        number = header.get("id")
+        if type(number) is not int:
+            raise wire.ProtocolError("a window without an id")
+        try:
+            window, options = wire.parse_window(header, payload)
+            self._check(options)
+        except WindowRejected as error:
+            self._answer(number, error)
+            return
+        self.server.scheduler.submit(
+            Ticket(
+                Work(window, options, options.language, options.temperature),
+                self._stream(header, options.lane),
+                lambda outcome: self._answer_later(number, outcome),
+            )
+        )
+
+    def _check(self, options: DecodeOptions) -> None:
+        if options.model not in self.server.models:
+            loaded = ", ".join(self.server.models)
+            raise WindowRejected(f"unknown model {options.model!r}; this engine has {loaded}")
+        if options.language is not None and options.language not in LANGUAGES:
+            raise WindowRejected(f"unknown language {options.language!r}")
+
+    def _stream(self, header: wire.Header, lane: Lane) -> Stream:
+        name = header.get("stream")
+        if not isinstance(name, str) or len(name) > wire.MAX_NAME_CHARACTERS:
+            raise wire.ProtocolError("a window without a stream")
+        if len(self.streams) >= MAX_STREAMS and (name, lane) not in self.streams:
+            raise wire.ProtocolError(f"more than {MAX_STREAMS} streams")
+        return self.streams.setdefault((name, lane), Stream(lane))
+
+    def _answer_later(self, number: int, outcome: WindowResult | EngineError) -> None:
+        """Called from a decode thread."""
+        self.loop.call_soon_threadsafe(self._answer, number, outcome)
+
+    def _answer(self, number: int, outcome: WindowResult | EngineError) -> None:
+        self.room.release()
+        if isinstance(outcome, WindowResult):
+            self._write(wire.result_frame(number, outcome))
+            return
+        kind = "rejected" if isinstance(outcome, WindowRejected) else "failed"
+        self._write(wire.frame({"kind": kind, "id": number, "reason": str(outcome)}))
+
+    def _write(self, message: bytes) -> None:
+        if not self.writer.is_closing():
+            self.writer.write(message)
+
+
+def _refuse_second_engine(address: Path) -> None:
+    """Raise EngineError where another engine answers at this address."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(address))
+        except OSError:
+            return
+    raise EngineError(f"another engine already listens at {address}")
+
+

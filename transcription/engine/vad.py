@@ -1,0 +1,67 @@
+"""Where somebody speaks: Silero's voice activity detector, block by block.
+
+The network (silero-vad v6, MIT) ships inside the faster-whisper package as ONNX. It is
+opened directly, so that neither that package nor CTranslate2 is loaded. For every frame
+of 512 samples it sees the 64 samples before as well, and carries the state of an LSTM
+from frame to frame; handing it many frames at once is what makes it fast.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from transcription.engine.types import EngineError
+
+FRAME_SAMPLES = 512
+CONTEXT_SAMPLES = 64
+BLOCK_FRAMES = 512
+"""Frames to a call. Always the same number, so that a recording is always cut alike."""
+
+STATE_SHAPE = (1, 1, 128)
+
+
+def model_path() -> Path:
+    """Where the installed faster-whisper keeps the network; EngineError if it does not."""
+    spec = importlib.util.find_spec("faster_whisper")
+    for folder in (spec and spec.submodule_search_locations) or []:
+        path = Path(folder) / "assets" / "silero_vad_v6.onnx"
+        if path.exists():
+            return path
+    raise EngineError("silero_vad_v6.onnx is missing: install faster-whisper==1.2.1")
+
+
+class VoiceDetector:
+    """A detector for one recording, which must be fed in order."""
+
+    def __init__(self) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            str(model_path()), options, providers=["CPUExecutionProvider"]
+        )
+        self._hidden = np.zeros(STATE_SHAPE, dtype=np.float32)
+        self._cell = np.zeros(STATE_SHAPE, dtype=np.float32)
+        self._context = np.zeros(CONTEXT_SAMPLES, dtype=np.float32)
+
+    def probabilities(self, samples: NDArray[np.int16]) -> NDArray[np.float32]:
+        """How likely each frame holds speech.
+
+        samples: shape (512 n,), the recording's next ones; returns shape (n,).
+        """
+        audio = samples.astype(np.float32) / 32768.0
+        frames = audio.reshape(-1, FRAME_SAMPLES)
+        before = np.vstack([self._context, frames[:-1, -CONTEXT_SAMPLES:]])
+        self._context = frames[-1, -CONTEXT_SAMPLES:].copy()
+        chances, self._hidden, self._cell = self._session.run(
+            None, {"input": np.hstack([before, frames]), "h": self._hidden, "c": self._cell}
+        )
+        result: NDArray[np.float32] = np.asarray(chances, dtype=np.float32).reshape(-1)
+        return result

@@ -1,0 +1,126 @@
+"""The waiting room: who is next, when many recordings wait for one model."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+
+from transcription.engine.backend import Language, Work
+from transcription.engine.types import LANES, EngineError, Lane, WindowResult
+
+Answer = Callable[["WindowResult | EngineError"], None]
+
+
+@dataclass(slots=True, eq=False)
+class Stream:
+    """The windows of one recording over one connection; they share a language."""
+
+    lane: Lane
+    language: Language | None = None
+    detecting: bool = False
+    gone: bool = False
+    waiting: deque[Ticket] = field(default_factory=deque)
+
+    def may_go(self) -> bool:
+        """False while the stream's first window is still finding out the language."""
+        return bool(self.waiting) and (self.waiting[0].knows_language or not self.detecting)
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A window in the waiting room, with the stream it came in and the way to answer."""
+
+    work: Work
+    stream: Stream
+    answer: Answer
+
+    @property
+    def knows_language(self) -> bool:
+        return self.work.language is not None or self.stream.language is not None
+
+
+class WaitingRoom:
+    """Lanes of streams of windows. Not thread-safe: its owner holds a lock.
+
+    The most urgent lane goes first; within a lane streams take turns, whatever the
+    number of windows that each has waiting.
+    """
+
+    def __init__(self) -> None:
+        self._lanes: dict[Lane, deque[Stream]] = {lane: deque() for lane in LANES}
+
+    def add(self, ticket: Ticket) -> None:
+        """Let a window wait at the end of its stream."""
+        ticket.stream.waiting.append(ticket)
+        self._seat(ticket.stream)
+
+    def return_to_front(self, ticket: Ticket) -> None:
+        """Let a window that needs another try go before the rest of its lane."""
+        stream = ticket.stream
+        stream.waiting.appendleft(ticket)
+        lane = self._lanes[stream.lane]
+        if stream in lane:
+            lane.remove(stream)
+        lane.appendleft(stream)
+
+    def drop(self, stream: Stream) -> None:
+        """Forget all that a stream has waiting."""
+        stream.gone = True
+        stream.waiting.clear()
+        if stream in self._lanes[stream.lane]:
+            self._lanes[stream.lane].remove(stream)
+
+    def take(self, limit: int, key: Callable[[Work], Hashable]) -> list[Ticket]:
+        """Take the next window and, up to `limit` in all, those that can share its batch."""
+        batch: list[Ticket] = []
+        for stream in self._turns(limit):
+            work = stream.waiting[0].work
+            if work.language is None and stream.language is not None:
+                work.language = stream.language.code
+            if batch and key(work) != key(batch[0].work):
+                continue
+            stream.detecting = stream.detecting or work.language is None
+            batch.append(self._call(stream))
+            if len(batch) == limit:
+                break
+        return batch
+
+    def ready(self) -> int:
+        """How many windows could be taken now."""
+        return sum(
+            len(stream.waiting) if stream.waiting[0].knows_language else 1
+            for lane in self._lanes.values()
+            for stream in lane
+            if stream.may_go()
+        )
+
+    def streams(self) -> int:
+        """How many streams have windows waiting."""
+        return sum(len(lane) for lane in self._lanes.values())
+
+    def lengths(self) -> dict[Lane, int]:
+        """Windows waiting in each lane."""
+        return {
+            name: sum(len(stream.waiting) for stream in lane)
+            for name, lane in self._lanes.items()
+        }
+
+    def _seat(self, stream: Stream) -> None:
+        if stream not in self._lanes[stream.lane]:
+            self._lanes[stream.lane].append(stream)
+
+    def _turns(self, limit: int) -> Iterator[Stream]:
+        """Streams that may go, the most urgent first, for at most `limit` rounds a lane."""
+        for lane in self._lanes.values():
+            for _ in range(limit):
+                yield from (stream for stream in list(lane) if stream.may_go())
+
+    def _call(self, stream: Stream) -> Ticket:
+        """Take a stream's first window, and let the stream queue up again behind the others."""
+        lane = self._lanes[stream.lane]
+        lane.remove(stream)
+        ticket = stream.waiting.popleft()
+        if stream.waiting:
+            lane.append(stream)
+        return ticket

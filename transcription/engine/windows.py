@@ -1,0 +1,105 @@
+"""Cutting a recording into windows, as its samples arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transcription.engine.types import (
+    SAMPLE_RATE,
+    WINDOW_SAMPLES,
+    Window,
+    WindowResult,
+)
+
+WINDOW_BYTES = 2 * WINDOW_SAMPLES
+
+Samples = NDArray[np.int16]
+
+
+def fast_windows(pcm: Iterable[bytes], start: float = 0.0) -> Iterator[Window]:
+    """Cut a recording at its silences into windows of at most 30 s.
+
+    pcm: the recording from its beginning as mono s16le at 16 kHz, in chunks of any size.
+    start: the end, in seconds, of the last window that is already done: the windows after
+        it are yielded, with the very index and samples they would have had without `start`.
+
+    A recording of up to 30 s is one window, silence and all. In a longer one long
+    silences belong to no window. Holds about a minute of audio, however long the recording.
+    """
+    chunks = iter(pcm)
+    opening = _read_opening(chunks)
+    if len(opening) <= WINDOW_BYTES:
+        windows = _whole(opening)
+    else:
+        windows = _cut(chain([opening], chunks))
+    # Half a sample of tolerance: `start` may have been through a database.
+    return (window for window in windows if window.end > start + 0.5 / SAMPLE_RATE)
+
+
+def transcribe(
+    pcm: Iterable[bytes],
+    decode: Callable[[Iterable[Window]], Iterator[WindowResult]],
+    start: float = 0.0,
+) -> Iterator[WindowResult]:
+    """Transcribe a recording side by side: its windows depend on nothing but its audio."""
+    return decode(fast_windows(pcm, start))
+
+
+def _read_opening(chunks: Iterator[bytes]) -> bytes:
+    """Bytes until it is clear whether the recording fits into one window."""
+    opening = bytearray()
+    for chunk in chunks:
+        opening += chunk
+        if len(opening) > WINDOW_BYTES:
+            break
+    return bytes(opening)
+
+
+def _whole(pcm: bytes) -> Iterator[Window]:
+    samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], dtype="<i2")
+    if len(samples):
+        yield Window(0, 0.0, len(samples) / SAMPLE_RATE, samples)
+
+
+def _cut(chunks: Iterable[bytes]) -> Iterator[Window]:
+    # Imported here: a short clip, and a web process, do without the network's runtime.
+    from transcription.engine.cutter import Cutter
+    from transcription.engine.vad import BLOCK_FRAMES, FRAME_SAMPLES, VoiceDetector
+
+    detector, cutter = VoiceDetector(), Cutter()
+    held: Samples = np.zeros(0, dtype=np.int16)
+    offset = 0
+    index = 0
+    for block, last in _blocks(chunks, BLOCK_FRAMES * FRAME_SAMPLES):
+        held = np.concatenate([held, block])
+        probabilities = detector.probabilities(_whole_frames(block, FRAME_SAMPLES))
+        stretches = chain(cutter.feed(probabilities), cutter.finish() if last else ())
+        for begin, end in ((s.start * FRAME_SAMPLES, s.end * FRAME_SAMPLES) for s in stretches):
+            samples = held[begin - offset : end - offset].copy()
+            yield Window(
+                index, begin / SAMPLE_RATE, (begin + len(samples)) / SAMPLE_RATE, samples
+            )
+            index += 1
+        held = held[cutter.first * FRAME_SAMPLES - offset :]
+        offset = cutter.first * FRAME_SAMPLES
+
+
+def _blocks(chunks: Iterable[bytes], size: int) -> Iterator[tuple[Samples, bool]]:
+    """Blocks of `size` samples, each with whether it is the last (which may be shorter)."""
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        # One byte more than a block must be there, or the block could be the last.
+        while len(held) > 2 * size + 1:
+            yield np.frombuffer(bytes(held[: 2 * size]), dtype="<i2"), False
+            del held[: 2 * size]
+    yield np.frombuffer(bytes(held[: len(held) // 2 * 2]), dtype="<i2"), True
+
+
+def _whole_frames(samples: Samples, frame: int) -> Samples:
+    """The samples, with silence up to the next whole frame."""
+    return np.pad(samples, (0, -len(samples) % frame))

@@ -1,0 +1,122 @@
+"""A transcript as a file: txt, srt, vtt, json, tsv. One small writer a format."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from transcription.languages import LANGUAGES
+from transcription.models import Segment, Transcription
+
+
+@dataclass(frozen=True)
+class Export:
+    content_type: str
+    body: str
+    file_name: str
+
+
+def render(transcription: Transcription, format: str) -> Export:
+    """Raises KeyError for an unknown format."""
+    content_type, write = WRITERS[format]
+    segments = list(transcription.segments.all())
+    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", transcription.recording.name) or "transcript"
+    return Export(content_type, write(transcription, segments), f"{stem}.{format}")
+
+
+def plain_text(segments: Iterable[Segment]) -> str:
+    """A segment a line, as openai-whisper's WriteTXT has it."""
+    return "".join(f"{segment.text.strip()}\n" for segment in segments)
+
+
+def subrip(segments: Iterable[Segment]) -> str:
+    """SubRip: numbered cues, comma before the milliseconds."""
+    return "".join(
+        f"{number}\n{clock(segment.start, ',')} --> {clock(segment.end, ',')}\n{_one_cue(segment.text)}\n\n"
+        for number, segment in enumerate(segments, start=1)
+    )
+
+
+def webvtt(segments: Iterable[Segment]) -> str:
+    """WebVTT (W3C): `&`, `<` and `>` are escaped, so that text stays text."""
+    cues = (
+        f"{clock(segment.start, '.')} --> {clock(segment.end, '.')}\n{escape(_one_cue(segment.text), quote=False)}\n\n"
+        for segment in segments
+    )
+    return "WEBVTT\n\n" + "".join(cues)
+
+
+def tabular(segments: Iterable[Segment]) -> str:
+    """start, end in milliseconds and text, tab-separated; a cell never starts like a formula."""
+    rows = (f"{round(s.start * 1000)}\t{round(s.end * 1000)}\t{_cell(s.text)}\n" for s in segments)
+    return "start\tend\ttext\n" + "".join(rows)
+
+
+def verbose(transcription: Transcription, segments: Iterable[Segment]) -> dict[str, Any]:
+    """The dictionary of OpenAI's verbose_json, without `usage`."""
+    return {
+        "task": transcription.task,
+        "language": LANGUAGES.get(spoken_language(transcription), ""),
+        "duration": round(transcription.recording.duration_seconds, 3),
+        "text": transcription.text,
+        "segments": [segment_fields(segment) for segment in segments],
+    }
+
+
+def spoken_language(transcription: Transcription) -> str:
+    """The code of the language of the audio."""
+    return transcription.detected_language or transcription.language
+
+
+def segment_fields(segment: Segment) -> dict[str, Any]:
+    return {
+        "id": segment.index,
+        "seek": segment.seek,
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text,
+        "tokens": segment.tokens,
+        "temperature": segment.temperature,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
+        "no_speech_prob": segment.no_speech_prob,
+    }
+
+
+def words(segments: Iterable[Segment]) -> list[dict[str, Any]]:
+    return [{"word": w["word"].strip(), "start": w["start"], "end": w["end"]} for s in segments for w in s.words]
+
+
+def clock(seconds: float, separator: str) -> str:
+    """`01:02:03.456` with the given character before the milliseconds."""
+    milliseconds = round(max(0.0, seconds) * 1000)
+    whole, rest = divmod(milliseconds, 1000)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{separator}{rest:03d}"
+
+
+def _one_cue(text: str) -> str:
+    """Text that can't end its cue or start another: one line, and no arrow that looks like a timing."""
+    return " ".join(text.split()).replace("-->", "->")
+
+
+def _cell(text: str) -> str:
+    flat = re.sub(r"[\t\r\n]+", " ", text).strip()
+    return f"'{flat}" if flat[:1] in "=+-@" and flat else flat
+
+
+def _json(transcription: Transcription, segments: list[Segment]) -> str:
+    return json.dumps(verbose(transcription, segments), ensure_ascii=False, indent=2)
+
+
+Writer = Callable[[Transcription, list[Segment]], str]
+WRITERS: dict[str, tuple[str, Writer]] = {
+    "txt": ("text/plain; charset=utf-8", lambda _transcription, segments: plain_text(segments)),
+    "srt": ("application/x-subrip; charset=utf-8", lambda _transcription, segments: subrip(segments)),
+    "vtt": ("text/vtt; charset=utf-8", lambda _transcription, segments: webvtt(segments)),
+    "json": ("application/json", _json),
+    "tsv": ("text/tab-separated-values; charset=utf-8", lambda _transcription, segments: tabular(segments)),
+}

@@ -1,0 +1,41 @@
+"""Why a transcription failed: a code for programs, words for people, and whether another try may help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+REASONS_AT_FAULT = {"not_media", "no_audio", "too_short", "too_long", "quota", "rejected"}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """`detail` is for operators and logs; people read `reason_for_people(code)`."""
+
+    code: str
+    detail: str
+
+    @property
+    def may_succeed_later(self) -> bool:
+        return self.code not in REASONS_AT_FAULT
+
+    @classmethod
+    def lost_worker(cls) -> Failure:
+        return cls("lost_worker", "The worker showed no progress within its lease.")
+
+
+def reason_for_people(code: str) -> str:
+    """One or two sentences that name the cause and the way out."""
+    reasons = {
+        "not_media": _("This file is damaged or not audio: nothing in it could be decoded. Check that it plays."),
+        "no_audio": _("This file has no sound. Upload one that has an audio track."),
+        "too_short": _("The audio is shorter than a tenth of a second."),
+        "too_long": _("The recording is longer than your organisation allows. Split it, or ask for a higher limit."),
+        "quota": _("The recording proved longer than the minutes left this month. Nothing was charged."),
+        "rejected": _("The options can't be used for this recording. Choose others and try again."),
+        "lost_worker": _("The work stopped three times without a result. Nothing was charged; try again or ask us."),
+        "engine": _("The transcription engine failed three times on this recording. Nothing was charged; try again."),
+        "storage": _("The stored audio could not be read. Nothing was charged; try again in a few minutes."),
+    }
+    return reasons.get(code, _("Something went wrong on our side. Nothing was charged; please try again."))

@@ -1,0 +1,117 @@
+"""The engines of this installation, on every machine: each one's gpuworker reports how it does every few seconds."""
+
+from __future__ import annotations
+
+import socket
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from transcription.engine.types import EngineStatus
+
+REPORT_SECONDS = 2.0
+ALIVE = timedelta(seconds=15)
+REMEMBERED = timedelta(hours=1)
+
+
+class Engine(models.Model):
+    """One engine and the RQ workers beside it, as last reported. Memory is in MiB."""
+
+    name = models.CharField(_("name"), max_length=120, primary_key=True)
+    host = models.CharField(_("machine"), max_length=120)
+    backend = models.CharField(_("backend"), max_length=40, blank=True)
+    device = models.CharField(_("device"), max_length=120, blank=True)
+    models_loaded = models.JSONField(_("models"), default=list)
+    ready = models.BooleanField(_("ready"), default=False)
+    problem = models.TextField(_("problem"), blank=True)
+    memory_used_mib = models.FloatField(_("memory in use, MiB"), default=0.0)
+    gpu_memory_used_mib = models.FloatField(_("GPU memory in use, MiB"), null=True, blank=True)
+    gpu_memory_total_mib = models.FloatField(_("GPU memory, MiB"), null=True, blank=True)
+    windows_done = models.PositiveBigIntegerField(_("windows done"), default=0)
+    audio_seconds_done = models.FloatField(_("audio seconds done"), default=0.0)
+    busy_seconds = models.FloatField(_("busy seconds"), default=0.0)
+    queued_windows = models.PositiveIntegerField(_("windows waiting"), default=0)
+    workers_alive = models.PositiveSmallIntegerField(_("workers alive"), default=0)
+    workers_wanted = models.PositiveSmallIntegerField(_("workers wanted"), default=0)
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    updated_at = models.DateTimeField(_("last report"), default=timezone.now)
+
+    objects: ClassVar[models.Manager[Engine]] = models.Manager()
+
+    class Meta:
+        verbose_name = _("engine")
+        verbose_name_plural = _("engines")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_alive(self) -> bool:
+        return self.updated_at >= _dead_line()
+
+    @property
+    def gpu_memory_share(self) -> float | None:
+        """Used GPU memory as a part of 1; None without a GPU."""
+        if not self.gpu_memory_total_mib or self.gpu_memory_used_mib is None:
+            return None
+        return self.gpu_memory_used_mib / self.gpu_memory_total_mib
+
+
+def report(
+    name: str, status: EngineStatus | None, workers_alive: int, workers_wanted: int, problem: str = ""
+) -> Engine:
+    """A gpuworker's word about itself; `status` is None while its engine does not answer."""
+    now = timezone.now()
+    figures = {
+        "host": socket.gethostname(),
+        "ready": False,
+        "problem": problem,
+        "workers_alive": workers_alive,
+        "workers_wanted": workers_wanted,
+        "updated_at": now,
+    }
+    if status is not None:
+        figures |= _figures_of(status, now)
+    engine, _created = Engine.objects.update_or_create(name=name, defaults=figures)
+    return engine
+
+
+def _figures_of(status: EngineStatus, now: datetime) -> dict[str, object]:
+    return {
+        "backend": status.backend,
+        "device": status.device,
+        "models_loaded": list(status.models),
+        "ready": status.ready,
+        "problem": status.error,
+        "memory_used_mib": status.memory_used_mib,
+        "gpu_memory_used_mib": status.gpu_memory_used_mib,
+        "gpu_memory_total_mib": status.gpu_memory_total_mib,
+        "windows_done": status.windows_done,
+        "audio_seconds_done": status.audio_seconds_done,
+        "busy_seconds": status.busy_seconds,
+        "queued_windows": sum(status.queued_windows.values()),
+        "started_at": now - timedelta(seconds=status.uptime_seconds),
+    }
+
+
+def alive() -> list[Engine]:
+    """Engines that reported lately, ready or not."""
+    return list(Engine.objects.filter(updated_at__gte=_dead_line()))
+
+
+def leave(name: str) -> None:
+    """A gpuworker that stops in order takes its row with it."""
+    Engine.objects.filter(name=name).delete()
+
+
+def forget_the_dead() -> int:
+    """Drops engines that have not reported for an hour; how many."""
+    return Engine.objects.filter(updated_at__lt=timezone.now() - REMEMBERED).delete()[0]
+
+
+def _dead_line() -> datetime:
+    return timezone.now() - ALIVE

@@ -1,0 +1,205 @@
+"""One GPU's share of the work: an engine, a few RQ workers, and a herald that tells the database how they do.
+
+The gpuworker itself only forks, waits and signals. It opens no connection and starts no thread, so every child
+is a clean copy; its workers are forked after Django and the jobs are loaded, and share that memory.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import hashlib
+import logging
+import mmap
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import IO
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from transcription import catalogue, fleet, laneworker, lifecycle, progress
+from transcription.engine.client import EngineClient
+from transcription.engine.types import EngineStatus, EngineUnavailable
+from transcription.supervision import Supervisor, Ward, become, fork
+
+log = logging.getLogger(__name__)
+FINISH_SECONDS = 10.0
+HAND_BACK_SECONDS = 6.0
+ENGINE_SECONDS = 4.0
+PREDECESSOR_SECONDS = 5.0
+RETRY_SECONDS = 2.0
+LOADING_SECONDS = 0.2
+
+
+class AlreadyRunning(Exception):
+    """Another gpuworker of this name runs on this machine."""
+
+
+class Board:
+    """What a gpuworker and its herald tell each other: how many workers live, and that the engine is ready."""
+
+    def __init__(self) -> None:
+        self._count = mmap.mmap(-1, 1)
+        self.ready, self._readiness = os.pipe()
+
+    @property
+    def workers_alive(self) -> int:
+        return self._count[0]
+
+    @workers_alive.setter
+    def workers_alive(self, count: int) -> None:
+        self._count[0] = min(count, 255)
+
+    def note_ready_engine(self) -> None:
+        """Makes the file descriptor `ready` readable."""
+        os.write(self._readiness, b".")
+
+
+class GpuWorker:
+    """Runs until SIGTERM or SIGINT; then lets recordings finish for a while, and hands the rest back."""
+
+    def __init__(self) -> None:
+        self.name: str = settings.GPUWORKER_NAME
+        self.board = Board()
+        self.engine = Ward("The engine", partial(fork, "engine", partial(become, engine_command())))
+        self.herald = Ward("The herald", partial(fork, "herald", partial(proclaim, self.name, self.board)))
+        self.workers = [self._worker(number) for number in range(settings.WORKERS)]
+
+    def run(self) -> None:
+        """Raises AlreadyRunning."""
+        with only_one(self.name), Supervisor(log.warning) as supervisor:
+            gc.freeze()
+            supervisor.start(self.engine)
+            self._inherit(supervisor)
+            supervisor.read(self.board.ready, partial(self._begin, supervisor))
+            supervisor.start(self.herald)
+            supervisor.run(every=self._count)
+            self._stop(supervisor)
+
+    def _worker(self, number: int) -> Ward:
+        return Ward(f"Worker {number}", partial(fork, f"worker-{number}", partial(laneworker.serve, number)))
+
+    def _inherit(self, supervisor: Supervisor) -> None:
+        """Before our own workers claim anything: what a predecessor of this name left goes back to the queue."""
+        while not supervisor.asked_to_stop and not errand("inherit", partial(hand_back_all, self.name)):
+            log.warning("The database is not ready; trying again in %g s.", RETRY_SECONDS)
+            supervisor.wait(RETRY_SECONDS)
+
+    def _begin(self, supervisor: Supervisor) -> None:
+        """Workers start when the engine is ready for the first time: before, they could only fail."""
+        os.read(self.board.ready, 1)
+        if self.workers[0] not in supervisor.wards:
+            supervisor.start(*self.workers)
+
+    def _count(self) -> None:
+        self.board.workers_alive = sum(worker.is_running for worker in self.workers)
+
+    def _stop(self, supervisor: Supervisor) -> None:
+        supervisor.send(self.workers, signal.SIGTERM)
+        if not supervisor.wait_until_gone(self.workers, FINISH_SECONDS, impatient=True):
+            supervisor.send(self.workers, signal.SIGUSR1)
+            supervisor.wait_until_gone(self.workers, HAND_BACK_SECONDS, impatient=True)
+        supervisor.send(self.workers, signal.SIGKILL)
+        supervisor.send([self.engine, self.herald], signal.SIGTERM)
+        if not supervisor.wait_until_gone([self.engine, self.herald], ENGINE_SECONDS, impatient=True):
+            supervisor.send([self.engine, self.herald], signal.SIGKILL)
+        errand("farewell", partial(farewell, self.name))
+
+
+def engine_command() -> list[str]:
+    """How this machine's engine is started."""
+    return [
+        *(sys.executable, "-m", "transcription.engine", "serve"),
+        *("--socket", str(settings.ENGINE_SOCKET)),
+        *("--models", ",".join(catalogue.offered_models())),
+        *("--weights", str(settings.WHISPER_WEIGHTS)),
+        *("--backend", settings.WHISPER_BACKEND),
+        *("--device", settings.WHISPER_DEVICE),
+        *("--batch-size", str(settings.WHISPER_BATCH_SIZE)),
+        *("--threads", str(settings.WHISPER_THREADS)),
+        *("--memory-limit-mib", str(settings.GPU_MEMORY_LIMIT_MIB)),
+    ]
+
+
+def errand(name: str, work: partial[None]) -> bool:
+    """Does a small thing that needs the database in a child, and waits for it; whether it was done."""
+    _pid, status = os.waitpid(fork(name, work), 0)
+    return status == 0
+
+
+def hand_back_all(name: str) -> None:
+    """Raises SystemExit where the database is away."""
+    try:
+        count = lifecycle.hand_back_all_of(f"{name}/")
+        fleet.forget_the_dead()
+    except DatabaseError as error:
+        log.warning("Nothing could be handed back: %s", str(error).strip())
+        raise SystemExit(1) from None
+    if count:
+        log.info("%d unfinished transcriptions went back to the queue.", count)
+    progress.flush()
+    connections.close_all()
+
+
+def farewell(name: str) -> None:
+    """Nothing of ours is left running: neither rows nor transcriptions say otherwise."""
+    hand_back_all(name)
+    fleet.leave(name)
+
+
+def proclaim(name: str, board: Board) -> None:
+    """The herald's life: asks the engine how it does, and writes it down for the pages."""
+    client, told = EngineClient(str(settings.ENGINE_SOCKET)), False
+    while True:
+        status, problem = ask(client)
+        if status and status.ready and not told:
+            board.note_ready_engine()
+            told = True
+        try:
+            fleet.report(name, status, board.workers_alive, settings.WORKERS, problem)
+        except DatabaseError as error:
+            log.warning("The fleet's record could not be written: %s", str(error).strip())
+            connections.close_all()
+        time.sleep(fleet.REPORT_SECONDS if told else LOADING_SECONDS)
+
+
+def ask(client: EngineClient) -> tuple[EngineStatus | None, str]:
+    """The engine's condition, or why there is none."""
+    try:
+        return client.status(), ""
+    except EngineUnavailable as error:
+        return None, str(error)
+
+
+@contextmanager
+def only_one(name: str) -> Iterator[None]:
+    """Holds the name on this machine. Children hold it too, so whoever gets it has no predecessor alive.
+
+    Raises AlreadyRunning.
+    """
+    settings.RUN_DIR.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    with (settings.RUN_DIR / f"gpuworker-{digest}.lock").open("w") as file:
+        if not _locked(file):
+            raise AlreadyRunning(f"Another gpuworker named {name} runs here. Give this one its own GPUWORKER_NAME.")
+        yield
+
+
+def _locked(file: IO[str]) -> bool:
+    deadline = time.monotonic() + PREDECESSOR_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        else:
+            return True

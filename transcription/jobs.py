@@ -1,0 +1,198 @@
+"""What an RQ job does: claim one transcription and carry it to its end.
+
+The way of a recording can be read here from top to bottom; each step is somebody else's noun.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+from django.conf import settings
+from django.db import close_old_connections, connections
+
+from tenants import quota, scope
+from tenants.quota import QuotaExceeded
+from transcription import exports, lifecycle, media, progress, storage
+from transcription.engine.client import EngineClient
+from transcription.engine.types import DecodeOptions, EngineError, WindowRejected, WindowResult
+from transcription.engine.windows import fast_windows
+from transcription.failures import Failure
+from transcription.lifecycle import Claim, LostClaim
+from transcription.media import MediaError
+from transcription.models import Lane, Recording, Segment, Transcription
+from transcription.peaks import Peaks
+
+log = logging.getLogger(__name__)
+EXTENSION_SECONDS = 60
+RENEW_EVERY_SECONDS = 600
+
+
+class HandedBack(BaseException):
+    """This process was told to stop: the transcription goes to another worker."""
+
+
+def work() -> None:
+    """Claims the next due transcription and carries it through; quietly nothing where none is due."""
+    close_old_connections()
+    signal.signal(signal.SIGUSR1, _stop)
+    claim = lifecycle.claim(worker_name())
+    if claim is not None:
+        with scope.bound(claim.tenant_id):
+            carry(claim)
+    progress.flush()
+    connections.close_all()
+
+
+def carry(claim: Claim) -> None:
+    """Every end of an attempt: done, failed, handed back, or no longer ours."""
+    try:
+        transcribe(claim)
+    except LostClaim:
+        log.info("Transcription %s is no longer ours.", claim.transcription_id)
+    except HandedBack:
+        lifecycle.hand_back(claim)
+    except Exception as error:
+        failure = failure_of(error)
+        log.warning("Transcription %s: %s: %s", claim.transcription_id, failure.code, failure.detail)
+        _fail(claim, failure)
+
+
+def transcribe(claim: Claim) -> None:
+    """Decode, window, decode text, save as it comes, complete. Raises what `carry` knows."""
+    row = Transcription.objects.select_related("recording", "tenant__quota").get(id=claim.transcription_id)
+    saved, pieces = row.saved_seconds, list(row.segments.values_list("text", flat=True))
+    peaks, counter = Peaks(), Counter(row, claim)
+    with storage.fetched(row.recording.storage_key) as path, EngineClient(str(settings.ENGINE_SOCKET)) as engine:
+        pcm = peaks.watch(counter.watch(media.decode(path, row.recording.format, counter.longest)))
+        for result in engine.decode(fast_windows(pcm, start=saved), decode_options(row)):
+            segments = rows_of(row, result, first_index=len(pieces))
+            pieces += [segment.text for segment in segments]
+            _save(claim, row, segments, result)
+    _picture(row.recording, peaks, counter.seconds)
+    lifecycle.complete(claim, "".join(pieces).strip(), counter.seconds)
+    _offer_playback(row.recording)
+
+
+class Counter:
+    """Counts decoded seconds: the reservation grows with a recording that is longer than it said."""
+
+    def __init__(self, row: Transcription, claim: Claim) -> None:
+        self.seconds = 0.0
+        self.longest = min(row.tenant.quota.recording_seconds, settings.DECODED_SECONDS_LIMIT) + 1.0
+        self._claim = claim
+        self._reserved = quota.billed_seconds(row.recording.duration_seconds)
+        self._renew_at = RENEW_EVERY_SECONDS
+
+    def watch(self, pcm: Iterator[bytes]) -> Iterator[bytes]:
+        """Passes PCM through. Raises QuotaExceeded and LostClaim."""
+        for chunk in pcm:
+            self.seconds += len(chunk) / media.BYTES_PER_SECOND
+            if quota.billed_seconds(self.seconds) > self._reserved:
+                self._reserved += EXTENSION_SECONDS
+                quota.extend(self._claim.transcription_id, self._reserved)
+            if self.seconds > self._renew_at:
+                self._renew_at += RENEW_EVERY_SECONDS
+                lifecycle.renew(self._claim)
+            yield chunk
+
+
+def decode_options(row: Transcription) -> DecodeOptions:
+    return DecodeOptions(
+        model=row.model,
+        task="translate" if row.task == "translate" else "transcribe",
+        language=row.language or row.detected_language or None,
+        temperature=row.temperature,
+        prompt=row.prompt,
+        word_timestamps=row.word_timestamps,
+        lane=Lane(row.lane).label,
+    )
+
+
+def rows_of(row: Transcription, result: WindowResult, first_index: int) -> list[Segment]:
+    return [
+        Segment(
+            tenant_id=row.tenant_id,
+            transcription=row,
+            index=first_index + number,
+            start=round(segment.start, 3),
+            end=round(segment.end, 3),
+            text=segment.text.replace("\x00", ""),
+            seek=segment.seek,
+            tokens=list(segment.tokens),
+            temperature=segment.temperature,
+            avg_logprob=segment.avg_logprob,
+            compression_ratio=segment.compression_ratio,
+            no_speech_prob=segment.no_speech_prob,
+            words=[
+                {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3), "probability": w.probability}
+                for w in segment.words
+            ],
+        )
+        for number, segment in enumerate(result.segments)
+    ]
+
+
+def worker_name() -> str:
+    """host, gpuworker and process: what an operator needs to find it."""
+    return f"{settings.GPUWORKER_NAME}/{os.getpid()}"
+
+
+def failure_of(error: Exception) -> Failure:
+    """What an exception means for the promise."""
+    detail = f"{type(error).__name__}: {error}"[:2000]
+    match error:
+        case MediaError():
+            return Failure(error.code, detail)
+        case QuotaExceeded():
+            return Failure("quota", detail)
+        case WindowRejected():
+            return Failure("rejected", detail)
+        case EngineError():
+            return Failure("engine", detail)
+        case OSError():
+            return Failure("storage", detail)
+    log.error("Unexpected failure", exc_info=error)
+    return Failure("internal", detail)
+
+
+def _save(claim: Claim, row: Transcription, segments: list[Segment], result: WindowResult) -> None:
+    row.saved_seconds = result.end
+    sequence = lifecycle.save_window(claim, segments, result.end, result.language)
+    progress.advanced(claim.tenant_id, claim.recording_id, claim.transcription_id, sequence, row.percent, segments)
+
+
+def _picture(recording: Recording, peaks: Peaks, seconds: float) -> None:
+    recording.peaks, recording.duration_seconds = peaks.points(), round(seconds, 3)
+    recording.save(update_fields=["peaks", "duration_seconds"])
+
+
+def _offer_playback(recording: Recording) -> None:
+    """A copy that browsers can play, where the original is none; a failure costs only the player."""
+    found = media.Probe(recording.format, recording.codec, recording.duration_seconds, exact=True)
+    if found.is_playable or recording.playback_key:
+        return
+    key = storage.recording_key(recording.tenant_id, recording.id, "playback.m4a")
+    try:
+        with storage.fetched(recording.storage_key) as path, storage.scratch() as copy:
+            media.make_playable(path, recording.format, copy, recording.duration_seconds + 1)
+            storage.keep(copy, key)
+    except (MediaError, OSError) as error:
+        log.warning("No playable copy of recording %s: %s", recording.id, error)
+        return
+    if not Recording.objects.filter(id=recording.id).update(playback_key=key):
+        storage.delete(key)
+
+
+def _fail(claim: Claim, failure: Failure) -> None:
+    try:
+        lifecycle.fail(claim, failure)
+    except LostClaim:
+        log.info("Transcription %s is no longer ours to fail.", claim.transcription_id)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise HandedBack

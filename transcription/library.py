@@ -1,0 +1,107 @@
+"""The doors to a tenant's recordings: each takes an actor, strangers get 404."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from tenants import quota, scope
+from tenants.access import Actor
+from transcription import lifecycle, storage
+from transcription.models import Recording, Transcription
+
+log = logging.getLogger(__name__)
+UNDO_WINDOW = timedelta(minutes=10)
+
+
+def recordings(actor: Actor, search: str = "", status: str = "") -> QuerySet[Recording]:
+    """A tenant's recordings, newest first, each with its transcriptions at hand."""
+    actor.require("recordings.view")
+    rows = Recording.objects.filter(tenant=actor.tenant, deleted_at=None)
+    if search:
+        rows = rows.filter(name__icontains=search)
+    if status:
+        newest = Transcription.objects.filter(recording=OuterRef("pk")).order_by("-created_at")
+        rows = rows.annotate(newest_status=Subquery(newest.values("status")[:1])).filter(newest_status=status)
+    return (
+        rows.defer("peaks")
+        .select_related("created_by", "api_key")
+        .prefetch_related("transcriptions")
+        .order_by("-created_at", "-id")
+    )
+
+
+def recording(actor: Actor, recording_id: UUID, deleted: bool = False) -> Recording:
+    """One recording of the actor's tenant. Raises Http404."""
+    actor.require("recordings.view")
+    rows = Recording.objects.filter(tenant=actor.tenant, id=recording_id, deleted_at__isnull=not deleted)
+    found = rows.select_related("created_by", "api_key").first()
+    if found is None:
+        raise Http404(_("There is no such recording."))
+    return found
+
+
+def transcription(actor: Actor, transcription_id: UUID) -> Transcription:
+    """One transcription of the actor's tenant. Raises Http404."""
+    actor.require("recordings.view")
+    rows = Transcription.objects.filter(tenant=actor.tenant, id=transcription_id, recording__deleted_at=None)
+    found = rows.select_related("recording").first()
+    if found is None:
+        raise Http404(_("There is no such transcription."))
+    return found
+
+
+def delete(actor: Actor, recording_id: UUID) -> Recording:
+    """Hides a recording and stops its work; `restore` brings it back within UNDO_WINDOW. Raises Http404."""
+    actor.require("recordings.delete")
+    found = recording(actor, recording_id)
+    found.deleted_at = timezone.now()
+    found.save(update_fields=["deleted_at"])
+    for row in found.transcriptions.all():
+        lifecycle.cancel(row)
+    log.info("Recording %s of tenant %s was deleted by %s", found.id, actor.tenant.id, actor.user or actor.key)
+    return found
+
+
+def restore(actor: Actor, recording_id: UUID) -> Recording:
+    """Undoes `delete`. Raises Http404 when it is too late."""
+    actor.require("recordings.delete")
+    found = recording(actor, recording_id, deleted=True)
+    if not Recording.objects.filter(id=found.id, deleted_at=found.deleted_at).update(deleted_at=None):
+        raise Http404(_("There is no such recording."))
+    found.deleted_at = None
+    return found
+
+
+def purge(row: Recording) -> None:
+    """Deletes the rows, then the media: a crash in between leaves a file that the sweeper finds."""
+    with transaction.atomic():
+        for work in row.transcriptions.all():
+            lifecycle.cancel(work)
+        deleted, _by_model = Recording.objects.filter(id=row.id).delete()
+        if deleted:
+            quota.give_storage_back(row.tenant_id, row.bytes)
+    storage.delete(row.storage_key)
+    storage.delete(row.playback_key)
+
+
+def erase(actor: Actor, recording_id: UUID) -> None:
+    """Deletes a recording for good, at once. Raises Http404."""
+    actor.require("recordings.delete")
+    purge(recording(actor, recording_id))
+
+
+def purge_deleted() -> int:
+    """Purges what was deleted before the undo window; how many."""
+    with scope.across_tenants("the sweeper serves every tenant"):
+        rows = list(Recording.objects.filter(deleted_at__lt=timezone.now() - UNDO_WINDOW))
+        for row in rows:
+            purge(row)
+    return len(rows)

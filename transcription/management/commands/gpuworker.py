@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from transcription.gpuworker import AlreadyRunning, GpuWorker
+
+
+class Command(BaseCommand):
+    help = "Runs one engine and the RQ workers that feed it: one of these for each GPU."
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            GpuWorker().run()
+        except AlreadyRunning as error:
+            raise CommandError(str(error)) from None

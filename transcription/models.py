@@ -1,0 +1,221 @@
+"""What is sold: recordings, and the promise to turn them into text."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models import ApiKey, Tenant, User
+from tenants.scope import TenantManager
+
+
+class Recording(models.Model):
+    """The media a tenant gave us."""
+
+    class Source(models.TextChoices):
+        UPLOAD = "upload", _("Upload")
+        MICROPHONE = "microphone", _("Microphone")
+        API = "api", _("API")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="recordings", verbose_name=_("tenant"))
+    name = models.CharField(_("name"), max_length=255)
+    source = models.CharField(_("source"), max_length=10, choices=Source.choices)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, verbose_name=_("uploaded by"))
+    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, verbose_name=_("API key"))
+    created_at = models.DateTimeField(_("uploaded"), default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+
+    storage_key = models.CharField(max_length=255, editable=False)
+    playback_key = models.CharField(max_length=255, blank=True, editable=False)
+    format = models.CharField(_("format"), max_length=60, help_text=_("ffmpeg's name of the container."))
+    codec = models.CharField(_("codec"), max_length=40, blank=True)
+    bytes = models.PositiveBigIntegerField(_("bytes"))
+    sha256 = models.CharField("SHA-256", max_length=64)
+    duration_seconds = models.FloatField(_("duration in seconds"))
+    peaks = models.JSONField(default=list, blank=True, editable=False, help_text="Loudness, 0 to 100, evenly in time.")
+
+    objects: ClassVar[TenantManager[Recording]] = TenantManager()
+
+    class Meta:
+        verbose_name = _("recording")
+        verbose_name_plural = _("recordings")
+        indexes = (models.Index(fields=["tenant", "-created_at"], name="recordings_newest_first"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def latest(self) -> Transcription | None:
+        """The newest transcription; free of queries where the door prefetched `transcriptions`."""
+        return next(iter(sorted(self.transcriptions.all(), key=lambda t: t.created_at, reverse=True)), None)
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued", _("Waiting")
+    RUNNING = "running", _("Transcribing")
+    COMPLETED = "completed", _("Done")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+class Lane(models.IntegerChoices):
+    """Who is served first."""
+
+    INTERACTIVE = 0, "interactive"
+    STANDARD = 1, "standard"
+    BULK = 2, "bulk"
+
+
+class Task(models.TextChoices):
+    TRANSCRIBE = "transcribe", _("Transcribe")
+    TRANSLATE = "translate", _("Translate to English")
+
+
+class Transcription(models.Model):
+    """Our promise to turn a recording into text under given options.
+
+                  claim                      complete
+        queued ───────────▶ running ─────────────────────▶ completed
+          ▲ │                │ │ │
+          │ │ cancel         │ │ └── fail: can't succeed,
+          │ │                │ │     or the third attempt ─▶ failed
+          │ └─────▶ cancelled ◀┘ cancel
+          │                  │
+          └──────────────────┘  fail: try again after a delay,
+                                lease expired, handed back
+
+    Only transcription.lifecycle changes `status`, always by compare-and-swap on (status, fence).
+    `fence` grows with each claim; a write of an attempt is conditional on it and on its lease.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="transcriptions", verbose_name=_("tenant"))
+    recording = models.ForeignKey(
+        Recording, models.CASCADE, related_name="transcriptions", verbose_name=_("recording")
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    model = models.CharField(_("model"), max_length=40)
+    task = models.CharField(_("task"), max_length=10, choices=Task.choices, default=Task.TRANSCRIBE)
+    language = models.CharField(_("language asked for"), max_length=10, blank=True, help_text=_("Empty to detect."))
+    prompt = models.TextField(_("prompt"), blank=True)
+    temperature = models.FloatField(
+        _("temperature"), default=0.0, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)]
+    )
+    word_timestamps = models.BooleanField(_("word timestamps"), default=False)
+    lane = models.PositiveSmallIntegerField(_("lane"), choices=Lane.choices, default=Lane.STANDARD)
+
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.QUEUED)
+    fence = models.PositiveIntegerField(default=0, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    worker = models.CharField(_("worker"), max_length=120, blank=True, editable=False)
+    not_before = models.DateTimeField(default=timezone.now, editable=False)
+    attempts_made = models.PositiveSmallIntegerField(_("attempts"), default=0, editable=False)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True, editable=False)
+    processing_seconds = models.FloatField(_("processing time in seconds"), null=True, blank=True, editable=False)
+    error_code = models.CharField(_("error"), max_length=40, blank=True, editable=False)
+    error_message = models.TextField(_("reason"), blank=True, editable=False)
+
+    saved_seconds = models.FloatField(default=0.0, editable=False, help_text="End of the last saved window.")
+    sequence = models.PositiveIntegerField(default=0, editable=False, help_text="Number of the last event.")
+    detected_language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
+    text = models.TextField(_("text"), blank=True, editable=False)
+
+    objects: ClassVar[TenantManager[Transcription]] = TenantManager()
+
+    class Meta:
+        verbose_name = _("transcription")
+        verbose_name_plural = _("transcriptions")
+        ordering = ("-created_at",)
+        indexes = (
+            models.Index(fields=["lane", "created_at"], condition=Q(status="queued"), name="transcriptions_due"),
+            models.Index(fields=["lease_until"], condition=Q(status="running"), name="transcriptions_leased"),
+            models.Index(fields=["tenant", "status"], name="transcriptions_by_status"),
+            models.Index(fields=["finished_at"], condition=Q(status="completed"), name="transcriptions_finished"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.recording_id} {self.status}"
+
+    @property
+    def percent(self) -> int:
+        if self.status == Status.COMPLETED:
+            return 100
+        duration = self.recording.duration_seconds
+        return min(99, int(100 * self.saved_seconds / duration)) if duration > 0 else 0
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+
+
+class Attempt(models.Model):
+    """One try at a transcription, kept for operators."""
+
+    class Outcome(models.TextChoices):
+        RUNNING = "running", _("Running")
+        COMPLETED = "completed", _("Done")
+        FAILED = "failed", _("Failed")
+        LOST = "lost", _("Lease expired")
+        HANDED_BACK = "handed_back", _("Handed back")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    transcription = models.ForeignKey(
+        Transcription, models.CASCADE, related_name="attempts", verbose_name=_("transcription")
+    )
+    fence = models.PositiveIntegerField(_("fence"))
+    worker = models.CharField(_("worker"), max_length=120)
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices, default=Outcome.RUNNING)
+    error = models.TextField(_("error"), blank=True)
+
+    objects: ClassVar[TenantManager[Attempt]] = TenantManager()
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        ordering = ("fence",)
+        constraints = (models.UniqueConstraint(fields=["transcription", "fence"], name="one_attempt_per_fence"),)
+
+    def __str__(self) -> str:
+        return f"{self.fence}: {self.get_outcome_display()}"
+
+
+class Segment(models.Model):
+    """A timed piece of text. Times are seconds in the recording; the figures are Whisper's own."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    transcription = models.ForeignKey(Transcription, models.CASCADE, related_name="segments")
+    index = models.PositiveIntegerField()
+    start = models.FloatField()
+    end = models.FloatField()
+    text = models.TextField()
+    seek = models.PositiveIntegerField(default=0, help_text="Start of its window, in frames of 10 ms.")
+    tokens = models.JSONField(default=list)
+    temperature = models.FloatField(default=0.0)
+    avg_logprob = models.FloatField(default=0.0)
+    compression_ratio = models.FloatField(default=0.0)
+    no_speech_prob = models.FloatField(default=0.0)
+    words: models.JSONField[list[dict[str, Any]]] = models.JSONField(default=list)
+
+    objects: ClassVar[TenantManager[Segment]] = TenantManager()
+
+    class Meta:
+        ordering = ("index",)
+        constraints = (models.UniqueConstraint(fields=["transcription", "index"], name="one_segment_per_index"),)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+from transcription.fleet import Engine  # noqa: E402, F401 - Django finds models here

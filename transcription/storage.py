@@ -1,0 +1,103 @@
+"""Where media lies: a local folder or S3, through Django's STORAGES, under a tenant's prefix."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, default_storage, storages
+
+COPY_CHUNK = 1024 * 1024
+
+
+class _Moved(File):
+    """A file that FileSystemStorage may rename into place instead of copying."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.open("rb"), name=path.name)
+        self._path = path
+
+    def temporary_file_path(self) -> str:
+        return str(self._path)
+
+
+def recording_key(tenant_id: UUID, recording_id: UUID, kind: str = "original") -> str:
+    """Names hold ids only: nothing a person typed becomes part of a path."""
+    return f"tenants/{tenant_id}/recordings/{recording_id}/{kind}"
+
+
+def keep(path: Path, key: str) -> None:
+    """Stores the file at `path`, which is gone afterwards when the storage is local."""
+    content = _Moved(path) if is_local() else File(path.open("rb"))
+    with content:
+        saved = default_storage.save(key, content)
+    if saved != key:
+        default_storage.delete(saved)
+        raise FileExistsError(f"{key} is taken.")
+
+
+def delete(key: str) -> None:
+    """Deletes what lies at `key`; nothing there is no error."""
+    if not key:
+        return
+    default_storage.delete(key)
+    if is_local():
+        _drop_empty_folder(Path(default_storage.path(key)).parent)
+
+
+def is_local() -> bool:
+    return isinstance(storages["default"], FileSystemStorage)
+
+
+def local_path(key: str) -> Path:
+    """Raises NotImplementedError where the storage is not a local folder."""
+    return Path(default_storage.path(key))
+
+
+def signed_url(key: str) -> str:
+    """A URL that lets a browser fetch one object from S3 for an hour."""
+    return str(default_storage.url(key))
+
+
+@contextmanager
+def fetched(key: str) -> Iterator[Path]:
+    """A local path to read the object from: itself, or a temporary copy streamed to disk."""
+    if is_local():
+        yield local_path(key)
+        return
+    settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=settings.INCOMING_DIR, prefix="fetched-") as copy:
+        with default_storage.open(key, "rb") as source:
+            shutil.copyfileobj(source, copy, COPY_CHUNK)
+        copy.flush()
+        yield Path(copy.name)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A path for a file in the making, gone afterwards unless it was kept."""
+    settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.INCOMING_DIR, prefix="scratch-") as folder:
+        yield Path(folder) / "file"
+
+
+def keys_older_than(moment: datetime) -> Iterator[str]:
+    """Every media key whose object was last changed before `moment`. Local storage only."""
+    root = Path(default_storage.path("tenants"))
+    for file in root.glob("*/recordings/*/*"):
+        if file.stat().st_mtime < moment.timestamp():
+            yield str(file.relative_to(root.parent))
+
+
+def _drop_empty_folder(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        pass
