@@ -116,7 +116,9 @@ def measure_memory(stack: Stack, service: Service) -> None:
                 peak[name] = max(peak.get(name, 0), size)
             time.sleep(0.05)
     rows = [
-        [name, f"{size:.0f} MB", f"{peak[name] - size:+.0f} MB"] for name, size in sorted(before.items()) if name in peak
+        [name, f"{size:.0f} MB", f"{peak[name] - size:+.0f} MB"]
+        for name, size in sorted(before.items())
+        if name in peak
     ]
     print_table(
         f"Resident memory, and its growth during an upload of {UPLOAD_MIB} MiB (answer {sent.result()})",

@@ -31,19 +31,34 @@ def clips() -> list[Clip]:
 
 def long_recording(parts: list[Clip], seconds: float, target: Path) -> Clip:
     """The clips one after another, again and again, until `seconds` are full."""
-    data, texts = bytearray(), []
+    data = bytearray()
+    texts: list[str] = []
     while len(data) < seconds * 32_000:
         part = parts[len(texts) % len(parts)]
         data += pcm(part.path) + bytes(16_000)
         texts.append(part.text)
-    command = [find_ffmpeg(), "-v", "error", "-y", "-f", "s16le", "-ar", "16000", "-ac", "1", "-i", "pipe:0", target]
+    command = [
+        find_ffmpeg(),
+        "-v",
+        "error",
+        "-y",
+        "-f",
+        "s16le",
+        "-ar",
+        "16000",
+        "-ac",
+        "1",
+        "-i",
+        "pipe:0",
+        str(target),
+    ]
     subprocess.run(command, input=bytes(data), check=True)
     return Clip(target, " ".join(texts), len(data) / 32_000)
 
 
 def pcm(path: Path) -> bytes:
     """16 kHz mono s16le."""
-    command = [find_ffmpeg(), "-v", "error", "-i", path, "-f", "s16le", "-ar", "16000", "-ac", "1", "pipe:1"]
+    command = [find_ffmpeg(), "-v", "error", "-i", str(path), "-f", "s16le", "-ar", "16000", "-ac", "1", "pipe:1"]
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 

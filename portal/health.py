@@ -64,7 +64,9 @@ def health(request: HttpRequest) -> JsonResponse:
         answer["memory_used"] = found.memory_used
     if found.problems:
         answer["problems"] = found.problems
-    return JsonResponse(answer, status=503 if found.status == DOWN else 200)
+    response = JsonResponse(answer, status=503 if found.status == DOWN else 200)
+    response._has_been_logged = True  # type: ignore[attr-defined] # whoever asks each second knows already
+    return response
 
 
 def examine() -> Health:
@@ -87,8 +89,8 @@ def _examine_engines(found: Health) -> None:
     elif not found.is_model_loaded:
         found.find(DOWN, "the engine is loading its model")
     for engine in found.engines:
-        if engine.problem and not engine.ready:
-            found.find(DEGRADED, f"{engine.name}: {engine.problem}")
+        if found.is_model_loaded and not engine.ready:
+            found.find(DEGRADED, f"{engine.name}: its engine is not ready")
         elif engine.ready and not engine.workers_alive:
             found.find(DEGRADED, f"{engine.name}: no worker is running")
 

@@ -118,7 +118,7 @@ class MultipartUpload:
         if self.path is not None:
             raise BadUpload("One request takes one file.")
         self._folder.mkdir(parents=True, exist_ok=True)
-        handle = tempfile.NamedTemporaryFile(dir=self._folder, prefix="upload-", delete=False)
+        handle = tempfile.NamedTemporaryFile(dir=self._folder, prefix="upload-", delete=False)  # noqa: SIM115 - closed by finish or discard
         self._file, self.path, self.file_name = handle, Path(handle.name), file_name
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:

@@ -180,9 +180,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
-EMAIL_BACKEND = env.text(
-    "EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "how e-mail is sent"
-)
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "how e-mail is sent")
 EMAIL_HOST = env.text("EMAIL_HOST", "localhost", "SMTP server")
 EMAIL_PORT = env.integer("EMAIL_PORT", 25, "SMTP port")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "portal@localhost", "sender of the portal's e-mail")

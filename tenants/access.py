@@ -109,6 +109,6 @@ def member_required(
             with scope.bound(actor.tenant.id):
                 return view(request, *args, **kwargs)  # type: ignore[arg-type]
 
-        return guarded
+        return guarded  # type: ignore[return-value]
 
     return decorate

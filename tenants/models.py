@@ -129,7 +129,7 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
 
-    objects: ClassVar[TenantManager[ApiKey]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         verbose_name = _("API key")
@@ -152,7 +152,7 @@ class UsageMonth(models.Model):
     used_seconds = models.PositiveBigIntegerField(_("used seconds"), default=0)
     reserved_seconds = models.PositiveBigIntegerField(_("reserved seconds"), default=0)
 
-    objects: ClassVar[TenantManager[UsageMonth]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         verbose_name = _("usage of a month")
@@ -167,8 +167,8 @@ class UsageMonth(models.Model):
 class Reservation(models.Model):
     """Audio seconds held from a month until a transcription's end. Changed only by tenants.quota.
 
-        held ──settle──▶ settled      (a ledger row says what was charged)
-          └───release──▶ released     (nothing was charged)
+    held ──settle──▶ settled      (a ledger row says what was charged)
+      └───release──▶ released     (nothing was charged)
     """
 
     class State(models.TextChoices):
@@ -183,11 +183,14 @@ class Reservation(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.HELD)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects: ClassVar[TenantManager[Reservation]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         verbose_name = _("reservation")
         verbose_name_plural = _("reservations")
+
+    def __str__(self) -> str:
+        return f"{self.seconds} s {self.get_state_display()}"
 
 
 class LedgerEntry(models.Model):
@@ -204,7 +207,7 @@ class LedgerEntry(models.Model):
     description = models.CharField(_("description"), max_length=255)
     created_at = models.DateTimeField(_("time"), default=timezone.now, editable=False)
 
-    objects: ClassVar[TenantManager[LedgerEntry]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         verbose_name = _("ledger entry")

@@ -92,9 +92,7 @@ def reserve(tenant: Tenant, transcription_id: UUID, seconds: int) -> Reservation
     """Holds `seconds` from this month. Call inside the accepting transaction. Raises QuotaExceeded."""
     usage, _created = UsageMonth.objects.get_or_create(tenant=tenant, month=this_month())
     _hold(tenant, usage, seconds)
-    return Reservation.objects.create(
-        tenant=tenant, month=usage, transcription_id=transcription_id, seconds=seconds
-    )
+    return Reservation.objects.create(tenant=tenant, month=usage, transcription_id=transcription_id, seconds=seconds)
 
 
 def extend(transcription_id: UUID, seconds: int) -> None:
@@ -115,7 +113,9 @@ def settle(transcription_id: UUID, seconds: int, description: str) -> bool:
     """Charges `seconds` for a finished transcription; False when it was settled or released before."""
     with transaction.atomic():
         held = _held(transcription_id).select_related("month").first()
-        if held is None or not _held(transcription_id).filter(seconds=held.seconds).update(state=Reservation.State.SETTLED):
+        if held is None or not _held(transcription_id).filter(seconds=held.seconds).update(
+            state=Reservation.State.SETTLED
+        ):
             return False
         LedgerEntry.objects.create(
             tenant_id=held.tenant_id,
@@ -135,7 +135,9 @@ def release(transcription_id: UUID) -> bool:
     """Gives a held reservation back; False when it was settled or released before."""
     with transaction.atomic():
         held = _held(transcription_id).first()
-        if held is None or not _held(transcription_id).filter(seconds=held.seconds).update(state=Reservation.State.RELEASED):
+        if held is None or not _held(transcription_id).filter(seconds=held.seconds).update(
+            state=Reservation.State.RELEASED
+        ):
             return False
         _give_back(held, held.seconds)
         return True
@@ -158,9 +160,7 @@ def give_storage_back(tenant_id: UUID, size: int) -> None:
 
 def _hold(tenant: Tenant, usage: UsageMonth, seconds: int) -> None:
     limit = Quota.objects.values_list("monthly_seconds", flat=True).get(tenant=tenant)
-    room = UsageMonth.objects.filter(
-        pk=usage.pk, used_seconds__lte=limit - seconds - F("reserved_seconds")
-    )
+    room = UsageMonth.objects.filter(pk=usage.pk, used_seconds__lte=limit - seconds - F("reserved_seconds"))
     if not room.update(reserved_seconds=F("reserved_seconds") + seconds):
         usage.refresh_from_db()
         left = max(0, limit - usage.used_seconds - usage.reserved_seconds)

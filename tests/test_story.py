@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from websockets.typing import Origin
 
 from tests.conftest import MakeMedia
 from tests.stack import Stack
@@ -51,7 +52,7 @@ class Browser:
         messages: list[dict[str, Any]] = []
         async with (
             asyncio.timeout(120),
-            websockets.connect(address, origin=self.url, additional_headers={"Cookie": cookie}) as socket,
+            websockets.connect(address, origin=Origin(self.url), additional_headers={"Cookie": cookie}) as socket,
         ):
             async for text in socket:
                 messages.append(json.loads(text))
@@ -67,7 +68,9 @@ def account(stack: Stack, transcription: str) -> tuple[str, int, list[int]]:
         (state, month), *_ = database.execute(
             "select state, month_id from tenants_reservation where transcription_id = ?", (key,)
         )
-        (reserved,) = database.execute("select reserved_seconds from tenants_usagemonth where id = ?", (month,)).fetchone()
+        (reserved,) = database.execute(
+            "select reserved_seconds from tenants_usagemonth where id = ?", (month,)
+        ).fetchone()
         charges = database.execute("select seconds from tenants_ledgerentry where transcription_id = ?", (key,))
         return state, reserved, [seconds for (seconds,) in charges]
 

@@ -75,8 +75,9 @@ class GpuWorker:
     def run(self) -> None:
         """Raises AlreadyRunning."""
         with only_one(self.name), Supervisor(log.warning) as supervisor:
-            gc.freeze()
             supervisor.start(self.engine)
+            laneworker.warm()
+            gc.freeze()
             self._inherit(supervisor)
             supervisor.read(self.board.ready, partial(self._begin, supervisor))
             supervisor.start(self.herald)
@@ -97,6 +98,7 @@ class GpuWorker:
         os.read(self.board.ready, 1)
         if self.workers[0] not in supervisor.wards:
             supervisor.start(*self.workers)
+            self._count()
 
     def _count(self) -> None:
         self.board.workers_alive = sum(worker.is_running for worker in self.workers)
@@ -162,12 +164,13 @@ def proclaim(name: str, board: Board) -> None:
         if status and status.ready and not told:
             board.note_ready_engine()
             told = True
+            time.sleep(LOADING_SECONDS)  # workers are forked in this time, so that the first report counts them
         try:
             fleet.report(name, status, board.workers_alive, settings.WORKERS, problem)
         except DatabaseError as error:
             log.warning("The fleet's record could not be written: %s", str(error).strip())
             connections.close_all()
-        time.sleep(fleet.REPORT_SECONDS if told else LOADING_SECONDS)
+        time.sleep(fleet.REPORT_SECONDS if told and board.workers_alive else LOADING_SECONDS)
 
 
 def ask(client: EngineClient) -> tuple[EngineStatus | None, str]:

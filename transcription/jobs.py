@@ -16,7 +16,8 @@ from django.db import close_old_connections, connections
 
 from tenants import quota, scope
 from tenants.quota import QuotaExceeded
-from transcription import exports, lifecycle, media, progress, storage
+from transcription import lifecycle, media, progress, storage
+from transcription.engine import types as engine_types
 from transcription.engine.client import EngineClient
 from transcription.engine.types import DecodeOptions, EngineError, WindowRejected, WindowResult
 from transcription.engine.windows import fast_windows
@@ -27,6 +28,11 @@ from transcription.models import Lane, Recording, Segment, Transcription
 from transcription.peaks import Peaks
 
 log = logging.getLogger(__name__)
+LANES: dict[int, engine_types.Lane] = {
+    Lane.INTERACTIVE: "interactive",
+    Lane.STANDARD: "standard",
+    Lane.BULK: "bulk",
+}
 EXTENSION_SECONDS = 60
 RENEW_EVERY_SECONDS = 600
 
@@ -108,7 +114,7 @@ def decode_options(row: Transcription) -> DecodeOptions:
         temperature=row.temperature,
         prompt=row.prompt,
         word_timestamps=row.word_timestamps,
-        lane=Lane(row.lane).label,
+        lane=LANES[row.lane],
     )
 
 

@@ -8,9 +8,11 @@ import secrets
 import signal
 import time
 from contextlib import suppress
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
+from channels.layers import get_channel_layer
 from django.conf import settings
 from redis import Redis
 from redis.exceptions import RedisError
@@ -19,14 +21,13 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from transcription import jobs, lifeline
+from transcription import lifeline, media
 from transcription.queue import lane_names
 
 log = logging.getLogger(__name__)
 logging.getLogger("rq.worker").setLevel(logging.WARNING)  # RQ sets INFO on import, past our settings
 BIRTH_RETRY_SECONDS = 2.0
 WORKER_TTL_SECONDS = 30
-LOADED_BEFORE_THE_FORK = (jobs,)  # a horse that had to import them would be a tenth of a second late
 
 
 class LaneWorker(Worker):
@@ -85,6 +86,14 @@ class LaneWorker(Worker):
         """Until the job says otherwise, SIGUSR1 ends a horse: it has claimed nothing yet."""
         super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+
+
+def warm() -> None:
+    """Loads what every horse would load anew, a tenth of a second late: call it before workers are forked."""
+    for name in ("transcription.jobs", "django.db.models.sql.compiler"):
+        import_module(name)
+    get_channel_layer()
+    media.find_ffmpeg()
 
 
 def serve(number: int) -> None:

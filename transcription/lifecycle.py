@@ -164,9 +164,7 @@ def fail(claim: Claim, failure: Failure) -> None:
 def hand_back(claim: Claim) -> None:
     """The worker must stop: another one goes on at once, and no attempt is counted."""
     with transaction.atomic():
-        rows = Transcription.objects.filter(
-            id=claim.transcription_id, status=Status.RUNNING, fence=claim.fence
-        )
+        rows = Transcription.objects.filter(id=claim.transcription_id, status=Status.RUNNING, fence=claim.fence)
         if not _requeue(rows, delay=0.0, attempts_made=F("attempts_made") - 1):
             return
         _end_attempt(claim, Attempt.Outcome.HANDED_BACK)
@@ -227,7 +225,7 @@ def cancel(row: Transcription) -> bool:
 def retry_delay(attempts_made: int) -> float:
     """Seconds to wait after the given number of attempts, ± 20 % so that failures don't march in step."""
     base = RETRY_DELAYS_SECONDS[min(attempts_made, len(RETRY_DELAYS_SECONDS)) - 1]
-    return base * random.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)
+    return base * random.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)  # noqa: S311 - no secret
 
 
 def _requeue(rows: QuerySet[Transcription], delay: float, **changes: object) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -41,7 +41,7 @@ class Recording(models.Model):
     duration_seconds = models.FloatField(_("duration in seconds"))
     peaks = models.JSONField(default=list, blank=True, editable=False, help_text="Loudness, 0 to 100, evenly in time.")
 
-    objects: ClassVar[TenantManager[Recording]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         verbose_name = _("recording")
@@ -97,9 +97,7 @@ class Transcription(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="transcriptions", verbose_name=_("tenant"))
-    recording = models.ForeignKey(
-        Recording, models.CASCADE, related_name="transcriptions", verbose_name=_("recording")
-    )
+    recording = models.ForeignKey(Recording, models.CASCADE, related_name="transcriptions", verbose_name=_("recording"))
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     model = models.CharField(_("model"), max_length=40)
@@ -129,7 +127,7 @@ class Transcription(models.Model):
     detected_language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
     text = models.TextField(_("text"), blank=True, editable=False)
 
-    objects: ClassVar[TenantManager[Transcription]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         verbose_name = _("transcription")
@@ -179,7 +177,7 @@ class Attempt(models.Model):
     outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices, default=Outcome.RUNNING)
     error = models.TextField(_("error"), blank=True)
 
-    objects: ClassVar[TenantManager[Attempt]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         verbose_name = _("attempt")
@@ -208,7 +206,7 @@ class Segment(models.Model):
     no_speech_prob = models.FloatField(default=0.0)
     words: models.JSONField[list[dict[str, Any]]] = models.JSONField(default=list)
 
-    objects: ClassVar[TenantManager[Segment]] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         ordering = ("index",)

@@ -17,7 +17,7 @@ from django.core.files.storage import FileSystemStorage, default_storage, storag
 COPY_CHUNK = 1024 * 1024
 
 
-class _Moved(File):
+class _Moved(File[bytes]):
     """A file that FileSystemStorage may rename into place instead of copying."""
 
     def __init__(self, path: Path) -> None:

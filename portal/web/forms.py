@@ -27,15 +27,11 @@ class OptionsForm(forms.Form):
 
     @classmethod
     def like(cls, transcription: Transcription) -> OptionsForm:
-        """Filled with the options of an earlier transcription."""
-        return cls(
-            initial={
-                "language": transcription.language,
-                "task": transcription.task,
-                "model": transcription.model,
-            },
-            auto_id="again_%s",
-        )
+        """Filled with the options of an earlier transcription, as far as they are still offered."""
+        options = {"language": transcription.language, "task": transcription.task}
+        if transcription.model in offered_models():
+            options["model"] = transcription.model
+        return cls(initial=options, auto_id="again_%s")
 
 
 class FilterForm(forms.Form):

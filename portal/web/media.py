@@ -80,7 +80,7 @@ def _bounds(wanted: re.Match[str], size: int) -> tuple[int, int]:
 
 
 async def _chunks(path: Path, first: int, last: int) -> AsyncIterator[bytes]:
-    file: IO[bytes] = await sync_to_async(path.open)("rb")
+    file = await sync_to_async(_open)(path)
     try:
         await sync_to_async(file.seek)(first)
         left = last - first + 1
@@ -89,6 +89,10 @@ async def _chunks(path: Path, first: int, last: int) -> AsyncIterator[bytes]:
             yield chunk
     finally:
         file.close()
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
 
 
 def _content_type(recording: Recording) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 from django.views.generic import RedirectView
+from django.views.i18n import set_language
 
 from portal.web import keys, media, recordings, tenant, transcriptions, usage
 
@@ -23,4 +24,5 @@ urlpatterns = [
     path("keys/<uuid:key_id>/revoke/", keys.revoke, name="revoke"),
     path("usage/", usage.usage, name="usage"),
     path("tenant/", tenant.switch, name="tenant"),
+    path("language/", set_language, name="set_language"),
 ]

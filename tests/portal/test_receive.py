@@ -122,7 +122,10 @@ async def test_a_wrong_key_gets_nothing_stored(alice: Character) -> None:
         (b"no multipart at all", "malformed"),
         (form()[:-20], "malformed"),
         (form().replace(b"--xyz--", b"") + form(), "malformed"),
-        (f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--{BOUNDARY}--\r\n'.encode(), "no_file"),
+        (
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--{BOUNDARY}--\r\n'.encode(),
+            "no_file",
+        ),
     ],
 )
 async def test_a_body_that_is_no_upload_is_named(alice: Character, body: bytes, code: str) -> None:

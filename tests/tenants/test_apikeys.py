@@ -1,5 +1,8 @@
+from collections.abc import Callable
+
 import pytest
 from django.core.exceptions import PermissionDenied
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from tenants import apikeys, scope
 from tenants.models import ApiKey
@@ -23,11 +26,11 @@ def test_the_secret_is_not_kept(alice: Character) -> None:
 
 
 @pytest.mark.parametrize("spoil", [lambda s: s[:-1] + ("0" if s[-1] != "0" else "1"), lambda s: s + "0", lambda s: ""])
-def test_a_mistyped_key_opens_nothing(alice: Character, spoil) -> None:  # type: ignore[no-untyped-def]
+def test_a_mistyped_key_opens_nothing(alice: Character, spoil: Callable[[str], str]) -> None:
     assert apikeys.authenticate(spoil(alice.secret)) is None
 
 
-def test_a_mistyped_key_costs_no_query(db: None, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
+def test_a_mistyped_key_costs_no_query(db: None, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     with django_assert_num_queries(0):
         assert apikeys.authenticate("wp_deadbeef_" + "x" * 51) is None
 

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 
 import pysubs2
 import pytest
@@ -19,7 +20,9 @@ def pieces() -> list[Segment]:
 
 
 @pytest.mark.parametrize(("write", "format"), [(exports.subrip, "srt"), (exports.webvtt, "vtt")])
-def test_a_reader_finds_as_many_cues_as_were_spoken(write, format: str, pieces: list[Segment]) -> None:  # type: ignore[no-untyped-def]
+def test_a_reader_finds_as_many_cues_as_were_spoken(
+    write: Callable[[list[Segment]], str], format: str, pieces: list[Segment]
+) -> None:
     read = pysubs2.SSAFile.from_string(write(pieces), format_=format)
     assert len(read) == 3
     assert (read[0].start, read[0].end) == (0, 1500)

@@ -16,9 +16,7 @@ from transcription.engine.windows import transcribe
 CLIPS_AT_ONCE = 8
 
 
-def report(
-    client: EngineClient, files: Sequence[Path], options: DecodeOptions, repeats: int
-) -> None:
+def report(client: EngineClient, files: Sequence[Path], options: DecodeOptions, repeats: int) -> None:
     """Print the median and spread of each measurement.
 
     The long recording is all files in a row; the clips are the first eight; the clip

@@ -35,14 +35,10 @@ def choose_backend(name: str, device: str, threads: int, memory_limit_mib: int) 
     return Ctranslate2Backend(device, threads)
 
 
-def weights_for(
-    backend: Backend, models: Sequence[str], folder: Path, mirrors: Sequence[str] = ()
-) -> dict[str, Path]:
+def weights_for(backend: Backend, models: Sequence[str], folder: Path, mirrors: Sequence[str] = ()) -> dict[str, Path]:
     """Each model's weights in the form that the backend reads, fetched where missing."""
     form: Form = "torch" if backend.name == "torch" else "ctranslate2"
-    return {
-        model: ensure(model, form, folder, print_progress, mirrors=mirrors) for model in models
-    }
+    return {model: ensure(model, form, folder, print_progress, mirrors=mirrors) for model in models}
 
 
 def _has_gpu() -> bool:

@@ -95,9 +95,7 @@ def _decode_options(options: argparse.Namespace) -> DecodeOptions:
 def _fetch(options: argparse.Namespace) -> int:
     from transcription.engine.weights import ensure, print_progress
 
-    path = ensure(
-        options.model, options.form, options.weights, print_progress, mirrors=options.mirror
-    )
+    path = ensure(options.model, options.form, options.weights, print_progress, mirrors=options.mirror)
     print(path)
     return 0
 
@@ -108,9 +106,7 @@ def _serve(options: argparse.Namespace) -> int:
     from transcription.engine.server import Server
 
     guard.die_with_parent()
-    backend = choose_backend(
-        options.backend, options.device, options.threads, options.memory_limit_mib
-    )
+    backend = choose_backend(options.backend, options.device, options.threads, options.memory_limit_mib)
     models = options.models.split(",")
     find = partial(weights_for, backend, models, options.weights, mirrors=options.mirror)
     batch_size = options.batch_size or (4 if backend.device == "cpu" else 16)
@@ -124,9 +120,7 @@ def _transcribe(options: argparse.Namespace) -> int:
 
     with local_engine(options) as client:
         decoding = _decode_options(options)
-        results = transcribe(
-            read_media(options.file), lambda windows: client.decode(windows, decoding)
-        )
+        results = transcribe(read_media(options.file), lambda windows: client.decode(windows, decoding))
         for result in results:
             for segment in result.segments:
                 print(f"[{segment.start:8.2f} -> {segment.end:8.2f}]{segment.text}", flush=True)

@@ -53,9 +53,7 @@ class EngineClient:
     ) -> None:
         """Nothing stays open: every call has a connection of its own and closes it."""
 
-    def decode(
-        self, windows: Iterable[Window], options: DecodeOptions, in_flight: int = 8
-    ) -> Iterator[WindowResult]:
+    def decode(self, windows: Iterable[Window], options: DecodeOptions, in_flight: int = 8) -> Iterator[WindowResult]:
         """Yield the text of each window, in the windows' order.
 
         Windows are pulled one at a time, and at most `in_flight` wait for an answer.
@@ -77,9 +75,7 @@ class EngineClient:
                 connection.sendall(wire.frame({"kind": "status"}))
                 return wire.parse_status(_receive(connection, deadline))
         except (OSError, EOFError, wire.ProtocolError) as error:
-            raise EngineUnavailable(
-                f"the engine at {self.address} does not answer: {error}"
-            ) from error
+            raise EngineUnavailable(f"the engine at {self.address} does not answer: {error}") from error
 
     def connect(self, timeout: float) -> socket.socket:
         """A fresh connection; OSError where nobody listens."""
@@ -157,9 +153,7 @@ class _Conversation:
         if self.connection is None:
             raise ConnectionError("the connection is gone")
         window = self.unanswered[number].window
-        self.connection.sendall(
-            wire.window_frame(number, self.stream, window, self.options, self.language)
-        )
+        self.connection.sendall(wire.window_frame(number, self.stream, window, self.options, self.language))
 
     def _take_answer(self) -> None:
         try:

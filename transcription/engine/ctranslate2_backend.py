@@ -72,7 +72,7 @@ class Ctranslate2Backend:
     def batch_key(self, work: Work) -> Hashable:
         # CTranslate2 wants the start of the transcript at one position in all prompts.
         prompt = self._prompt(work.options.model, work.options.prompt)
-        return (work.options.model, work.temperature, len(prompt), work.options.word_timestamps)
+        return (work.options.model, work.temperature, len(prompt))
 
     def detect(self, batch: Sequence[Work]) -> list[Language]:
         loaded = self._models[batch[0].options.model]
@@ -100,9 +100,7 @@ class Ctranslate2Backend:
                 suppress_tokens=list(loaded.suppressed),
                 **sampling,
             )
-        return [
-            _decoded(loaded, work, result) for work, result in zip(batch, generated, strict=True)
-        ]
+        return [_decoded(loaded, work, result) for work, result in zip(batch, generated, strict=True)]
 
     def gpu_memory_mib(self) -> tuple[float, float] | None:
         return None
@@ -134,7 +132,8 @@ class Ctranslate2Backend:
             output = loaded.model.encode(ctranslate2.StorageView.from_array(mels), to_cpu=True)
             for work, encoding in zip(missing, np.array(output), strict=True):
                 work.encoding = encoding
-        return ctranslate2.StorageView.from_array(np.stack([work.encoding for work in batch]))
+        encodings = [work.encoding for work in batch if isinstance(work.encoding, np.ndarray)]
+        return ctranslate2.StorageView.from_array(np.stack(encodings))
 
     def _prompt(self, model: str, text: str) -> list[int]:
         """The tokens of a prompt, with what announces it; none for an empty text."""

@@ -20,9 +20,7 @@ def compression_ratio(text: str) -> float:
 
 def is_silence(decoded: Decoded) -> bool:
     """Nobody speaks, and the text is not likely enough to be kept all the same."""
-    return (
-        decoded.no_speech_prob > MAX_NO_SPEECH_PROB and decoded.avg_logprob <= MIN_AVG_LOGPROB
-    )
+    return decoded.no_speech_prob > MAX_NO_SPEECH_PROB and decoded.avg_logprob <= MIN_AVG_LOGPROB
 
 
 def next_temperature(decoded: Decoded, temperature: float, requested: float) -> float | None:

@@ -48,9 +48,7 @@ class Scheduler:
     `on_fatal` is called with a reason when only a new process can go on.
     """
 
-    def __init__(
-        self, backend: Backend, batch_size: int, on_fatal: Callable[[str], None]
-    ) -> None:
+    def __init__(self, backend: Backend, batch_size: int, on_fatal: Callable[[str], None]) -> None:
         self.tally = Tally()
         self._backend = backend
         self._batch_size = batch_size
@@ -154,9 +152,7 @@ class Scheduler:
         key = lambda ticket: str(self._backend.batch_key(ticket.work))  # noqa: E731
         return [list(group) for _, group in groupby(sorted(tickets, key=key), key)]
 
-    def _attempt(
-        self, tickets: Sequence[Ticket], call: Callable[[list[Work]], list[T]]
-    ) -> list[tuple[Ticket, T]]:
+    def _attempt(self, tickets: Sequence[Ticket], call: Callable[[list[Work]], list[T]]) -> list[tuple[Ticket, T]]:
         """Call the backend; where it fails, find the window at fault and fail only that one."""
         try:
             outcomes = call([ticket.work for ticket in tickets])

@@ -117,9 +117,7 @@ class Server:
         finally:
             os.umask(before)
 
-    async def _accept(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _Connection(self, reader, writer).run()
 
     def _load(self) -> None:
@@ -160,9 +158,7 @@ class Server:
 class _Connection:
     """One caller. Whatever goes wrong here is nobody else's business."""
 
-    def __init__(
-        self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.server = server
         self.reader = reader
         self.writer = writer
@@ -186,9 +182,7 @@ class _Connection:
 
     async def _receive(self) -> tuple[wire.Header, bytes]:
         prefix = await self.reader.readexactly(wire.LENGTH.size)
-        header = wire.parse_header(
-            await self.reader.readexactly(wire.header_length(prefix))
-        )
+        header = wire.parse_header(await self.reader.readexactly(wire.header_length(prefix)))
         return header, await self.reader.readexactly(header["bytes"])
 
     async def _handle(self, header: wire.Header, payload: bytes) -> None:
@@ -225,6 +219,8 @@ class _Connection:
             raise WindowRejected(f"unknown model {options.model!r}; this engine has {loaded}")
         if options.language is not None and options.language not in LANGUAGES:
             raise WindowRejected(f"unknown language {options.language!r}")
+        if options.word_timestamps:
+            raise WindowRejected("this engine does not time single words yet")
 
     def _stream(self, header: wire.Header, lane: Lane) -> Stream:
         name = header.get("stream")
@@ -259,5 +255,3 @@ def _refuse_second_engine(address: Path) -> None:
         except OSError:
             return
     raise EngineError(f"another engine already listens at {address}")
-
-

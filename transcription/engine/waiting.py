@@ -101,10 +101,7 @@ class WaitingRoom:
 
     def lengths(self) -> dict[Lane, int]:
         """Windows waiting in each lane."""
-        return {
-            name: sum(len(stream.waiting) for stream in lane)
-            for name, lane in self._lanes.items()
-        }
+        return {name: sum(len(stream.waiting) for stream in lane) for name, lane in self._lanes.items()}
 
     def _seat(self, stream: Stream) -> None:
         if stream not in self._lanes[stream.lane]:

@@ -32,10 +32,8 @@ def fast_windows(pcm: Iterable[bytes], start: float = 0.0) -> Iterator[Window]:
     """
     chunks = iter(pcm)
     opening = _read_opening(chunks)
-    if len(opening) <= WINDOW_BYTES:
-        windows = _whole(opening)
-    else:
-        windows = _cut(chain([opening], chunks))
+    short = len(opening) <= WINDOW_BYTES
+    windows = _whole(opening) if short else _cut(chain([opening], chunks))
     # Half a sample of tolerance: `start` may have been through a database.
     return (window for window in windows if window.end > start + 0.5 / SAMPLE_RATE)
 
@@ -80,9 +78,7 @@ def _cut(chunks: Iterable[bytes]) -> Iterator[Window]:
         stretches = chain(cutter.feed(probabilities), cutter.finish() if last else ())
         for begin, end in ((s.start * FRAME_SAMPLES, s.end * FRAME_SAMPLES) for s in stretches):
             samples = held[begin - offset : end - offset].copy()
-            yield Window(
-                index, begin / SAMPLE_RATE, (begin + len(samples)) / SAMPLE_RATE, samples
-            )
+            yield Window(index, begin / SAMPLE_RATE, (begin + len(samples)) / SAMPLE_RATE, samples)
             index += 1
         held = held[cutter.first * FRAME_SAMPLES - offset :]
         offset = cutter.first * FRAME_SAMPLES

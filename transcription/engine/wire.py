@@ -69,9 +69,7 @@ def parse_header(head: bytes) -> Header:
     return header
 
 
-def window_frame(
-    number: int, stream: str, window: Window, options: DecodeOptions, language: str | None
-) -> bytes:
+def window_frame(number: int, stream: str, window: Window, options: DecodeOptions, language: str | None) -> bytes:
     """A window as a message; `language` is what the stream is already known to speak."""
     header = {
         "kind": "window",
@@ -91,9 +89,7 @@ def check_window(window: Window) -> None:
     if samples.ndim != 1 or samples.dtype != np.int16:
         raise WindowRejected("a window is a one-dimensional array of int16 samples")
     if not 0 < len(samples) <= WINDOW_SAMPLES:
-        raise WindowRejected(
-            f"a window holds 1 to {WINDOW_SAMPLES} samples (30 s), this one {len(samples)}"
-        )
+        raise WindowRejected(f"a window holds 1 to {WINDOW_SAMPLES} samples (30 s), this one {len(samples)}")
 
 
 def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]:
@@ -125,9 +121,7 @@ def _check_options(options: DecodeOptions) -> None:
         "language is an ISO code or null": options.language is not None
         and not _is_text(options.language, MAX_NAME_CHARACTERS),
         "temperature lies between 0 and 1": not _is_temperature(options.temperature),
-        f"prompt has at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
-            options.prompt, MAX_PROMPT_CHARACTERS
-        ),
+        f"prompt has at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(options.prompt, MAX_PROMPT_CHARACTERS),
         "word_timestamps is true or false": type(options.word_timestamps) is not bool,
         f"lane is one of {', '.join(LANES)}": options.lane not in LANES,
     }

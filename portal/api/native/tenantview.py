@@ -21,7 +21,7 @@ class TenantView(APIView):
         assert isinstance(actor, Actor)
         return actor
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         actor = bearer.actor_of(request)
         request.actor = actor  # type: ignore[attr-defined]
         if actor is None:

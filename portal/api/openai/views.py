@@ -6,7 +6,7 @@ The views are asynchronous: a waiting request holds no thread.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import wraps
 from typing import Any
 
@@ -31,7 +31,7 @@ from transcription.intake import Refused
 from transcription.models import Status, Task, Transcription
 
 log = logging.getLogger(__name__)
-View = Callable[..., Awaitable[HttpResponseBase]]
+View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 KEEP_ALIVE = b": waiting\n\n"
 MODELS_CREATED = 1_663_718_400  # Whisper's release, 21 September 2022
 

@@ -1,0 +1,115 @@
+"""A real Chromium against the real stack. Whatever a page complains about fails its test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.stack import Stack
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATIENCE = 15_000
+EXPECTED_NOISE = ("the server responded with a status of 4", "preloaded")
+WATCH_POLICY = """
+    document.addEventListener("securitypolicyviolation", (event) => console.error(
+        `CSP ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+"""
+SignIn = Callable[..., Page]
+
+
+def find_chromium() -> str | None:
+    given = os.environ.get("CHROMIUM")
+    return given or next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One a module: playwright's event loop must be gone before asyncio's tests run."""
+    path = find_chromium()
+    if path is None:
+        warnings.warn("NO BROWSER TEST RAN: there is no Chromium. Install one, or name it in CHROMIUM.", stacklevel=1)
+        pytest.skip("NO BROWSER TEST RAN: there is no Chromium. Install one, or name it in CHROMIUM.")
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    """What pages wrote to the console as errors; empty at the end of a good test."""
+    heard: list[str] = []
+    yield heard
+    assert heard == []
+
+
+@pytest.fixture
+def open_context(browser: Browser, stack: Stack, complaints: list[str]) -> Iterator[Callable[..., BrowserContext]]:
+    contexts: list[BrowserContext] = []
+
+    def make(**options: object) -> BrowserContext:
+        context = browser.new_context(base_url=stack.url, **{"viewport": {"width": 1280, "height": 860}, **options})  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE)
+        context.grant_permissions(["microphone", "clipboard-read", "clipboard-write"])
+        context.add_init_script(WATCH_POLICY)
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("console", lambda said: _hear(complaints, said.type, said.text))
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def _hear(complaints: list[str], kind: str, text: str) -> None:
+    if kind == "error" and not any(noise in text for noise in EXPECTED_NOISE):
+        complaints.append(text)
+
+
+@pytest.fixture
+def sign_in(open_context: Callable[..., BrowserContext], stack: Stack) -> SignIn:
+    """Opens the library as the stack's member of staff; options are the browser context's."""
+
+    def enter(**options: object) -> Page:
+        page = open_context(**options).new_page()
+        page.goto("/")
+        page.get_by_label("Email").fill(stack.credentials["staff_email"])
+        page.get_by_label("Password").fill(stack.credentials["staff_password"])
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/recordings/")
+        return page
+
+    return enter
+
+
+@pytest.fixture
+def page(sign_in: SignIn) -> Page:
+    return sign_in()
+
+
+@pytest.fixture
+def screenshots() -> Path:
+    """Where pictures go, to be looked at: PORTAL_SCREENSHOTS or var/screenshots."""
+    folder = Path(os.environ.get("PORTAL_SCREENSHOTS") or Path(__file__).parents[2] / "var" / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,65 @@
+"""Recordings in the database, with nothing in the storage: pages need no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tenants import scope
+from tenants.models import Tenant
+from tests.conftest import Character
+from transcription.models import Recording, Segment, Status, Transcription
+
+Make = Callable[..., Transcription]
+
+
+def make_transcription(
+    tenant: Tenant, name: str = "Board meeting.mp3", status: str = Status.COMPLETED, **fields: Any
+) -> Transcription:
+    with scope.bound(tenant.id):
+        recording = Recording.objects.create(
+            tenant=tenant,
+            name=name,
+            source=Recording.Source.UPLOAD,
+            storage_key="nowhere",
+            format="mp3",
+            bytes=1_600_000,
+            sha256="0" * 64,
+            duration_seconds=100.4,
+        )
+        row = Transcription.objects.create(
+            tenant=tenant,
+            recording=recording,
+            model="base",
+            status=status,
+            detected_language="en",
+            finished_at=timezone.now() if status == Status.COMPLETED else None,
+            **fields,
+        )
+        for index, text in enumerate(("Good morning.", "There are <b>two</b> risks.")):
+            Segment.objects.create(
+                tenant=tenant, transcription=row, index=index, start=index * 4.0, end=index * 4.0 + 3.5, text=text
+            )
+    return row
+
+
+@pytest.fixture
+def make() -> Make:
+    return make_transcription
+
+
+@pytest.fixture
+def as_alice(client: Client, alice: Character) -> Client:
+    client.force_login(alice.user)
+    return client
+
+
+@pytest.fixture
+def as_bob(alice: Character, bob: Character) -> Client:
+    client = Client()
+    client.force_login(bob.user)
+    return client

@@ -1,0 +1,154 @@
+"""The library and the page of a recording, without a browser."""
+
+from __future__ import annotations
+
+from html import unescape
+
+import pytest
+from django.test import Client
+
+from portal.web.languages import NAMES
+from tenants import scope
+from tests.conftest import Character
+from tests.web.conftest import Make
+from transcription.languages import LANGUAGES
+from transcription.models import Recording, Status, Transcription
+
+
+def text_of(client: Client, address: str) -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return unescape(answer.content.decode())
+
+
+def test_the_library_lists_the_newest_first_and_says_how_they_stand(
+    as_alice: Client, alice: Character, make: Make
+) -> None:
+    make(alice.tenant, "older.mp3", Status.FAILED)
+    make(alice.tenant, "newer.mp3", Status.RUNNING, saved_seconds=42.0)
+    text = text_of(as_alice, "/recordings/")
+    assert text.index("newer.mp3") < text.index("older.mp3")
+    assert 'value="41"' in text
+    assert "Failed" in text
+
+
+def test_an_empty_library_invites(as_alice: Client) -> None:
+    assert "Your recordings will live here" in text_of(as_alice, "/recordings/")
+
+
+def test_a_viewer_is_not_offered_what_he_may_not_do(as_bob: Client, alice: Character, make: Make) -> None:
+    row = make(alice.tenant)
+    text = text_of(as_bob, "/recordings/") + text_of(as_bob, f"/recordings/{row.recording_id}/")
+    assert "Drop audio" not in text
+    assert "/delete/" not in text
+    assert "/again/" not in text
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("search=alpha", {"alpha.mp3"}),
+        ("status=failed", {"beta.mp3"}),
+        ("search=alpha&status=failed", set()),
+        ("status=nonsense", {"alpha.mp3", "beta.mp3"}),
+        ("page=99", {"alpha.mp3", "beta.mp3"}),
+    ],
+)
+def test_the_list_is_searched_and_filtered(
+    query: str, shown: set[str], as_alice: Client, alice: Character, make: Make
+) -> None:
+    make(alice.tenant, "alpha.mp3")
+    make(alice.tenant, "beta.mp3", Status.FAILED)
+    text = text_of(as_alice, f"/recordings/rows/?{query}")
+    assert {name for name in ("alpha.mp3", "beta.mp3") if name in text} == shown
+
+
+def test_the_list_has_pages_that_keep_the_search(as_alice: Client, alice: Character, make: Make) -> None:
+    for number in range(26):
+        make(alice.tenant, f"take {number}.mp3")
+    text = text_of(as_alice, "/recordings/?search=take")
+    assert "Page 1 of 2" in text
+    assert "/recordings/?search=take&page=2" in text
+    assert "take 0.mp3" in text_of(as_alice, "/recordings/?search=take&page=2")
+
+
+def test_the_quota_is_said_before_the_upload(as_alice: Client) -> None:
+    assert "<strong>600</strong> of 600 minutes left this month, resets 1 " in text_of(as_alice, "/recordings/")
+
+
+def test_a_failed_transcription_says_why_and_offers_another_try(as_alice: Client, alice: Character, make: Make) -> None:
+    row = make(alice.tenant, status=Status.FAILED, error_code="no_audio")
+    text = text_of(as_alice, f"/recordings/{row.recording_id}/")
+    assert "This file has no sound." in text
+    assert "Try again" in text
+
+
+def test_trying_again_queues_the_same_options(as_alice: Client, alice: Character, make: Make) -> None:
+    row = make(alice.tenant, status=Status.FAILED)
+    options = {"language": "fr", "task": "translate", "model": "base"}
+    as_alice.post(f"/recordings/{row.recording_id}/again/", options)
+    with scope.bound(alice.tenant.id):
+        latest = Recording.objects.get(id=row.recording_id).latest
+    assert latest is not None
+    assert (latest.id != row.id, latest.status) == (True, Status.QUEUED)
+    assert (latest.language, latest.task, latest.model) == ("fr", "translate", "base")
+
+
+def test_trying_again_over_the_quota_says_so(as_alice: Client, alice: Character, make: Make) -> None:
+    row = make(alice.tenant, status=Status.FAILED)
+    alice.tenant.quota.monthly_seconds = 10
+    alice.tenant.quota.save()
+    answer = as_alice.post(f"/recordings/{row.recording_id}/again/", follow=True)
+    assert "the quota resets on" in answer.content.decode()
+
+
+def test_deleting_offers_undo_and_undo_brings_it_back(as_alice: Client, alice: Character, make: Make) -> None:
+    row = make(alice.tenant, "precious.mp3")
+    text = unescape(as_alice.post(f"/recordings/{row.recording_id}/delete/", follow=True).content.decode())
+    restore = f"/recordings/{row.recording_id}/restore/"
+    assert "“precious.mp3” was deleted." in text
+    assert restore in text
+    assert as_alice.get(f"/recordings/{row.recording_id}/").status_code == 404
+    as_alice.post(restore)
+    assert as_alice.get(f"/recordings/{row.recording_id}/").status_code == 200
+
+
+def test_a_download_carries_the_recording_s_name(as_alice: Client, alice: Character, make: Make) -> None:
+    row = make(alice.tenant, "产品 发布会.mp3")
+    answer = as_alice.get(f"/transcriptions/{row.id}/download.srt")
+    assert answer.headers["Content-Disposition"].startswith("attachment; filename*=utf-8''%E4%BA%A7")
+    assert answer.content.decode().startswith("1\n00:00:00,000 --> 00:00:03,500\nGood morning.")
+    assert as_alice.get(f"/transcriptions/{row.id}/download.exe").status_code == 404
+
+
+def test_an_upload_without_a_file_is_refused_in_words(as_alice: Client) -> None:
+    answer = as_alice.post("/recordings/", {"language": "en"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == "The upload arrived incomplete. Please try again."
+
+
+def test_every_language_of_whisper_has_a_name() -> None:
+    assert set(NAMES) == set(LANGUAGES)
+
+
+def test_the_library_s_queries_do_not_grow_with_the_list(
+    as_alice: Client, alice: Character, make: Make, django_assert_max_num_queries: object
+) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    counts: list[int] = []
+    for _round in range(2):
+        for number in range(5):
+            make(alice.tenant, f"{number}.mp3")
+        with CaptureQueriesContext(connection) as queries:
+            as_alice.get("/recordings/")
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_a_page_shows_the_latest_of_several_transcriptions(as_alice: Client, alice: Character, make: Make) -> None:
+    row = make(alice.tenant)
+    with scope.bound(alice.tenant.id):
+        Transcription.objects.create(tenant=alice.tenant, recording=row.recording, model="base", status=Status.QUEUED)
+    assert "Waiting for its turn" in text_of(as_alice, f"/recordings/{row.recording_id}/")

@@ -1,0 +1,72 @@
+"""Reading CTranslate2's `model.bin`, so that one download serves both backends."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transcription.engine.types import EngineError
+
+VERSION = 6
+DTYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
+
+
+def read_variables(file: Path) -> dict[str, NDArray[Any]]:
+    """The file's variables by name, aliases included.
+
+    Layout: version, spec name, revision, then a count of variables, each with its name,
+    rank, dimensions, type, size in bytes and data; then pairs of alias and name. Integers
+    are little-endian, strings have a uint16 length and end with a NUL.
+    Raises EngineError for another version, or a file that ends early.
+    """
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as raw:
+        reader = _Reader(raw)
+        try:
+            return _read(reader)
+        except (struct.error, ValueError, IndexError) as error:
+            raise EngineError(f"{file} is not a whole CTranslate2 model: {error}") from error
+
+
+class _Reader:
+    def __init__(self, raw: mmap.mmap) -> None:
+        self.raw = raw
+        self.at = 0
+
+    def number(self, code: str) -> int:
+        (value,) = struct.unpack_from("<" + code, self.raw, self.at)
+        self.at += struct.calcsize(code)
+        return int(value)
+
+    def text(self) -> str:
+        return self.data(self.number("H")).rstrip(b"\0").decode()
+
+    def data(self, size: int) -> bytes:
+        data = self.raw[self.at : self.at + size]
+        self.at += size
+        return data
+
+
+def _read(reader: _Reader) -> dict[str, NDArray[Any]]:
+    version = reader.number("I")
+    if version != VERSION:
+        raise ValueError(f"version {version}, not {VERSION}")
+    reader.text()
+    reader.number("I")
+    variables = dict(_variable(reader) for _ in range(reader.number("I")))
+    for _ in range(reader.number("I")):
+        alias = reader.text()
+        variables[alias] = variables[reader.text()]
+    return variables
+
+
+def _variable(reader: _Reader) -> tuple[str, NDArray[Any]]:
+    name = reader.text()
+    shape = [reader.number("I") for _ in range(reader.number("B"))]
+    dtype = np.dtype(DTYPES[reader.number("B")])
+    data = reader.data(reader.number("I"))
+    return name, np.frombuffer(data, dtype=dtype).reshape(shape)
