@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
@@ -16,8 +17,13 @@ from django.core.files.storage import FileSystemStorage, default_storage, storag
 
 COPY_CHUNK = 1024 * 1024
 
+if TYPE_CHECKING:
+    FileOfBytes = File[bytes]
+else:
+    FileOfBytes = File
 
-class _Moved(File[bytes]):
+
+class _Moved(FileOfBytes):
     """A file that FileSystemStorage may rename into place instead of copying."""
 
     def __init__(self, path: Path) -> None:

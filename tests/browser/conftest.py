@@ -27,7 +27,7 @@ FLAGS = [
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 15_000
-EXPECTED_NOISE = ("the server responded with a status of 4", "preloaded")
+EXPECTED_NOISE = ("the server responded with a status of 4", "ERR_INTERNET_DISCONNECTED")
 WATCH_POLICY = """
     document.addEventListener("securitypolicyviolation", (event) => console.error(
         `CSP ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.browser.conftest import SignIn
 from tests.conftest import MakeMedia
@@ -275,9 +276,10 @@ def test_the_page_speaks_chinese_when_asked(page: Page) -> None:
 
 
 def test_the_list_says_when_it_is_cut_off_and_catches_up(page: Page, stack: Stack, fox: Path) -> None:
-    page.wait_for_function("document.querySelector('[data-live-state]').hidden")
-    page.context.set_offline(True)
-    page.evaluate("dispatchEvent(new Event('offline'))")
+    lines = Lines(page, "**/ws/recordings/")
+    page.reload()
+    lines.cut()
+    expect(page.get_by_text("Reconnecting…")).to_be_visible()
     with fox.open("rb") as audio:
         answer = httpx.post(
             f"{stack.url}/v1/audio/transcriptions",
@@ -287,6 +289,48 @@ def test_the_list_says_when_it_is_cut_off_and_catches_up(page: Page, stack: Stac
             timeout=120,
         )
     assert answer.status_code == 200
-    page.context.set_offline(False)
-    page.evaluate("dispatchEvent(new Event('online'))")
-    expect(row(page, "while you were away.wav")).to_contain_text("Done")
+    lines.mend()
+    expect(row(page, "while you were away.wav")).to_contain_text("Done", timeout=30_000)
+    expect(page.get_by_text("Reconnecting…")).to_be_hidden()
+
+
+def test_a_lost_message_is_noticed_and_made_good(page: Page, minutes_of_speech: Path, tmp_path: Path) -> None:
+    lines = Lines(page, "**/ws/transcriptions/**", lose="progress")
+    choose(page, copy_of(minutes_of_speech, tmp_path, "gap.mp3"))
+    row(page, "gap.mp3").get_by_role("link").first.click()
+    expect(page.locator("[data-transcript]")).to_be_visible(timeout=TRANSCRIBED)
+    assert {"type": "resync"} in lines.sent
+
+
+class Lines:
+    """The WebSockets of a page under our thumb: cut, mended, or losing the first message of a type."""
+
+    def __init__(self, page: Page, pattern: str, lose: str = "") -> None:
+        self.sent: list[object] = []
+        self._lose = lose
+        self._is_cut = False
+        self._open: list[WebSocketRoute] = []
+        page.route_web_socket(pattern, self._connect)
+
+    def cut(self) -> None:
+        self._is_cut = True
+        for line in self._open:
+            line.close()
+
+    def mend(self) -> None:
+        self._is_cut = False
+
+    def _connect(self, line: WebSocketRoute) -> None:
+        if self._is_cut:
+            line.close()
+            return
+        self._open.append(line)
+        server = line.connect_to_server()
+        line.on_message(lambda text: (self.sent.append(json.loads(text)), server.send(text)))
+        server.on_message(lambda text: self._pass(line, text))
+
+    def _pass(self, line: WebSocketRoute, text: str | bytes) -> None:
+        if self._lose and json.loads(text)["type"] == self._lose:
+            self._lose = ""
+            return
+        line.send(text)
