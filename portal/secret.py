@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 
@@ -12,8 +13,16 @@ def kept_secret_key(folder: Path) -> str:
     """The key in `folder`/secret_key (mode 0600), made on first use.
 
     Two processes that start together agree: the file is created exclusively, the loser reads.
+    Raises ImproperlyConfigured.
     """
-    file = folder / "secret_key"
+    try:
+        return _kept(folder / "secret_key")
+    except OSError as error:
+        raise ImproperlyConfigured(f"{folder} can't be written: {error.strerror}.") from None
+
+
+def _kept(file: Path) -> str:
+    folder = file.parent
     folder.mkdir(parents=True, exist_ok=True)
     fresh = folder / f"secret_key.{os.getpid()}"
     if not file.exists():

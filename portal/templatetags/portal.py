@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from django import template
 from django.contrib.messages.storage.base import Message
+from django.template.defaultfilters import date as date_format
 from django.templatetags.static import static
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from portal.web import strings
 from portal.web.languages import language_name
@@ -79,6 +82,18 @@ def wait(seconds: float) -> str:
 @register.filter
 def gone_seconds(standing: Standing) -> int:
     return standing.used_seconds + standing.reserved_seconds
+
+
+@register.filter
+def day(moment: datetime) -> str:
+    """`1 December`, as the page's language writes it."""
+    return date_format(moment, pgettext("date format", "j F"))
+
+
+@register.filter
+def when(moment: datetime) -> str:
+    """Day and time, as the page's language writes them; scripts put it into the reader's own zone."""
+    return date_format(moment, pgettext("date format", "j M Y, H:i"))
 
 
 @register.filter

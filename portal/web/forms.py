@@ -38,7 +38,7 @@ class FilterForm(forms.Form):
     """Which recordings the list shows. Whatever is not a status shows all."""
 
     search = forms.CharField(required=False, max_length=200)
-    status = forms.ChoiceField(required=False, choices=[("", _("Every status")), *Status.choices])
+    status = forms.ChoiceField(required=False, choices=[("", _("Any status")), *Status.choices])
 
     @property
     def wanted(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ const BAR = 2;
 const GAP = 1.5;
 const STEP = 5;
 const BIG_STEP = 30;
+const QUIET = 0.05; // silence stays flat: below this nothing is blown up
 
 export class Waveform {
   #peaks = [];
@@ -58,7 +59,9 @@ export class Waveform {
     try {
       const answer = await fetch(this.root.dataset.peaks);
       if (!answer.ok) return;
-      this.#peaks = (await answer.json()).peaks;
+      const { peaks } = await answer.json();
+      const loudest = Math.max(QUIET, ...peaks);
+      this.#peaks = peaks.map((peak) => peak / loudest);
     } catch {
       return;
     }

@@ -256,7 +256,8 @@ def test_every_page_in_light_dark_and_on_a_phone(sign_in: SignIn, fox: Path, tmp
             page.goto(address)
             page.wait_for_load_state("load")
             page.screenshot(path=screenshots / f"{name}-{look}.png", full_page=True)
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (look, name)
+            width = page.viewport_size["width"] if page.viewport_size else 0
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (look, name)
         background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         assert (look == "dark") == (background == "rgb(16, 20, 19)")
 

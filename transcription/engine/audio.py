@@ -20,7 +20,8 @@ def read_media(file: Path) -> Iterator[bytes]:
         "-map", "0:a:0", "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "-",
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stderr is not None
+        if process.stdout is None or process.stderr is None:
+            raise EngineError("ffmpeg has no pipes")
         while chunk := process.stdout.read(CHUNK_BYTES):
             yield chunk
         complaint = process.stderr.read().decode(errors="replace").strip()

@@ -31,9 +31,6 @@ from transcription.engine.types import SAMPLE_RATE, WINDOW_SAMPLES
 MAX_PROMPT_TOKENS = 223
 """Half of Whisper's text context, less one: openai-whisper's `n_ctx // 2 - 1`."""
 
-BEST_OF = 5
-"""Samples to choose from above temperature 0, as openai-whisper's command line does."""
-
 FRAMES = 3000
 
 
@@ -86,9 +83,7 @@ class Ctranslate2Backend:
         loaded = self._models[batch[0].options.model]
         temperature = batch[0].temperature
         sampling = (
-            {"sampling_topk": 0, "sampling_temperature": temperature, "num_hypotheses": BEST_OF}
-            if temperature > 0
-            else {}
+            {"sampling_topk": 0, "sampling_temperature": temperature} if temperature > 0 else {}
         )
         with _translated_errors():
             generated = loaded.model.generate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from transcription.engine.backend import Decoded, Piece, Work
 from transcription.engine.fallback import is_silence
@@ -10,6 +11,8 @@ from transcription.engine.types import Segment, Word
 
 SECONDS_PER_TIMESTAMP = 0.02
 FRAMES_PER_SECOND = 100
+SHORTEST = 0.01
+"""Seconds below which a piece is no speech, whatever its text."""
 
 
 def pieces(
@@ -39,7 +42,7 @@ def pieces(
         start = times[0] if opened else 0.0
         end = times[-1] if closed and times[-1] > 0 else duration
         text = text_of(part)
-        if text.strip() and end > start:
+        if text.strip() and end - start >= SHORTEST:
             result.append(Piece(start, end, tuple(part), text))
     return tuple(result)
 
@@ -52,7 +55,7 @@ def _parts(tokens: Sequence[int], timestamp_begin: int) -> list[Sequence[int]]:
         if tokens[position - 1] >= timestamp_begin and tokens[position] >= timestamp_begin
     ]
     edges = [0, *cuts, len(tokens)]
-    return [tokens[a:b] for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    return [tokens[a:b] for a, b in pairwise(edges) if b > a]
 
 
 def segments_of(work: Work, decoded: Decoded) -> tuple[Segment, ...]:

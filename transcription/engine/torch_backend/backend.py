@@ -24,9 +24,6 @@ from transcription.engine.segments import pieces
 from transcription.engine.torch_backend.loading import load_whisper
 from transcription.engine.types import SAMPLE_RATE
 
-BEST_OF = 5
-"""Samples to choose from above temperature 0, as openai-whisper's command line does."""
-
 MIB = 1024 * 1024
 
 
@@ -75,7 +72,6 @@ class TorchBackend:
             task=first.options.task,
             language=first.language,
             temperature=first.temperature,
-            best_of=BEST_OF if first.temperature > 0 else None,
             prompt=first.options.prompt.strip() or None,
             fp16=self.device == "cuda",
         )

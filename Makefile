@@ -1,0 +1,77 @@
+# run    sets everything up and serves http://127.0.0.1:8000      (PORT=8001 PORTAL_DATA=/srv/portal make run)
+# test   runs every test                                          (make test ARGS="-k quota")
+# lint   ruff, mypy, and migrations that match the models
+# bench  measures the service and its engine on this machine
+# lock   pins the requirements again, with hashes
+#
+# What is installed is remembered by a file named after the checksum of its requirements, so nothing is done twice.
+
+VENV ?= .venv
+WHISPER_WEIGHTS ?= var/models
+ARGS ?=
+
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
+	done)
+GPU := $(if $(filter cpu,$(WHISPER_DEVICE)),,$(shell command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -c '^GPU'))
+# Without a GPU, the CPU wheels of torch are a tenth of the size; set TORCH_INDEX to an index that has them.
+TORCH_INDEX ?=
+
+python := $(VENV)/bin/python
+pip := $(VENV)/bin/pip --disable-pip-version-check --no-input
+installed = $(VENV)/installed-$(1)-$(shell cksum < requirements/$(1).txt | cut -d ' ' -f 1)
+BASE := $(call installed,base)
+DEV := $(call installed,dev)
+TORCH := $(call installed,torch)
+SPEECH := $(call installed,speech)
+
+.PHONY: run test lint bench lock weights
+.NOTPARALLEL:
+
+run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH))
+	@exec $(python) manage.py up --tied
+
+test: $(DEV) $(TORCH) $(SPEECH) weights
+	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m pytest $(ARGS)
+
+lint: $(DEV)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy .
+	$(python) manage.py makemigrations --check --dry-run
+
+bench: $(DEV) $(TORCH) $(SPEECH) weights
+	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m benchmarks.service
+
+weights: $(DEV)
+	@$(python) -m transcription.engine fetch base --weights "$(WHISPER_WEIGHTS)"
+
+lock: $(python)
+	$(pip) install --quiet uv
+	cd requirements && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes base.in -o base.txt
+	cd requirements && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes -c base.txt dev.in -o dev.txt
+
+$(python):
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Making a virtual environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(BASE): | $(python)
+	@echo "Installing what the portal needs into $(VENV) ..."
+	@$(pip) install --require-hashes -r requirements/base.txt
+	@touch $@
+
+# dev.txt holds all of base.txt.
+$(DEV): | $(python)
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(pip) install --require-hashes -r requirements/dev.txt
+	@touch $@ $(BASE)
+
+$(TORCH): | $(python)
+	@echo "Installing torch into $(VENV); this is the largest part ..."
+	@$(pip) install -r requirements/torch.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	@touch $@
+
+$(SPEECH): | $(python)
+	@$(pip) install --quiet --no-deps --require-hashes -r requirements/speech.txt
+	@touch $@

@@ -1,0 +1,160 @@
+"""What goes wrong goes wrong for its owner only."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.engine.conftest import Engine
+from tests.engine.test_speech import hear, words
+from transcription.engine.client import EngineClient
+from transcription.engine.types import (
+    DecodeOptions,
+    EngineUnavailable,
+    Window,
+    WindowFailed,
+    WindowRejected,
+)
+from transcription.engine.windows import fast_windows
+
+
+def window(samples: int) -> Window:
+    return Window(0, 0.0, samples / 16_000, np.zeros(samples, dtype=np.int16))
+
+
+def test_a_single_sample_is_a_window(client: EngineClient, english: DecodeOptions) -> None:
+    (result,) = client.decode([window(1)], english)
+    assert result.segments == ()
+
+
+@pytest.mark.parametrize("samples", [0, 31 * 16_000])
+def test_an_empty_or_too_long_window_is_rejected(
+    client: EngineClient, english: DecodeOptions, samples: int
+) -> None:
+    with pytest.raises(WindowRejected, match="480000 samples"):
+        list(client.decode([window(samples)], english))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"language": "klingon"}, "klingon"),
+        ({"language": "yue"}, "does not know the language 'yue'"),
+        ({"model": "enormous"}, "this engine has base"),
+        ({"task": "sing"}, "transcribe or translate"),
+        ({"temperature": 7.0}, "between 0 and 1"),
+        ({"temperature": float("nan")}, "between 0 and 1"),
+        ({"lane": "fast"}, "interactive, standard, bulk"),
+        ({"prompt": "a" * 100_000}, "65536 characters"),
+        ({"word_timestamps": True}, "single words"),
+    ],
+)
+def test_impossible_wishes_are_refused_with_a_reason(
+    client: EngineClient, english: DecodeOptions, change: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(WindowRejected, match=reason):
+        list(client.decode([window(16_000)], replace(english, **change)))
+
+
+def test_an_endless_prompt_is_cut_and_harms_nothing(
+    client: EngineClient, fox: bytes, english: DecodeOptions
+) -> None:
+    talkative = replace(english, prompt="The dog was lazy. " * 400)
+    assert "fox" in words(hear(client, fox, talkative))
+
+
+def test_garbage_on_the_socket_hurts_nobody_else(
+    client: EngineClient, fox: bytes, english: DecodeOptions
+) -> None:
+    messages = [b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b"\x00\x00\x00\x02{}", b"\x00\x00\x00\x05hello", b"\x00\x00"]
+    for message in messages:
+        with client.connect(2.0) as vandal:
+            vandal.sendall(message)
+            vandal.shutdown(socket.SHUT_WR)
+            while vandal.recv(4096):
+                pass
+    assert "fox" in words(hear(client, fox, english))
+
+
+def test_a_killed_engine_costs_time_but_no_text(
+    own_engine: Engine, lecture: bytes, english: DecodeOptions
+) -> None:
+    client = EngineClient(own_engine.address, patience=60.0)
+    undisturbed = words(hear(client, lecture, english))
+    results = client.decode(fast_windows([lecture]), english)
+    heard = [next(results)]
+    own_engine.kill()
+    threading.Timer(0.5, own_engine.start).start()
+    heard += results
+    assert words(heard) == undisturbed
+
+
+def test_a_window_that_loses_the_engine_again_and_again_is_given_up(
+    tmp_path: Path, english: DecodeOptions
+) -> None:
+    address = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        threading.Thread(target=_hang_up_on_all, args=(listener,), daemon=True).start()
+        with pytest.raises(WindowFailed, match="lost 3 times"):
+            list(EngineClient(address, patience=5.0).decode([window(100)], english))
+
+
+def _hang_up_on_all(listener: socket.socket) -> None:
+    while True:
+        connection, _ = listener.accept()
+        connection.recv(1)
+        connection.close()
+
+
+def test_an_absent_engine_is_unavailable(tmp_path: Path, english: DecodeOptions) -> None:
+    client = EngineClient(str(tmp_path / "nobody"), patience=0.3)
+    with pytest.raises(EngineUnavailable):
+        list(client.decode([window(100)], english))
+    with pytest.raises(EngineUnavailable):
+        client.status()
+
+
+def test_a_caller_that_leaves_takes_its_windows_along(
+    client: EngineClient, lecture: bytes, english: DecodeOptions
+) -> None:
+    results = client.decode(fast_windows([lecture]), english)
+    next(results)
+    results.close()
+    deadline = time.monotonic() + 10
+    while sum(client.status().queued_windows.values()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert sum(client.status().queued_windows.values()) == 0
+
+
+def test_windows_are_pulled_only_as_they_are_answered(
+    client: EngineClient, fox: bytes, english: DecodeOptions
+) -> None:
+    pulled = 0
+
+    def many() -> Iterator[Window]:
+        nonlocal pulled
+        for single in list(fast_windows([fox])) * 6:
+            pulled += 1
+            yield single
+
+    results = client.decode(many(), english, in_flight=2)
+    next(results)
+    assert pulled <= 3
+    assert len(list(results)) == 5
+
+
+def test_the_engine_stops_politely_and_only_its_owner_may_talk_to_it(own_engine: Engine) -> None:
+    assert stat.S_IMODE(os.stat(own_engine.address).st_mode) == 0o600
+    assert own_engine.stop() == 0
+    assert not Path(own_engine.address).exists()

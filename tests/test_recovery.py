@@ -1,0 +1,192 @@
+"""What a crash, a hang-up or a refusal leaves behind, seen on the running product."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.api.test_native import completed, create
+from tests.conftest import MakeMedia
+from tests.stack import Stack, start, stop
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that these tests may hurt."""
+    running = start(tmp_path_factory.mktemp("hurt"), WORKERS="2")
+    yield running
+    stop(running)
+
+
+@pytest.fixture
+def http(own: Stack) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=own.url, headers=own.bearer, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def minutes(fox: Path, make_media: MakeMedia) -> Path:
+    """Two minutes with something to hear every fifteen seconds."""
+    pause = make_media("pause.wav", "-i", str(fox), "-af", "apad=whole_dur=15")
+    return make_media("minutes.mp3", "-stream_loop", "7", "-i", str(pause))
+
+
+def until(condition: Callable[[], object], patience: float = 60) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def gpuworker_of(stack: Stack) -> psutil.Process:
+    children = psutil.Process(stack.process.pid).children()
+    return next(child for child in children if "gpuworker" in child.cmdline())
+
+
+def database(stack: Stack) -> sqlite3.Connection:
+    return sqlite3.connect(stack.data / "portal.sqlite3", timeout=20, isolation_level=None)
+
+
+@contextmanager
+def limited(stack: Stack, column: str, value: int) -> Iterator[None]:
+    """The demo tenant under a tighter quota."""
+    rows = database(stack)
+    (before,) = rows.execute(f"select {column} from tenants_quota").fetchone()
+    rows.execute(f"update tenants_quota set {column} = ?", (value,))
+    yield
+    rows.execute(f"update tenants_quota set {column} = ?", (before,))
+    rows.close()
+
+
+def footprint(stack: Stack) -> tuple[object, ...]:
+    """Rows, reservations and files: what a refusal must not change."""
+    with database(stack) as rows:
+        counts = [
+            rows.execute(f"select count(*) from {table}").fetchone()
+            for table in (
+                "transcription_recording",
+                "transcription_transcription",
+                "tenants_reservation",
+                "tenants_ledgerentry",
+            )
+        ]
+        used = rows.execute("select stored_bytes_used from tenants_quota").fetchone()
+        reserved = rows.execute("select sum(reserved_seconds), sum(used_seconds) from tenants_usagemonth").fetchone()
+    files = sorted(
+        str(path) for folder in ("media", "incoming") for path in (stack.data / folder).rglob("*") if path.is_file()
+    )
+    return *counts, used, reserved, files
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_gpuworker_costs_nothing(own: Stack, http: httpx.Client, minutes: Path, blow: signal.Signals) -> None:
+    made = create(http, minutes, language="en")["id"]
+    until(lambda: http.get(f"/api/v1/recordings/{made}").json()["transcription"]["status"] == "running")
+    victim = gpuworker_of(own)
+    os.kill(victim.pid, blow)
+    body = completed(http, made, patience=120)
+    assert body["transcription"]["status"] == "completed"
+    text = http.get(f"/api/v1/recordings/{made}/transcript.txt").text.lower()
+    assert text.count("lazy dog") == 8
+    key = body["transcription"]["id"].replace("-", "")
+    with database(own) as rows:
+        charges = rows.execute("select seconds from tenants_ledgerentry where transcription_id = ?", (key,)).fetchall()
+    assert charges == [(120,)]
+
+
+def test_a_killed_engine_costs_nothing(own: Stack, http: httpx.Client, minutes: Path) -> None:
+    made = create(http, minutes, language="en")["id"]
+    until(lambda: http.get(f"/api/v1/recordings/{made}").json()["transcription"]["status"] == "running")
+    engine = next(p for p in gpuworker_of(own).children() if "transcription.engine" in p.cmdline())
+    engine.kill()
+    assert completed(http, made, patience=120)["transcription"]["status"] == "completed"
+
+
+def test_without_redis_uploads_are_accepted_and_done(own: Stack, http: httpx.Client, fox: Path) -> None:
+    valkey = next(p for p in psutil.Process(own.process.pid).children() if "valkey" in p.name() or "redis" in p.name())
+    valkey.kill()
+    assert completed(http, create(http, fox)["id"])["transcription"]["status"] == "completed"
+
+
+def test_an_upload_over_the_size_limit_is_refused_while_it_streams(own: Stack) -> None:
+    before = footprint(own)
+    with limited(own, "upload_bytes", 1_000_000), socket.create_connection(("127.0.0.1", port_of(own))) as line:
+        sent = send_forever(line, own.api_key)
+        answer = line.recv(65_536)
+    assert b" 413 " in answer.split(b"\r\n", 1)[0]
+    assert sent < 64_000_000
+    until(lambda: footprint(own) == before, 10)
+
+
+def test_a_client_that_hangs_up_in_the_middle_leaves_nothing(own: Stack) -> None:
+    before = footprint(own)
+    with socket.create_connection(("127.0.0.1", port_of(own))) as line:
+        line.sendall(head(own.api_key, 10_000_000) + bytes(2_000_000))
+        until(lambda: list((own.data / "incoming").glob("upload-*")), 10)
+    until(lambda: footprint(own) == before, 10)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "status", "code", "says"),
+    [
+        ("monthly_seconds", 1, 402, "quota_monthly_seconds", "resets on"),
+        ("recording_seconds", 60, 422, "quota_recording_seconds", "1 min"),
+        ("stored_bytes", 10, 402, "quota_stored_bytes", "Delete"),
+    ],
+)
+def test_over_a_quota_nothing_is_kept(
+    own: Stack, http: httpx.Client, minutes: Path, column: str, value: int, status: int, code: str, says: str
+) -> None:
+    before = footprint(own)
+    with limited(own, column, value), minutes.open("rb") as file:
+        answer = http.post("/api/v1/recordings", files={"file": file})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert says in answer.json()["detail"]
+    assert footprint(own) == before
+
+
+def port_of(stack: Stack) -> int:
+    return int(stack.url.rsplit(":", 1)[1])
+
+
+def head(key: str, length: int | None) -> bytes:
+    """The beginning of an upload; chunked where no length is given."""
+    size = f"Content-Length: {length}" if length is not None else "Transfer-Encoding: chunked"
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+    lines = f"POST /api/v1/recordings HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n{size}\r\n"
+    start = f"{lines}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode()
+    return start + (part if length is not None else b"%x\r\n%s\r\n" % (len(part), part))
+
+
+def send_forever(line: socket.socket, key: str) -> int:
+    """Sends an endless body until the server has answered; how many bytes it took."""
+    sent, piece = 0, bytes(65_536)
+    line.sendall(head(key, None))
+    line.settimeout(0.05)
+    while sent < 64_000_000:
+        try:
+            if line.recv(1, socket.MSG_PEEK):
+                break
+        except TimeoutError:
+            pass
+        try:
+            line.settimeout(10)
+            line.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+        except OSError:
+            break
+        line.settimeout(0.001)
+        sent += len(piece)
+    line.settimeout(10)
+    return sent
