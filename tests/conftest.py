@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from portal.supervisor.valkey import server_command
 from tenants import apikeys, scope
 from tenants.access import Actor, of_member
 from tenants.models import Member, Quota, Role, Tenant, User
+from transcription import queue
 from transcription.media import find_ffmpeg
 
 pytest_plugins = ["tests.stack"]
@@ -87,6 +89,9 @@ def valkey() -> Iterator[None]:
     settings.RUN_DIR.mkdir(parents=True, exist_ok=True)
     command = server_command(settings.DATA / "valkey", settings.RUN_DIR / "valkey.sock")
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 10
+    while queue.ping() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
     try:
         yield
     finally:

@@ -327,10 +327,14 @@ class Lines:
             return
         self._open.append(line)
         server = line.connect_to_server()
-        line.on_message(lambda text: (self.sent.append(json.loads(text)), server.send(text)))
-        server.on_message(lambda text: self._pass(line, text))
+        line.on_message(lambda text: self._up(server, text))
+        server.on_message(lambda text: self._down(line, text))
 
-    def _pass(self, line: WebSocketRoute, text: str | bytes) -> None:
+    def _up(self, server: WebSocketRoute, text: str | bytes) -> None:
+        self.sent.append(json.loads(text))
+        server.send(text)
+
+    def _down(self, line: WebSocketRoute, text: str | bytes) -> None:
         if self._lose and json.loads(text)["type"] == self._lose:
             self._lose = ""
             return

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils.translation import override
 
+from portal.web.strings import page_strings
 from tests.conftest import Character
 from tests.web.conftest import Make
 from transcription.models import Status
-
-DATA_TYPES = {"application/json", "module", None}
-WITHOUT_A_NAME = {"svg", "use", "input", "img"}
 
 
 class Page(HTMLParser):
@@ -81,16 +81,19 @@ def test_a_transcript_is_text_and_never_markup(as_alice: Client, alice: Characte
 
 def test_scripts_hold_no_words_of_their_own() -> None:
     """Each text key that a script asks for exists in portal/web/strings.py."""
-    import re
-
-    from portal.web.strings import page_strings
-
     code = "\n".join(file.read_text() for file in (settings.BASE_DIR / "static" / "js").glob("*.js"))
     asked = set(re.findall(r'text\((?:[^()"`]*\? )?"([a-z_]+)"', code)) | set(
         re.findall(r' : "((?:mic|player)_[a-z]+)"\)', code)
     )
     assert asked - set(page_strings()) == set()
     assert len(asked) > 30
+
+
+def test_scripts_speak_chinese_too() -> None:
+    english = page_strings()
+    with override("zh-hans"):
+        chinese = page_strings()
+    assert [key for key in english if english[key] == chinese[key]] == []
 
 
 def test_every_vendored_folder_has_its_licence() -> None:

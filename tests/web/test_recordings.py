@@ -5,7 +5,9 @@ from __future__ import annotations
 from html import unescape
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from portal.web.languages import NAMES
 from tenants import scope
@@ -131,12 +133,7 @@ def test_every_language_of_whisper_has_a_name() -> None:
     assert set(NAMES) == set(LANGUAGES)
 
 
-def test_the_library_s_queries_do_not_grow_with_the_list(
-    as_alice: Client, alice: Character, make: Make, django_assert_max_num_queries: object
-) -> None:
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
+def test_the_library_s_queries_do_not_grow_with_the_list(as_alice: Client, alice: Character, make: Make) -> None:
     counts: list[int] = []
     for _round in range(2):
         for number in range(5):
