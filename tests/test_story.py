@@ -110,3 +110,16 @@ async def test_a_recording_goes_in_and_its_text_comes_out(stack: Stack, fox: Pat
     assert (state, reserved) == ("settled", 0)
     assert charges == [90]
     await alice.http.aclose()
+
+
+async def test_a_format_that_browsers_cannot_play_gets_a_copy_that_they_can(
+    stack: Stack, fox: Path, make_media: MakeMedia
+) -> None:
+    alice = Browser(stack)
+    await alice.sign_in(stack.credentials["staff_email"], stack.credentials["staff_password"])
+    made = await alice.upload(make_media("old.wma", "-i", str(fox)))
+    await alice.watch(made["transcription"])
+    sound = await alice.http.get(f"/recordings/{made['recording']}/media")
+    assert sound.headers["content-type"] == "audio/mp4"
+    assert sound.content[4:8] == b"ftyp"
+    await alice.http.aclose()

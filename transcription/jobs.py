@@ -35,6 +35,7 @@ LANES: dict[int, engine_types.Lane] = {
 }
 EXTENSION_SECONDS = 60
 RENEW_EVERY_SECONDS = 600
+PLAYER_FIRST_SECONDS = 1800
 
 
 class HandedBack(BaseException):
@@ -79,6 +80,9 @@ def transcribe(claim: Claim) -> None:
             pieces += [segment.text for segment in segments]
             _save(claim, row, segments, result)
     _picture(row.recording, peaks, counter.seconds)
+    if _somebody_watches(row.recording):
+        lifecycle.renew(claim)
+        _offer_playback(row.recording)
     lifecycle.complete(claim, "".join(pieces).strip(), counter.seconds)
     _offer_playback(row.recording)
 
@@ -176,6 +180,11 @@ def _picture(recording: Recording, peaks: Peaks, seconds: float) -> None:
     recording.save(update_fields=["peaks", "duration_seconds"])
 
 
+def _somebody_watches(recording: Recording) -> bool:
+    """Whether a page is about to say "Done" and show a player; programs and long recordings don't wait for one."""
+    return recording.source != Recording.Source.API and recording.duration_seconds < PLAYER_FIRST_SECONDS
+
+
 def _offer_playback(recording: Recording) -> None:
     """A copy that browsers can play, where the original is none; a failure costs only the player."""
     found = media.Probe(recording.format, recording.codec, recording.duration_seconds, exact=True)
@@ -189,6 +198,7 @@ def _offer_playback(recording: Recording) -> None:
     except (MediaError, OSError) as error:
         log.warning("No playable copy of recording %s: %s", recording.id, error)
         return
+    recording.playback_key = key
     if not Recording.objects.filter(id=recording.id).update(playback_key=key):
         storage.delete(key)
 

@@ -14,4 +14,3 @@ watchConfirmations();
 watchCopyButtons();
 watchThemeButton();
 watchToasts();
-

@@ -95,7 +95,7 @@ def english() -> DecodeOptions:
 
 @pytest.fixture(scope="session")
 def fox() -> bytes:
-    """"The quick brown fox…", four seconds of English as PCM."""
+    """ "The quick brown fox…", four seconds of English as PCM."""
     return speech("en/quick_brown_fox")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import stat
 import threading
@@ -10,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,9 +37,7 @@ def test_a_single_sample_is_a_window(client: EngineClient, english: DecodeOption
 
 
 @pytest.mark.parametrize("samples", [0, 31 * 16_000])
-def test_an_empty_or_too_long_window_is_rejected(
-    client: EngineClient, english: DecodeOptions, samples: int
-) -> None:
+def test_an_empty_or_too_long_window_is_rejected(client: EngineClient, english: DecodeOptions, samples: int) -> None:
     with pytest.raises(WindowRejected, match="480000 samples"):
         list(client.decode([window(samples)], english))
 
@@ -59,22 +57,18 @@ def test_an_empty_or_too_long_window_is_rejected(
     ],
 )
 def test_impossible_wishes_are_refused_with_a_reason(
-    client: EngineClient, english: DecodeOptions, change: dict[str, object], reason: str
+    client: EngineClient, english: DecodeOptions, change: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(WindowRejected, match=reason):
         list(client.decode([window(16_000)], replace(english, **change)))
 
 
-def test_an_endless_prompt_is_cut_and_harms_nothing(
-    client: EngineClient, fox: bytes, english: DecodeOptions
-) -> None:
+def test_an_endless_prompt_is_cut_and_harms_nothing(client: EngineClient, fox: bytes, english: DecodeOptions) -> None:
     talkative = replace(english, prompt="The dog was lazy. " * 400)
     assert "fox" in words(hear(client, fox, talkative))
 
 
-def test_garbage_on_the_socket_hurts_nobody_else(
-    client: EngineClient, fox: bytes, english: DecodeOptions
-) -> None:
+def test_garbage_on_the_socket_hurts_nobody_else(client: EngineClient, fox: bytes, english: DecodeOptions) -> None:
     messages = [b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b"\x00\x00\x00\x02{}", b"\x00\x00\x00\x05hello", b"\x00\x00"]
     for message in messages:
         with client.connect(2.0) as vandal:
@@ -85,9 +79,7 @@ def test_garbage_on_the_socket_hurts_nobody_else(
     assert "fox" in words(hear(client, fox, english))
 
 
-def test_a_killed_engine_costs_time_but_no_text(
-    own_engine: Engine, lecture: bytes, english: DecodeOptions
-) -> None:
+def test_a_killed_engine_costs_time_but_no_text(own_engine: Engine, lecture: bytes, english: DecodeOptions) -> None:
     client = EngineClient(own_engine.address, patience=60.0)
     undisturbed = words(hear(client, lecture, english))
     results = client.decode(fast_windows([lecture]), english)
@@ -98,9 +90,7 @@ def test_a_killed_engine_costs_time_but_no_text(
     assert words(heard) == undisturbed
 
 
-def test_a_window_that_loses_the_engine_again_and_again_is_given_up(
-    tmp_path: Path, english: DecodeOptions
-) -> None:
+def test_a_window_that_loses_the_engine_again_and_again_is_given_up(tmp_path: Path, english: DecodeOptions) -> None:
     address = str(tmp_path / "socket")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
@@ -137,9 +127,7 @@ def test_a_caller_that_leaves_takes_its_windows_along(
     assert sum(client.status().queued_windows.values()) == 0
 
 
-def test_windows_are_pulled_only_as_they_are_answered(
-    client: EngineClient, fox: bytes, english: DecodeOptions
-) -> None:
+def test_windows_are_pulled_only_as_they_are_answered(client: EngineClient, fox: bytes, english: DecodeOptions) -> None:
     pulled = 0
 
     def many() -> Iterator[Window]:
@@ -155,6 +143,6 @@ def test_windows_are_pulled_only_as_they_are_answered(
 
 
 def test_the_engine_stops_politely_and_only_its_owner_may_talk_to_it(own_engine: Engine) -> None:
-    assert stat.S_IMODE(os.stat(own_engine.address).st_mode) == 0o600
+    assert stat.S_IMODE(Path(own_engine.address).stat().st_mode) == 0o600
     assert own_engine.stop() == 0
     assert not Path(own_engine.address).exists()

@@ -68,7 +68,7 @@ def test_half_a_model_file_is_repaired(base_weights: Path, tmp_path: Path) -> No
 
 def test_a_file_with_the_wrong_checksum_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"not a model")
-    with mirror(tmp_path) as url, pytest.raises(download.DownloadError, match="has SHA-256"):
+    with mirror(tmp_path) as url, pytest.raises(download.DownloadError, match=r"has SHA-256"):
         download.fetch(f"{url}/model.bin", tmp_path / "copy", quiet, sha256="0" * 64)
     with mirror(tmp_path, "f" * 64) as url, pytest.raises(download.DownloadError, match="f{64}"):
         download.fetch(f"{url}/model.bin", tmp_path / "copy", quiet)
@@ -108,8 +108,6 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (10_000_000, 10_000_000))
 ensure("tiny", "ctranslate2", Path({str(tmp_path / "cache")!r}), lambda *_: None, mirrors=[URL])
 """
     with mirror(tmp_path / "shelf") as url:
-        done = subprocess.run(
-            [sys.executable, "-c", script.replace("URL", repr(url))], capture_output=True, text=True
-        )
+        done = subprocess.run([sys.executable, "-c", script.replace("URL", repr(url))], capture_output=True, text=True)
     assert "the disk is full: tiny needs about 76 MB" in done.stderr
     assert not list((tmp_path / "cache").glob("**/model.bin*"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -34,11 +35,8 @@ def test_windows_hold_speech_in_order_and_at_most_thirty_seconds(lecture: bytes)
     windows = list(fast_windows([lecture]))
     assert [window.index for window in windows] == list(range(len(windows)))
     assert all(0 < len(window.samples) <= 30 * SAMPLE_RATE for window in windows)
-    assert all(
-        len(window.samples) == round((window.end - window.start) * SAMPLE_RATE)
-        for window in windows
-    )
-    assert all(before.end <= after.start for before, after in zip(windows, windows[1:], strict=False))
+    assert all(len(window.samples) == round((window.end - window.start) * SAMPLE_RATE) for window in windows)
+    assert all(before.end <= after.start for before, after in pairwise(windows))
     assert windows[-1].end <= len(lecture) / 2 / SAMPLE_RATE
 
 

@@ -6,7 +6,7 @@ import select
 import socket
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -53,7 +53,9 @@ class EngineClient:
     ) -> None:
         """Nothing stays open: every call has a connection of its own and closes it."""
 
-    def decode(self, windows: Iterable[Window], options: DecodeOptions, in_flight: int = 8) -> Iterator[WindowResult]:
+    def decode(
+        self, windows: Iterable[Window], options: DecodeOptions, in_flight: int = 8
+    ) -> Generator[WindowResult, None, None]:
         """Yield the text of each window, in the windows' order.
 
         Windows are pulled one at a time, and at most `in_flight` wait for an answer.

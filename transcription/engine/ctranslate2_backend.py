@@ -82,9 +82,7 @@ class Ctranslate2Backend:
     def decode(self, batch: Sequence[Work]) -> list[Decoded]:
         loaded = self._models[batch[0].options.model]
         temperature = batch[0].temperature
-        sampling = (
-            {"sampling_topk": 0, "sampling_temperature": temperature} if temperature > 0 else {}
-        )
+        sampling = {"sampling_topk": 0, "sampling_temperature": temperature} if temperature > 0 else {}
         with _translated_errors():
             generated = loaded.model.generate(
                 self._encoded(loaded, batch),
