@@ -1,4 +1,4 @@
-"""The engine alone: `python benchmarks/engine.py FILE… [--repeats N] [--backend …]`."""
+"""The engine alone: `python -m benchmarks.engine FILE… [--repeats N] [--backend …]`."""
 
 from __future__ import annotations
 

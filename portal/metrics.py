@@ -1,5 +1,136 @@
-from django.http import HttpRequest, HttpResponse
+"""/metrics for Prometheus, from the database: every web process says the same, and nothing is kept in memory."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterator
+
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from portal import env, health
+from portal.ops import figures
+from portal.ops.figures import Figures, Quantiles
+from tenants import scope
+from transcription.models import Status, Transcription
+
+TOKEN = env.text("METRICS_TOKEN", "", "bearer token of /metrics; only private addresses may read it when empty")
+MIB = 1024**2
 
 
+@never_cache
+@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("")
+    if not may_read(request):
+        return HttpResponseForbidden("METRICS_TOKEN as a bearer token, or a private address, is needed.\n")
+    registry = CollectorRegistry()
+    registry.register(Installation(figures.read()))
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def may_read(request: HttpRequest) -> bool:
+    """The token's bearer; without a token, this machine and its private network.
+
+    What came through a proxy is nobody's private address.
+    """
+    if TOKEN:
+        given = request.headers.get("Authorization", "")
+        return hmac.compare_digest(given.encode(), f"Bearer {TOKEN}".encode())
+    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+        return False
+    try:
+        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_private
+    except ValueError:
+        return False
+
+
+class Installation(Collector):
+    """One moment's figures as Prometheus knows them. Times are seconds, memory is bytes."""
+
+    def __init__(self, now: Figures) -> None:
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._queue()
+        yield from self._totals()
+        yield from self._latency()
+        yield from self._engines()
+
+    def _queue(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily("whisper_queue_length", "Transcriptions that wait.", labels=["lane"])
+        seconds = GaugeMetricFamily("whisper_queue_audio_seconds", "Audio that waits.", labels=["lane"])
+        running = GaugeMetricFamily("whisper_running", "Transcriptions under way.", labels=["lane"])
+        for lane in self._now.lanes:
+            waiting.add_metric([lane.name], lane.waiting)
+            seconds.add_metric([lane.name], lane.waiting_seconds)
+            running.add_metric([lane.name], lane.running)
+        yield from (waiting, seconds, running)
+        yield GaugeMetricFamily(
+            "whisper_queue_oldest_seconds", "How long the first in the queue has waited.", value=self._now.oldest_wait
+        )
+
+    def _totals(self) -> Iterator[Metric]:
+        ended = CounterMetricFamily("whisper_transcriptions", "Transcriptions that ended.", labels=["status"])
+        for status, count in ended_by_status().items():
+            ended.add_metric([status], count)
+        yield ended
+
+    def _latency(self) -> Iterator[Metric]:
+        hour = self._now.hour
+        yield _quantiles("whisper_queue_wait_seconds", "Wait in the queue, last hour.", hour.waited)
+        yield _quantiles("whisper_processing_seconds", "From the claim to the text, last hour.", hour.processing)
+        yield GaugeMetricFamily(
+            "whisper_throughput", "Audio seconds finished in a second, last hour.", value=hour.throughput
+        )
+
+    def _engines(self) -> Iterator[Metric]:
+        ready = GaugeMetricFamily("whisper_engine_ready", "Whether an engine takes work.", labels=["engine"])
+        workers = GaugeMetricFamily("whisper_workers_alive", "RQ workers beside an engine.", labels=["engine"])
+        memory = GaugeMetricFamily("whisper_engine_memory_bytes", "Resident memory of an engine.", labels=["engine"])
+        used = GaugeMetricFamily("whisper_gpu_memory_used_bytes", "GPU memory in use.", labels=["engine"])
+        total = GaugeMetricFamily("whisper_gpu_memory_total_bytes", "GPU memory there is.", labels=["engine"])
+        windows = GaugeMetricFamily(
+            "whisper_engine_windows_waiting", "Windows in an engine's queue.", labels=["engine"]
+        )
+        audio = CounterMetricFamily(
+            "whisper_engine_audio_seconds", "Audio an engine has decoded since its start.", labels=["engine"]
+        )
+        for engine in self._now.engines:
+            label = [engine.name]
+            ready.add_metric(label, engine.ready and engine.is_alive)
+            workers.add_metric(label, engine.workers_alive if engine.is_alive else 0)
+            memory.add_metric(label, engine.memory_used_mib * MIB)
+            windows.add_metric(label, engine.queued_windows)
+            audio.add_metric(label, engine.audio_seconds_done)
+            if engine.gpu_memory_used_mib is not None and engine.gpu_memory_total_mib is not None:
+                used.add_metric(label, engine.gpu_memory_used_mib * MIB)
+                total.add_metric(label, engine.gpu_memory_total_mib * MIB)
+        yield from (ready, workers, memory, used, total, windows, audio)
+        yield GaugeMetricFamily("whisper_redis_up", "Whether Redis answers.", value=self._now.redis_ms is not None)
+        yield GaugeMetricFamily("whisper_web_memory_bytes", "Peak memory of this process.", value=_own_memory())
+
+
+def ended_by_status() -> dict[str, int]:
+    """How many transcriptions ended in each way, ever."""
+    over = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+    with scope.across_tenants("the installation is counted as a whole"):
+        rows = Transcription.objects.filter(status__in=over).order_by().values_list("status").annotate(n=Count("id"))
+        return {status.value: 0 for status in over} | dict(rows)
+
+
+def _quantiles(name: str, meaning: str, found: Quantiles) -> Metric:
+    family = GaugeMetricFamily(name, meaning, labels=["quantile"])
+    for label, value in (("0.5", found.p50), ("0.95", found.p95)):
+        if value is not None:
+            family.add_metric([label], value)
+    return family
+
+
+def _own_memory() -> float:
+    return health.own_memory_mib() * MIB

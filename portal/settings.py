@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
-from csp.constants import NONCE, NONE, SELF
+from csp.constants import NONE, SELF
 
 from portal import env
 from portal.rundir import run_folder
@@ -40,7 +40,6 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "csp",
-    "django_htmx",
     "rest_framework",
     "channels",
     "django_rq",
@@ -61,7 +60,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"
@@ -76,7 +74,6 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "csp.context_processors.nonce",
                 "portal.web.context.portal",
             ],
         },
@@ -142,7 +139,7 @@ else:
     }
 STORAGES = {
     "default": _media,
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "portal.statics.ModuleStorage"},
 }
 INCOMING_DIR = env.path("INCOMING_DIR", DATA / "incoming", "where uploads stream to before they are accepted")
 STATIC_URL = "/static/"
@@ -202,8 +199,8 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         "script-src": [SELF],
-        "style-src": [SELF, NONCE],
-        "img-src": [SELF, "data:"],
+        "style-src": [SELF],
+        "img-src": [SELF],
         "media-src": [SELF, "blob:", *([f"https://{S3_BUCKET}.s3.amazonaws.com"] if S3_BUCKET else [])],
         "connect-src": [SELF],
         "object-src": [NONE],

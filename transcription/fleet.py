@@ -15,6 +15,7 @@ from transcription.engine.types import EngineStatus
 REPORT_SECONDS = 2.0
 ALIVE = timedelta(seconds=15)
 REMEMBERED = timedelta(hours=1)
+GPU_MEMORY_HIGH = 0.9
 
 
 class Engine(models.Model):
@@ -54,11 +55,9 @@ class Engine(models.Model):
         return self.updated_at >= _dead_line()
 
     @property
-    def gpu_memory_share(self) -> float | None:
-        """Used GPU memory as a part of 1; None without a GPU."""
-        if not self.gpu_memory_total_mib or self.gpu_memory_used_mib is None:
-            return None
-        return self.gpu_memory_used_mib / self.gpu_memory_total_mib
+    def gpu_memory_high_mib(self) -> float | None:
+        """From here on an operator is to look; None without a GPU."""
+        return self.gpu_memory_total_mib * GPU_MEMORY_HIGH if self.gpu_memory_total_mib else None
 
 
 def report(

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.template.defaultfilters import date as date_format
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from tenants import quota
 from tenants.access import Actor
@@ -174,7 +174,7 @@ def _quota_message(exceeded: QuotaExceeded) -> str:
         return _("This needs %(needed)s of audio, %(left)s are left this month; the quota resets on %(date)s.") % {
             "needed": minutes(exceeded.needed),
             "left": minutes(exceeded.left),
-            "date": date_format(exceeded.resets_at, "j F Y"),
+            "date": date_format(exceeded.resets_at, pgettext("date format", "j F Y")),
         }
     if exceeded.limit_name == "recording_seconds":
         return _("The recording is longer than the %(limit)s your organisation allows. Split it and try again.") % {

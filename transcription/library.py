@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -33,7 +33,7 @@ def recordings(actor: Actor, search: str = "", status: str = "") -> QuerySet[Rec
     return (
         rows.defer("peaks")
         .select_related("created_by", "api_key")
-        .prefetch_related("transcriptions")
+        .prefetch_related(Prefetch("transcriptions", Transcription.objects.defer("text", "prompt")))
         .order_by("-created_at", "-id")
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
+from django.urls import URLPattern, URLResolver, path
 from django.utils.translation import gettext_lazy as _
 
 from tenants import scope
@@ -28,3 +29,8 @@ class OperatorsSite(AdminSite):
                 return response
 
         return super().admin_view(unscoped, cacheable)
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        from portal.ops.views import operations
+
+        return [path("operations/", self.admin_view(operations), name="operations"), *super().get_urls()]

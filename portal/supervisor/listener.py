@@ -14,12 +14,14 @@ class AddressRefused(Exception):
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
     """A bound socket that children inherit. Raises AddressRefused."""
+    if not 0 < port < 2**16:
+        raise AddressRefused(f"{port} is no port: one of 1 to 65535 is needed.")
     try:
         family, kind, number, _name, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, number)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise AddressRefused(f"{host}:{port} is no address to listen on: {error}") from None
     with listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

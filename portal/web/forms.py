@@ -21,10 +21,6 @@ class OptionsForm(forms.Form):
     task = forms.ChoiceField(label=_("Text"), choices=Task.choices, initial=Task.TRANSCRIBE)
     model = forms.ChoiceField(label=_("Model"), choices=model_choices, initial=default_model)
 
-    @property
-    def has_one_model(self) -> bool:
-        return len(offered_models()) == 1
-
     @classmethod
     def like(cls, transcription: Transcription) -> OptionsForm:
         """Filled with the options of an earlier transcription, as far as they are still offered."""

@@ -1,4 +1,5 @@
 // The segments of a finished transcription: what is spoken now is marked and kept in view.
+const FAR = 1.5; // windows away: jump instead of racing through the text
 const SCROLL_KEYS = new Set(["PageUp", "PageDown", "Home", "End"]);
 
 export class Transcript {
@@ -60,8 +61,9 @@ export class Transcript {
   }
 
   #show(item) {
-    const smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches;
-    item.scrollIntoView({ block: "nearest", behavior: smooth ? "smooth" : "auto" });
+    const far = Math.abs(item.getBoundingClientRect().top - innerHeight / 2) > FAR * innerHeight;
+    const smooth = !far && !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    item.scrollIntoView({ block: far ? "center" : "nearest", behavior: smooth ? "smooth" : "auto" });
   }
 
   /** The last segment that has begun, unless it ended more than a second ago. */

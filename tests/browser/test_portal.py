@@ -78,6 +78,8 @@ def test_listening_follows_the_text_and_a_click_seeks(page: Page, minutes_of_spe
     third.locator(".segment__text").click()
     expect(third).to_have_class(re.compile("is-spoken"))
     assert start <= audio_time(page) < start + 5
+    page.locator(".segment").last.locator(".segment__text").click()
+    expect(page.locator(".segment.is-spoken")).to_be_in_viewport()
     page.mouse.wheel(0, 400)
     page.get_by_role("button", name="Follow along").click()
     expect(page.get_by_role("button", name="Follow along")).to_be_hidden()

@@ -70,7 +70,7 @@ def test_a_file_with_the_wrong_checksum_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"not a model")
     with mirror(tmp_path) as url, pytest.raises(download.DownloadError, match=r"has SHA-256"):
         download.fetch(f"{url}/model.bin", tmp_path / "copy", quiet, sha256="0" * 64)
-    with mirror(tmp_path, "f" * 64) as url, pytest.raises(download.DownloadError, match="f{64}"):
+    with mirror(tmp_path, "f" * 64) as url, pytest.raises(download.DownloadError, match=r"f{64}"):
         download.fetch(f"{url}/model.bin", tmp_path / "copy", quiet)
     assert [file.name for file in tmp_path.iterdir()] == ["model.bin"]
 

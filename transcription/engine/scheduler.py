@@ -96,7 +96,8 @@ class Scheduler:
 
     def _work(self) -> None:
         try:
-            while batch := self._next_batch():
+            while not self._stopping:
+                batch = self._next_batch()
                 began = time.monotonic()
                 self._run(batch)
                 with self._changed:
@@ -108,16 +109,17 @@ class Scheduler:
             self._on_fatal(f"the scheduler broke: {error!r}")
 
     def _next_batch(self) -> list[Ticket]:
-        """Wait for windows; an empty list means that it is time to stop."""
+        """Wait for windows, and take some; none when it is time to stop."""
         with self._changed:
             self._idle += 1
             while not (self._stopping or self._room.ready()):
                 self._changed.wait()
             if not self._stopping and self._room.ready() < self._batch_size:
                 self._gather()
-            batch = [] if self._stopping else self._room.take(self._share(), self._backend.batch_key)
+            # Another worker may have taken everything while this one gathered.
+            batch = self._room.take(self._share(), self._backend.batch_key)
             self._idle -= 1
-        return batch or ([] if self._stopping else self._next_batch())
+            return [] if self._stopping else batch
 
     def _gather(self) -> None:
         """Give windows on their way a moment to join, where somebody else is at work too."""

@@ -1,0 +1,200 @@
+"""The figures of the operations page and of /metrics, read from the database in a fixed number of queries."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Min, QuerySet, Sum
+from django.utils import timezone
+
+from tenants import scope
+from transcription import fleet, queue
+from transcription.fleet import Engine
+from transcription.models import Lane, Status, Transcription
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(hours=24)
+SAMPLE = 5000
+BARS = 30
+RECENT_FAILURES = 10
+NOTHING: dict[str, Any] = {"count": 0, "seconds": 0.0, "saved": 0.0, "oldest": None}
+
+
+@dataclass(frozen=True)
+class LaneLoad:
+    """What waits and what runs in one lane, in transcriptions and in audio seconds that are left to do."""
+
+    name: str
+    waiting: int = 0
+    waiting_seconds: float = 0.0
+    running: int = 0
+    running_seconds: float = 0.0
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """Seconds; None where nothing was measured."""
+
+    p50: float | None
+    p95: float | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """One completed transcription."""
+
+    created_at: datetime
+    started_at: datetime
+    finished_at: datetime
+    audio_seconds: float
+
+    @property
+    def waited(self) -> float:
+        return max(0.0, (self.started_at - self.created_at).total_seconds())
+
+    @property
+    def processing(self) -> float:
+        return max(0.0, (self.finished_at - self.started_at).total_seconds())
+
+
+@dataclass(frozen=True)
+class Period:
+    """What was completed in the last hour, or day."""
+
+    span: timedelta
+    done: Sequence[Done]
+
+    @property
+    def waited(self) -> Quantiles:
+        return quantiles(one.waited for one in self.done)
+
+    @property
+    def processing(self) -> Quantiles:
+        return quantiles(one.processing for one in self.done)
+
+    @property
+    def audio_seconds(self) -> float:
+        return sum(one.audio_seconds for one in self.done)
+
+    @property
+    def throughput(self) -> float:
+        """Audio seconds finished in a second of this period."""
+        return self.audio_seconds / self.span.total_seconds()
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A moment of the installation."""
+
+    at: datetime
+    engines: list[Engine]
+    lanes: list[LaneLoad]
+    hour: Period
+    day: Period
+    failed_day: int
+    failures: list[Transcription]
+    redis_ms: float | None
+
+    @property
+    def waiting(self) -> int:
+        return sum(lane.waiting for lane in self.lanes)
+
+    @property
+    def running(self) -> int:
+        return sum(lane.running for lane in self.lanes)
+
+    @property
+    def oldest_wait(self) -> float:
+        """Seconds since the first of those that wait came; 0 where nothing waits."""
+        waiting = [lane.oldest for lane in self.lanes if lane.oldest]
+        return (self.at - min(waiting)).total_seconds() if waiting else 0.0
+
+    @property
+    def workers(self) -> int:
+        return sum(engine.workers_alive for engine in self.engines if engine.is_alive)
+
+    @property
+    def ready_engines(self) -> int:
+        return sum(engine.ready and engine.is_alive for engine in self.engines)
+
+    @property
+    def bars(self) -> list[float]:
+        """Audio seconds finished in each stretch of the last hour, the oldest first."""
+        stretch = HOUR / BARS
+        totals = [0.0] * BARS
+        for one in self.hour.done:
+            place = int((self.at - one.finished_at) / stretch)
+            totals[BARS - 1 - min(max(place, 0), BARS - 1)] += one.audio_seconds
+        return totals
+
+
+def read() -> Figures:
+    """Five queries and a ping."""
+    now = timezone.now()
+    with scope.across_tenants("operators watch the whole installation"):
+        done = _done_since(now - DAY)
+        return Figures(
+            at=now,
+            engines=list(Engine.objects.filter(updated_at__gte=now - fleet.REMEMBERED)),
+            lanes=_lanes(),
+            hour=Period(HOUR, [one for one in done if one.finished_at >= now - HOUR]),
+            day=Period(DAY, done),
+            failed_day=_failed().filter(finished_at__gte=now - DAY).count(),
+            failures=list(_failed().select_related("recording", "tenant").order_by("-finished_at")[:RECENT_FAILURES]),
+            redis_ms=queue.ping(),
+        )
+
+
+def quantiles(values: Iterable[float]) -> Quantiles:
+    numbers = sorted(values)
+    if not numbers:
+        return Quantiles(None, None)
+    if len(numbers) == 1:
+        return Quantiles(numbers[0], numbers[0])
+    cuts = statistics.quantiles(numbers, n=20, method="inclusive")
+    return Quantiles(p50=cuts[9], p95=cuts[18])
+
+
+def _done_since(begin: datetime) -> list[Done]:
+    rows = Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin).order_by("-finished_at")
+    values = rows.values_list("created_at", "started_at", "finished_at", "recording__duration_seconds")[:SAMPLE]
+    return [
+        Done(created, started or created, finished, seconds)
+        for created, started, finished, seconds in values
+        if finished is not None
+    ]
+
+
+def _lanes() -> list[LaneLoad]:
+    rows = Transcription.objects.filter(status__in=(Status.QUEUED, Status.RUNNING)).order_by()
+    totals = rows.values("lane", "status").annotate(
+        count=Count("id"),
+        seconds=Sum("recording__duration_seconds"),
+        saved=Sum("saved_seconds"),
+        oldest=Min("created_at"),
+    )
+    found: dict[tuple[int, str], dict[str, Any]] = {(row["lane"], row["status"]): dict(row) for row in totals}
+    return [
+        _lane(lane, found.get((lane, Status.QUEUED), NOTHING), found.get((lane, Status.RUNNING), NOTHING))
+        for lane in Lane
+    ]
+
+
+def _lane(lane: Lane, waiting: dict[str, Any], running: dict[str, Any]) -> LaneLoad:
+    return LaneLoad(
+        name=str(lane.label),
+        waiting=waiting["count"],
+        waiting_seconds=max(0.0, waiting["seconds"] - waiting["saved"]),
+        running=running["count"],
+        running_seconds=max(0.0, running["seconds"] - running["saved"]),
+        oldest=waiting["oldest"],
+    )
+
+
+def _failed() -> QuerySet[Transcription]:
+    return Transcription.objects.filter(status=Status.FAILED)

@@ -1,0 +1,23 @@
+"""The operations page of the admin: how the engines, the queue and the latency are, right now."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+
+from portal import health
+from portal.ops import figures, pictures
+
+
+@never_cache
+def operations(request: HttpRequest) -> HttpResponse:
+    """The page, or, for its own script, the part that changes."""
+    now = figures.read()
+    context = {"figures": now, "problems": health.examine().problems, "chart": pictures.bars(now.bars)}
+    if request.headers.get("X-Requested-With") == "fetch":
+        return render(request, "admin/_operations.html", context)
+    frame = admin.site.each_context(request) | {"title": _("Operations")}
+    return render(request, "admin/operations.html", frame | context)

@@ -1,0 +1,38 @@
+"""How the operations page writes its figures."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+register = template.Library()
+DASH = "–"
+
+
+@register.filter
+def seconds(value: float | None) -> str:
+    """As in "0.4 s", "12 s", "3.5 min", "2.1 h"; a dash for nothing."""
+    if value is None:
+        return DASH
+    if value < 120:
+        return _("%(n)s s") % {"n": number_format(value, 1 if value < 10 else 0)}
+    if value < 7200:
+        return _("%(n)s min") % {"n": number_format(value / 60, 1)}
+    return _("%(n)s h") % {"n": number_format(value / 3600, 1)}
+
+
+@register.filter
+def mebibytes(value: float | None) -> str:
+    """As in "9783 MiB", or "12.4 GiB" from ten of them on; a dash for nothing."""
+    if value is None:
+        return DASH
+    if value >= 10 * 1024:
+        return _("%(n)s GiB") % {"n": number_format(value / 1024, 1)}
+    return _("%(n)s MiB") % {"n": number_format(value, 0)}
+
+
+@register.filter
+def rate(value: float) -> str:
+    """As in "22.7×": audio seconds in a second."""
+    return f"{number_format(value, 2 if value < 10 else 1)}×"

@@ -1,0 +1,210 @@
+"""What operators see of tenants, their people, keys and accounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.db import models
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from tenants import apikeys, units
+from tenants.access import MANAGE, Actor
+from tenants.models import ApiKey, LedgerEntry, Member, Quota, Reservation, Tenant, UsageMonth, User
+from tenants.quota import this_month
+
+
+class ReadOnly:
+    """For rows that only the code may change."""
+
+    def has_add_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
+        return False
+
+
+class QuotaInline(admin.StackedInline):
+    model = Quota
+    can_delete = False
+    min_num = max_num = 1
+    readonly_fields = ("stored",)
+    in_units = {
+        "monthly_seconds": (units.MINUTE, _("audio minutes a month")),
+        "recording_seconds": (units.MINUTE, _("longest recording in minutes")),
+        "upload_bytes": (units.MIB, _("largest upload in MiB")),
+        "stored_bytes": (units.GIB, _("stored media in GiB")),
+    }
+
+    def formfield_for_dbfield(
+        self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> forms.Field | None:
+        if db_field.name in self.in_units:
+            unit, label = self.in_units[db_field.name]
+            return units.InUnits(unit, label=label, initial=settings.QUOTA_DEFAULTS[db_field.name])
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name in settings.QUOTA_DEFAULTS:
+            field.initial = settings.QUOTA_DEFAULTS[db_field.name]
+        return field
+
+    @admin.display(description=_("stored media in use"))
+    def stored(self, quota: Quota) -> str:
+        return units.size(quota.stored_bytes_used)
+
+
+class MemberInline(admin.TabularInline):
+    model = Member
+    autocomplete_fields = ("user",)
+    extra = 0
+
+
+class ApiKeyInline(ReadOnly, admin.TabularInline):
+    model = ApiKey
+    fields = readonly_fields = ("name", "prefix", "created_by", "created_at", "last_used_at", "revoked_at")
+    extra = 0
+
+
+@admin.register(Tenant)
+class TenantAdmin(admin.ModelAdmin):
+    list_display = ("name", "is_active", "people", "used_this_month", "stored", "created_at")
+    list_filter = ("is_active",)
+    search_fields = ("name", "members__user__email")
+    inlines = (QuotaInline, MemberInline, ApiKeyInline)
+    change_form_template = "admin/tenants/tenant/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request).select_related("quota").annotate(people_count=Count("members"))
+        usage = UsageMonth.objects.filter(tenant=models.OuterRef("pk"), month=this_month())
+        tenants: QuerySet[Any] = rows.annotate(used_seconds=models.Subquery(usage.values("used_seconds")[:1]))
+        return tenants
+
+    def get_urls(self) -> list[URLPattern]:
+        issue = path("<uuid:tenant_id>/key/", self.admin_site.admin_view(self.issue_key), name="tenants_tenant_key")
+        return [issue, *super().get_urls()]
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """A tenant always has a quota, also where an operator left the defaults as they were."""
+        super().save_related(request, form, formsets, change)
+        if not Quota.objects.filter(tenant=form.instance).exists():
+            Quota.with_defaults(form.instance).save()
+
+    def issue_key(self, request: HttpRequest, tenant_id: str) -> HttpResponse:
+        """Makes a key and shows it once, on the page that follows."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        tenant = get_object_or_404(Tenant, pk=tenant_id)
+        assert isinstance(request.user, User)
+        key, secret = apikeys.issue(tenant, request.POST.get("name", "").strip() or gettext("API key"), request.user)
+        self.log_addition(request, key, [{"added": {"name": "API key", "object": str(key)}}])
+        text = gettext("This key is shown once, copy it now: %(secret)s") % {"secret": secret}
+        self.message_user(request, text, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:tenants_tenant_change", args=[tenant.pk]))
+
+    @admin.display(description=_("people"), ordering="people_count")
+    def people(self, tenant: Tenant) -> int:
+        return int(getattr(tenant, "people_count", 0))
+
+    @admin.display(description=_("used this month"), ordering="used_seconds")
+    def used_this_month(self, tenant: Tenant) -> str:
+        used, limit = getattr(tenant, "used_seconds", None) or 0, tenant.quota.monthly_seconds
+        return gettext("%(used)s of %(limit)s") % {"used": units.minutes(used), "limit": units.minutes(limit)}
+
+    @admin.display(description=_("stored"), ordering="quota__stored_bytes_used")
+    def stored(self, tenant: Tenant) -> str:
+        used, limit = tenant.quota.stored_bytes_used, tenant.quota.stored_bytes
+        return gettext("%(used)s of %(limit)s") % {"used": units.size(used), "limit": units.size(limit)}
+
+
+class PersonCreationForm(AdminUserCreationForm):
+    class Meta:
+        model = User
+        fields = ("email",)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):
+    """People sign in with an e-mail address."""
+
+    add_form = PersonCreationForm
+    ordering = ("email",)
+    list_display = ("email", "first_name", "last_name", "is_staff", "is_active", "last_login")
+    search_fields = ("email", "first_name", "last_name")
+    fieldsets = (
+        (None, {"fields": ("email", "password")}),
+        (_("Name"), {"fields": ("first_name", "last_name")}),
+        (_("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnly, admin.ModelAdmin):
+    """Keys are issued on their tenant's page."""
+
+    list_display = ("name", "prefix", "tenant", "created_by", "created_at", "last_used_at", "revoked_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter), "tenant")
+    list_select_related = ("tenant", "created_by")
+    search_fields = ("name", "prefix", "tenant__name")
+    exclude = ("digest",)
+    actions = ("revoke",)
+
+    @admin.action(description=_("Revoke the selected keys"))
+    def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
+        live = keys.select_related("tenant")
+        count = sum(apikeys.revoke(Actor(tenant=key.tenant, permissions=MANAGE), key.id) for key in live)
+        text = ngettext("%(n)d key was revoked.", "%(n)d keys were revoked.", count) % {"n": count}
+        self.message_user(request, text, messages.SUCCESS if count else messages.WARNING)
+
+
+@admin.register(UsageMonth)
+class UsageMonthAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("tenant", "month", "used", "reserved")
+    list_filter = ("month", "tenant")
+    list_select_related = ("tenant",)
+    fields = ("tenant", "month", "used", "reserved")
+
+    @admin.display(description=_("used"), ordering="used_seconds")
+    def used(self, usage: UsageMonth) -> str:
+        return units.minutes(usage.used_seconds)
+
+    @admin.display(description=_("reserved"), ordering="reserved_seconds")
+    def reserved(self, usage: UsageMonth) -> str:
+        return units.minutes(usage.reserved_seconds)
+
+
+@admin.register(Reservation)
+class ReservationAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("tenant", "minutes", "state", "transcription_id", "created_at")
+    list_filter = ("state", "tenant")
+    list_select_related = ("tenant",)
+    search_fields = ("transcription_id",)
+
+    @admin.display(description=_("minutes"), ordering="seconds")
+    def minutes(self, reservation: Reservation) -> str:
+        return units.minutes(reservation.seconds)
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("created_at", "tenant", "kind", "minutes", "description", "transcription_id")
+    list_filter = ("kind", "tenant")
+    list_select_related = ("tenant",)
+    search_fields = ("transcription_id", "description")
+    date_hierarchy = "created_at"
+
+    @admin.display(description=_("minutes"), ordering="seconds")
+    def minutes(self, entry: LedgerEntry) -> str:
+        return units.minutes(entry.seconds)

@@ -1,0 +1,40 @@
+"""Seconds and bytes as operators read them."""
+
+from __future__ import annotations
+
+from django import forms
+from django.template.defaultfilters import filesizeformat
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+MINUTE = 60
+MIB = 1024**2
+GIB = 1024**3
+
+
+def minutes(seconds: float) -> str:
+    """As in "12.5 min"."""
+    return _("%(minutes)s min") % {"minutes": number_format(round(seconds / MINUTE, 1), use_l10n=True)}
+
+
+def size(count: int) -> str:
+    """As in "1.2 GB"."""
+    return filesizeformat(count)
+
+
+class InUnits(forms.FloatField):
+    """A whole number in the database that people type in larger units: minutes for seconds, GiB for bytes."""
+
+    def __init__(self, unit: int, **options: object) -> None:
+        self.unit = unit
+        super().__init__(**{"min_value": 0, **options})  # type: ignore[arg-type]
+
+    def prepare_value(self, value: object) -> object:
+        return f"{value / self.unit:.10g}" if isinstance(value, int) else value
+
+    def has_changed(self, initial: object, data: object) -> bool:
+        return str(self.prepare_value(initial)) != str(data)
+
+    def clean(self, value: object) -> int | None:
+        number = super().clean(value)
+        return None if number is None else round(number * self.unit)
