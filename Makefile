@@ -34,7 +34,7 @@ run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH))
 test: $(DEV) $(TORCH) $(SPEECH) weights
 	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m pytest $(ARGS)
 
-lint: $(DEV)
+lint: $(DEV) $(TORCH) $(SPEECH)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy .

@@ -9,9 +9,9 @@ from django.core.asgi import get_asgi_application
 
 pages = get_asgi_application()
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from channels.sessions import CookieMiddleware  # noqa: E402
 
 from portal.live import routes  # noqa: E402
 from portal.receive import Application, UploadMiddleware  # noqa: E402
@@ -19,6 +19,6 @@ from portal.receive import Application, UploadMiddleware  # noqa: E402
 application = ProtocolTypeRouter(
     {
         "http": UploadMiddleware(cast(Application, pages)),
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(routes))),
+        "websocket": AllowedHostsOriginValidator(CookieMiddleware(URLRouter(routes))),
     }
 )

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
 from django.http import Http404
 from django.urls import path
 from django.utils.translation import override
 
-from tenants import access, scope
+from portal.sessions import actor_of_session
+from tenants import scope
 from tenants.access import Actor
 from transcription import eta, library, progress
 from transcription.failures import reason_for_people
 from transcription.models import Status, Transcription
 
+log = logging.getLogger(__name__)
 RECHECK_SECONDS = 3.0
+REDIS_PATIENCE_SECONDS = 1.0
 NOT_SIGNED_IN, NOT_FOUND = 4401, 4404
 
 
@@ -25,22 +32,22 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
     """A signed-in member's socket. Membership is checked again while it is open."""
 
     group = ""
+    tenant_id: UUID
     recheck: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
+        await self.accept()
         actor = await self.actor()
         if actor is None:
-            await self.accept()
             await self.close(NOT_SIGNED_IN)
             return
+        self.tenant_id = actor.tenant.id
         try:
             self.group = await self.open(actor)
         except Http404:
-            await self.accept()
             await self.close(NOT_FOUND)
             return
-        await self.channel_layer.group_add(self.group, self.channel_name)
-        await self.accept()
+        await self._join()
         await self.greet()
         self.recheck = asyncio.create_task(self._keep_checking())
 
@@ -48,14 +55,22 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
         if self.recheck is not None:
             self.recheck.cancel()
         if self.group:
-            await self.channel_layer.group_discard(self.group, self.channel_name)
+            with suppress(Exception):  # the channel layer forgets who is silent
+                await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def _join(self) -> None:
+        """Without the channel layer the socket serves on: `check` asks the database."""
+        try:
+            async with asyncio.timeout(REDIS_PATIENCE_SECONDS):
+                await self.channel_layer.group_add(self.group, self.channel_name)
+        except Exception as error:
+            log.warning("A page watches without events (%s).", error or type(error).__name__)
 
     @database_sync_to_async
     def actor(self) -> Actor | None:
-        user = self.scope["user"]
-        if not user.is_authenticated:
-            return None
-        return access.of_session(user.pk, self.scope["session"].get(access.SESSION_TENANT))
+        """The member as the database has it now, in the tenant whose page this is."""
+        tenant_id = str(self.tenant_id) if hasattr(self, "tenant_id") else None
+        return actor_of_session(self.scope["cookies"].get(settings.SESSION_COOKIE_NAME), tenant_id)
 
     async def open(self, actor: Actor) -> str:
         """The group to join. Raises Http404."""
@@ -83,7 +98,6 @@ class TranscriptionConsumer(TenantConsumer):
     sequence = -1
 
     async def open(self, actor: Actor) -> str:
-        self.tenant_id = actor.tenant.id
         self.transcription_id = self.scope["url_route"]["kwargs"]["transcription_id"]
         await self.snapshot(actor)
         return progress.transcription_group(self.transcription_id)

@@ -22,6 +22,10 @@ from transcription.models import Status, Transcription
 
 TOKEN = env.text("METRICS_TOKEN", "", "bearer token of /metrics; only private addresses may read it when empty")
 MIB = 1024**2
+PRIVATE = [
+    ipaddress.ip_network(network)
+    for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+]
 
 
 @never_cache
@@ -45,9 +49,10 @@ def may_read(request: HttpRequest) -> bool:
     if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
         return False
     try:
-        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_private
+        address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
     except ValueError:
         return False
+    return any(address in network for network in PRIVATE)
 
 
 class Installation(Collector):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote
@@ -41,7 +42,7 @@ class MultipartUpload:
         self._header_name, self._header_value = b"", b""
         self._headers: dict[str, bytes] = {}
         self._name, self._value, self._in_file = "", bytearray(), False
-        self._fields_size, self._parts, self._ended = 0, 0, False
+        self._fed, self._fields_size, self._parts, self._ended = 0, 0, 0, False
 
     @property
     def sha256(self) -> str:
@@ -49,6 +50,9 @@ class MultipartUpload:
 
     def feed(self, chunk: bytes) -> None:
         """Raises TooLarge and BadUpload."""
+        self._fed += len(chunk)
+        if self._fed > self._limit + self.FIELDS_LIMIT:
+            raise TooLarge
         try:
             self._parser = self._parser or self._new_parser()
             self._parser.write(chunk)
@@ -64,10 +68,11 @@ class MultipartUpload:
 
     def discard(self) -> None:
         """Deletes the file unless somebody moved it."""
-        if self._file is not None:
-            self._file.close()
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+        if self._file is not None:
+            with suppress(OSError):  # a full disk says so once more
+                self._file.close()
 
     def _new_parser(self) -> MultipartParser:
         kind, options = parse_options_header(self._content_type)

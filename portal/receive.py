@@ -13,17 +13,17 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from http.cookies import SimpleCookie
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.conf import settings
 from django.http import HttpRequest
 
 from portal.multipart import BadUpload, MultipartUpload, TooLarge
-from tenants import access, apikeys
+from portal.sessions import actor_of_session, session_key_of
+from tenants import apikeys
 from tenants.access import Actor
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 UPLOAD_PATHS = re.compile(r"^/(v1/audio/(transcriptions|translations)|api/v1/recordings|recordings/)$")
 SCOPE_KEY = "portal.upload"
 DRAIN_BYTES = 4 * 1024 * 1024
+FORM_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Upload:
 
 
 class UploadRefused(Exception):
-    """The body could not be taken. `code` is too_large, malformed or no_file; `limit` in bytes."""
+    """The body could not be taken. `code` is too_large, malformed, no_file or no_room; `limit` in bytes."""
 
     def __init__(self, code: str, detail: str = "", limit: int = 0) -> None:
         super().__init__(detail or code)
@@ -88,10 +89,10 @@ class UploadMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not _is_upload(scope):
-            await self.application(scope, receive, send)
+            await self.application(scope, _small_body(receive), send)
             return
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-        actor = await sync_to_async(actor_of, thread_sensitive=False)(headers)
+        actor = await database_sync_to_async(actor_of)(headers)
         if actor is None:
             await self._refuse(scope, receive, send)
             return
@@ -145,12 +146,7 @@ def actor_of(headers: dict[str, str]) -> Actor | None:
     scheme, _, secret = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return apikeys.authenticate(secret.strip())
-    cookie = SimpleCookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
-    if cookie is None:
-        return None
-    session = import_module(settings.SESSION_ENGINE).SessionStore(cookie.value)
-    user_id = session.get("_auth_user_id")
-    return access.of_session(int(user_id), session.get(access.SESSION_TENANT)) if user_id else None
+    return actor_of_session(session_key_of(headers.get("cookie", "")))
 
 
 async def _stream(upload: MultipartUpload, headers: dict[str, str], receive: Receive, limit: int) -> Upload:
@@ -172,6 +168,9 @@ async def _stream(upload: MultipartUpload, headers: dict[str, str], receive: Rec
         raise UploadRefused("too_large", limit=limit) from None
     except BadUpload as error:
         raise UploadRefused("malformed", str(error)) from error
+    except OSError as error:
+        log.error("An upload could not be written: %s", error)
+        raise UploadRefused("no_room") from error
 
 
 def _finished(upload: MultipartUpload) -> Upload:
@@ -183,6 +182,19 @@ def _finished(upload: MultipartUpload) -> Upload:
 
 def _is_upload(scope: Scope) -> bool:
     return scope["type"] == "http" and scope["method"] == "POST" and bool(UPLOAD_PATHS.match(scope["path"]))
+
+
+def _small_body(receive: Receive) -> Receive:
+    """Forms and JSON are small; of anything larger the rest is not read, as if the client had gone."""
+    seen = 0
+
+    async def receive_some() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        return {"type": "http.disconnect"} if seen > FORM_BYTES else message
+
+    return receive_some
 
 
 def _empty_body(receive: Receive) -> Receive:

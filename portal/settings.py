@@ -10,6 +10,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 
 from portal import env
+from portal.origins import s3_origins
 from portal.rundir import run_folder
 from portal.secret import kept_secret_key
 
@@ -116,13 +117,17 @@ RQ_QUEUES = {
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 S3_BUCKET = env.text("S3_BUCKET", "", "bucket for media; a folder in PORTAL_DATA when empty")
+S3_ORIGINS: list[str] = []
 if S3_BUCKET:
+    _endpoint = env.text("S3_ENDPOINT_URL", "", "address of an S3 that is not Amazon's")
+    _region = env.text("S3_REGION", "", "region of the bucket")
+    S3_ORIGINS = s3_origins(S3_BUCKET, _endpoint, _region)
     _media: dict[str, Any] = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
-            "endpoint_url": env.text("S3_ENDPOINT_URL", "", "address of an S3 that is not Amazon's") or None,
-            "region_name": env.text("S3_REGION", "", "region of the bucket") or None,
+            "endpoint_url": _endpoint or None,
+            "region_name": _region or None,
             "access_key": env.text("S3_ACCESS_KEY", "", "access key; the machine's role when empty") or None,
             "secret_key": env.text("S3_SECRET_KEY", "", "secret of S3_ACCESS_KEY") or None,
             "file_overwrite": False,
@@ -201,7 +206,7 @@ CONTENT_SECURITY_POLICY = {
         "script-src": [SELF],
         "style-src": [SELF],
         "img-src": [SELF],
-        "media-src": [SELF, "blob:", *([f"https://{S3_BUCKET}.s3.amazonaws.com"] if S3_BUCKET else [])],
+        "media-src": [SELF, "blob:", *S3_ORIGINS],
         "connect-src": [SELF],
         "object-src": [NONE],
         "base-uri": [NONE],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import subprocess
 import time
@@ -126,8 +127,9 @@ class MakeMedia:
         self.folder = folder
 
     def __call__(self, name: str, *arguments: str) -> Path:
-        """`arguments` are ffmpeg's; made once a session for each name."""
-        target = self.folder / name
+        """`arguments` are ffmpeg's; made once a session for each name and arguments."""
+        target = self.folder / hashlib.sha256(" ".join(arguments).encode()).hexdigest()[:8] / name
+        target.parent.mkdir(exist_ok=True)
         if not target.exists():
             command = [find_ffmpeg(), "-v", "error", "-y", *arguments, str(target)]
             subprocess.run(command, check=True, capture_output=True)

@@ -100,7 +100,7 @@ def clock(seconds: float, separator: str) -> str:
 
 def _one_cue(text: str) -> str:
     """Text that can't end its cue or start another: one line, and no arrow that looks like a timing."""
-    return " ".join(text.split()).replace("-->", "->")
+    return re.sub(r"-{2,}>", "->", " ".join(text.split()))
 
 
 def _cell(text: str) -> str:

@@ -36,6 +36,7 @@ def reason_for_people(code: str) -> str:
         "rejected": _("The options can't be used for this recording. Choose others and try again."),
         "lost_worker": _("The work stopped three times without a result. Nothing was charged; try again or ask us."),
         "engine": _("The transcription engine failed three times on this recording. Nothing was charged; try again."),
+        "decoder": _("Reading the audio was cut off three times. Nothing was charged; try again, or a smaller file."),
         "storage": _("The stored audio could not be read. Nothing was charged; try again in a few minutes."),
     }
     return reasons.get(code, _("Something went wrong on our side. Nothing was charged; please try again."))

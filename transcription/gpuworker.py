@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import IO
@@ -89,7 +89,7 @@ class GpuWorker:
 
     def _inherit(self, supervisor: Supervisor) -> None:
         """Before our own workers claim anything: what a predecessor of this name left goes back to the queue."""
-        while not supervisor.asked_to_stop and not errand("inherit", partial(hand_back_all, self.name)):
+        while not supervisor.asked_to_stop and not errand("inherit", partial(inherit, self.name)):
             log.warning("The database is not ready; trying again in %g s.", RETRY_SECONDS)
             supervisor.wait(RETRY_SECONDS)
 
@@ -136,24 +136,29 @@ def errand(name: str, work: partial[None]) -> bool:
     return status == 0
 
 
-def hand_back_all(name: str) -> None:
+def inherit(name: str) -> None:
+    """The attempts of a predecessor that crashed are lost, at once and not when their leases expire."""
+    return_work(lifecycle.lose_all_of, name)
+
+
+def farewell(name: str) -> None:
+    """Nothing of ours is left running: neither rows nor transcriptions say otherwise."""
+    return_work(lifecycle.hand_back_all_of, name)
+    fleet.leave(name)
+
+
+def return_work(give: Callable[[str], int], name: str) -> None:
     """Raises SystemExit where the database is away."""
     try:
-        count = lifecycle.hand_back_all_of(f"{name}/")
+        count = give(f"{name}/")
         fleet.forget_the_dead()
     except DatabaseError as error:
-        log.warning("Nothing could be handed back: %s", str(error).strip())
+        log.warning("Unfinished transcriptions could not go back to the queue: %s", str(error).strip())
         raise SystemExit(1) from None
     if count:
         log.info("%d unfinished transcriptions went back to the queue.", count)
     progress.flush()
     connections.close_all()
-
-
-def farewell(name: str) -> None:
-    """Nothing of ours is left running: neither rows nor transcriptions say otherwise."""
-    hand_back_all(name)
-    fleet.leave(name)
 
 
 def proclaim(name: str, board: Board) -> None:

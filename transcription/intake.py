@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.template.defaultfilters import date as date_format
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
@@ -64,6 +64,7 @@ def accept(actor: Actor, upload: Received, options: TranscriptionOptions, source
     if upload.size == 0:
         raise Refused("empty_file", _("The file is empty."), 400)
     try:
+        quota.check(actor.tenant, seconds=1, size=upload.size)
         found = _probe(actor, upload)
         seconds = quota.billed_seconds(found.duration)
         quota.check(actor.tenant, seconds, upload.size)
@@ -85,13 +86,21 @@ def again(actor: Actor, recording: Recording, options: TranscriptionOptions) -> 
 
 def _probe(actor: Actor, upload: Received) -> media.Probe:
     longest = min(actor.tenant.quota.recording_seconds, settings.DECODED_SECONDS_LIMIT)
+    budget = quota.standing(actor.tenant).left_seconds
+    _lend_connection()
     try:
-        return media.probe(upload.path, longest)
+        return media.probe(upload.path, longest, budget)
     except MediaError as error:
         if error.code == "too_long":
             raise over_quota(QuotaExceeded("recording_seconds", longest, longest, longest)) from error
         log.info("Refused a file of tenant %s: %s (%s)", actor.tenant.id, error.code, error)
         raise Refused(error.code, reason_for_people(error.code), 422) from error
+
+
+def _lend_connection() -> None:
+    """Before something slow: the connection goes back to the pool."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def _recording(actor: Actor, upload: Received, found: media.Probe, source: str) -> Recording:
@@ -115,14 +124,18 @@ def _recording(actor: Actor, upload: Received, found: media.Probe, source: str) 
 def _keep(
     actor: Actor, upload: Received, recording: Recording, options: TranscriptionOptions, seconds: int
 ) -> Transcription:
-    """Stores first, then decides in one transaction; what was stored in vain is deleted."""
+    """Stores first, then decides in one transaction; what was refused there is deleted.
+
+    After any other error nobody knows whether the transaction was committed: the sweeper looks, and decides.
+    """
+    _lend_connection()
     storage.keep(upload.path, recording.storage_key)
     try:
         with transaction.atomic():
             quota.take_storage(actor.tenant, recording.bytes)
             recording.save(force_insert=True)
             return _queue(actor, recording, options, seconds)
-    except BaseException:
+    except QuotaExceeded:
         storage.delete(recording.storage_key)
         raise
 
@@ -143,7 +156,7 @@ def _queue(actor: Actor, recording: Recording, options: TranscriptionOptions, se
     quota.reserve(actor.tenant, row.id, seconds)
     row.save(force_insert=True)
     queue.ring_on_commit(row.lane)
-    transaction.on_commit(lambda: progress.changed(row.tenant_id, recording.id, row.id))
+    transaction.on_commit(lambda: progress.changed(row.tenant_id, recording.id, row.id), robust=True)
     return row
 
 

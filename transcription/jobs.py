@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from django.conf import settings
@@ -23,7 +24,7 @@ from transcription.engine.types import DecodeOptions, EngineError, WindowRejecte
 from transcription.engine.windows import fast_windows
 from transcription.failures import Failure
 from transcription.lifecycle import Claim, LostClaim
-from transcription.media import MediaError
+from transcription.media import DecoderDied, MediaError
 from transcription.models import Lane, Recording, Segment, Transcription
 from transcription.peaks import Peaks
 
@@ -72,19 +73,33 @@ def transcribe(claim: Claim) -> None:
     """Decode, window, decode text, save as it comes, complete. Raises what `carry` knows."""
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=claim.transcription_id)
     saved, pieces = row.saved_seconds, list(row.segments.values_list("text", flat=True))
-    peaks, counter = Peaks(), Counter(row, claim)
-    with storage.fetched(row.recording.storage_key) as path, EngineClient(str(settings.ENGINE_SOCKET)) as engine:
+    lease, peaks, counter = Lease(claim), Peaks(), Counter(row, claim)
+    engine = EngineClient(str(settings.ENGINE_SOCKET))
+    with storage.fetched(row.recording.storage_key, lease.progress) as path:
         pcm = peaks.watch(counter.watch(media.decode(path, row.recording.format, counter.longest)))
-        for result in engine.decode(fast_windows(pcm, start=saved), decode_options(row)):
+        windows = fast_windows(pcm, start=saved)
+        for result in engine.decode(windows, decode_options(row), on_progress=lease.progress):
             segments = rows_of(row, result, first_index=len(pieces))
             pieces += [segment.text for segment in segments]
             _save(claim, row, segments, result)
-    _picture(row.recording, peaks, counter.seconds)
     if _somebody_watches(row.recording):
-        lifecycle.renew(claim)
-        _offer_playback(row.recording)
-    lifecycle.complete(claim, "".join(pieces).strip(), counter.seconds)
+        _offer_playback(row.recording, lease.progress)
+    lifecycle.complete(claim, "".join(pieces).strip(), counter.seconds, peaks.points())
     _offer_playback(row.recording)
+
+
+class Lease:
+    """Renewed by progress that is not text yet: a copied megabyte, a window of somebody else's ahead of ours."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+        self._renewed_at = time.monotonic()
+
+    def progress(self) -> None:
+        """Raises LostClaim."""
+        if time.monotonic() - self._renewed_at > settings.LEASE_SECONDS / 6:
+            lifecycle.renew(self._claim)
+            self._renewed_at = time.monotonic()
 
 
 class Counter:
@@ -101,13 +116,21 @@ class Counter:
         """Passes PCM through. Raises QuotaExceeded and LostClaim."""
         for chunk in pcm:
             self.seconds += len(chunk) / media.BYTES_PER_SECOND
-            if quota.billed_seconds(self.seconds) > self._reserved:
-                self._reserved += EXTENSION_SECONDS
-                quota.extend(self._claim.transcription_id, self._reserved)
+            if (needed := quota.billed_seconds(self.seconds)) > self._reserved:
+                self._extend(needed)
             if self.seconds > self._renew_at:
                 self._renew_at += RENEW_EVERY_SECONDS
                 lifecycle.renew(self._claim)
             yield chunk
+
+    def _extend(self, needed: int) -> None:
+        """A minute ahead where there is room, else to the second. Raises QuotaExceeded."""
+        try:
+            quota.extend(self._claim.transcription_id, needed + EXTENSION_SECONDS)
+            self._reserved = needed + EXTENSION_SECONDS
+        except QuotaExceeded:
+            quota.extend(self._claim.transcription_id, needed)
+            self._reserved = needed
 
 
 def decode_options(row: Transcription) -> DecodeOptions:
@@ -161,6 +184,8 @@ def failure_of(error: Exception) -> Failure:
             return Failure("quota", detail)
         case WindowRejected():
             return Failure("rejected", detail)
+        case DecoderDied():
+            return Failure("decoder", detail)
         case EngineError():
             return Failure("engine", detail)
         case OSError():
@@ -175,27 +200,23 @@ def _save(claim: Claim, row: Transcription, segments: list[Segment], result: Win
     progress.advanced(claim.tenant_id, claim.recording_id, claim.transcription_id, sequence, row.percent, segments)
 
 
-def _picture(recording: Recording, peaks: Peaks, seconds: float) -> None:
-    recording.peaks, recording.duration_seconds = peaks.points(), round(seconds, 3)
-    recording.save(update_fields=["peaks", "duration_seconds"])
-
-
 def _somebody_watches(recording: Recording) -> bool:
     """Whether a page is about to say "Done" and show a player; programs and long recordings don't wait for one."""
     return recording.source != Recording.Source.API and recording.duration_seconds < PLAYER_FIRST_SECONDS
 
 
-def _offer_playback(recording: Recording) -> None:
+def _offer_playback(recording: Recording, on_progress: Callable[[], None] = lambda: None) -> None:
     """A copy that browsers can play, where the original is none; a failure costs only the player."""
-    found = media.Probe(recording.format, recording.codec, recording.duration_seconds, exact=True)
+    found = media.Probe(recording.format, recording.codec, recording.duration_seconds)
     if found.is_playable or recording.playback_key:
         return
     key = storage.recording_key(recording.tenant_id, recording.id, "playback.m4a")
     try:
-        with storage.fetched(recording.storage_key) as path, storage.scratch() as copy:
-            media.make_playable(path, recording.format, copy, recording.duration_seconds + 1)
+        with storage.fetched(recording.storage_key, on_progress) as path, storage.scratch() as copy:
+            media.make_playable(path, recording.format, copy, recording.duration_seconds + 1, on_progress)
+            storage.delete(key)  # of an attempt that ended right here
             storage.keep(copy, key)
-    except (MediaError, OSError) as error:
+    except (MediaError, DecoderDied, OSError) as error:
         log.warning("No playable copy of recording %s: %s", recording.id, error)
         return
     recording.playback_key = key

@@ -15,18 +15,20 @@ from django.utils.translation import gettext as _
 from tenants import quota, scope
 from tenants.access import Actor
 from transcription import lifecycle, storage
-from transcription.models import Recording, Transcription
+from transcription.models import Recording, Status, Transcription
 
 log = logging.getLogger(__name__)
 UNDO_WINDOW = timedelta(minutes=10)
 
 
 def recordings(actor: Actor, search: str = "", status: str = "") -> QuerySet[Recording]:
-    """A tenant's recordings, newest first, each with its transcriptions at hand."""
+    """A tenant's recordings, newest first, each with its transcriptions at hand. Unknown statuses match nothing."""
     actor.require("recordings.view")
     rows = Recording.objects.filter(tenant=actor.tenant, deleted_at=None)
     if search:
-        rows = rows.filter(name__icontains=search)
+        rows = rows.filter(name__icontains=search.replace("\x00", ""))
+    if status and status not in Status.values:
+        return rows.none()
     if status:
         newest = Transcription.objects.filter(recording=OuterRef("pk")).order_by("-created_at")
         rows = rows.annotate(newest_status=Subquery(newest.values("status")[:1])).filter(newest_status=status)
@@ -74,34 +76,41 @@ def restore(actor: Actor, recording_id: UUID) -> Recording:
     """Undoes `delete`. Raises Http404 when it is too late."""
     actor.require("recordings.delete")
     found = recording(actor, recording_id, deleted=True)
+    if found.deleted_at is None or found.deleted_at < timezone.now() - UNDO_WINDOW:
+        raise Http404(_("It is too late to undo this."))
     if not Recording.objects.filter(id=found.id, deleted_at=found.deleted_at).update(deleted_at=None):
         raise Http404(_("There is no such recording."))
     found.deleted_at = None
     return found
 
 
-def purge(row: Recording) -> None:
-    """Deletes the rows, then the media: a crash in between leaves a file that the sweeper finds."""
-    with transaction.atomic():
-        for work in row.transcriptions.all():
-            lifecycle.cancel(work)
-        deleted, _by_model = Recording.objects.filter(id=row.id).delete()
-        if deleted:
-            quota.give_storage_back(row.tenant_id, row.bytes)
-    storage.delete(row.storage_key)
-    storage.delete(row.playback_key)
-
-
 def erase(actor: Actor, recording_id: UUID) -> None:
     """Deletes a recording for good, at once. Raises Http404."""
     actor.require("recordings.delete")
-    purge(recording(actor, recording_id))
+    found = recording(actor, recording_id)
+    _purge(Recording.objects.filter(id=found.id))
 
 
 def purge_deleted() -> int:
     """Purges what was deleted before the undo window; how many."""
     with scope.across_tenants("the sweeper serves every tenant"):
-        rows = list(Recording.objects.filter(deleted_at__lt=timezone.now() - UNDO_WINDOW))
-        for row in rows:
-            purge(row)
-    return len(rows)
+        expired = Recording.objects.filter(deleted_at__lt=timezone.now() - 2 * UNDO_WINDOW)
+        return sum(_purge(expired.filter(id=recording_id)) for recording_id in expired.values_list("id", flat=True))
+
+
+def _purge(rows: QuerySet[Recording]) -> bool:
+    """Deletes one recording's rows, then its media; False where it is gone, or no longer to be purged.
+
+    A crash in between leaves media that no row names, which the sweeper finds.
+    """
+    with transaction.atomic():
+        row = rows.select_for_update().first()
+        if row is None:
+            return False
+        for work in row.transcriptions.all():
+            lifecycle.cancel(work)
+        row.delete()
+        quota.give_storage_back(row.tenant_id, row.bytes)
+    storage.delete(row.storage_key)
+    storage.delete(row.playback_key)
+    return True

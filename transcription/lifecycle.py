@@ -21,7 +21,7 @@ from tenants import quota, scope
 from tenants.models import Quota
 from transcription import progress, queue
 from transcription.failures import Failure
-from transcription.models import Attempt, Segment, Status, Transcription
+from transcription.models import Attempt, Recording, Segment, Status, Transcription
 
 log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 3
@@ -77,6 +77,8 @@ def _busy_tenants() -> list[UUID]:
 def _try_claim(candidate: Transcription, worker: str) -> Claim | None:
     now = timezone.now()
     with transaction.atomic():
+        if _is_at_cap(candidate.tenant_id):
+            return None
         won = Transcription.objects.filter(id=candidate.id, status=Status.QUEUED, fence=candidate.fence).update(
             status=Status.RUNNING,
             fence=F("fence") + 1,
@@ -92,6 +94,12 @@ def _try_claim(candidate: Transcription, worker: str) -> Claim | None:
             tenant_id=candidate.tenant_id, transcription_id=candidate.id, fence=fence, worker=worker, started_at=now
         )
     return Claim(candidate.tenant_id, candidate.recording_id, candidate.id, fence)
+
+
+def _is_at_cap(tenant_id: UUID) -> bool:
+    """Whether the tenant runs all it may. Its quota's row is locked, so that two claims count one after the other."""
+    limit = Quota.objects.select_for_update().values_list("concurrent", flat=True).get(tenant_id=tenant_id)
+    return Transcription.objects.filter(tenant_id=tenant_id, status=Status.RUNNING).count() >= limit
 
 
 def lease() -> timedelta:
@@ -126,7 +134,7 @@ def renew(claim: Claim) -> None:
         raise LostClaim
 
 
-def complete(claim: Claim, text: str, duration: float) -> None:
+def complete(claim: Claim, text: str, duration: float, peaks: list[int]) -> None:
     """The promise is kept: charges `duration` audio seconds, once. Raises LostClaim."""
     with transaction.atomic():
         row = _mine(claim).select_related("recording").first()
@@ -141,7 +149,9 @@ def complete(claim: Claim, text: str, duration: float) -> None:
             sequence=F("sequence") + 1,
         ):
             raise LostClaim
-        quota.settle(claim.transcription_id, quota.billed_seconds(duration), row.recording.name)
+        Recording.objects.filter(id=claim.recording_id).update(peaks=peaks, duration_seconds=round(duration, 3))
+        if not quota.settle(claim.transcription_id, quota.billed_seconds(duration), row.recording.name):
+            log.error("Transcription %s was completed without a reservation to settle.", claim.transcription_id)
         _end_attempt(claim, Attempt.Outcome.COMPLETED)
     _tell(claim)
 
@@ -152,10 +162,14 @@ def fail(claim: Claim, failure: Failure) -> None:
         row = _mine(claim).first()
         if row is None:
             raise LostClaim
-        if failure.may_succeed_later and row.attempts_made < MOST_ATTEMPTS:
-            _requeue(_mine(claim), delay=retry_delay(row.attempts_made))
+        again = failure.may_succeed_later and row.attempts_made < MOST_ATTEMPTS
+        if again:
+            won = _requeue(_mine(claim), delay=retry_delay(row.attempts_made))
         else:
-            _end(_mine(claim), Status.FAILED, failure)
+            won = _end(_mine(claim), Status.FAILED, failure)
+        if not won:
+            raise LostClaim
+        if not again:
             quota.release(claim.transcription_id)
         _end_attempt(claim, Attempt.Outcome.FAILED, failure.detail)
     _tell(claim)
@@ -172,13 +186,21 @@ def hand_back(claim: Claim) -> None:
 
 
 def hand_back_all_of(worker_prefix: str) -> int:
-    """Hands back what workers of a gpuworker that is gone were doing; how many."""
+    """Hands back what the workers of a gpuworker that stops were doing; how many."""
     with scope.across_tenants("a gpuworker serves every tenant"):
         rows = Transcription.objects.filter(status=Status.RUNNING, worker__startswith=worker_prefix)
         claims = [_claim_of(row) for row in rows]
         for left in claims:
             hand_back(left)
     return len(claims)
+
+
+def lose_all_of(worker_prefix: str) -> int:
+    """Ends at once, as lost, the attempts of a gpuworker that crashed; how many."""
+    with scope.across_tenants("a gpuworker serves every tenant"):
+        running = Transcription.objects.filter(status=Status.RUNNING, worker__startswith=worker_prefix)
+        running.update(lease_until=timezone.now())
+    return expire_leases()
 
 
 def expire_leases() -> int:
@@ -267,7 +289,7 @@ def _tell(claim: Claim) -> None:
         progress.changed(claim.tenant_id, claim.recording_id, claim.transcription_id)
         queue.ring_for_waiting(_first_waiting_lane(claim.tenant_id))
 
-    transaction.on_commit(tell)
+    transaction.on_commit(tell, robust=True)
 
 
 def _first_waiting_lane(tenant_id: UUID) -> int | None:

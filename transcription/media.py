@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -27,7 +27,9 @@ PROBE_WALL_SECONDS = 20
 SHORTEST_SECONDS = 0.1
 ADDRESS_SPACE_KIB = 1_500_000
 CHUNK_BYTES = BYTES_PER_SECOND
-ERROR_BYTES = 64 * 1024
+REPORT_BYTES = 8 * 1024 * 1024
+COPY_BYTES = 2 * 1024**3
+PROBES_AT_ONCE = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
 FORMATS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,"
     "mp3,mpeg,mpegts,ogg,tta,voc,w64,wav,wv"
@@ -50,14 +52,17 @@ class MediaError(Exception):
         self.code = code
 
 
+class DecoderDied(Exception):
+    """ffmpeg was killed before the end of the file: another attempt may get further."""
+
+
 @dataclass(frozen=True)
 class Probe:
-    """What a file proved to be. `duration` in seconds; `exact` when it was counted, not read from a header."""
+    """What a file proved to be. `duration` in seconds, as far as a header or the probe's patience tell."""
 
     format: str
     codec: str
     duration: float
-    exact: bool
 
     @property
     def is_playable(self) -> bool:
@@ -76,10 +81,12 @@ def find_ffmpeg() -> str:
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
-def probe(path: Path, longest: float) -> Probe:
-    """Reads the header and really decodes the beginning; all of it where no header says how long it is.
+def probe(path: Path, longest: float, budget: float) -> Probe:
+    """Reads the header and really decodes the beginning; more of it only where no header says how long it is.
 
-    Raises MediaError; too_long where the audio is longer than `longest` seconds.
+    `longest` and `budget` are seconds: what one recording may last, and what there is to spend. Counting stops
+    past either, or after PROBE_WALL_SECONDS: then `duration` is a lower bound. Raises MediaError; too_long where
+    the audio is longer than `longest`.
     """
     seconds, report = _decode_some(path, PROBE_SECONDS)
     container, codec = INPUT.search(report), AUDIO.search(report)
@@ -88,59 +95,74 @@ def probe(path: Path, longest: float) -> Probe:
     if codec is None:
         raise MediaError("no_audio" if STREAM.search(report) else "not_media", _last_line(report))
     claimed = _claimed_duration(report)
-    exact = seconds < PROBE_SECONDS - 1
-    if not exact and claimed is None:
-        seconds, report = _decode_some(path, longest + 1)
-        exact = True
-    duration = seconds if exact else max(seconds, claimed or 0.0)
+    if seconds >= PROBE_SECONDS - 1 and claimed is None:
+        seconds, report = _decode_some(path, min(longest, budget) + 1)
+    duration = seconds if seconds < PROBE_SECONDS - 1 else max(seconds, claimed or 0.0)
     if seconds == 0:
         raise MediaError("not_media", _last_line(report))
     if duration < SHORTEST_SECONDS:
         raise MediaError("too_short")
     if duration > longest:
         raise MediaError("too_long")
-    return Probe(container[1], codec[1], duration, exact)
+    return Probe(container[1], codec[1], duration)
 
 
 def decode(path: Path, container: str, longest: float) -> Iterator[bytes]:
     """16 kHz mono s16le PCM in chunks of at most a second, counted as they stream.
 
-    `container` is the demuxer the probe found; no other is tried. Raises MediaError: too_long past
-    `longest` seconds, not_media where ffmpeg gives nothing.
+    `container` is the demuxer the probe found; no other is tried. Whoever reads sets the pace, so no clock runs
+    but the child's own CPU time. Raises MediaError: too_long past `longest` seconds, not_media where ffmpeg
+    gives nothing; DecoderDied where it was killed before the end.
     """
     total = 0
-    with _ffmpeg(path, ["-f", container], _pcm_output(), wall_seconds=60 + longest) as process:
+    with _ffmpeg(path, ["-f", container], _pcm_output(), cpu_seconds=60 + longest) as process:
         assert process.stdout is not None
         while chunk := process.stdout.read(CHUNK_BYTES):
             total += len(chunk)
             if total > longest * BYTES_PER_SECOND:
                 raise MediaError("too_long")
             yield chunk
+        _must_have_ended(process)
     if total < SHORTEST_SECONDS * BYTES_PER_SECOND:
         raise MediaError("not_media")
 
 
-def make_playable(path: Path, container: str, target: Path, longest: float) -> None:
-    """An AAC copy for browsers that can't play the original. Raises MediaError."""
+def make_playable(
+    path: Path, container: str, target: Path, longest: float, on_progress: Callable[[], None] = lambda: None
+) -> None:
+    """An AAC copy for browsers that can't play the original. Raises MediaError and DecoderDied.
+
+    `on_progress` is called as the copy grows, about twice a second.
+    """
     output = ["-map", "0:a:0", "-t", str(longest), "-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart", "-f", "mp4"]
-    limits = ["-y", f"file:{target}"]
-    with _ffmpeg(path, ["-f", container], output + limits, wall_seconds=60 + longest, writes=True) as process:
-        process.wait()
+    places = ["-progress", "pipe:1", "-y", f"file:{target}"]
+    with _ffmpeg(path, ["-f", container], output + places, cpu_seconds=60 + longest, writes=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(b"progress="):
+                on_progress()
+        _must_have_ended(process)
     if process.returncode != 0:
         raise MediaError("not_media")
 
 
+def _must_have_ended(process: subprocess.Popen[bytes]) -> None:
+    """A damaged file ends ffmpeg with a message; a signal ends it in the middle of a good one."""
+    if process.wait() < 0:
+        raise DecoderDied(f"ffmpeg was ended by signal {-process.returncode}.")
+
+
 def _decode_some(path: Path, seconds: float) -> tuple[float, str]:
-    """Decoded seconds, at most the wanted ones, and what ffmpeg said."""
+    """Decoded seconds, at most the wanted ones and what PROBE_WALL_SECONDS allow, and what ffmpeg said."""
     total = 0
-    with tempfile.TemporaryFile() as errors:
+    with PROBES_AT_ONCE, tempfile.TemporaryFile() as errors:
         output = ["-t", str(seconds), *_pcm_output()]
-        with _ffmpeg(path, [], output, PROBE_WALL_SECONDS + seconds / 20, errors=errors) as process:
+        with _ffmpeg(path, [], output, PROBE_WALL_SECONDS, PROBE_WALL_SECONDS, errors) as process:
             assert process.stdout is not None
             while chunk := process.stdout.read(CHUNK_BYTES):
                 total += len(chunk)
         errors.seek(0)
-        return total / BYTES_PER_SECOND, errors.read(ERROR_BYTES).decode("utf-8", "replace")
+        return total / BYTES_PER_SECOND, errors.read(REPORT_BYTES).decode("utf-8", "replace")
 
 
 def _pcm_output() -> list[str]:
@@ -152,43 +174,61 @@ def _ffmpeg(
     path: Path,
     source: list[str],
     output: list[str],
-    wall_seconds: float,
+    cpu_seconds: float,
+    wall_seconds: float | None = None,
     errors: IO[bytes] | None = None,
     writes: bool = False,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A running ffmpeg; killed with its process group at the end of the block or of its wall clock."""
     allowed = ["-protocol_whitelist", "file,pipe", "-format_whitelist", FORMATS]
     quiet = ["-hide_banner", "-nostdin", "-nostats", "-v", "info" if errors else "error", "-threads", "1"]
-    command = [find_ffmpeg(), *quiet, *allowed, *source, "-i", f"file:{path}", "-vn", "-sn", "-dn", *output]
+    plain = ["-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"]
+    command = [find_ffmpeg(), *quiet, *allowed, *source, "-i", f"file:{path}", *plain, *output]
     process = subprocess.Popen(
-        [*_limits(wall_seconds, writes), *command],
+        [*_limits(cpu_seconds, writes), *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=errors or subprocess.DEVNULL,
         env={"PATH": os.defpath, "LC_ALL": "C"},
         start_new_session=True,
     )
-    alarm = threading.Timer(wall_seconds, _kill_group, [process])
-    alarm.daemon = True
-    alarm.start()
     try:
-        yield process
+        with _killed_after(process, wall_seconds):
+            yield process
     finally:
-        alarm.cancel()
         if process.stdout:
             process.stdout.close()
         if process.poll() is None:
-            try:
-                process.wait(0.2)
-            except subprocess.TimeoutExpired:
-                _kill_group(process)
+            _end_soon(process)
+
+
+@contextmanager
+def _killed_after(process: subprocess.Popen[bytes], seconds: float | None) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+    alarm = threading.Timer(seconds, _kill_group, [process])
+    alarm.daemon = True
+    alarm.start()
+    try:
+        yield
+    finally:
+        alarm.cancel()
+
+
+def _end_soon(process: subprocess.Popen[bytes]) -> None:
+    """A child whose reader is gone ends by itself, or is made to."""
+    try:
+        process.wait(0.2)
+    except subprocess.TimeoutExpired:
+        _kill_group(process)
         process.wait()
 
 
-def _limits(wall_seconds: float, writes: bool) -> list[str]:
+def _limits(cpu_seconds: float, writes: bool) -> list[str]:
     """A shell that limits itself and becomes the command: no code runs between fork and exec in our threads."""
-    written = 4 * 1024 * 1024 if writes else ERROR_BYTES // 512
-    limits = f"ulimit -v {ADDRESS_SPACE_KIB}; ulimit -t {int(wall_seconds)}; ulimit -f {written}; ulimit -n 32; "
+    written = (COPY_BYTES if writes else REPORT_BYTES) // 512
+    limits = f"ulimit -v {ADDRESS_SPACE_KIB}; ulimit -t {int(cpu_seconds)}; ulimit -f {written}; ulimit -n 32; "
     return [*_without_network(), "/bin/sh", "-c", limits + 'ulimit -c 0; exec "$0" "$@"']
 
 

@@ -58,7 +58,7 @@ def ring_for_waiting(lane: int | None) -> None:
 
 
 def ring_on_commit(lane: int) -> None:
-    transaction.on_commit(partial(ring, lane))
+    transaction.on_commit(partial(ring, lane), robust=True)
 
 
 def ring_missing(due: dict[int, int]) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,15 +72,20 @@ def signed_url(key: str) -> str:
 
 
 @contextmanager
-def fetched(key: str) -> Iterator[Path]:
-    """A local path to read the object from: itself, or a temporary copy streamed to disk."""
+def fetched(key: str, on_progress: Callable[[], None] = lambda: None) -> Iterator[Path]:
+    """A local path to read the object from: itself, or a temporary copy streamed to disk.
+
+    `on_progress` is called for each megabyte that is copied.
+    """
     if is_local():
         yield local_path(key)
         return
     settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=settings.INCOMING_DIR, prefix="fetched-") as copy:
         with default_storage.open(key, "rb") as source:
-            shutil.copyfileobj(source, copy, COPY_CHUNK)
+            while chunk := source.read(COPY_CHUNK):
+                copy.write(chunk)
+                on_progress()
         copy.flush()
         yield Path(copy.name)
 
@@ -95,11 +99,25 @@ def scratch() -> Iterator[Path]:
 
 
 def keys_older_than(moment: datetime) -> Iterator[str]:
-    """Every media key whose object was last changed before `moment`. Local storage only."""
+    """Every media key whose object was last changed before `moment`."""
+    if not is_local():
+        for item in storages["default"].bucket.objects.filter(Prefix="tenants/"):  # type: ignore[attr-defined]
+            if item.last_modified < moment:
+                yield item.key
+        return
     root = Path(default_storage.path("tenants"))
     for file in root.glob("*/recordings/*/*"):
-        if file.stat().st_mtime < moment.timestamp():
-            yield str(file.relative_to(root.parent))
+        with suppress(FileNotFoundError):
+            if file.stat().st_mtime < moment.timestamp():
+                yield str(file.relative_to(root.parent))
+
+
+def recording_id_of(key: str) -> UUID | None:
+    """Whose media lies at `key`; None for a key that is not of our making."""
+    try:
+        return UUID(key.split("/")[3])
+    except (IndexError, ValueError):
+        return None
 
 
 def _drop_empty_folder(folder: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from itertools import islice
 
 from django.conf import settings
 from django.utils import timezone
@@ -17,6 +20,7 @@ from transcription.models import Recording
 log = logging.getLogger(__name__)
 ABANDONED_UPLOAD = timedelta(hours=24)
 ORPHAN_AGE = timedelta(hours=1)
+BATCH = 500
 
 
 def expire_leases() -> int:
@@ -34,24 +38,24 @@ def purge_deleted() -> int:
 def drop_abandoned_uploads() -> int:
     """Deletes what a killed web process or worker left in the incoming folder."""
     oldest, dropped = time.time() - ABANDONED_UPLOAD.total_seconds(), 0
-    for file in settings.INCOMING_DIR.glob("*"):
-        if file.is_file() and file.stat().st_mtime < oldest:
-            file.unlink(missing_ok=True)
-            dropped += 1
+    for path in settings.INCOMING_DIR.glob("*"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < oldest:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                dropped += 1
     return dropped
 
 
 def drop_orphaned_media() -> int:
-    """Deletes local media that no recording names: stored just before a crash, or left by a purge."""
-    if not storage.is_local():
-        return 0
-    dropped = 0
-    for key in storage.keys_older_than(timezone.now() - ORPHAN_AGE):
-        with scope.across_tenants("media of every tenant lies in one folder"):
-            known = Recording.objects.filter(id=key.split("/")[3]).exists()
-        if not known:
-            storage.delete(key)
-            dropped += 1
+    """Deletes media that no recording names: stored just before a crash, or left by a purge."""
+    keys, dropped = storage.keys_older_than(timezone.now() - ORPHAN_AGE), 0
+    while batch := {key: storage.recording_id_of(key) for key in islice(keys, BATCH)}:
+        with scope.across_tenants("media of every tenant lies in one place"):
+            known = set(Recording.objects.filter(id__in=set(batch.values())).values_list("id", flat=True))
+        for key, recording_id in batch.items():
+            if recording_id is not None and recording_id not in known:
+                storage.delete(key)
+                dropped += 1
     return dropped
 
 
@@ -60,8 +64,8 @@ EVERY_FEW_SECONDS: dict[str, Task] = {"expired leases": expire_leases, "wake-ups
 EVERY_FEW_MINUTES: dict[str, Task] = {
     "deleted recordings purged": purge_deleted,
     "abandoned uploads dropped": drop_abandoned_uploads,
-    "orphaned media dropped": drop_orphaned_media,
 }
+EVERY_HOUR: dict[str, Task] = {"orphaned media dropped": drop_orphaned_media}
 
 
 def sweep(tasks: dict[str, Task]) -> dict[str, int]:

@@ -53,4 +53,6 @@ def _of_upload(refused: UploadRefused) -> Response:
     if refused.code == "too_large":
         detail = _("The file is larger than the limit of %(limit)s.") % {"limit": filesizeformat(refused.limit)}
         return problem(413, "file_too_large", detail, limit=refused.limit)
+    if refused.code == "no_room":
+        return problem(507, refused.code, _("The server has no room for this upload. Try later."))
     return problem(400, refused.code, str(refused))

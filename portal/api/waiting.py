@@ -1,4 +1,4 @@
-"""Waiting for a transcription without holding a thread: events wake us, the database decides."""
+"""Waiting for a transcription without holding a database connection: events wake us, the database decides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
 from tenants import scope
@@ -19,6 +19,7 @@ from transcription.models import Segment, Transcription
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
+REDIS_PATIENCE_SECONDS = 1.0
 
 
 class Watch:
@@ -31,8 +32,9 @@ class Watch:
 
     async def open(self) -> None:
         try:
-            channel = await self._layer.new_channel()
-            await self._layer.group_add(self._group, channel)
+            async with asyncio.timeout(REDIS_PATIENCE_SECONDS):
+                channel = await self._layer.new_channel()
+                await self._layer.group_add(self._group, channel)
             self._channel = channel
         except Exception as error:
             log.warning("Waiting without events (%s).", error)
@@ -40,7 +42,8 @@ class Watch:
     async def close(self) -> None:
         if self._channel is not None:
             try:
-                await self._layer.group_discard(self._group, self._channel)
+                async with asyncio.timeout(REDIS_PATIENCE_SECONDS):
+                    await self._layer.group_discard(self._group, self._channel)
             except Exception as error:
                 log.warning("A watch was left behind (%s); it expires.", error)
 
@@ -81,7 +84,7 @@ async def finished(row: Transcription, patience: float) -> Transcription | None:
     return None
 
 
-@sync_to_async
+@database_sync_to_async
 def read(row: Transcription) -> Transcription | None:
     with scope.bound(row.tenant_id):
         rows = Transcription.objects.filter(id=row.id).select_related("recording")
@@ -89,7 +92,7 @@ def read(row: Transcription) -> Transcription | None:
         return rows.prefetch_related("segments").first() if found is not None and found.is_over else found
 
 
-@sync_to_async
+@database_sync_to_async
 def segments_from(row: Transcription, index: int) -> list[Segment]:
     with scope.bound(row.tenant_id):
         return list(Segment.objects.filter(transcription_id=row.id, index__gte=index))

@@ -46,12 +46,13 @@ class Crew:
             supervisor.start(*self.doorbell, *self.members, greeter)
             supervisor.run()
             say("Stopping. Unfinished recordings go on at the next start; Ctrl-C again to hurry.")
-            self._stop(supervisor, [greeter])
+            self._stop(supervisor, [*self.members, greeter])
 
-    def _stop(self, supervisor: Supervisor, errands: list[Ward]) -> None:
-        supervisor.send([*self.members, *errands], signal.SIGTERM)
-        if not supervisor.wait_until_gone(self.members, STOP_SECONDS, impatient=True):
-            supervisor.send(self.members, signal.SIGKILL)
+    def _stop(self, supervisor: Supervisor, first: list[Ward]) -> None:
+        """Valkey goes last, since the others still ring."""
+        supervisor.send(first, signal.SIGTERM)
+        if not supervisor.wait_until_gone(first, STOP_SECONDS, impatient=True):
+            supervisor.send(first, signal.SIGKILL)
         supervisor.send(self.doorbell, signal.SIGTERM)
         if not supervisor.wait_until_gone(self.doorbell, VALKEY_SECONDS, impatient=True):
             supervisor.send(self.doorbell, signal.SIGKILL)
@@ -68,8 +69,18 @@ def _manage(command: str) -> list[str]:
 
 
 def _web_command(listener: socket.socket) -> list[str]:
+    static_files_are_small = "ignore:StreamingHttpResponse must consume synchronous iterators"
     return [
-        *(sys.executable, "-m", "uvicorn", "portal.asgi:application", "--fd", str(listener.fileno())),
+        *(
+            sys.executable,
+            "-W",
+            static_files_are_small,
+            "-m",
+            "uvicorn",
+            "portal.asgi:application",
+            "--fd",
+            str(listener.fileno()),
+        ),
         *("--loop", "uvloop", "--http", "httptools", "--ws", "websockets-sansio", "--lifespan", "off"),
         *("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", str(WEB_GRACE_SECONDS)),
     ]

@@ -12,11 +12,13 @@ DASH = "–"
 
 @register.filter
 def seconds(value: float | None) -> str:
-    """As in "0.4 s", "12 s", "3.5 min", "2.1 h"; a dash for nothing."""
+    """As in "34 ms", "1.4 s", "12 s", "3.5 min", "2.1 h"; a dash for nothing."""
     if value is None:
         return DASH
+    if 0 < value < 1:
+        return _("%(n)s ms") % {"n": number_format(value * 1000, 0)}
     if value < 120:
-        return _("%(n)s s") % {"n": number_format(value, 1 if value < 10 else 0)}
+        return _("%(n)s s") % {"n": number_format(value, 1 if 0 < value < 10 else 0)}
     if value < 7200:
         return _("%(n)s min") % {"n": number_format(value / 60, 1)}
     return _("%(n)s h") % {"n": number_format(value / 3600, 1)}

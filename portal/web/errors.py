@@ -41,5 +41,6 @@ def _wants_json(request: HttpRequest) -> bool:
 
 def _problem(status: int, message: str) -> JsonResponse:
     codes = {400: "bad_request", 403: "forbidden", 404: "not_found", 500: "server_error"}
-    error = {"code": codes[status], "message": message, "type": "invalid_request_error", "param": None}
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    error = {"code": codes[status], "message": message, "type": kind, "param": None}
     return JsonResponse({"error": error}, status=status)

@@ -9,6 +9,7 @@ from typing import IO
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
@@ -18,7 +19,7 @@ from transcription import library, storage
 from transcription.models import Recording
 
 CHUNK_BYTES = 256 * 1024
-ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 CONTENT_TYPES = {
     "mp3": "audio/mpeg",
     "wav": "audio/wav",
@@ -80,6 +81,7 @@ def _bounds(wanted: re.Match[str], size: int) -> tuple[int, int]:
 
 
 async def _chunks(path: Path, first: int, last: int) -> AsyncIterator[bytes]:
+    await sync_to_async(close_old_connections)()  # listening takes longer than asking
     file = await sync_to_async(_open)(path)
     try:
         await sync_to_async(file.seek)(first)

@@ -26,6 +26,7 @@ from transcription.models import Recording, Status, Task, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
 
 ON_A_PAGE = 25
+UPLOAD_STATUS = {"too_large": 413, "no_room": 507}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -54,7 +55,7 @@ def upload(request: TenantRequest) -> JsonResponse:
         options = _options({name: sent.field(name) for name in sent.fields})
         transcription = intake.accept(request.actor, sent, options, source=_source(sent))
     except UploadRefused as refused:
-        return _problem(refused.code, _not_taken(refused), 413 if refused.code == "too_large" else 400)
+        return _problem(refused.code, _not_taken(refused), UPLOAD_STATUS.get(refused.code, 400))
     except intake.Refused as refused:
         return _problem(refused.code, refused.message, refused.status)
     except InvalidOption as invalid:
@@ -153,6 +154,8 @@ def _not_taken(refused: UploadRefused) -> str:
         }
     if refused.code == "no_file":
         return _("No file arrived. Choose one and try again.")
+    if refused.code == "no_room":
+        return _("The server has no room for this upload. Please tell your administrator.")
     return _("The upload arrived incomplete. Please try again.")
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 
 from portal.receive import SCOPE_KEY, Upload, UploadMiddleware, UploadRefused
 from tenants.models import Quota
@@ -25,20 +27,26 @@ def form(content: bytes = b"sound", name: str = "a.wav", **fields: str) -> bytes
 class Client:
     """Sends a body in chunks, and notes what the application behind saw and how much was read."""
 
-    def __init__(self, secret: str, chunk: int = 65_536) -> None:
-        self.secret, self.chunk = secret, chunk
+    def __init__(self, secret: str, chunk: int = 65_536, cookie: str = "") -> None:
+        self.secret, self.chunk, self.cookie = secret, chunk, cookie
         self.read = 0
         self.outcome: Upload | UploadRefused | None = None
         self.content = b""
 
-    async def post(self, body: bytes, length: int | None = None, hang_up_after: int | None = None) -> None:
+    async def post(
+        self,
+        body: bytes,
+        length: int | None = None,
+        hang_up_after: int | None = None,
+        path: str = "/v1/audio/transcriptions",
+    ) -> None:
         headers = [
-            (b"authorization", f"Bearer {self.secret}".encode()),
+            (b"cookie", self.cookie.encode()) if self.cookie else (b"authorization", f"Bearer {self.secret}".encode()),
             (b"content-type", f"multipart/form-data; boundary={BOUNDARY}".encode()),
         ]
         if length is not None:
             headers.append((b"content-length", str(length).encode()))
-        scope = {"type": "http", "method": "POST", "path": "/v1/audio/transcriptions", "headers": headers}
+        scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
 
         async def receive() -> dict[str, Any]:
             if hang_up_after is not None and self.read >= hang_up_after:
@@ -52,8 +60,12 @@ class Client:
 
         await UploadMiddleware(self._application)(scope, receive, send)
 
-    async def _application(self, scope: Any, _receive: Any, _send: Any) -> None:
+    async def _application(self, scope: Any, receive: Any, _send: Any) -> None:
         self.outcome = scope.get(SCOPE_KEY)
+        while self.outcome is None and scope["path"].startswith("/accounts"):
+            message = await receive()
+            if message["type"] == "http.disconnect" or not message["more_body"]:
+                return
         if isinstance(self.outcome, Upload):
             self.content = self.outcome.path.read_bytes()
 
@@ -113,6 +125,38 @@ async def test_a_wrong_key_gets_nothing_stored(alice: Character) -> None:
     await client.post(form(bytes(50_000)))
     assert client.outcome is None
     assert left_behind() == []
+
+
+async def test_bytes_after_the_end_count_too(alice: Character) -> None:
+    await Quota.objects.filter(tenant=alice.tenant).aupdate(upload_bytes=1000)
+    client = Client(alice.secret)
+    await client.post(form() + bytes(50_000_000))
+    assert isinstance(client.outcome, UploadRefused)
+    assert client.outcome.code == "too_large"
+    assert client.read < 6_000_000
+
+
+async def test_a_strange_cookie_of_another_application_is_no_obstacle(alice: Character) -> None:
+    session = await signed_in(alice)
+    client = Client("", cookie=f'prefs={{"theme":"dark"}}; sessionid={session}')
+    await client.post(form())
+    assert isinstance(client.outcome, Upload)
+
+
+async def test_a_large_body_on_any_other_path_is_not_read() -> None:
+    client = Client("")
+    await client.post(bytes(50_000_000), path="/accounts/login/")
+    assert client.read < 6_000_000
+
+
+@sync_to_async
+def signed_in(character: Character) -> str:
+    session = SessionStore()
+    session["_auth_user_id"] = str(character.user.pk)
+    session["_auth_user_backend"] = settings.AUTHENTICATION_BACKENDS[0]
+    session["_auth_user_hash"] = character.user.get_session_auth_hash()
+    session.create()
+    return str(session.session_key)
 
 
 @pytest.mark.parametrize(

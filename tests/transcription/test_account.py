@@ -92,7 +92,7 @@ class Account(RuleBasedStateMachine):
     def complete(self, claim: Claim) -> Claim:
         if holds(claim):
             seconds = Reservation.objects.get(transcription_id=claim.transcription_id).seconds
-            lifecycle.complete(claim, "Text", float(seconds))
+            lifecycle.complete(claim, "Text", float(seconds), [])
             self.charged[claim.transcription_id] = seconds
         return claim
 
@@ -124,7 +124,7 @@ class Account(RuleBasedStateMachine):
     def a_zombie_writes(self, zombie: Claim) -> None:
         for write in (
             lambda: lifecycle.save_window(zombie, [], 2.0, "en"),
-            lambda: lifecycle.complete(zombie, "Stale", 60.0),
+            lambda: lifecycle.complete(zombie, "Stale", 60.0, []),
             lambda: lifecycle.fail(zombie, Failure("engine", "")),
         ):
             with pytest.raises(LostClaim):

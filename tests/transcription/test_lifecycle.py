@@ -2,6 +2,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from tenants.models import LedgerEntry, Quota, Reservation, UsageMonth
@@ -47,9 +48,9 @@ def test_one_worker_wins_a_claim(waiting: Transcription) -> None:
 def test_completing_charges_once(waiting: Transcription) -> None:
     claim = claimed()
     lifecycle.save_window(claim, [segment(claim)], 3.8, "en")
-    lifecycle.complete(claim, "Hi.", 3.85)
+    lifecycle.complete(claim, "Hi.", 3.85, [1, 2])
     with pytest.raises(LostClaim):
-        lifecycle.complete(claim, "Hi.", 3.85)
+        lifecycle.complete(claim, "Hi.", 3.85, [1, 2])
     waiting.refresh_from_db()
     assert (waiting.status, waiting.text, waiting.percent) == (Status.COMPLETED, "Hi.", 100)
     assert LedgerEntry.objects.get().seconds == 4
@@ -85,7 +86,7 @@ def test_an_expired_lease_goes_to_another_worker_which_goes_on(waiting: Transcri
     next_claim = claimed()
     for stale_write in (
         lambda: lifecycle.save_window(zombie, [segment(zombie, 1)], 3.0, "en"),
-        lambda: lifecycle.complete(zombie, "Stale", 3.85),
+        lambda: lifecycle.complete(zombie, "Stale", 3.85, []),
         lambda: lifecycle.fail(zombie, BROKEN),
         lambda: lifecycle.renew(zombie),
     ):
@@ -93,7 +94,7 @@ def test_an_expired_lease_goes_to_another_worker_which_goes_on(waiting: Transcri
             stale_write()
     waiting.refresh_from_db()
     assert (waiting.saved_seconds, waiting.segments.count()) == (2.0, 1)
-    lifecycle.complete(next_claim, "Hi.", 3.85)
+    lifecycle.complete(next_claim, "Hi.", 3.85, [])
 
 
 def test_a_handed_back_transcription_counts_no_attempt(waiting: Transcription) -> None:
@@ -120,6 +121,30 @@ def test_a_tenant_runs_no_more_at_once_than_its_quota(alice: Character, mallory:
     assert lifecycle.claim("host/2") is None
     assert lifecycle.cancel(first)
     assert claimed().transcription_id == second.id
+
+
+def test_a_lost_claim_releases_nothing(waiting: Transcription, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between reading the row and changing it, the lease may expire."""
+    claim = claimed()
+    decide = lifecycle._requeue
+
+    def expire_first(rows: QuerySet[Transcription], delay: float) -> int:
+        pass_time(waiting, lease_until=timezone.now() - timedelta(minutes=5))
+        return decide(rows, delay)
+
+    monkeypatch.setattr(lifecycle, "_requeue", expire_first)
+    with pytest.raises(LostClaim):
+        lifecycle.fail(claim, BROKEN)
+    assert Reservation.objects.get().state == Reservation.State.HELD
+
+
+def test_a_crashed_gpuworker_loses_its_attempts_at_once(waiting: Transcription) -> None:
+    for attempt in (1, 2, 3):
+        claimed()
+        assert lifecycle.lose_all_of("host/") == 1
+        waiting.refresh_from_db()
+        assert waiting.attempts_made == attempt
+    assert (waiting.status, waiting.error_code) == (Status.FAILED, "lost_worker")
 
 
 @pytest.mark.parametrize(("made", "seconds"), [(1, 10), (2, 60), (3, 300)])

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import MakeMedia
 from transcription import media
-from transcription.media import MediaError
+from transcription.media import DecoderDied, MediaError
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "a.wav": (),
@@ -37,7 +38,7 @@ def test_any_format_people_have_is_decoded(name: str, fox: Path, make_media: Mak
     except Exception:
         assert name == "a.amr", name  # some ffmpeg builds read AMR but can't write it
         pytest.skip("this ffmpeg can't make AMR")
-    found = media.probe(path, 3600)
+    found = media.probe(path, 3600, 3600)
     seconds = sum(map(len, media.decode(path, found.format, 3600))) / media.BYTES_PER_SECOND
     assert seconds == pytest.approx(2.89, abs=0.2)
     assert found.duration == pytest.approx(seconds, abs=0.1)
@@ -47,14 +48,14 @@ def test_the_first_of_several_audio_tracks_is_taken(fox: Path, make_media: MakeM
     two = make_media(
         "two.mka", "-i", str(fox), "-f", "lavfi", "-i", "anullsrc=d=9", "-map", "0:a", "-map", "1:a", "-c:a", "flac"
     )
-    found = media.probe(two, 3600)
+    found = media.probe(two, 3600, 3600)
     loudest = max(max(chunk) for chunk in media.decode(two, found.format, 4))
     assert loudest > 0
 
 
 def test_a_stream_without_a_length_is_counted(fox: Path, make_media: MakeMedia) -> None:
     live = make_media("live.webm", "-i", str(fox), "-c:a", "libopus", "-live", "1", "-f", "webm")
-    assert media.probe(live, 3600).duration == pytest.approx(2.89, abs=0.2)
+    assert media.probe(live, 3600, 3600).duration == pytest.approx(2.89, abs=0.2)
 
 
 def spoil_text(folder: Path, _make: MakeMedia) -> Path:
@@ -110,7 +111,7 @@ REFUSALS: dict[str, tuple[Callable[[Path, MakeMedia], Path], str]] = {
 def test_what_cannot_be_transcribed_is_refused(kind: str, tmp_path: Path, make_media: MakeMedia) -> None:
     make, code = REFUSALS[kind]
     with pytest.raises(MediaError) as refusal:
-        media.probe(make(tmp_path, make_media), 60)
+        media.probe(make(tmp_path, make_media), 60, 3600)
     assert refusal.value.code == code
 
 
@@ -129,19 +130,44 @@ def test_samples_are_capped_while_they_stream(make_media: MakeMedia) -> None:
 
 def test_metadata_cannot_claim_a_length(make_media: MakeMedia) -> None:
     path = make_media.tone("liar.mp3", 30, "-metadata", "title=x\n  Duration: 09:00:00.00, start")
-    assert media.probe(path, 3600).duration == pytest.approx(30, abs=0.2)
+    assert media.probe(path, 3600, 3600).duration == pytest.approx(30, abs=0.2)
+
+
+def ffmpegs() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children(recursive=True) if "ffmpeg" in child.name()]
 
 
 def test_a_decoder_that_nobody_reads_ends_with_its_reader(make_media: MakeMedia) -> None:
-    stream = media.decode(make_media.tone("long.mp3", 70), "mp3", 100)
+    stream = media.decode(make_media.tone("hours.wav", 4000), "wav", 4000)
     next(stream)
+    assert ffmpegs()
     stream.close()  # type: ignore[attr-defined]
+    assert not ffmpegs()
+
+
+def test_a_decoder_that_is_killed_is_no_end_of_a_recording(make_media: MakeMedia) -> None:
+    stream = media.decode(make_media.tone("hours.wav", 4000), "wav", 4000)
+    next(stream)
+    ffmpegs()[0].kill()
+    with pytest.raises(DecoderDied):
+        list(stream)
+
+
+def test_a_stream_without_a_length_is_counted_no_further_than_there_is_to_spend(make_media: MakeMedia) -> None:
+    live = make_media.tone("hour.webm", 3600, "-c:a", "libopus", "-live", "1", "-f", "webm")
+    assert media.probe(live, 7200, 100).duration == pytest.approx(101, abs=0.2)
+
+
+def test_long_metadata_is_no_reason_to_refuse(make_media: MakeMedia) -> None:
+    lyrics = "\n".join("la la la" for _ in range(6000))
+    path = make_media.tone("lyrics.mp3", 2, "-metadata", f"lyrics={lyrics}")
+    assert media.probe(path, 60, 60).duration == pytest.approx(2, abs=0.2)
 
 
 @pytest.mark.parametrize("name", ["a.wma", "a.aiff"])
 def test_a_copy_for_browsers_is_made(name: str, fox: Path, make_media: MakeMedia, tmp_path: Path) -> None:
     path = make_media(name, "-i", str(fox))
-    found = media.probe(path, 60)
+    found = media.probe(path, 60, 60)
     assert not found.is_playable
     media.make_playable(path, found.format, tmp_path / "copy.m4a", 60)
-    assert media.probe(tmp_path / "copy.m4a", 60).is_playable
+    assert media.probe(tmp_path / "copy.m4a", 60, 60).is_playable

@@ -6,7 +6,7 @@ import select
 import socket
 import time
 import uuid
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -54,16 +54,21 @@ class EngineClient:
         """Nothing stays open: every call has a connection of its own and closes it."""
 
     def decode(
-        self, windows: Iterable[Window], options: DecodeOptions, in_flight: int = 8
+        self,
+        windows: Iterable[Window],
+        options: DecodeOptions,
+        in_flight: int = 8,
+        on_progress: Callable[[], None] = lambda: None,
     ) -> Generator[WindowResult, None, None]:
         """Yield the text of each window, in the windows' order.
 
         Windows are pulled one at a time, and at most `in_flight` wait for an answer.
-        Closing the generator takes the unanswered ones back from the engine.
+        Closing the generator takes the unanswered ones back from the engine. `on_progress` is
+        called when the engine finished windows, of whomever, while ours wait.
 
         Raises EngineUnavailable, WindowRejected (permanent), WindowFailed (try again).
         """
-        conversation = _Conversation(self, options)
+        conversation = _Conversation(self, options, on_progress)
         try:
             yield from conversation.run(iter(windows), in_flight)
         finally:
@@ -102,9 +107,11 @@ class _Sent:
 class _Conversation:
     """One stream of windows, over as many connections as it takes."""
 
-    def __init__(self, client: EngineClient, options: DecodeOptions) -> None:
+    def __init__(self, client: EngineClient, options: DecodeOptions, on_progress: Callable[[], None]) -> None:
         self.client = client
         self.options = options
+        self.on_progress = on_progress
+        self.windows_done = 0
         self.stream = uuid.uuid4().hex
         self.language: str | None = None
         self.connection: socket.socket | None = None
@@ -171,12 +178,17 @@ class _Conversation:
         asked = time.monotonic()
         while not select.select([self.connection], [], [], SILENCE_SECONDS)[0]:
             try:
-                self.client.status(timeout=SILENCE_SECONDS)
+                self._note_progress(self.client.status(timeout=SILENCE_SECONDS))
                 asked = time.monotonic()
             except EngineUnavailable:
                 if time.monotonic() - asked > self.client.patience:
                     raise
         return _receive(self.connection)
+
+    def _note_progress(self, status: EngineStatus) -> None:
+        if status.windows_done > self.windows_done:
+            self.on_progress()
+        self.windows_done = status.windows_done
 
     def _handle(self, header: wire.Header) -> None:
         reason = str(header.get("reason", ""))

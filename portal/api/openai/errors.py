@@ -46,6 +46,10 @@ def of_upload(refused: UploadRefused) -> ApiError:
             return ApiError(413, message, param="file", code="file_too_large")
         case "no_file":
             return ApiError(400, _("The field `file` is missing."), param="file", code="missing_required_parameter")
+        case "no_room":
+            return ApiError(
+                507, _("The server has no room for this upload. Try later."), "server_error", code="no_room"
+            )
     return ApiError(400, str(refused), code="invalid_body")
 
 

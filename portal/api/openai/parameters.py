@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from portal.api.openai.errors import ApiError, of_option
 from portal.receive import Upload
 from transcription.models import Lane, Task
-from transcription.options import InvalidOption, TranscriptionOptions
+from transcription.options import LONGEST_PROMPT, InvalidOption, TranscriptionOptions
 
 RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 GRANULARITIES = ("word", "segment")
@@ -37,7 +37,7 @@ def parse(upload: Upload, task: str) -> Parameters:
             model=upload.field("model"),
             task=task,
             language="" if task == Task.TRANSLATE else upload.field("language"),
-            prompt=upload.field("prompt"),
+            prompt=upload.field("prompt")[-LONGEST_PROMPT:],  # Whisper reads no more than the end of it
             temperature=upload.field("temperature") or 0.0,
             word_timestamps="word" in granularities,
             lane=Lane.INTERACTIVE,

@@ -1,6 +1,6 @@
 """OpenAI's audio endpoints: a program changes its base URL and its key, nothing else.
 
-The views are asynchronous: a waiting request holds no thread.
+The views are asynchronous: a waiting request holds no database connection and runs no code of ours.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import wraps
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
@@ -46,7 +46,7 @@ def endpoint(method: str) -> Callable[[View], View]:
             try:
                 if request.method != method:
                     raise ApiError(405, _("Use %(method)s here.") % {"method": method}, headers={"Allow": method})
-                actor = await sync_to_async(bearer.actor_of)(request)
+                actor = await database_sync_to_async(bearer.actor_of)(request)
                 if actor is None:
                     raise errors.invalid_key()
                 return await view(request, actor, *args, **kwargs)
@@ -56,8 +56,7 @@ def endpoint(method: str) -> Callable[[View], View]:
                 return ApiError(403, str(denied), code="insufficient_permissions").response()
             except Exception:
                 log.exception("The API failed on %s", request.path)
-                message = _("The server had an error. Please try again, or tell us the x-request-id.")
-                return ApiError(500, message, "server_error", code="server_error").response()
+                return _server_error().response()
 
         return answered
 
@@ -100,7 +99,7 @@ async def _create(request: HttpRequest, actor: Actor, task: str) -> HttpResponse
     return bodies.response_of(await _finished(row), wanted)
 
 
-@sync_to_async
+@database_sync_to_async
 def _accept(actor: Actor, upload: Any, wanted: Parameters) -> Transcription:
     """Raises ApiError and PermissionDenied."""
     with scope.bound(actor.tenant.id):
@@ -123,6 +122,11 @@ async def _finished(row: Transcription) -> Transcription:
     return over
 
 
+def _server_error() -> ApiError:
+    message = _("The server had an error. Please try again, or tell us the x-request-id.")
+    return ApiError(500, message, "server_error", code="server_error")
+
+
 def _failure(row: Transcription) -> ApiError:
     if row.status == Status.CANCELLED or not row.is_over:
         return ApiError(409, _("The transcription was cancelled."), code="cancelled", headers=errors.NO_RETRY)
@@ -133,6 +137,15 @@ def _failure(row: Transcription) -> ApiError:
 
 async def _stream(row: Transcription) -> AsyncIterator[bytes]:
     """Text as its segments are saved, then the whole; a comment keeps the line alive in between."""
+    try:
+        async for event in _events(row):
+            yield event
+    except Exception:
+        log.exception("The stream of transcription %s broke", row.id)
+        yield bodies.failed(_server_error().body)
+
+
+async def _events(row: Transcription) -> AsyncIterator[bytes]:
     sent = 0
     async with waiting.watching(row.id) as watch:
         while True:

@@ -9,10 +9,14 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
 from transcription import progress
-from transcription.sweeper import EVERY_FEW_MINUTES, EVERY_FEW_SECONDS, sweep
+from transcription.sweeper import EVERY_FEW_MINUTES, EVERY_FEW_SECONDS, EVERY_HOUR, Task, sweep
 
-SHORT_SECONDS = 2.0
-LONG_SECONDS = 300.0
+STEP_SECONDS = 2.0
+ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (
+    (STEP_SECONDS, EVERY_FEW_SECONDS),
+    (300.0, EVERY_FEW_MINUTES),
+    (3600.0, EVERY_HOUR),
+)
 
 
 class Command(BaseCommand):
@@ -23,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
-            sweep(EVERY_FEW_SECONDS | EVERY_FEW_MINUTES)
+            sweep(EVERY_FEW_SECONDS | EVERY_FEW_MINUTES | EVERY_HOUR)
             progress.flush()
             return
         stop = threading.Event()
@@ -32,10 +36,10 @@ class Command(BaseCommand):
         self._run(stop)
 
     def _run(self, stop: threading.Event) -> None:
-        next_long = time.monotonic()
-        while not stop.wait(SHORT_SECONDS):
-            sweep(EVERY_FEW_SECONDS)
-            if time.monotonic() >= next_long:
-                sweep(EVERY_FEW_MINUTES)
-                next_long = time.monotonic() + LONG_SECONDS
+        due = [time.monotonic() for _ in ROUNDS]
+        while not stop.wait(STEP_SECONDS):
+            for number, (seconds, tasks) in enumerate(ROUNDS):
+                if time.monotonic() >= due[number]:
+                    due[number] = time.monotonic() + seconds - STEP_SECONDS / 2
+                    sweep(tasks)
             close_old_connections()

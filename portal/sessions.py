@@ -1,0 +1,33 @@
+"""Who is behind a session cookie, where there is no Django request: uploads and WebSockets."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest, parse_cookie
+
+from tenants import access
+from tenants.access import Actor
+
+
+def session_key_of(cookie_header: str) -> str | None:
+    return parse_cookie(cookie_header).get(settings.SESSION_COOKIE_NAME)
+
+
+def actor_of_session(session_key: str | None, tenant_id: str | None = None) -> Actor | None:
+    """The actor of a session as the database has it now, password changes and sign-outs included.
+
+    Without `tenant_id` in the tenant that the session chose; with it, in that one or nowhere.
+    """
+    if not session_key:
+        return None
+    session: Any = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    user = get_user(cast(HttpRequest, SimpleNamespace(session=session)))
+    if not user.is_authenticated:
+        return None
+    actor = access.of_session(user.pk, tenant_id or session.get(access.SESSION_TENANT))
+    return None if actor is None or tenant_id not in (None, str(actor.tenant.id)) else actor

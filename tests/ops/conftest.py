@@ -1,0 +1,51 @@
+"""An operator in the admin, and engines that report."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from tenants.models import User
+from transcription import fleet
+from transcription.engine.types import EngineStatus
+from transcription.fleet import Engine
+
+
+@pytest.fixture
+def olivia(db: None) -> User:
+    """An operator of the whole installation, and a member of no tenant."""
+    return User.objects.create_superuser("olivia@portal.example", "correct horse")
+
+
+@pytest.fixture
+def operator(olivia: User) -> Client:
+    client = Client()
+    client.force_login(olivia)
+    return client
+
+
+def condition(ready: bool = True, gpu: float | None = None) -> EngineStatus:
+    """What an engine says of itself; `gpu` is its memory in use, of 24,564 MiB."""
+    return EngineStatus(
+        ready=ready,
+        backend="torch" if gpu else "ctranslate2",
+        device="cuda" if gpu else "cpu",
+        models=("base",),
+        compute_type="int8",
+        pid=1,
+        memory_used_mib=500.0,
+        gpu_memory_used_mib=gpu,
+        gpu_memory_total_mib=24_564.0 if gpu else None,
+        windows_done=3,
+        audio_seconds_done=80.0,
+        busy_seconds=4.0,
+        queued_windows={"interactive": 0, "standard": 2, "bulk": 0},
+        uptime_seconds=60.0,
+        error="",
+    )
+
+
+@pytest.fixture
+def engine(db: None) -> Engine:
+    """One that is ready, without a GPU."""
+    return fleet.report("here:0", condition(), workers_alive=8, workers_wanted=8)

@@ -1,0 +1,90 @@
+"""The admin: operators manage tenants, quotas and keys, watch the work, and edit no account by hand."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tenants import apikeys, scope
+from tenants.models import ApiKey, Quota, Tenant, User
+from tests.conftest import Character
+from tests.ops.test_operations import transcription
+from transcription.models import Status, Transcription
+
+pytestmark = pytest.mark.django_db
+LISTS = (
+    *("tenants_tenant", "tenants_user", "tenants_apikey", "tenants_usagemonth", "tenants_reservation"),
+    *("tenants_ledgerentry", "transcription_recording", "transcription_transcription", "transcription_engine"),
+)
+READ_ONLY = ("tenants_apikey", "tenants_usagemonth", "tenants_reservation", "tenants_ledgerentry")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_list_opens(name: str, operator: Client, alice: Character) -> None:
+    transcription(alice.tenant, Status.QUEUED)
+    assert operator.get(reverse(f"admin:{name}_changelist")).status_code == 200
+
+
+@pytest.mark.parametrize("name", [*READ_ONLY, "transcription_recording", "transcription_transcription"])
+def test_nobody_adds_what_only_the_code_may_write(name: str, operator: Client) -> None:
+    assert operator.get(reverse(f"admin:{name}_add")).status_code == 403
+
+
+def test_a_new_key_is_shown_once_and_works(operator: Client, acme: Tenant) -> None:
+    page = operator.post(reverse("admin:tenants_tenant_key", args=[acme.pk]), {"name": "Robot"}, follow=True)
+    shown = re.search(r"wp_[0-9a-f]{8}_[\w-]+", page.content.decode())
+    assert shown
+    actor = apikeys.authenticate(shown[0])
+    assert actor
+    assert actor.tenant == acme
+    again = operator.get(reverse("admin:tenants_tenant_change", args=[acme.pk])).content.decode()
+    assert "Robot" in again
+    assert shown[0] not in again
+
+
+def test_a_revoked_key_opens_nothing(operator: Client, alice: Character) -> None:
+    with scope.bound(alice.tenant.id):
+        key = ApiKey.objects.get()
+    operator.post(reverse("admin:tenants_apikey_changelist"), {"action": "revoke", "_selected_action": [str(key.pk)]})
+    assert apikeys.authenticate(alice.secret) is None
+
+
+def test_quotas_are_typed_in_units_that_people_use(operator: Client) -> None:
+    empty = {f"{name}-{part}": "0" for name in ("members", "api_keys") for part in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    quota = {
+        "quota-TOTAL_FORMS": "1",
+        "quota-INITIAL_FORMS": "0",
+        "quota-0-monthly_seconds": "90",
+        "quota-0-concurrent": "2",
+        "quota-0-upload_bytes": "1.5",
+        "quota-0-recording_seconds": "30",
+        "quota-0-stored_bytes": "2",
+    }
+    answer = operator.post(reverse("admin:tenants_tenant_add"), {"name": "New", "is_active": "on", **empty, **quota})
+    assert answer.status_code == 302, answer.content.decode()
+    made = Quota.objects.get(tenant__name="New")
+    assert (made.monthly_seconds, made.recording_seconds) == (5400, 1800)
+    assert (made.upload_bytes, made.stored_bytes) == (1_572_864, 2 * 1024**3)
+    page = operator.get(reverse("admin:tenants_tenant_change", args=[made.tenant_id])).content.decode()
+    assert 'value="90"' in page
+
+
+def test_an_operator_cancels_a_transcription(operator: Client, acme: Tenant) -> None:
+    waiting = transcription(acme, Status.QUEUED)
+    operator.post(
+        reverse("admin:transcription_transcription_changelist"),
+        {"action": "cancel", "_selected_action": [str(waiting.pk)]},
+    )
+    with scope.bound(acme.id):
+        assert Transcription.objects.get().status == Status.CANCELLED
+
+
+def test_people_are_added_by_e_mail(operator: Client) -> None:
+    password = "a long enough secret"
+    form = {"email": "new@acme.example", "usable_password": "true", "password1": password, "password2": password}
+    answer = operator.post(reverse("admin:tenants_user_add"), form)
+    assert answer.status_code == 302, answer.content.decode()
+    assert User.objects.get(email="new@acme.example").check_password(password)

@@ -1,0 +1,76 @@
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from django.http import Http404
+from django.utils import timezone
+
+from tenants import scope
+from tenants.access import Actor
+from tenants.models import Quota, Reservation
+from tests.conftest import Character
+from tests.transcription.characters import submit
+from transcription import library, storage, sweeper
+from transcription.library import UNDO_WINDOW
+from transcription.models import Recording, Status, Transcription
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
+
+
+@pytest.fixture
+def kept(alice: Character, fox: Path) -> Recording:
+    return submit(alice.actor, fox).recording
+
+
+def deleted_ago(row: Recording, ago: timedelta) -> None:
+    Recording.objects.filter(id=row.id).update(deleted_at=timezone.now() - ago)
+
+
+def test_deleting_stops_the_work_and_can_be_undone(alice: Character, kept: Recording) -> None:
+    library.delete(alice.actor, kept.id)
+    assert not library.recordings(alice.actor).exists()
+    assert Transcription.objects.get().status == Status.CANCELLED
+    assert Reservation.objects.get().state == Reservation.State.RELEASED
+    library.restore(alice.actor, kept.id)
+    assert library.recordings(alice.actor).get() == kept
+
+
+def test_what_was_restored_is_never_purged_and_what_is_too_old_not_restored(alice: Character, kept: Recording) -> None:
+    deleted_ago(kept, UNDO_WINDOW + timedelta(seconds=1))
+    assert library.purge_deleted() == 0
+    with pytest.raises(Http404):
+        library.restore(alice.actor, kept.id)
+    deleted_ago(kept, 2 * UNDO_WINDOW + timedelta(seconds=1))
+    assert library.purge_deleted() == 1
+    assert not storage.local_path(kept.storage_key).exists()
+    assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == 0
+
+
+def test_a_program_erases_for_good(alice: Character, kept: Recording) -> None:
+    library.erase(alice.actor, kept.id)
+    assert not Recording.objects.exists()
+    assert not storage.local_path(kept.storage_key).exists()
+
+
+@pytest.mark.parametrize("door", [library.recording, library.delete, library.erase])
+def test_mallory_finds_no_door(door: Callable[[Actor, UUID], object], kept: Recording, mallory: Character) -> None:
+    with scope.bound(mallory.tenant.id), pytest.raises(Http404):
+        door(mallory.actor, kept.id)
+
+
+def test_a_search_may_hold_anything(alice: Character, kept: Recording) -> None:
+    assert not library.recordings(alice.actor, search="\x00nothing").exists()
+    assert not library.recordings(alice.actor, status="\x00").exists()
+    assert library.recordings(alice.actor, search="FOX", status="queued").get() == kept
+
+
+def test_media_that_no_recording_names_is_swept(kept: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeper, "ORPHAN_AGE", timedelta(seconds=-1))
+    orphan = storage.local_path(kept.storage_key.replace(str(kept.id), "00000000-0000-0000-0000-000000000000"))
+    orphan.parent.mkdir(parents=True)
+    orphan.write_bytes(b"left behind")
+    assert sweeper.drop_orphaned_media() >= 1
+    assert not orphan.exists()
+    assert storage.local_path(kept.storage_key).exists()
