@@ -32,6 +32,9 @@ run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH))
 	@exec $(python) manage.py up --tied
 
 test: $(DEV) $(TORCH) $(SPEECH) weights
+	@echo "The domain on PostgreSQL ..."
+	@$(python) -m tests.postgres $(abspath $(python)) -m pytest -q tests/tenants tests/transcription tests/portal
+	@echo "Everything, on SQLite ..."
 	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m pytest $(ARGS)
 
 lint: $(DEV) $(TORCH) $(SPEECH)

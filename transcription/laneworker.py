@@ -94,6 +94,7 @@ def warm() -> None:
         import_module(name)
     get_channel_layer()
     media.find_ffmpeg()
+    media.without_network()
 
 
 def serve(number: int) -> None:

@@ -229,11 +229,11 @@ def _limits(cpu_seconds: float, writes: bool) -> list[str]:
     """A shell that limits itself and becomes the command: no code runs between fork and exec in our threads."""
     written = (COPY_BYTES if writes else REPORT_BYTES) // 512
     limits = f"ulimit -v {ADDRESS_SPACE_KIB}; ulimit -t {int(cpu_seconds)}; ulimit -f {written}; ulimit -n 32; "
-    return [*_without_network(), "/bin/sh", "-c", limits + 'ulimit -c 0; exec "$0" "$@"']
+    return [*without_network(), "/bin/sh", "-c", limits + 'ulimit -c 0; exec "$0" "$@"']
 
 
 @cache
-def _without_network() -> tuple[str, ...]:
+def without_network() -> tuple[str, ...]:
     """A prefix that takes the network away, where this system lets us."""
     prefix = ("unshare", "--user", "--net")
     try:

@@ -14,7 +14,9 @@ import django_rq
 from django.conf import settings
 from django.db import transaction
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from rq.serializers import JSONSerializer
 
 from transcription.models import Lane
@@ -30,7 +32,10 @@ FAILURE_TTL_SECONDS = 3600
 def doorbell() -> Redis:
     """A connection that gives up quickly: whoever rings must not wait for Redis."""
     return Redis.from_url(
-        settings.REDIS_URL, socket_timeout=REDIS_PATIENCE_SECONDS, socket_connect_timeout=REDIS_PATIENCE_SECONDS
+        settings.REDIS_URL,
+        socket_timeout=REDIS_PATIENCE_SECONDS,
+        socket_connect_timeout=REDIS_PATIENCE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
     )
 
 

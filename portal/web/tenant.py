@@ -5,15 +5,23 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from tenants import access
-from tenants.models import Member
+from tenants.models import Member, User
 
 
 def memberships(request: HttpRequest) -> list[Member]:
     """Where the signed-in person may work; nowhere for a stranger."""
     return access.memberships(request.user.pk) if request.user.is_authenticated else []
+
+
+@require_safe
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """Staff go to their recordings, an operator who is in no organisation to the admin."""
+    operates = isinstance(request.user, User) and request.user.is_staff and not memberships(request)
+    return redirect("admin:index" if operates else "web:recordings")
 
 
 @require_POST

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from django.urls import path
-from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from portal.web import keys, media, recordings, tenant, transcriptions, usage
 
 app_name = "web"
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="web:recordings"), name="home"),
+    path("", tenant.home, name="home"),
     path("recordings/", recordings.recordings, name="recordings"),
     path("recordings/rows/", recordings.rows, name="rows"),
     path("recordings/<uuid:recording_id>/", recordings.recording, name="recording"),

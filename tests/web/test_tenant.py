@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from django.test import Client
 
-from tenants.models import Member, Role
+from tenants.models import Member, Role, User
 from tests.conftest import Character
 from tests.web.conftest import Make
 
@@ -30,3 +31,9 @@ def test_nobody_switches_to_where_he_is_not_a_member(as_alice: Client, mallory: 
 
 def test_the_switch_is_shown_to_members_of_several_only(as_alice: Client) -> None:
     assert "Switch organisation" not in as_alice.get("/recordings/").content.decode()
+
+
+@pytest.mark.django_db
+def test_an_operator_without_an_organisation_is_led_to_the_admin(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("operator@example.com", "correct horse"))
+    assert client.get("/").headers["Location"] == "/admin/"
