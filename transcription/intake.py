@@ -7,6 +7,7 @@ import unicodedata
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +21,7 @@ from django.utils.translation import ngettext, pgettext
 from tenants import quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
-from transcription import media, progress, queue, storage
+from transcription import handover, media, progress, queue, storage
 from transcription.failures import reason_for_people
 from transcription.media import MediaError
 from transcription.models import Lane, Recording, Transcription
@@ -69,7 +70,7 @@ def accept(actor: Actor, upload: Received, options: TranscriptionOptions, source
         seconds = quota.billed_seconds(found.duration)
         quota.check(actor.tenant, seconds, upload.size)
         recording = _recording(actor, upload, found, source)
-        return _keep(actor, upload, recording, options, seconds)
+        return _keep(actor, upload, recording, options, seconds, found.pcm)
     except QuotaExceeded as exceeded:
         raise over_quota(exceeded) from exceeded
 
@@ -122,7 +123,7 @@ def _recording(actor: Actor, upload: Received, found: media.Probe, source: str) 
 
 
 def _keep(
-    actor: Actor, upload: Received, recording: Recording, options: TranscriptionOptions, seconds: int
+    actor: Actor, upload: Received, recording: Recording, options: TranscriptionOptions, seconds: int, pcm: bytes
 ) -> Transcription:
     """Stores first, then decides in one transaction; what was refused there is deleted.
 
@@ -134,13 +135,15 @@ def _keep(
         with transaction.atomic():
             quota.take_storage(actor.tenant, recording.bytes)
             recording.save(force_insert=True)
-            return _queue(actor, recording, options, seconds)
+            return _queue(actor, recording, options, seconds, pcm)
     except QuotaExceeded:
         storage.delete(recording.storage_key)
         raise
 
 
-def _queue(actor: Actor, recording: Recording, options: TranscriptionOptions, seconds: int) -> Transcription:
+def _queue(
+    actor: Actor, recording: Recording, options: TranscriptionOptions, seconds: int, pcm: bytes = b""
+) -> Transcription:
     """One short transaction's worth: the rows, the reservation, and the doorbell on commit."""
     row = Transcription(
         tenant=actor.tenant,
@@ -155,6 +158,8 @@ def _queue(actor: Actor, recording: Recording, options: TranscriptionOptions, se
     )
     quota.reserve(actor.tenant, row.id, seconds)
     row.save(force_insert=True)
+    if pcm and row.lane == Lane.INTERACTIVE:
+        transaction.on_commit(partial(handover.leave, row.id, pcm), robust=True)
     queue.ring_on_commit(row.lane)
     transaction.on_commit(lambda: progress.changed(row.tenant_id, recording.id, row.id), robust=True)
     return row

@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from django.db import close_old_connections, connections
 
 from tenants import quota, scope
 from tenants.quota import QuotaExceeded
-from transcription import lifecycle, media, progress, storage
+from transcription import handover, lifecycle, media, progress, storage
 from transcription.engine import types as engine_types
 from transcription.engine.client import EngineClient
 from transcription.engine.types import DecodeOptions, EngineError, WindowRejected, WindowResult
@@ -75,9 +76,8 @@ def transcribe(claim: Claim) -> None:
     saved, pieces = row.saved_seconds, list(row.segments.values_list("text", flat=True))
     lease, peaks, counter = Lease(claim), Peaks(), Counter(row, claim)
     engine = EngineClient(str(settings.ENGINE_SOCKET))
-    with storage.fetched(row.recording.storage_key, lease.progress) as path:
-        pcm = peaks.watch(counter.watch(media.decode(path, row.recording.format, counter.longest)))
-        windows = fast_windows(pcm, start=saved)
+    with sound_of(row, counter.longest, lease) as pcm:
+        windows = fast_windows(peaks.watch(counter.watch(pcm)), start=saved)
         for result in engine.decode(windows, decode_options(row), on_progress=lease.progress):
             segments = rows_of(row, result, first_index=len(pieces))
             pieces += [segment.text for segment in segments]
@@ -86,6 +86,16 @@ def transcribe(claim: Claim) -> None:
         _offer_playback(row.recording, lease.progress)
     lifecycle.complete(claim, "".join(pieces).strip(), counter.seconds, peaks.points())
     _offer_playback(row.recording)
+
+
+@contextmanager
+def sound_of(row: Transcription, longest: float, lease: Lease) -> Iterator[Iterator[bytes]]:
+    """16 kHz mono s16le PCM: what intake handed over, or decoded from the recording."""
+    if pcm := handover.take(row.id):
+        yield iter([pcm])
+        return
+    with storage.fetched(row.recording.storage_key, lease.progress) as path:
+        yield media.decode(path, row.recording.format, longest)
 
 
 class Lease:

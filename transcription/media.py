@@ -15,7 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import IO
@@ -58,11 +58,15 @@ class DecoderDied(Exception):
 
 @dataclass(frozen=True)
 class Probe:
-    """What a file proved to be. `duration` in seconds, as far as a header or the probe's patience tell."""
+    """What a file proved to be. `duration` in seconds, as far as a header or the probe's patience tell.
+
+    `pcm` is the whole sound as `decode` gives it where the probe came to the end of it, else empty.
+    """
 
     format: str
     codec: str
     duration: float
+    pcm: bytes = field(default=b"", repr=False)
 
     @property
     def is_playable(self) -> bool:
@@ -88,7 +92,8 @@ def probe(path: Path, longest: float, budget: float) -> Probe:
     past either, or after PROBE_WALL_SECONDS: then `duration` is a lower bound. Raises MediaError; too_long where
     the audio is longer than `longest`.
     """
-    seconds, report = _decode_some(path, PROBE_SECONDS)
+    pcm = bytearray()
+    seconds, report = _decode_some(path, PROBE_SECONDS, pcm)
     container, codec = INPUT.search(report), AUDIO.search(report)
     if container is None:
         raise MediaError("not_media", _last_line(report))
@@ -104,7 +109,7 @@ def probe(path: Path, longest: float, budget: float) -> Probe:
         raise MediaError("too_short")
     if duration > longest:
         raise MediaError("too_long")
-    return Probe(container[1], codec[1], duration)
+    return Probe(container[1], codec[1], duration, bytes(pcm) if seconds < PROBE_SECONDS - 1 else b"")
 
 
 def decode(path: Path, container: str, longest: float) -> Iterator[bytes]:
@@ -152,8 +157,11 @@ def _must_have_ended(process: subprocess.Popen[bytes]) -> None:
         raise DecoderDied(f"ffmpeg was ended by signal {-process.returncode}.")
 
 
-def _decode_some(path: Path, seconds: float) -> tuple[float, str]:
-    """Decoded seconds, at most the wanted ones and what PROBE_WALL_SECONDS allow, and what ffmpeg said."""
+def _decode_some(path: Path, seconds: float, pcm: bytearray | None = None) -> tuple[float, str]:
+    """Decoded seconds, at most the wanted ones and what PROBE_WALL_SECONDS allow, and what ffmpeg said.
+
+    `pcm` is filled with the sound itself, unless ffmpeg was killed.
+    """
     total = 0
     with PROBES_AT_ONCE, tempfile.TemporaryFile() as errors:
         output = ["-t", str(seconds), *_pcm_output()]
@@ -161,6 +169,10 @@ def _decode_some(path: Path, seconds: float) -> tuple[float, str]:
             assert process.stdout is not None
             while chunk := process.stdout.read(CHUNK_BYTES):
                 total += len(chunk)
+                if pcm is not None:
+                    pcm += chunk
+            if process.wait() < 0 and pcm is not None:
+                pcm.clear()
         errors.seek(0)
         return total / BYTES_PER_SECOND, errors.read(REPORT_BYTES).decode("utf-8", "replace")
 

@@ -2,11 +2,12 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from pytest_django.fixtures import DjangoCaptureOnCommitCallbacks
 
 from tenants.models import Quota, Reservation, UsageMonth
 from tests.conftest import Character, MakeMedia
 from tests.transcription.characters import arrive, submit
-from transcription import intake, storage
+from transcription import handover, intake, media, storage
 from transcription.intake import Refused
 from transcription.models import Lane, Recording, Status, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
@@ -118,3 +119,21 @@ def test_a_kept_recording_is_transcribed_again(alice: Character, fox: Path) -> N
     assert Transcription.objects.count() == 2
     assert second.recording.latest == second
     assert arrive(fox).size == first.recording.bytes
+
+
+def test_a_short_clip_is_handed_over_decoded_and_only_once(
+    alice: Character, fox: Path, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        row = submit(alice.actor, fox, lane=Lane.INTERACTIVE)
+    decoded = b"".join(media.decode(fox, row.recording.format, 60))
+    assert handover.take(row.id) == decoded
+    assert handover.take(row.id) is None
+
+
+def test_what_nobody_waits_for_is_not_handed_over(
+    alice: Character, fox: Path, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        row = submit(alice.actor, fox)
+    assert handover.take(row.id) is None

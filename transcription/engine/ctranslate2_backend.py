@@ -118,12 +118,17 @@ class Ctranslate2Backend:
         )
 
     def _encoded(self, loaded: _Loaded, batch: Sequence[Work]) -> ctranslate2.StorageView:
-        """The encoder's output for a batch, run only for the windows that lack it."""
+        """The encoder's output for a batch, run only for the windows that lack it.
+
+        On a CPU one window at a time: the attention of several doesn't fit its caches, which costs a sixth.
+        """
         missing = [work for work in batch if work.encoding is None]
-        if missing:
-            mels = np.stack([_log_mel(loaded.features, work) for work in missing])
+        step = 1 if self.device == "cpu" else len(batch)
+        for at in range(0, len(missing), step):
+            part = missing[at : at + step]
+            mels = np.stack([_log_mel(loaded.features, work) for work in part])
             output = loaded.model.encode(ctranslate2.StorageView.from_array(mels), to_cpu=True)
-            for work, encoding in zip(missing, np.array(output), strict=True):
+            for work, encoding in zip(part, np.array(output), strict=True):
                 work.encoding = encoding
         encodings = [work.encoding for work in batch if isinstance(work.encoding, np.ndarray)]
         return ctranslate2.StorageView.from_array(np.stack(encodings))
