@@ -1,11 +1,13 @@
 """The whole service against its own engine: `python -m benchmarks.service`.
 
-Starts the product as `make run` does, then sends the same work, in turn, through POST /v1/audio/transcriptions
-and straight to the engine's socket. Prints what the service costs on top.
+Starts the product as `make run` does, then sends the same work, in turn, through POST /v1/audio/transcriptions,
+straight to the engine's socket, and to faster-whisper's own `transcribe` with its defaults in this process: what a
+server built on it, such as speaches, needs at the least. Prints what the service costs on top.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,18 +17,20 @@ from pathlib import Path
 import httpx
 import jiwer
 import psutil
+from faster_whisper import WhisperModel
 
-from benchmarks.speech import Clip, clips, long_recording, pcm
+from benchmarks.speech import ROOT, Clip, clips, long_recording, pcm
 from benchmarks.table import machine, print_table, spread
 from tests.stack import Stack, start, stop
 from transcription.engine.client import EngineClient
 from transcription.engine.types import DecodeOptions
 from transcription.engine.windows import fast_windows
 
-ROUNDS = 9
+ROUNDS = 11
 THROUGHPUT_ROUNDS = 3
 AT_ONCE = 8
 UPLOAD_MIB = 500
+WEIGHTS = Path(os.environ.get("WHISPER_WEIGHTS") or ROOT / "var" / "models") / "ctranslate2" / "base"
 NORMAL = jiwer.Compose(
     [jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip(),
      jiwer.ReduceToListOfListOfWords()]
@@ -34,11 +38,12 @@ NORMAL = jiwer.Compose(
 
 
 class Service:
-    """Both ways to the same engine."""
+    """Both ways to the same engine, and the peer on the same weights."""
 
     def __init__(self, stack: Stack) -> None:
         self._client = httpx.Client(base_url=stack.url, headers=stack.bearer, timeout=600)
         self._engine = EngineClient(str(stack.data / "run" / "engine.sock"))
+        self._peer = WhisperModel(str(WEIGHTS), device="cpu", compute_type="int8")
 
     def post(self, clip: Clip) -> str:
         with clip.path.open("rb") as file:
@@ -53,6 +58,10 @@ class Service:
         results = self._engine.decode(windows, DecodeOptions(model="base", language="en", lane="interactive"))
         return "".join(segment.text for result in results for segment in result.segments).strip()
 
+    def peer(self, clip: Clip) -> str:
+        segments, _about = self._peer.transcribe(str(clip.path), language="en")
+        return "".join(segment.text for segment in segments).strip()
+
 
 def timed(work: Callable[[], object]) -> float:
     begin = time.perf_counter()
@@ -63,34 +72,39 @@ def timed(work: Callable[[], object]) -> float:
 def measure_clip(service: Service, clip: Clip) -> None:
     samples = pcm(clip.path)
     service.post(clip)
-    pairs = [(timed(lambda: service.post(clip)), timed(lambda: service.decode(samples))) for _ in range(ROUNDS)]
-    through, alone = [a for a, _ in pairs], [b for _, b in pairs]
-    cost = [1000 * (a - b) for a, b in pairs]
+    through, alone, peer = [], [], []
+    for _ in range(ROUNDS):
+        through.append(timed(lambda: service.post(clip)))
+        alone.append(timed(lambda: service.decode(samples)))
+        peer.append(timed(lambda: service.peer(clip)))
+    cost = [1000 * (a - b) for a, b in zip(through, alone, strict=True)]
     print_table(
         f"One clip of {clip.seconds:.1f} s, {ROUNDS} rounds, median (least–most)",
-        ["service", "engine alone", "the service costs"],
-        [[spread(through), spread(alone), spread(cost, "ms", 0)]],
+        ["service", "engine alone", "the service costs", "faster-whisper in process"],
+        [[spread(through), spread(alone), spread(cost, "ms", 0), spread(peer)]],
     )
 
 
 def measure_eight(service: Service, chosen: list[Clip]) -> None:
     seconds = sum(clip.seconds for clip in chosen)
     samples = [pcm(clip.path) for clip in chosen]
-    through, alone = [], []
+    through, alone, peer = [], [], []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for _ in range(THROUGHPUT_ROUNDS):
             through.append(seconds / timed(lambda: list(pool.map(service.post, chosen))))
             alone.append(seconds / timed(lambda: list(pool.map(service.decode, samples))))
-    _print_speeds(f"{len(chosen)} clips at once, {seconds:.0f} s of audio", through, alone)
+            peer.append(seconds / timed(lambda: list(pool.map(service.peer, chosen))))
+    _print_speeds(f"{len(chosen)} clips at once, {seconds:.0f} s of audio", through, alone, peer)
 
 
 def measure_long(service: Service, clip: Clip) -> None:
     samples = pcm(clip.path)
-    through, alone = [], []
+    through, alone, peer = [], [], []
     for _ in range(THROUGHPUT_ROUNDS):
         through.append(clip.seconds / timed(lambda: service.post(clip)))
         alone.append(clip.seconds / timed(lambda: service.decode(samples)))
-    _print_speeds(f"One recording of {clip.seconds:.0f} s", through, alone)
+        peer.append(clip.seconds / timed(lambda: service.peer(clip)))
+    _print_speeds(f"One recording of {clip.seconds:.0f} s", through, alone, peer)
 
 
 def measure_accuracy(service: Service, spoken: list[Clip]) -> None:
@@ -157,12 +171,18 @@ def _kind(process: psutil.Process) -> str:
     return line[:40]
 
 
-def _print_speeds(title: str, through: list[float], alone: list[float]) -> None:
+def _print_speeds(title: str, through: list[float], alone: list[float], peer: list[float]) -> None:
     share = [a / b for a, b in zip(through, alone, strict=True)]
     print_table(
         f"{title}, {THROUGHPUT_ROUNDS} rounds, median (least–most)",
-        ["service", "engine alone", "service / engine"],
-        [[spread(through, "× real time", 1), spread(alone, "× real time", 1), spread(share, "", 2)]],
+        ["service", "engine alone", "service / engine", "faster-whisper in process"],
+        [
+            [
+                *(spread(speeds, "× real time", 1) for speeds in (through, alone)),
+                spread(share, "", 2),
+                spread(peer, "× real time", 1),
+            ]
+        ],
     )
 
 
