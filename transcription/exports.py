@@ -87,10 +87,6 @@ def segment_fields(segment: Segment) -> dict[str, Any]:
     }
 
 
-def words(segments: Iterable[Segment]) -> list[dict[str, Any]]:
-    return [{"word": w["word"].strip(), "start": w["start"], "end": w["end"]} for s in segments for w in s.words]
-
-
 def clock(seconds: float, separator: str) -> str:
     """`01:02:03.456` with the given character before the milliseconds."""
     milliseconds = round(max(0.0, seconds) * 1000)

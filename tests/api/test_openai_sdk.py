@@ -107,6 +107,14 @@ def test_a_parameter_that_makes_no_sense(sdk: openai.OpenAI, fox: Path, field: s
     assert (error.value.param or "").removesuffix("[]") == field
 
 
+def test_word_timestamps_are_refused_before_any_work(sdk: openai.OpenAI, fox: Path) -> None:
+    with pytest.raises(openai.BadRequestError) as error:
+        sdk.audio.transcriptions.create(
+            model="whisper-1", file=fox, response_format="verbose_json", timestamp_granularities=["word"]
+        )
+    assert error.value.code == "unsupported_value"
+
+
 def test_every_error_has_its_four_keys_and_a_request_id(http: httpx.Client) -> None:
     for answer in (
         http.get("/v1/audio/transcriptions"),

@@ -24,7 +24,7 @@ def response_of(row: Transcription, parameters: Parameters) -> HttpResponseBase:
         case "vtt":
             return HttpResponse(exports.webvtt(segments), content_type="text/vtt; charset=utf-8")
         case "verbose_json":
-            return JsonResponse(_verbose(row, parameters))
+            return JsonResponse(exports.verbose(row, segments) | {"usage": usage(row)})
     return JsonResponse({"text": row.text, "usage": usage(row)})
 
 
@@ -42,16 +42,6 @@ def done(row: Transcription) -> bytes:
 
 def failed(body: dict[str, Any]) -> bytes:
     return _event(body)
-
-
-def _verbose(row: Transcription, parameters: Parameters) -> dict[str, Any]:
-    segments = list(row.segments.all())
-    body = exports.verbose(row, segments) | {"usage": usage(row)}
-    if "word" in parameters.granularities:
-        body["words"] = exports.words(segments)
-    if "segment" not in parameters.granularities:
-        del body["segments"]
-    return body
 
 
 def _event(content: dict[str, Any]) -> bytes:
