@@ -116,8 +116,11 @@ def test_a_killed_engine_costs_nothing(own: Stack, http: httpx.Client, minutes: 
 
 def test_without_redis_uploads_are_accepted_and_done(own: Stack, http: httpx.Client, fox: Path) -> None:
     valkey = next(p for p in psutil.Process(own.process.pid).children() if "valkey" in p.name() or "redis" in p.name())
+    valkey.suspend()  # it hangs, so that its supervisor does not start another one
+    made = create(http, fox)["id"]
+    assert http.get(f"/api/v1/recordings/{made}").json()["transcription"]["status"] == "queued"
     valkey.kill()
-    assert completed(http, create(http, fox)["id"])["transcription"]["status"] == "completed"
+    assert completed(http, made)["transcription"]["status"] == "completed"
 
 
 def test_an_upload_over_the_size_limit_is_refused_while_it_streams(own: Stack) -> None:

@@ -82,10 +82,11 @@ def transcribe(claim: Claim) -> None:
             segments = rows_of(row, result, first_index=len(pieces))
             pieces += [segment.text for segment in segments]
             _save(claim, row, segments, result)
-    if _somebody_watches(row.recording):
+    if watched := _somebody_watches(row.recording):
         _offer_playback(row.recording, lease.progress)
     lifecycle.complete(claim, "".join(pieces).strip(), counter.seconds, peaks.points())
-    _offer_playback(row.recording)
+    if not watched:
+        _offer_playback(row.recording)
 
 
 @contextmanager

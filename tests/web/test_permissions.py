@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from portal.web import urls
+from tenants import scope
 from tenants.models import Role, Tenant
 from tests.conftest import Character, join
 from tests.web.conftest import Make
+from transcription import storage
+from transcription.models import Recording
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 EVERYBODY = {Role.OWNER: 200, Role.ADMIN: 200, Role.EDITOR: 200, Role.VIEWER: 200}
@@ -30,7 +37,44 @@ TABLE = [
     ("POST", "/keys/", MANAGERS),
     ("POST", "/keys/{unknown}/revoke/", MANAGERS_302),
 ]
+# Pages with a test of their own, since a bare row is not enough to ask them for.
+ELSEWHERE = {
+    "/": "test_tenant.py",
+    "/tenant/": "test_tenant.py",
+    "/language/": "nobody's data",
+    "/recordings/{recording}/media": "test_story.py; strangers: test_media_has_the_same_door",
+    "/recordings/{recording}/peaks.json": "test_story.py; strangers: test_media_has_the_same_door",
+    "/recordings/{recording}/restore/": "test_library.py; strangers: test_media_has_the_same_door",
+}
 CASES = [(method, url, role, status) for method, url, roles in TABLE for role, status in roles.items()]
+
+
+def test_every_page_is_in_the_table() -> None:
+    names = {"recording_id": "{recording}", "transcription_id": "{transcription}", "key_id": "{unknown}"}
+    pages = {
+        re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
+        for pattern in urls.urlpatterns
+    }
+    assert pages == {url for _method, url, _roles in TABLE} | set(ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    ("method", "page"), [("GET", "media"), ("HEAD", "media"), ("GET", "peaks.json"), ("POST", "restore/")]
+)
+def test_media_has_the_same_door(
+    method: str, page: str, acme: Tenant, mallory: Character, make: Make, client: Client
+) -> None:
+    row = make(acme)
+    with scope.bound(acme.id):
+        Recording.objects.update(peaks=[1, 2, 3], deleted_at=timezone.now() if page == "restore/" else None)
+    sound = storage.local_path(row.recording.storage_key)
+    sound.parent.mkdir(parents=True, exist_ok=True)
+    sound.write_bytes(b"sound")
+    address = f"/recordings/{row.recording_id}/{page}"
+    client.force_login(mallory.user)
+    assert client.generic(method, address).status_code == 404
+    client.force_login(join(acme, "somebody@acme.example", Role.OWNER).user)
+    assert client.generic(method, address).status_code in (200, 302)
 
 
 @pytest.mark.parametrize(("method", "url", "role", "status"), CASES)
