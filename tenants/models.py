@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -57,6 +58,12 @@ class Tenant(models.Model):
     name = models.CharField(_("name"), max_length=200)
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    audio_retention_days = models.PositiveIntegerField(
+        _("days that audio is kept"), null=True, blank=True, help_text=_("Counted from the upload; empty keeps it.")
+    )
+    text_retention_days = models.PositiveIntegerField(
+        _("days that text is kept"), null=True, blank=True, help_text=_("Counted from its completion; empty keeps it.")
+    )
 
     class Meta:
         verbose_name = _("tenant")
@@ -76,6 +83,15 @@ class Quota(models.Model):
     upload_bytes = models.PositiveBigIntegerField(_("largest upload in bytes"))
     recording_seconds = models.PositiveIntegerField(_("longest recording in seconds"))
     stored_bytes = models.PositiveBigIntegerField(_("stored bytes"))
+    requests_per_minute = models.PositiveIntegerField(
+        _("API requests a minute"), default=600, validators=[MinValueValidator(1)]
+    )
+    share = models.PositiveSmallIntegerField(
+        _("share"),
+        default=1,
+        validators=[MinValueValidator(1)],
+        help_text=_("Weight in the fair order: a tenant with 2 is given twice the audio seconds of one with 1."),
+    )
     stored_bytes_used = models.PositiveBigIntegerField(_("stored bytes in use"), default=0, editable=False)
 
     class Meta:
@@ -180,6 +196,10 @@ class Reservation(models.Model):
     month = models.ForeignKey(UsageMonth, models.CASCADE, related_name="reservations")
     transcription_id = models.UUIDField(unique=True)
     seconds = models.PositiveBigIntegerField(_("seconds"))
+    user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("member"))
+    api_key = models.ForeignKey(
+        ApiKey, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("API key")
+    )
     state = models.CharField(max_length=10, choices=State.choices, default=State.HELD)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -205,6 +225,10 @@ class LedgerEntry(models.Model):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     seconds = models.PositiveBigIntegerField(_("audio seconds"))
     description = models.CharField(_("description"), max_length=255)
+    user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("member"))
+    api_key = models.ForeignKey(
+        ApiKey, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("API key")
+    )
     created_at = models.DateTimeField(_("time"), default=timezone.now, editable=False)
 
     objects = TenantManager()
@@ -220,3 +244,63 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.seconds} s"
+
+
+class RequestBudget(models.Model):
+    """A tenant's requests a minute, as a leaky bucket. Changed only by tenants.requests."""
+
+    tenant = models.OneToOneField(Tenant, models.CASCADE, primary_key=True, related_name="request_budget")
+    empty_at = models.FloatField(default=0.0, help_text="When the bucket has run dry, in seconds of Unix time.")
+
+    class Meta:
+        verbose_name = _("request budget")
+
+    def __str__(self) -> str:
+        return str(self.tenant_id)
+
+
+class Notice(models.Model):
+    """Told once to a tenant's owners: so much of a limit is gone. Unique by limit, month and percentage."""
+
+    class Limit(models.TextChoices):
+        MONTHLY_SECONDS = "monthly_seconds", _("audio minutes a month")
+        STORED_BYTES = "stored_bytes", _("storage")
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="notices", verbose_name=_("tenant"))
+    limit = models.CharField(_("limit"), max_length=20, choices=Limit.choices)
+    percent = models.PositiveSmallIntegerField(_("percent"))
+    month = models.DateField(_("month"), help_text=_("Its first day."))
+    created_at = models.DateTimeField(_("time"), default=timezone.now, editable=False)
+    emailed_at = models.DateTimeField(_("e-mailed"), null=True, blank=True, editable=False)
+    dismissed_at = models.DateTimeField(_("dismissed"), null=True, blank=True, editable=False)
+
+    objects = TenantManager()
+
+    class Meta:
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
+        ordering = ("-created_at", "-percent")
+        constraints = (
+            models.UniqueConstraint(fields=["tenant", "limit", "month", "percent"], name="one_notice_per_threshold"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.percent} % {self.get_limit_display()}"
+
+
+class AccountCheck(models.Model):
+    """What the nightly comparison of ledgers, reservations and balances found. One row a day."""
+
+    day = models.DateField(_("day"), unique=True)
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    tenants_checked = models.PositiveIntegerField(_("tenants checked"), default=0)
+    discrepancies = models.JSONField(_("discrepancies"), default=list)
+
+    class Meta:
+        verbose_name = _("account check")
+        verbose_name_plural = _("account checks")
+        ordering = ("-day",)
+
+    def __str__(self) -> str:
+        return f"{self.day}"

@@ -17,7 +17,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from tenants import scope
-from tenants.models import LedgerEntry, Quota, Reservation, Tenant, UsageMonth
+from tenants.models import ApiKey, LedgerEntry, Quota, Reservation, Tenant, UsageMonth, User
 
 
 @dataclass(eq=False)
@@ -88,11 +88,18 @@ def check(tenant: Tenant, seconds: int, size: int) -> None:
         raise QuotaExceeded("stored_bytes", size, now.left_bytes, now.quota.stored_bytes)
 
 
-def reserve(tenant: Tenant, transcription_id: UUID, seconds: int) -> Reservation:
-    """Holds `seconds` from this month. Call inside the accepting transaction. Raises QuotaExceeded."""
+def reserve(
+    tenant: Tenant, transcription_id: UUID, seconds: int, user: User | None = None, key: ApiKey | None = None
+) -> Reservation:
+    """Holds `seconds` from this month on behalf of a member or a key.
+
+    Call inside the accepting transaction. Raises QuotaExceeded.
+    """
     usage, _created = UsageMonth.objects.get_or_create(tenant=tenant, month=this_month())
     _hold(tenant, usage, seconds)
-    return Reservation.objects.create(tenant=tenant, month=usage, transcription_id=transcription_id, seconds=seconds)
+    return Reservation.objects.create(
+        tenant=tenant, month=usage, transcription_id=transcription_id, seconds=seconds, user=user, api_key=key
+    )
 
 
 def extend(transcription_id: UUID, seconds: int) -> None:
@@ -124,6 +131,8 @@ def settle(transcription_id: UUID, seconds: int, description: str) -> bool:
             kind=LedgerEntry.Kind.CHARGE,
             seconds=seconds,
             description=description[:255],
+            user_id=held.user_id,
+            api_key_id=held.api_key_id,
         )
         UsageMonth.objects.filter(pk=held.month_id).update(
             reserved_seconds=F("reserved_seconds") - held.seconds, used_seconds=F("used_seconds") + seconds

@@ -26,6 +26,7 @@ class Engine(models.Model):
     backend = models.CharField(_("backend"), max_length=40, blank=True)
     device = models.CharField(_("device"), max_length=120, blank=True)
     models_loaded = models.JSONField(_("models"), default=list)
+    model_versions = models.JSONField(_("model versions"), default=dict, help_text="By model name.")
     ready = models.BooleanField(_("ready"), default=False)
     problem = models.TextField(_("problem"), blank=True)
     memory_used_mib = models.FloatField(_("memory in use, MiB"), default=0.0)

@@ -21,7 +21,7 @@ from django.utils.translation import ngettext, pgettext
 from tenants import quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
-from transcription import handover, media, progress, queue, storage
+from transcription import fairness, handover, media, progress, queue, storage
 from transcription.failures import reason_for_people
 from transcription.media import MediaError
 from transcription.models import Lane, Recording, Transcription
@@ -133,6 +133,7 @@ def _keep(
     storage.keep(upload.path, recording.storage_key)
     try:
         with transaction.atomic():
+            fairness.lock(actor.tenant.id)
             quota.take_storage(actor.tenant, recording.bytes)
             recording.save(force_insert=True)
             return _queue(actor, recording, options, seconds, pcm)
@@ -145,6 +146,7 @@ def _queue(
     actor: Actor, recording: Recording, options: TranscriptionOptions, seconds: int, pcm: bytes = b""
 ) -> Transcription:
     """One short transaction's worth: the rows, the reservation, and the doorbell on commit."""
+    turn = fairness.lock(actor.tenant.id)
     row = Transcription(
         tenant=actor.tenant,
         recording=recording,
@@ -155,9 +157,11 @@ def _queue(
         temperature=options.temperature,
         word_timestamps=options.word_timestamps,
         lane=_lane(options.lane, recording.duration_seconds),
+        audio_seconds=recording.duration_seconds,
     )
-    quota.reserve(actor.tenant, row.id, seconds)
+    quota.reserve(actor.tenant, row.id, seconds, actor.user, actor.key)
     row.save(force_insert=True)
+    fairness.enter(turn, row)
     if pcm and row.lane == Lane.INTERACTIVE:
         transaction.on_commit(partial(handover.leave, row.id, pcm), robust=True)
     queue.ring_on_commit(row.lane)

@@ -31,6 +31,9 @@ class Recording(models.Model):
     api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, verbose_name=_("API key"))
     created_at = models.DateTimeField(_("uploaded"), default=timezone.now, editable=False)
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+    audio_deleted_at = models.DateTimeField(
+        _("audio deleted"), null=True, blank=True, editable=False, help_text=_("By the tenant's retention.")
+    )
 
     storage_key = models.CharField(max_length=255, editable=False)
     playback_key = models.CharField(max_length=255, blank=True, editable=False)
@@ -109,6 +112,11 @@ class Transcription(models.Model):
     )
     word_timestamps = models.BooleanField(_("word timestamps"), default=False)
     lane = models.PositiveSmallIntegerField(_("lane"), choices=Lane.choices, default=Lane.STANDARD)
+    audio_seconds = models.FloatField(default=0.0, editable=False, help_text="Its weight in the fair order.")
+    fingerprint = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="SHA-256 of the content and the options."
+    )
+    someone_waits = models.BooleanField(default=False, editable=False, help_text="A synchronous request asked for it.")
 
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.QUEUED)
     fence = models.PositiveIntegerField(default=0, editable=False)
@@ -126,6 +134,13 @@ class Transcription(models.Model):
     sequence = models.PositiveIntegerField(default=0, editable=False, help_text="Number of the last event.")
     detected_language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
     text = models.TextField(_("text"), blank=True, editable=False)
+    model_version = models.CharField(_("model version"), max_length=120, blank=True, editable=False)
+    reused_from = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, editable=False, related_name="+", verbose_name=_("reused from")
+    )
+    text_deleted_at = models.DateTimeField(
+        _("text deleted"), null=True, blank=True, editable=False, help_text=_("By the tenant's retention.")
+    )
 
     objects = TenantManager()
 
@@ -134,7 +149,12 @@ class Transcription(models.Model):
         verbose_name_plural = _("transcriptions")
         ordering = ("-created_at",)
         indexes = (
-            models.Index(fields=["lane", "created_at"], condition=Q(status="queued"), name="transcriptions_due"),
+            models.Index(
+                fields=["tenant", "lane", "created_at", "id"],
+                condition=Q(status="queued"),
+                name="transcriptions_waiting",
+            ),
+            models.Index(fields=["tenant", "fingerprint"], name="transcriptions_by_content"),
             models.Index(fields=["lease_until"], condition=Q(status="running"), name="transcriptions_leased"),
             models.Index(fields=["tenant", "status"], name="transcriptions_by_status"),
             models.Index(fields=["finished_at"], condition=Q(status="completed"), name="transcriptions_finished"),
@@ -162,7 +182,8 @@ class Attempt(models.Model):
         RUNNING = "running", _("Running")
         COMPLETED = "completed", _("Done")
         FAILED = "failed", _("Failed")
-        LOST = "lost", _("Lease expired")
+        LOST = "lost", _("Worker died")
+        ABANDONED = "abandoned", _("Machine went away")
         HANDED_BACK = "handed_back", _("Handed back")
         CANCELLED = "cancelled", _("Cancelled")
 
@@ -214,6 +235,60 @@ class Segment(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Turn(models.Model):
+    """Where a tenant stands in the fair order. Changed only by transcription.fairness, which says how.
+
+    Whoever changes what a tenant has waiting locks this row first, before any other.
+    """
+
+    tenant = models.OneToOneField(Tenant, models.CASCADE, primary_key=True, related_name="turn")
+    virtual_time = models.FloatField(default=0.0, help_text="Audio seconds over share, given to the tenant so far.")
+    last_start = models.FloatField(default=0.0, db_index=True, help_text="virtual_time when its last claim began.")
+
+    class Meta:
+        verbose_name = _("turn")
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.virtual_time:g}"
+
+
+class Line(models.Model):
+    """What a tenant has waiting in one lane. Changed only by transcription.fairness, with the tenant's turn locked."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="lines")
+    lane = models.PositiveSmallIntegerField(choices=Lane.choices)
+    waiting = models.PositiveIntegerField(default=0)
+    waiting_seconds = models.FloatField(default=0.0)
+    due_at = models.DateTimeField(null=True, blank=True, help_text="Nothing in it is due earlier.")
+
+    class Meta:
+        verbose_name = _("line")
+        constraints = (models.UniqueConstraint(fields=["tenant", "lane"], name="one_line_per_lane"),)
+        indexes = (models.Index(fields=["lane", "due_at"], condition=Q(waiting__gt=0), name="lines_with_work"),)
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.get_lane_display()}: {self.waiting}"
+
+
+class IdempotencyKey(models.Model):
+    """A caller's name for one request, so that sending it again creates nothing. Kept for a day."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    request_sha256 = models.CharField(max_length=64)
+    transcription = models.ForeignKey(Transcription, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    objects = TenantManager()
+
+    class Meta:
+        verbose_name = _("idempotency key")
+        constraints = (models.UniqueConstraint(fields=["tenant", "key"], name="one_request_per_idempotency_key"),)
+
+    def __str__(self) -> str:
+        return self.key
 
 
 from transcription.fleet import Engine  # noqa: E402, F401 - Django finds models here

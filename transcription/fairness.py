@@ -1,0 +1,164 @@
+"""Who is served next: weighted fair order between tenants, by audio seconds.
+
+Start-time fair queueing (Goyal, Vin, Cheng 1996). A tenant's virtual time is the audio seconds it was given, over
+its share. Each claim takes the tenant whose virtual time is lowest and adds the claimed seconds to it:
+
+    start = max(own virtual time, system virtual time - CREDIT_SECONDS)
+    own virtual time = start + seconds * COST[lane] / share
+
+The system's virtual time is the latest start of anybody. A tenant that was away comes back at the system's virtual
+time, so that idling saves nothing up; one held back by its cap on transcriptions at once may catch up by
+CREDIT_SECONDS at most. Within a tenant the lane counts, then who came first.
+
+A tenant's `Turn` row is the lock for all of this, taken before any other row's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Case, Count, F, FloatField, Max, Min, QuerySet, Sum, Value, When
+from django.db.models.functions import Greatest, Least
+
+from tenants import scope
+from tenants.models import Quota
+from transcription.models import Lane, Line, Status, Transcription, Turn
+
+CREDIT_SECONDS = 3600.0
+COST = {Lane.INTERACTIVE: 1.0, Lane.STANDARD: 1.0, Lane.BULK: 4.0}
+INTERACTIVE_ONLY_SHARE = 4
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A tenant's place in the order, with what it has waiting in one lane."""
+
+    tenant_id: UUID
+    lane: int
+    virtual_time: float
+    share: int
+    count: int
+    seconds: float
+
+
+def lanes_of(worker: int, workers: int) -> list[int]:
+    """Which lanes one of `workers` serves: every fourth, and at least one, keeps room for people who wait."""
+    keeps_room = worker < max(1, workers // INTERACTIVE_ONLY_SHARE) and workers > 1
+    return [Lane.INTERACTIVE] if keeps_room else list(Lane.values)
+
+
+def lock(tenant_id: UUID) -> Turn:
+    """The tenant's turn, locked until the end of the transaction. Call before locking anything else."""
+    found = Turn.objects.select_for_update().filter(tenant_id=tenant_id).first()
+    if found is None:
+        Turn.objects.bulk_create([Turn(tenant_id=tenant_id)], ignore_conflicts=True)
+        Line.objects.bulk_create([Line(tenant_id=tenant_id, lane=lane) for lane in Lane.values], ignore_conflicts=True)
+        found = Turn.objects.select_for_update().get(tenant_id=tenant_id)
+    return found
+
+
+def enter(turn: Turn, row: Transcription) -> None:
+    """A transcription waits from now on. Its tenant's turn is locked."""
+    if not Line.objects.filter(tenant_id=turn.tenant_id, waiting__gt=0).exists():
+        _catch_up(turn)
+    _line(row).filter(due_at=None).update(due_at=row.not_before)
+    _line(row).update(
+        waiting=F("waiting") + 1,
+        waiting_seconds=F("waiting_seconds") + left_seconds(row),
+        due_at=Least(F("due_at"), row.not_before),
+    )
+
+
+def leave(turn: Turn, row: Transcription) -> None:
+    """A transcription waits no longer: it was claimed or cancelled. Its tenant's turn is locked."""
+    assert turn.tenant_id == row.tenant_id
+    _line(row).update(
+        waiting=Greatest(F("waiting") - 1, 0),
+        waiting_seconds=Greatest(F("waiting_seconds") - left_seconds(row), 0.0),
+    )
+
+
+def serve(turn: Turn, row: Transcription) -> None:
+    """Charges the tenant's virtual time for a claim. Its turn is locked."""
+    share = Quota.objects.values_list("share", flat=True).get(tenant_id=turn.tenant_id)
+    turn.last_start = max(turn.virtual_time, system_time() - CREDIT_SECONDS)
+    turn.virtual_time = turn.last_start + left_seconds(row) * COST[Lane(row.lane)] / share
+    turn.save(update_fields=["last_start", "virtual_time"])
+
+
+def left_seconds(row: Transcription) -> float:
+    """Audio seconds of a transcription that are still to be done."""
+    return max(0.0, row.audio_seconds - row.saved_seconds)
+
+
+def system_time() -> float:
+    return Turn.objects.aggregate(latest=Max("last_start"))["latest"] or 0.0
+
+
+def in_order(now: datetime, lanes: Sequence[int], except_tenants: Sequence[UUID]) -> QuerySet[Line]:
+    """Lines that may have something due, the fairest first."""
+    due = Line.objects.filter(lane__in=lanes, waiting__gt=0, due_at__lte=now, tenant__is_active=True)
+    return due.exclude(tenant_id__in=except_tenants).order_by("tenant__turn__virtual_time", "tenant_id", "lane")
+
+
+def correct(tenant_id: UUID, lane: int) -> None:
+    """Counts a line again: it promised something due and had nothing, or time has passed."""
+    with transaction.atomic():
+        lock(tenant_id)
+        with scope.bound(tenant_id):
+            waiting = Transcription.objects.filter(lane=lane, status=Status.QUEUED)
+            found = waiting.aggregate(n=Count("id"), seconds=Sum(_LEFT), due=Min("not_before"))
+        Line.objects.filter(tenant_id=tenant_id, lane=lane).update(
+            waiting=found["n"], waiting_seconds=found["seconds"] or 0.0, due_at=found["due"]
+        )
+
+
+def correct_all() -> int:
+    """Compares every line with the transcriptions that wait, and corrects those that differ; how many."""
+    with scope.across_tenants("the order is everybody's"):
+        rows = Transcription.objects.filter(status=Status.QUEUED).order_by()
+        true = dict(_by_line(rows.values_list("tenant_id", "lane").annotate(n=Count("id"))))
+    noted = dict(_by_line(Line.objects.values_list("tenant_id", "lane", "waiting")))
+    wrong = [line for line in {*true, *noted} if true.get(line, 0) != noted.get(line, 0)]
+    for tenant_id, lane in wrong:
+        correct(tenant_id, lane)
+    return len(wrong)
+
+
+def everybody_waiting() -> list[Waiting]:
+    """Every line with work, in no order."""
+    values = ("tenant_id", "lane", "tenant__turn__virtual_time", "tenant__quota__share", "waiting", "waiting_seconds")
+    return [Waiting(*row) for row in Line.objects.filter(waiting__gt=0).values_list(*values)]
+
+
+def due_by_lane(now: datetime) -> dict[int, int]:
+    """How many transcriptions each lane has waiting, of tenants with something due."""
+    due = Line.objects.filter(waiting__gt=0, due_at__lte=now, tenant__is_active=True)
+    return dict(due.values_list("lane").annotate(n=Sum("waiting")))
+
+
+_LEFT = Case(
+    When(audio_seconds__gt=F("saved_seconds"), then=F("audio_seconds") - F("saved_seconds")),
+    default=Value(0.0),
+    output_field=FloatField(),
+)
+
+
+def _catch_up(turn: Turn) -> None:
+    """A tenant that had nothing waiting joins at the system's virtual time."""
+    now = system_time()
+    if turn.virtual_time < now:
+        turn.virtual_time = now
+        turn.save(update_fields=["virtual_time"])
+
+
+def _line(row: Transcription) -> QuerySet[Line]:
+    return Line.objects.filter(tenant_id=row.tenant_id, lane=row.lane)
+
+
+def _by_line(rows: QuerySet[Line] | QuerySet[Transcription]) -> list[tuple[tuple[UUID, int], int]]:
+    return [((tenant_id, lane), count) for tenant_id, lane, count in rows]  # type: ignore[misc]
