@@ -120,9 +120,9 @@ def correct(tenant_id: UUID, lane: int) -> None:
 def correct_all() -> int:
     """Compares every line with the transcriptions that wait, and corrects those that differ; how many."""
     with scope.across_tenants("the order is everybody's"):
-        rows = Transcription.objects.filter(status=Status.QUEUED).order_by()
-        true = dict(_by_line(rows.values_list("tenant_id", "lane").annotate(n=Count("id"))))
-    noted = dict(_by_line(Line.objects.values_list("tenant_id", "lane", "waiting")))
+        queued = Transcription.objects.filter(status=Status.QUEUED).order_by().values("tenant_id", "lane")
+        true = {(row["tenant_id"], row["lane"]): row["n"] for row in queued.annotate(n=Count("id"))}
+    noted = {(line.tenant_id, line.lane): line.waiting for line in Line.objects.all()}
     wrong = [line for line in {*true, *noted} if true.get(line, 0) != noted.get(line, 0)]
     for tenant_id, lane in wrong:
         correct(tenant_id, lane)
@@ -133,12 +133,6 @@ def everybody_waiting() -> list[Waiting]:
     """Every line with work, in no order."""
     values = ("tenant_id", "lane", "tenant__turn__virtual_time", "tenant__quota__share", "waiting", "waiting_seconds")
     return [Waiting(*row) for row in Line.objects.filter(waiting__gt=0).values_list(*values)]
-
-
-def due_by_lane(now: datetime) -> dict[int, int]:
-    """How many transcriptions each lane has waiting, of tenants with something due."""
-    due = Line.objects.filter(waiting__gt=0, due_at__lte=now, tenant__is_active=True)
-    return dict(due.values_list("lane").annotate(n=Sum("waiting")))
 
 
 _LEFT = Case(
@@ -158,7 +152,3 @@ def _catch_up(turn: Turn) -> None:
 
 def _line(row: Transcription) -> QuerySet[Line]:
     return Line.objects.filter(tenant_id=row.tenant_id, lane=row.lane)
-
-
-def _by_line(rows: QuerySet[Line] | QuerySet[Transcription]) -> list[tuple[tuple[UUID, int], int]]:
-    return [((tenant_id, lane), count) for tenant_id, lane, count in rows]  # type: ignore[misc]

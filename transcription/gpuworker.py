@@ -27,7 +27,7 @@ from django.db import connections
 from transcription import catalogue, fleet, laneworker, lifecycle, progress
 from transcription.engine.client import EngineClient
 from transcription.engine.types import EngineStatus, EngineUnavailable
-from transcription.supervision import Supervisor, Ward, become, fork
+from transcription.supervision import Supervisor, Ward, become, errand, fork
 
 log = logging.getLogger(__name__)
 FINISH_SECONDS = 10.0
@@ -85,7 +85,10 @@ class GpuWorker:
             self._stop(supervisor)
 
     def _worker(self, number: int) -> Ward:
-        return Ward(f"Worker {number}", partial(fork, f"worker-{number}", partial(laneworker.serve, number)))
+        spawn = partial(fork, f"worker-{number}", partial(laneworker.serve, number))
+        return Ward(
+            f"Worker {number}", spawn, bereaved=partial(errand, "bequest", partial(bequeath, self.name, number))
+        )
 
     def _inherit(self, supervisor: Supervisor) -> None:
         """Before our own workers claim anything: what a predecessor of this name left goes back to the queue."""
@@ -130,27 +133,26 @@ def engine_command() -> list[str]:
     ]
 
 
-def errand(name: str, work: partial[None]) -> bool:
-    """Does a small thing that needs the database in a child, and waits for it; whether it was done."""
-    _pid, status = os.waitpid(fork(name, work), 0)
-    return status == 0
-
-
 def inherit(name: str) -> None:
-    """The attempts of a predecessor that crashed are lost, at once and not when their leases expire."""
-    return_work(lifecycle.lose_all_of, name)
+    """What a predecessor that crashed was doing goes on at once, and not when its leases expire."""
+    return_work(lifecycle.abandon_all_of, f"{name}/")
 
 
 def farewell(name: str) -> None:
     """Nothing of ours is left running: neither rows nor transcriptions say otherwise."""
-    return_work(lifecycle.hand_back_all_of, name)
+    return_work(lifecycle.hand_back_all_of, f"{name}/")
     fleet.leave(name)
 
 
-def return_work(give: Callable[[str], int], name: str) -> None:
-    """Raises SystemExit where the database is away."""
+def bequeath(name: str, number: int) -> None:
+    """A worker died, and its child with it: what they were doing goes on elsewhere."""
+    return_work(lifecycle.abandon_all_of, f"{name}/{number}.")
+
+
+def return_work(give: Callable[[str], int], workers: str) -> None:
+    """`workers` is the beginning of their names. Raises SystemExit where the database is away."""
     try:
-        count = give(f"{name}/")
+        count = give(workers)
         fleet.forget_the_dead()
     except DatabaseError as error:
         log.warning("Unfinished transcriptions could not go back to the queue: %s", str(error).strip())

@@ -9,8 +9,9 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from django.db import close_old_connections, connections
 
 from tenants import quota, scope
 from tenants.quota import QuotaExceeded
-from transcription import handover, lifecycle, media, progress, storage
+from transcription import handover, leash, lifecycle, media, progress, storage
 from transcription.engine import types as engine_types
 from transcription.engine.client import EngineClient
 from transcription.engine.types import DecodeOptions, EngineError, WindowRejected, WindowResult
@@ -27,6 +28,7 @@ from transcription.failures import Failure
 from transcription.lifecycle import Claim, LostClaim
 from transcription.media import DecoderDied, MediaError
 from transcription.models import Lane, Recording, Segment, Transcription
+from transcription.patience import patiently
 from transcription.peaks import Peaks
 
 log = logging.getLogger(__name__)
@@ -44,11 +46,28 @@ class HandedBack(BaseException):
     """This process was told to stop: the transcription goes to another worker."""
 
 
+@dataclass(frozen=True)
+class Seat:
+    """Which worker of its gpuworker this process belongs to, and the lanes that it serves."""
+
+    number: int
+    lanes: Sequence[int]
+
+
+_seat = Seat(0, Lane.values)
+
+
+def take_seat(seat: Seat) -> None:
+    """For a worker, before it forks: whose jobs its children do."""
+    global _seat
+    _seat = seat
+
+
 def work() -> None:
     """Claims the next due transcription and carries it through; quietly nothing where none is due."""
     close_old_connections()
     signal.signal(signal.SIGUSR1, _stop)
-    claim = lifecycle.claim(worker_name())
+    claim = lifecycle.claim(worker_name(os.getpid()), _seat.lanes)
     if claim is not None:
         with scope.bound(claim.tenant_id):
             carry(claim)
@@ -59,11 +78,12 @@ def work() -> None:
 def carry(claim: Claim) -> None:
     """Every end of an attempt: done, failed, handed back, or no longer ours."""
     try:
-        transcribe(claim)
+        with leash.held(claim):
+            transcribe(claim)
     except LostClaim:
         log.info("Transcription %s is no longer ours.", claim.transcription_id)
     except HandedBack:
-        lifecycle.hand_back(claim)
+        patiently(lifecycle.hand_back, claim)
     except Exception as error:
         failure = failure_of(error)
         log.warning("Transcription %s: %s: %s", claim.transcription_id, failure.code, failure.detail)
@@ -84,7 +104,7 @@ def transcribe(claim: Claim) -> None:
             _save(claim, row, segments, result)
     if watched := _somebody_watches(row.recording):
         _offer_playback(row.recording, lease.progress)
-    lifecycle.complete(claim, "".join(pieces).strip(), counter.seconds, peaks.points())
+    patiently(lifecycle.complete, claim, "".join(pieces).strip(), counter.seconds, peaks.points())
     if not watched:
         _offer_playback(row.recording)
 
@@ -109,7 +129,7 @@ class Lease:
     def progress(self) -> None:
         """Raises LostClaim."""
         if time.monotonic() - self._renewed_at > settings.LEASE_SECONDS / 6:
-            lifecycle.renew(self._claim)
+            patiently(lifecycle.renew, self._claim)
             self._renewed_at = time.monotonic()
 
 
@@ -131,7 +151,7 @@ class Counter:
                 self._extend(needed)
             if self.seconds > self._renew_at:
                 self._renew_at += RENEW_EVERY_SECONDS
-                lifecycle.renew(self._claim)
+                patiently(lifecycle.renew, self._claim)
             yield chunk
 
     def _extend(self, needed: int) -> None:
@@ -180,9 +200,9 @@ def rows_of(row: Transcription, result: WindowResult, first_index: int) -> list[
     ]
 
 
-def worker_name() -> str:
-    """host, gpuworker and process: what an operator needs to find it."""
-    return f"{settings.GPUWORKER_NAME}/{os.getpid()}"
+def worker_name(pid: int) -> str:
+    """host, gpuworker, worker and process: what an operator needs to find it."""
+    return f"{settings.GPUWORKER_NAME}/{_seat.number}.{pid}"
 
 
 def failure_of(error: Exception) -> Failure:
@@ -207,7 +227,7 @@ def failure_of(error: Exception) -> Failure:
 
 def _save(claim: Claim, row: Transcription, segments: list[Segment], result: WindowResult) -> None:
     row.saved_seconds = result.end
-    sequence = lifecycle.save_window(claim, segments, result.end, result.language)
+    sequence = patiently(lifecycle.save_window, claim, segments, result.end, result.language)
     progress.advanced(claim.tenant_id, claim.recording_id, claim.transcription_id, sequence, row.percent, segments)
 
 
@@ -237,7 +257,7 @@ def _offer_playback(recording: Recording, on_progress: Callable[[], None] = lamb
 
 def _fail(claim: Claim, failure: Failure) -> None:
     try:
-        lifecycle.fail(claim, failure)
+        patiently(lifecycle.fail, claim, failure)
     except LostClaim:
         log.info("Transcription %s is no longer ours to fail.", claim.transcription_id)
 

@@ -6,28 +6,47 @@ import logging
 import os
 import secrets
 import signal
-import time
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from types import FrameType
 from typing import Any
 
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.db import connections
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, Worker
+from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from transcription import lifeline, media
-from transcription.queue import lane_names
+from transcription import fairness, lifecycle, lifeline, media, progress, queue
+from transcription.patience import patiently
+from transcription.polling import Poller
+from transcription.supervision import errand
 
 log = logging.getLogger(__name__)
 logging.getLogger("rq.worker").setLevel(logging.WARNING)  # RQ sets INFO on import, past our settings
-BIRTH_RETRY_SECONDS = 2.0
 WORKER_TTL_SECONDS = 30
+
+
+class Bell(Queue):
+    """A queue whose silence is an end, not an error: without Redis the worker looks into the database itself."""
+
+    @classmethod
+    def dequeue_any(cls, *args: Any, **kwargs: Any) -> Any:
+        """Raises rq's StopRequested where Redis is away."""
+        try:
+            return super().dequeue_any(*args, **kwargs)
+        except (RedisConnectionError, RedisTimeoutError) as error:
+            log.warning("Redis is away (%s).", error)
+            raise StopRequested from None
 
 
 class LaneWorker(Worker):
@@ -38,8 +57,13 @@ class LaneWorker(Worker):
     database, and so is suspension.
     """
 
-    max_connection_wait_time = 5.0
     log_result_lifespan = False
+    _ended_badly = 0
+
+    @property
+    def told_to_stop(self) -> bool:
+        """Whether a signal ended the work, and not the absence of Redis."""
+        return self._shutdown_requested_date is not None
 
     def subscribe(self) -> None:
         pass
@@ -77,6 +101,19 @@ class LaneWorker(Worker):
             with suppress(ProcessLookupError):
                 os.kill(self.horse_pid, number)
 
+    def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
+        pid, status, usage = super().wait_for_horse()
+        self._ended_badly = pid if pid and status else 0
+        return pid, status, usage
+
+    def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
+        try:
+            super().monitor_work_horse(job, queue, execution)
+        finally:
+            if self._ended_badly:
+                _bury(self._ended_badly)
+                self._ended_badly = 0
+
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         lifeline.hold(self.pid or 0)
         lifeline.rename("horse")
@@ -98,27 +135,47 @@ def warm() -> None:
 
 
 def serve(number: int) -> None:
-    """The life of one worker process, until SIGTERM."""
-    _born(number).work()
-
-
-def _born(number: int) -> LaneWorker:
-    """Waits for Redis as long as it takes."""
-    name = f"{settings.GPUWORKER_NAME}-{number}-{secrets.token_hex(3)}"
-    waiting = False
+    """The life of one worker process, until SIGTERM: wake-ups from Redis, or while it is away a look now and then."""
+    jobs = import_module("transcription.jobs")
+    seat = jobs.Seat(number, fairness.lanes_of(number, settings.WORKERS))
+    jobs.take_seat(seat)
     while True:
-        try:
-            return LaneWorker(
-                lane_names(),
-                name=name,
-                connection=Redis.from_url(settings.REDIS_URL),
-                serializer=JSONSerializer,
-                default_result_ttl=0,
-                worker_ttl=WORKER_TTL_SECONDS,
-                log_job_description=False,
-            )
-        except RedisError as error:
-            if not waiting:
-                log.warning("Worker %d waits for Redis (%s).", number, error)
-            waiting = True
-            time.sleep(BIRTH_RETRY_SECONDS)
+        worker = _born(seat.number, seat.lanes)
+        if worker is not None:
+            worker.work()
+            if worker.told_to_stop:
+                return
+        log.warning("Worker %d asks the database until Redis is back.", number)
+        poller = Poller(jobs.work, _bury)
+        poller.run(until=lambda: queue.ping() is not None)
+        if poller.told_to_stop:
+            return
+
+
+def _born(number: int, lanes: Sequence[int]) -> LaneWorker | None:
+    """None while Redis is away."""
+    try:
+        return LaneWorker(
+            queue.names_of(lanes),
+            name=f"{settings.GPUWORKER_NAME}-{number}-{secrets.token_hex(3)}",
+            queue_class=Bell,
+            connection=Redis.from_url(settings.REDIS_URL),
+            serializer=JSONSerializer,
+            default_result_ttl=0,
+            worker_ttl=WORKER_TTL_SECONDS,
+            log_job_description=False,
+        )
+    except RedisError:
+        return None
+
+
+def _bury(pid: int) -> None:
+    """A child died on its transcription: that is known now, not when the lease expires."""
+    errand("mourner", partial(_lose, pid))
+
+
+def _lose(pid: int) -> None:
+    jobs = import_module("transcription.jobs")
+    patiently(lifecycle.lose, jobs.worker_name(pid))
+    progress.flush()
+    connections.close_all()

@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils import timezone
 
 from tenants import quota, scope
 from tenants.models import Quota
-from transcription import progress, queue
+from transcription import fairness, progress, queue
 from transcription.failures import Failure
-from transcription.models import Attempt, Recording, Segment, Status, Transcription
+from transcription.models import Attempt, Lane, Line, Recording, Segment, Status, Transcription, Turn
 
 log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 3
 RETRY_DELAYS_SECONDS = (10, 60, 300)
 RETRY_JITTER = 0.2
+MOST_ABANDONED = 10
 CANDIDATES = 8
+ROUNDS = 8
 
 
 class LostClaim(Exception):
@@ -44,26 +47,25 @@ class Claim:
     fence: int
 
 
-def claim(worker: str) -> Claim | None:
-    """The next due transcription, now running under `worker`'s lease; None when nothing is due."""
+def claim(worker: str, lanes: Sequence[int] = Lane.values) -> Claim | None:
+    """The fairest due transcription of these lanes, now running under `worker`'s lease; None when nothing is due."""
     with scope.across_tenants("a worker serves every tenant"):
-        for candidate in _due(timezone.now())[:CANDIDATES]:
-            if claimed := _try_claim(candidate, worker):
-                progress.changed(claimed.tenant_id, claimed.recording_id, claimed.transcription_id)
-                return claimed
+        for _round in range(ROUNDS):
+            candidates = list(fairness.in_order(timezone.now(), lanes, _busy_tenants())[:CANDIDATES])
+            for candidate in candidates:
+                if claimed := _claim_from(candidate, worker):
+                    progress.changed(claimed.tenant_id, claimed.recording_id, claimed.transcription_id)
+                    return claimed
+            if not candidates:
+                break
     return None
 
 
 def due_by_lane() -> dict[int, int]:
-    """How many transcriptions of each lane could be claimed now."""
+    """How many transcriptions wait in each lane, of tenants with something due that may run more."""
     with scope.across_tenants("the sweeper rings for every tenant"):
-        rows = _due(timezone.now()).order_by().values("lane").annotate(n=Count("id")).values_list("lane", "n")
-        return dict(rows)
-
-
-def _due(now: datetime) -> QuerySet[Transcription]:
-    due = Transcription.objects.filter(status=Status.QUEUED, not_before__lte=now, tenant__is_active=True)
-    return due.exclude(tenant_id__in=_busy_tenants()).order_by("lane", "created_at")
+        lines = fairness.in_order(timezone.now(), Lane.values, _busy_tenants()).order_by()
+        return dict(lines.values_list("lane").annotate(n=Sum("waiting")))
 
 
 def _busy_tenants() -> list[UUID]:
@@ -74,31 +76,42 @@ def _busy_tenants() -> list[UUID]:
     return [tenant_id for tenant_id, limit in limits if counts[tenant_id] >= limit]
 
 
-def _try_claim(candidate: Transcription, worker: str) -> Claim | None:
-    now = timezone.now()
+def _claim_from(line: Line, worker: str) -> Claim | None:
+    """The first due transcription of a line; None where it has none, or its tenant may run no more."""
     with transaction.atomic():
-        if _is_at_cap(candidate.tenant_id):
+        turn = fairness.lock(line.tenant_id)
+        if _is_at_cap(line.tenant_id):
             return None
-        won = Transcription.objects.filter(id=candidate.id, status=Status.QUEUED, fence=candidate.fence).update(
-            status=Status.RUNNING,
-            fence=F("fence") + 1,
-            attempts_made=F("attempts_made") + 1,
-            lease_until=now + lease(),
-            worker=worker,
-            started_at=candidate.started_at or now,
-        )
-        if not won:
+        waiting = Transcription.objects.filter(tenant_id=line.tenant_id, lane=line.lane, status=Status.QUEUED)
+        row = waiting.filter(not_before__lte=timezone.now()).order_by("created_at", "id").first()
+        if row is None:
+            fairness.correct(line.tenant_id, line.lane)
             return None
-        fence = candidate.fence + 1
-        Attempt.objects.create(
-            tenant_id=candidate.tenant_id, transcription_id=candidate.id, fence=fence, worker=worker, started_at=now
-        )
-    return Claim(candidate.tenant_id, candidate.recording_id, candidate.id, fence)
+        return _claimed(turn, row, worker)
+
+
+def _claimed(turn: Turn, row: Transcription, worker: str) -> Claim | None:
+    now = timezone.now()
+    won = Transcription.objects.filter(id=row.id, status=Status.QUEUED, fence=row.fence).update(
+        status=Status.RUNNING,
+        fence=F("fence") + 1,
+        attempts_made=F("attempts_made") + 1,
+        lease_until=now + lease(),
+        worker=worker,
+        started_at=row.started_at or now,
+    )
+    if not won:
+        return None
+    fairness.leave(turn, row)
+    fairness.serve(turn, row)
+    fence = row.fence + 1
+    Attempt.objects.create(tenant_id=row.tenant_id, transcription_id=row.id, fence=fence, worker=worker, started_at=now)
+    return Claim(row.tenant_id, row.recording_id, row.id, fence)
 
 
 def _is_at_cap(tenant_id: UUID) -> bool:
-    """Whether the tenant runs all it may. Its quota's row is locked, so that two claims count one after the other."""
-    limit = Quota.objects.select_for_update().values_list("concurrent", flat=True).get(tenant_id=tenant_id)
+    """Whether the tenant runs all it may. Its turn is locked, so that two claims count one after the other."""
+    limit = Quota.objects.values_list("concurrent", flat=True).get(tenant_id=tenant_id)
     return Transcription.objects.filter(tenant_id=tenant_id, status=Status.RUNNING).count() >= limit
 
 
@@ -113,19 +126,36 @@ def _mine(claim: Claim) -> QuerySet[Transcription]:
     )
 
 
+def holds(claim: Claim) -> bool:
+    """Whether the worker should go on: the attempt is still its own, running or just completed."""
+    rows = Transcription.objects.filter(id=claim.transcription_id, fence=claim.fence)
+    return rows.filter(status__in=(Status.RUNNING, Status.COMPLETED)).exists()
+
+
 def save_window(claim: Claim, segments: list[Segment], saved_seconds: float, language: str) -> int:
-    """Saves a window's segments and renews the lease; the new event number. Raises LostClaim."""
+    """Saves a window's segments and renews the lease; the new event number. Raises LostClaim.
+
+    Failed attempts are counted from the last progress on. Saving a window again, because nobody knows whether
+    the first time was committed, changes nothing.
+    """
     with transaction.atomic():
-        won = _mine(claim).update(
-            saved_seconds=saved_seconds,
-            detected_language=language,
-            lease_until=timezone.now() + lease(),
-            sequence=F("sequence") + 1,
+        won = (
+            _mine(claim)
+            .filter(saved_seconds__lt=saved_seconds)
+            .update(
+                saved_seconds=saved_seconds,
+                detected_language=language,
+                lease_until=timezone.now() + lease(),
+                attempts_made=1,
+                sequence=F("sequence") + 1,
+            )
         )
-        if not won:
+        if won:
+            Segment.objects.bulk_create(segments)
+        row = _mine(claim).filter(saved_seconds=saved_seconds).first()
+        if row is None:
             raise LostClaim
-        Segment.objects.bulk_create(segments)
-        return Transcription.objects.values_list("sequence", flat=True).get(id=claim.transcription_id)
+        return row.sequence
 
 
 def renew(claim: Claim) -> None:
@@ -159,18 +189,16 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int]) -> None
 def fail(claim: Claim, failure: Failure) -> None:
     """Queues another attempt where that may help, else ends with the reason. Raises LostClaim."""
     with transaction.atomic():
-        row = _mine(claim).first()
+        turn = fairness.lock(claim.tenant_id)
+        row = _mine(claim).select_for_update().first()
         if row is None:
             raise LostClaim
-        again = failure.may_succeed_later and row.attempts_made < MOST_ATTEMPTS
-        if again:
-            won = _requeue(_mine(claim), delay=retry_delay(row.attempts_made))
+        if failure.may_succeed_later and row.attempts_made < MOST_ATTEMPTS:
+            won = _requeue(turn, row, _mine(claim), delay=retry_delay(row.attempts_made))
         else:
-            won = _end(_mine(claim), Status.FAILED, failure)
+            won = _give_up(row, _mine(claim), failure)
         if not won:
             raise LostClaim
-        if not again:
-            quota.release(claim.transcription_id)
         _end_attempt(claim, Attempt.Outcome.FAILED, failure.detail)
     _tell(claim)
 
@@ -178,8 +206,10 @@ def fail(claim: Claim, failure: Failure) -> None:
 def hand_back(claim: Claim) -> None:
     """The worker must stop: another one goes on at once, and no attempt is counted."""
     with transaction.atomic():
+        turn = fairness.lock(claim.tenant_id)
         rows = Transcription.objects.filter(id=claim.transcription_id, status=Status.RUNNING, fence=claim.fence)
-        if not _requeue(rows, delay=0.0, attempts_made=F("attempts_made") - 1):
+        row = rows.select_for_update().first()
+        if row is None or not _requeue(turn, row, rows, delay=0.0, attempts_made=F("attempts_made") - 1):
             return
         _end_attempt(claim, Attempt.Outcome.HANDED_BACK)
     _tell(claim)
@@ -195,47 +225,70 @@ def hand_back_all_of(worker_prefix: str) -> int:
     return len(claims)
 
 
-def lose_all_of(worker_prefix: str) -> int:
-    """Ends at once, as lost, the attempts of a gpuworker that crashed; how many."""
+def abandon_all_of(worker_prefix: str) -> int:
+    """Ends at once the attempts of a machine or a worker that went away; how many.
+
+    What died had not touched the recordings, so none of them is suspected; only one that was there each of
+    MOST_ABANDONED times is.
+    """
     with scope.across_tenants("a gpuworker serves every tenant"):
-        running = Transcription.objects.filter(status=Status.RUNNING, worker__startswith=worker_prefix)
-        running.update(lease_until=timezone.now())
-    return expire_leases()
+        rows = list(Transcription.objects.filter(status=Status.RUNNING, worker__startswith=worker_prefix))
+        return sum(_lose(row, Attempt.Outcome.ABANDONED, Q(), delay=0.0) for row in rows)
+
+
+def lose(worker: str) -> int:
+    """Ends the attempt of a worker process that was seen to die: its recording may be why; 1, or 0 without one."""
+    with scope.across_tenants("a worker serves every tenant"):
+        rows = list(Transcription.objects.filter(status=Status.RUNNING, worker=worker))
+        return sum(_lose(row, Attempt.Outcome.LOST, Q(), retry_delay(row.attempts_made)) for row in rows)
 
 
 def expire_leases() -> int:
-    """Ends attempts that showed no progress within their lease; how many."""
+    """Ends attempts that showed no progress within their lease; how many. The lease was delay enough."""
     with scope.across_tenants("the sweeper serves every tenant"):
-        rows = Transcription.objects.filter(status=Status.RUNNING, lease_until__lte=timezone.now())
-        return sum(_expire(row) for row in rows)
+        expired = Q(lease_until__lte=timezone.now())
+        rows = list(Transcription.objects.filter(expired, status=Status.RUNNING))
+        return sum(_lose(row, Attempt.Outcome.LOST, expired, delay=0.0) for row in rows)
 
 
-def _expire(row: Transcription) -> bool:
-    claim = _claim_of(row)
-    failure = Failure.lost_worker()
+def _lose(seen: Transcription, outcome: str, only: Q, delay: float) -> bool:
+    claim = _claim_of(seen)
     with transaction.atomic():
-        expired = Transcription.objects.filter(
-            id=row.id, status=Status.RUNNING, fence=row.fence, lease_until__lte=timezone.now()
-        )
-        if row.attempts_made < MOST_ATTEMPTS:
-            won = _requeue(expired, delay=0.0)
+        turn = fairness.lock(seen.tenant_id)
+        rows = Transcription.objects.filter(only, id=seen.id, status=Status.RUNNING, fence=seen.fence)
+        row = rows.select_for_update().first()
+        if row is None:
+            return False
+        failure = Failure.lost_worker()
+        if _is_suspect(row, outcome):
+            won = _give_up(row, rows, failure)
+        elif outcome == Attempt.Outcome.ABANDONED:
+            won = _requeue(turn, row, rows, delay, attempts_made=F("attempts_made") - 1)
         else:
-            won = _end(expired, Status.FAILED, failure)
-            if won:
-                quota.release(row.id)
-        if won:
-            _end_attempt(claim, Attempt.Outcome.LOST, failure.detail)
-    if won:
-        _tell(claim)
-    return bool(won)
+            won = _requeue(turn, row, rows, delay)
+        if not won:
+            return False
+        _end_attempt(claim, outcome, failure.detail)
+    _tell(claim)
+    return True
+
+
+def _is_suspect(row: Transcription, outcome: str) -> bool:
+    if outcome != Attempt.Outcome.ABANDONED:
+        return row.attempts_made >= MOST_ATTEMPTS
+    return row.attempts.filter(outcome=outcome).count() + 1 >= MOST_ABANDONED
 
 
 def cancel(row: Transcription) -> bool:
     """Stops a waiting or running transcription, charging nothing; False when it was over already."""
     with transaction.atomic():
+        turn = fairness.lock(row.tenant_id)
         rows = Transcription.objects.filter(id=row.id, status__in=(Status.QUEUED, Status.RUNNING))
-        if not _end(rows, Status.CANCELLED, None):
+        now = rows.select_for_update().first()
+        if now is None or not _end(rows, Status.CANCELLED, None):
             return False
+        if now.status == Status.QUEUED:
+            fairness.leave(turn, now)
         quota.release(row.id)
         Attempt.objects.filter(transcription_id=row.id, outcome=Attempt.Outcome.RUNNING).update(
             outcome=Attempt.Outcome.CANCELLED, finished_at=timezone.now()
@@ -250,15 +303,26 @@ def retry_delay(attempts_made: int) -> float:
     return base * random.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)  # noqa: S311 - no secret
 
 
-def _requeue(rows: QuerySet[Transcription], delay: float, **changes: object) -> int:
-    return rows.update(
+def _requeue(turn: Turn, row: Transcription, rows: QuerySet[Transcription], delay: float, **changes: object) -> int:
+    row.not_before = timezone.now() + timedelta(seconds=delay)
+    won = rows.update(
         status=Status.QUEUED,
         lease_until=None,
         worker="",
-        not_before=timezone.now() + timedelta(seconds=delay),
+        not_before=row.not_before,
         sequence=F("sequence") + 1,
         **changes,
     )
+    if won:
+        fairness.enter(turn, row)
+    return won
+
+
+def _give_up(row: Transcription, rows: QuerySet[Transcription], failure: Failure) -> int:
+    won = _end(rows, Status.FAILED, failure)
+    if won:
+        quota.release(row.id)
+    return won
 
 
 def _end(rows: QuerySet[Transcription], status: str, failure: Failure | None) -> int:
@@ -287,12 +351,13 @@ def _tell(claim: Claim) -> None:
 
     def tell() -> None:
         progress.changed(claim.tenant_id, claim.recording_id, claim.transcription_id)
-        queue.ring_for_waiting(_first_waiting_lane(claim.tenant_id))
+        queue.ring_unless_rung(_next_lane())
 
     transaction.on_commit(tell, robust=True)
 
 
-def _first_waiting_lane(tenant_id: UUID) -> int | None:
-    with scope.bound(tenant_id):
-        due = Transcription.objects.filter(Q(status=Status.QUEUED), not_before__lte=timezone.now())
-        return due.order_by("lane").values_list("lane", flat=True).first()
+def _next_lane() -> int | None:
+    """The lane of the next due transcription that could be claimed."""
+    with scope.across_tenants("the order is everybody's"):
+        line = fairness.in_order(timezone.now(), Lane.values, _busy_tenants()).first()
+        return line.lane if line else None

@@ -39,9 +39,9 @@ def doorbell() -> Redis:
     )
 
 
-def lane_names() -> list[str]:
+def names_of(lanes: Iterable[int]) -> list[str]:
     """Lanes as queue names, first served first."""
-    return [str(label) for label in Lane.labels]
+    return [str(Lane(lane).label) for lane in lanes]
 
 
 def ring(lane: int) -> bool:
@@ -56,9 +56,9 @@ def ring(lane: int) -> bool:
     return True
 
 
-def ring_for_waiting(lane: int | None) -> None:
-    """Rings unless nothing waits."""
-    if lane is not None:
+def ring_unless_rung(lane: int | None) -> None:
+    """Rings for a lane where something waits, unless a wake-up waits there too."""
+    if lane is not None and _waiting().get(lane) == 0:
         ring(lane)
 
 

@@ -27,12 +27,13 @@ HEARD = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 class Ward:
     """A process that is to run for as long as its supervisor does, or, as an errand, once.
 
-    `spawn` starts it and returns its pid.
+    `spawn` starts it and returns its pid; `bereaved` is called when it has ended unexpectedly.
     """
 
     name: str
     spawn: Callable[[], int]
     is_errand: bool = False
+    bereaved: Callable[[], object] = lambda: None
     pid: int = 0
     started_at: float = 0.0
     due_at: float = 0.0
@@ -133,6 +134,7 @@ class Supervisor:
             if status is not None:
                 delay = ward.postpone()
                 self._say(f"{ward.name} {how_it_ended(status)}; it is started again in {delay:g} s.")
+                ward.bereaved()
             if not ward.is_running and time.monotonic() >= ward.due_at:
                 ward.start()
 
@@ -201,6 +203,12 @@ def _be_child(name: str, parent: int, work: Callable[[], object]) -> NoReturn:
         log.exception("%s failed", name)
     finally:
         os._exit(code)
+
+
+def errand(name: str, work: Callable[[], object]) -> bool:
+    """Does a small thing that needs the database in a child, and waits for it; whether it was done."""
+    _pid, status = os.waitpid(fork(name, work), 0)
+    return status == 0
 
 
 def become(command: Sequence[str], output: int | None = None, environment: dict[str, str] | None = None) -> NoReturn:

@@ -26,11 +26,11 @@ from tenants.access import Actor, of_key
 from tenants.models import ApiKey, LedgerEntry, Reservation, UsageMonth
 from tenants.quota import QuotaExceeded
 from tests.conftest import found
-from transcription import intake, lifecycle
+from transcription import fairness, intake, lifecycle
 from transcription.failures import Failure
 from transcription.intake import Refused
 from transcription.lifecycle import Claim, LostClaim
-from transcription.models import Recording, Status, Transcription
+from transcription.models import Lane, Line, Recording, Status, Transcription
 from transcription.options import TranscriptionOptions
 
 LIMIT = 120
@@ -73,6 +73,8 @@ class Account(RuleBasedStateMachine):
     @rule(target=claims)
     def claim(self) -> Any:
         Transcription.objects.filter(status=Status.QUEUED).update(not_before=timezone.now())
+        for lane in Lane.values:
+            fairness.correct(self.tenant.id, lane)
         claimed = lifecycle.claim("host/1")
         return claimed if claimed is not None else multiple()
 
@@ -113,6 +115,13 @@ class Account(RuleBasedStateMachine):
         lifecycle.hand_back(claim)
         return claim
 
+    @rule(target=zombies, claim=consumes(claims))
+    def is_abandoned(self, claim: Claim) -> Claim:
+        if holds(claim):
+            Transcription.objects.filter(id=claim.transcription_id).update(worker="host/gone")
+            lifecycle.abandon_all_of("host/gone")
+        return claim
+
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         rows = list(Transcription.objects.order_by("created_at", "id"))
@@ -139,6 +148,13 @@ class Account(RuleBasedStateMachine):
         assert used == sum(self.charged.values())
         assert reserved == (held.aggregate(total=Sum("seconds"))["total"] or 0)
         assert used + reserved <= LIMIT
+
+    @invariant()
+    def the_lines_know_what_waits(self) -> None:
+        waiting = Transcription.objects.filter(status=Status.QUEUED)
+        lines = Line.objects.filter(tenant=self.tenant).aggregate(n=Sum("waiting"), seconds=Sum("waiting_seconds"))
+        assert (lines["n"] or 0) == waiting.count()
+        assert (lines["seconds"] or 0.0) == pytest.approx(sum(fairness.left_seconds(row) for row in waiting))
 
     @invariant()
     def only_unfinished_work_holds_anything(self) -> None:

@@ -8,10 +8,10 @@ from django.utils import timezone
 from tenants.models import LedgerEntry, Quota, Reservation, UsageMonth
 from tests.conftest import Character
 from tests.transcription.characters import submit
-from transcription import lifecycle
-from transcription.failures import Failure
+from transcription import fairness, lifecycle
+from transcription.failures import Failure, reason_for_people
 from transcription.lifecycle import LostClaim
-from transcription.models import Attempt, Segment, Status, Transcription
+from transcription.models import Attempt, Segment, Status, Transcription, Turn
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 BROKEN = Failure("engine", "it broke")
@@ -66,6 +66,7 @@ def test_a_failure_is_tried_three_times_and_then_costs_nothing(waiting: Transcri
         if attempt < 3:
             assert lifecycle.claim("host/1") is None, "the next attempt comes after a delay"
             pass_time(waiting, not_before=timezone.now())
+            fairness.correct(waiting.tenant_id, waiting.lane)
     assert Reservation.objects.get().state == Reservation.State.RELEASED
     assert UsageMonth.objects.get().used_seconds == 0
     assert Attempt.objects.filter(outcome=Attempt.Outcome.FAILED, error="it broke").count() == 3
@@ -128,9 +129,9 @@ def test_a_lost_claim_releases_nothing(waiting: Transcription, monkeypatch: pyte
     claim = claimed()
     decide = lifecycle._requeue
 
-    def expire_first(rows: QuerySet[Transcription], delay: float) -> int:
+    def expire_first(turn: Turn, row: Transcription, rows: QuerySet[Transcription], delay: float) -> int:
         pass_time(waiting, lease_until=timezone.now() - timedelta(minutes=5))
-        return decide(rows, delay)
+        return decide(turn, row, rows, delay)
 
     monkeypatch.setattr(lifecycle, "_requeue", expire_first)
     with pytest.raises(LostClaim):
@@ -138,13 +139,49 @@ def test_a_lost_claim_releases_nothing(waiting: Transcription, monkeypatch: pyte
     assert Reservation.objects.get().state == Reservation.State.HELD
 
 
-def test_a_crashed_gpuworker_loses_its_attempts_at_once(waiting: Transcription) -> None:
+def test_a_file_that_kills_its_worker_three_times_fails_for_free(waiting: Transcription) -> None:
     for attempt in (1, 2, 3):
         claimed()
-        assert lifecycle.lose_all_of("host/") == 1
+        assert lifecycle.lose("host/1") == 1
         waiting.refresh_from_db()
         assert waiting.attempts_made == attempt
+        assert lifecycle.claim("host/2") is None, "the next attempt comes after a delay"
+        pass_time(waiting, not_before=timezone.now())
+        fairness.correct(waiting.tenant_id, waiting.lane)
     assert (waiting.status, waiting.error_code) == (Status.FAILED, "lost_worker")
+    assert "three times" in reason_for_people(waiting.error_code)
+    assert UsageMonth.objects.get().reserved_seconds == 0
+    assert not LedgerEntry.objects.exists()
+
+
+def test_attempts_that_got_further_are_not_held_against_a_recording(waiting: Transcription) -> None:
+    for step in range(1, 5):
+        claim = claimed()
+        lifecycle.save_window(claim, [segment(claim, step)], step / 2, "en")
+        assert lifecycle.lose("host/1") == 1
+        pass_time(waiting, not_before=timezone.now())
+        fairness.correct(waiting.tenant_id, waiting.lane)
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.attempts_made, waiting.saved_seconds) == (Status.QUEUED, 1, 2.0)
+
+
+def test_a_machine_that_went_away_is_not_held_against_its_recordings(waiting: Transcription) -> None:
+    for _crash in range(lifecycle.MOST_ABANDONED - 1):
+        claimed()
+        assert lifecycle.abandon_all_of("host/") == 1
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.attempts_made) == (Status.QUEUED, 0)
+    claimed()
+    assert lifecycle.abandon_all_of("host/") == 1
+    waiting.refresh_from_db()
+    assert waiting.status == Status.FAILED, "unless it was there every time"
+
+
+def test_a_window_saved_again_after_a_lost_answer_is_there_once(waiting: Transcription) -> None:
+    claim = claimed()
+    first = lifecycle.save_window(claim, [segment(claim)], 2.0, "en")
+    assert lifecycle.save_window(claim, [segment(claim)], 2.0, "en") == first
+    assert waiting.segments.count() == 1
 
 
 @pytest.mark.parametrize(("made", "seconds"), [(1, 10), (2, 60), (3, 300)])

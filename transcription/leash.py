@@ -1,0 +1,69 @@
+"""Stops a job whose transcription is no longer its own: cancelled, deleted, or given to another worker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from tenants import scope
+from transcription import lifecycle
+from transcription.lifecycle import Claim, LostClaim
+
+log = logging.getLogger(__name__)
+LOOK_EVERY_SECONDS = 1.0
+TUGS = 10
+STUCK_EXIT = 75
+
+
+@contextmanager
+def held(claim: Claim) -> Iterator[None]:
+    """Raises LostClaim in the main thread, wherever it is, within a second or so of the claim's loss.
+
+    A main thread that sits in C code hears nothing: after TUGS seconds the process is ended.
+    """
+    over = threading.Event()
+    before = signal.signal(signal.SIGUSR2, _let_go)
+    watcher = threading.Thread(target=_watch, args=(claim, over), name="leash", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        watcher.join()
+        signal.signal(signal.SIGUSR2, before)
+
+
+def _watch(claim: Claim, over: threading.Event) -> None:
+    tugs = 0
+    while not over.wait(LOOK_EVERY_SECONDS):
+        if _is_ours(claim):
+            continue
+        if tugs == TUGS:
+            log.error("Transcription %s is lost and its job does not stop: ending the process.", claim.transcription_id)
+            os._exit(STUCK_EXIT)
+        os.kill(os.getpid(), signal.SIGUSR2)
+        tugs += 1
+    connections.close_all()
+
+
+def _is_ours(claim: Claim) -> bool:
+    """While the database is away nobody else can have taken it."""
+    try:
+        with scope.bound(claim.tenant_id):
+            return lifecycle.holds(claim)
+    except DatabaseError:
+        connections.close_all()
+        return True
+
+
+def _let_go(_signal: int, _frame: FrameType | None) -> None:
+    raise LostClaim
