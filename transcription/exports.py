@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from transcription import retention
 from transcription.languages import LANGUAGES
 from transcription.models import Segment, Transcription
+
+
+class TextDeleted(Exception):
+    """The tenant's retention has deleted the text. The message says so to people."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +26,10 @@ class Export:
 
 
 def render(transcription: Transcription, format: str) -> Export:
-    """Raises KeyError for an unknown format."""
+    """Raises KeyError for an unknown format, and TextDeleted."""
     content_type, write = WRITERS[format]
+    if transcription.text_deleted_at is not None:
+        raise TextDeleted(retention.why_no_text(transcription))
     segments = list(transcription.segments.all())
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", transcription.recording.name) or "transcript"
     return Export(content_type, write(transcription, segments), f"{stem}.{format}")

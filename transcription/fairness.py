@@ -25,7 +25,6 @@ from django.db.models import Case, Count, F, FloatField, Max, Min, QuerySet, Sum
 from django.db.models.functions import Greatest, Least
 
 from tenants import scope
-from tenants.models import Quota
 from transcription.models import Lane, Line, Status, Transcription, Turn
 
 CREDIT_SECONDS = 3600.0
@@ -52,12 +51,13 @@ def lanes_of(worker: int, workers: int) -> list[int]:
 
 
 def lock(tenant_id: UUID) -> Turn:
-    """The tenant's turn, locked until the end of the transaction. Call before locking anything else."""
-    found = Turn.objects.select_for_update().filter(tenant_id=tenant_id).first()
+    """The tenant's turn, locked until the end of the transaction, its quota at hand. Call before any other lock."""
+    turns = Turn.objects.select_for_update(of=("self",)).select_related("tenant__quota").filter(tenant_id=tenant_id)
+    found = turns.first()
     if found is None:
         Turn.objects.bulk_create([Turn(tenant_id=tenant_id)], ignore_conflicts=True)
         Line.objects.bulk_create([Line(tenant_id=tenant_id, lane=lane) for lane in Lane.values], ignore_conflicts=True)
-        found = Turn.objects.select_for_update().get(tenant_id=tenant_id)
+        found = turns.get()
     return found
 
 
@@ -84,9 +84,8 @@ def leave(turn: Turn, row: Transcription) -> None:
 
 def serve(turn: Turn, row: Transcription) -> None:
     """Charges the tenant's virtual time for a claim. Its turn is locked."""
-    share = Quota.objects.values_list("share", flat=True).get(tenant_id=turn.tenant_id)
     turn.last_start = max(turn.virtual_time, system_time() - CREDIT_SECONDS)
-    turn.virtual_time = turn.last_start + left_seconds(row) * COST[Lane(row.lane)] / share
+    turn.virtual_time = turn.last_start + left_seconds(row) * COST[Lane(row.lane)] / turn.tenant.quota.share
     turn.save(update_fields=["last_start", "virtual_time"])
 
 

@@ -85,6 +85,7 @@ def _figures_of(status: EngineStatus, now: datetime) -> dict[str, object]:
         "backend": status.backend,
         "device": status.device,
         "models_loaded": list(status.models),
+        "model_versions": status.versions,
         "ready": status.ready,
         "problem": status.error,
         "memory_used_mib": status.memory_used_mib,
@@ -101,6 +102,11 @@ def _figures_of(status: EngineStatus, now: datetime) -> dict[str, object]:
 def alive() -> list[Engine]:
     """Engines that reported lately, ready or not."""
     return list(Engine.objects.filter(updated_at__gte=_dead_line()))
+
+
+def versions_of(model: str) -> set[str]:
+    """The versions of a model that engines serve now; see EngineStatus."""
+    return {version for engine in alive() if (version := engine.model_versions.get(model, ""))}
 
 
 def leave(name: str) -> None:

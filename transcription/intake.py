@@ -5,27 +5,32 @@ from __future__ import annotations
 import logging
 import unicodedata
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.http import Http404
 from django.template.defaultfilters import date as date_format
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from tenants import quota
+from tenants import notices, quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
-from transcription import fairness, handover, media, progress, queue, storage
+from transcription import fairness, handover, idempotency, lifecycle, media, progress, queue, retention, reuse, storage
 from transcription.failures import reason_for_people
+from transcription.idempotency import Call, KeyReused
 from transcription.media import MediaError
 from transcription.models import Lane, Recording, Transcription
 from transcription.options import TranscriptionOptions
+from transcription.reuse import Known
 
 log = logging.getLogger(__name__)
 LONGEST_NAME = 255
@@ -59,30 +64,132 @@ class Refused(Exception):
         return self.message
 
 
-def accept(actor: Actor, upload: Received, options: TranscriptionOptions, source: str) -> Transcription:
-    """Keeps the recording and queues its transcription. Raises Refused and PermissionDenied."""
+@dataclass(frozen=True)
+class _Order:
+    """What an actor asks for, and by which names an earlier request for the same is known."""
+
+    actor: Actor
+    options: TranscriptionOptions
+    call: Call
+    content_sha256: str
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return self.options.fingerprint(self.content_sha256)
+
+    @cached_property
+    def digest(self) -> str:
+        return self.call.digest(self.content_sha256, self.options)
+
+
+def accept(
+    actor: Actor, upload: Received, options: TranscriptionOptions, source: str, call: Call | None = None
+) -> Transcription:
+    """Keeps the recording and queues its transcription; where the text is known, it is done at once, for free.
+
+    What an earlier call made is given instead where `call` repeats it: then nothing is kept. Raises Refused and
+    PermissionDenied.
+    """
     actor.require("recordings.create")
     if upload.size == 0:
         raise Refused("empty_file", _("The file is empty."), 400)
+    order = _Order(actor, options, call or Call(), upload.sha256)
+    if (earlier := _answered(order)) is not None:
+        return earlier
     try:
-        quota.check(actor.tenant, seconds=1, size=upload.size)
-        found = _probe(actor, upload)
-        seconds = quota.billed_seconds(found.duration)
-        quota.check(actor.tenant, seconds, upload.size)
-        recording = _recording(actor, upload, found, source)
-        return _keep(actor, upload, recording, options, seconds, found.pcm)
+        if (known := reuse.finished(actor.tenant.id, options, order.fingerprint)) is not None:
+            return _accept_known(order, upload, source, known)
+        return _accept_new(order, upload, source)
     except QuotaExceeded as exceeded:
+        notices.note_refusal(actor.tenant, exceeded.limit_name)
         raise over_quota(exceeded) from exceeded
 
 
-def again(actor: Actor, recording: Recording, options: TranscriptionOptions) -> Transcription:
-    """Queues another transcription of a kept recording. Raises Refused and PermissionDenied."""
+def again(actor: Actor, recording: Recording, options: TranscriptionOptions, call: Call | None = None) -> Transcription:
+    """Queues another transcription of a kept recording, or gives what is known, as `accept` does.
+
+    Raises Refused, PermissionDenied, and Http404 where the recording was deleted meanwhile.
+    """
     actor.require("recordings.create")
+    order = _Order(actor, options, call or Call(), recording.sha256)
     try:
-        with transaction.atomic():
-            return _queue(actor, recording, options, quota.billed_seconds(recording.duration_seconds))
+        return _decide(order, partial(_work_again, order, recording.id))
     except QuotaExceeded as exceeded:
+        notices.note_refusal(actor.tenant, exceeded.limit_name)
         raise over_quota(exceeded) from exceeded
+
+
+def _accept_new(order: _Order, upload: Received, source: str) -> Transcription:
+    """Raises Refused and QuotaExceeded."""
+    tenant = order.actor.tenant
+    quota.check(tenant, seconds=1, size=upload.size)
+    found = _probe(order.actor, upload)
+    seconds = quota.billed_seconds(found.duration)
+    quota.check(tenant, seconds, upload.size)
+    recording = _recording(order.actor, upload, source)
+    recording.format, recording.codec, recording.duration_seconds = found.format, found.codec, found.duration
+    return _keep(order, upload, recording, partial(_queue, order, recording, seconds, found.pcm))
+
+
+def _accept_known(order: _Order, upload: Received, source: str, known: Known) -> Transcription:
+    """Raises Refused and QuotaExceeded: only the storage counts."""
+    quota.check(order.actor.tenant, seconds=0, size=upload.size)
+    recording, like = _recording(order.actor, upload, source), known.source.recording
+    recording.format, recording.codec, recording.duration_seconds = like.format, like.codec, like.duration_seconds
+    recording.peaks = like.peaks
+    recording.playback_key = _playable_copy(like, recording)
+    return _keep(order, upload, recording, partial(_reuse, order, recording, known))
+
+
+def _playable_copy(like: Recording, recording: Recording) -> str:
+    """The key of a copy of the earlier recording's sound for browsers; empty where it has none."""
+    if not like.playback_key:
+        return ""
+    _lend_connection()
+    key = storage.recording_key(recording.tenant_id, recording.id, "playback.m4a")
+    try:
+        storage.copy(like.playback_key, key)
+    except OSError as error:
+        log.warning("No playable copy of recording %s: %s", recording.id, error)
+        return ""
+    return key
+
+
+def _answered(order: _Order) -> Transcription | None:
+    """What an earlier call made of the same, looked up before anything is done for this one. Raises Refused."""
+    found = _earlier(order)
+    if found is not None and order.call.key:
+        with transaction.atomic():
+            fairness.lock(order.actor.tenant.id)
+            _note(order, found)
+    return found
+
+
+def _decide(order: _Order, make: Callable[[], Transcription]) -> Transcription:
+    """In one transaction: what an earlier call made, else what `make` does. Raises Refused and QuotaExceeded."""
+    with transaction.atomic():
+        fairness.lock(order.actor.tenant.id)
+        row = _earlier(order)
+        if row is None:
+            row = make()
+        _note(order, row)
+        return row
+
+
+def _earlier(order: _Order) -> Transcription | None:
+    """Raises Refused."""
+    try:
+        found = idempotency.find(order.actor.tenant.id, order.call.key, order.digest)
+    except KeyReused as error:
+        message = _("This Idempotency-Key was used for another request. Use a new key for each new request.")
+        raise Refused("idempotency_key_reused", message, 422) from error
+    if found is None and order.call.waits:
+        return reuse.under_way(order.actor, order.fingerprint)
+    return found
+
+
+def _note(order: _Order, row: Transcription) -> None:
+    idempotency.note(order.actor.tenant.id, order.call.key, order.digest, row)
 
 
 def _probe(actor: Actor, upload: Received) -> media.Probe:
@@ -104,7 +211,8 @@ def _lend_connection() -> None:
         connection.close()
 
 
-def _recording(actor: Actor, upload: Received, found: media.Probe, source: str) -> Recording:
+def _recording(actor: Actor, upload: Received, source: str) -> Recording:
+    """Without what is inside it."""
     recording_id = uuid.uuid4()
     return Recording(
         id=recording_id,
@@ -114,41 +222,78 @@ def _recording(actor: Actor, upload: Received, found: media.Probe, source: str) 
         created_by=actor.user,
         api_key=actor.key,
         storage_key=storage.recording_key(actor.tenant.id, recording_id),
-        format=found.format,
-        codec=found.codec,
         bytes=upload.size,
         sha256=upload.sha256,
-        duration_seconds=found.duration,
     )
 
 
-def _keep(
-    actor: Actor, upload: Received, recording: Recording, options: TranscriptionOptions, seconds: int, pcm: bytes
-) -> Transcription:
-    """Stores first, then decides in one transaction; what was refused there is deleted.
+def _keep(order: _Order, upload: Received, recording: Recording, make: Callable[[], Transcription]) -> Transcription:
+    """Stores first, then decides in one transaction; what was not taken there is deleted.
 
     After any other error nobody knows whether the transaction was committed: the sweeper looks, and decides.
     """
     _lend_connection()
     storage.keep(upload.path, recording.storage_key)
     try:
-        with transaction.atomic():
-            fairness.lock(actor.tenant.id)
-            quota.take_storage(actor.tenant, recording.bytes)
-            recording.save(force_insert=True)
-            return _queue(actor, recording, options, seconds, pcm)
-    except QuotaExceeded:
-        storage.delete(recording.storage_key)
+        row = _decide(order, partial(_insert, recording, make))
+    except (QuotaExceeded, Refused):
+        _drop(recording)
         raise
+    if row.recording_id != recording.id:
+        _drop(recording)
+    return row
 
 
-def _queue(
-    actor: Actor, recording: Recording, options: TranscriptionOptions, seconds: int, pcm: bytes = b""
-) -> Transcription:
+def _insert(recording: Recording, make: Callable[[], Transcription]) -> Transcription:
+    quota.take_storage(recording.tenant, recording.bytes)
+    recording.save(force_insert=True)
+    return make()
+
+
+def _drop(recording: Recording) -> None:
+    storage.delete(recording.storage_key)
+    storage.delete(recording.playback_key)
+
+
+def _work_again(order: _Order, recording_id: UUID) -> Transcription:
+    """The recording is read again: with the tenant's turn locked, nobody deletes it or its audio meanwhile."""
+    recording = Recording.objects.filter(tenant=order.actor.tenant, id=recording_id, deleted_at=None).first()
+    if recording is None:
+        raise Http404(_("There is no such recording."))
+    if recording.audio_deleted_at is not None:
+        raise Refused("audio_deleted", retention.why_no_audio(recording), 410)
+    known = reuse.finished(order.actor.tenant.id, order.options, order.fingerprint)
+    if known is not None:
+        return _reuse(order, recording, known)
+    return _queue(order, recording, quota.billed_seconds(recording.duration_seconds))
+
+
+def _queue(order: _Order, recording: Recording, seconds: int, pcm: bytes = b"") -> Transcription:
     """One short transaction's worth: the rows, the reservation, and the doorbell on commit."""
-    turn = fairness.lock(actor.tenant.id)
-    row = Transcription(
-        tenant=actor.tenant,
+    turn = fairness.lock(order.actor.tenant.id)
+    row = _transcription(order, recording)
+    quota.reserve(order.actor.tenant, row.id, seconds, order.actor.user, order.actor.key)
+    row.save(force_insert=True)
+    fairness.enter(turn, row)
+    if pcm and row.lane == Lane.INTERACTIVE:
+        transaction.on_commit(partial(handover.leave, row.id, pcm), robust=True)
+    queue.ring_on_commit(row.lane)
+    transaction.on_commit(partial(progress.changed, row.tenant_id, recording.id, row.id), robust=True)
+    return row
+
+
+def _reuse(order: _Order, recording: Recording, known: Known) -> Transcription:
+    """The same promise, kept before: its text again, and nothing reserved or charged."""
+    row = _transcription(order, recording)
+    lifecycle.complete_by_reuse(row, known)
+    return row
+
+
+def _transcription(order: _Order, recording: Recording) -> Transcription:
+    options = order.options
+    return Transcription(
+        id=order.call.id,
+        tenant=order.actor.tenant,
         recording=recording,
         model=options.model,
         task=options.task,
@@ -158,15 +303,9 @@ def _queue(
         word_timestamps=options.word_timestamps,
         lane=_lane(options.lane, recording.duration_seconds),
         audio_seconds=recording.duration_seconds,
+        fingerprint=order.fingerprint,
+        someone_waits=order.call.waits,
     )
-    quota.reserve(actor.tenant, row.id, seconds, actor.user, actor.key)
-    row.save(force_insert=True)
-    fairness.enter(turn, row)
-    if pcm and row.lane == Lane.INTERACTIVE:
-        transaction.on_commit(partial(handover.leave, row.id, pcm), robust=True)
-    queue.ring_on_commit(row.lane)
-    transaction.on_commit(lambda: progress.changed(row.tenant_id, recording.id, row.id), robust=True)
-    return row
 
 
 def _lane(wanted: int, duration: float) -> int:

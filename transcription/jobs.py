@@ -226,9 +226,15 @@ def failure_of(error: Exception) -> Failure:
 
 
 def _save(claim: Claim, row: Transcription, segments: list[Segment], result: WindowResult) -> None:
+    row.model_version = _version_of_all(row, result)
     row.saved_seconds = result.end
-    sequence = patiently(lifecycle.save_window, claim, segments, result.end, result.language)
+    sequence = patiently(lifecycle.save_window, claim, segments, result.end, result.language, row.model_version)
     progress.advanced(claim.tenant_id, claim.recording_id, claim.transcription_id, sequence, row.percent, segments)
+
+
+def _version_of_all(row: Transcription, result: WindowResult) -> str:
+    """The model version that decoded all windows so far; empty, then for good, where it was not one."""
+    return result.model_version if row.saved_seconds == 0 or row.model_version == result.model_version else ""
 
 
 def _somebody_watches(recording: Recording) -> bool:
@@ -251,7 +257,7 @@ def _offer_playback(recording: Recording, on_progress: Callable[[], None] = lamb
         log.warning("No playable copy of recording %s: %s", recording.id, error)
         return
     recording.playback_key = key
-    if not Recording.objects.filter(id=recording.id).update(playback_key=key):
+    if not Recording.objects.filter(id=recording.id, audio_deleted_at=None).update(playback_key=key):
         storage.delete(key)
 
 

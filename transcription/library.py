@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from tenants import quota, scope
 from tenants.access import Actor
-from transcription import lifecycle, storage
+from transcription import fairness, lifecycle, storage
 from transcription.models import Recording, Status, Transcription
 
 log = logging.getLogger(__name__)
@@ -60,14 +60,28 @@ def transcription(actor: Actor, transcription_id: UUID) -> Transcription:
     return found
 
 
+def source_of(row: Transcription) -> Recording | None:
+    """The other recording whose text a transcription reuses, as long as it is there."""
+    rows = Recording.objects.filter(transcriptions=row.reused_from_id, deleted_at=None)
+    return rows.exclude(id=row.recording_id).first() if row.reused_from_id else None
+
+
+def cancel(actor: Actor, transcription_id: UUID) -> tuple[Transcription, bool]:
+    """Stops a waiting or running transcription, charging nothing; False with one that was over. Raises Http404."""
+    actor.require("recordings.create")
+    cancelled = lifecycle.cancel(transcription(actor, transcription_id))
+    return transcription(actor, transcription_id), cancelled
+
+
 def delete(actor: Actor, recording_id: UUID) -> Recording:
     """Hides a recording and stops its work; `restore` brings it back within UNDO_WINDOW. Raises Http404."""
     actor.require("recordings.delete")
     found = recording(actor, recording_id)
-    found.deleted_at = timezone.now()
-    found.save(update_fields=["deleted_at"])
-    for row in found.transcriptions.all():
-        lifecycle.cancel(row)
+    with transaction.atomic():
+        fairness.lock(actor.tenant.id)
+        _cancel_all(found)
+        found.deleted_at = timezone.now()
+        found.save(update_fields=["deleted_at"])
     log.info("Recording %s of tenant %s was deleted by %s", found.id, actor.tenant.id, actor.user or actor.key)
     return found
 
@@ -78,8 +92,10 @@ def restore(actor: Actor, recording_id: UUID) -> Recording:
     found = recording(actor, recording_id, deleted=True)
     if found.deleted_at is None or found.deleted_at < timezone.now() - UNDO_WINDOW:
         raise Http404(_("It is too late to undo this."))
-    if not Recording.objects.filter(id=found.id, deleted_at=found.deleted_at).update(deleted_at=None):
-        raise Http404(_("There is no such recording."))
+    with transaction.atomic():
+        fairness.lock(actor.tenant.id)
+        if not Recording.objects.filter(id=found.id, deleted_at=found.deleted_at).update(deleted_at=None):
+            raise Http404(_("There is no such recording."))
     found.deleted_at = None
     return found
 
@@ -88,29 +104,37 @@ def erase(actor: Actor, recording_id: UUID) -> None:
     """Deletes a recording for good, at once. Raises Http404."""
     actor.require("recordings.delete")
     found = recording(actor, recording_id)
-    _purge(Recording.objects.filter(id=found.id))
+    purge(actor.tenant.id, Recording.objects.filter(id=found.id))
 
 
 def purge_deleted() -> int:
     """Purges what was deleted before the undo window; how many."""
     with scope.across_tenants("the sweeper serves every tenant"):
         expired = Recording.objects.filter(deleted_at__lt=timezone.now() - 2 * UNDO_WINDOW)
-        return sum(_purge(expired.filter(id=recording_id)) for recording_id in expired.values_list("id", flat=True))
+        found = list(expired.values_list("tenant_id", "id"))
+        return sum(purge(tenant_id, expired.filter(id=recording_id)) for tenant_id, recording_id in found)
 
 
-def _purge(rows: QuerySet[Recording]) -> bool:
+def purge(tenant_id: UUID, rows: QuerySet[Recording]) -> bool:
     """Deletes one recording's rows, then its media; False where it is gone, or no longer to be purged.
 
     A crash in between leaves media that no row names, which the sweeper finds.
     """
     with transaction.atomic():
-        row = rows.select_for_update().first()
+        fairness.lock(tenant_id)
+        row = rows.first()
         if row is None:
             return False
-        for work in row.transcriptions.all():
-            lifecycle.cancel(work)
+        _cancel_all(row)
         row.delete()
-        quota.give_storage_back(row.tenant_id, row.bytes)
+        if row.audio_deleted_at is None:
+            quota.give_storage_back(tenant_id, row.bytes)
     storage.delete(row.storage_key)
     storage.delete(row.playback_key)
     return True
+
+
+def _cancel_all(recording: Recording) -> None:
+    """Before the recording's own row is changed: a worker that completes one locks in that order too."""
+    for row in recording.transcriptions.all():
+        lifecycle.cancel(row)

@@ -23,6 +23,7 @@ from tenants.models import Quota
 from transcription import fairness, progress, queue
 from transcription.failures import Failure
 from transcription.models import Attempt, Lane, Line, Recording, Segment, Status, Transcription, Turn
+from transcription.reuse import PROCESSING_SECONDS, Known
 
 log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 3
@@ -31,6 +32,7 @@ RETRY_JITTER = 0.2
 MOST_ABANDONED = 10
 CANDIDATES = 8
 ROUNDS = 8
+BATCH = 500
 
 
 class LostClaim(Exception):
@@ -70,17 +72,16 @@ def due_by_lane() -> dict[int, int]:
 
 def _busy_tenants() -> list[UUID]:
     """Tenants that run as many transcriptions as their quota allows."""
-    running = Transcription.objects.filter(status=Status.RUNNING).order_by()
-    counts = dict(running.values_list("tenant_id").annotate(n=Count("id")))
-    limits = Quota.objects.filter(tenant_id__in=counts).values_list("tenant_id", "concurrent")
-    return [tenant_id for tenant_id, limit in limits if counts[tenant_id] >= limit]
+    running = Quota.objects.filter(tenant__transcriptions__status=Status.RUNNING).values("tenant_id", "concurrent")
+    busy = running.annotate(n=Count("tenant__transcriptions")).filter(n__gte=F("concurrent"))
+    return list(busy.values_list("tenant_id", flat=True))
 
 
 def _claim_from(line: Line, worker: str) -> Claim | None:
     """The first due transcription of a line; None where it has none, or its tenant may run no more."""
     with transaction.atomic():
         turn = fairness.lock(line.tenant_id)
-        if _is_at_cap(line.tenant_id):
+        if _is_at_cap(turn):
             return None
         waiting = Transcription.objects.filter(tenant_id=line.tenant_id, lane=line.lane, status=Status.QUEUED)
         row = waiting.filter(not_before__lte=timezone.now()).order_by("created_at", "id").first()
@@ -109,10 +110,10 @@ def _claimed(turn: Turn, row: Transcription, worker: str) -> Claim | None:
     return Claim(row.tenant_id, row.recording_id, row.id, fence)
 
 
-def _is_at_cap(tenant_id: UUID) -> bool:
+def _is_at_cap(turn: Turn) -> bool:
     """Whether the tenant runs all it may. Its turn is locked, so that two claims count one after the other."""
-    limit = Quota.objects.values_list("concurrent", flat=True).get(tenant_id=tenant_id)
-    return Transcription.objects.filter(tenant_id=tenant_id, status=Status.RUNNING).count() >= limit
+    running = Transcription.objects.filter(tenant_id=turn.tenant_id, status=Status.RUNNING).count()
+    return running >= turn.tenant.quota.concurrent
 
 
 def lease() -> timedelta:
@@ -132,7 +133,9 @@ def holds(claim: Claim) -> bool:
     return rows.filter(status__in=(Status.RUNNING, Status.COMPLETED)).exists()
 
 
-def save_window(claim: Claim, segments: list[Segment], saved_seconds: float, language: str) -> int:
+def save_window(
+    claim: Claim, segments: list[Segment], saved_seconds: float, language: str, model_version: str = ""
+) -> int:
     """Saves a window's segments and renews the lease; the new event number. Raises LostClaim.
 
     Failed attempts are counted from the last progress on. Saving a window again, because nobody knows whether
@@ -145,6 +148,7 @@ def save_window(claim: Claim, segments: list[Segment], saved_seconds: float, lan
             .update(
                 saved_seconds=saved_seconds,
                 detected_language=language,
+                model_version=model_version,
                 lease_until=timezone.now() + lease(),
                 attempts_made=1,
                 sequence=F("sequence") + 1,
@@ -361,3 +365,26 @@ def _next_lane() -> int | None:
     with scope.across_tenants("the order is everybody's"):
         line = fairness.in_order(timezone.now(), Lane.values, _busy_tenants()).first()
         return line.lane if line else None
+
+
+def complete_by_reuse(row: Transcription, known: Known) -> None:
+    """Inserts a transcription that another one's result answers at once: nothing was worked on or charged.
+
+    Call inside the accepting transaction, with the tenant's turn locked.
+    """
+    source, now = known.source, timezone.now()
+    row.status = Status.COMPLETED
+    row.text, row.detected_language, row.model_version = source.text, source.detected_language, source.model_version
+    row.saved_seconds, row.sequence = source.saved_seconds, source.sequence
+    row.started_at = row.finished_at = now
+    row.processing_seconds = PROCESSING_SECONDS
+    row.reused_from = Transcription.objects.filter(id=source.id).first()  # it may be gone by now
+    row.save(force_insert=True)
+    Segment.objects.bulk_create([_copied(segment, row) for segment in known.segments], BATCH)
+    _tell(_claim_of(row))
+
+
+def _copied(segment: Segment, row: Transcription) -> Segment:
+    copy = Segment(**{field.attname: getattr(segment, field.attname) for field in Segment._meta.concrete_fields})
+    copy.pk, copy.transcription = None, row
+    return copy

@@ -155,6 +155,7 @@ class Transcription(models.Model):
                 name="transcriptions_waiting",
             ),
             models.Index(fields=["tenant", "fingerprint"], name="transcriptions_by_content"),
+            models.Index(fields=["created_at"], name="transcriptions_by_arrival"),
             models.Index(fields=["lease_until"], condition=Q(status="running"), name="transcriptions_leased"),
             models.Index(fields=["tenant", "status"], name="transcriptions_by_status"),
             models.Index(fields=["finished_at"], condition=Q(status="completed"), name="transcriptions_finished"),

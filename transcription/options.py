@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 
 from django.utils.translation import gettext as _
 
@@ -33,6 +35,11 @@ class TranscriptionOptions:
     temperature: float = 0.0
     word_timestamps: bool = False
     lane: int = Lane.STANDARD
+
+    def fingerprint(self, content_sha256: str) -> str:
+        """SHA-256 of all that decides the text: the content and every option but the lane."""
+        options = {name: value for name, value in asdict(self).items() if name != "lane"}
+        return hashlib.sha256(json.dumps({"content": content_sha256} | options, sort_keys=True).encode()).hexdigest()
 
     @classmethod
     def checked(
@@ -86,7 +93,7 @@ def _prompt(text: str) -> str:
 def _temperature(value: str | float) -> float:
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         number = -1.0
     if not 0.0 <= number <= 1.0:
         raise InvalidOption("temperature", _("The temperature is a number from 0 to 1."))

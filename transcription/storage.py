@@ -48,6 +48,15 @@ def keep(path: Path, key: str) -> None:
         raise FileExistsError(f"{key} is taken.")
 
 
+def copy(key: str, target: str) -> None:
+    """Stores what lies at `key` under another key too. Raises OSError where nothing can be read."""
+    with default_storage.open(key, "rb") as source:
+        saved = default_storage.save(target, source)
+    if saved != target:
+        default_storage.delete(saved)
+        raise FileExistsError(f"{target} is taken.")
+
+
 def delete(key: str) -> None:
     """Deletes what lies at `key`; nothing there is no error."""
     if not key:

@@ -14,6 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from portal.receive import UploadRefused
+from tenants.requests import TooManyRequests
+from transcription.exports import TextDeleted
 from transcription.intake import Refused
 from transcription.options import InvalidOption
 
@@ -40,6 +42,13 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         case Refused():
             more = {"resets_at": error.resets_at.isoformat()} if error.resets_at else {}
             return problem(error.status, error.code, error.message, **more)
+        case TooManyRequests():
+            detail = _("More than the %(limit)d requests a minute your organisation has. Wait, then ask again.")
+            response = problem(429, "too_many_requests", detail % {"limit": error.limit}, limit=error.limit)
+            response["Retry-After"] = str(error.whole_seconds)
+            return response
+        case TextDeleted():
+            return problem(410, "text_deleted", str(error))
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             response = problem(401, "invalid_api_key", _("Send a live key as `Authorization: Bearer KEY`."))
             response["WWW-Authenticate"] = "Bearer"

@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from tenants.access import TenantRequest, member_required
-from transcription import library, storage
+from transcription import library, retention, storage
 from transcription.models import Recording
 
 CHUNK_BYTES = 256 * 1024
@@ -35,6 +35,8 @@ CONTENT_TYPES = {
 @member_required("recordings.view")
 def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
     recording = library.recording(request.actor, recording_id)
+    if recording.audio_deleted_at is not None:
+        return HttpResponse(f"{retention.why_no_audio(recording)}\n", "text/plain; charset=utf-8", 410)
     key = recording.playback_key or recording.storage_key
     if not storage.is_local():
         return HttpResponseRedirect(storage.signed_url(key))

@@ -21,9 +21,10 @@ from portal.web.forms import FilterForm, OptionsForm
 from portal.web.undo import tell_with_undo
 from tenants import quota
 from tenants.access import TenantRequest, member_required
-from transcription import eta, intake, library
+from transcription import eta, intake, library, retention
 from transcription.models import Recording, Status, Task, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
+from transcription.reuse import is_reused
 
 ON_A_PAGE = 25
 UPLOAD_STATUS = {"too_large": 413, "no_room": 507}
@@ -124,6 +125,10 @@ def _shown(found: Recording) -> dict[str, Any]:
         "segments": _segments(latest),
         "place": eta.place(latest) if latest and latest.status == Status.QUEUED else None,
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
+        "reused": latest is not None and is_reused(latest),
+        "source": library.source_of(latest) if latest else None,
+        "no_audio": retention.why_no_audio(found) if found.audio_deleted_at else "",
+        "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
         "section": "recordings",
     }
 

@@ -1,16 +1,20 @@
-"""Transcripts as files."""
+"""One transcription: its text as a file, and its end before its time."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from tenants.access import TenantRequest, member_required
 from transcription import exports, library
+from transcription.exports import TextDeleted
 
 
 @require_GET
@@ -20,6 +24,23 @@ def download(request: TenantRequest, transcription_id: UUID, format: str) -> Htt
     found = library.transcription(request.actor, transcription_id)
     if format not in exports.WRITERS:
         raise Http404
-    export = exports.render(found, format)
+    try:
+        export = exports.render(found, format)
+    except TextDeleted as deleted:
+        return HttpResponse(f"{deleted}\n", "text/plain; charset=utf-8", 410)
     disposition = content_disposition_header(True, export.file_name) or "attachment"
     return HttpResponse(export.body, export.content_type, headers={"Content-Disposition": disposition})
+
+
+@require_POST
+@member_required("recordings.create")
+def cancel(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
+    row, cancelled = library.cancel(request.actor, transcription_id)
+    name = {"name": row.recording.name}
+    if cancelled:
+        messages.success(request, _("The transcription of “%(name)s” was cancelled. Nothing was charged.") % name)
+    else:
+        messages.info(request, _("The transcription of “%(name)s” was over already.") % name)
+    if request.POST.get("from") == "list":
+        return redirect("web:recordings")
+    return redirect("web:recording", row.recording_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.i18n import set_language
 
-from portal.web import keys, media, recordings, tenant, transcriptions, usage
+from portal.web import keys, ledger, media, notices, recordings, tenant, transcriptions, usage
 
 app_name = "web"
 urlpatterns = [
@@ -19,9 +19,12 @@ urlpatterns = [
     path("recordings/<uuid:recording_id>/restore/", recordings.restore, name="restore"),
     path("recordings/<uuid:recording_id>/again/", recordings.again, name="again"),
     path("transcriptions/<uuid:transcription_id>/download.<slug:format>", transcriptions.download, name="download"),
+    path("transcriptions/<uuid:transcription_id>/cancel/", transcriptions.cancel, name="cancel"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<uuid:key_id>/revoke/", keys.revoke, name="revoke"),
     path("usage/", usage.usage, name="usage"),
+    path("usage/ledger.csv", ledger.ledger, name="ledger"),
+    path("notices/<int:notice_id>/dismiss/", notices.dismiss, name="dismiss"),
     path("tenant/", tenant.switch, name="tenant"),
     path("language/", set_language, name="set_language"),
 ]

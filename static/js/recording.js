@@ -16,7 +16,7 @@ function mount() {
   const live = root.querySelector("[data-transcription]");
   const list = root.querySelector("[data-transcript]");
   const audio = root.querySelector("[data-player]");
-  if (live) open.push(new Progress(live, renew));
+  if (live) watch(live);
 
   let transcript = null;
   const player = audio && new Player(audio, (seconds) => transcript?.at(seconds, !player.audio.paused));
@@ -30,6 +30,13 @@ function mount() {
   open.push(transcript);
   new Finder(root.querySelector("[data-finder]"), transcript);
   root.querySelector("[data-copy-text]")?.addEventListener("click", () => copyAndTell(transcript.text));
+}
+
+/** A cancelled page loads anew with a message, which must not be fetched away from under it. */
+function watch(live) {
+  const progress = new Progress(live, renew);
+  open.push(progress);
+  live.querySelector("[data-cancel]")?.addEventListener("submit", () => progress.close());
 }
 
 async function renew() {

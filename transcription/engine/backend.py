@@ -70,6 +70,8 @@ class Backend(Protocol):
     """A model, or several, on a device. Its methods are called from `workers` threads at once."""
 
     name: str
+    library_version: str
+    """Of the library that decodes, such as "4.6.0"."""
     device: str
     compute_type: str
     workers: int

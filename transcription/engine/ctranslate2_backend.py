@@ -51,6 +51,7 @@ class Ctranslate2Backend:
     """
 
     name = "ctranslate2"
+    library_version = str(ctranslate2.__version__)
     gather_seconds = 0.0
 
     def __init__(self, device: str, threads: int) -> None:

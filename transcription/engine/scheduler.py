@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar
@@ -50,6 +51,7 @@ class Scheduler:
 
     def __init__(self, backend: Backend, batch_size: int, on_fatal: Callable[[str], None]) -> None:
         self.tally = Tally()
+        self.versions: dict[str, str] = {}
         self._backend = backend
         self._batch_size = batch_size
         self._on_fatal = on_fatal
@@ -58,9 +60,11 @@ class Scheduler:
         self._stopping = False
         self._idle = 0
         self._threads: list[threading.Thread] = []
+        self._calls: dict[int, float] = {}
 
-    def start(self) -> None:
-        """Begin to work; the backend must be loaded."""
+    def start(self, versions: dict[str, str]) -> None:
+        """Begin to work; the backend must be loaded. `versions`, by model, go into the results."""
+        self.versions = versions
         self._threads = [
             threading.Thread(target=self._work, name=f"decode-{number}", daemon=True)
             for number in range(self._backend.workers)
@@ -93,6 +97,10 @@ class Scheduler:
         """Windows waiting in each lane."""
         with self._changed:
             return self._room.lengths()
+
+    def oldest_call(self) -> float:
+        """For how many seconds the backend has been at the oldest batch in hand; 0 while it rests."""
+        return max((time.monotonic() - began for began in list(self._calls.values())), default=0.0)
 
     def _work(self) -> None:
         try:
@@ -157,7 +165,8 @@ class Scheduler:
     def _attempt(self, tickets: Sequence[Ticket], call: Callable[[list[Work]], list[T]]) -> list[tuple[Ticket, T]]:
         """Call the backend; where it fails, find the window at fault and fail only that one."""
         try:
-            outcomes = call([ticket.work for ticket in tickets])
+            with self._timed():
+                outcomes = call([ticket.work for ticket in tickets])
             return list(zip(tickets, outcomes, strict=True))
         except DeviceLost:
             raise
@@ -168,6 +177,15 @@ class Scheduler:
             step = self._smaller(len(tickets), error)
         parts = [tickets[at : at + step] for at in range(0, len(tickets), step)]
         return [pair for part in parts for pair in self._attempt(part, call)]
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        thread = threading.get_ident()
+        self._calls[thread] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._calls[thread]
 
     def _smaller(self, size: int, error: Exception) -> int:
         """The size to try a failed batch with: half if memory ran out, else one by one."""
@@ -221,5 +239,6 @@ class Scheduler:
                 language=code,
                 language_probability=pinned.probability if pinned else 1.0,
                 segments=segments_of(ticket.work, decoded),
+                model_version=self.versions.get(ticket.work.options.model, ""),
             )
         )

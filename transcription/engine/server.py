@@ -28,7 +28,9 @@ from transcription.engine.types import (
     WindowRejected,
     WindowResult,
 )
+from transcription.engine.version import version_of
 from transcription.engine.waiting import Stream, Ticket
+from transcription.engine.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,9 @@ class Server:
         self.models = tuple(models)
         self.find_weights = find_weights
         self.address = address
+        self.batch_size = batch_size
         self.scheduler = Scheduler(backend, batch_size, self._die)
+        self.watchdog = Watchdog(self.scheduler.oldest_call, self._die)
         self.ready = False
         self.error = ""
         self.began = time.monotonic()
@@ -88,6 +92,7 @@ class Server:
             queued_windows=self.scheduler.queued(),
             uptime_seconds=time.monotonic() - self.began,
             error=self.error,
+            versions=self.scheduler.versions,
         )
 
     async def _serve(self) -> None:
@@ -123,13 +128,15 @@ class Server:
     def _load(self) -> None:
         began = time.monotonic()
         try:
-            self.backend.load(self.find_weights())
-            for model in self.models:
-                self._try_out(model)
+            weights = self.find_weights()
+            self.backend.load(weights)
+            versions = {model: version_of(model, path, self.backend) for model, path in weights.items()}
+            canary_seconds = max(self._try_out(model) for model in self.models)
         except Exception as error:
             log.exception("loading failed")
             self._die(f"cannot load {', '.join(self.models)}: {error}")
-        self.scheduler.start()
+        self.scheduler.start(versions)
+        self.watchdog.start(canary_seconds, self.batch_size)
         self.ready = True
         log.info(
             "ready: %s on %s (%s, %s) after %.1f s",
@@ -140,8 +147,17 @@ class Server:
             time.monotonic() - began,
         )
 
-    def _try_out(self, model: str) -> None:
-        """A canary: a second of noise must pass through the model before anyone's speech does."""
+    def _try_out(self, model: str) -> float:
+        """A canary: a second of noise must pass through the model before anyone's speech does; the seconds it took.
+
+        A GPU's first time goes into compiling and loading kernels, so there the second one counts.
+        """
+        for _time in range(1 if self.backend.device == "cpu" else 2):
+            began = time.monotonic()
+            self._send_canary(model)
+        return time.monotonic() - began
+
+    def _send_canary(self, model: str) -> None:
         noise = np.random.default_rng(0).normal(0, 1000, SAMPLE_RATE).astype(np.int16)
         work = Work(Window(0, 0.0, 1.0, noise), DecodeOptions(model))
         self.backend.detect([work])

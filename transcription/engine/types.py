@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
@@ -112,7 +112,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class WindowResult:
-    """What the engine heard in one window; no segments where nobody speaks."""
+    """What the engine heard in one window; no segments where nobody speaks.
+
+    `model_version` names what decoded it: equal versions hear the same, as EngineStatus.versions says.
+    """
 
     index: int
     start: float
@@ -120,6 +123,7 @@ class WindowResult:
     language: str
     language_probability: float
     segments: tuple[Segment, ...]
+    model_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,8 @@ class EngineStatus:
     """How the engine is doing. Memory is in MiB, times are in seconds.
 
     `memory_used_mib` is the process's resident set; the GPU's figures are None on a CPU.
-    `busy_seconds` adds up over parallel batches.
+    `busy_seconds` adds up over parallel batches. `versions` has a line for each loaded model that
+    changes when its results may; it is empty until they are loaded.
     """
 
     ready: bool
@@ -145,3 +150,4 @@ class EngineStatus:
     queued_windows: dict[Lane, int]
     uptime_seconds: float
     error: str
+    versions: dict[str, str] = field(default_factory=dict)

@@ -80,17 +80,27 @@ def is_whole(folder: Path) -> bool:
     """
     if not all((folder / name).is_file() for name in NEEDED):
         return False
-    sums = folder / SUMS
-    if not sums.is_file():
-        return True
-    noted = (line.split("  ", 1) for line in sums.read_text().splitlines() if "  " in line)
-    return all((folder / name).is_file() and sha256(folder / name) == value for value, name in noted)
+    return all((folder / name).is_file() and sha256(folder / name) == value for name, value in _noted(folder).items())
 
 
 def sha256(file: Path) -> str:
     """The file's SHA-256 in hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of the weights in a file or a folder of `ensure`; the noted one where it was fetched."""
+    if path.is_file():
+        return sha256(path)
+    return _noted(path).get(NEEDED[0]) or sha256(path / NEEDED[0])
+
+
+def _noted(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file that was fetched into a folder, by its name."""
+    sums = folder / SUMS
+    lines = sums.read_text().splitlines() if sums.is_file() else []
+    return {name: value for value, name in (line.split("  ", 1) for line in lines if "  " in line)}
 
 
 def _given(path: Path) -> Path:

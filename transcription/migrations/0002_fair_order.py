@@ -141,5 +141,9 @@ class Migration(migrations.Migration):
             model_name='line',
             constraint=models.UniqueConstraint(fields=('tenant', 'lane'), name='one_line_per_lane'),
         ),
+        migrations.AddIndex(
+            model_name='transcription',
+            index=models.Index(fields=['created_at'], name='transcriptions_by_arrival'),
+        ),
         migrations.RunPython(weigh_what_is_there, migrations.RunPython.noop),
     ]

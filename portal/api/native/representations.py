@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -10,6 +11,7 @@ from portal.live import place_of
 from transcription.exports import WRITERS, spoken_language
 from transcription.failures import reason_for_people
 from transcription.models import Lane, Recording, Status, Transcription
+from transcription.reuse import is_reused
 
 
 def recording_fields(recording: Recording, with_place: bool = True) -> dict[str, Any]:
@@ -23,6 +25,7 @@ def recording_fields(recording: Recording, with_place: bool = True) -> dict[str,
         "duration_seconds": recording.duration_seconds,
         "bytes": recording.bytes,
         "format": recording.format,
+        "audio_deleted_at": _moment(recording.audio_deleted_at),
         "transcription": transcription_fields(latest, with_place) if latest else None,
     }
 
@@ -30,6 +33,7 @@ def recording_fields(recording: Recording, with_place: bool = True) -> dict[str,
 def transcription_fields(row: Transcription, with_place: bool = True) -> dict[str, Any]:
     return {
         "id": str(row.id),
+        "recording": str(row.recording_id),
         "status": row.status,
         "percent": row.percent,
         "task": row.task,
@@ -37,8 +41,11 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> dict[st
         "language": spoken_language(row) or None,
         "lane": Lane(row.lane).label,
         "created_at": row.created_at.isoformat(),
-        "finished_at": row.finished_at.isoformat() if row.finished_at else None,
+        "finished_at": _moment(row.finished_at),
         "processing_seconds": row.processing_seconds,
+        "reused": is_reused(row),
+        "reused_from": str(row.reused_from_id) if row.reused_from_id else None,
+        "text_deleted_at": _moment(row.text_deleted_at),
         "queue": place_of(row) if with_place else None,
         "error": _error(row),
         "transcripts": _links(row),
@@ -52,6 +59,10 @@ def _error(row: Transcription) -> dict[str, str] | None:
 
 
 def _links(row: Transcription) -> dict[str, str] | None:
-    if row.status != Status.COMPLETED:
+    if row.status != Status.COMPLETED or row.text_deleted_at is not None:
         return None
-    return {name: reverse("native_transcript", args=[row.recording_id, name]) for name in WRITERS}
+    return {name: reverse("native_transcript", args=[row.id, name]) for name in WRITERS}
+
+
+def _moment(when: datetime | None) -> str | None:
+    return when.isoformat() if when else None

@@ -4,8 +4,10 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from portal import budget
 from portal.api import bearer
 from tenants import scope
 from tenants.access import Actor
@@ -28,3 +30,8 @@ class TenantView(APIView):
             return super().dispatch(request, *args, **kwargs)
         with scope.bound(actor.tenant.id):
             return super().dispatch(request, *args, **kwargs)
+
+    def check_throttles(self, request: Request) -> None:
+        """Raises TooManyRequests."""
+        super().check_throttles(request)
+        budget.spend(getattr(request._request, "scope", {}), self.actor)

@@ -1,7 +1,9 @@
-"""Recordings for programs, version 1."""
+"""Recordings and their transcriptions for programs, version 1."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -11,13 +13,14 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.representations import recording_fields
+from portal.api import calls
+from portal.api.native.representations import recording_fields, transcription_fields
 from portal.api.native.tenantview import TenantView
 from portal.api.problems import problem
 from portal.receive import received
 from transcription import exports, intake, library
-from transcription.models import Recording, Status
-from transcription.options import TranscriptionOptions
+from transcription.models import Recording, Status, Transcription
+from transcription.options import InvalidOption, TranscriptionOptions
 
 
 class NewestFirst(CursorPagination):
@@ -39,6 +42,7 @@ class RecordingsView(TenantView):
         return _page(rows, request, self)
 
     def post(self, request: Request) -> Response:
+        call = calls.call_of(request._request)
         upload = received(request._request)
         options = TranscriptionOptions.checked(
             model=upload.field("model"),
@@ -47,10 +51,9 @@ class RecordingsView(TenantView):
             prompt=upload.field("prompt"),
             temperature=upload.field("temperature") or 0.0,
         )
-        row = intake.accept(self.actor, upload, options, source="api")
-        return Response(
-            recording_fields(row.recording), status=201, headers={"Location": f"/api/v1/recordings/{row.recording_id}"}
-        )
+        row = intake.accept(self.actor, upload, options, "api", call)
+        location = {"Location": f"/api/v1/recordings/{row.recording_id}"}
+        return Response(recording_fields(row.recording), 201, headers=location | calls.headers_of(call, row))
 
 
 class RecordingView(TenantView):
@@ -64,17 +67,86 @@ class RecordingView(TenantView):
         return Response(status=204)
 
 
-class TranscriptView(TenantView):
+class LatestTranscriptView(TenantView):
     """GET the latest transcript of a recording as a file."""
 
     def get(self, request: Request, recording_id: UUID, extension: str) -> HttpResponse | Response:
         latest = library.recording(self.actor, recording_id).latest
-        if latest is None or extension not in exports.WRITERS:
+        if latest is None:
             raise Http404
-        if latest.status != Status.COMPLETED:
-            return problem(409, "not_completed", _("The transcription is not done: it is %s.") % latest.status)
-        export = exports.render(latest, extension)
-        return HttpResponse(export.body, content_type=export.content_type)
+        return _transcript(latest, extension)
+
+
+class TranscriptionsView(TenantView):
+    """POST the options of another transcription of a recording, as JSON."""
+
+    def post(self, request: Request, recording_id: UUID) -> Response:
+        call = calls.call_of(request._request)
+        recording = library.recording(self.actor, recording_id)
+        row = intake.again(self.actor, recording, _options(request.data), call)
+        location = {"Location": f"/api/v1/transcriptions/{row.id}"}
+        return Response(transcription_fields(row), 201, headers=location | calls.headers_of(call, row))
+
+
+class TranscriptionView(TenantView):
+    """GET one transcription."""
+
+    def get(self, request: Request, transcription_id: UUID) -> Response:
+        return Response(transcription_fields(library.transcription(self.actor, transcription_id)))
+
+
+class CancelView(TenantView):
+    """POST to stop a transcription that waits or runs."""
+
+    def post(self, request: Request, transcription_id: UUID) -> Response:
+        row, cancelled = library.cancel(self.actor, transcription_id)
+        if not cancelled:
+            return problem(409, "already_over", _("The transcription was over already: it is %s.") % row.status)
+        return Response(transcription_fields(row))
+
+
+class TranscriptView(TenantView):
+    """GET one transcript as a file."""
+
+    def get(self, request: Request, transcription_id: UUID, extension: str) -> HttpResponse | Response:
+        return _transcript(library.transcription(self.actor, transcription_id), extension)
+
+
+def _transcript(row: Transcription, extension: str) -> HttpResponse | Response:
+    """Raises Http404 for an unknown format, and TextDeleted."""
+    if extension not in exports.WRITERS:
+        raise Http404
+    if row.status != Status.COMPLETED:
+        return problem(409, "not_completed", _("The transcription is not done: it is %s.") % row.status)
+    export = exports.render(row, extension)
+    return HttpResponse(export.body, content_type=export.content_type)
+
+
+def _options(body: Any) -> TranscriptionOptions:
+    """Raises InvalidOption."""
+    if not isinstance(body, Mapping):
+        raise InvalidOption("body", _("Send a JSON object."))
+    return TranscriptionOptions.checked(
+        model=_text(body, "model"),
+        task=_text(body, "task") or "transcribe",
+        language=_text(body, "language"),
+        prompt=_text(body, "prompt"),
+        temperature=_number(body, "temperature"),
+    )
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InvalidOption(name, _("“%(name)s” is a text.") % {"name": name})
+    return value or ""
+
+
+def _number(body: Mapping[str, Any], name: str) -> float:
+    value: float | None = body.get(name)
+    if value is not None and type(value) not in (int, float):
+        raise InvalidOption(name, _("“%(name)s” is a number.") % {"name": name})
+    return value or 0.0
 
 
 def _page(rows: QuerySet[Recording], request: Request, view: TenantView) -> Response:

@@ -9,6 +9,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from portal.receive import UploadRefused
+from tenants.requests import TooManyRequests
 from transcription.intake import Refused
 from transcription.options import InvalidOption
 
@@ -39,6 +40,14 @@ def invalid_key() -> ApiError:
     return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
 
 
+def too_many_requests(refused: TooManyRequests) -> ApiError:
+    """What OpenAI's SDKs wait for and try again."""
+    message = _("Rate limit reached: your organisation has %(limit)d requests a minute. Try again in %(seconds)d s.")
+    text = message % {"limit": refused.limit, "seconds": refused.whole_seconds}
+    headers = {"Retry-After": str(refused.whole_seconds)}
+    return ApiError(429, text, "requests", code="rate_limit_exceeded", headers=headers)
+
+
 def of_upload(refused: UploadRefused) -> ApiError:
     match refused.code:
         case "too_large":
@@ -63,4 +72,5 @@ def of_refusal(refused: Refused) -> ApiError:
     if refused.code == "quota_monthly_seconds":
         headers = NO_RETRY | ({"x-quota-resets-at": refused.resets_at.isoformat()} if refused.resets_at else {})
         return ApiError(429, refused.message, "insufficient_quota", None, "insufficient_quota", headers)
-    return ApiError(refused.status, refused.message, param="file", code=refused.code, headers=NO_RETRY)
+    param = "Idempotency-Key" if refused.code == "idempotency_key_reused" else "file"
+    return ApiError(refused.status, refused.message, param=param, code=refused.code, headers=NO_RETRY)

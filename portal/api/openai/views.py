@@ -18,17 +18,21 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from portal.api import bearer, waiting
+from portal import budget
+from portal.api import bearer, calls, waiting
 from portal.api.openai import bodies, errors, parameters
 from portal.api.openai.errors import ApiError
 from portal.api.openai.parameters import Parameters
 from portal.receive import UploadRefused, received
 from tenants import scope
 from tenants.access import Actor
+from tenants.requests import TooManyRequests
 from transcription import catalogue, intake
 from transcription.failures import reason_for_people
+from transcription.idempotency import Call
 from transcription.intake import Refused
 from transcription.models import Status, Task, Transcription
+from transcription.options import InvalidOption
 
 log = logging.getLogger(__name__)
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
@@ -46,12 +50,14 @@ def endpoint(method: str) -> Callable[[View], View]:
             try:
                 if request.method != method:
                     raise ApiError(405, _("Use %(method)s here.") % {"method": method}, headers={"Allow": method})
-                actor = await database_sync_to_async(bearer.actor_of)(request)
+                actor = await _caller(request)
                 if actor is None:
                     raise errors.invalid_key()
                 return await view(request, actor, *args, **kwargs)
             except ApiError as error:
                 return error.response()
+            except TooManyRequests as refused:
+                return errors.too_many_requests(refused).response()
             except PermissionDenied as denied:
                 return ApiError(403, str(denied), code="insufficient_permissions").response()
             except Exception:
@@ -86,25 +92,47 @@ async def model(request: HttpRequest, actor: Actor, name: str) -> HttpResponseBa
     return JsonResponse(_model(name))
 
 
+@database_sync_to_async
+def _caller(request: HttpRequest) -> Actor | None:
+    """Whose key it is; counts the request. Raises TooManyRequests."""
+    actor = bearer.actor_of(request)
+    if actor is not None:
+        budget.spend(getattr(request, "scope", {}), actor)
+    return actor
+
+
 async def _create(request: HttpRequest, actor: Actor, task: str) -> HttpResponseBase:
     try:
         upload = received(request)
     except UploadRefused as refused:
         raise errors.of_upload(refused) from refused
     wanted = parameters.parse(upload, task)
-    row = await _accept(actor, upload, wanted)
+    call = _call(request)
+    row = await _accept(actor, upload, wanted, call)
+    headers = calls.headers_of(call, row)
     if wanted.stream:
-        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        headers |= {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingHttpResponse(_stream(row), content_type="text/event-stream", headers=headers)
-    return bodies.response_of(await _finished(row), wanted)
+    answer = bodies.response_of(await _finished(row), wanted)
+    for name, value in headers.items():
+        answer[name] = value
+    return answer
+
+
+def _call(request: HttpRequest) -> Call:
+    """Raises ApiError."""
+    try:
+        return calls.call_of(request, waits=True)
+    except InvalidOption as invalid:
+        raise errors.of_option(invalid) from invalid
 
 
 @database_sync_to_async
-def _accept(actor: Actor, upload: Any, wanted: Parameters) -> Transcription:
+def _accept(actor: Actor, upload: Any, wanted: Parameters, call: Call) -> Transcription:
     """Raises ApiError and PermissionDenied."""
     with scope.bound(actor.tenant.id):
         try:
-            return intake.accept(actor, upload, wanted.options, source="api")
+            return intake.accept(actor, upload, wanted.options, "api", call)
         except Refused as refused:
             raise errors.of_refusal(refused) from refused
 
@@ -117,7 +145,7 @@ async def _finished(row: Transcription) -> Transcription:
         raise ApiError(
             504, message % {"id": row.recording_id}, "server_error", code="still_running", headers=errors.NO_RETRY
         )
-    if over.status != Status.COMPLETED:
+    if over.status != Status.COMPLETED or over.text_deleted_at is not None:
         raise _failure(over)
     return over
 
@@ -128,6 +156,8 @@ def _server_error() -> ApiError:
 
 
 def _failure(row: Transcription) -> ApiError:
+    if row.text_deleted_at is not None:
+        return ApiError(410, _("The text was deleted meanwhile, as your organisation decided."), code="text_deleted")
     if row.status == Status.CANCELLED or not row.is_over:
         return ApiError(409, _("The transcription was cancelled."), code="cancelled", headers=errors.NO_RETRY)
     at_fault = row.error_code in ("not_media", "no_audio", "too_short", "too_long", "quota", "rejected")
@@ -157,7 +187,7 @@ async def _events(row: Transcription) -> AsyncIterator[bytes]:
                 break
             yield KEEP_ALIVE
             await watch.wait()
-    if current is not None and current.status == Status.COMPLETED:
+    if current is not None and current.status == Status.COMPLETED and current.text_deleted_at is None:
         yield bodies.done(current)
     else:
         yield bodies.failed(_failure(current or row).body)

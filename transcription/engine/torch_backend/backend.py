@@ -34,6 +34,7 @@ class TorchBackend:
     """
 
     name = "torch"
+    library_version = str(torch.__version__)
     workers = 1
 
     def __init__(self, device: str, threads: int, memory_limit_mib: int) -> None:

@@ -1,0 +1,164 @@
+"""Audio and text go after the days their tenant decided."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from tenants import scope
+from tenants.models import LedgerEntry, Quota, Tenant
+from tests.conftest import Character
+from tests.transcription.characters import submit
+from tests.transcription.finishing import finish, serve
+from transcription import exports, intake, library, retention, storage, sweeper
+from transcription.exports import TextDeleted
+from transcription.intake import Refused
+from transcription.models import Recording, Segment, Status, Transcription
+from transcription.options import TranscriptionOptions
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
+
+
+@pytest.fixture
+def done(alice: Character, fox: Path) -> Transcription:
+    """Uploaded ten days ago, and transcribed five days ago."""
+    row = finish(submit(alice.actor, fox, prompt="Foxes."))
+    age(row, uploaded=10, finished=5)
+    return row
+
+
+def age(row: Transcription, uploaded: int, finished: int) -> None:
+    now = timezone.now()
+    Recording.objects.filter(id=row.recording_id).update(created_at=now - timedelta(days=uploaded, seconds=1))
+    Transcription.objects.filter(id=row.id).update(finished_at=now - timedelta(days=finished, seconds=1))
+
+
+def keep(character: Character, audio: int | None = None, text: int | None = None) -> None:
+    Tenant.objects.filter(id=character.tenant.id).update(audio_retention_days=audio, text_retention_days=text)
+
+
+def sweep() -> dict[str, int]:
+    """What the hourly round did."""
+    return {name: count for name, count in sweeper.sweep(sweeper.EVERY_HOUR).items() if count}
+
+
+def test_without_a_decision_everything_is_kept(done: Transcription) -> None:
+    assert sweep() == {}
+
+
+def test_audio_goes_after_its_days_and_gives_its_room_back(alice: Character, done: Transcription) -> None:
+    keep(alice, audio=11)
+    assert retention.delete_old_audio() == 0
+    keep(alice, audio=10)
+    assert retention.delete_old_audio() == 1
+    assert retention.delete_old_audio() == 0
+    recording = library.recording(alice.actor, done.recording_id)
+    assert recording.audio_deleted_at is not None
+    assert not storage.local_path(recording.storage_key).exists()
+    assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == 0
+    assert exports.render(done, "txt").body == "The fox.\n"
+
+
+def test_what_has_no_audio_is_not_transcribed_again_and_says_why(alice: Character, done: Transcription) -> None:
+    keep(alice, audio=10)
+    retention.delete_old_audio()
+    with pytest.raises(Refused) as refused:
+        intake.again(alice.actor, done.recording, TranscriptionOptions.checked())
+    assert (refused.value.status, refused.value.code) == (410, "audio_deleted")
+    assert "your organisation keeps audio for 10 days" in refused.value.message
+    keep(alice, audio=None)
+    assert "as your organisation decided" in retention.why_no_audio(Recording.objects.get())
+
+
+def test_text_goes_after_its_days_with_its_segments_and_prompt(alice: Character, done: Transcription) -> None:
+    keep(alice, text=6)
+    assert retention.delete_old_text() == 0
+    keep(alice, text=5)
+    assert retention.delete_old_text() == 1
+    assert retention.delete_old_text() == 0
+    done.refresh_from_db()
+    assert (done.text, done.prompt, Segment.objects.count()) == ("", "", 0)
+    with pytest.raises(TextDeleted, match="your organisation keeps text for 5 days"):
+        exports.render(library.transcription(alice.actor, done.id), "srt")
+    assert storage.local_path(done.recording.storage_key).exists()
+
+
+def test_a_failed_one_s_first_windows_go_too(alice: Character, done: Transcription) -> None:
+    Transcription.objects.update(status=Status.FAILED)
+    keep(alice, text=5)
+    assert retention.delete_old_text() == 1
+    assert not Segment.objects.exists()
+
+
+def test_deleted_text_is_never_reused(alice: Character, fox: Path, done: Transcription) -> None:
+    serve()
+    keep(alice, text=5)
+    assert submit(alice.actor, fox, prompt="Foxes.").reused_from == done
+    retention.delete_old_text()
+    Transcription.objects.filter(reused_from=done).delete()
+    assert submit(alice.actor, fox, prompt="Foxes.").status == Status.QUEUED
+
+
+def test_a_recording_at_work_is_left_alone(alice: Character, done: Transcription) -> None:
+    keep(alice, audio=1, text=1)
+    second = intake.again(alice.actor, done.recording, TranscriptionOptions.checked())
+    assert sweep() == {}
+    finish(second)
+    assert sweep() == {
+        "recordings' audio deleted by retention": 1,
+        "transcriptions' text deleted by retention": 1,
+    }
+
+
+def test_what_lost_both_is_removed_and_its_charge_stays(alice: Character, done: Transcription) -> None:
+    keep(alice, audio=1, text=1)
+    assert sweep()["recordings removed by retention"] == 1
+    assert not Recording.objects.exists()
+    assert LedgerEntry.objects.get().transcription_id == done.id
+    assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == 0
+
+
+def test_deleting_what_lost_its_audio_gives_no_room_back_twice(
+    alice: Character, fox: Path, done: Transcription
+) -> None:
+    submit(alice.actor, fox)
+    keep(alice, audio=1)
+    retention.delete_old_audio()
+    library.erase(alice.actor, done.recording_id)
+    assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == fox.stat().st_size
+
+
+def test_audio_that_a_crash_left_behind_is_swept(
+    alice: Character, done: Transcription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(alice, audio=1)
+    monkeypatch.setattr(storage, "delete", lambda _key: None)
+    retention.delete_old_audio()
+    monkeypatch.undo()
+    left = storage.local_path(done.recording.storage_key)
+    assert left.exists()
+    monkeypatch.setattr(sweeper, "ORPHAN_AGE", timedelta(seconds=-1))
+    sweeper.drop_orphaned_media()
+    assert not left.exists()
+
+
+def test_each_tenant_decides_for_itself(alice: Character, mallory: Character, fox: Path, done: Transcription) -> None:
+    with scope.bound(mallory.tenant.id):
+        theirs = finish(submit(mallory.actor, fox))
+        age(theirs, uploaded=10, finished=10)
+    keep(mallory, audio=1)
+    assert sweep() == {"recordings' audio deleted by retention": 1}
+    assert storage.local_path(done.recording.storage_key).exists()
+
+
+def test_more_than_a_batch_goes_in_one_round(
+    alice: Character, fox: Path, done: Transcription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    for _ in range(4):
+        age(finish(submit(alice.actor, fox)), uploaded=10, finished=10)
+    keep(alice, audio=1)
+    assert retention.delete_old_audio() == 5

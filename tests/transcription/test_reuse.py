@@ -1,0 +1,208 @@
+"""The same content under the same options is worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from tenants import apikeys, scope
+from tenants.access import Actor
+from tenants.models import LedgerEntry, Quota, Reservation, UsageMonth
+from tests.conftest import Character, found, join
+from tests.transcription.characters import arrive, submit
+from tests.transcription.finishing import VERSION, finish, serve
+from transcription import eta, intake, library, lifecycle, reuse, storage
+from transcription.idempotency import Call
+from transcription.intake import Refused
+from transcription.models import Recording, Status, Transcription
+from transcription.options import TranscriptionOptions
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
+OPTIONS = TranscriptionOptions.checked()
+
+
+@pytest.fixture
+def first(alice: Character, fox: Path) -> Transcription:
+    """Alice's fox, transcribed by the version that is served."""
+    serve()
+    return finish(submit(alice.actor, fox))
+
+
+def answers_itself(row: Transcription) -> bool:
+    return row.status == Status.COMPLETED and reuse.is_reused(row)
+
+
+def test_what_is_known_is_given_at_once_and_charged_nothing(alice: Character, fox: Path, first: Transcription) -> None:
+    row = submit(alice.actor, fox)
+    row.refresh_from_db()
+    assert (row.status, row.text, row.detected_language, row.percent) == (Status.COMPLETED, "The fox.", "en", 100)
+    assert (row.reused_from, row.model_version, row.processing_seconds) == (first, VERSION, 0.0)
+    assert [(s.text, s.tokens) for s in row.segments.all()] == [(" The fox.", [1, 2])]
+    assert LedgerEntry.objects.get().transcription_id == first.id
+    assert Reservation.objects.count() == 1
+    assert UsageMonth.objects.get().reserved_seconds == 0
+
+
+def test_its_recording_is_kept_and_counted_like_any_other(alice: Character, fox: Path, first: Transcription) -> None:
+    again = submit(alice.actor, fox).recording
+    assert storage.local_path(again.storage_key).read_bytes() == fox.read_bytes()
+    assert (again.peaks, again.format) == ([3, 4], first.recording.format)
+    assert again.duration_seconds == Recording.objects.get(id=first.recording_id).duration_seconds
+    assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == 2 * fox.stat().st_size
+    library.erase(alice.actor, first.recording_id)
+    copy = Transcription.objects.get()
+    assert (copy.text, copy.reused_from, answers_itself(copy)) == ("The fox.", None, True)
+    assert storage.local_path(again.storage_key).exists()
+
+
+def test_a_playable_copy_is_not_shared(alice: Character, fox: Path, first: Transcription) -> None:
+    key = storage.recording_key(alice.tenant.id, first.recording_id, "playback.m4a")
+    storage.copy(first.recording.storage_key, key)
+    Recording.objects.update(playback_key=key)
+    again = submit(alice.actor, fox).recording
+    library.erase(alice.actor, first.recording_id)
+    assert again.playback_key != key
+    assert storage.local_path(again.playback_key).read_bytes() == fox.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"language": "en"}, {"task": "translate"}, {"prompt": "Foxes."}, {"temperature": 0.2}, {"word_timestamps": True}],
+    ids=str,
+)
+def test_other_options_are_worked_out(
+    options: dict[str, object], alice: Character, fox: Path, first: Transcription
+) -> None:
+    assert submit(alice.actor, fox, **options).status == Status.QUEUED
+
+
+def test_who_asks_for_a_sample_gets_a_new_one(alice: Character, fox: Path) -> None:
+    serve()
+    finish(submit(alice.actor, fox, temperature=0.5))
+    assert submit(alice.actor, fox, temperature=0.5).status == Status.QUEUED
+
+
+def new_weights(_alice: Character, _row: Transcription) -> None:
+    serve("base other")
+
+
+def no_engine(_alice: Character, _row: Transcription) -> None:
+    serve("")
+
+
+def mixed_versions(_alice: Character, row: Transcription) -> None:
+    Transcription.objects.filter(id=row.id).update(model_version="")
+
+
+def text_gone(_alice: Character, row: Transcription) -> None:
+    Transcription.objects.filter(id=row.id).update(text="", text_deleted_at=timezone.now())
+
+
+def deleted(alice: Character, row: Transcription) -> None:
+    library.delete(alice.actor, row.recording_id)
+
+
+@pytest.mark.parametrize("event", [new_weights, no_engine, mixed_versions, text_gone, deleted])
+def test_what_cannot_be_vouched_for_is_worked_out(
+    event: Callable[[Character, Transcription], None], alice: Character, fox: Path, first: Transcription
+) -> None:
+    event(alice, first)
+    assert submit(alice.actor, fox).status == Status.QUEUED
+
+
+def test_nothing_crosses_to_another_tenant(mallory: Character, fox: Path, first: Transcription) -> None:
+    with scope.bound(mallory.tenant.id):
+        row = submit(mallory.actor, fox)
+        assert (row.status, row.text) == (Status.QUEUED, "")
+
+
+def test_a_kept_recording_is_answered_too(alice: Character, first: Transcription) -> None:
+    row = intake.again(alice.actor, first.recording, OPTIONS)
+    assert answers_itself(row)
+    assert row.recording == first.recording
+
+
+def test_a_spent_month_is_no_obstacle_but_a_full_store_is(alice: Character, fox: Path, first: Transcription) -> None:
+    Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=3)
+    assert answers_itself(submit(alice.actor, fox))
+    Quota.objects.filter(tenant=alice.tenant).update(stored_bytes=100)
+    with pytest.raises(Refused) as refused:
+        submit(alice.actor, fox)
+    assert refused.value.code == "quota_stored_bytes"
+
+
+def test_speed_is_measured_by_work_alone(alice: Character, fox: Path, first: Transcription) -> None:
+    before = eta.measured_speed()
+    submit(alice.actor, fox)
+    library.erase(alice.actor, first.recording_id)
+    assert before is not None
+    assert eta.measured_speed() is None
+
+
+def waiting(character: Character, fox: Path, **options: object) -> Transcription:
+    """A synchronous request with the character's key."""
+    actor = of_key(character)
+    checked = TranscriptionOptions.checked(**options)  # type: ignore[arg-type]
+    return intake.accept(actor, arrive(fox), checked, "api", Call("/v1/audio/transcriptions", waits=True))
+
+
+def of_key(character: Character) -> Actor:
+    actor = apikeys.authenticate(character.secret)
+    assert actor is not None
+    return actor
+
+
+def test_a_retry_joins_what_its_first_try_waits_for(alice: Character, fox: Path) -> None:
+    row = waiting(alice, fox)
+    assert waiting(alice, fox) == row
+    lifecycle.claim("host/1")
+    assert waiting(alice, fox) == row
+    assert Recording.objects.count() == Transcription.objects.count() == Reservation.objects.count() == 1
+    assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == fox.stat().st_size
+
+
+def test_a_retry_after_the_end_is_given_the_result(alice: Character, fox: Path) -> None:
+    serve()
+    row = finish(waiting(alice, fox))
+    assert waiting(alice, fox).reused_from == row
+    assert LedgerEntry.objects.count() == 1
+
+
+def test_only_a_retry_joins(alice: Character, acme: object, fox: Path) -> None:
+    row = waiting(alice, fox)
+    carol = join(alice.tenant, "carol@acme.example", "editor")
+    assert waiting(carol, fox) != row, "another program"
+    assert submit(alice.actor, fox) != row, "nobody waits"
+    assert waiting(alice, fox, language="en") != row, "another language"
+    lifecycle.cancel(row)
+    assert waiting(alice, fox) != row, "it is over"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_impatient_requests_are_one_transcription(fox: Path, tmp_path: Path) -> None:
+    alice = join(found("Impatient"), "alice@impatient.example", "owner")
+    serve()
+
+    def ask(number: int) -> Transcription:
+        copy = tmp_path / f"{number}.wav"
+        copy.write_bytes(fox.read_bytes())
+        try:
+            with scope.bound(alice.tenant.id):
+                return waiting(alice, copy)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(20) as pool:
+        rows = list(pool.map(ask, range(20)))
+    assert len({row.id for row in rows}) == 1
+    with scope.bound(alice.tenant.id):
+        finish(rows[0])
+        assert LedgerEntry.objects.get().transcription_id == rows[0].id
+        assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == fox.stat().st_size
+        kept = storage.local_path("tenants") / str(alice.tenant.id) / "recordings"
+        assert [folder.name for folder in kept.iterdir()] == [str(rows[0].recording_id)]

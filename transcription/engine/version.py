@@ -1,0 +1,27 @@
+"""What decodes, in a line: windows with equal samples, options and version are taken to have equal text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transcription.engine.backend import Backend
+from transcription.engine.weights import digest
+
+REVISION = 1
+"""Of our own part: raise it when windows, fallback, segments or tokens come out otherwise than before."""
+
+DIGITS = 12
+
+
+def version_of(model: str, weights: Path, backend: Backend) -> str:
+    """Such as "base d01c3014881c ctranslate2 4.6.0 int8 cpu r1"."""
+    parts = (
+        model,
+        digest(weights)[:DIGITS],
+        backend.name,
+        backend.library_version,
+        backend.compute_type,
+        backend.device,
+        f"r{REVISION}",
+    )
+    return " ".join(parts)

@@ -1,0 +1,147 @@
+"""Each tenant's own days: audio goes so long after its upload, text so long after it was finished.
+
+Nothing that is being worked on is touched. Rows first, then media: a crash in between leaves media that no row
+counts any more, which the sweeper finds. The ledger stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.template.defaultfilters import date as date_format
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from tenants import quota, scope
+from tenants.models import Tenant
+from transcription import fairness, library, storage
+from transcription.models import Recording, Segment, Status, Transcription
+
+BATCH = 200
+OVER = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+
+
+def delete_old_audio() -> int:
+    """Deletes the audio of recordings that are older than their tenants keep audio; how many."""
+    count = 0
+    for tenant in Tenant.objects.exclude(audio_retention_days=None):
+        with scope.bound(tenant.id):
+            count += sum(_delete_audio(tenant, recording_id) for recording_id in _ids(_old_audio(tenant)))
+    return count
+
+
+def delete_old_text() -> int:
+    """Deletes text, segments and prompt of transcriptions that ended longer ago than their tenants keep text; how many.
+
+    What failed or was cancelled may have text of its first windows.
+    """
+    count = 0
+    for tenant in Tenant.objects.exclude(text_retention_days=None):
+        with scope.bound(tenant.id):
+            count += sum(_delete_text(tenant, row_id) for row_id in _ids(_old_text(tenant)))
+    return count
+
+
+def remove_empty() -> int:
+    """Removes recordings of which neither audio nor text is left, where a tenant lets both go; how many."""
+    count = 0
+    for tenant in Tenant.objects.exclude(audio_retention_days=None).exclude(text_retention_days=None):
+        with scope.bound(tenant.id):
+            empty = _empty(tenant)
+            count += sum(library.purge(tenant.id, empty.filter(id=recording_id)) for recording_id in _ids(empty))
+    return count
+
+
+def why_no_audio(recording: Recording) -> str:
+    """A sentence for people about audio that retention deleted."""
+    return _why(
+        recording.audio_deleted_at,
+        recording.tenant.audio_retention_days,
+        _("The audio was deleted on %(date)s, as your organisation decided."),
+        lambda days: ngettext(
+            "The audio was deleted on %(date)s: your organisation keeps audio for %(days)d day.",
+            "The audio was deleted on %(date)s: your organisation keeps audio for %(days)d days.",
+            days,
+        ),
+    )
+
+
+def why_no_text(row: Transcription) -> str:
+    """A sentence for people about text that retention deleted."""
+    return _why(
+        row.text_deleted_at,
+        row.tenant.text_retention_days,
+        _("The text was deleted on %(date)s, as your organisation decided."),
+        lambda days: ngettext(
+            "The text was deleted on %(date)s: your organisation keeps text for %(days)d day.",
+            "The text was deleted on %(date)s: your organisation keeps text for %(days)d days.",
+            days,
+        ),
+    )
+
+
+def _why(moment: datetime | None, days: int | None, plain: str, counted: Callable[[int], str]) -> str:
+    """The days are the tenant's of today; it may have changed its mind since."""
+    date = date_format(moment, pgettext("date format", "j F Y"))
+    return plain % {"date": date} if days is None else counted(days) % {"date": date, "days": days}
+
+
+def _old_audio(tenant: Tenant) -> QuerySet[Recording]:
+    begin = timezone.now() - timedelta(days=tenant.audio_retention_days or 0)
+    rows = Recording.objects.filter(tenant=tenant, deleted_at=None, audio_deleted_at=None, created_at__lt=begin)
+    return rows.exclude(_at_work(OuterRef("id")))
+
+
+def _old_text(tenant: Tenant) -> QuerySet[Transcription]:
+    begin = timezone.now() - timedelta(days=tenant.text_retention_days or 0)
+    rows = Transcription.objects.filter(tenant=tenant, status__in=OVER, text_deleted_at=None, finished_at__lt=begin)
+    return rows.filter(recording__deleted_at=None).exclude(_at_work(OuterRef("recording_id")))
+
+
+def _empty(tenant: Tenant) -> QuerySet[Recording]:
+    with_text = Transcription.objects.filter(recording_id=OuterRef("id"), text_deleted_at=None)
+    rows = Recording.objects.filter(tenant=tenant, deleted_at=None).exclude(audio_deleted_at=None)
+    return rows.exclude(Exists(with_text))
+
+
+def _at_work(recording_id: OuterRef) -> Q:
+    return Q(Exists(Transcription.objects.filter(recording_id=recording_id).exclude(status__in=OVER)))
+
+
+def _ids(rows: QuerySet[Any]) -> Iterator[UUID]:
+    """Of all rows, each batch read when the one before is done."""
+    rows = rows.order_by("id").values_list("id", flat=True)
+    batch = list(rows[:BATCH])
+    while batch:
+        yield from batch
+        batch = list(rows.filter(id__gt=batch[-1])[:BATCH])
+
+
+def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
+    """Asks again with the tenant's turn locked: work may have been queued, or another sweeper was here."""
+    with transaction.atomic():
+        fairness.lock(tenant.id)
+        row = _old_audio(tenant).filter(id=recording_id).first()
+        if row is None:
+            return False
+        Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="")
+        quota.give_storage_back(tenant.id, row.bytes)
+    storage.delete(row.storage_key)
+    storage.delete(row.playback_key)
+    return True
+
+
+def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
+    with transaction.atomic():
+        fairness.lock(tenant.id)
+        rows = _old_text(tenant).filter(id=transcription_id)
+        if not rows.update(text="", prompt="", text_deleted_at=timezone.now()):
+            return False
+        Segment.objects.filter(transcription_id=transcription_id).delete()
+    return True

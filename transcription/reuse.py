@@ -1,0 +1,75 @@
+"""The same content under the same options: what a tenant was given before, or is being given, answers again.
+
+Never across tenants, and never from another model version than one that an engine serves now. Only at
+temperature 0: who asks for sampling wants a new sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from tenants.access import Actor
+from transcription import fleet
+from transcription.models import Segment, Status, Transcription
+from transcription.options import TranscriptionOptions
+
+PROCESSING_SECONDS = 0.0
+"""What a reused transcription took; one that was worked on took longer. Remains when its source is gone."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A finished transcription and its segments, as they stood together."""
+
+    source: Transcription
+    segments: list[Segment]
+
+
+def finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: str) -> Known | None:
+    """The tenant's stored result for this content and these options, None where it has to be worked out."""
+    versions = fleet.versions_of(options.model) if options.temperature == 0 else set()
+    if not versions:
+        return None
+    rows = Transcription.objects.filter(
+        tenant_id=tenant_id,
+        fingerprint=fingerprint,
+        status=Status.COMPLETED,
+        text_deleted_at=None,
+        recording__deleted_at=None,
+        model_version__in=versions,
+    )
+    source = rows.select_related("recording").order_by("-finished_at").first()
+    if source is None:
+        return None
+    segments = list(source.segments.all())
+    # Text and segments are deleted together: those of a row that still stands were complete.
+    return Known(source, segments) if rows.filter(id=source.id).exists() else None
+
+
+def under_way(actor: Actor, fingerprint: str) -> Transcription | None:
+    """An unfinished transcription of this content that a synchronous request of the same key waits for.
+
+    Whoever asks again meanwhile is taken for its retry, as OpenAI's SDKs send it after a timeout: at any temperature.
+    """
+    unfinished = Transcription.objects.filter(
+        tenant=actor.tenant,
+        fingerprint=fingerprint,
+        someone_waits=True,
+        status__in=(Status.QUEUED, Status.RUNNING),
+        recording__api_key=actor.key,
+        recording__deleted_at=None,
+    )
+    return unfinished.select_related("recording").order_by("created_at").first()
+
+
+def is_reused(row: Transcription) -> bool:
+    """Whether a transcription was answered by another one's result, and charged nothing."""
+    return row.processing_seconds == PROCESSING_SECONDS
+
+
+def worked_on(rows: QuerySet[Transcription]) -> QuerySet[Transcription]:
+    """Those that took time: what speed and latency are measured by."""
+    return rows.exclude(processing_seconds=PROCESSING_SECONDS)
