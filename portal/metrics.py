@@ -66,6 +66,7 @@ class Installation(Collector):
         yield from self._totals()
         yield from self._latency()
         yield from self._engines()
+        yield from self._accounts()
 
     def _queue(self) -> Iterator[Metric]:
         waiting = GaugeMetricFamily("whisper_queue_length", "Transcriptions that wait.", labels=["lane"])
@@ -119,6 +120,18 @@ class Installation(Collector):
         yield from (ready, workers, memory, used, total, windows, audio)
         yield GaugeMetricFamily("whisper_redis_up", "Whether Redis answers.", value=self._now.redis_ms is not None)
         yield GaugeMetricFamily("whisper_web_memory_bytes", "Peak memory of this process.", value=_own_memory())
+
+    def _accounts(self) -> Iterator[Metric]:
+        """Of the last check that was finished; before the first one, nothing."""
+        check, age = self._now.accounts, self._now.accounts_age
+        if check is None or age is None:
+            return
+        yield GaugeMetricFamily(
+            "portal_account_discrepancies", "Figures of accounts that disagree.", value=len(check.discrepancies)
+        )
+        yield GaugeMetricFamily(
+            "portal_account_check_age_seconds", "Since the accounts were compared.", value=age.total_seconds()
+        )
 
 
 def ended_by_status() -> dict[str, int]:

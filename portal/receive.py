@@ -21,10 +21,12 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.http import HttpRequest
 
+from portal import budget
 from portal.multipart import BadUpload, MultipartUpload, TooLarge
 from portal.sessions import actor_of_session, session_key_of
 from tenants import apikeys
 from tenants.access import Actor
+from tenants.requests import TooManyRequests
 
 log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
@@ -92,7 +94,7 @@ class UploadMiddleware:
             await self.application(scope, _small_body(receive), send)
             return
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-        actor = await database_sync_to_async(actor_of)(headers)
+        actor = await database_sync_to_async(admitted)(scope, headers)
         if actor is None:
             await self._refuse(scope, receive, send)
             return
@@ -139,6 +141,17 @@ class Rest:
         if self._ended:
             return await self._receive()
         return await asyncio.Future()
+
+
+def admitted(scope: Scope, headers: dict[str, str]) -> Actor | None:
+    """Who may send a body; None for nobody, and for a tenant that asks too often, to whom a view will say so."""
+    actor = actor_of(headers)
+    try:
+        if actor is not None:
+            budget.spend(scope, actor)
+    except TooManyRequests:
+        return None
+    return actor
 
 
 def actor_of(headers: dict[str, str]) -> Actor | None:

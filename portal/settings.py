@@ -171,6 +171,7 @@ QUOTA_DEFAULTS = {
     "concurrent": env.integer("QUOTA_CONCURRENT", 8, "transcriptions at once of a new tenant"),
     "upload_bytes": 1024**2 * env.integer("QUOTA_UPLOAD_MIB", 2048, "largest upload of a new tenant"),
     "recording_seconds": 60 * env.integer("QUOTA_RECORDING_MINUTES", 240, "longest recording of a new tenant"),
+    "requests_per_minute": env.integer("QUOTA_REQUESTS_PER_MINUTE", 600, "API requests a minute of a new tenant"),
     "stored_bytes": 1024**3 * env.integer("QUOTA_STORED_GIB", 50, "stored media of a new tenant"),
 }
 
@@ -191,7 +192,13 @@ LOGIN_REDIRECT_URL = "/"
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "how e-mail is sent")
 EMAIL_HOST = env.text("EMAIL_HOST", "localhost", "SMTP server")
 EMAIL_PORT = env.integer("EMAIL_PORT", 25, "SMTP port")
-DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "portal@localhost", "sender of the portal's e-mail")
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "", "name at the SMTP server; none when empty")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "", "password at the SMTP server")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", False, "whether SMTP starts TLS (port 587)")
+EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", False, "whether SMTP speaks TLS from the beginning (port 465)")
+ADMINS = [("", address) for address in env.items("ADMINS", "", "who is mailed errors and account discrepancies")]
+EMAIL_TIMEOUT = 5
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "portal@localhost", "sender of the portal's e-mail")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]

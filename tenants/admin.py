@@ -19,7 +19,18 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants import apikeys, units
 from tenants.access import MANAGE, Actor
-from tenants.models import ApiKey, LedgerEntry, Member, Quota, Reservation, Tenant, UsageMonth, User
+from tenants.models import (
+    AccountCheck,
+    ApiKey,
+    LedgerEntry,
+    Member,
+    Notice,
+    Quota,
+    Reservation,
+    Tenant,
+    UsageMonth,
+    User,
+)
 from tenants.quota import this_month
 
 
@@ -47,6 +58,9 @@ class QuotaInline(admin.StackedInline):
         "upload_bytes": (units.MIB, _("largest upload in MiB")),
         "stored_bytes": (units.GIB, _("stored media in GiB")),
     }
+    helps = {
+        "requests_per_minute": _("With API keys, and so many at once; people in the portal are not counted."),
+    }
 
     def formfield_for_dbfield(
         self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
@@ -57,6 +71,8 @@ class QuotaInline(admin.StackedInline):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field and db_field.name in settings.QUOTA_DEFAULTS:
             field.initial = settings.QUOTA_DEFAULTS[db_field.name]
+        if field and db_field.name in self.helps:
+            field.help_text = self.helps[db_field.name]
         return field
 
     @admin.display(description=_("stored media in use"))
@@ -187,9 +203,9 @@ class UsageMonthAdmin(ReadOnly, admin.ModelAdmin):
 
 @admin.register(Reservation)
 class ReservationAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("tenant", "minutes", "state", "transcription_id", "created_at")
+    list_display = ("tenant", "minutes", "state", "transcription_id", "user", "api_key", "created_at")
     list_filter = ("state", "tenant")
-    list_select_related = ("tenant",)
+    list_select_related = ("tenant", "user", "api_key")
     search_fields = ("transcription_id",)
 
     @admin.display(description=_("minutes"), ordering="seconds")
@@ -199,12 +215,31 @@ class ReservationAdmin(ReadOnly, admin.ModelAdmin):
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("created_at", "tenant", "kind", "minutes", "description", "transcription_id")
+    list_display = ("created_at", "tenant", "kind", "minutes", "description", "user", "api_key", "transcription_id")
     list_filter = ("kind", "tenant")
-    list_select_related = ("tenant",)
+    list_select_related = ("tenant", "user", "api_key")
     search_fields = ("transcription_id", "description")
     date_hierarchy = "created_at"
 
     @admin.display(description=_("minutes"), ordering="seconds")
     def minutes(self, entry: LedgerEntry) -> str:
         return units.minutes(entry.seconds)
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnly, admin.ModelAdmin):
+    """What owners were told, and when."""
+
+    list_display = ("created_at", "tenant", "limit", "percent", "month", "emailed_at", "dismissed_at")
+    list_filter = ("limit", "month", ("emailed_at", admin.EmptyFieldListFilter), "tenant")
+    list_select_related = ("tenant",)
+
+
+@admin.register(AccountCheck)
+class AccountCheckAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("day", "started_at", "finished_at", "tenants_checked", "disagreeing")
+    list_filter = (("finished_at", admin.EmptyFieldListFilter),)
+
+    @admin.display(description=_("discrepancies"))
+    def disagreeing(self, check: AccountCheck) -> int:
+        return len(check.discrepancies)

@@ -7,6 +7,7 @@ import signal
 import socket
 import sqlite3
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,11 +37,18 @@ def http(own: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def minutes(fox: Path, make_media: MakeMedia) -> Path:
-    """Two minutes with something to hear every fifteen seconds."""
+    """Two minutes with something to hear every fifteen seconds, that nobody has uploaded before."""
     pause = make_media("pause.wav", "-i", str(fox), "-af", "apad=whole_dur=15")
-    return make_media("minutes.mp3", "-stream_loop", "7", "-i", str(pause))
+    unheard = f"comment={uuid.uuid4()}"
+    return make_media("minutes.mp3", "-stream_loop", "7", "-i", str(pause), "-metadata", unheard)
+
+
+@pytest.fixture
+def clip(fox: Path, make_media: MakeMedia) -> Path:
+    """A few seconds that nobody has uploaded before."""
+    return make_media("clip.mp3", "-i", str(fox), "-metadata", f"comment={uuid.uuid4()}")
 
 
 def until(condition: Callable[[], object], patience: float = 60) -> None:
@@ -53,6 +61,12 @@ def until(condition: Callable[[], object], patience: float = 60) -> None:
 def gpuworker_of(stack: Stack) -> psutil.Process:
     children = psutil.Process(stack.process.pid).children()
     return next(child for child in children if "gpuworker" in child.cmdline())
+
+
+def horses_of(stack: Stack) -> list[psutil.Process]:
+    """The processes that carry a recording each."""
+    family = gpuworker_of(stack).children(recursive=True)
+    return [process for process in family if process.name() == "horse" and process.status() != psutil.STATUS_ZOMBIE]
 
 
 def database(stack: Stack) -> sqlite3.Connection:
@@ -114,10 +128,43 @@ def test_a_killed_engine_costs_nothing(own: Stack, http: httpx.Client, minutes: 
     assert completed(http, made, patience=120)["transcription"]["status"] == "completed"
 
 
-def test_without_redis_uploads_are_accepted_and_done(own: Stack, http: httpx.Client, fox: Path) -> None:
+def test_a_worker_process_that_dies_is_replaced_at_once(own: Stack, http: httpx.Client, minutes: Path) -> None:
+    """Its recording goes on from the last saved window long before the lease of a minute expires."""
+    made = create(http, minutes, language="en")["id"]
+    until(lambda: horses_of(own))
+    horses_of(own)[0].kill()
+    body = completed(http, made, patience=45)
+    assert body["transcription"]["status"] == "completed"
+    text = http.get(f"/api/v1/recordings/{made}/transcript.txt").text.lower()
+    assert text.count("lazy dog") == 8
+
+
+def test_cancelling_stops_the_work_within_seconds(own: Stack, http: httpx.Client, minutes: Path) -> None:
+    made = create(http, minutes, language="en")["transcription"]["id"]
+    until(lambda: horses_of(own))
+    answer = http.post(f"/api/v1/transcriptions/{made}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    until(lambda: not horses_of(own), 2.5)
+    with database(own) as rows:
+        key = made.replace("-", "")
+        held = rows.execute("select state from tenants_reservation where transcription_id = ?", (key,)).fetchall()
+    assert held == [("released",)]
+
+
+def test_work_goes_on_without_any_redis(tmp_path: Path, clip: Path) -> None:
+    alone = start(tmp_path, REDIS_URL="redis://127.0.0.1:1/0")
+    try:
+        with httpx.Client(base_url=alone.url, headers=alone.bearer, timeout=60) as client:
+            made = create(client, clip)["id"]
+            assert completed(client, made, patience=40)["transcription"]["status"] == "completed"
+    finally:
+        stop(alone)
+
+
+def test_without_redis_uploads_are_accepted_and_done(own: Stack, http: httpx.Client, clip: Path) -> None:
     valkey = next(p for p in psutil.Process(own.process.pid).children() if "valkey" in p.name() or "redis" in p.name())
     valkey.suspend()  # it hangs, so that its supervisor does not start another one
-    made = create(http, fox)["id"]
+    made = create(http, clip)["id"]
     assert http.get(f"/api/v1/recordings/{made}").json()["transcription"]["status"] == "queued"
     valkey.kill()
     assert completed(http, made)["transcription"]["status"] == "completed"

@@ -21,7 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, Worker
-from rq.exceptions import StopRequested
+from rq.exceptions import InvalidJobOperation, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -107,12 +107,19 @@ class LaneWorker(Worker):
         return pid, status, usage
 
     def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
+        """Without Redis there is no record of the wake-up to bring up to date."""
         try:
-            super().monitor_work_horse(job, queue, execution)
+            with suppress(RedisError):
+                super().monitor_work_horse(job, queue, execution)
         finally:
             if self._ended_badly:
                 _bury(self._ended_badly)
                 self._ended_badly = 0
+
+    def handle_job_success(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> None:
+        """The wake-up did its work, whether or not Redis still knows of it."""
+        with suppress(RedisError, InvalidJobOperation):
+            super().handle_job_success(job, queue, *args, **kwargs)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         lifeline.hold(self.pid or 0)

@@ -241,10 +241,13 @@ def abandon_all_of(worker_prefix: str) -> int:
 
 
 def lose(worker: str) -> int:
-    """Ends the attempt of a worker process that was seen to die: its recording may be why; 1, or 0 without one."""
+    """Ends the attempt of a worker process that was seen to die; 1, or 0 without one.
+
+    Its recording may be why, so each death counts; but nothing says that waiting longer helps.
+    """
     with scope.across_tenants("a worker serves every tenant"):
         rows = list(Transcription.objects.filter(status=Status.RUNNING, worker=worker))
-        return sum(_lose(row, Attempt.Outcome.LOST, Q(), retry_delay(row.attempts_made)) for row in rows)
+        return sum(_lose(row, Attempt.Outcome.LOST, Q(), retry_delay(1)) for row in rows)
 
 
 def expire_leases() -> int:

@@ -51,7 +51,7 @@ def ring(lane: int) -> bool:
     try:
         bell.enqueue(WORK, result_ttl=RESULT_TTL_SECONDS, failure_ttl=FAILURE_TTL_SECONDS)
     except RedisError as error:
-        log.warning("Could not ring for the %s lane (%s); the sweeper will.", name, error)
+        log.warning("Could not ring for the %s lane (%s): workers look into the database.", name, error)
         return False
     return True
 

@@ -13,8 +13,8 @@ from itertools import islice
 from django.conf import settings
 from django.utils import timezone
 
-from tenants import scope
-from transcription import library, lifecycle, queue, storage
+from tenants import notices, quota, scope
+from transcription import accounts, fairness, idempotency, library, lifecycle, queue, retention, storage
 from transcription.models import Recording
 
 log = logging.getLogger(__name__)
@@ -47,11 +47,12 @@ def drop_abandoned_uploads() -> int:
 
 
 def drop_orphaned_media() -> int:
-    """Deletes media that no recording names: stored just before a crash, or left by a purge."""
+    """Deletes media that no recording names: stored just before a crash, or left by a purge or by retention."""
     keys, dropped = storage.keys_older_than(timezone.now() - ORPHAN_AGE), 0
     while batch := {key: storage.recording_id_of(key) for key in islice(keys, BATCH)}:
         with scope.across_tenants("media of every tenant lies in one place"):
-            known = set(Recording.objects.filter(id__in=set(batch.values())).values_list("id", flat=True))
+            named = Recording.objects.filter(id__in=set(batch.values()), audio_deleted_at=None)
+            known = set(named.values_list("id", flat=True))
         for key, recording_id in batch.items():
             if recording_id is not None and recording_id not in known:
                 storage.delete(key)
@@ -61,11 +62,25 @@ def drop_orphaned_media() -> int:
 
 Task = Callable[[], int]
 EVERY_FEW_SECONDS: dict[str, Task] = {"expired leases": expire_leases, "wake-ups rung again": ring_again}
+EVERY_MINUTE: dict[str, Task] = {
+    "accounts of a new month opened": quota.open_month,
+    "notices raised": notices.raise_due,
+    "notices e-mailed": notices.send_due,
+}
 EVERY_FEW_MINUTES: dict[str, Task] = {
+    "reservations of ended work released": accounts.release_ended,
+    "lines of the fair order corrected": fairness.correct_all,
     "deleted recordings purged": purge_deleted,
     "abandoned uploads dropped": drop_abandoned_uploads,
 }
-EVERY_HOUR: dict[str, Task] = {"orphaned media dropped": drop_orphaned_media}
+EVERY_HOUR: dict[str, Task] = {
+    "discrepancies in the accounts": accounts.check_today,  # the first of a day finds work, the others don't
+    "recordings' audio deleted by retention": retention.delete_old_audio,
+    "transcriptions' text deleted by retention": retention.delete_old_text,
+    "recordings removed by retention": retention.remove_empty,
+    "idempotency keys forgotten": idempotency.forget_old,
+    "orphaned media dropped": drop_orphaned_media,
+}
 
 
 def sweep(tasks: dict[str, Task]) -> dict[str, int]:

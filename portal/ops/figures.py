@@ -12,9 +12,11 @@ from django.db.models import Count, Min, QuerySet, Sum
 from django.utils import timezone
 
 from tenants import scope
-from transcription import fleet, queue
+from tenants.models import AccountCheck
+from transcription import accounts, fleet, queue
 from transcription.fleet import Engine
 from transcription.models import Lane, Status, Transcription
+from transcription.reuse import worked_on
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
@@ -99,6 +101,7 @@ class Figures:
     failed_day: int
     failures: list[Transcription]
     redis_ms: float | None
+    accounts: AccountCheck | None
 
     @property
     def waiting(self) -> int:
@@ -123,6 +126,11 @@ class Figures:
         return sum(engine.ready and engine.is_alive for engine in self.engines)
 
     @property
+    def accounts_age(self) -> timedelta | None:
+        """Since the accounts were last compared; None before the first time."""
+        return self.at - self.accounts.finished_at if self.accounts and self.accounts.finished_at else None
+
+    @property
     def bars(self) -> list[float]:
         """Audio seconds finished in each stretch of the last hour, the oldest first."""
         stretch = HOUR / BARS
@@ -134,7 +142,7 @@ class Figures:
 
 
 def read() -> Figures:
-    """Five queries and a ping."""
+    """Six queries and a ping."""
     now = timezone.now()
     with scope.across_tenants("operators watch the whole installation"):
         done = _done_since(now - DAY)
@@ -147,6 +155,7 @@ def read() -> Figures:
             failed_day=_failed().filter(finished_at__gte=now - DAY).count(),
             failures=list(_failed().select_related("recording", "tenant").order_by("-finished_at")[:RECENT_FAILURES]),
             redis_ms=queue.ping(),
+            accounts=accounts.latest(),
         )
 
 
@@ -161,7 +170,8 @@ def quantiles(values: Iterable[float]) -> Quantiles:
 
 
 def _done_since(begin: datetime) -> list[Done]:
-    rows = Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin).order_by("-finished_at")
+    rows = worked_on(Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin))
+    rows = rows.order_by("-finished_at")
     values = rows.values_list("created_at", "started_at", "finished_at", "recording__duration_seconds")[:SAMPLE]
     return [
         Done(created, started or created, finished, seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django import template
@@ -88,6 +88,12 @@ def gone_seconds(standing: Standing) -> int:
 def day(moment: datetime) -> str:
     """`1 December`, as the page's language writes it."""
     return date_format(moment, pgettext("date format", "j F"))
+
+
+@register.filter
+def month_name(month: date) -> str:
+    """`November 2026`, as the page's language writes it."""
+    return date_format(month, pgettext("date format", "F Y"))
 
 
 @register.filter

@@ -1,4 +1,4 @@
-"""What every page knows: who is signed in, in which organisation, and which others there are."""
+"""What every page knows: who is signed in, in which organisation, which others there are, and what is short."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from portal.web.tenant import memberships
-from tenants import access
+from tenants import access, notices
+from tenants.notices import Told
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
     """Lazy: pages that show none of it, such as the admin's, ask the database nothing."""
+    actor: Any = SimpleLazyObject(lambda: _actor(request))
     return {
-        "actor": SimpleLazyObject(lambda: _actor(request)),
+        "actor": actor,
         "memberships": SimpleLazyObject(lambda: memberships(request)),
+        "notices": SimpleLazyObject(lambda: _notices(actor)),
     }
 
 
@@ -24,3 +27,8 @@ def _actor(request: HttpRequest) -> access.Actor | None:
     if found is None and request.user.is_authenticated:
         found = access.of_session(request.user.pk, request.session.get(access.SESSION_TENANT))
     return found
+
+
+def _notices(actor: access.Actor | None) -> list[Told]:
+    """For those who may dismiss them."""
+    return notices.shown(actor.tenant) if actor and actor.may("notices.manage") else []

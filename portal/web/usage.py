@@ -8,9 +8,11 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from portal.ops import pictures
+from portal.web.months import asked_month
 from tenants import quota
+from tenants import usage as charges
 from tenants.access import TenantRequest, member_required
-from tenants.models import LedgerEntry
 from transcription.models import Status, Transcription
 
 ON_A_PAGE = 25
@@ -20,12 +22,23 @@ ON_A_PAGE = 25
 @never_cache
 @member_required("usage.view")
 def usage(request: TenantRequest) -> HttpResponse:
+    """This month's standing, and the charges of the month that is asked for, else of this one."""
     tenant = request.actor.tenant
-    ledger = LedgerEntry.objects.filter(tenant=tenant)
+    month = asked_month(request) or quota.this_month()
+    days = charges.by_day(tenant, month)
+    chart = pictures.bars([day.seconds for day in days])
     shown = {
         "standing": quota.standing(tenant),
         "running": Transcription.objects.filter(tenant=tenant, status=Status.RUNNING).count(),
-        "ledger": Paginator(ledger, ON_A_PAGE).get_page(request.GET.get("page")),
+        "month": month,
+        "months": charges.months(tenant),
+        "days": days,
+        "charged": sum(day.seconds for day in days),
+        "chart": chart,
+        "bars": list(zip(chart.bars, days, strict=True)),
+        "members": charges.by_member(tenant, month),
+        "keys": charges.by_key(tenant, month),
+        "ledger": Paginator(charges.entries(tenant, month), ON_A_PAGE).get_page(request.GET.get("page")),
         "section": "usage",
     }
     return render(request, "web/usage.html", shown)

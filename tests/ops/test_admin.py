@@ -17,9 +17,13 @@ from transcription.models import Status, Transcription
 pytestmark = pytest.mark.django_db
 LISTS = (
     *("tenants_tenant", "tenants_user", "tenants_apikey", "tenants_usagemonth", "tenants_reservation"),
-    *("tenants_ledgerentry", "transcription_recording", "transcription_transcription", "transcription_engine"),
+    *("tenants_ledgerentry", "tenants_notice", "tenants_accountcheck"),
+    *("transcription_recording", "transcription_transcription", "transcription_engine"),
 )
-READ_ONLY = ("tenants_apikey", "tenants_usagemonth", "tenants_reservation", "tenants_ledgerentry")
+READ_ONLY = (
+    *("tenants_apikey", "tenants_usagemonth", "tenants_reservation", "tenants_ledgerentry"),
+    *("tenants_notice", "tenants_accountcheck"),
+)
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -62,11 +66,16 @@ def test_quotas_are_typed_in_units_that_people_use(operator: Client) -> None:
         "quota-0-upload_bytes": "1.5",
         "quota-0-recording_seconds": "30",
         "quota-0-stored_bytes": "2",
+        "quota-0-requests_per_minute": "120",
+        "quota-0-share": "3",
     }
-    answer = operator.post(reverse("admin:tenants_tenant_add"), {"name": "New", "is_active": "on", **empty, **quota})
+    tenant = {"name": "New", "is_active": "on", "audio_retention_days": "30"}
+    answer = operator.post(reverse("admin:tenants_tenant_add"), {**tenant, **empty, **quota})
     assert answer.status_code == 302, answer.content.decode()
     made = Quota.objects.get(tenant__name="New")
     assert (made.monthly_seconds, made.recording_seconds) == (5400, 1800)
+    assert (made.requests_per_minute, made.share) == (120, 3)
+    assert (made.tenant.audio_retention_days, made.tenant.text_retention_days) == (30, None)
     assert (made.upload_bytes, made.stored_bytes) == (1_572_864, 2 * 1024**3)
     page = operator.get(reverse("admin:tenants_tenant_change", args=[made.tenant_id])).content.decode()
     assert 'value="90"' in page

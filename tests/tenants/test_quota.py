@@ -1,14 +1,16 @@
-import threading
 import uuid
 from datetime import UTC, date, datetime
 
 import pytest
-from django.db import connection, transaction
+import time_machine
+from django.db import transaction
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from tenants import quota, scope
 from tenants.models import LedgerEntry, Reservation, Tenant, UsageMonth
 from tenants.quota import QuotaExceeded
 from tests.conftest import found
+from tests.tenants.stampede import stampede
 
 
 def reserve(tenant: Tenant, seconds: int) -> uuid.UUID:
@@ -82,27 +84,65 @@ class TestOneMonth:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_stampede_never_passes_the_quota() -> None:
-    tenant = found("Acme", monthly_seconds=100)
-    won: list[uuid.UUID] = []
+def test_of_five_hundred_at_once_exactly_the_hundred_that_fit_win() -> None:
+    tenant = found("Acme", monthly_seconds=1000)
 
-    def rush() -> None:
+    def submit() -> bool:
         with scope.bound(tenant.id):
-            for _ in range(5):
-                try:
-                    won.append(reserve(tenant, 10))
-                except QuotaExceeded:
-                    pass
-        connection.close()
+            try:
+                reserve(tenant, 10)
+            except QuotaExceeded:
+                return False
+        return True
 
-    threads = [threading.Thread(target=rush) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(won) == 10
+    assert stampede(500, submit) == 100
     with scope.bound(tenant.id):
-        assert numbers() == (0, 100)
+        assert numbers() == (0, 1000)
+        assert Reservation.objects.count() == 100
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stampede_with_room_for_all_is_let_in_whole() -> None:
+    tenant = found("Acme", monthly_seconds=1000)
+
+    def submit() -> bool:
+        with scope.bound(tenant.id):
+            work = reserve(tenant, 10)
+            return quota.settle(work, 10, "Board") and not quota.release(work)
+
+    assert stampede(100, submit) == 100
+    with scope.bound(tenant.id):
+        assert numbers() == (1000, 0)
+        assert LedgerEntry.objects.count() == 100
+
+
+@pytest.mark.django_db
+class TestTheTurnOfAMonth:
+    def test_what_was_accepted_in_november_is_charged_to_november(self, acme: Tenant, within: None) -> None:
+        with time_machine.travel("2026-11-30T23:59:50Z", tick=False):
+            work = reserve(acme, 60)
+        with time_machine.travel("2026-12-01T00:00:10Z", tick=False):
+            assert quota.open_month() == 1
+            later = reserve(acme, 5)
+            assert quota.settle(work, 58, "Board")
+            assert quota.release(later)
+            now = quota.standing(acme)
+        november, december = UsageMonth.objects.order_by("month")
+        assert (november.month, november.used_seconds, november.reserved_seconds) == (date(2026, 11, 1), 58, 0)
+        assert (december.month, december.used_seconds, december.reserved_seconds) == (date(2026, 12, 1), 0, 0)
+        assert (now.used_seconds, now.left_seconds) == (0, acme.quota.monthly_seconds)
+        assert LedgerEntry.objects.get().month == november
+
+    def test_the_first_sweep_opens_it_for_active_tenants_and_the_next_ones_do_nothing(
+        self, acme: Tenant, within: None, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        closed = found("Closed")
+        Tenant.objects.filter(id=closed.id).update(is_active=False)
+        assert quota.open_month() == 1
+        reserve(acme, 10)
+        with django_assert_num_queries(1):
+            assert quota.open_month() == 0
+        assert numbers() == (0, 10)
 
 
 @pytest.mark.parametrize(("duration", "seconds"), [(0.1, 1), (1.0, 1), (1.0001, 1), (1.01, 2), (59.5, 60)])

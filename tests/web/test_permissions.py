@@ -10,11 +10,12 @@ from django.utils import timezone
 
 from portal.web import urls
 from tenants import scope
-from tenants.models import Role, Tenant
+from tenants.models import Notice, Role, Tenant
+from tenants.quota import this_month
 from tests.conftest import Character, join
 from tests.web.conftest import Make
 from transcription import storage
-from transcription.models import Recording
+from transcription.models import Recording, Transcription
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 EVERYBODY = {Role.OWNER: 200, Role.ADMIN: 200, Role.EDITOR: 200, Role.VIEWER: 200}
@@ -32,7 +33,10 @@ TABLE = [
     ("POST", "/recordings/{recording}/delete/", EDITORS_302),
     ("POST", "/recordings/{recording}/again/", EDITORS_302),
     ("GET", "/transcriptions/{transcription}/download.srt", EVERYBODY),
+    ("POST", "/transcriptions/{transcription}/cancel/", EDITORS_302),
     ("GET", "/usage/", EVERYBODY),
+    ("GET", "/usage/ledger.csv", EVERYBODY),
+    ("POST", "/notices/{notice}/dismiss/", MANAGERS_302),
     ("GET", "/keys/", MANAGERS),
     ("POST", "/keys/", MANAGERS),
     ("POST", "/keys/{unknown}/revoke/", MANAGERS_302),
@@ -49,8 +53,18 @@ ELSEWHERE = {
 CASES = [(method, url, role, status) for method, url, roles in TABLE for role, status in roles.items()]
 
 
+def address_of(url: str, row: Transcription) -> str:
+    """A page about a transcription, its recording, or a notice to its tenant."""
+    with scope.bound(row.tenant_id):
+        notice, _created = Notice.objects.get_or_create(
+            tenant=row.tenant, limit=Notice.Limit.STORED_BYTES, percent=80, month=this_month()
+        )
+    return url.format(recording=row.recording_id, transcription=row.id, unknown=UNKNOWN, notice=notice.id)
+
+
 def test_every_page_is_in_the_table() -> None:
-    names = {"recording_id": "{recording}", "transcription_id": "{transcription}", "key_id": "{unknown}"}
+    names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
+    names |= {"key_id": "{unknown}", "notice_id": "{notice}"}
     pages = {
         re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
         for pattern in urls.urlpatterns
@@ -83,22 +97,22 @@ def test_each_role_may_do_what_the_table_says(
 ) -> None:
     row = make(acme)
     client.force_login(join(acme, "somebody@acme.example", role).user)
-    address = url.format(recording=row.recording_id, transcription=row.id, unknown=UNKNOWN)
-    assert client.generic(method, address).status_code == status
+    assert client.generic(method, address_of(url, row)).status_code == status
 
 
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
 @pytest.mark.parametrize(("method", "url"), [(method, url) for method, url, _roles in TABLE if "{unknown}" not in url])
 def test_a_stranger_gets_the_answer_for_nothing(
     method: str, url: str, acme: Tenant, mallory: Character, make: Make, client: Client
 ) -> None:
     row = make(acme, name="Acme's secret plan.mp3")
     client.force_login(mallory.user)
-    answer = client.generic(method, url.format(recording=row.recording_id, transcription=row.id))
-    assert answer.status_code == 404 if "{" in url else b"secret plan" not in answer.content
+    answer = client.generic(method, address_of(url, row))
+    assert answer.status_code == 404 if "{" in url else b"secret plan" not in b"".join(answer)
 
 
 @pytest.mark.parametrize(("method", "url"), [(method, url) for method, url, _roles in TABLE])
 def test_nobody_signs_in_first(method: str, url: str, acme: Tenant, make: Make, client: Client) -> None:
     row = make(acme)
-    answer = client.generic(method, url.format(recording=row.recording_id, transcription=row.id, unknown=UNKNOWN))
+    answer = client.generic(method, address_of(url, row))
     assert (answer.status_code, answer.headers["Location"].split("?")[0]) == (302, "/accounts/login/")

@@ -8,13 +8,15 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from portal.web.languages import NAMES
 from tenants import scope
+from tenants.models import Tenant
 from tests.conftest import Character
 from tests.web.conftest import Make
 from transcription.languages import LANGUAGES
-from transcription.models import Recording, Status, Transcription
+from transcription.models import Recording, Segment, Status, Transcription
 
 
 def text_of(client: Client, address: str) -> str:
@@ -149,3 +151,77 @@ def test_a_page_shows_the_latest_of_several_transcriptions(as_alice: Client, ali
     with scope.bound(alice.tenant.id):
         Transcription.objects.create(tenant=alice.tenant, recording=row.recording, model="base", status=Status.QUEUED)
     assert "Waiting for its turn" in text_of(as_alice, f"/recordings/{row.recording_id}/")
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING])
+def test_what_waits_or_runs_can_be_cancelled_on_its_page_and_in_the_list(
+    status: str, as_alice: Client, alice: Character, make: Make
+) -> None:
+    row = make(alice.tenant, "long.mp3", status)
+    cancel = f"/transcriptions/{row.id}/cancel/"
+    assert cancel in text_of(as_alice, f"/recordings/{row.recording_id}/")
+    assert cancel in text_of(as_alice, "/recordings/")
+    answer = unescape(as_alice.post(cancel, follow=True).content.decode())
+    assert "The transcription of “long.mp3” was cancelled. Nothing was charged." in answer
+    assert "This was cancelled" in answer
+    assert cancel not in answer
+    assert "was over already" in unescape(as_alice.post(cancel, follow=True).content.decode())
+
+
+def test_who_cancels_in_the_list_stays_there(as_alice: Client, alice: Character, make: Make) -> None:
+    row = make(alice.tenant, status=Status.QUEUED)
+    answer = as_alice.post(f"/transcriptions/{row.id}/cancel/", {"from": "list"})
+    assert answer.headers["Location"] == "/recordings/"
+
+
+def test_a_viewer_and_a_stranger_cancel_nothing(
+    as_bob: Client, alice: Character, mallory: Character, make: Make, client: Client
+) -> None:
+    row = make(alice.tenant, status=Status.RUNNING)
+    cancel = f"/transcriptions/{row.id}/cancel/"
+    assert cancel not in text_of(as_bob, f"/recordings/{row.recording_id}/") + text_of(as_bob, "/recordings/")
+    assert as_bob.post(cancel).status_code == 403
+    client.force_login(mallory.user)
+    assert client.post(cancel).status_code == 404
+    with scope.bound(alice.tenant.id):
+        assert Transcription.objects.get().status == Status.RUNNING
+
+
+def test_reused_text_says_so_and_where_it_comes_from(as_alice: Client, alice: Character, make: Make) -> None:
+    first = make(alice.tenant, "first.mp3")
+    second = make(alice.tenant, "second.mp3", processing_seconds=0.0, reused_from=first)
+    text = text_of(as_alice, f"/recordings/{second.recording_id}/")
+    assert "nothing was charged" in text
+    assert f'<a href="/recordings/{first.recording_id}/">first.mp3</a>' in text
+    as_alice.post(f"/recordings/{first.recording_id}/delete/", follow=True)
+    assert str(first.recording_id) not in text_of(as_alice, f"/recordings/{second.recording_id}/")
+    assert "nothing was charged" not in text_of(as_alice, f"/recordings/{make(alice.tenant).recording_id}/")
+
+
+def test_deleted_audio_is_said_and_not_offered(as_alice: Client, alice: Character, make: Make) -> None:
+    row = make(alice.tenant)
+    Tenant.objects.update(audio_retention_days=30)
+    with scope.bound(alice.tenant.id):
+        Recording.objects.update(audio_deleted_at=timezone.now())
+    page = f"/recordings/{row.recording_id}/"
+    text = text_of(as_alice, page)
+    assert "your organisation keeps audio for 30 days" in text
+    assert "Good morning." in text
+    assert f"{page}media" not in text
+    assert f"{page}again/" not in text
+    assert "data-player" not in text
+    assert as_alice.get(f"{page}media").status_code == 410
+    answer = as_alice.post(f"{page}again/", follow=True)
+    assert "your organisation keeps audio for 30 days" in answer.content.decode()
+
+
+def test_deleted_text_is_said_and_not_offered(as_alice: Client, alice: Character, make: Make) -> None:
+    row = make(alice.tenant, text_deleted_at=timezone.now())
+    with scope.bound(alice.tenant.id):
+        Segment.objects.all().delete()
+    text = text_of(as_alice, f"/recordings/{row.recording_id}/")
+    assert "The text was deleted on" in text
+    assert "No speech was found" not in text
+    assert "/download." not in text + text_of(as_alice, "/recordings/")
+    answer = as_alice.get(f"/transcriptions/{row.id}/download.srt")
+    assert (answer.status_code, "The text was deleted on" in answer.content.decode()) == (410, True)

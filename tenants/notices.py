@@ -1,0 +1,228 @@
+"""Owners are told once when 80 % and when all of a limit is gone: by e-mail, and on the pages until they dismiss it.
+
+A notice is a row, unique by tenant, limit, month and percentage, so that any number of sweepers raises it once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC
+from smtplib import SMTPServerDisconnected
+from typing import Any
+
+from django.conf import settings
+from django.core import mail
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.http import Http404
+from django.template.defaultfilters import date as date_format
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from tenants import quota, scope, units
+from tenants.access import Actor
+from tenants.models import Member, Notice, Quota, Role, Tenant, UsageMonth
+from tenants.quota import Standing
+
+log = logging.getLogger(__name__)
+PERCENTAGES = (100, 80)
+MAIL_ROUND_SECONDS = 10.0
+MOST_IN_A_ROUND = 100
+
+
+@dataclass(frozen=True)
+class Told:
+    """A notice with the tenant's figures of now, in words."""
+
+    notice: Notice
+    standing: Standing
+
+    @property
+    def is_full(self) -> bool:
+        return self.notice.percent >= 100
+
+    @property
+    def title(self) -> str:
+        if self.notice.limit == Notice.Limit.STORED_BYTES:
+            return _("The limit of storage is reached") if self.is_full else _("Little storage is left")
+        if self.is_full:
+            return _("This month’s limit of audio minutes is reached")
+        return _("Few audio minutes are left this month")
+
+    @property
+    def figure(self) -> str:
+        now = self.standing
+        if self.notice.limit == Notice.Limit.STORED_BYTES:
+            used, limit = now.quota.stored_bytes_used, now.quota.stored_bytes
+            words = _("%(used)s of %(limit)s are in use (%(percent)d %%).")
+            return words % {"used": units.size(used), "limit": units.size(limit), "percent": _percent(used, limit)}
+        used, limit = now.used_seconds + now.reserved_seconds, now.quota.monthly_seconds
+        words = _("%(used)s of %(limit)s are used, or held for work under way (%(percent)d %%).")
+        return words % {"used": units.minutes(used), "limit": units.minutes(limit), "percent": _percent(used, limit)}
+
+    @property
+    def consequence(self) -> str:
+        return _("Recordings that need more than what is left are refused.") if self.is_full else ""
+
+    @property
+    def way_out(self) -> str:
+        if self.notice.limit == Notice.Limit.STORED_BYTES:
+            return _("Deleting recordings makes room.")
+        day = date_format(self.standing.resets_at.astimezone(UTC), pgettext("date format", "j F Y"))
+        return _("The minutes reset on %(date)s (UTC).") % {"date": day}
+
+    @property
+    def text(self) -> str:
+        return " ".join(part for part in (self.figure, self.consequence, self.way_out) if part)
+
+
+def raise_due() -> int:
+    """Raises what this month's figures call for; how many were new. Three queries, whatever the number of tenants."""
+    month = quota.this_month()
+    with scope.across_tenants("every tenant's owners are told"):
+        reached = [one for row in _near_a_limit() for one in _reached(row)]
+        told = Notice.objects.filter(month=month, tenant__in={notice.tenant_id for notice in reached})
+        known = {(notice.tenant_id, notice.limit, notice.percent) for notice in told}
+        due = [notice for notice in reached if not _is_told(notice, known)]
+        Notice.objects.bulk_create(due, ignore_conflicts=True)
+    return len(due)
+
+
+def note_refusal(tenant: Tenant, limit_name: str) -> None:
+    """A submission was refused: its tenant's limit is reached, whatever the figures say. Once a month."""
+    if limit_name not in Notice.Limit.values:
+        return
+    full = Notice(tenant=tenant, limit=limit_name, month=quota.this_month(), percent=100)
+    with scope.bound(tenant.id):
+        if not Notice.objects.filter(limit=full.limit, month=full.month, percent=full.percent).exists():
+            Notice.objects.bulk_create([full], ignore_conflicts=True)
+
+
+def shown(tenant: Tenant) -> list[Told]:
+    """This month's notices that nobody has dismissed, the highest of each limit."""
+    with scope.bound(tenant.id):
+        rows = list(_highest().filter(dismissed_at=None, month=quota.this_month()))
+    if not rows:
+        return []
+    now = quota.standing(tenant)
+    return [Told(notice, now) for notice in rows]
+
+
+def dismiss(actor: Actor, notice_id: int) -> bool:
+    """Hides a notice from everybody's pages; True when it was shown until now. Raises PermissionDenied and Http404."""
+    actor.require("notices.manage")
+    with scope.bound(actor.tenant.id):
+        rows = Notice.objects.filter(tenant=actor.tenant, id=notice_id)
+        if not rows.exists():
+            raise Http404(_("There is no such notice."))
+        return rows.filter(dismissed_at=None).update(dismissed_at=timezone.now()) == 1
+
+
+def send_due() -> int:
+    """E-mails the owners of each notice that none of them has got; how many were sent.
+
+    A notice counts as sent once the mail server has taken it, so a crash in between sends it again. What fails
+    is logged and tried in the next round; a round ends early where the server is away or slow.
+    """
+    with scope.across_tenants("every tenant's owners are told"):
+        waiting = list(_unsent().select_related("tenant")[:MOST_IN_A_ROUND])
+        return sum(_deliver(waiting)) if waiting else 0
+
+
+def _deliver(waiting: Iterable[Notice]) -> Iterator[bool]:
+    connection: Any = mail.get_connection()
+    deadline = time.monotonic() + MAIL_ROUND_SECONDS
+    try:
+        connection.open()
+        for notice in waiting:
+            if time.monotonic() > deadline:
+                log.warning("The mail server is slow: the other owners are told of their limits in the next round.")
+                return
+            yield _send(notice, connection)
+    except OSError as error:
+        log.error("Owners could not be told of their limits, the mail server is away: %s", error)
+    finally:
+        with suppress(OSError):
+            connection.close()
+
+
+def _send(notice: Notice, connection: BaseEmailBackend) -> bool:
+    """False where this one can't be sent, which keeps no other from it. Raises OSError where the server went away."""
+    try:
+        _message(notice, connection).send()
+    except (SMTPServerDisconnected, ConnectionError, TimeoutError):
+        raise
+    except Exception:
+        log.exception("The owners of tenant %s could not be told of a limit", notice.tenant_id)
+        return False
+    return Notice.objects.filter(id=notice.id, emailed_at=None).update(emailed_at=timezone.now()) == 1
+
+
+def _message(notice: Notice, connection: BaseEmailBackend) -> mail.EmailMessage:
+    told = Told(notice, quota.standing(notice.tenant))
+    name = " ".join(notice.tenant.name.split())  # a line break would end the header
+    lines = (
+        _("%(title)s for %(tenant)s.") % {"title": told.title, "tenant": name},
+        told.text,
+        _("Where it went: %(url)s") % {"url": f"{settings.PORTAL_URL}/usage/"},
+        _("You get this message because you are an owner of %(tenant)s. It is sent once a month.") % {"tenant": name},
+    )
+    return mail.EmailMessage(
+        subject=f"{told.title}: {name}", body="\n\n".join(lines) + "\n", to=_owners(notice), connection=connection
+    )
+
+
+def _owners(notice: Notice) -> list[str]:
+    owners = Member.objects.filter(tenant_id=notice.tenant_id, role=Role.OWNER, user__is_active=True)
+    return list(owners.order_by("id").values_list("user__email", flat=True))
+
+
+def _unsent() -> QuerySet[Notice]:
+    """Of this month, the highest of each limit, in tenants that have somebody to tell."""
+    owners = Member.objects.filter(tenant=OuterRef("tenant"), role=Role.OWNER, user__is_active=True)
+    return (
+        _highest()
+        .filter(Exists(owners), emailed_at=None, month=quota.this_month(), tenant__is_active=True)
+        .order_by("created_at", "id")
+    )
+
+
+def _highest() -> QuerySet[Notice]:
+    """Notices that no higher one of the same limit and month has overtaken."""
+    same = Q(tenant=OuterRef("tenant"), limit=OuterRef("limit"), month=OuterRef("month"))
+    return Notice.objects.filter(~Exists(Notice.objects.filter(same, percent__gt=OuterRef("percent"))))
+
+
+def _near_a_limit() -> QuerySet[Quota]:
+    """The quotas of active tenants of which four fifths are gone, each with `gone`, this month's audio seconds."""
+    usage = UsageMonth.objects.filter(tenant=OuterRef("tenant"), month=quota.this_month())
+    gone = Subquery(usage.values_list(F("used_seconds") + F("reserved_seconds"))[:1])
+    much_time = Q(monthly_seconds__gt=0, gone__gte=F("monthly_seconds") - F("monthly_seconds") / 5)
+    much_room = Q(stored_bytes__gt=0, stored_bytes_used__gte=F("stored_bytes") - F("stored_bytes") / 5)
+    return Quota.objects.filter(tenant__is_active=True).annotate(gone=gone).filter(much_time | much_room)
+
+
+def _reached(row: Any) -> Iterator[Notice]:
+    """The highest percentage reached of each limit; `row` is a quota with its `gone` seconds."""
+    for limit, gone, most in (
+        (Notice.Limit.MONTHLY_SECONDS, row.gone or 0, row.monthly_seconds),
+        (Notice.Limit.STORED_BYTES, row.stored_bytes_used, row.stored_bytes),
+    ):
+        percent = next((percent for percent in PERCENTAGES if most and gone * 100 >= percent * most), None)
+        if percent is not None:
+            yield Notice(tenant_id=row.tenant_id, limit=limit, month=quota.this_month(), percent=percent)
+
+
+def _is_told(notice: Notice, known: set[tuple[Any, str, int]]) -> bool:
+    """Also where a higher one was raised before: figures may fall again."""
+    as_high = (percent for percent in PERCENTAGES if percent >= notice.percent)
+    return any((notice.tenant_id, notice.limit, percent) in known for percent in as_high)
+
+
+def _percent(gone: int, most: int) -> int:
+    return gone * 100 // most if most else 100

@@ -1,0 +1,91 @@
+"""What a tenant's audio seconds of one month went on, from its ledger: by day, by member, by key."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import TruncDate
+
+from tenants.models import ApiKey, LedgerEntry, Tenant, UsageMonth, User
+from tenants.quota import this_month
+
+BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Day:
+    """Audio seconds charged on one UTC day."""
+
+    day: date
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Spender:
+    """Who caused charges; neither a member nor a key where that was not kept, or they are gone."""
+
+    member: User | None
+    key: ApiKey | None
+    count: int
+    seconds: int
+
+
+def months(tenant: Tenant) -> list[date]:
+    """The first days of the months that exist, the newest first; this month always."""
+    kept = UsageMonth.objects.filter(tenant=tenant).values_list("month", flat=True)
+    return sorted({this_month(), *kept}, reverse=True)
+
+
+def entries(tenant: Tenant, month: date | None = None) -> QuerySet[LedgerEntry]:
+    """The ledger, the newest first; of one month where it is given."""
+    rows = LedgerEntry.objects.filter(tenant=tenant).select_related("user", "api_key")
+    return rows.filter(month__month=month) if month else rows
+
+
+def by_day(tenant: Tenant, month: date) -> list[Day]:
+    """Each day of a month, also those without a charge.
+
+    What a month's reservation was charged after its end counts on its last day, so that the days add up to the
+    month's seconds.
+    """
+    last = month.replace(day=calendar.monthrange(month.year, month.month)[1])
+    totals = [0] * last.day
+    rows = entries(tenant, month).order_by().annotate(day=TruncDate("created_at", tzinfo=UTC)).values("day")
+    for row in rows.annotate(total=Sum("seconds")):
+        totals[min(row["day"], last).day - 1] += row["total"]
+    return [Day(month + timedelta(days=number), seconds) for number, seconds in enumerate(totals)]
+
+
+def by_member(tenant: Tenant, month: date) -> list[Spender]:
+    """Members, the largest first; what no key is known for belongs here, with `member` None where nobody is."""
+    rows = _grouped(tenant, month, "user_id", Q(api_key=None))
+    people = User.objects.in_bulk({row["user_id"] for row in rows} - {None})
+    return [Spender(people.get(row["user_id"]), None, row["count"], row["total"]) for row in rows]
+
+
+def by_key(tenant: Tenant, month: date) -> list[Spender]:
+    """API keys, the largest first."""
+    rows = _grouped(tenant, month, "api_key_id", Q(api_key__isnull=False))
+    keys = ApiKey.objects.in_bulk({row["api_key_id"] for row in rows})
+    return [Spender(None, keys.get(row["api_key_id"]), row["count"], row["total"]) for row in rows]
+
+
+def batches(tenant: Tenant, month: date | None = None) -> Iterator[list[LedgerEntry]]:
+    """The whole ledger, the oldest first, BATCH entries at a time; each batch is a query of its own."""
+    rows = entries(tenant, month).order_by("created_at", "id")
+    batch = list(rows[:BATCH])
+    while batch:
+        yield batch
+        last = batch[-1]
+        after = Q(created_at__gt=last.created_at) | Q(id__gt=last.id)
+        batch = list(rows.filter(after, created_at__gte=last.created_at)[:BATCH])
+
+
+def _grouped(tenant: Tenant, month: date, field: str, which: Q) -> list[dict[str, Any]]:
+    rows = entries(tenant, month).filter(which).order_by().values(field)
+    return list(rows.annotate(count=Count("id"), total=Sum("seconds")).order_by("-total", field))

@@ -1,0 +1,207 @@
+"""The nightly check: silent where all is well, loud where it is not, and done once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core import mail
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.models import F
+from django.test import Client, override_settings
+from django.utils import timezone
+
+from tenants import balance, quota, scope
+from tenants.balance import Discrepancy
+from tenants.models import AccountCheck, LedgerEntry, Quota, Reservation, Tenant, UsageMonth
+from tests.conftest import Character
+from tests.ops.test_metrics import samples
+from tests.ops.test_operations import transcription
+from tests.transcription.characters import submit
+from tests.transcription.finishing import finish, serve
+from transcription import accounts, library, lifecycle
+from transcription.models import Recording, Status, Transcription
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def done(alice: Character, fox: Path) -> Transcription:
+    """Alice's recording, transcribed and charged with 3 s."""
+    serve()
+    with scope.bound(alice.tenant.id):
+        return finish(submit(alice.actor, fox))
+
+
+def told() -> list[tuple[str, int, int]]:
+    return [(one.what, one.expected, one.found) for one in accounts.discrepancies()]
+
+
+def test_whatever_honest_work_does_is_found_in_order(alice: Character, fox: Path, done: Transcription) -> None:
+    with scope.bound(alice.tenant.id):
+        reused = submit(alice.actor, fox)
+        waiting = submit(alice.actor, fox, language="de")
+        cancelled = submit(alice.actor, fox, language="fr")
+        lifecycle.cancel(cancelled)
+        library.erase(alice.actor, done.recording_id)
+        reused.refresh_from_db()
+    assert (reused.status, reused.reused_from_id, waiting.status) == (Status.COMPLETED, None, Status.QUEUED)
+    assert told() == []
+    assert accounts.check_today() == 0
+
+
+class TestWhatIsFound:
+    @pytest.fixture(autouse=True)
+    def everything_is_visible(self, done: Transcription, within: None) -> None:
+        """Acme has one transcription, charged."""
+
+    def test_work_that_was_never_charged(self, done: Transcription) -> None:
+        LedgerEntry.objects.all().delete()
+        assert told() == [(f"charges of transcription {done.id}, completed", 1, 0)]
+
+    def test_a_charge_for_what_failed(self, done: Transcription) -> None:
+        Transcription.objects.update(status=Status.FAILED)
+        assert told() == [(f"charges of transcription {done.id}, failed", 0, 1)]
+
+    def test_a_charge_for_what_was_reused(self, done: Transcription) -> None:
+        Transcription.objects.update(fence=0)
+        assert told() == [(f"charges of transcription {done.id}, completed", 0, 1)]
+
+    def test_seconds_held_for_what_is_over(self, done: Transcription) -> None:
+        Reservation.objects.update(state=Reservation.State.HELD)
+        assert told() == [(f"seconds held for transcription {done.id}, which is over", 0, 3)]
+
+    def test_stored_bytes_that_nothing_takes(self, done: Transcription) -> None:
+        kept = done.recording.bytes
+        Quota.objects.update(stored_bytes_used=F("stored_bytes_used") + 5)
+        assert told() == [("stored bytes", kept, kept + 5)]
+
+    def test_audio_that_retention_deleted_takes_no_bytes(self, done: Transcription) -> None:
+        Recording.objects.update(audio_deleted_at=timezone.now())
+        quota.give_storage_back(done.tenant_id, done.recording.bytes)
+        assert told() == []
+
+
+class TestReleasing:
+    @pytest.fixture(autouse=True)
+    def visible(self, within: None) -> None:
+        """Acme is bound."""
+
+    def hold(self, tenant: Tenant, work: uuid.UUID) -> None:
+        with transaction.atomic():
+            quota.reserve(tenant, work, 60)
+
+    @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
+    def test_what_is_held_for_ended_work_is_given_back(
+        self, status: str, acme: Tenant, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        self.hold(acme, transcription(acme, status).id)
+        self.hold(acme, uuid.uuid4())
+        assert [accounts.release_ended(), accounts.release_ended()] == [2, 0]
+        assert UsageMonth.objects.get().reserved_seconds == 0
+        assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+
+    @pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING, Status.COMPLETED])
+    def test_the_rest_is_left_alone(self, status: str, acme: Tenant) -> None:
+        self.hold(acme, transcription(acme, status).id)
+        assert accounts.release_ended() == 0
+        assert UsageMonth.objects.get().reserved_seconds == 60
+
+
+class TestTheCheck:
+    @pytest.fixture
+    def wrong(self, acme: Tenant) -> Tenant:
+        """Acme's used seconds are 7 too many."""
+        with scope.bound(acme.id):
+            UsageMonth.objects.create(tenant=acme, month=quota.this_month(), used_seconds=7)
+        return acme
+
+    def test_is_made_once_a_day(self, acme: Tenant) -> None:
+        accounts.check_today()
+        accounts.check_today()
+        check = AccountCheck.objects.get()
+        assert (check.day, check.tenants_checked, check.discrepancies) == (timezone.now().date(), 1, [])
+        assert check.finished_at is not None
+
+    def test_that_crashed_is_made_again_after_an_hour(self, wrong: Tenant) -> None:
+        crashed = AccountCheck.objects.create(day=timezone.now().date(), started_at=timezone.now())
+        assert accounts.check_today() == 0, "somebody may be at it"
+        AccountCheck.objects.update(started_at=timezone.now() - timedelta(minutes=61))
+        assert accounts.check_today() == 1
+        crashed.refresh_from_db()
+        assert crashed.finished_at is not None
+
+    def test_shouts(self, wrong: Tenant, caplog: pytest.LogCaptureFixture) -> None:
+        with override_settings(ADMINS=[("", "olivia@portal.example")]):
+            assert accounts.check_today() == 1
+        critical = [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
+        assert critical == [
+            f"The accounts disagree: tenant {wrong.id} in {quota.this_month():%Y-%m}: used seconds should be 0, is 7"
+        ]
+        assert mail.outbox[0].to == ["olivia@portal.example"]
+        assert str(wrong.id) in mail.outbox[0].body
+
+    def test_is_not_stopped_by_a_dead_mail_server(self, wrong: Tenant) -> None:
+        with override_settings(ADMINS=[("", "o@portal.example")], EMAIL_BACKEND="tests.nowhere.Backend"):
+            assert accounts.check_today() == 1
+        assert AccountCheck.objects.get().finished_at is not None
+
+    def test_is_seen_by_prometheus(self, wrong: Tenant, client: Client) -> None:
+        assert "portal_account_discrepancies" not in samples(client)
+        accounts.check_today()
+        AccountCheck.objects.update(finished_at=timezone.now() - timedelta(hours=3))
+        found = samples(client)
+        assert found["portal_account_discrepancies"] == 1
+        assert found["portal_account_check_age_seconds"] == pytest.approx(3 * 3600, abs=60)
+
+    def test_is_seen_by_operators(self, wrong: Tenant, operator: Client) -> None:
+        page = operator.get("/admin/operations/").content.decode()
+        assert "The accounts were not compared yet" in page
+        accounts.check_today()
+        page = operator.get("/admin/operations/").content.decode()
+        assert "The accounts disagree in 1 figure" in page
+        assert f'href="/admin/tenants/tenant/{wrong.id}/change/"' in page
+        assert "used seconds should be 0, is 7" in page
+
+    def test_that_finds_nothing_shows_no_box(self, acme: Tenant, operator: Client) -> None:
+        accounts.check_today()
+        page = operator.get("/admin/operations/").content.decode()
+        assert "ops-alarm" not in page
+        assert "The accounts were compared" in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_sweepers_one_checks(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks: list[int] = []
+
+    def counted() -> list[Discrepancy]:
+        checks.append(threading.get_ident())
+        return []
+
+    monkeypatch.setattr(balance, "check", counted)
+
+    def sweep() -> None:
+        accounts.check_today()
+        connection.close()
+
+    threads = [threading.Thread(target=sweep) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(checks), AccountCheck.objects.count()) == (1, 1)
+
+
+def test_a_sweep_does_all_of_it(alice: Character) -> None:
+    Quota.objects.filter(tenant=alice.tenant).update(stored_bytes_used=F("stored_bytes"))
+    call_command("sweeper", "--once")
+    with scope.bound(alice.tenant.id):
+        assert UsageMonth.objects.get().month == quota.this_month()
+    assert [message.to for message in mail.outbox] == [[alice.user.email]]
+    [one] = AccountCheck.objects.get().discrepancies
+    assert (one["what"], one["expected"], one["month"]) == ("stored bytes", 0, None)

@@ -1,0 +1,228 @@
+"""Owners are told when a limit is nearly and when it is all gone: once, in plain words, and never at any price."""
+
+from __future__ import annotations
+
+from smtplib import SMTPServerDisconnected
+from typing import Any
+
+import pytest
+import time_machine
+from django.core import mail
+from django.core.exceptions import PermissionDenied
+from django.core.mail.backends.locmem import EmailBackend
+from django.db import transaction
+from django.http import Http404
+from django.test import override_settings
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from tenants import notices, quota, scope
+from tenants.models import Notice, Quota, Role, Tenant, UsageMonth
+from tests.conftest import Character, found, join
+
+pytestmark = pytest.mark.django_db
+MINUTES, STORAGE = Notice.Limit.MONTHLY_SECONDS, Notice.Limit.STORED_BYTES
+
+
+class AbsentServer(EmailBackend):
+    def open(self) -> bool:
+        raise ConnectionRefusedError("Connection refused")
+
+
+class PickyServer(EmailBackend):
+    """Takes nothing for Evil."""
+
+    def send_messages(self, messages: Any) -> int:
+        if "Evil" in messages[0].subject:
+            raise ValueError("Not for Evil.")
+        return int(super().send_messages(messages))
+
+
+class DyingServer(EmailBackend):
+    """Goes away after the first message."""
+
+    def send_messages(self, messages: Any) -> int:
+        if mail.outbox:
+            raise SMTPServerDisconnected("Connection unexpectedly closed")
+        return int(super().send_messages(messages))
+
+
+def use(tenant: Tenant, seconds: int = 0, size: int = 0) -> None:
+    """Sets what is used of 100 seconds and 1000 bytes."""
+    Quota.objects.filter(tenant=tenant).update(monthly_seconds=100, stored_bytes=1000, stored_bytes_used=size)
+    with scope.bound(tenant.id):
+        UsageMonth.objects.update_or_create(
+            tenant=tenant, month=quota.this_month(), defaults={"used_seconds": seconds, "reserved_seconds": 0}
+        )
+
+
+def raised(tenant: Tenant) -> set[tuple[str, int]]:
+    with scope.bound(tenant.id):
+        return set(Notice.objects.values_list("limit", "percent"))
+
+
+class TestWhenANoticeIsRaised:
+    def test_not_below_four_fifths(self, acme: Tenant) -> None:
+        use(acme, seconds=79, size=799)
+        assert notices.raise_due() == 0
+
+    def test_at_four_fifths_and_at_all_of_each_limit_once(self, acme: Tenant) -> None:
+        use(acme, seconds=80)
+        assert [notices.raise_due(), notices.raise_due()] == [1, 0]
+        use(acme, seconds=100, size=800)
+        assert [notices.raise_due(), notices.raise_due()] == [2, 0]
+        assert raised(acme) == {(MINUTES, 80), (MINUTES, 100), (STORAGE, 80)}
+
+    def test_what_is_held_for_work_under_way_counts(self, acme: Tenant, alice: Character) -> None:
+        use(acme, seconds=70)
+        with scope.bound(acme.id), transaction.atomic():
+            quota.reserve(acme, alice.tenant.id, 15)
+        notices.raise_due()
+        assert raised(acme) == {(MINUTES, 80)}
+
+    def test_where_both_are_due_only_the_higher_one_is(self, acme: Tenant) -> None:
+        use(acme, seconds=100)
+        notices.raise_due()
+        use(acme, seconds=90)
+        notices.raise_due()
+        assert raised(acme) == {(MINUTES, 100)}
+
+    def test_a_new_month_begins_anew(self, acme: Tenant) -> None:
+        for day in ("2026-11-30T12:00:00Z", "2026-12-31T12:00:00Z"):
+            with time_machine.travel(day, tick=False):
+                use(acme, seconds=80)
+                assert notices.raise_due() == 1
+
+    def test_a_refusal_raises_it_at_once_and_once(self, acme: Tenant) -> None:
+        for limit in ("monthly_seconds", "monthly_seconds", "stored_bytes", "recording_seconds", "upload_bytes"):
+            notices.note_refusal(acme, limit)
+        assert raised(acme) == {(MINUTES, 100), (STORAGE, 100)}
+        use(acme, seconds=80)
+        assert notices.raise_due() == 0
+
+    def test_nobody_is_told_of_a_limit_of_nothing_or_of_a_closed_tenant(self, acme: Tenant) -> None:
+        use(acme, seconds=100)
+        Tenant.objects.filter(id=acme.id).update(is_active=False)
+        nothing = found("Nothing", monthly_seconds=0, stored_bytes=0)
+        assert (notices.raise_due(), raised(nothing)) == (0, set())
+
+    def test_more_tenants_cost_no_more_queries(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        for number in range(5):
+            use(found(f"Tenant {number}"), seconds=85, size=1000)
+        with django_assert_num_queries(3):
+            assert notices.raise_due() == 10
+
+
+class TestTheMail:
+    def test_says_what_how_much_and_when_it_resets(self, alice: Character, bob: Character) -> None:
+        with time_machine.travel("2026-11-22T12:00:00Z", tick=False):
+            use(alice.tenant, seconds=90)
+            notices.raise_due()
+            assert [notices.send_due(), notices.send_due()] == [1, 0]
+        [message] = mail.outbox
+        assert message.to == [alice.user.email], "viewers are not told"
+        assert message.subject == "Few audio minutes are left this month: Acme"
+        assert "1.5 min of 1.7 min are used, or held for work under way (90 %)." in message.body
+        assert "The minutes reset on 1 December 2026 (UTC)." in message.body
+        assert "http://127.0.0.1:8000/usage/" in message.body
+
+    def test_a_full_store_is_told_with_the_way_out(self, alice: Character) -> None:
+        use(alice.tenant, size=1000)
+        notices.raise_due()
+        notices.send_due()
+        assert "Recordings that need more than what is left are refused. Deleting recordings" in mail.outbox[0].body
+
+    def test_all_owners_get_it_and_nobody_else(self, alice: Character, mallory: Character) -> None:
+        join(alice.tenant, "anna@acme.example", Role.OWNER)
+        gone = join(alice.tenant, "gone@acme.example", Role.OWNER)
+        gone.user.is_active = False
+        gone.user.save()
+        use(alice.tenant, seconds=80)
+        notices.raise_due()
+        notices.send_due()
+        assert [message.to for message in mail.outbox] == [["alice@acme.example", "anna@acme.example"]]
+
+    def test_one_that_a_higher_one_overtook_is_not_sent(self, alice: Character) -> None:
+        use(alice.tenant, seconds=80)
+        notices.raise_due()
+        use(alice.tenant, seconds=100)
+        notices.raise_due()
+        assert notices.send_due() == 1
+        assert mail.outbox[0].subject.startswith("This month’s limit of audio minutes is reached")
+
+    @pytest.mark.parametrize("name", ["Acme\nBcc: everybody@example.com", "Acme\r\nBcc: x@example.com", "Ac\u2028me"])
+    def test_a_name_breaks_out_of_no_header(self, name: str, alice: Character) -> None:
+        Tenant.objects.filter(id=alice.tenant.id).update(name=name)
+        use(alice.tenant, seconds=80)
+        notices.raise_due()
+        assert notices.send_due() == 1
+        sent = mail.outbox[0].message()
+        assert sent["Bcc"] is None
+        assert len(mail.outbox[0].subject.splitlines()) == 1
+
+    def test_a_tenant_without_an_owner_waits_for_one(self, acme: Tenant) -> None:
+        use(acme, seconds=80)
+        notices.raise_due()
+        assert notices.send_due() == 0
+        join(acme, "alice@acme.example", Role.OWNER)
+        assert notices.send_due() == 1
+
+
+class TestAMailServer:
+    @pytest.fixture(autouse=True)
+    def two_notices(self, alice: Character, mallory: Character) -> None:
+        for tenant in (mallory.tenant, alice.tenant):
+            use(tenant, seconds=100)
+            notices.raise_due()
+
+    def test_that_is_away_is_asked_again_in_the_next_round(self, caplog: pytest.LogCaptureFixture) -> None:
+        with override_settings(EMAIL_BACKEND=f"{__name__}.AbsentServer"):
+            assert [notices.send_due(), notices.send_due()] == [0, 0]
+        assert [record.getMessage() for record in caplog.records] == [
+            "Owners could not be told of their limits, the mail server is away: Connection refused"
+        ] * 2
+        assert notices.send_due() == 2
+
+    def test_that_refuses_one_message_gets_the_others(self) -> None:
+        with override_settings(EMAIL_BACKEND=f"{__name__}.PickyServer"):
+            assert [notices.send_due(), notices.send_due()] == [1, 0]
+        assert notices.send_due() == 1
+        assert [message.subject.split(": ")[1] for message in mail.outbox] == ["Acme", "Evil"]
+
+    def test_that_goes_away_in_between_got_what_it_got(self) -> None:
+        with override_settings(EMAIL_BACKEND=f"{__name__}.DyingServer"):
+            assert notices.send_due() == 1
+        assert notices.send_due() == 1
+        assert len(mail.outbox) == 2
+
+    def test_that_is_slow_ends_the_round(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(notices, "MAIL_ROUND_SECONDS", -1.0)
+        assert notices.send_due() == 0
+
+
+class TestOnThePages:
+    def test_the_highest_of_each_limit_is_shown_until_it_is_dismissed(self, alice: Character) -> None:
+        use(alice.tenant, seconds=80, size=900)
+        notices.raise_due()
+        use(alice.tenant, seconds=100, size=900)
+        notices.raise_due()
+        shown = {(told.notice.limit, told.notice.percent): told.notice for told in notices.shown(alice.tenant)}
+        assert set(shown) == {(MINUTES, 100), (STORAGE, 80)}
+        assert notices.dismiss(alice.actor, shown[MINUTES, 100].id)
+        assert not notices.dismiss(alice.actor, shown[MINUTES, 100].id)
+        assert [told.notice.limit for told in notices.shown(alice.tenant)] == [STORAGE]
+
+    def test_last_month_is_over(self, alice: Character) -> None:
+        with time_machine.travel("2026-11-30T12:00:00Z", tick=False):
+            use(alice.tenant, seconds=80)
+            notices.raise_due()
+        with time_machine.travel("2026-12-01T12:00:00Z", tick=False):
+            assert (notices.shown(alice.tenant), notices.send_due()) == ([], 0)
+
+    def test_only_managers_of_the_tenant_dismiss_it(self, alice: Character, bob: Character, mallory: Character) -> None:
+        notices.note_refusal(alice.tenant, "stored_bytes")
+        [told] = notices.shown(alice.tenant)
+        with pytest.raises(PermissionDenied):
+            notices.dismiss(bob.actor, told.notice.id)
+        with pytest.raises(Http404):
+            notices.dismiss(mallory.actor, told.notice.id)
+        assert notices.shown(alice.tenant) == [told]
