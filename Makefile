@@ -1,6 +1,7 @@
 # run    sets everything up and serves http://127.0.0.1:8000      (PORT=8001 PORTAL_DATA=/srv/portal make run)
 # test   runs every test                                          (make test ARGS="-k quota")
 # lint   ruff, mypy, and migrations that match the models
+# chaos  kills everything again and again and checks the promises   (make chaos ARGS="--seed 7")
 # bench  measures the service and its engine on this machine
 # lock   pins the requirements again, with hashes
 #
@@ -25,7 +26,7 @@ DEV := $(call installed,dev)
 TORCH := $(call installed,torch)
 SPEECH := $(call installed,speech)
 
-.PHONY: run test lint bench lock weights
+.PHONY: run test lint chaos bench lock weights
 .NOTPARALLEL:
 
 run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH))
@@ -42,6 +43,9 @@ lint: $(DEV) $(TORCH) $(SPEECH)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy .
 	$(python) manage.py makemigrations --check --dry-run
+
+chaos: $(DEV) $(SPEECH)
+	@$(python) -m tests.chaos $(ARGS)
 
 bench: $(DEV) $(TORCH) $(SPEECH) weights
 	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m benchmarks.service

@@ -23,6 +23,7 @@ from django.http import HttpRequest
 
 from portal import budget
 from portal.multipart import BadUpload, MultipartUpload, TooLarge
+from portal.outage import AWAY
 from portal.sessions import actor_of_session, session_key_of
 from tenants import apikeys
 from tenants.access import Actor
@@ -61,7 +62,7 @@ class Upload:
 
 
 class UploadRefused(Exception):
-    """The body could not be taken. `code` is too_large, malformed, no_file or no_room; `limit` in bytes."""
+    """The body could not be taken; `limit` in bytes. `code`: too_large, malformed, no_file, no_room, unavailable."""
 
     def __init__(self, code: str, detail: str = "", limit: int = 0) -> None:
         super().__init__(detail or code)
@@ -94,7 +95,10 @@ class UploadMiddleware:
             await self.application(scope, _small_body(receive), send)
             return
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-        actor = await database_sync_to_async(admitted)(scope, headers)
+        try:
+            actor = await database_sync_to_async(admitted)(scope, headers)
+        except AWAY:
+            scope[SCOPE_KEY], actor = UploadRefused("unavailable"), None
         if actor is None:
             await self._refuse(scope, receive, send)
             return

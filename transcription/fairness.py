@@ -89,6 +89,13 @@ def serve(turn: Turn, row: Transcription) -> None:
     turn.save(update_fields=["last_start", "virtual_time"])
 
 
+def give_back(turn: Turn, row: Transcription) -> None:
+    """Takes back from the tenant's virtual time what a claim did not get done. Its turn is locked."""
+    undone = left_seconds(row) * COST[Lane(row.lane)] / turn.tenant.quota.share
+    turn.virtual_time = max(0.0, turn.virtual_time - undone)
+    turn.save(update_fields=["virtual_time"])
+
+
 def left_seconds(row: Transcription) -> float:
     """Audio seconds of a transcription that are still to be done."""
     return max(0.0, row.audio_seconds - row.saved_seconds)

@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import IO
 
@@ -36,6 +36,7 @@ ENGINE_SECONDS = 4.0
 PREDECESSOR_SECONDS = 5.0
 RETRY_SECONDS = 2.0
 LOADING_SECONDS = 0.2
+MUTE_SECONDS = 30.0
 
 
 class AlreadyRunning(Exception):
@@ -165,9 +166,10 @@ def return_work(give: Callable[[str], int], workers: str) -> None:
 
 def proclaim(name: str, board: Board) -> None:
     """The herald's life: asks the engine how it does, and writes it down for the pages."""
-    client, told = EngineClient(str(settings.ENGINE_SOCKET)), False
+    client, told, pulse = EngineClient(str(settings.ENGINE_SOCKET)), False, Pulse()
     while True:
         status, problem = ask(client)
+        pulse.take(status)
         if status and status.ready and not told:
             board.note_ready_engine()
             told = True
@@ -178,6 +180,23 @@ def proclaim(name: str, board: Board) -> None:
             log.warning("The fleet's record could not be written: %s", str(error).strip())
             connections.close_all()
         time.sleep(fleet.REPORT_SECONDS if told and board.workers_alive else LOADING_SECONDS)
+
+
+class Pulse:
+    """Ends an engine that answered once and is mute now: frozen, it would never end by itself."""
+
+    def __init__(self) -> None:
+        self._pid = 0
+        self._heard_at = time.monotonic()
+
+    def take(self, status: EngineStatus | None) -> None:
+        if status is not None:
+            self._pid, self._heard_at = status.pid, time.monotonic()
+        elif self._pid and time.monotonic() - self._heard_at > MUTE_SECONDS:
+            log.error("The engine has not answered for %g s; it is ended.", MUTE_SECONDS)
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            self._pid = 0
 
 
 def ask(client: EngineClient) -> tuple[EngineStatus | None, str]:

@@ -321,6 +321,7 @@ def _requeue(turn: Turn, row: Transcription, rows: QuerySet[Transcription], dela
         **changes,
     )
     if won:
+        fairness.give_back(turn, row)
         fairness.enter(turn, row)
     return won
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
@@ -13,12 +15,14 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from portal.outage import COME_BACK
 from portal.receive import UploadRefused
 from tenants.requests import TooManyRequests
 from transcription.exports import TextDeleted
 from transcription.intake import Refused
 from transcription.options import InvalidOption
 
+log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 
 
@@ -39,6 +43,9 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
             return problem(400, error.code, str(error), param=error.param)
         case UploadRefused():
             return _of_upload(error)
+        case OperationalError() | InterfaceError():
+            log.error("The database is away: %s", str(error).strip())
+            return unavailable()
         case Refused():
             more = {"resets_at": error.resets_at.isoformat()} if error.resets_at else {}
             return problem(error.status, error.code, error.message, **more)
@@ -64,4 +71,13 @@ def _of_upload(refused: UploadRefused) -> Response:
         return problem(413, "file_too_large", detail, limit=refused.limit)
     if refused.code == "no_room":
         return problem(507, refused.code, _("The server has no room for this upload. Try later."))
+    if refused.code == "unavailable":
+        return unavailable()
     return problem(400, refused.code, str(refused))
+
+
+def unavailable() -> Response:
+    response = problem(503, "unavailable", _("The service is starting again. Please try in a moment."))
+    for name, value in COME_BACK.items():
+        response[name] = value
+    return response

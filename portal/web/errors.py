@@ -29,6 +29,17 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return HttpResponse(loader.render_to_string("500.html"), status=500)
 
 
+def unavailable(request: HttpRequest, headers: dict[str, str]) -> HttpResponse:
+    """Nothing that this needs is the database's."""
+    if _wants_json(request):
+        response: HttpResponse = _problem(503, _("The service is starting again. Please try in a moment."))
+    else:
+        response = HttpResponse(loader.render_to_string("503.html"), status=503)
+    for name, value in headers.items():
+        response[name] = value
+    return response
+
+
 def _answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
     if _wants_json(request):
         return _problem(status, message)
@@ -40,7 +51,7 @@ def _wants_json(request: HttpRequest) -> bool:
 
 
 def _problem(status: int, message: str) -> JsonResponse:
-    codes = {400: "bad_request", 403: "forbidden", 404: "not_found", 500: "server_error"}
+    codes = {400: "bad_request", 403: "forbidden", 404: "not_found", 500: "server_error", 503: "unavailable"}
     kind = "server_error" if status >= 500 else "invalid_request_error"
     error = {"code": codes[status], "message": message, "type": kind, "param": None}
     return JsonResponse({"error": error}, status=status)

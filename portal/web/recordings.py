@@ -27,7 +27,7 @@ from transcription.options import InvalidOption, TranscriptionOptions
 from transcription.reuse import is_reused
 
 ON_A_PAGE = 25
-UPLOAD_STATUS = {"too_large": 413, "no_room": 507}
+UPLOAD_STATUS = {"too_large": 413, "no_room": 507, "unavailable": 503}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -161,6 +161,8 @@ def _not_taken(refused: UploadRefused) -> str:
         return _("No file arrived. Choose one and try again.")
     if refused.code == "no_room":
         return _("The server has no room for this upload. Please tell your administrator.")
+    if refused.code == "unavailable":
+        return _("The portal is starting again. Please try in a moment.")
     return _("The upload arrived incomplete. Please try again.")
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import uuid
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,12 @@ TRANSCRIBED = 120_000
 def minutes_of_speech(make_media: MakeMedia, fox: Path) -> Path:
     """Two minutes: several windows, so that there is progress to watch."""
     return make_media("two minutes.mp3", "-stream_loop", "40", "-i", str(fox), "-t", "120")
+
+
+@pytest.fixture
+def unheard_minutes(make_media: MakeMedia, minutes_of_speech: Path) -> Path:
+    """The same for a test alone: what was transcribed before would be done at once."""
+    return make_media("unheard.mp3", "-i", str(minutes_of_speech), "-metadata", f"comment={uuid.uuid4()}")
 
 
 def choose(page: Page, *files: Path | str) -> None:
@@ -59,9 +66,9 @@ def test_two_files_at_once_become_text_while_one_watches(page: Page, fox: Path, 
 
 
 def test_the_text_grows_on_the_page_and_the_page_turns_into_the_player(
-    page: Page, minutes_of_speech: Path, tmp_path: Path
+    page: Page, unheard_minutes: Path, tmp_path: Path
 ) -> None:
-    choose(page, copy_of(minutes_of_speech, tmp_path, "growing.mp3"))
+    choose(page, copy_of(unheard_minutes, tmp_path, "growing.mp3"))
     row(page, "growing.mp3").get_by_role("link").first.click()
     expect(page.locator("[data-segments] .segment").first).to_contain_text("fox", timeout=TRANSCRIBED)
     expect(page.locator("[data-bar]")).to_have_attribute("value", re.compile(r"\d+"))
@@ -87,6 +94,7 @@ def test_listening_follows_the_text_and_a_click_seeks(page: Page, minutes_of_spe
 
 def test_the_speed_is_remembered(page: Page, fox: Path, tmp_path: Path) -> None:
     open_transcript(page, fox, tmp_path, "fast fox.wav")
+    page.wait_for_load_state("networkidle")
     page.get_by_label("Speed").select_option("1.5")
     page.reload()
     expect(page.get_by_label("Speed")).to_have_value("1.5")
@@ -297,9 +305,9 @@ def test_the_list_says_when_it_is_cut_off_and_catches_up(page: Page, stack: Stac
     expect(page.get_by_text("Reconnecting…")).to_be_hidden()
 
 
-def test_a_lost_message_is_noticed_and_made_good(page: Page, minutes_of_speech: Path, tmp_path: Path) -> None:
+def test_a_lost_message_is_noticed_and_made_good(page: Page, unheard_minutes: Path, tmp_path: Path) -> None:
     lines = Lines(page, "**/ws/transcriptions/**", lose="progress")
-    choose(page, copy_of(minutes_of_speech, tmp_path, "gap.mp3"))
+    choose(page, copy_of(unheard_minutes, tmp_path, "gap.mp3"))
     row(page, "gap.mp3").get_by_role("link").first.click()
     expect(page.locator("[data-transcript]")).to_be_visible(timeout=TRANSCRIBED)
     assert {"type": "resync"} in lines.sent

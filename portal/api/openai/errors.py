@@ -8,6 +8,7 @@ from django.http import JsonResponse
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
+from portal.outage import COME_BACK
 from portal.receive import UploadRefused
 from tenants.requests import TooManyRequests
 from transcription.intake import Refused
@@ -59,7 +60,14 @@ def of_upload(refused: UploadRefused) -> ApiError:
             return ApiError(
                 507, _("The server has no room for this upload. Try later."), "server_error", code="no_room"
             )
+        case "unavailable":
+            return unavailable()
     return ApiError(400, str(refused), code="invalid_body")
+
+
+def unavailable() -> ApiError:
+    message = _("The service is starting again. Please try in a moment.")
+    return ApiError(503, message, "server_error", code="unavailable", headers=COME_BACK)
 
 
 def of_option(invalid: InvalidOption) -> ApiError:

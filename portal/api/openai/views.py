@@ -23,6 +23,7 @@ from portal.api import bearer, calls, waiting
 from portal.api.openai import bodies, errors, parameters
 from portal.api.openai.errors import ApiError
 from portal.api.openai.parameters import Parameters
+from portal.outage import AWAY
 from portal.receive import UploadRefused, received
 from tenants import scope
 from tenants.access import Actor
@@ -60,6 +61,9 @@ def endpoint(method: str) -> Callable[[View], View]:
                 return errors.too_many_requests(refused).response()
             except PermissionDenied as denied:
                 return ApiError(403, str(denied), code="insufficient_permissions").response()
+            except AWAY:
+                log.exception("The database is away on %s", request.path)
+                return errors.unavailable().response()
             except Exception:
                 log.exception("The API failed on %s", request.path)
                 return _server_error().response()

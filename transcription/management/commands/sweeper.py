@@ -42,5 +42,6 @@ class Command(BaseCommand):
             for number, (seconds, tasks) in enumerate(ROUNDS):
                 if time.monotonic() >= due[number]:
                     due[number] = time.monotonic() + seconds - STEP_SECONDS / 2
+                    close_old_connections()
                     sweep(tasks)
             close_old_connections()

@@ -1,0 +1,106 @@
+"""Runs one process of the product, with our points in it: `python -m tests.chaos.process ROLE …`.
+
+ROLE is gpuworker, sweeper, web (with the listening socket's descriptor), engine, or tenants (with a number), which
+prepares a database and prints the API keys. Beside the points, the only change is the engine's backend; in the short
+form, the waits between attempts and the patience with a batch are shorter, too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+SLOWNESS_VARIABLE = "CHAOS_SLOWNESS"
+HASTE_VARIABLE = "CHAOS_HASTE"
+
+
+def gpuworker(_arguments: Sequence[str]) -> None:
+    _set_up_django()
+    from django.core.management import call_command
+
+    from tests.chaos import points
+    from transcription import gpuworker, lifecycle
+
+    haste = float(os.environ[HASTE_VARIABLE])
+    lifecycle.RETRY_DELAYS_SECONDS = tuple(seconds * haste for seconds in lifecycle.RETRY_DELAYS_SECONDS)  # type: ignore[assignment]
+    plain = gpuworker.engine_command
+    gpuworker.engine_command = lambda: [sys.executable, "-m", __spec__.name, "engine", *_after("serve", plain())]
+    points.install_in_jobs()
+    call_command("gpuworker")
+
+
+def sweeper(_arguments: Sequence[str]) -> None:
+    _set_up_django()
+    from django.core.management import call_command
+
+    from tests.chaos import points
+
+    points.install_in_sweeper()
+    call_command("sweeper")
+
+
+def web(arguments: Sequence[str]) -> None:
+    _set_up_django()
+    import uvicorn
+
+    from portal.supervisor import crew
+    from tests.chaos import points
+
+    points.install_in_web()
+    listener = socket.socket(fileno=int(arguments[0]))
+    uvicorn.main(_after("uvicorn", crew._web_command(listener))[1:])
+
+
+def engine(arguments: Sequence[str]) -> None:
+    from tests.chaos import backend
+    from transcription.engine import choice, cli, watchdog
+
+    watchdog.LEAST_PATIENCE_SECONDS *= float(os.environ[HASTE_VARIABLE])
+    slowness = float(os.environ[SLOWNESS_VARIABLE])
+    choice.choose_backend = lambda *_args: backend.ChaosBackend(slowness)
+    choice.weights_for = lambda _backend, models, *_args, **_kwargs: dict.fromkeys(models, Path(backend.__file__))
+    sys.exit(cli.main(arguments))
+
+
+def tenants(arguments: Sequence[str]) -> None:
+    _set_up_django()
+    from django.core.management import call_command
+
+    call_command("migrate", interactive=False, verbosity=0)
+    print(json.dumps([_tenant(number) for number in range(int(arguments[0]))]))
+
+
+def _tenant(number: int) -> dict[str, Any]:
+    """A tenant whose limits are in nobody's way, with two keys."""
+    from tenants import apikeys
+    from tenants.models import Quota, Tenant
+
+    tenant = Tenant.objects.create(name=f"Tenant {number}")
+    quota = Quota.with_defaults(tenant)
+    quota.monthly_seconds, quota.requests_per_minute = 10**7, 10**5
+    quota.save()
+    return {"id": str(tenant.id), "keys": [apikeys.issue(tenant, f"Key {n}")[1] for n in range(2)]}
+
+
+def _set_up_django() -> None:
+    import django
+
+    django.setup()
+
+
+def _after(word: str, command: list[str]) -> list[str]:
+    """The command from `word` on."""
+    return command[command.index(word) :]
+
+
+ROLES: dict[str, Callable[[Sequence[str]], None]] = {
+    role.__name__: role for role in (gpuworker, sweeper, web, engine, tenants)
+}
+
+if __name__ == "__main__":
+    ROLES[sys.argv[1]](sys.argv[2:])

@@ -1,0 +1,33 @@
+"""The database goes away and comes back: nobody is told that it is our failure, or theirs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+
+from tests.conftest import Character
+
+pytestmark = pytest.mark.django_db
+
+
+def away(*_call: Any) -> None:
+    raise OperationalError("the database system is starting up")
+
+
+def test_programs_are_told_to_come_back(client: Client, alice: Character) -> None:
+    with connection.execute_wrapper(away):
+        answer = client.get("/api/v1/recordings", headers=alice.bearer)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert answer.json()["error"]["code"] == "unavailable"
+    assert client.get("/api/v1/recordings", headers=alice.bearer).status_code == 200
+
+
+def test_people_see_a_page_that_needs_no_database(client: Client, alice: Character) -> None:
+    client.force_login(alice.user)
+    with connection.execute_wrapper(away):
+        answer = client.get("/recordings/")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert "Your recordings are safe" in answer.content.decode()
