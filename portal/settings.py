@@ -162,7 +162,9 @@ WHISPER_BATCH_SIZE = env.integer("WHISPER_BATCH_SIZE", 0, "windows in one batch;
 WHISPER_THREADS = env.integer("WHISPER_THREADS", 0, "CPU threads of the engine; all cores when 0")
 GPU_MEMORY_LIMIT_MIB = env.integer("GPU_MEMORY_LIMIT_MIB", 0, "cap of the engine's GPU memory; none when 0")
 ENGINE_SOCKET = env.path("ENGINE_SOCKET", RUN_DIR / "engine.sock", "socket of this machine's engine")
-GPUWORKER_NAME = env.text("GPUWORKER_NAME", f"{socket.gethostname()}:0", "name of one gpuworker; host and number")
+GPUWORKER_NAME = env.text(
+    "GPUWORKER_NAME", f"{socket.gethostname()}:0", "name of one gpuworker; host and number"
+).replace("/", "-")
 WORKERS = env.integer("WORKERS", 8, "RQ workers, that is recordings at once, of one gpuworker")
 LEASE_SECONDS = env.integer("LEASE_SECONDS", 60, "how long an attempt may show no progress")
 DECODED_SECONDS_LIMIT = env.integer("DECODED_SECONDS_LIMIT", 12 * 3600, "longest recording of any tenant")

@@ -14,10 +14,13 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import apikeys, units
+from tenants import apikeys, findings, units
 from tenants.access import MANAGE, Actor
 from tenants.models import (
     AccountCheck,
@@ -67,7 +70,7 @@ class QuotaInline(admin.StackedInline):
     ) -> forms.Field | None:
         if db_field.name in self.in_units:
             unit, label = self.in_units[db_field.name]
-            return units.InUnits(unit, label=label, initial=settings.QUOTA_DEFAULTS[db_field.name])
+            return units.InUnits(unit, label=capfirst(label), initial=settings.QUOTA_DEFAULTS[db_field.name])
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field and db_field.name in settings.QUOTA_DEFAULTS:
             field.initial = settings.QUOTA_DEFAULTS[db_field.name]
@@ -230,15 +233,26 @@ class LedgerEntryAdmin(ReadOnly, admin.ModelAdmin):
 class NoticeAdmin(ReadOnly, admin.ModelAdmin):
     """What owners were told, and when."""
 
-    list_display = ("created_at", "tenant", "limit", "percent", "month", "emailed_at", "dismissed_at")
+    list_display = ("created_at", "tenant", "limit", "reached", "month", "emailed_at", "dismissed_at")
     list_filter = ("limit", "month", ("emailed_at", admin.EmptyFieldListFilter), "tenant")
     list_select_related = ("tenant",)
+    fields = ("tenant", "limit", "reached", "month", "created_at", "emailed_at", "dismissed_at")
+
+    @admin.display(description=_("reached"), ordering="percent")
+    def reached(self, notice: Notice) -> str:
+        return notice.reached
 
 
 @admin.register(AccountCheck)
 class AccountCheckAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("day", "started_at", "finished_at", "tenants_checked", "disagreeing")
     list_filter = (("finished_at", admin.EmptyFieldListFilter),)
+    fields = ("day", "started_at", "finished_at", "tenants_checked", "found")
+
+    @admin.display(description=_("discrepancies"))
+    def found(self, check: AccountCheck) -> SafeString | str:
+        lines = ((one.tenant, one.tenant_id, one.month, one.text) for one in findings.told(check))
+        return format_html_join("", "<p>{} ({}) {}<br>{}</p>", lines) or gettext("None.")
 
     @admin.display(description=_("discrepancies"))
     def disagreeing(self, check: AccountCheck) -> int:

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants.scope import TenantManager
@@ -59,10 +60,18 @@ class Tenant(models.Model):
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     audio_retention_days = models.PositiveIntegerField(
-        _("days that audio is kept"), null=True, blank=True, help_text=_("Counted from the upload; empty keeps it.")
+        _("days that audio is kept"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(36_500)],
+        help_text=_("Counted from the upload; empty keeps it."),
     )
     text_retention_days = models.PositiveIntegerField(
-        _("days that text is kept"), null=True, blank=True, help_text=_("Counted from its completion; empty keeps it.")
+        _("days that text is kept"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(36_500)],
+        help_text=_("Counted from its completion; empty keeps it."),
     )
 
     class Meta:
@@ -100,6 +109,14 @@ class Quota(models.Model):
 
     def __str__(self) -> str:
         return str(_("Quota of %(tenant)s") % {"tenant": self.tenant})
+
+    def save(self, **arguments: Any) -> None:
+        """A form that was open while uploads were counted does not set them back."""
+        if not self._state.adding:
+            kept = {"id", "stored_bytes_used"}
+            fields = [field.name for field in self._meta.concrete_fields if field.name not in kept]
+            arguments.setdefault("update_fields", fields)
+        super().save(**arguments)
 
     @classmethod
     def with_defaults(cls, tenant: Tenant) -> Quota:
@@ -192,16 +209,16 @@ class Reservation(models.Model):
         SETTLED = "settled", _("Settled")
         RELEASED = "released", _("Released")
 
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="reservations")
-    month = models.ForeignKey(UsageMonth, models.CASCADE, related_name="reservations")
-    transcription_id = models.UUIDField(unique=True)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="reservations", verbose_name=_("tenant"))
+    month = models.ForeignKey(UsageMonth, models.CASCADE, related_name="reservations", verbose_name=_("month"))
+    transcription_id = models.UUIDField(_("transcription"), unique=True)
     seconds = models.PositiveBigIntegerField(_("seconds"))
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("member"))
     api_key = models.ForeignKey(
         ApiKey, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("API key")
     )
-    state = models.CharField(max_length=10, choices=State.choices, default=State.HELD)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.HELD)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     objects = TenantManager()
 
@@ -254,13 +271,19 @@ class RequestBudget(models.Model):
 
     class Meta:
         verbose_name = _("request budget")
+        verbose_name_plural = _("request budgets")
 
     def __str__(self) -> str:
         return str(self.tenant_id)
 
 
 class Notice(models.Model):
-    """Told once to a tenant's owners: so much of a limit is gone. Unique by limit, month and percentage."""
+    """Told once to a tenant's owners: so much of a limit is gone. Unique by limit, month and percentage.
+
+    REFUSED stands for more than all of it: a recording needed more than what was left.
+    """
+
+    REFUSED: ClassVar[int] = 101
 
     class Limit(models.TextChoices):
         MONTHLY_SECONDS = "monthly_seconds", _("audio minutes a month")
@@ -270,7 +293,7 @@ class Notice(models.Model):
     limit = models.CharField(_("limit"), max_length=20, choices=Limit.choices)
     percent = models.PositiveSmallIntegerField(_("percent"))
     month = models.DateField(_("month"), help_text=_("Its first day."))
-    created_at = models.DateTimeField(_("time"), default=timezone.now, editable=False)
+    created_at = models.DateTimeField(_("raised"), default=timezone.now, editable=False)
     emailed_at = models.DateTimeField(_("e-mailed"), null=True, blank=True, editable=False)
     dismissed_at = models.DateTimeField(_("dismissed"), null=True, blank=True, editable=False)
 
@@ -285,7 +308,11 @@ class Notice(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.percent} % {self.get_limit_display()}"
+        return f"{self.reached} {self.get_limit_display()}"
+
+    @property
+    def reached(self) -> str:
+        return gettext("refused") if self.percent == self.REFUSED else f"{self.percent} %"
 
 
 class AccountCheck(models.Model):

@@ -11,13 +11,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
+from functools import reduce
 from smtplib import SMTPServerDisconnected
 from typing import Any
 
 from django.conf import settings
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.template.defaultfilters import date as date_format
 from django.utils import timezone
@@ -31,6 +33,9 @@ from tenants.quota import Standing
 
 log = logging.getLogger(__name__)
 PERCENTAGES = (100, 80)
+LOWEST = min(PERCENTAGES)
+MUCH_TIME = Q(gone__gte=F("monthly_seconds") - F("monthly_seconds") / 5)
+MUCH_ROOM = Q(stored_bytes_used__gte=F("stored_bytes") - F("stored_bytes") / 5)
 MAIL_ROUND_SECONDS = 10.0
 MOST_IN_A_ROUND = 100
 
@@ -43,42 +48,81 @@ class Told:
     standing: Standing
 
     @property
+    def percent(self) -> int:
+        """Of now: a notice may have been raised at a higher figure, or after a refusal at a lower one."""
+        if self.is_storage:
+            return self.standing.stored_percent
+        return self.standing.percent
+
+    @property
+    def is_current(self) -> bool:
+        return self.percent >= LOWEST
+
+    @property
+    def is_storage(self) -> bool:
+        return self.notice.limit == Notice.Limit.STORED_BYTES
+
+    @property
     def is_full(self) -> bool:
-        return self.notice.percent >= 100
+        return self.notice.percent >= 100 and self.percent >= 100
+
+    @property
+    def is_refusal(self) -> bool:
+        """A recording was refused though something is left: it needed more."""
+        return self.notice.percent == Notice.REFUSED and not self.is_full
 
     @property
     def title(self) -> str:
-        if self.notice.limit == Notice.Limit.STORED_BYTES:
-            return _("The limit of storage is reached") if self.is_full else _("Little storage is left")
+        if self.is_storage:
+            return self._title_of_storage()
         if self.is_full:
             return _("This month’s limit of audio minutes is reached")
+        if self.is_refusal:
+            return _("A recording was refused: few audio minutes are left this month")
         return _("Few audio minutes are left this month")
 
     @property
     def figure(self) -> str:
         now = self.standing
-        if self.notice.limit == Notice.Limit.STORED_BYTES:
-            used, limit = now.quota.stored_bytes_used, now.quota.stored_bytes
+        if self.is_storage:
             words = _("%(used)s of %(limit)s are in use (%(percent)d %%).")
-            return words % {"used": units.size(used), "limit": units.size(limit), "percent": _percent(used, limit)}
-        used, limit = now.used_seconds + now.reserved_seconds, now.quota.monthly_seconds
-        words = _("%(used)s of %(limit)s are used, or held for work under way (%(percent)d %%).")
-        return words % {"used": units.minutes(used), "limit": units.minutes(limit), "percent": _percent(used, limit)}
+            used, limit = units.size(now.quota.stored_bytes_used), units.size(now.quota.stored_bytes)
+        else:
+            words = _("%(used)s of %(limit)s are used, or held for work under way (%(percent)d %%).")
+            used, limit = units.audio(now.gone_seconds), units.audio(now.quota.monthly_seconds)
+        return words % {"used": used, "limit": limit, "percent": self.percent}
+
+    @property
+    def remainder(self) -> str:
+        if not self.is_refusal:
+            return ""
+        left = units.size(self.standing.left_bytes) if self.is_storage else units.audio(self.standing.left_seconds)
+        return _("What is left: %(left)s.") % {"left": left}
 
     @property
     def consequence(self) -> str:
-        return _("Recordings that need more than what is left are refused.") if self.is_full else ""
+        if not (self.is_full or self.is_refusal):
+            return ""
+        return _("Recordings that need more than what is left are refused.")
 
     @property
     def way_out(self) -> str:
-        if self.notice.limit == Notice.Limit.STORED_BYTES:
+        if self.is_storage:
             return _("Deleting recordings makes room.")
         day = date_format(self.standing.resets_at.astimezone(UTC), pgettext("date format", "j F Y"))
         return _("The minutes reset on %(date)s (UTC).") % {"date": day}
 
     @property
     def text(self) -> str:
-        return " ".join(part for part in (self.figure, self.consequence, self.way_out) if part)
+        parts = (self.figure, self.remainder, self.consequence, self.way_out)
+        return reduce(_one_after_another, (part for part in parts if part))
+
+    def _title_of_storage(self) -> str:
+        if self.is_full:
+            return _("The limit of storage is reached")
+        if self.is_refusal:
+            return _("A recording was refused: little storage is left")
+        return _("Little storage is left")
 
 
 def raise_due() -> int:
@@ -94,23 +138,23 @@ def raise_due() -> int:
 
 
 def note_refusal(tenant: Tenant, limit_name: str) -> None:
-    """A submission was refused: its tenant's limit is reached, whatever the figures say. Once a month."""
+    """A submission was refused: it needed more than what is left. Once a month, unless all was gone before."""
     if limit_name not in Notice.Limit.values:
         return
-    full = Notice(tenant=tenant, limit=limit_name, month=quota.this_month(), percent=100)
+    refused = Notice(tenant=tenant, limit=limit_name, month=quota.this_month(), percent=Notice.REFUSED)
     with scope.bound(tenant.id):
-        if not Notice.objects.filter(limit=full.limit, month=full.month, percent=full.percent).exists():
-            Notice.objects.bulk_create([full], ignore_conflicts=True)
+        if not Notice.objects.filter(limit=refused.limit, month=refused.month, percent__gte=100).exists():
+            Notice.objects.bulk_create([refused], ignore_conflicts=True)
 
 
 def shown(tenant: Tenant) -> list[Told]:
-    """This month's notices that nobody has dismissed, the highest of each limit."""
+    """This month's notices that are still so and that nobody has dismissed, the highest of each limit."""
     with scope.bound(tenant.id):
         rows = list(_highest().filter(dismissed_at=None, month=quota.this_month()))
     if not rows:
         return []
     now = quota.standing(tenant)
-    return [Told(notice, now) for notice in rows]
+    return [told for told in (Told(notice, now) for notice in rows) if told.is_current]
 
 
 def dismiss(actor: Actor, notice_id: int) -> bool:
@@ -124,7 +168,7 @@ def dismiss(actor: Actor, notice_id: int) -> bool:
 
 
 def send_due() -> int:
-    """E-mails the owners of each notice that none of them has got; how many were sent.
+    """E-mails the owners of each notice that is still so and that none of them has got; how many were sent.
 
     A notice counts as sent once the mail server has taken it, so a crash in between sends it again. What fails
     is logged and tried in the next round; a round ends early where the server is away or slow.
@@ -183,11 +227,11 @@ def _owners(notice: Notice) -> list[str]:
 
 
 def _unsent() -> QuerySet[Notice]:
-    """Of this month, the highest of each limit, in tenants that have somebody to tell."""
+    """Of this month and still so, the highest of each limit, in tenants that have somebody to tell."""
     owners = Member.objects.filter(tenant=OuterRef("tenant"), role=Role.OWNER, user__is_active=True)
     return (
         _highest()
-        .filter(Exists(owners), emailed_at=None, month=quota.this_month(), tenant__is_active=True)
+        .filter(_still_so(), Exists(owners), emailed_at=None, month=quota.this_month(), tenant__is_active=True)
         .order_by("created_at", "id")
     )
 
@@ -198,19 +242,31 @@ def _highest() -> QuerySet[Notice]:
     return Notice.objects.filter(~Exists(Notice.objects.filter(same, percent__gt=OuterRef("percent"))))
 
 
+def _still_so() -> Q:
+    """For notices: four fifths of the limit are gone now."""
+    rows = _quotas().filter(tenant=OuterRef("tenant"))
+    time_is_short = Q(Exists(rows.filter(MUCH_TIME)), limit=Notice.Limit.MONTHLY_SECONDS)
+    room_is_short = Q(Exists(rows.filter(MUCH_ROOM)), limit=Notice.Limit.STORED_BYTES)
+    return time_is_short | room_is_short
+
+
 def _near_a_limit() -> QuerySet[Quota]:
-    """The quotas of active tenants of which four fifths are gone, each with `gone`, this month's audio seconds."""
+    """The quotas of active tenants of which four fifths are gone."""
+    much = (MUCH_TIME & Q(monthly_seconds__gt=0)) | (MUCH_ROOM & Q(stored_bytes__gt=0))
+    return _quotas().filter(much, tenant__is_active=True)
+
+
+def _quotas() -> QuerySet[Quota]:
+    """Each with `gone`, this month's audio seconds."""
     usage = UsageMonth.objects.filter(tenant=OuterRef("tenant"), month=quota.this_month())
-    gone = Subquery(usage.values_list(F("used_seconds") + F("reserved_seconds"))[:1])
-    much_time = Q(monthly_seconds__gt=0, gone__gte=F("monthly_seconds") - F("monthly_seconds") / 5)
-    much_room = Q(stored_bytes__gt=0, stored_bytes_used__gte=F("stored_bytes") - F("stored_bytes") / 5)
-    return Quota.objects.filter(tenant__is_active=True).annotate(gone=gone).filter(much_time | much_room)
+    seconds = Subquery(usage.values_list(F("used_seconds") + F("reserved_seconds"))[:1], output_field=BigIntegerField())
+    return Quota.objects.annotate(gone=Coalesce(seconds, 0))
 
 
 def _reached(row: Any) -> Iterator[Notice]:
     """The highest percentage reached of each limit; `row` is a quota with its `gone` seconds."""
     for limit, gone, most in (
-        (Notice.Limit.MONTHLY_SECONDS, row.gone or 0, row.monthly_seconds),
+        (Notice.Limit.MONTHLY_SECONDS, row.gone, row.monthly_seconds),
         (Notice.Limit.STORED_BYTES, row.stored_bytes_used, row.stored_bytes),
     ):
         percent = next((percent for percent in PERCENTAGES if most and gone * 100 >= percent * most), None)
@@ -220,9 +276,9 @@ def _reached(row: Any) -> Iterator[Notice]:
 
 def _is_told(notice: Notice, known: set[tuple[Any, str, int]]) -> bool:
     """Also where a higher one was raised before: figures may fall again."""
-    as_high = (percent for percent in PERCENTAGES if percent >= notice.percent)
+    as_high = (percent for percent in (Notice.REFUSED, *PERCENTAGES) if percent >= notice.percent)
     return any((notice.tenant_id, notice.limit, percent) in known for percent in as_high)
 
 
-def _percent(gone: int, most: int) -> int:
-    return gone * 100 // most if most else 100
+def _one_after_another(first: str, second: str) -> str:
+    return pgettext("two sentences", "%(first)s %(second)s") % {"first": first, "second": second}

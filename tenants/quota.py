@@ -41,12 +41,25 @@ class Standing:
     resets_at: datetime
 
     @property
+    def gone_seconds(self) -> int:
+        return self.used_seconds + self.reserved_seconds
+
+    @property
     def left_seconds(self) -> int:
-        return max(0, self.quota.monthly_seconds - self.used_seconds - self.reserved_seconds)
+        return max(0, self.quota.monthly_seconds - self.gone_seconds)
 
     @property
     def left_bytes(self) -> int:
         return max(0, self.quota.stored_bytes - self.quota.stored_bytes_used)
+
+    @property
+    def percent(self) -> int:
+        """How much of this month's audio seconds is gone, rounded down."""
+        return _percent(self.gone_seconds, self.quota.monthly_seconds)
+
+    @property
+    def stored_percent(self) -> int:
+        return _percent(self.quota.stored_bytes_used, self.quota.stored_bytes)
 
 
 def billed_seconds(duration: float) -> int:
@@ -117,28 +130,37 @@ def reserve(
     )
 
 
+def held_seconds(transcription_id: UUID) -> int:
+    """What is held for a transcription now; 0 where nothing is."""
+    return _held(transcription_id).values_list("seconds", flat=True).first() or 0
+
+
 def extend(transcription_id: UUID, seconds: int) -> None:
     """Makes a held reservation hold `seconds` in all, where a recording proves longer than it said.
 
     Raises QuotaExceeded.
     """
     with transaction.atomic():
-        held = _held(transcription_id).select_related("month", "tenant").first()
+        held = _locked(transcription_id)
         if held is None or held.seconds >= seconds:
             return
         _hold(held.tenant, held.month, seconds - held.seconds)
-        if not _held(transcription_id).filter(seconds=held.seconds).update(seconds=seconds):
-            _give_back(held, seconds - held.seconds)
+        _held(transcription_id).update(seconds=seconds)
 
 
 def settle(transcription_id: UUID, seconds: int, description: str) -> bool:
-    """Charges `seconds` for a finished transcription; False when it was settled or released before."""
+    """Charges `seconds` for a finished transcription; False when it was settled or released before.
+
+    Raises QuotaExceeded where more is to be charged than is held, and more than is left.
+    """
     with transaction.atomic():
-        held = _held(transcription_id).select_related("month").first()
-        if held is None or not _held(transcription_id).filter(seconds=held.seconds).update(
-            state=Reservation.State.SETTLED
-        ):
+        held = _locked(transcription_id)
+        if held is None:
             return False
+        if seconds > held.seconds:
+            _hold(held.tenant, held.month, seconds - held.seconds)
+            held.seconds = seconds
+        _held(transcription_id).update(state=Reservation.State.SETTLED, seconds=held.seconds)
         LedgerEntry.objects.create(
             tenant_id=held.tenant_id,
             month=held.month,
@@ -158,11 +180,10 @@ def settle(transcription_id: UUID, seconds: int, description: str) -> bool:
 def release(transcription_id: UUID) -> bool:
     """Gives a held reservation back; False when it was settled or released before."""
     with transaction.atomic():
-        held = _held(transcription_id).first()
-        if held is None or not _held(transcription_id).filter(seconds=held.seconds).update(
-            state=Reservation.State.RELEASED
-        ):
+        held = _locked(transcription_id)
+        if held is None:
             return False
+        _held(transcription_id).update(state=Reservation.State.RELEASED)
         _give_back(held, held.seconds)
         return True
 
@@ -191,8 +212,18 @@ def _hold(tenant: Tenant, usage: UsageMonth, seconds: int) -> None:
         raise QuotaExceeded("monthly_seconds", seconds, left, limit, next_reset(usage.month))
 
 
+def _percent(gone: int, most: int) -> int:
+    return gone * 100 // most if most else 100
+
+
 def _give_back(reservation: Reservation, seconds: int) -> None:
     UsageMonth.objects.filter(pk=reservation.month_id).update(reserved_seconds=F("reserved_seconds") - seconds)
+
+
+def _locked(transcription_id: UUID) -> Reservation | None:
+    """The held reservation, locked: before its month, by whoever moves it."""
+    held = _held(transcription_id).select_for_update(of=("self",)).select_related("month", "tenant")
+    return held.first()
 
 
 def _held(transcription_id: UUID) -> QuerySet[Reservation]:

@@ -13,8 +13,21 @@ GIB = 1024**3
 
 
 def minutes(seconds: float) -> str:
-    """As in "12.5 min"."""
+    """As in "12.5 min", "34 s"."""
+    if 0 < seconds < MINUTE:
+        return _few(seconds)
     return _("%(minutes)s min") % {"minutes": number_format(round(seconds / MINUTE, 1), use_l10n=True)}
+
+
+def audio(seconds: float) -> str:
+    """As in "12 min", "34 s". Rounded down: what is left must not be promised twice."""
+    if 0 < seconds < MINUTE:
+        return _few(seconds)
+    return _("%(minutes)s min") % {"minutes": number_format(int(seconds // MINUTE), use_l10n=True)}
+
+
+def _few(seconds: float) -> str:
+    return _("%(seconds)s s") % {"seconds": number_format(max(1, int(seconds)), use_l10n=True)}
 
 
 def size(count: int) -> str:

@@ -62,10 +62,11 @@ def by_day(tenant: Tenant, month: date) -> list[Day]:
 
 
 def by_member(tenant: Tenant, month: date) -> list[Spender]:
-    """Members, the largest first; what no key is known for belongs here, with `member` None where nobody is."""
+    """Members, the largest first. What no key is known for belongs here; last, with `member` None, what nobody is."""
     rows = _grouped(tenant, month, "user_id", Q(api_key=None))
     people = User.objects.in_bulk({row["user_id"] for row in rows} - {None})
-    return [Spender(people.get(row["user_id"]), None, row["count"], row["total"]) for row in rows]
+    spenders = [Spender(people.get(row["user_id"]), None, row["count"], row["total"]) for row in rows]
+    return sorted(spenders, key=lambda one: one.member is None)
 
 
 def by_key(tenant: Tenant, month: date) -> list[Spender]:

@@ -109,6 +109,8 @@ def place(row: Transcription) -> Place:
         position = 1 + round(own.count + others.count)
         if outlook.speed is None:
             return Place(position, None)
+        if row.tenant.quota.concurrent == 0:
+            return Place(position, None)
         wait = max(_wait_for_a_worker(row, start, own, others, outlook), _wait_for_the_cap(row, own, outlook))
         at_once = min(_workers_of(row.lane, outlook.workers), outlook.in_all)
         return Place(position, wait + fairness.left_seconds(row) / outlook.speed.of_one_among(at_once))

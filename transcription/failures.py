@@ -21,6 +21,10 @@ class Failure:
         return self.code not in REASONS_AT_FAULT
 
     @classmethod
+    def abandoned(cls) -> Failure:
+        return cls("abandoned", "The worker or its machine went away.")
+
+    @classmethod
     def lost_worker(cls) -> Failure:
         return cls("lost_worker", "The worker showed no progress within its lease.")
 
@@ -35,6 +39,7 @@ def reason_for_people(code: str) -> str:
         "quota": _("The recording proved longer than the minutes left this month. Nothing was charged."),
         "rejected": _("The options can't be used for this recording. Choose others and try again."),
         "lost_worker": _("The work stopped three times without a result. Nothing was charged; try again or ask us."),
+        "abandoned": _("The machines that worked on it went away again and again. Nothing was charged; try again."),
         "engine": _("The transcription engine failed three times on this recording. Nothing was charged; try again."),
         "decoder": _("Reading the audio was cut off three times. Nothing was charged; try again, or a smaller file."),
         "storage": _("The stored audio could not be read. Nothing was charged; try again in a few minutes."),

@@ -15,16 +15,17 @@ A tenant's `Turn` row is the lock for all of this, taken before any other row's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, Count, F, FloatField, Max, Min, QuerySet, Sum, Value, When
 from django.db.models.functions import Greatest, Least
 
 from tenants import scope
+from tenants.models import Quota
 from transcription.models import Lane, Line, Status, Transcription, Turn
 
 CREDIT_SECONDS = 3600.0
@@ -59,6 +60,12 @@ def lock(tenant_id: UUID) -> Turn:
         Line.objects.bulk_create([Line(tenant_id=tenant_id, lane=lane) for lane in Lane.values], ignore_conflicts=True)
         found = turns.get()
     return found
+
+
+def lock_now(tenant_id: UUID) -> Turn | None:
+    """The same without waiting: None while somebody else holds it."""
+    turns = Turn.objects.select_for_update(of=("self",), skip_locked=connection.features.has_select_for_update)
+    return turns.select_related("tenant__quota").filter(tenant_id=tenant_id).first()
 
 
 def enter(turn: Turn, row: Transcription) -> None:
@@ -105,34 +112,46 @@ def system_time() -> float:
     return Turn.objects.aggregate(latest=Max("last_start"))["latest"] or 0.0
 
 
-def in_order(now: datetime, lanes: Sequence[int], except_tenants: Sequence[UUID]) -> QuerySet[Line]:
-    """Lines that may have something due, the fairest first."""
+def in_order(now: datetime, lanes: Sequence[int], busy: QuerySet[Quota], passed: Collection[UUID]) -> QuerySet[Line]:
+    """Lines that may have something due, the fairest first, but for tenants that are busy or were passed."""
     due = Line.objects.filter(lane__in=lanes, waiting__gt=0, due_at__lte=now, tenant__is_active=True)
-    return due.exclude(tenant_id__in=except_tenants).order_by("tenant__turn__virtual_time", "tenant_id", "lane")
+    return (
+        due.exclude(tenant_id__in=busy)
+        .exclude(tenant_id__in=passed)
+        .order_by("tenant__turn__virtual_time", "tenant_id", "lane")
+    )
 
 
 def correct(tenant_id: UUID, lane: int) -> None:
-    """Counts a line again: it promised something due and had nothing, or time has passed."""
+    """Counts a line again: it promised something due and had nothing, or was found to be wrong."""
     with transaction.atomic():
         lock(tenant_id)
         with scope.bound(tenant_id):
             waiting = Transcription.objects.filter(lane=lane, status=Status.QUEUED)
             found = waiting.aggregate(n=Count("id"), seconds=Sum(_LEFT), due=Min("not_before"))
-        Line.objects.filter(tenant_id=tenant_id, lane=lane).update(
-            waiting=found["n"], waiting_seconds=found["seconds"] or 0.0, due_at=found["due"]
-        )
+        figures = {"waiting": found["n"], "waiting_seconds": found["seconds"] or 0.0, "due_at": found["due"]}
+        Line.objects.update_or_create(tenant_id=tenant_id, lane=lane, defaults=figures)
 
 
 def correct_all() -> int:
     """Compares every line with the transcriptions that wait, and corrects those that differ; how many."""
     with scope.across_tenants("the order is everybody's"):
         queued = Transcription.objects.filter(status=Status.QUEUED).order_by().values("tenant_id", "lane")
-        true = {(row["tenant_id"], row["lane"]): row["n"] for row in queued.annotate(n=Count("id"))}
-    noted = {(line.tenant_id, line.lane): line.waiting for line in Line.objects.all()}
-    wrong = [line for line in {*true, *noted} if true.get(line, 0) != noted.get(line, 0)]
+        found = queued.annotate(n=Count("id"), seconds=Sum(_LEFT), due=Min("not_before"))
+        true = {(row["tenant_id"], row["lane"]): (row["n"], row["seconds"], row["due"]) for row in found}
+    noted = {(line.tenant_id, line.lane): line for line in Line.objects.all()}
+    wrong = [key for key in {*true, *noted} if not _agrees(noted.get(key), *true.get(key, (0, 0.0, None)))]
     for tenant_id, lane in wrong:
         correct(tenant_id, lane)
     return len(wrong)
+
+
+def _agrees(line: Line | None, count: int, seconds: float, due: datetime | None) -> bool:
+    """A line may be due too early, which costs a look; never too late."""
+    if line is None:
+        return count == 0
+    in_time = due is None or (line.due_at is not None and line.due_at <= due)
+    return line.waiting == count and abs(line.waiting_seconds - seconds) < 1.0 and in_time
 
 
 def everybody_waiting() -> list[Waiting]:

@@ -16,8 +16,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import IO
 
 from django.conf import settings
@@ -194,9 +195,18 @@ class Pulse:
             self._pid, self._heard_at = status.pid, time.monotonic()
         elif self._pid and time.monotonic() - self._heard_at > MUTE_SECONDS:
             log.error("The engine has not answered for %g s; it is ended.", MUTE_SECONDS)
-            with suppress(ProcessLookupError):
+            if _is_sibling(self._pid):
                 os.kill(self._pid, signal.SIGKILL)
             self._pid = 0
+
+
+def _is_sibling(pid: int) -> bool:
+    """Whether a process of our own gpuworker has this pid: it may have gone to somebody else."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    return int(fields[1]) == os.getppid()
 
 
 def ask(client: EngineClient) -> tuple[EngineStatus | None, str]:

@@ -101,7 +101,8 @@ def accept(
             return _accept_known(order, upload, source, known)
         return _accept_new(order, upload, source)
     except QuotaExceeded as exceeded:
-        notices.note_refusal(actor.tenant, exceeded.limit_name)
+        if exceeded.left <= 0:
+            notices.note_refusal(actor.tenant, exceeded.limit_name)
         raise over_quota(exceeded) from exceeded
 
 
@@ -115,7 +116,8 @@ def again(actor: Actor, recording: Recording, options: TranscriptionOptions, cal
     try:
         return _decide(order, partial(_work_again, order, recording.id))
     except QuotaExceeded as exceeded:
-        notices.note_refusal(actor.tenant, exceeded.limit_name)
+        if exceeded.left <= 0:
+            notices.note_refusal(actor.tenant, exceeded.limit_name)
         raise over_quota(exceeded) from exceeded
 
 
@@ -183,6 +185,8 @@ def _earlier(order: _Order) -> Transcription | None:
     except KeyReused as error:
         message = _("This Idempotency-Key was used for another request. Use a new key for each new request.")
         raise Refused("idempotency_key_reused", message, 422) from error
+    if found is not None and found.recording.deleted_at is not None:
+        raise Refused("deleted", _("The recording that this Idempotency-Key made was deleted. Use a new key."), 410)
     if found is None and order.call.waits:
         return reuse.under_way(order.actor, order.fingerprint)
     return found
@@ -264,7 +268,7 @@ def _work_again(order: _Order, recording_id: UUID) -> Transcription:
         raise Refused("audio_deleted", retention.why_no_audio(recording), 410)
     known = reuse.finished(order.actor.tenant.id, order.options, order.fingerprint)
     if known is not None:
-        return _reuse(order, recording, known)
+        return known.source if known.source.recording_id == recording.id else _reuse(order, recording, known)
     return _queue(order, recording, quota.billed_seconds(recording.duration_seconds))
 
 

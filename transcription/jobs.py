@@ -140,7 +140,7 @@ class Counter:
         self.seconds = 0.0
         self.longest = min(row.tenant.quota.recording_seconds, settings.DECODED_SECONDS_LIMIT) + 1.0
         self._claim = claim
-        self._reserved = quota.billed_seconds(row.recording.duration_seconds)
+        self._reserved = quota.held_seconds(row.id)
         self._renew_at = RENEW_EVERY_SECONDS
 
     def watch(self, pcm: Iterator[bytes]) -> Iterator[bytes]:
@@ -157,10 +157,10 @@ class Counter:
     def _extend(self, needed: int) -> None:
         """A minute ahead where there is room, else to the second. Raises QuotaExceeded."""
         try:
-            quota.extend(self._claim.transcription_id, needed + EXTENSION_SECONDS)
+            patiently(lifecycle.extend, self._claim, needed + EXTENSION_SECONDS)
             self._reserved = needed + EXTENSION_SECONDS
         except QuotaExceeded:
-            quota.extend(self._claim.transcription_id, needed)
+            patiently(lifecycle.extend, self._claim, needed)
             self._reserved = needed
 
 

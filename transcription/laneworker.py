@@ -17,9 +17,11 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connections
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
 from rq import Queue, Worker
 from rq.exceptions import InvalidJobOperation, StopRequested
 from rq.executions import Execution
@@ -33,7 +35,7 @@ from transcription.supervision import errand
 
 log = logging.getLogger(__name__)
 logging.getLogger("rq.worker").setLevel(logging.WARNING)  # RQ sets INFO on import, past our settings
-WORKER_TTL_SECONDS = 30
+WORKER_TTL_SECONDS = 20  # RQ waits five seconds for a wake-up then, and notices within fifteen that Redis hangs
 
 
 class Bell(Queue):
@@ -147,16 +149,21 @@ def serve(number: int) -> None:
     seat = jobs.Seat(number, fairness.lanes_of(number, settings.WORKERS))
     jobs.take_seat(seat)
     while True:
-        worker = _born(seat.number, seat.lanes)
-        if worker is not None:
-            worker.work()
-            if worker.told_to_stop:
-                return
+        worker = _born(seat.number, seat.lanes) if queue.is_there() else None
+        if worker is not None and _stopped(worker):
+            return
         log.warning("Worker %d asks the database until Redis is back.", number)
         poller = Poller(jobs.work, _bury)
-        poller.run(until=lambda: queue.ping() is not None)
+        poller.run(until=queue.is_there)
         if poller.told_to_stop:
             return
+
+
+def _stopped(worker: LaneWorker) -> bool:
+    """Works until told to stop, or until Redis takes or gives nothing any more; whether it was the former."""
+    with suppress(RedisError):
+        worker.work()
+    return worker.told_to_stop
 
 
 def _born(number: int, lanes: Sequence[int]) -> LaneWorker | None:
@@ -166,7 +173,7 @@ def _born(number: int, lanes: Sequence[int]) -> LaneWorker | None:
             queue.names_of(lanes),
             name=f"{settings.GPUWORKER_NAME}-{number}-{secrets.token_hex(3)}",
             queue_class=Bell,
-            connection=Redis.from_url(settings.REDIS_URL),
+            connection=Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0)),
             serializer=JSONSerializer,
             default_result_ttl=0,
             worker_ttl=WORKER_TTL_SECONDS,

@@ -19,7 +19,7 @@ from transcription.lifecycle import Claim, LostClaim
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 1.0
-TUGS = 10
+TIDYING_SECONDS = 10.0
 STUCK_EXIT = 75
 
 
@@ -27,7 +27,7 @@ STUCK_EXIT = 75
 def held(claim: Claim) -> Iterator[None]:
     """Raises LostClaim in the main thread, wherever it is, within a second or so of the claim's loss.
 
-    A main thread that sits in C code hears nothing: after TUGS seconds the process is ended.
+    It has TIDYING_SECONDS to tidy up. A main thread that sits in C code hears nothing: then the process is ended.
     """
     over = threading.Event()
     before = signal.signal(signal.SIGUSR2, _let_go)
@@ -43,15 +43,14 @@ def held(claim: Claim) -> Iterator[None]:
 
 
 def _watch(claim: Claim, over: threading.Event) -> None:
-    tugs = 0
     while not over.wait(LOOK_EVERY_SECONDS):
         if _is_ours(claim):
             continue
-        if tugs == TUGS:
-            log.error("Transcription %s is lost and its job does not stop: ending the process.", claim.transcription_id)
-            os._exit(STUCK_EXIT)
         os.kill(os.getpid(), signal.SIGUSR2)
-        tugs += 1
+        if over.wait(TIDYING_SECONDS):
+            break
+        log.error("Transcription %s is lost and its job does not stop: ending the process.", claim.transcription_id)
+        os._exit(STUCK_EXIT)
     connections.close_all()
 
 

@@ -15,7 +15,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from tenants import quota, scope
@@ -50,14 +51,21 @@ class Claim:
 
 
 def claim(worker: str, lanes: Sequence[int] = Lane.values) -> Claim | None:
-    """The fairest due transcription of these lanes, now running under `worker`'s lease; None when nothing is due."""
+    """The fairest due transcription of these lanes, now running under `worker`'s lease; None when nothing is due.
+
+    At first a tenant whose turn somebody holds is passed by; where that leaves nothing, it is waited for.
+    """
+    passed: set[UUID] = set()
     with scope.across_tenants("a worker serves every tenant"):
-        for _round in range(ROUNDS):
-            candidates = list(fairness.in_order(timezone.now(), lanes, _busy_tenants())[:CANDIDATES])
+        for round_number in range(ROUNDS):
+            waits = round_number > 0
+            candidates = list(fairness.in_order(timezone.now(), lanes, _busy_tenants(), passed)[:CANDIDATES])
             for candidate in candidates:
-                if claimed := _claim_from(candidate, worker):
+                if claimed := _claim_from(candidate, worker, waits):
                     progress.changed(claimed.tenant_id, claimed.recording_id, claimed.transcription_id)
                     return claimed
+            if waits:
+                passed |= {candidate.tenant_id for candidate in candidates}
             if not candidates:
                 break
     return None
@@ -66,29 +74,33 @@ def claim(worker: str, lanes: Sequence[int] = Lane.values) -> Claim | None:
 def due_by_lane() -> dict[int, int]:
     """How many transcriptions wait in each lane, of tenants with something due that may run more."""
     with scope.across_tenants("the sweeper rings for every tenant"):
-        lines = fairness.in_order(timezone.now(), Lane.values, _busy_tenants()).order_by()
+        lines = fairness.in_order(timezone.now(), Lane.values, _busy_tenants(), ()).order_by()
         return dict(lines.values_list("lane").annotate(n=Sum("waiting")))
 
 
-def _busy_tenants() -> list[UUID]:
-    """Tenants that run as many transcriptions as their quota allows."""
-    running = Quota.objects.filter(tenant__transcriptions__status=Status.RUNNING).values("tenant_id", "concurrent")
-    busy = running.annotate(n=Count("tenant__transcriptions")).filter(n__gte=F("concurrent"))
-    return list(busy.values_list("tenant_id", flat=True))
+def _busy_tenants() -> QuerySet[Quota]:
+    """Ids of the tenants that run as many transcriptions as their quota allows, be it none."""
+    running = Q(tenant__transcriptions__status=Status.RUNNING)
+    counted = Quota.objects.filter(running | Q(concurrent=0)).values("tenant_id", "concurrent")
+    busy = counted.annotate(n=Count("tenant__transcriptions", filter=running)).filter(n__gte=F("concurrent"))
+    return busy.values("tenant_id")  # type: ignore[return-value]
 
 
-def _claim_from(line: Line, worker: str) -> Claim | None:
+def _claim_from(line: Line, worker: str, waits: bool) -> Claim | None:
     """The first due transcription of a line; None where it has none, or its tenant may run no more."""
     with transaction.atomic():
-        turn = fairness.lock(line.tenant_id)
-        if _is_at_cap(turn):
+        turn = fairness.lock(line.tenant_id) if waits else fairness.lock_now(line.tenant_id)
+        if turn is None:
             return None
-        waiting = Transcription.objects.filter(tenant_id=line.tenant_id, lane=line.lane, status=Status.QUEUED)
-        row = waiting.filter(not_before__lte=timezone.now()).order_by("created_at", "id").first()
+        of_tenant = Transcription.objects.filter(tenant_id=line.tenant_id)
+        waiting = of_tenant.filter(lane=line.lane, status=Status.QUEUED, not_before__lte=timezone.now())
+        running = of_tenant.filter(status=Status.RUNNING).order_by().values("tenant_id")
+        counted = Coalesce(Subquery(running.annotate(n=Count("id")).values("n")), 0)
+        row = waiting.annotate(running=counted).order_by("created_at", "id").first()
         if row is None:
             fairness.correct(line.tenant_id, line.lane)
             return None
-        return _claimed(turn, row, worker)
+        return _claimed(turn, row, worker) if row.running < turn.tenant.quota.concurrent else None
 
 
 def _claimed(turn: Turn, row: Transcription, worker: str) -> Claim | None:
@@ -108,12 +120,6 @@ def _claimed(turn: Turn, row: Transcription, worker: str) -> Claim | None:
     fence = row.fence + 1
     Attempt.objects.create(tenant_id=row.tenant_id, transcription_id=row.id, fence=fence, worker=worker, started_at=now)
     return Claim(row.tenant_id, row.recording_id, row.id, fence)
-
-
-def _is_at_cap(turn: Turn) -> bool:
-    """Whether the tenant runs all it may. Its turn is locked, so that two claims count one after the other."""
-    running = Transcription.objects.filter(tenant_id=turn.tenant_id, status=Status.RUNNING).count()
-    return running >= turn.tenant.quota.concurrent
 
 
 def lease() -> timedelta:
@@ -168,6 +174,14 @@ def renew(claim: Claim) -> None:
         raise LostClaim
 
 
+def extend(claim: Claim, seconds: int) -> None:
+    """The recording proves longer than it said: `seconds` are held in all. Raises LostClaim and QuotaExceeded."""
+    with transaction.atomic():
+        if _mine(claim).select_for_update().first() is None:
+            raise LostClaim
+        quota.extend(claim.transcription_id, seconds)
+
+
 def complete(claim: Claim, text: str, duration: float, peaks: list[int]) -> None:
     """The promise is kept: charges `duration` audio seconds, once. Raises LostClaim."""
     with transaction.atomic():
@@ -215,6 +229,7 @@ def hand_back(claim: Claim) -> None:
         row = rows.select_for_update().first()
         if row is None or not _requeue(turn, row, rows, delay=0.0, attempts_made=F("attempts_made") - 1):
             return
+        fairness.give_back(turn, row)
         _end_attempt(claim, Attempt.Outcome.HANDED_BACK)
     _tell(claim)
 
@@ -237,7 +252,7 @@ def abandon_all_of(worker_prefix: str) -> int:
     """
     with scope.across_tenants("a gpuworker serves every tenant"):
         rows = list(Transcription.objects.filter(status=Status.RUNNING, worker__startswith=worker_prefix))
-        return sum(_lose(row, Attempt.Outcome.ABANDONED, Q(), delay=0.0) for row in rows)
+        return sum(_lose(row, Attempt.Outcome.ABANDONED, Q(), _delay_after(_abandoned(row))) for row in rows)
 
 
 def lose(worker: str) -> int:
@@ -266,16 +281,17 @@ def _lose(seen: Transcription, outcome: str, only: Q, delay: float) -> bool:
         row = rows.select_for_update().first()
         if row is None:
             return False
-        failure = Failure.lost_worker()
+        failure = Failure.abandoned() if outcome == Attempt.Outcome.ABANDONED else Failure.lost_worker()
         if _is_suspect(row, outcome):
             won = _give_up(row, rows, failure)
         elif outcome == Attempt.Outcome.ABANDONED:
             won = _requeue(turn, row, rows, delay, attempts_made=F("attempts_made") - 1)
+            fairness.give_back(turn, row)
         else:
             won = _requeue(turn, row, rows, delay)
         if not won:
             return False
-        _end_attempt(claim, outcome, failure.detail)
+        _end_attempt(claim, outcome, failure.detail, row.saved_seconds)
     _tell(claim)
     return True
 
@@ -283,7 +299,17 @@ def _lose(seen: Transcription, outcome: str, only: Q, delay: float) -> bool:
 def _is_suspect(row: Transcription, outcome: str) -> bool:
     if outcome != Attempt.Outcome.ABANDONED:
         return row.attempts_made >= MOST_ATTEMPTS
-    return row.attempts.filter(outcome=outcome).count() + 1 >= MOST_ABANDONED
+    return _abandoned(row) + 1 >= MOST_ABANDONED
+
+
+def _abandoned(row: Transcription) -> int:
+    """How often it was abandoned where it stands now."""
+    return row.attempts.filter(outcome=Attempt.Outcome.ABANDONED, reached_seconds__gte=row.saved_seconds).count()
+
+
+def _delay_after(abandoned: int) -> float:
+    """At once the first time; a machine that comes and goes is not followed at its pace."""
+    return retry_delay(1) if abandoned else 0.0
 
 
 def cancel(row: Transcription) -> bool:
@@ -296,7 +322,7 @@ def cancel(row: Transcription) -> bool:
             return False
         if now.status == Status.QUEUED:
             fairness.leave(turn, now)
-        quota.release(row.id)
+        _charge_nothing(row)
         Attempt.objects.filter(transcription_id=row.id, outcome=Attempt.Outcome.RUNNING).update(
             outcome=Attempt.Outcome.CANCELLED, finished_at=timezone.now()
         )
@@ -321,7 +347,6 @@ def _requeue(turn: Turn, row: Transcription, rows: QuerySet[Transcription], dela
         **changes,
     )
     if won:
-        fairness.give_back(turn, row)
         fairness.enter(turn, row)
     return won
 
@@ -329,8 +354,14 @@ def _requeue(turn: Turn, row: Transcription, rows: QuerySet[Transcription], dela
 def _give_up(row: Transcription, rows: QuerySet[Transcription], failure: Failure) -> int:
     won = _end(rows, Status.FAILED, failure)
     if won:
-        quota.release(row.id)
+        _charge_nothing(row)
     return won
+
+
+def _charge_nothing(row: Transcription) -> None:
+    """What is not paid for is not kept: neither the reservation nor the text so far."""
+    quota.release(row.id)
+    Segment.objects.filter(transcription_id=row.id).delete()
 
 
 def _end(rows: QuerySet[Transcription], status: str, failure: Failure | None) -> int:
@@ -344,9 +375,9 @@ def _end(rows: QuerySet[Transcription], status: str, failure: Failure | None) ->
     )
 
 
-def _end_attempt(claim: Claim, outcome: str, error: str = "") -> None:
+def _end_attempt(claim: Claim, outcome: str, error: str = "", reached: float = 0.0) -> None:
     Attempt.objects.filter(transcription_id=claim.transcription_id, fence=claim.fence).update(
-        outcome=outcome, finished_at=timezone.now(), error=error
+        outcome=outcome, finished_at=timezone.now(), error=error, reached_seconds=reached
     )
 
 
@@ -367,7 +398,7 @@ def _tell(claim: Claim) -> None:
 def _next_lane() -> int | None:
     """The lane of the next due transcription that could be claimed."""
     with scope.across_tenants("the order is everybody's"):
-        line = fairness.in_order(timezone.now(), Lane.values, _busy_tenants()).first()
+        line = fairness.in_order(timezone.now(), Lane.values, _busy_tenants(), ()).first()
         return line.lane if line else None
 
 

@@ -71,9 +71,14 @@ class Status(models.TextChoices):
 class Lane(models.IntegerChoices):
     """Who is served first."""
 
-    INTERACTIVE = 0, "interactive"
-    STANDARD = 1, "standard"
-    BULK = 2, "bulk"
+    INTERACTIVE = 0, _("interactive")
+    STANDARD = 1, _("standard")
+    BULK = 2, _("bulk")
+
+    @property
+    def key(self) -> str:
+        """What programs call it, whatever language people read: the queue in Redis, the API, the metrics."""
+        return self.name.lower()
 
 
 class Task(models.TextChoices):
@@ -120,9 +125,9 @@ class Transcription(models.Model):
 
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.QUEUED)
     fence = models.PositiveIntegerField(default=0, editable=False)
-    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True, editable=False)
     worker = models.CharField(_("worker"), max_length=120, blank=True, editable=False)
-    not_before = models.DateTimeField(default=timezone.now, editable=False)
+    not_before = models.DateTimeField(_("not before"), default=timezone.now, editable=False)
     attempts_made = models.PositiveSmallIntegerField(_("attempts"), default=0, editable=False)
     started_at = models.DateTimeField(_("started"), null=True, blank=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True, editable=False)
@@ -198,6 +203,7 @@ class Attempt(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices, default=Outcome.RUNNING)
     error = models.TextField(_("error"), blank=True)
+    reached_seconds = models.FloatField(default=0.0, editable=False, help_text="What was saved when it ended.")
 
     objects = TenantManager()
 
@@ -250,6 +256,7 @@ class Turn(models.Model):
 
     class Meta:
         verbose_name = _("turn")
+        verbose_name_plural = _("turns")
 
     def __str__(self) -> str:
         return f"{self.tenant_id} {self.virtual_time:g}"
@@ -266,6 +273,7 @@ class Line(models.Model):
 
     class Meta:
         verbose_name = _("line")
+        verbose_name_plural = _("lines")
         constraints = (models.UniqueConstraint(fields=["tenant", "lane"], name="one_line_per_lane"),)
         indexes = (models.Index(fields=["lane", "due_at"], condition=Q(waiting__gt=0), name="lines_with_work"),)
 
@@ -286,6 +294,7 @@ class IdempotencyKey(models.Model):
 
     class Meta:
         verbose_name = _("idempotency key")
+        verbose_name_plural = _("idempotency keys")
         constraints = (models.UniqueConstraint(fields=["tenant", "key"], name="one_request_per_idempotency_key"),)
 
     def __str__(self) -> str:

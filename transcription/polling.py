@@ -32,12 +32,14 @@ class Poller:
         self._child = 0
 
     def run(self, until: Callable[[], bool]) -> None:
-        """Returns once told to stop, or when `until` says so between two children."""
+        """Looks at least once; returns once told to stop, or when `until` says so after a look."""
         before = {number: signal.signal(number, self._hear) for number in HEARD}
         try:
-            while not self.told_to_stop and not until():
+            while not self.told_to_stop:
                 self._do_one()
                 self._pause()
+                if until():
+                    break
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -41,12 +41,12 @@ def doorbell() -> Redis:
 
 def names_of(lanes: Iterable[int]) -> list[str]:
     """Lanes as queue names, first served first."""
-    return [str(Lane(lane).label) for lane in lanes]
+    return [Lane(lane).key for lane in lanes]
 
 
 def ring(lane: int) -> bool:
     """Wakes a worker; False when Redis is away, which delays the work by seconds."""
-    name = str(Lane(lane).label)
+    name = Lane(lane).key
     bell = django_rq.get_queue(name, connection=doorbell(), serializer=JSONSerializer, commit_mode="auto")
     try:
         bell.enqueue(WORK, result_ttl=RESULT_TTL_SECONDS, failure_ttl=FAILURE_TTL_SECONDS)
@@ -75,6 +75,14 @@ def ring_missing(due: dict[int, int]) -> int:
     return rung
 
 
+def is_there() -> bool:
+    """Whether Redis takes what is written: one that is full, or read-only after a failover, rings no bell."""
+    try:
+        return bool(doorbell().set("portal:writable", 1, ex=60))
+    except RedisError:
+        return False
+
+
 def ping() -> float | None:
     """Milliseconds of a round trip to Redis; None when it is away."""
     begin = perf_counter()
@@ -88,6 +96,6 @@ def ping() -> float | None:
 def _waiting() -> dict[int, int]:
     lanes: Iterable[int] = Lane.values
     try:
-        return {lane: doorbell().llen(f"rq:queue:{Lane(lane).label}") for lane in lanes}
+        return {lane: doorbell().llen(f"rq:queue:{Lane(lane).key}") for lane in lanes}
     except RedisError:
         return {}

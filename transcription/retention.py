@@ -6,7 +6,8 @@ counts any more, which the sweeper finds. The ledger stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,20 +21,18 @@ from django.utils.translation import ngettext, pgettext
 
 from tenants import quota, scope
 from tenants.models import Tenant
-from transcription import fairness, library, storage
-from transcription.models import Recording, Segment, Status, Transcription
+from transcription import fairness, library, lifecycle, storage
+from transcription.models import Attempt, Recording, Segment, Status, Transcription
 
+log = logging.getLogger(__name__)
 BATCH = 200
 OVER = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
 
 def delete_old_audio() -> int:
     """Deletes the audio of recordings that are older than their tenants keep audio; how many."""
-    count = 0
-    for tenant in Tenant.objects.exclude(audio_retention_days=None):
-        with scope.bound(tenant.id):
-            count += sum(_delete_audio(tenant, recording_id) for recording_id in _ids(_old_audio(tenant)))
-    return count
+    tenants = Tenant.objects.exclude(audio_retention_days=None)
+    return _for_each(tenants, lambda tenant: (_delete_audio(tenant, one) for one in _ids(_old_audio(tenant))))
 
 
 def delete_old_text() -> int:
@@ -41,21 +40,41 @@ def delete_old_text() -> int:
 
     What failed or was cancelled may have text of its first windows.
     """
-    count = 0
-    for tenant in Tenant.objects.exclude(text_retention_days=None):
-        with scope.bound(tenant.id):
-            count += sum(_delete_text(tenant, row_id) for row_id in _ids(_old_text(tenant)))
-    return count
+    tenants = Tenant.objects.exclude(text_retention_days=None)
+    return _for_each(tenants, lambda tenant: (_delete_text(tenant, one) for one in _ids(_old_text(tenant))))
 
 
 def remove_empty() -> int:
     """Removes recordings of which neither audio nor text is left, where a tenant lets both go; how many."""
+    tenants = Tenant.objects.exclude(audio_retention_days=None).exclude(text_retention_days=None)
+    return _for_each(tenants, lambda tenant: (_purge(tenant, one) for one in _ids(_empty(tenant))))
+
+
+def cancel_stranded() -> int:
+    """Cancels what waits of a tenant that was switched off, once it is older than the tenant keeps audio; how many."""
+    tenants = Tenant.objects.filter(is_active=False).exclude(audio_retention_days=None)
+    return _for_each(tenants, lambda tenant: (lifecycle.cancel(row) for row in _stranded(tenant)))
+
+
+def _for_each(tenants: QuerySet[Tenant], steps: Callable[[Tenant], Iterable[bool]]) -> int:
+    """Takes the steps of each tenant; what goes wrong with one is no reason to keep the others' data."""
     count = 0
-    for tenant in Tenant.objects.exclude(audio_retention_days=None).exclude(text_retention_days=None):
-        with scope.bound(tenant.id):
-            empty = _empty(tenant)
-            count += sum(library.purge(tenant.id, empty.filter(id=recording_id)) for recording_id in _ids(empty))
+    for tenant in tenants:
+        try:
+            with scope.bound(tenant.id):
+                count += sum(steps(tenant))
+        except Exception:
+            log.exception("Retention failed for tenant %s", tenant.id)
     return count
+
+
+def _stranded(tenant: Tenant) -> list[Transcription]:
+    begin = timezone.now() - timedelta(days=tenant.audio_retention_days or 0)
+    return list(Transcription.objects.filter(tenant=tenant, status=Status.QUEUED, created_at__lt=begin))
+
+
+def _purge(tenant: Tenant, recording_id: UUID) -> bool:
+    return library.purge(tenant.id, _empty(tenant).filter(id=recording_id))
 
 
 def why_no_audio(recording: Recording) -> str:
@@ -141,7 +160,9 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
     with transaction.atomic():
         fairness.lock(tenant.id)
         rows = _old_text(tenant).filter(id=transcription_id)
-        if not rows.update(text="", prompt="", text_deleted_at=timezone.now()):
+        changes = {"text": "", "prompt": "", "error_message": "", "fingerprint": ""}
+        if not rows.update(**changes, text_deleted_at=timezone.now()):
             return False
         Segment.objects.filter(transcription_id=transcription_id).delete()
+        Attempt.objects.filter(transcription_id=transcription_id).update(error="")
     return True

@@ -75,6 +75,7 @@ EVERY_FEW_MINUTES: dict[str, Task] = {
 }
 EVERY_HOUR: dict[str, Task] = {
     "discrepancies in the accounts": accounts.check_today,  # the first of a day finds work, the others don't
+    "stranded transcriptions cancelled by retention": retention.cancel_stranded,
     "recordings' audio deleted by retention": retention.delete_old_audio,
     "transcriptions' text deleted by retention": retention.delete_old_text,
     "recordings removed by retention": retention.remove_empty,

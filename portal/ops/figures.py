@@ -30,12 +30,16 @@ NOTHING: dict[str, Any] = {"count": 0, "seconds": 0.0, "saved": 0.0, "oldest": N
 class LaneLoad:
     """What waits and what runs in one lane, in transcriptions and in audio seconds that are left to do."""
 
-    name: str
+    lane: Lane
     waiting: int = 0
     waiting_seconds: float = 0.0
     running: int = 0
     running_seconds: float = 0.0
     oldest: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        return self.lane.key
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,7 @@ def _lanes() -> list[LaneLoad]:
 
 def _lane(lane: Lane, waiting: dict[str, Any], running: dict[str, Any]) -> LaneLoad:
     return LaneLoad(
-        name=str(lane.label),
+        lane=lane,
         waiting=waiting["count"],
         waiting_seconds=max(0.0, waiting["seconds"] - waiting["saved"]),
         running=running["count"],

@@ -10,13 +10,19 @@ from django.views.decorators.cache import never_cache
 
 from portal import health
 from portal.ops import figures, pictures
+from tenants import findings
 
 
 @never_cache
 def operations(request: HttpRequest) -> HttpResponse:
     """The page, or, for its own script, the part that changes."""
     now = figures.read()
-    context = {"figures": now, "problems": health.examine().problems, "chart": pictures.bars(now.bars)}
+    context = {
+        "figures": now,
+        "problems": health.examine().problems,
+        "discrepancies": findings.told(now.accounts) if now.accounts else [],
+        "chart": pictures.bars(now.bars),
+    }
     if request.headers.get("X-Requested-With") == "fetch":
         return render(request, "admin/_operations.html", context)
     frame = admin.site.each_context(request) | {"title": _("Operations")}

@@ -17,8 +17,9 @@ from django.utils.translation import pgettext
 from portal.web import strings
 from portal.web.languages import language_name
 from portal.web.undo import recording_to_restore
+from tenants import units
 from tenants.access import Actor
-from tenants.quota import Standing
+from tenants.notices import LOWEST
 from transcription.exports import WRITERS, spoken_language
 from transcription.failures import reason_for_people
 from transcription.models import Recording, Task, Transcription
@@ -26,6 +27,7 @@ from transcription.models import Recording, Task, Transcription
 register = template.Library()
 register.filter("language_name", language_name)
 register.filter("reason", reason_for_people)
+register.filter("audio", units.audio)
 
 
 @register.simple_tag
@@ -80,8 +82,11 @@ def wait(seconds: float) -> str:
 
 
 @register.filter
-def gone_seconds(standing: Standing) -> int:
-    return standing.used_seconds + standing.reserved_seconds
+def alarm(percent: int) -> str:
+    """The class of a bar that shows how much of a limit is gone, at the figures that owners are told of."""
+    if percent >= 100:
+        return "is-bad"
+    return "is-warn" if percent >= LOWEST else ""
 
 
 @register.filter
@@ -100,11 +105,6 @@ def month_name(month: date) -> str:
 def when(moment: datetime) -> str:
     """Day and time, as the page's language writes them; scripts put it into the reader's own zone."""
     return date_format(moment, pgettext("date format", "j M Y, H:i"))
-
-
-@register.filter
-def times(number: int, factor: int) -> int:
-    return number * factor
 
 
 @register.filter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, date
 
@@ -20,7 +21,7 @@ from tenants.access import TenantRequest, member_required
 from tenants.models import LedgerEntry, Tenant
 
 COLUMNS = ("time", "transcription", "kind", "seconds", "description", "member", "key")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA = re.compile(r"(?:^(?=[=+\-@\t\r\n＝＋－＠]))|(?:(?<=[;,|\t\r\n])(?=[\s\"']*[=+\-@＝＋－＠]))")
 BOM = "\ufeff"  # by which Excel knows UTF-8
 
 
@@ -38,8 +39,8 @@ def ledger(request: TenantRequest) -> StreamingHttpResponse:
 
 
 def harmless(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    """A cell that no spreadsheet takes for a formula, nor any part of it where another separator is believed in."""
+    return FORMULA.sub("'", text)
 
 
 async def _lines(tenant: Tenant, month: date | None) -> AsyncIterator[bytes]:
@@ -67,5 +68,5 @@ def _row(entry: LedgerEntry) -> tuple[object, ...]:
 
 def _written(rows: Iterable[Iterable[object]], before: str = "") -> bytes:
     out = io.StringIO(newline="")
-    csv.writer(out).writerows(rows)
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows(rows)
     return (before + out.getvalue()).encode()

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from tenants.access import TenantRequest, member_required
 from transcription import exports, library
 from transcription.exports import TextDeleted
+from transcription.models import Status
 
 
 @require_GET
@@ -22,7 +23,7 @@ from transcription.exports import TextDeleted
 @member_required("recordings.view")
 def download(request: TenantRequest, transcription_id: UUID, format: str) -> HttpResponse:
     found = library.transcription(request.actor, transcription_id)
-    if format not in exports.WRITERS:
+    if format not in exports.WRITERS or found.status != Status.COMPLETED:
         raise Http404
     try:
         export = exports.render(found, format)

@@ -31,7 +31,7 @@ def usage(request: TenantRequest) -> HttpResponse:
         "standing": quota.standing(tenant),
         "running": Transcription.objects.filter(tenant=tenant, status=Status.RUNNING).count(),
         "month": month,
-        "months": charges.months(tenant),
+        "months": sorted({month, *charges.months(tenant)}, reverse=True),
         "days": days,
         "charged": sum(day.seconds for day in days),
         "chart": chart,

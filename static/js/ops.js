@@ -17,7 +17,19 @@ function say(text) {
 function isInUse() {
   const selection = document.getSelection();
   const selecting = selection && !selection.isCollapsed && region.contains(selection.anchorNode);
-  return region.contains(document.activeElement) || selecting;
+  const focused = document.activeElement;
+  return (region.contains(focused) && !focused.matches(".ops-scroll")) || selecting;
+}
+
+/** Puts in the new figures; how far a table was scrolled, and which one has the focus, stays. */
+function replace(html) {
+  const before = [...region.querySelectorAll(".ops-scroll")].map((part) => [part.scrollLeft, part === document.activeElement]);
+  region.innerHTML = html;
+  region.querySelectorAll(".ops-scroll").forEach((part, place) => {
+    const [left, focused] = before[place] ?? [0, false];
+    if (focused) part.focus({ preventScroll: true });
+    part.scrollLeft = left;
+  });
 }
 
 async function refresh() {
@@ -31,7 +43,7 @@ async function refresh() {
       signal: AbortSignal.timeout(10000),
     });
     if (!answer.ok) throw new Error(answer.statusText);
-    region.innerHTML = await answer.text();
+    replace(await answer.text());
     region.classList.remove("is-stale");
     say(health() === before ? "" : health());
   } catch {

@@ -38,6 +38,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'request budget',
+                'verbose_name_plural': 'request budgets',
             },
         ),
         migrations.AddField(
@@ -70,15 +71,40 @@ class Migration(migrations.Migration):
             name='user',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='member'),
         ),
+        migrations.AlterField(
+            model_name='reservation',
+            name='tenant',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reservations', to='tenants.tenant', verbose_name='tenant'),
+        ),
+        migrations.AlterField(
+            model_name='reservation',
+            name='month',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reservations', to='tenants.usagemonth', verbose_name='month'),
+        ),
+        migrations.AlterField(
+            model_name='reservation',
+            name='transcription_id',
+            field=models.UUIDField(unique=True, verbose_name='transcription'),
+        ),
+        migrations.AlterField(
+            model_name='reservation',
+            name='state',
+            field=models.CharField(choices=[('held', 'Held'), ('settled', 'Settled'), ('released', 'Released')], default='held', max_length=10, verbose_name='state'),
+        ),
+        migrations.AlterField(
+            model_name='reservation',
+            name='created_at',
+            field=models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created'),
+        ),
         migrations.AddField(
             model_name='tenant',
             name='audio_retention_days',
-            field=models.PositiveIntegerField(blank=True, help_text='Counted from the upload; empty keeps it.', null=True, verbose_name='days that audio is kept'),
+            field=models.PositiveIntegerField(blank=True, help_text='Counted from the upload; empty keeps it.', null=True, validators=[django.core.validators.MaxValueValidator(36500)], verbose_name='days that audio is kept'),
         ),
         migrations.AddField(
             model_name='tenant',
             name='text_retention_days',
-            field=models.PositiveIntegerField(blank=True, help_text='Counted from its completion; empty keeps it.', null=True, verbose_name='days that text is kept'),
+            field=models.PositiveIntegerField(blank=True, help_text='Counted from its completion; empty keeps it.', null=True, validators=[django.core.validators.MaxValueValidator(36500)], verbose_name='days that text is kept'),
         ),
         migrations.CreateModel(
             name='Notice',
@@ -87,7 +113,7 @@ class Migration(migrations.Migration):
                 ('limit', models.CharField(choices=[('monthly_seconds', 'audio minutes a month'), ('stored_bytes', 'storage')], max_length=20, verbose_name='limit')),
                 ('percent', models.PositiveSmallIntegerField(verbose_name='percent')),
                 ('month', models.DateField(help_text='Its first day.', verbose_name='month')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='time')),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='raised')),
                 ('emailed_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='e-mailed')),
                 ('dismissed_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='dismissed')),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='tenants.tenant', verbose_name='tenant')),

@@ -10,7 +10,7 @@ from tests.chaos.run import carry_out
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(360)
 def test_whatever_is_killed_nothing_is_lost_doubled_changed_or_charged_twice() -> None:
     verdict = carry_out(short(seed=2))
     assert not verdict.faults, verdict.table()

@@ -61,11 +61,18 @@ class Verdict:
             "uploads refused while Redis was away": self.refused_in_outage,
         }
         found = [f"{count} {name}" for name, count in zeros.items() if count]
+        missing = self.plan.transcriptions + len(self.plan.poisons) - self.accepted
+        if missing > 0:
+            found.append(f"{missing} were never accepted")
+        if not self.sent_in_outage:
+            found.append("nothing was sent while Redis was away")
+        if not self.plan.is_short and not self.claimed_in_outage:
+            found.append("nothing was claimed while Redis was away")
         if self.slowest_recovery > RECOVERY_LIMIT:
             found.append(f"a recovery took {self.slowest_recovery:.1f} s")
         if self.pickup > PICKUP_LIMIT:
             found.append(f"the first pickup after Redis' return took {self.pickup:.1f} s")
-        if self.kills.total() < self.plan.kills:
+        if self.kills.total() < self.plan.fewest_kills:
             found.append(f"only {self.kills.total()} of {self.plan.kills} kills were carried out")
         return found
 
@@ -149,7 +156,8 @@ class Judge:
             if row is None or row[1] != "completed":
                 verdict.notes.append(f"{one.made.file.name} is {row[1:] if row else 'gone'} ({one.transcription})")
         query = "select count(*) from transcription_transcription where tenant_id::text = any(%s)"
-        verdict.duplicated = self._watch.rows(query, tenants)[0][0] - verdict.accepted + self._repeated_segments()
+        more = self._watch.rows(query, tenants)[0][0] - verdict.accepted
+        verdict.duplicated = abs(more) + self._repeated_segments()
         attempts = self._watch.rows("select outcome, count(*) from transcription_attempt group by outcome")
         verdict.attempts = dict(attempts)
 
@@ -204,7 +212,7 @@ class Judge:
         for one in self._accepted:
             if not one.made.poison:
                 continue
-            _id, status, attempts, code = rows[one.transcription]
+            _id, status, attempts, code = rows.get(one.transcription, ("", "lost", 0, ""))
             if (status, attempts) != ("failed", 3) or "Nothing was charged" not in self._reason(one):
                 self.verdict.unpoisoned += 1
                 self.verdict.notes.append(f"poison {one.made.poison} is {status} after {attempts}: {code}")

@@ -15,8 +15,9 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.test import Client, override_settings
 from django.utils import timezone
+from django.utils.translation import override
 
-from tenants import balance, quota, scope
+from tenants import balance, findings, quota, scope
 from tenants.balance import Discrepancy
 from tenants.models import AccountCheck, LedgerEntry, Quota, Reservation, Tenant, UsageMonth
 from tests.conftest import Character
@@ -85,6 +86,28 @@ class TestWhatIsFound:
         Recording.objects.update(audio_deleted_at=timezone.now())
         quota.give_storage_back(done.tenant_id, done.recording.bytes)
         assert told() == []
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("used seconds", "已用音频秒数"),
+        ("reserved seconds", "已预留音频秒数"),
+        ("seconds held for transcription 1-2, which is over", "为已结束的转写 1-2 预留的音频秒数"),
+        ("charges of transcription 1-2, completed", "转写 1-2 的计费次数（completed）"),
+        ("stored bytes", "存储字节数"),
+        ("something else", "something else"),
+    ],
+)
+def test_what_differs_is_said_in_the_language_of_the_page(what: str, said: str) -> None:
+    with override("zh-hans"):
+        assert findings.label(what) == said
+
+
+def test_a_tenant_that_is_gone_keeps_its_id_in_what_was_found() -> None:
+    row = {"tenant_id": str(uuid.uuid4()), "month": None, "what": "<b>", "expected": 1, "found": 12345}
+    [one] = findings.told(AccountCheck(discrepancies=[row]))
+    assert (one.tenant, one.month, one.text) == (row["tenant_id"], "", "<b>: should be 1, is 12,345")
 
 
 class TestReleasing:
@@ -166,7 +189,18 @@ class TestTheCheck:
         page = operator.get("/admin/operations/").content.decode()
         assert "The accounts disagree in 1 figure" in page
         assert f'href="/admin/tenants/tenant/{wrong.id}/change/"' in page
-        assert "used seconds should be 0, is 7" in page
+        assert f">Acme</a> <small>{wrong.id}</small> · {quota.this_month():%Y-%m}" in page
+        assert "audio seconds used: should be 0, is 7" in page
+        assert "Everything works." not in page
+
+    def test_is_told_in_words_in_the_admin(self, wrong: Tenant, operator: Client) -> None:
+        accounts.check_today()
+        check = AccountCheck.objects.get()
+        page = operator.get(f"/admin/tenants/accountcheck/{check.pk}/change/").content.decode()
+        assert f"<p>Acme ({wrong.id}) {quota.this_month():%Y-%m}<br>audio seconds used: should be 0, is 7</p>" in page
+        assert "tenant_id" not in page
+        AccountCheck.objects.update(discrepancies=[])
+        assert "None." in operator.get(f"/admin/tenants/accountcheck/{check.pk}/change/").content.decode()
 
     def test_that_finds_nothing_shows_no_box(self, acme: Tenant, operator: Client) -> None:
         accounts.check_today()

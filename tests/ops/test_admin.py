@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tenants import apikeys, scope
-from tenants.models import ApiKey, Quota, Tenant, User
+from tenants import apikeys, notices, scope, units
+from tenants.models import ApiKey, Notice, Quota, Tenant, User
 from tests.conftest import Character
 from tests.ops.test_operations import transcription
 from transcription.models import Status, Transcription
@@ -79,6 +79,30 @@ def test_quotas_are_typed_in_units_that_people_use(operator: Client) -> None:
     assert (made.upload_bytes, made.stored_bytes) == (1_572_864, 2 * 1024**3)
     page = operator.get(reverse("admin:tenants_tenant_change", args=[made.tenant_id])).content.decode()
     assert 'value="90"' in page
+
+
+def test_a_notice_says_when_it_was_raised_sent_and_dismissed(operator: Client, acme: Tenant) -> None:
+    notices.note_refusal(acme, "stored_bytes")
+    with scope.bound(acme.id):
+        page = operator.get(reverse("admin:tenants_notice_change", args=[Notice.objects.get().pk])).content.decode()
+    for name in ("created_at", "emailed_at", "dismissed_at"):
+        assert f"field-{name}" in page
+    assert '<div class="readonly">refused</div>' in page
+
+
+def test_labels_begin_with_a_capital(operator: Client, acme: Tenant) -> None:
+    page = operator.get(reverse("admin:tenants_tenant_change", args=[acme.pk])).content.decode()
+    labels = re.findall(r"<label[^>]*>([^<]+)", page)
+    assert "Audio minutes a month:" in labels
+    assert [label for label in labels if label[0].islower()] == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "exact", "whole"),
+    [(0, "0.0 min", "0 min"), (34.7, "34 s", "34 s"), (0.2, "1 s", "1 s"), (90, "1.5 min", "1 min")],
+)
+def test_less_than_a_minute_is_said_in_seconds(seconds: float, exact: str, whole: str) -> None:
+    assert (units.minutes(seconds), units.audio(seconds)) == (exact, whole)
 
 
 def test_an_operator_cancels_a_transcription(operator: Client, acme: Tenant) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -10,13 +11,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.translation import override
 
 from portal.ops import figures, pictures
 from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import Character
 from tests.ops.conftest import condition
-from transcription import fleet
+from transcription import fleet, queue
 from transcription.fleet import Engine
 from transcription.models import Lane, Recording, Status, Transcription
 
@@ -50,6 +52,31 @@ def test_the_queue_is_counted_in_transcriptions_and_in_audio(acme: Tenant) -> No
     assert (interactive.waiting, interactive.waiting_seconds) == (2, 90.0)
     assert (bulk.running, bulk.running_seconds) == (1, 60.0)
     assert now.oldest_wait >= 0
+
+
+def test_a_lane_has_one_name_for_programs_and_another_for_people(operator: Client) -> None:
+    with override("zh-hans"):
+        assert queue.names_of(Lane.values) == ["interactive", "standard", "bulk"]
+        assert [lane.name for lane in figures.read().lanes] == ["interactive", "standard", "bulk"]
+        assert [str(lane.label) for lane in Lane] == ["交互", "标准", "批量"]
+    page = operator.get(PAGE, headers={"accept-language": "zh-hans"}).content.decode()
+    assert '<th scope="row">批量</th>' in page
+
+
+def test_tables_can_be_scrolled_with_the_keyboard_and_times_say_their_zone(operator: Client) -> None:
+    page = operator.get(PAGE).content.decode()
+    names = ("engines", "queue", "latency", "failures")
+    for name in names:
+        assert f'<div class="ops-scroll" tabindex="0" role="group" aria-labelledby="ops-{name}">' in page
+    assert page.count("ops-scroll") == len(names)
+    assert re.search(r"As of \d\d:\d\d:\d\d UTC\.", page)
+    assert "When (UTC)" in page
+    assert "Times are in UTC." in page
+
+
+def test_a_column_is_not_called_what_a_microphone_does(operator: Client) -> None:
+    page = operator.get(PAGE, headers={"accept-language": "zh-hans"}).content.decode()
+    assert "录音中" not in page
 
 
 def test_latency_of_an_hour_and_of_a_day(acme: Tenant) -> None:

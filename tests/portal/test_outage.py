@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
+from django.template import loader
 from django.test import Client
+from django.utils.translation import override
 
 from tests.conftest import Character
 
@@ -31,3 +33,11 @@ def test_people_see_a_page_that_needs_no_database(client: Client, alice: Charact
         answer = client.get("/recordings/")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     assert "Your recordings are safe" in answer.content.decode()
+
+
+@pytest.mark.parametrize("page", ["500.html", "503.html"])
+@pytest.mark.parametrize(("language", "said"), [("en", "en"), ("zh-hans", "zh-hans")])
+def test_the_pages_for_trouble_are_in_the_language_they_say(page: str, language: str, said: str) -> None:
+    with override(language):
+        text = loader.render_to_string(page)
+    assert f'<html lang="{said}">' in text

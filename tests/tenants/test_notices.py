@@ -95,9 +95,15 @@ class TestWhenANoticeIsRaised:
     def test_a_refusal_raises_it_at_once_and_once(self, acme: Tenant) -> None:
         for limit in ("monthly_seconds", "monthly_seconds", "stored_bytes", "recording_seconds", "upload_bytes"):
             notices.note_refusal(acme, limit)
-        assert raised(acme) == {(MINUTES, 100), (STORAGE, 100)}
+        assert raised(acme) == {(MINUTES, Notice.REFUSED), (STORAGE, Notice.REFUSED)}
         use(acme, seconds=80)
         assert notices.raise_due() == 0
+
+    def test_a_refusal_where_all_is_gone_says_nothing_new(self, acme: Tenant) -> None:
+        use(acme, size=1000)
+        notices.raise_due()
+        notices.note_refusal(acme, "stored_bytes")
+        assert raised(acme) == {(STORAGE, 100)}
 
     def test_nobody_is_told_of_a_limit_of_nothing_or_of_a_closed_tenant(self, acme: Tenant) -> None:
         use(acme, seconds=100)
@@ -121,7 +127,7 @@ class TestTheMail:
         [message] = mail.outbox
         assert message.to == [alice.user.email], "viewers are not told"
         assert message.subject == "Few audio minutes are left this month: Acme"
-        assert "1.5 min of 1.7 min are used, or held for work under way (90 %)." in message.body
+        assert "1 min of 1 min are used, or held for work under way (90 %)." in message.body
         assert "The minutes reset on 1 December 2026 (UTC)." in message.body
         assert "http://127.0.0.1:8000/usage/" in message.body
 
@@ -158,6 +164,22 @@ class TestTheMail:
         sent = mail.outbox[0].message()
         assert sent["Bcc"] is None
         assert len(mail.outbox[0].subject.splitlines()) == 1
+
+    def test_what_is_no_longer_so_is_not_sent_until_it_is_again(self, alice: Character) -> None:
+        use(alice.tenant, seconds=80, size=800)
+        notices.raise_due()
+        use(alice.tenant, seconds=79, size=799)
+        assert notices.send_due() == 0
+        use(alice.tenant, seconds=80, size=799)
+        assert notices.send_due() == 1
+        assert mail.outbox[0].subject.startswith("Few audio minutes are left this month")
+
+    def test_a_refusal_is_sent_with_what_is_left(self, alice: Character) -> None:
+        use(alice.tenant, seconds=85)
+        notices.note_refusal(alice.tenant, "monthly_seconds")
+        assert notices.send_due() == 1
+        assert mail.outbox[0].subject.startswith("A recording was refused: few audio minutes are left this month")
+        assert "What is left: 15 s. Recordings that need more" in mail.outbox[0].body
 
     def test_a_tenant_without_an_owner_waits_for_one(self, acme: Tenant) -> None:
         use(acme, seconds=80)
@@ -211,6 +233,38 @@ class TestOnThePages:
         assert not notices.dismiss(alice.actor, shown[MINUTES, 100].id)
         assert [told.notice.limit for told in notices.shown(alice.tenant)] == [STORAGE]
 
+    def test_it_does_not_outlive_its_cause(self, alice: Character) -> None:
+        use(alice.tenant, seconds=100, size=1000)
+        notices.raise_due()
+        Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=1000, stored_bytes_used=790)
+        assert notices.shown(alice.tenant) == []
+        use(alice.tenant, seconds=100, size=1000)
+        assert all(told.is_full for told in notices.shown(alice.tenant))
+
+    def test_of_a_full_limit_that_has_room_again_only_little_is_left(self, alice: Character) -> None:
+        use(alice.tenant, seconds=100, size=1000)
+        notices.raise_due()
+        use(alice.tenant, seconds=99, size=800)
+        assert self.titles(alice.tenant) == {"Few audio minutes are left this month", "Little storage is left"}
+        assert not any(told.is_full or "refused" in told.text for told in notices.shown(alice.tenant))
+
+    def test_a_refusal_says_so_and_how_much_is_left(self, alice: Character) -> None:
+        use(alice.tenant, seconds=85, size=900)
+        for limit in ("monthly_seconds", "stored_bytes"):
+            notices.note_refusal(alice.tenant, limit)
+        assert self.titles(alice.tenant) == {
+            "A recording was refused: few audio minutes are left this month",
+            "A recording was refused: little storage is left",
+        }
+        texts = " ".join(told.text for told in notices.shown(alice.tenant))
+        assert "What is left: 15 s. Recordings that need more than what is left are refused." in texts
+        assert "What is left: 100\xa0bytes." in texts
+        use(alice.tenant, seconds=100, size=790)
+        assert self.titles(alice.tenant) == {"This month’s limit of audio minutes is reached"}
+
+    def titles(self, tenant: Tenant) -> set[str]:
+        return {told.title for told in notices.shown(tenant)}
+
     def test_last_month_is_over(self, alice: Character) -> None:
         with time_machine.travel("2026-11-30T12:00:00Z", tick=False):
             use(alice.tenant, seconds=80)
@@ -219,6 +273,7 @@ class TestOnThePages:
             assert (notices.shown(alice.tenant), notices.send_due()) == ([], 0)
 
     def test_only_managers_of_the_tenant_dismiss_it(self, alice: Character, bob: Character, mallory: Character) -> None:
+        use(alice.tenant, size=900)
         notices.note_refusal(alice.tenant, "stored_bytes")
         [told] = notices.shown(alice.tenant)
         with pytest.raises(PermissionDenied):

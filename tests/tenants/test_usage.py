@@ -68,6 +68,8 @@ def test_a_member_who_is_gone_still_adds_up(alice: Character, bob: Character) ->
     bob.user.delete()
     [one] = usage.by_member(alice.tenant, NOVEMBER)
     assert (one.member, one.key, one.seconds) == (None, None, 100)
+    charge(alice, 1, "2026-11-03T12:00:00Z")
+    assert [who.member for who in usage.by_member(alice.tenant, NOVEMBER)] == [alice.user, None]
 
 
 def test_the_months_that_exist_and_this_one(alice: Character) -> None:

@@ -5,13 +5,16 @@ import pytest
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from tenants.models import LedgerEntry, Quota, Reservation, UsageMonth
-from tests.conftest import Character
+from tenants import quota, scope
+from tenants.models import LedgerEntry, Quota, Reservation, Role, UsageMonth
+from tenants.quota import QuotaExceeded
+from tests.conftest import Character, found, join
 from tests.transcription.characters import submit
-from transcription import fairness, lifecycle
+from transcription import eta, fairness, intake, lifecycle
 from transcription.failures import Failure, reason_for_people
 from transcription.lifecycle import LostClaim
 from transcription.models import Attempt, Segment, Status, Transcription, Turn
+from transcription.options import TranscriptionOptions
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 BROKEN = Failure("engine", "it broke")
@@ -36,6 +39,11 @@ def segment(claim: lifecycle.Claim, index: int = 0) -> Segment:
 
 def pass_time(row: Transcription, **changes: object) -> None:
     Transcription.objects.filter(id=row.id).update(**changes)
+
+
+def make_due(row: Transcription) -> None:
+    pass_time(row, not_before=timezone.now())
+    fairness.correct(row.tenant_id, row.lane)
 
 
 def test_one_worker_wins_a_claim(waiting: Transcription) -> None:
@@ -65,8 +73,7 @@ def test_a_failure_is_tried_three_times_and_then_costs_nothing(waiting: Transcri
         assert waiting.status == (Status.FAILED if attempt == 3 else Status.QUEUED)
         if attempt < 3:
             assert lifecycle.claim("host/1") is None, "the next attempt comes after a delay"
-            pass_time(waiting, not_before=timezone.now())
-            fairness.correct(waiting.tenant_id, waiting.lane)
+            make_due(waiting)
     assert Reservation.objects.get().state == Reservation.State.RELEASED
     assert UsageMonth.objects.get().used_seconds == 0
     assert Attempt.objects.filter(outcome=Attempt.Outcome.FAILED, error="it broke").count() == 3
@@ -146,8 +153,7 @@ def test_a_file_that_kills_its_worker_three_times_fails_for_free(waiting: Transc
         waiting.refresh_from_db()
         assert waiting.attempts_made == attempt
         assert lifecycle.claim("host/2") is None, "the next attempt comes after a delay"
-        pass_time(waiting, not_before=timezone.now())
-        fairness.correct(waiting.tenant_id, waiting.lane)
+        make_due(waiting)
     assert (waiting.status, waiting.error_code) == (Status.FAILED, "lost_worker")
     assert "three times" in reason_for_people(waiting.error_code)
     assert UsageMonth.objects.get().reserved_seconds == 0
@@ -159,22 +165,73 @@ def test_attempts_that_got_further_are_not_held_against_a_recording(waiting: Tra
         claim = claimed()
         lifecycle.save_window(claim, [segment(claim, step)], step / 2, "en")
         assert lifecycle.lose("host/1") == 1
-        pass_time(waiting, not_before=timezone.now())
-        fairness.correct(waiting.tenant_id, waiting.lane)
+        make_due(waiting)
     waiting.refresh_from_db()
     assert (waiting.status, waiting.attempts_made, waiting.saved_seconds) == (Status.QUEUED, 1, 2.0)
 
 
 def test_a_machine_that_went_away_is_not_held_against_its_recordings(waiting: Transcription) -> None:
-    for _crash in range(lifecycle.MOST_ABANDONED - 1):
+    for crash in range(lifecycle.MOST_ABANDONED - 1):
         claimed()
         assert lifecycle.abandon_all_of("host/") == 1
+        if crash:
+            assert lifecycle.claim("host/2") is None, "from the second time on there is a delay"
+            make_due(waiting)
     waiting.refresh_from_db()
     assert (waiting.status, waiting.attempts_made) == (Status.QUEUED, 0)
     claimed()
     assert lifecycle.abandon_all_of("host/") == 1
     waiting.refresh_from_db()
     assert waiting.status == Status.FAILED, "unless it was there every time"
+
+
+def test_being_abandoned_counts_from_the_last_progress_too(waiting: Transcription) -> None:
+    for step in range(1, lifecycle.MOST_ABANDONED + 3):
+        claim = claimed()
+        lifecycle.save_window(claim, [segment(claim, step)], step / 10, "en")
+        assert lifecycle.abandon_all_of("host/") == 1
+        make_due(waiting)
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.attempts_made) == (Status.QUEUED, 0)
+
+
+def test_what_is_not_charged_leaves_no_text_behind(waiting: Transcription) -> None:
+    claim = claimed()
+    lifecycle.save_window(claim, [segment(claim)], 3.0, "en")
+    assert lifecycle.cancel(waiting)
+    assert not waiting.segments.exists()
+
+
+def test_a_zombie_reserves_nothing(waiting: Transcription) -> None:
+    claim = claimed()
+    lifecycle.cancel(waiting)
+    with pytest.raises(LostClaim):
+        lifecycle.extend(claim, 60)
+
+
+def test_a_recording_that_proved_longer_is_charged_for_every_transcription(
+    alice: Character, waiting: Transcription, fox: Path
+) -> None:
+    """The second one reserved what the recording said before the first one was done."""
+    Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=90)
+    second = intake.again(alice.actor, waiting.recording, TranscriptionOptions.checked(prompt="Once more"))
+    first_claim, second_claim = claimed(), claimed()
+    lifecycle.extend(first_claim, 50)
+    lifecycle.complete(first_claim, "Long.", 50.0, [])
+    with pytest.raises(QuotaExceeded):
+        lifecycle.complete(second_claim, "Long.", 50.0, [])
+    assert quota.held_seconds(second.id) == 3
+    assert UsageMonth.objects.get().used_seconds == 50
+
+
+def test_tenants_that_may_run_nothing_hold_nobody_up(alice: Character, fox: Path) -> None:
+    for number in range(12):
+        paused = join(found(f"Paused {number}", concurrent=0), f"paused{number}@example.com", Role.OWNER)
+        with scope.bound(paused.tenant.id):
+            row = submit(paused.actor, fox)
+            assert eta.place(row).eta_seconds is None
+    mine = submit(alice.actor, fox)
+    assert claimed().transcription_id == mine.id
 
 
 def test_a_window_saved_again_after_a_lost_answer_is_there_once(waiting: Transcription) -> None:

@@ -31,14 +31,14 @@ def almost(acme: Tenant) -> Tenant:
 
 def banner(client: Client, page: str = "/recordings/") -> str:
     text = client.get(page).content.decode()
-    begin = text.find('<div class="notices" role="status">')
+    begin = text.find('<section class="notices" aria-label="Notices">')
     return text[begin : text.find("page-head", begin)] if begin >= 0 else ""
 
 
 def test_managers_see_it_on_every_page_with_its_figures(almost: Tenant, as_alice: Client) -> None:
     for page in PAGES:
         text = banner(as_alice, page)
-        assert "1.5 min of 1.7 min are used, or held for work under way (90 %)." in text
+        assert "1 min of 1 min are used, or held for work under way (90 %)." in text
         assert "The limit of storage is reached" in text
         assert "notice--bad" in text
         assert "notice--warn" in text
@@ -71,11 +71,11 @@ def test_it_goes_nowhere_else(elsewhere: str, almost: Tenant, as_alice: Client) 
 
 
 def test_a_refused_recording_is_told_at_once(as_alice: Client, alice: Character, fox: Path) -> None:
-    Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=2)
+    use(alice.tenant, seconds=100, size=1000)
     with scope.bound(alice.tenant.id), pytest.raises(Refused):
         submit(alice.actor, fox)
     assert "This month’s limit of audio minutes is reached" in banner(as_alice)
-    Quota.objects.filter(tenant=alice.tenant).update(stored_bytes=2)
+    Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=1000)
     with scope.bound(alice.tenant.id), pytest.raises(Refused):
         submit(alice.actor, fox)
     assert "The limit of storage is reached" in banner(as_alice)

@@ -21,6 +21,7 @@ from tenants import scope, usage
 from tenants.models import ApiKey, LedgerEntry, Tenant, UsageMonth
 from tenants.quota import this_month
 from tests.conftest import Character
+from tests.tenants.test_notices import use
 from tests.tenants.test_usage import charge
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +34,7 @@ async def table(who: Character, address: str = "/usage/ledger.csv") -> list[dict
     answer = await client.get(address)
     assert answer.status_code == 200
     content = b"".join([part async for part in cast(AsyncIterator[bytes], answer)])
-    assert content.startswith(b"\xef\xbb\xbftime,")
+    assert content.startswith(b'\xef\xbb\xbf"time",')
     return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
 
 
@@ -63,6 +64,27 @@ class TestThePage:
         page = as_alice.get("/usage/").content.decode()
         assert f'<option value="{this_month():%Y-%m}" selected>' in page
         assert "Nothing was charged in this month" in page
+
+    def test_a_month_without_an_entry_is_the_one_in_the_list(self, as_alice: Client) -> None:
+        page = as_alice.get("/usage/?month=2026-05").content.decode()
+        assert '<option value="2026-05" selected>May 2026</option>' in page
+        assert page.count(" selected>") == 1
+
+    @pytest.mark.parametrize(("gone", "css"), [(79, ""), (80, "is-warn"), (99, "is-warn"), (100, "is-bad")])
+    def test_the_bars_warn_when_the_banners_do(self, gone: int, css: str, as_alice: Client, acme: Tenant) -> None:
+        use(acme, seconds=gone, size=gone * 10)
+        page = as_alice.get("/usage/").content.decode()
+        assert f'<progress class="{css}" max="100" value="{gone}"' in page
+        assert f'<progress class="{css}" max="1000" value="{gone * 10}"' in page
+        quota_bar = re.search(r'<progress class="([^"]*)"', as_alice.get("/recordings/").content.decode())
+        assert quota_bar
+        assert quota_bar[1] == css
+
+    def test_amounts_are_whole_minutes_or_a_few_seconds(self, as_alice: Client, acme: Tenant) -> None:
+        use(acme, seconds=45)
+        page = as_alice.get("/usage/").content.decode()
+        assert "55 s <small>of 1 min left</small>" in page
+        assert "45 s used, 0 min held for work under way" in page
 
     @pytest.mark.parametrize("month", ["2026-13", "yesterday", "2026-11-01", "²026-11", "../", "2026-11%00"])
     def test_a_month_that_is_none_is_not_found(self, month: str, as_alice: Client) -> None:
@@ -99,8 +121,9 @@ class TestTheTable:
         with scope.bound(alice.tenant.id):
             await ApiKey.objects.aupdate(name=name)
         [row] = await table(alice)
-        assert row["description"] == f"'{name}"
-        assert row["key"].startswith(f"'{name} (")
+        assert row["description"].startswith("'")
+        assert row["description"].replace("'", "") == name
+        assert row["key"].startswith("'")
 
     @pytest.mark.parametrize("name", ['Say "no",\nthen go', "会议记录 2026；第一次", "a;b\tc", "1. Board"])
     async def test_every_other_name_comes_through_whole(self, name: str, alice: Character) -> None:
@@ -132,6 +155,12 @@ class TestTheTable:
 
     async def charged(self, who: Character, when: str, with_key: bool = False) -> None:
         await in_thread(charge)(who, 60, when, with_key=with_key)
+
+
+@pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
+def test_no_part_of_a_name_is_a_formula_where_another_separator_is_believed_in(separator: str) -> None:
+    cell = ledger.harmless(f"memo{separator}=SUM(1+1)*cmd|calc!A0.wav")
+    assert cell.split(separator)[1].startswith("'=")
 
 
 def test_what_is_no_formula_stays_as_it_is() -> None:

@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'idempotency key',
+                'verbose_name_plural': 'idempotency keys',
             },
         ),
         migrations.CreateModel(
@@ -44,6 +45,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'line',
+                'verbose_name_plural': 'lines',
             },
         ),
         migrations.CreateModel(
@@ -55,6 +57,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'turn',
+                'verbose_name_plural': 'turns',
             },
         ),
         migrations.RemoveIndex(
@@ -106,6 +109,16 @@ class Migration(migrations.Migration):
             name='outcome',
             field=models.CharField(choices=[('running', 'Running'), ('completed', 'Done'), ('failed', 'Failed'), ('lost', 'Worker died'), ('abandoned', 'Machine went away'), ('handed_back', 'Handed back'), ('cancelled', 'Cancelled')], default='running', max_length=12, verbose_name='outcome'),
         ),
+        migrations.AlterField(
+            model_name='transcription',
+            name='lease_until',
+            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='lease until'),
+        ),
+        migrations.AlterField(
+            model_name='transcription',
+            name='not_before',
+            field=models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='not before'),
+        ),
         migrations.AddIndex(
             model_name='transcription',
             index=models.Index(condition=models.Q(('status', 'queued')), fields=['tenant', 'lane', 'created_at', 'id'], name='transcriptions_waiting'),
@@ -144,6 +157,11 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='transcription',
             index=models.Index(fields=['created_at'], name='transcriptions_by_arrival'),
+        ),
+        migrations.AddField(
+            model_name='attempt',
+            name='reached_seconds',
+            field=models.FloatField(default=0.0, editable=False, help_text='What was saved when it ended.'),
         ),
         migrations.RunPython(weigh_what_is_there, migrations.RunPython.noop),
     ]

@@ -39,7 +39,7 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> dict[st
         "task": row.task,
         "model": row.model,
         "language": spoken_language(row) or None,
-        "lane": Lane(row.lane).label,
+        "lane": Lane(row.lane).key,
         "created_at": row.created_at.isoformat(),
         "finished_at": _moment(row.finished_at),
         "processing_seconds": row.processing_seconds,

@@ -2,18 +2,16 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from transcription import progress
 from transcription.sweeper import EVERY_FEW_MINUTES, EVERY_FEW_SECONDS, EVERY_HOUR, EVERY_MINUTE, Task, sweep
 
-STEP_SECONDS = 2.0
 ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (
-    (STEP_SECONDS, EVERY_FEW_SECONDS),
+    (2.0, EVERY_FEW_SECONDS),
     (60.0, EVERY_MINUTE),
     (300.0, EVERY_FEW_MINUTES),
     (3600.0, EVERY_HOUR),
@@ -34,14 +32,16 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        self._run(stop)
+        for seconds, tasks in ROUNDS:
+            threading.Thread(target=_repeat, args=(stop, seconds, tasks), daemon=True).start()
+        stop.wait()
 
-    def _run(self, stop: threading.Event) -> None:
-        due = [time.monotonic() for _ in ROUNDS]
-        while not stop.wait(STEP_SECONDS):
-            for number, (seconds, tasks) in enumerate(ROUNDS):
-                if time.monotonic() >= due[number]:
-                    due[number] = time.monotonic() + seconds - STEP_SECONDS / 2
-                    close_old_connections()
-                    sweep(tasks)
-            close_old_connections()
+
+def _repeat(stop: threading.Event, seconds: float, tasks: dict[str, Task]) -> None:
+    """A round waits for no other: hours of deleting old media don't keep leases from expiring."""
+    while True:
+        close_old_connections()
+        sweep(tasks)
+        connections.close_all()
+        if stop.wait(seconds):
+            return
