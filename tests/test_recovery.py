@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import redis
 
 from tests.api.test_native import completed, create
 from tests.conftest import MakeMedia
@@ -159,6 +160,16 @@ def test_work_goes_on_without_any_redis(tmp_path: Path, clip: Path) -> None:
             assert completed(client, made, patience=40)["transcription"]["status"] == "completed"
     finally:
         stop(alone)
+
+
+def test_a_redis_that_is_full_is_as_good_as_none(own: Stack, http: httpx.Client, clip: Path) -> None:
+    line = redis.Redis(unix_socket_path=str(own.data / "run" / "valkey.sock"))
+    line.config_set("maxmemory", 1)
+    try:
+        made = create(http, clip)["id"]
+        assert completed(http, made, patience=60)["transcription"]["status"] == "completed"
+    finally:
+        line.config_set("maxmemory", 0)
 
 
 def test_without_redis_uploads_are_accepted_and_done(own: Stack, http: httpx.Client, clip: Path) -> None:

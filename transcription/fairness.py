@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -25,7 +26,6 @@ from django.db.models import Case, Count, F, FloatField, Max, Min, QuerySet, Sum
 from django.db.models.functions import Greatest, Least
 
 from tenants import scope
-from tenants.models import Quota
 from transcription.models import Lane, Line, Status, Transcription, Turn
 
 CREDIT_SECONDS = 3600.0
@@ -112,14 +112,13 @@ def system_time() -> float:
     return Turn.objects.aggregate(latest=Max("last_start"))["latest"] or 0.0
 
 
-def in_order(now: datetime, lanes: Sequence[int], busy: QuerySet[Quota], passed: Collection[UUID]) -> QuerySet[Line]:
+def in_order(
+    now: datetime, lanes: Sequence[int], busy: QuerySet[Transcription, Any], passed: Collection[UUID]
+) -> QuerySet[Line]:
     """Lines that may have something due, the fairest first, but for tenants that are busy or were passed."""
     due = Line.objects.filter(lane__in=lanes, waiting__gt=0, due_at__lte=now, tenant__is_active=True)
-    return (
-        due.exclude(tenant_id__in=busy)
-        .exclude(tenant_id__in=passed)
-        .order_by("tenant__turn__virtual_time", "tenant_id", "lane")
-    )
+    due = due.filter(tenant__quota__concurrent__gt=0).exclude(tenant_id__in=busy).exclude(tenant_id__in=passed)
+    return due.order_by("tenant__turn__virtual_time", "tenant_id", "lane")
 
 
 def correct(tenant_id: UUID, lane: int) -> None:

@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from rq import Queue, Worker
-from rq.exceptions import InvalidJobOperation, StopRequested
+from rq.exceptions import DequeueTimeout, InvalidJobOperation, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -43,9 +43,13 @@ class Bell(Queue):
 
     @classmethod
     def dequeue_any(cls, *args: Any, **kwargs: Any) -> Any:
-        """Raises rq's StopRequested where Redis is away."""
+        """Raises rq's StopRequested where Redis is away, or takes no wake-ups."""
         try:
             return super().dequeue_any(*args, **kwargs)
+        except DequeueTimeout:
+            if queue.is_there():
+                raise
+            raise StopRequested from None
         except (RedisConnectionError, RedisTimeoutError) as error:
             log.warning("Redis is away (%s).", error)
             raise StopRequested from None

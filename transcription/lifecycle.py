@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -20,7 +21,6 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from tenants import quota, scope
-from tenants.models import Quota
 from transcription import fairness, progress, queue
 from transcription.failures import Failure
 from transcription.models import Attempt, Lane, Line, Recording, Segment, Status, Transcription, Turn
@@ -78,12 +78,11 @@ def due_by_lane() -> dict[int, int]:
         return dict(lines.values_list("lane").annotate(n=Sum("waiting")))
 
 
-def _busy_tenants() -> QuerySet[Quota]:
-    """Ids of the tenants that run as many transcriptions as their quota allows, be it none."""
-    running = Q(tenant__transcriptions__status=Status.RUNNING)
-    counted = Quota.objects.filter(running | Q(concurrent=0)).values("tenant_id", "concurrent")
-    busy = counted.annotate(n=Count("tenant__transcriptions", filter=running)).filter(n__gte=F("concurrent"))
-    return busy.values("tenant_id")  # type: ignore[return-value]
+def _busy_tenants() -> QuerySet[Transcription, Any]:
+    """Ids of the tenants that run as many transcriptions as their quota allows."""
+    running = Transcription.objects.filter(status=Status.RUNNING).order_by().values("tenant_id")
+    counted = running.annotate(n=Count("id"), limit=F("tenant__quota__concurrent"))
+    return counted.filter(n__gte=F("limit")).values("tenant_id")
 
 
 def _claim_from(line: Line, worker: str, waits: bool) -> Claim | None:
