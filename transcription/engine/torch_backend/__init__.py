@@ -1,4 +1,4 @@
-"""Whisper on PyTorch: openai-whisper's own model, the default wherever there is a GPU."""
+"""Whisper on PyTorch: our own decoder on openai-whisper's weights, the default wherever there is a GPU."""
 
 from transcription.engine.torch_backend.backend import TorchBackend
 

@@ -1,0 +1,118 @@
+"""The same windows through openai-whisper and through our own decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from whisper.decoding import DecodingOptions, DecodingResult, decode
+from whisper.model import Whisper
+
+from tests.engine.conftest import speech
+from transcription.engine.torch_backend.loading import load_whisper
+from transcription.engine.torch_backend.mel import log_mel, silent_padding
+from transcription.engine.torch_backend.parameters import Parameters, of_whisper
+from transcription.engine.torch_backend.requests import Request, Rules
+from transcription.engine.torch_backend.slots import SlotDecoder
+from transcription.engine.torch_backend.vocabulary import start_of
+from transcription.engine.types import SAMPLE_RATE
+
+LONG_PROMPT = "A fox, a dog, and a number of other animals that met on a Tuesday. " * 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """A window with openai-whisper's options for it."""
+
+    clip: str
+    language: str = "en"
+    task: str = "transcribe"
+    prompt: str = ""
+    timestamps: bool = True
+
+
+CASES = [
+    Case("en/quick_brown_fox"),
+    Case("en/counting", prompt="1, 2, 3, 4."),
+    Case("thirty seconds", prompt=LONG_PROMPT),
+    Case("one second"),
+    Case("silence"),
+    Case("noise", prompt="Once upon a time,"),
+    Case("es/conteo", "es"),
+    Case("es/conteo", "es", "translate"),
+    Case("fr/pangrama", "fr", timestamps=False),
+    Case("zh/jishu", "zh", prompt="一二三"),
+    Case("en/counting", "de"),
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The two halves of every comparison; encodings and expected results are computed once."""
+
+    model: Whisper
+    parameters: Parameters
+    encoding: Callable[[str], Tensor]
+    expected: Callable[[Case], DecodingResult]
+
+    def request(self, case: Case) -> Request:
+        start = start_of(self.model.dims, case.language, case.task, case.prompt, case.timestamps)
+        return Request(self.encoding(case.clip), start, rules=Rules(timestamps=case.timestamps))
+
+
+@pytest.fixture(scope="session")
+def model(base_weights: Path) -> Whisper:
+    return load_whisper("base", base_weights, "cpu")
+
+
+@pytest.fixture(scope="session")
+def pair(model: Whisper) -> Pair:
+    parameters = of_whisper(model)
+    decoder = SlotDecoder(parameters, 1)
+
+    @cache
+    def encoding(clip: str) -> Tensor:
+        samples = samples_of(clip)
+        return decoder.encode(log_mel(samples, model.dims.n_mels, silent_padding(samples))[None])[0]
+
+    @cache
+    def expected(case: Case) -> DecodingResult:
+        return decode(model, encoding(case.clip), options_of(case))
+
+    return Pair(model, parameters, encoding, expected)
+
+
+@pytest.fixture(scope="session")
+def decoder(pair: Pair) -> SlotDecoder:
+    """Eight slots, all of which every test leaves free."""
+    return SlotDecoder(pair.parameters, 8)
+
+
+def options_of(case: Case) -> DecodingOptions:
+    return DecodingOptions(
+        task=case.task,
+        language=case.language,
+        prompt=case.prompt or None,
+        without_timestamps=not case.timestamps,
+        fp16=False,
+    )
+
+
+def samples_of(clip: str) -> Tensor:
+    """int16 samples, (n,), of a clip of pytest-audioeval or of something made up."""
+    if clip == "silence":
+        return torch.zeros(5 * SAMPLE_RATE, dtype=torch.int16)
+    if clip == "noise":
+        return torch.from_numpy(np.random.default_rng(7).normal(0, 1500, 4 * SAMPLE_RATE).astype(np.int16))
+    if clip == "one second":
+        return samples_of("en/quick_brown_fox")[SAMPLE_RATE : 2 * SAMPLE_RATE]
+    if clip == "thirty seconds":
+        part = torch.cat([samples_of("en/quick_brown_fox"), samples_of("en/counting")])
+        return part.repeat(3)[: 30 * SAMPLE_RATE]
+    return torch.from_numpy(np.frombuffer(speech(clip), dtype="<i2").copy())

@@ -1,0 +1,40 @@
+"""The audio half of Whisper."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from transcription.engine.torch_backend.attention import attend, merge_heads, split_heads
+from transcription.engine.torch_backend.parameters import EncoderLayer, Parameters
+
+
+class Encoder:
+    """Log-mel windows to encodings, in batches; safe to call from several threads."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+
+    @torch.inference_mode()
+    def __call__(self, mels: Tensor) -> Tensor:
+        """mels: (batch, n_mels, 3000) in any float dtype; returns (batch, 1500, state).
+
+        Raises ValueError for windows of another length.
+        """
+        parameters = self._parameters
+        if mels.shape[-1] != 2 * parameters.dims.n_audio_ctx:
+            raise ValueError(f"a window has {2 * parameters.dims.n_audio_ctx} frames, not {mels.shape[-1]}")
+        x = mels.to(parameters.device, parameters.dtype)
+        x = F.gelu(F.conv1d(x, parameters.conv1.weight, parameters.conv1.bias, padding=1))
+        x = F.gelu(F.conv1d(x, parameters.conv2.weight, parameters.conv2.bias, stride=2, padding=1))
+        x = (x.transpose(1, 2) + parameters.audio_positions).to(parameters.dtype)
+        for layer in parameters.encoder:
+            x = self._layer(layer, x)
+        return parameters.audio_norm(x)
+
+    def _layer(self, layer: EncoderLayer, x: Tensor) -> Tensor:
+        heads = self._parameters.dims.n_audio_head
+        attention = layer.attention
+        query, key, value = (split_heads(part, heads) for part in attention.qkv(attention.norm(x)).chunk(3, dim=-1))
+        return layer.mlp(x + attention.out(merge_heads(attend(query, key, value))))

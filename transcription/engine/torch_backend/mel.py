@@ -1,0 +1,62 @@
+"""Log-mel spectrograms on the device, with openai-whisper's numbers."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from whisper.audio import HOP_LENGTH, N_FFT, N_FRAMES, N_SAMPLES, mel_filters
+
+DYNAMIC_RANGE = 8.0
+"""Powers of ten between the loudest value and the floor."""
+
+
+def log_mel(samples: Tensor, n_mels: int, padding: int = 0, mel_max: Tensor | float | None = None) -> Tensor:
+    """Log-mel spectrogram; (..., samples // 160, frames last) for samples of shape (..., n).
+
+    samples: 16 kHz, int16 or floats in [-1, 1], on the device that is to compute.
+    padding: zero samples to add at the end.
+    mel_max: log10 of the loudest mel power, the clamp's reference; each window's own unless
+        given. A number, or a tensor with one number a window. openai-whisper's transcribe()
+        uses the whole file's, which `peak` of the whole file gives.
+
+    The formula is whisper.audio.log_mel_spectrogram's.
+    """
+    return scaled(log_power(samples, n_mels, padding), mel_max)
+
+
+def log_power(samples: Tensor, n_mels: int, padding: int = 0) -> Tensor:
+    """log10 of the mel powers before clamp and scale; shape (..., n_mels, frames)."""
+    audio = samples.float() / 32768.0 if samples.dtype == torch.int16 else samples.float()
+    audio = F.pad(audio, (0, padding)) if padding > 0 else audio
+    window = torch.hann_window(N_FFT, device=audio.device)
+    spectrum = torch.stft(audio, N_FFT, HOP_LENGTH, window=window, return_complex=True)
+    power = spectrum[..., :-1].abs() ** 2
+    filters: Tensor = mel_filters(audio.device, n_mels)
+    return torch.clamp(filters @ power, min=1e-10).log10()
+
+
+def peak(power: Tensor) -> Tensor:
+    """The largest of each spectrogram (..., n_mels, frames), as `mel_max` wants it: shape (...)."""
+    return power.amax(dim=(-2, -1))
+
+
+def scaled(power: Tensor, mel_max: Tensor | float | None = None) -> Tensor:
+    """Clamp `log_power` to its dynamic range and bring it to about -1..1; same shape."""
+    if mel_max is None:
+        mel_max = peak(power)
+    top = torch.as_tensor(mel_max, dtype=power.dtype, device=power.device)
+    return (torch.maximum(power, top[..., None, None] - DYNAMIC_RANGE) + 4.0) / 4.0
+
+
+def whole_window(mel: Tensor, frames: int = N_FRAMES) -> Tensor:
+    """A window of 30 s: cut, or padded with 0.0 in log-mel, which is not silence but is
+    what openai-whisper's transcribe() does (pad_or_trim). (..., frames) to (..., 3000).
+    """
+    missing = frames - mel.shape[-1]
+    return F.pad(mel, (0, missing)) if missing > 0 else mel[..., :frames]
+
+
+def silent_padding(samples: Tensor) -> int:
+    """Zero samples that make a window of (..., n) samples last 30 s."""
+    return max(0, int(N_SAMPLES) - samples.shape[-1])

@@ -1,0 +1,81 @@
+"""News of the slots, brought to the host without making the device wait.
+
+The CUDA half (pinned memory, events) HAS NOT RUN on a GPU yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from transcription.engine.torch_backend.requests import Request, Result
+from transcription.engine.torch_backend.state import SlotState
+
+COLUMNS = ("running", "position", "tokens", "logprobs", "sum_logprob", "no_speech")
+
+
+@dataclass(eq=False, slots=True)
+class Occupant:
+    """A request in a slot. `row` is where its state is: it may move, `slot` does not.
+
+    fed: position of the token that the next step feeds, unless the slot is done already.
+    """
+
+    slot: int
+    row: int
+    request: Request
+    fed: int
+
+
+class Reports:
+    """Copies of the state on their way to the host: one at a time, with who lived where."""
+
+    def __init__(self, state: SlotState, eot: int) -> None:
+        self._eot = eot
+        self._columns: list[Tensor] = [getattr(state, name) for name in COLUMNS]
+        self._cuda = state.tokens.is_cuda
+        self._host = [torch.empty(t.shape, dtype=t.dtype, pin_memory=self._cuda) for t in self._columns]
+        self._event = torch.cuda.Event() if self._cuda else None  # type: ignore[no-untyped-call]
+        self._posted: list[tuple[Occupant, int]] = []
+        self._done: list[tuple[Occupant, Result]] = []
+
+    def post(self, occupants: Sequence[Occupant]) -> None:
+        """Send for news of these slots; waits for the news sent for before, if it is under way.
+
+        That wait is also what keeps the host from running far ahead of the device.
+        """
+        if self._event is not None:
+            self._event.synchronize()
+        self._unpack()
+        for host, column in zip(self._host, self._columns, strict=True):
+            host.copy_(column, non_blocking=self._cuda)
+        if self._event is not None:
+            self._event.record()
+        self._posted = [(occupant, occupant.row) for occupant in occupants]
+
+    def collect(self) -> list[tuple[Occupant, Result]]:
+        """Who is known to be done, each with what was sampled; never waits.
+
+        A slot that goes on running after its news may be reported twice.
+        """
+        if self._event is None or self._event.query():  # type: ignore[no-untyped-call]
+            self._unpack()
+        done, self._done = self._done, []
+        return done
+
+    def _unpack(self) -> None:
+        running = self._host[0]
+        self._done += [(occupant, self._result(occupant, row)) for occupant, row in self._posted if not running[row]]
+        self._posted = []
+
+    def _result(self, occupant: Occupant, row: int) -> Result:
+        _, position, tokens, logprobs, sum_logprob, no_speech = (column[row] for column in self._host)
+        begin, end = len(occupant.request.start.tokens), int(position) + 2
+        sampled = tokens[begin:end].tolist()
+        if sampled[-1] == self._eot:
+            end -= 1
+            del sampled[-1]
+        return Result(tuple(sampled), tuple(logprobs[begin:end].tolist()), float(sum_logprob), float(no_speech))

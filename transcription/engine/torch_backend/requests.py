@@ -1,0 +1,62 @@
+"""What goes into a slot of the decoder and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from transcription.engine.torch_backend.vocabulary import Start
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Which tokens may be sampled; the defaults are openai-whisper's.
+
+    suppressed: tokens never to be sampled; None for the vocabulary's own list.
+    max_initial_timestamp: seconds that the first timestamp may be late; None for no limit.
+    timestamps: whether to sample timestamps, in pairs that never go back.
+    """
+
+    timestamps: bool = True
+    suppress_blank: bool = True
+    suppressed: tuple[int, ...] | None = None
+    max_initial_timestamp: float | None = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A window to decode.
+
+    encoding: the encoder's output, (1500, state).
+    temperature: 0 for greedy search, else of the distribution that is sampled.
+    seed: of the sampling; one seed gives one result, whatever else the batch holds.
+    max_tokens: to sample at most; half of the context (224) unless given.
+    """
+
+    encoding: Tensor = field(repr=False)
+    start: Start
+    temperature: float = 0.0
+    seed: int = 0
+    rules: Rules = Rules()
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was sampled, end of text and start tokens left out.
+
+    logprobs: natural logarithm of each token's probability among those that were allowed.
+    sum_logprob: their sum, with that of the end of the text if it came to that.
+    no_speech_prob: that of <|nospeech|> right after <|startoftranscript|>.
+    """
+
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    sum_logprob: float
+    no_speech_prob: float
+
+    @property
+    def avg_logprob(self) -> float:
+        """As openai-whisper has it: over the tokens and the end of the text."""
+        return self.sum_logprob / (len(self.tokens) + 1)

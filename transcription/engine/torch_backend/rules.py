@@ -1,0 +1,51 @@
+"""openai-whisper's logit filters for all slots at once, without asking the device anything."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from transcription.engine.torch_backend.state import SlotState
+from transcription.engine.torch_backend.vocabulary import Vocabulary
+
+
+class LogitRules:
+    """SuppressBlank, SuppressTokens and ApplyTimestampRules of whisper.decoding 20250625."""
+
+    def __init__(self, vocabulary: Vocabulary, device: torch.device) -> None:
+        self._eot = vocabulary.eot
+        self._begin = vocabulary.timestamp_begin
+        self._blank = torch.tensor(vocabulary.blank, device=device)
+        self._stamps = torch.arange(vocabulary.timestamp_begin, vocabulary.size, device=device)
+
+    def __call__(self, logits: Tensor, state: SlotState, newest: Tensor) -> None:
+        """Set what must not be sampled to minus infinity, in place.
+
+        logits: float32, (rows, vocabulary); newest: the tokens that were just fed, (rows,).
+        A slot that is still at its start tokens gets rules too; its result is not used.
+        """
+        logits.masked_fill_(state.suppressed, -torch.inf)
+        sampled = state.position + 1 - state.start
+        self._suppress_blank(logits, state.suppress_blank & (sampled <= 0))
+        self._apply_timestamp_rules(logits, state, newest, sampled)
+
+    def _suppress_blank(self, logits: Tensor, rows: Tensor) -> None:
+        blank = logits.index_select(1, self._blank)
+        logits.index_copy_(1, self._blank, blank.masked_fill(rows[:, None], -torch.inf))
+
+    def _apply_timestamp_rules(self, logits: Tensor, state: SlotState, newest: Tensor, sampled: Tensor) -> None:
+        text, stamps = logits[:, : self._begin], logits[:, self._begin :]
+        first = sampled <= 0
+        previous = state.tokens.gather(1, (state.position - 1).clamp_min(0)[:, None])[:, 0]
+        last = (sampled >= 1) & (newest >= self._begin)
+        penultimate = (sampled < 2) | (previous >= self._begin)
+        opened, closed = last & penultimate, last & ~penultimate
+        # A pair's second half may equal its first; a new pair must begin later than the last ended.
+        floor = torch.where(closed, state.timestamp, state.timestamp + 1)
+        forbidden = opened[:, None] | (self._stamps < floor[:, None])
+        forbidden |= first[:, None] & (self._stamps > state.last_initial[:, None])
+        stamps.masked_fill_(forbidden & state.timestamps[:, None], -torch.inf)
+        logits[:, : self._eot].masked_fill_((closed & state.timestamps)[:, None], -torch.inf)
+        # openai-whisper compares log-probabilities: the same logits, less one constant.
+        likelier = stamps.logsumexp(dim=-1) > text.amax(dim=-1)
+        text.masked_fill_(((first | likelier) & state.timestamps)[:, None], -torch.inf)

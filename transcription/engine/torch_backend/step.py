@@ -1,0 +1,75 @@
+"""One step of every slot: a token goes in, the next one comes out, all on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from transcription.engine.torch_backend.rules import LogitRules
+from transcription.engine.torch_backend.sampling import choose
+from transcription.engine.torch_backend.state import SlotState
+from transcription.engine.torch_backend.text_decoder import TextDecoder
+from transcription.engine.torch_backend.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class StepShape:
+    """What fixes the shapes and the operations of a step.
+
+    rows: how many of the first slots take part. context: positions of the cache that are
+    read. sampled: whether any slot's temperature is above 0.
+    """
+
+    rows: int
+    context: int
+    sampled: bool
+
+
+class Step:
+    """Embedding, layers, rules, choice and bookkeeping, with static shapes and buffers.
+
+    A slot at its start tokens is fed the next of them instead of what was chosen. A slot that
+    isn't running repeats its last position, which changes nothing. Nothing here waits for the
+    device, so that the whole of it fits into a CUDA graph.
+    """
+
+    def __init__(self, decoder: TextDecoder, state: SlotState, vocabulary: Vocabulary) -> None:
+        self._decoder = decoder
+        self._state = state
+        self._vocabulary = vocabulary
+        self._rules = LogitRules(vocabulary, state.tokens.device)
+
+    def __call__(self, shape: StepShape) -> None:
+        state = self._state.head(shape.rows)
+        newest = state.tokens.gather(1, state.position[:, None])[:, 0]
+        # A slot that nobody uses any more may have stopped beyond the part of the cache that is read.
+        position = state.position.clamp_max(shape.context - 1)
+        logits = self._decoder.step(newest, position, shape.context)
+        self._read_no_speech(state, logits)
+        self._rules(logits, state, newest)
+        chosen = choose(logits, state, shape.sampled)
+        # log_softmax of the filtered logits, of one token only
+        logprob = logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(dim=-1)
+        self._advance(state, chosen, logprob)
+
+    def _read_no_speech(self, state: SlotState, logits: Tensor) -> None:
+        probability = (logits[:, self._vocabulary.no_speech] - logits.logsumexp(dim=-1)).exp()
+        at_sot = state.position == state.sot_index
+        state.no_speech.copy_(torch.where(at_sot, probability, state.no_speech))
+
+    def _advance(self, state: SlotState, chosen: Tensor, logprob: Tensor) -> None:
+        """Append the tokens, and mark the slots that are done."""
+        following = (state.position + 1)[:, None]
+        sampling = state.running & (state.position + 1 >= state.start)
+        token = torch.where(sampling, chosen, state.tokens.gather(1, following)[:, 0])
+        kept = state.logprobs.gather(1, following)[:, 0]
+        state.tokens.scatter_(1, following, token[:, None])
+        state.logprobs.scatter_(1, following, torch.where(sampling, logprob, kept)[:, None])
+        state.sum_logprob.add_(torch.where(sampling, logprob, 0.0))
+        stamped = sampling & (token >= self._vocabulary.timestamp_begin)
+        state.timestamp.copy_(torch.where(stamped, token, state.timestamp))
+        full = state.position + 2 >= state.end
+        state.running.logical_and_(~(sampling & (full | (token == self._vocabulary.eot))))
+        state.position.add_(state.running)
