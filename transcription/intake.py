@@ -151,7 +151,7 @@ def _playable_copy(like: Recording, recording: Recording) -> str:
     key = storage.recording_key(recording.tenant_id, recording.id, "playback.m4a")
     try:
         storage.copy(like.playback_key, key)
-    except OSError as error:
+    except Exception as error:  # S3's are its library's own; without a copy only the player is missing
         log.warning("No playable copy of recording %s: %s", recording.id, error)
         return ""
     return key

@@ -81,7 +81,8 @@ def delete(actor: Actor, recording_id: UUID) -> Recording:
         fairness.lock(actor.tenant.id)
         _cancel_all(found)
         found.deleted_at = timezone.now()
-        found.save(update_fields=["deleted_at"])
+        if not Recording.objects.filter(id=found.id).update(deleted_at=found.deleted_at):
+            raise Http404(_("There is no such recording."))
     log.info("Recording %s of tenant %s was deleted by %s", found.id, actor.tenant.id, actor.user or actor.key)
     return found
 
