@@ -50,6 +50,7 @@ def open_transcript(page: Page, source: Path, folder: Path, name: str) -> None:
     choose(page, copy_of(source, folder, name))
     row(page, name).get_by_role("link", name=name).click()
     expect(page.locator("[data-transcript]")).to_be_visible(timeout=TRANSCRIBED)
+    page.wait_for_load_state("load")  # before that the page's modules hear nothing
 
 
 def audio_time(page: Page) -> float:
@@ -94,7 +95,6 @@ def test_listening_follows_the_text_and_a_click_seeks(page: Page, minutes_of_spe
 
 def test_the_speed_is_remembered(page: Page, fox: Path, tmp_path: Path) -> None:
     open_transcript(page, fox, tmp_path, "fast fox.wav")
-    page.wait_for_load_state("networkidle")
     page.get_by_label("Speed").select_option("1.5")
     page.reload()
     expect(page.get_by_label("Speed")).to_have_value("1.5")
