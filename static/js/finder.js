@@ -17,7 +17,7 @@ export class Finder {
     root.querySelector("[data-previous]").addEventListener("click", () => this.#go(-1));
     root.querySelector("[data-next]").addEventListener("click", () => this.#go(1));
     this.buttons = root.querySelectorAll("[data-previous], [data-next]");
-    this.#tell();
+    this.#find(); // what was typed before this page's modules ran, or kept over a reload
   }
 
   clear() {
