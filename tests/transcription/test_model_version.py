@@ -13,7 +13,8 @@ from transcription import jobs, lifecycle
 from transcription.engine.types import DecodeOptions, Segment, Window, WindowResult
 from transcription.models import Status, Transcription
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
+# Committed, so that the leash, which looks from another connection, sees the claim.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("within")]
 
 
 class Engines:
