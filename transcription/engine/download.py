@@ -5,22 +5,41 @@ from __future__ import annotations
 import hashlib
 import http.client
 import re
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, the bytes done, and all bytes (0 if unknown)."""
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 8.0
+ATTEMPTS = 20
+"""How often a file is tried whose connection breaks but brings something every time."""
+
+PART = ".part"
 SHA256 = re.compile(r"[0-9a-f]{64}")
+RANGE = re.compile(r"bytes (\d+)-")
+NETWORK_TROUBLE = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    TimeoutError,
+    ConnectionError,
+    ssl.SSLError,
+)
+"""Among the OSErrors, those that are not the disk's."""
 
 
 class DownloadError(Exception):
     """The file could not be had, or is not what it should be."""
+
+
+class Interrupted(DownloadError):
+    """The connection broke, or what it brought doesn't fit what was there: trying again may help."""
 
 
 class _RememberSum(urllib.request.HTTPRedirectHandler):
@@ -51,40 +70,84 @@ def fetch(url: str, file: Path, progress: Progress, sha256: str | None = None) -
     """Download to `file`, whose name appears only when its length and SHA-256 are right.
 
     sha256: the sum it must have; without it the one that the server names, if it does.
+    Goes on where an earlier try, perhaps of a process that was killed, left `file.part`: only
+    with a sum, without which two halves of different files would pass for one.
     Raises DownloadError in one line; OSError where the disk is at fault.
     """
-    partial = file.with_name(file.name + ".part")
-    memory = _RememberSum()
-    try:
-        with urllib.request.build_opener(memory).open(url, timeout=TIMEOUT_SECONDS) as answer:
-            total = int(answer.headers.get("Content-Length", 0))
-            found = _copy(answer, partial, lambda done: progress(file.name, done, total))
-            expected = sha256 or memory.sum or sum_in(answer.headers)
-        _check(partial, total, found, expected)
-        partial.rename(file)
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
-        raise DownloadError(str(getattr(error, "reason", error) or error)) from error
-    except ConnectionError as error:
-        raise DownloadError(str(error)) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    part = file.with_name(file.name + PART)
+    for attempt in range(1, ATTEMPTS + 1):
+        before = _size(part)
+        try:
+            _attempt(url, part, partial(progress, file.name), sha256)
+            break
+        except Interrupted:
+            if attempt == ATTEMPTS or _size(part) == before:
+                raise
+    part.rename(file)
 
 
-def _copy(answer: IO[bytes], file: Path, progress: Callable[[int], None]) -> str:
-    """Write the answer to the file; its SHA-256."""
-    digest, done = hashlib.sha256(), 0
-    with file.open("wb") as stream:
-        while chunk := answer.read(CHUNK_BYTES):
-            stream.write(chunk)
+def copy(stream: IO[bytes], file: Path, progress: Callable[[int], None], begin: int = 0) -> str:
+    """Write the stream to the file after its first `begin` bytes; the SHA-256 of all of it.
+
+    progress: called with the bytes that are there.
+    """
+    digest, done = hashlib.sha256(), begin
+    with file.open("r+b" if begin else "wb") as target:
+        while begin > 0:
+            head = target.read(min(begin, CHUNK_BYTES))
+            digest.update(head)
+            begin -= len(head)
+        while chunk := stream.read(CHUNK_BYTES):
+            target.write(chunk)
             digest.update(chunk)
             done += len(chunk)
             progress(done)
+        target.truncate()
     return digest.hexdigest()
 
 
-def _check(file: Path, total: int, found: str, expected: str | None) -> None:
-    size = file.stat().st_size
+def _attempt(url: str, part: Path, progress: Callable[[int, int], None], sha256: str | None) -> None:
+    """Fill `part`, or as much of it as the connection brings."""
+    try:
+        answer, begin, named = _open(url, _size(part), sha256)
+        with answer:
+            length = int(answer.headers.get("Content-Length", 0))
+            total = begin + length if length else 0
+            found = copy(answer, part, lambda done: progress(done, total), begin)
+    except NETWORK_TROUBLE as error:
+        raise Interrupted(str(getattr(error, "reason", error) or error)) from error
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    size = _size(part)
     if total and size != total:
-        raise DownloadError(f"{file.stem} ended after {size} of {total} bytes")
-    if expected and found != expected:
-        raise DownloadError(f"{file.stem} has SHA-256 {found}, not {expected}")
+        raise Interrupted(f"{part.stem} ended after {size} of {total} bytes")
+    if named and found != named:
+        part.unlink()
+        kind = Interrupted if begin else DownloadError
+        raise kind(f"{part.stem} has SHA-256 {found}, not {named}")
+
+
+def _open(url: str, held: int, sha256: str | None) -> tuple[Any, int, str | None]:
+    """The answer, how many of the bytes held it leaves out, and the SHA-256 of the whole file."""
+    memory = _RememberSum()
+    opener = urllib.request.build_opener(memory)
+    opener.addheaders += [("Range", f"bytes={held}-")] if held else []
+    try:
+        answer = opener.open(url, timeout=TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        if not (held and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+            raise
+        return _open(url, 0, sha256)
+    named = sha256 or memory.sum or sum_in(answer.headers)
+    if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
+        return answer, 0, named
+    found = RANGE.match(answer.headers.get("Content-Range", ""))
+    if named and found and int(found.group(1)) == held:
+        return answer, held, named
+    answer.close()
+    return _open(url, 0, sha256)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0

@@ -38,7 +38,7 @@ class Pair:
 
         Raises PackageError in one line; OSError where the disk is at fault.
         """
-        with tempfile.TemporaryDirectory(prefix=".wheels-", dir=place.parent) as scratch:
+        with tempfile.TemporaryDirectory(prefix=".wheels-", dir=place) as scratch:
             wheels = self._download(Path(scratch))
             _unpack(wheels, place)
         size = (place / "model.bin").stat().st_size

