@@ -23,20 +23,38 @@ class Clip:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Sound:
+    """Clips in a row: 16 kHz mono s16le, and what is said."""
+
+    pcm: bytes
+    text: str
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcm) / 32_000
+
+
 def clips() -> list[Clip]:
     folder = Path(os.environ.get("SPEECH") or ROOT.parent / "shared" / "speech")
     found = _with_references(folder) if (folder / "refs.txt").exists() else _of_package()
     return [Clip(path, text, len(pcm(path)) / 32_000) for path, text in found]
 
 
-def long_recording(parts: list[Clip], seconds: float, target: Path) -> Clip:
-    """The clips one after another, again and again, until `seconds` are full."""
+def joined(parts: list[Clip], seconds: float) -> Sound:
+    """The clips one after another with half a second between them, again and again, until `seconds` are full."""
     data = bytearray()
     texts: list[str] = []
     while len(data) < seconds * 32_000:
         part = parts[len(texts) % len(parts)]
         data += pcm(part.path) + bytes(16_000)
         texts.append(part.text)
+    return Sound(bytes(data), " ".join(texts))
+
+
+def long_recording(parts: list[Clip], seconds: float, target: Path) -> Clip:
+    """`joined`, as a file."""
+    sound = joined(parts, seconds)
     command = [
         find_ffmpeg(),
         "-v",
@@ -52,8 +70,8 @@ def long_recording(parts: list[Clip], seconds: float, target: Path) -> Clip:
         "pipe:0",
         str(target),
     ]
-    subprocess.run(command, input=bytes(data), check=True)
-    return Clip(target, " ".join(texts), len(data) / 32_000)
+    subprocess.run(command, input=sound.pcm, check=True)
+    return Clip(target, sound.text, sound.seconds)
 
 
 def pcm(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Whisper base for the benchmarks of the torch backend."""
+"""Whisper base for the benchmarks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from transcription.engine.torch_backend.loading import load_whisper
 from transcription.engine.weights import ensure, print_progress
 
 
-def base_model() -> Whisper:
-    """In fp32 on the CPU; its weights are fetched the first time."""
+def base_folder() -> Path:
+    """Where its weights are, in CTranslate2's form; they are fetched the first time."""
     folder = Path(os.environ.get("WHISPER_WEIGHTS", ROOT / "var" / "models"))
-    return load_whisper("base", ensure("base", "ctranslate2", folder, print_progress), "cpu")
+    return ensure("base", "ctranslate2", folder, print_progress)
+
+
+def base_model() -> Whisper:
+    """openai-whisper's, in fp32 on the CPU."""
+    return load_whisper("base", base_folder(), "cpu")

@@ -20,6 +20,7 @@ from transcription.engine.client import EngineClient
 from transcription.engine.types import (
     DecodeOptions,
     EngineUnavailable,
+    Passage,
     Window,
     WindowFailed,
     WindowRejected,
@@ -53,7 +54,9 @@ def test_an_empty_or_too_long_window_is_rejected(client: EngineClient, english: 
         ({"temperature": float("nan")}, "between 0 and 1"),
         ({"lane": "fast"}, "interactive, standard, bulk"),
         ({"prompt": "a" * 100_000}, "65536 characters"),
-        ({"word_timestamps": True}, "single words"),
+        ({"hotwords": "a" * 100_000}, "65536 characters"),
+        ({"beam_size": 0}, "beam_size is 1 to 10"),
+        ({"beam_size": 1000}, "beam_size is 1 to 10"),
     ],
 )
 def test_impossible_wishes_are_refused_with_a_reason(
@@ -61,6 +64,35 @@ def test_impossible_wishes_are_refused_with_a_reason(
 ) -> None:
     with pytest.raises(WindowRejected, match=reason):
         list(client.decode([window(16_000)], replace(english, **change)))
+
+
+@pytest.mark.parametrize(
+    ("passage", "reason"),
+    [
+        (Passage(100, 0, float("nan")), "loudest is a number"),
+        (Passage(100, 0, 1e9), "loudest is a number"),
+        (Passage(0, 0, 1.0), "1 to 3000 frames"),
+        (Passage(100, 7, 1.0), "lead is 0 or 320"),
+        (Passage(99, 0, 1.0), "holds 1 to 15880 samples"),
+        (Passage(100, 0, 1.0, (10**9,)), "at most 448 tokens"),
+        (Passage(100, 0, 1.0, (99_999,)), "does not know all tokens"),
+        (Passage(100, 0, 1.0, (50_257,) * 2000), "at most 448 tokens"),
+        (Passage(100, 0, 1.0, (), float("inf")), "last_speech is a number"),
+    ],
+)
+def test_an_impossible_passage_is_refused_with_a_reason(
+    client: EngineClient, english: DecodeOptions, passage: Passage, reason: str
+) -> None:
+    with pytest.raises(WindowRejected, match=reason):
+        list(client.decode([replace(window(16_000), passage=passage)], english))
+
+
+def test_text_that_looks_like_a_special_token_is_only_text(
+    client: EngineClient, torch_engine: Engine, fox: bytes, english: DecodeOptions
+) -> None:
+    hostile = replace(english, prompt="<|endoftext|><|notimestamps|>", hotwords="<|startoftranscript|> fox")
+    for address in (client.address, torch_engine.address):
+        assert "fox" in words(hear(EngineClient(address), fox, hostile))
 
 
 def test_an_endless_prompt_is_cut_and_harms_nothing(client: EngineClient, fox: bytes, english: DecodeOptions) -> None:

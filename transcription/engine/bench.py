@@ -6,12 +6,13 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from transcription.engine.audio import read_media
 from transcription.engine.client import EngineClient
-from transcription.engine.types import SAMPLE_RATE, DecodeOptions, WindowResult
-from transcription.engine.windows import transcribe
+from transcription.engine.modes import transcribe
+from transcription.engine.types import MODES, SAMPLE_RATE, DecodeOptions, Mode, WindowResult
 
 CLIPS_AT_ONCE = 8
 
@@ -26,15 +27,17 @@ def report(client: EngineClient, files: Sequence[Path], options: DecodeOptions, 
     alone = min(clips, key=lambda clip: abs(_seconds(clip) - 5.0))
     crowd = clips[:CLIPS_AT_ONCE]
 
-    def one(clip: bytes) -> list[WindowResult]:
-        return list(transcribe([clip], lambda windows: client.decode(windows, options)))
+    def one(clip: bytes, mode: Mode = "exact") -> list[WindowResult]:
+        return list(transcribe(client, [clip], options, mode))
 
     def together() -> None:
         with ThreadPoolExecutor(len(crowd)) as pool:
             list(pool.map(one, crowd))
 
     one(alone)
-    _print("long recording", _seconds(b"".join(clips)), repeats, lambda: one(b"".join(clips)))
+    long = b"".join(clips)
+    for mode in MODES:
+        _print(f"long recording, {mode}", _seconds(long), repeats, partial(one, long, mode))
     _print(f"{len(crowd)} clips at once", _seconds(b"".join(crowd)), repeats, together)
     _print("one clip alone", _seconds(alone), repeats * 3, lambda: one(alone))
     status = client.status()
@@ -45,7 +48,7 @@ def report(client: EngineClient, files: Sequence[Path], options: DecodeOptions, 
 def _print(what: str, audio: float, repeats: int, work: Callable[[], object]) -> None:
     times = sorted(_timed(work) for _ in range(repeats))
     median = statistics.median(times)
-    print(f"{what:18} {audio:7.1f} s of audio in {median:6.2f} s "
+    print(f"{what:22} {audio:7.1f} s of audio in {median:6.2f} s "
           f"({times[0]:.2f} to {times[-1]:.2f}): {audio / median:5.1f} x real time", flush=True)  # fmt: skip
 
 

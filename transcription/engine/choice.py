@@ -5,21 +5,39 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transcription.engine import guard
 from transcription.engine.backend import Backend
 from transcription.engine.types import EngineError
 from transcription.engine.weights import Form, ensure, print_progress
 
+if TYPE_CHECKING:
+    from transcription.engine.torch_backend.cross import CrossName
 
-def choose_backend(name: str, device: str, threads: int, memory_limit_mib: int) -> Backend:
+
+def choose_backend(
+    name: str,
+    device: str,
+    threads: int = 0,
+    memory_limit_mib: int = 0,
+    slots: int = 0,
+    cross: CrossName = "keys_values",
+    models: int = 1,
+) -> Backend:
     """A backend, not loaded yet: torch where there is a GPU, CTranslate2 elsewhere.
 
-    memory_limit_mib caps the GPU's memory, or the process's own on a CPU; 0 is no cap.
+    memory_limit_mib caps the GPU's memory, or the process's own on a CPU; 0 is no cap. slots and cross
+    are torch's: windows under way at once, 0 for as many as are useful, and how their encodings are kept;
+    models: how many are offered.
     Raises EngineError where what is asked for isn't there.
     """
     if device == "auto":
         device = "cuda" if _has_gpu() else "cpu"
+    elif device == "cuda" and name != "ctranslate2" and not _has_gpu():
+        raise EngineError(
+            "no GPU was found, or torch cannot use it: check nvidia-smi and torch.cuda.is_available(), or use the CPU"
+        )
     if name == "auto":
         name = "torch" if device == "cuda" else "ctranslate2"
     if device == "cpu" and memory_limit_mib:
@@ -27,18 +45,18 @@ def choose_backend(name: str, device: str, threads: int, memory_limit_mib: int) 
     if name == "torch":
         if importlib.util.find_spec("whisper") is None:
             raise EngineError("the torch backend needs torch and openai-whisper: install them")
-        from transcription.engine.torch_backend import TorchBackend
+        from transcription.engine.torch_backend.backend import TorchBackend
 
-        return TorchBackend(device, threads, memory_limit_mib)
+        return TorchBackend(device, threads, memory_limit_mib, slots, cross, models)
     from transcription.engine.ctranslate2_backend import Ctranslate2Backend
 
     return Ctranslate2Backend(device, threads)
 
 
-def weights_for(backend: Backend, models: Sequence[str], folder: Path, mirrors: Sequence[str] = ()) -> dict[str, Path]:
-    """Each model's weights in the form that the backend reads, fetched where missing."""
+def weights_for(backend: Backend, folder: Path, mirrors: Sequence[str], model: str) -> Path:
+    """A model's weights in the form that the backend reads, fetched where missing."""
     form: Form = "torch" if backend.name == "torch" else "ctranslate2"
-    return {model: ensure(model, form, folder, print_progress, mirrors=mirrors) for model in models}
+    return ensure(model, form, folder, print_progress, mirrors=mirrors)
 
 
 def _has_gpu() -> bool:

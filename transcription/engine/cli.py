@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from transcription.engine.types import LANES, DecodeOptions, EngineError
+from transcription.engine.types import LANES, MAX_BEAM_SIZE, MODES, DecodeOptions, EngineError, Segment
 
 DEFAULT_WEIGHTS = Path("var/models")
 
@@ -45,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
     transcribe = commands.add_parser("transcribe", help="print the text of a media file")
     transcribe.add_argument("file", type=Path)
+    transcribe.add_argument("--format", choices=("lines", "json"), default="lines")
     transcribe.set_defaults(command=_transcribe)
 
     bench = commands.add_parser("bench", help="measure long, short and crowded work")
@@ -65,7 +68,13 @@ def _parser() -> argparse.ArgumentParser:
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", choices=("auto", "ctranslate2", "torch"), default="auto")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--batch-size", type=int, default=0, help="0: 4 on a CPU, 16 on a GPU")
+    parser.add_argument("--batch-size", type=int, default=0, help="windows at once; 0: as many as are useful and fit")
+    parser.add_argument(
+        "--cross-attention",
+        choices=("keys_values", "absorbed"),
+        default="keys_values",
+        help="torch: how encodings are kept; absorbed takes a quarter of the memory",
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: one a core")
     parser.add_argument("--memory-limit-mib", type=int, default=0, help="0: no limit")
 
@@ -75,8 +84,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--language")
     parser.add_argument("--task", choices=("transcribe", "translate"), default="transcribe")
     parser.add_argument("--temperature", type=float, default=0.0)
-    parser.add_argument("--prompt", default="")
+    parser.add_argument("--prompt", default="", help="text that the recording might continue")
+    parser.add_argument("--hotwords", default="", help="names and terms that every window is reminded of")
     parser.add_argument("--word-timestamps", action="store_true")
+    parser.add_argument("--beam-size", type=int, choices=range(1, MAX_BEAM_SIZE + 1), default=1, metavar="N")
+    parser.add_argument("--mode", choices=MODES, default="exact")
     parser.add_argument("--lane", choices=LANES, default="standard")
 
 
@@ -87,6 +99,8 @@ def _decode_options(options: argparse.Namespace) -> DecodeOptions:
         language=options.language,
         temperature=options.temperature,
         prompt=options.prompt,
+        hotwords=options.hotwords,
+        beam_size=options.beam_size,
         word_timestamps=options.word_timestamps,
         lane=options.lane,
     )
@@ -106,25 +120,35 @@ def _serve(options: argparse.Namespace) -> int:
     from transcription.engine.server import Server
 
     guard.die_with_parent()
-    backend = choose_backend(options.backend, options.device, options.threads, options.memory_limit_mib)
-    models = options.models.split(",")
-    find = partial(weights_for, backend, models, options.weights, mirrors=options.mirror)
+    names = options.models.split(",")
+    backend = choose_backend(
+        options.backend,
+        options.device,
+        options.threads,
+        options.memory_limit_mib,
+        options.batch_size,
+        options.cross_attention,
+        len(names),
+    )
+    find = partial(weights_for, backend, options.weights, options.mirror)
     batch_size = options.batch_size or (4 if backend.device == "cpu" else 16)
-    return Server(backend, models, find, options.socket, batch_size).run()
+    return Server(backend, names, find, options.socket, batch_size, options.memory_limit_mib).run()
 
 
 def _transcribe(options: argparse.Namespace) -> int:
     from transcription.engine.audio import read_media
     from transcription.engine.local import local_engine
-    from transcription.engine.windows import transcribe
+    from transcription.engine.modes import transcribe
 
     with local_engine(options) as client:
-        decoding = _decode_options(options)
-        results = transcribe(read_media(options.file), lambda windows: client.decode(windows, decoding))
-        for result in results:
+        for result in transcribe(client, read_media(options.file), _decode_options(options), options.mode):
             for segment in result.segments:
-                print(f"[{segment.start:8.2f} -> {segment.end:8.2f}]{segment.text}", flush=True)
+                print(_line(segment) if options.format == "lines" else json.dumps(asdict(segment)), flush=True)
     return 0
+
+
+def _line(segment: Segment) -> str:
+    return f"[{segment.start:8.2f} -> {segment.end:8.2f}]{segment.text}"
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -62,9 +62,10 @@ class EngineClient:
     ) -> Generator[WindowResult, None, None]:
         """Yield the text of each window, in the windows' order.
 
-        Windows are pulled one at a time, and at most `in_flight` wait for an answer.
-        Closing the generator takes the unanswered ones back from the engine. `on_progress` is
-        called when the engine finished windows, of whomever, while ours wait.
+        Windows are pulled one at a time, and at most `in_flight` wait for an answer; with 1, a window
+        is pulled when the result of the one before was taken. Closing the generator takes the
+        unanswered ones back from the engine. `on_progress` is called every few seconds of waiting in
+        which the engine is at work, for whomever.
 
         Raises EngineUnavailable, WindowRejected (permanent), WindowFailed (try again).
         """
@@ -111,7 +112,7 @@ class _Conversation:
         self.client = client
         self.options = options
         self.on_progress = on_progress
-        self.windows_done = 0
+        self.calls_done = 0
         self.stream = uuid.uuid4().hex
         self.language: str | None = None
         self.connection: socket.socket | None = None
@@ -186,9 +187,10 @@ class _Conversation:
         return _receive(self.connection)
 
     def _note_progress(self, status: EngineStatus) -> None:
-        if status.windows_done > self.windows_done:
+        """A call in hand is progress too: one that hangs is ended with its engine."""
+        if status.calls_in_hand or status.calls_done != self.calls_done:
             self.on_progress()
-        self.windows_done = status.windows_done
+        self.calls_done = status.calls_done
 
     def _handle(self, header: wire.Header) -> None:
         reason = str(header.get("reason", ""))

@@ -24,7 +24,7 @@ def local_engine(options: argparse.Namespace) -> Iterator[EngineClient]:
             "--socket", address, "--models", options.model, "--weights", str(options.weights),
             "--backend", options.backend, "--device", options.device,
             "--batch-size", str(options.batch_size), "--threads", str(options.threads),
-            "--memory-limit-mib", str(options.memory_limit_mib),
+            "--cross-attention", options.cross_attention, "--memory-limit-mib", str(options.memory_limit_mib),
             *(part for url in options.mirror for part in ("--mirror", url))])  # fmt: skip
         try:
             client = EngineClient(address, patience=10.0)

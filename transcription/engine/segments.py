@@ -1,50 +1,104 @@
-"""From the tokens of a window to timed pieces of text."""
+"""From the tokens of a window to timed pieces of text.
+
+Two ways, as there are two modes. In exact mode what the window left unfinished is left to the next
+one, as openai-whisper's transcribe() does; in fast mode there is no next one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
-from transcription.engine.backend import Decoded, Piece, Work
-from transcription.engine.fallback import is_silence
-from transcription.engine.types import Segment, Word
+from transcription.engine.backend import Vocabulary
+from transcription.engine.types import FRAMES_PER_SECOND, Word
 
 SECONDS_PER_TIMESTAMP = 0.02
-FRAMES_PER_SECOND = 100
+FRAMES_PER_TIMESTAMP = 2
 SHORTEST = 0.01
-"""Seconds below which a piece is no speech, whatever its text."""
+"""Seconds below which a piece of a fast window is no speech, whatever its text."""
+
+TextOf = Callable[[Sequence[int]], str]
 
 
-def pieces(
-    tokens: Sequence[int],
-    duration: float,
-    timestamp_begin: int,
-    text_of: Callable[[Sequence[int]], str],
-) -> tuple[Piece, ...]:
-    """Split a window's tokens at pairs of timestamps, as openai-whisper's transcribe() does.
+@dataclass(slots=True)
+class Piece:
+    """A segment in the making; seconds in the recording. Timing its words may still move its ends."""
 
-    duration: seconds of audio in the window; no piece ends later.
-    timestamp_begin: the token for 0.00 s; greater ones are timestamps too.
-    text_of: text of some tokens, timestamps left out.
+    start: float
+    end: float
+    tokens: tuple[int, ...]
+    text: str
+    words: list[Word] = field(default_factory=list)
 
-    What follows the last pair without a timestamp of its own is kept, up to the window's
-    end: openai-whisper would hear it again in its next window, here there is none.
+    @property
+    def is_empty(self) -> bool:
+        """Whether openai-whisper clears it: instantaneous, or without text."""
+        return self.start == self.end or not self.text.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A window's pieces. `advance` is the frames after which exact mode's next window begins.
+
+    `finished` says that the window ends with a single timestamp: nothing was said after it.
     """
-    result = []
-    for part in _parts(tokens, timestamp_begin):
-        times = [
-            min(duration, (token - timestamp_begin) * SECONDS_PER_TIMESTAMP)
-            for token in part
-            if token >= timestamp_begin
-        ]
-        opened = part[0] >= timestamp_begin
-        closed = part[-1] >= timestamp_begin and len(times) > opened
-        start = times[0] if opened else 0.0
-        end = times[-1] if closed and times[-1] > 0 else duration
-        text = text_of(part)
-        if text.strip() and end - start >= SHORTEST:
-            result.append(Piece(start, end, tuple(part), text))
-    return tuple(result)
+
+    pieces: list[Piece]
+    advance: int
+    finished: bool
+
+
+def cut_exactly(tokens: Sequence[int], seek: int, frames: int, vocabulary: Vocabulary) -> Cut:
+    """Split a window's tokens as whisper.transcribe.transcribe() does, 20250625.
+
+    seek: the window's first frame in the recording. frames: those it holds of the recording.
+    """
+    begin = vocabulary.timestamp_begin
+    offset = seek / FRAMES_PER_SECOND
+    stamps = [token >= begin for token in tokens]
+    finished = stamps[-2:] == [False, True]
+    cuts = [at for at in range(1, len(tokens)) if stamps[at - 1] and stamps[at]]
+    if not cuts:
+        return Cut([_whole(tokens, offset, frames, vocabulary)], frames, finished)
+    if finished:
+        cuts.append(len(tokens))
+    pieces = [_between(tokens[a:b], offset, vocabulary) for a, b in pairwise([0, *cuts])]
+    advance = frames if finished else (tokens[cuts[-1] - 1] - begin) * FRAMES_PER_TIMESTAMP
+    return Cut(pieces, advance, finished)
+
+
+def _between(tokens: Sequence[int], offset: float, vocabulary: Vocabulary) -> Piece:
+    """Tokens from a timestamp to a timestamp."""
+    start, end = ((token - vocabulary.timestamp_begin) * SECONDS_PER_TIMESTAMP for token in (tokens[0], tokens[-1]))
+    return Piece(offset + start, offset + end, tuple(tokens), vocabulary.decode(tokens))
+
+
+def _whole(tokens: Sequence[int], offset: float, frames: int, vocabulary: Vocabulary) -> Piece:
+    """All tokens as one piece, which ends with the window unless there is a timestamp."""
+    last = max((token for token in tokens if token >= vocabulary.timestamp_begin), default=vocabulary.timestamp_begin)
+    position = last - vocabulary.timestamp_begin
+    duration = position * SECONDS_PER_TIMESTAMP if position else frames / FRAMES_PER_SECOND
+    return Piece(offset, offset + duration, tuple(tokens), vocabulary.decode(tokens))
+
+
+def cut_fast(tokens: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary) -> list[Piece]:
+    """Split a window's tokens at pairs of timestamps; what follows the last pair is kept, to the window's end.
+
+    offset: the window's start in the recording; duration: its seconds, no piece ends later.
+    """
+    pieces = [_clamped(part, offset, duration, vocabulary) for part in _parts(tokens, vocabulary.timestamp_begin)]
+    return [piece for piece in pieces if piece.text.strip() and piece.end - piece.start >= SHORTEST]
+
+
+def _clamped(part: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary) -> Piece:
+    begin = vocabulary.timestamp_begin
+    times = [min(duration, (token - begin) * SECONDS_PER_TIMESTAMP) for token in part if token >= begin]
+    opened = part[0] >= begin
+    closed = part[-1] >= begin and len(times) > opened
+    start = times[0] if opened else 0.0
+    end = times[-1] if closed and times[-1] > 0 else duration
+    return Piece(offset + start, offset + end, tuple(part), vocabulary.decode(part))
 
 
 def _parts(tokens: Sequence[int], timestamp_begin: int) -> list[Sequence[int]]:
@@ -56,35 +110,3 @@ def _parts(tokens: Sequence[int], timestamp_begin: int) -> list[Sequence[int]]:
     ]
     edges = [0, *cuts, len(tokens)]
     return [tokens[a:b] for a, b in pairwise(edges) if b > a]
-
-
-def segments_of(work: Work, decoded: Decoded) -> tuple[Segment, ...]:
-    """The window's segments in the recording's own time; none where nobody speaks."""
-    if is_silence(decoded):
-        return ()
-    return tuple(_segment(work, decoded, piece) for piece in decoded.pieces)
-
-
-def _segment(work: Work, decoded: Decoded, piece: Piece) -> Segment:
-    offset = work.window.start
-    return Segment(
-        start=round(offset + piece.start, 3),
-        end=round(offset + piece.end, 3),
-        text=piece.text,
-        tokens=piece.tokens,
-        temperature=work.temperature,
-        avg_logprob=decoded.avg_logprob,
-        compression_ratio=decoded.compression_ratio,
-        no_speech_prob=decoded.no_speech_prob,
-        seek=round(offset * FRAMES_PER_SECOND),
-        words=tuple(_moved(word, offset) for word in piece.words),
-    )
-
-
-def _moved(word: Word, offset: float) -> Word:
-    return Word(
-        word.word,
-        round(offset + word.start, 3),
-        round(offset + word.end, 3),
-        word.probability,
-    )

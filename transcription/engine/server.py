@@ -12,19 +12,17 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from transcription.engine import guard, wire
 from transcription.engine.backend import Backend, Work
+from transcription.engine.desk import Desk
 from transcription.engine.languages import LANGUAGES
+from transcription.engine.models import Models
 from transcription.engine.scheduler import Scheduler
 from transcription.engine.types import (
-    SAMPLE_RATE,
     DecodeOptions,
     EngineError,
     EngineStatus,
     Lane,
-    Window,
     WindowRejected,
     WindowResult,
 )
@@ -45,23 +43,30 @@ BROKEN_EXIT = 70
 
 
 class Server:
-    """Serves one backend on a Unix socket until it is told to stop."""
+    """Serves one backend on a Unix socket until it is told to stop.
+
+    names: of the models it offers; the first is opened at once, the others when they are asked for.
+    find_weights: where a model's are, once they are there.
+    """
 
     def __init__(
         self,
         backend: Backend,
-        models: Sequence[str],
-        find_weights: Callable[[], dict[str, Path]],
+        names: Sequence[str],
+        find_weights: Callable[[str], Path],
         address: Path,
         batch_size: int,
+        memory_limit_mib: float = 0.0,
     ) -> None:
         self.backend = backend
-        self.models = tuple(models)
+        self.names = tuple(names)
         self.find_weights = find_weights
         self.address = address
         self.batch_size = batch_size
-        self.scheduler = Scheduler(backend, batch_size, self._die)
-        self.watchdog = Watchdog(self.scheduler.oldest_call, self._die)
+        desk = Desk()
+        self.models = Models(backend, desk, memory_limit_mib)
+        self.scheduler = Scheduler(backend, self.models, desk, batch_size, self._die)
+        self.watchdog = Watchdog(desk.overdue, self._die)
         self.ready = False
         self.error = ""
         self.began = time.monotonic()
@@ -75,12 +80,13 @@ class Server:
     def status(self) -> EngineStatus:
         """How the engine is doing; answerable while the model loads."""
         gpu = self.backend.gpu_memory_mib()
-        tally = self.scheduler.tally
+        desk = self.scheduler.desk
+        tally = desk.tally
         return EngineStatus(
             ready=self.ready,
             backend=self.backend.name,
             device=self.backend.device,
-            models=self.models,
+            models=self.names,
             compute_type=self.backend.compute_type,
             pid=os.getpid(),
             memory_used_mib=guard.resident_mib(),
@@ -89,10 +95,13 @@ class Server:
             windows_done=tally.windows,
             audio_seconds_done=tally.audio_seconds,
             busy_seconds=tally.busy_seconds,
-            queued_windows=self.scheduler.queued(),
+            queued_windows=desk.queued(),
+            windows_under_way=desk.under_way,
+            calls_in_hand=desk.calls_in_hand,
+            calls_done=desk.calls_done,
             uptime_seconds=time.monotonic() - self.began,
             error=self.error,
-            versions=self.scheduler.versions,
+            versions=desk.versions,
         )
 
     async def _serve(self) -> None:
@@ -126,43 +135,38 @@ class Server:
         await _Connection(self, reader, writer).run()
 
     def _load(self) -> None:
-        began = time.monotonic()
+        """Fetch all weights, open the first model, and begin."""
+        began, first = time.monotonic(), self.names[0]
         try:
-            weights = self.find_weights()
-            self.backend.load(weights)
-            versions = {model: version_of(model, path, self.backend) for model, path in weights.items()}
-            canary_seconds = max(self._try_out(model) for model in self.models)
+            for name in self.names:
+                self._find(name, needed=name == first)
+            with self.models.using(first):
+                pass
+            versions = {name: version_of(name, path, self.backend) for name, path in self.models.weights.items()}
         except Exception as error:
             log.exception("loading failed")
-            self._die(f"cannot load {', '.join(self.models)}: {error}")
+            self._die(f"cannot load {first}: {error}")
         self.scheduler.start(versions)
-        self.watchdog.start(canary_seconds, self.batch_size)
+        self.watchdog.start()
         self.ready = True
         log.info(
             "ready: %s on %s (%s, %s) after %.1f s",
-            ", ".join(self.models),
+            ", ".join(self.names),
             self.backend.device,
             self.backend.name,
             self.backend.compute_type,
             time.monotonic() - began,
         )
 
-    def _try_out(self, model: str) -> float:
-        """A canary: a second of noise must pass through the model before anyone's speech does; the seconds it took.
-
-        A GPU's first time goes into compiling and loading kernels, so there the second one counts.
-        """
-        for _time in range(1 if self.backend.device == "cpu" else 2):
-            began = time.monotonic()
-            self._send_canary(model)
-        return time.monotonic() - began
-
-    def _send_canary(self, model: str) -> None:
-        noise = np.random.default_rng(0).normal(0, 1000, SAMPLE_RATE).astype(np.int16)
-        work = Work(Window(0, 0.0, 1.0, noise), DecodeOptions(model))
-        self.backend.detect([work])
-        work.language = "en"  # as Korean, which it is taken for, base finds 224 tokens in it: 2.5 s of every start
-        self.backend.decode([work])
+    def _find(self, name: str, needed: bool) -> None:
+        """Only the first model's weights are indispensable: without another's, its callers are told so."""
+        try:
+            self.models.weights[name] = self.find_weights(name)
+        except EngineError as error:
+            if needed:
+                raise
+            log.error("%s will not be served: %s", name, error)
+            self.models.missing[name] = self.error = str(error)
 
     def _die(self, reason: str) -> None:
         """End at once with an error code: the supervisor starts a fresh process."""
@@ -194,7 +198,7 @@ class _Connection:
             log.warning("hanging up on a caller: %s", error)
             self._write(wire.frame({"kind": "protocol", "reason": str(error)}))
         finally:
-            self.server.scheduler.drop(self.streams.values())
+            self.server.scheduler.desk.drop(self.streams.values())
             self.writer.close()
 
     async def _receive(self) -> tuple[wire.Header, bytes]:
@@ -222,7 +226,7 @@ class _Connection:
         except WindowRejected as error:
             self._answer(number, error)
             return
-        self.server.scheduler.submit(
+        self.server.scheduler.desk.submit(
             Ticket(
                 Work(window, options, options.language, options.temperature),
                 self._stream(header, options.lane),
@@ -231,13 +235,11 @@ class _Connection:
         )
 
     def _check(self, options: DecodeOptions) -> None:
-        if options.model not in self.server.models:
-            loaded = ", ".join(self.server.models)
-            raise WindowRejected(f"unknown model {options.model!r}; this engine has {loaded}")
+        if options.model not in self.server.names:
+            offered = ", ".join(self.server.names)
+            raise WindowRejected(f"unknown model {options.model!r}; this engine has {offered}")
         if options.language is not None and options.language not in LANGUAGES:
             raise WindowRejected(f"unknown language {options.language!r}")
-        if options.word_timestamps:
-            raise WindowRejected("this engine does not time single words yet")
 
     def _stream(self, header: wire.Header, lane: Lane) -> Stream:
         name = header.get("stream")

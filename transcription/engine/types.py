@@ -17,11 +17,30 @@ WINDOW_SECONDS = 30
 
 WINDOW_SAMPLES = SAMPLE_RATE * WINDOW_SECONDS
 
+FRAME_SAMPLES = 160
+"""Samples from one frame of the spectrogram to the next: 10 ms."""
+
+FRAMES_PER_SECOND = SAMPLE_RATE // FRAME_SAMPLES
+
+WINDOW_FRAMES = WINDOW_SECONDS * FRAMES_PER_SECOND
+
+LEAD_SAMPLES = 2 * FRAME_SAMPLES
+"""What a window in exact mode has before its start: its first frames look back 200 samples."""
+
+TRAIL_SAMPLES = 40
+"""What a window in exact mode has after its last frame's own 160 samples."""
+
 Lane = Literal["interactive", "standard", "bulk"]
 LANES: tuple[Lane, ...] = get_args(Lane)
 """From the most to the least urgent."""
 
 Task = Literal["transcribe", "translate"]
+
+Mode = Literal["exact", "fast"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+"""exact: openai-whisper's own order, a window after the other. fast: all windows side by side."""
+
+MAX_BEAM_SIZE = 10
 
 
 class EngineError(Exception):
@@ -55,7 +74,9 @@ class DecodeOptions:
     `temperature` 0 means greedy search with Whisper's automatic fallback up to 1.0;
     any other value is sampled at as it is. `language` is an ISO code such as "en",
     or None to detect it in the stream's first window. `prompt` is text that the
-    recording might have continued; its last 223 tokens count.
+    recording might have continued, at its beginning (in fast mode: each window might); its last
+    223 tokens count. `hotwords` are names and terms that every window is reminded of, at the cost
+    of the prompt's room. `beam_size` above 1 searches with so many beams where the temperature is 0.
     """
 
     model: str
@@ -63,21 +84,43 @@ class DecodeOptions:
     language: str | None = None
     temperature: float = 0.0
     prompt: str = ""
+    hotwords: str = ""
     word_timestamps: bool = False
+    beam_size: int = 1
     lane: Lane = "standard"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What a window in exact mode has to know of its recording.
+
+    frames: of 10 ms that the recording has in the window, 1 to 3000.
+    lead: samples before the window's start, for the spectrogram's first frames: 0 or LEAD_SAMPLES.
+    loudest: log10 of the loudest mel power in the whole recording.
+    context: tokens of the text before; None at the beginning, where the options' prompt stands for it.
+    last_speech: seconds at which the last word before the window ended.
+    """
+
+    frames: int
+    lead: int
+    loudest: float
+    context: tuple[int, ...] | None = None
+    last_speech: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """A stretch of a recording: mono int16 at 16 kHz, shape (n,), 0 < n <= 480,000.
 
-    `start` and `end` are seconds in the recording.
+    `start` and `end` are seconds in the recording. With a `passage` it belongs to exact mode, and
+    its samples are lead + 160 * frames + TRAIL_SAMPLES, fewer where the recording ends.
     """
 
     index: int
     start: float
     end: float
     samples: NDArray[np.int16]
+    passage: Passage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +158,7 @@ class WindowResult:
     """What the engine heard in one window; no segments where nobody speaks.
 
     `model_version` names what decoded it: equal versions hear the same, as EngineStatus.versions says.
+    In exact mode the next window starts at `end`, with this `context` and this `last_speech`.
     """
 
     index: int
@@ -124,6 +168,8 @@ class WindowResult:
     language_probability: float
     segments: tuple[Segment, ...]
     model_version: str = ""
+    context: tuple[int, ...] = ()
+    last_speech: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +177,9 @@ class EngineStatus:
     """How the engine is doing. Memory is in MiB, times are in seconds.
 
     `memory_used_mib` is the process's resident set; the GPU's figures are None on a CPU.
-    `busy_seconds` adds up over parallel batches. `versions` has a line for each loaded model that
-    changes when its results may; it is empty until they are loaded.
+    `busy_seconds` adds up over parallel batches. `models` are those offered. `versions` has a line for
+    each one whose weights are there, which changes when its results may; it is empty until then.
+    Calls are those of models, each of which ends in time or is ended with its process.
     """
 
     ready: bool
@@ -151,3 +198,10 @@ class EngineStatus:
     uptime_seconds: float
     error: str
     versions: dict[str, str] = field(default_factory=dict)
+    windows_under_way: int = 0
+    calls_in_hand: int = 0
+    calls_done: int = 0
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.windows_under_way and not any(self.queued_windows.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass, field
 
 from transcription.engine.backend import Language, Work
@@ -71,11 +71,19 @@ class WaitingRoom:
         if stream in self._lanes[stream.lane]:
             self._lanes[stream.lane].remove(stream)
 
-    def take(self, limit: int, key: Callable[[Work], Hashable]) -> list[Ticket]:
-        """Take the next window and, up to `limit` in all, those that can share its batch."""
+    def take(
+        self,
+        limit: int,
+        key: Callable[[Work], Hashable],
+        lanes: Collection[Lane] = LANES,
+        wanted: Callable[[Work], bool] = lambda _: True,
+    ) -> list[Ticket]:
+        """Take the next wanted window of some lanes and, up to `limit` in all, those that can share its batch."""
         batch: list[Ticket] = []
-        for stream in self._turns(limit):
+        for stream in self._turns(limit, lanes):
             work = stream.waiting[0].work
+            if not wanted(work):
+                continue
             if work.language is None and stream.language is not None:
                 work.language = stream.language.code
             if batch and key(work) != key(batch[0].work):
@@ -86,18 +94,14 @@ class WaitingRoom:
                 break
         return batch
 
-    def ready(self) -> int:
-        """How many windows could be taken now."""
+    def ready(self, lanes: Collection[Lane] = LANES) -> int:
+        """How many windows of these lanes could be taken now."""
         return sum(
             len(stream.waiting) if stream.waiting[0].knows_language else 1
-            for lane in self._lanes.values()
-            for stream in lane
+            for name in lanes
+            for stream in self._lanes[name]
             if stream.may_go()
         )
-
-    def streams(self) -> int:
-        """How many streams have windows waiting."""
-        return sum(len(lane) for lane in self._lanes.values())
 
     def lengths(self) -> dict[Lane, int]:
         """Windows waiting in each lane."""
@@ -107,11 +111,11 @@ class WaitingRoom:
         if stream not in self._lanes[stream.lane]:
             self._lanes[stream.lane].append(stream)
 
-    def _turns(self, limit: int) -> Iterator[Stream]:
+    def _turns(self, limit: int, lanes: Collection[Lane]) -> Iterator[Stream]:
         """Streams that may go, the most urgent first, for at most `limit` rounds a lane."""
-        for lane in self._lanes.values():
+        for name in (lane for lane in LANES if lane in lanes):
             for _ in range(limit):
-                yield from (stream for stream in list(lane) if stream.may_go())
+                yield from (stream for stream in list(self._lanes[name]) if stream.may_go())
 
     def _call(self, stream: Stream) -> Ticket:
         """Take a stream's first window, and let the stream queue up again behind the others."""

@@ -13,26 +13,28 @@ CANARIES = 4
 """How many times longer than the canary's second of noise an honest window may take."""
 
 
-class Watchdog:
-    """Watches progress: `batch_age` says for how many seconds the backend has been at its oldest batch.
+def patience_for(canary_seconds: float, windows: int) -> float:
+    """Seconds after which a call with so many windows is taken to hang."""
+    return max(LEAST_PATIENCE_SECONDS, CANARIES * canary_seconds * windows)
 
-    `on_stuck` is called with a reason when that is longer than an honest batch can take. Should this process not
-    even run Python any more, because C code holds its lock, it ends after DEAF_SECONDS with every thread's traceback.
+
+class Watchdog:
+    """Watches progress: `overdue` says by how many seconds a call of a model exceeds its patience.
+
+    `on_stuck` is called with a reason when one does. Should this process not even run Python any
+    more, because C code holds its lock, it ends after DEAF_SECONDS with every thread's traceback.
     """
 
-    def __init__(self, batch_age: Callable[[], float], on_stuck: Callable[[str], None]) -> None:
-        self._batch_age = batch_age
+    def __init__(self, overdue: Callable[[], float], on_stuck: Callable[[str], None]) -> None:
+        self._overdue = overdue
         self._on_stuck = on_stuck
-        self._patience = LEAST_PATIENCE_SECONDS
 
-    def start(self, canary_seconds: float, batch_size: int) -> None:
-        """`canary_seconds` is how long the slowest model took for the canary."""
-        self._patience = max(LEAST_PATIENCE_SECONDS, CANARIES * canary_seconds * batch_size)
+    def start(self) -> None:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def _watch(self) -> None:
         pause = threading.Event()
-        while (age := self._batch_age()) <= self._patience:
+        while (seconds := self._overdue()) <= 0:
             faulthandler.dump_traceback_later(DEAF_SECONDS, exit=True)
             pause.wait(LOOK_EVERY_SECONDS)
-        self._on_stuck(f"a batch has not come back for {age:.0f} s")
+        self._on_stuck(f"a call of the model is overdue by {seconds:.0f} s")

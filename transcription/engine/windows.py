@@ -38,7 +38,7 @@ def fast_windows(pcm: Iterable[bytes], start: float = 0.0) -> Iterator[Window]:
     return (window for window in windows if window.end > start + 0.5 / SAMPLE_RATE)
 
 
-def transcribe(
+def transcribe_fast(
     pcm: Iterable[bytes],
     decode: Callable[[Iterable[Window]], Iterator[WindowResult]],
     start: float = 0.0,

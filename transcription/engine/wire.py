@@ -17,10 +17,16 @@ from typing import Any
 import numpy as np
 
 from transcription.engine.types import (
+    FRAME_SAMPLES,
     LANES,
+    LEAD_SAMPLES,
+    MAX_BEAM_SIZE,
+    TRAIL_SAMPLES,
+    WINDOW_FRAMES,
     WINDOW_SAMPLES,
     DecodeOptions,
     EngineStatus,
+    Passage,
     Segment,
     Window,
     WindowRejected,
@@ -32,9 +38,14 @@ Header = dict[str, Any]
 
 LENGTH = struct.Struct("!I")
 MAX_HEADER_BYTES = 4 * 1024 * 1024
-MAX_PAYLOAD_BYTES = 2 * WINDOW_SAMPLES
+MAX_PAYLOAD_BYTES = 2 * (LEAD_SAMPLES + WINDOW_SAMPLES + TRAIL_SAMPLES)
 MAX_PROMPT_CHARACTERS = 64 * 1024
 MAX_NAME_CHARACTERS = 100
+MAX_CONTEXT_TOKENS = 448
+MAX_TOKEN = 100_000
+LATEST_SECONDS = 1e9
+LOUDEST_SOUND = 10.0
+"""log10 of more mel power than any int16 sound has."""
 
 
 class ProtocolError(Exception):
@@ -78,6 +89,7 @@ def window_frame(number: int, stream: str, window: Window, options: DecodeOption
         "index": window.index,
         "start": window.start,
         "end": window.end,
+        "passage": asdict(window.passage) if window.passage else None,
         "options": {**asdict(options), "language": options.language or language},
     }
     return frame(header, np.ascontiguousarray(window.samples, dtype="<i2").tobytes())
@@ -85,11 +97,29 @@ def window_frame(number: int, stream: str, window: Window, options: DecodeOption
 
 def check_window(window: Window) -> None:
     """Raise WindowRejected unless the samples are a window that Whisper can hear."""
-    samples = window.samples
+    samples, longest = window.samples, WINDOW_SAMPLES
     if samples.ndim != 1 or samples.dtype != np.int16:
         raise WindowRejected("a window is a one-dimensional array of int16 samples")
-    if not 0 < len(samples) <= WINDOW_SAMPLES:
-        raise WindowRejected(f"a window holds 1 to {WINDOW_SAMPLES} samples (30 s), this one {len(samples)}")
+    if window.passage is not None:
+        _check_passage(window.passage)
+        longest = window.passage.lead + window.passage.frames * FRAME_SAMPLES + TRAIL_SAMPLES
+    if not 0 < len(samples) <= longest:
+        raise WindowRejected(f"this window holds 1 to {longest} samples (30 s at most), not {len(samples)}")
+    if not (_is_number(window.start, 0.0, LATEST_SECONDS) and _is_number(window.end, 0.0, LATEST_SECONDS)):
+        raise WindowRejected("a window starts and ends at numbers of seconds")
+
+
+def _check_passage(passage: Passage) -> None:
+    context = passage.context or ()
+    problems = {
+        f"a passage has 1 to {WINDOW_FRAMES} frames": not _is_count(passage.frames, 1, WINDOW_FRAMES),
+        f"a passage's lead is 0 or {LEAD_SAMPLES}": passage.lead not in (0, LEAD_SAMPLES),
+        "loudest is a number": not _is_number(passage.loudest, -LOUDEST_SOUND, LOUDEST_SOUND),
+        "last_speech is a number of seconds": not _is_number(passage.last_speech, 0.0, LATEST_SECONDS),
+        f"context is at most {MAX_CONTEXT_TOKENS} tokens": len(context) > MAX_CONTEXT_TOKENS
+        or not all(_is_count(token, 0, MAX_TOKEN) for token in context),
+    }
+    _raise_first(problems)
 
 
 def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]:
@@ -105,6 +135,7 @@ def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]
             start=float(header["start"]),
             end=float(header["end"]),
             samples=np.frombuffer(payload, dtype="<i2"),
+            passage=_passage(header.get("passage")),
         )
         options = DecodeOptions(**header["options"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -114,17 +145,34 @@ def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]
     return window, options
 
 
+def _passage(fields: Header | None) -> Passage | None:
+    if fields is None:
+        return None
+    if not isinstance(fields, dict):
+        raise TypeError("a passage is an object")
+    context = fields.get("context")
+    return Passage(**{**fields, "context": None if context is None else tuple(context)})
+
+
 def _check_options(options: DecodeOptions) -> None:
     problems = {
         "model is a short name": not _is_text(options.model, MAX_NAME_CHARACTERS),
         "task is transcribe or translate": options.task not in ("transcribe", "translate"),
         "language is an ISO code or null": options.language is not None
         and not _is_text(options.language, MAX_NAME_CHARACTERS),
-        "temperature lies between 0 and 1": not _is_temperature(options.temperature),
+        "temperature lies between 0 and 1": not _is_number(options.temperature, 0.0, 1.0),
         f"prompt has at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(options.prompt, MAX_PROMPT_CHARACTERS),
+        f"hotwords have at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
+            options.hotwords, MAX_PROMPT_CHARACTERS
+        ),
         "word_timestamps is true or false": type(options.word_timestamps) is not bool,
+        f"beam_size is 1 to {MAX_BEAM_SIZE}": not _is_count(options.beam_size, 1, MAX_BEAM_SIZE),
         f"lane is one of {', '.join(LANES)}": options.lane not in LANES,
     }
+    _raise_first(problems)
+
+
+def _raise_first(problems: dict[str, bool]) -> None:
     for rule, broken in problems.items():
         if broken:
             raise WindowRejected(rule)
@@ -134,8 +182,13 @@ def _is_text(value: object, longest: int) -> bool:
     return isinstance(value, str) and len(value) <= longest
 
 
-def _is_temperature(value: object) -> bool:
-    return type(value) in (int, float) and 0.0 <= float(str(value)) <= 1.0
+def _is_count(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and type(value) is int and least <= value <= most
+
+
+def _is_number(value: object, least: float, most: float) -> bool:
+    """NaN is none."""
+    return isinstance(value, int | float) and type(value) in (int, float) and least <= value <= most
 
 
 def result_frame(number: int, result: WindowResult) -> bytes:
@@ -147,6 +200,7 @@ def parse_result(header: Header) -> WindowResult:
     """The inverse of `result_frame`."""
     fields = dict(header["result"])
     fields["segments"] = tuple(_segment(segment) for segment in fields["segments"])
+    fields["context"] = tuple(fields["context"])
     return WindowResult(**fields)
 
 

@@ -13,23 +13,13 @@ from torch import Tensor
 from whisper.audio import TOKENS_PER_SECOND
 from whisper.tokenizer import Tokenizer
 
+from transcription.engine.backend import WordTiming
 from transcription.engine.torch_backend.attention import attend, cross_keys_values, merge_heads, split_heads
 from transcription.engine.torch_backend.parameters import DecoderLayer, Parameters
 from transcription.engine.torch_backend.vocabulary import tokenizer_of
 from transcription.engine.torch_backend.warping import dtw
 
 FILTER_WIDTH = 7
-
-
-@dataclass(slots=True)
-class WordTiming:
-    """A word with its tokens; seconds from the window's start. openai-whisper's fields."""
-
-    word: str
-    tokens: list[int]
-    start: float
-    end: float
-    probability: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +118,7 @@ def _words(tokenizer: Tokenizer, window: Spoken, logits: Tensor, scores: Tensor)
     if len(word_tokens) <= 1:
         return []
     bounds = np.pad(np.cumsum([len(tokens) for tokens in word_tokens[:-1]]), (1, 0))
-    matrix = _attention(scores[:, :length, : window.frames // 2])[len(tokenizer.sot_sequence) : -1]
+    matrix = _attention(scores[:, :length, : max(1, window.frames // 2)])[len(tokenizer.sot_sequence) : -1]
     times = _jump_times(matrix.double().cpu().numpy())
     probabilities = _probabilities(logits[len(tokenizer.sot_sequence) : length - 2, : tokenizer.eot], window.text)
     return [

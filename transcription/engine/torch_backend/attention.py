@@ -35,17 +35,24 @@ def cross_keys_values(cross: CrossAttention, encodings: Tensor, heads: int) -> t
 def absorbed_attention(cross: CrossAttention, query: Tensor, encodings: Tensor) -> Tensor:
     """Cross-attention without keys and values: their projections are applied to the query.
 
-    query: (batch, heads, 1, width); encodings: (batch, 1500, state); returns the query's shape.
+    query: (batch, heads, queries, width); encodings: (batch, 1500, state); returns the query's shape.
 
     q·(W x) = (Wᵀ q)·x, and a weighted mean of W x + b is W times the weighted mean of x, plus b:
-    for a single query this is a hundredth of the work of projecting all 1500 positions.
+    for a single query this is a hundredth of the work of projecting all 1500 positions. The key's
+    bias adds the same to every position's score and may be left out.
     """
-    heads, width = query.shape[1], query.shape[-1]
+    batch, heads, queries, width = query.shape
     key, value = (part.view(heads, width, -1) for part in cross.kv.weight.chunk(2))
-    absorbed = (query * width**-0.5).squeeze(2).transpose(0, 1) @ key
-    scores = absorbed.transpose(0, 1) @ encodings.transpose(1, 2)
-    mixed = scores.softmax(dim=-1) @ encodings
-    result = (mixed.transpose(0, 1) @ value.transpose(1, 2)).transpose(0, 1)
+    absorbed = _by_head(query * width**-0.5) @ key
+    absorbed = absorbed.view(heads, batch, queries, -1).transpose(0, 1).flatten(1, 2)
+    # (batch, heads * queries, 1500): all heads look at the same positions.
+    scores = absorbed @ encodings.transpose(1, 2)
+    mixed = (scores.softmax(dim=-1) @ encodings).view(batch, heads, queries, -1)
+    result = (_by_head(mixed) @ value.transpose(1, 2)).view(heads, batch, queries, width).transpose(0, 1)
     assert cross.kv.bias is not None
-    mean: Tensor = result + cross.kv.bias.chunk(2)[1].view(heads, width)
-    return mean.unsqueeze(2)
+    return result + cross.kv.bias.chunk(2)[1].view(heads, 1, width)
+
+
+def _by_head(x: Tensor) -> Tensor:
+    """(batch, heads, queries, n) to (heads, batch * queries, n)."""
+    return x.transpose(0, 1).flatten(1, 2)

@@ -1,40 +1,79 @@
-"""The decoder's keys and values: allocated once, never moved, a row for every slot."""
+"""The decoder's memory: allocated once, never moved, a row for every slot."""
 
 from __future__ import annotations
 
+import math
+
+import torch
 from torch import Tensor
 
+from transcription.engine.torch_backend.cross import CROSSES, Cross, CrossName
 from transcription.engine.torch_backend.parameters import Parameters
 
 
 class SlotCache:
-    """Static key/value tensors, each (layers, rows, heads, positions, width).
+    """Self-attention's keys and values, (layers, rows * beams, heads, positions, width) each.
 
-    They begin as zeros: a masked position weighs nothing, but nothing times NaN is NaN.
+    A window has a row in `cross`, and `beams` rows here that follow each other: its beams see one
+    encoding, but each has a text of its own.
     """
 
-    def __init__(self, parameters: Parameters, rows: int) -> None:
+    def __init__(self, parameters: Parameters, rows: int, cross: CrossName = "keys_values", beams: int = 1) -> None:
         dims = parameters.dims
-        self._shape = (dims.n_text_layer, rows, dims.n_text_head)
-        self._like = parameters.embedding
-        width = parameters.head_width
-        self.keys = self._zeros(dims.n_text_ctx, width)
-        self.values = self._zeros(dims.n_text_ctx, width)
-        self.cross_keys = self._zeros(dims.n_audio_ctx, width)
-        self.cross_values = self._zeros(dims.n_audio_ctx, width)
+        shape = (dims.n_text_layer, rows * beams, dims.n_text_head, dims.n_text_ctx, parameters.head_width)
+        self.beams = beams
+        self.keys = parameters.embedding.new_zeros(shape)
+        self.values = parameters.embedding.new_zeros(shape)
+        self.cross: Cross = CROSSES[cross](parameters, rows)
+        # Kept, as memory that ran out amid a reordering would leave some layers behind.
+        self._scratch = self.keys.new_empty(self.keys[0].numel() if beams > 1 else 0)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All that is kept."""
+        return (self.keys, self.values, *self.cross.tensors, self._scratch)
+
+    @property
+    def cross_keys(self) -> Tensor:
+        """Of `keys_values`: (layers, rows, heads, 1500, width)."""
+        return self.cross.tensors[0]
+
+    @property
+    def cross_values(self) -> Tensor:
+        """Of `keys_values`: (layers, rows, heads, 1500, width)."""
+        return self.cross.tensors[1]
 
     def own(self, layer: int, rows: int, context: int) -> tuple[Tensor, Tensor]:
         """Self-attention's key and value as views, (rows, heads, context, width)."""
         return self.keys[layer, :rows, :, :context], self.values[layer, :rows, :, :context]
 
-    def cross(self, layer: int, rows: int) -> tuple[Tensor, Tensor]:
-        """Cross-attention's key and value as views, (rows, heads, 1500, width)."""
-        return self.cross_keys[layer, :rows], self.cross_values[layer, :rows]
+    def clear(self, rows: Tensor) -> None:
+        """Forget windows' texts. A masked position weighs nothing, but nothing times NaN is NaN:
+        what a window left behind whose encoding was broken would spoil the next one's text."""
+        if self.beams > 1:
+            rows = (rows[:, None] * self.beams + self._beam_numbers(rows)).flatten()
+        for tensor in (self.keys, self.values):
+            tensor.index_fill_(1, rows, 0.0)
 
     def move(self, source: int, target: int) -> None:
-        """Copy a row over another one."""
-        for tensor in (self.keys, self.values, self.cross_keys, self.cross_values):
-            tensor[:, target].copy_(tensor[:, source])
+        """Copy a window over another one."""
+        self.cross.move(source, target)
+        beams = self.beams
+        for tensor in (self.keys, self.values):
+            tensor[:, target * beams : (target + 1) * beams].copy_(tensor[:, source * beams : (source + 1) * beams])
 
-    def _zeros(self, positions: int, width: int) -> Tensor:
-        return self._like.new_zeros((*self._shape, positions, width))
+    def reorder(self, sources: Tensor, targets: Tensor, context: int) -> None:
+        """Copy beams' texts over others', as if all at once: rows, (n,) each, targets differing.
+
+        context: positions that count. Never waits for the device and allocates nothing on it.
+        """
+        shape = (len(sources), self.keys.shape[2], context, self.keys.shape[4])
+        layers = self._scratch.numel() // math.prod(shape)
+        for tensor in (self.keys, self.values):
+            for part in torch.split(tensor[:, :, :, :context], layers):
+                moved = self._scratch[: len(part) * math.prod(shape)].view(len(part), *shape)
+                torch.index_select(part, 1, sources, out=moved)
+                part.index_copy_(1, targets, moved)
+
+    def _beam_numbers(self, like: Tensor) -> Tensor:
+        return like.new_ones(self.beams).cumsum(0) - 1

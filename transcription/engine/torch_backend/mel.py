@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from whisper.audio import HOP_LENGTH, N_FFT, N_FRAMES, N_SAMPLES, mel_filters
 
+from transcription.engine.types import TRAIL_SAMPLES, Window
+
 DYNAMIC_RANGE = 8.0
 """Powers of ten between the loudest value and the floor."""
+
+
+def features(windows: Sequence[Window], n_mels: int, device: torch.device) -> Tensor:
+    """What the encoder sees of windows, (windows, n_mels, 3000), as transcription.engine.mel.features has it."""
+    return torch.stack([_features(window, n_mels, device) for window in windows])
+
+
+def _features(window: Window, n_mels: int, device: torch.device) -> Tensor:
+    # The copy: samples that came over the wire are read-only, which torch warns about.
+    samples = torch.from_numpy(window.samples.copy()).to(device)
+    passage = window.passage
+    if passage is None:
+        return log_mel(samples, n_mels, silent_padding(samples))
+    missing = passage.lead + passage.frames * HOP_LENGTH + TRAIL_SAMPLES - len(samples)
+    # One more frame, so that the reflection at the end touches none that counts.
+    power = log_power(samples, n_mels, max(0, missing) + HOP_LENGTH)
+    first = passage.lead // HOP_LENGTH
+    return whole_window(scaled(power[:, first : first + passage.frames], passage.loudest))
 
 
 def log_mel(samples: Tensor, n_mels: int, padding: int = 0, mel_max: Tensor | float | None = None) -> Tensor:

@@ -10,26 +10,25 @@ import torch
 from torch import Tensor
 
 from transcription.engine.torch_backend.admission import Admission
+from transcription.engine.torch_backend.buckets import batch_sizes, context_sizes, smallest
 from transcription.engine.torch_backend.cache import SlotCache
+from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.encoder import Encoder
+from transcription.engine.torch_backend.entry import Entry
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
-from transcription.engine.torch_backend.report import Occupant, Reports
+from transcription.engine.torch_backend.report import Reports
 from transcription.engine.torch_backend.requests import Request, Result
+from transcription.engine.torch_backend.seats import Seats, SlotsFull
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.step import Step, StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder
 from transcription.engine.torch_backend.vocabulary import vocabulary_of
 
-CONTEXT_BUCKETS = (64, 128, 256)
-"""Positions of the cache that a step may read, besides all of them."""
+__all__ = ["SlotDecoder", "SlotsFull"]
 
 READ_EVERY = 4
 """Steps between two looks at what is done, on a GPU. A slot idles half as many on average."""
-
-
-class SlotsFull(Exception):
-    """Every slot is taken: admit fewer requests, or step until some are done."""
 
 
 class SlotDecoder:
@@ -42,36 +41,62 @@ class SlotDecoder:
     computes no more rows than it must.
     """
 
-    def __init__(self, parameters: Parameters, slots: int, read_every: int | None = None, graphs: bool = True) -> None:
-        """Allocates all keys and values: 0.32 GB a slot for large-v3 in fp16.
+    def __init__(
+        self,
+        parameters: Parameters,
+        slots: int,
+        read_every: int | None = None,
+        graphs: bool = True,
+        cross: CrossName = "keys_values",
+    ) -> None:
+        """Allocates the memory of all slots: 0.32 GB each for large-v3 in fp16, a quarter if absorbed.
 
         read_every: steps between two looks at what is done. graphs: False to run every step
-        operation by operation on CUDA too, to find out whose fault something is.
+        operation by operation on CUDA too, to find out whose fault something is. cross: how the
+        encodings are kept, as cross.py has it.
         """
         dims, device = parameters.dims, parameters.device
         cuda = device.type == "cuda"
-        self.slots = slots
         self.parameters = parameters
         self.vocabulary = vocabulary_of(dims)
+        self._seats = Seats(slots)
         self._encoder = Encoder(parameters)
-        self._cache = SlotCache(parameters, slots)
+        self._cache = SlotCache(parameters, slots, cross)
         self._state = SlotState.of(slots, dims.n_text_ctx, self.vocabulary, device)
         self._decoder = TextDecoder(parameters, self._cache)
         self._admission = Admission(dims, self.vocabulary, device)
+        self._entry = Entry(parameters, self._admission, self._decoder, self._state)
         step = Step(self._decoder, self._state, self.vocabulary)
         self._graphs = StepGraphs(step, self._idle, device, enabled=cuda and graphs)
         self._reports = Reports(self._state, self.vocabulary.eot)
         self._read_every = read_every or (READ_EVERY if cuda else 1)
-        self._contexts = [*(size for size in CONTEXT_BUCKETS if size < dims.n_text_ctx), dims.n_text_ctx]
-        self._batches = _powers_of_two(slots) if cuda else list(range(1, slots + 1))
+        self._contexts = context_sizes(dims.n_text_ctx)
+        self._batches = batch_sizes(slots, cuda)
         self._languages = torch.tensor(self.vocabulary.language_tokens, dtype=torch.long, device=device)
-        self._occupants: dict[int, Occupant] = {}
         self._steps = 0
+
+    @property
+    def slots(self) -> int:
+        """How many windows there is memory for."""
+        return self._seats.slots
+
+    @property
+    def limit(self) -> int:
+        """How many windows may be under way at once, 1 to `slots`, which it is at first.
+
+        To be lowered where memory runs out: windows under way go on until they are done. Raises
+        ValueError for any other number.
+        """
+        return self._seats.limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        self._seats.limit = limit
 
     @property
     def free(self) -> int:
         """How many requests may be admitted now."""
-        return self.slots - len(self._occupants)
+        return self._seats.free
 
     def encode(self, mels: Tensor) -> Tensor:
         """(batch, n_mels, 3000) to encodings, (batch, 1500, state)."""
@@ -100,48 +125,45 @@ class SlotDecoder:
 
     @torch.inference_mode()
     def admit_all(self, requests: Sequence[Request]) -> list[int]:
-        """Admit several windows with one run through the layers; returns their slots, in order."""
+        """Admit several windows with one run through the layers; returns their slots, in order.
+
+        Where that fails, none of them is admitted and those under way are as they were.
+        """
         for request in requests:
             self._admission.check(request)
-        if len(requests) > self.free:
-            raise SlotsFull(f"{len(requests)} requests for {self.free} free slots")
-        taken = {occupant.row for occupant in self._occupants.values()}
-        rows = iter(row for row in range(self.slots) if row not in taken)
-        slots = iter(slot for slot in range(self.slots) if slot not in self._occupants)
-        occupants = [Occupant(next(slots), next(rows), request, request.start.sot_index) for request in requests]
-        if occupants:
-            self._fill(sorted(occupants, key=lambda occupant: not occupant.request.start.sot_index))
-        self._occupants |= {occupant.slot: occupant for occupant in occupants}
-        return [occupant.slot for occupant in occupants]
+        occupants = self._seats.find(requests)
+        self._entry.fill(occupants)
+        return self._seats.take(occupants)
 
     @torch.inference_mode()
     def step(self) -> None:
         """Feed every window one token. Does nothing when all slots are free."""
-        if not self._occupants:
+        occupants = list(self._seats.occupants.values())
+        if not occupants:
             return
         rows = self._compact()
-        longest = max(occupant.fed for occupant in self._occupants.values()) + 1
-        sampled = any(occupant.request.temperature > 0 for occupant in self._occupants.values())
-        self._graphs.run(StepShape(rows, _bucket(self._contexts, longest), sampled))
-        for occupant in self._occupants.values():
+        longest = max(occupant.fed for occupant in occupants) + 1
+        sampled = any(occupant.request.temperature > 0 for occupant in occupants)
+        self._graphs.run(StepShape(rows, smallest(self._contexts, longest), sampled))
+        for occupant in occupants:
             occupant.fed = min(occupant.fed + 1, self._contexts[-1] - 1)
         self._steps += 1
         if self._steps % self._read_every == 0:
-            self._reports.post(list(self._occupants.values()))
+            self._reports.post(occupants)
 
     def finished(self) -> list[tuple[int, Result]]:
         """The windows that are known to be done, each once; their slots are free again."""
         done = []
         for occupant, result in self._reports.collect():
-            if self._occupants.get(occupant.slot) is occupant:
-                del self._occupants[occupant.slot]
+            if self._seats.holds(occupant):
+                del self._seats.occupants[occupant.slot]
                 done.append((occupant.slot, result))
         return done
 
     @torch.inference_mode()
     def evict(self, slot: int) -> None:
         """Free a slot whose window nobody waits for any more. Raises KeyError for a free one."""
-        self._state.stop(self._occupants.pop(slot).row)
+        self._state.stop(self._seats.occupants.pop(slot).row)
 
     @torch.inference_mode()
     def warm_up(self, sampled: bool = False) -> int:
@@ -150,37 +172,21 @@ class SlotDecoder:
         sampled: those for temperatures above 0 too. Returns how many were captured.
         Raises RuntimeError while a window is under way, whose cache a short context would spoil.
         """
-        if self._occupants:
+        if self._seats.occupants:
             raise RuntimeError("the decoder can only be warmed up while all of its slots are free")
         kinds = (False, True) if sampled else (False,)
         shapes = [StepShape(*shape) for shape in product(self._batches, self._contexts, kinds)]
         return self._graphs.capture_all(shapes)
 
-    def _fill(self, occupants: Sequence[Occupant]) -> None:
-        """Set up the state and the cache of new occupants, those with a prompt before the others."""
-        requests = [occupant.request for occupant in occupants]
-        rows = self._admission.rows([occupant.row for occupant in occupants])
-        encodings = torch.stack([request.encoding for request in requests]).to(self.parameters.dtype)
-        prompted = [request for request in requests if request.start.sot_index]
-        self._decoder.admit(rows, encodings, self._admission.prompts(prompted))
-        # Last, as memory may run out above: these rows would run without an occupant.
-        self._state.write(rows, self._admission.columns(requests))
-
     def _compact(self) -> int:
         """Move windows to lower rows where that makes the step smaller; returns the step's rows."""
-        rows = _bucket(self._batches, len(self._occupants))
-        used = {occupant.row for occupant in self._occupants.values()}
-        holes = iter(sorted(set(range(rows)) - used))
-        for occupant in self._occupants.values():
-            if occupant.row >= rows:
-                self._move(occupant, next(holes))
+        rows = smallest(self._batches, len(self._seats.occupants))
+        for occupant, row in self._seats.beyond(rows):
+            self._cache.move(occupant.row, row)
+            self._state.move(occupant.row, row)
+            self._state.stop(occupant.row)
+            occupant.row = row
         return rows
-
-    def _move(self, occupant: Occupant, row: int) -> None:
-        self._cache.move(occupant.row, row)
-        self._state.move(occupant.row, row)
-        self._state.stop(occupant.row)
-        occupant.row = row
 
     @contextmanager
     def _idle(self) -> Iterator[None]:
@@ -191,11 +197,3 @@ class SlotDecoder:
             yield
         finally:
             self._state.running.copy_(running)
-
-
-def _powers_of_two(most: int) -> list[int]:
-    return [*(1 << n for n in range(most.bit_length()) if 1 << n < most), most]
-
-
-def _bucket(sizes: Sequence[int], needed: int) -> int:
-    return next(size for size in sizes if size >= needed)

@@ -5,15 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from transcription.engine.torch_backend.attention import (
-    absorbed_attention,
-    attend,
-    cross_keys_values,
-    merge_heads,
-    split_heads,
-)
+from transcription.engine.torch_backend.attention import absorbed_attention, attend, merge_heads, split_heads
 from transcription.engine.torch_backend.cache import SlotCache
-from transcription.engine.torch_backend.parameters import DecoderLayer, Parameters, SelfAttention
+from transcription.engine.torch_backend.parameters import CrossAttention, DecoderLayer, Parameters, SelfAttention
 
 
 class TextDecoder:
@@ -29,33 +23,30 @@ class TextDecoder:
     def step(self, tokens: Tensor, positions: Tensor, context: int) -> Tensor:
         """Logits of what follows the first rows' tokens; float32, (rows, vocabulary).
 
-        tokens, positions: (rows,); every position is below `context`, up to which the cache
-        is read. Writes keys and values at the positions. Never waits for the device.
+        tokens, positions: (rows,), all beams of whole windows; every position is below `context`,
+        up to which the cache is read. Writes keys and values at the positions. Never waits for
+        the device.
         """
         parameters = self._parameters
-        rows = len(tokens)
         x = (parameters.embedding[tokens] + parameters.text_positions[positions])[:, None]
         mask = self._mask(positions, context, x.dtype)
         for number, layer in enumerate(parameters.decoder):
             x = x + self._own_attention(number, layer.attention, x, positions, mask)
-            key, value = self._cache.cross(number, rows)
-            x = layer.mlp(x + self._cross_attention(layer, x, key, value))
+            x = layer.mlp(x + self._cross_attention(number, layer.cross, x))
         return (parameters.text_norm(x[:, 0]) @ parameters.embedding.T).float()
 
     def admit(self, rows: Tensor, encodings: Tensor, prompts: Tensor | None) -> None:
-        """Fill the cache of some rows.
+        """Fill the cache of some windows.
 
         rows: (batch,); encodings: (batch, 1500, state); prompts: tokens from position 0,
-        (prompted, length), of the first of these rows, padded at the end. What padding leaves
-        in the cache is written over before anything attends to it.
+        (prompted, length), of the first of these windows, padded at the end; of a window's beams,
+        only the first gets them. What padding leaves in the cache is written over before anything
+        attends to it.
         """
-        x = self._embedded(prompts) if prompts is not None else None
-        for number, layer in enumerate(self._parameters.decoder):
-            key, value = cross_keys_values(layer.cross, encodings, self._heads)
-            self._cache.cross_keys[number].index_copy_(0, rows, key)
-            self._cache.cross_values[number].index_copy_(0, rows, value)
-            if x is not None:
-                x = self._prefilled(number, layer, x, rows[: len(x)], key[: len(x)], value[: len(x)])
+        self._cache.clear(rows)
+        self._cache.cross.fill(rows, encodings)
+        if prompts is not None:
+            self._prefill(prompts, rows[: len(prompts)])
 
     def first_logits(self, token: int, encodings: Tensor) -> Tensor:
         """Logits of what follows a single token, without any slot; float32, (batch, vocabulary)."""
@@ -71,8 +62,10 @@ class TextDecoder:
             x = layer.mlp(x)
         return (parameters.text_norm(x[:, 0]) @ parameters.embedding.T).float()
 
-    def _embedded(self, tokens: Tensor) -> Tensor:
-        return self._parameters.embedding[tokens] + self._parameters.text_positions[: tokens.shape[1]]
+    def _prefill(self, prompts: Tensor, rows: Tensor) -> None:
+        x = self._parameters.embedding[prompts] + self._parameters.text_positions[: prompts.shape[1]]
+        for number, layer in enumerate(self._parameters.decoder):
+            x = self._prefilled(number, layer, x, rows)
 
     def _mask(self, positions: Tensor, context: int, dtype: torch.dtype) -> Tensor:
         """What to add to the scores, (rows, 1, 1, context): minus infinity after the position."""
@@ -88,17 +81,20 @@ class TextDecoder:
         values[self._rows[:rows], :, positions] = value[:, :, 0]
         return layer.out(merge_heads(attend(query, keys, values, mask=mask)))
 
-    def _cross_attention(self, layer: DecoderLayer, x: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        query = split_heads(layer.cross.query(layer.cross.norm(x)), self._heads)
-        return layer.cross.out(merge_heads(attend(query, key, value)))
+    def _cross_attention(self, number: int, layer: CrossAttention, x: Tensor) -> Tensor:
+        """x: (rows, 1, state). The beams of a window are the queries of one look at its encoding."""
+        beams = x.view(-1, self._cache.beams, x.shape[-1])
+        query = split_heads(layer.query(layer.norm(beams)), self._heads)
+        return layer.out(merge_heads(self._cache.cross.attend(number, query))).view(x.shape)
 
-    def _prefilled(
-        self, number: int, layer: DecoderLayer, x: Tensor, rows: Tensor, cross_key: Tensor, cross_value: Tensor
-    ) -> Tensor:
+    def _prefilled(self, number: int, layer: DecoderLayer, x: Tensor, rows: Tensor) -> Tensor:
         """One layer over whole prompts, (batch, length, state), whose keys and values are kept."""
-        own, length = layer.attention, x.shape[1]
+        own, cross, length = layer.attention, layer.cross, x.shape[1]
         query, key, value = (split_heads(part, self._heads) for part in own.qkv(own.norm(x)).chunk(3, dim=-1))
-        self._cache.keys[number, :, :, :length].index_copy_(0, rows, key)
-        self._cache.values[number, :, :, :length].index_copy_(0, rows, value)
+        first = rows * self._cache.beams
+        self._cache.keys[number, :, :, :length].index_copy_(0, first, key)
+        self._cache.values[number, :, :, :length].index_copy_(0, first, value)
         x = x + own.out(merge_heads(attend(query, key, value, causal=True)))
-        return layer.mlp(x + self._cross_attention(layer, x, cross_key, cross_value))
+        query = split_heads(cross.query(cross.norm(x)), self._heads)
+        x = x + cross.out(merge_heads(attend(query, *self._cache.cross.keys_values(number, rows))))
+        return layer.mlp(x)

@@ -1,0 +1,46 @@
+"""What becomes of a window's tokens, where openai-whisper's transcribe() has its own ways."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.engine.toys import BEGIN, ToyVocabulary
+from transcription.engine.backend import Decoded, Language, Work
+from transcription.engine.hearing import Hearing
+from transcription.engine.types import DecodeOptions, Passage, Window, WindowResult
+
+
+def heard(tokens: tuple[int, ...], words: bool = False, temperature: float = 0.0, silence: float = 0.0) -> WindowResult:
+    """A window from 60 s to 90 s, after tokens 1, 2 and 3."""
+    window = Window(2, 60.0, 90.0, np.zeros(480_000, np.int16), Passage(3000, 0, 1.0, (1, 2, 3), 58.0))
+    work = Work(window, DecodeOptions("base", word_timestamps=words), "en", temperature)
+    decoded = Decoded(tokens, ToyVocabulary().decode(tokens), -1.5 if silence else -0.2, silence)
+    return Hearing(work, decoded, ToyVocabulary()).result(Language("en", 1.0), "")
+
+
+def test_what_is_left_unfinished_is_left_to_the_next_window() -> None:
+    result = heard((BEGIN, 7, BEGIN + 100, BEGIN + 100, 8))
+    assert [(s.start, s.end, s.text) for s in result.segments] == [(60.0, 62.0, " w7")]
+    assert (result.end, result.context) == (62.0, (1, 2, 3, BEGIN, 7, BEGIN + 100))
+
+
+def test_a_single_timestamp_at_the_end_closes_the_window() -> None:
+    result = heard((BEGIN, 7, BEGIN + 100, BEGIN + 100, 8, BEGIN + 200))
+    assert [(s.start, s.end) for s in result.segments] == [(60.0, 62.0), (62.0, 64.0)]
+    assert result.end == 90.0
+
+
+def test_silence_passes_by_and_the_text_goes_on() -> None:
+    result = heard((BEGIN, 7, BEGIN + 100), silence=0.9)
+    assert (result.segments, result.end, result.context) == ((), 90.0, (1, 2, 3))
+
+
+def test_a_text_found_at_a_high_temperature_prompts_nothing() -> None:
+    assert heard((BEGIN, 7, BEGIN + 100), temperature=0.6).context == ()
+    assert heard((BEGIN, 7, BEGIN + 100), temperature=0.4).context == (1, 2, 3, BEGIN, 7, BEGIN + 100)
+
+
+def test_a_window_without_words_says_where_the_next_begins_all_the_same() -> None:
+    """openai-whisper takes the segment's end for the last word's, where words are wanted."""
+    result = heard((BEGIN + 25, BEGIN + 30, BEGIN + 30), words=True)
+    assert (result.segments, result.end, result.last_speech) == ((), 60.6, 60.6)

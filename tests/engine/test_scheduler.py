@@ -1,0 +1,210 @@
+"""Many recordings through few models: who goes first, what a failure costs, and how much fits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.toys import HUGE, NOT_A_NUMBER, POISON, Caller, ToyBackend, ToyStepModel, text_of
+from transcription.engine.desk import Desk
+from transcription.engine.models import Models
+from transcription.engine.scheduler import Scheduler
+from transcription.engine.types import EngineError, WindowFailed, WindowRejected
+
+Run = Callable[..., Scheduler]
+NAMES = ("base", "small", "tiny")
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Starts a scheduler on a toy, and stops it afterwards."""
+    running: list[Scheduler] = []
+
+    def start(backend: ToyBackend, limit_mib: float = 0.0, batch_size: int = 8) -> Scheduler:
+        desk = Desk()
+        models = Models(backend, desk, limit_mib)
+        models.weights = {name: Path(name) for name in NAMES}
+        scheduler = Scheduler(backend, models, desk, batch_size, pytest.fail)
+        scheduler.start({"base": "base 1"})
+        running.append(scheduler)
+        return scheduler
+
+    yield start
+    for scheduler in running:
+        scheduler.stop(5)
+
+
+def base(backend: ToyBackend, scheduler: Scheduler) -> ToyStepModel:
+    """The toy's open model."""
+    warm = Caller()
+    scheduler.desk.submit(warm.ticket(1))
+    warm.wait_for(1)
+    return backend.models["base"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_every_window_gets_its_own_answer(run: Run, workers: int) -> None:
+    scheduler, callers = run(ToyBackend(workers=workers)), [Caller(), Caller(language=None), Caller("bulk")]
+    for number, caller in enumerate(callers):
+        for word in range(100 * number + 20, 100 * number + 60):
+            scheduler.desk.submit(caller.ticket(word))
+    for caller in callers:
+        assert {word: text_of(answer) for word, answer in caller.wait_for(40).items()} == {
+            word: f" w{word}" for word in caller.answers
+        }
+    assert scheduler.desk.under_way == 0
+    assert scheduler.desk.tally.windows == 120
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_poisoned_window_fails_alone(run: Run, workers: int) -> None:
+    scheduler, caller = run(ToyBackend(workers=workers)), Caller()
+    for word in (20, 21, POISON, 22, 23):
+        scheduler.desk.submit(caller.ticket(word))
+    answers = caller.wait_for(5)
+    assert isinstance(answers.pop(POISON), WindowFailed)
+    assert {word: text_of(answer) for word, answer in answers.items()} == {w: f" w{w}" for w in (20, 21, 22, 23)}
+
+
+def test_where_memory_runs_out_half_as_many_go_on(run: Run) -> None:
+    backend = ToyBackend(slots=8)
+    scheduler, caller = run(backend), Caller()
+    model = base(backend, scheduler)
+    model.most = 3
+    for word in range(20, 40):
+        scheduler.desk.submit(caller.ticket(word))
+    assert all(text_of(answer) for answer in caller.wait_for(20).values())
+    assert model.limit == 2
+
+
+def test_a_short_clip_is_let_in_before_everything_that_waits(run: Run) -> None:
+    backend = ToyBackend(slots=2)
+    scheduler, lecture, clip = run(backend), Caller("bulk"), Caller("interactive")
+    model = base(backend, scheduler)
+    model.pause.clear()
+    for word in range(20, 60):
+        scheduler.desk.submit(lecture.ticket(word))
+    scheduler.desk.submit(clip.ticket(500))
+    model.pause.set()
+    lecture.wait_for(40)
+    # One who was first to arrive before it, then the two windows that were at the door.
+    assert model.order.index(500) <= 6
+
+
+def test_a_caller_who_leaves_frees_the_places_of_its_windows(run: Run) -> None:
+    backend = ToyBackend(slots=2)
+    scheduler, gone, patient = run(backend), Caller(), Caller()
+    model = base(backend, scheduler)
+    model.steps = 10**9
+    for word in range(20, 30):
+        scheduler.desk.submit(gone.ticket(word))
+    scheduler.desk.drop([gone.stream])
+    model.steps = 3
+    scheduler.desk.submit(patient.ticket(31))
+    assert text_of(patient.wait_for(1)[31]) == " w31"
+    assert gone.answers == {}
+
+
+def test_words_are_timed_after_the_decoding(run: Run) -> None:
+    scheduler, caller = run(ToyBackend()), Caller(words=True)
+    scheduler.desk.submit(caller.ticket(77))
+    answer = caller.wait_for(1)[77]
+    assert not isinstance(answer, EngineError)
+    assert [(word.word, word.start, word.end) for word in answer.segments[0].words] == [(" w77", 0.1, 0.4)]
+
+
+def test_a_language_that_the_model_lacks_is_refused(run: Run) -> None:
+    scheduler, caller = run(ToyBackend()), Caller(language="de")
+    scheduler.desk.submit(caller.ticket(20))
+    answer = caller.wait_for(1)[20]
+    assert isinstance(answer, WindowRejected)
+    assert "does not know the language 'de'" in str(answer)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("room", ["by the setting", "by the device"])
+def test_the_model_that_was_not_used_for_longest_makes_room(run: Run, workers: int, room: str) -> None:
+    backend = ToyBackend(workers=workers, capacity_mib=200.0 if room == "by the device" else 1e9)
+    scheduler = run(backend, limit_mib=200.0 if room == "by the setting" else 0.0)
+    for number, name in enumerate(["base", "small", "base", "tiny", "base", "small"]):
+        caller = Caller(model=name)
+        scheduler.desk.submit(caller.ticket(20 + number))
+        assert text_of(caller.wait_for(1)[20 + number]) == f" w{20 + number}"
+    assert backend.opened == ["base", "small", "tiny", "small"]
+    assert backend.closed == ["small", "tiny"]
+
+
+def test_models_take_turns_where_only_one_fits(run: Run) -> None:
+    backend = ToyBackend(capacity_mib=100.0)
+    scheduler, callers = run(backend), [Caller(model=name) for name in NAMES]
+    for word in range(20, 40):
+        for caller in callers:
+            scheduler.desk.submit(caller.ticket(word))
+    for caller in callers:
+        assert all(text_of(answer) for answer in caller.wait_for(20).values())
+
+
+def test_a_model_that_is_too_large_costs_its_callers_only(run: Run) -> None:
+    backend = ToyBackend(capacity_mib=50.0)
+    scheduler, unlucky = run(backend), Caller()
+    scheduler.desk.submit(unlucky.ticket(20))
+    answer = unlucky.wait_for(1)[20]
+    assert isinstance(answer, WindowFailed)
+    assert "the model base does not fit into memory" in str(answer)
+    backend.capacity_mib = 100.0
+    lucky = Caller(model="small")
+    scheduler.desk.submit(lucky.ticket(21))
+    assert text_of(lucky.wait_for(1)[21]) == " w21"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_model_that_cannot_be_opened_costs_its_callers_only(run: Run, workers: int) -> None:
+    backend = ToyBackend(workers=workers, broken="small")
+    scheduler, unlucky, lucky = run(backend), Caller(model="small"), Caller()
+    scheduler.desk.submit(unlucky.ticket(20))
+    scheduler.desk.submit(lucky.ticket(21))
+    assert "the model small cannot be opened: UnpicklingError" in str(unlucky.wait_for(1)[20])
+    assert text_of(lucky.wait_for(1)[21]) == " w21"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_words_are_timed_while_their_model_is_wanted_out_of_the_way(run: Run, workers: int) -> None:
+    backend = ToyBackend(workers=workers, capacity_mib=100.0)
+    scheduler, talkers, others = run(backend), [Caller(words=True) for _ in range(4)], [Caller(model="small")] * 2
+    for word in range(20, 40):
+        for caller in talkers:
+            scheduler.desk.submit(caller.ticket(word))
+        scheduler.desk.submit(others[0].ticket(word))
+    for caller in (*talkers, others[0]):
+        assert all(text_of(answer) for answer in caller.wait_for(20).values())
+
+
+def test_a_window_for_which_there_is_never_room_is_given_up(run: Run) -> None:
+    backend = ToyBackend()
+    scheduler, huge, small = run(backend), Caller(), Caller()
+    for word in (20, HUGE, 21):
+        scheduler.desk.submit((huge if word == HUGE else small).ticket(word))
+    assert isinstance(huge.wait_for(1)[HUGE], WindowFailed)
+    assert all(text_of(answer) for answer in small.wait_for(2).values())
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_result_that_makes_no_sense_fails_alone(run: Run, workers: int) -> None:
+    scheduler, caller = run(ToyBackend(workers=workers)), Caller()
+    for word in (20, NOT_A_NUMBER, 21):
+        scheduler.desk.submit(caller.ticket(word))
+    answers = caller.wait_for(3)
+    assert "not numbers" in str(answers.pop(NOT_A_NUMBER))
+    assert all(text_of(answer) for answer in answers.values())
+    assert scheduler.desk.under_way == 0
+
+
+def test_a_call_that_takes_too_long_is_overdue() -> None:
+    desk = Desk()
+    with desk.timed(patience=0.001):
+        while desk.overdue() <= 0:
+            time.sleep(0.001)
+    assert desk.overdue() == 0

@@ -1,0 +1,137 @@
+"""A loaded model: windows in, tokens and times of words out."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import ctranslate2
+import numpy as np
+from numpy.typing import NDArray
+
+from transcription.engine.backend import Decoded, Language, WordTiming, Work
+from transcription.engine.ctranslate2_backend.errors import translated
+from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
+from transcription.engine.ctranslate2_backend.words import split, timings
+from transcription.engine.mel import features
+from transcription.engine.types import FRAME_SAMPLES
+
+MEDIAN_FILTER_WIDTH = 7
+
+FRAMES_PER_STEP = 2
+"""Frames of the spectrogram in one step of the encoder's output, which an alignment needs at least."""
+
+
+class Ctranslate2Model:
+    """A BatchModel.
+
+    `pool` answers all calls, unless there is an `urgent` one for the works that are so. Both hold
+    the same weights. CTranslate2 queues calls beyond its threads.
+    """
+
+    def __init__(self, pool: Any, urgent: Any, vocabulary: Ctranslate2Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self._pool = pool
+        self._urgent = urgent
+        self._n_mels = int(pool.n_mels)
+        self._on_cpu = pool.device == "cpu"
+
+    def encode(self, works: Sequence[Work]) -> None:
+        """Set the `encoding`, float (1500, state), of works that lack it.
+
+        On a CPU one window at a time: the attention of several doesn't fit its caches, which costs a sixth.
+        """
+        missing = [work for work in works if work.encoding is None]
+        step = 1 if self._on_cpu else max(1, len(missing))
+        for at in range(0, len(missing), step):
+            part = missing[at : at + step]
+            mels = np.stack([features(work.window, self._n_mels) for work in part])
+            with translated():
+                output = self._model(part).encode(ctranslate2.StorageView.from_array(mels), to_cpu=True)
+                encodings = np.array(output)
+            for work, encoding in zip(part, encodings, strict=True):
+                work.encoding = encoding
+
+    def detect(self, works: Sequence[Work]) -> list[Language]:
+        """The language spoken in each window, encoded already; English for a model that knows nothing else."""
+        if not self.vocabulary.multilingual:
+            return [Language("en", 1.0) for _ in works]
+        with translated():
+            ranked = self._model(works).detect_language(_encodings(works))
+        return [Language(best[0][0][2:-2], float(best[0][1])) for best in ranked]
+
+    def batch_key(self, work: Work) -> Hashable:
+        """Works with equal keys may share a call of `decode`."""
+        # CTranslate2 wants the start of the transcript at one position in all prompts.
+        return (work.urgent, work.temperature, len(work.prompt), work.beams)
+
+    def decode(self, works: Sequence[Work]) -> list[Decoded]:
+        """Decode encoded works of one key, whose languages are known.
+
+        At most 224 tokens each, fewer after a long prompt; the first is a timestamp up to 1.00 s.
+        Raises OutOfDeviceMemory, DeviceLost, and ValueError for a work that asks for what isn't there.
+        """
+        beams, temperature = works[0].beams, works[0].temperature
+        starts = [self.vocabulary.start(work) for work in works]
+        with translated():
+            generated = self._model(works).generate(
+                _encodings(works),
+                starts,
+                beam_size=beams,
+                # Beams are ranked as openai-whisper ranks them: by the sum over the tokens, the end left out.
+                # A single one needs no rank, and keeps its sum.
+                length_penalty=1.0 if beams > 1 else 0.0,
+                return_scores=True,
+                return_no_speech_prob=True,
+                suppress_tokens=self.vocabulary.suppressed,
+                sampling_topk=0 if temperature > 0 else 1,
+                sampling_temperature=temperature,
+            )
+        return [self._decoded(result, beams) for result in generated]
+
+    def align(self, works: Sequence[Work], texts: Sequence[Sequence[int]]) -> list[list[WordTiming]]:
+        """When each word of a text was said: `texts` are tokens below eot, one text for each work.
+
+        As whisper.timing.find_alignment, probabilities included: they are of each token among the
+        text's tokens. One at a time: CTranslate2 would let a batch's padding into its means and
+        deviations, and takes one language and one task.
+        """
+        return [self._aligned(work, list(text)) for work, text in zip(works, texts, strict=True)]
+
+    def close(self) -> None:
+        """Give its memory back. Nothing is called afterwards."""
+        self._pool = self._urgent = None
+
+    def _model(self, works: Sequence[Work]) -> Any:
+        return self._urgent if self._urgent is not None and works[0].urgent else self._pool
+
+    def _decoded(self, result: Any, beams: int) -> Decoded:
+        tokens: list[int] = result.sequences_ids[0]
+        total = result.scores[0] * (len(tokens) if beams > 1 else 1)
+        return Decoded(tuple(tokens), self.vocabulary.decode(tokens), total / (len(tokens) + 1), result.no_speech_prob)
+
+    def _aligned(self, work: Work, text: list[int]) -> list[WordTiming]:
+        if not text:
+            return []
+        frames = max(FRAMES_PER_STEP, _frames(work))
+        with translated():
+            (result,) = self._model([work]).align(
+                _encodings([work]),
+                self.vocabulary.sequence(work),
+                [text],
+                frames,
+                median_filter_width=MEDIAN_FILTER_WIDTH,
+            )
+        return timings(split(text, work.language, self.vocabulary), result.alignments, result.text_token_probs)
+
+
+def _frames(work: Work) -> int:
+    """Frames of 10 ms that hold sound: what comes after is padding."""
+    passage = work.window.passage
+    return len(work.window.samples) // FRAME_SAMPLES if passage is None else passage.frames
+
+
+def _encodings(works: Sequence[Work]) -> ctranslate2.StorageView:
+    """(works, 1500, state)."""
+    found: list[NDArray[np.float32]] = [work.encoding for work in works if isinstance(work.encoding, np.ndarray)]
+    return ctranslate2.StorageView.from_array(np.stack(found))

@@ -1,0 +1,60 @@
+"""A model loaded with so many threads of such a priority: `ctranslate2.models.Whisper`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+
+from transcription.engine.ctranslate2_backend.errors import damaged
+
+FILE = "model.bin"
+OTHERS = ("config.json", "vocabulary.json")
+"""Read by CTranslate2 as well, which wouldn't name them; old conversions have the second as plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to run a model: `workers` calls at once, each on `threads` of the CPU."""
+
+    compute_type: str
+    workers: int
+    threads: int
+
+    def __str__(self) -> str:
+        return f"{self.compute_type} {self.workers}x{self.threads}"
+
+
+def load(folder: Path, device: str, plan: Plan, niceness: int = 0) -> Any:
+    """Read a model's weights into memory of their own.
+
+    niceness: how far its threads stand back behind the process's others; on Linux only, where a
+    thread has its own and hands it on to those that it starts.
+    Raises EngineError for a damaged file, OutOfDeviceMemory, DeviceLost.
+    """
+    for file in (folder / name for name in OTHERS if (folder / name).is_file()):
+        with damaged(file):
+            json.loads(file.read_text(encoding="utf-8"))
+    with damaged(folder / FILE), ThreadPoolExecutor(1, initializer=_stand_back, initargs=(niceness,)) as starter:
+        loading = starter.submit(
+            ctranslate2.models.Whisper,
+            str(folder),
+            device=device,
+            compute_type=plan.compute_type,
+            inter_threads=plan.workers,
+            intra_threads=plan.threads,
+        )
+        return loading.result()
+
+
+def _stand_back(niceness: int) -> None:
+    if niceness and sys.platform == "linux":
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)

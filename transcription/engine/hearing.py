@@ -1,0 +1,110 @@
+"""What was heard in a window: its segments, and in exact mode where and how the next window begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transcription.engine.backend import Decoded, Language, Vocabulary, WordTiming, Work
+from transcription.engine.fallback import is_silence
+from transcription.engine.prompts import MAX_PROMPT_TOKENS, context_of
+from transcription.engine.segments import Cut, Piece, cut_exactly, cut_fast
+from transcription.engine.types import FRAMES_PER_SECOND, Segment, WindowResult, Word
+from transcription.engine.words import add_words, last_word_end, text_tokens
+
+RESET_ABOVE = 0.5
+"""Temperature above which openai-whisper does not trust a text enough to prompt the next window with it."""
+
+
+class Hearing:
+    """A decoded window on its way to an answer. Words are added before `result`, or not at all."""
+
+    def __init__(self, work: Work, decoded: Decoded, vocabulary: Vocabulary) -> None:
+        self.work = work
+        self._decoded = decoded
+        self._vocabulary = vocabulary
+        self._offset = work.window.start
+        self._last_speech = work.window.passage.last_speech if work.window.passage else self._offset
+        self._cut = self._cut_up()
+        self._end = self._following(self._cut.advance)
+        self._words_wanted = work.options.word_timestamps
+
+    @property
+    def text(self) -> list[int]:
+        """Tokens whose words are to be timed; empty where there is nothing to time."""
+        if not self.work.options.word_timestamps:
+            return []
+        return text_tokens(self._cut.pieces, self._vocabulary.eot)
+
+    def add_words(self, timings: list[WordTiming]) -> None:
+        """The alignment of `text`."""
+        self._words_wanted = False
+        pieces = self._cut.pieces
+        add_words(pieces, timings, self._vocabulary.eot, self._offset, self._last_speech)
+        spoken_until = last_word_end(pieces)
+        if spoken_until is None:
+            return
+        self._last_speech = spoken_until
+        if not self._cut.finished and spoken_until > self._offset:
+            self._end = max(round(spoken_until * FRAMES_PER_SECOND), self._following(1))
+
+    def result(self, language: Language, model_version: str) -> WindowResult:
+        if self._words_wanted:
+            # Without any text, the timestamps alone still say where the next window begins.
+            self.add_words([])
+        window = self.work.window
+        kept = [piece for piece in self._cut.pieces if not piece.is_empty]
+        exact = window.passage is not None
+        return WindowResult(
+            index=window.index,
+            start=window.start,
+            end=self._end / FRAMES_PER_SECOND if exact else window.end,
+            language=language.code,
+            language_probability=language.probability,
+            segments=tuple(self._segment(piece) for piece in kept),
+            model_version=model_version,
+            context=self._context(kept) if exact else (),
+            last_speech=self._last_speech,
+        )
+
+    def _cut_up(self) -> Cut:
+        window = self.work.window
+        if window.passage is None:
+            pieces = [] if is_silence(self._decoded) else self._fast_pieces()
+            return Cut(pieces, advance=0, finished=True)
+        if is_silence(self._decoded):
+            return Cut([], advance=window.passage.frames, finished=True)
+        return cut_exactly(self._decoded.tokens, self._following(0), window.passage.frames, self._vocabulary)
+
+    def _fast_pieces(self) -> list[Piece]:
+        window = self.work.window
+        return cut_fast(self._decoded.tokens, window.start, window.end - window.start, self._vocabulary)
+
+    def _following(self, frames: int) -> int:
+        """The frame so many after the window's first."""
+        return round(self._offset * FRAMES_PER_SECOND) + frames
+
+    def _context(self, kept: Sequence[Piece]) -> tuple[int, ...]:
+        """What the next window is prompted with."""
+        before = context_of(self.work, self._vocabulary)
+        if not self._cut.pieces:
+            return before
+        if self.work.temperature > RESET_ABOVE:
+            return ()
+        tokens = (token for piece in kept for token in piece.tokens)
+        return (*before, *tokens)[-MAX_PROMPT_TOKENS:]
+
+    def _segment(self, piece: Piece) -> Segment:
+        return Segment(
+            start=round(piece.start, 3),
+            end=round(piece.end, 3),
+            text=piece.text,
+            tokens=piece.tokens,
+            temperature=self.work.temperature,
+            avg_logprob=self._decoded.avg_logprob,
+            compression_ratio=self._decoded.compression_ratio,
+            no_speech_prob=self._decoded.no_speech_prob,
+            seek=self._following(0),
+            words=tuple(
+                Word(word.word, round(word.start, 3), round(word.end, 3), word.probability) for word in piece.words
+            ),
+        )

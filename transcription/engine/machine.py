@@ -1,0 +1,60 @@
+"""What this process may use of the machine."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+MIB = 1024 * 1024
+GROUP = Path("/sys/fs/cgroup")
+"""The control group that a container sees as its own."""
+
+
+def cores() -> int:
+    """Cores to run on: those that the process is allowed, or fewer where a container's share of time is less."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = (GROUP / "cpu.max").read_text().split()
+        return max(1, min(allowed, round(int(quota) / int(period))))
+    except (OSError, ValueError):
+        return allowed
+
+
+def available_mib() -> float:
+    """Memory that this process may still take: the least of the machine's, its control group's and its own limit.
+
+    Infinite where nobody says.
+    """
+    return min(_of_machine(), _of_group(), _of_limit())
+
+
+def _of_machine() -> float:
+    return _field(Path("/proc/meminfo"), "MemAvailable") / 1024
+
+
+def _of_group() -> float:
+    """A container's limit less what it uses; files that the kernel keeps in memory for it count as free."""
+    try:
+        limit = int((GROUP / "memory.max").read_text())
+        used = int((GROUP / "memory.current").read_text())
+    except (OSError, ValueError):
+        return float("inf")
+    files = _field(GROUP / "memory.stat", "file")
+    return (limit - used + (files if files < float("inf") else 0.0)) / MIB
+
+
+def _of_limit() -> float:
+    """What guard.limit_memory leaves."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    used = _field(Path("/proc/self/status"), "VmData")
+    return float("inf") if limit == resource.RLIM_INFINITY else limit / MIB - used / 1024
+
+
+def _field(file: Path, name: str) -> float:
+    """The number after a name at the beginning of a line; infinite if it isn't there."""
+    try:
+        lines = [line.replace(":", " ").split() for line in file.read_text().splitlines()]
+    except OSError:
+        return float("inf")
+    return next((float(parts[1]) for parts in lines if len(parts) > 1 and parts[0] == name), float("inf"))

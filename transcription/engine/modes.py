@@ -1,0 +1,33 @@
+"""The two ways through a recording: window after window, or all windows side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from transcription.engine.catalogue import find_model
+from transcription.engine.client import EngineClient
+from transcription.engine.exact import Resume, transcribe_exactly
+from transcription.engine.types import DecodeOptions, Mode, WindowResult
+from transcription.engine.windows import transcribe_fast
+
+
+def transcribe(
+    client: EngineClient,
+    pcm: Iterable[bytes],
+    options: DecodeOptions,
+    mode: Mode,
+    resume: Resume | None = None,
+    on_progress: Callable[[], None] = lambda: None,
+) -> Iterator[WindowResult]:
+    """A recording's windows in their order, as they are done.
+
+    pcm: mono s16le at 16 kHz from the recording's beginning. resume: where an interrupted
+    transcription in the same mode goes on. on_progress: called while windows are waited for and the
+    engine is alive. Raises what EngineClient.decode raises.
+    """
+    if mode == "exact":
+        decode = partial(client.decode, options=options, in_flight=1, on_progress=on_progress)
+        return transcribe_exactly(pcm, decode, find_model(options.model).n_mels, resume)
+    decode = partial(client.decode, options=options, on_progress=on_progress)
+    return transcribe_fast(pcm, decode, resume.end if resume else 0.0)

@@ -1,0 +1,38 @@
+"""The tokens that a window is asked to continue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transcription.engine.backend import Vocabulary, Work
+
+MAX_PROMPT_TOKENS = 223
+"""Half of Whisper's text context, less one: openai-whisper's `n_ctx // 2 - 1`."""
+
+MAX_HOTWORD_TOKENS = MAX_PROMPT_TOKENS // 2
+"""The rest is left to the text before."""
+
+MAX_CHARACTERS = 16_384
+"""Of a text whose last 223 tokens count."""
+
+
+def context_of(work: Work, vocabulary: Vocabulary) -> tuple[int, ...]:
+    """Tokens of what was said before the window, or of the prompt where nothing was; at most 223."""
+    passage = work.window.passage
+    if passage is not None and passage.context is not None:
+        return passage.context[-MAX_PROMPT_TOKENS:]
+    return tuple(_encoded(work.options.prompt[-MAX_CHARACTERS:], vocabulary)[-MAX_PROMPT_TOKENS:])
+
+
+def prompt_of(work: Work, vocabulary: Vocabulary) -> tuple[int, ...]:
+    """Hotwords, then as much of the context's end as there is room for: at most 223 tokens.
+
+    As openai-whisper's carry_initial_prompt puts its initial prompt before every window.
+    """
+    hotwords = _encoded(work.options.hotwords[:MAX_CHARACTERS], vocabulary)[:MAX_HOTWORD_TOKENS]
+    context = context_of(work, vocabulary)
+    return (*hotwords, *context[-(MAX_PROMPT_TOKENS - len(hotwords)) :])
+
+
+def _encoded(text: str, vocabulary: Vocabulary) -> Sequence[int]:
+    return vocabulary.encode(" " + text.strip()) if text.strip() else ()

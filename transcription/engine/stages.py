@@ -1,0 +1,95 @@
+"""What every window goes through around its decoding: encoded, language found, prompt written, words timed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from transcription.engine.backend import DeviceLost, Model, OutOfDeviceMemory
+from transcription.engine.desk import Desk
+from transcription.engine.hearing import Hearing
+from transcription.engine.prompts import context_of, prompt_of
+from transcription.engine.types import WindowRejected
+from transcription.engine.waiting import Ticket
+
+log = logging.getLogger(__name__)
+
+LAST_TIMESTAMP = 1500
+"""Stands for 30.00 s."""
+
+
+class OnMemoryShortage(Protocol):
+    def __call__(self, windows: int) -> None:
+        """Memory ran out with so many windows at once."""
+
+
+def attempt(
+    desk: Desk, tickets: Sequence[Ticket], call: Callable[[Sequence[Ticket]], None], shortage: OnMemoryShortage
+) -> list[Ticket]:
+    """Call a model with some windows, and return those that it took.
+
+    Where it fails, the one at fault is found and failed: after half of them where memory ran out,
+    one by one elsewhere. Raises DeviceLost.
+    """
+    if not tickets:
+        return []
+    try:
+        with desk.timed(len(tickets)):
+            call(tickets)
+        return list(tickets)
+    except DeviceLost:
+        raise
+    except Exception as error:
+        if isinstance(error, OutOfDeviceMemory):
+            shortage(len(tickets))
+        if len(tickets) == 1:
+            desk.fail(tickets[0], error)
+            return []
+        log.warning("%d windows failed together (%s); trying fewer", len(tickets), error)
+        step = max(1, len(tickets) // 2) if isinstance(error, OutOfDeviceMemory) else 1
+    parts = [tickets[at : at + step] for at in range(0, len(tickets), step)]
+    return [ticket for part in parts for ticket in attempt(desk, part, call, shortage)]
+
+
+def prepare(desk: Desk, model: Model, tickets: Sequence[Ticket], shortage: OnMemoryShortage) -> list[Ticket]:
+    """Encode windows of one model; returns those that are ready to be decoded."""
+    welcome = [ticket for ticket in tickets if _is_welcome(desk, model, ticket)]
+    encoded = attempt(desk, welcome, lambda some: model.encode([ticket.work for ticket in some]), shortage)
+    unknown = [ticket for ticket in encoded if ticket.work.language is None]
+
+    def detect(some: Sequence[Ticket]) -> None:
+        for ticket, language in zip(some, model.detect([ticket.work for ticket in some]), strict=True):
+            desk.pin(ticket, language)
+
+    attempt(desk, unknown, detect, shortage)
+    desk.release([ticket for ticket in welcome if ticket.stream.detecting])
+    ready = [ticket for ticket in encoded if ticket.work.language is not None]
+    for ticket in ready:
+        ticket.work.prompt = prompt_of(ticket.work, model.vocabulary)
+    return ready
+
+
+def _is_welcome(desk: Desk, model: Model, ticket: Ticket) -> bool:
+    language, name, vocabulary = ticket.work.language, ticket.work.options.model, model.vocabulary
+    problem = ""
+    if language is not None and language not in vocabulary.languages:
+        problem = f"the model {name} does not know the language {language!r}"
+    elif any(token > vocabulary.timestamp_begin + LAST_TIMESTAMP for token in context_of(ticket.work, vocabulary)):
+        problem = f"the model {name} does not know all tokens of the context"
+    if problem:
+        desk.refuse(ticket, WindowRejected(problem))
+    return not problem
+
+
+def time_words(desk: Desk, model: Model, heard: Mapping[Ticket, Hearing], shortage: OnMemoryShortage) -> list[Ticket]:
+    """Add words to what was heard, where they were asked for; returns the windows that can be answered."""
+    texts = {ticket: hearing.text for ticket, hearing in heard.items()}
+
+    def align(some: Sequence[Ticket]) -> None:
+        timings = model.align([ticket.work for ticket in some], [texts[ticket] for ticket in some])
+        for ticket, timing in zip(some, timings, strict=True):
+            heard[ticket].add_words(timing)
+
+    wordless = [ticket for ticket in heard if not texts[ticket]]
+    return wordless + attempt(desk, [ticket for ticket in heard if texts[ticket]], align, shortage)

@@ -1,0 +1,201 @@
+"""Beam search with windows that enter and leave at the boundaries of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from itertools import product
+
+import torch
+
+from transcription.engine.torch_backend.admission import Admission
+from transcription.engine.torch_backend.beam_step import BeamStep, Candidates
+from transcription.engine.torch_backend.buckets import batch_sizes, context_sizes, smallest
+from transcription.engine.torch_backend.cache import SlotCache
+from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.entry import Entry
+from transcription.engine.torch_backend.graphs import StepGraphs
+from transcription.engine.torch_backend.parameters import Parameters
+from transcription.engine.torch_backend.report import Occupant
+from transcription.engine.torch_backend.requests import Request, Result
+from transcription.engine.torch_backend.search import Fed, Search
+from transcription.engine.torch_backend.seats import Seats
+from transcription.engine.torch_backend.step import StepShape
+from transcription.engine.torch_backend.text_decoder import TextDecoder
+from transcription.engine.torch_backend.vocabulary import vocabulary_of
+
+
+class BeamDecoder:
+    """A Whisper with several windows under way, each with `beams` texts of its own.
+
+    Driven like a SlotDecoder, and no more thread-safe. The result is that of openai-whisper's
+    beam_size. The beams of a window read its encoding once, as the queries of one attention.
+
+    A step ends on the host, which ranks the candidates: one copy back, one wait, one copy there.
+    On CUDA `step` only queues; the next `step`, or `finished` once it is there, takes it in.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        windows: int,
+        beams: int = 5,
+        patience: float = 1.0,
+        graphs: bool = True,
+        cross: CrossName = "keys_values",
+    ) -> None:
+        """Allocates the memory of all windows: memory.slot_mib says how much.
+
+        patience: round(beams * patience) finished texts end a search. graphs, cross: as a
+        SlotDecoder has them. Raises ValueError for a number of beams or a patience below that.
+        """
+        if beams < 1 or round(beams * patience) < 1:
+            raise ValueError(f"{beams} beams with a patience of {patience} find nothing")
+        dims, device = parameters.dims, parameters.device
+        cuda = device.type == "cuda"
+        self.parameters = parameters
+        self.vocabulary = vocabulary_of(dims)
+        self.beams = beams
+        self._enough = round(beams * patience)
+        self._seats = Seats(windows)
+        self._searches: dict[int, Search] = {}
+        self._cache = SlotCache(parameters, windows, cross, beams)
+        decoder = TextDecoder(parameters, self._cache)
+        self._step = BeamStep(parameters, decoder, self.vocabulary, windows * beams, beams + 1)
+        self._candidates = Candidates(self._step)
+        self._admission = Admission(dims, self.vocabulary, device)
+        self._entry = Entry(parameters, self._admission, decoder, self._step.state, beams)
+        self._graphs = StepGraphs(self._step, nullcontext, device, enabled=cuda and graphs)
+        self._contexts = context_sizes(dims.n_text_ctx)
+        self._batches = batch_sizes(windows, cuda)
+        self._pending: list[Occupant] = []
+        self._done: list[Occupant] = []
+
+    @property
+    def slots(self) -> int:
+        """How many windows there is memory for."""
+        return self._seats.slots
+
+    @property
+    def limit(self) -> int:
+        """How many windows may be under way at once, as a SlotDecoder has it."""
+        return self._seats.limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        self._seats.limit = limit
+
+    @property
+    def free(self) -> int:
+        """How many requests may be admitted now."""
+        return self._seats.free
+
+    def admit(self, request: Request) -> int:
+        """Put a window into a free slot; returns its number. Raises as `admit_all` does."""
+        return self.admit_all([request])[0]
+
+    @torch.inference_mode()
+    def admit_all(self, requests: Sequence[Request]) -> list[int]:
+        """Admit several windows with one run through the layers; returns their slots, in order.
+
+        Raises SlotsFull, or ValueError for a request that cannot be decoded or has a temperature.
+        Where it fails, none of them is admitted and those under way are as they were.
+        """
+        for request in requests:
+            self._admission.check(request)
+            if request.temperature:
+                raise ValueError("beams are for a temperature of 0")
+        occupants = self._seats.find(requests)
+        self._entry.fill(occupants)
+        self._searches |= {occupant.slot: self._search(occupant.request) for occupant in occupants}
+        return self._seats.take(occupants)
+
+    @torch.inference_mode()
+    def step(self) -> None:
+        """Feed every beam of every window one token. Does nothing when all slots are free."""
+        self._take_in()
+        running = {slot: search for slot, search in self._searches.items() if not search.done}
+        if not running:
+            return
+        longest = max(search.position for search in running.values()) + 1
+        self._reorder(running, longest)
+        beams: list[Fed | None] = [None] * (self._compact() * self.beams)
+        for slot, search in running.items():
+            beams[self._rows(slot)] = search.fed()
+        self._candidates.send(beams)
+        self._graphs.run(StepShape(len(beams), smallest(self._contexts, longest), sampled=False))
+        self._candidates.fetch()
+        self._pending = [self._seats.occupants[slot] for slot in running]
+
+    def finished(self) -> list[tuple[int, Result]]:
+        """The windows that are known to be done, each once; their slots are free again. Never waits."""
+        if self._candidates.ready:
+            self._take_in()
+        collected, self._done = self._done, []
+        done = [(occupant.slot, self._searches[occupant.slot].result()) for occupant in collected]
+        for slot, _ in done:
+            self.evict(slot)
+        return done
+
+    def evict(self, slot: int) -> None:
+        """Free a slot whose window nobody waits for any more. Raises KeyError for a free one."""
+        occupant = self._seats.occupants.pop(slot)
+        del self._searches[slot]
+        self._done = [other for other in self._done if other is not occupant]
+
+    @torch.inference_mode()
+    def warm_up(self) -> int:
+        """Capture the graphs of all shapes; returns how many were captured.
+
+        Raises RuntimeError while a window is under way, whose cache a short context would spoil.
+        """
+        if self._seats.occupants:
+            raise RuntimeError("the decoder can only be warmed up while all of its slots are free")
+        self._step.inputs.zero_()
+        shapes = product(self._batches, self._contexts)
+        return self._graphs.capture_all(StepShape(windows * self.beams, size, False) for windows, size in shapes)
+
+    def _search(self, request: Request) -> Search:
+        end = int(self._admission.columns([request])["end"])
+        return Search(request, end, self.beams, self._enough, self.vocabulary)
+
+    def _rows(self, slot: int) -> slice:
+        """The rows of a window's beams."""
+        first = self._seats.occupants[slot].row * self.beams
+        return slice(first, first + self.beams)
+
+    def _take_in(self) -> None:
+        """Rank what the last step found, where that is still to be done."""
+        if not self._pending:
+            return
+        no_speech, logprobs, tokens = self._candidates.read()
+        pending, self._pending = self._pending, []
+        for occupant in filter(self._seats.holds, pending):
+            search, rows = self._searches[occupant.slot], self._rows(occupant.slot)
+            search.advance(logprobs[rows], tokens[rows], float(no_speech[rows.start]))
+            if search.done:
+                self._done.append(occupant)
+
+    def _reorder(self, searches: Mapping[int, Search], context: int) -> None:
+        """Give every beam the keys and values of the one that it goes on from."""
+        moves = [
+            (self._rows(slot).start + source, self._rows(slot).start + target)
+            for slot, search in searches.items()
+            for target, source in enumerate(search.sources)
+            if source != target
+        ]
+        if moves:
+            sources, targets = (self._admission.rows(rows) for rows in zip(*moves, strict=True))
+            self._cache.reorder(sources, targets, context)
+        for search in searches.values():
+            search.settle()
+
+    def _compact(self) -> int:
+        """Move windows to lower rows where that makes the step smaller; returns the step's windows."""
+        windows = smallest(self._batches, len(self._seats.occupants))
+        for occupant, row in self._seats.beyond(windows):
+            self._cache.move(occupant.row, row)
+            for beam in range(self.beams):
+                self._step.state.move(occupant.row * self.beams + beam, row * self.beams + beam)
+            occupant.row = row
+        return windows

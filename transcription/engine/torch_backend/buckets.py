@@ -1,0 +1,24 @@
+"""The few sizes that a step comes in: a graph is captured for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+CONTEXT_BUCKETS = (64, 128, 256)
+"""Positions of the cache that a step may read, besides all of them."""
+
+
+def context_sizes(context: int) -> list[int]:
+    return [*(size for size in CONTEXT_BUCKETS if size < context), context]
+
+
+def batch_sizes(slots: int, cuda: bool) -> list[int]:
+    """Powers of two where graphs are captured, and else any number."""
+    if not cuda:
+        return list(range(1, slots + 1))
+    return [*(1 << n for n in range(slots.bit_length()) if 1 << n < slots), slots]
+
+
+def smallest(sizes: Sequence[int], needed: int) -> int:
+    """The first of some ascending sizes that is enough."""
+    return next(size for size in sizes if size >= needed)

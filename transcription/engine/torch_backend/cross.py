@@ -1,0 +1,114 @@
+"""What a decoder remembers of its windows' encodings, and how it looks at them.
+
+Two ways, equal but for rounding. Figures are for large-v3 in fp16: an encoding is 3.84 MB, and a
+decoder of 32 layers has 20 heads.
+
+`keys_values` projects on admission and keeps 7.68 MB a window and layer, 245.8 MB a window. A step
+reads all of it once.
+
+`absorbed` keeps the encoding alone, a 64th: 3.84 MB a window. Each layer of a step reads it twice,
+once for the scores and once for their mean: 7.68 MB again, unless the second read finds it in the
+L2 cache. An H100's 50 MB hold 13 windows' at best, and with up to so many the traffic is half: 3.84
+MB a window and layer, or 123 MB a window and step. Beyond, a kernel is needed that uses a tile for
+both before it lets go of it. From one layer to the next nothing stays: a layer's 52 MB of weights
+pass in between. On the other side of the account are kv's weights, 6.6 MB a layer, which a step of
+`keys_values` does not read: 210 MB a step whatever the batch, so that a single window costs more
+than it saves. The arithmetic is 20 times as much, each head having the whole state for its width:
+154 MFLOP a window and layer, 4.9 GFLOP a window and step, 6 µs of an H100, which the reading (41 µs)
+hides. So `absorbed` is for little memory, where it gives four times the slots (memory.py).
+None of this has been timed on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+from transcription.engine.torch_backend.attention import absorbed_attention, attend, cross_keys_values
+from transcription.engine.torch_backend.parameters import Parameters
+
+CrossName = Literal["keys_values", "absorbed"]
+
+
+class Cross(Protocol):
+    """Static tensors with a row for every window. Nothing here waits for the device."""
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All that is kept."""
+
+    def fill(self, rows: Tensor, encodings: Tensor) -> None:
+        """Remember windows: rows (batch,), encodings (batch, 1500, state)."""
+
+    def attend(self, layer: int, query: Tensor) -> Tensor:
+        """What the first windows' queries find: (windows, heads, queries, width), and so is the result."""
+
+    def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Key and value of some rows, each (batch, heads, 1500, width), for many queries at once."""
+
+    def move(self, source: int, target: int) -> None:
+        """Copy a row over another one."""
+
+
+class KeysValues:
+    """Keys and values, projected once for every window: (layers, rows, heads, 1500, width) each."""
+
+    def __init__(self, parameters: Parameters, rows: int) -> None:
+        dims = parameters.dims
+        shape = (dims.n_text_layer, rows, dims.n_text_head, dims.n_audio_ctx, parameters.head_width)
+        self._layers = parameters.decoder
+        self._heads = dims.n_text_head
+        self.keys = parameters.embedding.new_zeros(shape)
+        self.values = parameters.embedding.new_zeros(shape)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        return self.keys, self.values
+
+    def fill(self, rows: Tensor, encodings: Tensor) -> None:
+        for number, layer in enumerate(self._layers):
+            key, value = cross_keys_values(layer.cross, encodings, self._heads)
+            self.keys[number].index_copy_(0, rows, key)
+            self.values[number].index_copy_(0, rows, value)
+
+    def attend(self, layer: int, query: Tensor) -> Tensor:
+        return attend(query, self.keys[layer, : len(query)], self.values[layer, : len(query)])
+
+    def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return self.keys[layer].index_select(0, rows), self.values[layer].index_select(0, rows)
+
+    def move(self, source: int, target: int) -> None:
+        for tensor in self.tensors:
+            tensor[:, target].copy_(tensor[:, source])
+
+
+class Absorbed:
+    """The encodings as they are, (rows, 1500, state); queries are projected instead."""
+
+    def __init__(self, parameters: Parameters, rows: int) -> None:
+        dims = parameters.dims
+        self._layers = parameters.decoder
+        self._heads = dims.n_text_head
+        self.encodings = parameters.embedding.new_zeros((rows, dims.n_audio_ctx, dims.n_audio_state))
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        return (self.encodings,)
+
+    def fill(self, rows: Tensor, encodings: Tensor) -> None:
+        self.encodings.index_copy_(0, rows, encodings)
+
+    def attend(self, layer: int, query: Tensor) -> Tensor:
+        return absorbed_attention(self._layers[layer].cross, query, self.encodings[: len(query)])
+
+    def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        # From about 70 queries on, projecting costs less than absorbing.
+        return cross_keys_values(self._layers[layer].cross, self.encodings.index_select(0, rows), self._heads)
+
+    def move(self, source: int, target: int) -> None:
+        self.encodings[target].copy_(self.encodings[source])
+
+
+CROSSES: dict[CrossName, Callable[[Parameters, int], Cross]] = {"keys_values": KeysValues, "absorbed": Absorbed}

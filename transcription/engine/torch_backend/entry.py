@@ -1,0 +1,56 @@
+"""New windows on their way into the cache and the state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from transcription.engine.torch_backend.admission import Admission
+from transcription.engine.torch_backend.parameters import Parameters
+from transcription.engine.torch_backend.report import Occupant
+from transcription.engine.torch_backend.state import SlotState
+from transcription.engine.torch_backend.text_decoder import TextDecoder
+
+
+class Entry:
+    """Fills the rows of windows, each with `beams` rows of the state, all with the same request.
+
+    Rows are filled before anyone owns them: where that fails, for want of memory say, nobody has
+    them, nobody else's are touched, and the next window in them begins from nothing.
+    """
+
+    def __init__(
+        self, parameters: Parameters, admission: Admission, decoder: TextDecoder, state: SlotState, beams: int = 1
+    ) -> None:
+        self._dtype = parameters.dtype
+        self._admission = admission
+        self._decoder = decoder
+        self._state = state
+        self._beams = beams
+
+    def fill(self, occupants: Sequence[Occupant]) -> None:
+        """One run through the layers for all of them. Does nothing for nobody."""
+        if not occupants:
+            return
+        # A run over the prompts takes the first of the batch.
+        ordered = sorted(occupants, key=lambda occupant: not occupant.request.start.sot_index)
+        try:
+            self._fill(ordered)
+        except BaseException:
+            # Or rows whose state was written would run without an occupant.
+            for row in self._state_rows(ordered):
+                self._state.stop(row)
+            raise
+
+    def _fill(self, occupants: Sequence[Occupant]) -> None:
+        requests = [occupant.request for occupant in occupants]
+        rows = self._admission.rows([occupant.row for occupant in occupants])
+        encodings = torch.stack([request.encoding for request in requests]).to(self._dtype)
+        prompted = [request for request in requests if request.start.sot_index]
+        self._decoder.admit(rows, encodings, self._admission.prompts(prompted))
+        columns = self._admission.columns([request for request in requests for _ in range(self._beams)])
+        self._state.write(self._admission.rows(self._state_rows(occupants)), columns)
+
+    def _state_rows(self, occupants: Sequence[Occupant]) -> list[int]:
+        return [occupant.row * self._beams + beam for occupant in occupants for beam in range(self._beams)]

@@ -1,0 +1,128 @@
+"""How many windows fit into a GPU, worked out before anything is allocated.
+
+Parameters and slots are exact, byte for byte what Parameters, SlotCache and SlotState hold. The
+rest is an allowance: worked out from the largest tensors that live at a time, or assumed, and not
+measured on a GPU yet. A MiB is 1,048,576 bytes, as nvidia-smi has it.
+
+large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, 8 windows encoded at a time:
+2,948 MiB of weights, 750 MiB of CUDA and its graphs, 352 MiB of encoder; 307 MiB a slot with
+`keys_values` leave room for 18, 76 MiB with `absorbed` for 75 (tests/engine/parity/test_memory.py).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from whisper.model import ModelDimensions
+
+from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.types import EngineError
+
+MIB = 1 << 20
+
+CONTEXT_MIB = 500
+"""Assumed: a CUDA context, the kernels of torch and cuBLAS, and cuBLAS's workspaces."""
+
+GRAPHS_MIB = 250
+"""Assumed: some fifty captured graphs, and what the allocator loses to rounding."""
+
+ENCODER_TENSORS = 12
+"""Tensors of (1500, state) that live while a window is encoded: ten amid its MLP (the residual,
+two of four times its width, the output), and two for the spectrogram and its convolutions."""
+
+LOGIT_BYTES = 48
+"""Of one token of one row: logits in fp16 and fp32, masks, and the int64 words of the noise."""
+
+
+def weights_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
+    """Parameters' tensors; the encoder's positions are fp32 whatever the others are."""
+    audio, text = dims.n_audio_state, dims.n_text_state
+    convolutions = 3 * dims.n_mels * audio + audio + 3 * audio * audio + audio
+    encoder = dims.n_audio_layer * (_attention(audio) + _mlp(audio)) + _norm(audio)
+    # The cross-attention projects from the one to the other, but they are equally wide.
+    decoder = dims.n_text_layer * (2 * _attention(text) + _mlp(text)) + _norm(text)
+    tables = (dims.n_vocab + dims.n_text_ctx) * text
+    positions = 4 * dims.n_audio_ctx * audio
+    return float((convolutions + encoder + decoder + tables) * dtype.itemsize + positions) / MIB
+
+
+def slot_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys_values", beams: int = 1) -> float:
+    """A window's row of SlotCache and its row, or its beams' rows, of SlotState."""
+    own = 2 * dims.n_text_layer * dims.n_text_ctx * dims.n_text_state
+    scratch = dims.n_text_ctx * dims.n_text_state if beams > 1 else 0
+    encoding = dims.n_audio_ctx * dims.n_audio_state
+    kept = encoding if cross == "absorbed" else 2 * dims.n_text_layer * encoding
+    return float((beams * (own + scratch) + kept) * dtype.itemsize + beams * _state(dims)) / MIB
+
+
+def step_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys_values", beams: int = 1) -> float:
+    """An allowance for what a step needs besides, of one window: its logits above all."""
+    looks = dims.n_text_head * 2 * (dims.n_audio_ctx + dims.n_text_state) if cross == "absorbed" else 0
+    layer = 16 * dims.n_text_state
+    return float(beams * (LOGIT_BYTES * dims.n_vocab + (looks + layer) * dtype.itemsize)) / MIB
+
+
+def encoder_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
+    """An allowance for the encoder's activations, of one window of its batch."""
+    return float(ENCODER_TENSORS * dims.n_audio_ctx * dims.n_audio_state * dtype.itemsize) / MIB
+
+
+def needed_mib(
+    dims: ModelDimensions,
+    dtype: torch.dtype,
+    slots: int,
+    cross: CrossName = "keys_values",
+    *,
+    beams: int = 1,
+    encoded: int = 8,
+) -> float:
+    """All that a process with so many slots takes on a GPU.
+
+    encoded: windows that are encoded together; never more than there are slots.
+    """
+    each = slot_mib(dims, dtype, cross, beams) + step_mib(dims, dtype, cross, beams)
+    encoder = min(encoded, slots) * encoder_mib(dims, dtype)
+    return CONTEXT_MIB + GRAPHS_MIB + weights_mib(dims, dtype) + encoder + slots * each
+
+
+def slots_within(
+    dims: ModelDimensions,
+    dtype: torch.dtype,
+    limit_mib: float,
+    cross: CrossName = "keys_values",
+    *,
+    name: str = "the model",
+    beams: int = 1,
+    encoded: int = 8,
+    most: int = 256,
+) -> int:
+    """How many slots fit, `most` at most. `name` is for the error's reader.
+
+    Raises EngineError where not even one does.
+    """
+    least = needed_mib(dims, dtype, 1, cross, beams=beams, encoded=encoded)
+    if least > limit_mib:
+        raise EngineError(f"{name} needs {math.ceil(least)} MiB at least; the limit is {math.floor(limit_mib)} MiB")
+    slots = 1
+    while slots < most and needed_mib(dims, dtype, slots + 1, cross, beams=beams, encoded=encoded) <= limit_mib:
+        slots += 1
+    return slots
+
+
+def _attention(state: int) -> int:
+    """Norm, four projections and all four biases: the fused key's is zero, but it is there."""
+    return _norm(state) + 4 * state * state + 4 * state
+
+
+def _mlp(state: int) -> int:
+    return _norm(state) + 8 * state * state + 5 * state
+
+
+def _norm(state: int) -> int:
+    return 2 * state
+
+
+def _state(dims: ModelDimensions) -> int:
+    """Bytes: tokens, their logarithms, the suppressed; then 7 int64, 3 float32 and 3 booleans."""
+    return int((8 + 4) * (dims.n_text_ctx + 1) + dims.n_vocab + 7 * 8 + 3 * 4 + 3)

@@ -1,0 +1,183 @@
+"""A Whisper that is open: what turns windows into requests and results into text."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from transcription.engine.backend import Decoded, Language, WordTiming, Work
+from transcription.engine.torch_backend.alignment import Aligner, Spoken
+from transcription.engine.torch_backend.beams import BeamDecoder
+from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.errors import translated_errors
+from transcription.engine.torch_backend.mel import features
+from transcription.engine.torch_backend.parameters import Parameters
+from transcription.engine.torch_backend.requests import Request, Result
+from transcription.engine.torch_backend.slots import SlotDecoder
+from transcription.engine.torch_backend.text import TorchVocabulary
+from transcription.engine.torch_backend.vocabulary import start_of
+from transcription.engine.types import FRAME_SAMPLES
+
+BEAM_WINDOWS = 2
+"""Windows that may be searched with the same number of beams at once."""
+
+RESERVED_SHARE = 8
+"""One slot in so many is kept for interactive windows."""
+
+Decoder = SlotDecoder | BeamDecoder
+
+
+@dataclass(slots=True)
+class _Running:
+    """A decoder with the works in its slots."""
+
+    decoder: Decoder
+    works: dict[int, Work] = field(default_factory=dict)
+
+    def slot_of(self, work: Work) -> int | None:
+        return next((slot for slot, own in self.works.items() if own is work), None)
+
+
+class TorchModel:
+    """A StepModel: greedy and sampled windows in slots, searched ones in decoders with beams."""
+
+    def __init__(self, parameters: Parameters, slots: int, cross: CrossName) -> None:
+        self.vocabulary = TorchVocabulary(parameters.dims)
+        self._parameters = parameters
+        self._cross = cross
+        self._slots = SlotDecoder(parameters, slots, cross=cross)
+        self._slots.warm_up(sampled=True)
+        self._running: dict[int, _Running] = {1: _Running(self._slots)}
+        self._aligner = Aligner(parameters)
+        self._reserved = slots // RESERVED_SHARE
+        self._side = torch.cuda.Stream() if parameters.device.type == "cuda" else None  # type: ignore[no-untyped-call]
+
+    def encode(self, works: Sequence[Work]) -> None:
+        missing = [work for work in works if work.encoding is None]
+        if missing:
+            with translated_errors(), self._beside():
+                mels = features([work.window for work in missing], self._parameters.dims.n_mels, self._device)
+                for work, encoding in zip(missing, self._slots.encode(mels), strict=True):
+                    work.encoding = encoding
+
+    def detect(self, works: Sequence[Work]) -> list[Language]:
+        with translated_errors(), self._beside():
+            found = self._slots.detect(torch.stack([_encoding(work) for work in works]))
+        return [Language(code, probability) for code, probability in found]
+
+    def align(self, works: Sequence[Work], texts: Sequence[Sequence[int]]) -> list[list[WordTiming]]:
+        spoken = [_spoken(work, text) for work, text in zip(works, texts, strict=True)]
+        with translated_errors(), self._beside():
+            return self._aligner(spoken)
+
+    def room(self, works: Sequence[Work]) -> bool:
+        for beams in {work.beams for work in works}:
+            wanted = [work for work in works if work.beams == beams]
+            kept = 0 if wanted[-1].options.lane == "interactive" or beams > 1 else self._reserved
+            running = self._running.get(beams)
+            free = running.decoder.free if running else 0 if self._searching(beams) else BEAM_WINDOWS
+            if len(wanted) + kept > free:
+                return False
+        return len({work.beams for work in works} - {1}) <= 1
+
+    def admit(self, works: Sequence[Work]) -> None:
+        with translated_errors():
+            # The decoders first: where there is no memory for one, nothing was admitted yet.
+            places = {beams: self._running.get(beams) or self._with_beams(beams) for beams in {w.beams for w in works}}
+            for beams, running in places.items():
+                wanted = [work for work in works if work.beams == beams]
+                slots = running.decoder.admit_all([self._request(work) for work in wanted])
+                running.works |= dict(zip(slots, wanted, strict=True))
+
+    def step(self) -> None:
+        with translated_errors():
+            for running in self._running.values():
+                if running.works:
+                    running.decoder.step()
+
+    def finished(self) -> list[tuple[Work, Decoded]]:
+        with translated_errors():
+            done = [
+                (running.works.pop(slot), result)
+                for running in self._running.values()
+                for slot, result in running.decoder.finished()
+            ]
+        return [(work, self._decoded(result)) for work, result in done]
+
+    def evict(self, work: Work) -> None:
+        running = self._running.get(work.beams)
+        slot = running.slot_of(work) if running else None
+        if running is not None and slot is not None:
+            del running.works[slot]
+            running.decoder.evict(slot)
+
+    def halve(self) -> None:
+        self._drop_idle_beams()
+        for running in self._running.values():
+            running.decoder.limit = max(1, running.decoder.limit // 2)
+        self._reserved = self._slots.limit // RESERVED_SHARE
+
+    def close(self) -> None:
+        self._running.clear()
+        del self._slots, self._aligner, self._parameters
+        gc.collect()  # a decoder and its graphs know each other
+        if self._side is not None:
+            torch.cuda.empty_cache()
+
+    @property
+    def _device(self) -> torch.device:
+        return self._parameters.device
+
+    @contextmanager
+    def _beside(self) -> Iterator[None]:
+        """Beside the steps: on a stream of its own, whose work is done at the block's end."""
+        if self._side is None:
+            yield
+            return
+        with torch.cuda.stream(self._side):
+            yield
+        self._side.synchronize()
+
+    def _searching(self, beams: int) -> bool:
+        """Whether windows are searched with another number of beams."""
+        return any(running.works for number, running in self._running.items() if number not in (1, beams))
+
+    def _drop_idle_beams(self) -> None:
+        self._running = {beams: running for beams, running in self._running.items() if beams == 1 or running.works}
+
+    def _with_beams(self, beams: int) -> _Running:
+        """One such decoder at a time: it takes as much memory as several slots."""
+        self._drop_idle_beams()
+        self._running[beams] = _Running(BeamDecoder(self._parameters, BEAM_WINDOWS, beams, cross=self._cross))
+        return self._running[beams]
+
+    def _request(self, work: Work) -> Request:
+        encoding = _encoding(work)
+        if self._side is not None:
+            # Made on the other stream: its memory is not to be given away while a step may read it.
+            encoding.record_stream(torch.cuda.current_stream())
+        start = start_of(self._parameters.dims, work.language, work.options.task, work.prompt)
+        # The same recording gets the same text again, and a hotter try another draw.
+        seed = 1000 * work.window.index + round(100 * work.temperature)
+        return Request(encoding, start, work.temperature, seed)
+
+    def _decoded(self, result: Result) -> Decoded:
+        text = self.vocabulary.decode(result.tokens)
+        return Decoded(result.tokens, text, result.avg_logprob, result.no_speech_prob)
+
+
+def _encoding(work: Work) -> Tensor:
+    if not isinstance(work.encoding, Tensor):
+        raise TypeError("the window was not encoded")
+    return work.encoding
+
+
+def _spoken(work: Work, text: Sequence[int]) -> Spoken:
+    window = work.window
+    frames = window.passage.frames if window.passage else len(window.samples) // FRAME_SAMPLES
+    return Spoken(_encoding(work), tuple(text), frames, work.language, work.options.task)

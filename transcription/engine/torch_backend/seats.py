@@ -1,0 +1,65 @@
+"""Who sits in which slot, and how many may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from transcription.engine.torch_backend.report import Occupant
+from transcription.engine.torch_backend.requests import Request
+
+
+class SlotsFull(Exception):
+    """Every slot is taken: admit fewer requests, or step until some are done."""
+
+
+class Seats:
+    """Windows by slot. A slot's number stays, while its row on the device may move down."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.occupants: dict[int, Occupant] = {}
+        self._limit = slots
+
+    @property
+    def limit(self) -> int:
+        """How many windows may be under way at once, 1 to `slots`.
+
+        Windows above a lowered limit go on until they are done. Raises ValueError where it is set
+        to anything else.
+        """
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        if not 1 <= limit <= self.slots:
+            raise ValueError(f"the limit is 1 to {self.slots} windows, not {limit}")
+        self._limit = limit
+
+    @property
+    def free(self) -> int:
+        return max(0, self._limit - len(self.occupants))
+
+    def find(self, requests: Sequence[Request]) -> list[Occupant]:
+        """Free slots and rows, the lowest first, that are not taken yet. Raises SlotsFull."""
+        if len(requests) > self.free:
+            raise SlotsFull(f"{len(requests)} requests for {self.free} free slots")
+        taken = {occupant.row for occupant in self.occupants.values()}
+        rows = iter(row for row in range(self.slots) if row not in taken)
+        slots = iter(slot for slot in range(self.slots) if slot not in self.occupants)
+        return [Occupant(next(slots), next(rows), request, request.start.sot_index) for request in requests]
+
+    def take(self, occupants: Sequence[Occupant]) -> list[int]:
+        self.occupants |= {occupant.slot: occupant for occupant in occupants}
+        return [occupant.slot for occupant in occupants]
+
+    def holds(self, occupant: Occupant) -> bool:
+        """Whether this very window is still in its slot."""
+        return self.occupants.get(occupant.slot) is occupant
+
+    def beyond(self, rows: int) -> Iterator[tuple[Occupant, int]]:
+        """Windows that are not in the first rows, each with a row there that is free."""
+        used = {occupant.row for occupant in self.occupants.values()}
+        holes = iter(sorted(set(range(rows)) - used))
+        for occupant in self.occupants.values():
+            if occupant.row >= rows:
+                yield occupant, next(holes)
