@@ -158,7 +158,11 @@ WHISPER_MODELS = env.items("WHISPER_MODELS", "", "models offered, the default fi
 WHISPER_DEVICE = env.text("WHISPER_DEVICE", "auto", "auto, cpu or cuda")
 WHISPER_BACKEND = env.text("WHISPER_BACKEND", "auto", "auto, ctranslate2 or torch")
 WHISPER_WEIGHTS = env.path("WHISPER_WEIGHTS", DATA / "models", "folder of model weights")
-WHISPER_BATCH_SIZE = env.integer("WHISPER_BATCH_SIZE", 0, "windows in one batch; by device when 0")
+WHISPER_MIRRORS = env.items("WHISPER_MIRRORS", "", "base URLs laid out like huggingface.co, tried for weights")
+WHISPER_CROSS_ATTENTION = env.text(
+    "WHISPER_CROSS_ATTENTION", "keys_values", "keys_values, or absorbed for four times the windows in a small GPU"
+)
+WHISPER_BATCH_SIZE = env.integer("WHISPER_BATCH_SIZE", 0, "windows at once; as many as are useful and fit when 0")
 WHISPER_THREADS = env.integer("WHISPER_THREADS", 0, "CPU threads of the engine; all cores when 0")
 GPU_MEMORY_LIMIT_MIB = env.integer("GPU_MEMORY_LIMIT_MIB", 0, "cap of the engine's GPU memory; none when 0")
 ENGINE_SOCKET = env.path("ENGINE_SOCKET", RUN_DIR / "engine.sock", "socket of this machine's engine")

@@ -52,6 +52,17 @@ class User(AbstractUser):
         return self.get_full_name() or self.email
 
 
+class Mode(models.TextChoices):
+    """How a recording is cut for Whisper."""
+
+    AUTO = "auto", _("Automatic")
+    EXACT = "exact", _("Exact")
+    FAST = "fast", _("Fast")
+
+
+LONGEST_HOTWORDS = 2000
+
+
 class Tenant(models.Model):
     """A customer organisation."""
 
@@ -72,6 +83,34 @@ class Tenant(models.Model):
         blank=True,
         validators=[MaxValueValidator(36_500)],
         help_text=_("Counted from its completion; empty keeps it."),
+    )
+    default_mode = models.CharField(
+        _("how recordings are cut"),
+        max_length=5,
+        choices=Mode.choices,
+        default=Mode.AUTO,
+        help_text=_(
+            "Exact is Whisper’s own order, one piece after the other: the best text. Fast cuts at pauses and works on "
+            "the pieces side by side. Automatic is exact, and fast for long recordings while the engine is idle."
+        ),
+    )
+    short_clip_model = models.CharField(
+        _("model for short clips"),
+        max_length=40,
+        blank=True,
+        help_text=_(
+            "Clips under 30 seconds go to this model where the caller asks for the default one. Empty, or no longer "
+            "offered: to the default one."
+        ),
+    )
+    hotwords = models.TextField(
+        _("names and terms"),
+        max_length=LONGEST_HOTWORDS,
+        blank=True,
+        help_text=_(
+            "Spellings that Whisper is reminded of in every transcription, before those of the request: the most "
+            "important first, separated by commas or lines."
+        ),
     )
 
     class Meta:

@@ -18,6 +18,11 @@ from transcription import lifecycle
 from transcription.fleet import Engine
 from transcription.models import Attempt, Recording, Transcription
 
+OPTIONS = (
+    *("model", "task", "language", "prompt", "hotwords", "temperature"),
+    *("mode", "beam_size", "word_timestamps", "lane"),
+)
+
 
 class AttemptInline(ReadOnly, admin.TabularInline):
     model = Attempt
@@ -36,7 +41,7 @@ class TranscriptionAdmin(ReadOnly, admin.ModelAdmin):
     actions = ("cancel",)
     fieldsets = (
         (None, {"fields": ("name", "tenant", "status", "progress", "error_code", "error_message")}),
-        (_("Options"), {"fields": ("model", "task", "language", "prompt", "temperature", "word_timestamps", "lane")}),
+        (_("Options"), {"fields": OPTIONS}),
         (_("Way"), {"fields": ("created_at", "started_at", "finished_at", "not_before", "lease_until", "worker")}),
         (_("Result"), {"fields": ("length", "detected_language", "processing_seconds")}),
     )

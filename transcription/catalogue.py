@@ -31,9 +31,20 @@ def default_model() -> str:
 
 def resolve_model(name: str) -> str | None:
     """Our name for what a caller called `name`; None for one that is not offered."""
-    wanted = name.strip().removeprefix("openai/").removeprefix("whisper-") if name != "whisper-1" else name
-    wanted = ALIASES.get(wanted, wanted) or default_model()
+    wanted = _own_name(name) or default_model()
     return wanted if wanted in offered_models() else None
+
+
+def is_named(name: str) -> bool:
+    """Whether a caller chose a model by `name`, rather than whatever is the default."""
+    return _own_name(name) != ""
+
+
+def _own_name(name: str) -> str:
+    """Empty for the default."""
+    wanted = name.strip().removeprefix("openai/")
+    wanted = wanted if wanted == "whisper-1" else wanted.removeprefix("whisper-")
+    return ALIASES.get(wanted, wanted)
 
 
 @cache

@@ -74,6 +74,12 @@ def verbose(transcription: Transcription, segments: Iterable[Segment]) -> dict[s
     }
 
 
+def spoken_words(segments: Iterable[Segment]) -> list[dict[str, Any]]:
+    """The `words` of OpenAI's verbose_json: with their punctuation, without the space before them."""
+    words = (word for segment in segments for word in segment.words)
+    return [{"word": word["word"].strip(), "start": word["start"], "end": word["end"]} for word in words]
+
+
 def spoken_language(transcription: Transcription) -> str:
     """The code of the language of the audio."""
     return transcription.detected_language or transcription.language
@@ -112,7 +118,13 @@ def _cell(text: str) -> str:
 
 
 def _json(transcription: Transcription, segments: list[Segment]) -> str:
-    return json.dumps(verbose(transcription, segments), ensure_ascii=False, indent=2)
+    body = verbose(transcription, ()) | {"segments": [_with_words(segment) for segment in segments]}
+    return json.dumps(body, ensure_ascii=False, indent=2)
+
+
+def _with_words(segment: Segment) -> dict[str, Any]:
+    """As openai-whisper's JSON has it: `words` only where they were timed, each with its leading space."""
+    return segment_fields(segment) | ({"words": segment.words} if segment.words else {})
 
 
 Writer = Callable[[Transcription, list[Segment]], str]

@@ -131,7 +131,9 @@ def engine_command() -> list[str]:
         *("--device", settings.WHISPER_DEVICE),
         *("--batch-size", str(settings.WHISPER_BATCH_SIZE)),
         *("--threads", str(settings.WHISPER_THREADS)),
+        *("--cross-attention", settings.WHISPER_CROSS_ATTENTION),
         *("--memory-limit-mib", str(settings.GPU_MEMORY_LIMIT_MIB)),
+        *(part for url in settings.WHISPER_MIRRORS for part in ("--mirror", url)),
     ]
 
 

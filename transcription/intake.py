@@ -24,7 +24,19 @@ from django.utils.translation import ngettext, pgettext
 from tenants import notices, quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
-from transcription import fairness, handover, idempotency, lifecycle, media, progress, queue, retention, reuse, storage
+from transcription import (
+    fairness,
+    handover,
+    idempotency,
+    lifecycle,
+    media,
+    preferences,
+    progress,
+    queue,
+    retention,
+    reuse,
+    storage,
+)
 from transcription.failures import reason_for_people
 from transcription.idempotency import Call, KeyReused
 from transcription.media import MediaError
@@ -69,17 +81,27 @@ class _Order:
     """What an actor asks for, and by which names an earlier request for the same is known."""
 
     actor: Actor
-    options: TranscriptionOptions
+    asked: TranscriptionOptions
     call: Call
     content_sha256: str
 
+    def options(self, recording: Recording) -> TranscriptionOptions:
+        """What is done for a recording of that length."""
+        return preferences.applied(self.asked, self.actor.tenant, recording.duration_seconds)
+
     @cached_property
-    def fingerprint(self) -> str:
-        return self.options.fingerprint(self.content_sha256)
+    def possible(self) -> dict[str, TranscriptionOptions]:
+        """By fingerprint, what may be done, whatever the length is."""
+        options = preferences.possible(self.asked, self.actor.tenant)
+        return {one.fingerprint(self.content_sha256): one for one in options}
+
+    def is_answered_by(self, row: Transcription) -> bool:
+        """Of the same content and among the possible ones: whether its recording's length makes it the one."""
+        return self.options(row.recording).fingerprint(self.content_sha256) == row.fingerprint
 
     @cached_property
     def digest(self) -> str:
-        return self.call.digest(self.content_sha256, self.options)
+        return self.call.digest(self.content_sha256, self.asked)
 
 
 def accept(
@@ -97,7 +119,7 @@ def accept(
     if (earlier := _answered(order)) is not None:
         return earlier
     try:
-        if (known := reuse.finished(actor.tenant.id, options, order.fingerprint)) is not None:
+        if (known := _known(order)) is not None:
             return _accept_known(order, upload, source, known)
         return _accept_new(order, upload, source)
     except QuotaExceeded as exceeded:
@@ -119,6 +141,15 @@ def again(actor: Actor, recording: Recording, options: TranscriptionOptions, cal
         if exceeded.left <= 0:
             notices.note_refusal(actor.tenant, exceeded.limit_name)
         raise over_quota(exceeded) from exceeded
+
+
+def _known(order: _Order) -> Known | None:
+    """The tenant's stored result for the same, None where it has to be worked out."""
+    for fingerprint, options in order.possible.items():
+        known = reuse.finished(order.actor.tenant.id, options, fingerprint)
+        if known is not None and order.is_answered_by(known.source):
+            return known
+    return None
 
 
 def _accept_new(order: _Order, upload: Received, source: str) -> Transcription:
@@ -188,7 +219,8 @@ def _earlier(order: _Order) -> Transcription | None:
     if found is not None and found.recording.deleted_at is not None:
         raise Refused("deleted", _("The recording that this Idempotency-Key made was deleted. Use a new key."), 410)
     if found is None and order.call.waits:
-        return reuse.under_way(order.actor, order.fingerprint)
+        rows = reuse.under_way(order.actor, list(order.possible))
+        return next((row for row in rows if order.is_answered_by(row)), None)
     return found
 
 
@@ -266,7 +298,7 @@ def _work_again(order: _Order, recording_id: UUID) -> Transcription:
         raise Http404(_("There is no such recording."))
     if recording.audio_deleted_at is not None:
         raise Refused("audio_deleted", retention.why_no_audio(recording), 410)
-    known = reuse.finished(order.actor.tenant.id, order.options, order.fingerprint)
+    known = _known(order)
     if known is not None:
         return known.source if known.source.recording_id == recording.id else _reuse(order, recording, known)
     return _queue(order, recording, quota.billed_seconds(recording.duration_seconds))
@@ -275,7 +307,7 @@ def _work_again(order: _Order, recording_id: UUID) -> Transcription:
 def _queue(order: _Order, recording: Recording, seconds: int, pcm: bytes = b"") -> Transcription:
     """One short transaction's worth: the rows, the reservation, and the doorbell on commit."""
     turn = fairness.lock(order.actor.tenant.id)
-    row = _transcription(order, recording)
+    row = _transcription(order, recording, order.options(recording))
     quota.reserve(order.actor.tenant, row.id, seconds, order.actor.user, order.actor.key)
     row.save(force_insert=True)
     fairness.enter(turn, row)
@@ -288,13 +320,12 @@ def _queue(order: _Order, recording: Recording, seconds: int, pcm: bytes = b"") 
 
 def _reuse(order: _Order, recording: Recording, known: Known) -> Transcription:
     """The same promise, kept before: its text again, and nothing reserved or charged."""
-    row = _transcription(order, recording)
+    row = _transcription(order, recording, order.options(known.source.recording))
     lifecycle.complete_by_reuse(row, known)
     return row
 
 
-def _transcription(order: _Order, recording: Recording) -> Transcription:
-    options = order.options
+def _transcription(order: _Order, recording: Recording, options: TranscriptionOptions) -> Transcription:
     return Transcription(
         id=order.call.id,
         tenant=order.actor.tenant,
@@ -305,9 +336,12 @@ def _transcription(order: _Order, recording: Recording) -> Transcription:
         prompt=options.prompt,
         temperature=options.temperature,
         word_timestamps=options.word_timestamps,
+        mode=options.mode,
+        hotwords=options.hotwords,
+        beam_size=options.beam_size,
         lane=_lane(options.lane, recording.duration_seconds),
         audio_seconds=recording.duration_seconds,
-        fingerprint=order.fingerprint,
+        fingerprint=options.fingerprint(order.content_sha256),
         someone_waits=order.call.waits,
     )
 

@@ -20,14 +20,15 @@ from django.db import close_old_connections, connections
 from tenants import quota, scope
 from tenants.quota import QuotaExceeded
 from transcription import handover, leash, lifecycle, media, progress, storage
+from transcription.engine import modes
 from transcription.engine import types as engine_types
 from transcription.engine.client import EngineClient
 from transcription.engine.types import DecodeOptions, EngineError, WindowRejected, WindowResult
-from transcription.engine.windows import fast_windows
 from transcription.failures import Failure
 from transcription.lifecycle import Claim, LostClaim
 from transcription.media import DecoderDied, MediaError
 from transcription.models import Lane, Recording, Segment, Transcription
+from transcription.passes import Pass
 from transcription.patience import patiently
 from transcription.peaks import Peaks
 
@@ -93,15 +94,16 @@ def carry(claim: Claim) -> None:
 def transcribe(claim: Claim) -> None:
     """Decode, window, decode text, save as it comes, complete. Raises what `carry` knows."""
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=claim.transcription_id)
-    saved, pieces = row.saved_seconds, list(row.segments.values_list("text", flat=True))
+    pieces = list(row.segments.values_list("text", flat=True))
     lease, peaks, counter = Lease(claim), Peaks(), Counter(row, claim)
     engine = EngineClient(str(settings.ENGINE_SOCKET))
+    way = Pass.of(row, engine)
     with sound_of(row, counter.longest, lease) as pcm:
-        windows = fast_windows(peaks.watch(counter.watch(pcm)), start=saved)
-        for result in engine.decode(windows, decode_options(row), on_progress=lease.progress):
+        sound = peaks.watch(counter.watch(pcm))
+        for result in modes.transcribe(engine, sound, decode_options(row), way.mode, way.resume, lease.progress):
             segments = rows_of(row, result, first_index=len(pieces))
             pieces += [segment.text for segment in segments]
-            _save(claim, row, segments, result)
+            _save(claim, row, segments, result, way)
     if watched := _somebody_watches(row.recording):
         _offer_playback(row.recording, lease.progress)
     patiently(lifecycle.complete, claim, "".join(pieces).strip(), counter.seconds, peaks.points())
@@ -171,7 +173,9 @@ def decode_options(row: Transcription) -> DecodeOptions:
         language=row.language or row.detected_language or None,
         temperature=row.temperature,
         prompt=row.prompt,
+        hotwords=row.hotwords,
         word_timestamps=row.word_timestamps,
+        beam_size=row.beam_size,
         lane=LANES[row.lane],
     )
 
@@ -225,10 +229,12 @@ def failure_of(error: Exception) -> Failure:
     return Failure("internal", detail)
 
 
-def _save(claim: Claim, row: Transcription, segments: list[Segment], result: WindowResult) -> None:
+def _save(claim: Claim, row: Transcription, segments: list[Segment], result: WindowResult, way: Pass) -> None:
     row.model_version = _version_of_all(row, result)
     row.saved_seconds = result.end
-    sequence = patiently(lifecycle.save_window, claim, segments, result.end, result.language, row.model_version)
+    sequence = patiently(
+        lifecycle.save_window, claim, segments, result.end, result.language, row.model_version, way.after(result)
+    )
     progress.advanced(claim.tenant_id, claim.recording_id, claim.transcription_id, sequence, row.percent, segments)
 
 

@@ -35,7 +35,7 @@ def recordings(actor: Actor, search: str = "", status: str = "") -> QuerySet[Rec
     return (
         rows.defer("peaks")
         .select_related("created_by", "api_key")
-        .prefetch_related(Prefetch("transcriptions", Transcription.objects.defer("text", "prompt")))
+        .prefetch_related(Prefetch("transcriptions", Transcription.objects.defer("text", "prompt", "resume")))
         .order_by("-created_at", "-id")
     )
 

@@ -139,9 +139,16 @@ def holds(claim: Claim) -> bool:
 
 
 def save_window(
-    claim: Claim, segments: list[Segment], saved_seconds: float, language: str, model_version: str = ""
+    claim: Claim,
+    segments: list[Segment],
+    saved_seconds: float,
+    language: str,
+    model_version: str = "",
+    resume: dict[str, Any] | None = None,
 ) -> int:
     """Saves a window's segments and renews the lease; the new event number. Raises LostClaim.
+
+    `saved_seconds` is the window's end; `resume` what another attempt needs to go on from there.
 
     Failed attempts are counted from the last progress on. Saving a window again, because nobody knows whether
     the first time was committed, changes nothing.
@@ -154,6 +161,7 @@ def save_window(
                 saved_seconds=saved_seconds,
                 detected_language=language,
                 model_version=model_version,
+                resume=resume or {},
                 lease_until=timezone.now() + lease(),
                 attempts_made=1,
                 sequence=F("sequence") + 1,
@@ -190,6 +198,7 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int]) -> None
             status=Status.COMPLETED,
             text=text,
             saved_seconds=duration,
+            resume={},
             finished_at=now,
             processing_seconds=(now - (row.started_at or now)).total_seconds(),
             lease_until=None,

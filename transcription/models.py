@@ -12,7 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tenants.models import ApiKey, Tenant, User
+from tenants.models import Mode as Mode
 from tenants.scope import TenantManager
+
+MOST_BEAMS = 10
 
 
 class Recording(models.Model):
@@ -116,6 +119,16 @@ class Transcription(models.Model):
         _("temperature"), default=0.0, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)]
     )
     word_timestamps = models.BooleanField(_("word timestamps"), default=False)
+    mode = models.CharField(_("mode"), max_length=5, choices=Mode.choices, default=Mode.AUTO)
+    hotwords = models.TextField(
+        _("names and terms"), blank=True, help_text=_("The organisation's and the request's, with commas.")
+    )
+    beam_size = models.PositiveSmallIntegerField(
+        _("beams"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_BEAMS)],
+        help_text=_("Above 1: a beam search, where the temperature is 0."),
+    )
     lane = models.PositiveSmallIntegerField(_("lane"), choices=Lane.choices, default=Lane.STANDARD)
     audio_seconds = models.FloatField(default=0.0, editable=False, help_text="Its weight in the fair order.")
     fingerprint = models.CharField(
@@ -136,6 +149,12 @@ class Transcription(models.Model):
     error_message = models.TextField(_("reason"), blank=True, editable=False)
 
     saved_seconds = models.FloatField(default=0.0, editable=False, help_text="End of the last saved window.")
+    resume = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text="What the engine needs to go on after the last saved window.",
+    )
     sequence = models.PositiveIntegerField(default=0, editable=False, help_text="Number of the last event.")
     detected_language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
     text = models.TextField(_("text"), blank=True, editable=False)

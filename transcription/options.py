@@ -8,11 +8,15 @@ from dataclasses import asdict, dataclass
 
 from django.utils.translation import gettext as _
 
-from transcription.catalogue import resolve_model
+from tenants.models import LONGEST_HOTWORDS
+from transcription import hotwords as words
+from transcription.catalogue import is_named, resolve_model
 from transcription.languages import language_code
-from transcription.models import Lane, Task
+from transcription.models import MOST_BEAMS, Lane, Mode, Task
 
 LONGEST_PROMPT = 2000
+YES, NO = ("true", "1", "on", "yes"), ("", "false", "0", "off", "no")
+NOT_OF_THE_TEXT = ("lane", "named_model")
 
 
 class InvalidOption(ValueError):
@@ -26,7 +30,11 @@ class InvalidOption(ValueError):
 
 @dataclass(frozen=True)
 class TranscriptionOptions:
-    """Checked options; `language` is an ISO 639-1 code or empty to detect."""
+    """Checked options; `language` is an ISO 639-1 code or empty to detect.
+
+    `hotwords` are terms with commas between them. Where no model was named (`named_model`), `model` is the default
+    one, and the tenant's settings may choose another: `preferences.applied` says what is done in the end.
+    """
 
     model: str
     task: str = Task.TRANSCRIBE
@@ -34,11 +42,15 @@ class TranscriptionOptions:
     prompt: str = ""
     temperature: float = 0.0
     word_timestamps: bool = False
+    mode: str = Mode.AUTO
+    hotwords: str = ""
+    beam_size: int = 1
     lane: int = Lane.STANDARD
+    named_model: bool = True
 
     def fingerprint(self, content_sha256: str) -> str:
-        """SHA-256 of all that decides the text: the content and every option but the lane."""
-        options = {name: value for name, value in asdict(self).items() if name != "lane"}
+        """SHA-256 of all that decides the text: the content and every option but the lane and who chose the model."""
+        options = {name: value for name, value in asdict(self).items() if name not in NOT_OF_THE_TEXT}
         return hashlib.sha256(json.dumps({"content": content_sha256} | options, sort_keys=True).encode()).hexdigest()
 
     @classmethod
@@ -49,7 +61,10 @@ class TranscriptionOptions:
         language: str = "",
         prompt: str = "",
         temperature: str | float = 0.0,
-        word_timestamps: bool = False,
+        word_timestamps: str | bool = False,
+        mode: str = Mode.AUTO,
+        hotwords: str = "",
+        beam_size: str | int = 1,
         lane: int = Lane.STANDARD,
     ) -> TranscriptionOptions:
         """Raises InvalidOption."""
@@ -61,8 +76,12 @@ class TranscriptionOptions:
             language=_language(language),
             prompt=_prompt(prompt),
             temperature=_temperature(temperature),
-            word_timestamps=word_timestamps,
+            word_timestamps=_flag("word_timestamps", word_timestamps),
+            mode=_mode(mode),
+            hotwords=_hotwords(hotwords),
+            beam_size=_beam_size(beam_size),
             lane=lane,
+            named_model=is_named(model),
         )
 
 
@@ -88,6 +107,37 @@ def _prompt(text: str) -> str:
     if len(text) > LONGEST_PROMPT:
         raise InvalidOption("prompt", _("The prompt is longer than %(n)d characters.") % {"n": LONGEST_PROMPT})
     return text.replace("\x00", "")
+
+
+def _flag(name: str, value: str | bool) -> bool:
+    text = str(value).strip().lower()
+    if text not in YES + NO:
+        raise InvalidOption(name, _("“%(name)s” is true or false.") % {"name": name})
+    return text in YES
+
+
+def _mode(text: str) -> str:
+    wanted = text.strip().lower() or Mode.AUTO.value
+    if wanted not in Mode.values:
+        raise InvalidOption("mode", _("“%(mode)s” is not a mode: auto, exact or fast.") % {"mode": text[:40]})
+    return wanted
+
+
+def _hotwords(text: str) -> str:
+    if len(text) > LONGEST_HOTWORDS:
+        message = _("The names and terms are longer than %(n)d characters together.") % {"n": LONGEST_HOTWORDS}
+        raise InvalidOption("hotwords", message)
+    return words.joined(text)
+
+
+def _beam_size(value: str | int) -> int:
+    try:
+        number = int(str(value).strip() or 1)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= MOST_BEAMS:
+        raise InvalidOption("beam_size", _("The beam size is a whole number from 1 to %(n)d.") % {"n": MOST_BEAMS})
+    return number
 
 
 def _temperature(value: str | float) -> float:

@@ -36,7 +36,7 @@ def delete_old_audio() -> int:
 
 
 def delete_old_text() -> int:
-    """Deletes text, segments and prompt of transcriptions that ended longer ago than their tenants keep text; how many.
+    """Deletes text, segments, prompt and hotwords of what ended longer ago than its tenant keeps text; how many.
 
     What failed or was cancelled may have text of its first windows.
     """
@@ -160,7 +160,7 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
     with transaction.atomic():
         fairness.lock(tenant.id)
         rows = _old_text(tenant).filter(id=transcription_id)
-        changes = {"text": "", "prompt": "", "error_message": "", "fingerprint": ""}
+        changes = {"text": "", "prompt": "", "hotwords": "", "resume": {}, "error_message": "", "fingerprint": ""}
         if not rows.update(**changes, text_deleted_at=timezone.now()):
             return False
         Segment.objects.filter(transcription_id=transcription_id).delete()

@@ -6,6 +6,7 @@ temperature 0: who asks for sampling wants a new sample.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -49,20 +50,20 @@ def finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: str) -
     return Known(source, segments) if rows.filter(id=source.id).exists() else None
 
 
-def under_way(actor: Actor, fingerprint: str) -> Transcription | None:
-    """An unfinished transcription of this content that a synchronous request of the same key waits for.
+def under_way(actor: Actor, fingerprints: Collection[str]) -> QuerySet[Transcription]:
+    """Unfinished transcriptions of this content that a synchronous request of the same key waits for, oldest first.
 
     Whoever asks again meanwhile is taken for its retry, as OpenAI's SDKs send it after a timeout: at any temperature.
     """
     unfinished = Transcription.objects.filter(
         tenant=actor.tenant,
-        fingerprint=fingerprint,
+        fingerprint__in=fingerprints,
         someone_waits=True,
         status__in=(Status.QUEUED, Status.RUNNING),
         recording__api_key=actor.key,
         recording__deleted_at=None,
     )
-    return unfinished.select_related("recording").order_by("created_at").first()
+    return unfinished.select_related("recording").order_by("created_at")
 
 
 def is_reused(row: Transcription) -> bool:

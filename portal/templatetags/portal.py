@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from portal.web import strings
+from portal.web import words as words_of
 from portal.web.languages import language_name
 from portal.web.undo import recording_to_restore
 from tenants import units
@@ -22,7 +24,7 @@ from tenants.access import Actor
 from tenants.notices import LOWEST
 from transcription.exports import WRITERS, spoken_language
 from transcription.failures import reason_for_people
-from transcription.models import Recording, Task, Transcription
+from transcription.models import Recording, Segment, Task, Transcription
 
 register = template.Library()
 register.filter("language_name", language_name)
@@ -121,6 +123,12 @@ def trimmed(text: str) -> str:
 def unlocalized(number: float) -> str:
     """A number for scripts: a point, whatever the page's language."""
     return f"{number:.3f}"
+
+
+@register.filter
+def word_marks(segment: Segment) -> str:
+    """JSON for `static/js/words.js`; empty where no words were timed."""
+    return json.dumps(words_of.marks(segment), separators=(",", ":")) if segment.words else ""
 
 
 @register.filter

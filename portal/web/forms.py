@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal.web.languages import language_choices
+from tenants.models import LONGEST_HOTWORDS, Tenant
 from transcription.catalogue import default_model, offered_models
-from transcription.models import Status, Task, Transcription
+from transcription.models import Mode, Status, Task, Transcription
+
+CAREFUL_BEAMS = 5
 
 
 def model_choices() -> list[tuple[str, str]]:
+    """The default one is offered without its name too, since the tenant may send short clips elsewhere."""
+    by_name = offered()
+    default = ("", gettext("Default (%(name)s)") % {"name": default_model()})
+    return [default, *by_name] if len(by_name) > 1 else by_name
+
+
+def short_clip_choices() -> list[tuple[str, str]]:
+    return [("", gettext("The default model, as for any other")), *offered()]
+
+
+def mode_choices() -> list[tuple[str, str]]:
+    """Each with what it is good for; the automatic one is what the organisation has chosen."""
+    return [
+        (Mode.AUTO, gettext("Automatic: as your organisation set it")),
+        (Mode.EXACT, gettext("Exact: one piece after the other, the best text")),
+        (Mode.FAST, gettext("Fast: pieces side by side, for speed")),
+    ]
+
+
+def offered() -> list[tuple[str, str]]:
     return [(name, name) for name in offered_models()]
 
 
@@ -19,15 +43,65 @@ class OptionsForm(forms.Form):
 
     language = forms.ChoiceField(label=_("Spoken language"), choices=language_choices, required=False)
     task = forms.ChoiceField(label=_("Text"), choices=Task.choices, initial=Task.TRANSCRIBE)
-    model = forms.ChoiceField(label=_("Model"), choices=model_choices, initial=default_model)
+    model = forms.ChoiceField(label=_("Model"), choices=model_choices, required=False)
+    mode = forms.ChoiceField(label=_("Mode"), choices=mode_choices, initial=Mode.AUTO, required=False)
+    hotwords = forms.CharField(
+        label=_("Names and terms"),
+        max_length=LONGEST_HOTWORDS,
+        required=False,
+        help_text=_("How they are spelt, with commas between them."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    word_timestamps = forms.BooleanField(label=_("Word times"), required=False)
+    beam_size = forms.BooleanField(
+        label=_("Search more carefully (beam search)"),
+        required=False,
+        widget=forms.CheckboxInput(attrs={"value": CAREFUL_BEAMS}),
+    )
 
     @classmethod
     def like(cls, transcription: Transcription) -> OptionsForm:
         """Filled with the options of an earlier transcription, as far as they are still offered."""
-        options = {"language": transcription.language, "task": transcription.task}
+        options = {
+            "language": transcription.language,
+            "task": transcription.task,
+            "mode": transcription.mode,
+            "hotwords": transcription.hotwords,
+            "word_timestamps": transcription.word_timestamps,
+            "beam_size": transcription.beam_size > 1,
+        }
         if transcription.model in offered_models():
             options["model"] = transcription.model
         return cls(initial=options, auto_id="again_%s")
+
+    @property
+    def more(self) -> list[forms.BoundField]:
+        """What most people leave as it is."""
+        return [self[name] for name in ("mode", "hotwords", "word_timestamps", "beam_size")]
+
+    @property
+    def is_more_set(self) -> bool:
+        return any(bool(field.value()) and field.value() != Mode.AUTO for field in self.more)
+
+
+class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's takes none at run time
+    """How an organisation's recordings are transcribed where a request doesn't say."""
+
+    short_clip_model = forms.ChoiceField(
+        label=_("Model for clips under 30 seconds"),
+        choices=short_clip_choices,
+        required=False,
+        help_text=_("Where the default model is asked for. A model that is asked for by its name is always used."),
+    )
+
+    class Meta:
+        model = Tenant
+        fields = ("default_mode", "short_clip_model", "hotwords")
+        widgets = {"hotwords": forms.Textarea(attrs={"rows": 5})}
+
+    def keep(self) -> None:
+        """Of the tenant's row only what was decided here."""
+        self.instance.save(update_fields=self._meta.fields)
 
 
 class FilterForm(forms.Form):

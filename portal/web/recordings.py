@@ -134,7 +134,7 @@ def _shown(found: Recording) -> dict[str, Any]:
 
 
 def _segments(transcription: Transcription | None) -> list[Any]:
-    return list(transcription.segments.only("index", "start", "end", "text")) if transcription else []
+    return list(transcription.segments.only("index", "start", "end", "text", "words")) if transcription else []
 
 
 def _options(fields: dict[str, str]) -> TranscriptionOptions:
@@ -143,6 +143,10 @@ def _options(fields: dict[str, str]) -> TranscriptionOptions:
         language=fields.get("language", ""),
         task=fields.get("task", Task.TRANSCRIBE),
         model=fields.get("model", ""),
+        mode=fields.get("mode", ""),
+        hotwords=fields.get("hotwords", ""),
+        word_timestamps=fields.get("word_timestamps", ""),
+        beam_size=fields.get("beam_size", ""),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.i18n import set_language
 
-from portal.web import keys, ledger, media, notices, recordings, tenant, transcriptions, usage
+from portal.web import keys, ledger, media, notices, preferences, recordings, tenant, transcriptions, usage
 
 app_name = "web"
 urlpatterns = [
@@ -22,6 +22,7 @@ urlpatterns = [
     path("transcriptions/<uuid:transcription_id>/cancel/", transcriptions.cancel, name="cancel"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<uuid:key_id>/revoke/", keys.revoke, name="revoke"),
+    path("preferences/", preferences.preferences, name="preferences"),
     path("usage/", usage.usage, name="usage"),
     path("usage/ledger.csv", ledger.ledger, name="ledger"),
     path("notices/<int:notice_id>/dismiss/", notices.dismiss, name="dismiss"),

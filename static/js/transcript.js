@@ -1,10 +1,13 @@
 // The segments of a finished transcription: what is spoken now is marked and kept in view.
+import { Words } from "./words.js";
+
 const FAR = 1.5; // windows away: jump instead of racing through the text
 const SCROLL_KEYS = new Set(["PageUp", "PageDown", "Home", "End"]);
 
 export class Transcript {
   #spoken = -1;
   #following = true;
+  #words = null;
 
   /** `onSeek(seconds)` runs when a person picks a segment. */
   constructor(root, onSeek) {
@@ -26,26 +29,33 @@ export class Transcript {
 
   close() {
     this.stop.abort();
+    this.#words?.leave();
   }
 
   get text() {
     return this.items.map((item) => item.querySelector(".segment__text").textContent.trim()).join("\n");
   }
 
-  /** Marks the segment spoken at `seconds`. */
+  /** Marks the segment spoken at `seconds`, and in it the word. */
   at(seconds, playing) {
     this.playing = playing;
     const place = this.#placeOf(seconds);
-    if (place === this.#spoken) return;
+    if (place !== this.#spoken) this.#move(place);
+    this.#words?.at(seconds);
+  }
+
+  #move(place) {
     const before = this.items[this.#spoken];
     before?.classList.remove("is-spoken");
     before?.removeAttribute("aria-current");
     this.#spoken = place;
+    this.#words?.leave();
     const item = this.items[place];
+    this.#words = item?.dataset.words ? new Words(item) : null;
     if (!item) return;
     item.classList.add("is-spoken");
     item.setAttribute("aria-current", "true");
-    if (this.#following && playing) this.#show(item);
+    if (this.#following && this.playing) this.#show(item);
   }
 
   follow() {
@@ -86,7 +96,8 @@ export class Transcript {
     this.#rove(place);
     this.#following = true;
     if (this.follower) this.follower.hidden = true;
-    this.onSeek(this.starts[place]);
+    const word = item.dataset.words ? new Words(item).startUnder(event) : undefined;
+    this.onSeek(word ?? this.starts[place]);
   }
 
   /** One tab stop for the whole list; the arrows walk it. */

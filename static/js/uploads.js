@@ -126,7 +126,7 @@ class Upload {
 
   #send() {
     const body = new FormData();
-    for (const name of ["language", "task", "model"]) body.append(name, this.options.get(name) ?? "");
+    for (const [name, value] of this.options) body.append(name, value);
     body.append("source", this.source);
     body.append("file", this.file, this.file.name); // last: the server reads the options before the bytes
 

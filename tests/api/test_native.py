@@ -42,6 +42,16 @@ def test_a_recording_becomes_a_transcript_in_every_format(http: httpx.Client, fo
         assert "fox" in answer.text
 
 
+def test_words_and_our_other_options_are_asked_for_by_form_fields(http: httpx.Client, fox: Path) -> None:
+    made = create(http, fox, word_timestamps="true", mode="exact", hotwords="fox, dog", beam_size="3")
+    body = completed(http, made["id"])["transcription"]
+    asked = {"word_timestamps": True, "mode": "exact", "hotwords": "fox, dog", "beam_size": 3}
+    assert {name: body[name] for name in asked} == asked
+    assert body["status"] == "completed"
+    for segment in http.get(body["transcripts"]["json"]).json()["segments"]:
+        assert "".join(word["word"] for word in segment["words"]) == segment["text"]
+
+
 def test_recordings_are_listed_newest_first_and_paged(http: httpx.Client, fox: Path) -> None:
     made = [create(http, fox)["id"] for _ in range(3)]
     first = http.get("/api/v1/recordings", params={"limit": 2}).json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -107,12 +108,40 @@ def test_a_parameter_that_makes_no_sense(sdk: openai.OpenAI, fox: Path, field: s
     assert (error.value.param or "").removesuffix("[]") == field
 
 
-def test_word_timestamps_are_refused_before_any_work(sdk: openai.OpenAI, fox: Path) -> None:
+def test_words_come_back_in_order_each_within_its_segment(sdk: openai.OpenAI, fox: Path) -> None:
+    answer = sdk.audio.transcriptions.create(
+        model="whisper-1", file=fox, response_format="verbose_json", timestamp_granularities=["word", "segment"]
+    )
+    assert answer.words
+    assert answer.segments
+    assert " ".join(word.word for word in answer.words) == answer.text
+    for before, after in pairwise(answer.words):
+        assert before.start <= before.end <= after.start
+    for word in answer.words:
+        assert any(s.start - 0.01 <= word.start and word.end <= s.end + 0.01 for s in answer.segments), word
+
+
+def test_who_asks_for_words_alone_gets_no_segments(sdk: openai.OpenAI, fox: Path) -> None:
+    answer = sdk.audio.transcriptions.create(
+        model="whisper-1", file=fox, response_format="verbose_json", timestamp_granularities=["word"]
+    )
+    assert answer.words
+    assert answer.segments is None
+    assert says_fox(answer.text)
+
+
+def test_our_own_options_are_plain_fields(sdk: openai.OpenAI, http: httpx.Client, fox: Path) -> None:
+    extra = {"hotwords": "Quick Fox, Lazy Dog", "mode": "fast", "beam_size": "2"}
+    assert sdk.audio.transcriptions.create(model="whisper-1", file=fox, extra_body=extra).text
+    newest = http.get("/api/v1/recordings", params={"limit": 1}).json()["results"][0]["transcription"]
+    assert (newest["hotwords"], newest["mode"], newest["beam_size"]) == ("Quick Fox, Lazy Dog", "fast", 2)
+
+
+@pytest.mark.parametrize(("field", "value"), [("mode", "slow"), ("beam_size", "11"), ("hotwords", "x" * 2001)])
+def test_one_of_our_own_that_makes_no_sense_is_named(sdk: openai.OpenAI, fox: Path, field: str, value: object) -> None:
     with pytest.raises(openai.BadRequestError) as error:
-        sdk.audio.transcriptions.create(
-            model="whisper-1", file=fox, response_format="verbose_json", timestamp_granularities=["word"]
-        )
-    assert error.value.code == "unsupported_value"
+        sdk.audio.transcriptions.create(model="whisper-1", file=fox, extra_body={field: value})
+    assert (error.value.param, error.value.code) == (field, "invalid_value")
 
 
 def test_every_error_has_its_four_keys_and_a_request_id(http: httpx.Client) -> None:

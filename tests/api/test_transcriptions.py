@@ -83,6 +83,20 @@ def test_a_recording_is_transcribed_again_with_other_options(program: Program, a
     assert program.get(f"recordings/{row.recording_id}").json()["transcription"]["id"] == body["id"]
 
 
+def test_every_option_of_another_transcription_is_shown(program: Program, acme: Tenant) -> None:
+    asked = {"mode": "fast", "hotwords": "Acme, Fox", "beam_size": 4, "word_timestamps": True}
+    body = program.post(f"recordings/{make(acme).recording_id}/transcriptions", asked).json()
+    assert {name: body[name] for name in asked} == asked
+    shown = program.get(f"transcriptions/{body['id']}").json()
+    assert {name: shown[name] for name in asked} == asked
+
+
+def test_the_tenants_own_names_and_mode_are_shown_too(program: Program, acme: Tenant) -> None:
+    Tenant.objects.filter(id=acme.id).update(hotwords="Renard", default_mode="exact")
+    body = program.post(f"recordings/{make(acme).recording_id}/transcriptions", {"hotwords": "Fox"}).json()
+    assert (body["hotwords"], body["mode"]) == ("Renard, Fox", "exact")
+
+
 def test_again_under_a_key_is_one_transcription(program: Program, acme: Tenant) -> None:
     path = f"recordings/{make(acme).recording_id}/transcriptions"
     first, second = (program.post(path, {"language": "en"}, key="abc") for _ in range(2))
@@ -102,6 +116,12 @@ def test_again_under_a_key_is_one_transcription(program: Program, acme: Tenant) 
         ({"temperature": True}, "temperature"),
         ({"temperature": 10**400}, "temperature"),
         ({"prompt": ["x"]}, "prompt"),
+        ({"mode": "slow"}, "mode"),
+        ({"hotwords": ["x"]}, "hotwords"),
+        ({"hotwords": "x" * 2001}, "hotwords"),
+        ({"beam_size": 0}, "beam_size"),
+        ({"beam_size": True}, "beam_size"),
+        ({"word_timestamps": "true"}, "word_timestamps"),
         (["en"], "body"),
     ],
     ids=lambda value: str(value)[:30],
@@ -113,7 +133,7 @@ def test_options_that_make_no_sense_are_named(body: object, param: str, program:
 
 
 def test_mallory_finds_what_an_unknown_id_gives(mallory: Character, acme: Tenant) -> None:
-    row, unknown = make(acme, status=Status.QUEUED), "00000000-0000-4000-8000-000000000000"
+    row, unknown = make(acme, status=Status.QUEUED, hotwords="Project Renard"), "00000000-0000-4000-8000-000000000000"
     program = Program(mallory)
     for path, own in (
         ("transcriptions/{}/cancel", row.id),
@@ -124,6 +144,7 @@ def test_mallory_finds_what_an_unknown_id_gives(mallory: Character, acme: Tenant
     for path in ("transcriptions/{}", "transcriptions/{}/transcript.txt"):
         assert program.get(path.format(row.id)).json() == program.get(path.format(unknown)).json()
         assert program.get(path.format(row.id)).status_code == 404
+    assert b"Renard" not in program.get("recordings").content
     assert count(acme) == 1
 
 

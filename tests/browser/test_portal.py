@@ -261,7 +261,7 @@ def test_every_page_in_light_dark_and_on_a_phone(sign_in: SignIn, fox: Path, tmp
         transcript = page.url
         for name, address in {
             "recording": transcript, "library": "/recordings/", "usage": "/usage/", "keys": "/keys/",
-            "password": "/accounts/password/change/", "nothing": "/nowhere/",
+            "preferences": "/preferences/", "password": "/accounts/password/change/", "nothing": "/nowhere/",
         }.items():  # fmt: skip
             page.goto(address)
             page.wait_for_load_state("load")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Hashable, Sequence
+from itertools import chain
 from pathlib import Path
 
 from tests.chaos import recordings
 from tests.chaos.orders import Orders, die
-from transcription.engine.backend import Decoded, DeviceLost, Language, OutOfDeviceMemory, Piece, Work
-from transcription.engine.types import SAMPLE_RATE
-from transcription.engine.windows import Samples
+from transcription.engine.backend import Decoded, DeviceLost, Language, OutOfDeviceMemory, WordTiming, Work
+from transcription.engine.types import FRAMES_PER_SECOND, SAMPLE_RATE
 
 HANGS, RAISES, IS_FULL, LOSES_ITS_DEVICE = "engine.hang", "engine.raise", "engine.full", "engine.lost"
 TROUBLES = (HANGS, RAISES, IS_FULL, LOSES_ITS_DEVICE)
@@ -21,6 +21,29 @@ WORDS = (
     *("inlet", "jetty", "knoll", "larch", "marsh", "north", "ocean", "pearl"),
 )
 PIECE_SECONDS = 5.0
+WORDS_IN_A_PIECE = 6
+END = 256 + len(LANGUAGES) + 1
+FULL_STOP = END - 1
+TIMESTAMPS = END + 1
+
+
+class ChaosVocabulary:
+    """A token for each word that is said here, for each language, and for a full stop."""
+
+    eot = END
+    timestamp_begin = TIMESTAMPS
+    languages = frozenset(LANGUAGES)
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())[:200]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return "".join(self._text(token) for token in tokens if token < END)
+
+    def _text(self, token: int) -> str:
+        if token == FULL_STOP:
+            return "."
+        return f" {LANGUAGES[token - 256]}" if token >= 256 else f" {WORDS[token % 16]}{token // 16:x}"
 
 
 class ChaosBackend:
@@ -31,23 +54,47 @@ class ChaosBackend:
     device = "cpu"
     compute_type = "none"
     workers = 1
-    gather_seconds = 0.0
+    urgent_workers = 0
 
     def __init__(self, slowness: float) -> None:
         """`slowness`: seconds of work for each second of the longest window in a batch."""
+        self._slowness = slowness
+
+    def open(self, name: str, path: Path) -> ChaosModel:
+        time.sleep(0.2)
+        return ChaosModel(self._slowness)
+
+    def memory_mib(self, path: Path) -> float:
+        return 1.0
+
+    def free_mib(self) -> float:
+        return float("inf")
+
+    def gpu_memory_mib(self) -> tuple[float, float] | None:
+        return None
+
+
+class ChaosModel:
+    """Hears words in anything."""
+
+    def __init__(self, slowness: float) -> None:
+        self.vocabulary = ChaosVocabulary()
         self._slowness = slowness
         self._orders = Orders.of_this_run()
         self._is_tried_out = False
         self._poisoned: Work | None = None
 
-    def load(self, models: dict[str, Path]) -> None:
-        time.sleep(0.2)
+    def encode(self, works: Sequence[Work]) -> None:
+        pass
 
-    def knows(self, model: str, language: str) -> bool:
-        return True
+    def detect(self, works: Sequence[Work]) -> list[Language]:
+        return [Language(language_of(work), 0.9) for work in works]
 
-    def detect(self, batch: Sequence[Work]) -> list[Language]:
-        return [Language(language_of(work.window.samples), 0.9) for work in batch]
+    def align(self, works: Sequence[Work], texts: Sequence[Sequence[int]]) -> list[list[WordTiming]]:
+        return [[] for _ in works]
+
+    def close(self) -> None:
+        pass
 
     def batch_key(self, work: Work) -> Hashable:
         return work.temperature
@@ -57,10 +104,7 @@ class ChaosBackend:
             self._misbehave(batch)
         self._is_tried_out = True
         time.sleep(0.05 + self._slowness * max(len(work.window.samples) for work in batch) / SAMPLE_RATE)
-        return [decoded(work.window.samples, work.language or "") for work in batch]
-
-    def gpu_memory_mib(self) -> tuple[float, float] | None:
-        return None
+        return [decoded(work) for work in batch]
 
     def _misbehave(self, batch: Sequence[Work]) -> None:
         if any(recordings.is_marked(work.window.samples, recordings.KILLS_ITS_ENGINE) for work in batch):
@@ -85,25 +129,30 @@ class ChaosBackend:
             raise RuntimeError("a poisoned window, by order")
 
 
-def language_of(samples: Samples) -> str:
-    return LANGUAGES[hashlib.sha256(samples.tobytes()).digest()[0] % len(LANGUAGES)]
+def language_of(work: Work) -> str:
+    return LANGUAGES[hashlib.sha256(work.window.samples.tobytes()).digest()[0] % len(LANGUAGES)]
 
 
-def decoded(samples: Samples, language: str) -> Decoded:
-    seconds = len(samples) / SAMPLE_RATE
+def decoded(work: Work) -> Decoded:
+    """Pieces of five seconds; in exact mode a full window's last one is left unfinished, for the next window."""
+    language = work.language or LANGUAGES[0]
+    heard = hashlib.sha512(language.encode() + work.window.samples.tobytes() + repr(work.prompt).encode()).digest()
+    seconds = _seconds(work)
     count = max(1, int(seconds // PIECE_SECONDS))
-    digest = hashlib.sha512(language.encode() + samples.tobytes()).digest()
-    pieces = tuple(
-        Piece(seconds * n / count, seconds * (n + 1) / count, tuple(_few(digest, n)), _text(digest, n, language))
-        for n in range(count)
-    )
-    return Decoded(pieces, avg_logprob=-0.3, no_speech_prob=0.01, compression_ratio=1.2)
+    pieces = [_piece(heard, number, count, seconds, language) for number in range(count)]
+    if work.window.passage is not None and count == 30 // PIECE_SECONDS:
+        pieces[-1] = pieces[-1][:-1]
+    tokens = tuple(chain.from_iterable(pieces))
+    return Decoded(tokens, ChaosVocabulary().decode(tokens), avg_logprob=-0.3, no_speech_prob=0.01)
 
 
-def _few(digest: bytes, number: int) -> bytes:
-    return hashlib.sha256(digest + bytes([number])).digest()[:6]
+def _seconds(work: Work) -> float:
+    passage = work.window.passage
+    return passage.frames / FRAMES_PER_SECOND if passage else len(work.window.samples) / SAMPLE_RATE
 
 
-def _text(digest: bytes, number: int, language: str) -> str:
-    words = " ".join(f"{WORDS[byte % 16]}{byte // 16:x}" for byte in _few(digest, number))
-    return f" {language} {words}."
+def _piece(heard: bytes, number: int, count: int, seconds: float, language: str) -> list[int]:
+    """A timestamp, words, and a timestamp."""
+    start, end = (TIMESTAMPS + int(50 * seconds * n / count) for n in (number, number + 1))
+    words = hashlib.sha256(heard + bytes([number])).digest()[:WORDS_IN_A_PIECE]
+    return [start, 256 + LANGUAGES.index(language), *words, FULL_STOP, end]

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from tests.chaos.expected import mode_of
 from tests.chaos.recordings import Made
 
 RETRY_SECONDS = 0.5
@@ -100,7 +101,8 @@ class Callers:
         began = time.time()
         try:
             with made.file.open("rb") as file:
-                answer = http.post("/api/v1/recordings", files={"file": (made.file.name, file)})
+                options = {"mode": mode_of(made.file)}
+                answer = http.post("/api/v1/recordings", files={"file": (made.file.name, file)}, data=options)
         except httpx.HTTPError as error:
             self.tries.append(Try(began, time.time(), 0, f"{type(error).__name__}: {error}"))
             return None

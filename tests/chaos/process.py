@@ -62,8 +62,8 @@ def engine(arguments: Sequence[str]) -> None:
 
     watchdog.LEAST_PATIENCE_SECONDS *= float(os.environ[HASTE_VARIABLE])
     slowness = float(os.environ[SLOWNESS_VARIABLE])
-    choice.choose_backend = lambda *_args: backend.ChaosBackend(slowness)
-    choice.weights_for = lambda _backend, models, *_args, **_kwargs: dict.fromkeys(models, Path(backend.__file__))
+    choice.choose_backend = lambda *_args, **_kwargs: backend.ChaosBackend(slowness)
+    choice.weights_for = lambda *_args: Path(backend.__file__)
     sys.exit(cli.main(arguments))
 
 

@@ -69,13 +69,14 @@ def test_quotas_are_typed_in_units_that_people_use(operator: Client) -> None:
         "quota-0-requests_per_minute": "120",
         "quota-0-share": "3",
     }
-    tenant = {"name": "New", "is_active": "on", "audio_retention_days": "30"}
+    tenant = {"name": "New", "is_active": "on", "audio_retention_days": "30", "default_mode": "exact"}
     answer = operator.post(reverse("admin:tenants_tenant_add"), {**tenant, **empty, **quota})
     assert answer.status_code == 302, answer.content.decode()
     made = Quota.objects.get(tenant__name="New")
     assert (made.monthly_seconds, made.recording_seconds) == (5400, 1800)
     assert (made.requests_per_minute, made.share) == (120, 3)
     assert (made.tenant.audio_retention_days, made.tenant.text_retention_days) == (30, None)
+    assert made.tenant.default_mode == "exact"
     assert (made.upload_bytes, made.stored_bytes) == (1_572_864, 2 * 1024**3)
     page = operator.get(reverse("admin:tenants_tenant_change", args=[made.tenant_id])).content.decode()
     assert 'value="90"' in page

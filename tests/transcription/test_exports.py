@@ -40,6 +40,29 @@ def test_no_cell_is_a_formula(pieces: list[Segment]) -> None:
     assert rows[3].split("\t") == ["3663000", "3664000", "'=1+1 and more"]
 
 
+WORDS = [
+    {"word": " Hello", "start": 0.0, "end": 0.6, "probability": 0.9},
+    {"word": " there.", "start": 0.7, "end": 1.5, "probability": 0.8},
+]
+
+
+def test_the_json_export_has_the_words_of_a_segment_that_has_some(pieces: list[Segment]) -> None:
+    pieces[0].words = WORDS
+    row = Transcription(recording=Recording(name="a.mp3", duration_seconds=4.0), text="Hello", detected_language="en")
+    _kind, write = exports.WRITERS["json"]
+    segments = json.loads(write(row, pieces))["segments"]
+    assert segments[0]["words"] == WORDS
+    assert "words" not in segments[1]
+
+
+def test_words_have_no_space_before_them_and_keep_their_punctuation(pieces: list[Segment]) -> None:
+    pieces[0].words = WORDS
+    assert exports.spoken_words(pieces) == [
+        {"word": "Hello", "start": 0.0, "end": 0.6},
+        {"word": "there.", "start": 0.7, "end": 1.5},
+    ]
+
+
 def test_json_has_every_field_of_a_segment(pieces: list[Segment]) -> None:
     row = Transcription(recording=Recording(name="a.mp3", duration_seconds=4.0), text="Hello", detected_language="en")
     body = json.loads(json.dumps(exports.verbose(row, pieces)))

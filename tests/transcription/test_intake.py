@@ -82,12 +82,29 @@ def test_a_viewer_uploads_nothing(bob: Character, fox: Path) -> None:
         ({"temperature": "warm"}, "temperature"),
         ({"temperature": 1.5}, "temperature"),
         ({"prompt": "x" * 2001}, "prompt"),
+        ({"hotwords": "x" * 2001}, "hotwords"),
+        ({"mode": "slow"}, "mode"),
+        ({"beam_size": 0}, "beam_size"),
+        ({"beam_size": 11}, "beam_size"),
+        ({"beam_size": "2.5"}, "beam_size"),
+        ({"word_timestamps": "perhaps"}, "word_timestamps"),
     ],
 )
-def test_options_that_make_no_sense_are_named(options: dict[str, str], param: str) -> None:
+def test_options_that_make_no_sense_are_named(options: dict[str, object], param: str) -> None:
     with pytest.raises(InvalidOption) as invalid:
         TranscriptionOptions.checked(**options)  # type: ignore[arg-type]
     assert invalid.value.param == param
+
+
+def test_options_may_be_words_of_a_form() -> None:
+    options = TranscriptionOptions.checked(word_timestamps="true", mode=" Exact", beam_size="5")
+    assert (options.word_timestamps, options.mode, options.beam_size) == (True, "exact", 5)
+    assert TranscriptionOptions.checked(word_timestamps="", mode="", beam_size="") == TranscriptionOptions.checked()
+
+
+@pytest.mark.parametrize("text", ["Acme, Dr. Fox", "Acme\nDr.  Fox\n", "Acme、Dr. Fox；Acme", ", Acme;;Dr. Fox"])
+def test_names_and_terms_may_stand_in_lines_or_between_commas(text: str) -> None:
+    assert TranscriptionOptions.checked(hotwords=text).hotwords == "Acme, Dr. Fox"
 
 
 @pytest.mark.parametrize("name", ["en", "English", "EN-us", "english "])

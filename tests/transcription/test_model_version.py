@@ -23,7 +23,7 @@ class Engines:
     def __init__(self, *versions: str) -> None:
         self.versions = iter(versions)
 
-    def decode(self, windows: Iterable[Window], _options: DecodeOptions, **_more: object) -> Iterator[WindowResult]:
+    def decode(self, windows: Iterable[Window], options: DecodeOptions, **_more: object) -> Iterator[WindowResult]:
         for window in windows:
             segment = Segment(window.start, window.end, " Fox.", (1,), 0.0, -0.1, 1.0, 0.0, 0)
             version = next(self.versions)

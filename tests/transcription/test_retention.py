@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 @pytest.fixture
 def done(alice: Character, fox: Path) -> Transcription:
     """Uploaded ten days ago, and transcribed five days ago."""
-    row = finish(submit(alice.actor, fox, prompt="Foxes."))
+    row = finish(submit(alice.actor, fox, prompt="Foxes.", hotwords="Renard"))
     age(row, uploaded=10, finished=5)
     return row
 
@@ -80,7 +80,7 @@ def test_text_goes_after_its_days_with_its_segments_and_prompt(alice: Character,
     assert retention.delete_old_text() == 1
     assert retention.delete_old_text() == 0
     done.refresh_from_db()
-    assert (done.text, done.prompt, Segment.objects.count()) == ("", "", 0)
+    assert (done.text, done.prompt, done.hotwords, Segment.objects.count()) == ("", "", "", 0)
     with pytest.raises(TextDeleted, match="your organisation keeps text for 5 days"):
         exports.render(library.transcription(alice.actor, done.id), "srt")
     assert storage.local_path(done.recording.storage_key).exists()
@@ -96,10 +96,10 @@ def test_a_failed_one_s_first_windows_go_too(alice: Character, done: Transcripti
 def test_deleted_text_is_never_reused(alice: Character, fox: Path, done: Transcription) -> None:
     serve()
     keep(alice, text=5)
-    assert submit(alice.actor, fox, prompt="Foxes.").reused_from == done
+    assert submit(alice.actor, fox, prompt="Foxes.", hotwords="Renard").reused_from == done
     retention.delete_old_text()
     Transcription.objects.filter(reused_from=done).delete()
-    assert submit(alice.actor, fox, prompt="Foxes.").status == Status.QUEUED
+    assert submit(alice.actor, fox, prompt="Foxes.", hotwords="Renard").status == Status.QUEUED
 
 
 def test_a_recording_at_work_is_left_alone(alice: Character, done: Transcription) -> None:

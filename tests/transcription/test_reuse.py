@@ -72,7 +72,16 @@ def test_a_playable_copy_is_not_shared(alice: Character, fox: Path, first: Trans
 
 @pytest.mark.parametrize(
     "options",
-    [{"language": "en"}, {"task": "translate"}, {"prompt": "Foxes."}, {"temperature": 0.2}, {"word_timestamps": True}],
+    [
+        {"language": "en"},
+        {"task": "translate"},
+        {"prompt": "Foxes."},
+        {"temperature": 0.2},
+        {"word_timestamps": True},
+        {"mode": "fast"},
+        {"hotwords": "Renard"},
+        {"beam_size": 5},
+    ],
     ids=str,
 )
 def test_other_options_are_worked_out(

@@ -39,6 +39,8 @@ TABLE = [
     ("POST", "/notices/{notice}/dismiss/", MANAGERS_302),
     ("GET", "/keys/", MANAGERS),
     ("POST", "/keys/", MANAGERS),
+    ("GET", "/preferences/", MANAGERS),
+    ("POST", "/preferences/", MANAGERS),
     ("POST", "/keys/{unknown}/revoke/", MANAGERS_302),
 ]
 # Pages with a test of their own, since a bare row is not enough to ask them for.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import unescape
+from html.parser import HTMLParser
 
 import pytest
 from django.db import connection
@@ -90,12 +91,73 @@ def test_a_failed_transcription_says_why_and_offers_another_try(as_alice: Client
 def test_trying_again_queues_the_same_options(as_alice: Client, alice: Character, make: Make) -> None:
     row = make(alice.tenant, status=Status.FAILED)
     options = {"language": "fr", "task": "translate", "model": "base"}
-    as_alice.post(f"/recordings/{row.recording_id}/again/", options)
-    with scope.bound(alice.tenant.id):
-        latest = Recording.objects.get(id=row.recording_id).latest
-    assert latest is not None
+    latest = again(as_alice, row, options)
     assert (latest.id != row.id, latest.status) == (True, Status.QUEUED)
     assert (latest.language, latest.task, latest.model) == ("fr", "translate", "base")
+    assert (latest.mode, latest.hotwords, latest.beam_size, latest.word_timestamps) == ("auto", "", 1, False)
+
+
+def again(client: Client, row: Transcription, options: dict[str, str]) -> Transcription:
+    """What the form of a recording's page makes."""
+    client.post(f"/recordings/{row.recording_id}/again/", options)
+    with scope.bound(row.tenant_id):
+        latest = Recording.objects.get(id=row.recording_id).latest
+    assert latest is not None
+    return latest
+
+
+def test_more_options_are_there_for_who_wants_them(as_alice: Client, alice: Character, make: Make) -> None:
+    more = {"mode": "exact", "hotwords": "Acme\nDr. Fox", "beam_size": "5", "word_timestamps": "on"}
+    page = Fields(text_of(as_alice, "/recordings/"))
+    assert more.keys() <= page.values.keys()
+    assert page.values["beam_size"] == "5"
+    latest = again(as_alice, make(alice.tenant), more)
+    assert (latest.mode, latest.hotwords, latest.beam_size, latest.word_timestamps) == (
+        "exact",
+        "Acme, Dr. Fox",
+        5,
+        True,
+    )
+
+
+class Fields(HTMLParser):
+    """The fields of a page's forms, the last of a name."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = dict(attributes)
+        if tag in ("input", "select", "textarea") and (name := found.get("name")):
+            self.values[name] = found.get("value") or ""
+
+
+def test_trying_again_repeats_every_option(as_alice: Client, alice: Character, make: Make) -> None:
+    options = {"mode": "fast", "hotwords": "Acme", "beam_size": 3, "word_timestamps": True}
+    row = make(alice.tenant, status=Status.FAILED, **options)
+    offered = text_of(as_alice, f"/recordings/{row.recording_id}/").split("Try again")[0]
+    latest = again(as_alice, row, Fields(offered).values)
+    assert {name: getattr(latest, name) for name in options} == options
+
+
+def test_a_page_tells_the_options_that_are_not_the_usual_ones(as_alice: Client, alice: Character, make: Make) -> None:
+    usual, other = make(alice.tenant), make(alice.tenant, mode="exact", beam_size=5, hotwords="Acme, Dr. Fox")
+    for row, told in ((usual, False), (other, True)):
+        details = text_of(as_alice, f"/recordings/{row.recording_id}/").split("Details")[1].split("</aside>")[0]
+        for words in ("Exact", "5 beams", "Acme, Dr. Fox"):
+            assert (words in details) is told
+
+
+def test_a_transcript_tells_scripts_where_its_words_are(as_alice: Client, alice: Character, make: Make) -> None:
+    row = make(alice.tenant)
+    with scope.bound(alice.tenant.id):
+        words = [{"word": " Good", "start": 0.1, "end": 0.5}, {"word": " morning.", "start": 0.5, "end": 1.25}]
+        Segment.objects.filter(index=0).update(words=words)
+    text = text_of(as_alice, f"/recordings/{row.recording_id}/")
+    assert 'data-words="[[0,4,0.1,0.5],[5,13,0.5,1.25]]"' in text
+    assert text.count("data-words") == 1
 
 
 def test_trying_again_over_the_quota_says_so(as_alice: Client, alice: Character, make: Make) -> None:

@@ -50,6 +50,10 @@ class RecordingsView(TenantView):
             language=upload.field("language"),
             prompt=upload.field("prompt"),
             temperature=upload.field("temperature") or 0.0,
+            word_timestamps=upload.field("word_timestamps"),
+            mode=upload.field("mode"),
+            hotwords=upload.field("hotwords"),
+            beam_size=upload.field("beam_size"),
         )
         row = intake.accept(self.actor, upload, options, "api", call)
         location = {"Location": f"/api/v1/recordings/{row.recording_id}"}
@@ -132,6 +136,10 @@ def _options(body: Any) -> TranscriptionOptions:
         language=_text(body, "language"),
         prompt=_text(body, "prompt"),
         temperature=_number(body, "temperature"),
+        word_timestamps=_flag(body, "word_timestamps"),
+        mode=_text(body, "mode"),
+        hotwords=_text(body, "hotwords"),
+        beam_size=_whole(body, "beam_size"),
     )
 
 
@@ -147,6 +155,20 @@ def _number(body: Mapping[str, Any], name: str) -> float:
     if value is not None and type(value) not in (int, float):
         raise InvalidOption(name, _("“%(name)s” is a number.") % {"name": name})
     return value or 0.0
+
+
+def _whole(body: Mapping[str, Any], name: str) -> int:
+    value: int | None = body.get(name)
+    if value is not None and type(value) is not int:
+        raise InvalidOption(name, _("“%(name)s” is a whole number.") % {"name": name})
+    return 1 if value is None else value
+
+
+def _flag(body: Mapping[str, Any], name: str) -> bool:
+    value: bool | None = body.get(name)
+    if value is not None and type(value) is not bool:
+        raise InvalidOption(name, _("“%(name)s” is true or false.") % {"name": name})
+    return bool(value)
 
 
 def _page(rows: QuerySet[Recording], request: Request, view: TenantView) -> Response:

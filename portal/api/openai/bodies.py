@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from portal.api.openai.parameters import Parameters
 from tenants.quota import billed_seconds
 from transcription import exports
-from transcription.models import Transcription
+from transcription.models import Segment, Transcription
 
 
 def response_of(row: Transcription, parameters: Parameters) -> HttpResponseBase:
@@ -24,8 +24,15 @@ def response_of(row: Transcription, parameters: Parameters) -> HttpResponseBase:
         case "vtt":
             return HttpResponse(exports.webvtt(segments), content_type="text/vtt; charset=utf-8")
         case "verbose_json":
-            return JsonResponse(exports.verbose(row, segments) | {"usage": usage(row)})
+            return JsonResponse(_verbose(row, segments, parameters.granularities) | {"usage": usage(row)})
     return JsonResponse({"text": row.text, "usage": usage(row)})
+
+
+def _verbose(row: Transcription, segments: list[Segment], granularities: frozenset[str]) -> dict[str, Any]:
+    body = exports.verbose(row, segments)
+    if "segment" not in granularities:
+        del body["segments"]
+    return body | ({"words": exports.spoken_words(segments)} if "word" in granularities else {})
 
 
 def usage(row: Transcription) -> dict[str, Any]:

@@ -22,13 +22,14 @@ class Parameters:
 
     options: TranscriptionOptions
     response_format: str
+    granularities: frozenset[str]
     stream: bool
 
 
 def parse(upload: Upload, task: str) -> Parameters:
     """Raises ApiError."""
     response_format = _response_format(upload)
-    _check_granularities(upload, response_format)
+    granularities = _granularities(upload, response_format)
     if not upload.field("model"):
         raise ApiError(400, _("The field `model` is missing."), param="model", code="missing_required_parameter")
     try:
@@ -38,11 +39,15 @@ def parse(upload: Upload, task: str) -> Parameters:
             language="" if task == Task.TRANSLATE else upload.field("language"),
             prompt=upload.field("prompt")[-LONGEST_PROMPT:],  # Whisper reads no more than the end of it
             temperature=upload.field("temperature") or 0.0,
+            word_timestamps="word" in granularities,
+            mode=upload.field("mode"),
+            hotwords=upload.field("hotwords"),
+            beam_size=upload.field("beam_size"),
             lane=Lane.INTERACTIVE,
         )
     except InvalidOption as invalid:
         raise of_option(invalid) from invalid
-    return Parameters(options, response_format, upload.field("stream").lower() in TRUE_WORDS)
+    return Parameters(options, response_format, granularities, upload.field("stream").lower() in TRUE_WORDS)
 
 
 def _response_format(upload: Upload) -> str:
@@ -56,7 +61,8 @@ def _response_format(upload: Upload) -> str:
     return wanted
 
 
-def _check_granularities(upload: Upload, response_format: str) -> None:
+def _granularities(upload: Upload, response_format: str) -> frozenset[str]:
+    """What is to have times. Raises ApiError."""
     wanted = frozenset(upload.every("timestamp_granularities")) or frozenset({"segment"})
     if not wanted <= set(GRANULARITIES):
         message = _("Timestamp granularities are word and segment.")
@@ -64,6 +70,4 @@ def _check_granularities(upload: Upload, response_format: str) -> None:
     if "word" in wanted and response_format != "verbose_json":
         message = _("Word timestamps need response_format=verbose_json.")
         raise ApiError(400, message, param="timestamp_granularities[]", code="invalid_value")
-    if "word" in wanted:
-        message = _("Word timestamps are not available here yet. Ask for segments.")
-        raise ApiError(400, message, param="timestamp_granularities[]", code="unsupported_value")
+    return wanted

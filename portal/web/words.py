@@ -1,0 +1,26 @@
+"""Where in a segment's text its words stand, for the scripts of a transcript."""
+
+from __future__ import annotations
+
+from transcription.models import Segment
+
+Mark = tuple[int, int, float, float]
+
+
+def marks(segment: Segment) -> list[Mark]:
+    """Beginning and end of each word in the trimmed text, and its seconds. A word that isn't there is left out.
+
+    Positions count UTF-16 units, as scripts do.
+    """
+    text, at, found = segment.text.strip(), 0, list[Mark]()
+    for word in segment.words:
+        spoken = word["word"].strip()
+        place = text.find(spoken, at) if spoken else -1
+        if place >= 0:
+            at = place + len(spoken)
+            found.append((_units(text[:place]), _units(text[:at]), word["start"], word["end"]))
+    return found
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

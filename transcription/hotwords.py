@@ -1,0 +1,19 @@
+"""Names and terms that Whisper is reminded of while it listens."""
+
+from __future__ import annotations
+
+import re
+
+BETWEEN_TERMS = re.compile(r"[,;\n\r，、；]")
+"""Chinese lists have commas of their own."""
+
+
+def terms(text: str) -> list[str]:
+    """The terms of a list with commas or lines, each once, in its order."""
+    plain = (" ".join(term.replace("\x00", "").split()) for term in BETWEEN_TERMS.split(text))
+    return list(dict.fromkeys(term for term in plain if term))
+
+
+def joined(*texts: str) -> str:
+    """One list of several, the first one's terms first. Joining again what was joined before adds nothing."""
+    return ", ".join(terms("\n".join(texts)))

@@ -1,0 +1,62 @@
+"""How an attempt goes through a recording, and where it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from transcription.engine.client import EngineClient
+from transcription.engine.exact import Resume
+from transcription.engine.types import EngineUnavailable, WindowResult
+from transcription.engine.types import Mode as EngineMode
+from transcription.models import Mode, Transcription
+
+LONG_SECONDS = 180.0
+"""From here on an idle engine is put to better use with windows side by side."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The mode that a transcription is done in, in all of its attempts, and what is done already."""
+
+    mode: EngineMode
+    resume: Resume
+
+    @classmethod
+    def of(cls, row: Transcription, engine: EngineClient) -> Pass:
+        """As it was begun; at the beginning as asked for, and as the engine's load has it where that was left open."""
+        state: dict[str, Any] = row.resume
+        if row.saved_seconds == 0:
+            return cls(_mode(row, engine), Resume())
+        if not state:  # begun by a release that knew only this mode
+            return cls("fast", Resume(row.saved_seconds))
+        context = tuple(state.get("context", ()))
+        resume = Resume(row.saved_seconds, context, state.get("last_speech", 0.0), state.get("windows", 0))
+        return cls(state["mode"], resume)
+
+    def after(self, result: WindowResult) -> dict[str, Any]:
+        """What `Transcription.resume` holds after a window."""
+        resume = Resume.after(result)
+        return {
+            "mode": self.mode,
+            "context": list(resume.context or ()),
+            "last_speech": resume.last_speech,
+            "windows": resume.windows,
+        }
+
+
+def _mode(row: Transcription, engine: EngineClient) -> EngineMode:
+    match row.mode:
+        case Mode.EXACT:
+            return "exact"
+        case Mode.FAST:
+            return "fast"
+    is_long = row.recording.duration_seconds >= LONG_SECONDS
+    return "fast" if is_long and _is_idle(engine) else "exact"
+
+
+def _is_idle(engine: EngineClient) -> bool:
+    try:
+        return engine.status().is_idle
+    except EngineUnavailable:
+        return False
