@@ -2,7 +2,8 @@
 # test   runs every test                                          (make test ARGS="-k quota")
 # lint   ruff, mypy, and migrations that match the models
 # chaos  kills everything again and again and checks the promises   (make chaos ARGS="--seed 7")
-# bench  measures the service and its engine on this machine
+# bench  measures the service on this machine                       (python -m benchmarks.engine: the engine beside its peers,
+#                                                                    python -m benchmarks.gpu: a GPU, with nothing but torch)
 # lock   pins the requirements again, with hashes
 #
 # What is installed is remembered by a file named after the checksum of its requirements, so nothing is done twice.

@@ -36,13 +36,12 @@ def text_of(file: Path) -> str:
     if mode_of(file) == "exact":
         results = transcribe_exactly(pcm, hear, find_model(MODEL).n_mels)
     else:
-        results = transcribe_fast(pcm, hear)
+        results = transcribe_fast(pcm, hear, lambda window, language: next(hear([window], language)))
     return "".join(segment.text for result in results for segment in result.segments).strip()
 
 
-def hear(windows: Iterable[Window]) -> Iterator[WindowResult]:
+def hear(windows: Iterable[Window], language: str = "") -> Iterator[WindowResult]:
     """An engine of one recording, in this process."""
-    language = ""
     for window in windows:
         work = Work(window, DecodeOptions(MODEL))
         work.language = language = language or language_of(work)

@@ -13,7 +13,6 @@ from transcription.engine.types import (
     SAMPLE_RATE,
     TRAIL_SAMPLES,
     WINDOW_FRAMES,
-    WINDOW_SAMPLES,
     Window,
 )
 
@@ -28,23 +27,25 @@ Floats = NDArray[np.float32]
 
 
 def features(window: Window, n_mels: int) -> Floats:
-    """What the encoder sees of a window: (n_mels, 3000).
+    """What the encoder sees of a window: (n_mels, 3000), padded with 0.0 as openai-whisper's transcribe() does.
 
-    Without a passage the window is padded with silence to 30 s and clamped at its own loudest value.
-    With one it is cut out of the recording's spectrogram, clamped at the recording's loudest value
-    and padded with 0.0, as openai-whisper's transcribe() does.
+    With a passage it is cut out of the recording's spectrogram and clamped at the recording's loudest
+    value; without one it has its own.
     """
-    samples = _floats(window.samples)
-    if window.passage is None:
-        power = log_power(np.pad(samples, (0, WINDOW_SAMPLES - len(samples))), n_mels)
-        return scaled(power, float(power.max()))
-    lead, frames = window.passage.lead, window.passage.frames
+    passage, samples = window.passage, _floats(window.samples)
+    lead = passage.lead if passage else 0
+    frames = passage.frames if passage else whole_frames(len(samples))
     missing = lead + frames * FRAME_SAMPLES + TRAIL_SAMPLES - len(samples)
     # One more frame, so that the reflection at the end touches none that counts.
     power = log_power(np.pad(samples, (0, max(0, missing) + FRAME_SAMPLES)), n_mels)
-    first = lead // FRAME_SAMPLES
-    mel = scaled(power[:, first : first + frames], window.passage.loudest)
+    power = power[:, lead // FRAME_SAMPLES :][:, :frames]
+    mel = scaled(power, passage.loudest if passage else float(power.max()))
     return np.pad(mel, ((0, 0), (0, WINDOW_FRAMES - frames)))
+
+
+def whole_frames(samples: int) -> int:
+    """Frames in so many samples; at least one."""
+    return max(1, samples // FRAME_SAMPLES)
 
 
 def log_power(audio: Floats, n_mels: int) -> Floats:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from transcription.engine.catalogue import find_model
 from transcription.engine.client import EngineClient
 from transcription.engine.exact import Resume, transcribe_exactly
-from transcription.engine.types import DecodeOptions, Mode, WindowResult
+from transcription.engine.types import DecodeOptions, Mode, Window, WindowResult
 from transcription.engine.windows import transcribe_fast
 
 
@@ -30,4 +31,8 @@ def transcribe(
         decode = partial(client.decode, options=options, in_flight=1, on_progress=on_progress)
         return transcribe_exactly(pcm, decode, find_model(options.model).n_mels, resume)
     decode = partial(client.decode, options=options, on_progress=on_progress)
-    return transcribe_fast(pcm, decode, resume.end if resume else 0.0)
+
+    def again(window: Window, language: str) -> WindowResult:
+        return next(client.decode([window], replace(options, language=language), on_progress=on_progress))
+
+    return transcribe_fast(pcm, decode, again, resume.end if resume else 0.0)

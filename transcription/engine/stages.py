@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from transcription.engine.backend import DeviceLost, Model, OutOfDeviceMemory
+from transcription.engine.backend import DeviceLost, Model, OutOfDeviceMemory, Work
 from transcription.engine.desk import Desk
 from transcription.engine.hearing import Hearing
 from transcription.engine.prompts import context_of, prompt_of
-from transcription.engine.types import WindowRejected
+from transcription.engine.types import WINDOW_FRAMES, WindowRejected
 from transcription.engine.waiting import Ticket
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,9 @@ def prepare(desk: Desk, model: Model, tickets: Sequence[Ticket], shortage: OnMem
     unknown = [ticket for ticket in encoded if ticket.work.language is None]
 
     def detect(some: Sequence[Ticket]) -> None:
-        for ticket, language in zip(some, model.detect([ticket.work for ticket in some]), strict=True):
+        works = [_for_detection(ticket.work) for ticket in some]
+        model.encode(works)
+        for ticket, language in zip(some, model.detect(works), strict=True):
             desk.pin(ticket, language)
 
     attempt(desk, unknown, detect, shortage)
@@ -68,6 +71,15 @@ def prepare(desk: Desk, model: Model, tickets: Sequence[Ticket], shortage: OnMem
     for ticket in ready:
         ticket.work.prompt = prompt_of(ticket.work, model.vocabulary)
     return ready
+
+
+def _for_detection(work: Work) -> Work:
+    """openai-whisper hears a short recording once more to find out its language: silence follows it then."""
+    window = work.window
+    if window.passage is None or window.passage.frames == WINDOW_FRAMES:
+        return work
+    padded = replace(window, passage=replace(window.passage, frames=WINDOW_FRAMES))
+    return Work(padded, work.options, urgent=work.urgent)
 
 
 def _is_welcome(desk: Desk, model: Model, ticket: Ticket) -> bool:

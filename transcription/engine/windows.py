@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -16,6 +17,9 @@ from transcription.engine.types import (
 )
 
 WINDOW_BYTES = 2 * WINDOW_SAMPLES
+
+UNHEARD_SECONDS = 2.0
+"""A window ends where speech does: after so long without text something was missed."""
 
 Samples = NDArray[np.int16]
 
@@ -41,10 +45,33 @@ def fast_windows(pcm: Iterable[bytes], start: float = 0.0) -> Iterator[Window]:
 def transcribe_fast(
     pcm: Iterable[bytes],
     decode: Callable[[Iterable[Window]], Iterator[WindowResult]],
+    again: Callable[[Window, str], WindowResult],
     start: float = 0.0,
 ) -> Iterator[WindowResult]:
-    """Transcribe a recording side by side: its windows depend on nothing but its audio."""
-    return decode(fast_windows(pcm, start))
+    """Transcribe a recording side by side: its windows depend on nothing but its audio.
+
+    Whisper sometimes ends a window's text long before the speech in it ends. Its rest is then heard
+    as a window of its own: `again` decodes one in a language.
+    """
+    sent: dict[int, Window] = {}
+
+    def watched() -> Iterator[Window]:
+        for window in fast_windows(pcm, start):
+            sent[window.index] = window
+            yield window
+
+    for result in decode(watched()):
+        yield _completed(result, sent.pop(result.index), again)
+
+
+def _completed(result: WindowResult, window: Window, again: Callable[[Window, str], WindowResult]) -> WindowResult:
+    """The result with what was said after its last segment, where that is too long to be a pause."""
+    heard_until = result.segments[-1].end if result.segments else window.end
+    if window.end - heard_until < UNHEARD_SECONDS:
+        return result
+    begin = round((heard_until - window.start) * SAMPLE_RATE)
+    rest = replace(window, start=window.start + begin / SAMPLE_RATE, samples=window.samples[begin:])
+    return replace(result, segments=result.segments + again(rest, result.language).segments)
 
 
 def _read_opening(chunks: Iterator[bytes]) -> bytes:

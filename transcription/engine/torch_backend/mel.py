@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from whisper.audio import HOP_LENGTH, N_FFT, N_FRAMES, N_SAMPLES, mel_filters
 
+from transcription.engine.mel import whole_frames
 from transcription.engine.types import TRAIL_SAMPLES, Window
 
 DYNAMIC_RANGE = 8.0
@@ -24,13 +25,13 @@ def _features(window: Window, n_mels: int, device: torch.device) -> Tensor:
     # The copy: samples that came over the wire are read-only, which torch warns about.
     samples = torch.from_numpy(window.samples.copy()).to(device)
     passage = window.passage
-    if passage is None:
-        return log_mel(samples, n_mels, silent_padding(samples))
-    missing = passage.lead + passage.frames * HOP_LENGTH + TRAIL_SAMPLES - len(samples)
+    lead = passage.lead if passage else 0
+    frames = passage.frames if passage else whole_frames(len(samples))
+    missing = lead + frames * HOP_LENGTH + TRAIL_SAMPLES - len(samples)
     # One more frame, so that the reflection at the end touches none that counts.
     power = log_power(samples, n_mels, max(0, missing) + HOP_LENGTH)
-    first = passage.lead // HOP_LENGTH
-    return whole_window(scaled(power[:, first : first + passage.frames], passage.loudest))
+    power = power[:, lead // HOP_LENGTH :][:, :frames]
+    return whole_window(scaled(power, passage.loudest if passage else None))
 
 
 def log_mel(samples: Tensor, n_mels: int, padding: int = 0, mel_max: Tensor | float | None = None) -> Tensor:

@@ -54,7 +54,7 @@ class TorchModel:
         self._slots.warm_up(sampled=True)
         self._running: dict[int, _Running] = {1: _Running(self._slots)}
         self._aligner = Aligner(parameters)
-        self._reserved = slots // RESERVED_SHARE
+        self._reserved = _reserved(slots)
         self._side = torch.cuda.Stream() if parameters.device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def encode(self, works: Sequence[Work]) -> None:
@@ -120,7 +120,7 @@ class TorchModel:
         self._drop_idle_beams()
         for running in self._running.values():
             running.decoder.limit = max(1, running.decoder.limit // 2)
-        self._reserved = self._slots.limit // RESERVED_SHARE
+        self._reserved = _reserved(self._slots.limit)
 
     def close(self) -> None:
         self._running.clear()
@@ -169,6 +169,11 @@ class TorchModel:
     def _decoded(self, result: Result) -> Decoded:
         text = self.vocabulary.decode(result.tokens)
         return Decoded(result.tokens, text, result.avg_logprob, result.no_speech_prob)
+
+
+def _reserved(slots: int) -> int:
+    """Slots for interactive windows alone: at least one, where that leaves any."""
+    return min(slots - 1, max(1, slots // RESERVED_SHARE))
 
 
 def _encoding(work: Work) -> Tensor:
