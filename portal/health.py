@@ -93,6 +93,8 @@ def _examine_engines(found: Health) -> None:
             found.find(DEGRADED, f"{engine.name}: its engine is not ready")
         elif engine.ready and not engine.workers_alive:
             found.find(DEGRADED, f"{engine.name}: no worker is running")
+        elif engine.ready and engine.problem:
+            found.find(DEGRADED, f"{engine.name}: {engine.problem}")
 
 
 def mebibytes(figure: float) -> str:

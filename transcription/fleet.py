@@ -109,6 +109,12 @@ def versions_of(model: str) -> set[str]:
     return {version for engine in alive() if (version := engine.model_versions.get(model, ""))}
 
 
+def may_serve(model: str) -> bool:
+    """False where engines are ready and none of them has the model's weights."""
+    ready = [engine for engine in alive() if engine.ready]
+    return not ready or any(model in engine.model_versions for engine in ready)
+
+
 def leave(name: str) -> None:
     """A gpuworker that stops in order takes its row with it."""
     Engine.objects.filter(name=name).delete()

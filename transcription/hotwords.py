@@ -14,6 +14,12 @@ def terms(text: str) -> list[str]:
     return list(dict.fromkeys(term for term in plain if term))
 
 
+def without(known: str, text: str) -> str:
+    """The list without the terms of another one."""
+    left_out = set(terms(known))
+    return ", ".join(term for term in terms(text) if term not in left_out)
+
+
 def joined(*texts: str) -> str:
     """One list of several, the first one's terms first. Joining again what was joined before adds nothing."""
     return ", ".join(terms("\n".join(texts)))

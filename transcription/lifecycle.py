@@ -198,7 +198,7 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int]) -> None
             status=Status.COMPLETED,
             text=text,
             saved_seconds=duration,
-            resume={},
+            resume={"mode": row.resume["mode"]} if "mode" in row.resume else {},
             finished_at=now,
             processing_seconds=(now - (row.started_at or now)).total_seconds(),
             lease_until=None,
@@ -418,7 +418,7 @@ def complete_by_reuse(row: Transcription, known: Known) -> None:
     source, now = known.source, timezone.now()
     row.status = Status.COMPLETED
     row.text, row.detected_language, row.model_version = source.text, source.detected_language, source.model_version
-    row.saved_seconds, row.sequence = source.saved_seconds, source.sequence
+    row.saved_seconds, row.sequence, row.resume = source.saved_seconds, source.sequence, source.resume
     row.started_at = row.finished_at = now
     row.processing_seconds = PROCESSING_SECONDS
     row.reused_from = Transcription.objects.filter(id=source.id).first()  # it may be gone by now

@@ -196,6 +196,11 @@ class Transcription(models.Model):
         return min(99, int(100 * self.saved_seconds / duration)) if duration > 0 else 0
 
     @property
+    def mode_taken(self) -> str:
+        """The mode that it was, or is, transcribed in; empty before its first window."""
+        return str(self.resume.get("mode", ""))
+
+    @property
     def is_over(self) -> bool:
         return self.status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 

@@ -124,6 +124,7 @@ def _mode(text: str) -> str:
 
 
 def _hotwords(text: str) -> str:
+    text = text.replace("\r\n", "\n")
     if len(text) > LONGEST_HOTWORDS:
         message = _("The names and terms are longer than %(n)d characters together.") % {"n": LONGEST_HOTWORDS}
         raise InvalidOption("hotwords", message)

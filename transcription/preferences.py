@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tenants.models import Tenant
-from transcription import hotwords
-from transcription.catalogue import offered_models
-from transcription.models import Mode
+from transcription import fleet, hotwords
+from transcription.catalogue import default_model, offered_models
+from transcription.models import Mode, Transcription
 from transcription.options import TranscriptionOptions
 
 SHORT_CLIP_SECONDS = 30.0
@@ -29,5 +29,15 @@ def possible(asked: TranscriptionOptions, tenant: Tenant) -> list[TranscriptionO
 
 
 def _is_for_short_clips(asked: TranscriptionOptions, tenant: Tenant, seconds: float) -> bool:
-    short = seconds < SHORT_CLIP_SECONDS
-    return short and not asked.named_model and tenant.short_clip_model in offered_models()
+    short, model = seconds < SHORT_CLIP_SECONDS, tenant.short_clip_model
+    return short and not asked.named_model and model in offered_models() and fleet.may_serve(model)
+
+
+def asked_model(row: Transcription, tenant: Tenant) -> str:
+    """The model that a person chose; empty where it was the tenant's for short clips, or the default."""
+    return "" if row.model in (tenant.short_clip_model, default_model()) else row.model
+
+
+def asked_hotwords(row: Transcription, tenant: Tenant) -> str:
+    """The request's own terms, without those that the tenant adds to all."""
+    return hotwords.without(tenant.hotwords, row.hotwords)

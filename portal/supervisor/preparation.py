@@ -50,7 +50,10 @@ def collect_static_files() -> None:
 
 
 def fetch_weights() -> None:
-    """Before the engine starts, so that a person sees how far it is. Raises PreparationFailed."""
+    """Before the engine starts, so that a person sees how far it is.
+
+    Raises PreparationFailed for the default model; without another one the rest is served all the same.
+    """
     for model in catalogue.offered_models():
         form = weights_form()
         stamp = Stamp(f"weights-{form}-{model}")
@@ -59,12 +62,15 @@ def fetch_weights() -> None:
             continue
         say(f"Fetching the weights of Whisper {model} …")
         command = [sys.executable, "-m", "transcription.engine", "fetch", model, "--form", form, "--weights", place]
-        _pid, status = os.waitpid(fork("fetch", partial(become, command)), 0)
-        if status:
-            raise PreparationFailed(
-                f"The weights of Whisper {model} could not be fetched. Try again, or put them in {place}."
-            )
-        stamp.write(place)
+        mirrors = [part for url in settings.WHISPER_MIRRORS for part in ("--mirror", url)]
+        _pid, status = os.waitpid(fork("fetch", partial(become, [*command, *mirrors])), 0)
+        if not status:
+            stamp.write(place)
+            continue
+        problem = f"The weights of Whisper {model} could not be fetched. Try again, or put them in {place}."
+        if model == catalogue.default_model():
+            raise PreparationFailed(problem)
+        say(problem)
 
 
 def weights_form() -> str:

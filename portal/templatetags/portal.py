@@ -24,12 +24,15 @@ from tenants.access import Actor
 from tenants.notices import LOWEST
 from transcription.exports import WRITERS, spoken_language
 from transcription.failures import reason_for_people
-from transcription.models import Recording, Segment, Task, Transcription
+from transcription.models import Mode, Recording, Segment, Task, Transcription
+from transcription.preferences import asked_hotwords, asked_model
 
 register = template.Library()
 register.filter("language_name", language_name)
 register.filter("reason", reason_for_people)
 register.filter("audio", units.audio)
+register.filter("asked_model", asked_model)
+register.filter("asked_hotwords", asked_hotwords)
 
 
 @register.simple_tag
@@ -48,6 +51,13 @@ def page_strings() -> SafeString:
 @register.filter
 def may(actor: Actor, permission: str) -> bool:
     return actor.may(permission)
+
+
+@register.filter
+def mode_name(transcription: Transcription) -> str:
+    """The mode that it was transcribed in, or the one that was asked for; empty while that is left open."""
+    mode = transcription.mode_taken or transcription.mode
+    return "" if mode == Mode.AUTO else str(Mode(mode).label)
 
 
 @register.filter

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal.web.languages import language_choices
 from tenants.models import LONGEST_HOTWORDS, Tenant
+from transcription import preferences
 from transcription.catalogue import default_model, offered_models
 from transcription.models import Mode, Status, Task, Transcription
 
@@ -38,6 +41,15 @@ def offered() -> list[tuple[str, str]]:
     return [(name, name) for name in offered_models()]
 
 
+class LinesField(forms.CharField):
+    """Several lines. Browsers send a line's end as two characters and count it as one: so do we."""
+
+    widget = forms.Textarea
+
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value) or "").replace("\r\n", "\n")
+
+
 class OptionsForm(forms.Form):
     """How a recording is to be transcribed. Offers the choices; TranscriptionOptions checks them."""
 
@@ -45,7 +57,7 @@ class OptionsForm(forms.Form):
     task = forms.ChoiceField(label=_("Text"), choices=Task.choices, initial=Task.TRANSCRIBE)
     model = forms.ChoiceField(label=_("Model"), choices=model_choices, required=False)
     mode = forms.ChoiceField(label=_("Mode"), choices=mode_choices, initial=Mode.AUTO, required=False)
-    hotwords = forms.CharField(
+    hotwords = LinesField(
         label=_("Names and terms"),
         max_length=LONGEST_HOTWORDS,
         required=False,
@@ -66,12 +78,12 @@ class OptionsForm(forms.Form):
             "language": transcription.language,
             "task": transcription.task,
             "mode": transcription.mode,
-            "hotwords": transcription.hotwords,
+            "hotwords": preferences.asked_hotwords(transcription, transcription.tenant),
             "word_timestamps": transcription.word_timestamps,
             "beam_size": transcription.beam_size > 1,
         }
-        if transcription.model in offered_models():
-            options["model"] = transcription.model
+        if (model := preferences.asked_model(transcription, transcription.tenant)) in offered_models():
+            options["model"] = model
         return cls(initial=options, auto_id="again_%s")
 
     @property
@@ -97,6 +109,7 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
     class Meta:
         model = Tenant
         fields = ("default_mode", "short_clip_model", "hotwords")
+        field_classes = {"hotwords": LinesField}
         widgets = {"hotwords": forms.Textarea(attrs={"rows": 5})}
 
     def keep(self) -> None:

@@ -18,7 +18,7 @@ from tests.transcription.finishing import finish, serve
 from transcription import catalogue, fleet, hotwords, intake, lifecycle, preferences
 from transcription.idempotency import Call
 from transcription.intake import Refused
-from transcription.models import Status
+from transcription.models import Status, Transcription
 from transcription.options import TranscriptionOptions
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
@@ -150,3 +150,21 @@ def test_a_key_names_what_was_asked_for_whatever_the_tenant_changes(alice: Chara
         with pytest.raises(Refused) as refused:
             intake.accept(alice.actor, arrive(fox), asked, "api", Call("/v1", "one"))
         assert refused.value.code == "idempotency_key_reused"
+
+
+def test_what_a_tenant_adds_is_not_asked_for_again(alice: Character) -> None:
+    alice.tenant.hotwords, alice.tenant.short_clip_model = "Fjord, Birch", "tiny"
+    row = Transcription(model="tiny", hotwords="Fjord, Birch, Delta")
+    assert preferences.asked_hotwords(row, alice.tenant) == "Delta"
+    assert preferences.asked_model(row, alice.tenant) == ""
+
+
+@pytest.mark.usefixtures("two_models")
+def test_a_short_clip_model_that_no_engine_has_is_not_used(alice: Character) -> None:
+    asked = TranscriptionOptions.checked(model="whisper-1", task="transcribe")
+    alice.tenant.short_clip_model = "tiny"
+    assert preferences.applied(asked, alice.tenant, 5.0).model == "tiny"
+    engine = fleet.Engine.objects.create(name="here", host="here", ready=True, model_versions={"base": "base 1"})
+    assert preferences.applied(asked, alice.tenant, 5.0).model == "base"
+    fleet.Engine.objects.filter(pk=engine.pk).update(model_versions={"base": "base 1", "tiny": "tiny 1"})
+    assert preferences.applied(asked, alice.tenant, 5.0).model == "tiny"

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
     transcribe = commands.add_parser("transcribe", help="print the text of a media file")
     transcribe.add_argument("file", type=Path)
-    transcribe.add_argument("--format", choices=("lines", "json"), default="lines")
+    transcribe.add_argument("--format", choices=("lines", "jsonl"), default="lines")
     transcribe.set_defaults(command=_transcribe)
 
     bench = commands.add_parser("bench", help="measure long, short and crowded work")

@@ -238,6 +238,8 @@ class _Connection:
         if options.model not in self.server.names:
             offered = ", ".join(self.server.names)
             raise WindowRejected(f"unknown model {options.model!r}; this engine has {offered}")
+        if options.model in self.server.models.missing:
+            raise WindowRejected(f"{options.model} is not served: {self.server.models.missing[options.model]}")
         if options.language is not None and options.language not in LANGUAGES:
             raise WindowRejected(f"unknown language {options.language!r}")
 

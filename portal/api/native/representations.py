@@ -40,6 +40,7 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> dict[st
         "model": row.model,
         "language": spoken_language(row) or None,
         "mode": row.mode,
+        "mode_taken": row.mode_taken or None,
         "hotwords": row.hotwords,
         "beam_size": row.beam_size,
         "word_timestamps": row.word_timestamps,
