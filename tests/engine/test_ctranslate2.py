@@ -178,7 +178,7 @@ def test_words_are_timed_in_order_and_within_the_clip(model: Ctranslate2Model, f
 
 @pytest.mark.parity
 def test_words_have_openai_whispers_times(model: Ctranslate2Model, base_weights: Path) -> None:
-    from whisper.audio import N_SAMPLES, log_mel_spectrogram, pad_or_trim
+    from whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram, pad_or_trim
     from whisper.timing import find_alignment
 
     from tests.engine.parity.conftest import samples_of
@@ -191,7 +191,8 @@ def test_words_have_openai_whispers_times(model: Ctranslate2Model, base_weights:
         text = _text(model, model.decode([work])[0].tokens)
         (ours,) = model.align([work], [text])
         samples = samples_of(clip).float() / 32768.0
-        mel = log_mel_spectrogram(pad_or_trim(samples, N_SAMPLES), theirs.dims.n_mels)
+        spectrogram = log_mel_spectrogram(samples, theirs.dims.n_mels, padding=N_SAMPLES)
+        mel = pad_or_trim(spectrogram[:, : len(samples) // 160], N_FRAMES)
         tokenizer = get_tokenizer(True, num_languages=99, language=language, task="transcribe")
         expected = find_alignment(theirs, tokenizer, list(text), mel, len(samples) // 160)
         assert [(word.word, word.tokens) for word in ours] == [(word.word, word.tokens) for word in expected]
