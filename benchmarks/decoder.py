@@ -21,6 +21,7 @@ from benchmarks.speech import clips, pcm
 from benchmarks.table import machine, print_table, spread
 from benchmarks.whisper_base import base_model
 from transcription.engine.torch_backend.continuous import decode_all
+from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.mel import log_mel, silent_padding
 from transcription.engine.torch_backend.parameters import of_whisper
 from transcription.engine.torch_backend.requests import Request
@@ -40,6 +41,7 @@ def main() -> None:
     for batch in BATCHES:
         ways[f"openai-whisper, batch {batch}"] = _theirs(model, encodings, batch)
         ways[f"ours, {batch} slots"] = _ours(model, encodings, batch)
+        ways[f"ours, {batch} slots, absorbed"] = _ours(model, encodings, batch, "absorbed")
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     tokens: dict[str, int] = {}
     for turn in range(arguments.repeats + 1):
@@ -77,8 +79,8 @@ def _theirs(model: Whisper, encodings: Tensor, batch: int) -> Callable[[], int]:
     return lambda: sum(len(result.tokens) for part in encodings.split(batch) for result in decode(model, part, options))
 
 
-def _ours(model: Whisper, encodings: Tensor, batch: int) -> Callable[[], int]:
-    decoder = SlotDecoder(of_whisper(model), batch)
+def _ours(model: Whisper, encodings: Tensor, batch: int, cross: CrossName = "keys_values") -> Callable[[], int]:
+    decoder = SlotDecoder(of_whisper(model), batch, cross=cross)
     requests = [Request(encoding, start_of(model.dims, "en")) for encoding in encodings]
     return lambda: sum(len(result.tokens) for result in decode_all(decoder, requests))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from transcription.engine.types import SAMPLE_RATE, Window
-from transcription.engine.windows import fast_windows
+from transcription.engine.types import SAMPLE_RATE, Segment, Window, WindowResult
+from transcription.engine.windows import fast_windows, transcribe_fast
 
 HEAVY = "torch ctranslate2 faster_whisper django"
 
@@ -80,3 +81,38 @@ print(int(re.search("VmHWM: *([0-9]+)", open("/proc/self/status").read().replace
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 200
+
+
+def heard_until(seconds: float) -> Callable[[Iterable[Window]], Iterator[WindowResult]]:
+    """A decoder whose text ends so many seconds after each window's start."""
+
+    def decode(windows: Iterable[Window]) -> Iterator[WindowResult]:
+        for window in windows:
+            end = min(window.end, window.start + seconds)
+            segment = Segment(window.start, end, " Fox.", (1,), 0.0, -0.1, 1.0, 0.0, 0)
+            yield WindowResult(window.index, window.start, window.end, "en", 1.0, (segment,))
+
+    return decode
+
+
+def heard_again(pcm: bytes, seconds: float) -> list[tuple[float, float, str]]:
+    """The stretches that were heard once more, with the language they were heard in."""
+    stretches: list[tuple[float, float, str]] = []
+
+    def again(window: Window, language: str) -> WindowResult:
+        stretches.append((round(window.start, 2), round(window.end, 2), language))
+        return next(heard_until(60)([window]))
+
+    results = list(transcribe_fast([pcm], heard_until(seconds), again))
+    assert all(result.segments[-1].end == result.end for result in results if stretches)
+    return stretches
+
+
+def test_speech_after_the_end_of_a_windows_text_is_heard_again(fox: bytes, counting: bytes) -> None:
+    clip = fox + counting
+    assert heard_again(clip, 3.0) == [(3.0, round(len(clip) / 2 / SAMPLE_RATE, 2), "en")]
+
+
+def test_silence_after_the_end_of_a_text_is_left_alone(fox: bytes) -> None:
+    assert heard_again(fox + bytes(2 * 15 * SAMPLE_RATE), 60.0) == []
+    assert heard_again(fox + bytes(2 * 15 * SAMPLE_RATE), len(fox) / 2 / SAMPLE_RATE) == []

@@ -51,10 +51,6 @@ class Models:
         self._opening = threading.Lock()
         self._opened_at = 0.0
 
-    def names(self) -> tuple[str, ...]:
-        """Those that are open."""
-        return tuple(self._open)
-
     def prefers(self, work: Work) -> bool:
         """Whether a window is for a model that is open; all are, when the last opening was some time ago."""
         return work.options.model in self._open or time.monotonic() - self._opened_at > TENURE_SECONDS

@@ -62,7 +62,6 @@ class Server:
         self.names = tuple(names)
         self.find_weights = find_weights
         self.address = address
-        self.batch_size = batch_size
         desk = Desk()
         self.models = Models(backend, desk, memory_limit_mib)
         self.scheduler = Scheduler(backend, self.models, desk, batch_size, self._die)

@@ -19,7 +19,10 @@ from transcription.engine.types import (
 WINDOW_BYTES = 2 * WINDOW_SAMPLES
 
 UNHEARD_SECONDS = 2.0
-"""A window ends where speech does: after so long without text something was missed."""
+"""After so long without text it is looked at whether somebody speaks there."""
+
+UNHEARD_SPEECH = 16
+"""Frames (0.5 s) of speech in which something must have been said."""
 
 Samples = NDArray[np.int16]
 
@@ -65,13 +68,23 @@ def transcribe_fast(
 
 
 def _completed(result: WindowResult, window: Window, again: Callable[[Window, str], WindowResult]) -> WindowResult:
-    """The result with what was said after its last segment, where that is too long to be a pause."""
+    """The result with what was said after its last segment, if somebody speaks there."""
     heard_until = result.segments[-1].end if result.segments else window.end
     if window.end - heard_until < UNHEARD_SECONDS:
         return result
     begin = round((heard_until - window.start) * SAMPLE_RATE)
     rest = replace(window, start=window.start + begin / SAMPLE_RATE, samples=window.samples[begin:])
+    if not _is_spoken(rest.samples):
+        return result
     return replace(result, segments=result.segments + again(rest, result.language).segments)
+
+
+def _is_spoken(samples: Samples) -> bool:
+    from transcription.engine.cutter import SPEECH
+    from transcription.engine.vad import FRAME_SAMPLES, VoiceDetector
+
+    probabilities = VoiceDetector().probabilities(_whole_frames(samples, FRAME_SAMPLES))
+    return int(np.count_nonzero(probabilities >= SPEECH)) >= UNHEARD_SPEECH
 
 
 def _read_opening(chunks: Iterator[bytes]) -> bytes:
