@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.toys import HUGE, NOT_A_NUMBER, POISON, Caller, ToyBackend, ToyStepModel, text_of
+from transcription.engine.batch_loop import COMPANY
 from transcription.engine.desk import Desk
 from transcription.engine.models import Models
 from transcription.engine.scheduler import Scheduler
@@ -108,6 +109,45 @@ def test_a_caller_who_leaves_frees_the_places_of_its_windows(run: Run) -> None:
     assert gone.answers == {}
 
 
+def test_windows_wait_for_company_while_more_are_being_encoded(run: Run) -> None:
+    backend = ToyBackend(workers=2)
+    scheduler, caller = run(backend), Caller()
+    model = base(backend, scheduler)
+    model.calls.clear()
+    model.encoding_seconds = 0.02
+    for word in range(20, 34):
+        scheduler.desk.submit(caller.ticket(word))
+    caller.wait_for(14)
+    *full, _last, _very_last = model.calls
+    assert sum(model.calls) == 14
+    assert all(windows >= COMPANY for windows in full)
+
+
+def test_a_lone_window_waits_for_nobody(run: Run) -> None:
+    backend = ToyBackend(workers=2)
+    scheduler = run(backend)
+    model = base(backend, scheduler)
+    for number in range(3):
+        caller = Caller()
+        scheduler.desk.submit(caller.ticket(20 + number))
+        caller.wait_for(1)
+    assert model.calls[-3:] == [1, 1, 1]
+
+
+def test_encoded_windows_that_nobody_waits_for_are_dropped(run: Run) -> None:
+    backend = ToyBackend(workers=1)
+    scheduler, gone, patient = run(backend), Caller(), Caller()
+    model = base(backend, scheduler)
+    model.encoding_seconds = 0.05
+    for word in (20, 21, 22):
+        scheduler.desk.submit(gone.ticket(word))
+    time.sleep(0.08)
+    scheduler.desk.drop([gone.stream])
+    scheduler.desk.submit(patient.ticket(31))
+    assert text_of(patient.wait_for(1)[31]) == " w31"
+    assert scheduler.desk.under_way == 0
+
+
 def test_words_are_timed_after_the_decoding(run: Run) -> None:
     scheduler, caller = run(ToyBackend()), Caller(words=True)
     scheduler.desk.submit(caller.ticket(77))
@@ -137,8 +177,9 @@ def test_the_model_that_was_not_used_for_longest_makes_room(run: Run, workers: i
     assert backend.closed == ["small", "tiny"]
 
 
-def test_models_take_turns_where_only_one_fits(run: Run) -> None:
-    backend = ToyBackend(capacity_mib=100.0)
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_models_take_turns_where_only_one_fits(run: Run, workers: int) -> None:
+    backend = ToyBackend(workers=workers, capacity_mib=100.0)
     scheduler, callers = run(backend), [Caller(model=name) for name in NAMES]
     for word in range(20, 40):
         for caller in callers:

@@ -95,11 +95,14 @@ class ToyStepModel:
         self.on_close = on_close
         self.under_way: dict[Work, int] = {}
         self.order: list[int] = []
+        self.calls: list[int] = []
+        self.encoding_seconds = 0.0
         self.widest = 0
         self.pause = threading.Event()
         self.pause.set()
 
     def encode(self, works: Sequence[Work]) -> None:
+        time.sleep(self.encoding_seconds)
         for work in works:
             work.encoding = "heard"
 
@@ -118,6 +121,7 @@ class ToyStepModel:
 
     def decode(self, works: Sequence[Work]) -> list[Decoded]:
         self._look_at(works)
+        self.calls.append(len(works))
         return [decoded(work) for work in works]
 
     def room(self, works: Sequence[Work]) -> bool:

@@ -178,14 +178,17 @@ class Backend(Protocol):
     library_version: str
     """Of the library that decodes, such as "4.6.0"."""
     device: str
-    compute_type: str
     workers: int
     """Threads that may call a BatchModel at once, urgent ones not counted; 0 where models are StepModels.
 
-    How many is certain when a model is open, as is `compute_type`.
+    How many is certain when a model is open.
     """
     urgent_workers: int
     """Threads that may call a BatchModel besides, with urgent works only."""
+
+    @property
+    def compute_type(self) -> str:
+        """The numbers it computes with, such as "int8"; certain when a model is open."""
 
     def open(self, name: str, path: Path) -> BatchModel | StepModel:
         """Load a model from its file or folder.

@@ -1,12 +1,14 @@
-"""Decoding with models that take some windows and bring them back together."""
+"""Decoding with models that take some windows and bring them back together.
+
+One thread encodes, ahead of those that decode: the encoder uses every core well with a single
+window, while decoding pays for each call, so that windows should come to it in company.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import groupby
+from collections.abc import Callable, Hashable, Sequence
 from typing import cast
 
 from transcription.engine.backend import Backend, BatchModel, Decoded, DeviceLost, Work
@@ -14,6 +16,7 @@ from transcription.engine.desk import Desk
 from transcription.engine.fallback import next_temperature
 from transcription.engine.hearing import Hearing
 from transcription.engine.models import Models
+from transcription.engine.shelf import Encoded, Shelf
 from transcription.engine.stages import attempt, prepare, time_words
 from transcription.engine.types import LANES, EngineError, Lane
 from transcription.engine.waiting import Ticket
@@ -23,100 +26,190 @@ log = logging.getLogger(__name__)
 URGENT: tuple[Lane, ...] = LANES[:1]
 ORDINARY: tuple[Lane, ...] = LANES[1:]
 
+COMPANY = 4
+"""Windows that are worth a call while more are being encoded: with base on two cores a call of one
+takes 0.8 s, of four 1.8 s."""
+
+LOOK_AGAIN_SECONDS = 0.25
+"""After so long a thread that waits for company looks whether the one that encodes is still at it, or opens a model."""
+
 
 class BatchLoop:
-    """`backend.workers` threads for all windows, and `backend.urgent_workers` for urgent ones only.
+    """A thread that encodes, `backend.workers` that decode, and `backend.urgent_workers` for urgent windows only.
 
     The urgent ones see to it that a short clip need not wait until a long recording's window is
-    done; when there is nothing but short clips, all threads take them.
-    on_fatal: called with a reason when only a new process can go on.
+    done: they both encode and decode. When there is nothing but short clips, all threads take them.
+    encode_batch: windows to encode at once. on_fatal: called with a reason when only a new process can go on.
     """
 
     def __init__(
-        self, backend: Backend, models: Models, desk: Desk, batch_size: int, on_fatal: Callable[[str], None]
+        self,
+        backend: Backend,
+        models: Models,
+        desk: Desk,
+        encode_batch: int,
+        batch_size: int,
+        on_fatal: Callable[[str], None],
     ) -> None:
         self._models = models
         self._desk = desk
+        self._encode_batch = encode_batch
         self._batch_size = batch_size
         self._on_fatal = on_fatal
         self._backend = backend
-        self._idle = {False: 0, True: 0}
+        self._shelf = Shelf()
+        self._encoding = False
+        self._opening = False
+        self._urgent_idle = 0
         self._running = 0
 
     def threads(self) -> list[threading.Thread]:
         """Not started yet; they end when the desk stops."""
-        kinds = [False] * self._backend.workers + [True] * self._backend.urgent_workers
-        return [threading.Thread(target=self._work, args=(urgent,), daemon=True) for urgent in kinds]
+        backend = self._backend
+        rounds = [self._encode, *[self._decode] * backend.workers, *[self._hurry] * backend.urgent_workers]
+        return [threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in rounds]
 
-    def _work(self, urgent: bool) -> None:
+    def _repeat(self, round_: Callable[[], None]) -> None:
         try:
             while not self._desk.stopping:
-                with self._batch(urgent) as batch:
-                    if batch:
-                        self._run(batch)
+                round_()
         except DeviceLost as error:
             self._on_fatal(f"the device is lost: {error}")
         except Exception as error:
             log.exception("the scheduler broke")
             self._on_fatal(f"the scheduler broke: {error!r}")
 
-    @contextmanager
-    def _batch(self, urgent: bool) -> Iterator[list[Ticket]]:
-        """Wait for windows, and take some; none when it is time to stop."""
+    # The thread that encodes
+
+    def _encode(self) -> None:
         desk = self._desk
         with desk.changed:
-            self._idle[urgent] += 1
-            desk.changed.wait_for(lambda: desk.stopping or self._may_begin(urgent))
-            batch = [] if desk.stopping else self._taken(urgent)
-            self._idle[urgent] -= 1
+            desk.changed.wait_for(lambda: desk.stopping or self._may_encode())
+            tickets = desk.take(
+                0 if desk.stopping else self._encode_batch, _model_name, self._lanes(), self._models.prefers
+            )
+            self._opening = bool(tickets)
+        for ticket in tickets:
+            ticket.work.urgent = False
+        if tickets:
+            self._put_on_shelf(tickets, self._encoded(tickets))
+
+    def _may_encode(self) -> bool:
+        return len(self._shelf) < max(self._batch_size, COMPANY) and self._desk.ready(self._lanes()) > 0
+
+    def _lanes(self) -> Sequence[Lane]:
+        return ORDINARY if self._urgent_idle else LANES
+
+    def _encoded(self, tickets: Sequence[Ticket]) -> list[Encoded]:
+        model = self._opened(tickets)
+        if model is None:
+            return []
+        with self._desk.changed:
+            self._opening, self._encoding = False, True
+        ready = prepare(self._desk, model, tickets, self._shrink_encoding)
+        self._models.release(tickets[0].work.options.model, users=len(tickets) - len(ready))
+        return [Encoded(model, ticket) for ticket in ready]
+
+    def _put_on_shelf(self, tickets: Sequence[Ticket], encoded: Sequence[Encoded]) -> None:
+        with self._desk.changed:
+            self._opening = self._encoding = False
+            self._shelf.add(encoded)
+            self._desk.changed.notify_all()
+
+    # The threads that decode
+
+    def _decode(self) -> None:
+        desk = self._desk
+        with desk.changed:
+            desk.changed.wait_for(lambda: desk.stopping or self._shelf)
+            if not desk.changed.wait_for(lambda: desk.stopping or self._may_decode(), LOOK_AGAIN_SECONDS):
+                return
+            self._drop_the_gone()
+            batch = [] if desk.stopping else self._shelf.take(self._share())
             self._running += 1
-            # What this thread left may be for an ordinary one, now that no urgent one is idle.
-            desk.changed.notify_all()
-        for ticket in batch:
-            ticket.work.urgent = urgent
         try:
-            yield batch
+            if batch:
+                self._run(batch[0].model, [encoded.ticket for encoded in batch])
         finally:
             with desk.changed:
                 self._running -= 1
                 desk.changed.notify_all()
 
-    def _taken(self, urgent: bool) -> list[Ticket]:
-        return self._desk.take(self._share(urgent), _alike, self._lanes(urgent), self._models.prefers)
-
-    def _may_begin(self, urgent: bool) -> bool:
+    def _may_decode(self) -> bool:
         """More threads than the cores are good for run only where an urgent window would wait otherwise."""
-        return self._desk.ready(self._lanes(urgent)) > 0 and (urgent or self._running < self._backend.workers)
+        if not self._shelf or self._running >= self._backend.workers:
+            return False
+        return len(self._shelf) >= COMPANY or self._shelf.holds(URGENT) or not self._more_to_come()
 
-    def _lanes(self, urgent: bool) -> Sequence[Lane]:
-        if urgent:
-            return URGENT
-        return ORDINARY if self._idle[True] else LANES
+    def _more_to_come(self) -> bool:
+        """Whether windows are going to be encoded soon. None are while a model opens, perhaps in another's place."""
+        return self._encoding or (not self._opening and self._may_encode())
 
-    def _share(self, urgent: bool) -> int:
-        """Leave enough for the threads that have nothing to do."""
-        idle = self._idle[False] + self._idle[True]
-        return max(1, min(self._batch_size, -(-self._desk.ready(self._lanes(urgent)) // idle)))
+    def _share(self) -> int:
+        """Leave enough for the threads that have nothing to do, unless more is to come."""
+        if self._more_to_come():
+            return self._batch_size
+        idle = max(1, self._backend.workers - self._running)
+        return max(1, min(self._batch_size, -(-len(self._shelf) // idle)))
 
-    def _run(self, batch: Sequence[Ticket]) -> None:
+    def _drop_the_gone(self) -> None:
+        for encoded in self._shelf.drop_the_gone():
+            self._desk.forget(encoded.ticket)
+            self._models.release(encoded.ticket.work.options.model)
+
+    # The threads for urgent windows
+
+    def _hurry(self) -> None:
+        desk = self._desk
+        with desk.changed:
+            self._urgent_idle += 1
+            desk.changed.wait_for(lambda: desk.stopping or desk.ready(URGENT) > 0)
+            idle, self._urgent_idle = self._urgent_idle, self._urgent_idle - 1
+            share = max(1, min(self._batch_size, -(-desk.ready(URGENT) // idle)))
+            tickets = desk.take(0 if desk.stopping else share, _alike, URGENT, self._models.prefers)
+            self._running += 1
+            # What this thread left may be for an ordinary one, now that no urgent one is idle.
+            desk.changed.notify_all()
         try:
-            with self._models.using(batch[0].work.options.model) as model:
-                self._decode(cast("BatchModel", model), batch)
+            self._hurry_through(tickets)
+        finally:
+            with desk.changed:
+                self._running -= 1
+                desk.changed.notify_all()
+
+    def _hurry_through(self, tickets: Sequence[Ticket]) -> None:
+        for ticket in tickets:
+            ticket.work.urgent = True
+        model = self._opened(tickets) if tickets else None
+        if model is None:
+            return
+        ready = prepare(self._desk, model, tickets, self._shrink_encoding)
+        name = tickets[0].work.options.model
+        self._models.release(name, users=len(tickets) - len(ready))
+        for group in _by_key(model, ready):
+            self._run(model, group)
+
+    # What they share
+
+    def _opened(self, tickets: Sequence[Ticket]) -> BatchModel | None:
+        """The model of some windows, which are failed where it cannot be opened; each counts as a user of it."""
+        try:
+            return cast("BatchModel", self._models.acquire(tickets[0].work.options.model, users=len(tickets)))
         except EngineError as error:
-            for ticket in batch:
+            for ticket in tickets:
                 self._desk.fail(ticket, error)
+            return None
 
-    def _decode(self, model: BatchModel, batch: Sequence[Ticket]) -> None:
-        ready = prepare(self._desk, model, batch, self._shrink)
-        key: Callable[[Ticket], str] = lambda ticket: repr(model.batch_key(ticket.work))  # noqa: E731
-        for _, group in groupby(sorted(ready, key=key), key):
-            outcomes: dict[Ticket, Decoded] = {}
+    def _run(self, model: BatchModel, batch: Sequence[Ticket]) -> None:
+        """Decode windows that share a call, and let go of their model."""
+        outcomes: dict[Ticket, Decoded] = {}
 
-            def decode(some: Sequence[Ticket], outcomes: dict[Ticket, Decoded] = outcomes) -> None:
-                outcomes.update(zip(some, model.decode([ticket.work for ticket in some]), strict=True))
+        def decode(some: Sequence[Ticket]) -> None:
+            outcomes.update(zip(some, model.decode([ticket.work for ticket in some]), strict=True))
 
-            decoded = attempt(self._desk, list(group), decode, self._shrink)
-            self._conclude(model, [(ticket, outcomes[ticket]) for ticket in decoded])
+        decoded = attempt(self._desk, batch, decode, self._shrink)
+        self._conclude(model, [(ticket, outcomes[ticket]) for ticket in decoded])
+        self._models.release(batch[0].work.options.model, users=len(batch))
 
     def _conclude(self, model: BatchModel, decoded: Sequence[tuple[Ticket, Decoded]]) -> None:
         """Answer windows, time their words before where that was asked for, or let them try again hotter."""
@@ -138,6 +231,21 @@ class BatchLoop:
     def _shrink(self, windows: int) -> None:
         self._batch_size = max(1, min(self._batch_size, windows // 2))
         log.warning("out of memory with %d windows; batches of %d from now on", windows, self._batch_size)
+
+    def _shrink_encoding(self, windows: int) -> None:
+        self._encode_batch = max(1, min(self._encode_batch, windows // 2))
+        log.warning("out of memory with %d windows; encoding %d at once from now on", windows, self._encode_batch)
+
+
+def _by_key(model: BatchModel, tickets: Sequence[Ticket]) -> list[list[Ticket]]:
+    groups: dict[Hashable, list[Ticket]] = {}
+    for ticket in tickets:
+        groups.setdefault(model.batch_key(ticket.work), []).append(ticket)
+    return list(groups.values())
+
+
+def _model_name(work: Work) -> str:
+    return work.options.model
 
 
 def _alike(work: Work) -> Hashable:

@@ -115,7 +115,10 @@ def _fetch(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from transcription.engine import guard
+    from transcription.engine import guard, machine
+
+    # Before anything that brings OpenMP is imported.
+    machine.sleep_between_parallel_work()
     from transcription.engine.choice import choose_backend, weights_for
     from transcription.engine.server import Server
 
@@ -131,7 +134,7 @@ def _serve(options: argparse.Namespace) -> int:
         len(names),
     )
     find = partial(weights_for, backend, options.weights, options.mirror)
-    batch_size = options.batch_size or (4 if backend.device == "cpu" else 16)
+    batch_size = options.batch_size or (8 if backend.device == "cpu" else 16)
     return Server(backend, names, find, options.socket, batch_size, options.memory_limit_mib).run()
 
 

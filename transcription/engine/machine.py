@@ -21,6 +21,21 @@ def cores() -> int:
         return allowed
 
 
+def sleep_between_parallel_work() -> None:
+    """Let OpenMP's threads sleep where they would spin: encoding and decoding go side by side, on the same cores."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def cpu_features() -> set[str]:
+    """What the processor's instructions are called in /proc/cpuinfo; empty where nobody says."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    named = (line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "features")))
+    return set(next(named, "").split())
+
+
 def available_mib() -> float:
     """Memory that this process may still take: the least of the machine's, its control group's and its own limit.
 

@@ -19,7 +19,7 @@ GPU_ENCODE_BATCH = 8
 class Scheduler:
     """Runs the loop that fits the backend, in threads of its own.
 
-    batch_size: windows that may share a batch; where models have slots, those that may wait for one
+    batch_size: windows that may share a call of the decoder; where models have slots, those that may wait for one
     encoded. on_fatal: called with a reason when only a new process can go on.
     """
 
@@ -28,7 +28,7 @@ class Scheduler:
     ) -> None:
         self.desk = desk
         self._loop = (
-            BatchLoop(backend, models, self.desk, batch_size, on_fatal)
+            BatchLoop(backend, models, self.desk, _encode_batch(backend), batch_size, on_fatal)
             if backend.workers
             else StepLoop(models, self.desk, _encode_batch(backend), batch_size, on_fatal)
         )

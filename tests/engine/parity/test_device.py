@@ -44,7 +44,7 @@ def test_a_step_depends_on_no_value(parameters: Parameters, context: int, sample
 
 @torch.inference_mode()
 def test_neither_do_the_encoder_and_an_admission(parameters: Parameters) -> None:
-    encodings = Encoder(parameters)(torch.empty(4, 128, 3000, device=META))
+    encodings = Encoder(parameters.audio)(torch.empty(4, 128, 3000, device=META))
     assert (encodings.shape, encodings.dtype) == ((4, 1500, 1280), torch.float16)
     decoder = TextDecoder(parameters, SlotCache(parameters, ROWS))
     rows = torch.empty(4, dtype=torch.long, device=META)

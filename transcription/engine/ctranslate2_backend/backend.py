@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import ctranslate2
 
 from transcription.engine import machine
 from transcription.engine.backend import OutOfDeviceMemory
-from transcription.engine.ctranslate2_backend import trial
+from transcription.engine.ctranslate2_backend import encoders, trial
+from transcription.engine.ctranslate2_backend.encoders import OwnEncoder, TorchEncoder
 from transcription.engine.ctranslate2_backend.errors import damaged
-from transcription.engine.ctranslate2_backend.model import Ctranslate2Model
+from transcription.engine.ctranslate2_backend.model import Ctranslate2Model, Replica
 from transcription.engine.ctranslate2_backend.replica import FILE, Plan, load
 from transcription.engine.ctranslate2_backend.vocabulary import FILE as TOKENIZER
 from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
@@ -30,6 +32,9 @@ URGENT_SHARE = 4
 
 WEIGHTS = {"int8": 0.55, "float16": 1.0, "float32": 2.0}
 """Their size in memory for that of their file, which holds float16."""
+
+ENCODER_SHARE = 0.42
+"""Of the weights, at most: what torch holds besides, in as many bytes as the file."""
 
 WORKSPACE_MIB = 90.0
 """What a worker of base takes besides, measured with two windows at once."""
@@ -58,14 +63,21 @@ class Ctranslate2Backend:
         self.urgent_workers = 0
         self._supported = ctranslate2.get_supported_compute_types(device)
         self._cores = threads or machine.cores()
-        self._ways = trial.splits(self._cores, bounded=self._cores < machine.cores())
+        self._ways = trial.splits(self._cores, self._is_bounded())
         self._tried = device != "cpu"
         self._opening = threading.Lock()
         self._plan = trial.first_plan(self._ways, self._supported)
         if device != "cpu":
             self._plan = Plan("float16" if "float16" in self._supported else "float32", 1, 1)
+        self._encodes_with_torch: bool | None = None if device == "cpu" else False
+        """None until it was tried."""
         self.workers = self._plan.workers
-        self.compute_type = self._plan.compute_type
+
+    @property
+    def compute_type(self) -> str:
+        """Such as "int8", or "bfloat16+int8" where torch encodes."""
+        decoder = self._plan.compute_type
+        return f"bfloat16+{decoder}" if self._encodes_with_torch else decoder
 
     def open(self, name: str, path: Path) -> Ctranslate2Model:
         """Load a model from its folder.
@@ -76,13 +88,20 @@ class Ctranslate2Backend:
             pool = self._pool(path)
             with damaged(path / TOKENIZER):
                 vocabulary = Ctranslate2Vocabulary.read(path, pool.is_multilingual)
-            return Ctranslate2Model(pool, self._urgent(name, path), vocabulary)
+            urgent = self._urgent(name, path)
+            torch = self._torch_encoder(path, urgent or pool)
+            return Ctranslate2Model(
+                Replica(pool, torch(self._niceness(path)) if torch else OwnEncoder(pool)),
+                urgent and Replica(urgent, torch(0) if torch else OwnEncoder(urgent)),
+                vocabulary,
+            )
 
     def memory_mib(self, path: Path) -> float:
         """What a model from this folder takes when it is open, about, a second replica included."""
-        weights = _megabytes(path) * WEIGHTS[self.compute_type]
+        weights = _megabytes(path) * WEIGHTS[self._plan.compute_type]
         urgent = weights + WORKSPACE_MIB if self._has_room(path) else 0.0
-        return weights + self.workers * WORKSPACE_MIB + urgent
+        encoder = _megabytes(path) * ENCODER_SHARE if self._may_encode_with_torch(path) else 0.0
+        return weights + self.workers * WORKSPACE_MIB + urgent + encoder
 
     def free_mib(self) -> float:
         return machine.available_mib() if self.device == "cpu" else float("inf")
@@ -91,23 +110,50 @@ class Ctranslate2Backend:
         """Not known here."""
         return None
 
+    def _is_bounded(self) -> bool:
+        """Whether more threads than `_cores` would do harm: others' work is on the rest, or torch's on all of them."""
+        return self._cores < machine.cores() or (self.device == "cpu" and encoders.may_use_torch())
+
     def _pool(self, path: Path) -> Any:
         """The replica that does the work; the first one is tried out."""
-        niceness = NICENESS if self._has_room(path) else 0
-        loader = partial(load, path, self.device, niceness=niceness)
+        loader = partial(load, path, self.device, niceness=self._niceness(path))
         if self._tried:
             return loader(self._plan)
         self._plan, pool = trial.choose(loader, self._ways, self._supported)
         self._tried = True
-        self.workers, self.compute_type = self._plan.workers, self._plan.compute_type
+        self.workers = self._plan.workers
         return pool
+
+    def _torch_encoder(self, path: Path, whisper: Any) -> Callable[[int], TorchEncoder] | None:
+        """Makes encoders of a niceness, all with the same weights; None where CTranslate2's own is to be used."""
+        if not self._may_encode_with_torch(path):
+            return None
+        try:
+            weights = encoders.read_for_torch(path)
+        except EngineError as error:
+            log.warning("CTranslate2 encodes for %s, as torch cannot read its weights: %s", path.name, error)
+            return None
+        make = partial(TorchEncoder, weights, self._cores)
+        if self._encodes_with_torch is None:
+            rival = make(0)
+            self._encodes_with_torch = encoders.faster(rival, OwnEncoder(whisper), whisper.n_mels)
+        return make if self._encodes_with_torch else None
+
+    def _may_encode_with_torch(self, path: Path) -> bool:
+        if self._encodes_with_torch is None:
+            return encoders.may_use_torch() and self._has_room(path)
+        return self._encodes_with_torch and self._has_room(path)
+
+    def _niceness(self, path: Path) -> int:
+        """Of the threads that urgent works overtake."""
+        return NICENESS if self._has_room(path) else 0
 
     def _urgent(self, name: str, path: Path) -> Any:
         """A replica with every core for one work at a time, or None where memory is short."""
         if not self._has_room(path):
             return None
         try:
-            replica = load(path, self.device, Plan(self.compute_type, 1, self._cores))
+            replica = load(path, self.device, Plan(self._plan.compute_type, 1, self._cores))
         except OutOfDeviceMemory:
             log.warning("%s: no memory for a second replica, so short clips wait for the windows under way", name)
             return None

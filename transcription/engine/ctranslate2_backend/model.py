@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ctranslate2
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transcription.engine.backend import Decoded, Language, WordTiming, Work
+from transcription.engine.ctranslate2_backend.encoders import Encoder
 from transcription.engine.ctranslate2_backend.errors import translated
 from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
 from transcription.engine.ctranslate2_backend.words import split, timings
@@ -22,6 +24,14 @@ FRAMES_PER_STEP = 2
 """Frames of the spectrogram in one step of the encoder's output, which an alignment needs at least."""
 
 
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """Loaded weights: CTranslate2's model, and what encodes for it."""
+
+    whisper: Any
+    encode: Encoder
+
+
 class Ctranslate2Model:
     """A BatchModel.
 
@@ -29,28 +39,21 @@ class Ctranslate2Model:
     the same weights. CTranslate2 queues calls beyond its threads.
     """
 
-    def __init__(self, pool: Any, urgent: Any, vocabulary: Ctranslate2Vocabulary) -> None:
+    def __init__(self, pool: Replica, urgent: Replica | None, vocabulary: Ctranslate2Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self._pool = pool
+        self._pool: Replica | None = pool
         self._urgent = urgent
-        self._n_mels = int(pool.n_mels)
-        self._on_cpu = pool.device == "cpu"
+        self._n_mels = int(pool.whisper.n_mels)
 
     def encode(self, works: Sequence[Work]) -> None:
-        """Set the `encoding`, float (1500, state), of works that lack it.
-
-        On a CPU one window at a time: the attention of several doesn't fit its caches, which costs a sixth.
-        """
+        """Set the `encoding`, float (1500, state), of works that lack it."""
         missing = [work for work in works if work.encoding is None]
-        step = 1 if self._on_cpu else max(1, len(missing))
-        for at in range(0, len(missing), step):
-            part = missing[at : at + step]
-            mels = np.stack([features(work.window, self._n_mels) for work in part])
-            with translated():
-                output = self._model(part).encode(ctranslate2.StorageView.from_array(mels), to_cpu=True)
-                encodings = np.array(output)
-            for work, encoding in zip(part, encodings, strict=True):
-                work.encoding = encoding
+        if not missing:
+            return
+        mels = np.stack([features(work.window, self._n_mels) for work in missing])
+        encodings = self._replica(missing).encode(mels)
+        for work, encoding in zip(missing, encodings, strict=True):
+            work.encoding = encoding
 
     def detect(self, works: Sequence[Work]) -> list[Language]:
         """The language spoken in each window, encoded already; English for a model that knows nothing else."""
@@ -103,7 +106,12 @@ class Ctranslate2Model:
         self._pool = self._urgent = None
 
     def _model(self, works: Sequence[Work]) -> Any:
-        return self._urgent if self._urgent is not None and works[0].urgent else self._pool
+        return self._replica(works).whisper
+
+    def _replica(self, works: Sequence[Work]) -> Replica:
+        replica = self._urgent if self._urgent is not None and works[0].urgent else self._pool
+        assert replica is not None, "it is closed"
+        return replica
 
     def _decoded(self, result: Any, beams: int) -> Decoded:
         tokens: list[int] = result.sequences_ids[0]

@@ -42,7 +42,7 @@ def load(folder: Path, device: str, plan: Plan, niceness: int = 0) -> Any:
     for file in (folder / name for name in OTHERS if (folder / name).is_file()):
         with damaged(file):
             json.loads(file.read_text(encoding="utf-8"))
-    with damaged(folder / FILE), ThreadPoolExecutor(1, initializer=_stand_back, initargs=(niceness,)) as starter:
+    with damaged(folder / FILE), ThreadPoolExecutor(1, initializer=stand_back, initargs=(niceness,)) as starter:
         loading = starter.submit(
             ctranslate2.models.Whisper,
             str(folder),
@@ -54,7 +54,8 @@ def load(folder: Path, device: str, plan: Plan, niceness: int = 0) -> Any:
         return loading.result()
 
 
-def _stand_back(niceness: int) -> None:
+def stand_back(niceness: int) -> None:
+    """Let the calling thread, and those that it starts from now on, stand back behind the process's others."""
     if niceness and sys.platform == "linux":
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)

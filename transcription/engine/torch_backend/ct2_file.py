@@ -16,8 +16,8 @@ VERSION = 6
 DTYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
 
 
-def read_variables(file: Path) -> dict[str, NDArray[Any]]:
-    """The file's variables by name, aliases included.
+def read_variables(file: Path, prefix: str = "") -> dict[str, NDArray[Any]]:
+    """The file's variables by name, aliases included; only those whose names begin with the prefix.
 
     Layout: version, spec name, revision, then a count of variables, each with its name,
     rank, dimensions, type, size in bytes and data; then pairs of alias and name. Integers
@@ -27,7 +27,7 @@ def read_variables(file: Path) -> dict[str, NDArray[Any]]:
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as raw:
         reader = _Reader(raw)
         try:
-            return _read(reader)
+            return _read(reader, prefix)
         except (struct.error, ValueError, IndexError) as error:
             raise EngineError(f"{file} is not a whole CTranslate2 model: {error}") from error
 
@@ -45,28 +45,33 @@ class _Reader:
     def text(self) -> str:
         return self.data(self.number("H")).rstrip(b"\0").decode()
 
+    def skip(self, size: int) -> None:
+        self.at += size
+
     def data(self, size: int) -> bytes:
         data = self.raw[self.at : self.at + size]
         self.at += size
         return data
 
 
-def _read(reader: _Reader) -> dict[str, NDArray[Any]]:
+def _read(reader: _Reader, prefix: str) -> dict[str, NDArray[Any]]:
     version = reader.number("I")
     if version != VERSION:
         raise ValueError(f"version {version}, not {VERSION}")
     reader.text()
     reader.number("I")
-    variables = dict(_variable(reader) for _ in range(reader.number("I")))
+    variables: dict[str, NDArray[Any]] = {}
     for _ in range(reader.number("I")):
-        alias = reader.text()
-        variables[alias] = variables[reader.text()]
+        name = reader.text()
+        shape = [reader.number("I") for _ in range(reader.number("B"))]
+        dtype = np.dtype(DTYPES[reader.number("B")])
+        size = reader.number("I")
+        if name.startswith(prefix):
+            variables[name] = np.frombuffer(reader.data(size), dtype=dtype).reshape(shape)
+        else:
+            reader.skip(size)
+    for _ in range(reader.number("I")):
+        alias, original = reader.text(), reader.text()
+        if original in variables:
+            variables[alias] = variables[original]
     return variables
-
-
-def _variable(reader: _Reader) -> tuple[str, NDArray[Any]]:
-    name = reader.text()
-    shape = [reader.number("I") for _ in range(reader.number("B"))]
-    dtype = np.dtype(DTYPES[reader.number("B")])
-    data = reader.data(reader.number("I"))
-    return name, np.frombuffer(data, dtype=dtype).reshape(shape)

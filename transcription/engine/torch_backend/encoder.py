@@ -7,13 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from transcription.engine.torch_backend.attention import attend, merge_heads, split_heads
-from transcription.engine.torch_backend.parameters import EncoderLayer, Parameters
+from transcription.engine.torch_backend.parameters import AudioParameters, EncoderLayer
 
 
 class Encoder:
     """Log-mel windows to encodings, in batches; safe to call from several threads."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: AudioParameters) -> None:
         self._parameters = parameters
 
     @torch.inference_mode()
@@ -23,18 +23,24 @@ class Encoder:
         Raises ValueError for windows of another length.
         """
         parameters = self._parameters
-        if mels.shape[-1] != 2 * parameters.dims.n_audio_ctx:
-            raise ValueError(f"a window has {2 * parameters.dims.n_audio_ctx} frames, not {mels.shape[-1]}")
+        check_length(mels, parameters)
         x = mels.to(parameters.device, parameters.dtype)
         x = F.gelu(F.conv1d(x, parameters.conv1.weight, parameters.conv1.bias, padding=1))
         x = F.gelu(F.conv1d(x, parameters.conv2.weight, parameters.conv2.bias, stride=2, padding=1))
-        x = (x.transpose(1, 2) + parameters.audio_positions).to(parameters.dtype)
-        for layer in parameters.encoder:
+        x = (x.transpose(1, 2) + parameters.positions).to(parameters.dtype)
+        for layer in parameters.layers:
             x = self._layer(layer, x)
-        return parameters.audio_norm(x)
+        return parameters.norm(x)
 
     def _layer(self, layer: EncoderLayer, x: Tensor) -> Tensor:
-        heads = self._parameters.dims.n_audio_head
+        heads = self._parameters.heads
         attention = layer.attention
         query, key, value = (split_heads(part, heads) for part in attention.qkv(attention.norm(x)).chunk(3, dim=-1))
         return layer.mlp(x + attention.out(merge_heads(attend(query, key, value))))
+
+
+def check_length(mels: Tensor, parameters: AudioParameters) -> None:
+    """Raises ValueError for windows that are not as long as the encoder's positions."""
+    frames = 2 * len(parameters.positions)
+    if mels.shape[-1] != frames:
+        raise ValueError(f"a window has {frames} frames, not {mels.shape[-1]}")

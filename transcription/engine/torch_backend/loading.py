@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from whisper.model import LayerNorm, ModelDimensions, Whisper
 
 from transcription.engine.torch_backend.ct2_file import read_variables
+from transcription.engine.torch_backend.parameters import AudioParameters, audio_of_state
+from transcription.engine.types import EngineError
 
 Variables = dict[str, NDArray[Any]]
 
@@ -31,6 +34,18 @@ def load_whisper(name: str, path: Path, device: str) -> Whisper:
     return _halved(model).to(device) if device == "cuda" else model.float().to(device)
 
 
+def load_encoder(folder: Path, dtype: torch.dtype) -> AudioParameters:
+    """The encoder alone, from a folder with CTranslate2's `model.bin`, on the CPU.
+
+    Raises EngineError for a file that ends early, is another version's, or holds other numbers than floats.
+    """
+    variables = read_variables(folder / "model.bin", "encoder/")
+    if any(variable.dtype.kind == "i" and variable.size > 1 for variable in variables.values()):
+        raise EngineError(f"{folder / 'model.bin'} was quantised when it was converted")
+    _, state = variables["encoder/position_encodings/encodings"].shape
+    return audio_of_state(_tensors(_encoder(variables)), _layers(variables, "encoder"), state // HEAD_WIDTH, dtype)
+
+
 def _from_openai(name: str, path: Path) -> Whisper:
     model = whisper.load_model(str(path), device="cpu")
     model.set_alignment_heads(whisper._ALIGNMENT_HEADS[name])
@@ -40,8 +55,7 @@ def _from_openai(name: str, path: Path) -> Whisper:
 def _from_ctranslate2(folder: Path) -> Whisper:
     variables = read_variables(folder / "model.bin")
     model = Whisper(_dimensions(variables))
-    tensors = {name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in _translated(variables)}
-    model.load_state_dict(tensors, strict=True)
+    model.load_state_dict(_tensors(chain(_encoder(variables), _decoder(variables))), strict=True)
     heads = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
     for layer, head in json.loads((folder / "config.json").read_text())["alignment_heads"]:
         heads[layer, head] = True
@@ -79,18 +93,27 @@ def _layers(variables: Variables, half: str) -> int:
     return sum(name.startswith(half) and name.endswith("ffn/linear_0/bias") for name in variables)
 
 
-def _translated(variables: Variables) -> Iterator[tuple[str, NDArray[Any]]]:
-    """The variables under openai-whisper's names, projections taken apart."""
+def _tensors(variables: Iterable[tuple[str, NDArray[Any]]]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in variables}
+
+
+def _encoder(variables: Variables) -> Iterator[tuple[str, NDArray[Any]]]:
+    """The encoder's variables under openai-whisper's names, projections taken apart."""
     yield "encoder.positional_embedding", variables["encoder/position_encodings/encodings"]
-    yield "decoder.positional_embedding", variables["decoder/position_encodings/encodings"]
-    yield "decoder.token_embedding.weight", variables["decoder/embeddings/weight"]
     for conv in ("conv1", "conv2"):
         yield from _both(variables, f"encoder/{conv}", f"encoder.{conv}")
     yield from _norm(variables, "encoder/layer_norm", "encoder.ln_post")
+    for number in range(_layers(variables, "encoder")):
+        yield from _layer(variables, f"encoder/layer_{number}", f"encoder.blocks.{number}")
+
+
+def _decoder(variables: Variables) -> Iterator[tuple[str, NDArray[Any]]]:
+    """The decoder's, likewise."""
+    yield "decoder.positional_embedding", variables["decoder/position_encodings/encodings"]
+    yield "decoder.token_embedding.weight", variables["decoder/embeddings/weight"]
     yield from _norm(variables, "decoder/layer_norm", "decoder.ln")
-    for half in ("encoder", "decoder"):
-        for number in range(_layers(variables, half)):
-            yield from _layer(variables, f"{half}/layer_{number}", f"{half}.blocks.{number}")
+    for number in range(_layers(variables, "decoder")):
+        yield from _layer(variables, f"decoder/layer_{number}", f"decoder.blocks.{number}")
 
 
 def _layer(variables: Variables, source: str, target: str) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -77,19 +77,37 @@ class DecoderLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioParameters:
+    """The encoder of a Whisper, on one device in one dtype.
+
+    positions stays fp32, as openai-whisper adds it: (audio_ctx, state).
+    """
+
+    heads: int
+    conv1: Linear
+    conv2: Linear
+    positions: Tensor
+    layers: tuple[EncoderLayer, ...]
+    norm: Norm
+
+    @property
+    def device(self) -> torch.device:
+        return self.conv1.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.conv1.weight.dtype
+
+
+@dataclass(frozen=True, slots=True)
 class Parameters:
     """All of a Whisper, on one device in one dtype.
 
-    audio_positions stays fp32, as openai-whisper adds it: (audio_ctx, state).
     alignment_heads: pairs of (layer, head) whose cross-attention follows the speech.
     """
 
     dims: ModelDimensions
-    conv1: Linear
-    conv2: Linear
-    audio_positions: Tensor
-    encoder: tuple[EncoderLayer, ...]
-    audio_norm: Norm
+    audio: AudioParameters
     embedding: Tensor
     text_positions: Tensor
     decoder: tuple[DecoderLayer, ...]
@@ -136,17 +154,19 @@ def of_state(
     reader = _Reader(state, where, dtype or default_dtype(where))
     return Parameters(
         dims=dims,
-        conv1=reader.linear("encoder.conv1"),
-        conv2=reader.linear("encoder.conv2"),
-        audio_positions=state["encoder.positional_embedding"].to(where, torch.float32),
-        encoder=tuple(reader.encoder_layer(f"encoder.blocks.{n}") for n in range(dims.n_audio_layer)),
-        audio_norm=reader.norm("encoder.ln_post"),
+        audio=reader.audio(dims.n_audio_layer, dims.n_audio_head),
         embedding=reader.tensor("decoder.token_embedding.weight"),
         text_positions=reader.tensor("decoder.positional_embedding"),
         decoder=tuple(reader.decoder_layer(f"decoder.blocks.{n}") for n in range(dims.n_text_layer)),
         text_norm=reader.norm("decoder.ln"),
         alignment_heads=tuple(alignment_heads),
     )
+
+
+@torch.no_grad()
+def audio_of_state(state: Mapping[str, Tensor], layers: int, heads: int, dtype: torch.dtype) -> AudioParameters:
+    """The encoder's parameters alone, on the CPU; `state` need hold no others. Raises KeyError for a missing tensor."""
+    return _Reader(state, torch.device("cpu"), dtype).audio(layers, heads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +184,16 @@ class _Reader:
 
     def norm(self, name: str) -> Norm:
         return Norm(self.tensor(f"{name}.weight"), self.tensor(f"{name}.bias"))
+
+    def audio(self, layers: int, heads: int) -> AudioParameters:
+        return AudioParameters(
+            heads=heads,
+            conv1=self.linear("encoder.conv1"),
+            conv2=self.linear("encoder.conv2"),
+            positions=self.state["encoder.positional_embedding"].to(self.device, torch.float32),
+            layers=tuple(self.encoder_layer(f"encoder.blocks.{n}") for n in range(layers)),
+            norm=self.norm("encoder.ln_post"),
+        )
 
     def fused(self, *names: str) -> Linear:
         """Several projections of one input as one; a missing bias is zero."""

@@ -60,7 +60,7 @@ class SlotDecoder:
         self.parameters = parameters
         self.vocabulary = vocabulary_of(dims)
         self._seats = Seats(slots)
-        self._encoder = Encoder(parameters)
+        self._encoder = Encoder(parameters.audio)
         self._cache = SlotCache(parameters, slots, cross)
         self._state = SlotState.of(slots, dims.n_text_ctx, self.vocabulary, device)
         self._decoder = TextDecoder(parameters, self._cache)

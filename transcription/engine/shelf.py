@@ -1,0 +1,53 @@
+"""Windows that are encoded and wait for those that decode."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from transcription.engine.backend import BatchModel
+from transcription.engine.types import LANES, Lane
+from transcription.engine.waiting import Ticket
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """A window with the model that encoded it, of which it is a user."""
+
+    model: BatchModel
+    ticket: Ticket
+
+
+class Shelf:
+    """In the order in which they came. Not thread-safe: its owner holds a lock."""
+
+    def __init__(self) -> None:
+        self._held: list[Encoded] = []
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def add(self, encoded: Iterable[Encoded]) -> None:
+        self._held.extend(encoded)
+
+    def holds(self, lanes: Collection[Lane]) -> bool:
+        """Whether one of these lanes is here."""
+        return any(encoded.ticket.stream.lane in lanes for encoded in self._held)
+
+    def take(self, limit: int) -> list[Encoded]:
+        """The most urgent one and, up to `limit` in all, those that may share its call."""
+        if not self._held:
+            return []
+        first = min(self._held, key=lambda encoded: LANES.index(encoded.ticket.stream.lane))
+        key = first.model.batch_key(first.ticket.work)
+        alike = [one for one in self._held if one.model is first.model and one.model.batch_key(one.ticket.work) == key]
+        alike.sort(key=lambda encoded: LANES.index(encoded.ticket.stream.lane))
+        taken = alike[:limit]
+        self._held = [encoded for encoded in self._held if encoded not in taken]
+        return taken
+
+    def drop_the_gone(self) -> list[Encoded]:
+        """Take out those that nobody waits for any more."""
+        gone = [encoded for encoded in self._held if encoded.ticket.stream.gone]
+        self._held = [encoded for encoded in self._held if not encoded.ticket.stream.gone]
+        return gone
