@@ -10,6 +10,7 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("v1/", include("portal.api.openai.urls")),
     path("api/v1/", include("portal.api.native.urls")),
+    path("api/", include("portal.api.openapi.urls")),
     path("", include("portal.web.urls")),
 ]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from django.urls import reverse
 
+from portal.api.native.shapes import Failure, Queue, RecordingBody, TranscriptionBody
 from portal.live import place_of
 from transcription.exports import WRITERS, spoken_language
 from transcription.failures import reason_for_people
@@ -14,7 +14,7 @@ from transcription.models import Lane, Recording, Status, Transcription
 from transcription.reuse import is_reused
 
 
-def recording_fields(recording: Recording, with_place: bool = True) -> dict[str, Any]:
+def recording_fields(recording: Recording, with_place: bool = True) -> RecordingBody:
     """`with_place` asks for the place in the queue, which costs queries: not in lists."""
     latest = recording.latest
     return {
@@ -30,7 +30,7 @@ def recording_fields(recording: Recording, with_place: bool = True) -> dict[str,
     }
 
 
-def transcription_fields(row: Transcription, with_place: bool = True) -> dict[str, Any]:
+def transcription_fields(row: Transcription, with_place: bool = True) -> TranscriptionBody:
     return {
         "id": str(row.id),
         "recording": str(row.recording_id),
@@ -51,13 +51,18 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> dict[st
         "reused": is_reused(row),
         "reused_from": str(row.reused_from_id) if row.reused_from_id else None,
         "text_deleted_at": _moment(row.text_deleted_at),
-        "queue": place_of(row) if with_place else None,
+        "queue": _queue(row) if with_place else None,
         "error": _error(row),
         "transcripts": _links(row),
     }
 
 
-def _error(row: Transcription) -> dict[str, str] | None:
+def _queue(row: Transcription) -> Queue | None:
+    place = place_of(row)
+    return Queue(position=place["position"], eta_seconds=place["eta_seconds"]) if place else None
+
+
+def _error(row: Transcription) -> Failure | None:
     if row.status != Status.FAILED:
         return None
     return {"code": row.error_code, "message": reason_for_people(row.error_code)}

@@ -1,0 +1,154 @@
+"""OpenAI's audio endpoints in the schema: their views are no DRF views, so that they are written down here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portal.api.openai.parameters import GRANULARITIES, RESPONSE_FORMATS
+from transcription.models import MOST_BEAMS, Mode
+from transcription.options import LONGEST_PROMPT
+
+Schema = dict[str, Any]
+TAG = "openai"
+
+TEXT: Schema = {"type": "string"}
+USAGE: Schema = {
+    "type": "object",
+    "required": ["type", "seconds"],
+    "properties": {"type": {"type": "string", "enum": ["duration"]}, "seconds": {"type": "integer"}},
+}
+ERROR: Schema = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": TEXT,
+                "type": TEXT,
+                "param": {"type": "string", "nullable": True},
+                "code": {"type": "string", "nullable": True},
+            },
+        }
+    },
+}
+MODEL: Schema = {
+    "type": "object",
+    "required": ["id", "object", "created", "owned_by"],
+    "properties": {
+        "id": TEXT,
+        "object": {"type": "string", "enum": ["model"]},
+        "created": {"type": "integer"},
+        "owned_by": TEXT,
+    },
+}
+SHORT: Schema = {
+    "type": "object",
+    "required": ["text"],
+    "properties": {
+        "text": TEXT,
+        "usage": USAGE,
+        "task": TEXT,
+        "language": {"type": "string", "description": "Its English name, such as “english”."},
+        "duration": {"type": "number", "description": "Seconds."},
+        "segments": {"type": "array", "items": {"type": "object"}},
+        "words": {"type": "array", "items": {"type": "object"}},
+    },
+}
+COMPONENTS: dict[str, Schema] = {"OpenAIError": ERROR, "Model": MODEL, "AudioTranscription": SHORT}
+
+FIELDS: dict[str, Schema] = {
+    "file": {"type": "string", "format": "binary", "description": "Any media that holds sound."},
+    "model": {"type": "string", "description": "`whisper-1`, or a name of `GET /v1/models`."},
+    "prompt": {"type": "string", "description": f"The last {LONGEST_PROMPT} characters are used."},
+    "response_format": {"type": "string", "enum": list(RESPONSE_FORMATS), "default": "json"},
+    "temperature": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+    "stream": {"type": "boolean", "default": False},
+    "mode": {"type": "string", "enum": list(Mode.values), "default": "auto", "description": "An extension of ours."},
+    "hotwords": {"type": "string", "description": "An extension of ours: names and terms, with commas between them."},
+    "beam_size": {"type": "integer", "minimum": 1, "maximum": MOST_BEAMS, "default": 1},
+}
+LANGUAGE: dict[str, Schema] = {
+    "language": {"type": "string", "description": "ISO 639-1; detected where it is not given."},
+    "timestamp_granularities[]": {
+        "type": "array",
+        "items": {"type": "string", "enum": list(GRANULARITIES)},
+        "description": "`word` needs `response_format=verbose_json`.",
+    },
+}
+FAILURES = {
+    400: "An option is wrong; `param` names it.",
+    401: "No live key.",
+    402: "The quota is used up.",
+    403: "The key may not do this.",
+    404: "There is no such model.",
+    409: "The transcription was cancelled.",
+    410: "The text was deleted meanwhile.",
+    413: "The file is larger than the limit, which the message names.",
+    422: "The file holds no sound that could be read.",
+    429: "Too many requests, or the quota is used up.",
+    500: "Our fault; `x-request-id` helps us to find out.",
+    503: "Starting again; try in a moment.",
+    504: "It takes longer than a request may wait, and goes on.",
+    507: "The server has no room for the upload.",
+}
+
+
+def paths() -> dict[str, Schema]:
+    """OpenAPI's path items."""
+    return {
+        "/v1/audio/transcriptions": {"post": _audio("createTranscription", "Transcribe a file", FIELDS | LANGUAGE)},
+        "/v1/audio/translations": {"post": _audio("createTranslation", "Translate a file into English", FIELDS)},
+        "/v1/models": {"get": _models()},
+        "/v1/models/{model}": {"get": _model()},
+    }
+
+
+def _audio(name: str, summary: str, fields: dict[str, Schema]) -> Schema:
+    form = {"type": "object", "required": ["file", "model"], "properties": fields}
+    done = {
+        "application/json": {"schema": {"$ref": "#/components/schemas/AudioTranscription"}},
+        **{media: {"schema": TEXT} for media in ("text/plain", "text/vtt", "text/event-stream")},
+    }
+    return {
+        "operationId": name,
+        "summary": summary,
+        "tags": [TAG],
+        "security": [{"key": []}],
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
+        "responses": {"200": {"description": "The text in the format asked for.", "content": done}} | _failures(),
+    }
+
+
+def _models() -> Schema:
+    body = {
+        "type": "object",
+        "required": ["object", "data"],
+        "properties": {
+            "object": {"type": "string", "enum": ["list"]},
+            "data": {"type": "array", "items": {"$ref": "#/components/schemas/Model"}},
+        },
+    }
+    return _reading("listModels", "The models that are offered", body)
+
+
+def _model() -> Schema:
+    parameter = {"name": "model", "in": "path", "required": True, "schema": TEXT}
+    found = _reading("retrieveModel", "One model", {"$ref": "#/components/schemas/Model"})
+    return found | {"parameters": [parameter]}
+
+
+def _reading(name: str, summary: str, body: Schema) -> Schema:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "tags": [TAG],
+        "security": [{"key": []}],
+        "responses": {"200": {"description": "", "content": {"application/json": {"schema": body}}}} | _failures(),
+    }
+
+
+def _failures() -> dict[str, Schema]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/OpenAIError"}}}
+    return {str(status): {"description": text, "content": content} for status, text in FAILURES.items()}
