@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -55,6 +56,14 @@ def flag(name: str, default: bool, meaning: str) -> bool:
 def items(name: str, default: str, meaning: str) -> list[str]:
     """A comma-separated list."""
     return [item.strip() for item in _read(name, default, meaning).split(",") if item.strip()]
+
+
+def networks(name: str, default: str, meaning: str) -> list[IPv4Network | IPv6Network]:
+    """A comma-separated list of networks as in 10.1.0.0/16. Raises ImproperlyConfigured."""
+    try:
+        return [ip_network(item) for item in items(name, default, meaning)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must list networks: {error}.") from None
 
 
 def path(name: str, default: Path, meaning: str) -> Path:

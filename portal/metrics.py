@@ -18,7 +18,9 @@ from portal import env, health
 from portal.ops import figures
 from portal.ops.figures import Figures, Quantiles
 from tenants import scope
+from transcription.fetches import claims
 from transcription.models import Status, Transcription
+from transcription.webhooks import deliveries, endpoints
 
 TOKEN = env.text("METRICS_TOKEN", "", "bearer token of /metrics; only private addresses may read it when empty")
 MIB = 1024**2
@@ -67,6 +69,7 @@ class Installation(Collector):
         yield from self._latency()
         yield from self._engines()
         yield from self._accounts()
+        yield from self._webhooks()
 
     def _queue(self) -> Iterator[Metric]:
         waiting = GaugeMetricFamily("whisper_queue_length", "Transcriptions that wait.", labels=["lane"])
@@ -132,6 +135,16 @@ class Installation(Collector):
         yield GaugeMetricFamily(
             "portal_account_check_age_seconds", "Since the accounts were compared.", value=age.total_seconds()
         )
+
+    def _webhooks(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily("portal_webhook_deliveries", "Deliveries that wait, or failed.", labels=["state"])
+        for state, count in deliveries.counts().items():
+            family.add_metric([state], count)
+        yield family
+        paused, failing = endpoints.troubled()
+        yield GaugeMetricFamily("portal_webhooks_paused", "Webhooks that were paused for failing.", value=paused)
+        yield GaugeMetricFamily("portal_webhooks_failing", "Webhooks whose last delivery failed.", value=failing)
+        yield GaugeMetricFamily("portal_fetches", "Downloads by URL that are under way.", value=claims.under_way())
 
 
 def ended_by_status() -> dict[str, int]:

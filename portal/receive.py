@@ -198,7 +198,15 @@ def _finished(upload: MultipartUpload) -> Upload:
 
 
 def _is_upload(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["method"] == "POST" and bool(UPLOAD_PATHS.match(scope["path"]))
+    is_post = scope["type"] == "http" and scope["method"] == "POST"
+    return is_post and bool(UPLOAD_PATHS.match(scope["path"])) and not _names_a_url(scope)
+
+
+def _names_a_url(scope: Scope) -> bool:
+    """Our own API also takes JSON with the recording's URL: a small body like any other."""
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    is_json: bool = kind.partition(b";")[0].strip().lower() == b"application/json"
+    return is_json and scope["path"] == "/api/v1/recordings"
 
 
 def _small_body(receive: Receive) -> Receive:

@@ -25,6 +25,7 @@ SECURE = PORTAL_URL.startswith("https://")
 SECRET_KEY = env.text("SECRET_KEY", "", "Django's secret; made and kept in PORTAL_DATA when empty")
 if not SECRET_KEY:
     SECRET_KEY = kept_secret_key(DATA)
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS", "", "earlier values of SECRET_KEY that still hold")
 DEBUG = env.flag("DEBUG", False, "Django's debug pages; never in production")
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", "host names the portal answers to")
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
@@ -48,6 +49,8 @@ INSTALLED_APPS = [
     "django_rq",
     "tenants",
     "transcription",
+    "transcription.webhooks",
+    "transcription.fetches",
     "portal",
 ]
 MIDDLEWARE = [
@@ -185,6 +188,15 @@ QUOTA_DEFAULTS = {
     "stored_bytes": 1024**3 * env.integer("QUOTA_STORED_GIB", 50, "stored media of a new tenant"),
 }
 
+# Outbound: addresses that users name -----------------------------------------------------------
+OUTBOUND_ALLOWED_NETWORKS = env.networks(
+    "OUTBOUND_ALLOWED_NETWORKS", "", "private networks that webhooks and downloads by URL may reach, as in 10.1.0.0/16"
+)
+OUTBOUND_PLAIN_HTTP = env.items(
+    "OUTBOUND_PLAIN_HTTP", "downloads", "what may go over http:// too: downloads, webhooks, or none"
+)
+FETCH_SECONDS_LIMIT = env.integer("FETCH_SECONDS_LIMIT", 3600, "how long the download of one recording may take")
+
 # People ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
@@ -271,6 +283,7 @@ LOGGING = {
         "rq": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},
+        "urllib3": {"level": "ERROR"},  # its warnings name whole URLs, with what is secret in them
     },
 }
 SILENCED_SYSTEM_CHECKS: list[str] = []

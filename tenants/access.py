@@ -18,7 +18,7 @@ from tenants.models import ApiKey, Member, Role, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
 EDIT = VIEW | {"recordings.create", "recordings.delete"}
-MANAGE = EDIT | {"keys.manage", "notices.manage", "preferences.manage"}
+MANAGE = EDIT | {"keys.manage", "notices.manage", "preferences.manage", "webhooks.manage"}
 PERMISSIONS: dict[str, frozenset[str]] = {
     Role.VIEWER: VIEW,
     Role.EDITOR: EDIT,

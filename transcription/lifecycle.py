@@ -25,6 +25,7 @@ from transcription import fairness, progress, queue
 from transcription.failures import Failure
 from transcription.models import Attempt, Lane, Line, Recording, Segment, Status, Transcription, Turn
 from transcription.reuse import PROCESSING_SECONDS, Known
+from transcription.webhooks import events
 
 log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 3
@@ -209,6 +210,7 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int]) -> None
         if not quota.settle(claim.transcription_id, quota.billed_seconds(duration), row.recording.name):
             log.error("Transcription %s was completed without a reservation to settle.", claim.transcription_id)
         _end_attempt(claim, Attempt.Outcome.COMPLETED)
+        _announce(claim, Status.COMPLETED)
     _tell(claim)
 
 
@@ -334,6 +336,7 @@ def cancel(row: Transcription) -> bool:
         Attempt.objects.filter(transcription_id=row.id, outcome=Attempt.Outcome.RUNNING).update(
             outcome=Attempt.Outcome.CANCELLED, finished_at=timezone.now()
         )
+        _announce(_claim_of(row), Status.CANCELLED)
     _tell(_claim_of(row))
     return True
 
@@ -363,6 +366,7 @@ def _give_up(row: Transcription, rows: QuerySet[Transcription], failure: Failure
     won = _end(rows, Status.FAILED, failure)
     if won:
         _charge_nothing(row)
+        _announce(_claim_of(row), Status.FAILED, failure.code)
     return won
 
 
@@ -391,6 +395,11 @@ def _end_attempt(claim: Claim, outcome: str, error: str = "", reached: float = 0
 
 def _claim_of(row: Transcription) -> Claim:
     return Claim(row.tenant_id, row.recording_id, row.id, row.fence)
+
+
+def _announce(claim: Claim, status: str, error_code: str = "") -> None:
+    """For webhooks, in the transaction that ends it: what is told and what is so are one."""
+    events.transcription_ended(claim.tenant_id, claim.recording_id, claim.transcription_id, status, error_code)
 
 
 def _tell(claim: Claim) -> None:
@@ -424,6 +433,7 @@ def complete_by_reuse(row: Transcription, known: Known) -> None:
     row.reused_from = Transcription.objects.filter(id=source.id).first()  # it may be gone by now
     row.save(force_insert=True)
     Segment.objects.bulk_create([_copied(segment, row) for segment in known.segments], BATCH)
+    _announce(_claim_of(row), Status.COMPLETED)
     _tell(_claim_of(row))
 
 

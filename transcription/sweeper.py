@@ -15,7 +15,9 @@ from django.utils import timezone
 
 from tenants import notices, quota, scope
 from transcription import accounts, fairness, idempotency, library, lifecycle, queue, retention, storage
+from transcription.fetches import claims
 from transcription.models import Recording
+from transcription.webhooks import deliveries, events
 
 log = logging.getLogger(__name__)
 ABANDONED_UPLOAD = timedelta(hours=24)
@@ -66,6 +68,7 @@ EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
     "notices raised": notices.raise_due,
     "notices e-mailed": notices.send_due,
+    "notices told to webhooks": events.tell_notices,
 }
 EVERY_FEW_MINUTES: dict[str, Task] = {
     "reservations of ended work released": accounts.release_ended,
@@ -81,6 +84,8 @@ EVERY_HOUR: dict[str, Task] = {
     "recordings removed by retention": retention.remove_empty,
     "idempotency keys forgotten": idempotency.forget_old,
     "orphaned media dropped": drop_orphaned_media,
+    "old events of webhooks forgotten": deliveries.forget_old,
+    "old downloads by URL forgotten": claims.forget_old,
 }
 
 

@@ -24,13 +24,19 @@ from tenants.access import Actor
 from tenants.notices import LOWEST
 from transcription.exports import WRITERS, spoken_language
 from transcription.failures import reason_for_people
+from transcription.fetches import failures as fetch_failures
+from transcription.fetches import orders
+from transcription.fetches.models import Fetch
 from transcription.models import Mode, Recording, Segment, Task, Transcription
 from transcription.preferences import asked_hotwords, asked_model
+from transcription.webhooks import failures as webhook_failures
+from transcription.webhooks.models import Attempt, Delivery
 
 register = template.Library()
 register.filter("language_name", language_name)
 register.filter("reason", reason_for_people)
 register.filter("audio", units.audio)
+register.filter("fetch_reason", fetch_failures.reason_for_people)
 register.filter("asked_model", asked_model)
 register.filter("asked_hotwords", asked_hotwords)
 
@@ -77,6 +83,20 @@ def span(seconds: float) -> str:
     if minutes or not hours:
         parts.append(_("{n} min").format(n=minutes))
     return " ".join(parts)
+
+
+@register.simple_tag
+def recent_fetches(actor: Actor) -> list[Fetch]:
+    """What is being fetched by URL, and what failed within a day."""
+    return orders.recent(actor)
+
+
+@register.filter
+def delivery_reason(row: Delivery | Attempt) -> str:
+    """Why a webhook's delivery, or one attempt at it, was not taken."""
+    if isinstance(row, Delivery):
+        return webhook_failures.reason_for_people(row.last_error, row.last_status)
+    return webhook_failures.reason_for_people(row.error, row.status)
 
 
 @register.filter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.i18n import set_language
 
-from portal.web import keys, ledger, media, notices, preferences, recordings, tenant, transcriptions, usage
+from portal.web import keys, ledger, media, notices, preferences, recordings, tenant, transcriptions, usage, webhooks
 
 app_name = "web"
 urlpatterns = [
@@ -22,6 +22,14 @@ urlpatterns = [
     path("transcriptions/<uuid:transcription_id>/cancel/", transcriptions.cancel, name="cancel"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<uuid:key_id>/revoke/", keys.revoke, name="revoke"),
+    path("webhooks/", webhooks.webhooks, name="webhooks"),
+    path("webhooks/<uuid:endpoint_id>/", webhooks.webhook, name="webhook"),
+    path("webhooks/<uuid:endpoint_id>/pause/", webhooks.pause, name="pause_webhook"),
+    path("webhooks/<uuid:endpoint_id>/resume/", webhooks.resume, name="resume_webhook"),
+    path("webhooks/<uuid:endpoint_id>/rotate/", webhooks.rotate, name="rotate_webhook"),
+    path("webhooks/<uuid:endpoint_id>/test/", webhooks.test, name="test_webhook"),
+    path("webhooks/<uuid:endpoint_id>/delete/", webhooks.delete, name="delete_webhook"),
+    path("webhooks/<uuid:endpoint_id>/deliveries/<uuid:delivery_id>/replay/", webhooks.replay, name="replay_delivery"),
     path("preferences/", preferences.preferences, name="preferences"),
     path("usage/", usage.usage, name="usage"),
     path("usage/ledger.csv", ledger.ledger, name="ledger"),

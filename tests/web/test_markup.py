@@ -40,7 +40,15 @@ def pages(alice: Character, make: Make) -> list[str]:
     rows = [make(alice.tenant, f"{status}.mp3", status) for status in Status.values]
     return [
         *(f"/recordings/{row.recording_id}/" for row in rows),
-        *("/recordings/", "/recordings/?search=nothing", "/recordings/rows/", "/usage/", "/keys/", "/preferences/"),
+        *(
+            "/recordings/",
+            "/recordings/?search=nothing",
+            "/recordings/rows/",
+            "/usage/",
+            "/keys/",
+            "/webhooks/",
+            "/preferences/",
+        ),
         *("/accounts/password/change/", "/accounts/logout/", "/nowhere/"),
     ]
 

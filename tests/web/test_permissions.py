@@ -16,6 +16,8 @@ from tests.conftest import Character, join
 from tests.web.conftest import Make
 from transcription import storage
 from transcription.models import Recording, Transcription
+from transcription.webhooks import events
+from transcription.webhooks.models import Endpoint
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 EVERYBODY = {Role.OWNER: 200, Role.ADMIN: 200, Role.EDITOR: 200, Role.VIEWER: 200}
@@ -39,6 +41,16 @@ TABLE = [
     ("POST", "/notices/{notice}/dismiss/", MANAGERS_302),
     ("GET", "/keys/", MANAGERS),
     ("POST", "/keys/", MANAGERS),
+    ("GET", "/webhooks/", MANAGERS),
+    ("POST", "/webhooks/", MANAGERS),
+    ("GET", "/webhooks/{endpoint}/", MANAGERS),
+    ("POST", "/webhooks/{endpoint}/", MANAGERS),
+    ("POST", "/webhooks/{endpoint}/pause/", MANAGERS_302),
+    ("POST", "/webhooks/{endpoint}/resume/", MANAGERS_302),
+    ("POST", "/webhooks/{endpoint}/rotate/", MANAGERS),
+    ("POST", "/webhooks/{endpoint}/test/", MANAGERS_302),
+    ("POST", "/webhooks/{endpoint}/delete/", MANAGERS_302),
+    ("POST", "/webhooks/{endpoint}/deliveries/{delivery}/replay/", MANAGERS_302),
     ("GET", "/preferences/", MANAGERS),
     ("POST", "/preferences/", MANAGERS),
     ("POST", "/keys/{unknown}/revoke/", MANAGERS_302),
@@ -56,17 +68,26 @@ CASES = [(method, url, role, status) for method, url, roles in TABLE for role, s
 
 
 def address_of(url: str, row: Transcription) -> str:
-    """A page about a transcription, its recording, or a notice to its tenant."""
+    """A page about a transcription, its recording, or a notice or webhook of its tenant."""
     with scope.bound(row.tenant_id):
         notice, _created = Notice.objects.get_or_create(
             tenant=row.tenant, limit=Notice.Limit.STORED_BYTES, percent=80, month=this_month()
         )
-    return url.format(recording=row.recording_id, transcription=row.id, unknown=UNKNOWN, notice=notice.id)
+        endpoint = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
+        delivery = events.test_of(endpoint)
+    return url.format(
+        recording=row.recording_id,
+        transcription=row.id,
+        unknown=UNKNOWN,
+        notice=notice.id,
+        endpoint=endpoint.id,
+        delivery=delivery.id,
+    )
 
 
 def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
-    names |= {"key_id": "{unknown}", "notice_id": "{notice}"}
+    names |= {"key_id": "{unknown}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
     pages = {
         re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
         for pattern in urls.urlpatterns

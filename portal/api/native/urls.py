@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.api.native import views
+from portal.api.native import fetches, views, webhooks
 
 urlpatterns = [
     path("recordings", views.RecordingsView.as_view(), name="native_recordings"),
@@ -26,4 +26,6 @@ urlpatterns = [
         name="native_transcript",
     ),
     path("transcriptions/<uuid:transcription_id>/cancel", views.CancelView.as_view(), name="native_cancel"),
+    *fetches.urls,
+    *webhooks.urls,
 ]

@@ -9,29 +9,26 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api import calls
+from portal.api.native import bodies
+from portal.api.native.fetches import fetch_fields
+from portal.api.native.pages import NewestFirst
 from portal.api.native.representations import recording_fields, transcription_fields
 from portal.api.native.tenantview import TenantView
 from portal.api.problems import problem
 from portal.receive import received
 from transcription import exports, intake, library
+from transcription.fetches import orders
+from transcription.idempotency import Call
 from transcription.models import Recording, Status, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
 
 
-class NewestFirst(CursorPagination):
-    ordering = ("-created_at", "-id")
-    page_size = 50
-    page_size_query_param = "limit"
-    max_page_size = 200
-
-
 class RecordingsView(TenantView):
-    """POST a recording; GET those of the tenant, newest first."""
+    """POST a recording, as a file or by its URL; GET those of the tenant, newest first."""
 
     def get(self, request: Request) -> Response:
         rows = library.recordings(
@@ -43,6 +40,8 @@ class RecordingsView(TenantView):
 
     def post(self, request: Request) -> Response:
         call = calls.call_of(request._request)
+        if request._request.content_type == "application/json":
+            return self._by_url(request.data, call)
         upload = received(request._request)
         options = TranscriptionOptions.checked(
             model=upload.field("model"),
@@ -58,6 +57,17 @@ class RecordingsView(TenantView):
         row = intake.accept(self.actor, upload, options, "api", call)
         location = {"Location": f"/api/v1/recordings/{row.recording_id}"}
         return Response(recording_fields(row.recording), 201, headers=location | calls.headers_of(call, row))
+
+    def _by_url(self, body: Any, call: Call) -> Response:
+        """Raises InvalidOption and Refused."""
+        options = _options(body)
+        if not (url := bodies.text(body, "url")):
+            raise InvalidOption("url", _("Name the “url” of the recording, or send a file as multipart/form-data."))
+        ordered = orders.order(self.actor, url, bodies.text(body, "name") or "", options, call)
+        headers = {"Location": f"/api/v1/fetches/{ordered.fetch.id}"}
+        if not ordered.is_new:
+            headers["Idempotency-Replayed"] = "true"
+        return Response(fetch_fields(ordered.fetch), 202, headers=headers)
 
 
 class RecordingView(TenantView):

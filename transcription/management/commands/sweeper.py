@@ -8,7 +8,9 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections, connections
 
 from transcription import progress
+from transcription.fetches import fetcher
 from transcription.sweeper import EVERY_FEW_MINUTES, EVERY_FEW_SECONDS, EVERY_HOUR, EVERY_MINUTE, Task, sweep
+from transcription.webhooks import dispatcher
 
 ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (
     (2.0, EVERY_FEW_SECONDS),
@@ -16,10 +18,12 @@ ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (
     (300.0, EVERY_FEW_MINUTES),
     (3600.0, EVERY_HOUR),
 )
+LOOPS = (dispatcher.run, fetcher.run)
+LAST_WORDS_SECONDS = 20.0
 
 
 class Command(BaseCommand):
-    help = "Puts right what crashes and lost wake-ups left behind, every few seconds."
+    help = "Puts right what crashes and lost wake-ups left behind; sends webhooks, and fetches recordings by URL."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="sweep everything once and end")
@@ -27,6 +31,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
             sweep(EVERY_FEW_SECONDS | EVERY_MINUTE | EVERY_FEW_MINUTES | EVERY_HOUR)
+            fetcher.fetch_due()
+            dispatcher.send_due()
             progress.flush()
             return
         stop = threading.Event()
@@ -34,7 +40,12 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         for seconds, tasks in ROUNDS:
             threading.Thread(target=_repeat, args=(stop, seconds, tasks), daemon=True).start()
+        loops = [threading.Thread(target=loop, args=(stop,), daemon=True) for loop in LOOPS]
+        for loop in loops:
+            loop.start()
         stop.wait()
+        for loop in loops:
+            loop.join(LAST_WORDS_SECONDS)
 
 
 def _repeat(stop: threading.Event, seconds: float, tasks: dict[str, Task]) -> None:

@@ -1,0 +1,72 @@
+"""Recordings that are fetched from a URL. `POST /recordings` orders one."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.urls import path
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api.native.pages import NewestFirst
+from portal.api.native.tenantview import TenantView
+from portal.api.problems import problem
+from transcription.fetches import orders
+from transcription.fetches.failures import reason_for_people
+from transcription.fetches.models import Fetch
+
+
+class FetchesView(TenantView):
+    """GET those of the tenant, newest first."""
+
+    def get(self, request: Request) -> Response:
+        pages = NewestFirst()
+        rows = orders.every(self.actor, request.query_params.get("status", ""))
+        page = pages.paginate_queryset(rows, request, view=self) or []
+        return pages.get_paginated_response([fetch_fields(row) for row in page])
+
+
+class FetchView(TenantView):
+    """GET one."""
+
+    def get(self, request: Request, fetch_id: UUID) -> Response:
+        return Response(fetch_fields(orders.one(self.actor, fetch_id)))
+
+
+class CancelFetchView(TenantView):
+    """POST to stop one whose file has not arrived yet."""
+
+    def post(self, request: Request, fetch_id: UUID) -> Response:
+        row, stopped = orders.cancel(self.actor, fetch_id)
+        if not stopped:
+            detail = _("It can't be stopped any more: it is %s. Delete the recording instead.") % row.status
+            return problem(409, "already_over", detail)
+        return Response(fetch_fields(row))
+
+
+def fetch_fields(row: Fetch) -> dict[str, Any]:
+    """`error` is the last attempt's while it waits for another one. The URL is told without its query."""
+    waits = row.status == Fetch.Status.QUEUED
+    return {
+        "id": str(row.id),
+        "status": row.status,
+        "url": row.shown_url,
+        "name": row.name or None,
+        "created_at": row.created_at.isoformat(),
+        "finished_at": row.finished_at.isoformat() if row.finished_at else None,
+        "bytes_received": row.bytes_received,
+        "attempts": row.attempts_made,
+        "next_attempt_at": row.not_before.isoformat() if waits else None,
+        "error": {"code": row.error_code, "message": reason_for_people(row)} if row.error_code else None,
+        "recording": str(row.recording_id) if row.recording_id else None,
+        "transcription": str(row.transcription_id) if row.transcription_id else None,
+    }
+
+
+urls = [
+    path("fetches", FetchesView.as_view(), name="native_fetches"),
+    path("fetches/<uuid:fetch_id>", FetchView.as_view(), name="native_fetch"),
+    path("fetches/<uuid:fetch_id>/cancel", CancelFetchView.as_view(), name="native_cancel_fetch"),
+]

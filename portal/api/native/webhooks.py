@@ -1,0 +1,180 @@
+"""A tenant's webhooks and their deliveries, for programs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.urls import path
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api.native import bodies
+from portal.api.native.pages import NewestFirst
+from portal.api.native.tenantview import TenantView
+from transcription.options import InvalidOption
+from transcription.webhooks import deliveries, endpoints
+from transcription.webhooks.endpoints import Shown
+from transcription.webhooks.failures import reason_for_people
+from transcription.webhooks.models import Attempt, Delivery, Endpoint
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+class WebhooksView(TenantView):
+    """POST a new one, whose secret is shown this once; GET all of the tenant, oldest first."""
+
+    def get(self, request: Request) -> Response:
+        return Response({"results": [endpoint_fields(row) for row in endpoints.every(self.actor)]})
+
+    def post(self, request: Request) -> Response:
+        body = bodies.mapping(request.data)
+        shown = endpoints.create(
+            self.actor,
+            bodies.text(body, "url") or "",
+            bodies.text(body, "description") or "",
+            bodies.texts(body, "events") or (),
+        )
+        location = {"Location": f"/api/v1/webhooks/{shown.endpoint.id}"}
+        return Response(_with_secret(shown), 201, headers=location | NO_STORE)
+
+
+class WebhookView(TenantView):
+    """GET, PATCH or DELETE one. `status` is changed between "active" and "paused"."""
+
+    def get(self, request: Request, endpoint_id: UUID) -> Response:
+        return Response(endpoint_fields(endpoints.one(self.actor, endpoint_id)))
+
+    def patch(self, request: Request, endpoint_id: UUID) -> Response:
+        body = bodies.mapping(request.data)
+        status = bodies.text(body, "status")
+        if status not in (None, "active", "paused"):
+            raise InvalidOption("status", _("“status” is active or paused."))
+        row = endpoints.change(
+            self.actor,
+            endpoint_id,
+            bodies.text(body, "url"),
+            bodies.text(body, "description"),
+            bodies.texts(body, "events"),
+        )
+        if status == "paused":
+            row = endpoints.pause(self.actor, endpoint_id)
+        elif status == "active" and row.is_paused:
+            row = endpoints.resume(self.actor, endpoint_id)
+        return Response(endpoint_fields(row))
+
+    def delete(self, request: Request, endpoint_id: UUID) -> Response:
+        endpoints.delete(self.actor, endpoint_id)
+        return Response(status=204)
+
+
+class RotateView(TenantView):
+    """POST for a new secret; the old one signs along for a day."""
+
+    def post(self, request: Request, endpoint_id: UUID) -> Response:
+        return Response(_with_secret(endpoints.rotate(self.actor, endpoint_id)), headers=NO_STORE)
+
+
+class TestView(TenantView):
+    """POST to send a test event."""
+
+    def post(self, request: Request, endpoint_id: UUID) -> Response:
+        row = endpoints.test(self.actor, endpoint_id)
+        location = {"Location": f"/api/v1/webhooks/{endpoint_id}/deliveries/{row.id}"}
+        return Response(delivery_fields(row), 202, headers=location)
+
+
+class DeliveriesView(TenantView):
+    """GET the deliveries of one webhook, newest first."""
+
+    def get(self, request: Request, endpoint_id: UUID) -> Response:
+        pages = NewestFirst()
+        rows = deliveries.log_of(self.actor, endpoint_id, request.query_params.get("status", ""))
+        page = pages.paginate_queryset(rows, request, view=self) or []
+        return pages.get_paginated_response([delivery_fields(row) for row in page])
+
+
+class DeliveryView(TenantView):
+    """GET one delivery with its message and its attempts."""
+
+    def get(self, request: Request, endpoint_id: UUID, delivery_id: UUID) -> Response:
+        row = deliveries.one(self.actor, endpoint_id, delivery_id)
+        more = {"body": row.event.body, "log": [_attempt_fields(one) for one in row.attempts.all()]}
+        return Response(delivery_fields(row) | more)
+
+
+class ReplayView(TenantView):
+    """POST to send a delivery again, under the same id."""
+
+    def post(self, request: Request, endpoint_id: UUID, delivery_id: UUID) -> Response:
+        return Response(delivery_fields(deliveries.replay(self.actor, endpoint_id, delivery_id)), 202)
+
+
+def endpoint_fields(row: Endpoint) -> dict[str, Any]:
+    """`events` is empty where all are sent."""
+    paused = {"code": row.pause, "message": endpoints.why_paused(row), "since": _moment(row.paused_at)}
+    return {
+        "id": str(row.id),
+        "url": row.url,
+        "description": row.description,
+        "events": row.events,
+        "status": "paused" if row.is_paused else "active",
+        "paused": paused if row.is_paused else None,
+        "failing_since": _moment(row.failing_since),
+        "old_secret_until": _moment(row.old_until),
+        "created_at": _moment(row.created_at),
+    }
+
+
+def delivery_fields(row: Delivery) -> dict[str, Any]:
+    waits = row.state == Delivery.State.PENDING
+    return {
+        "id": str(row.id),
+        "event": {"id": row.event.message_id, "type": row.event.type, "created_at": _moment(row.event.created_at)},
+        "status": row.state,
+        "attempts": row.attempts_made,
+        "created_at": _moment(row.created_at),
+        "next_attempt_at": _moment(row.next_attempt_at) if waits else None,
+        "finished_at": _moment(row.finished_at),
+        "response_status": row.last_status,
+        "error": _error(row.last_error, row.last_status),
+    }
+
+
+def _attempt_fields(row: Attempt) -> dict[str, Any]:
+    return {
+        "started_at": _moment(row.started_at),
+        "seconds": round(row.seconds, 3),
+        "response_status": row.status,
+        "response": row.response,
+        "error": _error(row.error, row.status),
+    }
+
+
+def _error(code: str, status: int | None) -> dict[str, str] | None:
+    return {"code": code, "message": reason_for_people(code, status)} if code else None
+
+
+def _with_secret(shown: Shown) -> dict[str, Any]:
+    return endpoint_fields(shown.endpoint) | {"secret": shown.secret}
+
+
+def _moment(when: datetime | None) -> str | None:
+    return when.isoformat() if when else None
+
+
+urls = [
+    path("webhooks", WebhooksView.as_view(), name="native_webhooks"),
+    path("webhooks/<uuid:endpoint_id>", WebhookView.as_view(), name="native_webhook"),
+    path("webhooks/<uuid:endpoint_id>/rotate", RotateView.as_view(), name="native_rotate_webhook"),
+    path("webhooks/<uuid:endpoint_id>/test", TestView.as_view(), name="native_test_webhook"),
+    path("webhooks/<uuid:endpoint_id>/deliveries", DeliveriesView.as_view(), name="native_deliveries"),
+    path("webhooks/<uuid:endpoint_id>/deliveries/<uuid:delivery_id>", DeliveryView.as_view(), name="native_delivery"),
+    path(
+        "webhooks/<uuid:endpoint_id>/deliveries/<uuid:delivery_id>/replay",
+        ReplayView.as_view(),
+        name="native_replay_delivery",
+    ),
+]

@@ -1,0 +1,154 @@
+"""Webhooks: who is told what, how that went, and what to do about it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portal.web.webhookform import WebhookForm
+from tenants.access import TenantRequest, member_required
+from transcription.intake import Refused
+from transcription.options import InvalidOption
+from transcription.webhooks import deliveries, endpoints
+from transcription.webhooks.models import Endpoint
+
+ON_A_PAGE = 25
+managers_only = member_required(endpoints.PERMISSION)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def webhooks(request: HttpRequest) -> HttpResponseBase:
+    return create(request) if request.method == "POST" else index(request)
+
+
+@never_cache
+@managers_only
+def index(request: TenantRequest) -> HttpResponse:
+    return _index(request, WebhookForm())
+
+
+@never_cache
+@managers_only
+def create(request: TenantRequest) -> HttpResponse:
+    """Answers with the webhook's own page: a redirect would have to store the secret somewhere."""
+    form = WebhookForm(request.POST)
+    if form.is_valid():
+        try:
+            shown = endpoints.create(request.actor, *form.wanted)
+        except (InvalidOption, Refused) as error:
+            form.refuse(error)
+        else:
+            return _page(request, shown.endpoint, secret=shown.secret)
+    return _index(request, form)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def webhook(request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
+    return change(request, endpoint_id) if request.method == "POST" else show(request, endpoint_id)
+
+
+@never_cache
+@managers_only
+def show(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
+    return _page(request, endpoints.one(request.actor, endpoint_id))
+
+
+@never_cache
+@managers_only
+def change(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
+    found = endpoints.one(request.actor, endpoint_id)
+    form = WebhookForm(request.POST)
+    if form.is_valid():
+        try:
+            endpoints.change(request.actor, endpoint_id, *form.wanted)
+        except InvalidOption as error:
+            form.refuse(error)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("web:webhook", endpoint_id)
+    return _page(request, found, form)
+
+
+@never_cache
+@require_POST
+@managers_only
+def rotate(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
+    """Shows the new secret, like `create`."""
+    shown = endpoints.rotate(request.actor, endpoint_id)
+    return _page(request, shown.endpoint, secret=shown.secret)
+
+
+@require_POST
+@managers_only
+def pause(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
+    endpoints.pause(request.actor, endpoint_id)
+    messages.success(request, _("Paused. Its events are kept, and sent when you resume it."))
+    return redirect("web:webhook", endpoint_id)
+
+
+@require_POST
+@managers_only
+def resume(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
+    endpoints.resume(request.actor, endpoint_id)
+    messages.success(request, _("Resumed. What was kept is sent now."))
+    return redirect("web:webhook", endpoint_id)
+
+
+@require_POST
+@managers_only
+def test(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
+    return _sent(request, endpoint_id, partial(endpoints.test, request.actor, endpoint_id))
+
+
+@require_POST
+@managers_only
+def replay(request: TenantRequest, endpoint_id: UUID, delivery_id: UUID) -> HttpResponse:
+    return _sent(request, endpoint_id, partial(deliveries.replay, request.actor, endpoint_id, delivery_id))
+
+
+@require_POST
+@managers_only
+def delete(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
+    endpoints.delete(request.actor, endpoint_id)
+    messages.success(request, _("The webhook was deleted."))
+    return redirect("web:webhooks")
+
+
+def _sent(request: TenantRequest, endpoint_id: UUID, send: partial[Any]) -> HttpResponse:
+    try:
+        send()
+    except Refused as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("It is being sent. Reload this page in a moment to see how it went."))
+    return redirect("web:webhook", endpoint_id)
+
+
+def _index(request: TenantRequest, form: WebhookForm) -> HttpResponse:
+    shown = {"endpoints": endpoints.every(request.actor), "form": form, "section": "webhooks"}
+    return render(request, "web/webhooks.html", shown)
+
+
+def _page(
+    request: TenantRequest, endpoint: Endpoint, form: WebhookForm | None = None, secret: str = ""
+) -> HttpResponse:
+    log = deliveries.log_of(request.actor, endpoint.id).prefetch_related("attempts")
+    shown = {
+        "endpoint": endpoint,
+        "why_paused": endpoints.why_paused(endpoint),
+        "form": form or WebhookForm.of(endpoint),
+        "page": Paginator(log, ON_A_PAGE).get_page(request.GET.get("page")),
+        "secret": secret,
+        "section": "webhooks",
+    }
+    return render(request, "web/webhook.html", shown)

@@ -1,0 +1,166 @@
+"""Fetches what was ordered by URL. Runs beside the sweeper; any number may run."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, close_old_connections, connection, connections
+
+from tenants import access, scope
+from tenants.access import Actor
+from transcription import intake, storage
+from transcription.fetches import claims, orders
+from transcription.fetches.claims import Claim, LostClaim
+from transcription.fetches.models import Fetch
+from transcription.idempotency import Call
+from transcription.intake import Refused
+from transcription.models import Transcription
+from transcription.outbound.download import Downloaded, download
+from transcription.outbound.errors import OutboundError
+
+log = logging.getLogger(__name__)
+THREADS = 8
+FOR_TENANT = 2
+LOOK_EVERY_SECONDS = 1.0
+RENEW_EVERY_SECONDS = 5.0
+
+
+class Stopping(Exception):
+    """This process was told to stop."""
+
+
+class Places:
+    """Who holds how many threads of this process: a slow server of one tenant's leaves room for the others."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: Counter[UUID] = Counter()
+
+    @property
+    def is_full(self) -> bool:
+        return self._held.total() >= THREADS
+
+    @property
+    def busy(self) -> list[UUID]:
+        """Tenants that hold as many as they may."""
+        with self._lock:
+            return [tenant_id for tenant_id, count in self._held.items() if count >= FOR_TENANT]
+
+    def take(self, tenant_id: UUID, count: int = 1) -> None:
+        with self._lock:
+            self._held[tenant_id] += count
+
+
+def run(stop: threading.Event) -> None:
+    """Until `stop`; what is under way then is handed back."""
+    places = Places()
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool:
+        while not stop.is_set():
+            close_old_connections()
+            try:
+                while not places.is_full and (claim := claims.claim(places.busy)):
+                    places.take(claim.tenant_id)
+                    pool.submit(_fetch_in_thread, places, claim, stop)
+            except Exception:
+                log.exception("Fetches could not be looked for; trying again.")
+            connections.close_all()
+            stop.wait(LOOK_EVERY_SECONDS)
+
+
+def fetch_due() -> int:
+    """Fetches what is due now, one after the other; how many."""
+    count = 0
+    while claim := claims.claim():
+        fetch(claim, threading.Event())
+        count += 1
+    return count
+
+
+def fetch(claim: Claim, stop: threading.Event) -> None:
+    """One attempt, to its end."""
+    with scope.bound(claim.tenant_id):
+        try:
+            _fetch(claim, stop)
+        except LostClaim:
+            log.info("Fetch %s was cancelled, or taken over.", claim.fetch_id)
+        except Stopping:
+            claims.hand_back(claim)
+
+
+def _fetch_in_thread(places: Places, claim: Claim, stop: threading.Event) -> None:
+    try:
+        fetch(claim, stop)
+    except Exception:
+        log.exception("Fetch %s broke off; it is tried again after its lease.", claim.fetch_id)
+    finally:
+        connections.close_all()
+        places.take(claim.tenant_id, -1)
+
+
+def _fetch(claim: Claim, stop: threading.Event) -> None:
+    """Raises LostClaim and Stopping."""
+    row = claims.held(claim)
+    try:
+        if (made := _made(row)) is None:
+            with storage.scratch() as path:
+                limit = min(row.tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
+                _lend_connection()
+                file = download(row.url, path, limit, settings.FETCH_SECONDS_LIMIT, _Progress(claim, stop))
+                claims.arrived(claim, file.size)
+                made = _accept(row, file)
+        claims.complete(claim, made)
+    except OutboundError as error:
+        if error.may_succeed_later:
+            claims.try_later(claim, error.code, str(error), error.retry_after)
+        else:
+            claims.fail(claim, error.code, str(error))
+    except Refused as refused:
+        claims.fail(claim, refused.code, str(refused))
+
+
+def _made(row: Fetch) -> Transcription | None:
+    """What an attempt that was killed after its commit had made."""
+    return Transcription.objects.filter(id=row.id).first()
+
+
+def _accept(row: Fetch, file: Downloaded) -> Transcription:
+    """Raises Refused."""
+    actor = Actor(tenant=row.tenant, permissions=access.EDIT, key=row.api_key)
+    call = Call(endpoint=row.endpoint, key=row.idempotency_key, id=row.id)
+    named = replace(file, file_name=row.name or file.file_name)
+    try:
+        return intake.accept(actor, named, orders.options_of(row), "api", call)
+    except IntegrityError:
+        made = _made(row)  # by an attempt that was slower than its lease
+        if made is None:
+            raise
+        return made
+
+
+class _Progress:
+    """Renews the lease while bytes come."""
+
+    def __init__(self, claim: Claim, stop: threading.Event) -> None:
+        self._claim, self._stop, self._renewed = claim, stop, time.monotonic()
+
+    def __call__(self, size: int) -> None:
+        """Raises LostClaim and Stopping."""
+        if self._stop.is_set():
+            raise Stopping
+        if time.monotonic() - self._renewed >= RENEW_EVERY_SECONDS:
+            claims.renew(self._claim, size)
+            _lend_connection()
+            self._renewed = time.monotonic()
+
+
+def _lend_connection() -> None:
+    """While bytes come the connection is the others'."""
+    if not connection.in_atomic_block:
+        connection.close()

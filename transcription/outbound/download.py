@@ -1,0 +1,132 @@
+"""Fetches a recording from a URL into a file."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from urllib3.response import HTTPResponse
+
+from transcription.outbound.deadline import Deadline
+from transcription.outbound.doors import retry_after
+from transcription.outbound.errors import OutboundError
+from transcription.outbound.exchange import exchange
+from transcription.outbound.target import DOWNLOADS, parsed
+
+MOST_REDIRECTS = 5
+REDIRECTS = {301, 302, 303, 307, 308}
+TRY_AGAIN = {408, 425, 429}
+IDLE_SECONDS = 20.0
+CHUNK = 64 * 1024
+SLOW_SECONDS = 30.0
+SLOWEST = 16 * 1024
+"""Bytes a second, over any SLOW_SECONDS: who drips holds a place that others wait for."""
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """A file that has arrived on this machine's disk. `file_name` is what the other side calls it, maybe empty."""
+
+    file_name: str
+    path: Path
+    size: int
+    sha256: str
+
+
+def download(url: str, path: Path, most_bytes: int, seconds: float, on_progress: Callable[[int], None]) -> Downloaded:
+    """Streams to `path`, over at most MOST_REDIRECTS redirects, each judged like the URL itself.
+
+    `on_progress` is told the bytes so far, and may raise to stop. Raises OutboundError.
+    """
+    with Deadline(seconds) as deadline:
+        for _hop in range(MOST_REDIRECTS + 1):
+            target = parsed(url, DOWNLOADS)
+            with exchange("GET", target, deadline, IDLE_SECONDS, {"Accept": "*/*"}) as answer:
+                if answer.status not in REDIRECTS:
+                    return _kept(answer, target.url, path, _Limits(most_bytes, deadline, on_progress))
+                url = urljoin(target.url, answer.headers.get("Location", ""))
+    message = _("More than %(n)d redirects followed each other.") % {"n": MOST_REDIRECTS}
+    raise OutboundError("too_many_redirects", message)
+
+
+@dataclass(frozen=True)
+class _Limits:
+    most_bytes: int
+    deadline: Deadline
+    on_progress: Callable[[int], None]
+
+
+def _kept(answer: HTTPResponse, url: str, path: Path, limits: _Limits) -> Downloaded:
+    if answer.status != 200:
+        again = answer.status in TRY_AGAIN or answer.status >= 500
+        message = _("The other side answered %(status)d instead of the file.") % {"status": answer.status}
+        raise OutboundError("status", message, again, answer.status, retry_after(answer))
+    length = answer.headers.get("Content-Length", "")
+    if length.isdigit() and int(length) > limits.most_bytes:
+        raise _too_large(limits.most_bytes)
+    size, digest, pace = 0, hashlib.sha256(), _Pace()
+    with _writing(path) as write:
+        while chunk := answer.read1(CHUNK, decode_content=True):
+            size += len(chunk)
+            if size > limits.most_bytes:
+                raise _too_large(limits.most_bytes)
+            limits.deadline.left()
+            pace.keep(size)
+            write(chunk)
+            digest.update(chunk)
+            limits.on_progress(size)
+    limits.deadline.left()  # a body that it cut short looks like a whole one
+    return Downloaded(_name(answer, url), path, size, digest.hexdigest())
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """A full disk is ours, and not the other side's fault."""
+    no_room = OutboundError("no_room", _("The server has no room for this file. Try later."), may_succeed_later=True)
+
+    def write(chunk: bytes) -> None:
+        try:
+            file.write(chunk)
+        except OSError as error:
+            raise no_room from error
+
+    try:
+        file = path.open("wb", buffering=0)
+    except OSError as error:
+        raise no_room from error
+    with file:
+        yield write
+
+
+class _Pace:
+    """Raises OutboundError where too little comes."""
+
+    def __init__(self) -> None:
+        self._since, self._size = time.monotonic(), 0
+
+    def keep(self, size: int) -> None:
+        now = time.monotonic()
+        if now - self._since < SLOW_SECONDS:
+            return
+        if size - self._size < SLOWEST * (now - self._since):
+            raise OutboundError("too_slow", _("The file came too slowly. Try again, or upload it."), True)
+        self._since, self._size = now, size
+
+
+def _name(answer: HTTPResponse, url: str) -> str:
+    header = Message()
+    header["Content-Disposition"] = answer.headers.get("Content-Disposition", "").replace("\n", " ")
+    return header.get_filename() or unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+
+
+def _too_large(limit: int) -> OutboundError:
+    message = _("The file is larger than the limit of %(limit)s.") % {"limit": filesizeformat(limit)}
+    return OutboundError("too_large", message)

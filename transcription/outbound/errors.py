@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(eq=False)
+class OutboundError(Exception):
+    """An exchange that did not come about, or broke off. `message` is for people and names the way out.
+
+    `code`: refused_url, refused_address, no_public_address, unreachable, tls, timeout, too_slow, too_large,
+    too_many_redirects, broken, status, no_room. `status` is the HTTP status where there was one, `retry_after` the
+    seconds that the other side asked us to wait.
+    """
+
+    code: str
+    message: str
+    may_succeed_later: bool = False
+    status: int | None = None
+    retry_after: int = 0
+
+    def __str__(self) -> str:
+        return self.message

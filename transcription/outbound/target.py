@@ -1,0 +1,85 @@
+"""A URL that a user named, read by the strictest of rules and by one parser only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
+from transcription.outbound import networks
+from transcription.outbound.errors import OutboundError
+from transcription.outbound.networks import Address
+
+LONGEST_URL = 2000
+PORTS = {"http": 80, "https": 443}
+FIRST_FREE_PORT = 1024
+NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
+NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
+UNPRINTABLE = re.compile(r"[\x00-\x20\x7f\\]")
+
+DOWNLOADS, WEBHOOKS = "downloads", "webhooks"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a request goes. `host` is ASCII; `literal` is its address where it is one; `path` has the query."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    literal: Address | None
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.path}"
+
+
+def parsed(url: str, purpose: str) -> Target:
+    """Opens and resolves nothing. `purpose` is DOWNLOADS or WEBHOOKS. Raises OutboundError."""
+    if len(url) > LONGEST_URL:
+        raise _refused(_("The URL is longer than %(n)d characters.") % {"n": LONGEST_URL})
+    if UNPRINTABLE.search(url):
+        raise _refused(_("The URL has spaces, backslashes or control characters. Percent-encode them."))
+    try:
+        parts = parse_url(url)
+    except LocationParseError:
+        raise _refused(_("This is not a URL.")) from None
+    scheme = _scheme(parts.scheme, purpose)
+    if parts.auth is not None:
+        raise _refused(_("The URL carries a user name or a password. Leave them out."))
+    host = (parts.host or "").removeprefix("[").removesuffix("]")
+    port = PORTS[scheme] if parts.port is None else parts.port
+    if port not in PORTS.values() and port < FIRST_FREE_PORT:
+        raise _refused(_("Port %(port)d is not used: choose 80, 443, or one from 1024 on.") % {"port": port})
+    return Target(scheme, host, port, parts.request_uri, _literal(host))
+
+
+def _scheme(scheme: str | None, purpose: str) -> str:
+    if scheme == "https" or (scheme == "http" and purpose in settings.OUTBOUND_PLAIN_HTTP):
+        return scheme
+    raise _refused(_("The URL must begin with https://."))
+
+
+def _literal(host: str) -> Address | None:
+    """None for a name. Numbers are addresses as they are written everywhere, or nothing: no octal, no 127.1."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        if not NAME.fullmatch(host) or NUMBER.fullmatch(host):
+            raise _refused(_("The URL names no host.")) from None
+        return None
+    if not networks.is_allowed(address):
+        raise OutboundError("refused_address", _("This address is not on the public internet."))
+    return address
+
+
+def _refused(message: str) -> OutboundError:
+    return OutboundError("refused_url", message)

@@ -1,0 +1,244 @@
+"""Who may send a delivery when, what came of it, and the log of both."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Case, Count, Exists, F, OuterRef, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from tenants import scope
+from tenants.access import Actor
+from transcription.webhooks import endpoints
+from transcription.webhooks.models import Attempt, Delivery, Endpoint, Event
+
+LEASE = timedelta(seconds=60)
+RETRY_DELAYS_SECONDS = (5, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+"""Between one attempt and the next: eleven attempts within 75 hours, give or take the jitter."""
+RETRY_JITTER = 0.2
+LONGEST_HOLD_SECONDS = 300.0
+FAILING_FOR = timedelta(days=3)
+SHORTEST_SERIES = timedelta(seconds=sum(RETRY_DELAYS_SECONDS) * (1 - RETRY_JITTER))
+"""The least time in which one delivery can run out of attempts."""
+KEPT = timedelta(days=30)
+DELETED_KEPT = timedelta(hours=1)
+MOST_LOOKED_AT = 500
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Head:
+    """An endpoint with something due."""
+
+    tenant_id: UUID
+    endpoint_id: UUID
+    is_failing: bool
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to send one delivery, until its lease expires."""
+
+    tenant_id: UUID
+    delivery_id: UUID
+    fence: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an attempt came to. `status` is None where no answer came; `error` is a code (see `failures`), or empty."""
+
+    started_at: datetime
+    seconds: float
+    status: int | None = None
+    error: str = ""
+    response: str = ""
+    retry_after: int = 0
+
+    @property
+    def is_success(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+def heads() -> list[Head]:
+    """The endpoints that something is due for: the longest waiting first, those that fail after the others."""
+    now = timezone.now()
+    with scope.across_tenants("every tenant's receivers are told"):
+        due = _due(now).filter(endpoint=OuterRef("pk"))
+        rows = Endpoint.objects.filter(
+            Exists(due), paused_at=None, deleted_at=None, not_before__lte=now, tenant__is_active=True
+        )
+        rows = rows.annotate(first=Subquery(due.order_by("next_attempt_at").values("next_attempt_at")[:1]))
+        rows = rows.annotate(is_failing=Case(When(failures__gt=0, then=True), default=False))
+        values = rows.order_by("is_failing", "first", "id").values_list("tenant_id", "id", "is_failing")
+        return [Head(*found) for found in values[:MOST_LOOKED_AT]]
+
+
+def claims(head: Head, most: int) -> list[Claim]:
+    """Up to `most` due deliveries of an endpoint, each under a lease of its own; what others claimed is passed by."""
+    now = timezone.now()
+    with scope.bound(head.tenant_id):
+        due = _due(now).filter(endpoint_id=head.endpoint_id).order_by("next_attempt_at", "id")
+        return [
+            Claim(head.tenant_id, delivery_id, fence + 1)
+            for delivery_id, fence in list(due.values_list("id", "fence")[:most])
+            if _due(now).filter(id=delivery_id, fence=fence).update(fence=F("fence") + 1, next_attempt_at=now + LEASE)
+        ]
+
+
+def claimed(claim: Claim) -> Delivery | None:
+    """The delivery with its event and its endpoint, as they are now; None where it is not to be sent any more."""
+    rows = _held(claim).filter(endpoint__paused_at=None, endpoint__deleted_at=None)
+    return rows.select_related("event", "endpoint").first()
+
+
+def finish(claim: Claim, outcome: Outcome) -> bool:
+    """Writes what came of an attempt; False where the claim was lost meanwhile, and somebody else decides."""
+    with scope.bound(claim.tenant_id), transaction.atomic():
+        row = _held(claim).select_for_update().first()
+        if row is None:
+            return False
+        Attempt.objects.create(
+            tenant_id=claim.tenant_id,
+            delivery=row,
+            started_at=outcome.started_at,
+            seconds=outcome.seconds,
+            status=outcome.status,
+            error=outcome.error,
+            response=outcome.response,
+        )
+        if outcome.is_success:
+            _succeed(row, outcome)
+        else:
+            _fail(row, outcome)
+        return True
+
+
+def retry_delay(attempts_made: int) -> float:
+    """Seconds after the given number of failed attempts, ± 20 % so that retries don't march in step."""
+    base = RETRY_DELAYS_SECONDS[min(attempts_made, len(RETRY_DELAYS_SECONDS)) - 1]
+    return base * random.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)  # noqa: S311 - no secret
+
+
+def _succeed(row: Delivery, outcome: Outcome) -> None:
+    _close(row, Delivery.State.DELIVERED, outcome)
+    Endpoint.objects.filter(id=row.endpoint_id, failures__gt=0).update(
+        failures=0, failing_since=None, not_before=timezone.now()
+    )
+
+
+def _fail(row: Delivery, outcome: Outcome) -> None:
+    """What ran out of attempts is failed; where nothing at all was taken it is kept, and the webhook paused."""
+    now, made = timezone.now(), row.attempts_made + 1
+    ran_out = made > len(RETRY_DELAYS_SECONDS)
+    if not _hold(row.endpoint_id, outcome, ran_out) and ran_out:
+        _close(row, Delivery.State.FAILED, outcome)
+        return
+    Delivery.objects.filter(id=row.id).update(
+        attempts_made=made,
+        next_attempt_at=now + timedelta(seconds=max(retry_delay(made), outcome.retry_after)),
+        last_status=outcome.status,
+        last_error=outcome.error,
+    )
+
+
+def _hold(endpoint_id: UUID, outcome: Outcome, ran_out: bool) -> bool:
+    """Holds a failing endpoint back as a whole, so that what waits for it is not tried one by one; True if paused."""
+    now = timezone.now()
+    rows = Endpoint.objects.filter(id=endpoint_id)
+    endpoint = rows.select_for_update(no_key=True).get()
+    if endpoint.not_before <= now:  # later than that, what failed was under way already when it was held
+        seconds = max(min(retry_delay(endpoint.failures + 1), LONGEST_HOLD_SECONDS), outcome.retry_after)
+        rows.update(
+            failures=F("failures") + 1,
+            failing_since=Coalesce("failing_since", now),
+            not_before=now + timedelta(seconds=seconds),
+        )
+    if outcome.status == 410:
+        endpoints.pause_because(endpoint.id, Endpoint.Pause.GONE)
+        return True
+    long = SHORTEST_SERIES if ran_out else FAILING_FOR
+    if endpoint.failing_since is None or endpoint.failing_since > now - long:
+        return False
+    endpoints.pause_because(endpoint.id, Endpoint.Pause.FAILING)
+    return True
+
+
+def _close(row: Delivery, state: str, outcome: Outcome) -> None:
+    Delivery.objects.filter(id=row.id).update(
+        state=state,
+        attempts_made=F("attempts_made") + 1,
+        finished_at=timezone.now(),
+        last_status=outcome.status,
+        last_error=outcome.error,
+    )
+
+
+def _due(now: datetime) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(state=Delivery.State.PENDING, next_attempt_at__lte=now)
+
+
+def _held(claim: Claim) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(id=claim.delivery_id, fence=claim.fence, state=Delivery.State.PENDING)
+
+
+def log_of(actor: Actor, endpoint_id: UUID, state: str = "") -> QuerySet[Delivery]:
+    """The deliveries of an endpoint, newest first, with their events. Unknown states match nothing. Raises Http404."""
+    endpoint = endpoints.one(actor, endpoint_id)
+    rows = Delivery.objects.filter(endpoint=endpoint).select_related("event").order_by("-created_at", "-id")
+    if state and state not in Delivery.State.values:
+        return rows.none()
+    return rows.filter(state=state) if state else rows
+
+
+def one(actor: Actor, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
+    """One delivery with its event and attempts. Raises Http404."""
+    rows = log_of(actor, endpoint_id).prefetch_related("attempts")
+    found = rows.filter(id=delivery_id).first()
+    if found is None:
+        raise Http404(_("There is no such delivery."))
+    return found
+
+
+def replay(actor: Actor, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
+    """Sends a delivery again, under the same id, at once; one that waits is sent now. Raises Http404 and Refused."""
+    endpoints.running(actor, endpoint_id)
+    row = one(actor, endpoint_id, delivery_id)
+    again = {"attempts_made": 0, "next_attempt_at": timezone.now(), "finished_at": None}
+    Delivery.objects.filter(id=row.id).update(state=Delivery.State.PENDING, fence=F("fence") + 1, **again)
+    Endpoint.objects.filter(id=endpoint_id).update(not_before=timezone.now())
+    return one(actor, endpoint_id, delivery_id)
+
+
+def counts() -> dict[str, int]:
+    """How many deliveries of all tenants wait, and how many failed, for the metrics."""
+    open_states = (Delivery.State.PENDING, Delivery.State.FAILED)
+    with scope.across_tenants("the installation is counted as a whole"):
+        rows = Delivery.objects.exclude(state=Delivery.State.DELIVERED).order_by()
+        return {state.value: 0 for state in open_states} | dict(rows.values_list("state").annotate(n=Count("id")))
+
+
+def forget_old() -> int:
+    """Deletes events of 30 days ago with their deliveries and log, and endpoints that were deleted; how many rows."""
+    now = timezone.now()
+    with scope.across_tenants("the sweeper serves every tenant"):
+        gone = Endpoint.objects.filter(deleted_at__lt=now - DELETED_KEPT)
+        orphans = Delivery.objects.filter(endpoint__in=gone)
+        old = Event.objects.filter(created_at__lt=now - KEPT)
+        return _in_batches(orphans) + _in_batches(gone) + _in_batches(old)
+
+
+def _in_batches(rows: QuerySet[Any]) -> int:
+    """Short transactions: each deletes what hangs on BATCH rows."""
+    count = 0
+    while ids := list(rows.order_by().values_list("id", flat=True)[:BATCH]):
+        count += rows.filter(id__in=ids).delete()[0]
+    return count

@@ -1,0 +1,226 @@
+"""The doors to a tenant's endpoints: each takes an actor who may manage them, strangers get 404."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models import F
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from tenants import scope
+from tenants.access import Actor
+from transcription import fairness
+from transcription.intake import Refused
+from transcription.options import InvalidOption
+from transcription.outbound import doors
+from transcription.outbound.errors import OutboundError
+from transcription.webhooks import events, signing
+from transcription.webhooks.models import SUBSCRIBABLE, Delivery, Endpoint
+
+log = logging.getLogger(__name__)
+MOST = 20
+LONGEST_DESCRIPTION = 200
+OLD_SECRET_SIGNS = timedelta(hours=24)
+PERMISSION = "webhooks.manage"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An endpoint with its secret, which is never to be seen again."""
+
+    endpoint: Endpoint
+    secret: str
+
+
+def every(actor: Actor) -> list[Endpoint]:
+    """Oldest first; MOST at most."""
+    actor.require(PERMISSION)
+    return list(Endpoint.objects.filter(tenant=actor.tenant, deleted_at=None))
+
+
+def one(actor: Actor, endpoint_id: UUID) -> Endpoint:
+    """Raises Http404."""
+    actor.require(PERMISSION)
+    found = Endpoint.objects.filter(tenant=actor.tenant, id=endpoint_id, deleted_at=None).first()
+    if found is None:
+        raise Http404(_("There is no such webhook."))
+    return found
+
+
+def running(actor: Actor, endpoint_id: UUID) -> Endpoint:
+    """Raises Http404 and Refused."""
+    found = one(actor, endpoint_id)
+    if found.is_paused:
+        raise Refused("paused", _("This webhook is paused. Resume it first."), 409)
+    return found
+
+
+def create(actor: Actor, url: str, description: str = "", events: Sequence[str] = ()) -> Shown:
+    """Asks the DNS for the URL's host, and connects to nothing. Raises InvalidOption and Refused."""
+    actor.require(PERMISSION)
+    endpoint_id = uuid4()
+    made = signing.make(endpoint_id)
+    row = Endpoint(
+        id=endpoint_id,
+        tenant=actor.tenant,
+        url=_url(url),
+        description=_description(description),
+        events=_events(events),
+        salt=made.salt,
+        digest=made.digest,
+    )
+    with transaction.atomic():
+        fairness.lock(actor.tenant.id)  # so that two who create at once can't pass the limit together
+        if Endpoint.objects.filter(tenant=actor.tenant, deleted_at=None).count() >= MOST:
+            raise Refused(
+                "too_many_webhooks", _("There are %(n)d webhooks already. Delete one first.") % {"n": MOST}, 409
+            )
+        row.save(force_insert=True)
+    log.info("Webhook %s of tenant %s was created by %s", row.id, actor.tenant.id, _name(actor))
+    return Shown(row, made.secret)
+
+
+def change(
+    actor: Actor,
+    endpoint_id: UUID,
+    url: str | None = None,
+    description: str | None = None,
+    events: Sequence[str] | None = None,
+) -> Endpoint:
+    """Changes what is given. A new URL begins with a clean slate. Raises InvalidOption and Http404."""
+    row = one(actor, endpoint_id)
+    changes: dict[str, object] = {}
+    if url is not None and url != row.url:
+        changes |= {"url": _url(url), "failures": 0, "failing_since": None, "not_before": timezone.now()}
+    if description is not None:
+        changes["description"] = _description(description)
+    if events is not None:
+        changes["events"] = _events(events)
+    if changes:
+        Endpoint.objects.filter(id=row.id, deleted_at=None).update(**changes)
+        log.info("Webhook %s of tenant %s was changed by %s", row.id, actor.tenant.id, _name(actor))
+    return one(actor, endpoint_id)
+
+
+def pause(actor: Actor, endpoint_id: UUID) -> Endpoint:
+    """Events are kept meanwhile, and sent when it is resumed. Raises Http404."""
+    pause_because(one(actor, endpoint_id).id, Endpoint.Pause.BY_HAND)
+    return one(actor, endpoint_id)
+
+
+def resume(actor: Actor, endpoint_id: UUID) -> Endpoint:
+    """What waits is sent at once, with all its attempts before it. Raises Http404."""
+    row, now = one(actor, endpoint_id), timezone.now()
+    with transaction.atomic():
+        waiting = Delivery.objects.filter(endpoint=row, state=Delivery.State.PENDING)
+        waiting.update(next_attempt_at=now, attempts_made=0, fence=F("fence") + 1)
+        Endpoint.objects.filter(id=row.id).update(
+            paused_at=None, pause="", failures=0, failing_since=None, not_before=now
+        )
+    return one(actor, endpoint_id)
+
+
+def rotate(actor: Actor, endpoint_id: UUID) -> Shown:
+    """A new secret; the old one signs along for OLD_SECRET_SIGNS. Raises Http404."""
+    row = one(actor, endpoint_id)
+    made = signing.make(row.id)
+    Endpoint.objects.filter(id=row.id, deleted_at=None).update(
+        salt=made.salt,
+        digest=made.digest,
+        old_salt=F("salt"),
+        old_digest=F("digest"),
+        old_until=timezone.now() + OLD_SECRET_SIGNS,
+    )
+    log.info("The secret of webhook %s of tenant %s was rotated by %s", row.id, actor.tenant.id, _name(actor))
+    return Shown(one(actor, endpoint_id), made.secret)
+
+
+def test(actor: Actor, endpoint_id: UUID) -> Delivery:
+    """Sends a test event, soon. Raises Http404 and Refused."""
+    row = running(actor, endpoint_id)
+    with transaction.atomic():
+        Endpoint.objects.filter(id=row.id).update(not_before=timezone.now())
+        return events.test_of(row)
+
+
+def delete(actor: Actor, endpoint_id: UUID) -> None:
+    """Nothing is sent to it any more; the sweeper removes it with its log an hour later. Raises Http404."""
+    row = one(actor, endpoint_id)
+    Endpoint.objects.filter(id=row.id, deleted_at=None).update(deleted_at=timezone.now())
+    log.info("Webhook %s of tenant %s was deleted by %s", row.id, actor.tenant.id, _name(actor))
+
+
+def pause_because(endpoint_id: UUID, reason: str) -> None:
+    paused = Endpoint.objects.filter(id=endpoint_id, paused_at=None)
+    if paused.update(paused_at=timezone.now(), pause=reason) and reason != Endpoint.Pause.BY_HAND:
+        log.warning("Webhook %s was paused: %s", endpoint_id, reason)
+
+
+def why_paused(row: Endpoint) -> str:
+    """The cause and the way out, for people; empty where it is not paused."""
+    reasons: dict[str, str] = {
+        Endpoint.Pause.BY_HAND: _("Somebody paused it. Its events are kept and sent when you resume it."),
+        Endpoint.Pause.GONE: _(
+            "The receiver answered 410 Gone: it wants no more events. Correct the URL if that was a mistake, and "
+            "resume it: its events are kept."
+        ),
+        Endpoint.Pause.FAILING: _(
+            "The receiver has not taken a single event for about three days. Mend it, send a test event after you have "
+            "resumed it, and what waits is sent."
+        ),
+    }
+    return reasons.get(row.pause, "")
+
+
+def troubled() -> tuple[int, int]:
+    """How many of all tenants' endpoints were paused for failing, and how many fail now, for the metrics."""
+    with scope.across_tenants("the installation is counted as a whole"):
+        rows = Endpoint.objects.filter(deleted_at=None)
+        paused = rows.filter(pause__in=(Endpoint.Pause.GONE, Endpoint.Pause.FAILING))
+        return paused.count(), rows.filter(paused_at=None, failures__gt=0).count()
+
+
+def keys_of(row: Endpoint) -> list[bytes]:
+    """The keys that sign now: the new one first, and for a day the old one, unless it is lost. Raises SecretLost."""
+    keys = [signing.recalled(row.id, row.salt, row.digest)]
+    if row.old_until is not None and row.old_until > timezone.now():
+        with suppress(signing.SecretLost):
+            keys.append(signing.recalled(row.id, row.old_salt, row.old_digest))
+    return keys
+
+
+def _url(url: str) -> str:
+    try:
+        return doors.check(url.strip())
+    except OutboundError as error:
+        raise InvalidOption("url", str(error), error.code) from error
+
+
+def _description(text: str) -> str:
+    if len(text) > LONGEST_DESCRIPTION:
+        raise InvalidOption(
+            "description", _("The description is longer than %(n)d characters.") % {"n": LONGEST_DESCRIPTION}
+        )
+    return text.replace("\x00", "").strip()
+
+
+def _events(wanted: Sequence[str]) -> list[str]:
+    """In our order, each once; none where all are wanted."""
+    unknown = [one for one in wanted if one not in SUBSCRIBABLE]
+    if unknown:
+        known = ", ".join(SUBSCRIBABLE)
+        message = _("“%(event)s” is not an event. There are: %(known)s.") % {"event": unknown[0][:60], "known": known}
+        raise InvalidOption("events", message)
+    return [one for one in SUBSCRIBABLE if one in wanted]
+
+
+def _name(actor: Actor) -> object:
+    return actor.user or actor.key

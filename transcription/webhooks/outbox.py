@@ -1,0 +1,56 @@
+"""What is to be told is written in the very transaction that makes it so: both are there, or neither."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from transcription.webhooks.models import Delivery, Endpoint, Event
+
+
+def record(tenant_id: UUID, kind: str, subject: str, data: dict[str, Any]) -> int:
+    """Writes an event and its deliveries; how many endpoints will be told. Call inside the caller's transaction.
+
+    A deleted endpoint stays for an hour, so none that was seen here is gone before the commit.
+    """
+    rows = Endpoint.objects.filter(tenant_id=tenant_id, deleted_at=None)
+    return _write(tenant_id, kind, subject, data, [row for row in rows if row.wants(kind)])
+
+
+def record_once(tenant_id: UUID, kind: str, subject: str, data: dict[str, Any], since: datetime) -> int:
+    """The same in a transaction of its own, for the endpoints that were there at `since`; 0 where it was told before.
+
+    For what is seen by looking, maybe by several who look at once.
+    """
+    rows = Endpoint.objects.filter(tenant_id=tenant_id, deleted_at=None, created_at__lte=since)
+    try:
+        with transaction.atomic():
+            return _write(tenant_id, kind, subject, data, [row for row in rows if row.wants(kind)])
+    except IntegrityError:
+        return 0
+
+
+def record_for(endpoint: Endpoint, kind: str, subject: str, data: dict[str, Any]) -> Delivery:
+    """For one endpoint alone, whatever it wants. Call inside the caller's transaction."""
+    _write(endpoint.tenant_id, kind, subject, data, [endpoint])
+    return Delivery.objects.select_related("event").get(endpoint=endpoint, event__type=kind, event__subject=subject)
+
+
+def _write(tenant_id: UUID, kind: str, subject: str, data: dict[str, Any], endpoints: list[Endpoint]) -> int:
+    if not endpoints:
+        return 0
+    now = timezone.now()
+    content = {"type": kind, "timestamp": now.isoformat(), "data": data}
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    event = Event(tenant_id=tenant_id, type=kind, subject=subject, body=body, created_at=now)
+    event.save(force_insert=True)
+    Delivery.objects.bulk_create(
+        Delivery(tenant_id=tenant_id, endpoint=one, event=event, created_at=now, next_attempt_at=now)
+        for one in endpoints
+    )
+    return len(endpoints)
