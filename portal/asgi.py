@@ -15,10 +15,11 @@ from channels.sessions import CookieMiddleware  # noqa: E402
 
 from portal.live import routes  # noqa: E402
 from portal.receive import Application, UploadMiddleware  # noqa: E402
+from portal.resumable import ResumableMiddleware  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": UploadMiddleware(cast(Application, pages)),
+        "http": ResumableMiddleware(UploadMiddleware(cast(Application, pages))),
         "websocket": AllowedHostsOriginValidator(CookieMiddleware(URLRouter(routes))),
     }
 )

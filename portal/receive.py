@@ -109,7 +109,7 @@ class UploadMiddleware:
         upload = MultipartUpload(headers.get("content-type", ""), settings.INCOMING_DIR, limit)
         try:
             scope[SCOPE_KEY] = await _stream(upload, headers, receive, limit)
-            await self.application(scope, _empty_body(receive), send)
+            await self.application(scope, empty_body(receive), send)
         except UploadRefused as refused:
             scope[SCOPE_KEY] = refused
             await self._refuse(scope, receive, send)
@@ -121,7 +121,7 @@ class UploadMiddleware:
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Django answers without the body. A small rest is read, so that the client gets to see the answer."""
         rest = Rest(receive)
-        await self.application(scope, _empty_body(rest.disconnect), _closing(send))
+        await self.application(scope, empty_body(rest.disconnect), closing(send))
         await rest.drain()
 
 
@@ -222,7 +222,7 @@ def _small_body(receive: Receive) -> Receive:
     return receive_some
 
 
-def _empty_body(receive: Receive) -> Receive:
+def empty_body(receive: Receive) -> Receive:
     """A receive that ends the body at once; later calls wait for the real one, that is for a disconnect."""
     ended = False
 
@@ -236,7 +236,7 @@ def _empty_body(receive: Receive) -> Receive:
     return receive_nothing
 
 
-def _closing(send: Send) -> Send:
+def closing(send: Send) -> Send:
     async def send_and_close(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message.get("headers", []), (b"connection", b"close")]

@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "transcription",
     "transcription.webhooks",
     "transcription.fetches",
+    "transcription.uploads",
     "portal",
 ]
 MIDDLEWARE = [
@@ -154,6 +155,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "portal.statics.ModuleStorage"},
 }
 INCOMING_DIR = env.path("INCOMING_DIR", DATA / "incoming", "where uploads stream to before they are accepted")
+UPLOADS_DIR = env.path("UPLOADS_DIR", DATA / "uploads", "resumable uploads until whole; one folder for all hosts")
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path("STATIC_ROOT", DATA / "static", "where collectstatic puts the portal's own files")
 STATICFILES_DIRS = [BASE_DIR / "static"]

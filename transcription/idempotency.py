@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -33,13 +34,15 @@ class KeyReused(Exception):
 class Call:
     """A request that may create a transcription, whose id will be `id` unless an earlier call answers this one.
 
-    `endpoint` is its path, `key` its idempotency key or empty. `waits` where its answer is the text itself.
+    `endpoint` is its path, `key` its idempotency key or empty. `waits` where its answer is the text itself. `also` is
+    done in the transaction that decides which transcription answers; what it raises undoes that.
     """
 
     endpoint: str = ""
     key: str = ""
     waits: bool = False
     id: UUID = field(default_factory=uuid.uuid4)
+    also: Callable[[Transcription], None] | None = None
 
     def created(self, row: Transcription) -> bool:
         return row.id == self.id

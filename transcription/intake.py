@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from django.conf import settings
@@ -61,6 +61,14 @@ class Received(Protocol):
     def size(self) -> int: ...
     @property
     def sha256(self) -> str: ...
+
+
+@runtime_checkable
+class ReceivedInStorage(Received, Protocol):
+    """One that the object storage has already, too: it is copied there and not sent again."""
+
+    @property
+    def storage_key(self) -> str: ...
 
 
 @dataclass(eq=False)
@@ -191,7 +199,7 @@ def _playable_copy(like: Recording, recording: Recording) -> str:
 def _answered(order: _Order) -> Transcription | None:
     """What an earlier call made of the same, looked up before anything is done for this one. Raises Refused."""
     found = _earlier(order)
-    if found is not None and order.call.key:
+    if found is not None and (order.call.key or order.call.also):
         with transaction.atomic():
             fairness.lock(order.actor.tenant.id)
             _note(order, found)
@@ -226,6 +234,8 @@ def _earlier(order: _Order) -> Transcription | None:
 
 def _note(order: _Order, row: Transcription) -> None:
     idempotency.note(order.actor.tenant.id, order.call.key, order.digest, row)
+    if order.call.also is not None:
+        order.call.also(row)
 
 
 def _probe(actor: Actor, upload: Received) -> media.Probe:
@@ -269,7 +279,10 @@ def _keep(order: _Order, upload: Received, recording: Recording, make: Callable[
     After any other error nobody knows whether the transaction was committed: the sweeper looks, and decides.
     """
     _lend_connection()
-    storage.keep(upload.path, recording.storage_key)
+    if isinstance(upload, ReceivedInStorage):
+        storage.copy_inside(upload.storage_key, recording.storage_key)
+    else:
+        storage.keep(upload.path, recording.storage_key)
     try:
         row = _decide(order, partial(_insert, recording, make))
     except (QuotaExceeded, Refused):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
@@ -38,6 +38,11 @@ def recording_key(tenant_id: UUID, recording_id: UUID, kind: str = "original") -
     return f"tenants/{tenant_id}/recordings/{recording_id}/{kind}"
 
 
+def incoming_key(tenant_id: UUID, upload_id: UUID) -> str:
+    """Where what a program sends straight to S3 lies until it is accepted."""
+    return f"tenants/{tenant_id}/incoming/{upload_id}"
+
+
 def keep(path: Path, key: str) -> None:
     """Stores the file at `path`, which is gone afterwards when the storage is local."""
     content = _Moved(path) if is_local() else File(path.open("rb"))
@@ -55,6 +60,14 @@ def copy(key: str, target: str) -> None:
     if saved != target:
         default_storage.delete(saved)
         raise FileExistsError(f"{target} is taken.")
+
+
+def copy_inside(key: str, target: str) -> None:
+    """The same within S3, at any size, and without a byte coming here."""
+    store: Any = storages["default"]
+    if store.exists(target):
+        raise FileExistsError(f"{target} is taken.")
+    store.bucket.copy({"Bucket": store.bucket_name, "Key": key}, target)
 
 
 def delete(key: str) -> None:
@@ -122,10 +135,11 @@ def keys_older_than(moment: datetime) -> Iterator[str]:
 
 
 def recording_id_of(key: str) -> UUID | None:
-    """Whose media lies at `key`; None for a key that is not of our making."""
+    """Whose media lies at `key`; None for a key that is not of our making, or of an upload."""
     try:
-        return UUID(key.split("/")[3])
-    except (IndexError, ValueError):
+        _tenants, _tenant, kind, name, *_rest = key.split("/")
+        return UUID(name) if kind == "recordings" else None
+    except ValueError:
         return None
 
 

@@ -17,6 +17,7 @@ from tenants import notices, quota, scope
 from transcription import accounts, fairness, idempotency, library, lifecycle, queue, retention, storage
 from transcription.fetches import claims
 from transcription.models import Recording
+from transcription.uploads import sweeping as uploads
 from transcription.webhooks import deliveries, events
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ def drop_orphaned_media() -> int:
 
 Task = Callable[[], int]
 EVERY_FEW_SECONDS: dict[str, Task] = {"expired leases": expire_leases, "wake-ups rung again": ring_again}
+# In a round of its own: a large file is probed, hashed and stored, while leases go on expiring.
+ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}
 EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
     "notices raised": notices.raise_due,
@@ -75,6 +78,7 @@ EVERY_FEW_MINUTES: dict[str, Task] = {
     "lines of the fair order corrected": fairness.correct_all,
     "deleted recordings purged": purge_deleted,
     "abandoned uploads dropped": drop_abandoned_uploads,
+    "old uploads forgotten": uploads.forget_old,
 }
 EVERY_HOUR: dict[str, Task] = {
     "discrepancies in the accounts": accounts.check_today,  # the first of a day finds work, the others don't
@@ -86,6 +90,7 @@ EVERY_HOUR: dict[str, Task] = {
     "orphaned media dropped": drop_orphaned_media,
     "old events of webhooks forgotten": deliveries.forget_old,
     "old downloads by URL forgotten": claims.forget_old,
+    "stray uploads dropped": uploads.drop_strays,
 }
 
 

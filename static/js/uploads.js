@@ -1,9 +1,12 @@
-// Files on their way to the server: two at a time, each with its progress, cancel and retry.
+// Files on their way to the server: two at a time, each with its progress, cancel and retry; large ones in pieces,
+// with a pause.
 import { csrfToken } from "./csrf.js";
 import { element } from "./element.js";
 import { bytes, clock, number } from "./format.js";
 import { icon, setIcon } from "./icon.js";
 import { lengthOf } from "./mediafile.js";
+import { Rate } from "./rate.js";
+import { LARGE, Resumable } from "./resumable.js";
 import { text } from "./strings.js";
 
 const AT_ONCE = 2;
@@ -70,6 +73,8 @@ class Upload {
   #request = null;
   #ended = false;
   #knowing = false;
+  #pieces = null;
+  #rate = new Rate();
 
   constructor(queue, file, source, options, onAccepted) {
     this.queue = queue;
@@ -83,7 +88,7 @@ class Upload {
   async start() {
     this.#ended = false;
     this.#show("busy", text("upload_checking"));
-    const problem = this.#knowing ? null : await this.#problem();
+    const problem = this.#knowing || this.#pieces ? null : await this.#problem();
     if (this.#ended) return;
     if (problem) this.#fail(problem.message, { anyway: problem.anyway, hopeless: !problem.anyway });
     else this.#send();
@@ -92,6 +97,7 @@ class Upload {
   cancel() {
     this.#ended = true;
     this.#request?.abort();
+    this.#pieces?.cancel();
     this.queue.leave(this);
     this.queue.remove(this);
     this.queue.say(text("upload_cancelled", { name: this.file.name }));
@@ -125,6 +131,44 @@ class Upload {
   }
 
   #send() {
+    if (this.file.size > LARGE) this.#sendInPieces();
+    else this.#sendAtOnce();
+  }
+
+  #sendInPieces() {
+    const fields = Object.fromEntries([...this.options].filter(([, value]) => value));
+    this.#pieces ??= new Resumable(this.file, { ...fields, source: this.source }, {
+      progress: (sent) => this.#progressInPieces(sent),
+      lost: () => { this.#rate.forget(); this.note.textContent = text("upload_lost"); },
+      checking: () => this.#progress(1),
+      accepted: (said) => this.#accept({ ...said, url: `${this.queue.card.dataset.action}${said.recording}/` }),
+      failed: (status, problem) => this.#refused(status, problem?.detail),
+    });
+    this.#rate.forget();
+    this.#show("sending", text("upload_connecting"));
+    this.#pieces.start();
+  }
+
+  #progressInPieces(sent) {
+    const rate = this.#rate.note(sent);
+    const so = { sent: bytes(sent), size: bytes(this.file.size) };
+    this.bar.value = Math.floor((100 * sent) / this.file.size);
+    this.note.textContent = rate === null ? `${so.sent} / ${so.size}` : text("upload_rate", { ...so, rate: bytes(rate) });
+  }
+
+  #pauseOrResume() {
+    if (this.node.classList.contains("is-paused")) {
+      this.#show("waiting", text("upload_waiting"));
+      this.queue.enqueue(this);
+      return;
+    }
+    this.#ended = true;
+    this.#pieces.pause();
+    this.#show("paused", text("upload_paused"));
+    this.queue.leave(this);
+  }
+
+  #sendAtOnce() {
     const body = new FormData();
     for (const [name, value] of this.options) body.append(name, value);
     body.append("source", this.source);
@@ -149,14 +193,21 @@ class Upload {
     this.bar.value = percent;
     this.note.textContent = share >= 1 ? text("upload_accepting") : `${bytes(this.file.size * share)} / ${bytes(this.file.size)}`;
     if (share >= 1) this.bar.removeAttribute("value");
+    if (share >= 1) this.hold.hidden = true;
   }
 
   #answer(request) {
     if (request.status === 201) this.#accept(request.response);
-    else if (request.responseURL && request.status === 200) this.#fail(text("upload_signed_out"));
-    else if (request.status === 403 && !request.response?.error) this.#fail(text("upload_stale"));
-    else if (request.status === 413 && !request.response?.error) this.#fail(this.#tooLarge(), { hopeless: true });
-    else this.#fail(request.response?.error?.message ?? text("upload_refused", { status: request.status }), { hopeless: HOPELESS.has(request.status) });
+    else this.#refused(request.responseURL && request.status === 200 ? 401 : request.status, request.response?.error?.message);
+  }
+
+  /** `message` is the server's own, where it said anything. */
+  #refused(status, message) {
+    if (status === 0) this.#fail(text("upload_broken"));
+    else if (status === 401) this.#fail(text("upload_signed_out"));
+    else if (status === 403 && !message) this.#fail(text("upload_stale"));
+    else if (status === 413 && !message) this.#fail(this.#tooLarge(), { hopeless: true });
+    else this.#fail(message ?? text("upload_refused", { status }), { hopeless: HOPELESS.has(status) });
   }
 
   #accept(answer) {
@@ -189,7 +240,14 @@ class Upload {
     setIcon(this.node, { done: "circle-check", failed: "circle-alert" }[state] ?? "file-audio");
     this.bar.hidden = state === "failed" || state === "done";
     this.again.hidden = state !== "failed";
-    if (state === "waiting") this.bar.value = 0;
+    this.hold.hidden = state !== "sending" && state !== "paused";
+    this.#label(state === "paused");
+    if (state === "waiting" && !this.#pieces) this.bar.value = 0;
+  }
+
+  #label(paused) {
+    setIcon(this.hold, paused ? "play" : "pause");
+    this.hold.setAttribute("aria-label", text(paused ? "upload_resume" : "upload_pause", { name: this.file.name }));
   }
 
   #draw() {
@@ -198,8 +256,10 @@ class Upload {
     this.bar = element("progress", { max: 100, value: 0, "aria-label": text("upload_progress", { name }) });
     this.again = element("button", { type: "button", class: "button button--small", hidden: true }, icon("rotate-cw", "icon--s"), text("retry"));
     this.stop = element("button", { type: "button", class: "button button--quiet button--small button--icon", "aria-label": text("upload_cancel", { name }) }, icon("x"));
-    this.actions = element("div", { class: "upload__actions" }, this.again, this.stop);
+    this.hold = element("button", { type: "button", class: "button button--quiet button--small button--icon", hidden: true }, icon("pause"));
+    this.actions = element("div", { class: "upload__actions" }, this.again, this.hold, this.stop);
     this.again.addEventListener("click", () => this.retry());
+    this.hold.addEventListener("click", () => this.#pauseOrResume());
     this.stop.addEventListener("click", () => this.cancel());
     const line = element("div", { class: "upload__line" }, element("span", { class: "upload__name truncate" }, name), this.note);
     this.node = element("li", { class: "upload" }, icon("file-audio"), element("div", {}, line, this.bar), this.actions);

@@ -25,7 +25,7 @@ def recording_fields(recording: Recording, with_place: bool = True) -> Recording
         "duration_seconds": recording.duration_seconds,
         "bytes": recording.bytes,
         "format": recording.format,
-        "audio_deleted_at": _moment(recording.audio_deleted_at),
+        "audio_deleted_at": moment(recording.audio_deleted_at),
         "transcription": transcription_fields(latest, with_place) if latest else None,
     }
 
@@ -46,11 +46,11 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "word_timestamps": row.word_timestamps,
         "lane": Lane(row.lane).key,
         "created_at": row.created_at.isoformat(),
-        "finished_at": _moment(row.finished_at),
+        "finished_at": moment(row.finished_at),
         "processing_seconds": row.processing_seconds,
         "reused": is_reused(row),
         "reused_from": str(row.reused_from_id) if row.reused_from_id else None,
-        "text_deleted_at": _moment(row.text_deleted_at),
+        "text_deleted_at": moment(row.text_deleted_at),
         "queue": _queue(row) if with_place else None,
         "error": _error(row),
         "transcripts": _links(row),
@@ -74,5 +74,5 @@ def _links(row: Transcription) -> dict[str, str] | None:
     return {name: reverse("native_transcript", args=[row.id, name]) for name in WRITERS}
 
 
-def _moment(when: datetime | None) -> str | None:
+def moment(when: datetime | None) -> str | None:
     return when.isoformat() if when else None

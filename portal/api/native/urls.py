@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.api.native import fetches, views, webhooks
+from portal.api.native import fetches, multipart, uploads, views, webhooks
 
 urlpatterns = [
     path("recordings", views.RecordingsView.as_view(), name="native_recordings"),
@@ -28,4 +28,10 @@ urlpatterns = [
     path("transcriptions/<uuid:transcription_id>/cancel", views.CancelView.as_view(), name="native_cancel"),
     *fetches.urls,
     *webhooks.urls,
+    path("uploads", uploads.UploadsView.as_view(), name="native_uploads"),
+    path("uploads/<uuid:upload_id>", uploads.UploadView.as_view(), name="native_upload"),
+    path("uploads/multipart", multipart.MultipartsView.as_view(), name="native_multiparts"),
+    path("uploads/multipart/<uuid:upload_id>", multipart.MultipartView.as_view(), name="native_multipart"),
+    path("uploads/multipart/<uuid:upload_id>/urls", multipart.PartUrlsView.as_view(), name="native_part_urls"),
+    path("uploads/multipart/<uuid:upload_id>/complete", multipart.CompleteView.as_view(), name="native_complete"),
 ]

@@ -1,0 +1,28 @@
+"""Who is asking where both programs and the portal's own pages may ask: a key, else a session."""
+
+from __future__ import annotations
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from rest_framework.authentication import CSRFCheck
+
+from portal.receive import actor_of
+from tenants.access import Actor
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+def caller_of(request: HttpRequest) -> Actor | None:
+    """The actor of the key, or of the session where none was sent; None for nobody."""
+    return actor_of({name.lower(): value for name, value in request.headers.items()})
+
+
+def check_csrf(request: HttpRequest, actor: Actor) -> None:
+    """Of a session's request that changes something; a key can't be sent by another site. Raises PermissionDenied."""
+    if actor.key is not None or request.method in SAFE:
+        return
+    check = CSRFCheck(lambda _request: HttpResponse())
+    check.process_request(request)
+    if check.process_view(request, lambda *_: HttpResponse(), (), {}):
+        raise PermissionDenied(_("The page's security token is missing or too old. Reload the page."))

@@ -1,0 +1,149 @@
+"""Uploads straight to S3: this server hands out URLs for parts and is told when all are there."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api.native.callerview import CallerView
+from portal.api.native.uploads import upload_fields
+from portal.api.problems import problem
+from portal.resumable import source_of
+from transcription import idempotency
+from transcription.options import InvalidOption
+from transcription.uploads import bucket, library, opening
+from transcription.uploads.library import IncompleteParts
+from transcription.uploads.models import Upload
+from transcription.uploads.opening import OPTIONS, Plan
+
+SHA256_BYTES = 32
+
+
+class MultipartsView(CallerView):
+    """POST a file's name and length, and the options, as JSON."""
+
+    def post(self, request: Request) -> Response:
+        body = _object(request.data)
+        plan = Plan(
+            name=_text(body, "name"),
+            length=_length(body),
+            options={name: _written(body, name) for name in OPTIONS if body.get(name) is not None},
+            source=source_of(self.actor, _text(body, "source")),
+            idempotency_key=idempotency.checked_key(request.headers.get("Idempotency-Key")),
+        )
+        row = opening.open_in_bucket(self.actor, plan)
+        return Response(_fields(row), 201, headers={"Location": f"/api/v1/uploads/multipart/{row.id}"})
+
+
+class MultipartView(CallerView):
+    """GET says which parts are there; DELETE forgets it."""
+
+    def get(self, request: Request, upload_id: UUID) -> Response:
+        row = library.upload(self.actor, upload_id, Upload.Way.S3)
+        if row.state != Upload.State.OPEN:
+            return Response(_fields(row))
+        there, missing = library.missing_parts(row)
+        listed = [{"number": part.number, "size": part.size, "etag": part.etag} for part in there]
+        return Response(_fields(row) | {"parts": listed, "missing": missing})
+
+    def delete(self, request: Request, upload_id: UUID) -> Response:
+        library.terminate(self.actor, upload_id, Upload.Way.S3)
+        return Response(status=204)
+
+
+class PartUrlsView(CallerView):
+    """POST the numbers of parts, as JSON, for URLs that take them."""
+
+    def post(self, request: Request, upload_id: UUID) -> Response:
+        row = library.upload(self.actor, upload_id, Upload.Way.S3)
+        wanted = _wanted(_object(request.data))
+        urls = library.part_urls(row, wanted)
+        return Response(
+            {
+                "expires_in": bucket.URL_SECONDS,
+                "parts": [
+                    {
+                        "number": number,
+                        "url": url,
+                        "headers": {"Content-Length": str(library.part_size(row, number))}
+                        | ({"x-amz-checksum-sha256": wanted[number]} if wanted[number] else {}),
+                    }
+                    for number, url in urls.items()
+                ],
+            }
+        )
+
+
+class CompleteView(CallerView):
+    """POST when all parts are there: 202, and the upload's GET says what became of it."""
+
+    def post(self, request: Request, upload_id: UUID) -> Response:
+        row = library.upload(self.actor, upload_id, Upload.Way.S3)
+        try:
+            library.complete(row)
+        except IncompleteParts as incomplete:
+            return problem(incomplete.status, incomplete.code, incomplete.message, missing=incomplete.missing)
+        return Response(_fields(row), 202, headers={"Location": f"/api/v1/uploads/{row.id}"})
+
+
+def _fields(row: Upload) -> dict[str, Any]:
+    return upload_fields(row) | {"part_bytes": row.part_bytes, "part_count": library.part_count(row)}
+
+
+def _wanted(body: Mapping[str, Any]) -> dict[int, str]:
+    """`{"parts": [1, {"number": 2, "sha256": "…"}]}` by number. Raises InvalidOption."""
+    listed = body.get("parts")
+    if not isinstance(listed, list) or not listed:
+        raise InvalidOption("parts", _("Send `parts`: a list of numbers, or of objects with `number` and `sha256`."))
+    return dict(_part(one) for one in listed)
+
+
+def _part(one: Any) -> tuple[int, str]:
+    number, sha256 = (one.get("number"), one.get("sha256") or "") if isinstance(one, Mapping) else (one, "")
+    if type(number) is not int or not isinstance(sha256, str):
+        raise InvalidOption("parts", _("A part's `number` is a whole number, its `sha256` a text."))
+    if sha256 and not _is_sha256(sha256):
+        raise InvalidOption("parts", _("A part's `sha256` is its SHA-256 digest in base64."))
+    return number, sha256
+
+
+def _is_sha256(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == SHA256_BYTES
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _object(body: Any) -> Mapping[str, Any]:
+    if not isinstance(body, Mapping):
+        raise InvalidOption("body", _("Send a JSON object."))
+    return body
+
+
+def _length(body: Mapping[str, Any]) -> int:
+    value = body.get("length")
+    if type(value) is not int or value < 0:
+        raise InvalidOption("length", _("“%(name)s” is a whole number.") % {"name": "length"})
+    return value
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InvalidOption(name, _("“%(name)s” is a text.") % {"name": name})
+    return value or ""
+
+
+def _written(body: Mapping[str, Any], name: str) -> str:
+    """An option as a form would send it."""
+    value = body[name]
+    if not isinstance(value, str | int | float):
+        raise InvalidOption(name, _("“%(name)s” is a text.") % {"name": name})
+    return str(value).lower() if isinstance(value, bool) else str(value)

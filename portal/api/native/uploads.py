@@ -1,0 +1,159 @@
+"""Resumable uploads: tus 1.0.0, and what became of an upload as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api import tus
+from portal.api.native.callerview import CallerView
+from portal.api.native.representations import moment
+from portal.api.problems import problem
+from portal.resumable import Piece, PieceRefused, piece_of, plan_of
+from tenants.access import Actor
+from transcription.uploads import acceptance, files, library, opening
+from transcription.uploads.models import Upload
+
+OTHERS = ("GET", "OPTIONS")  # not of the protocol, or asked before it is agreed upon
+
+
+class NewestUploads(CursorPagination):
+    ordering = ("-created_at", "-id")
+    page_size = 50
+
+
+class TusView(CallerView):
+    """Answers with the protocol's headers, refusals too."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Raises Refused: 412."""
+        super().initial(request, *args, **kwargs)
+        if request.method not in OTHERS:
+            tus.check_version(_headers(request))
+
+    def get_permissions(self) -> Any:
+        """What is spoken here is nobody's secret."""
+        return [] if self.request.method == "OPTIONS" else super().get_permissions()
+
+    def check_throttles(self, request: Request) -> None:
+        if isinstance(request.user, Actor):
+            super().check_throttles(request)
+
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        actor = request.user
+        most = opening.largest(actor.tenant) if isinstance(actor, Actor) else settings.UPLOAD_BYTES_LIMIT
+        offered = {"Tus-Version": tus.VERSION, "Tus-Extension": tus.EXTENSIONS, "Tus-Max-Size": str(most)}
+        return Response(status=204, headers=offered)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """With the offset to go on at, where there is one."""
+        if not isinstance(exc, PieceRefused):
+            return super().handle_exception(exc)
+        response = super().handle_exception(exc.why)
+        if exc.offset is not None:
+            response["Upload-Offset"] = str(exc.offset)
+        return response
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Tus-Resumable"] = tus.VERSION
+        response["Cache-Control"] = "no-store"
+        if response.status_code == 412:
+            response["Tus-Version"] = tus.VERSION
+        return response
+
+
+class UploadsView(TusView):
+    """POST begins an upload, with its first bytes or without; GET lists those of the last days, newest first."""
+
+    def get(self, request: Request) -> Response:
+        pages = NewestUploads()
+        page = pages.paginate_queryset(library.uploads(self.actor), request, view=self) or []
+        return pages.get_paginated_response([upload_fields(row) for row in page])
+
+    def post(self, request: Request) -> Response:
+        if tus.is_piece(_headers(request)):
+            piece = piece_of(request._request)
+            return _advanced(piece, 201, _place(piece.upload))
+        row = opening.open_on_disk(self.actor, plan_of(self.actor, _headers(request)))
+        return Response(status=201, headers=_place(row) | _position(row, 0))
+
+
+class UploadView(TusView):
+    """HEAD asks for the offset, PATCH goes on there, DELETE forgets it; GET says what became of it."""
+
+    def head(self, request: Request, upload_id: UUID) -> Response:
+        row = library.upload(self.actor, upload_id, Upload.Way.TUS)
+        offset = library.offset(row)
+        about = {"Upload-Length": str(row.length)} | ({"Upload-Metadata": row.metadata} if row.metadata else {})
+        return Response(status=200, headers=about | _position(row, offset))
+
+    def patch(self, request: Request, upload_id: UUID) -> Response:
+        return _advanced(piece_of(request._request), 204, {})
+
+    def delete(self, request: Request, upload_id: UUID) -> Response:
+        library.terminate(self.actor, upload_id, Upload.Way.TUS)
+        return Response(status=204)
+
+    def get(self, request: Request, upload_id: UUID) -> Response:
+        return Response(upload_fields(library.upload(self.actor, upload_id)))
+
+
+def _advanced(piece: Piece, status: int, headers: dict[str, str]) -> Response:
+    """What has come; with the last byte, what became of it: a refusal by intake is a problem."""
+    row = piece.upload
+    if piece.slot.is_whole:
+        acceptance.settle_under_lock(row, piece.slot)
+        row.refresh_from_db()
+    headers = headers | _position(row, piece.slot.size)
+    if row.state != Upload.State.REFUSED:
+        return Response(status=status, headers=headers)
+    response = problem(**row.problem)
+    for name, value in headers.items():
+        response[name] = value
+    return response
+
+
+def _place(row: Upload) -> dict[str, str]:
+    return {"Location": f"/api/v1/uploads/{row.id}"}
+
+
+def _position(row: Upload, offset: int) -> dict[str, str]:
+    """`Upload-State` and `Upload-Recording` are our own: what became of the bytes."""
+    expires = library.expiry(row)
+    recording = {"Upload-Recording": f"/api/v1/recordings/{row.recording_id}"} if row.recording_id else {}
+    about = {"Upload-Offset": str(offset), "Upload-State": row.state}
+    return about | recording | (tus.expires(expires) if expires else {})
+
+
+def upload_fields(row: Upload) -> dict[str, Any]:
+    """What the native API says of an upload. `offset` is null where the parts' list says what has come."""
+    expires = library.expiry(row)
+    return {
+        "id": str(row.id),
+        "way": row.way,
+        "state": row.state,
+        "name": row.name,
+        "length": row.length,
+        "offset": _offset(row),
+        "created_at": row.created_at.isoformat(),
+        "expires_at": moment(expires),
+        "recording": str(row.recording_id) if row.recording_id else None,
+        "transcription": str(row.transcription_id) if row.transcription_id else None,
+        "problem": row.problem or None,
+    }
+
+
+def _offset(row: Upload) -> int | None:
+    if row.state != Upload.State.OPEN:
+        return row.length
+    return files.size(row.id) if row.is_on_disk else None
+
+
+def _headers(request: Request) -> dict[str, str]:
+    return {name.lower(): value for name, value in request._request.headers.items()}

@@ -1,0 +1,306 @@
+"""Whole uploads become recordings once, whatever is killed and wherever; forgotten ones go."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from tenants import scope
+from tenants.models import ApiKey, Quota, Reservation, Tenant
+from tests.conftest import Character
+from transcription import intake, library, media, storage, sweeper
+from transcription.intake import Refused
+from transcription.models import Recording, Transcription
+from transcription.uploads import acceptance, files, opening
+from transcription.uploads import library as doors
+from transcription.uploads.files import Locked, Slot
+from transcription.uploads.models import Upload
+from transcription.uploads.opening import Plan
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("within")]
+
+
+class Killed(BaseException):
+    """The process ends here: nothing after it runs."""
+
+
+def begun(character: Character, content: bytes, sent: int | None = None) -> Upload:
+    """An upload of which the first `sent` bytes, or all, have come: then the server was killed."""
+    row = opening.open_on_disk(character.actor, Plan(name="a.wav", length=len(content)))
+    slot = Slot(row.id, row.length)
+    slot.write(content[:sent])
+    slot.close()
+    return row
+
+
+def path_of(row: Upload) -> Path:
+    return Path(settings.UPLOADS_DIR) / str(row.id)
+
+
+def sweep() -> dict[str, int]:
+    tasks = sweeper.ARRIVALS | {"old uploads forgotten": sweeper.EVERY_FEW_MINUTES["old uploads forgotten"]}
+    tasks |= {"stray uploads dropped": sweeper.EVERY_HOUR["stray uploads dropped"]}
+    return {name: count for name, count in sweeper.sweep(tasks).items() if count}
+
+
+def age(row: Upload, hours: float) -> None:
+    """As if its last byte had come so long ago."""
+    then = time.time() - hours * 3600
+    os.utime(path_of(row), (then, then))
+    Upload.objects.filter(id=row.id).update(created_at=timezone.now() - timedelta(hours=hours))
+
+
+def test_a_whole_file_that_nobody_noted_is_accepted_after_a_restart(alice: Character, sound: bytes) -> None:
+    row = begun(alice, sound)
+    assert sweep() == {"uploads found whole": 1, "uploads settled": 1}
+    assert sweep() == {}
+    row.refresh_from_db()
+    assert row.state == Upload.State.ACCEPTED
+    assert row.recording_id == Recording.objects.get().id
+    recording = Recording.objects.get()
+    assert recording.created_by == alice.user
+    assert storage.local_path(recording.storage_key).read_bytes() == sound
+    assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == len(sound)
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        (acceptance, "_sha256"),
+        (acceptance, "_decide"),
+        (media, "probe"),
+        (storage, "keep"),
+        (intake, "_decide"),
+        (intake, "_note"),
+        (acceptance, "_settled"),
+        (Slot, "drop"),
+    ],
+)
+@pytest.mark.parametrize("after", [False, True])
+def test_killed_anywhere_on_the_way_it_is_accepted_once(
+    alice: Character, sound: bytes, monkeypatch: pytest.MonkeyPatch, where: Any, name: str, after: bool
+) -> None:
+    row = begun(alice, sound)
+    real: Callable[..., Any] = getattr(where, name)
+
+    def killed(*arguments: Any, **named: Any) -> Any:
+        if after:
+            real(*arguments, **named)
+        raise Killed
+
+    monkeypatch.setattr(where, name, killed)
+    slot = doors.locked(row)
+    with pytest.raises(Killed):
+        acceptance.settle_under_lock(row, slot)
+    slot.close()
+    monkeypatch.setattr(where, name, real)
+    connection.close()
+    sweep()
+    assert Upload.objects.get().state == Upload.State.ACCEPTED
+    recording = Recording.objects.get()
+    assert storage.local_path(recording.storage_key).read_bytes() == sound
+    assert Transcription.objects.count() == Reservation.objects.count() == 1
+    assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == len(sound)
+
+
+def test_many_at_once_accept_it_once(alice: Character, sound: bytes) -> None:
+    row = begun(alice, sound)
+    acceptance.arrived(row)
+    start = threading.Barrier(4)
+
+    def accept() -> None:
+        with scope.bound(alice.tenant.id):
+            start.wait()
+            acceptance.settle(Upload.objects.select_related("tenant__quota").get())
+            connection.close()
+
+    threads = [threading.Thread(target=accept) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Recording.objects.count() == Reservation.objects.count() == 1
+    assert Upload.objects.get().state == Upload.State.ACCEPTED
+
+
+def test_a_fault_of_ours_is_tried_again_later_and_loses_nothing(
+    alice: Character, sound: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = begun(alice, sound)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "keep", full)
+        assert sweep() == {"uploads found whole": 1}
+        assert sweep() == {}, "it waits a little"
+    row.refresh_from_db()
+    assert (row.state, row.tries) == (Upload.State.ARRIVED, 1)
+    assert timezone.now() < row.not_before < timezone.now() + timedelta(seconds=6)
+    Upload.objects.update(not_before=timezone.now())
+    assert sweep() == {"uploads settled": 1}
+    assert Recording.objects.count() == 1
+
+
+def test_what_the_quota_no_longer_allows_is_refused_at_the_end(alice: Character, sound: bytes) -> None:
+    row = begun(alice, sound)
+    Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=5)
+    sweep()
+    row.refresh_from_db()
+    assert (row.state, row.problem["code"], row.problem["status"]) == ("refused", "quota_monthly_seconds", 402)
+    assert "resets_at" in row.problem
+    assert files.size(row.id) == 0
+    assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == 0
+
+
+def test_media_of_an_upload_counts_as_new_however_long_it_took(alice: Character, sound: bytes) -> None:
+    """The sweep of orphans must not take it between its storing and its row."""
+    row = begun(alice, sound)
+    age(row, 20)
+    sweep()
+    kept = Recording.objects.get().storage_key
+    assert kept in storage.keys_older_than(timezone.now() + timedelta(minutes=1))
+    assert kept not in storage.keys_older_than(timezone.now() - timedelta(minutes=1))
+
+
+def test_a_file_system_without_second_names_is_no_obstacle(
+    alice: Character, sound: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    begun(alice, sound)
+    assert sweep()["uploads settled"] == 1
+
+
+def test_a_day_after_its_last_byte_an_upload_is_forgotten(alice: Character, sound: bytes, uploads_dir: Path) -> None:
+    row = begun(alice, sound, sent=1000)
+    age(row, 23.9)
+    assert sweep() == {}
+    age(row, 24.1)
+    assert sweep() == {"old uploads forgotten": 1}
+    assert not Upload.objects.exists()
+    assert list(uploads_dir.iterdir()) == []
+
+
+def test_nobody_forgets_what_somebody_is_sending(alice: Character, sound: bytes) -> None:
+    row = begun(alice, sound, sent=1000)
+    age(row, 25)
+    slot = doors.locked(row)
+    assert sweep() == {}
+    slot.write(b"x")
+    slot.close()
+    assert sweep() == {}, "a byte has come since"
+
+
+def test_who_opened_a_file_before_it_was_deleted_does_not_write_to_it(alice: Character, sound: bytes) -> None:
+    row = begun(alice, sound, sent=1000)
+    slot = doors.locked(row)
+    descriptor = os.open(path_of(row), os.O_RDWR)
+    slot.drop()
+    slot.close()
+    with pytest.raises(files.Gone):
+        files._lock(descriptor)
+    os.close(descriptor)
+    with pytest.raises(Refused) as refused:
+        doors.locked(row)
+    assert refused.value.status == 410
+
+
+def test_a_lock_dies_with_its_process(alice: Character, sound: bytes) -> None:
+    row = begun(alice, sound, sent=1000)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        Slot(row.id, row.length)
+        os.write(writer, b"!")
+        time.sleep(60)
+        os._exit(1)
+    os.read(reader, 1)
+    with pytest.raises(Locked):
+        Slot(row.id, row.length)
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    Slot(row.id, row.length).close()
+
+
+def test_what_became_of_it_is_known_for_a_day(alice: Character, sound: bytes) -> None:
+    begun(alice, sound)
+    sweep()
+    Upload.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert sweep() == {"old uploads forgotten": 1}
+    assert Recording.objects.count() == 1
+
+
+def test_bytes_without_an_upload_are_dropped_when_they_are_old(
+    alice: Character, sound: bytes, uploads_dir: Path
+) -> None:
+    row = begun(alice, sound, sent=1000)
+    shutil.copy(path_of(row), uploads_dir / "notes.txt")
+    Upload.objects.all().delete()
+    assert sweep() == {}
+    then = time.time() - 25 * 3600
+    for path in uploads_dir.iterdir():
+        os.utime(path, (then, then))
+    assert sweep() == {"stray uploads dropped": 1}
+    assert [path.name for path in uploads_dir.iterdir()] == ["notes.txt"]
+
+
+def test_a_lost_file_is_looked_for_a_day_and_then_said_to_be_lost(alice: Character, sound: bytes) -> None:
+    row = begun(alice, sound)
+    acceptance.arrived(row)
+    files.drop(row.id)
+    assert sweep() == {}
+    assert Upload.objects.get().state == Upload.State.ARRIVED
+    Upload.objects.update(not_before=timezone.now(), created_at=timezone.now() - timedelta(hours=25))
+    sweep()
+    assert Upload.objects.get().problem["code"] == "upload_lost"
+
+
+def test_whoever_leaves_meanwhile_takes_nothing_along(alice: Character, sound: bytes) -> None:
+    begun(alice, sound)
+    alice.member.delete()
+    ApiKey.objects.update(revoked_at=timezone.now())
+    sweep()
+    assert Recording.objects.get().created_by is None
+
+
+def test_a_tenant_that_is_switched_off_waits(alice: Character, sound: bytes) -> None:
+    begun(alice, sound)
+    Tenant.objects.update(is_active=False)
+    assert sweep() == {"uploads found whole": 1}
+    Tenant.objects.update(is_active=True)
+    assert sweep() == {"uploads settled": 1}
+
+
+def test_a_recording_that_is_purged_takes_its_upload_along(alice: Character, sound: bytes) -> None:
+    begun(alice, sound)
+    sweep()
+    library.erase(alice.actor, Recording.objects.get().id)
+    assert not Upload.objects.exists()
+
+
+def test_a_cancelled_request_leaves_its_thread_the_file(alice: Character, sound: bytes) -> None:
+    row = begun(alice, sound, sent=1000)
+    slot = doors.locked(row)
+    with slot.held():
+        slot.close()
+        with pytest.raises(Locked):
+            Slot(row.id, row.length)
+    Slot(row.id, row.length).close()
+    with pytest.raises(files.Gone):
+        slot.write(b"x")
+    assert files.size(row.id) == 1000

@@ -1,0 +1,214 @@
+"""A whole upload becomes a recording, or is refused, by the same intake as any other file: once.
+
+It is decided by one guarded UPDATE (arrived → accepted) in the transaction in which intake makes the recording.
+Killed before that, nothing has happened, the bytes are still there, and the sweeper tries again; killed after it,
+only the bytes are left over, which the sweeper drops. A fault of ours is tried again for as long as it takes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from tenants.access import Actor
+from tenants.models import Member
+from transcription import intake, storage
+from transcription.idempotency import Call
+from transcription.intake import Received, Refused
+from transcription.models import Transcription
+from transcription.options import InvalidOption
+from transcription.uploads import bucket, files, opening
+from transcription.uploads.files import Gone, Locked, Slot
+from transcription.uploads.models import Upload
+
+log = logging.getLogger(__name__)
+ENDPOINT = "/api/v1/uploads"
+READ_BYTES = 1024 * 1024
+LEASE = timedelta(minutes=5)
+RENEW = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(minutes=10)
+LOST_AFTER = timedelta(hours=24)
+
+
+class _DecidedElsewhere(Exception):
+    """Somebody else settled or deleted it meanwhile."""
+
+
+@dataclass(frozen=True)
+class _File:
+    """A whole upload on this machine's disk."""
+
+    file_name: str
+    path: Path
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _StoredFile(_File):
+    """A copy on this machine's disk of what S3 has."""
+
+    storage_key: str
+
+
+def arrived(row: Upload) -> bool:
+    """Notes that the last byte has come; False where it was noted before."""
+    rows = Upload.objects.filter(id=row.id, state=Upload.State.OPEN)
+    return rows.update(state=Upload.State.ARRIVED, expires_at=files.fresh_expiry()) == 1
+
+
+def settle(row: Upload) -> bool:
+    """Accepts or refuses a whole upload, wherever its bytes lie; False where somebody else is at it, or it failed."""
+    with _faults_noted(row):
+        if row.is_on_disk:
+            _settle_file(row)
+        else:
+            _settle_object(row)
+    return Upload.objects.filter(id=row.id, state__in=(Upload.State.ACCEPTED, Upload.State.REFUSED)).exists()
+
+
+def settle_under_lock(row: Upload, slot: Slot) -> None:
+    """The same for a file on this server whose lock the caller holds."""
+    arrived(row)
+    with slot.held(), _faults_noted(row), files.lent(row.id) as path:
+        _lend_connection()
+        _decide(row, _File(row.name, path, path.stat().st_size, _sha256(path)))
+        slot.drop()
+
+
+def _settle_file(row: Upload) -> None:
+    try:
+        slot = Slot(row.id, row.length)
+    except Locked:
+        return
+    except Gone:
+        _missing(row)
+        return
+    try:
+        settle_under_lock(row, slot)
+    finally:
+        slot.close()
+
+
+def _settle_object(row: Upload) -> None:
+    """One at a time by a lease, which the progress of the download keeps up."""
+    now = timezone.now()
+    mine = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED, not_before__lte=now)
+    if not mine.update(not_before=now + LEASE):
+        return
+    _lend_connection()
+    if bucket.object_bytes(row.object_key) is None:
+        _lost(row)
+        return
+    renewal = _Renewal(row)
+    with storage.fetched(row.object_key, renewal) as path:
+        digest = _sha256(path, renewal)
+        _decide(row, _StoredFile(row.name, path, path.stat().st_size, digest, row.object_key))
+    bucket.abort(row.object_key)
+
+
+class _Renewal:
+    """Called as the work goes on, keeps the lease."""
+
+    def __init__(self, row: Upload) -> None:
+        self._row, self._next = row, timezone.now() + RENEW
+
+    def __call__(self) -> None:
+        now = timezone.now()
+        if now >= self._next:
+            self._next = now + RENEW
+            Upload.objects.filter(id=self._row.id, state=Upload.State.ARRIVED).update(not_before=now + LEASE)
+
+
+@contextmanager
+def _faults_noted(row: Upload) -> Iterator[None]:
+    """An exception is logged, and its upload is tried again after 5 s, then after twice as long each time."""
+    try:
+        yield
+    except _DecidedElsewhere:
+        pass
+    except Exception:
+        log.exception("Upload %s of tenant %s could not be taken in", row.id, row.tenant_id)
+        pause = min(timedelta(seconds=5) * 2 ** min(row.tries, 20), LONGEST_PAUSE)
+        waiting = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED)
+        waiting.update(tries=F("tries") + 1, not_before=timezone.now() + pause)
+
+
+def _decide(row: Upload, file: Received) -> None:
+    """Raises _DecidedElsewhere, and whatever goes wrong with us."""
+    call = Call(endpoint=ENDPOINT, key=row.idempotency_key, also=partial(_accepted, row))
+    try:
+        intake.accept(_actor(row), file, opening.options_of(row.options), row.source, call)
+    except Refused as refused:
+        more = {"resets_at": refused.resets_at.isoformat()} if refused.resets_at else {}
+        _refused(row, {"status": refused.status, "code": refused.code, "detail": refused.message} | more)
+    except InvalidOption as invalid:
+        _refused(row, {"status": 400, "code": invalid.code, "detail": str(invalid), "param": invalid.param})
+
+
+def _accepted(row: Upload, transcription: Transcription) -> None:
+    """In the transaction in which intake decides. Raises _DecidedElsewhere."""
+    _settled(
+        row,
+        state=Upload.State.ACCEPTED,
+        recording_id=transcription.recording_id,
+        transcription_id=transcription.id,
+    )
+
+
+def _refused(row: Upload, problem: dict[str, Any]) -> None:
+    log.info("Upload %s of tenant %s was refused: %s", row.id, row.tenant_id, problem["code"])
+    _settled(row, state=Upload.State.REFUSED, problem=problem)
+
+
+def _settled(row: Upload, **changes: Any) -> None:
+    whole = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED)
+    if not whole.update(**changes, expires_at=files.fresh_expiry()):
+        raise _DecidedElsewhere
+
+
+def _missing(row: Upload) -> None:
+    """Its file is not here. Perhaps this host only can't see it: after a day nobody has it."""
+    log.error("The file of upload %s is not in this host's UPLOADS_DIR", row.id)
+    if row.created_at < timezone.now() - LOST_AFTER:
+        _lost(row)
+        return
+    Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED).update(not_before=timezone.now() + LONGEST_PAUSE)
+
+
+def _lost(row: Upload) -> None:
+    detail = _("The server lost the file. Send it again, and tell your administrator.")
+    _refused(row, {"status": 500, "code": "upload_lost", "detail": detail})
+
+
+def _actor(row: Upload) -> Actor:
+    """Whoever opened it: what they may do was asked when the bytes came."""
+    member = Member.objects.filter(tenant=row.tenant_id, user=row.user_id).select_related("user").first()
+    return Actor(row.tenant, frozenset({"recordings.create"}), member if row.user_id else None, row.api_key)
+
+
+def _lend_connection() -> None:
+    """Before something slow: the connection goes back to the pool."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+def _sha256(path: Path, on_progress: Callable[[], None] = lambda: None) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(READ_BYTES):
+            digest.update(chunk)
+            on_progress()
+    return digest.hexdigest()

@@ -1,0 +1,165 @@
+"""Multipart uploads straight to S3: the part of the storage's API that Django's STORAGES does not have.
+
+Clients get presigned URLs, one for each part, that bind its number, its length and, where they name it, its SHA-256.
+What has arrived is what S3 lists; nothing that a client says about its parts is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from django.core.files.storage import storages
+
+MEBIBYTE = 1024 * 1024
+SMALLEST_PART = 8 * MEBIBYTE
+USUAL_PARTS = 1000
+URL_SECONDS = 3600
+MISSING = {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part as S3 has it. `size` in bytes."""
+
+    number: int
+    size: int
+    etag: str
+
+
+def part_bytes(length: int) -> int:
+    """The size of every part but the last: 8 MiB, more where that made over a thousand parts (S3 allows 10,000)."""
+    share = -(-length // USUAL_PARTS)
+    return max(SMALLEST_PART, -(-share // MEBIBYTE) * MEBIBYTE)
+
+
+def begin(key: str) -> str:
+    """S3's id of a new multipart upload."""
+    return str(_client().create_multipart_upload(Bucket=_bucket(), Key=key)["UploadId"])
+
+
+def part_url(key: str, multipart_id: str, number: int, size: int, sha256: str = "") -> str:
+    """A URL that takes one PUT of exactly `size` bytes within URL_SECONDS.
+
+    With `sha256` (base64), the client sends it as `x-amz-checksum-sha256`, and S3 refuses any other content.
+    """
+    what = {"Bucket": _bucket(), "Key": key, "UploadId": multipart_id, "PartNumber": number, "ContentLength": size}
+    checksum = {"ChecksumSHA256": sha256} if sha256 else {}
+    return str(_client().generate_presigned_url("upload_part", Params=what | checksum, ExpiresIn=URL_SECONDS))
+
+
+def parts(key: str, multipart_id: str) -> Iterator[Part]:
+    """Those that have arrived, in order. Of a multipart upload that is over, none."""
+    client = _client()
+    pages = client.get_paginator("list_parts").paginate(Bucket=_bucket(), Key=key, UploadId=multipart_id)
+    try:
+        for page in pages:
+            for part in page.get("Parts", ()):
+                yield Part(part["PartNumber"], part["Size"], part["ETag"])
+    except client.exceptions.ClientError as error:
+        if not _is_missing(error):
+            raise
+
+
+def complete(key: str, multipart_id: str, whole: list[Part]) -> None:
+    """Makes one object of all parts; done before is fine, too. Raises FileNotFoundError where it is gone."""
+    listed = [{"PartNumber": part.number, "ETag": part.etag} for part in whole]
+    client = _client()
+    try:
+        client.complete_multipart_upload(
+            Bucket=_bucket(), Key=key, UploadId=multipart_id, MultipartUpload={"Parts": listed}
+        )
+    except client.exceptions.ClientError as error:
+        if not _is_missing(error):
+            raise
+        if object_bytes(key) is None:
+            raise FileNotFoundError(key) from error
+
+
+def object_bytes(key: str) -> int | None:
+    """The size of the object at `key`; None where there is none."""
+    client = _client()
+    try:
+        return int(client.head_object(Bucket=_bucket(), Key=key)["ContentLength"])
+    except client.exceptions.ClientError as error:
+        if not _is_missing(error):
+            raise
+        return None
+
+
+def abort(key: str) -> None:
+    """Ends every multipart upload of `key`, whoever began it, and deletes the object."""
+    client, bucket = _client(), _bucket()
+    for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key):
+        for one in page.get("Uploads", ()):
+            try:
+                client.abort_multipart_upload(Bucket=bucket, Key=one["Key"], UploadId=one["UploadId"])
+            except client.exceptions.ClientError as error:
+                if not _is_missing(error):
+                    raise
+    client.delete_object(Bucket=bucket, Key=key)
+
+
+def drop_strays(known: set[str], begun_before: datetime) -> int:
+    """Ends and deletes what was begun before that moment under a tenant's incoming prefix and is not `known`.
+
+    `known` has ids of uploads. How many it dropped.
+    """
+    client, dropped = _client(), 0
+    for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=_bucket(), Prefix="tenants/"):
+        for one in page.get("Uploads", ()):
+            if _is_stray(one["Key"], one["Initiated"], known, begun_before):
+                abort(one["Key"])
+                dropped += 1
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=_bucket(), Prefix="tenants/"):
+        for one in page.get("Contents", ()):
+            if _is_stray(one["Key"], one["LastModified"], known, begun_before):
+                abort(one["Key"])
+                dropped += 1
+    return dropped
+
+
+def _is_stray(key: str, moment: datetime, known: set[str], begun_before: datetime) -> bool:
+    """The storage's own writing uses multipart uploads, too, but under other keys."""
+    folder, _slash, name = key.rpartition("/")
+    return folder.endswith("/incoming") and name not in known and moment < begun_before
+
+
+def _is_missing(error: Any) -> bool:
+    """Of a ClientError, which only a client knows: without a bucket nothing of Amazon's library is loaded."""
+    return error.response.get("Error", {}).get("Code") in MISSING
+
+
+def _bucket() -> str:
+    store: Any = storages["default"]
+    return str(store.bucket_name)
+
+
+def _client() -> Any:
+    return _client_of(storages["default"])
+
+
+@lru_cache(maxsize=1)
+def _client_of(store: Any) -> Any:
+    """With the storage's own credentials. Only version 4 signs a part's length and checksum.
+
+    Checksums of our own choosing would be signed into URLs, where no client could know of them.
+    """
+    from botocore.config import Config
+
+    signing = Config(signature_version="s3v4", request_checksum_calculation="when_required")
+    if not store.endpoint_url:
+        signing = signing.merge(
+            Config(s3={"addressing_style": "virtual"})
+        )  # the region's own host: no redirects of PUTs
+    return store._create_session().client(
+        "s3",
+        region_name=store.region_name,
+        endpoint_url=store.endpoint_url,
+        use_ssl=store.use_ssl,
+        verify=store.verify,
+        config=store.client_config.merge(signing),
+    )

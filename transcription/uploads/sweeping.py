@@ -1,0 +1,107 @@
+"""What crashes and forgetful clients left of uploads. Holds no state: any number of sweepers may run."""
+
+from __future__ import annotations
+
+import logging
+
+from django.utils import timezone
+
+from tenants import scope
+from transcription import storage
+from transcription.uploads import acceptance, bucket, files
+from transcription.uploads.files import Gone, Locked, Slot
+from transcription.uploads.models import Upload
+
+log = logging.getLogger(__name__)
+BATCH = 20
+SETTLED = (Upload.State.ACCEPTED, Upload.State.REFUSED)
+
+
+def note_whole() -> int:
+    """Notes files that are whole, where the server was killed before it could; how many."""
+    with scope.across_tenants("the sweeper serves every tenant"):
+        rows = Upload.objects.filter(state=Upload.State.OPEN, way=Upload.Way.TUS)
+        whole = [row for row in rows.only("id", "length") if files.size(row.id) >= row.length]
+        return sum(acceptance.arrived(row) for row in whole)
+
+
+def accept_whole() -> int:
+    """Makes recordings of whole uploads that nobody is at; how many are settled."""
+    with scope.across_tenants("the sweeper serves every tenant"):
+        due = Upload.objects.filter(state=Upload.State.ARRIVED, not_before__lte=timezone.now(), tenant__is_active=True)
+        rows = list(due.select_related("tenant__quota", "api_key").order_by("not_before")[:BATCH])
+    count = 0
+    for row in rows:
+        with scope.bound(row.tenant_id):
+            count += acceptance.settle(row)
+    return count
+
+
+def forget_old() -> int:
+    """Deletes uploads of which nothing came for a day, and what was kept of settled ones; how many."""
+    now = timezone.now()
+    with scope.across_tenants("the sweeper serves every tenant"):
+        opened = Upload.objects.filter(state=Upload.State.OPEN, created_at__lt=now - files.KEPT)
+        old = [*opened, *Upload.objects.filter(state__in=SETTLED, expires_at__lt=now)]
+        return sum(_forget(row) for row in old)
+
+
+def drop_strays() -> int:
+    """Deletes bytes that belong to no upload: their tenant was deleted, or a process killed between two steps."""
+    with scope.across_tenants("the sweeper serves every tenant"):
+        known = set(Upload.objects.values_list("id", flat=True))
+    count = 0
+    for upload_id in list(files.strays(known)):
+        files.drop(upload_id)
+        count += 1
+    if storage.is_local():
+        return count
+    return count + bucket.drop_strays({str(upload_id) for upload_id in known}, timezone.now() - 2 * files.KEPT)
+
+
+def _forget(row: Upload) -> bool:
+    """One that goes wrong does not keep the others."""
+    try:
+        if row.is_settled:
+            return _forget_settled(row)
+        return _forget_file(row) if row.is_on_disk else _forget_parts(row)
+    except Exception:
+        log.exception("Upload %s could not be forgotten", row.id)
+        return False
+
+
+def _forget_settled(row: Upload) -> bool:
+    """Its bytes first: a crash after it was settled may have left them."""
+    if row.is_on_disk:
+        files.drop(row.id)
+    else:
+        bucket.abort(row.object_key)
+    return bool(Upload.objects.filter(id=row.id).delete()[0])
+
+
+def _forget_file(row: Upload) -> bool:
+    """Looks again with the file's lock held: a client may have come back."""
+    still_open = Upload.objects.filter(id=row.id, state=Upload.State.OPEN)
+    try:
+        slot = Slot(row.id, row.length)
+    except Locked:
+        return False
+    except Gone:
+        return bool(still_open.delete()[0])
+    try:
+        expires = files.expires_at(row.id)
+        if slot.is_whole or expires is None or expires > timezone.now():
+            return False
+        slot.drop()
+        return bool(still_open.delete()[0])
+    finally:
+        slot.close()
+
+
+def _forget_parts(row: Upload) -> bool:
+    """First nobody can ask for URLs or complete it, then S3 forgets it, then we do."""
+    still_open = Upload.objects.filter(id=row.id, state=Upload.State.OPEN, expires_at__lt=timezone.now())
+    if not still_open.update(multipart_id=""):
+        return False
+    bucket.abort(row.object_key)
+    return bool(still_open.delete()[0])
