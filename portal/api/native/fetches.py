@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.urls import path
@@ -11,7 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.native.pages import NewestFirst
+from portal.api.native.shapes import FetchBody
 from portal.api.native.tenantview import TenantView
+from portal.api.openapi.operations import CURSOR, listing, operation, query
 from portal.api.problems import problem
 from transcription.fetches import orders
 from transcription.fetches.failures import reason_for_people
@@ -21,6 +22,12 @@ from transcription.fetches.models import Fetch
 class FetchesView(TenantView):
     """GET those of the tenant, newest first."""
 
+    @operation(
+        "listFetches",
+        "Recordings that are fetched by URL, newest first",
+        {200: listing(FetchBody)},
+        parameters=[*CURSOR, query("status", "Only those: queued, running, completed, failed or cancelled.")],
+    )
     def get(self, request: Request) -> Response:
         pages = NewestFirst()
         rows = orders.every(self.actor, request.query_params.get("status", ""))
@@ -31,6 +38,7 @@ class FetchesView(TenantView):
 class FetchView(TenantView):
     """GET one."""
 
+    @operation("retrieveFetch", "One of them", {200: FetchBody})
     def get(self, request: Request, fetch_id: UUID) -> Response:
         return Response(fetch_fields(orders.one(self.actor, fetch_id)))
 
@@ -38,6 +46,7 @@ class FetchView(TenantView):
 class CancelFetchView(TenantView):
     """POST to stop one whose file has not arrived yet."""
 
+    @operation("cancelFetch", "Stop one whose file has not arrived yet", {200: FetchBody})
     def post(self, request: Request, fetch_id: UUID) -> Response:
         row, stopped = orders.cancel(self.actor, fetch_id)
         if not stopped:
@@ -46,7 +55,7 @@ class CancelFetchView(TenantView):
         return Response(fetch_fields(row))
 
 
-def fetch_fields(row: Fetch) -> dict[str, Any]:
+def fetch_fields(row: Fetch) -> FetchBody:
     """`error` is the last attempt's while it waits for another one. The URL is told without its query."""
     waits = row.status == Fetch.Status.QUEUED
     return {

@@ -13,7 +13,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.native.callerview import CallerView
+from portal.api.native.shapes import MultipartBody, MultipartPartsBody, Part, PartUrl, PartUrlsBody
 from portal.api.native.uploads import upload_fields
+from portal.api.openapi.operations import (
+    IDEMPOTENCY_KEY,
+    JSON,
+    OPTION_FIELDS,
+    array,
+    operation,
+    properties,
+    text,
+    whole,
+)
 from portal.api.problems import problem
 from portal.resumable import source_of
 from transcription import idempotency
@@ -29,6 +40,13 @@ SHA256_BYTES = 32
 class MultipartsView(CallerView):
     """POST a file's name and length, and the options, as JSON."""
 
+    @operation(
+        "createMultipartUpload",
+        "Begin an upload straight to S3",
+        {201: MultipartBody},
+        body={JSON: properties(name=text(), length=whole(0), **OPTION_FIELDS, required=["name", "length"])},
+        parameters=[IDEMPOTENCY_KEY],
+    )
     def post(self, request: Request) -> Response:
         body = _object(request.data)
         plan = Plan(
@@ -45,14 +63,16 @@ class MultipartsView(CallerView):
 class MultipartView(CallerView):
     """GET says which parts are there; DELETE forgets it."""
 
+    @operation("retrieveMultipartUpload", "Which parts are there", {200: MultipartPartsBody})
     def get(self, request: Request, upload_id: UUID) -> Response:
         row = library.upload(self.actor, upload_id, Upload.Way.S3)
         if row.state != Upload.State.OPEN:
             return Response(_fields(row))
         there, missing = library.missing_parts(row)
-        listed = [{"number": part.number, "size": part.size, "etag": part.etag} for part in there]
-        return Response(_fields(row) | {"parts": listed, "missing": missing})
+        listed = [Part(number=part.number, size=part.size, etag=part.etag) for part in there]
+        return Response(MultipartPartsBody(**_fields(row), parts=listed, missing=missing))
 
+    @operation("deleteMultipartUpload", "Forget it", {204: None})
     def delete(self, request: Request, upload_id: UUID) -> Response:
         library.terminate(self.actor, upload_id, Upload.Way.S3)
         return Response(status=204)
@@ -61,29 +81,29 @@ class MultipartView(CallerView):
 class PartUrlsView(CallerView):
     """POST the numbers of parts, as JSON, for URLs that take them."""
 
+    @operation(
+        "createPartUrls",
+        "URLs that take parts",
+        {200: PartUrlsBody},
+        body={
+            JSON: properties(
+                parts=array({"oneOf": [whole(1), properties(number=whole(1), sha256=text(), required=["number"])]}),
+                required=["parts"],
+            )
+        },
+    )
     def post(self, request: Request, upload_id: UUID) -> Response:
         row = library.upload(self.actor, upload_id, Upload.Way.S3)
         wanted = _wanted(_object(request.data))
         urls = library.part_urls(row, wanted)
-        return Response(
-            {
-                "expires_in": bucket.URL_SECONDS,
-                "parts": [
-                    {
-                        "number": number,
-                        "url": url,
-                        "headers": {"Content-Length": str(library.part_size(row, number))}
-                        | ({"x-amz-checksum-sha256": wanted[number]} if wanted[number] else {}),
-                    }
-                    for number, url in urls.items()
-                ],
-            }
-        )
+        parts = [PartUrl(number=n, url=url, headers=_part_headers(row, n, wanted[n])) for n, url in urls.items()]
+        return Response(PartUrlsBody(expires_in=bucket.URL_SECONDS, parts=parts))
 
 
 class CompleteView(CallerView):
     """POST when all parts are there: 202, and the upload's GET says what became of it."""
 
+    @operation("completeMultipartUpload", "All parts are there", {202: MultipartBody})
     def post(self, request: Request, upload_id: UUID) -> Response:
         row = library.upload(self.actor, upload_id, Upload.Way.S3)
         try:
@@ -93,8 +113,13 @@ class CompleteView(CallerView):
         return Response(_fields(row), 202, headers={"Location": f"/api/v1/uploads/{row.id}"})
 
 
-def _fields(row: Upload) -> dict[str, Any]:
-    return upload_fields(row) | {"part_bytes": row.part_bytes, "part_count": library.part_count(row)}
+def _fields(row: Upload) -> MultipartBody:
+    return MultipartBody(**upload_fields(row), part_bytes=row.part_bytes, part_count=library.part_count(row))
+
+
+def _part_headers(row: Upload, number: int, sha256: str) -> dict[str, str]:
+    checksum = {"x-amz-checksum-sha256": sha256} if sha256 else {}
+    return {"Content-Length": str(library.part_size(row, number))} | checksum
 
 
 def _wanted(body: Mapping[str, Any]) -> dict[int, str]:

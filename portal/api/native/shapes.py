@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 
 class Queue(TypedDict):
@@ -68,3 +68,146 @@ class ProblemBody(TypedDict):
     status: int
     code: str
     detail: str
+
+
+class FetchBody(TypedDict):
+    """A recording that is fetched from a URL, which is told without its query. `error` is the last attempt's."""
+
+    id: str
+    status: str
+    url: str
+    name: str | None
+    created_at: str
+    finished_at: str | None
+    bytes_received: int
+    attempts: int
+    next_attempt_at: str | None
+    error: Failure | None
+    recording: str | None
+    transcription: str | None
+
+
+class Pause(TypedDict):
+    """Why and since when a webhook is paused."""
+
+    code: str
+    message: str
+    since: str | None
+
+
+class WebhookBody(TypedDict):
+    """An endpoint of the tenant's. `events` is empty where all are sent."""
+
+    id: str
+    url: str
+    description: str
+    events: list[str]
+    status: str
+    paused: Pause | None
+    failing_since: str | None
+    old_secret_until: str | None
+    created_at: str | None
+
+
+class WebhookSecretBody(WebhookBody):
+    """With the secret, which is shown this once."""
+
+    secret: str
+
+
+class WebhooksBody(TypedDict):
+    """All of the tenant, oldest first."""
+
+    results: list[WebhookBody]
+
+
+class Event(TypedDict):
+    """What a delivery tells: its id is the message's `webhook-id`."""
+
+    id: str
+    type: str
+    created_at: str | None
+
+
+class DeliveryBody(TypedDict):
+    """An event on its way to a webhook."""
+
+    id: str
+    event: Event
+    status: str
+    attempts: int
+    created_at: str | None
+    next_attempt_at: str | None
+    finished_at: str | None
+    response_status: int | None
+    error: Failure | None
+
+
+class AttemptBody(TypedDict):
+    """One try. `response` is how the receiver's answer begins."""
+
+    started_at: str | None
+    seconds: float
+    response_status: int | None
+    response: str
+    error: Failure | None
+
+
+class DeliveryDetailBody(DeliveryBody):
+    """With the message itself and every attempt."""
+
+    body: str
+    log: list[AttemptBody]
+
+
+class UploadBody(TypedDict):
+    """A resumable upload; bytes. `offset` is null where the parts' list says what has come."""
+
+    id: str
+    way: str
+    state: str
+    name: str
+    length: int
+    offset: int | None
+    created_at: str
+    expires_at: str | None
+    recording: str | None
+    transcription: str | None
+    problem: dict[str, Any] | None
+
+
+class MultipartBody(UploadBody):
+    """One that goes straight to S3 in parts."""
+
+    part_bytes: int
+    part_count: int
+
+
+class Part(TypedDict):
+    """A part that S3 has."""
+
+    number: int
+    size: int
+    etag: str
+
+
+class MultipartPartsBody(MultipartBody, total=False):
+    """With the parts that are there, and the numbers of those that are missing, while it is open."""
+
+    parts: list[Part]
+    missing: list[int]
+
+
+class PartUrl(TypedDict):
+    """Where to PUT a part, with these very headers."""
+
+    number: int
+    url: str
+    headers: dict[str, str]
+
+
+class PartUrlsBody(TypedDict):
+    """`expires_in` is in seconds."""
+
+    expires_in: int
+    parts: list[PartUrl]

@@ -13,6 +13,17 @@ from rest_framework.response import Response
 from portal.api import tus
 from portal.api.native.callerview import CallerView
 from portal.api.native.representations import moment
+from portal.api.native.shapes import UploadBody
+from portal.api.openapi.operations import (
+    CURSOR,
+    FILE,
+    OFFSET,
+    UPLOAD_LENGTH,
+    UPLOAD_METADATA,
+    VERSION,
+    listing,
+    operation,
+)
 from portal.api.problems import problem
 from portal.resumable import Piece, PieceRefused, piece_of, plan_of
 from tenants.access import Actor
@@ -71,11 +82,21 @@ class TusView(CallerView):
 class UploadsView(TusView):
     """POST begins an upload, with its first bytes or without; GET lists those of the last days, newest first."""
 
+    @operation(
+        "listUploads", "The uploads of the last days, newest first", {200: listing(UploadBody)}, parameters=CURSOR[:1]
+    )
     def get(self, request: Request) -> Response:
         pages = NewestUploads()
         page = pages.paginate_queryset(library.uploads(self.actor), request, view=self) or []
         return pages.get_paginated_response([upload_fields(row) for row in page])
 
+    @operation(
+        "createUpload",
+        "Begin a resumable upload (tus 1.0)",
+        {201: None},
+        parameters=[VERSION, UPLOAD_LENGTH, UPLOAD_METADATA],
+        description="`Location` is where its bytes go with PATCH. The metadata holds `filename` and the options.",
+    )
     def post(self, request: Request) -> Response:
         if tus.is_piece(_headers(request)):
             piece = piece_of(request._request)
@@ -87,19 +108,29 @@ class UploadsView(TusView):
 class UploadView(TusView):
     """HEAD asks for the offset, PATCH goes on there, DELETE forgets it; GET says what became of it."""
 
+    @operation("retrieveUploadOffset", "How many bytes have come", {200: None}, parameters=[VERSION])
     def head(self, request: Request, upload_id: UUID) -> Response:
         row = library.upload(self.actor, upload_id, Upload.Way.TUS)
         offset = library.offset(row)
         about = {"Upload-Length": str(row.length)} | ({"Upload-Metadata": row.metadata} if row.metadata else {})
         return Response(status=200, headers=about | _position(row, offset))
 
+    @operation(
+        "appendUpload",
+        "Go on at an offset",
+        {204: None},
+        body={"application/offset+octet-stream": FILE},
+        parameters=[VERSION, OFFSET],
+    )
     def patch(self, request: Request, upload_id: UUID) -> Response:
         return _advanced(piece_of(request._request), 204, {})
 
+    @operation("deleteUpload", "Forget an upload", {204: None}, parameters=[VERSION])
     def delete(self, request: Request, upload_id: UUID) -> Response:
         library.terminate(self.actor, upload_id, Upload.Way.TUS)
         return Response(status=204)
 
+    @operation("retrieveUpload", "What became of an upload", {200: UploadBody})
     def get(self, request: Request, upload_id: UUID) -> Response:
         return Response(upload_fields(library.upload(self.actor, upload_id)))
 
@@ -131,7 +162,7 @@ def _position(row: Upload, offset: int) -> dict[str, str]:
     return about | recording | (tus.expires(expires) if expires else {})
 
 
-def upload_fields(row: Upload) -> dict[str, Any]:
+def upload_fields(row: Upload) -> UploadBody:
     """What the native API says of an upload. `offset` is null where the parts' list says what has come."""
     expires = library.expiry(row)
     return {

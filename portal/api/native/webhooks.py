@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.urls import path
@@ -13,7 +12,19 @@ from rest_framework.response import Response
 
 from portal.api.native import bodies
 from portal.api.native.pages import NewestFirst
+from portal.api.native.shapes import (
+    AttemptBody,
+    DeliveryBody,
+    DeliveryDetailBody,
+    Event,
+    Failure,
+    Pause,
+    WebhookBody,
+    WebhooksBody,
+    WebhookSecretBody,
+)
 from portal.api.native.tenantview import TenantView
+from portal.api.openapi.operations import CURSOR, JSON, array, choice, listing, operation, properties, query, text
 from transcription.options import InvalidOption
 from transcription.webhooks import deliveries, endpoints
 from transcription.webhooks.endpoints import Shown
@@ -26,9 +37,17 @@ NO_STORE = {"Cache-Control": "no-store"}
 class WebhooksView(TenantView):
     """POST a new one, whose secret is shown this once; GET all of the tenant, oldest first."""
 
+    @operation("listWebhooks", "The webhooks", {200: WebhooksBody})
     def get(self, request: Request) -> Response:
         return Response({"results": [endpoint_fields(row) for row in endpoints.every(self.actor)]})
 
+    @operation(
+        "createWebhook",
+        "Make a webhook",
+        {201: WebhookSecretBody},
+        body={JSON: properties(url=text(), description=text(), events=array(text()), required=["url"])},
+        description="Its secret is shown this once.",
+    )
     def post(self, request: Request) -> Response:
         body = bodies.mapping(request.data)
         shown = endpoints.create(
@@ -44,9 +63,20 @@ class WebhooksView(TenantView):
 class WebhookView(TenantView):
     """GET, PATCH or DELETE one. `status` is changed between "active" and "paused"."""
 
+    @operation("retrieveWebhook", "One webhook", {200: WebhookBody})
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         return Response(endpoint_fields(endpoints.one(self.actor, endpoint_id)))
 
+    @operation(
+        "updateWebhook",
+        "Change, pause or resume a webhook",
+        {200: WebhookBody},
+        body={
+            JSON: properties(
+                url=text(), description=text(), events=array(text()), status=choice("active", "paused"), required=[]
+            )
+        },
+    )
     def patch(self, request: Request, endpoint_id: UUID) -> Response:
         body = bodies.mapping(request.data)
         status = bodies.text(body, "status")
@@ -65,6 +95,7 @@ class WebhookView(TenantView):
             row = endpoints.resume(self.actor, endpoint_id)
         return Response(endpoint_fields(row))
 
+    @operation("deleteWebhook", "Delete a webhook", {204: None})
     def delete(self, request: Request, endpoint_id: UUID) -> Response:
         endpoints.delete(self.actor, endpoint_id)
         return Response(status=204)
@@ -73,6 +104,7 @@ class WebhookView(TenantView):
 class RotateView(TenantView):
     """POST for a new secret; the old one signs along for a day."""
 
+    @operation("rotateWebhook", "A new secret; the old one signs along for a day", {200: WebhookSecretBody})
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         return Response(_with_secret(endpoints.rotate(self.actor, endpoint_id)), headers=NO_STORE)
 
@@ -80,6 +112,7 @@ class RotateView(TenantView):
 class TestView(TenantView):
     """POST to send a test event."""
 
+    @operation("testWebhook", "Send a test event", {202: DeliveryBody})
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         row = endpoints.test(self.actor, endpoint_id)
         location = {"Location": f"/api/v1/webhooks/{endpoint_id}/deliveries/{row.id}"}
@@ -89,6 +122,12 @@ class TestView(TenantView):
 class DeliveriesView(TenantView):
     """GET the deliveries of one webhook, newest first."""
 
+    @operation(
+        "listDeliveries",
+        "The deliveries of a webhook, newest first",
+        {200: listing(DeliveryBody)},
+        parameters=[*CURSOR, query("status", "Only those: pending, delivered or failed.")],
+    )
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         pages = NewestFirst()
         rows = deliveries.log_of(self.actor, endpoint_id, request.query_params.get("status", ""))
@@ -99,22 +138,24 @@ class DeliveriesView(TenantView):
 class DeliveryView(TenantView):
     """GET one delivery with its message and its attempts."""
 
+    @operation("retrieveDelivery", "One delivery with its message and its attempts", {200: DeliveryDetailBody})
     def get(self, request: Request, endpoint_id: UUID, delivery_id: UUID) -> Response:
         row = deliveries.one(self.actor, endpoint_id, delivery_id)
-        more = {"body": row.event.body, "log": [_attempt_fields(one) for one in row.attempts.all()]}
-        return Response(delivery_fields(row) | more)
+        log = [_attempt_fields(one) for one in row.attempts.all()]
+        return Response(DeliveryDetailBody(**delivery_fields(row), body=row.event.body, log=log))
 
 
 class ReplayView(TenantView):
     """POST to send a delivery again, under the same id."""
 
+    @operation("replayDelivery", "Send a delivery again, under the same id", {202: DeliveryBody})
     def post(self, request: Request, endpoint_id: UUID, delivery_id: UUID) -> Response:
         return Response(delivery_fields(deliveries.replay(self.actor, endpoint_id, delivery_id)), 202)
 
 
-def endpoint_fields(row: Endpoint) -> dict[str, Any]:
+def endpoint_fields(row: Endpoint) -> WebhookBody:
     """`events` is empty where all are sent."""
-    paused = {"code": row.pause, "message": endpoints.why_paused(row), "since": _moment(row.paused_at)}
+    paused = Pause(code=row.pause, message=endpoints.why_paused(row), since=_moment(row.paused_at))
     return {
         "id": str(row.id),
         "url": row.url,
@@ -128,11 +169,11 @@ def endpoint_fields(row: Endpoint) -> dict[str, Any]:
     }
 
 
-def delivery_fields(row: Delivery) -> dict[str, Any]:
+def delivery_fields(row: Delivery) -> DeliveryBody:
     waits = row.state == Delivery.State.PENDING
     return {
         "id": str(row.id),
-        "event": {"id": row.event.message_id, "type": row.event.type, "created_at": _moment(row.event.created_at)},
+        "event": Event(id=row.event.message_id, type=row.event.type, created_at=_moment(row.event.created_at)),
         "status": row.state,
         "attempts": row.attempts_made,
         "created_at": _moment(row.created_at),
@@ -143,7 +184,7 @@ def delivery_fields(row: Delivery) -> dict[str, Any]:
     }
 
 
-def _attempt_fields(row: Attempt) -> dict[str, Any]:
+def _attempt_fields(row: Attempt) -> AttemptBody:
     return {
         "started_at": _moment(row.started_at),
         "seconds": round(row.seconds, 3),
@@ -153,12 +194,12 @@ def _attempt_fields(row: Attempt) -> dict[str, Any]:
     }
 
 
-def _error(code: str, status: int | None) -> dict[str, str] | None:
+def _error(code: str, status: int | None) -> Failure | None:
     return {"code": code, "message": reason_for_people(code, status)} if code else None
 
 
-def _with_secret(shown: Shown) -> dict[str, Any]:
-    return endpoint_fields(shown.endpoint) | {"secret": shown.secret}
+def _with_secret(shown: Shown) -> WebhookSecretBody:
+    return WebhookSecretBody(**endpoint_fields(shown.endpoint), secret=shown.secret)
 
 
 def _moment(when: datetime | None) -> str | None:

@@ -9,6 +9,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
 from portal.api.openapi.components import page_of, reference
+from tenants.models import LONGEST_HOTWORDS
+from transcription.models import MOST_BEAMS, Mode, Task
+from transcription.options import LONGEST_PROMPT
 
 View = TypeVar("View", bound=Callable[..., Any])
 Schema = dict[str, Any]
@@ -23,10 +26,52 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="1 to 255 printable ASCII characters of your own. The same key answers with what it made before.",
 )
+VERSION = OpenApiParameter("Tus-Resumable", OpenApiTypes.STR, OpenApiParameter.HEADER, required=True, enum=["1.0.0"])
+OFFSET = OpenApiParameter("Upload-Offset", OpenApiTypes.INT, OpenApiParameter.HEADER, required=True)
+UPLOAD_LENGTH = OpenApiParameter("Upload-Length", OpenApiTypes.INT, OpenApiParameter.HEADER, required=True)
+UPLOAD_METADATA = OpenApiParameter("Upload-Metadata", OpenApiTypes.STR, OpenApiParameter.HEADER)
 CURSOR = (
     OpenApiParameter("cursor", OpenApiTypes.STR, description="From `next` or `previous` of another page."),
     OpenApiParameter("limit", OpenApiTypes.INT, description="Items on a page, 1 to 200; 50 unless given."),
 )
+
+
+def text(**more: Any) -> Schema:
+    return {"type": "string", **more}
+
+
+def whole(least: int, most: int | None = None) -> Schema:
+    return {"type": "integer", "minimum": least} | ({} if most is None else {"maximum": most})
+
+
+def choice(*values: str) -> Schema:
+    return {"type": "string", "enum": list(values)}
+
+
+def array(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def properties(*, required: Sequence[str], **fields: Schema) -> Schema:
+    """An object."""
+    return {"type": "object", "properties": fields} | ({"required": list(required)} if required else {})
+
+
+def query(name: str, description: str, **more: Any) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.STR, description=description, **more)
+
+
+OPTION_FIELDS: dict[str, Schema] = {
+    "model": text(description="A name of `GET /v1/models`; the organisation's choice unless given."),
+    "task": choice(*Task.values),
+    "language": text(description="ISO 639-1; detected where it is not given."),
+    "prompt": text(maxLength=LONGEST_PROMPT),
+    "temperature": {"type": "number", "minimum": 0, "maximum": 1},
+    "word_timestamps": {"type": "boolean"},
+    "mode": choice(*Mode.values),
+    "hotwords": text(maxLength=LONGEST_HOTWORDS),
+    "beam_size": whole(1, MOST_BEAMS),
+}
 
 
 def operation(

@@ -35,7 +35,7 @@ PROBLEMS = {
 """Any native operation may answer so, in application/problem+json."""
 
 
-class KeyScheme(OpenApiAuthenticationExtension):
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its base carries no types
     """`Authorization: Bearer KEY`."""
 
     target_class = "portal.api.authentication.KeyAuthentication"
