@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from tenants import notices, quota, scope
-from transcription import accounts, fairness, idempotency, library, lifecycle, queue, retention, storage
+from transcription import accounts, fairness, idempotency, library, lifecycle, queue, retention, search, storage
 from transcription.models import Recording
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,7 @@ EVERY_HOUR: dict[str, Task] = {
     "recordings removed by retention": retention.remove_empty,
     "idempotency keys forgotten": idempotency.forget_old,
     "orphaned media dropped": drop_orphaned_media,
+    "recordings added to the search index": search.note_missing,
 }
 
 

@@ -51,6 +51,7 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> dict[st
         "reused": is_reused(row),
         "reused_from": str(row.reused_from_id) if row.reused_from_id else None,
         "text_deleted_at": _moment(row.text_deleted_at),
+        "revision": row.revision,
         "queue": place_of(row) if with_place else None,
         "error": _error(row),
         "transcripts": _links(row),

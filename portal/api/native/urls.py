@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.api.native import views
+from portal.api.native import search, segments, views
 
 urlpatterns = [
     path("recordings", views.RecordingsView.as_view(), name="native_recordings"),
@@ -26,4 +26,31 @@ urlpatterns = [
         name="native_transcript",
     ),
     path("transcriptions/<uuid:transcription_id>/cancel", views.CancelView.as_view(), name="native_cancel"),
+    path(
+        "transcriptions/<uuid:transcription_id>/segments",
+        segments.SegmentsView.as_view(),
+        name="native_segments",
+    ),
+    path(
+        "transcriptions/<uuid:transcription_id>/segments/<int:index>",
+        segments.SegmentView.as_view(),
+        name="native_segment",
+    ),
+    path(
+        "transcriptions/<uuid:transcription_id>/segments/<int:index>/split",
+        segments.SplitView.as_view(),
+        name="native_split",
+    ),
+    path(
+        "transcriptions/<uuid:transcription_id>/segments/<int:index>/merge",
+        segments.MergeView.as_view(),
+        name="native_merge",
+    ),
+    path(
+        "transcriptions/<uuid:transcription_id>/revisions",
+        segments.RevisionsView.as_view(),
+        name="native_revisions",
+    ),
+    path("transcriptions/<uuid:transcription_id>/revert", segments.RevertView.as_view(), name="native_revert"),
+    path("search", search.SearchView.as_view(), name="native_search"),
 ]

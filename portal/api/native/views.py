@@ -9,21 +9,22 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api import calls
+from portal.api.native.pages import CursorPages
 from portal.api.native.representations import recording_fields, transcription_fields
 from portal.api.native.tenantview import TenantView
 from portal.api.problems import problem
 from portal.receive import received
 from transcription import exports, intake, library
+from transcription.exports import Layout
 from transcription.models import Recording, Status, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
 
 
-class NewestFirst(CursorPagination):
+class NewestFirst(CursorPages):
     ordering = ("-created_at", "-id")
     page_size = 50
     page_size_query_param = "limit"
@@ -78,7 +79,7 @@ class LatestTranscriptView(TenantView):
         latest = library.recording(self.actor, recording_id).latest
         if latest is None:
             raise Http404
-        return _transcript(latest, extension)
+        return _transcript(request, latest, extension)
 
 
 class TranscriptionsView(TenantView):
@@ -113,16 +114,17 @@ class TranscriptView(TenantView):
     """GET one transcript as a file."""
 
     def get(self, request: Request, transcription_id: UUID, extension: str) -> HttpResponse | Response:
-        return _transcript(library.transcription(self.actor, transcription_id), extension)
+        return _transcript(request, library.transcription(self.actor, transcription_id), extension)
 
 
-def _transcript(row: Transcription, extension: str) -> HttpResponse | Response:
-    """Raises Http404 for an unknown format, and TextDeleted."""
+def _transcript(request: Request, row: Transcription, extension: str) -> HttpResponse | Response:
+    """Raises Http404 for an unknown format, InvalidOption, and TextDeleted."""
     if extension not in exports.WRITERS:
         raise Http404
     if row.status != Status.COMPLETED:
         return problem(409, "not_completed", _("The transcription is not done: it is %s.") % row.status)
-    export = exports.render(row, extension)
+    layout = Layout.checked(request.query_params.get("max_line_length"), request.query_params.get("max_lines"))
+    export = exports.render(row, extension, layout)
     return HttpResponse(export.body, content_type=export.content_type)
 
 
