@@ -17,7 +17,7 @@ from tenants import scope
 from tenants.models import ApiKey, Member, Role, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
-EDIT = VIEW | {"recordings.create", "recordings.delete"}
+EDIT = VIEW | {"recordings.create", "recordings.delete", "transcripts.edit"}
 MANAGE = EDIT | {"keys.manage", "notices.manage", "preferences.manage", "webhooks.manage"}
 PERMISSIONS: dict[str, frozenset[str]] = {
     Role.VIEWER: VIEW,

@@ -35,6 +35,7 @@ from transcription import (
     queue,
     retention,
     reuse,
+    search,
     storage,
 )
 from transcription.failures import reason_for_people
@@ -296,6 +297,7 @@ def _keep(order: _Order, upload: Received, recording: Recording, make: Callable[
 def _insert(recording: Recording, make: Callable[[], Transcription]) -> Transcription:
     quota.take_storage(recording.tenant, recording.bytes)
     recording.save(force_insert=True)
+    search.note(recording.id)
     return make()
 
 

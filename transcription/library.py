@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from tenants import quota, scope
 from tenants.access import Actor
 from transcription import fairness, lifecycle, storage
+from transcription import search as text_search
 from transcription.models import Recording, Status, Transcription
 
 log = logging.getLogger(__name__)
@@ -22,11 +23,15 @@ UNDO_WINDOW = timedelta(minutes=10)
 
 
 def recordings(actor: Actor, search: str = "", status: str = "") -> QuerySet[Recording]:
-    """A tenant's recordings, newest first, each with its transcriptions at hand. Unknown statuses match nothing."""
+    """A tenant's recordings, newest first, each with its transcriptions at hand. Unknown statuses match nothing.
+
+    `search` is a part of the name, or words that name and text have (search/).
+    """
     actor.require("recordings.view")
     rows = Recording.objects.filter(tenant=actor.tenant, deleted_at=None)
     if search:
-        rows = rows.filter(name__icontains=search.replace("\x00", ""))
+        texts = text_search.found_recordings(actor.tenant.id, text_search.terms_of(search))
+        rows = rows.filter(Q(name__icontains=search.replace("\x00", "")) | Q(id__in=texts))
     if status and status not in Status.values:
         return rows.none()
     if status:
@@ -83,6 +88,7 @@ def delete(actor: Actor, recording_id: UUID) -> Recording:
         found.deleted_at = timezone.now()
         if not Recording.objects.filter(id=found.id).update(deleted_at=found.deleted_at):
             raise Http404(_("There is no such recording."))
+        text_search.forget(found.id)
     log.info("Recording %s of tenant %s was deleted by %s", found.id, actor.tenant.id, actor.user or actor.key)
     return found
 
@@ -97,6 +103,7 @@ def restore(actor: Actor, recording_id: UUID) -> Recording:
         fairness.lock(actor.tenant.id)
         if not Recording.objects.filter(id=found.id, deleted_at=found.deleted_at).update(deleted_at=None):
             raise Http404(_("There is no such recording."))
+        text_search.note(found.id)
     found.deleted_at = None
     return found
 
@@ -127,6 +134,8 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording]) -> bool:
         if row is None:
             return False
         _cancel_all(row)
+        # Before its segments go: who corrects one locks in that order too.
+        list(row.transcriptions.select_for_update().order_by("id").values_list("id"))
         row.delete()
         if row.audio_deleted_at is None:
             quota.give_storage_back(tenant_id, row.bytes)

@@ -21,7 +21,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from tenants import quota, scope
-from transcription import fairness, progress, queue
+from transcription import fairness, progress, queue, search
 from transcription.failures import Failure
 from transcription.models import Attempt, Lane, Line, Recording, Segment, Status, Transcription, Turn
 from transcription.reuse import PROCESSING_SECONDS, Known
@@ -207,6 +207,7 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int]) -> None
         ):
             raise LostClaim
         Recording.objects.filter(id=claim.recording_id).update(peaks=peaks, duration_seconds=round(duration, 3))
+        search.note(claim.recording_id)
         if not quota.settle(claim.transcription_id, quota.billed_seconds(duration), row.recording.name):
             log.error("Transcription %s was completed without a reservation to settle.", claim.transcription_id)
         _end_attempt(claim, Attempt.Outcome.COMPLETED)
@@ -426,7 +427,7 @@ def complete_by_reuse(row: Transcription, known: Known) -> None:
     """
     source, now = known.source, timezone.now()
     row.status = Status.COMPLETED
-    row.text, row.detected_language, row.model_version = source.text, source.detected_language, source.model_version
+    row.text, row.detected_language, row.model_version = known.text, source.detected_language, source.model_version
     row.saved_seconds, row.sequence, row.resume = source.saved_seconds, source.sequence, source.resume
     row.started_at = row.finished_at = now
     row.processing_seconds = PROCESSING_SECONDS
@@ -434,6 +435,7 @@ def complete_by_reuse(row: Transcription, known: Known) -> None:
     row.save(force_insert=True)
     Segment.objects.bulk_create([_copied(segment, row) for segment in known.segments], BATCH)
     _announce(_claim_of(row), Status.COMPLETED)
+    search.note(row.recording_id)
     _tell(_claim_of(row))
 
 

@@ -165,6 +165,12 @@ class Transcription(models.Model):
     text_deleted_at = models.DateTimeField(
         _("text deleted"), null=True, blank=True, editable=False, help_text=_("By the tenant's retention.")
     )
+    revision = models.PositiveIntegerField(
+        default=0,
+        db_default=0,  # workers of the version before go on while the portal is upgraded
+        editable=False,
+        help_text="Number of the last correction; 0 where the text is the machine's.",
+    )
 
     objects = TenantManager()
 
@@ -257,6 +263,9 @@ class Segment(models.Model):
     compression_ratio = models.FloatField(default=0.0)
     no_speech_prob = models.FloatField(default=0.0)
     words: models.JSONField[list[dict[str, Any]]] = models.JSONField(default=list)
+    revision = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="The correction that put it here; 0 for the machine."
+    )
 
     objects = TenantManager()
 
@@ -326,3 +335,5 @@ class IdempotencyKey(models.Model):
 
 
 from transcription.fleet import Engine  # noqa: E402, F401 - Django finds models here
+from transcription.revisions import MachineText, Revision  # noqa: E402, F401
+from transcription.search.entry import Entry  # noqa: E402, F401

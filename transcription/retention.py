@@ -21,8 +21,9 @@ from django.utils.translation import ngettext, pgettext
 
 from tenants import quota, scope
 from tenants.models import Tenant
-from transcription import fairness, library, lifecycle, storage
+from transcription import fairness, library, lifecycle, search, storage
 from transcription.models import Attempt, Recording, Segment, Status, Transcription
+from transcription.revisions import MachineText, Revision
 
 log = logging.getLogger(__name__)
 BATCH = 200
@@ -36,7 +37,7 @@ def delete_old_audio() -> int:
 
 
 def delete_old_text() -> int:
-    """Deletes text, segments, prompt and hotwords of what ended longer ago than its tenant keeps text; how many.
+    """Deletes text, corrections, prompt and hotwords of what ended longer ago than its tenant keeps text; how many.
 
     What failed or was cancelled may have text of its first windows.
     """
@@ -163,6 +164,8 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
         changes = {"text": "", "prompt": "", "hotwords": "", "resume": {}, "error_message": "", "fingerprint": ""}
         if not rows.update(**changes, text_deleted_at=timezone.now()):
             return False
-        Segment.objects.filter(transcription_id=transcription_id).delete()
+        for of_text in (Segment, MachineText, Revision):
+            of_text.objects.filter(transcription_id=transcription_id).delete()
+        search.note(Transcription.objects.values_list("recording_id", flat=True).get(id=transcription_id))
         Attempt.objects.filter(transcription_id=transcription_id).update(error="")
     return True

@@ -16,6 +16,7 @@ from tenants.access import Actor
 from transcription import fleet
 from transcription.models import Segment, Status, Transcription
 from transcription.options import TranscriptionOptions
+from transcription.revisions import MachineText
 
 PROCESSING_SECONDS = 0.0
 """What a reused transcription took; one that was worked on took longer. Remains when its source is gone."""
@@ -23,9 +24,10 @@ PROCESSING_SECONDS = 0.0
 
 @dataclass(frozen=True)
 class Known:
-    """A finished transcription and its segments, as they stood together."""
+    """A finished transcription with the machine's text and segments, whatever people made of them since."""
 
     source: Transcription
+    text: str
     segments: list[Segment]
 
 
@@ -45,9 +47,21 @@ def finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: str) -
     source = rows.select_related("recording").order_by("-finished_at").first()
     if source is None:
         return None
-    segments = list(source.segments.all())
+    known = _as_the_machine_gave_it(source)
     # Text and segments are deleted together: those of a row that still stands were complete.
-    return Known(source, segments) if rows.filter(id=source.id).exists() else None
+    return known if rows.filter(id=source.id).exists() else None
+
+
+def _as_the_machine_gave_it(source: Transcription) -> Known:
+    """One person's corrections are no answer to another's upload.
+
+    Asked after the segments: where nothing was kept by then, nobody had changed them when they were read.
+    """
+    segments = list(source.segments.all())
+    kept = MachineText.objects.filter(transcription=source).first()
+    if kept is None:
+        return Known(source, source.text, segments)
+    return Known(source, kept.text, [Segment(tenant_id=source.tenant_id, **piece) for piece in kept.numbered()])
 
 
 def under_way(actor: Actor, fingerprints: Collection[str]) -> QuerySet[Transcription]:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from tenants import notices, quota, scope
-from transcription import accounts, fairness, idempotency, library, lifecycle, queue, retention, storage
+from transcription import accounts, fairness, idempotency, library, lifecycle, queue, retention, search, storage
 from transcription.fetches import claims
 from transcription.models import Recording
 from transcription.uploads import sweeping as uploads
@@ -91,6 +91,7 @@ EVERY_HOUR: dict[str, Task] = {
     "old events of webhooks forgotten": deliveries.forget_old,
     "old downloads by URL forgotten": claims.forget_old,
     "stray uploads dropped": uploads.drop_strays,
+    "recordings added to the search index": search.note_missing,
 }
 
 

@@ -15,9 +15,11 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from portal.api.preconditions import PreconditionRequired, quoted
 from portal.outage import COME_BACK
 from portal.receive import UploadRefused
 from tenants.requests import TooManyRequests
+from transcription.editing import NotCompleted, Stale
 from transcription.exports import TextDeleted
 from transcription.intake import Refused
 from transcription.options import InvalidOption
@@ -56,6 +58,13 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
             return response
         case TextDeleted():
             return problem(410, "text_deleted", str(error))
+        case NotCompleted():
+            return problem(409, "not_completed", _("The transcription is not done: it is %s.") % error.status)
+        case Stale():
+            return _of_stale(error)
+        case PreconditionRequired():
+            detail = _("Send `If-Match` with the ETag of what you have read, so that nobody's change is overwritten.")
+            return problem(428, "precondition_required", detail)
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             response = problem(401, "invalid_api_key", _("Send a live key as `Authorization: Bearer KEY`."))
             response["WWW-Authenticate"] = "Bearer"
@@ -63,6 +72,13 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         case exceptions.APIException():
             return problem(error.status_code, str(error.default_code), str(error.detail))
     return None
+
+
+def _of_stale(stale: Stale) -> Response:
+    detail = _("It was changed since you read it. Read it again, then send your change with the new ETag.")
+    response = problem(412, "stale", detail, etag=quoted(stale.tag))
+    response["ETag"] = quoted(stale.tag)
+    return response
 
 
 def _of_upload(refused: UploadRefused) -> Response:

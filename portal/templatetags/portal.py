@@ -22,6 +22,7 @@ from portal.web.undo import recording_to_restore
 from tenants import units
 from tenants.access import Actor
 from tenants.notices import LOWEST
+from transcription.editing import list_tag, segment_tag
 from transcription.exports import WRITERS, spoken_language
 from transcription.failures import reason_for_people
 from transcription.fetches import failures as fetch_failures
@@ -39,6 +40,8 @@ register.filter("audio", units.audio)
 register.filter("fetch_reason", fetch_failures.reason_for_people)
 register.filter("asked_model", asked_model)
 register.filter("asked_hotwords", asked_hotwords)
+register.filter("segment_tag", segment_tag)
+register.filter("list_tag", list_tag)
 
 
 @register.simple_tag
@@ -195,6 +198,7 @@ def export_formats() -> list[tuple[str, str]]:
         "vtt": _("Subtitles (WebVTT)"),
         "json": _("Everything (JSON)"),
         "tsv": _("Table"),
+        "docx": _("Document (Word)"),
     }
     return [(format, names.get(format, format)) for format in WRITERS]
 

@@ -74,7 +74,7 @@ def upload(request: TenantRequest) -> JsonResponse:
 @member_required("recordings.view")
 def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     found = library.recording(request.actor, recording_id)
-    return render(request, "web/recording.html", _shown(found))
+    return render(request, "web/recording.html", _shown(found) | {"editable": _editable(request, found)})
 
 
 @require_POST
@@ -133,8 +133,16 @@ def _shown(found: Recording) -> dict[str, Any]:
     }
 
 
+def _editable(request: TenantRequest, found: Recording) -> bool:
+    latest = found.latest
+    stands = latest is not None and latest.status == Status.COMPLETED and latest.text_deleted_at is None
+    return stands and request.actor.may("transcripts.edit")
+
+
 def _segments(transcription: Transcription | None) -> list[Any]:
-    return list(transcription.segments.only("index", "start", "end", "text", "words")) if transcription else []
+    return (
+        list(transcription.segments.only("index", "start", "end", "text", "words", "revision")) if transcription else []
+    )
 
 
 def _options(fields: dict[str, str]) -> TranscriptionOptions:

@@ -14,8 +14,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tenants.access import TenantRequest, member_required
 from transcription import exports, library
-from transcription.exports import TextDeleted
+from transcription.exports import Layout, TextDeleted
 from transcription.models import Status
+from transcription.options import InvalidOption
 
 
 @require_GET
@@ -26,7 +27,10 @@ def download(request: TenantRequest, transcription_id: UUID, format: str) -> Htt
     if format not in exports.WRITERS or found.status != Status.COMPLETED:
         raise Http404
     try:
-        export = exports.render(found, format)
+        layout = Layout.checked(request.GET.get("max_line_length"), request.GET.get("max_lines"))
+        export = exports.render(found, format, layout)
+    except InvalidOption as invalid:
+        return HttpResponse(f"{invalid}\n", "text/plain; charset=utf-8", 400)
     except TextDeleted as deleted:
         return HttpResponse(f"{deleted}\n", "text/plain; charset=utf-8", 410)
     disposition = content_disposition_header(True, export.file_name) or "attachment"

@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.urls import path
 from django.views.i18n import set_language
 
-from portal.web import keys, ledger, media, notices, preferences, recordings, tenant, transcriptions, usage, webhooks
+from portal.web import (
+    keys,
+    ledger,
+    media,
+    notices,
+    preferences,
+    recordings,
+    segments,
+    tenant,
+    transcriptions,
+    usage,
+    webhooks,
+)
 
 app_name = "web"
 urlpatterns = [
@@ -20,6 +32,8 @@ urlpatterns = [
     path("recordings/<uuid:recording_id>/again/", recordings.again, name="again"),
     path("transcriptions/<uuid:transcription_id>/download.<slug:format>", transcriptions.download, name="download"),
     path("transcriptions/<uuid:transcription_id>/cancel/", transcriptions.cancel, name="cancel"),
+    path("transcriptions/<uuid:transcription_id>/segments/<int:index>/", segments.segment, name="segment"),
+    path("transcriptions/<uuid:transcription_id>/revert/", segments.revert, name="revert"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<uuid:key_id>/revoke/", keys.revoke, name="revoke"),
     path("webhooks/", webhooks.webhooks, name="webhooks"),

@@ -1,5 +1,6 @@
 // The page of one recording. What stands in [data-recording] is renewed as a whole from the server.
 import { copyAndTell } from "./clipboard.js";
+import { Editor } from "./editor.js";
 import { Finder } from "./finder.js";
 import { localise } from "./localtime.js";
 import { Player } from "./player.js";
@@ -28,6 +29,7 @@ function mount() {
     player?.play();
   });
   open.push(transcript);
+  if (list.dataset.segments) open.push(new Editor(list, transcript));
   new Finder(root.querySelector("[data-finder]"), transcript);
   root.querySelector("[data-copy-text]")?.addEventListener("click", () => copyAndTell(transcript.text));
 }

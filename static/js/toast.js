@@ -6,8 +6,17 @@ import { text } from "./strings.js";
 const SECONDS = 7;
 const SECONDS_WITH_ACTION = 15;
 
-export function toast(message, { error = false } = {}) {
+/** `action` is what a button in it does: a label and a function. */
+export function toast(message, { error = false, action = null } = {}) {
   const node = element("div", { class: `toast${error ? " toast--error" : ""}` }, element("span", { class: "toast__text" }, message), closeButton());
+  if (action) {
+    const button = element("button", { type: "button", class: "button button--small button--undo" }, action.label);
+    button.addEventListener("click", () => {
+      node.remove();
+      action.run();
+    });
+    node.querySelector(".toast__text").after(button);
+  }
   document.getElementById("toasts").append(node);
   letGo(node);
 }
@@ -29,7 +38,7 @@ function closeButton() {
 
 /** Removes the toast after a while, but never under a pointer or the keyboard's focus. */
 function letGo(node) {
-  const seconds = node.querySelector("form") ? SECONDS_WITH_ACTION : SECONDS;
+  const seconds = node.querySelector("form, .button--undo") ? SECONDS_WITH_ACTION : SECONDS;
   const later = () => setTimeout(() => {
     if (node.matches(":hover, :focus-within")) later();
     else node.remove();

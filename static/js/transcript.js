@@ -44,6 +44,13 @@ export class Transcript {
     this.#words?.at(seconds);
   }
 
+  /** The text of `item` was corrected: its words stand elsewhere now. */
+  renewed(item) {
+    if (this.items[this.#spoken] !== item) return;
+    this.#words?.leave();
+    this.#words = item.dataset.words ? new Words(item) : null;
+  }
+
   #move(place) {
     const before = this.items[this.#spoken];
     before?.classList.remove("is-spoken");
@@ -91,7 +98,7 @@ export class Transcript {
 
   #click(event) {
     const item = event.target.closest("[data-start]");
-    if (!item || !getSelection().isCollapsed) return;
+    if (!item || !getSelection().isCollapsed || event.target.closest("[data-edit], .segment__editor")) return;
     const place = this.items.indexOf(item);
     this.#rove(place);
     this.#following = true;

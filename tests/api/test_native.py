@@ -35,7 +35,8 @@ def test_a_recording_becomes_a_transcript_in_every_format(http: httpx.Client, fo
     body = completed(http, made["id"])
     assert body["transcription"]["status"] == "completed"
     links = body["transcription"]["transcripts"]
-    assert set(links) == {"txt", "srt", "vtt", "json", "tsv"}
+    assert set(links) == {"txt", "srt", "vtt", "json", "tsv", "docx"}
+    assert http.get(links.pop("docx")).content.startswith(b"PK")
     for link in links.values():
         answer = http.get(link)
         assert answer.status_code == 200

@@ -195,11 +195,11 @@ def test_a_broken_connection_is_said_and_a_retry_sends_again(page: Page, fox: Pa
 def test_searching_keeps_the_address_and_the_focus(page: Page, fox: Path, tmp_path: Path) -> None:
     choose(page, copy_of(fox, tmp_path, "needle.wav"))
     expect(row(page, "needle.wav")).to_be_visible()
-    page.get_by_role("searchbox", name="Search by name").type("needle")
+    page.get_by_role("searchbox", name="Search names and texts").type("needle")
     expect(page).to_have_url(re.compile(r"\?search=needle$"))
     expect(page.locator(".row")).to_have_count(1)
-    expect(page.get_by_role("searchbox", name="Search by name")).to_be_focused()
-    page.get_by_role("searchbox", name="Search by name").fill("no such thing")
+    expect(page.get_by_role("searchbox", name="Search names and texts")).to_be_focused()
+    page.get_by_role("searchbox", name="Search names and texts").fill("no such thing")
     expect(page.locator(".empty")).to_contain_text("Nothing matches")
 
 

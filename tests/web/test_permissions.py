@@ -36,6 +36,9 @@ TABLE = [
     ("POST", "/recordings/{recording}/again/", EDITORS_302),
     ("GET", "/transcriptions/{transcription}/download.srt", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/cancel/", EDITORS_302),
+    ("GET", "/transcriptions/{transcription}/segments/0/", EVERYBODY),
+    ("POST", "/transcriptions/{transcription}/segments/0/", EDITORS_400),
+    ("POST", "/transcriptions/{transcription}/revert/", EDITORS_302),
     ("GET", "/usage/", EVERYBODY),
     ("GET", "/usage/ledger.csv", EVERYBODY),
     ("POST", "/notices/{notice}/dismiss/", MANAGERS_302),
@@ -88,6 +91,7 @@ def address_of(url: str, row: Transcription) -> str:
 def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
     names |= {"key_id": "{unknown}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
+    names |= {"index": "0"}
     pages = {
         re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
         for pattern in urls.urlpatterns

@@ -1,12 +1,35 @@
 from __future__ import annotations
 
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 
 
-class NewestFirst(CursorPagination):
-    """Pages by cursor; `limit` rows each, 50 without it, 200 at most."""
+class CursorPages(CursorPagination):
+    """Pages of what is ordered by a moment first. A cursor that we didn't make is 404, whatever is in it."""
+
+    def decode_cursor(self, request: Any) -> Any:
+        cursor = super().decode_cursor(request)
+        if cursor is not None and cursor.position is not None and not _is_moment(str(cursor.position)):
+            raise NotFound(_("There is no such page. Begin with the first one."))
+        return cursor
+
+
+class NewestFirst(CursorPages):
+    """`limit` rows each, 50 without it, 200 at most."""
 
     ordering = ("-created_at", "-id")
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return False
+    return moment is not None and moment.tzinfo is not None

@@ -51,6 +51,7 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "reused": is_reused(row),
         "reused_from": str(row.reused_from_id) if row.reused_from_id else None,
         "text_deleted_at": moment(row.text_deleted_at),
+        "revision": row.revision,
         "queue": _queue(row) if with_place else None,
         "error": _error(row),
         "transcripts": _links(row),

@@ -41,6 +41,7 @@ class TranscriptionBody(TypedDict):
     reused: bool
     reused_from: str | None
     text_deleted_at: str | None
+    revision: int
     queue: Queue | None
     error: Failure | None
     transcripts: dict[str, str] | None

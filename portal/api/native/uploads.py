@@ -6,12 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api import tus
 from portal.api.native.callerview import CallerView
+from portal.api.native.pages import CursorPages
 from portal.api.native.representations import moment
 from portal.api.native.shapes import UploadBody
 from portal.api.openapi.operations import (
@@ -33,7 +33,7 @@ from transcription.uploads.models import Upload
 OTHERS = ("GET", "OPTIONS")  # not of the protocol, or asked before it is agreed upon
 
 
-class NewestUploads(CursorPagination):
+class NewestUploads(CursorPages):
     ordering = ("-created_at", "-id")
     page_size = 50
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.api.native import fetches, multipart, uploads, views, webhooks
+from portal.api.native import fetches, multipart, search, segments, uploads, views, webhooks
 
 urlpatterns = [
     path("recordings", views.RecordingsView.as_view(), name="native_recordings"),
@@ -34,4 +34,31 @@ urlpatterns = [
     path("uploads/multipart/<uuid:upload_id>", multipart.MultipartView.as_view(), name="native_multipart"),
     path("uploads/multipart/<uuid:upload_id>/urls", multipart.PartUrlsView.as_view(), name="native_part_urls"),
     path("uploads/multipart/<uuid:upload_id>/complete", multipart.CompleteView.as_view(), name="native_complete"),
+    path(
+        "transcriptions/<uuid:transcription_id>/segments",
+        segments.SegmentsView.as_view(),
+        name="native_segments",
+    ),
+    path(
+        "transcriptions/<uuid:transcription_id>/segments/<int:index>",
+        segments.SegmentView.as_view(),
+        name="native_segment",
+    ),
+    path(
+        "transcriptions/<uuid:transcription_id>/segments/<int:index>/split",
+        segments.SplitView.as_view(),
+        name="native_split",
+    ),
+    path(
+        "transcriptions/<uuid:transcription_id>/segments/<int:index>/merge",
+        segments.MergeView.as_view(),
+        name="native_merge",
+    ),
+    path(
+        "transcriptions/<uuid:transcription_id>/revisions",
+        segments.RevisionsView.as_view(),
+        name="native_revisions",
+    ),
+    path("transcriptions/<uuid:transcription_id>/revert", segments.RevertView.as_view(), name="native_revert"),
+    path("search", search.SearchView.as_view(), name="native_search"),
 ]

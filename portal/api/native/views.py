@@ -21,6 +21,7 @@ from portal.api.native.tenantview import TenantView
 from portal.api.problems import problem
 from portal.receive import received
 from transcription import exports, intake, library
+from transcription.exports import Layout
 from transcription.fetches import orders
 from transcription.idempotency import Call
 from transcription.models import Recording, Status, Transcription
@@ -88,7 +89,7 @@ class LatestTranscriptView(TenantView):
         latest = library.recording(self.actor, recording_id).latest
         if latest is None:
             raise Http404
-        return _transcript(latest, extension)
+        return _transcript(request, latest, extension)
 
 
 class TranscriptionsView(TenantView):
@@ -123,16 +124,17 @@ class TranscriptView(TenantView):
     """GET one transcript as a file."""
 
     def get(self, request: Request, transcription_id: UUID, extension: str) -> HttpResponse | Response:
-        return _transcript(library.transcription(self.actor, transcription_id), extension)
+        return _transcript(request, library.transcription(self.actor, transcription_id), extension)
 
 
-def _transcript(row: Transcription, extension: str) -> HttpResponse | Response:
-    """Raises Http404 for an unknown format, and TextDeleted."""
+def _transcript(request: Request, row: Transcription, extension: str) -> HttpResponse | Response:
+    """Raises Http404 for an unknown format, InvalidOption, and TextDeleted."""
     if extension not in exports.WRITERS:
         raise Http404
     if row.status != Status.COMPLETED:
         return problem(409, "not_completed", _("The transcription is not done: it is %s.") % row.status)
-    export = exports.render(row, extension)
+    layout = Layout.checked(request.query_params.get("max_line_length"), request.query_params.get("max_lines"))
+    export = exports.render(row, extension, layout)
     return HttpResponse(export.body, content_type=export.content_type)
 
 

@@ -1,0 +1,87 @@
+"""Full-text search for programs."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+
+from portal.api.native.parameters import whole
+from portal.api.native.tenantview import TenantView
+from transcription import search
+from transcription.options import InvalidOption
+
+PAGE, MOST = 20, 50
+
+
+class SearchView(TenantView):
+    """GET the recordings in whose name or text every word of `q` stands, newest first."""
+
+    def get(self, request: Request) -> Response:
+        terms = _terms(request.query_params.get("q", ""))
+        limit = whole(request, "limit", range(1, MOST + 1)) or PAGE
+        after = _place(request.query_params.get("cursor", ""))
+        page, more = search.page(self.actor, terms, after, limit)
+        address = request.build_absolute_uri()
+        body = {
+            "next": replace_query_param(address, "cursor", _cursor(more)) if more else None,
+            "results": [hit_fields(hit) for hit in search.hits(page, terms)],
+        }
+        return Response(body)
+
+
+def hit_fields(hit: search.Hit) -> dict[str, Any]:
+    return {
+        "recording": {
+            "id": str(hit.recording.id),
+            "name": hit.recording.name,
+            "created_at": hit.recording.created_at.isoformat(),
+            "duration_seconds": hit.recording.duration_seconds,
+        },
+        "transcription": str(hit.transcription_id) if hit.transcription_id else None,
+        "name": _parts(hit.name),
+        "matches": [
+            {"segment": one.index, "start": one.start, "end": one.end, "parts": _parts(one.parts)}
+            for one in hit.matches
+        ],
+    }
+
+
+def _parts(parts: list[search.Part]) -> list[dict[str, Any]]:
+    return [{"text": part.text, "match": part.match} for part in parts]
+
+
+def _terms(query: str) -> list[search.Term]:
+    """Raises InvalidOption."""
+    if len(query) > search.LONGEST_QUERY:
+        raise InvalidOption("q", _("A query has at most %(n)d characters.") % {"n": search.LONGEST_QUERY})
+    terms = search.terms_of(query)
+    if not terms:
+        raise InvalidOption("q", _("Say in “q” what to look for: a word, or several that all have to be found."))
+    return terms
+
+
+def _cursor(place: search.Place) -> str:
+    return base64.urlsafe_b64encode(f"{place.created_at.isoformat()} {place.recording_id}".encode()).decode()
+
+
+def _place(cursor: str) -> search.Place | None:
+    """Raises Http404 for a cursor that we didn't make."""
+    if not cursor:
+        return None
+    try:
+        moment, recording_id = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ")
+        place = search.Place(datetime.fromisoformat(moment), UUID(recording_id))
+        place.created_at.utctimetuple()
+    except (ValueError, OverflowError):
+        raise Http404(_("There is no such page. Begin with the first one.")) from None
+    if place.created_at.tzinfo is None:
+        raise Http404(_("There is no such page. Begin with the first one."))
+    return place

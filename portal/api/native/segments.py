@@ -1,0 +1,154 @@
+"""A transcript's segments for programs: reading, correcting, and what was corrected."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api.native.bodies import json_object
+from portal.api.native.parameters import whole
+from portal.api.native.tenantview import TenantView
+from portal.api.preconditions import quoted, seen
+from transcription import editing
+from transcription.corrections import checked_number, checked_segments, checked_text, checked_time
+from transcription.models import Segment, Transcription
+from transcription.revisions import Revision
+
+MOST_AT_ONCE = 1000
+REVISIONS_AT_ONCE = 50
+
+
+class SegmentsView(TenantView):
+    """GET all segments, or with `limit` some from `from` on; PUT all of them."""
+
+    def get(self, request: Request, transcription_id: UUID) -> Response:
+        row = editing.transcript(self.actor, transcription_id)
+        first = whole(request, "from", range(2**31))
+        limit = whole(request, "limit", range(1, MOST_AT_ONCE + 1))
+        return _segments(row, first or 0, limit)
+
+    def put(self, request: Request, transcription_id: UUID) -> Response:
+        wanted = checked_segments(json_object(request).get("segments"))
+        row = editing.replace(self.actor, transcription_id, wanted, seen(request._request))
+        return _segments(row, 0, None)
+
+
+class SegmentView(TenantView):
+    """GET, PATCH or DELETE one segment."""
+
+    def get(self, request: Request, transcription_id: UUID, index: int) -> Response:
+        return _one(editing.segment(self.actor, transcription_id, index))
+
+    def patch(self, request: Request, transcription_id: UUID, index: int) -> Response:
+        body = json_object(request)
+        found = editing.edit(
+            self.actor,
+            transcription_id,
+            index,
+            seen(request._request),
+            text=checked_text(body["text"]) if "text" in body else None,
+            start=checked_time(body["start"], "start") if "start" in body else None,
+            end=checked_time(body["end"], "end") if "end" in body else None,
+        )
+        return _one(found)
+
+    def delete(self, request: Request, transcription_id: UUID, index: int) -> Response:
+        row = editing.remove(self.actor, transcription_id, index, seen(request._request))
+        return Response(status=204, headers=_tag(row))
+
+
+class SplitView(TenantView):
+    """POST where to divide a segment."""
+
+    def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
+        body = json_object(request)
+        position = checked_number(body.get("position"), "position")
+        at = checked_time(body["at"], "at") if body.get("at") is not None else None
+        both = editing.split(self.actor, transcription_id, index, position, at, seen(request._request))
+        return Response({"segments": [segment_fields(one) for one in both]}, headers=_tag_of_list(both[0]))
+
+
+class MergeView(TenantView):
+    """POST to join a segment with the next one."""
+
+    def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
+        found = editing.merge(self.actor, transcription_id, index, seen(request._request))
+        return Response({"segments": [segment_fields(found)]}, headers=_tag_of_list(found))
+
+
+class RevisionsView(TenantView):
+    """GET what was changed, newest first; `before` a number for what is older."""
+
+    def get(self, request: Request, transcription_id: UUID) -> Response:
+        rows = editing.revisions(self.actor, transcription_id)
+        before = whole(request, "before", range(2**31))
+        limit = whole(request, "limit", range(1, REVISIONS_AT_ONCE + 1)) or REVISIONS_AT_ONCE
+        found = list((rows.filter(number__lt=before) if before is not None else rows)[: limit + 1])
+        page = found[:limit]
+        older = f"{request.path}?before={page[-1].number}&limit={limit}" if len(found) > limit else None
+        return Response({"next": older, "results": [revision_fields(one) for one in page]})
+
+
+class RevertView(TenantView):
+    """POST the revision to go back to; 0 for the machine's text."""
+
+    def post(self, request: Request, transcription_id: UUID) -> Response:
+        number = checked_number(json_object(request).get("revision"), "revision")
+        row = editing.revert(self.actor, transcription_id, number, seen(request._request))
+        return _segments(row, 0, None)
+
+
+def segment_fields(segment: Segment) -> dict[str, Any]:
+    return {
+        "index": segment.index,
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text.strip(),
+        "words": [word | {"word": word["word"].strip()} for word in segment.words],
+        "revision": segment.revision,
+        "etag": quoted(editing.segment_tag(segment)),
+    }
+
+
+def revision_fields(revision: Revision) -> dict[str, Any]:
+    return {
+        "number": revision.number,
+        "action": revision.action,
+        "made_at": revision.made_at.isoformat(),
+        "made_by": revision.author or None,
+        "first": revision.first,
+        "added": revision.added,
+        "before": [{name: piece[name] for name in ("start", "end", "text")} for piece in revision.before],
+    }
+
+
+def _segments(row: Transcription, first: int, limit: int | None) -> Response:
+    rows = row.segments.order_by("index")
+    total = rows.count()
+    found = list(rows.filter(index__gte=first)[:limit] if limit else rows.filter(index__gte=first))
+    after = found[-1].index + 1 if found else total
+    more = f"/api/v1/transcriptions/{row.id}/segments?from={after}&limit={limit}" if limit and after < total else None
+    body = {
+        "transcription": str(row.id),
+        "revision": row.revision,
+        "total": total,
+        "next": more,
+        "segments": [segment_fields(one) for one in found],
+    }
+    return Response(body, headers=_tag(row))
+
+
+def _one(segment: Segment) -> Response:
+    return Response(segment_fields(segment), headers={"ETag": quoted(editing.segment_tag(segment))})
+
+
+def _tag(row: Transcription) -> dict[str, str]:
+    return {"ETag": quoted(editing.list_tag(row))}
+
+
+def _tag_of_list(segment: Segment) -> dict[str, str]:
+    """After the change that put this segment there."""
+    return {"ETag": quoted(str(segment.revision))}

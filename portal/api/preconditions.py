@@ -1,0 +1,32 @@
+"""`If-Match` (RFC 9110, RFC 6585): who changes something says which state of it they have seen."""
+
+from __future__ import annotations
+
+import re
+
+from django.http import HttpRequest
+
+from transcription.editing import ANY
+
+_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
+LONGEST = 1000
+
+
+class PreconditionRequired(Exception):
+    """There is no `If-Match`."""
+
+
+def seen(request: HttpRequest) -> frozenset[str]:
+    """The tags of `If-Match`, ANY for `*`. Raises PreconditionRequired.
+
+    Weak ones count too: a proxy that compresses an answer weakens its tag.
+    """
+    header = request.headers.get("If-Match", "").strip()[:LONGEST]
+    if not header:
+        raise PreconditionRequired
+    return frozenset({ANY}) if header == ANY else frozenset(_TAG.findall(header))
+
+
+def quoted(tag: str) -> str:
+    """The value of an `ETag` header."""
+    return f'"{tag}"'

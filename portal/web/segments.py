@@ -1,0 +1,102 @@
+"""Correcting a transcript on its page: one segment at a time, without overwriting anybody."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portal.web import words
+from tenants.access import TenantRequest, member_required
+from transcription import editing, library
+from transcription.corrections import checked_text
+from transcription.editing import NotCompleted, Stale
+from transcription.exports import TextDeleted
+from transcription.models import Segment
+from transcription.options import InvalidOption
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def segment(request: HttpRequest, transcription_id: UUID, index: int) -> HttpResponseBase:
+    answer = save if request.method == "POST" else show
+    return answer(request, transcription_id=transcription_id, index=index)
+
+
+@never_cache
+@member_required("recordings.view")
+def show(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
+    try:
+        return JsonResponse(_fields(editing.segment(request.actor, transcription_id, index)))
+    except (NotCompleted, TextDeleted):
+        raise Http404 from None
+
+
+@member_required("transcripts.edit")
+def save(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
+    """JSON with `text` and the `etag` of what the person has seen; 412 says what stands there now."""
+    library.transcription(request.actor, transcription_id)  # a stranger's 404 comes before any other refusal
+    body = _body(request)
+    try:
+        text = checked_text(body.get("text"))
+        found = editing.edit(request.actor, transcription_id, index, {str(body.get("etag", ""))}, text)
+    except InvalidOption as invalid:
+        return _problem(400, str(invalid))
+    except Stale:
+        now = editing.segment(request.actor, transcription_id, index)
+        return _problem(412, _("Somebody else changed this segment meanwhile."), now=_fields(now))
+    except (NotCompleted, TextDeleted):
+        return _problem(409, _("The text can’t be corrected any more. Reload the page."))
+    return JsonResponse(_fields(found))
+
+
+@require_POST
+@member_required("transcripts.edit")
+def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
+    """Back to a revision, by a script with JSON or by a form; both say the revision that the person has seen."""
+    row = library.transcription(request.actor, transcription_id)
+    by_script = request.content_type == "application/json"
+    given = _body(request) if by_script else request.POST
+    number = str(given.get("revision", ""))
+    try:
+        if not (number.isascii() and number.isdigit() and len(number) < 10):
+            raise Http404
+        changed = editing.revert(request.actor, transcription_id, int(number), {str(given.get("etag", ""))})
+    except (Stale, Http404, NotCompleted, TextDeleted):
+        refusal = _("Somebody else changed the transcript meanwhile, so this was not undone.")
+        if by_script:
+            return _problem(412, refusal)
+        messages.error(request, refusal)
+        return redirect("web:recording", row.recording_id)
+    if by_script:
+        return JsonResponse({"revision": changed.revision})
+    messages.success(request, _("The transcript is as it was transcribed again."))
+    return redirect("web:recording", row.recording_id)
+
+
+def _body(request: HttpRequest) -> dict[str, Any]:
+    try:
+        body = json.loads(request.body)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _fields(segment: Segment) -> dict[str, Any]:
+    return {
+        "text": segment.text.strip(),
+        "words": words.marks(segment),
+        "etag": editing.segment_tag(segment),
+        "revision": segment.revision,
+    }
+
+
+def _problem(status: int, message: str, **more: Any) -> JsonResponse:
+    return JsonResponse({"error": {"message": message}} | more, status=status)

@@ -1,0 +1,75 @@
+"""A person corrects a transcript in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_portal import open_transcript
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def test_a_segment_is_corrected_undone_and_a_conflict_is_shown(
+    page: Page, fox: Path, tmp_path: Path, screenshots: Path
+) -> None:
+    open_transcript(page, fox, tmp_path, "corrected.wav")
+    shown = page.locator(".segment__text").first
+    spoken = shown.inner_text()
+    page.locator("button.segment__time").first.focus()
+    page.keyboard.press("e")
+    field = page.locator(".segment__editor textarea")
+    expect(field).to_be_focused()
+    expect(field).to_have_value(spoken)
+    field.fill("A red lynx.")
+    page.keyboard.press("Enter")
+    expect(shown).to_have_text("A red lynx.")
+    expect(page.locator("button.segment__time").first).to_be_focused()
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(shown).to_have_text(spoken)
+
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.locator(".segment").first.hover()
+    other.locator("[data-edit]").first.click()
+    other.locator(".segment__editor textarea").fill("Somebody else's.")
+    other.get_by_role("button", name="Save").click()
+    expect(other.locator(".segment__text").first).to_have_text("Somebody else's.")
+    other.close()
+
+    page.locator("[data-edit]").first.click()
+    field.fill("Mine.")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Somebody else changed this segment")).to_be_visible()
+    expect(page.get_by_text("Somebody else's.")).to_be_visible()
+    expect(field).to_have_value("Mine.")
+    page.screenshot(path=screenshots / "conflict.png")
+    page.get_by_role("button", name="Save mine instead").click()
+    expect(shown).to_have_text("Mine.")
+    page.reload()
+    expect(page.locator(".segment__text").first).to_have_text("Mine.")
+
+
+def test_escape_leaves_a_segment_as_it_was(page: Page, fox: Path, tmp_path: Path) -> None:
+    open_transcript(page, fox, tmp_path, "left.wav")
+    shown = page.locator(".segment__text").first
+    spoken = shown.inner_text()
+    page.locator("[data-edit]").first.click()
+    page.locator(".segment__editor textarea").fill("Nothing of it.")
+    page.keyboard.press("Escape")
+    expect(shown).to_have_text(spoken)
+    expect(page.locator(".segment__editor")).to_have_count(0)
+
+
+def test_subtitles_with_line_lengths_are_downloaded(page: Page, fox: Path, tmp_path: Path) -> None:
+    open_transcript(page, fox, tmp_path, "lines.wav")
+    page.locator("summary", has_text="Download").click()
+    page.get_by_role("button", name="Subtitles with line lengths").click()
+    page.get_by_label("Characters per line").fill("12")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download SubRip").click()
+    lines = Path(waiting.value.path()).read_text().splitlines()
+    assert waiting.value.suggested_filename == "lines.srt"
+    assert max(len(line) for line in lines if "-->" not in line) <= 12

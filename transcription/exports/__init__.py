@@ -1,0 +1,28 @@
+"""A transcript as a file: txt, srt, vtt, json, tsv, docx. One small writer a format."""
+
+from transcription.exports.cues import Cue, cues_of
+from transcription.exports.fields import segment_fields, spoken_language, spoken_words, verbose
+from transcription.exports.formats import SUBTITLES, WRITERS, Export, TextDeleted, render
+from transcription.exports.layout import Layout
+from transcription.exports.subtitles import clock, subrip, webvtt
+from transcription.exports.texts import plain_text, tabular
+
+__all__ = [
+    "SUBTITLES",
+    "WRITERS",
+    "Cue",
+    "Export",
+    "Layout",
+    "TextDeleted",
+    "clock",
+    "cues_of",
+    "plain_text",
+    "render",
+    "segment_fields",
+    "spoken_language",
+    "spoken_words",
+    "subrip",
+    "tabular",
+    "verbose",
+    "webvtt",
+]

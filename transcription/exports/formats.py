@@ -1,0 +1,54 @@
+"""Which formats there are, and how a transcription becomes a file of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from transcription import retention
+from transcription.exports.document import word_document
+from transcription.exports.layout import Layout
+from transcription.exports.subtitles import subrip, webvtt
+from transcription.exports.texts import everything, plain_text, tabular
+from transcription.models import Segment, Transcription
+from transcription.options import InvalidOption
+
+
+class TextDeleted(Exception):
+    """The tenant's retention has deleted the text. The message says so to people."""
+
+
+@dataclass(frozen=True)
+class Export:
+    content_type: str
+    body: str | bytes
+    file_name: str
+
+
+Writer = Callable[[Transcription, list[Segment]], str | bytes]
+WRITERS: dict[str, tuple[str, Writer]] = {
+    "txt": ("text/plain; charset=utf-8", lambda _transcription, segments: plain_text(segments)),
+    "srt": ("application/x-subrip; charset=utf-8", lambda _transcription, segments: subrip(segments)),
+    "vtt": ("text/vtt; charset=utf-8", lambda _transcription, segments: webvtt(segments)),
+    "json": ("application/json", everything),
+    "tsv": ("text/tab-separated-values; charset=utf-8", lambda _transcription, segments: tabular(segments)),
+    "docx": ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", word_document),
+}
+SUBTITLES: dict[str, Callable[[list[Segment], Layout], str]] = {"srt": subrip, "vtt": webvtt}
+
+
+def render(transcription: Transcription, format: str, layout: Layout | None = None) -> Export:
+    """Raises KeyError for an unknown format, InvalidOption for a layout of what has no cues, and TextDeleted."""
+    content_type, write = WRITERS[format]
+    if layout is not None and format not in SUBTITLES:
+        message = _("Line lengths are for subtitles, srt and vtt; leave them out for %(format)s.")
+        raise InvalidOption("max_line_length", message % {"format": format})
+    if transcription.text_deleted_at is not None:
+        raise TextDeleted(retention.why_no_text(transcription))
+    segments = list(transcription.segments.all())
+    body = SUBTITLES[format](segments, layout) if layout is not None else write(transcription, segments)
+    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", transcription.recording.name) or "transcript"
+    return Export(content_type, body, f"{stem}.{format}")

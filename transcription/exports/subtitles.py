@@ -1,0 +1,40 @@
+"""SubRip and WebVTT."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from html import escape
+
+from transcription.exports.cues import cues_of
+from transcription.exports.layout import Layout
+from transcription.models import Segment
+
+
+def subrip(segments: Iterable[Segment], layout: Layout | None = None) -> str:
+    """SubRip: numbered cues, comma before the milliseconds."""
+    return "".join(
+        f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n{_block(cue.lines)}\n\n"
+        for number, cue in enumerate(cues_of(segments, layout), start=1)
+    )
+
+
+def webvtt(segments: Iterable[Segment], layout: Layout | None = None) -> str:
+    """WebVTT (W3C): `&`, `<` and `>` are escaped, so that text stays text."""
+    cues = (
+        f"{clock(cue.start, '.')} --> {clock(cue.end, '.')}\n{escape(_block(cue.lines), quote=False)}\n\n"
+        for cue in cues_of(segments, layout)
+    )
+    return "WEBVTT\n\n" + "".join(cues)
+
+
+def clock(seconds: float, separator: str) -> str:
+    """`01:02:03.456` with the given character before the milliseconds."""
+    milliseconds = round(max(0.0, seconds) * 1000)
+    whole, rest = divmod(milliseconds, 1000)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{separator}{rest:03d}"
+
+
+def _block(lines: Iterable[str]) -> str:
+    """Lines that can't end their cue or start another: none is empty or has an arrow that looks like a timing."""
+    return "\n".join(re.sub(r"-{2,}>", "->", line) for line in lines)

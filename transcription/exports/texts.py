@@ -1,0 +1,38 @@
+"""The plain formats: text, a table, JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from transcription.exports.fields import segment_fields, verbose
+from transcription.models import Segment, Transcription
+
+
+def plain_text(segments: Iterable[Segment]) -> str:
+    """A segment a line, as openai-whisper's WriteTXT has it."""
+    return "".join(f"{segment.text.strip()}\n" for segment in segments)
+
+
+def tabular(segments: Iterable[Segment]) -> str:
+    """start, end in milliseconds and text, tab-separated; a cell never starts like a formula."""
+    rows = (f"{round(s.start * 1000)}\t{round(s.end * 1000)}\t{_cell(s.text)}\n" for s in segments)
+    return "start\tend\ttext\n" + "".join(rows)
+
+
+def everything(transcription: Transcription, segments: list[Segment]) -> str:
+    """JSON with each segment's figures and words."""
+    body = verbose(transcription, ()) | {"segments": [_with_words(segment) for segment in segments]}
+    return json.dumps(body, ensure_ascii=False, indent=2)
+
+
+def _cell(text: str) -> str:
+    flat = re.sub(r"[\t\r\n]+", " ", text).strip()
+    return f"'{flat}" if flat[:1] in "=+-@" and flat else flat
+
+
+def _with_words(segment: Segment) -> dict[str, Any]:
+    """As openai-whisper's JSON has it: `words` only where they were timed, each with its leading space."""
+    return segment_fields(segment) | ({"words": segment.words} if segment.words else {})

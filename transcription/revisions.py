@@ -1,0 +1,81 @@
+"""What people changed in a transcript: who, when, and what stood there before. The machine's own text is kept whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models import ApiKey, Tenant, User
+from tenants.scope import TenantManager
+
+
+class MachineText(models.Model):
+    """A transcription as the engine gave it. Made with the first change, never changed itself."""
+
+    transcription = models.OneToOneField(
+        "transcription.Transcription", models.CASCADE, primary_key=True, related_name="machine_text"
+    )
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    text = models.TextField()
+    segments: models.JSONField[list[dict[str, Any]]] = models.JSONField()
+
+    objects = TenantManager()
+
+    class Meta:
+        verbose_name = _("machine's text")
+        verbose_name_plural = _("machine's texts")
+
+    def __str__(self) -> str:
+        return f"{self.transcription_id}"
+
+    def numbered(self) -> list[dict[str, Any]]:
+        """The fields of its segments, with their indexes."""
+        return [{"index": index, **piece} for index, piece in enumerate(self.segments)]
+
+
+class Revision(models.Model):
+    """One change of a transcript: from segment `first` on, `before` was replaced by `added` segments.
+
+    `number` is the transcription's `revision` after it. The oldest go when there are very many: see editing.py.
+    """
+
+    class Action(models.TextChoices):
+        EDIT = "edit", _("Edited")
+        REMOVE = "remove", _("Removed")
+        SPLIT = "split", _("Split")
+        MERGE = "merge", _("Merged")
+        REPLACE = "replace", _("Replaced")
+        REVERT = "revert", _("Reverted")
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    transcription = models.ForeignKey("transcription.Transcription", models.CASCADE, related_name="revisions")
+    number = models.PositiveIntegerField()
+    action = models.CharField(max_length=10, choices=Action.choices)
+    made_at = models.DateTimeField(default=timezone.now)
+    made_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, related_name="+")
+    first = models.PositiveIntegerField()
+    added = models.PositiveIntegerField()
+    before: models.JSONField[list[dict[str, Any]]] = models.JSONField()
+    size = models.PositiveIntegerField(help_text="Characters of `before`.")
+
+    objects = TenantManager()
+
+    class Meta:
+        verbose_name = _("revision")
+        verbose_name_plural = _("revisions")
+        ordering = ("-number",)
+        constraints = (
+            models.UniqueConstraint(fields=["transcription", "number"], name="one_change_per_revision_number"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.get_action_display()}"
+
+    @property
+    def author(self) -> str:
+        """Who made it, for people; empty once both are gone."""
+        return str(self.made_by or (self.api_key.name if self.api_key else ""))

@@ -1,0 +1,95 @@
+"""Showing where a query was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from uuid import UUID
+
+from django.db.models import Q
+
+from transcription.models import Recording, Segment
+from transcription.search.entry import Entry
+from transcription.search.folding import Term
+from transcription.search.marks import Part, parts_of
+
+MOST_MATCHES = 3
+
+
+@dataclass(frozen=True)
+class Match:
+    """A segment in which terms stand; times in seconds."""
+
+    index: int
+    start: float
+    end: float
+    parts: list[Part]
+
+
+@dataclass(frozen=True)
+class Hit:
+    recording: Recording
+    transcription_id: UUID | None
+    name: list[Part]
+    matches: list[Match]
+
+
+def hits(page: Iterable[Entry], terms: Sequence[Term]) -> list[Hit]:
+    """What to show of some entries: the first places of each term, and further ones while there is room."""
+    places = {entry: _places(entry.folded, terms) for entry in page}
+    recordings = Recording.objects.filter(deleted_at=None).defer("peaks").in_bulk([entry.pk for entry in places])
+    segments = _segments(places)
+    return [
+        Hit(
+            recording=recordings[entry.pk],
+            transcription_id=entry.transcription_id,
+            name=parts_of(recordings[entry.pk].name, terms),
+            matches=_matches(segments.get(entry.transcription_id, []), terms),
+        )
+        for entry in places
+        if entry.pk in recordings
+    ]
+
+
+def _places(folded: str, terms: Sequence[Term]) -> list[int]:
+    """Indexes of at most MOST_MATCHES segments: where each term stands first, then where any stands again."""
+    begin = folded.find("\n") + 1 or len(folded)
+    firsts = [at for term in terms if (at := folded.find(term.pattern, begin)) >= 0]
+    found = list(dict.fromkeys(_line(folded, at) for at in sorted(firsts)))[:MOST_MATCHES]
+    for at in firsts:
+        line_end = folded.find("\n", at)
+        while line_end >= 0 and len(found) < MOST_MATCHES:
+            later = min((p for term in terms if (p := folded.find(term.pattern, line_end)) >= 0), default=-1)
+            if later < 0:
+                break
+            if (line := _line(folded, later)) not in found:
+                found.append(line)
+            line_end = folded.find("\n", later)
+    return sorted(found)
+
+
+def _line(folded: str, at: int) -> int:
+    """The name is on the line before the first segment."""
+    return folded.count("\n", 0, at) - 1
+
+
+def _segments(places: dict[Entry, list[int]]) -> dict[UUID | None, list[Segment]]:
+    wanted = [
+        Q(transcription_id=entry.transcription_id, index__in=lines)
+        for entry, lines in places.items()
+        if lines and entry.transcription_id
+    ]
+    found: dict[UUID | None, list[Segment]] = {}
+    if wanted:
+        rows = Segment.objects.filter(reduce(or_, wanted)).only("transcription", "index", "start", "end", "text")
+        for segment in rows.order_by("transcription_id", "index"):
+            found.setdefault(segment.transcription_id, []).append(segment)
+    return found
+
+
+def _matches(segments: list[Segment], terms: Sequence[Term]) -> list[Match]:
+    """Of segments that have a term: one may have been corrected since it was looked up."""
+    found = [Match(one.index, one.start, one.end, parts_of(one.text.strip(), terms)) for one in segments]
+    return [one for one in found if any(part.match for part in one.parts)]

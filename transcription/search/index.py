@@ -1,0 +1,78 @@
+"""Keeps the entries: called in each transaction that changes a name or a text, after the change, as the last lock."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from tenants import scope
+from transcription.models import Recording, Segment, Status, Transcription
+from transcription.search.entry import Entry
+from transcription.search.folding import fold
+from transcription.search.tokens import Tokens
+
+BATCH = 200
+
+
+def note(recording_id: UUID) -> None:
+    """Writes a recording's entry anew from its rows as they are now; a deleted one has none.
+
+    The entry is locked before anything is read: who comes later reads what the earlier one wrote.
+    """
+    known = Entry.objects.filter(recording_id=recording_id)
+    list(known.select_for_update().values_list("recording_id"))
+    living = Recording.objects.filter(id=recording_id, deleted_at=None)
+    recording = living.only("tenant", "name", "created_at").first()
+    if recording is None:
+        known.delete()
+        return
+    source = _source(recording)
+    texts = Segment.objects.filter(transcription_id=source).values_list("text", flat=True) if source else ()
+    folded = "\n".join(map(fold, (recording.name, *texts)))
+    entry = Entry(
+        recording=recording,
+        tenant_id=recording.tenant_id,
+        created_at=recording.created_at,
+        transcription_id=source,
+        folded=folded,
+        tokens=Tokens(recording.tenant_id, folded),
+    )
+    changing = ["created_at", "transcription_id", "folded", "tokens"]
+    Entry.objects.bulk_create([entry], update_conflicts=True, unique_fields=["recording"], update_fields=changing)
+
+
+def forget(recording_id: UUID) -> None:
+    Entry.objects.filter(recording_id=recording_id).delete()
+
+
+def note_missing() -> int:
+    """Makes the entries of recordings that have none, such as those of an earlier version of the portal; how many."""
+    with scope.across_tenants("every tenant's recordings are indexed"):
+        return _note_all(Recording.objects.exclude(Exists(Entry.objects.filter(recording_id=OuterRef("pk")))))
+
+
+def rebuild() -> int:
+    """Writes every entry anew, each in a transaction of its own, while the portal runs; how many."""
+    with scope.across_tenants("every tenant's recordings are indexed"):
+        return _note_all(Recording.objects.all())
+
+
+def _note_all(rows: QuerySet[Recording]) -> int:
+    count, rows = 0, rows.filter(deleted_at=None).order_by("id")
+    batch = list(rows.values_list("id", flat=True)[:BATCH])
+    while batch:
+        for recording_id in batch:
+            with transaction.atomic():
+                list(Recording.objects.select_for_update().filter(id=recording_id).values_list("id"))
+                note(recording_id)
+        count += len(batch)
+        batch = list(rows.filter(id__gt=batch[-1]).values_list("id", flat=True)[:BATCH])
+    return count
+
+
+def _source(recording: Recording) -> UUID | None:
+    """The newest transcription that has text to show."""
+    rows = Transcription.objects.filter(recording=recording, status=Status.COMPLETED, text_deleted_at=None)
+    return rows.order_by("-created_at").values_list("id", flat=True).first()

@@ -1,0 +1,100 @@
+"""Looking a query up: which entries have all its terms, newest first, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from tenants import scope
+from tenants.access import Actor
+from transcription.search.entry import Entry
+from transcription.search.folding import Term
+from transcription.search.tokens import query_of
+
+NEWEST = ("-created_at", "-recording_id")
+PROBED = 64
+
+
+@dataclass(frozen=True)
+class Place:
+    """The last entry of a page: the next page begins behind it."""
+
+    created_at: datetime
+    recording_id: UUID
+
+
+def page(actor: Actor, terms: Sequence[Term], after: Place | None, limit: int) -> tuple[list[Entry], Place | None]:
+    """At most `limit` entries of the actor's tenant that have every term, and the place where more follow.
+
+    What is common is found among the newest entries; PostgreSQL looks into the index only for what is not. Its
+    planner can't know which is which: it has no statistics of one tenant's words.
+    """
+    actor.require("recordings.view")
+    if not terms:
+        return [], None
+    tenant_id = actor.tenant.id
+    found = _first(_of_tenant(tenant_id), terms, after, limit + 1)
+    if connection.vendor == "postgresql" and len(found) <= limit:
+        found = list(_behind(_indexed(tenant_id, terms), after)[: limit + 1])
+    last = found[limit - 1] if len(found) > limit else None
+    return found[:limit], Place(last.created_at, last.recording_id) if last else None
+
+
+def found_recordings(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[Entry, UUID]:
+    """The ids of the recordings in which every term stands, for a subquery; none without terms."""
+    rows = Entry.objects.none()
+    if terms and connection.vendor == "postgresql":
+        rows = _indexed(tenant_id, terms)
+    elif terms:
+        rows = _holding(_of_tenant(tenant_id), terms)
+    return rows.order_by().values_list("recording_id", flat=True)
+
+
+def _of_tenant(tenant_id: UUID) -> QuerySet[Entry]:
+    shown = Entry.objects.filter(tenant_id=tenant_id).order_by(*NEWEST)
+    return shown.only("recording", "tenant", "created_at", "transcription_id", "folded")
+
+
+def _first(rows: QuerySet[Entry], terms: Sequence[Term], after: Place | None, count: int) -> list[Entry]:
+    """SQLite reads on until it has enough; PostgreSQL looks at the newest only, where common words are."""
+    newest = _behind(rows, after)
+    if connection.vendor == "postgresql":
+        return list(_holding(rows.filter(pk__in=newest.values("pk")[:PROBED]), terms)[:count])
+    return list(_holding(newest, terms)[:count])
+
+
+def _behind(rows: QuerySet[Entry], after: Place | None) -> QuerySet[Entry]:
+    if after is None:
+        return rows
+    at, of = after.created_at, after.recording_id
+    return rows.filter(Q(created_at__lt=at) | Q(created_at=at, recording_id__lt=of))
+
+
+def _indexed(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[Entry]:
+    """By the index of tokens, whose every lexeme is marked with its tenant.
+
+    The tenant is compared in a way that keeps PostgreSQL from reading all of its entries instead.
+    """
+    with scope.across_tenants("the tenant is compared below, row by row"):
+        rows = Entry.objects.annotate(owner=Coalesce("tenant_id", "tenant_id")).filter(owner=tenant_id)
+        shown = rows.only("recording", "tenant", "created_at", "transcription_id", "folded")
+        return _holding(shown.order_by(*NEWEST), terms, query_of(tenant_id, terms))
+
+
+def _holding(rows: QuerySet[Entry], terms: Sequence[Term], tokens: str = "") -> QuerySet[Entry]:
+    """With the terms in their tokens, or else in their text.
+
+    Tokens know the pairs of an unspaced run, not whether the pairs stand together.
+    """
+    if tokens:
+        rows = rows.filter(tokens__holds=tokens)
+    for term in terms:
+        if not tokens or (term.is_unspaced and len(term.text) > 2):
+            rows = rows.filter(folded__contains=term.pattern)
+    return rows

@@ -1,0 +1,64 @@
+"""How scripts are written: which put no spaces between words, and how wide a character stands in a fixed pitch."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+# Han, kana, bopomofo, Thai, Lao, Tibetan, Burmese and Khmer. Korean has spaces.
+UNSPACED = (
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u31a0-\u31bf"
+    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U000323af"
+)
+OPENING = "([{<«“‘„（［｛〈《「『【〔〖〝"
+CLOSING = ")]}>»”’…!%,.:;?、。，．：；？！）］｝〉》」』】〕〗〟％ー々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ"
+_ONE = re.compile(f"[{UNSPACED}]")
+# A character of an unspaced script or a run of others, with the marks that may not part from it at a line's end.
+_ATOM = re.compile(
+    rf"\s*[{re.escape(OPENING)}\u0e40-\u0e44\u0ec0-\u0ec4]*(?:[{UNSPACED}][\u0300-\u036f\u3099\u309a]*|[^\s{UNSPACED}]+)"
+    rf"(?:[{re.escape(CLOSING)}\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u102b-\u103e\u17b4-\u17d3])*"
+)
+_TAIL = re.compile(r"\s*\S+")
+
+
+def is_unspaced(character: str) -> bool:
+    return _ONE.match(character) is not None
+
+
+def atoms(text: str) -> list[str]:
+    """The pieces between which a line may break, each with the space before it; joined they are the text.
+
+    Words where words have spaces; elsewhere single characters, with the punctuation that belongs to them.
+    """
+    found, at = [], 0
+    text = text.rstrip()
+    while at < len(text):
+        match = _ATOM.match(text, at) or _TAIL.match(text, at)
+        assert match is not None
+        found.append(match[0])
+        at = match.end()
+    return found
+
+
+def width(text: str) -> int:
+    """Columns in a fixed pitch: a full-width character takes two, a combining mark none."""
+    return sum(map(_width, text))
+
+
+@lru_cache(maxsize=4096)
+def _width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def one_line(text: str) -> str:
+    """Text that people typed, on one line, without what no file or database can hold: control and half characters."""
+    plain = "".join(" " if c in "\t\n\r\v\f\u2028\u2029\x85" else c for c in text)
+    return " ".join("".join(c for c in plain if unicodedata.category(c) not in ("Cc", "Cs")).split())
+
+
+def led(text: str) -> str:
+    """As Whisper writes a segment: with a space before its first word, where its script has spaces."""
+    return text if not text or is_unspaced(text[0]) else f" {text}"
