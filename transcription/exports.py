@@ -13,6 +13,8 @@ from transcription import retention
 from transcription.languages import LANGUAGES
 from transcription.models import Segment, Transcription
 
+WEBVTT_HEAD = "WEBVTT\n\n"
+
 
 class TextDeleted(Exception):
     """The tenant's retention has deleted the text. The message says so to people."""
@@ -40,11 +42,11 @@ def plain_text(segments: Iterable[Segment]) -> str:
     return "".join(f"{segment.text.strip()}\n" for segment in segments)
 
 
-def subrip(segments: Iterable[Segment]) -> str:
-    """SubRip: numbered cues, comma before the milliseconds."""
+def subrip(segments: Iterable[Segment], first: int = 1) -> str:
+    """SubRip: cues numbered from `first`, comma before the milliseconds."""
     return "".join(
         f"{number}\n{clock(segment.start, ',')} --> {clock(segment.end, ',')}\n{_one_cue(segment.text)}\n\n"
-        for number, segment in enumerate(segments, start=1)
+        for number, segment in enumerate(segments, start=first)
     )
 
 
@@ -54,7 +56,7 @@ def webvtt(segments: Iterable[Segment]) -> str:
         f"{clock(segment.start, '.')} --> {clock(segment.end, '.')}\n{escape(_one_cue(segment.text), quote=False)}\n\n"
         for segment in segments
     )
-    return "WEBVTT\n\n" + "".join(cues)
+    return WEBVTT_HEAD + "".join(cues)
 
 
 def tabular(segments: Iterable[Segment]) -> str:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from tenants import notices, quota, scope
-from transcription import accounts, fairness, idempotency, library, lifecycle, queue, retention, storage
+from transcription import accounts, callers, fairness, idempotency, library, lifecycle, queue, retention, storage
 from transcription.models import Recording
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,11 @@ def drop_orphaned_media() -> int:
 
 
 Task = Callable[[], int]
-EVERY_FEW_SECONDS: dict[str, Task] = {"expired leases": expire_leases, "wake-ups rung again": ring_again}
+EVERY_FEW_SECONDS: dict[str, Task] = {
+    "expired leases": expire_leases,
+    "wake-ups rung again": ring_again,
+    "transcriptions cancelled that nobody waits for": callers.cancel_forsaken,
+}
 EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
     "notices raised": notices.raise_due,

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.api.native import views
+from portal.api.native import sockets, views
 
 urlpatterns = [
     path("recordings", views.RecordingsView.as_view(), name="native_recordings"),
@@ -26,4 +26,5 @@ urlpatterns = [
         name="native_transcript",
     ),
     path("transcriptions/<uuid:transcription_id>/cancel", views.CancelView.as_view(), name="native_cancel"),
+    path("socket-tickets", sockets.SocketTicketsView.as_view(), name="native_socket_tickets"),
 ]
