@@ -1,4 +1,8 @@
-"""WebSockets of the pages: a snapshot on connect, then hints. The database decides what is shown."""
+"""WebSockets of pages and programs: a snapshot on connect, then hints. The database decides what is shown.
+
+Pages come with their session, from our own origin. Programs come with a ticket (`?ticket=`), from anywhere: nobody
+can guess it, and it opens one socket.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,25 @@ import asyncio
 import logging
 from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.routing import URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from channels.sessions import CookieMiddleware
 from django.conf import settings
 from django.http import Http404
 from django.urls import path
 from django.utils.translation import override
 
+from portal.outage import AWAY
+from portal.receive import Message, Receive, Scope, Send
 from portal.sessions import actor_of_session
-from tenants import scope
+from portal.tickets import desk
+from tenants import apikeys, scope
 from tenants.access import Actor
 from transcription import eta, library, progress
 from transcription.failures import reason_for_people
@@ -25,18 +37,35 @@ from transcription.models import Status, Transcription
 log = logging.getLogger(__name__)
 RECHECK_SECONDS = 3.0
 REDIS_PATIENCE_SECONDS = 1.0
-NOT_SIGNED_IN, NOT_FOUND = 4401, 4404
+NOT_SIGNED_IN, NOT_FOUND, TROUBLE = 4401, 4404, 1011
+TICKET = "ticket"
 
 
 class TenantConsumer(AsyncJsonWebsocketConsumer):
-    """A signed-in member's socket. Membership is checked again while it is open."""
+    """A signed-in member's socket, or a program's. Membership or key are checked again while it is open."""
 
     group = ""
     tenant_id: UUID
+    key_id: UUID | None = None
     recheck: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_or_stop(message: Message) -> None:
+            try:
+                await send(message)
+            except OSError as gone:  # as ASGI has it for a closed connection
+                raise StopConsumer from gone
+
+        try:
+            await super().__call__(scope, receive, send_or_stop)
+        finally:  # `disconnect` is not called where a client went in the middle of a message
+            if self.recheck is not None:
+                self.recheck.cancel()
 
     async def connect(self) -> None:
         await self.accept()
+        if TICKET in self.scope:
+            self.key_id = await database_sync_to_async(desk.redeem)(self.scope[TICKET])
         actor = await self.actor()
         if actor is None:
             await self.close(NOT_SIGNED_IN)
@@ -52,8 +81,6 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
         self.recheck = asyncio.create_task(self._keep_checking())
 
     async def disconnect(self, code: int) -> None:
-        if self.recheck is not None:
-            self.recheck.cancel()
         if self.group:
             with suppress(Exception):  # the channel layer forgets who is silent
                 await self.channel_layer.group_discard(self.group, self.channel_name)
@@ -68,9 +95,13 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
 
     @database_sync_to_async
     def actor(self) -> Actor | None:
-        """The member as the database has it now, in the tenant whose page this is."""
-        tenant_id = str(self.tenant_id) if hasattr(self, "tenant_id") else None
-        return actor_of_session(self.scope["cookies"].get(settings.SESSION_COOKIE_NAME), tenant_id)
+        """The member or the key as the database has it now, in the tenant whose page this is."""
+        if TICKET in self.scope:
+            found = apikeys.actor_of(self.key_id) if self.key_id else None
+        else:
+            tenant_id = str(self.tenant_id) if hasattr(self, "tenant_id") else None
+            found = actor_of_session(self.scope["cookies"].get(settings.SESSION_COOKIE_NAME), tenant_id)
+        return found if found is not None and found.may("recordings.view") else None
 
     async def open(self, actor: Actor) -> str:
         """The group to join. Raises Http404."""
@@ -85,10 +116,19 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
     async def _keep_checking(self) -> None:
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
-            if await self.actor() is None:
-                await self.close(NOT_SIGNED_IN)
+            try:
+                if await self.actor() is None:
+                    await self.close(NOT_SIGNED_IN)
+                    return
+                await self.check()
+            except AWAY as error:
+                log.warning("A socket could not be checked (%s); trying again.", str(error).strip())
+            except StopConsumer:
                 return
-            await self.check()
+            except Exception:
+                log.exception("A socket could not be checked")
+                await self.close(TROUBLE)
+                return
 
 
 class TranscriptionConsumer(TenantConsumer):
@@ -154,6 +194,10 @@ class RecordingsConsumer(TenantConsumer):
     async def open(self, actor: Actor) -> str:
         return progress.tenant_group(actor.tenant.id)
 
+    async def greet(self) -> None:
+        """Whoever lists the recordings after this misses no change."""
+        await self.send_json({"type": "ready"})
+
     async def recording_changed(self, event: dict[str, Any]) -> None:
         await self.send_json({"type": "changed", "recording": event["recording"]})
 
@@ -188,3 +232,14 @@ routes = [
     path("ws/transcriptions/<uuid:transcription_id>/", TranscriptionConsumer.as_asgi()),
     path("ws/recordings/", RecordingsConsumer.as_asgi()),
 ]
+programs = URLRouter(routes)
+pages = AllowedHostsOriginValidator(CookieMiddleware(programs))
+
+
+async def sockets(scope: Scope, receive: Receive, send: Send) -> None:
+    """With a ticket in its address a socket is a program's, and its cookies say nothing."""
+    tickets = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True).get(TICKET)
+    if tickets is None:
+        await pages(scope, receive, send)
+    else:
+        await programs({**scope, TICKET: tickets[0]}, receive, send)

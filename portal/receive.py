@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,8 @@ class Upload:
     path: Path
     size: int
     sha256: str
+    seconds: float = 0.0
+    """How long it took to arrive."""
 
     def field(self, name: str, default: str = "") -> str:
         """The last value given for a field."""
@@ -97,7 +100,8 @@ class UploadMiddleware:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         try:
             actor = await database_sync_to_async(admitted)(scope, headers)
-        except AWAY:
+        except AWAY as error:
+            log.error("The database is away: %s", str(error).strip())
             scope[SCOPE_KEY], actor = UploadRefused("unavailable"), None
         if actor is None:
             await self._refuse(scope, receive, send)
@@ -168,6 +172,7 @@ def actor_of(headers: dict[str, str]) -> Actor | None:
 
 async def _stream(upload: MultipartUpload, headers: dict[str, str], receive: Receive, limit: int) -> Upload:
     """Raises UploadRefused and ClientGone."""
+    began = time.monotonic()
     try:
         if int(headers.get("content-length") or 0) > limit + MultipartUpload.FIELDS_LIMIT:
             raise TooLarge
@@ -180,7 +185,7 @@ async def _stream(upload: MultipartUpload, headers: dict[str, str], receive: Rec
                 await feed(body)
             if not message.get("more_body"):
                 break
-        return _finished(upload)
+        return _finished(upload, time.monotonic() - began)
     except TooLarge:
         raise UploadRefused("too_large", limit=limit) from None
     except BadUpload as error:
@@ -190,11 +195,11 @@ async def _stream(upload: MultipartUpload, headers: dict[str, str], receive: Rec
         raise UploadRefused("no_room") from error
 
 
-def _finished(upload: MultipartUpload) -> Upload:
+def _finished(upload: MultipartUpload, seconds: float) -> Upload:
     upload.finish()
     if upload.path is None:
         raise UploadRefused("no_file", "The field `file` is missing.")
-    return Upload(upload.fields, upload.file_name, upload.path, upload.size, upload.sha256)
+    return Upload(upload.fields, upload.file_name, upload.path, upload.size, upload.sha256, seconds)
 
 
 def _is_upload(scope: Scope) -> bool:

@@ -43,12 +43,17 @@ def authenticate(secret: str) -> Actor | None:
         return None
     with scope.across_tenants("the key says which tenant"):
         key = ApiKey.objects.filter(prefix=parts[1]).select_related("tenant", "tenant__quota").first()
-    if key is None or not hmac.compare_digest(key.digest, _digest(secret)):
-        return None
-    if not key.is_live or not key.tenant.is_active:
+    if key is None or not hmac.compare_digest(key.digest, _digest(secret)) or not _opens(key):
         return None
     _touch(key)
     return of_key(key)
+
+
+def actor_of(key_id: UUID) -> Actor | None:
+    """The actor behind a key that was authenticated before, as the database has it now; None once it is revoked."""
+    with scope.across_tenants("the key says which tenant"):
+        key = ApiKey.objects.filter(id=key_id).select_related("tenant", "tenant__quota").first()
+    return of_key(key) if key is not None and _opens(key) else None
 
 
 def revoke(actor: Actor, key_id: UUID) -> bool:
@@ -56,6 +61,10 @@ def revoke(actor: Actor, key_id: UUID) -> bool:
     actor.require("keys.manage")
     live = ApiKey.objects.filter(id=key_id, tenant=actor.tenant, revoked_at=None)
     return live.update(revoked_at=timezone.now()) == 1
+
+
+def _opens(key: ApiKey) -> bool:
+    return key.is_live and key.tenant.is_active
 
 
 def _touch(key: ApiKey) -> None:

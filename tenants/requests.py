@@ -42,11 +42,16 @@ def take(tenant: Tenant, now: float | None = None) -> None:
     budget = RequestBudget.objects.filter(tenant=tenant).first()
     if budget is None:
         RequestBudget.objects.bulk_create([RequestBudget(tenant=tenant)], ignore_conflicts=True)
+    if budget is None or _room_at(budget, limit) <= moment:  # a tenant's first requests make the row in a race
         if _pour(tenant, moment, limit):
             return
         budget = RequestBudget.objects.get(tenant=tenant)
-    room_at = budget.empty_at - WINDOW_SECONDS + WINDOW_SECONDS / limit
-    raise TooManyRequests(retry_after=max(0.0, room_at - moment), limit=limit)
+    raise TooManyRequests(retry_after=max(0.0, _room_at(budget, limit) - moment), limit=limit)
+
+
+def _room_at(budget: RequestBudget, limit: int) -> float:
+    """When the next request may come, in seconds of Unix time."""
+    return budget.empty_at - WINDOW_SECONDS + WINDOW_SECONDS / limit
 
 
 def _pour(tenant: Tenant, now: float, limit: int) -> bool:

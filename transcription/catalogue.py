@@ -14,6 +14,8 @@ ALIASES = {
     "whisper-1": "",
     "gpt-4o-transcribe": "",
     "gpt-4o-mini-transcribe": "",
+    "gpt-4o-mini-transcribe-2025-12-15": "",
+    "gpt-transcribe": "",
     "large": "large-v3",
     "large-v3-turbo": "turbo",
 }

@@ -25,6 +25,7 @@ from tenants import notices, quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
 from transcription import (
+    callers,
     fairness,
     handover,
     idempotency,
@@ -118,8 +119,8 @@ def accept(
 ) -> Transcription:
     """Keeps the recording and queues its transcription; where the text is known, it is done at once, for free.
 
-    What an earlier call made is given instead where `call` repeats it: then nothing is kept. Raises Refused and
-    PermissionDenied.
+    What an earlier call made is given instead where `call` repeats it: then nothing is kept. A call that waits counts
+    among the callers of what it is given. Raises Refused and PermissionDenied.
     """
     actor.require("recordings.create")
     if upload.size == 0:
@@ -228,9 +229,18 @@ def _earlier(order: _Order) -> Transcription | None:
     if found is not None and found.recording.deleted_at is not None:
         raise Refused("deleted", _("The recording that this Idempotency-Key made was deleted. Use a new key."), 410)
     if found is None and order.call.waits:
-        rows = reuse.under_way(order.actor, list(order.possible))
-        return next((row for row in rows if order.is_answered_by(row)), None)
+        return next((row for row in _under_way(order) if _waits_too(order, row)), None)
     return found
+
+
+def _under_way(order: _Order) -> list[Transcription]:
+    rows = reuse.under_way(order.actor, list(order.possible))
+    return [row for row in rows if order.is_answered_by(row)]
+
+
+def _waits_too(order: _Order, row: Transcription) -> bool:
+    """False where it is over meanwhile."""
+    return callers.keep(row) if order.call.key else callers.join(row)
 
 
 def _note(order: _Order, row: Transcription) -> None:
@@ -358,6 +368,7 @@ def _transcription(order: _Order, recording: Recording, options: TranscriptionOp
         audio_seconds=recording.duration_seconds,
         fingerprint=options.fingerprint(order.content_sha256),
         someone_waits=order.call.waits,
+        waiters=1 if order.call.waits and not order.call.key else None,
     )
 
 

@@ -323,11 +323,11 @@ def _delay_after(abandoned: int) -> float:
     return retry_delay(1) if abandoned else 0.0
 
 
-def cancel(row: Transcription) -> bool:
-    """Stops a waiting or running transcription, charging nothing; False when it was over already."""
+def cancel(row: Transcription, only: Q = Q()) -> bool:  # noqa: B008 - nobody changes it
+    """Stops a waiting or running transcription, charging nothing; False when it was over already, or not `only`."""
     with transaction.atomic():
         turn = fairness.lock(row.tenant_id)
-        rows = Transcription.objects.filter(id=row.id, status__in=(Status.QUEUED, Status.RUNNING))
+        rows = Transcription.objects.filter(only, id=row.id, status__in=(Status.QUEUED, Status.RUNNING))
         now = rows.select_for_update().first()
         if now is None or not _end(rows, Status.CANCELLED, None):
             return False

@@ -135,6 +135,12 @@ class Transcription(models.Model):
         max_length=64, blank=True, editable=False, help_text="SHA-256 of the content and the options."
     )
     someone_waits = models.BooleanField(default=False, editable=False, help_text="A synchronous request asked for it.")
+    waiters = models.PositiveIntegerField(
+        null=True,
+        editable=False,
+        help_text="Requests that wait for it; null where it is finished whoever waits: transcription.callers.",
+    )
+    cancel_at = models.DateTimeField(null=True, editable=False, help_text="When it is cancelled if nobody waits then.")
 
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.QUEUED)
     fence = models.PositiveIntegerField(default=0, editable=False)
@@ -187,6 +193,7 @@ class Transcription(models.Model):
             models.Index(fields=["tenant", "fingerprint"], name="transcriptions_by_content"),
             models.Index(fields=["created_at"], name="transcriptions_by_arrival"),
             models.Index(fields=["lease_until"], condition=Q(status="running"), name="transcriptions_leased"),
+            models.Index(fields=["cancel_at"], condition=Q(waiters=0), name="transcriptions_forsaken"),
             models.Index(fields=["tenant", "status"], name="transcriptions_by_status"),
             models.Index(fields=["finished_at"], condition=Q(status="completed"), name="transcriptions_finished"),
         )

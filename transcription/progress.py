@@ -86,7 +86,13 @@ def advanced(
 ) -> None:
     """More text was saved. `sequence` counts the saves of a transcription without a gap."""
     pieces = [piece(segment) for segment in segments]
-    event = {"type": "transcription.progress", "seq": sequence, "percent": percent, "segments": pieces}
+    event = {
+        "type": "transcription.progress",
+        "transcription": str(transcription_id),
+        "seq": sequence,
+        "percent": percent,
+        "segments": pieces,
+    }
     short = {"type": "recording.progress", "recording": str(recording_id), "percent": percent}
     _publish([(transcription_group(transcription_id), event), (tenant_group(tenant_id), short)])
 

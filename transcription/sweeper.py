@@ -14,7 +14,18 @@ from django.conf import settings
 from django.utils import timezone
 
 from tenants import notices, quota, scope
-from transcription import accounts, fairness, idempotency, library, lifecycle, queue, retention, search, storage
+from transcription import (
+    accounts,
+    callers,
+    fairness,
+    idempotency,
+    library,
+    lifecycle,
+    queue,
+    retention,
+    search,
+    storage,
+)
 from transcription.fetches import claims
 from transcription.models import Recording
 from transcription.uploads import sweeping as uploads
@@ -64,7 +75,11 @@ def drop_orphaned_media() -> int:
 
 
 Task = Callable[[], int]
-EVERY_FEW_SECONDS: dict[str, Task] = {"expired leases": expire_leases, "wake-ups rung again": ring_again}
+EVERY_FEW_SECONDS: dict[str, Task] = {
+    "expired leases": expire_leases,
+    "wake-ups rung again": ring_again,
+    "transcriptions cancelled that nobody waits for": callers.cancel_forsaken,
+}
 # In a round of its own: a large file is probed, hashed and stored, while leases go on expiring.
 ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}
 EVERY_MINUTE: dict[str, Task] = {

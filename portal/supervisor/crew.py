@@ -34,7 +34,7 @@ class Crew:
             self._member(f"gpuworker{number or ''}", _manage("gpuworker"), changes)
             for number, changes in enumerate(gpus.environments())
         ]
-        web = self._member("web", _web_command(listener))
+        web = self._member("web", web_command(listener))
         self.members = [*self.workers, web, self._member("sweeper", _manage("sweeper"))]
 
     def run(self, greet: Callable[[], None]) -> None:
@@ -68,19 +68,10 @@ def _manage(command: str) -> list[str]:
     return [sys.executable, str(settings.BASE_DIR / "manage.py"), command]
 
 
-def _web_command(listener: socket.socket) -> list[str]:
-    static_files_are_small = "ignore:StreamingHttpResponse must consume synchronous iterators"
+def web_command(listener: socket.socket) -> list[str]:
+    """The web process, which takes its connections from `listener`."""
     return [
-        *(
-            sys.executable,
-            "-W",
-            static_files_are_small,
-            "-m",
-            "uvicorn",
-            "portal.asgi:application",
-            "--fd",
-            str(listener.fileno()),
-        ),
+        *(sys.executable, "-m", "uvicorn", "portal.asgi:application", "--fd", str(listener.fileno())),
         *("--loop", "uvloop", "--http", "httptools", "--ws", "websockets-sansio", "--lifespan", "off"),
         *("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", str(WEB_GRACE_SECONDS)),
     ]

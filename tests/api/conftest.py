@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import openai
 import pytest
+from django.conf import settings
 
 from tests.stack import Stack
+from tests.webprocess import WebProcess, serving
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +22,16 @@ def sdk(stack: Stack) -> openai.OpenAI:
 def http(stack: Stack) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=stack.url, headers=stack.bearer, timeout=120) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def web_process(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
+    database = Path(settings.DATABASES["default"]["NAME"])
+    with serving(database, tmp_path_factory.mktemp("web") / "web.log") as process:
+        yield process
+
+
+@pytest.fixture
+def web(web_process: WebProcess, transactional_db: None) -> WebProcess:
+    """One real web process on the test database, without an engine."""
+    return web_process

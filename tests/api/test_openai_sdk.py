@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -57,6 +58,22 @@ def test_a_stream_ends_with_the_whole_text(sdk: openai.OpenAI, fox: Path) -> Non
     assert events[-1].type == "transcript.text.done"
     assert says_fox(events[-1].text)
     assert "".join(e.delta for e in events if e.type == "transcript.text.delta") == events[-1].text
+
+
+@pytest.mark.parametrize("format", ["text", "srt", "vtt"])
+def test_a_stream_in_another_format_is_that_format_piece_by_piece(sdk: openai.OpenAI, fox: Path, format: str) -> None:
+    whole = sdk.audio.transcriptions.create(model="whisper-1", file=fox, response_format=format)  # type: ignore[call-overload]
+    events = list(sdk.audio.transcriptions.create(model="whisper-1", file=fox, response_format=format, stream=True))  # type: ignore[call-overload]
+    assert "".join(event.delta for event in events[:-1]) == events[-1].text
+    assert events[-1].text.strip() == str(whole).strip()
+
+
+def test_a_verbose_stream_ends_with_segments_and_words(sdk: openai.OpenAI, fox: Path) -> None:
+    wanted: Any = {"response_format": "verbose_json", "timestamp_granularities": ["word", "segment"], "stream": True}
+    *_deltas, done = sdk.audio.transcriptions.create(model="whisper-1", file=fox, **wanted)
+    assert says_fox(done.text)
+    assert (done.language, len(done.segments)) == ("english", 1)
+    assert " ".join(word["word"] for word in done.words) == done.text
 
 
 def test_translation_to_english(sdk: openai.OpenAI, speech: Path) -> None:

@@ -123,6 +123,7 @@ async def test_a_removed_member_of_two_tenants_hears_no_more_of_the_first(alice:
     other = await sync_to_async(found)("Zebra")
     await Member.objects.acreate(tenant=other, user=alice.user, role="owner")
     sockets = [await socket_of(alice, path) for path in (f"/ws/transcriptions/{row.id}/", "/ws/recordings/")]
+    assert [(await socket.hear())["type"] for socket in sockets] == ["snapshot", "ready"]
     await Member.objects.filter(pk=alice.member.pk).adelete()
     for socket in sockets:
         assert await socket.closing_code() in (live.NOT_SIGNED_IN, live.NOT_FOUND)
@@ -130,6 +131,7 @@ async def test_a_removed_member_of_two_tenants_hears_no_more_of_the_first(alice:
 
 async def test_a_changed_password_closes_the_socket(alice: Character) -> None:
     socket = await socket_of(alice, "/ws/recordings/")
+    assert await socket.hear() == {"type": "ready"}
     alice.user.set_password("another horse")
     await alice.user.asave()
     assert await socket.closing_code() == live.NOT_SIGNED_IN

@@ -79,3 +79,10 @@ def test_of_five_hundred_at_once_exactly_the_limit_is_let_in() -> None:
         return taken(acme, 1) == 1
 
     assert stampede(500, ask) == 100
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_tenants_very_first_requests_are_all_let_in_however_many_come_at_once() -> None:
+    for number in range(5):
+        newcomer = found(f"Newcomer {number}", requests_per_minute=100)
+        assert stampede(20, lambda tenant=newcomer: taken(tenant, 1) == 1) == 20

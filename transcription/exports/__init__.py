@@ -4,11 +4,12 @@ from transcription.exports.cues import Cue, cues_of
 from transcription.exports.fields import segment_fields, spoken_language, spoken_words, verbose
 from transcription.exports.formats import SUBTITLES, WRITERS, Export, TextDeleted, render
 from transcription.exports.layout import Layout
-from transcription.exports.subtitles import clock, subrip, webvtt
+from transcription.exports.subtitles import WEBVTT_HEAD, clock, subrip, webvtt
 from transcription.exports.texts import plain_text, tabular
 
 __all__ = [
     "SUBTITLES",
+    "WEBVTT_HEAD",
     "WRITERS",
     "Cue",
     "Export",

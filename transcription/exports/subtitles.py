@@ -10,12 +10,14 @@ from transcription.exports.cues import cues_of
 from transcription.exports.layout import Layout
 from transcription.models import Segment
 
+WEBVTT_HEAD = "WEBVTT\n\n"
 
-def subrip(segments: Iterable[Segment], layout: Layout | None = None) -> str:
-    """SubRip: numbered cues, comma before the milliseconds."""
+
+def subrip(segments: Iterable[Segment], layout: Layout | None = None, first: int = 1) -> str:
+    """SubRip: cues numbered from `first`, comma before the milliseconds."""
     return "".join(
         f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n{_block(cue.lines)}\n\n"
-        for number, cue in enumerate(cues_of(segments, layout), start=1)
+        for number, cue in enumerate(cues_of(segments, layout), start=first)
     )
 
 
@@ -25,7 +27,7 @@ def webvtt(segments: Iterable[Segment], layout: Layout | None = None) -> str:
         f"{clock(cue.start, '.')} --> {clock(cue.end, '.')}\n{escape(_block(cue.lines), quote=False)}\n\n"
         for cue in cues_of(segments, layout)
     )
-    return "WEBVTT\n\n" + "".join(cues)
+    return WEBVTT_HEAD + "".join(cues)
 
 
 def clock(seconds: float, separator: str) -> str:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.api.native import fetches, multipart, search, segments, uploads, views, webhooks
+from portal.api.native import fetches, multipart, search, segments, sockets, uploads, views, webhooks
 
 urlpatterns = [
     path("recordings", views.RecordingsView.as_view(), name="native_recordings"),
@@ -61,4 +61,5 @@ urlpatterns = [
     ),
     path("transcriptions/<uuid:transcription_id>/revert", segments.RevertView.as_view(), name="native_revert"),
     path("search", search.SearchView.as_view(), name="native_search"),
+    path("socket-tickets", sockets.SocketTicketsView.as_view(), name="native_socket_tickets"),
 ]

@@ -39,12 +39,37 @@ def usage(row: Transcription) -> dict[str, Any]:
     return {"type": "duration", "seconds": billed_seconds(row.recording.duration_seconds)}
 
 
-def delta(text: str) -> bytes:
-    return _event({"type": "transcript.text.delta", "delta": text})
+class Written:
+    """What was streamed of a transcript so far: piece by piece what the whole is in the format asked for."""
 
+    def __init__(self, wanted: Parameters) -> None:
+        self.segments = 0
+        self._wanted = wanted
 
-def done(row: Transcription) -> bytes:
-    return _event({"type": "transcript.text.done", "text": row.text, "usage": usage(row)})
+    def delta(self, segment: Segment) -> bytes:
+        text, self.segments = self._piece(segment), segment.index + 1
+        return _event({"type": "transcript.text.delta", "delta": text})
+
+    def done(self, row: Transcription) -> bytes:
+        segments = list(row.segments.all())
+        event = {"type": "transcript.text.done", "text": row.text, "usage": usage(row)}
+        match self._wanted.response_format:
+            case "srt":
+                event["text"] = exports.subrip(segments)
+            case "vtt":
+                event["text"] = exports.webvtt(segments)
+            case "verbose_json":
+                event |= _verbose(row, segments, self._wanted.granularities)
+        return _event(event)
+
+    def _piece(self, segment: Segment) -> str:
+        match self._wanted.response_format:
+            case "srt":
+                return exports.subrip([segment], first=segment.index + 1)
+            case "vtt":
+                cue = exports.webvtt([segment])
+                return cue.removeprefix(exports.WEBVTT_HEAD) if self.segments else cue
+        return segment.text if self.segments else segment.text.lstrip()
 
 
 def failed(body: dict[str, Any]) -> bytes:

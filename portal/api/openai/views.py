@@ -1,12 +1,14 @@
 """OpenAI's audio endpoints: a program changes its base URL and its key, nothing else.
 
-The views are asynchronous: a waiting request holds no database connection and runs no code of ours.
+The views are asynchronous: a waiting request holds no thread and no database connection.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
 from functools import wraps
 from typing import Any
 
@@ -20,11 +22,16 @@ from django.views.decorators.csrf import csrf_exempt
 
 from portal import budget
 from portal.api import bearer, calls, waiting
+from portal.api.hub import Standing, hub
 from portal.api.openai import bodies, errors, parameters
+from portal.api.openai.bodies import Written
 from portal.api.openai.errors import ApiError
 from portal.api.openai.parameters import Parameters
+from portal.api.openai.wait import Wait
+from portal.hangups import client_of
 from portal.outage import AWAY
-from portal.receive import UploadRefused, received
+from portal.receive import Upload, UploadRefused, received
+from portal.threads import UPLOADS, shared
 from tenants import scope
 from tenants.access import Actor
 from tenants.requests import TooManyRequests
@@ -38,10 +45,11 @@ from transcription.options import InvalidOption
 log = logging.getLogger(__name__)
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 KEEP_ALIVE = b": waiting\n\n"
+KEEP_ALIVE_SECONDS = 5.0
 MODELS_CREATED = 1_663_718_400  # Whisper's release, 21 September 2022
 
 
-def endpoint(method: str) -> Callable[[View], View]:
+def endpoint(*methods: str) -> Callable[[View], View]:
     """A view that a key opens, with OpenAI's error bodies for everything that can go wrong."""
 
     def decorate(view: View) -> View:
@@ -49,8 +57,9 @@ def endpoint(method: str) -> Callable[[View], View]:
         @wraps(view)
         async def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             try:
-                if request.method != method:
-                    raise ApiError(405, _("Use %(method)s here.") % {"method": method}, headers={"Allow": method})
+                if request.method not in methods:
+                    allowed = ", ".join(methods)
+                    raise ApiError(405, _("Use %(method)s here.") % {"method": allowed}, headers={"Allow": allowed})
                 actor = await _caller(request)
                 if actor is None:
                     raise errors.invalid_key()
@@ -88,11 +97,14 @@ async def models(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     return JsonResponse({"object": "list", "data": [_model(name) for name in ("whisper-1", *_offered())]})
 
 
-@endpoint("GET")
+@endpoint("GET", "DELETE")
 async def model(request: HttpRequest, actor: Actor, name: str) -> HttpResponseBase:
     if catalogue.resolve_model(name) is None:
         message = _("The model “%(name)s” does not exist here.") % {"name": name[:80]}
         raise ApiError(404, message, param="model", code="model_not_found")
+    if request.method == "DELETE":
+        message = _("Models are the operator's: they are not deleted through the API.")
+        raise ApiError(403, message, param="model", code="model_not_deletable")
     return JsonResponse(_model(name))
 
 
@@ -112,12 +124,13 @@ async def _create(request: HttpRequest, actor: Actor, task: str) -> HttpResponse
         raise errors.of_upload(refused) from refused
     wanted = parameters.parse(upload, task)
     call = _call(request)
-    row = await _accept(actor, upload, wanted, call)
-    headers = calls.headers_of(call, row)
+    wait = Wait(client_of(request), _accept(actor, upload, wanted, call), upload.seconds)
+    row = await wait.begin()
+    headers = calls.headers_of(call, row) | wanted.headers
     if wanted.stream:
         headers |= {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return StreamingHttpResponse(_stream(row), content_type="text/event-stream", headers=headers)
-    answer = bodies.response_of(await _finished(row), wanted)
+        return StreamingHttpResponse(_stream(row, wanted, wait), content_type="text/event-stream", headers=headers)
+    answer = bodies.response_of(await _finished(row, wait), wanted)
     for name, value in headers.items():
         answer[name] = value
     return answer
@@ -131,24 +144,29 @@ def _call(request: HttpRequest) -> Call:
         raise errors.of_option(invalid) from invalid
 
 
-@database_sync_to_async
-def _accept(actor: Actor, upload: Any, wanted: Parameters, call: Call) -> Transcription:
+async def _accept(actor: Actor, upload: Upload, wanted: Parameters, call: Call) -> Transcription:
     """Raises ApiError and PermissionDenied."""
+    try:
+        return await shared(_accept_bound, UPLOADS)(actor, upload, wanted, call)
+    except Refused as refused:
+        raise errors.of_refusal(refused) from refused
+
+
+def _accept_bound(actor: Actor, upload: Upload, wanted: Parameters, call: Call) -> Transcription:
     with scope.bound(actor.tenant.id):
-        try:
-            return intake.accept(actor, upload, wanted.options, "api", call)
-        except Refused as refused:
-            raise errors.of_refusal(refused) from refused
+        return intake.accept(actor, upload, wanted.options, "api", call)
 
 
-async def _finished(row: Transcription) -> Transcription:
+async def _finished(row: Transcription, wait: Wait) -> Transcription:
     """The completed transcription. Raises ApiError."""
     over = await waiting.finished(row, settings.SYNC_WAIT_SECONDS)
     if over is None:
+        await wait.promise()
         message = _("This takes longer than a request may wait. It goes on: GET /api/v1/recordings/%(id)s.")
         raise ApiError(
             504, message % {"id": row.recording_id}, "server_error", code="still_running", headers=errors.NO_RETRY
         )
+    wait.end()
     if over.status != Status.COMPLETED or over.text_deleted_at is not None:
         raise _failure(over)
     return over
@@ -169,32 +187,50 @@ def _failure(row: Transcription) -> ApiError:
     return ApiError(status, reason_for_people(row.error_code), kind, "file", row.error_code, errors.NO_RETRY)
 
 
-async def _stream(row: Transcription) -> AsyncIterator[bytes]:
+async def _stream(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncIterator[bytes]:
     """Text as its segments are saved, then the whole; a comment keeps the line alive in between."""
     try:
-        async for event in _events(row):
-            yield event
+        async with aclosing(_events(row, wanted, wait)) as events:
+            async for event in events:
+                yield event
+    except AWAY as error:
+        log.error("The database went away during the stream of transcription %s: %s", row.id, str(error).strip())
+        yield bodies.failed(errors.unavailable().body)
     except Exception:
         log.exception("The stream of transcription %s broke", row.id)
         yield bodies.failed(_server_error().body)
 
 
-async def _events(row: Transcription) -> AsyncIterator[bytes]:
-    sent = 0
-    async with waiting.watching(row.id) as watch:
-        while True:
-            current = await waiting.read(row)
-            for segment in await waiting.segments_from(row, sent):
-                sent = segment.index + 1
-                yield bodies.delta(segment.text if segment.index else segment.text.lstrip())
-            if current is None or current.is_over:
-                break
-            yield KEEP_ALIVE
-            await watch.wait()
-    if current is not None and current.status == Status.COMPLETED and current.text_deleted_at is None:
-        yield bodies.done(current)
-    else:
-        yield bodies.failed(_failure(current or row).body)
+async def _events(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncGenerator[bytes]:
+    written = Written(wanted)
+    yield KEEP_ALIVE
+    async with aclosing(_news_of(row)) as news:
+        async for standing in news:
+            if standing is None:
+                yield KEEP_ALIVE
+            elif not standing.is_over:
+                for segment in await waiting.segments_from(row, written.segments):
+                    yield written.delta(segment)
+    over = await waiting.read(row) or row
+    wait.end()
+    if over.status != Status.COMPLETED or over.text_deleted_at is not None:
+        yield bodies.failed(_failure(over).body)
+        return
+    for segment in over.segments.all()[written.segments :]:
+        yield written.delta(segment)
+    yield written.done(over)
+
+
+async def _news_of(row: Transcription) -> AsyncGenerator[Standing | None]:
+    """Each standing of a transcription until its end; None after KEEP_ALIVE_SECONDS without one."""
+    if row.is_over:
+        return
+    async with hub().watching(row.id) as watch:
+        while watch.standing is None or not watch.standing.is_over:
+            try:
+                yield await asyncio.wait_for(watch.news(), KEEP_ALIVE_SECONDS)
+            except TimeoutError:
+                yield None
 
 
 def _offered() -> tuple[str, ...]:

@@ -1,0 +1,18 @@
+"""Tickets for WebSockets."""
+
+from __future__ import annotations
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api.native.tenantview import TenantView
+from portal.tickets import desk
+
+
+class SocketTicketsView(TenantView):
+    """POST for a ticket that opens one WebSocket, once, within a minute."""
+
+    def post(self, request: Request) -> Response:
+        ticket = desk.issue(self.actor)
+        body = {"ticket": ticket.secret, "expires_at": ticket.expires_at}
+        return Response(body, status=201, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,74 @@
+"""The threads of a web process: a fixed number, however many requests wait.
+
+Left alone, asgiref gives each request a thread of its own, from its first synchronous line to its end: 500 requests
+that wait for their text would hold 500 threads. Here every synchronous call borrows one of a few threads for as long
+as it runs. asgiref asks for one thread a request because of what is bound to a thread; in this project that is the
+database connection alone, and no call leaves one open behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.db import close_old_connections
+
+from portal.receive import Application, Receive, Scope, Send
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+REQUEST_THREADS = 12
+UPLOAD_THREADS = 8
+"""Together as many as settings.DATABASES lets a process have connections."""
+KEEPING_PATHS = re.compile(r"^/(api/v1/recordings|recordings/)$")
+"""Their synchronous views probe and store a recording, which may take minutes."""
+
+
+class Threads(ThreadPoolExecutor):
+    """A few threads that many requests share."""
+
+    def __init__(self, name: str, count: int) -> None:
+        super().__init__(count, thread_name_prefix=name)
+
+    def submit(
+        self, work: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Future[Result]:
+        return super().submit(_and_let_go, work, *args, **kwargs)
+
+
+def _and_let_go(work: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+    try:
+        return work(*args, **kwargs)
+    finally:
+        close_old_connections()
+
+
+REQUESTS = Threads("request", REQUEST_THREADS)
+UPLOADS = Threads("upload", UPLOAD_THREADS)
+"""Of their own, so that storing large files does not keep pages waiting."""
+
+
+class SharedThreads:
+    """ASGI middleware: whatever runs inside shares the process's threads."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with ThreadSensitiveContext(executor=UPLOADS if _keeps(scope) else REQUESTS):
+            await self.application(scope, receive, send)
+
+
+def shared(
+    work: Callable[Parameters, Result], threads: Threads = REQUESTS
+) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
+    """`work` as a coroutine function that borrows a thread, inside a request or not."""
+    return sync_to_async(work, thread_sensitive=False, executor=threads)
+
+
+def _keeps(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["method"] == "POST" and bool(KEEPING_PATHS.match(scope["path"]))

@@ -1,0 +1,54 @@
+"""Where tickets are issued and taken back."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.utils import timezone
+
+from portal.tickets.models import SocketTicket
+from tenants import scope
+from tenants.access import Actor
+
+VALID = timedelta(seconds=60)
+KEPT = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a program is given; the secret is never to be seen again."""
+
+    secret: str
+    expires_at: datetime
+
+
+def issue(actor: Actor) -> Ticket:
+    """A ticket in the name of the actor's key. Sweeps old ones, so that they never pile up. Raises PermissionDenied."""
+    actor.require("recordings.view")
+    assert actor.key is not None
+    now = timezone.now()
+    with scope.across_tenants("old tickets are nobody's"):
+        SocketTicket.objects.filter(expires_at__lt=now - KEPT).delete()
+    ticket = Ticket(f"wst_{secrets.token_urlsafe(32)}", now + VALID)
+    with scope.bound(actor.tenant.id):
+        SocketTicket.objects.create(
+            tenant=actor.tenant, api_key=actor.key, digest=_digest(ticket.secret), expires_at=ticket.expires_at
+        )
+    return ticket
+
+
+def redeem(secret: str) -> UUID | None:
+    """The id of the key behind a ticket, the first time; None for an unknown, used or expired one."""
+    now = timezone.now()
+    with scope.across_tenants("the ticket says which tenant"):
+        tickets = SocketTicket.objects.filter(digest=_digest(secret))
+        won = tickets.filter(used_at=None, expires_at__gt=now).update(used_at=now)
+        return tickets.values_list("api_key_id", flat=True).first() if won else None
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

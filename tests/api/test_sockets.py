@@ -1,0 +1,179 @@
+"""WebSockets for programs, with a real client: a ticket instead of a key, and then what the pages hear."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from asgiref.sync import sync_to_async
+from django.test import Client
+from django.utils import timezone
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from portal.tickets import desk
+from portal.tickets.models import SocketTicket
+from tenants import apikeys, scope
+from tenants.models import ApiKey
+from tests.conftest import Character
+from tests.portal.test_live import queue
+from tests.transcription.finishing import finish
+from tests.webprocess import WebProcess
+from transcription import progress
+from transcription.models import Transcription
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+RECORDINGS = "/ws/recordings/"
+
+
+class Program:
+    """Somebody's program: it has a key, and asks for tickets."""
+
+    def __init__(self, web: WebProcess, who: Character) -> None:
+        self._web, self._who = web, who
+
+    async def ticket(self) -> str:
+        async with httpx.AsyncClient(base_url=self._web.url, headers=self._who.bearer) as http:
+            answer = await http.post("/api/v1/socket-tickets")
+        assert answer.status_code == 201
+        assert answer.headers["cache-control"] == "no-store"
+        return str(answer.json()["ticket"])
+
+    def open(self, path: str, ticket: str, origin: str | None = None) -> connect:
+        return connect(f"{self._web.sockets}{path}?ticket={ticket}", origin=origin)  # type: ignore[arg-type]
+
+
+async def hear(socket: ClientConnection) -> dict[str, Any]:
+    return dict(json.loads(await asyncio.wait_for(socket.recv(), 10)))
+
+
+async def closing_code(socket: ClientConnection) -> int:
+    async with asyncio.timeout(10):
+        try:
+            while True:
+                await socket.recv()
+        except ConnectionClosed as closed:
+            assert closed.rcvd is not None
+            return closed.rcvd.code
+
+
+@sync_to_async
+def work_through(who: Character, row: Transcription) -> None:
+    with scope.bound(who.tenant.id):
+        finish(row)
+    progress.flush()
+
+
+@sync_to_async
+def revoke(who: Character) -> None:
+    with scope.bound(who.tenant.id):
+        assert apikeys.revoke(who.actor, ApiKey.objects.get(created_by=who.user).id)
+
+
+async def test_a_program_hears_its_transcription_from_the_queue_to_the_end(
+    web: WebProcess, alice: Character, fox: Path
+) -> None:
+    row, program = await queue(alice, fox), Program(web, alice)
+    async with (
+        program.open(RECORDINGS, await program.ticket()) as all_of_them,
+        program.open(f"/ws/transcriptions/{row.id}/", await program.ticket()) as one,
+    ):
+        assert await hear(all_of_them) == {"type": "ready"}
+        first = await hear(one)
+        assert (first["type"], first["status"], first["position"]) == ("snapshot", "queued", 1)
+        await work_through(alice, row)
+        while (told := await hear(one)).get("status") != "completed":
+            assert told["type"] in ("snapshot", "queue", "progress")
+        assert (told["percent"], told["segments"][0]["text"]) == (100, "The fox.")
+        assert await hear(all_of_them) == {"type": "changed", "recording": str(row.recording_id)}
+
+
+async def test_a_ticket_opens_one_socket_even_where_ten_try_at_once(web: WebProcess, alice: Character) -> None:
+    program = Program(web, alice)
+    ticket = await program.ticket()
+
+    async def attempt() -> str:
+        async with program.open(RECORDINGS, ticket) as socket:
+            try:
+                return str((await hear(socket))["type"])
+            except ConnectionClosed as closed:
+                assert closed.rcvd is not None
+                return str(closed.rcvd.code)
+
+    assert sorted(await asyncio.gather(*(attempt() for _ in range(10)))) == ["4401"] * 9 + ["ready"]
+
+
+async def test_a_revoked_key_is_heard_no_more_within_five_seconds(web: WebProcess, alice: Character) -> None:
+    program = Program(web, alice)
+    async with program.open(RECORDINGS, await program.ticket()) as socket:
+        assert await hear(socket) == {"type": "ready"}
+        began = time.monotonic()
+        await revoke(alice)
+        assert await closing_code(socket) == 4401
+        assert time.monotonic() - began < 5
+
+
+async def test_what_is_old_or_made_up_opens_nothing(web: WebProcess, alice: Character) -> None:
+    program = Program(web, alice)
+    ticket = await program.ticket()
+    with scope.across_tenants("a clock that runs faster"):
+        await SocketTicket.objects.aupdate(expires_at=timezone.now())
+    for wrong in (ticket, "", "wst_made_up", alice.secret, "%ff%00", f"{ticket}&ticket={await program.ticket()}"):
+        async with program.open(RECORDINGS, wrong) as socket:
+            assert await closing_code(socket) == 4401
+
+
+async def test_mallorys_ticket_shows_what_an_unknown_id_shows(
+    web: WebProcess, alice: Character, mallory: Character, fox: Path
+) -> None:
+    row, program = await queue(alice, fox), Program(web, mallory)
+    for wanted in (str(row.id), UNKNOWN):
+        async with program.open(f"/ws/transcriptions/{wanted}/", await program.ticket()) as socket:
+            assert await closing_code(socket) == 4404
+
+
+async def test_a_page_of_another_site_needs_a_ticket_and_no_cookie_helps(web: WebProcess, alice: Character) -> None:
+    program = Program(web, alice)
+    async with program.open(RECORDINGS, await program.ticket(), "https://elsewhere.example") as socket:
+        assert await hear(socket) == {"type": "ready"}
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"{web.sockets}{RECORDINGS}", origin="https://elsewhere.example")  # type: ignore[arg-type]
+    assert refused.value.response.status_code == 403
+
+
+@pytest.mark.django_db
+class TestTheDesk:
+    def test_a_key_is_needed(self, client: Client, alice: Character) -> None:
+        client.force_login(alice.user)
+        assert client.post("/api/v1/socket-tickets").status_code == 401
+
+    def test_nobody_can_read_a_ticket_from_the_database(self, alice: Character) -> None:
+        answer = Client(headers=alice.bearer).post("/api/v1/socket-tickets")
+        secret = answer.json()["ticket"]
+        with scope.bound(alice.tenant.id):
+            kept = SocketTicket.objects.get()
+        assert secret not in str(vars(kept))
+        assert kept.tenant_id == alice.tenant.id
+        assert timedelta(seconds=30) <= kept.expires_at - timezone.now() <= timedelta(seconds=60)
+
+    def test_old_ones_are_swept_when_a_new_one_is_issued(self, alice: Character, mallory: Character) -> None:
+        post = Client(headers=alice.bearer).post
+        post("/api/v1/socket-tickets")
+        with scope.across_tenants("a clock that runs faster"):
+            SocketTicket.objects.update(expires_at=timezone.now() - desk.KEPT - timedelta(seconds=1))
+            Client(headers=mallory.bearer).post("/api/v1/socket-tickets")
+            assert [row.tenant_id for row in SocketTicket.objects.all()] == [mallory.tenant.id]
+
+    def test_a_switched_off_tenant_redeems_nothing(self, alice: Character) -> None:
+        secret = Client(headers=alice.bearer).post("/api/v1/socket-tickets").json()["ticket"]
+        alice.tenant.is_active = False
+        alice.tenant.save(update_fields=["is_active"])
+        key_id = desk.redeem(secret)
+        assert key_id is not None
+        assert apikeys.actor_of(key_id) is None
