@@ -16,9 +16,9 @@ from django.urls import path
 from django.utils.translation import override
 
 from portal.sessions import actor_of_session
-from tenants import scope
+from tenants import addresses, scope
 from tenants.access import Actor
-from transcription import eta, library, progress
+from transcription import eta, library, progress, reading
 from transcription.failures import reason_for_people
 from transcription.models import Status, Transcription
 
@@ -70,7 +70,8 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
     def actor(self) -> Actor | None:
         """The member as the database has it now, in the tenant whose page this is."""
         tenant_id = str(self.tenant_id) if hasattr(self, "tenant_id") else None
-        return actor_of_session(self.scope["cookies"].get(settings.SESSION_COOKIE_NAME), tenant_id)
+        cookie = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+        return actor_of_session(cookie, tenant_id, addresses.of_scope(self.scope))
 
     async def open(self, actor: Actor) -> str:
         """The group to join. Raises Http404."""
@@ -99,7 +100,7 @@ class TranscriptionConsumer(TenantConsumer):
 
     async def open(self, actor: Actor) -> str:
         self.transcription_id = self.scope["url_route"]["kwargs"]["transcription_id"]
-        await self.snapshot(actor)
+        await self.admit(actor)
         return progress.transcription_group(self.transcription_id)
 
     async def greet(self) -> None:
@@ -140,6 +141,12 @@ class TranscriptionConsumer(TenantConsumer):
         with scope.bound(actor.tenant.id), override(self.scope.get("language") or "en"):
             row = library.transcription(actor, self.transcription_id)
             return snapshot_of(row)
+
+    @database_sync_to_async
+    def admit(self, actor: Actor) -> None:
+        """The socket tells the text, now or as it comes: it stands in the audit log once. Raises Http404."""
+        with scope.bound(actor.tenant.id):
+            reading.read(actor, library.transcription(actor, self.transcription_id), "socket")
 
     @database_sync_to_async
     def standing(self) -> tuple[str, int, dict[str, Any] | None]:

@@ -52,6 +52,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.request_id.RequestIdMiddleware",
+    "portal.ratelimit.RateLimitMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -182,6 +183,8 @@ QUOTA_DEFAULTS = {
     "requests_per_minute": env.integer("QUOTA_REQUESTS_PER_MINUTE", 600, "API requests a minute of a new tenant"),
     "stored_bytes": 1024**3 * env.integer("QUOTA_STORED_GIB", 50, "stored media of a new tenant"),
 }
+
+AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 400, "days that the audit log is kept; for good when 0")
 
 # People ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"

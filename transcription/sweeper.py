@@ -13,7 +13,7 @@ from itertools import islice
 from django.conf import settings
 from django.utils import timezone
 
-from tenants import notices, quota, scope
+from tenants import audit, notices, quota, scope
 from transcription import accounts, fairness, idempotency, library, lifecycle, queue, retention, storage
 from transcription.models import Recording
 
@@ -81,6 +81,7 @@ EVERY_HOUR: dict[str, Task] = {
     "recordings removed by retention": retention.remove_empty,
     "idempotency keys forgotten": idempotency.forget_old,
     "orphaned media dropped": drop_orphaned_media,
+    "audit entries forgotten": audit.forget_old,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.i18n import set_language
 
-from portal.web import keys, ledger, media, notices, preferences, recordings, tenant, transcriptions, usage
+from portal.web import audit, keys, ledger, media, notices, preferences, recordings, tenant, transcriptions, usage
 
 app_name = "web"
 urlpatterns = [
@@ -21,7 +21,12 @@ urlpatterns = [
     path("transcriptions/<uuid:transcription_id>/download.<slug:format>", transcriptions.download, name="download"),
     path("transcriptions/<uuid:transcription_id>/cancel/", transcriptions.cancel, name="cancel"),
     path("keys/", keys.keys, name="keys"),
+    path("keys/<uuid:key_id>/", keys.key, name="key"),
+    path("keys/<uuid:key_id>/rotate/", keys.rotate, name="rotate"),
+    path("keys/<uuid:key_id>/end-old-secret/", keys.end_old_secret, name="end_old_secret"),
     path("keys/<uuid:key_id>/revoke/", keys.revoke, name="revoke"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/audit.csv", audit.download, name="audit_csv"),
     path("preferences/", preferences.preferences, name="preferences"),
     path("usage/", usage.usage, name="usage"),
     path("usage/ledger.csv", ledger.ledger, name="ledger"),

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from portal.api.native import views
+from portal.api.native import audit, keys, usage, views
 
 urlpatterns = [
     path("recordings", views.RecordingsView.as_view(), name="native_recordings"),
@@ -26,4 +26,7 @@ urlpatterns = [
         name="native_transcript",
     ),
     path("transcriptions/<uuid:transcription_id>/cancel", views.CancelView.as_view(), name="native_cancel"),
+    *keys.urls,
+    *audit.urls,
+    *usage.urls,
 ]

@@ -9,25 +9,19 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api import calls
+from portal.api.native.pages import NewestFirst
 from portal.api.native.representations import recording_fields, transcription_fields
 from portal.api.native.tenantview import TenantView
 from portal.api.problems import problem
 from portal.receive import received
-from transcription import exports, intake, library
+from tenants.access import Actor
+from transcription import exports, intake, library, reading
 from transcription.models import Recording, Status, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
-
-
-class NewestFirst(CursorPagination):
-    ordering = ("-created_at", "-id")
-    page_size = 50
-    page_size_query_param = "limit"
-    max_page_size = 200
 
 
 class RecordingsView(TenantView):
@@ -42,6 +36,7 @@ class RecordingsView(TenantView):
         return _page(rows, request, self)
 
     def post(self, request: Request) -> Response:
+        self.actor.require("recordings.create")
         call = calls.call_of(request._request)
         upload = received(request._request)
         options = TranscriptionOptions.checked(
@@ -78,7 +73,7 @@ class LatestTranscriptView(TenantView):
         latest = library.recording(self.actor, recording_id).latest
         if latest is None:
             raise Http404
-        return _transcript(latest, extension)
+        return _transcript(self.actor, latest, extension)
 
 
 class TranscriptionsView(TenantView):
@@ -113,16 +108,17 @@ class TranscriptView(TenantView):
     """GET one transcript as a file."""
 
     def get(self, request: Request, transcription_id: UUID, extension: str) -> HttpResponse | Response:
-        return _transcript(library.transcription(self.actor, transcription_id), extension)
+        return _transcript(self.actor, library.transcription(self.actor, transcription_id), extension)
 
 
-def _transcript(row: Transcription, extension: str) -> HttpResponse | Response:
+def _transcript(actor: Actor, row: Transcription, extension: str) -> HttpResponse | Response:
     """Raises Http404 for an unknown format, and TextDeleted."""
     if extension not in exports.WRITERS:
         raise Http404
     if row.status != Status.COMPLETED:
         return problem(409, "not_completed", _("The transcription is not done: it is %s.") % row.status)
     export = exports.render(row, extension)
+    reading.exported(actor, row, extension)
     return HttpResponse(export.body, content_type=export.content_type)
 
 

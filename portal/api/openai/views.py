@@ -27,8 +27,9 @@ from portal.outage import AWAY
 from portal.receive import UploadRefused, received
 from tenants import scope
 from tenants.access import Actor
+from tenants.apikeys import KeyRefused
 from tenants.requests import TooManyRequests
-from transcription import catalogue, intake
+from transcription import catalogue, intake, reading
 from transcription.failures import reason_for_people
 from transcription.idempotency import Call
 from transcription.intake import Refused
@@ -59,6 +60,8 @@ def endpoint(method: str) -> Callable[[View], View]:
                 return error.response()
             except TooManyRequests as refused:
                 return errors.too_many_requests(refused).response()
+            except KeyRefused as refused_key:
+                return errors.of_refused_key(refused_key).response()
             except PermissionDenied as denied:
                 return ApiError(403, str(denied), code="insufficient_permissions").response()
             except AWAY:
@@ -98,14 +101,15 @@ async def model(request: HttpRequest, actor: Actor, name: str) -> HttpResponseBa
 
 @database_sync_to_async
 def _caller(request: HttpRequest) -> Actor | None:
-    """Whose key it is; counts the request. Raises TooManyRequests."""
+    """Whose key it is; counts the request. Raises KeyRefused and TooManyRequests."""
     actor = bearer.actor_of(request)
     if actor is not None:
-        budget.spend(getattr(request, "scope", {}), actor)
+        budget.spend(budget.scope_of(request), actor)
     return actor
 
 
 async def _create(request: HttpRequest, actor: Actor, task: str) -> HttpResponseBase:
+    actor.require("recordings.create")
     try:
         upload = received(request)
     except UploadRefused as refused:
@@ -115,9 +119,12 @@ async def _create(request: HttpRequest, actor: Actor, task: str) -> HttpResponse
     row = await _accept(actor, upload, wanted, call)
     headers = calls.headers_of(call, row)
     if wanted.stream:
+        await _note_reading(actor, row)
         headers |= {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingHttpResponse(_stream(row), content_type="text/event-stream", headers=headers)
-    answer = bodies.response_of(await _finished(row), wanted)
+    done = await _finished(row)
+    await _note_reading(actor, done)
+    answer = bodies.response_of(done, wanted)
     for name, value in headers.items():
         answer[name] = value
     return answer
@@ -139,6 +146,11 @@ def _accept(actor: Actor, upload: Any, wanted: Parameters, call: Call) -> Transc
             return intake.accept(actor, upload, wanted.options, "api", call)
         except Refused as refused:
             raise errors.of_refusal(refused) from refused
+
+
+@database_sync_to_async
+def _note_reading(actor: Actor, row: Transcription) -> None:
+    reading.read(actor, row, "answer")
 
 
 async def _finished(row: Transcription) -> Transcription:
