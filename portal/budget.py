@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Any
 
+from django.http import HttpRequest
+
 from tenants import requests
 from tenants.access import Actor
-from tenants.requests import TooManyRequests
+from tenants.requests import Room, TooManyRequests
 
 SCOPE_KEY = "portal.budget"
 
@@ -25,9 +27,22 @@ def spend(scope: MutableMapping[str, Any], actor: Actor) -> None:
         raise scope[SCOPE_KEY]
 
 
-def _outcome(actor: Actor) -> TooManyRequests | None:
+def scope_of(request: HttpRequest) -> MutableMapping[str, Any]:
+    """The ASGI scope of a request; where the server speaks WSGI, as Django's test client does, one of its own."""
+    if not hasattr(request, "scope"):
+        request.scope = {}  # type: ignore[attr-defined]
+    scope: MutableMapping[str, Any] = request.scope  # type: ignore[attr-defined]
+    return scope
+
+
+def outcome_of(request: HttpRequest) -> Room | TooManyRequests | None:
+    """What came of counting a request; None where it was not counted."""
+    outcome: Room | TooManyRequests | None = scope_of(request).get(SCOPE_KEY)
+    return outcome
+
+
+def _outcome(actor: Actor) -> Room | TooManyRequests:
     try:
-        requests.take(actor.tenant)
+        return requests.take(actor.tenant)
     except TooManyRequests as refused:
         return refused
-    return None

@@ -28,9 +28,9 @@ from portal.outage import AWAY
 from portal.receive import Message, Receive, Scope, Send
 from portal.sessions import actor_of_session
 from portal.tickets import desk
-from tenants import apikeys, scope
+from tenants import addresses, apikeys, scope
 from tenants.access import Actor
-from transcription import eta, library, progress
+from transcription import eta, library, progress, reading
 from transcription.failures import reason_for_people
 from transcription.models import Status, Transcription
 
@@ -96,11 +96,13 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
     @database_sync_to_async
     def actor(self) -> Actor | None:
         """The member or the key as the database has it now, in the tenant whose page this is."""
+        address = addresses.of_scope(self.scope)
         if TICKET in self.scope:
-            found = apikeys.actor_of(self.key_id) if self.key_id else None
+            found = apikeys.actor_of(self.key_id, address) if self.key_id else None
         else:
             tenant_id = str(self.tenant_id) if hasattr(self, "tenant_id") else None
-            found = actor_of_session(self.scope["cookies"].get(settings.SESSION_COOKIE_NAME), tenant_id)
+            cookie = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+            found = actor_of_session(cookie, tenant_id, address)
         return found if found is not None and found.may("recordings.view") else None
 
     async def open(self, actor: Actor) -> str:
@@ -139,7 +141,7 @@ class TranscriptionConsumer(TenantConsumer):
 
     async def open(self, actor: Actor) -> str:
         self.transcription_id = self.scope["url_route"]["kwargs"]["transcription_id"]
-        await self.snapshot(actor)
+        await self.admit(actor)
         return progress.transcription_group(self.transcription_id)
 
     async def greet(self) -> None:
@@ -180,6 +182,12 @@ class TranscriptionConsumer(TenantConsumer):
         with scope.bound(actor.tenant.id), override(self.scope.get("language") or "en"):
             row = library.transcription(actor, self.transcription_id)
             return snapshot_of(row)
+
+    @database_sync_to_async
+    def admit(self, actor: Actor) -> None:
+        """The socket tells the text, now or as it comes: it stands in the audit log once. Raises Http404."""
+        with scope.bound(actor.tenant.id):
+            reading.read(actor, library.transcription(actor, self.transcription_id), "socket")
 
     @database_sync_to_async
     def standing(self) -> tuple[str, int, dict[str, Any] | None]:

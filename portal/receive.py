@@ -26,8 +26,9 @@ from portal import budget
 from portal.multipart import BadUpload, MultipartUpload, TooLarge
 from portal.outage import AWAY
 from portal.sessions import actor_of_session, session_key_of
-from tenants import apikeys
+from tenants import addresses, apikeys
 from tenants.access import Actor
+from tenants.apikeys import KeyRefused
 from tenants.requests import TooManyRequests
 
 log = logging.getLogger(__name__)
@@ -152,22 +153,22 @@ class Rest:
 
 
 def admitted(scope: Scope, headers: dict[str, str]) -> Actor | None:
-    """Who may send a body; None for nobody, and for a tenant that asks too often, to whom a view will say so."""
-    actor = actor_of(headers)
+    """Who may send a body; None for anybody else, to whom a view will say why."""
     try:
+        actor = actor_of(headers, addresses.of_scope(scope))
         if actor is not None:
             budget.spend(scope, actor)
-    except TooManyRequests:
+    except (KeyRefused, TooManyRequests):
         return None
-    return actor
+    return actor if actor is not None and actor.may("recordings.create") else None
 
 
-def actor_of(headers: dict[str, str]) -> Actor | None:
-    """Who is uploading, by key or by session; None for nobody, to whom a view will say so."""
+def actor_of(headers: dict[str, str], address: str = "") -> Actor | None:
+    """Who is uploading, by key or by session; None for nobody, to whom a view will say so. Raises KeyRefused."""
     scheme, _, secret = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return apikeys.authenticate(secret.strip())
-    return actor_of_session(session_key_of(headers.get("cookie", "")))
+        return apikeys.authenticate(secret.strip(), address)
+    return actor_of_session(session_key_of(headers.get("cookie", "")), address=address)
 
 
 async def _stream(upload: MultipartUpload, headers: dict[str, str], receive: Receive, limit: int) -> Upload:

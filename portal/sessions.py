@@ -18,7 +18,7 @@ def session_key_of(cookie_header: str) -> str | None:
     return parse_cookie(cookie_header).get(settings.SESSION_COOKIE_NAME)
 
 
-def actor_of_session(session_key: str | None, tenant_id: str | None = None) -> Actor | None:
+def actor_of_session(session_key: str | None, tenant_id: str | None = None, address: str = "") -> Actor | None:
     """The actor of a session as the database has it now, password changes and sign-outs included.
 
     Without `tenant_id` in the tenant that the session chose; with it, in that one or nowhere.
@@ -29,5 +29,5 @@ def actor_of_session(session_key: str | None, tenant_id: str | None = None) -> A
     user = get_user(cast(HttpRequest, SimpleNamespace(session=session)))
     if not user.is_authenticated:
         return None
-    actor = access.of_session(user.pk, tenant_id or session.get(access.SESSION_TENANT))
+    actor = access.of_session(user.pk, tenant_id or session.get(access.SESSION_TENANT), address)
     return None if actor is None or tenant_id not in (None, str(actor.tenant.id)) else actor

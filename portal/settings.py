@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "portal.statics.StaticFilesMiddleware",
     "portal.request_id.RequestIdMiddleware",
+    "portal.ratelimit.RateLimitMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -195,6 +196,8 @@ QUOTA_DEFAULTS = {
     "requests_per_minute": env.integer("QUOTA_REQUESTS_PER_MINUTE", 600, "API requests a minute of a new tenant"),
     "stored_bytes": 1024**3 * env.integer("QUOTA_STORED_GIB", 50, "stored media of a new tenant"),
 }
+
+AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 400, "days that the audit log is kept; for good when 0")
 
 # Outbound: addresses that users name -----------------------------------------------------------
 OUTBOUND_ALLOWED_NETWORKS = env.networks(

@@ -13,32 +13,47 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
-from tenants import scope
-from tenants.models import ApiKey, Member, Role, Tenant, User
+from tenants import addresses, scope
+from tenants.models import ApiKey, KeyScope, Member, Role, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
 EDIT = VIEW | {"recordings.create", "recordings.delete", "transcripts.edit"}
-MANAGE = EDIT | {"keys.manage", "notices.manage", "preferences.manage", "webhooks.manage"}
+MANAGE = EDIT | {"keys.manage", "notices.manage", "preferences.manage", "webhooks.manage", "audit.view"}
 PERMISSIONS: dict[str, frozenset[str]] = {
     Role.VIEWER: VIEW,
     Role.EDITOR: EDIT,
     Role.ADMIN: MANAGE,
     Role.OWNER: MANAGE,
 }
-KEY_PERMISSIONS = EDIT
+SCOPES: dict[str, frozenset[str]] = {KeyScope.READ: VIEW, KeyScope.WRITE: EDIT, KeyScope.ADMIN: MANAGE}
 SESSION_TENANT = "tenant"
 
 Parameters = ParamSpec("Parameters")
 
 
+class ScopeTooNarrow(PermissionDenied):
+    """A key's scope does not allow this; the scope `needed` does."""
+
+    def __init__(self, has: str, needed: str) -> None:
+        super().__init__(
+            _("This key has the scope “%(has)s”. This needs the scope “%(needed)s”.") % {"has": has, "needed": needed}
+        )
+        self.has, self.needed = has, needed
+
+
 @dataclass(frozen=True)
 class Actor:
-    """A member in the portal or a program with a key, always inside one tenant."""
+    """A member in the portal, a program with a key, or an operator: always inside one tenant.
+
+    `address` is where the request came from, as tenants.addresses writes it; empty where that is not known.
+    """
 
     tenant: Tenant
     permissions: frozenset[str]
     member: Member | None = None
     key: ApiKey | None = None
+    address: str = ""
+    operator: User | None = None
 
     @property
     def user(self) -> User | None:
@@ -52,9 +67,13 @@ class Actor:
         return permission in self.permissions
 
     def require(self, permission: str) -> None:
-        """Raises PermissionDenied."""
-        if not self.may(permission):
-            raise PermissionDenied(_("Your role in %(tenant)s does not allow this.") % {"tenant": self.tenant})
+        """Raises PermissionDenied; of a key ScopeTooNarrow, where another scope would do."""
+        if self.may(permission):
+            return
+        wider = [scope for scope, permissions in SCOPES.items() if permission in permissions]
+        if self.key is not None and wider:
+            raise ScopeTooNarrow(self.key.scope, wider[0])
+        raise PermissionDenied(_("Your role in %(tenant)s does not allow this.") % {"tenant": self.tenant})
 
 
 class TenantRequest(HttpRequest):
@@ -64,12 +83,17 @@ class TenantRequest(HttpRequest):
     actor: Actor
 
 
-def of_key(key: ApiKey) -> Actor:
-    return Actor(tenant=key.tenant, permissions=KEY_PERMISSIONS, key=key)
+def of_key(key: ApiKey, address: str = "") -> Actor:
+    return Actor(tenant=key.tenant, permissions=SCOPES[key.scope], key=key, address=address)
 
 
-def of_member(member: Member) -> Actor:
-    return Actor(tenant=member.tenant, permissions=PERMISSIONS[member.role], member=member)
+def of_member(member: Member, address: str = "") -> Actor:
+    return Actor(tenant=member.tenant, permissions=PERMISSIONS[member.role], member=member, address=address)
+
+
+def of_operator(user: User, tenant: Tenant, address: str = "") -> Actor:
+    """Whoever runs the installation, at work in the admin on a tenant's behalf."""
+    return Actor(tenant=tenant, permissions=MANAGE, operator=user, address=address)
 
 
 def memberships(user_id: int) -> list[Member]:
@@ -78,12 +102,12 @@ def memberships(user_id: int) -> list[Member]:
     return list(rows.select_related("tenant", "tenant__quota", "user").order_by("tenant__name", "id"))
 
 
-def of_session(user_id: int, chosen_tenant: str | None) -> Actor | None:
+def of_session(user_id: int, chosen_tenant: str | None, address: str = "") -> Actor | None:
     """The actor of a signed-in user: in the chosen tenant, else in the first one; None without any."""
     members = memberships(user_id)
     chosen = [member for member in members if str(member.tenant_id) == chosen_tenant]
     found = chosen or members
-    return of_member(found[0]) if found else None
+    return of_member(found[0], address) if found else None
 
 
 def member_required(
@@ -101,7 +125,8 @@ def member_required(
         @wraps(view)
         def guarded(request: HttpRequest, *args: Parameters.args, **kwargs: Parameters.kwargs) -> HttpResponseBase:
             assert isinstance(request.user, User)
-            actor = of_session(request.user.pk, request.session.get(SESSION_TENANT))
+            chosen = request.session.get(SESSION_TENANT)
+            actor = of_session(request.user.pk, chosen, addresses.of_request(request))
             if actor is None:
                 raise PermissionDenied(_("You are not a member of any organisation yet. Ask your administrator."))
             actor.require(permission)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -20,11 +20,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import apikeys, findings, units
-from tenants.access import MANAGE, Actor
+from tenants import addresses, apikeys, audit, findings, units
+from tenants.access import Actor, of_operator
 from tenants.models import (
     AccountCheck,
     ApiKey,
+    AuditEntry,
     LedgerEntry,
     Member,
     Notice,
@@ -48,6 +49,12 @@ class ReadOnly:
 
     def has_delete_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
         return False
+
+
+def operator_of(request: HttpRequest, tenant: Tenant) -> Actor:
+    """Whoever is signed in to the admin, as the audit log of a tenant names them."""
+    assert isinstance(request.user, User)
+    return of_operator(request.user, tenant, addresses.of_request(request))
 
 
 class QuotaInline(admin.StackedInline):
@@ -91,7 +98,10 @@ class MemberInline(admin.TabularInline):
 
 class ApiKeyInline(ReadOnly, admin.TabularInline):
     model = ApiKey
-    fields = readonly_fields = ("name", "prefix", "created_by", "created_at", "last_used_at", "revoked_at")
+    fields = readonly_fields = (
+        *("name", "prefix", "scope", "created_by", "created_at"),
+        *("last_used_at", "expires_at", "revoked_at"),
+    )
     extra = 0
 
 
@@ -118,6 +128,22 @@ class TenantAdmin(admin.ModelAdmin):
         super().save_related(request, form, formsets, change)
         if not Quota.objects.filter(tenant=form.instance).exists():
             Quota.with_defaults(form.instance).save()
+        self._tell_audit(operator_of(request, form.instance), form, formsets, change)
+
+    def _tell_audit(self, operator: Actor, form: Any, formsets: Any, change: bool) -> None:
+        """In the transaction in which the admin saves the page."""
+        tenant = operator.tenant
+        if not change:
+            audit.record(operator, "tenant.created", tenant, name=tenant.name)
+        elif form.changed_data:
+            audit.record(operator, "tenant.changed", tenant, fields=sorted(form.changed_data))
+        for formset in formsets:
+            if formset.model is Member:
+                _tell_of_members(operator, formset)
+            elif formset.model is Quota:
+                for quota, fields in formset.changed_objects:
+                    limits = {field: getattr(quota, field) for field in fields}
+                    audit.record(operator, "quota.changed", tenant, **limits)
 
     def issue_key(self, request: HttpRequest, tenant_id: str) -> HttpResponse:
         """Makes a key and shows it once, on the page that follows."""
@@ -125,7 +151,10 @@ class TenantAdmin(admin.ModelAdmin):
             return HttpResponseNotAllowed(["POST"])
         tenant = get_object_or_404(Tenant, pk=tenant_id)
         assert isinstance(request.user, User)
-        key, secret = apikeys.issue(tenant, request.POST.get("name", "").strip() or gettext("API key"), request.user)
+        with transaction.atomic():
+            name = request.POST.get("name", "").strip() or gettext("API key")
+            key, secret = apikeys.issue(tenant, name, request.user)
+            audit.record(operator_of(request, tenant), "key.created", key, name=key.name, scope=key.scope)
         self.log_addition(request, key, [{"added": {"name": "API key", "object": str(key)}}])
         text = gettext("This key is shown once, copy it now: %(secret)s") % {"secret": secret}
         self.message_user(request, text, messages.SUCCESS)
@@ -144,6 +173,16 @@ class TenantAdmin(admin.ModelAdmin):
     def stored(self, tenant: Tenant) -> str:
         used, limit = tenant.quota.stored_bytes_used, tenant.quota.stored_bytes
         return gettext("%(used)s of %(limit)s") % {"used": units.size(used), "limit": units.size(limit)}
+
+
+def _tell_of_members(operator: Actor, formset: Any) -> None:
+    for member in formset.new_objects:
+        audit.record(operator, "member.added", member, email=member.user.email, role=member.role)
+    for member, fields in formset.changed_objects:
+        fields = sorted(fields)
+        audit.record(operator, "member.changed", member, fields=fields, email=member.user.email, role=member.role)
+    for member in formset.deleted_objects:
+        audit.record(operator, "member.removed", operator.tenant, email=member.user.email, role=member.role)
 
 
 class PersonCreationForm(AdminUserCreationForm):
@@ -173,17 +212,20 @@ class PersonAdmin(UserAdmin):
 class ApiKeyAdmin(ReadOnly, admin.ModelAdmin):
     """Keys are issued on their tenant's page."""
 
-    list_display = ("name", "prefix", "tenant", "created_by", "created_at", "last_used_at", "revoked_at")
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter), "tenant")
+    list_display = (
+        *("name", "prefix", "tenant", "scope", "created_by", "created_at"),
+        *("last_used_at", "expires_at", "revoked_at"),
+    )
+    list_filter = ("scope", ("revoked_at", admin.EmptyFieldListFilter), "tenant")
     list_select_related = ("tenant", "created_by")
     search_fields = ("name", "prefix", "tenant__name")
-    exclude = ("digest",)
+    exclude = ("digest", "old_digest")
     actions = ("revoke",)
 
     @admin.action(description=_("Revoke the selected keys"))
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
         live = keys.select_related("tenant")
-        count = sum(apikeys.revoke(Actor(tenant=key.tenant, permissions=MANAGE), key.id) for key in live)
+        count = sum(apikeys.revoke(operator_of(request, key.tenant), key.id) for key in live)
         text = ngettext("%(n)d key was revoked.", "%(n)d keys were revoked.", count) % {"n": count}
         self.message_user(request, text, messages.SUCCESS if count else messages.WARNING)
 
@@ -241,6 +283,15 @@ class NoticeAdmin(ReadOnly, admin.ModelAdmin):
     @admin.display(description=_("reached"), ordering="percent")
     def reached(self, notice: Notice) -> str:
         return notice.reached
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("created_at", "tenant", "actor_kind", "actor_name", "address", "action", "object_id")
+    list_filter = ("action", "actor_kind", "tenant")
+    list_select_related = ("tenant",)
+    search_fields = ("actor_name", "object_id", "address")
+    show_full_result_count = False
 
 
 @admin.register(AccountCheck)

@@ -1,83 +1,361 @@
-"""Keys of programs: `wp_<prefix>_<secret><checksum>`, shown once, kept as a SHA-256 digest.
+"""Keys of programs: made, let in, changed, rotated and revoked.
 
-The secret has 256 bits of entropy, so a plain digest is as good as a slow one; the checksum (CRC-32,
-as GitHub's tokens have it) refuses a mistyped key without a query.
+A key is an identity with a scope, an expiry and a list of addresses. Its secret is shown once; a rotated key has
+two for a while. Whoever makes or changes a key gives no more than they have: a member no more than their role
+allows, a key no wider scope, no later expiry and no other addresses than its own.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import secrets
-import zlib
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypedDict
 from uuid import UUID
 
-from django.db.models import Q
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import Http404
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from tenants import scope
-from tenants.access import Actor, of_key
-from tenants.models import ApiKey, Tenant, User
+from tenants import addresses as networks
+from tenants import audit, keysecrets, scope
+from tenants.access import SCOPES, Actor, of_key
+from tenants.keysecrets import Secret
+from tenants.models import ApiKey, KeyScope, Tenant, User
 
-BRAND = "wp"
 LAST_USED_STEP = timedelta(minutes=1)
+EXPIRED, REPLACED, ADDRESS = "key_expired", "secret_replaced", "address_not_allowed"
+LONGEST_NAME = 100
+MOST_ADDRESSES = 50
+MOST_LIVE = 500
+GRACE = timedelta(hours=24)
+LONGEST_GRACE = timedelta(days=7)
 
 
-def issue(tenant: Tenant, name: str, created_by: User | None = None) -> tuple[ApiKey, str]:
-    """A new key and its secret, which is never to be seen again."""
-    prefix = secrets.token_hex(4)
-    body = f"{BRAND}_{prefix}_{secrets.token_urlsafe(32)}"
-    secret = body + _checksum(body)
-    with scope.bound(tenant.id):
-        key = ApiKey.objects.create(
-            tenant=tenant, name=name[:100], prefix=prefix, digest=_digest(secret), created_by=created_by
-        )
-    return key, secret
+class KeyRefused(PermissionDenied):
+    """The secret is a key's, and yet the request is not let in.
+
+    `code` is key_expired, secret_replaced or address_not_allowed. The message says why, to the holder of the secret.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
-def authenticate(secret: str) -> Actor | None:
-    """The actor behind a key; None for a wrong, mistyped, revoked or switched-off one."""
-    parts = secret.split("_", 2)
-    if len(parts) != 3 or parts[0] != BRAND or _checksum(secret[:-8]) != secret[-8:]:
+class InvalidKey(ValueError):
+    """`field` of a key can't be so. The message says what it must be."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class KeyConflict(Exception):
+    """The key is not in the state for this. `code`: key_revoked, key_expired, rotation_under_way or too_many_keys."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Changes(TypedDict, total=False):
+    """What may change of a key. `addresses` empty: any."""
+
+    name: str
+    expires_at: datetime | None
+    addresses: Sequence[str]
+
+
+# Letting in -------------------------------------------------------------------------------------
+
+
+def authenticate(secret: str, address: str = "") -> Actor | None:
+    """The actor behind a key; None for a wrong, mistyped, revoked or switched-off one.
+
+    `address` is the caller's, as tenants.addresses writes it; an unknown one is on no list. Raises KeyRefused.
+    """
+    given = keysecrets.read(secret)
+    key, is_old = _found(given) if given else (None, False)
+    if key is None or key.is_revoked or not key.tenant.is_active:
         return None
-    with scope.across_tenants("the key says which tenant"):
-        key = ApiKey.objects.filter(prefix=parts[1]).select_related("tenant", "tenant__quota").first()
-    if key is None or not hmac.compare_digest(key.digest, _digest(secret)) or not _opens(key):
-        return None
-    _touch(key)
-    return of_key(key)
+    _admit(key, is_old, address)
+    _touch(key, is_old)
+    return of_key(key, address)
 
 
-def actor_of(key_id: UUID) -> Actor | None:
-    """The actor behind a key that was authenticated before, as the database has it now; None once it is revoked."""
+def actor_of(key_id: UUID, address: str | None = None) -> Actor | None:
+    """The actor of a key that was let in before, as the database has it now: for what stays open, such as sockets.
+
+    None once it is revoked or expired or its tenant switched off; with `address`, also where that is not allowed.
+    """
     with scope.across_tenants("the key says which tenant"):
         key = ApiKey.objects.filter(id=key_id).select_related("tenant", "tenant__quota").first()
-    return of_key(key) if key is not None and _opens(key) else None
+    if key is None or not key.is_live or not key.tenant.is_active:
+        return None
+    if address is not None and not _may_come_from(key, address):
+        return None
+    return of_key(key, address or "")
+
+
+def still_valid(key_id: UUID, address: str | None = None) -> bool:
+    """Whether `actor_of` finds one."""
+    return actor_of(key_id, address) is not None
+
+
+# Managing ---------------------------------------------------------------------------------------
+
+
+def keys(actor: Actor) -> QuerySet[ApiKey]:
+    """The tenant's keys, the newest first. Raises PermissionDenied."""
+    actor.require("keys.manage")
+    return ApiKey.objects.filter(tenant=actor.tenant).select_related("created_by").order_by("-created_at", "-id")
+
+
+def key(actor: Actor, key_id: UUID) -> ApiKey:
+    """One of the tenant's keys. Raises PermissionDenied and Http404."""
+    found = keys(actor).filter(id=key_id).first()
+    if found is None:
+        raise Http404(_("There is no such key."))
+    return found
+
+
+def create(
+    actor: Actor,
+    name: str,
+    key_scope: str = KeyScope.WRITE,
+    expires_at: datetime | None = None,
+    addresses: Iterable[str] = (),
+) -> tuple[ApiKey, str]:
+    """A new key and its secret. Raises PermissionDenied, InvalidKey and KeyConflict."""
+    actor.require("keys.manage")
+    if key_scope not in KeyScope.values:
+        raise InvalidKey("scope", _("A scope is one of %(known)s.") % {"known": ", ".join(KeyScope.values)})
+    wanted = _checked({"name": name, "expires_at": expires_at, "addresses": list(addresses)})
+    _require_as_much(actor, key_scope=key_scope, **_limits(wanted))
+    if ApiKey.objects.filter(tenant=actor.tenant, revoked_at=None).count() >= MOST_LIVE:
+        message = _("There are %(most)d keys already. Revoke those that nothing uses any more.")
+        raise KeyConflict("too_many_keys", message % {"most": MOST_LIVE})
+    with transaction.atomic():
+        made, secret = issue(
+            actor.tenant, wanted["name"], actor.user, key_scope, wanted["expires_at"], wanted["addresses"]
+        )
+        audit.record(actor, "key.created", made, scope=key_scope, **_told(wanted))
+    return made, secret
+
+
+def issue(
+    tenant: Tenant,
+    name: str,
+    created_by: User | None = None,
+    key_scope: str = KeyScope.WRITE,
+    expires_at: datetime | None = None,
+    addresses: Iterable[str] = (),
+) -> tuple[ApiKey, str]:
+    """A new key and its secret, which is never to be seen again. Asks nobody and checks nothing: `create` does."""
+    secret = keysecrets.make()
+    with scope.bound(tenant.id):
+        made = ApiKey.objects.create(
+            tenant=tenant,
+            name=name[:LONGEST_NAME],
+            prefix=secret.prefix,
+            digest=secret.digest,
+            created_by=created_by,
+            scope=key_scope,
+            expires_at=expires_at,
+            addresses=list(addresses),
+        )
+    return made, secret.text
+
+
+def change(actor: Actor, key_id: UUID, wanted: Changes) -> ApiKey:
+    """The key with the wanted changes. Raises PermissionDenied, Http404, InvalidKey and KeyConflict."""
+    found = key(actor, key_id)
+    checked = _checked(wanted)
+    changed = {field: value for field, value in checked.items() if getattr(found, field) != value}
+    if not changed:
+        return found
+    _require_as_much(actor, **_limits(changed))
+    with transaction.atomic():
+        if not ApiKey.objects.filter(id=found.id, revoked_at=None).update(**changed):
+            raise _over()
+        audit.record(actor, "key.changed", found, fields=sorted(changed), **_told(changed))
+    for field, value in changed.items():
+        setattr(found, field, value)
+    return found
+
+
+def rotate(actor: Actor, key_id: UUID, grace: timedelta = GRACE) -> tuple[ApiKey, str]:
+    """The key with a new secret; the one it had opens for `grace` more, and none before it.
+
+    Of two that rotate one key at once, one wins. Raises PermissionDenied, Http404, InvalidKey and KeyConflict.
+    """
+    found, now = key(actor, key_id), timezone.now()
+    if not timedelta(0) <= grace <= LONGEST_GRACE:
+        message = _("An old secret stays for 0 seconds to %(days)d days.") % {"days": LONGEST_GRACE.days}
+        raise InvalidKey("grace_seconds", message)
+    if found.is_revoked:
+        raise _over()
+    if found.is_expired:
+        raise KeyConflict(EXPIRED, _("This key has expired. Give it a later date first."))
+    if found.old_is_live and grace:
+        message = _(
+            "The secret from before the last rotation is still in use. End it first, or rotate without a grace."
+        )
+        raise KeyConflict("rotation_under_way", message)
+    _require_as_much(actor, found.scope, expires_at=found.expires_at, addresses=found.addresses)
+    secret = keysecrets.make()
+    as_seen = ApiKey.objects.filter(id=found.id, revoked_at=None, prefix=found.prefix)
+    with transaction.atomic():
+        if not as_seen.update(**_rotated(found, secret, now + grace)):
+            raise KeyConflict("rotation_under_way", _("The key was changed at the same moment. Look at it again."))
+        audit.record(actor, "key.rotated", found, grace_seconds=int(grace.total_seconds()))
+    return key(actor, key_id), secret.text
+
+
+def end_old_secret(actor: Actor, key_id: UUID) -> bool:
+    """The secret from before the last rotation opens nothing from now on; False where it did not any more.
+
+    Raises PermissionDenied and Http404.
+    """
+    found, now = key(actor, key_id), timezone.now()
+    with transaction.atomic():
+        if not ApiKey.objects.filter(id=found.id, revoked_at=None, old_until__gt=now).update(old_until=now):
+            return False
+        audit.record(actor, "key.old_secret_ended", found)
+    return True
 
 
 def revoke(actor: Actor, key_id: UUID) -> bool:
-    """True when the key was live until now. Raises PermissionDenied."""
+    """True when the key was not revoked until now. Raises PermissionDenied."""
     actor.require("keys.manage")
-    live = ApiKey.objects.filter(id=key_id, tenant=actor.tenant, revoked_at=None)
-    return live.update(revoked_at=timezone.now()) == 1
+    with transaction.atomic():
+        found = ApiKey.objects.filter(id=key_id, tenant=actor.tenant).first()
+        rows = ApiKey.objects.filter(id=key_id, tenant=actor.tenant, revoked_at=None)
+        if found is None or not rows.update(revoked_at=timezone.now()):
+            return False
+        audit.record(actor, "key.revoked", found, name=found.name)
+    return True
 
 
-def _opens(key: ApiKey) -> bool:
-    return key.is_live and key.tenant.is_active
+def _found(given: Secret) -> tuple[ApiKey | None, bool]:
+    """The key of a secret, and whether it is the key's old one."""
+    with scope.across_tenants("the key says which tenant"):
+        named = ApiKey.objects.filter(Q(prefix=given.prefix) | Q(old_prefix=given.prefix))
+        for one in named.select_related("tenant", "tenant__quota"):
+            if hmac.compare_digest(one.digest, given.digest):
+                return one, False
+            if hmac.compare_digest(one.old_digest, given.digest):
+                return one, True
+    return None, False
 
 
-def _touch(key: ApiKey) -> None:
+def _admit(found: ApiKey, is_old: bool, address: str) -> None:
+    """Raises KeyRefused."""
+    if is_old and not (found.old_until and found.old_until > timezone.now()):
+        raise KeyRefused(REPLACED, _("This secret was replaced when its key was rotated. Use the new one."))
+    if found.is_expired:
+        raise KeyRefused(EXPIRED, _("This key has expired. Whoever manages your keys may give it a later date."))
+    if not _may_come_from(found, address):
+        message = _("This key may not be used from %(address)s. Whoever manages your keys may allow that address.")
+        raise KeyRefused(ADDRESS, message % {"address": address or _("an unknown address")})
+
+
+def _may_come_from(found: ApiKey, address: str) -> bool:
+    return not found.addresses or networks.cover(found.addresses, address)
+
+
+def _touch(found: ApiKey, is_old: bool) -> None:
     now = timezone.now()
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USED_STEP)
-    if key.last_used_at is None or key.last_used_at < now - LAST_USED_STEP:
-        with scope.bound(key.tenant_id):
-            ApiKey.objects.filter(stale, id=key.id).update(last_used_at=now)
+    field, last = ("old_last_used_at", found.old_last_used_at) if is_old else ("last_used_at", found.last_used_at)
+    if last is None or last < now - LAST_USED_STEP:
+        stale = Q(**{field: None}) | Q(**{f"{field}__lt": now - LAST_USED_STEP})
+        with scope.bound(found.tenant_id):
+            ApiKey.objects.filter(stale, id=found.id).update(**{field: now})
 
 
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+def _rotated(found: ApiKey, secret: Secret, old_until: datetime) -> dict[str, Any]:
+    return {
+        "prefix": secret.prefix,
+        "digest": secret.digest,
+        "last_used_at": None,
+        "old_prefix": found.prefix,
+        "old_digest": found.digest,
+        "old_until": old_until,
+        "old_last_used_at": found.last_used_at,
+    }
 
 
-def _checksum(body: str) -> str:
-    return f"{zlib.crc32(body.encode()):08x}"
+def _checked(wanted: Changes) -> dict[str, Any]:
+    """The same, as it is kept. Raises InvalidKey."""
+    checked: dict[str, Any] = dict(wanted)
+    if "name" in wanted:
+        checked["name"] = _name(wanted["name"])
+    if "addresses" in wanted:
+        checked["addresses"] = _networks(wanted["addresses"])
+    if (expires_at := wanted.get("expires_at")) is not None and expires_at <= timezone.now():
+        raise InvalidKey("expires_at", _("A key expires in the future. To end it now, revoke it."))
+    return checked
+
+
+def _name(given: str) -> str:
+    """Raises InvalidKey."""
+    name = given.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise InvalidKey("name", _("A key has a name of 1 to %(most)d characters.") % {"most": LONGEST_NAME})
+    return name
+
+
+def _networks(given: Sequence[str]) -> list[str]:
+    """Each once, in the given order. Raises InvalidKey."""
+    if len(given) > MOST_ADDRESSES:
+        raise InvalidKey("addresses", _("A key has %(most)d allowed addresses at most.") % {"most": MOST_ADDRESSES})
+    kept = dict[str, None]()
+    for one in given:
+        try:
+            kept[networks.network(one)] = None
+        except ValueError:
+            message = _("“%(text)s” is no IP address and no network such as 203.0.113.0/24.") % {"text": one[:60]}
+            raise InvalidKey("addresses", message) from None
+    return list(kept)
+
+
+def _limits(fields: dict[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in fields.items() if field in ("expires_at", "addresses")}
+
+
+def _told(fields: dict[str, Any]) -> dict[str, Any]:
+    """For the audit log."""
+    told = {field: value for field, value in fields.items() if field in ("name", "addresses")}
+    if "expires_at" in fields:
+        told["expires_at"] = fields["expires_at"].isoformat() if fields["expires_at"] else None
+    return told
+
+
+def _require_as_much(actor: Actor, key_scope: str | None = None, **limits: Any) -> None:
+    """That the actor has what it gives to a key. Raises PermissionDenied."""
+    if key_scope is not None and not SCOPES[key_scope] <= actor.permissions:
+        raise PermissionDenied(_("Nobody gives a key more than they may do themselves."))
+    own = actor.key
+    if own is None:
+        return
+    later = own.expires_at and "expires_at" in limits and not _ends_by(limits["expires_at"], own.expires_at)
+    if later:
+        raise PermissionDenied(_("This key expires: it can't give a later expiry than its own."))
+    if "addresses" in limits and own.addresses and not _lies_within(limits["addresses"], own.addresses):
+        raise PermissionDenied(_("This key has allowed addresses: it can't allow others than its own."))
+
+
+def _ends_by(wanted: datetime | None, own: datetime) -> bool:
+    return wanted is not None and wanted <= own
+
+
+def _lies_within(wanted: Sequence[str], own: Sequence[str]) -> bool:
+    return bool(wanted) and networks.contain(own, wanted)
+
+
+def _over() -> KeyConflict:
+    return KeyConflict("key_revoked", _("This key was revoked, which can’t be undone. Create another one."))

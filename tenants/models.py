@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from tenants.appendonly import AppendOnly, AppendOnlyRows
 from tenants.scope import TenantManager
 
 
@@ -186,8 +187,22 @@ class Member(models.Model):
         return f"{self.user} ({self.get_role_display()})"
 
 
+class KeyScope(models.TextChoices):
+    """What a key may do, each including the one before."""
+
+    READ = "read", _("Read")
+    WRITE = "write", _("Read and write")
+    ADMIN = "admin", _("Everything an admin may")
+
+
 class ApiKey(models.Model):
-    """A program's way in. Only a digest of the secret is kept."""
+    """A program's way in. Only digests of its secrets are kept.
+
+    live ──expires_at──▶ expired      (a later date brings it back)
+      └─────revoke─────▶ revoked      (for good)
+
+    After a rotation the key has two secrets: the old one opens until `old_until`.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="api_keys", verbose_name=_("tenant"))
@@ -200,6 +215,18 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
+    scope = models.CharField(_("scope"), max_length=5, choices=KeyScope.choices, default=KeyScope.WRITE)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    addresses = models.JSONField(
+        _("allowed addresses"),
+        default=list,
+        blank=True,
+        help_text=_("Addresses and networks that it may be used from; empty: any."),
+    )
+    old_prefix = models.CharField(_("old prefix"), max_length=16, unique=True, null=True, editable=False)  # noqa: DJ001 - unique
+    old_digest = models.CharField(max_length=64, blank=True, editable=False)
+    old_until = models.DateTimeField(_("old secret until"), null=True, blank=True, editable=False)
+    old_last_used_at = models.DateTimeField(_("old secret last used"), null=True, blank=True, editable=False)
 
     objects = TenantManager()
 
@@ -212,8 +239,28 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
     @property
+    def is_revoked(self) -> bool:
+        return self.revoked_at is not None
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
     def is_live(self) -> bool:
-        return self.revoked_at is None
+        return not self.is_revoked and not self.is_expired
+
+    @property
+    def old_is_live(self) -> bool:
+        """Whether the secret from before the last rotation still opens."""
+        return self.is_live and self.old_until is not None and self.old_until > timezone.now()
+
+    @property
+    def state(self) -> str:
+        """`live`, `expired` or `revoked`."""
+        if self.is_revoked:
+            return "revoked"
+        return "expired" if self.is_expired else "live"
 
 
 class UsageMonth(models.Model):
@@ -370,3 +417,57 @@ class AccountCheck(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}"
+
+
+class AuditEntry(AppendOnly):
+    """One act: who did what to which object, when and from where. Written only by tenants.audit.
+
+    Who it was is kept as text, so that the entry says the same when the person or the key is gone.
+    """
+
+    class Kind(models.TextChoices):
+        MEMBER = "member", _("Member")
+        KEY = "key", _("API key")
+        OPERATOR = "operator", _("Operator")
+        SYSTEM = "system", _("The portal itself")
+
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, related_name="audit", db_index=False, verbose_name=_("organisation")
+    )
+    created_at = models.DateTimeField(_("time"), default=timezone.now, editable=False)
+    actor_kind = models.CharField(_("kind of actor"), max_length=8, choices=Kind.choices)
+    actor_id = models.CharField(_("id of the actor"), max_length=36, blank=True)
+    actor_name = models.CharField(_("actor"), max_length=254, blank=True)
+    address = models.CharField(_("address"), max_length=45, blank=True)
+    action = models.CharField(_("action"), max_length=40)
+    object_type = models.CharField(_("kind of object"), max_length=40, blank=True)
+    object_id = models.CharField(_("id of the object"), max_length=40, blank=True)
+    details = models.JSONField(_("details"), default=dict, blank=True)
+
+    objects = TenantManager.from_queryset(AppendOnlyRows)()
+
+    class Meta:
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit log")
+        ordering = ("-created_at", "-id")
+        indexes = (models.Index(fields=["tenant", "created_at", "id"], name="audit_by_tenant"),)
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.actor_name}"
+
+    @property
+    def is_operators(self) -> bool:
+        return self.actor_kind == self.Kind.OPERATOR
+
+    @property
+    def shown_actor(self) -> str:
+        """Who it was, as the tenant may know it: of an operator only that it was one."""
+        return "" if self.is_operators else self.actor_name
+
+    @property
+    def shown_actor_id(self) -> str:
+        return "" if self.is_operators else self.actor_id
+
+    @property
+    def shown_address(self) -> str:
+        return "" if self.is_operators else self.address

@@ -2,7 +2,8 @@
 
 The bucket is one number, the moment when it will have run dry. A request pours a minute's share into it, so the
 moment moves on by 60 s / limit; one that would move it past a minute from now spills over and is refused. Asking
-and pouring are one guarded UPDATE, so two that race can't both take the last place.
+and pouring are one guarded UPDATE, so two that race can't both take the last place; it returns where the bucket
+stands, so that every answer can say so without another query.
 """
 
 from __future__ import annotations
@@ -10,14 +11,28 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from django.db.models import F, Value
-from django.db.models.functions import Greatest
+from django.db import connection
 from django.utils import timezone
 
 from tenants.models import RequestBudget, Tenant
 
 WINDOW_SECONDS = 60.0
 SLACK_SECONDS = 0.01
+POUR = """
+    UPDATE tenants_requestbudget
+    SET empty_at = (CASE WHEN empty_at > %s THEN empty_at ELSE %s END) + %s
+    WHERE tenant_id = %s AND empty_at <= %s
+    RETURNING empty_at
+"""
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much of a minute's `limit` is left: `remaining` requests now, all of them in `full_after` seconds."""
+
+    limit: int
+    remaining: int
+    full_after: float
 
 
 @dataclass(eq=False)
@@ -26,27 +41,33 @@ class TooManyRequests(Exception):
 
     retry_after: float
     limit: int
+    full_after: float = WINDOW_SECONDS
 
     @property
     def whole_seconds(self) -> int:
         """For `Retry-After`."""
         return max(1, math.ceil(self.retry_after))
 
+    @property
+    def room(self) -> Room:
+        return Room(self.limit, 0, self.full_after)
 
-def take(tenant: Tenant, now: float | None = None) -> None:
+
+def take(tenant: Tenant, now: float | None = None) -> Room:
     """Counts one request. `now` is Unix time in seconds, the clock's without it. Raises TooManyRequests."""
     moment = timezone.now().timestamp() if now is None else now
     limit = max(1, tenant.quota.requests_per_minute)
-    if _pour(tenant, moment, limit):
-        return
+    if (room := _pour(tenant, moment, limit)) is not None:
+        return room
     budget = RequestBudget.objects.filter(tenant=tenant).first()
     if budget is None:
         RequestBudget.objects.bulk_create([RequestBudget(tenant=tenant)], ignore_conflicts=True)
     if budget is None or _room_at(budget, limit) <= moment:  # a tenant's first requests make the row in a race
-        if _pour(tenant, moment, limit):
-            return
+        if (room := _pour(tenant, moment, limit)) is not None:
+            return room
         budget = RequestBudget.objects.get(tenant=tenant)
-    raise TooManyRequests(retry_after=max(0.0, _room_at(budget, limit) - moment), limit=limit)
+    room_at = _room_at(budget, limit)
+    raise TooManyRequests(max(0.0, room_at - moment), limit, max(0.0, budget.empty_at - moment))
 
 
 def _room_at(budget: RequestBudget, limit: int) -> float:
@@ -54,9 +75,23 @@ def _room_at(budget: RequestBudget, limit: int) -> float:
     return budget.empty_at - WINDOW_SECONDS + WINDOW_SECONDS / limit
 
 
-def _pour(tenant: Tenant, now: float, limit: int) -> bool:
-    """With a little slack, since seconds of Unix time in a float add up only nearly."""
+def _pour(tenant: Tenant, now: float, limit: int) -> Room | None:
+    """None where there is no room. With a little slack: seconds of Unix time in a float add up only nearly."""
     share = WINDOW_SECONDS / limit
-    latest = now + WINDOW_SECONDS - share + min(share / 2, SLACK_SECONDS)
-    room = RequestBudget.objects.filter(tenant=tenant, empty_at__lte=latest)
-    return room.update(empty_at=Greatest(F("empty_at"), Value(now)) + share) == 1
+    latest = now + WINDOW_SECONDS - share + _slack(share)
+    tenant_id = RequestBudget._meta.pk.get_db_prep_value(tenant.id, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(POUR, [now, now, share, tenant_id, latest])
+        poured = cursor.fetchall()
+    return _room(poured[0][0], now, limit) if poured else None
+
+
+def _room(empty_at: float, now: float, limit: int) -> Room:
+    share = WINDOW_SECONDS / limit
+    full_after = max(0.0, empty_at - now)
+    remaining = math.floor((WINDOW_SECONDS - full_after + _slack(share)) / share)
+    return Room(limit, min(limit, max(0, remaining)), full_after)
+
+
+def _slack(share: float) -> float:
+    return min(share / 2, SLACK_SECONDS)

@@ -43,7 +43,7 @@ def months(tenant: Tenant) -> list[date]:
 
 def entries(tenant: Tenant, month: date | None = None) -> QuerySet[LedgerEntry]:
     """The ledger, the newest first; of one month where it is given."""
-    rows = LedgerEntry.objects.filter(tenant=tenant).select_related("user", "api_key")
+    rows = LedgerEntry.objects.filter(tenant=tenant).select_related("user", "api_key", "month")
     return rows.filter(month__month=month) if month else rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -12,8 +13,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import units
-from tenants.admin import ReadOnly
+from tenants import audit, units
+from tenants.admin import ReadOnly, operator_of
 from transcription import lifecycle
 from transcription.fleet import Engine
 from transcription.models import Attempt, Recording, Transcription
@@ -51,7 +52,7 @@ class TranscriptionAdmin(ReadOnly, admin.ModelAdmin):
 
     @admin.action(description=_("Cancel the selected transcriptions"), permissions=["view"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Transcription]) -> None:
-        count = sum(lifecycle.cancel(row) for row in rows)
+        count = sum(_cancel(request, row) for row in rows)
         text = ngettext("%(n)d transcription was cancelled.", "%(n)d transcriptions were cancelled.", count)
         if count < len(rows):
             text += " " + gettext("The others were over already.")
@@ -68,6 +69,15 @@ class TranscriptionAdmin(ReadOnly, admin.ModelAdmin):
     @admin.display(description=_("progress"))
     def progress(self, row: Transcription) -> str:
         return f"{row.percent} %"
+
+
+def _cancel(request: HttpRequest, row: Transcription) -> bool:
+    with transaction.atomic():
+        cancelled = lifecycle.cancel(row)
+        if cancelled:
+            actor = operator_of(request, row.tenant)
+            audit.record(actor, "transcription.cancelled", row, recording=str(row.recording_id))
+    return cancelled
 
 
 @admin.register(Recording)

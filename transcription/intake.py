@@ -21,7 +21,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from tenants import notices, quota
+from tenants import audit, notices, quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
 from transcription import (
@@ -295,7 +295,7 @@ def _keep(order: _Order, upload: Received, recording: Recording, make: Callable[
     else:
         storage.keep(upload.path, recording.storage_key)
     try:
-        row = _decide(order, partial(_insert, recording, make))
+        row = _decide(order, partial(_insert, order, recording, make))
     except (QuotaExceeded, Refused):
         _drop(recording)
         raise
@@ -304,10 +304,11 @@ def _keep(order: _Order, upload: Received, recording: Recording, make: Callable[
     return row
 
 
-def _insert(recording: Recording, make: Callable[[], Transcription]) -> Transcription:
+def _insert(order: _Order, recording: Recording, make: Callable[[], Transcription]) -> Transcription:
     quota.take_storage(recording.tenant, recording.bytes)
     recording.save(force_insert=True)
     search.note(recording.id)
+    audit.record(order.actor, "recording.created", recording, source=recording.source, bytes=recording.bytes)
     return make()
 
 
@@ -336,6 +337,7 @@ def _queue(order: _Order, recording: Recording, seconds: int, pcm: bytes = b"") 
     quota.reserve(order.actor.tenant, row.id, seconds, order.actor.user, order.actor.key)
     row.save(force_insert=True)
     fairness.enter(turn, row)
+    _tell_audit(order, row)
     if pcm and row.lane == Lane.INTERACTIVE:
         transaction.on_commit(partial(handover.leave, row.id, pcm), robust=True)
     queue.ring_on_commit(row.lane)
@@ -347,7 +349,13 @@ def _reuse(order: _Order, recording: Recording, known: Known) -> Transcription:
     """The same promise, kept before: its text again, and nothing reserved or charged."""
     row = _transcription(order, recording, order.options(known.source.recording))
     lifecycle.complete_by_reuse(row, known)
+    _tell_audit(order, row)
     return row
+
+
+def _tell_audit(order: _Order, row: Transcription) -> None:
+    recording, reused = str(row.recording_id), row.reused_from_id is not None
+    audit.record(order.actor, "transcription.created", row, recording=recording, model=row.model, reused=reused)
 
 
 def _transcription(order: _Order, recording: Recording, options: TranscriptionOptions) -> Transcription:

@@ -12,7 +12,7 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import quota, scope
+from tenants import audit, quota, scope
 from tenants.access import Actor
 from transcription import fairness, lifecycle, storage
 from transcription import search as text_search
@@ -74,7 +74,11 @@ def source_of(row: Transcription) -> Recording | None:
 def cancel(actor: Actor, transcription_id: UUID) -> tuple[Transcription, bool]:
     """Stops a waiting or running transcription, charging nothing; False with one that was over. Raises Http404."""
     actor.require("recordings.create")
-    cancelled = lifecycle.cancel(transcription(actor, transcription_id))
+    found = transcription(actor, transcription_id)
+    with transaction.atomic():
+        cancelled = lifecycle.cancel(found)
+        if cancelled:
+            audit.record(actor, "transcription.cancelled", found, recording=str(found.recording_id))
     return transcription(actor, transcription_id), cancelled
 
 
@@ -89,6 +93,7 @@ def delete(actor: Actor, recording_id: UUID) -> Recording:
         if not Recording.objects.filter(id=found.id).update(deleted_at=found.deleted_at):
             raise Http404(_("There is no such recording."))
         text_search.forget(found.id)
+        audit.record(actor, "recording.deleted", found)
     log.info("Recording %s of tenant %s was deleted by %s", found.id, actor.tenant.id, actor.user or actor.key)
     return found
 
@@ -104,6 +109,7 @@ def restore(actor: Actor, recording_id: UUID) -> Recording:
         if not Recording.objects.filter(id=found.id, deleted_at=found.deleted_at).update(deleted_at=None):
             raise Http404(_("There is no such recording."))
         text_search.note(found.id)
+        audit.record(actor, "recording.restored", found)
     found.deleted_at = None
     return found
 
@@ -112,7 +118,7 @@ def erase(actor: Actor, recording_id: UUID) -> None:
     """Deletes a recording for good, at once. Raises Http404."""
     actor.require("recordings.delete")
     found = recording(actor, recording_id)
-    purge(actor.tenant.id, Recording.objects.filter(id=found.id))
+    purge(actor.tenant.id, Recording.objects.filter(id=found.id), actor)
 
 
 def purge_deleted() -> int:
@@ -123,8 +129,10 @@ def purge_deleted() -> int:
         return sum(purge(tenant_id, expired.filter(id=recording_id)) for tenant_id, recording_id in found)
 
 
-def purge(tenant_id: UUID, rows: QuerySet[Recording]) -> bool:
+def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None) -> bool:
     """Deletes one recording's rows, then its media; False where it is gone, or no longer to be purged.
+
+    On an actor's behalf, or because its time is over.
 
     A crash in between leaves media that no row names, which the sweeper finds.
     """
@@ -136,6 +144,8 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording]) -> bool:
         _cancel_all(row)
         # Before its segments go: who corrects one locks in that order too.
         list(row.transcriptions.select_for_update().order_by("id").values_list("id"))
+        if actor is not None:
+            audit.record(actor, "recording.erased", row)
         row.delete()
         if row.audio_deleted_at is None:
             quota.give_storage_back(tenant_id, row.bytes)

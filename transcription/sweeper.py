@@ -13,7 +13,7 @@ from itertools import islice
 from django.conf import settings
 from django.utils import timezone
 
-from tenants import notices, quota, scope
+from tenants import audit, notices, quota, scope
 from transcription import (
     accounts,
     callers,
@@ -107,6 +107,7 @@ EVERY_HOUR: dict[str, Task] = {
     "old downloads by URL forgotten": claims.forget_old,
     "stray uploads dropped": uploads.drop_strays,
     "recordings added to the search index": search.note_missing,
+    "audit entries forgotten": audit.forget_old,
 }
 
 

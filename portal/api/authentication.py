@@ -6,12 +6,17 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from tenants.access import Actor
+from tenants.apikeys import KeyRefused
 
 
 class KeyAuthentication(BaseAuthentication):
     """`request.user` is the Actor of a live key."""
 
     def authenticate(self, request: Request) -> tuple[Actor, None] | None:
+        """Raises KeyRefused, as TenantView found it."""
+        refused: KeyRefused | None = getattr(request._request, "key_refused", None)
+        if refused is not None:
+            raise refused
         actor: Actor | None = getattr(request._request, "actor", None)
         return (actor, None) if actor is not None else None
 

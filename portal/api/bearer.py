@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from tenants import apikeys
+from tenants import addresses, apikeys
 from tenants.access import Actor
 
 
 def actor_of(request: HttpRequest) -> Actor | None:
-    """The actor of the key a request carries; None without a valid one."""
+    """The actor of the key a request carries; None without a valid one. Raises KeyRefused."""
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    return apikeys.authenticate(secret.strip()) if scheme.lower() == "bearer" else None
+    if scheme.lower() != "bearer":
+        return None
+    return apikeys.authenticate(secret.strip(), addresses.of_request(request))

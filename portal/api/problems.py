@@ -18,6 +18,8 @@ from rest_framework.views import set_rollback
 from portal.api.preconditions import PreconditionRequired, quoted
 from portal.outage import COME_BACK
 from portal.receive import UploadRefused
+from tenants.access import ScopeTooNarrow
+from tenants.apikeys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
 from tenants.requests import TooManyRequests
 from transcription.editing import NotCompleted, Stale
 from transcription.exports import TextDeleted
@@ -39,10 +41,20 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     match error:
         case Http404():
             return problem(404, "not_found", _("There is nothing here under this id."))
+        case KeyRefused():
+            return _of_refused_key(error)
+        case ScopeTooNarrow():
+            response = problem(403, "insufficient_scope", str(error), scope=error.has, needed=error.needed)
+            response["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.needed}"'
+            return response
         case PermissionDenied():
             return problem(403, "permission_denied", str(error) or _("This key may not do that."))
         case InvalidOption():
             return problem(400, error.code, str(error), param=error.param)
+        case InvalidKey():
+            return problem(400, "invalid_value", str(error), param=error.field)
+        case KeyConflict():
+            return problem(409, error.code, str(error))
         case UploadRefused():
             return _of_upload(error)
         case OperationalError() | InterfaceError():
@@ -78,6 +90,14 @@ def _of_stale(stale: Stale) -> Response:
     detail = _("It was changed since you read it. Read it again, then send your change with the new ETag.")
     response = problem(412, "stale", detail, etag=quoted(stale.tag))
     response["ETag"] = quoted(stale.tag)
+    return response
+
+
+def _of_refused_key(refused: KeyRefused) -> Response:
+    if refused.code == ADDRESS:
+        return problem(403, refused.code, str(refused))
+    response = problem(401, refused.code, str(refused))
+    response["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     return response
 
 

@@ -21,6 +21,7 @@ from portal.web.languages import language_name
 from portal.web.undo import recording_to_restore
 from tenants import units
 from tenants.access import Actor
+from tenants.audit import ACTIONS
 from tenants.notices import LOWEST
 from transcription.editing import list_tag, segment_tag
 from transcription.exports import WRITERS, spoken_language
@@ -55,6 +56,18 @@ def icon(name: str, size: str = "") -> SafeString:
 @register.simple_tag
 def page_strings() -> SafeString:
     return json_script(strings.page_strings(), "strings")
+
+
+@register.filter
+def action_name(action: str) -> str:
+    """What the audit log calls an act, for people; its code where it has no other name."""
+    return str(ACTIONS.get(action, action))
+
+
+@register.filter
+def detail(value: object) -> str:
+    """A detail of an audit entry."""
+    return ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
 
 
 @register.filter

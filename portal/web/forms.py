@@ -128,11 +128,3 @@ class FilterForm(forms.Form):
         """The checked choices, fit for `library.recordings`."""
         self.is_valid()
         return {name: self.cleaned_data.get(name, "") for name in ("search", "status")}
-
-
-class KeyForm(forms.Form):
-    name = forms.CharField(
-        label=_("What will use it?"),
-        max_length=100,
-        widget=forms.TextInput(attrs={"placeholder": _("Podcast importer"), "autocomplete": "off"}),
-    )

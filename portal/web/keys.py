@@ -1,4 +1,4 @@
-"""API keys: made, shown once, revoked."""
+"""API keys: made, shown once, changed, rotated, revoked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -13,10 +14,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.web.forms import KeyForm
+from portal.web.keyforms import KeyChangeForm, KeyForm, RotationForm
 from tenants import apikeys
 from tenants.access import TenantRequest, member_required
-from tenants.models import ApiKey
+from tenants.apikeys import InvalidKey, KeyConflict
+from tenants.models import ApiKey, KeyScope
+
+ON_A_PAGE = 50
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -24,10 +28,15 @@ def keys(request: HttpRequest) -> HttpResponseBase:
     return create(request) if request.method == "POST" else index(request)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def key(request: HttpRequest, key_id: UUID) -> HttpResponseBase:
+    return change(request, key_id) if request.method == "POST" else detail(request, key_id)
+
+
 @never_cache
 @member_required("keys.manage")
 def index(request: TenantRequest) -> HttpResponse:
-    return _page(request, KeyForm())
+    return _list(request, KeyForm())
 
 
 @never_cache
@@ -36,9 +45,71 @@ def create(request: TenantRequest) -> HttpResponse:
     """Answers with the page itself: a redirect would have to store the secret somewhere."""
     form = KeyForm(request.POST)
     if not form.is_valid():
-        return _page(request, form)
-    key, secret = apikeys.issue(request.actor.tenant, form.cleaned_data["name"], request.user)
-    return _page(request, KeyForm(), key, secret)
+        return _list(request, form)
+    wanted = form.cleaned_data
+    try:
+        made, secret = apikeys.create(
+            request.actor, wanted["name"], wanted["scope"] or KeyScope.WRITE, form.expires_at, form.networks
+        )
+    except InvalidKey as invalid:
+        form.refuse(invalid)
+        return _list(request, form)
+    except KeyConflict as conflict:
+        form.add_error(None, str(conflict))
+        return _list(request, form)
+    return _list(request, KeyForm(), made, secret)
+
+
+@never_cache
+@member_required("keys.manage")
+def detail(request: TenantRequest, key_id: UUID) -> HttpResponse:
+    found = apikeys.key(request.actor, key_id)
+    return _page(request, found, KeyChangeForm.of(found))
+
+
+@never_cache
+@member_required("keys.manage")
+def change(request: TenantRequest, key_id: UUID) -> HttpResponse:
+    found = apikeys.key(request.actor, key_id)
+    form = KeyChangeForm.of(found, request.POST)
+    if not form.is_valid():
+        return _page(request, found, form)
+    try:
+        apikeys.change(request.actor, key_id, form.changes)
+    except InvalidKey as invalid:
+        form.refuse(invalid)
+        return _page(request, found, form)
+    except KeyConflict as conflict:
+        messages.error(request, str(conflict))
+    else:
+        messages.success(request, _("Saved."))
+    return redirect("web:key", key_id)
+
+
+@never_cache
+@require_POST
+@member_required("keys.manage")
+def rotate(request: TenantRequest, key_id: UUID) -> HttpResponse:
+    """Answers with the page itself, as `create` does."""
+    apikeys.key(request.actor, key_id)
+    form = RotationForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose how long the old secret is to work."))
+        return redirect("web:key", key_id)
+    try:
+        found, secret = apikeys.rotate(request.actor, key_id, form.chosen)
+    except KeyConflict as conflict:
+        messages.error(request, str(conflict))
+        return redirect("web:key", key_id)
+    return _page(request, found, KeyChangeForm.of(found), secret)
+
+
+@require_POST
+@member_required("keys.manage")
+def end_old_secret(request: TenantRequest, key_id: UUID) -> HttpResponse:
+    if apikeys.end_old_secret(request.actor, key_id):
+        messages.success(request, _("The old secret is refused from now on."))
+    return redirect("web:key", key_id)
 
 
 @require_POST
@@ -49,9 +120,9 @@ def revoke(request: TenantRequest, key_id: UUID) -> HttpResponse:
     return redirect("web:keys")
 
 
-def _page(request: TenantRequest, form: KeyForm, made: ApiKey | None = None, secret: str = "") -> HttpResponse:
+def _list(request: TenantRequest, form: KeyForm, made: ApiKey | None = None, secret: str = "") -> HttpResponse:
     shown = {
-        "keys": ApiKey.objects.filter(tenant=request.actor.tenant).select_related("created_by"),
+        "page": Paginator(apikeys.keys(request.actor), ON_A_PAGE).get_page(request.GET.get("page")),
         "form": form,
         "made": made,
         "secret": secret,
@@ -59,3 +130,16 @@ def _page(request: TenantRequest, form: KeyForm, made: ApiKey | None = None, sec
         "section": "keys",
     }
     return render(request, "web/keys.html", shown)
+
+
+def _page(request: TenantRequest, found: ApiKey, form: KeyChangeForm, secret: str = "") -> HttpResponse:
+    shown = {
+        "key": found,
+        "form": form,
+        "rotation": RotationForm(),
+        "made": found,
+        "secret": secret,
+        "portal_url": settings.PORTAL_URL,
+        "section": "keys",
+    }
+    return render(request, "web/key.html", shown)

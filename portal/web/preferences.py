@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -13,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from portal.web.forms import PreferencesForm
+from tenants import audit
 from tenants.access import TenantRequest, member_required
 
 log = logging.getLogger(__name__)
@@ -35,7 +37,10 @@ def change(request: TenantRequest) -> HttpResponse:
     form = PreferencesForm(request.POST, instance=request.actor.tenant)
     if not form.is_valid():
         return _page(request, form)
-    form.keep()
+    with transaction.atomic():
+        form.keep()
+        if form.changed_data:
+            audit.record(request.actor, "preferences.changed", request.actor.tenant, fields=form.changed_data)
     log.info("The preferences of tenant %s were changed by %s", request.actor.tenant.id, request.user)
     messages.success(request, _("Saved. What is accepted from now on is transcribed this way."))
     return redirect("web:preferences")

@@ -21,7 +21,7 @@ from portal.web.forms import FilterForm, OptionsForm
 from portal.web.undo import tell_with_undo
 from tenants import quota
 from tenants.access import TenantRequest, member_required
-from transcription import eta, intake, library, retention
+from transcription import eta, intake, library, reading, retention
 from transcription.models import Recording, Status, Task, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
 from transcription.reuse import is_reused
@@ -74,7 +74,10 @@ def upload(request: TenantRequest) -> JsonResponse:
 @member_required("recordings.view")
 def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     found = library.recording(request.actor, recording_id)
-    return render(request, "web/recording.html", _shown(found) | {"editable": _editable(request, found)})
+    shown = _shown(found)
+    if shown["segments"]:
+        reading.read(request.actor, shown["transcription"], "page")
+    return render(request, "web/recording.html", shown | {"editable": _editable(request, found)})
 
 
 @require_POST

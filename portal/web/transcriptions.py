@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from tenants.access import TenantRequest, member_required
-from transcription import exports, library
+from transcription import exports, library, reading
 from transcription.exports import Layout, TextDeleted
 from transcription.models import Status
 from transcription.options import InvalidOption
@@ -33,6 +33,7 @@ def download(request: TenantRequest, transcription_id: UUID, format: str) -> Htt
         return HttpResponse(f"{invalid}\n", "text/plain; charset=utf-8", 400)
     except TextDeleted as deleted:
         return HttpResponse(f"{deleted}\n", "text/plain; charset=utf-8", 410)
+    reading.exported(request.actor, found, format)
     disposition = content_disposition_header(True, export.file_name) or "attachment"
     return HttpResponse(export.body, export.content_type, headers={"Content-Disposition": disposition})
 

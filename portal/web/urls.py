@@ -6,6 +6,7 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from portal.web import (
+    audit,
     keys,
     ledger,
     media,
@@ -35,6 +36,9 @@ urlpatterns = [
     path("transcriptions/<uuid:transcription_id>/segments/<int:index>/", segments.segment, name="segment"),
     path("transcriptions/<uuid:transcription_id>/revert/", segments.revert, name="revert"),
     path("keys/", keys.keys, name="keys"),
+    path("keys/<uuid:key_id>/", keys.key, name="key"),
+    path("keys/<uuid:key_id>/rotate/", keys.rotate, name="rotate"),
+    path("keys/<uuid:key_id>/end-old-secret/", keys.end_old_secret, name="end_old_secret"),
     path("keys/<uuid:key_id>/revoke/", keys.revoke, name="revoke"),
     path("webhooks/", webhooks.webhooks, name="webhooks"),
     path("webhooks/<uuid:endpoint_id>/", webhooks.webhook, name="webhook"),
@@ -44,6 +48,8 @@ urlpatterns = [
     path("webhooks/<uuid:endpoint_id>/test/", webhooks.test, name="test_webhook"),
     path("webhooks/<uuid:endpoint_id>/delete/", webhooks.delete, name="delete_webhook"),
     path("webhooks/<uuid:endpoint_id>/deliveries/<uuid:delivery_id>/replay/", webhooks.replay, name="replay_delivery"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/audit.csv", audit.download, name="audit_csv"),
     path("preferences/", preferences.preferences, name="preferences"),
     path("usage/", usage.usage, name="usage"),
     path("usage/ledger.csv", ledger.ledger, name="ledger"),

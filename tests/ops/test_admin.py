@@ -17,12 +17,12 @@ from transcription.models import Status, Transcription
 pytestmark = pytest.mark.django_db
 LISTS = (
     *("tenants_tenant", "tenants_user", "tenants_apikey", "tenants_usagemonth", "tenants_reservation"),
-    *("tenants_ledgerentry", "tenants_notice", "tenants_accountcheck"),
+    *("tenants_ledgerentry", "tenants_notice", "tenants_accountcheck", "tenants_auditentry"),
     *("transcription_recording", "transcription_transcription", "transcription_engine"),
 )
 READ_ONLY = (
     *("tenants_apikey", "tenants_usagemonth", "tenants_reservation", "tenants_ledgerentry"),
-    *("tenants_notice", "tenants_accountcheck"),
+    *("tenants_notice", "tenants_accountcheck", "tenants_auditentry"),
 )
 
 

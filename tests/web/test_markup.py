@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils.translation import override
 
 from portal.web.strings import page_strings
+from tenants import apikeys, scope
 from tests.conftest import Character
 from tests.web.conftest import Make
 from transcription.models import Status
@@ -38,6 +39,8 @@ class Page(HTMLParser):
 @pytest.fixture
 def pages(alice: Character, make: Make) -> list[str]:
     rows = [make(alice.tenant, f"{status}.mp3", status) for status in Status.values]
+    with scope.bound(alice.tenant.id):
+        key = apikeys.rotate(alice.actor, apikeys.keys(alice.actor)[0].id)[0]
     return [
         *(f"/recordings/{row.recording_id}/" for row in rows),
         *(
@@ -49,6 +52,7 @@ def pages(alice: Character, make: Make) -> list[str]:
             "/webhooks/",
             "/preferences/",
         ),
+        *(f"/keys/{key.id}/", "/audit/", "/audit/?action=key.rotated&actor=<b>", "/audit/?since=never"),
         *("/accounts/password/change/", "/accounts/logout/", "/nowhere/"),
     ]
 

@@ -9,8 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from portal.web import urls
-from tenants import scope
-from tenants.models import Notice, Role, Tenant
+from tenants import apikeys, scope
+from tenants.models import ApiKey, Notice, Role, Tenant
 from tenants.quota import this_month
 from tests.conftest import Character, join
 from tests.web.conftest import Make
@@ -19,7 +19,6 @@ from transcription.models import Recording, Transcription
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
 
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
 EVERYBODY = {Role.OWNER: 200, Role.ADMIN: 200, Role.EDITOR: 200, Role.VIEWER: 200}
 MANAGERS = {Role.OWNER: 200, Role.ADMIN: 200, Role.EDITOR: 403, Role.VIEWER: 403}
 # Success is 302 where the page answers with a redirect, 400 where the body was left out on purpose.
@@ -56,7 +55,13 @@ TABLE = [
     ("POST", "/webhooks/{endpoint}/deliveries/{delivery}/replay/", MANAGERS_302),
     ("GET", "/preferences/", MANAGERS),
     ("POST", "/preferences/", MANAGERS),
-    ("POST", "/keys/{unknown}/revoke/", MANAGERS_302),
+    ("GET", "/keys/{key}/", MANAGERS),
+    ("POST", "/keys/{key}/", MANAGERS),
+    ("POST", "/keys/{key}/rotate/", MANAGERS_302),
+    ("POST", "/keys/{key}/end-old-secret/", MANAGERS_302),
+    ("POST", "/keys/{key}/revoke/", MANAGERS_302),
+    ("GET", "/audit/", MANAGERS),
+    ("GET", "/audit/audit.csv", MANAGERS),
 ]
 # Pages with a test of their own, since a bare row is not enough to ask them for.
 ELSEWHERE = {
@@ -71,18 +76,19 @@ CASES = [(method, url, role, status) for method, url, roles in TABLE for role, s
 
 
 def address_of(url: str, row: Transcription) -> str:
-    """A page about a transcription, its recording, or a notice or webhook of its tenant."""
+    """A page about a transcription, its recording, or a notice, key or webhook of its tenant."""
     with scope.bound(row.tenant_id):
         notice, _created = Notice.objects.get_or_create(
             tenant=row.tenant, limit=Notice.Limit.STORED_BYTES, percent=80, month=this_month()
         )
         endpoint = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
         delivery = events.test_of(endpoint)
+        key = ApiKey.objects.filter(tenant=row.tenant).first() or apikeys.issue(row.tenant, "Acme's secret plan")[0]
     return url.format(
         recording=row.recording_id,
         transcription=row.id,
-        unknown=UNKNOWN,
         notice=notice.id,
+        key=key.id,
         endpoint=endpoint.id,
         delivery=delivery.id,
     )
@@ -90,7 +96,7 @@ def address_of(url: str, row: Transcription) -> str:
 
 def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
-    names |= {"key_id": "{unknown}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
+    names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
     names |= {"index": "0"}
     pages = {
         re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
@@ -128,7 +134,7 @@ def test_each_role_may_do_what_the_table_says(
 
 
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
-@pytest.mark.parametrize(("method", "url"), [(method, url) for method, url, _roles in TABLE if "{unknown}" not in url])
+@pytest.mark.parametrize(("method", "url"), [(method, url) for method, url, _roles in TABLE if "/revoke/" not in url])
 def test_a_stranger_gets_the_answer_for_nothing(
     method: str, url: str, acme: Tenant, mallory: Character, make: Make, client: Client
 ) -> None:

@@ -16,7 +16,7 @@ from channels.db import database_sync_to_async as in_thread
 from django.test import AsyncClient, Client
 from django.utils.dateparse import parse_datetime
 
-from portal.web import ledger
+from portal.web import spreadsheet
 from tenants import scope, usage
 from tenants.models import ApiKey, LedgerEntry, Tenant, UsageMonth
 from tenants.quota import this_month
@@ -159,12 +159,12 @@ class TestTheTable:
 
 @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
 def test_no_part_of_a_name_is_a_formula_where_another_separator_is_believed_in(separator: str) -> None:
-    cell = ledger.harmless(f"memo{separator}=SUM(1+1)*cmd|calc!A0.wav")
+    cell = spreadsheet.harmless(f"memo{separator}=SUM(1+1)*cmd|calc!A0.wav")
     assert cell.split(separator)[1].startswith("'=")
 
 
 def test_what_is_no_formula_stays_as_it_is() -> None:
-    assert [ledger.harmless(text) for text in ("", "Board", "'quoted'", "1-2", "会议")] == [
+    assert [spreadsheet.harmless(text) for text in ("", "Board", "'quoted'", "1-2", "会议")] == [
         *("", "Board", "'quoted'", "1-2", "会议")
     ]
 

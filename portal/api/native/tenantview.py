@@ -11,6 +11,7 @@ from portal import budget
 from portal.api import bearer
 from tenants import scope
 from tenants.access import Actor
+from tenants.apikeys import KeyRefused
 
 
 class TenantView(APIView):
@@ -23,8 +24,15 @@ class TenantView(APIView):
         assert isinstance(actor, Actor)
         return actor
 
+    def caller(self, request: HttpRequest) -> Actor | None:
+        """Who is asking; None for nobody. Raises KeyRefused."""
+        return bearer.actor_of(request)
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        actor = bearer.actor_of(request)
+        try:
+            actor = self.caller(request)
+        except KeyRefused as refused:  # KeyAuthentication says so, where errors become problems
+            request.key_refused, actor = refused, None  # type: ignore[attr-defined]
         request.actor = actor  # type: ignore[attr-defined]
         if actor is None:
             return super().dispatch(request, *args, **kwargs)
@@ -34,4 +42,4 @@ class TenantView(APIView):
     def check_throttles(self, request: Request) -> None:
         """Raises TooManyRequests."""
         super().check_throttles(request)
-        budget.spend(getattr(request._request, "scope", {}), self.actor)
+        budget.spend(budget.scope_of(request._request), self.actor)

@@ -1,6 +1,18 @@
 from django.urls import path
 
-from portal.api.native import fetches, multipart, search, segments, sockets, uploads, views, webhooks
+from portal.api.native import (
+    audit,
+    fetches,
+    keys,
+    multipart,
+    search,
+    segments,
+    sockets,
+    uploads,
+    usage,
+    views,
+    webhooks,
+)
 
 urlpatterns = [
     path("recordings", views.RecordingsView.as_view(), name="native_recordings"),
@@ -62,4 +74,7 @@ urlpatterns = [
     path("transcriptions/<uuid:transcription_id>/revert", segments.RevertView.as_view(), name="native_revert"),
     path("search", search.SearchView.as_view(), name="native_search"),
     path("socket-tickets", sockets.SocketTicketsView.as_view(), name="native_socket_tickets"),
+    *keys.urls,
+    *audit.urls,
+    *usage.urls,
 ]

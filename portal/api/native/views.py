@@ -20,7 +20,8 @@ from portal.api.native.representations import recording_fields, transcription_fi
 from portal.api.native.tenantview import TenantView
 from portal.api.problems import problem
 from portal.receive import received
-from transcription import exports, intake, library
+from tenants.access import Actor
+from transcription import exports, intake, library, reading
 from transcription.exports import Layout
 from transcription.fetches import orders
 from transcription.idempotency import Call
@@ -40,6 +41,7 @@ class RecordingsView(TenantView):
         return _page(rows, request, self)
 
     def post(self, request: Request) -> Response:
+        self.actor.require("recordings.create")
         call = calls.call_of(request._request)
         if request._request.content_type == "application/json":
             return self._by_url(request.data, call)
@@ -89,7 +91,7 @@ class LatestTranscriptView(TenantView):
         latest = library.recording(self.actor, recording_id).latest
         if latest is None:
             raise Http404
-        return _transcript(request, latest, extension)
+        return _transcript(self.actor, request, latest, extension)
 
 
 class TranscriptionsView(TenantView):
@@ -124,10 +126,10 @@ class TranscriptView(TenantView):
     """GET one transcript as a file."""
 
     def get(self, request: Request, transcription_id: UUID, extension: str) -> HttpResponse | Response:
-        return _transcript(request, library.transcription(self.actor, transcription_id), extension)
+        return _transcript(self.actor, request, library.transcription(self.actor, transcription_id), extension)
 
 
-def _transcript(request: Request, row: Transcription, extension: str) -> HttpResponse | Response:
+def _transcript(actor: Actor, request: Request, row: Transcription, extension: str) -> HttpResponse | Response:
     """Raises Http404 for an unknown format, InvalidOption, and TextDeleted."""
     if extension not in exports.WRITERS:
         raise Http404
@@ -135,6 +137,7 @@ def _transcript(request: Request, row: Transcription, extension: str) -> HttpRes
         return problem(409, "not_completed", _("The transcription is not done: it is %s.") % row.status)
     layout = Layout.checked(request.query_params.get("max_line_length"), request.query_params.get("max_lines"))
     export = exports.render(row, extension, layout)
+    reading.exported(actor, row, extension)
     return HttpResponse(export.body, content_type=export.content_type)
 
 

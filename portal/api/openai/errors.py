@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from portal.outage import COME_BACK
 from portal.receive import UploadRefused
+from tenants.apikeys import ADDRESS, KeyRefused
 from tenants.requests import TooManyRequests
 from transcription.intake import Refused
 from transcription.options import InvalidOption
@@ -39,6 +40,14 @@ class ApiError(Exception):
 def invalid_key() -> ApiError:
     message = _("Incorrect API key provided. Send a live key as `Authorization: Bearer KEY`.")
     return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+
+
+def of_refused_key(refused: KeyRefused) -> ApiError:
+    """OpenAI's SDKs know 401 as a matter of the key, 403 as one of rights."""
+    if refused.code == ADDRESS:
+        return ApiError(403, str(refused), code=refused.code)
+    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    return ApiError(401, str(refused), code="invalid_api_key", headers=headers)
 
 
 def too_many_requests(refused: TooManyRequests) -> ApiError:

@@ -34,8 +34,9 @@ from portal.receive import Upload, UploadRefused, received
 from portal.threads import UPLOADS, shared
 from tenants import scope
 from tenants.access import Actor
+from tenants.apikeys import KeyRefused
 from tenants.requests import TooManyRequests
-from transcription import catalogue, intake
+from transcription import catalogue, intake, reading
 from transcription.failures import reason_for_people
 from transcription.idempotency import Call
 from transcription.intake import Refused
@@ -68,6 +69,8 @@ def endpoint(*methods: str) -> Callable[[View], View]:
                 return error.response()
             except TooManyRequests as refused:
                 return errors.too_many_requests(refused).response()
+            except KeyRefused as refused_key:
+                return errors.of_refused_key(refused_key).response()
             except PermissionDenied as denied:
                 return ApiError(403, str(denied), code="insufficient_permissions").response()
             except AWAY:
@@ -110,14 +113,15 @@ async def model(request: HttpRequest, actor: Actor, name: str) -> HttpResponseBa
 
 @database_sync_to_async
 def _caller(request: HttpRequest) -> Actor | None:
-    """Whose key it is; counts the request. Raises TooManyRequests."""
+    """Whose key it is; counts the request. Raises KeyRefused and TooManyRequests."""
     actor = bearer.actor_of(request)
     if actor is not None:
-        budget.spend(getattr(request, "scope", {}), actor)
+        budget.spend(budget.scope_of(request), actor)
     return actor
 
 
 async def _create(request: HttpRequest, actor: Actor, task: str) -> HttpResponseBase:
+    actor.require("recordings.create")
     try:
         upload = received(request)
     except UploadRefused as refused:
@@ -128,9 +132,12 @@ async def _create(request: HttpRequest, actor: Actor, task: str) -> HttpResponse
     row = await wait.begin()
     headers = calls.headers_of(call, row) | wanted.headers
     if wanted.stream:
+        await _note_reading(actor, row)
         headers |= {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingHttpResponse(_stream(row, wanted, wait), content_type="text/event-stream", headers=headers)
-    answer = bodies.response_of(await _finished(row, wait), wanted)
+    done = await _finished(row, wait)
+    await _note_reading(actor, done)
+    answer = bodies.response_of(done, wanted)
     for name, value in headers.items():
         answer[name] = value
     return answer
@@ -155,6 +162,15 @@ async def _accept(actor: Actor, upload: Upload, wanted: Parameters, call: Call) 
 def _accept_bound(actor: Actor, upload: Upload, wanted: Parameters, call: Call) -> Transcription:
     with scope.bound(actor.tenant.id):
         return intake.accept(actor, upload, wanted.options, "api", call)
+
+
+async def _note_reading(actor: Actor, row: Transcription) -> None:
+    await shared(_noted)(actor, row)
+
+
+def _noted(actor: Actor, row: Transcription) -> None:
+    with scope.bound(actor.tenant.id):
+        reading.read(actor, row, "answer")
 
 
 async def _finished(row: Transcription, wait: Wait) -> Transcription:

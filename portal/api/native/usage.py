@@ -1,0 +1,94 @@
+"""How much of the quota is gone, and the ledger, for programs: scope read."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.urls import path
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal import budget
+from portal.api.native.pages import NewestFirst
+from portal.api.native.tenantview import TenantView
+from tenants import quota
+from tenants import usage as charges
+from tenants.models import LedgerEntry
+from tenants.requests import Room
+from transcription.options import InvalidOption
+
+
+class UsageView(TenantView):
+    """GET this month's standing: audio seconds, stored bytes, requests a minute, and what was charged on each day."""
+
+    def get(self, request: Request) -> Response:
+        self.actor.require("usage.view")
+        tenant, month = self.actor.tenant, quota.this_month()
+        now, room = quota.standing(tenant), budget.outcome_of(request._request)
+        body = {
+            "month": f"{month:%Y-%m}",
+            "audio_seconds": {
+                "used": now.used_seconds,
+                "reserved": now.reserved_seconds,
+                "limit": now.quota.monthly_seconds,
+                "left": now.left_seconds,
+                "resets_at": now.resets_at.isoformat(),
+            },
+            "stored_bytes": {
+                "used": now.quota.stored_bytes_used,
+                "limit": now.quota.stored_bytes,
+                "left": now.left_bytes,
+            },
+            "requests_per_minute": {
+                "limit": now.quota.requests_per_minute,
+                "remaining": room.remaining if isinstance(room, Room) else None,
+            },
+            "days": [{"day": one.day.isoformat(), "seconds": one.seconds} for one in charges.by_day(tenant, month)],
+        }
+        return Response(body)
+
+
+class LedgerView(TenantView):
+    """GET what was charged, the newest first; of one `month` where it is given, as 2026-11."""
+
+    def get(self, request: Request) -> Response:
+        """Raises InvalidOption."""
+        self.actor.require("usage.view")
+        rows = charges.entries(self.actor.tenant, _month(request.query_params.get("month", "")))
+        pages = NewestFirst()
+        page = pages.paginate_queryset(rows, request, view=self) or []
+        return pages.get_paginated_response([entry_fields(entry) for entry in page])
+
+
+def entry_fields(entry: LedgerEntry) -> dict[str, Any]:
+    """Whoever caused the charge: a member's e-mail address or a key, null where that was not kept or they are gone."""
+    key = entry.api_key
+    return {
+        "id": str(entry.pk),
+        "created_at": entry.created_at.isoformat(),
+        "month": f"{entry.month.month:%Y-%m}",
+        "kind": entry.kind,
+        "transcription": str(entry.transcription_id),
+        "seconds": entry.seconds,
+        "description": entry.description,
+        "member": entry.user.email if entry.user else None,
+        "key": {"id": str(key.id), "name": key.name} if key else None,
+    }
+
+
+def _month(text: str) -> date | None:
+    """Its first day. Raises InvalidOption."""
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise InvalidOption("month", _("Give a month as in 2026-11.")) from None
+
+
+urls = [
+    path("usage", UsageView.as_view(), name="native_usage"),
+    path("ledger", LedgerView.as_view(), name="native_ledger"),
+]

@@ -1,0 +1,85 @@
+"""The audit log, as a page and as a table for spreadsheets."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from portal.web import spreadsheet
+from portal.web.auditform import AuditForm
+from portal.web.spreadsheet import harmless, utc
+from tenants import audit as log
+from tenants.access import TenantRequest, member_required
+from tenants.models import AuditEntry
+
+ON_A_PAGE = 50
+COLUMNS = ("time", "actor kind", "actor id", "actor", "address", "action", "object", "object id", "details")
+PLACE = re.compile(r"(\S{1,40})_(\d{1,18})", re.ASCII)
+
+
+@require_GET
+@never_cache
+@member_required("audit.view")
+def audit(request: TenantRequest) -> HttpResponse:
+    """A page of the newest entries, or of those after the place that an “Older” link names: no page is counted."""
+    form = AuditForm(request.GET)
+    after = request.GET.get("after", "")
+    rows = _from(log.entries(request.actor, form.wanted), after)
+    found = list(rows[: ON_A_PAGE + 1])
+    entries = found[:ON_A_PAGE]
+    shown = {
+        "form": form,
+        "entries": entries,
+        "after": after,
+        "next": _place(entries[-1]) if len(found) > ON_A_PAGE else "",
+        "days": max(0, settings.AUDIT_RETENTION_DAYS),
+        "section": "audit",
+    }
+    return render(request, "web/audit.html", shown)
+
+
+@require_GET
+@never_cache
+@member_required("audit.view")
+def download(request: TenantRequest) -> StreamingHttpResponse:
+    """All that the filters let through; that it was downloaded is an entry too."""
+    wanted = AuditForm(request.GET).wanted
+    log.record(request.actor, "audit.exported")
+    tenant = request.actor.tenant
+    return spreadsheet.download("audit.csv", tenant, COLUMNS, log.batches(tenant, wanted), _row)
+
+
+def _from(rows: QuerySet[AuditEntry], place: str) -> QuerySet[AuditEntry]:
+    """Raises Http404 for a place that is none."""
+    if not place:
+        return rows
+    named = PLACE.fullmatch(place)
+    try:
+        moment = parse_datetime(named[1]) if named else None
+    except ValueError:
+        moment = None
+    if named is None or moment is None or moment.tzinfo is None:
+        raise Http404(_("There is no such page."))
+    return log.after(rows, moment, int(named[2]))
+
+
+def _place(entry: AuditEntry) -> str:
+    return f"{entry.created_at.isoformat().replace('+00:00', 'Z')}_{entry.pk}"
+
+
+def _row(entry: AuditEntry) -> tuple[object, ...]:
+    details = json.dumps(entry.details, ensure_ascii=False) if entry.details else ""
+    texts = (
+        *(entry.actor_kind, entry.shown_actor_id, entry.shown_actor, entry.shown_address),
+        *(entry.action, entry.object_type, entry.object_id, details),
+    )
+    return (utc(entry.created_at), *(harmless(text) for text in texts))

@@ -1,0 +1,161 @@
+"""Who did what, when and from where. Append-only; never with a transcript's text, a prompt or a secret.
+
+Write an entry in the transaction of the change it tells of, so that neither is there without the other:
+
+    with transaction.atomic():
+        ...
+        audit.record(actor, "webhook.created", webhook, events=["transcription.completed"])
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Model, Q, QuerySet
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from tenants import scope
+from tenants.access import Actor
+from tenants.models import AuditEntry, Tenant
+
+Detail = str | int | float | bool | Sequence[str] | None
+BATCH = 1000
+LONGEST_DETAILS = 4000
+ACTION = re.compile(r"[a-z_]{1,20}\.[a-z_]{1,19}")
+NEVER = {"secret", "digest", "password", "text", "prompt", "hotwords"}
+ACTIONS: dict[str, Promise] = {
+    "recording.created": _("Recording added"),
+    "recording.deleted": _("Recording deleted"),
+    "recording.restored": _("Recording brought back"),
+    "recording.erased": _("Recording deleted for good"),
+    "transcription.created": _("Transcription ordered"),
+    "transcription.cancelled": _("Transcription cancelled"),
+    "transcript.read": _("Transcript read"),
+    "transcript.exported": _("Transcript exported"),
+    "key.created": _("API key created"),
+    "key.changed": _("API key changed"),
+    "key.rotated": _("API key rotated"),
+    "key.old_secret_ended": _("Old secret of an API key ended"),
+    "key.revoked": _("API key revoked"),
+    "preferences.changed": _("Preferences changed"),
+    "webhook.created": _("Webhook created"),
+    "webhook.changed": _("Webhook changed"),
+    "webhook.deleted": _("Webhook deleted"),
+    "member.added": _("Member added"),
+    "member.changed": _("Member changed"),
+    "member.removed": _("Member removed"),
+    "quota.changed": _("Limits changed"),
+    "tenant.created": _("Organisation created"),
+    "tenant.changed": _("Organisation changed"),
+    "audit.exported": _("Audit log downloaded"),
+}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which entries are wanted. Empty leaves everything in.
+
+    `actor` is an id, an e-mail address, the name of a key or a kind of actor; `since` counts, `until` does not.
+    """
+
+    action: str = ""
+    actor: str = ""
+    object_id: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def record(actor: Actor, action: str, obj: Model | None = None, **details: Detail) -> None:
+    """Writes one entry: one INSERT, in the caller's transaction where there is one.
+
+    `details` are a few small facts, ids and names of fields. Raises ValueError for an action that is not like
+    `noun.verb`, and for details that are too long or have the name of what is never kept.
+    """
+    if not ACTION.fullmatch(action):
+        raise ValueError(f"An action is like “noun.verb”, not {action!r}.")
+    if forbidden := NEVER & details.keys():
+        raise ValueError(f"Never kept in the audit log: {', '.join(sorted(forbidden))}.")
+    if len(json.dumps(details)) > LONGEST_DETAILS:
+        raise ValueError(f"The details of {action} are longer than {LONGEST_DETAILS} characters.")
+    kind, actor_id, name = _who(actor)
+    with scope.bound(actor.tenant.id):
+        AuditEntry.objects.create(
+            tenant=actor.tenant,
+            actor_kind=kind,
+            actor_id=actor_id,
+            actor_name=name,
+            address=actor.address,
+            action=action,
+            object_type=str(obj._meta.model_name) if obj is not None else "",
+            object_id=str(obj.pk) if obj is not None else "",
+            details=details,
+        )
+
+
+def entries(actor: Actor, wanted: Filter | None = None) -> QuerySet[AuditEntry]:
+    """The actor's tenant's entries, the newest first. Raises PermissionDenied."""
+    actor.require("audit.view")
+    return _of_tenant(actor.tenant, wanted or Filter())
+
+
+def batches(tenant: Tenant, wanted: Filter) -> Iterator[list[AuditEntry]]:
+    """The newest first, BATCH entries at a time; each batch is a query of its own. Ask `entries` first."""
+    rows = _of_tenant(tenant, wanted)
+    batch = list(rows[:BATCH])
+    while batch:
+        yield batch
+        batch = list(after(rows, batch[-1].created_at, batch[-1].pk)[:BATCH])
+
+
+def after(rows: QuerySet[AuditEntry], moment: datetime, row_id: int) -> QuerySet[AuditEntry]:
+    """What follows an entry in the order of `entries`."""
+    return rows.filter(Q(created_at__lt=moment) | Q(id__lt=row_id), created_at__lte=moment)
+
+
+def forget_old() -> int:
+    """Deletes entries that are older than AUDIT_RETENTION_DAYS; how many. 0 days keep everything."""
+    if settings.AUDIT_RETENTION_DAYS <= 0:
+        return 0
+    with scope.across_tenants("the sweeper serves every tenant"):
+        return AuditEntry.objects.forget_before(timezone.now() - timedelta(days=settings.AUDIT_RETENTION_DAYS))
+
+
+def _of_tenant(tenant: Tenant, wanted: Filter) -> QuerySet[AuditEntry]:
+    rows = AuditEntry.objects.filter(tenant=tenant).order_by("-created_at", "-id")
+    if "\x00" in wanted.action + wanted.actor + wanted.object_id:
+        return rows.none()
+    if wanted.action:
+        rows = rows.filter(action=wanted.action)
+    if wanted.actor:
+        rows = rows.filter(_is(wanted.actor))
+    if wanted.object_id:
+        rows = rows.filter(object_id=wanted.object_id)
+    if wanted.since is not None:
+        rows = rows.filter(created_at__gte=wanted.since)
+    if wanted.until is not None:
+        rows = rows.filter(created_at__lt=wanted.until)
+    return rows
+
+
+def _is(who: str) -> Q:
+    """An operator is asked for by kind only: who it was is not the tenant's business."""
+    named = Q(actor_id=who) | Q(actor_name__iexact=who)
+    return Q(actor_kind=who) | (named & ~Q(actor_kind=AuditEntry.Kind.OPERATOR))
+
+
+def _who(actor: Actor) -> tuple[str, str, str]:
+    """Kind, id and name. Nobody is left where work goes on for a key or a member that is gone."""
+    if actor.key is not None:
+        return AuditEntry.Kind.KEY, str(actor.key.id), actor.key.name
+    if actor.member is not None:
+        return AuditEntry.Kind.MEMBER, str(actor.member.user_id), actor.member.user.email
+    if actor.operator is not None:
+        return AuditEntry.Kind.OPERATOR, str(actor.operator.pk), actor.operator.email
+    return AuditEntry.Kind.SYSTEM, "", ""
