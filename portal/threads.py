@@ -24,8 +24,9 @@ Result = TypeVar("Result")
 REQUEST_THREADS = 12
 UPLOAD_THREADS = 8
 """Together as many as settings.DATABASES lets a process have connections."""
-KEEPING_PATHS = re.compile(r"^/(api/v1/recordings|recordings/)$")
+KEEPING_PATHS = re.compile(r"^/(api/v1/recordings|recordings/|api/v1/uploads(/[0-9a-f-]+)?)$")
 """Their synchronous views probe and store a recording, which may take minutes."""
+KEEPING_METHODS = ("POST", "PATCH")
 
 
 class Threads(ThreadPoolExecutor):
@@ -71,4 +72,4 @@ def shared(
 
 
 def _keeps(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["method"] == "POST" and bool(KEEPING_PATHS.match(scope["path"]))
+    return scope["type"] == "http" and scope["method"] in KEEPING_METHODS and bool(KEEPING_PATHS.match(scope["path"]))

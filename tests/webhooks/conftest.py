@@ -13,7 +13,8 @@ from django.conf import LazySettings
 from django.test import Client
 from django.utils import timezone
 
-from tenants import access, scope
+from tenants import scope
+from tenants.models import ApiKey, KeyScope
 from tests.conftest import Character
 from tests.receiver import Receiver, listening
 from tests.web.conftest import make_transcription
@@ -47,9 +48,10 @@ def hook(alice: Character, receiver: Receiver) -> Shown:
 
 
 @pytest.fixture
-def managing_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys may do what an owner may."""
-    monkeypatch.setattr(access, "KEY_PERMISSIONS", access.MANAGE)
+def managing_keys() -> None:
+    """Everybody's keys may do what an owner may."""
+    with scope.across_tenants("a test"):
+        ApiKey.objects.update(scope=KeyScope.ADMIN)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from django.urls import path
 from django.utils.translation import gettext as _
@@ -12,7 +11,9 @@ from rest_framework.response import Response
 
 from portal.api.native.moments import moment
 from portal.api.native.pages import NewestFirst
+from portal.api.native.shapes import AuditEntryBody
 from portal.api.native.tenantview import TenantView
+from portal.api.openapi.operations import CURSOR, listing, operation, query
 from tenants import audit
 from tenants.models import AuditEntry
 from transcription.options import InvalidOption
@@ -21,6 +22,19 @@ from transcription.options import InvalidOption
 class AuditView(TenantView):
     """GET who did what, the newest first; `action`, `actor`, `object`, `since` and `until` narrow it down."""
 
+    @operation(
+        "listAuditEntries",
+        "Who did what, newest first",
+        {200: listing(AuditEntryBody)},
+        parameters=[
+            *CURSOR,
+            query("action", "Such as key.created."),
+            query("actor", "The id of a member or a key."),
+            query("object", "The id of what it was done to."),
+            query("since", "Date, time and zone."),
+            query("until", "Date, time and zone."),
+        ],
+    )
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
         asked = request.query_params
@@ -36,7 +50,7 @@ class AuditView(TenantView):
         return pages.get_paginated_response([entry_fields(entry) for entry in page])
 
 
-def entry_fields(entry: AuditEntry) -> dict[str, Any]:
+def entry_fields(entry: AuditEntry) -> AuditEntryBody:
     """Of an operator the tenant learns that it was one."""
     return {
         "id": str(entry.pk),

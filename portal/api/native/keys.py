@@ -14,22 +14,37 @@ from rest_framework.response import Response
 
 from portal.api.native.moments import moment
 from portal.api.native.pages import NewestFirst
+from portal.api.native.shapes import KeyBody, KeySecretBody, OldSecret
 from portal.api.native.tenantview import TenantView
+from portal.api.openapi.operations import CURSOR, JSON, array, choice, counted, listing, operation, properties, text
 from tenants import apikeys
 from tenants.apikeys import Changes, InvalidKey
 from tenants.models import ApiKey, KeyScope
 
+CHANGES = {
+    "name": text(maxLength=apikeys.LONGEST_NAME),
+    "expires_at": text(format="date-time", nullable=True),
+    "addresses": array(text()),
+}
 SHOWN_ONCE = {"Cache-Control": "no-store"}
 
 
 class KeysView(TenantView):
     """POST a key, whose secret is in this answer only; GET those of the tenant, the newest first."""
 
+    @operation("listKeys", "The keys, newest first", {200: listing(KeyBody)}, parameters=CURSOR)
     def get(self, request: Request) -> Response:
         pages = NewestFirst()
         page = pages.paginate_queryset(apikeys.keys(self.actor), request, view=self) or []
         return pages.get_paginated_response([key_fields(key) for key in page])
 
+    @operation(
+        "createKey",
+        "Make a key",
+        {201: KeySecretBody},
+        body={JSON: properties(scope=choice(*KeyScope.values), **CHANGES, required=["name"])},
+        description="Its secret is in this answer only.",
+    )
     def post(self, request: Request) -> Response:
         """Raises InvalidKey and KeyConflict."""
         body = _body(request, {"name", "scope", "expires_at", "addresses"})
@@ -42,20 +57,28 @@ class KeysView(TenantView):
             wanted.get("addresses", ()),
         )
         headers = {"Location": f"/api/v1/keys/{key.id}"} | SHOWN_ONCE
-        return Response(key_fields(key) | {"secret": secret}, 201, headers=headers)
+        return Response(_with_secret(key, secret), 201, headers=headers)
 
 
 class KeyView(TenantView):
     """GET one key, PATCH its name, expiry and addresses, DELETE (revoke) it for good."""
 
+    @operation("retrieveKey", "One key", {200: KeyBody})
     def get(self, request: Request, key_id: UUID) -> Response:
         return Response(key_fields(apikeys.key(self.actor, key_id)))
 
+    @operation(
+        "updateKey",
+        "Change a key's name, expiry or addresses",
+        {200: KeyBody},
+        body={JSON: properties(**CHANGES, required=[])},
+    )
     def patch(self, request: Request, key_id: UUID) -> Response:
         """Raises InvalidKey and KeyConflict."""
         wanted = _changes(_body(request, {"name", "expires_at", "addresses"}))
         return Response(key_fields(apikeys.change(self.actor, key_id, wanted)))
 
+    @operation("revokeKey", "Revoke a key for good", {204: None})
     def delete(self, request: Request, key_id: UUID) -> Response:
         """Revoked before is revoked too."""
         apikeys.key(self.actor, key_id)
@@ -66,23 +89,34 @@ class KeyView(TenantView):
 class RotateView(TenantView):
     """POST for a new secret, which is in this answer only; the old one opens for `grace_seconds` more."""
 
+    @operation(
+        "rotateKey",
+        "A new secret; the old one opens for a while",
+        {200: KeySecretBody},
+        body={JSON: properties(grace_seconds=counted(0, int(apikeys.LONGEST_GRACE.total_seconds())), required=[])},
+    )
     def post(self, request: Request, key_id: UUID) -> Response:
         """Raises InvalidKey and KeyConflict."""
         grace = _grace(_body(request, {"grace_seconds"}))
         key, secret = apikeys.rotate(self.actor, key_id, grace)
-        return Response(key_fields(key) | {"secret": secret}, headers=SHOWN_ONCE)
+        return Response(_with_secret(key, secret), headers=SHOWN_ONCE)
 
 
 class OldSecretView(TenantView):
     """DELETE the secret from before the last rotation; one that is over already is gone too."""
 
+    @operation("endOldSecret", "End the secret from before the last rotation", {204: None})
     def delete(self, request: Request, key_id: UUID) -> Response:
         apikeys.end_old_secret(self.actor, key_id)
         return Response(status=204)
 
 
-def key_fields(key: ApiKey) -> dict[str, Any]:
-    old = {"prefix": key.old_prefix, "until": _moment(key.old_until), "last_used_at": _moment(key.old_last_used_at)}
+def _with_secret(key: ApiKey, secret: str) -> KeySecretBody:
+    return KeySecretBody(**key_fields(key), secret=secret)
+
+
+def key_fields(key: ApiKey) -> KeyBody:
+    old = OldSecret(prefix=key.old_prefix, until=_moment(key.old_until), last_used_at=_moment(key.old_last_used_at))
     return {
         "id": str(key.id),
         "name": key.name,

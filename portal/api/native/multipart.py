@@ -20,10 +20,10 @@ from portal.api.openapi.operations import (
     JSON,
     OPTION_FIELDS,
     array,
+    counted,
     operation,
     properties,
     text,
-    whole,
 )
 from portal.api.problems import problem
 from portal.resumable import source_of
@@ -44,7 +44,7 @@ class MultipartsView(CallerView):
         "createMultipartUpload",
         "Begin an upload straight to S3",
         {201: MultipartBody},
-        body={JSON: properties(name=text(), length=whole(0), **OPTION_FIELDS, required=["name", "length"])},
+        body={JSON: properties(name=text(), length=counted(0), **OPTION_FIELDS, required=["name", "length"])},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request) -> Response:
@@ -87,7 +87,7 @@ class PartUrlsView(CallerView):
         {200: PartUrlsBody},
         body={
             JSON: properties(
-                parts=array({"oneOf": [whole(1), properties(number=whole(1), sha256=text(), required=["number"])]}),
+                parts=array({"oneOf": [counted(1), properties(number=counted(1), sha256=text(), required=["number"])]}),
                 required=["parts"],
             )
         },

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.http import Http404
@@ -14,7 +13,9 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from portal.api.native.parameters import whole
+from portal.api.native.shapes import FoundPart, FoundRecording, FoundSegment, HitBody, HitsBody
 from portal.api.native.tenantview import TenantView
+from portal.api.openapi.operations import CURSOR, operation, query
 from transcription import search
 from transcription.options import InvalidOption
 
@@ -24,38 +25,44 @@ PAGE, MOST = 20, 50
 class SearchView(TenantView):
     """GET the recordings in whose name or text every word of `q` stands, newest first."""
 
+    @operation(
+        "search",
+        "Recordings in whose name or text every word stands, newest first",
+        {200: HitsBody},
+        parameters=[query("q", "One word or several.", required=True), *CURSOR],
+    )
     def get(self, request: Request) -> Response:
         terms = _terms(request.query_params.get("q", ""))
         limit = whole(request, "limit", range(1, MOST + 1)) or PAGE
         after = _place(request.query_params.get("cursor", ""))
         page, more = search.page(self.actor, terms, after, limit)
         address = request.build_absolute_uri()
-        body = {
-            "next": replace_query_param(address, "cursor", _cursor(more)) if more else None,
-            "results": [hit_fields(hit) for hit in search.hits(page, terms)],
-        }
+        body = HitsBody(
+            next=replace_query_param(address, "cursor", _cursor(more)) if more else None,
+            results=[hit_fields(hit) for hit in search.hits(page, terms)],
+        )
         return Response(body)
 
 
-def hit_fields(hit: search.Hit) -> dict[str, Any]:
+def hit_fields(hit: search.Hit) -> HitBody:
     return {
-        "recording": {
-            "id": str(hit.recording.id),
-            "name": hit.recording.name,
-            "created_at": hit.recording.created_at.isoformat(),
-            "duration_seconds": hit.recording.duration_seconds,
-        },
+        "recording": FoundRecording(
+            id=str(hit.recording.id),
+            name=hit.recording.name,
+            created_at=hit.recording.created_at.isoformat(),
+            duration_seconds=hit.recording.duration_seconds,
+        ),
         "transcription": str(hit.transcription_id) if hit.transcription_id else None,
         "name": _parts(hit.name),
         "matches": [
-            {"segment": one.index, "start": one.start, "end": one.end, "parts": _parts(one.parts)}
+            FoundSegment(segment=one.index, start=one.start, end=one.end, parts=_parts(one.parts))
             for one in hit.matches
         ],
     }
 
 
-def _parts(parts: list[search.Part]) -> list[dict[str, Any]]:
-    return [{"text": part.text, "match": part.match} for part in parts]
+def _parts(parts: list[search.Part]) -> list[FoundPart]:
+    return [FoundPart(text=part.text, match=part.match) for part in parts]
 
 
 def _terms(query: str) -> list[search.Term]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from rest_framework.request import Request
@@ -10,7 +9,9 @@ from rest_framework.response import Response
 
 from portal.api.native.bodies import json_object
 from portal.api.native.parameters import whole
+from portal.api.native.shapes import RevisionBody, RevisionsBody, SegmentBody, SegmentsBody, SomeSegmentsBody
 from portal.api.native.tenantview import TenantView
+from portal.api.openapi.operations import IF_MATCH, JSON, array, counted, operation, place, properties, text
 from portal.api.preconditions import quoted, seen
 from transcription import editing
 from transcription.corrections import checked_number, checked_segments, checked_text, checked_time
@@ -18,18 +19,32 @@ from transcription.models import Segment, Transcription
 from transcription.revisions import Revision
 
 MOST_AT_ONCE = 1000
+PIECE = {"text": text(), "start": {"type": "number", "minimum": 0}, "end": {"type": "number", "minimum": 0}}
 REVISIONS_AT_ONCE = 50
 
 
 class SegmentsView(TenantView):
     """GET all segments, or with `limit` some from `from` on; PUT all of them."""
 
+    @operation(
+        "listSegments",
+        "The segments of a transcript",
+        {200: SegmentsBody},
+        parameters=[place("from", "The first one's index."), place("limit", "1 to 1000; all without it.")],
+    )
     def get(self, request: Request, transcription_id: UUID) -> Response:
         row = editing.transcript(self.actor, transcription_id)
         first = whole(request, "from", range(2**31))
         limit = whole(request, "limit", range(1, MOST_AT_ONCE + 1))
         return _segments(row, first or 0, limit)
 
+    @operation(
+        "replaceSegments",
+        "Replace all segments",
+        {200: SegmentsBody},
+        body={JSON: properties(segments=array(properties(**PIECE, required=list(PIECE))), required=["segments"])},
+        parameters=[IF_MATCH],
+    )
     def put(self, request: Request, transcription_id: UUID) -> Response:
         wanted = checked_segments(json_object(request).get("segments"))
         row = editing.replace(self.actor, transcription_id, wanted, seen(request._request))
@@ -39,9 +54,17 @@ class SegmentsView(TenantView):
 class SegmentView(TenantView):
     """GET, PATCH or DELETE one segment."""
 
+    @operation("retrieveSegment", "One segment", {200: SegmentBody})
     def get(self, request: Request, transcription_id: UUID, index: int) -> Response:
         return _one(editing.segment(self.actor, transcription_id, index))
 
+    @operation(
+        "updateSegment",
+        "Correct a segment",
+        {200: SegmentBody},
+        body={JSON: properties(**PIECE, required=[])},
+        parameters=[IF_MATCH],
+    )
     def patch(self, request: Request, transcription_id: UUID, index: int) -> Response:
         body = json_object(request)
         found = editing.edit(
@@ -55,6 +78,7 @@ class SegmentView(TenantView):
         )
         return _one(found)
 
+    @operation("deleteSegment", "Delete a segment", {204: None}, parameters=[IF_MATCH])
     def delete(self, request: Request, transcription_id: UUID, index: int) -> Response:
         row = editing.remove(self.actor, transcription_id, index, seen(request._request))
         return Response(status=204, headers=_tag(row))
@@ -63,25 +87,39 @@ class SegmentView(TenantView):
 class SplitView(TenantView):
     """POST where to divide a segment."""
 
+    @operation(
+        "splitSegment",
+        "Divide a segment",
+        {200: SomeSegmentsBody},
+        body={JSON: properties(position=counted(0), at={"type": "number"}, required=["position"])},
+        parameters=[IF_MATCH],
+    )
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
         body = json_object(request)
         position = checked_number(body.get("position"), "position")
         at = checked_time(body["at"], "at") if body.get("at") is not None else None
         both = editing.split(self.actor, transcription_id, index, position, at, seen(request._request))
-        return Response({"segments": [segment_fields(one) for one in both]}, headers=_tag_of_list(both[0]))
+        return Response(SomeSegmentsBody(segments=[segment_fields(one) for one in both]), headers=_tag_of_list(both[0]))
 
 
 class MergeView(TenantView):
     """POST to join a segment with the next one."""
 
+    @operation("mergeSegment", "Join a segment with the next one", {200: SomeSegmentsBody}, parameters=[IF_MATCH])
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
         found = editing.merge(self.actor, transcription_id, index, seen(request._request))
-        return Response({"segments": [segment_fields(found)]}, headers=_tag_of_list(found))
+        return Response(SomeSegmentsBody(segments=[segment_fields(found)]), headers=_tag_of_list(found))
 
 
 class RevisionsView(TenantView):
     """GET what was changed, newest first; `before` a number for what is older."""
 
+    @operation(
+        "listRevisions",
+        "What was changed, newest first",
+        {200: RevisionsBody},
+        parameters=[place("before", "Only those with smaller numbers."), place("limit", "1 to 50; 50 without it.")],
+    )
     def get(self, request: Request, transcription_id: UUID) -> Response:
         rows = editing.revisions(self.actor, transcription_id)
         before = whole(request, "before", range(2**31))
@@ -89,19 +127,26 @@ class RevisionsView(TenantView):
         found = list((rows.filter(number__lt=before) if before is not None else rows)[: limit + 1])
         page = found[:limit]
         older = f"{request.path}?before={page[-1].number}&limit={limit}" if len(found) > limit else None
-        return Response({"next": older, "results": [revision_fields(one) for one in page]})
+        return Response(RevisionsBody(next=older, results=[revision_fields(one) for one in page]))
 
 
 class RevertView(TenantView):
     """POST the revision to go back to; 0 for the machine's text."""
 
+    @operation(
+        "revertTranscript",
+        "Go back to a revision; 0 is the machine's text",
+        {200: SegmentsBody},
+        body={JSON: properties(revision=counted(0), required=["revision"])},
+        parameters=[IF_MATCH],
+    )
     def post(self, request: Request, transcription_id: UUID) -> Response:
         number = checked_number(json_object(request).get("revision"), "revision")
         row = editing.revert(self.actor, transcription_id, number, seen(request._request))
         return _segments(row, 0, None)
 
 
-def segment_fields(segment: Segment) -> dict[str, Any]:
+def segment_fields(segment: Segment) -> SegmentBody:
     return {
         "index": segment.index,
         "start": segment.start,
@@ -113,7 +158,7 @@ def segment_fields(segment: Segment) -> dict[str, Any]:
     }
 
 
-def revision_fields(revision: Revision) -> dict[str, Any]:
+def revision_fields(revision: Revision) -> RevisionBody:
     return {
         "number": revision.number,
         "action": revision.action,
@@ -131,13 +176,13 @@ def _segments(row: Transcription, first: int, limit: int | None) -> Response:
     found = list(rows.filter(index__gte=first)[:limit] if limit else rows.filter(index__gte=first))
     after = found[-1].index + 1 if found else total
     more = f"/api/v1/transcriptions/{row.id}/segments?from={after}&limit={limit}" if limit and after < total else None
-    body = {
-        "transcription": str(row.id),
-        "revision": row.revision,
-        "total": total,
-        "next": more,
-        "segments": [segment_fields(one) for one in found],
-    }
+    body = SegmentsBody(
+        transcription=str(row.id),
+        revision=row.revision,
+        total=total,
+        next=more,
+        segments=[segment_fields(one) for one in found],
+    )
     return Response(body, headers=_tag(row))
 
 

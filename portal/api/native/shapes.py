@@ -212,3 +212,197 @@ class PartUrlsBody(TypedDict):
 
     expires_in: int
     parts: list[PartUrl]
+
+
+class SegmentBody(TypedDict):
+    """A timed piece of a transcript, seconds in the recording. `etag` is what If-Match names."""
+
+    index: int
+    start: float
+    end: float
+    text: str
+    words: list[dict[str, Any]]
+    revision: int
+    etag: str
+
+
+class SegmentsBody(TypedDict):
+    """Segments from a place on; `next` is where more are."""
+
+    transcription: str
+    revision: int
+    total: int
+    next: str | None
+    segments: list[SegmentBody]
+
+
+class SomeSegmentsBody(TypedDict):
+    """Those that a change put there."""
+
+    segments: list[SegmentBody]
+
+
+class RevisionBody(TypedDict):
+    """A correction: from segment `first` on, `added` segments stand where those of `before` stood."""
+
+    number: int
+    action: str
+    made_at: str
+    made_by: str | None
+    first: int
+    added: int
+    before: list[dict[str, Any]]
+
+
+class RevisionsBody(TypedDict):
+    """The newest first; `next` is where older ones are."""
+
+    next: str | None
+    results: list[RevisionBody]
+
+
+class FoundPart(TypedDict):
+    """A piece of text, and whether it is what was looked for."""
+
+    text: str
+    match: bool
+
+
+class FoundRecording(TypedDict):
+    """Which recording it is."""
+
+    id: str
+    name: str
+    created_at: str
+    duration_seconds: float
+
+
+class FoundSegment(TypedDict):
+    """A segment in which something was found, seconds in the recording."""
+
+    segment: int
+    start: float
+    end: float
+    parts: list[FoundPart]
+
+
+class HitBody(TypedDict):
+    """A recording in whose name or text every word stands."""
+
+    recording: FoundRecording
+    transcription: str | None
+    name: list[FoundPart]
+    matches: list[FoundSegment]
+
+
+class HitsBody(TypedDict):
+    """A page of hits, newest first."""
+
+    next: str | None
+    results: list[HitBody]
+
+
+class TicketBody(TypedDict):
+    """Opens one WebSocket, once."""
+
+    ticket: str
+    expires_at: str
+
+
+class OldSecret(TypedDict):
+    """The secret from before the last rotation, as long as it opens."""
+
+    prefix: str | None
+    until: str | None
+    last_used_at: str | None
+
+
+class KeyBody(TypedDict):
+    """A program's way in, without its secret."""
+
+    id: str
+    name: str
+    prefix: str
+    scope: str
+    state: str
+    addresses: list[str]
+    created_at: str
+    created_by: str | None
+    expires_at: str | None
+    last_used_at: str | None
+    revoked_at: str | None
+    old_secret: OldSecret | None
+
+
+class KeySecretBody(KeyBody):
+    """With its secret, which is shown this once."""
+
+    secret: str
+
+
+class AuditEntryBody(TypedDict):
+    """Who did what, and when."""
+
+    id: str
+    created_at: str
+    actor: dict[str, Any]
+    address: str | None
+    action: str
+    object: dict[str, Any] | None
+    details: dict[str, Any]
+
+
+class AudioSeconds(TypedDict):
+    """Of this month's quota."""
+
+    used: int
+    reserved: int
+    limit: int
+    left: int
+    resets_at: str
+
+
+class StoredBytes(TypedDict):
+    """Of the storage."""
+
+    used: int
+    limit: int
+    left: int
+
+
+class RequestsPerMinute(TypedDict):
+    """Of the API."""
+
+    limit: int
+    remaining: int | None
+
+
+class Day(TypedDict):
+    """Audio seconds that were charged on a day (UTC)."""
+
+    day: str
+    seconds: int
+
+
+class UsageBody(TypedDict):
+    """This month's standing."""
+
+    month: str
+    audio_seconds: AudioSeconds
+    stored_bytes: StoredBytes
+    requests_per_minute: RequestsPerMinute
+    days: list[Day]
+
+
+class LedgerEntryBody(TypedDict):
+    """One charge; audio seconds."""
+
+    id: str
+    created_at: str
+    month: str
+    kind: str
+    transcription: str
+    seconds: int
+    description: str
+    member: str | None
+    key: dict[str, Any] | None

@@ -5,13 +5,16 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.native.shapes import TicketBody
 from portal.api.native.tenantview import TenantView
+from portal.api.openapi.operations import operation
 from portal.tickets import desk
 
 
 class SocketTicketsView(TenantView):
     """POST for a ticket that opens one WebSocket, once, within a minute."""
 
+    @operation("createSocketTicket", "A ticket that opens one WebSocket, once", {201: TicketBody})
     def post(self, request: Request) -> Response:
         ticket = desk.issue(self.actor)
         body = {"ticket": ticket.secret, "expires_at": ticket.expires_at}

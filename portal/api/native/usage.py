@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 from django.urls import path
 from django.utils.translation import gettext as _
@@ -12,7 +11,9 @@ from rest_framework.response import Response
 
 from portal import budget
 from portal.api.native.pages import NewestFirst
+from portal.api.native.shapes import AudioSeconds, Day, LedgerEntryBody, RequestsPerMinute, StoredBytes, UsageBody
 from portal.api.native.tenantview import TenantView
+from portal.api.openapi.operations import CURSOR, listing, operation, query
 from tenants import quota
 from tenants import usage as charges
 from tenants.models import LedgerEntry
@@ -23,36 +24,40 @@ from transcription.options import InvalidOption
 class UsageView(TenantView):
     """GET this month's standing: audio seconds, stored bytes, requests a minute, and what was charged on each day."""
 
+    @operation("retrieveUsage", "This month's standing", {200: UsageBody})
     def get(self, request: Request) -> Response:
         self.actor.require("usage.view")
         tenant, month = self.actor.tenant, quota.this_month()
         now, room = quota.standing(tenant), budget.outcome_of(request._request)
-        body = {
-            "month": f"{month:%Y-%m}",
-            "audio_seconds": {
-                "used": now.used_seconds,
-                "reserved": now.reserved_seconds,
-                "limit": now.quota.monthly_seconds,
-                "left": now.left_seconds,
-                "resets_at": now.resets_at.isoformat(),
-            },
-            "stored_bytes": {
-                "used": now.quota.stored_bytes_used,
-                "limit": now.quota.stored_bytes,
-                "left": now.left_bytes,
-            },
-            "requests_per_minute": {
-                "limit": now.quota.requests_per_minute,
-                "remaining": room.remaining if isinstance(room, Room) else None,
-            },
-            "days": [{"day": one.day.isoformat(), "seconds": one.seconds} for one in charges.by_day(tenant, month)],
-        }
+        body = UsageBody(
+            month=f"{month:%Y-%m}",
+            audio_seconds=AudioSeconds(
+                used=now.used_seconds,
+                reserved=now.reserved_seconds,
+                limit=now.quota.monthly_seconds,
+                left=now.left_seconds,
+                resets_at=now.resets_at.isoformat(),
+            ),
+            stored_bytes=StoredBytes(
+                used=now.quota.stored_bytes_used, limit=now.quota.stored_bytes, left=now.left_bytes
+            ),
+            requests_per_minute=RequestsPerMinute(
+                limit=now.quota.requests_per_minute, remaining=room.remaining if isinstance(room, Room) else None
+            ),
+            days=[Day(day=one.day.isoformat(), seconds=one.seconds) for one in charges.by_day(tenant, month)],
+        )
         return Response(body)
 
 
 class LedgerView(TenantView):
     """GET what was charged, the newest first; of one `month` where it is given, as 2026-11."""
 
+    @operation(
+        "listLedgerEntries",
+        "What was charged, newest first",
+        {200: listing(LedgerEntryBody)},
+        parameters=[*CURSOR, query("month", "As 2026-11; every month without it.")],
+    )
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
         self.actor.require("usage.view")
@@ -62,7 +67,7 @@ class LedgerView(TenantView):
         return pages.get_paginated_response([entry_fields(entry) for entry in page])
 
 
-def entry_fields(entry: LedgerEntry) -> dict[str, Any]:
+def entry_fields(entry: LedgerEntry) -> LedgerEntryBody:
     """Whoever caused the charge: a member's e-mail address or a key, null where that was not kept or they are gone."""
     key = entry.api_key
     return {

@@ -17,7 +17,23 @@ from portal.api.native import bodies
 from portal.api.native.fetches import fetch_fields
 from portal.api.native.pages import NewestFirst
 from portal.api.native.representations import recording_fields, transcription_fields
+from portal.api.native.shapes import FetchBody, RecordingBody, TranscriptionBody
 from portal.api.native.tenantview import TenantView
+from portal.api.openapi.operations import (
+    CURSOR,
+    FILE,
+    FORM,
+    IDEMPOTENCY_KEY,
+    JSON,
+    OPTION_FIELDS,
+    TRANSCRIPTS,
+    listing,
+    operation,
+    place,
+    properties,
+    query,
+    text,
+)
 from portal.api.problems import problem
 from portal.receive import received
 from tenants.access import Actor
@@ -28,10 +44,25 @@ from transcription.idempotency import Call
 from transcription.models import Recording, Status, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
 
+LAYOUT = (
+    place("max_line_length", "Characters on a line of a subtitle; srt and vtt only."),
+    place("max_lines", "Lines of a subtitle; srt and vtt only."),
+)
+
 
 class RecordingsView(TenantView):
     """POST a recording, as a file or by its URL; GET those of the tenant, newest first."""
 
+    @operation(
+        "listRecordings",
+        "Recordings, newest first",
+        {200: listing(RecordingBody)},
+        parameters=[
+            *CURSOR,
+            query("search", "Only those in whose name or text every word stands."),
+            query("status", "Only those whose latest transcription is so.", enum=list(Status.values)),
+        ],
+    )
     def get(self, request: Request) -> Response:
         rows = library.recordings(
             self.actor,
@@ -40,6 +71,17 @@ class RecordingsView(TenantView):
         )
         return _page(rows, request, self)
 
+    @operation(
+        "createRecording",
+        "Send a recording, or say where it is",
+        {201: RecordingBody, 202: FetchBody},
+        body={
+            FORM: properties(file=FILE, **OPTION_FIELDS, required=["file"]),
+            JSON: properties(url=text(format="uri"), name=text(), **OPTION_FIELDS, required=["url"]),
+        },
+        parameters=[IDEMPOTENCY_KEY],
+        description="A file is answered with 201, a URL with 202: it is fetched soon.",
+    )
     def post(self, request: Request) -> Response:
         self.actor.require("recordings.create")
         call = calls.call_of(request._request)
@@ -76,9 +118,11 @@ class RecordingsView(TenantView):
 class RecordingView(TenantView):
     """GET or DELETE one recording. DELETE is for good."""
 
+    @operation("retrieveRecording", "One recording", {200: RecordingBody})
     def get(self, request: Request, recording_id: UUID) -> Response:
         return Response(recording_fields(library.recording(self.actor, recording_id)))
 
+    @operation("deleteRecording", "Delete a recording for good", {204: None})
     def delete(self, request: Request, recording_id: UUID) -> Response:
         library.erase(self.actor, recording_id)
         return Response(status=204)
@@ -87,6 +131,7 @@ class RecordingView(TenantView):
 class LatestTranscriptView(TenantView):
     """GET the latest transcript of a recording as a file."""
 
+    @operation("retrieveLatestTranscript", "The latest transcript as a file", {200: TRANSCRIPTS}, parameters=LAYOUT)
     def get(self, request: Request, recording_id: UUID, extension: str) -> HttpResponse | Response:
         latest = library.recording(self.actor, recording_id).latest
         if latest is None:
@@ -97,6 +142,13 @@ class LatestTranscriptView(TenantView):
 class TranscriptionsView(TenantView):
     """POST the options of another transcription of a recording, as JSON."""
 
+    @operation(
+        "transcribeAgain",
+        "Transcribe a recording again",
+        {201: TranscriptionBody},
+        body={JSON: properties(**OPTION_FIELDS, required=[])},
+        parameters=[IDEMPOTENCY_KEY],
+    )
     def post(self, request: Request, recording_id: UUID) -> Response:
         call = calls.call_of(request._request)
         recording = library.recording(self.actor, recording_id)
@@ -108,6 +160,7 @@ class TranscriptionsView(TenantView):
 class TranscriptionView(TenantView):
     """GET one transcription."""
 
+    @operation("retrieveTranscription", "One transcription", {200: TranscriptionBody})
     def get(self, request: Request, transcription_id: UUID) -> Response:
         return Response(transcription_fields(library.transcription(self.actor, transcription_id)))
 
@@ -115,6 +168,7 @@ class TranscriptionView(TenantView):
 class CancelView(TenantView):
     """POST to stop a transcription that waits or runs."""
 
+    @operation("cancelTranscription", "Stop what waits or runs", {200: TranscriptionBody})
     def post(self, request: Request, transcription_id: UUID) -> Response:
         row, cancelled = library.cancel(self.actor, transcription_id)
         if not cancelled:
@@ -125,6 +179,7 @@ class CancelView(TenantView):
 class TranscriptView(TenantView):
     """GET one transcript as a file."""
 
+    @operation("retrieveTranscript", "A transcript as a file", {200: TRANSCRIPTS}, parameters=LAYOUT)
     def get(self, request: Request, transcription_id: UUID, extension: str) -> HttpResponse | Response:
         return _transcript(self.actor, request, library.transcription(self.actor, transcription_id), extension)
 

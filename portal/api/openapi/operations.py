@@ -18,6 +18,7 @@ Schema = dict[str, Any]
 
 FILE: Schema = {"type": "string", "format": "binary"}
 JSON = "application/json"
+WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 FORM = "multipart/form-data"
 
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -26,6 +27,18 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="1 to 255 printable ASCII characters of your own. The same key answers with what it made before.",
 )
+IF_MATCH = OpenApiParameter(
+    "If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, required=True, description="The ETag that you have seen."
+)
+TRANSCRIPTS: Schema = {
+    media: {"type": "string"}
+    for media in (
+        "text/plain",
+        "application/x-subrip",
+        "text/vtt",
+        "text/tab-separated-values",
+    )
+} | {"application/json": {"type": "object"}, WORD: FILE}
 VERSION = OpenApiParameter("Tus-Resumable", OpenApiTypes.STR, OpenApiParameter.HEADER, required=True, enum=["1.0.0"])
 OFFSET = OpenApiParameter("Upload-Offset", OpenApiTypes.INT, OpenApiParameter.HEADER, required=True)
 UPLOAD_LENGTH = OpenApiParameter("Upload-Length", OpenApiTypes.INT, OpenApiParameter.HEADER, required=True)
@@ -40,7 +53,7 @@ def text(**more: Any) -> Schema:
     return {"type": "string", **more}
 
 
-def whole(least: int, most: int | None = None) -> Schema:
+def counted(least: int, most: int | None = None) -> Schema:
     return {"type": "integer", "minimum": least} | ({} if most is None else {"maximum": most})
 
 
@@ -57,6 +70,10 @@ def properties(*, required: Sequence[str], **fields: Schema) -> Schema:
     return {"type": "object", "properties": fields} | ({"required": list(required)} if required else {})
 
 
+def place(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.INT, description=description)
+
+
 def query(name: str, description: str, **more: Any) -> OpenApiParameter:
     return OpenApiParameter(name, OpenApiTypes.STR, description=description, **more)
 
@@ -70,7 +87,7 @@ OPTION_FIELDS: dict[str, Schema] = {
     "word_timestamps": {"type": "boolean"},
     "mode": choice(*Mode.values),
     "hotwords": text(maxLength=LONGEST_HOTWORDS),
-    "beam_size": whole(1, MOST_BEAMS),
+    "beam_size": counted(1, MOST_BEAMS),
 }
 
 
