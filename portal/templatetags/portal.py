@@ -66,8 +66,9 @@ def action_name(action: str) -> str:
 
 @register.filter
 def detail(value: object) -> str:
-    """A detail of an audit entry."""
-    return ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
+    """A detail of an audit entry; a dash for nothing."""
+    text = ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
+    return "–" if value is None or not text else text
 
 
 @register.filter

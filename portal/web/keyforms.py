@@ -19,11 +19,11 @@ LAST_DAY = date(9999, 12, 30)
 
 
 def scope_choices() -> list[tuple[str, str]]:
-    """Each with what it is good for."""
+    """Each with what it allows."""
     return [
-        (KeyScope.READ, gettext("Read: recordings, transcripts, usage")),
-        (KeyScope.WRITE, gettext("Read and write: also transcribe, edit and delete")),
-        (KeyScope.ADMIN, gettext("Everything an admin may: also keys, webhooks, the audit log")),
+        (KeyScope.READ, gettext("Only read")),
+        (KeyScope.WRITE, gettext("Read, transcribe, edit and delete")),
+        (KeyScope.ADMIN, gettext("That, and manage keys, webhooks, audit")),
     ]
 
 

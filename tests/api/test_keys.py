@@ -147,7 +147,7 @@ class TestManaging:
 class TestRefusals:
     """The cause is named to the holder of the secret, in the words of either API."""
 
-    def both(self, client: Client, headers: dict[str, str], **more: str) -> tuple[Any, Any]:
+    def both(self, client: Client, headers: dict[str, str], **more: Any) -> tuple[Any, Any]:
         return client.get(RECORDINGS, headers=headers, **more), client.get(MODELS, headers=headers, **more)
 
     def test_an_expired_key(self, alice: Character, client: Client, clock: time_machine.Traveller) -> None:
