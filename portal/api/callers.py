@@ -8,14 +8,16 @@ from django.utils.translation import gettext as _
 from rest_framework.authentication import CSRFCheck
 
 from portal.receive import actor_of
+from tenants import addresses
 from tenants.access import Actor
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 def caller_of(request: HttpRequest) -> Actor | None:
-    """The actor of the key, or of the session where none was sent; None for nobody."""
-    return actor_of({name.lower(): value for name, value in request.headers.items()})
+    """The actor of the key, or of the session where none was sent; None for nobody. Raises KeyRefused."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return actor_of(headers, addresses.of_request(request))
 
 
 def check_csrf(request: HttpRequest, actor: Actor) -> None:

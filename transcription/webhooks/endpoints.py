@@ -15,7 +15,7 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import scope
+from tenants import audit, scope
 from tenants.access import Actor
 from transcription import fairness
 from transcription.intake import Refused
@@ -84,6 +84,7 @@ def create(actor: Actor, url: str, description: str = "", events: Sequence[str] 
                 "too_many_webhooks", _("There are %(n)d webhooks already. Delete one first.") % {"n": MOST}, 409
             )
         row.save(force_insert=True)
+        audit.record(actor, "webhook.created", row, events=row.events)
     log.info("Webhook %s of tenant %s was created by %s", row.id, actor.tenant.id, _name(actor))
     return Shown(row, made.secret)
 
@@ -105,14 +106,17 @@ def change(
     if events is not None:
         changes["events"] = _events(events)
     if changes:
-        Endpoint.objects.filter(id=row.id, deleted_at=None).update(**changes)
+        _keep(actor, row, changes, fields=sorted(changes))
         log.info("Webhook %s of tenant %s was changed by %s", row.id, actor.tenant.id, _name(actor))
     return one(actor, endpoint_id)
 
 
 def pause(actor: Actor, endpoint_id: UUID) -> Endpoint:
     """Events are kept meanwhile, and sent when it is resumed. Raises Http404."""
-    pause_because(one(actor, endpoint_id).id, Endpoint.Pause.BY_HAND)
+    row = one(actor, endpoint_id)
+    with transaction.atomic():
+        pause_because(row.id, Endpoint.Pause.BY_HAND)
+        audit.record(actor, "webhook.changed", row, paused=True)
     return one(actor, endpoint_id)
 
 
@@ -125,6 +129,7 @@ def resume(actor: Actor, endpoint_id: UUID) -> Endpoint:
         Endpoint.objects.filter(id=row.id).update(
             paused_at=None, pause="", failures=0, failing_since=None, not_before=now
         )
+        audit.record(actor, "webhook.changed", row, paused=False)
     return one(actor, endpoint_id)
 
 
@@ -132,13 +137,14 @@ def rotate(actor: Actor, endpoint_id: UUID) -> Shown:
     """A new secret; the old one signs along for OLD_SECRET_SIGNS. Raises Http404."""
     row = one(actor, endpoint_id)
     made = signing.make(row.id)
-    Endpoint.objects.filter(id=row.id, deleted_at=None).update(
-        salt=made.salt,
-        digest=made.digest,
-        old_salt=F("salt"),
-        old_digest=F("digest"),
-        old_until=timezone.now() + OLD_SECRET_SIGNS,
-    )
+    changes: dict[str, object] = {
+        "salt": made.salt,
+        "digest": made.digest,
+        "old_salt": F("salt"),
+        "old_digest": F("digest"),
+        "old_until": timezone.now() + OLD_SECRET_SIGNS,
+    }
+    _keep(actor, row, changes, fields=["secret"])
     log.info("The secret of webhook %s of tenant %s was rotated by %s", row.id, actor.tenant.id, _name(actor))
     return Shown(one(actor, endpoint_id), made.secret)
 
@@ -154,8 +160,17 @@ def test(actor: Actor, endpoint_id: UUID) -> Delivery:
 def delete(actor: Actor, endpoint_id: UUID) -> None:
     """Nothing is sent to it any more; the sweeper removes it with its log an hour later. Raises Http404."""
     row = one(actor, endpoint_id)
-    Endpoint.objects.filter(id=row.id, deleted_at=None).update(deleted_at=timezone.now())
+    with transaction.atomic():
+        if Endpoint.objects.filter(id=row.id, deleted_at=None).update(deleted_at=timezone.now()):
+            audit.record(actor, "webhook.deleted", row)
     log.info("Webhook %s of tenant %s was deleted by %s", row.id, actor.tenant.id, _name(actor))
+
+
+def _keep(actor: Actor, row: Endpoint, changes: dict[str, object], fields: list[str]) -> None:
+    """One UPDATE, and who made it."""
+    with transaction.atomic():
+        if Endpoint.objects.filter(id=row.id, deleted_at=None).update(**changes):
+            audit.record(actor, "webhook.changed", row, fields=fields)
 
 
 def pause_because(endpoint_id: UUID, reason: str) -> None:

@@ -13,7 +13,7 @@ from portal.api.native.shapes import RevisionBody, RevisionsBody, SegmentBody, S
 from portal.api.native.tenantview import TenantView
 from portal.api.openapi.operations import IF_MATCH, JSON, array, counted, operation, place, properties, text
 from portal.api.preconditions import quoted, seen
-from transcription import editing
+from transcription import editing, reading
 from transcription.corrections import checked_number, checked_segments, checked_text, checked_time
 from transcription.models import Segment, Transcription
 from transcription.revisions import Revision
@@ -36,6 +36,7 @@ class SegmentsView(TenantView):
         row = editing.transcript(self.actor, transcription_id)
         first = whole(request, "from", range(2**31))
         limit = whole(request, "limit", range(1, MOST_AT_ONCE + 1))
+        reading.read(self.actor, row, "answer")
         return _segments(row, first or 0, limit)
 
     @operation(
@@ -56,7 +57,9 @@ class SegmentView(TenantView):
 
     @operation("retrieveSegment", "One segment", {200: SegmentBody})
     def get(self, request: Request, transcription_id: UUID, index: int) -> Response:
-        return _one(editing.segment(self.actor, transcription_id, index))
+        found = editing.segment(self.actor, transcription_id, index)
+        reading.read(self.actor, found.transcription, "answer")
+        return _one(found)
 
     @operation(
         "updateSegment",
