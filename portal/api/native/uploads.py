@@ -101,6 +101,7 @@ class UploadsView(TusView):
         if tus.is_piece(_headers(request)):
             piece = piece_of(request._request)
             return _advanced(piece, 201, _place(piece.upload))
+        self.actor.require("recordings.create")
         row = opening.open_on_disk(self.actor, plan_of(self.actor, _headers(request)))
         return Response(status=201, headers=_place(row) | _position(row, 0))
 
