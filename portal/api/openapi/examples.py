@@ -45,10 +45,10 @@ def _transcribe(url: str) -> tuple[Snippet, ...]:
         Snippet(
             "transcribe-python",
             _("Python, with OpenAI's library (pip install openai)"),
-            f"""import os
+            f"""from os import environ
 from openai import OpenAI
 
-client = OpenAI(base_url="{url}/v1", api_key=os.environ["WHISPER_KEY"])
+client = OpenAI(base_url="{url}/v1", api_key=environ["WHISPER_KEY"])
 with open("recording.mp3", "rb") as file:
     print(client.audio.transcriptions.create(model="whisper-1", file=file).text)""",
         ),
@@ -79,10 +79,10 @@ def _stream(url: str) -> tuple[Snippet, ...]:
         Snippet(
             "stream-python",
             "Python",
-            f"""import os
+            f"""from os import environ
 from openai import OpenAI
 
-client = OpenAI(base_url="{url}/v1", api_key=os.environ["WHISPER_KEY"])
+client = OpenAI(base_url="{url}/v1", api_key=environ["WHISPER_KEY"])
 with open("recording.mp3", "rb") as file:
     for event in client.audio.transcriptions.create(model="whisper-1", file=file, stream=True):
         if event.type == "transcript.text.delta":
@@ -117,10 +117,11 @@ until curl -sf {url}/api/v1/recordings/$ID/transcript.srt -H "Authorization: Bea
         Snippet(
             "later-python",
             _("Python (pip install requests)"),
-            f"""import os, time
+            f"""import time
+from os import environ
 import requests
 
-api, headers = "{url}/api/v1", {{"Authorization": f"Bearer {{os.environ['WHISPER_KEY']}}"}}
+api, headers = "{url}/api/v1", {{"Authorization": f"Bearer {{environ['WHISPER_KEY']}}"}}
 with open("recording.mp3", "rb") as file:
     made = requests.post(f"{{api}}/recordings", headers=headers, files={{"file": file}})
 made.raise_for_status()
