@@ -50,17 +50,17 @@ INSTALLED_APPS = [
     "portal.tickets",
 ]
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
+    "portal.middleware.SecurityMiddleware",
     "portal.statics.StaticFilesMiddleware",
     "portal.request_id.RequestIdMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "portal.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.middleware.LocaleMiddleware",
+    "portal.middleware.CommonMiddleware",
+    "portal.middleware.CsrfViewMiddleware",
+    "portal.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "portal.middleware.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.outage.OutageMiddleware",
 ]
@@ -267,4 +267,5 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
     },
 }
-SILENCED_SYSTEM_CHECKS: list[str] = []
+# They look for Django's own names in MIDDLEWARE, not for subclasses; tests/api/test_waiting.py looks for both.
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
