@@ -52,6 +52,7 @@ class WebProcess:
 def serving(database: Path, log: Path, **environment: str) -> Iterator[WebProcess]:
     """`database` is an SQLite file with all its tables."""
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener, log.open("ab") as output:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         child = subprocess.Popen(
             web_command(listener),

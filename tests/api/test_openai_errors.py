@@ -69,9 +69,9 @@ class Engine:
             time.sleep(0.02)
         raise AssertionError("it never came to that")
 
-    def finish(self) -> None:
+    def finish(self, once: Callable[[Transcription], bool] = lambda row: True) -> None:
         with scope.bound(self.tenant.id):
-            finish(self.only())
+            finish(self.only(once))
         progress.flush()
 
     def fail(self) -> None:
@@ -144,7 +144,7 @@ async def test_the_async_client_waits_too(
             stream = await client.audio.transcriptions.create(model="whisper-1", file=fox, stream=True)
             return [event async for event in stream]
 
-        in_background(lambda: (engine.only(lambda row: row.waiters == 2), engine.finish()))
+        in_background(engine.finish, lambda row: row.waiters == 2)
         whole = client.audio.transcriptions.create(model="whisper-1", file=fox)
         answer, events = await asyncio.gather(whole, streamed())
         assert (answer.text, events[-1].text) == ("The fox.", "The fox.")

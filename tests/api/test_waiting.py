@@ -8,12 +8,17 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
+import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.security import SecurityMiddleware
 from django.utils.module_loading import import_string
 
 from portal.threads import REQUEST_THREADS, UPLOAD_THREADS
 from tenants import scope
+from tenants.models import Tenant
 from tests.conftest import Character
 from tests.portal.test_receive import signed_in
 from tests.transcription.finishing import finish
@@ -27,9 +32,9 @@ PROMPT_SECONDS = 1.0
 
 
 @sync_to_async
-def waiters(tenant_id: object) -> int:
-    with scope.across_tenants("a test looks at all"):
-        return sum(row.waiters or 0 for row in Transcription.objects.filter(tenant_id=tenant_id))
+def waiters(tenant: Tenant) -> int:
+    with scope.bound(tenant.id):
+        return sum(number or 0 for number in Transcription.objects.values_list("waiters", flat=True))
 
 
 @sync_to_async
@@ -57,6 +62,11 @@ def test_no_middleware_makes_waiting_cost_a_thread() -> None:
     assert [path for path in settings.MIDDLEWARE if not getattr(import_string(path), "async_capable", False)] == []
 
 
+@pytest.mark.parametrize("needed", [SecurityMiddleware, XFrameOptionsMiddleware, CsrfViewMiddleware])
+def test_what_djangos_silenced_checks_look_for_is_there(needed: type) -> None:
+    assert any(issubclass(import_string(path), needed) for path in settings.MIDDLEWARE if path.startswith("portal."))
+
+
 def test_a_process_has_as_many_threads_for_requests_as_database_connections() -> None:
     assert REQUEST_THREADS + UPLOAD_THREADS == settings.CONNECTIONS_OF_A_PROCESS
 
@@ -70,7 +80,7 @@ async def test_many_wait_and_the_process_does_not_notice(web: WebProcess, alice:
         return await program.post("/v1/audio/transcriptions", data=fields, files={"file": ("fox.wav", sound)})
 
     async def all_wait() -> bool:
-        return await waiters(alice.tenant.id) == MANY
+        return await waiters(alice.tenant) == MANY
 
     async with (
         httpx.AsyncClient(base_url=web.url, headers=alice.bearer, limits=limits, timeout=120) as program,

@@ -53,7 +53,7 @@ def web(arguments: Sequence[str]) -> None:
 
     points.install_in_web()
     listener = socket.socket(fileno=int(arguments[0]))
-    uvicorn.main(_after("uvicorn", crew._web_command(listener))[1:])
+    uvicorn.main(_after("uvicorn", crew.web_command(listener))[1:])
 
 
 def engine(arguments: Sequence[str]) -> None:

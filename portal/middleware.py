@@ -1,0 +1,58 @@
+"""Django's and django-csp's middleware that only looks at headers: run where it stands, in the event loop.
+
+Around an asynchronous view Django would take each of them to a thread and back, twice; none of them asks the database
+or waits for anything. A database query in one would raise SynchronousOnlyOperation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from csp.middleware import CSPMiddleware as CSP
+from django.contrib.auth.middleware import AuthenticationMiddleware as Authentication
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware.clickjacking import XFrameOptionsMiddleware as XFrameOptions
+from django.middleware.common import CommonMiddleware as Common
+from django.middleware.csrf import CsrfViewMiddleware as Csrf
+from django.middleware.locale import LocaleMiddleware as Locale
+from django.middleware.security import SecurityMiddleware as Security
+
+
+class InTheLoop:
+    """Stands before a MiddlewareMixin among the bases."""
+
+    get_response: Any
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        before, after = getattr(self, "process_request", None), getattr(self, "process_response", None)
+        response: HttpResponseBase = (before and before(request)) or await self.get_response(request)
+        return after(request, response) if after else response
+
+
+class SecurityMiddleware(InTheLoop, Security):
+    pass
+
+
+class CSPMiddleware(InTheLoop, CSP):
+    pass
+
+
+class LocaleMiddleware(InTheLoop, Locale):
+    pass
+
+
+class CommonMiddleware(InTheLoop, Common):
+    pass
+
+
+class CsrfViewMiddleware(InTheLoop, Csrf):
+    pass
+
+
+class AuthenticationMiddleware(InTheLoop, Authentication):
+    pass
+
+
+class XFrameOptionsMiddleware(InTheLoop, XFrameOptions):
+    pass
