@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.conf import settings
+from django.db import connections
 
 from portal.supervisor.valkey import server_command
 from tenants import apikeys, scope
@@ -82,6 +84,13 @@ def within(acme: Tenant) -> Iterator[None]:
     """Acme is bound while the test runs."""
     with scope.bound(acme.id):
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_connection_left() -> Iterator[None]:
+    """An asynchronous test's own queries run in asgiref's one thread, whose connection nobody else would close."""
+    yield
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 
 from portal import budget
 from portal.api import bearer
+from portal.api.native.conditional import unless_known
 from tenants import scope
 from tenants.access import Actor
 from tenants.apikeys import KeyRefused
@@ -38,6 +39,12 @@ class TenantView(APIView):
             return super().dispatch(request, *args, **kwargs)
         with scope.bound(actor.tenant.id):
             return super().dispatch(request, *args, **kwargs)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if request.method != "GET" or answer.status_code != 200 or answer.streaming:
+            return answer
+        return unless_known(request._request, answer)
 
     def check_throttles(self, request: Request) -> None:
         """Raises TooManyRequests."""
