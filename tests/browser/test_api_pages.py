@@ -1,0 +1,48 @@
+"""The API's own pages, in a browser that may ask nobody but the portal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Request, expect
+
+from tests.stack import Stack
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def strangers(page: Page, stack: Stack) -> list[str]:
+    """Addresses elsewhere that a page asked for."""
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if not request.url.startswith((stack.url, "data:", "blob:")):
+            asked.append(request.url)
+
+    page.on("request", note)
+    return asked
+
+
+def test_swagger_shows_every_call(page: Page, strangers: list[str], screenshots: Path) -> None:
+    page.goto("/api/docs/")
+    expect(page.get_by_text("/api/v1/recordings", exact=True).first).to_be_visible()
+    expect(page.get_by_text("/v1/audio/transcriptions", exact=True).first).to_be_visible()
+    page.screenshot(path=screenshots / "swagger.png")
+    assert strangers == []
+
+
+def test_redoc_shows_them_too(page: Page, strangers: list[str], screenshots: Path) -> None:
+    page.goto("/api/reference/")
+    expect(page.get_by_role("heading", name="Send a recording, or say where it is")).to_be_visible()
+    page.screenshot(path=screenshots / "redoc.png")
+    assert strangers == []
+
+
+def test_an_example_is_copied_whole(page: Page, stack: Stack, screenshots: Path) -> None:
+    page.get_by_role("link", name="API examples").click()
+    expect(page.get_by_role("heading", name="Send a file, get its text")).to_be_visible()
+    page.locator("#code-transcribe-curl").locator("xpath=../..").get_by_role("button").click()
+    assert page.evaluate("navigator.clipboard.readText()").startswith(f"curl {stack.url}/v1/audio/transcriptions")
+    page.screenshot(path=screenshots / "examples.png", full_page=True)
