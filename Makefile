@@ -35,7 +35,7 @@ run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH))
 
 test: $(DEV) $(TORCH) $(SPEECH) weights
 	@echo "The domain on PostgreSQL ..."
-	@$(python) -m tests.postgres $(abspath $(python)) -m pytest -q tests/tenants tests/transcription tests/portal
+	@$(python) -m tests.postgres $(abspath $(python)) -m pytest -q tests/tenants tests/transcription tests/portal tests/webhooks tests/fetches
 	@echo "Everything, on SQLite ..."
 	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m pytest $(ARGS)
 

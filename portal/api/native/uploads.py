@@ -98,10 +98,10 @@ class UploadsView(TusView):
         description="`Location` is where its bytes go with PATCH. The metadata holds `filename` and the options.",
     )
     def post(self, request: Request) -> Response:
+        self.actor.require("recordings.create")
         if tus.is_piece(_headers(request)):
             piece = piece_of(request._request)
             return _advanced(piece, 201, _place(piece.upload))
-        self.actor.require("recordings.create")
         row = opening.open_on_disk(self.actor, plan_of(self.actor, _headers(request)))
         return Response(status=201, headers=_place(row) | _position(row, 0))
 
@@ -124,6 +124,7 @@ class UploadView(TusView):
         parameters=[VERSION, OFFSET],
     )
     def patch(self, request: Request, upload_id: UUID) -> Response:
+        self.actor.require("recordings.create")
         return _advanced(piece_of(request._request), 204, {})
 
     @operation("deleteUpload", "Forget an upload", {204: None}, parameters=[VERSION])
