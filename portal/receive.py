@@ -40,6 +40,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 UPLOAD_PATHS = re.compile(r"^/(v1/audio/(transcriptions|translations)|api/v1/recordings|recordings/)$")
 SCOPE_KEY = "portal.upload"
+SHIELDED = "/v1/"
+"""Their views see to it that what was begun is finished. Others are not told of a client that leaves, or the file
+would go while a thread still stores it."""
 DRAIN_BYTES = 4 * 1024 * 1024
 FORM_BYTES = 4 * 1024 * 1024
 
@@ -114,7 +117,8 @@ class UploadMiddleware:
         upload = MultipartUpload(headers.get("content-type", ""), settings.INCOMING_DIR, limit)
         try:
             scope[SCOPE_KEY] = await _stream(upload, headers, receive, limit)
-            await self.application(scope, empty_body(receive), send)
+            rest = receive if scope["path"].startswith(SHIELDED) else _no_news
+            await self.application(scope, empty_body(rest), send)
         except UploadRefused as refused:
             scope[SCOPE_KEY] = refused
             await self._refuse(scope, receive, send)
@@ -226,6 +230,11 @@ def _small_body(receive: Receive) -> Receive:
         return {"type": "http.disconnect"} if seen > FORM_BYTES else message
 
     return receive_some
+
+
+async def _no_news() -> Message:
+    """Django gives up listening when its view is done."""
+    return await asyncio.Future()
 
 
 def empty_body(receive: Receive) -> Receive:

@@ -15,7 +15,6 @@ from io import BytesIO
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from channels.db import database_sync_to_async
 from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpRequest
@@ -36,6 +35,7 @@ from portal.receive import (
     closing,
     empty_body,
 )
+from portal.threads import shared
 from tenants import scope as tenant_scope
 from tenants.access import Actor
 from transcription import idempotency
@@ -95,7 +95,7 @@ class ResumableMiddleware:
             await self.application(scope, receive, send)
             return
         try:
-            piece = await database_sync_to_async(_begun)(scope, headers)
+            piece = await shared(_begun)(scope, headers)
         except PieceRefused as refused:
             scope[SCOPE_KEY] = refused
             await self._refuse(scope, receive, send)

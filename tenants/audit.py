@@ -38,6 +38,7 @@ ACTIONS: dict[str, Promise] = {
     "transcription.created": _("Transcription ordered"),
     "transcription.cancelled": _("Transcription cancelled"),
     "transcript.read": _("Transcript read"),
+    "transcript.corrected": _("Transcript corrected"),
     "transcript.exported": _("Transcript exported"),
     "key.created": _("API key created"),
     "key.changed": _("API key changed"),

@@ -38,7 +38,7 @@ def keep(row: Transcription) -> bool:
 
 def leave(row: Transcription) -> None:
     """One that waited was told something else than the text: its caller knows, and nothing is cancelled."""
-    _unfinished(row).filter(waiters__gt=0).update(waiters=F("waiters") - 1)
+    _unfinished(row).filter(waiters__gt=0).update(waiters=F("waiters") - 1, cancel_at=None)
 
 
 def hang_up(row: Transcription, upload: timedelta) -> None:

@@ -18,6 +18,7 @@ from django.db.models import F, QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
 
+from tenants import audit
 from tenants.access import Actor
 from transcription import library, retention, search
 from transcription.corrections import MOST_SEGMENTS, checked_times, too_many
@@ -254,6 +255,7 @@ def _put(actor: Actor, row: Transcription, action: str, first: int, former: list
         before=before,
         size=len(json.dumps(before)),
     )
+    audit.record(actor, "transcript.corrected", row, recording=str(row.recording_id), how=action, revision=number)
     _forget_oldest(row)
     search.note(row.recording_id)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template import loader
 from django.utils.translation import gettext as _
 
 FOR_PROGRAMS = ("/v1/", "/api/")
+NATIVE = "/api/"
+CODES = {400: "bad_request", 403: "forbidden", 404: "not_found", 500: "server_error", 503: "unavailable"}
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -25,14 +29,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Touches neither the database nor the session: either may be the reason."""
     if _wants_json(request):
-        return _problem(500, _("Something went wrong on our side. Please try again."))
+        return _problem(request, 500, _("Something went wrong on our side. Please try again."))
     return HttpResponse(loader.render_to_string("500.html"), status=500)
 
 
 def unavailable(request: HttpRequest, headers: dict[str, str]) -> HttpResponse:
     """Nothing that this needs is the database's."""
     if _wants_json(request):
-        response: HttpResponse = _problem(503, _("The service is starting again. Please try in a moment."))
+        response: HttpResponse = _problem(request, 503, _("The service is starting again. Please try in a moment."))
     else:
         response = HttpResponse(loader.render_to_string("503.html"), status=503)
     for name, value in headers.items():
@@ -42,7 +46,7 @@ def unavailable(request: HttpRequest, headers: dict[str, str]) -> HttpResponse:
 
 def _answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
     if _wants_json(request):
-        return _problem(status, message)
+        return _problem(request, status, message)
     return render(request, f"{status}.html", {"exception": message}, status=status)
 
 
@@ -50,8 +54,15 @@ def _wants_json(request: HttpRequest) -> bool:
     return request.path.startswith(FOR_PROGRAMS) or request.headers.get("Accept") == "application/json"
 
 
-def _problem(status: int, message: str) -> JsonResponse:
-    codes = {400: "bad_request", 403: "forbidden", 404: "not_found", 500: "server_error", 503: "unavailable"}
+def _problem(request: HttpRequest, status: int, message: str) -> JsonResponse:
+    if request.path.startswith(NATIVE):
+        return _native_problem(status, message)
     kind = "server_error" if status >= 500 else "invalid_request_error"
-    error = {"code": codes[status], "message": message, "type": kind, "param": None}
+    error = {"code": CODES[status], "message": message, "type": kind, "param": None}
     return JsonResponse({"error": error}, status=status)
+
+
+def _native_problem(status: int, message: str) -> JsonResponse:
+    """RFC 9457, as the native API's own views answer."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": CODES[status]}
+    return JsonResponse(body | {"detail": message}, status=status, content_type="application/problem+json")

@@ -27,20 +27,20 @@ from transcription.models import Status, Transcription
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE = 20.0
+OPENAI = "/v1/audio/transcriptions"
 GRACE = callers.GRACE.total_seconds() + 5
 
 
 class Caller(ApplicationCommunicator):
     """A program's end of one HTTP request, without a server in between."""
 
-    def __init__(self, who: Character, sound: bytes, key: str = "", **fields: str) -> None:
+    def __init__(self, who: Character, sound: bytes, key: str = "", path: str = OPENAI, **fields: str) -> None:
         headers = [
             (b"authorization", f"Bearer {who.secret}".encode()),
             (b"content-type", f"multipart/form-data; boundary={BOUNDARY}".encode()),
             (b"host", b"testserver"),
         ]
         headers += [(b"idempotency-key", key.encode())] if key else []
-        path = "/v1/audio/transcriptions"
         super().__init__(
             application, {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
         )
@@ -275,3 +275,34 @@ async def test_an_upload_that_is_being_accepted_is_not_torn_apart(
     row = await floor.one()
     assert (row.waiters, row.cancel_at is not None) == (0, True)
     assert storage.local_path(row.recording.storage_key).exists()
+
+
+def _leave(alice: Character, row: Transcription) -> None:
+    with scope.bound(alice.tenant.id):
+        callers.leave(row)
+
+
+async def test_one_that_leaves_when_another_has_hung_up_cancels_nothing(
+    alice: Character, floor: Floor, sound: bytes
+) -> None:
+    first, retry = Caller(alice, sound), Caller(alice, sound)
+    await first.ask()
+    await floor.waited_for_by(1)
+    await retry.ask()
+    row = await floor.waited_for_by(2)
+    await first.hang_up()
+    await floor.waited_for_by(1)
+    await sync_to_async(_leave)(alice, row)
+    assert await floor.sweep(2 * GRACE) == 0
+    await floor.finish(row)
+    assert (await retry.answer())[0] == 200
+
+
+async def test_a_file_that_has_come_is_kept_though_its_sender_has_gone(
+    alice: Character, floor: Floor, sound: bytes
+) -> None:
+    sender = Caller(alice, sound, path="/api/v1/recordings")
+    await sender.ask()
+    await sender.send_input({"type": "http.disconnect"})
+    assert (await sender.answer())[0] == 201
+    assert (await floor.one()).waiters is None

@@ -23,7 +23,7 @@ def test_programs_are_told_to_come_back(client: Client, alice: Character) -> Non
     with connection.execute_wrapper(away):
         answer = client.get("/api/v1/recordings", headers=alice.bearer)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
-    assert answer.json()["error"]["code"] == "unavailable"
+    assert (answer.json()["code"], answer["Content-Type"]) == ("unavailable", "application/problem+json")
     assert client.get("/api/v1/recordings", headers=alice.bearer).status_code == 200
 
 

@@ -265,7 +265,7 @@ def test_a_lost_file_is_looked_for_a_day_and_then_said_to_be_lost(alice: Charact
     files.drop(row.id)
     assert sweep() == {}
     assert Upload.objects.get().state == Upload.State.ARRIVED
-    Upload.objects.update(not_before=timezone.now(), created_at=timezone.now() - timedelta(hours=25))
+    Upload.objects.update(not_before=timezone.now(), expires_at=timezone.now() - timedelta(hours=1))
     sweep()
     assert Upload.objects.get().problem["code"] == "upload_lost"
 

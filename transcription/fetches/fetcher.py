@@ -136,12 +136,23 @@ def _accept(row: Fetch, file: Downloaded) -> Transcription:
     call = Call(endpoint=row.endpoint, key=row.idempotency_key, id=row.id)
     named = replace(file, file_name=row.name or file.file_name)
     try:
-        return intake.accept(actor, named, orders.options_of(row), "api", call)
+        return _promised(actor, named, row, call)
     except IntegrityError:
         made = _made(row)  # by an attempt that was slower than its lease
         if made is None:
             raise
         return made
+
+
+def _promised(actor: Actor, named: Downloaded, row: Fetch, call: Call) -> Transcription:
+    """A promise outlives its name: another request may have taken the key meanwhile. Raises Refused."""
+    options = orders.options_of(row)
+    try:
+        return intake.accept(actor, named, options, "api", call)
+    except Refused as refused:
+        if refused.code != "idempotency_key_reused":
+            raise
+        return intake.accept(actor, named, options, "api", replace(call, key=""))
 
 
 class _Progress:

@@ -39,7 +39,6 @@ READ_BYTES = 1024 * 1024
 LEASE = timedelta(minutes=5)
 RENEW = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=10)
-LOST_AFTER = timedelta(hours=24)
 
 
 class _DecidedElsewhere(Exception):
@@ -180,9 +179,9 @@ def _settled(row: Upload, **changes: Any) -> None:
 
 
 def _missing(row: Upload) -> None:
-    """Its file is not here. Perhaps this host only can't see it: after a day nobody has it."""
+    """Its file is not here. Perhaps this host only can't see it: a day after its last byte nobody has it."""
     log.error("The file of upload %s is not in this host's UPLOADS_DIR", row.id)
-    if row.created_at < timezone.now() - LOST_AFTER:
+    if row.expires_at < timezone.now():
         _lost(row)
         return
     Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED).update(not_before=timezone.now() + LONGEST_PAUSE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 from django.utils import timezone
 
@@ -14,6 +15,7 @@ from transcription.uploads.models import Upload
 
 log = logging.getLogger(__name__)
 BATCH = 20
+GONE_FOR_GOOD = timedelta(days=7)
 SETTLED = (Upload.State.ACCEPTED, Upload.State.REFUSED)
 
 
@@ -87,7 +89,8 @@ def _forget_file(row: Upload) -> bool:
     except Locked:
         return False
     except Gone:
-        return bool(still_open.delete()[0])
+        # Another host may have it, and somebody at work on it.
+        return bool(still_open.filter(created_at__lt=timezone.now() - GONE_FOR_GOOD).delete()[0])
     try:
         expires = files.expires_at(row.id)
         if slot.is_whole or expires is None or expires > timezone.now():

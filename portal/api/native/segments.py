@@ -125,6 +125,7 @@ class RevisionsView(TenantView):
     )
     def get(self, request: Request, transcription_id: UUID) -> Response:
         rows = editing.revisions(self.actor, transcription_id)
+        reading.read(self.actor, editing.transcript(self.actor, transcription_id), "revisions")
         before = whole(request, "before", range(2**31))
         limit = whole(request, "limit", range(1, REVISIONS_AT_ONCE + 1)) or REVISIONS_AT_ONCE
         found = list((rows.filter(number__lt=before) if before is not None else rows)[: limit + 1])
