@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import CDPSession, Page, expect
+from playwright.sync_api import CDPSession, Page, TimeoutError, expect
 
 from tests.browser.test_portal import choose, row
 from tests.conftest import MakeMedia
@@ -48,8 +49,13 @@ def offsets(page: Page) -> list[int]:
 
 def stop_transcribing(page: Page, name: str) -> None:
     """The stack is the whole session's: its engine need not hear two minutes of a tone."""
-    row(page, name).first.locator("summary").click()
-    row(page, name).first.get_by_role("button", name="Delete").click()
+    delete = row(page, name).first.get_by_role("button", name="Delete")
+    while not page.get_by_role("dialog").is_visible():
+        # A row that changes its state meanwhile is drawn anew, its menu closed.
+        with suppress(TimeoutError):
+            if not delete.is_visible():
+                row(page, name).first.locator("summary").click(timeout=1000)
+            delete.click(timeout=1000)
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
 
 

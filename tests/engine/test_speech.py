@@ -66,9 +66,13 @@ def test_a_long_recording_comes_back_in_order_and_in_its_own_time(client: Engine
     assert [segment.start for segment in segments] == sorted(segment.start for segment in segments)
 
 
+NO_SPEECH = 0.6
+"""openai-whisper's threshold: above it a text that is unlikely besides counts as silence."""
+
+
 def test_what_is_heard_in_silence_is_marked_as_doubtful(client: EngineClient, english: DecodeOptions) -> None:
     (result,) = hear(client, bytes(10 * 32_000), english)
-    assert all(segment.no_speech_prob > 0.9 for segment in result.segments)
+    assert all(segment.no_speech_prob > NO_SPEECH for segment in result.segments)
 
 
 def test_spanish_is_translated_to_english(client: EngineClient, conteo: bytes) -> None:
