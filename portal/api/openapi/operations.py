@@ -16,6 +16,9 @@ from transcription.options import LONGEST_PROMPT
 View = TypeVar("View", bound=Callable[..., Any])
 Schema = dict[str, Any]
 
+NO_MORE = "."
+"""Where the summary says it all: without a description drf-spectacular would show the method's docstring."""
+
 FILE: Schema = {"type": "string", "format": "binary"}
 JSON = "application/json"
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -108,7 +111,7 @@ def operation(
     decorate: Callable[[View], View] = extend_schema(
         operation_id=name,
         summary=summary,
-        description=description or None,
+        description=description or NO_MORE,
         request={media: _schema(shape) for media, shape in body.items()} if body else None,
         responses=_responses(answers),
         parameters=list(parameters),

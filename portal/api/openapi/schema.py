@@ -9,6 +9,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from portal.api.native.shapes import ProblemBody
 from portal.api.openapi import openai_paths
 from portal.api.openapi.components import components, reference
+from portal.api.openapi.operations import NO_MORE
 
 Schema = dict[str, Any]
 
@@ -51,6 +52,8 @@ def complete(result: Schema, generator: Any, request: Any, public: bool) -> Sche
     for path in result["paths"].values():
         for method in path.values():
             _add_problems(method)
+            if method.get("description") == NO_MORE:
+                del method["description"]
     result["paths"] |= openai_paths.paths()
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas |= components() | openai_paths.COMPONENTS
