@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.native import bodies
 from portal.api.native.callerview import CallerView
 from portal.api.native.shapes import MultipartBody, MultipartPartsBody, Part, PartUrl, PartUrlsBody
 from portal.api.native.uploads import upload_fields
@@ -48,7 +49,7 @@ class MultipartsView(CallerView):
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request) -> Response:
-        body = _object(request.data)
+        body = bodies.mapping(request.data)
         plan = Plan(
             name=_text(body, "name"),
             length=_length(body),
@@ -94,7 +95,7 @@ class PartUrlsView(CallerView):
     )
     def post(self, request: Request, upload_id: UUID) -> Response:
         row = library.upload(self.actor, upload_id, Upload.Way.S3)
-        wanted = _wanted(_object(request.data))
+        wanted = _wanted(bodies.mapping(request.data))
         urls = library.part_urls(row, wanted)
         parts = [PartUrl(number=n, url=url, headers=_part_headers(row, n, wanted[n])) for n, url in urls.items()]
         return Response(PartUrlsBody(expires_in=bucket.URL_SECONDS, parts=parts))
@@ -144,12 +145,6 @@ def _is_sha256(text: str) -> bool:
         return len(base64.b64decode(text, validate=True)) == SHA256_BYTES
     except (binascii.Error, ValueError):
         return False
-
-
-def _object(body: Any) -> Mapping[str, Any]:
-    if not isinstance(body, Mapping):
-        raise InvalidOption("body", _("Send a JSON object."))
-    return body
 
 
 def _length(body: Mapping[str, Any]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 from django.urls import path
@@ -12,6 +11,7 @@ from rest_framework.response import Response
 
 from portal.api.native import bodies
 from portal.api.native.pages import NewestFirst
+from portal.api.native.representations import moment
 from portal.api.native.shapes import (
     AttemptBody,
     DeliveryBody,
@@ -155,7 +155,7 @@ class ReplayView(TenantView):
 
 def endpoint_fields(row: Endpoint) -> WebhookBody:
     """`events` is empty where all are sent."""
-    paused = Pause(code=row.pause, message=endpoints.why_paused(row), since=_moment(row.paused_at))
+    paused = Pause(code=row.pause, message=endpoints.why_paused(row), since=moment(row.paused_at))
     return {
         "id": str(row.id),
         "url": row.url,
@@ -163,9 +163,9 @@ def endpoint_fields(row: Endpoint) -> WebhookBody:
         "events": row.events,
         "status": "paused" if row.is_paused else "active",
         "paused": paused if row.is_paused else None,
-        "failing_since": _moment(row.failing_since),
-        "old_secret_until": _moment(row.old_until),
-        "created_at": _moment(row.created_at),
+        "failing_since": moment(row.failing_since),
+        "old_secret_until": moment(row.old_until),
+        "created_at": moment(row.created_at),
     }
 
 
@@ -173,12 +173,12 @@ def delivery_fields(row: Delivery) -> DeliveryBody:
     waits = row.state == Delivery.State.PENDING
     return {
         "id": str(row.id),
-        "event": Event(id=row.event.message_id, type=row.event.type, created_at=_moment(row.event.created_at)),
+        "event": Event(id=row.event.message_id, type=row.event.type, created_at=moment(row.event.created_at)),
         "status": row.state,
         "attempts": row.attempts_made,
-        "created_at": _moment(row.created_at),
-        "next_attempt_at": _moment(row.next_attempt_at) if waits else None,
-        "finished_at": _moment(row.finished_at),
+        "created_at": moment(row.created_at),
+        "next_attempt_at": moment(row.next_attempt_at) if waits else None,
+        "finished_at": moment(row.finished_at),
         "response_status": row.last_status,
         "error": _error(row.last_error, row.last_status),
     }
@@ -186,7 +186,7 @@ def delivery_fields(row: Delivery) -> DeliveryBody:
 
 def _attempt_fields(row: Attempt) -> AttemptBody:
     return {
-        "started_at": _moment(row.started_at),
+        "started_at": moment(row.started_at),
         "seconds": round(row.seconds, 3),
         "response_status": row.status,
         "response": row.response,
@@ -200,10 +200,6 @@ def _error(code: str, status: int | None) -> Failure | None:
 
 def _with_secret(shown: Shown) -> WebhookSecretBody:
     return WebhookSecretBody(**endpoint_fields(shown.endpoint), secret=shown.secret)
-
-
-def _moment(when: datetime | None) -> str | None:
-    return when.isoformat() if when else None
 
 
 urls = [
