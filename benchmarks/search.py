@@ -90,7 +90,7 @@ def _given(
     tenants: list[Tenant], recordings: int, words: int, seed: random.Random, english: Language, chinese: Language
 ) -> Iterator[tuple[Any, ...]]:
     for number in range(recordings):
-        tenant = tenants[0] if number % 20 == 0 else tenants[number % TENANTS]
+        tenant = tenants[0] if number % 20 == 0 else tenants[1 + number % (TENANTS - 1)]
         language, count = (chinese, 2 * words) if seed.random() < 0.2 else (english, words)
         lines = [language.say(seed, count // SEGMENTS) for _ in range(SEGMENTS)]
         folded = "\n".join(fold(line) for line in (f"Recording {number}.mp3", *lines))

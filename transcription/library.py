@@ -40,7 +40,7 @@ def recordings(actor: Actor, search: str = "", status: str = "") -> QuerySet[Rec
     return (
         rows.defer("peaks")
         .select_related("created_by", "api_key")
-        .prefetch_related(Prefetch("transcriptions", Transcription.objects.defer("text", "prompt", "resume")))
+        .prefetch_related(Prefetch("transcriptions", Transcription.objects.defer("text", "prompt")))
         .order_by("-created_at", "-id")
     )
 
