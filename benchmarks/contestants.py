@@ -6,10 +6,13 @@ Every one is given samples, not files, and decodes greedily; a recording's langu
 from __future__ import annotations
 
 import argparse
+import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
@@ -44,6 +47,19 @@ def engine(backend: str = "auto", batch_size: int = 0, threads: int = 0) -> Iter
     )
     with local_engine(options) as client:
         yield client
+
+
+@contextmanager
+def without_torch() -> Iterator[None]:
+    """What starts meanwhile finds no openai-whisper, which brings torch: as `make run` installs it without a GPU."""
+    before = os.environ.get("PYTHONPATH", "")
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "sitecustomize.py").write_text("import sys\n\nsys.modules['whisper'] = None\n")
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (folder, before)))
+        try:
+            yield
+        finally:
+            os.environ["PYTHONPATH"] = before
 
 
 def ours(client: EngineClient, mode: Mode, lane: Lane = "standard") -> Way:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -35,8 +35,7 @@ def recordings(actor: Actor, search: str = "", status: str = "") -> QuerySet[Rec
     if status and status not in Status.values:
         return rows.none()
     if status:
-        newest = Transcription.objects.filter(recording=OuterRef("pk")).order_by("-created_at")
-        rows = rows.annotate(newest_status=Subquery(newest.values("status")[:1])).filter(newest_status=status)
+        rows = rows.filter(_latest_is(status))
     return (
         rows.defer("peaks")
         .select_related("created_by", "api_key")
@@ -152,6 +151,12 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
     storage.delete(row.storage_key)
     storage.delete(row.playback_key)
     return True
+
+
+def _latest_is(status: str) -> Exists:
+    """Said so that PostgreSQL may begin with the few of a rare status, or stop early with a common one."""
+    newer = Transcription.objects.filter(recording=OuterRef("recording"), created_at__gt=OuterRef("created_at"))
+    return Exists(Transcription.objects.filter(~Exists(newer), recording=OuterRef("pk"), status=status))
 
 
 def _cancel_all(recording: Recording) -> None:

@@ -19,6 +19,8 @@ from transcription.search.tokens import query_of
 
 NEWEST = ("-created_at", "-recording_id")
 PROBED = 64
+COMMON = 3
+"""Of those probed, from which on reading further costs less than the index: it would find very many."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,12 @@ class Place:
 
 
 def page(actor: Actor, terms: Sequence[Term], after: Place | None, limit: int) -> tuple[list[Entry], Place | None]:
-    """At most `limit` entries of the actor's tenant that have every term, and the place where more follow.
-
-    What is common is found among the newest entries; PostgreSQL looks into the index only for what is not. Its
-    planner can't know which is which: it has no statistics of one tenant's words.
-    """
+    """At most `limit` entries of the actor's tenant that have every term, and the place where more follow."""
     actor.require("recordings.view")
     if not terms:
         return [], None
-    tenant_id = actor.tenant.id
-    found = _first(_of_tenant(tenant_id), terms, after, limit + 1)
-    if connection.vendor == "postgresql" and len(found) <= limit:
-        found = list(_behind(_indexed(tenant_id, terms), after)[: limit + 1])
+    search = _searched if connection.vendor == "postgresql" else _read
+    found = search(actor.tenant.id, terms, after, limit + 1)
     last = found[limit - 1] if len(found) > limit else None
     return found[:limit], Place(last.created_at, last.recording_id) if last else None
 
@@ -61,12 +57,29 @@ def _of_tenant(tenant_id: UUID) -> QuerySet[Entry]:
     return shown.only("recording", "tenant", "created_at", "transcription_id", "folded")
 
 
-def _first(rows: QuerySet[Entry], terms: Sequence[Term], after: Place | None, count: int) -> list[Entry]:
-    """SQLite reads on until it has enough; PostgreSQL looks at the newest only, where common words are."""
-    newest = _behind(rows, after)
-    if connection.vendor == "postgresql":
-        return list(_holding(rows.filter(pk__in=newest.values("pk")[:PROBED]), terms)[:count])
-    return list(_holding(newest, terms)[:count])
+def _read(tenant_id: UUID, terms: Sequence[Term], after: Place | None, count: int) -> list[Entry]:
+    """The text of one entry after another, until there are enough."""
+    return list(_holding(_behind(_of_tenant(tenant_id), after), terms)[:count])
+
+
+def _searched(tenant_id: UUID, terms: Sequence[Term], after: Place | None, count: int) -> list[Entry]:
+    """What is common is found among the newest entries; PostgreSQL looks into the index only for what is not.
+
+    Its planner can't know which is which: it has no statistics of one tenant's words. So a few entries are read,
+    and if that says that a page's worth is near, as many as it takes.
+    """
+    found = _among_newest(tenant_id, terms, after, PROBED)
+    if COMMON <= len(found) < count:
+        found = _among_newest(tenant_id, terms, after, 2 * PROBED * count // len(found))
+    if len(found) < count:
+        found = list(_behind(_indexed(tenant_id, terms), after)[:count])
+    return found[:count]
+
+
+def _among_newest(tenant_id: UUID, terms: Sequence[Term], after: Place | None, reach: int) -> list[Entry]:
+    rows = _of_tenant(tenant_id)
+    newest = _behind(rows, after).values("pk")[:reach]
+    return list(_holding(rows.filter(pk__in=newest), terms))
 
 
 def _behind(rows: QuerySet[Entry], after: Place | None) -> QuerySet[Entry]:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from transcription.search.folding import Term, fold
 from transcription.writing import UNSPACED
 
+_PLAIN = {code: " " for code in range(128) if not chr(code).isalnum()}
 _UNIT = re.compile(rf"[{UNSPACED}]+|[^\s{UNSPACED}]+")
 
 
@@ -48,6 +49,8 @@ def _spans(text: str, terms: Sequence[Term]) -> Iterator[tuple[int, int]]:
 
 def _folded(text: str) -> tuple[str, list[int]]:
     """As `fold` does it, character by character: for each of the folded ones, which one it comes from."""
+    if text.isascii():
+        return f" {text.lower().translate(_PLAIN)}", [0, *range(len(text))]
     folded, places = [" "], [0]
     for number, character in enumerate(text):
         piece = _piece(character)

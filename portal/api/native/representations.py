@@ -72,7 +72,8 @@ def _error(row: Transcription) -> Failure | None:
 def _links(row: Transcription) -> dict[str, str] | None:
     if row.status != Status.COMPLETED or row.text_deleted_at is not None:
         return None
-    return {name: reverse("native_transcript", args=[row.id, name]) for name in WRITERS}
+    address = reverse("native_transcript", args=[row.id, "txt"]).removesuffix("txt")
+    return {name: address + name for name in WRITERS}
 
 
 def moment(when: datetime | None) -> str | None:
