@@ -7,7 +7,6 @@ import unicodedata
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -16,12 +15,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 from django.http import Http404
-from django.template.defaultfilters import date as date_format
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
 
-from tenants import audit, notices, quota
+from tenants import audit, quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
 from transcription import (
@@ -42,14 +38,16 @@ from transcription import (
 from transcription.failures import reason_for_people
 from transcription.idempotency import Call, KeyReused
 from transcription.media import MediaError
-from transcription.models import Lane, Recording, Transcription
+from transcription.models import Lane, Recording, Status, Transcription
 from transcription.options import TranscriptionOptions
+from transcription.refusals import Refused as Refused
+from transcription.refusals import over_quota as over_quota
+from transcription.refusals import over_quota_noted
 from transcription.reuse import Known
 
 log = logging.getLogger(__name__)
 LONGEST_NAME = 255
 INTERACTIVE_SECONDS = 300
-STATUS_OF_LIMIT = {"upload_bytes": 413, "recording_seconds": 422, "monthly_seconds": 402, "stored_bytes": 402}
 
 
 class Received(Protocol):
@@ -73,19 +71,6 @@ class ReceivedInStorage(Received, Protocol):
     def storage_key(self) -> str: ...
 
 
-@dataclass(eq=False)
-class Refused(Exception):
-    """Not accepted, nothing charged, nothing kept. `message` names the cause and the way out."""
-
-    code: str
-    message: str
-    status: int
-    resets_at: datetime | None = None
-
-    def __str__(self) -> str:
-        return self.message
-
-
 @dataclass(frozen=True)
 class _Order:
     """What an actor asks for, and by which names an earlier request for the same is known."""
@@ -94,6 +79,7 @@ class _Order:
     asked: TranscriptionOptions
     call: Call
     content_sha256: str
+    named: TranscriptionOptions | None = None  # what the request itself names, where `asked` was worked out from it
 
     def options(self, recording: Recording) -> TranscriptionOptions:
         """What is done for a recording of that length."""
@@ -111,7 +97,7 @@ class _Order:
 
     @cached_property
     def digest(self) -> str:
-        return self.call.digest(self.content_sha256, self.asked)
+        return self.call.digest(self.content_sha256, self.named or self.asked)
 
 
 def accept(
@@ -133,9 +119,7 @@ def accept(
             return _accept_known(order, upload, source, known)
         return _accept_new(order, upload, source)
     except QuotaExceeded as exceeded:
-        if exceeded.left <= 0:
-            notices.note_refusal(actor.tenant, exceeded.limit_name)
-        raise over_quota(exceeded) from exceeded
+        raise over_quota_noted(actor.tenant, exceeded) from exceeded
 
 
 def again(actor: Actor, recording: Recording, options: TranscriptionOptions, call: Call | None = None) -> Transcription:
@@ -144,13 +128,33 @@ def again(actor: Actor, recording: Recording, options: TranscriptionOptions, cal
     Raises Refused, PermissionDenied, and Http404 where the recording was deleted meanwhile.
     """
     actor.require("recordings.create")
-    order = _Order(actor, options, call or Call(), recording.sha256)
+    return _again(_Order(actor, options, call or Call(), recording.sha256), recording)
+
+
+def retry(actor: Actor, row: Transcription, call: Call | None = None) -> Transcription:
+    """Queues what failed or was cancelled once more, under what was asked for then, as `again` does.
+
+    Raises what `again` raises, Refused for one that waits, runs or is done, and InvalidOption where its model is no
+    longer offered.
+    """
+    actor.require("recordings.create")
+    if not row.is_over:
+        raise Refused("not_over", _("The transcription is not over: it is %s. Wait, or cancel it.") % row.status, 409)
+    if row.status == Status.COMPLETED:
+        way_out = {"path": f"/api/v1/recordings/{row.recording_id}/transcriptions"}
+        message = _("The transcription is done. POST to %(path)s for another one of its recording.") % way_out
+        raise Refused("completed", message, 409)
+    options = preferences.asked(row, actor.tenant)
+    order = _Order(actor, options, call or Call(), row.recording.sha256, named=preferences.done(row))
+    return _again(order, row.recording)
+
+
+def _again(order: _Order, recording: Recording) -> Transcription:
+    """Raises what `again` raises."""
     try:
         return _decide(order, partial(_work_again, order, recording.id))
     except QuotaExceeded as exceeded:
-        if exceeded.left <= 0:
-            notices.note_refusal(actor.tenant, exceeded.limit_name)
-        raise over_quota(exceeded) from exceeded
+        raise over_quota_noted(order.actor.tenant, exceeded) from exceeded
 
 
 def _known(order: _Order) -> Known | None:
@@ -390,43 +394,3 @@ def clean_name(file_name: str) -> str:
     base = file_name.replace("\\", "/").rsplit("/", 1)[-1]
     plain = "".join(c for c in unicodedata.normalize("NFC", base) if unicodedata.category(c)[0] != "C").strip()
     return plain[-LONGEST_NAME:] or _("Untitled recording")
-
-
-def over_quota(exceeded: QuotaExceeded) -> Refused:
-    """The refusal that says how much is needed, how much is left and when that changes."""
-    return Refused(
-        code=f"quota_{exceeded.limit_name}",
-        message=_quota_message(exceeded),
-        status=STATUS_OF_LIMIT[exceeded.limit_name],
-        resets_at=exceeded.resets_at,
-    )
-
-
-def _quota_message(exceeded: QuotaExceeded) -> str:
-    if exceeded.limit_name == "monthly_seconds":
-        return _("This needs %(needed)s of audio, %(left)s are left this month; the quota resets on %(date)s.") % {
-            "needed": minutes(exceeded.needed),
-            "left": minutes(exceeded.left),
-            "date": date_format(exceeded.resets_at, pgettext("date format", "j F Y")),
-        }
-    if exceeded.limit_name == "recording_seconds":
-        return _("The recording is longer than the %(limit)s your organisation allows. Split it and try again.") % {
-            "limit": minutes(exceeded.limit)
-        }
-    if exceeded.limit_name == "upload_bytes":
-        return _("The file is larger than the %(limit)s your organisation allows. Split or compress it.") % {
-            "limit": filesizeformat(exceeded.limit)
-        }
-    return _("This needs %(needed)s of storage, %(left)s are left. Delete recordings to make room.") % {
-        "needed": filesizeformat(exceeded.needed),
-        "left": filesizeformat(exceeded.left),
-    }
-
-
-def minutes(seconds: int) -> str:
-    """Audio seconds as people say them: `45 s`, `20 min`, `7 min 30 s`."""
-    whole, rest = divmod(seconds, 60)
-    if not whole:
-        return _("%(n)d s") % {"n": rest}
-    text = ngettext("%(n)d min", "%(n)d min", whole) % {"n": whole}
-    return f"{text} {rest} s" if rest else text

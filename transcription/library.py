@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,32 +16,29 @@ from tenants import audit, quota, scope
 from tenants.access import Actor
 from transcription import fairness, lifecycle, storage
 from transcription import search as text_search
-from transcription.models import Recording, Status, Transcription
+from transcription.filters import EVERYTHING, Filter
+from transcription.models import Recording, Transcription
 
 log = logging.getLogger(__name__)
 UNDO_WINDOW = timedelta(minutes=10)
 
 
-def recordings(actor: Actor, search: str = "", status: str = "") -> QuerySet[Recording]:
-    """A tenant's recordings, newest first, each with its transcriptions at hand. Unknown statuses match nothing.
-
-    `search` is a part of the name, or words that name and text have (search/).
-    """
+def recordings(actor: Actor, wanted: Filter = EVERYTHING) -> QuerySet[Recording]:
+    """A tenant's recordings, newest first, each with its transcriptions at hand."""
     actor.require("recordings.view")
-    rows = Recording.objects.filter(tenant=actor.tenant, deleted_at=None)
-    if search:
-        texts = text_search.found_recordings(actor.tenant.id, text_search.terms_of(search))
-        rows = rows.filter(Q(name__icontains=search.replace("\x00", "")) | Q(id__in=texts))
-    if status and status not in Status.values:
-        return rows.none()
-    if status:
-        rows = rows.filter(_latest_is(status))
+    rows = wanted.applied(Recording.objects.filter(tenant=actor.tenant, deleted_at=None), actor.tenant.id)
     return (
         rows.defer("peaks")
         .select_related("created_by", "api_key")
         .prefetch_related(Prefetch("transcriptions", Transcription.objects.defer("text", "prompt")))
         .order_by("-created_at", "-id")
     )
+
+
+def transcriptions(actor: Actor, recording_id: UUID) -> QuerySet[Transcription]:
+    """Those of one recording, newest first, each with the recording at hand. Raises Http404."""
+    found = recording(actor, recording_id)
+    return found.transcriptions.defer("text", "prompt").order_by("-created_at", "-id")
 
 
 def recording(actor: Actor, recording_id: UUID, deleted: bool = False) -> Recording:
@@ -151,12 +148,6 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
     storage.delete(row.storage_key)
     storage.delete(row.playback_key)
     return True
-
-
-def _latest_is(status: str) -> Exists:
-    """Said so that PostgreSQL may begin with the few of a rare status, or stop early with a common one."""
-    newer = Transcription.objects.filter(recording=OuterRef("recording"), created_at__gt=OuterRef("created_at"))
-    return Exists(Transcription.objects.filter(~Exists(newer), recording=OuterRef("pk"), status=status))
 
 
 def _cancel_all(recording: Recording) -> None:

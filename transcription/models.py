@@ -60,7 +60,7 @@ class Recording(models.Model):
     @property
     def latest(self) -> Transcription | None:
         """The newest transcription; free of queries where the door prefetched `transcriptions`."""
-        return next(iter(sorted(self.transcriptions.all(), key=lambda t: t.created_at, reverse=True)), None)
+        return next(iter(sorted(self.transcriptions.all(), key=lambda t: (t.created_at, t.id), reverse=True)), None)
 
 
 class Status(models.TextChoices):

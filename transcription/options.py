@@ -71,7 +71,7 @@ class TranscriptionOptions:
         if task not in Task.values:
             raise InvalidOption("task", _("“%(task)s” is not a task: transcribe or translate.") % {"task": task[:40]})
         return cls(
-            model=_model(model),
+            model=offered_model(model),
             task=task,
             language=_language(language),
             prompt=_prompt(prompt),
@@ -85,7 +85,8 @@ class TranscriptionOptions:
         )
 
 
-def _model(name: str) -> str:
+def offered_model(name: str) -> str:
+    """Our name for the model that a caller called `name`. Raises InvalidOption."""
     model = resolve_model(name)
     if model is None:
         raise InvalidOption(

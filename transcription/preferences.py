@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from tenants.models import Tenant
 from transcription import fleet, hotwords
-from transcription.catalogue import default_model, offered_models
+from transcription.catalogue import default_model, is_named, offered_models
 from transcription.models import Mode, Transcription
-from transcription.options import TranscriptionOptions
+from transcription.options import TranscriptionOptions, offered_model
 
 SHORT_CLIP_SECONDS = 30.0
 
@@ -33,9 +33,38 @@ def _is_for_short_clips(asked: TranscriptionOptions, tenant: Tenant, seconds: fl
     return short and not asked.named_model and model in offered_models() and fleet.may_serve(model)
 
 
+def asked(row: Transcription, tenant: Tenant) -> TranscriptionOptions:
+    """What a request for this transcription asked for, so that `applied` makes the same of it once more.
+
+    Raises InvalidOption where its model is no longer offered.
+    """
+    name = asked_model(row, tenant)
+    return replace(
+        done(row), model=offered_model(name), named_model=is_named(name), hotwords=asked_hotwords(row, tenant)
+    )
+
+
+def done(row: Transcription) -> TranscriptionOptions:
+    """The options of a transcription, with all that the tenant's settings made of them."""
+    return TranscriptionOptions(
+        model=row.model,
+        task=row.task,
+        language=row.language,
+        prompt=row.prompt,
+        temperature=row.temperature,
+        word_timestamps=row.word_timestamps,
+        mode=row.mode,
+        hotwords=row.hotwords,
+        beam_size=row.beam_size,
+    )
+
+
 def asked_model(row: Transcription, tenant: Tenant) -> str:
-    """The model that a person chose; empty where it was the tenant's for short clips, or the default."""
-    return "" if row.model in (tenant.short_clip_model, default_model()) else row.model
+    """The model that was asked for by its name; empty where the tenant's settings choose it, or it is the default."""
+    seconds = row.recording.duration_seconds
+    unnamed = TranscriptionOptions(default_model(), named_model=False)
+    for_short_clips = seconds < SHORT_CLIP_SECONDS and row.model == tenant.short_clip_model
+    return "" if for_short_clips or row.model == applied(unnamed, tenant, seconds).model else row.model
 
 
 def asked_hotwords(row: Transcription, tenant: Tenant) -> str:

@@ -30,7 +30,6 @@ from transcription.fetches import failures as fetch_failures
 from transcription.fetches import orders
 from transcription.fetches.models import Fetch
 from transcription.models import Mode, Recording, Segment, Task, Transcription
-from transcription.preferences import asked_hotwords, asked_model
 from transcription.webhooks import failures as webhook_failures
 from transcription.webhooks.models import Attempt, Delivery
 
@@ -39,8 +38,6 @@ register.filter("language_name", language_name)
 register.filter("reason", reason_for_people)
 register.filter("audio", units.audio)
 register.filter("fetch_reason", fetch_failures.reason_for_people)
-register.filter("asked_model", asked_model)
-register.filter("asked_hotwords", asked_hotwords)
 register.filter("segment_tag", segment_tag)
 register.filter("list_tag", list_tag)
 

@@ -12,6 +12,7 @@ from portal.web.languages import language_choices
 from tenants.models import LONGEST_HOTWORDS, Tenant
 from transcription import preferences
 from transcription.catalogue import default_model, offered_models
+from transcription.filters import Filter
 from transcription.models import Mode, Status, Task, Transcription
 
 CAREFUL_BEAMS = 5
@@ -124,7 +125,7 @@ class FilterForm(forms.Form):
     status = forms.ChoiceField(required=False, choices=[("", _("Any status")), *Status.choices])
 
     @property
-    def wanted(self) -> dict[str, str]:
-        """The checked choices, fit for `library.recordings`."""
+    def wanted(self) -> Filter:
+        """The choices that stand the check."""
         self.is_valid()
-        return {name: self.cleaned_data.get(name, "") for name in ("search", "status")}
+        return Filter(search=self.cleaned_data.get("search", ""), status=self.cleaned_data.get("status", ""))

@@ -22,6 +22,7 @@ from portal.web.undo import tell_with_undo
 from tenants import quota
 from tenants.access import TenantRequest, member_required
 from transcription import eta, intake, library, reading, retention
+from transcription.filters import EVERYTHING
 from transcription.models import Recording, Status, Task, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
 from transcription.reuse import is_reused
@@ -111,10 +112,10 @@ def _listed(request: TenantRequest) -> dict[str, Any]:
     """The page of the list that the query string asks for, and the quota next to it."""
     filters = FilterForm(request.GET)
     wanted = filters.wanted
-    found = library.recordings(request.actor, **wanted)
+    found = library.recordings(request.actor, wanted)
     return {
         "filters": filters,
-        "filtered": any(wanted.values()),
+        "filtered": wanted != EVERYTHING,
         "page": Paginator(found, ON_A_PAGE).get_page(request.GET.get("page")),
         "standing": quota.standing(request.actor.tenant),
     }

@@ -1,4 +1,4 @@
-"""One transcription: its text as a file, and its end before its time."""
+"""One transcription: its text as a file, its end before its time, and another try."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from tenants.access import TenantRequest, member_required
-from transcription import exports, library, reading
+from transcription import exports, intake, library, reading
 from transcription.exports import Layout, TextDeleted
 from transcription.models import Status
 from transcription.options import InvalidOption
@@ -50,3 +50,14 @@ def cancel(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     if request.POST.get("from") == "list":
         return redirect("web:recordings")
     return redirect("web:recording", row.recording_id)
+
+
+@require_POST
+@member_required("recordings.create")
+def retry(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
+    found = library.transcription(request.actor, transcription_id)
+    try:
+        intake.retry(request.actor, found)
+    except (intake.Refused, InvalidOption) as refused:
+        messages.error(request, str(refused))
+    return redirect("web:recording", found.recording_id)

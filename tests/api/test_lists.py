@@ -17,7 +17,7 @@ from tests.api.test_scopes import TABLE, address_of
 from tests.api.test_usage import charge
 from tests.conftest import Character
 from tests.web.conftest import make_transcription
-from transcription.models import Status
+from transcription.models import Status, Transcription
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
 
@@ -44,7 +44,10 @@ def more_of_everything(alice: Character) -> None:
     charge(alice, 1, with_key=True)
 
 
-@pytest.mark.parametrize("path", LISTS)
+FILTERED = "/api/v1/recordings?status=completed&model=base&language=en&source=upload&created_after=2020-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("path", [*LISTS, FILTERED])
 def test_a_longer_list_costs_no_more(path: str, alice: Character, client: Client) -> None:
     headers = bearer(alice)
     more_of_everything(alice)
@@ -54,7 +57,7 @@ def test_a_longer_list_costs_no_more(path: str, alice: Character, client: Client
     assert cost(client, path, headers) == few
 
 
-@pytest.mark.parametrize("of", ["segments", "revisions", "deliveries"])
+@pytest.mark.parametrize("of", ["segments", "revisions", "deliveries", "transcriptions"])
 def test_nor_does_what_one_thing_has_many_of(of: str, alice: Character, client: Client) -> None:
     headers = bearer(alice)
     row = make_transcription(alice.tenant)
@@ -65,6 +68,7 @@ def test_nor_does_what_one_thing_has_many_of(of: str, alice: Character, client: 
         "segments": (f"/api/v1/transcriptions/{row.id}/segments", lambda: split(client, row.id, next(last), headers)),
         "revisions": (f"/api/v1/transcriptions/{row.id}/revisions", lambda: split(client, row.id, next(last), headers)),
         "deliveries": (f"/api/v1/webhooks/{hook.id}/deliveries", lambda: deliver(hook)),
+        "transcriptions": (f"/api/v1/recordings/{row.recording_id}/transcriptions", lambda: once_more(row)),
     }
     path, grow = lists[of]
     grow()
@@ -77,6 +81,13 @@ def test_nor_does_what_one_thing_has_many_of(of: str, alice: Character, client: 
 def split(client: Client, transcription: UUID, index: int, headers: dict[str, str]) -> None:
     path = f"/api/v1/transcriptions/{transcription}/segments/{index}/split"
     assert send(client, "POST", path, headers | {"If-Match": "*"}, {"position": 2}).status_code == 200
+
+
+def once_more(row: Transcription) -> None:
+    """In each status, so that whatever is told of any of them is told."""
+    with scope.bound(row.tenant_id):
+        for status in Status.values:
+            Transcription.objects.create(tenant=row.tenant, recording=row.recording, model="base", status=status)
 
 
 def deliver(hook: Endpoint) -> None:

@@ -116,12 +116,16 @@ def test_again_under_a_key_is_one_transcription(program: Program, acme: Tenant) 
         ({"temperature": True}, "temperature"),
         ({"temperature": 10**400}, "temperature"),
         ({"prompt": ["x"]}, "prompt"),
+        ({"prompt": "half a \ud800"}, "prompt"),
+        ({"model": "\ud800"}, "model"),
         ({"mode": "slow"}, "mode"),
         ({"hotwords": ["x"]}, "hotwords"),
         ({"hotwords": "x" * 2001}, "hotwords"),
         ({"beam_size": 0}, "beam_size"),
         ({"beam_size": True}, "beam_size"),
         ({"word_timestamps": "true"}, "word_timestamps"),
+        ({"langauge": "en"}, "langauge"),
+        ({"half a \ud800": 1}, "half a ?"),
         (["en"], "body"),
     ],
     ids=lambda value: str(value)[:30],
@@ -132,11 +136,34 @@ def test_options_that_make_no_sense_are_named(body: object, param: str, program:
     assert count(acme) == 1
 
 
+def test_nothing_and_null_ask_for_the_default(program: Program, acme: Tenant) -> None:
+    path = f"recordings/{make(acme).recording_id}/transcriptions"
+    names = ("model", "task", "language", "prompt", "temperature", "word_timestamps", "mode", "hotwords", "beam_size")
+    left_out, null = program.post(path).json(), program.post(path, dict.fromkeys(names)).json()
+    shown = names[:3] + names[5:]
+    assert [left_out[name] for name in shown] == [null[name] for name in shown]
+    assert (null["task"], null["beam_size"], null["mode"]) == ("transcribe", 1, "auto")
+
+
+def test_the_transcriptions_of_a_recording_are_listed_newest_first_and_paged(program: Program, acme: Tenant) -> None:
+    row = make(acme)
+    make(acme, "Another recording.mp3")
+    path = f"recordings/{row.recording_id}/transcriptions"
+    made = [str(row.id), *(program.post(path, {"prompt": str(number)}).json()["id"] for number in range(3))]
+    first = program.get(f"{path}?limit=3").json()
+    second = program.get(first["next"].partition("/api/v1/")[2]).json()
+    assert [len(first["results"]), second["next"]] == [3, None]
+    assert [one["id"] for one in first["results"] + second["results"]] == made[::-1]
+    assert second["results"][0] == program.get(f"transcriptions/{row.id}").json()
+    assert code(program.get(f"{path}?cursor=nonsense"))[0] == 404
+
+
 def test_mallory_finds_what_an_unknown_id_gives(mallory: Character, acme: Tenant) -> None:
     row, unknown = make(acme, status=Status.QUEUED, hotwords="Project Renard"), "00000000-0000-4000-8000-000000000000"
     program = Program(mallory)
     for path, own in (
         ("transcriptions/{}/cancel", row.id),
+        ("transcriptions/{}/retry", row.id),
         ("recordings/{}/transcriptions", row.recording_id),
     ):
         assert program.post(path.format(own)).json() == program.post(path.format(unknown)).json()

@@ -304,8 +304,10 @@ def test_fetches_are_listed_newest_first(api: Client, server: Receiver) -> None:
     first = api.get("/api/v1/fetches", {"limit": 2}).json()
     listed = first["results"] + api.get(first["next"]).json()["results"]
     assert [row["id"] for row in listed] == made[::-1]
-    for status in ("done", "lost", "\x00"):
-        assert api.get("/api/v1/fetches", {"status": status}).json()["results"] == []
+    assert api.get("/api/v1/fetches", {"status": "done"}).json()["results"] == []
+    for unknown in ("lost", "\x00"):
+        answer = api.get("/api/v1/fetches", {"status": unknown})
+        assert (answer.status_code, answer.json()["param"]) == (400, "status")
 
 
 def test_people_see_what_is_being_fetched_and_why_it_failed(

@@ -13,6 +13,7 @@ from tenants.models import Quota, Reservation
 from tests.conftest import Character
 from tests.transcription.characters import submit
 from transcription import library, storage, sweeper
+from transcription.filters import Filter
 from transcription.library import UNDO_WINDOW
 from transcription.models import Recording, Status, Transcription
 
@@ -61,9 +62,9 @@ def test_mallory_finds_no_door(door: Callable[[Actor, UUID], object], kept: Reco
 
 
 def test_a_search_may_hold_anything(alice: Character, kept: Recording) -> None:
-    assert not library.recordings(alice.actor, search="\x00nothing").exists()
-    assert not library.recordings(alice.actor, status="\x00").exists()
-    assert library.recordings(alice.actor, search="FOX", status="queued").get() == kept
+    assert not library.recordings(alice.actor, Filter(search="\x00nothing")).exists()
+    assert not library.recordings(alice.actor, Filter(status="\x00")).exists()
+    assert library.recordings(alice.actor, Filter(search="FOX", status="queued")).get() == kept
 
 
 def test_media_that_no_recording_names_is_swept(kept: Recording, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from tests.transcription.finishing import finish, serve
 from transcription import catalogue, fleet, hotwords, intake, lifecycle, preferences
 from transcription.idempotency import Call
 from transcription.intake import Refused
-from transcription.models import Status, Transcription
+from transcription.models import Status
 from transcription.options import TranscriptionOptions
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
@@ -152,11 +152,13 @@ def test_a_key_names_what_was_asked_for_whatever_the_tenant_changes(alice: Chara
         assert refused.value.code == "idempotency_key_reused"
 
 
-def test_what_a_tenant_adds_is_not_asked_for_again(alice: Character) -> None:
-    alice.tenant.hotwords, alice.tenant.short_clip_model = "Fjord, Birch", "tiny"
-    row = Transcription(model="tiny", hotwords="Fjord, Birch, Delta")
-    assert preferences.asked_hotwords(row, alice.tenant) == "Delta"
-    assert preferences.asked_model(row, alice.tenant) == ""
+@pytest.mark.usefixtures("two_models")
+def test_what_a_tenant_adds_is_not_asked_for_again(alice: Character, fox: Path) -> None:
+    prefer(alice.tenant, hotwords="Fjord, Birch", short_clip_model="tiny")
+    row = submit(alice.actor, fox, hotwords="Delta")
+    assert (row.model, row.hotwords) == ("tiny", "Fjord, Birch, Delta")
+    asked = preferences.asked(row, alice.actor.tenant)
+    assert asked == TranscriptionOptions.checked(hotwords="Delta")
 
 
 @pytest.mark.usefixtures("two_models")

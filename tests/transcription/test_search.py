@@ -18,6 +18,7 @@ from tenants import scope
 from tests.conftest import Character
 from tests.web.conftest import make_transcription
 from transcription import editing, library, retention, search
+from transcription.filters import Filter
 from transcription.models import Recording, Segment, Status, Transcription
 from transcription.search import Entry, lookup
 from transcription.search.folding import fold, terms_of, tokens_of
@@ -253,9 +254,9 @@ def test_the_list_of_recordings_is_searched_by_name_and_text(alice: Character) -
     spoken(alice, "Lynxes.mp3", " Nothing.")
     spoken(alice, "Other.mp3", " Nothing.")
     with scope.bound(alice.tenant.id):
-        found = {one.name for one in library.recordings(alice.actor, search="lynx")}
+        found = {one.name for one in library.recordings(alice.actor, Filter(search="lynx"))}
         assert found == {"Board.mp3", "Lynxes.mp3"}
-        assert library.recordings(alice.actor, search="YNX").get().name == "Lynxes.mp3", "any part of a name"
+        assert library.recordings(alice.actor, Filter(search="YNX")).get().name == "Lynxes.mp3", "any part of a name"
 
 
 def test_hits_come_in_pages_newest_first_over_http(alice: Character, mallory: Character) -> None:

@@ -179,6 +179,7 @@ def test_a_part_s_url_binds_its_place_its_length_and_its_content(program: Progra
         [{"sha256": "x"}],
         [{"number": 1, "sha256": "short"}],
         [{"number": 1, "sha256": 5}],
+        [{"number": 1, "sha512": "x"}],
     ],
 )
 def test_urls_for_what_is_no_part_are_refused(program: Program, content: bytes, parts: Any) -> None:
@@ -198,6 +199,8 @@ def test_urls_for_what_is_no_part_are_refused(program: Program, content: bytes, 
         ({"name": 5}, 400, "invalid_value"),
         ({"model": "huge-v9"}, 400, "model_not_found"),
         ({"model": ["base"]}, 400, "invalid_value"),
+        ({"beam_size": "5"}, 400, "invalid_value"),
+        ({"lenght": 1000}, 400, "invalid_value"),
     ],
 )
 def test_what_can_not_become_an_upload_is_refused(

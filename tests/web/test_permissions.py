@@ -35,6 +35,7 @@ TABLE = [
     ("POST", "/recordings/{recording}/again/", EDITORS_302),
     ("GET", "/transcriptions/{transcription}/download.srt", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/cancel/", EDITORS_302),
+    ("POST", "/transcriptions/{transcription}/retry/", EDITORS_302),
     ("GET", "/transcriptions/{transcription}/segments/0/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/segments/0/", EDITORS_400),
     ("POST", "/transcriptions/{transcription}/revert/", EDITORS_302),

@@ -134,12 +134,27 @@ class Fields(HTMLParser):
             self.values[name] = found.get("value") or ""
 
 
-def test_trying_again_repeats_every_option(as_alice: Client, alice: Character, make: Make) -> None:
+@pytest.mark.parametrize("page", ["/recordings/{}/", "/recordings/rows/"])
+def test_trying_again_repeats_every_option(page: str, as_alice: Client, alice: Character, make: Make) -> None:
     options = {"mode": "fast", "hotwords": "Acme", "beam_size": 3, "word_timestamps": True}
+    options |= {"prompt": "Unheard of.", "temperature": 0.5}  # which no form of the portal offers
     row = make(alice.tenant, status=Status.FAILED, **options)
-    offered = text_of(as_alice, f"/recordings/{row.recording_id}/").split("Try again")[0]
-    latest = again(as_alice, row, Fields(offered).values)
+    form = text_of(as_alice, page.format(row.recording_id)).split("Try again")[0].rpartition("<form")[2]
+    answer = as_alice.post(form.split('action="')[1].split('"')[0], Fields(form).values)
+    assert answer.headers["Location"] == f"/recordings/{row.recording_id}/"
+    with scope.bound(alice.tenant.id):
+        latest = Recording.objects.get().latest
+    assert latest is not None
+    assert (latest.id != row.id, latest.status) == (True, Status.QUEUED)
     assert {name: getattr(latest, name) for name in options} == options
+
+
+def test_what_is_done_is_not_tried_again(as_alice: Client, alice: Character, make: Make) -> None:
+    row = make(alice.tenant)
+    answer = as_alice.post(f"/transcriptions/{row.id}/retry/", follow=True)
+    assert "The transcription is done." in answer.content.decode()
+    with scope.bound(alice.tenant.id):
+        assert Transcription.objects.get() == row
 
 
 def test_a_page_tells_the_options_that_are_not_the_usual_ones(as_alice: Client, alice: Character, make: Make) -> None:
@@ -164,7 +179,7 @@ def test_trying_again_over_the_quota_says_so(as_alice: Client, alice: Character,
     row = make(alice.tenant, status=Status.FAILED)
     alice.tenant.quota.monthly_seconds = 10
     alice.tenant.quota.save()
-    answer = as_alice.post(f"/recordings/{row.recording_id}/again/", follow=True)
+    answer = as_alice.post(f"/transcriptions/{row.id}/retry/", follow=True)
     assert "the quota resets on" in answer.content.decode()
 
 

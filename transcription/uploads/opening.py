@@ -11,14 +11,15 @@ from django.db import transaction
 from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
-from tenants import notices, quota
+from tenants import quota
 from tenants.access import Actor
 from tenants.models import Quota, Tenant
 from tenants.quota import QuotaExceeded
 from transcription import fairness, storage
-from transcription.intake import Refused, clean_name, over_quota
+from transcription.intake import Refused, clean_name
 from transcription.models import Recording
 from transcription.options import TranscriptionOptions
+from transcription.refusals import over_quota_noted
 from transcription.uploads import bucket, files
 from transcription.uploads.models import Upload
 
@@ -89,9 +90,7 @@ def _opened(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
     try:
         return _within_limits(actor, plan, way)
     except QuotaExceeded as exceeded:
-        if exceeded.left <= 0:
-            notices.note_refusal(actor.tenant, exceeded.limit_name)
-        raise over_quota(exceeded) from exceeded
+        raise over_quota_noted(actor.tenant, exceeded) from exceeded
 
 
 def _within_limits(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.urls import path
-from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.moments import moment
-from portal.api.native.pages import NewestFirst
-from portal.api.native.shapes import AuditEntryBody
+from portal.api.native.pages import newest_first
+from portal.api.native.parameters import moment
+from portal.api.native.shapes.audit import AuditEntryBody
 from portal.api.native.tenantview import TenantView
 from portal.api.openapi.operations import CURSOR, listing, operation, query
 from tenants import audit
 from tenants.models import AuditEntry
-from transcription.options import InvalidOption
 
 
 class AuditView(TenantView):
@@ -42,12 +38,10 @@ class AuditView(TenantView):
             action=asked.get("action", ""),
             actor=asked.get("actor", ""),
             object_id=asked.get("object", ""),
-            since=_moment(asked.get("since", ""), "since"),
-            until=_moment(asked.get("until", ""), "until"),
+            since=moment(request, "since"),
+            until=moment(request, "until"),
         )
-        pages = NewestFirst()
-        page = pages.paginate_queryset(audit.entries(self.actor, wanted), request, view=self) or []
-        return pages.get_paginated_response([entry_fields(entry) for entry in page])
+        return newest_first(audit.entries(self.actor, wanted), request, self, entry_fields)
 
 
 def entry_fields(entry: AuditEntry) -> AuditEntryBody:
@@ -61,16 +55,6 @@ def entry_fields(entry: AuditEntry) -> AuditEntryBody:
         "object": {"type": entry.object_type, "id": entry.object_id} if entry.object_type else None,
         "details": entry.details,
     }
-
-
-def _moment(text: str, name: str) -> datetime | None:
-    """Raises InvalidOption."""
-    if not text:
-        return None
-    try:
-        return moment(text)
-    except ValueError:
-        raise InvalidOption(name, _("Give date, time and zone, as in 2027-01-31T12:00:00Z.")) from None
 
 
 urls = [path("audit", AuditView.as_view(), name="native_audit")]

@@ -1,9 +1,14 @@
-"""What a JSON body says, checked for its kind."""
+"""What a JSON body says, checked for its kind.
+
+A field is absent where it is left out or null: each of these functions gives None then, and raises InvalidOption for
+a value of another kind. Fields that the schema of the body doesn't know are refused: whoever mistypes one learns it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
@@ -11,9 +16,13 @@ from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
+from portal.api.native.moments import checked_moment
 from transcription.options import InvalidOption
 
 MOST_BYTES = 8 * 1024**2  # the longest transcript that may be replaced has room
+LONGEST_NAME = 60  # of what is no field, in an answer
+Body = Mapping[str, Any]
+Value = TypeVar("Value")
 
 
 class BodyTooLarge(APIException):
@@ -24,42 +33,94 @@ class BodyTooLarge(APIException):
         super().__init__(_("The body is larger than %(limit)s.") % {"limit": filesizeformat(MOST_BYTES)})
 
 
-def json_object(request: Request) -> Mapping[str, Any]:
-    """Raises InvalidOption, and BodyTooLarge before anything is read. Without a length nothing is read at all."""
+def json_object(request: Request, schema: Mapping[str, Any]) -> Body:
+    """The fields that came, each one of the schema's. No body at all is an empty object.
+
+    Raises InvalidOption, and BodyTooLarge before anything is read. Without a length nothing is read at all.
+    """
     if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_BYTES:
         raise BodyTooLarge
-    return mapping(request.data)
+    return known_fields(request.data, schema)
 
 
-def mapping(body: Any) -> Mapping[str, Any]:
-    """Raises InvalidOption."""
-    if not isinstance(body, Mapping):
-        raise InvalidOption("body", _("Send a JSON object."))
-    return body
+def known_fields(value: Any, schema: Mapping[str, Any], param: str = "body") -> Body:
+    """`value` as an object of this schema. Raises InvalidOption, which names an unknown field or else `param`."""
+    if not isinstance(value, Mapping):
+        raise InvalidOption(param, _("Send a JSON object."))
+    known = schema["properties"]
+    if unknown := sorted(name for name in value if name not in known):
+        raise _no_such_field(unknown[0], known)
+    return value
 
 
-def text(body: Mapping[str, Any], name: str) -> str | None:
-    """None where it is not given, or null. Raises InvalidOption."""
+def needed(name: str, value: Value | None) -> Value:
+    """Raises InvalidOption where it is absent."""
+    if value is None:
+        raise InvalidOption(name, _("“%(name)s” is missing.") % {"name": name})
+    return value
+
+
+def text(body: Body, name: str) -> str | None:
     value = body.get(name)
-    if value is not None and not (isinstance(value, str) and _is_unicode(value)):
+    if value is not None and not _is_text(value):
         raise InvalidOption(name, _("“%(name)s” is a text.") % {"name": name})
     return value
 
 
-def texts(body: Mapping[str, Any], name: str) -> list[str] | None:
-    """None where it is not given, or null. Raises InvalidOption."""
+def texts(body: Body, name: str) -> list[str] | None:
     value = body.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, list) or not all(isinstance(one, str) and _is_unicode(one) for one in value):
+    if value is not None and not (isinstance(value, list) and all(_is_text(one) for one in value)):
         raise InvalidOption(name, _("“%(name)s” is a list of texts.") % {"name": name})
     return value
 
 
-def _is_unicode(value: str) -> bool:
+def number(body: Body, name: str) -> float | None:
+    value: float | None = body.get(name)
+    if value is not None and type(value) not in (int, float):
+        raise InvalidOption(name, _("“%(name)s” is a number.") % {"name": name})
+    return value
+
+
+def whole(body: Body, name: str) -> int | None:
+    value: int | None = body.get(name)
+    if value is not None and type(value) is not int:
+        raise InvalidOption(name, _("“%(name)s” is a whole number.") % {"name": name})
+    return value
+
+
+def whole_among(body: Body, name: str, among: range) -> int | None:
+    value: int | None = body.get(name)
+    if value is not None and not (type(value) is int and value in among):
+        message = _("“%(name)s” is a whole number from %(least)d to %(most)d.")
+        raise InvalidOption(name, message % {"name": name, "least": among[0], "most": among[-1]})
+    return value
+
+
+def flag(body: Body, name: str) -> bool | None:
+    value: bool | None = body.get(name)
+    if value is not None and type(value) is not bool:
+        raise InvalidOption(name, _("“%(name)s” is true or false.") % {"name": name})
+    return value
+
+
+def moment(body: Body, name: str) -> datetime | None:
+    """In UTC."""
+    value = text(body, name)
+    return None if value is None else checked_moment(value, name)
+
+
+def _is_text(value: Any) -> bool:
     """JSON can spell half a character, which nothing can store."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return isinstance(value, str) and value == _whole_characters(value)
+
+
+def _whole_characters(value: str) -> str:
+    return value.encode(errors="replace").decode()
+
+
+def _no_such_field(name: str, known: Mapping[str, Any]) -> InvalidOption:
+    shown = _whole_characters(name[:LONGEST_NAME])
+    if not known:
+        return InvalidOption(shown, _("There is no field “%(name)s” here: send none.") % {"name": shown})
+    message = _("There is no field “%(name)s” here. Known are %(known)s.")
+    return InvalidOption(shown, message % {"name": shown, "known": ", ".join(sorted(known))})

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.pages import NewestFirst
-from portal.api.native.shapes import FetchBody
+from portal.api.native import parameters
+from portal.api.native.pages import newest_first
+from portal.api.native.shapes.fetches import FetchBody
 from portal.api.native.tenantview import TenantView
 from portal.api.openapi.operations import CURSOR, listing, operation, query
 from portal.api.problems import problem
@@ -26,13 +27,12 @@ class FetchesView(TenantView):
         "listFetches",
         "Recordings that are fetched by URL, newest first",
         {200: listing(FetchBody)},
-        parameters=[*CURSOR, query("status", "Only those: queued, running, completed, failed or cancelled.")],
+        parameters=[*CURSOR, query("status", "Only those.", enum=Fetch.Status.values)],
     )
     def get(self, request: Request) -> Response:
-        pages = NewestFirst()
-        rows = orders.every(self.actor, request.query_params.get("status", ""))
-        page = pages.paginate_queryset(rows, request, view=self) or []
-        return pages.get_paginated_response([fetch_fields(row) for row in page])
+        """Raises InvalidOption."""
+        status = parameters.choice(request, "status", Fetch.Status.values)
+        return newest_first(orders.every(self.actor, status), request, self, fetch_fields)
 
 
 class FetchView(TenantView):

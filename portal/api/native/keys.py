@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.moments import moment
-from portal.api.native.pages import NewestFirst
-from portal.api.native.shapes import KeyBody, KeySecretBody, OldSecret
+from portal.api.native import bodies
+from portal.api.native.pages import newest_first
+from portal.api.native.shapes.keys import KeyBody, KeySecretBody, OldSecret
 from portal.api.native.tenantview import TenantView
 from portal.api.openapi.operations import CURSOR, JSON, array, choice, counted, listing, operation, properties, text
 from tenants import apikeys
-from tenants.apikeys import Changes, InvalidKey
+from tenants.apikeys import Changes
 from tenants.models import ApiKey, KeyScope
 
 CHANGES = {
@@ -26,6 +23,10 @@ CHANGES = {
     "expires_at": text(format="date-time", nullable=True),
     "addresses": array(text()),
 }
+GRACE_SECONDS = range(int(apikeys.LONGEST_GRACE.total_seconds()) + 1)
+NEW = properties(scope=choice(*KeyScope.values), **CHANGES, required=["name"])
+CHANGED = properties(**CHANGES, required=[])
+ROTATED = properties(grace_seconds=counted(GRACE_SECONDS[0], GRACE_SECONDS[-1]), required=[])
 SHOWN_ONCE = {"Cache-Control": "no-store"}
 
 
@@ -34,25 +35,23 @@ class KeysView(TenantView):
 
     @operation("listKeys", "The keys, newest first", {200: listing(KeyBody)}, parameters=CURSOR)
     def get(self, request: Request) -> Response:
-        pages = NewestFirst()
-        page = pages.paginate_queryset(apikeys.keys(self.actor), request, view=self) or []
-        return pages.get_paginated_response([key_fields(key) for key in page])
+        return newest_first(apikeys.keys(self.actor), request, self, key_fields)
 
     @operation(
         "createKey",
         "Make a key",
         {201: KeySecretBody},
-        body={JSON: properties(scope=choice(*KeyScope.values), **CHANGES, required=["name"])},
+        body={JSON: NEW},
         description="Its secret is in this answer only.",
     )
     def post(self, request: Request) -> Response:
-        """Raises InvalidKey and KeyConflict."""
-        body = _body(request, {"name", "scope", "expires_at", "addresses"})
+        """Raises InvalidOption, InvalidKey and KeyConflict."""
+        body = bodies.json_object(request, NEW)
         wanted = _changes(body)
         key, secret = apikeys.create(
             self.actor,
             wanted.get("name", ""),
-            KeyScope.WRITE if body.get("scope") is None else _text(body, "scope"),
+            bodies.text(body, "scope") or KeyScope.WRITE,
             wanted.get("expires_at"),
             wanted.get("addresses", ()),
         )
@@ -71,11 +70,11 @@ class KeyView(TenantView):
         "updateKey",
         "Change a key's name, expiry or addresses",
         {200: KeyBody},
-        body={JSON: properties(**CHANGES, required=[])},
+        body={JSON: CHANGED},
     )
     def patch(self, request: Request, key_id: UUID) -> Response:
-        """Raises InvalidKey and KeyConflict."""
-        wanted = _changes(_body(request, {"name", "expires_at", "addresses"}))
+        """Raises InvalidOption, InvalidKey and KeyConflict."""
+        wanted = _changes(bodies.json_object(request, CHANGED))
         return Response(key_fields(apikeys.change(self.actor, key_id, wanted)))
 
     @operation("revokeKey", "Revoke a key for good", {204: None})
@@ -93,11 +92,11 @@ class RotateView(TenantView):
         "rotateKey",
         "A new secret; the old one opens for a while",
         {200: KeySecretBody},
-        body={JSON: properties(grace_seconds=counted(0, int(apikeys.LONGEST_GRACE.total_seconds())), required=[])},
+        body={JSON: ROTATED},
     )
     def post(self, request: Request, key_id: UUID) -> Response:
-        """Raises InvalidKey and KeyConflict."""
-        grace = _grace(_body(request, {"grace_seconds"}))
+        """Raises InvalidOption, InvalidKey and KeyConflict."""
+        grace = _grace(bodies.json_object(request, ROTATED))
         key, secret = apikeys.rotate(self.actor, key_id, grace)
         return Response(_with_secret(key, secret), headers=SHOWN_ONCE)
 
@@ -133,67 +132,22 @@ def key_fields(key: ApiKey) -> KeyBody:
     }
 
 
-def _body(request: Request, known: set[str]) -> Mapping[str, Any]:
-    """A field that is not known might be meant to limit the key: it is refused. Raises InvalidKey."""
-    body = request.data
-    if not isinstance(body, Mapping):
-        raise InvalidKey("body", _("Send a JSON object."))
-    if unknown := sorted(str(name) for name in body.keys() - known):
-        message = _("There is no field “%(name)s” here. Known are %(known)s.")
-        raise InvalidKey(unknown[0][:60], message % {"name": unknown[0][:60], "known": ", ".join(sorted(known))})
-    return body
-
-
-def _changes(body: Mapping[str, Any]) -> Changes:
-    """Raises InvalidKey."""
+def _changes(body: bodies.Body) -> Changes:
+    """Only `expires_at` may be null: a key that doesn't expire. Raises InvalidOption."""
     wanted = Changes()
     if "name" in body:
-        wanted["name"] = _text(body, "name")
+        wanted["name"] = bodies.needed("name", bodies.text(body, "name"))
     if "expires_at" in body:
-        wanted["expires_at"] = _expiry(body)
+        wanted["expires_at"] = bodies.moment(body, "expires_at")
     if "addresses" in body:
-        wanted["addresses"] = _addresses(body)
+        wanted["addresses"] = bodies.needed("addresses", bodies.texts(body, "addresses"))
     return wanted
 
 
-def _text(body: Mapping[str, Any], name: str) -> str:
-    """Raises InvalidKey."""
-    value = body[name]
-    if not isinstance(value, str):
-        raise InvalidKey(name, _("“%(name)s” is a text.") % {"name": name})
-    return value
-
-
-def _expiry(body: Mapping[str, Any]) -> datetime | None:
-    """Raises InvalidKey."""
-    if body["expires_at"] is None:
-        return None
-    text = _text(body, "expires_at")
-    try:
-        return moment(text)
-    except ValueError:
-        message = _("Give date, time and zone, as in 2027-01-31T12:00:00Z, or null for never.")
-        raise InvalidKey("expires_at", message) from None
-
-
-def _addresses(body: Mapping[str, Any]) -> list[str]:
-    """Raises InvalidKey."""
-    value = body["addresses"]
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise InvalidKey("addresses", _("“%(name)s” is a list of texts.") % {"name": "addresses"})
-    return value
-
-
-def _grace(body: Mapping[str, Any]) -> timedelta:
-    """Raises InvalidKey."""
-    value = body.get("grace_seconds")
-    if value is None:
-        return apikeys.GRACE
-    longest = int(apikeys.LONGEST_GRACE.total_seconds())
-    if type(value) is not int or not 0 <= value <= longest:
-        message = _("“%(name)s” is a whole number from 0 to %(most)d.")
-        raise InvalidKey("grace_seconds", message % {"name": "grace_seconds", "most": longest})
-    return timedelta(seconds=value)
+def _grace(body: bodies.Body) -> timedelta:
+    """Raises InvalidOption."""
+    seconds = bodies.whole_among(body, "grace_seconds", GRACE_SECONDS)
+    return apikeys.GRACE if seconds is None else timedelta(seconds=seconds)
 
 
 def _moment(when: datetime | None) -> str | None:

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native import bodies
+from portal.api.native import bodies, options
 from portal.api.native.callerview import CallerView
-from portal.api.native.shapes import MultipartBody, MultipartPartsBody, Part, PartUrl, PartUrlsBody
+from portal.api.native.shapes.uploads import MultipartBody, MultipartPartsBody, Part, PartUrl, PartUrlsBody
 from portal.api.native.uploads import upload_fields
 from portal.api.openapi.operations import (
     IDEMPOTENCY_KEY,
@@ -33,9 +33,19 @@ from transcription.options import InvalidOption
 from transcription.uploads import bucket, library, opening
 from transcription.uploads.library import IncompleteParts
 from transcription.uploads.models import Upload
-from transcription.uploads.opening import OPTIONS, Plan
+from transcription.uploads.opening import Plan
 
 SHA256_BYTES = 32
+LENGTHS = range(2**53)  # what every JSON library counts exactly
+NEW = properties(
+    name=text(),
+    length=counted(0),
+    source=text(description="`microphone` for what the portal's page records."),
+    **OPTION_FIELDS,
+    required=["name", "length"],
+)
+PART = properties(number=counted(1), sha256=text(), required=["number"])
+WANTED = properties(parts=array({"oneOf": [counted(1), PART]}), required=["parts"])
 
 
 class MultipartsView(CallerView):
@@ -45,16 +55,16 @@ class MultipartsView(CallerView):
         "createMultipartUpload",
         "Begin an upload straight to S3",
         {201: MultipartBody},
-        body={JSON: properties(name=text(), length=counted(0), **OPTION_FIELDS, required=["name", "length"])},
+        body={JSON: NEW},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request) -> Response:
-        body = bodies.mapping(request.data)
+        body = bodies.json_object(request, NEW)
         plan = Plan(
-            name=_text(body, "name"),
-            length=_length(body),
-            options={name: _written(body, name) for name in OPTIONS if body.get(name) is not None},
-            source=source_of(self.actor, _text(body, "source")),
+            name=bodies.text(body, "name") or "",
+            length=bodies.needed("length", bodies.whole_among(body, "length", LENGTHS)),
+            options={name: _written(value) for name, value in options.given(body).items()},
+            source=source_of(self.actor, bodies.text(body, "source") or ""),
             idempotency_key=idempotency.checked_key(request.headers.get("Idempotency-Key")),
         )
         row = opening.open_in_bucket(self.actor, plan)
@@ -86,16 +96,11 @@ class PartUrlsView(CallerView):
         "createPartUrls",
         "URLs that take parts",
         {200: PartUrlsBody},
-        body={
-            JSON: properties(
-                parts=array({"oneOf": [counted(1), properties(number=counted(1), sha256=text(), required=["number"])]}),
-                required=["parts"],
-            )
-        },
+        body={JSON: WANTED},
     )
     def post(self, request: Request, upload_id: UUID) -> Response:
         row = library.upload(self.actor, upload_id, Upload.Way.S3)
-        wanted = _wanted(bodies.mapping(request.data))
+        wanted = _wanted(bodies.json_object(request, WANTED))
         urls = library.part_urls(row, wanted)
         parts = [PartUrl(number=n, url=url, headers=_part_headers(row, n, wanted[n])) for n, url in urls.items()]
         return Response(PartUrlsBody(expires_in=bucket.URL_SECONDS, parts=parts))
@@ -123,7 +128,7 @@ def _part_headers(row: Upload, number: int, sha256: str) -> dict[str, str]:
     return {"Content-Length": str(library.part_size(row, number))} | checksum
 
 
-def _wanted(body: Mapping[str, Any]) -> dict[int, str]:
+def _wanted(body: bodies.Body) -> dict[int, str]:
     """`{"parts": [1, {"number": 2, "sha256": "…"}]}` by number. Raises InvalidOption."""
     listed = body.get("parts")
     if not isinstance(listed, list) or not listed:
@@ -132,12 +137,17 @@ def _wanted(body: Mapping[str, Any]) -> dict[int, str]:
 
 
 def _part(one: Any) -> tuple[int, str]:
-    number, sha256 = (one.get("number"), one.get("sha256") or "") if isinstance(one, Mapping) else (one, "")
-    if type(number) is not int or not isinstance(sha256, str):
-        raise InvalidOption("parts", _("A part's `number` is a whole number, its `sha256` a text."))
+    """Raises InvalidOption."""
+    part = bodies.known_fields(one if isinstance(one, Mapping) else {"number": one}, PART)
+    number, sha256 = bodies.needed("number", bodies.whole(part, "number")), bodies.text(part, "sha256")
     if sha256 and not _is_sha256(sha256):
         raise InvalidOption("parts", _("A part's `sha256` is its SHA-256 digest in base64."))
-    return number, sha256
+    return number, sha256 or ""
+
+
+def _written(value: str | float | bool) -> str:
+    """An option as a form would send it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _is_sha256(text: str) -> bool:
@@ -145,25 +155,3 @@ def _is_sha256(text: str) -> bool:
         return len(base64.b64decode(text, validate=True)) == SHA256_BYTES
     except (binascii.Error, ValueError):
         return False
-
-
-def _length(body: Mapping[str, Any]) -> int:
-    value = body.get("length")
-    if type(value) is not int or value < 0:
-        raise InvalidOption("length", _("“%(name)s” is a whole number.") % {"name": "length"})
-    return value
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name)
-    if value is not None and not isinstance(value, str):
-        raise InvalidOption(name, _("“%(name)s” is a text.") % {"name": name})
-    return value or ""
-
-
-def _written(body: Mapping[str, Any], name: str) -> str:
-    """An option as a form would send it."""
-    value = body[name]
-    if not isinstance(value, str | int | float):
-        raise InvalidOption(name, _("“%(name)s” is a text.") % {"name": name})
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from django.db.models import Model, QuerySet
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+Row = TypeVar("Row", bound=Model)
 
 
 class CursorPages(CursorPagination):
@@ -25,6 +32,13 @@ class NewestFirst(CursorPages):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200
+
+
+def newest_first(rows: QuerySet[Row], request: Request, view: APIView, fields: Callable[[Row], Any]) -> Response:
+    """The page that the request asks for, each row as `fields` shows it. Raises NotFound."""
+    pages = NewestFirst()
+    page = pages.paginate_queryset(rows, request, view=view) or []
+    return pages.get_paginated_response([fields(row) for row in page])
 
 
 def _is_moment(text: str) -> bool:

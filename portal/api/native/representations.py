@@ -6,7 +6,8 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from portal.api.native.shapes import Failure, Queue, RecordingBody, TranscriptionBody
+from portal.api.native.shapes.failures import Failure
+from portal.api.native.shapes.recordings import Queue, RecordingBody, TranscriptionBody
 from portal.live import place_of
 from transcription.exports import WRITERS, spoken_language
 from transcription.failures import reason_for_people

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from portal.api.native.parameters import whole
-from portal.api.native.shapes import FoundPart, FoundRecording, FoundSegment, HitBody, HitsBody
+from portal.api.native.shapes.search import FoundPart, FoundRecording, FoundSegment, HitBody, HitsBody
 from portal.api.native.tenantview import TenantView
 from portal.api.openapi.operations import CURSOR, operation, query
 from transcription import search

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.bodies import json_object
+from portal.api.native.bodies import json_object, known_fields
 from portal.api.native.parameters import whole
-from portal.api.native.shapes import RevisionBody, RevisionsBody, SegmentBody, SegmentsBody, SomeSegmentsBody
+from portal.api.native.shapes.segments import RevisionBody, RevisionsBody, SegmentBody, SegmentsBody, SomeSegmentsBody
 from portal.api.native.tenantview import TenantView
 from portal.api.openapi.operations import IF_MATCH, JSON, array, counted, operation, place, properties, text
 from portal.api.preconditions import quoted, seen
 from transcription import editing, reading
 from transcription.corrections import checked_number, checked_segments, checked_text, checked_time
 from transcription.models import Segment, Transcription
+from transcription.pieces import Wanted
 from transcription.revisions import Revision
 
 MOST_AT_ONCE = 1000
 PIECE = {"text": text(), "start": {"type": "number", "minimum": 0}, "end": {"type": "number", "minimum": 0}}
+SHOWN = {"index": counted(0), "words": array({"type": "object"}), "revision": counted(0), "etag": text()}
+LISTED = properties(**PIECE, **{name: kind | {"readOnly": True} for name, kind in SHOWN.items()}, required=list(PIECE))
+"""As GET shows it, so that what was read can be sent back."""
+ALL = properties(segments=array(LISTED), required=["segments"])
+CORRECTION = properties(**PIECE, required=[])
+DIVISION = properties(position=counted(0), at={"type": "number"}, required=["position"])
+GOING_BACK = properties(revision=counted(0), required=["revision"])
 REVISIONS_AT_ONCE = 50
 
 
@@ -43,11 +52,11 @@ class SegmentsView(TenantView):
         "replaceSegments",
         "Replace all segments",
         {200: SegmentsBody},
-        body={JSON: properties(segments=array(properties(**PIECE, required=list(PIECE))), required=["segments"])},
+        body={JSON: ALL},
         parameters=[IF_MATCH],
     )
     def put(self, request: Request, transcription_id: UUID) -> Response:
-        wanted = checked_segments(json_object(request).get("segments"))
+        wanted = _wanted(json_object(request, ALL).get("segments"))
         row = editing.replace(self.actor, transcription_id, wanted, seen(request._request))
         return _segments(row, 0, None)
 
@@ -65,11 +74,11 @@ class SegmentView(TenantView):
         "updateSegment",
         "Correct a segment",
         {200: SegmentBody},
-        body={JSON: properties(**PIECE, required=[])},
+        body={JSON: CORRECTION},
         parameters=[IF_MATCH],
     )
     def patch(self, request: Request, transcription_id: UUID, index: int) -> Response:
-        body = json_object(request)
+        body = json_object(request, CORRECTION)
         found = editing.edit(
             self.actor,
             transcription_id,
@@ -94,11 +103,11 @@ class SplitView(TenantView):
         "splitSegment",
         "Divide a segment",
         {200: SomeSegmentsBody},
-        body={JSON: properties(position=counted(0), at={"type": "number"}, required=["position"])},
+        body={JSON: DIVISION},
         parameters=[IF_MATCH],
     )
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
-        body = json_object(request)
+        body = json_object(request, DIVISION)
         position = checked_number(body.get("position"), "position")
         at = checked_time(body["at"], "at") if body.get("at") is not None else None
         both = editing.split(self.actor, transcription_id, index, position, at, seen(request._request))
@@ -141,13 +150,21 @@ class RevertView(TenantView):
         "revertTranscript",
         "Go back to a revision; 0 is the machine's text",
         {200: SegmentsBody},
-        body={JSON: properties(revision=counted(0), required=["revision"])},
+        body={JSON: GOING_BACK},
         parameters=[IF_MATCH],
     )
     def post(self, request: Request, transcription_id: UUID) -> Response:
-        number = checked_number(json_object(request).get("revision"), "revision")
+        number = checked_number(json_object(request, GOING_BACK).get("revision"), "revision")
         row = editing.revert(self.actor, transcription_id, number, seen(request._request))
         return _segments(row, 0, None)
+
+
+def _wanted(listed: Any) -> list[Wanted]:
+    """Raises InvalidOption."""
+    wanted = checked_segments(listed)
+    for number, one in enumerate(listed):
+        known_fields(one, LISTED, f"segments[{number}]")
+    return wanted
 
 
 def segment_fields(segment: Segment) -> SegmentBody:

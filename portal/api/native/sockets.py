@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.shapes import TicketBody
+from portal.api.native.shapes.sockets import TicketBody
 from portal.api.native.tenantview import TenantView
 from portal.api.openapi.operations import operation
 from portal.tickets import desk

@@ -13,7 +13,7 @@ from portal.api import tus
 from portal.api.native.callerview import CallerView
 from portal.api.native.pages import CursorPages
 from portal.api.native.representations import moment
-from portal.api.native.shapes import UploadBody
+from portal.api.native.shapes.uploads import UploadBody
 from portal.api.openapi.operations import (
     CURSOR,
     FILE,

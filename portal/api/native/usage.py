@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal import budget
-from portal.api.native.pages import NewestFirst
-from portal.api.native.shapes import AudioSeconds, Day, LedgerEntryBody, RequestsPerMinute, StoredBytes, UsageBody
+from portal.api.native.pages import newest_first
+from portal.api.native.shapes.usage import AudioSeconds, Day, LedgerEntryBody, RequestsPerMinute, StoredBytes, UsageBody
 from portal.api.native.tenantview import TenantView
 from portal.api.openapi.operations import CURSOR, listing, operation, query
 from tenants import quota
@@ -62,9 +62,7 @@ class LedgerView(TenantView):
         """Raises InvalidOption."""
         self.actor.require("usage.view")
         rows = charges.entries(self.actor.tenant, _month(request.query_params.get("month", "")))
-        pages = NewestFirst()
-        page = pages.paginate_queryset(rows, request, view=self) or []
-        return pages.get_paginated_response([entry_fields(entry) for entry in page])
+        return newest_first(rows, request, self, entry_fields)
 
 
 def entry_fields(entry: LedgerEntry) -> LedgerEntryBody:

@@ -9,15 +9,15 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native import bodies
-from portal.api.native.pages import NewestFirst
+from portal.api.native import bodies, parameters
+from portal.api.native.pages import newest_first
 from portal.api.native.representations import moment
-from portal.api.native.shapes import (
+from portal.api.native.shapes.failures import Failure
+from portal.api.native.shapes.webhooks import (
     AttemptBody,
     DeliveryBody,
     DeliveryDetailBody,
     Event,
-    Failure,
     Pause,
     WebhookBody,
     WebhooksBody,
@@ -31,6 +31,10 @@ from transcription.webhooks.endpoints import Shown
 from transcription.webhooks.failures import reason_for_people
 from transcription.webhooks.models import Attempt, Delivery, Endpoint
 
+STATUSES = ("active", "paused")
+FIELDS = {"url": text(), "description": text(), "events": array(text())}
+NEW = properties(**FIELDS, required=["url"])
+CHANGED = properties(**FIELDS, status=choice(*STATUSES), required=[])
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -45,11 +49,11 @@ class WebhooksView(TenantView):
         "createWebhook",
         "Make a webhook",
         {201: WebhookSecretBody},
-        body={JSON: properties(url=text(), description=text(), events=array(text()), required=["url"])},
+        body={JSON: NEW},
         description="Its secret is shown this once.",
     )
     def post(self, request: Request) -> Response:
-        body = bodies.mapping(request.data)
+        body = bodies.json_object(request, NEW)
         shown = endpoints.create(
             self.actor,
             bodies.text(body, "url") or "",
@@ -71,16 +75,12 @@ class WebhookView(TenantView):
         "updateWebhook",
         "Change, pause or resume a webhook",
         {200: WebhookBody},
-        body={
-            JSON: properties(
-                url=text(), description=text(), events=array(text()), status=choice("active", "paused"), required=[]
-            )
-        },
+        body={JSON: CHANGED},
     )
     def patch(self, request: Request, endpoint_id: UUID) -> Response:
-        body = bodies.mapping(request.data)
+        body = bodies.json_object(request, CHANGED)
         status = bodies.text(body, "status")
-        if status not in (None, "active", "paused"):
+        if status not in (None, *STATUSES):
             raise InvalidOption("status", _("“status” is active or paused."))
         row = endpoints.change(
             self.actor,
@@ -126,13 +126,12 @@ class DeliveriesView(TenantView):
         "listDeliveries",
         "The deliveries of a webhook, newest first",
         {200: listing(DeliveryBody)},
-        parameters=[*CURSOR, query("status", "Only those: pending, delivered or failed.")],
+        parameters=[*CURSOR, query("status", "Only those.", enum=Delivery.State.values)],
     )
     def get(self, request: Request, endpoint_id: UUID) -> Response:
-        pages = NewestFirst()
-        rows = deliveries.log_of(self.actor, endpoint_id, request.query_params.get("status", ""))
-        page = pages.paginate_queryset(rows, request, view=self) or []
-        return pages.get_paginated_response([delivery_fields(row) for row in page])
+        """Raises InvalidOption."""
+        status = parameters.choice(request, "status", Delivery.State.values)
+        return newest_first(deliveries.log_of(self.actor, endpoint_id, status), request, self, delivery_fields)
 
 
 class DeliveryView(TenantView):

@@ -69,7 +69,12 @@ def array(items: Schema) -> Schema:
 
 
 def properties(*, required: Sequence[str], **fields: Schema) -> Schema:
-    """An object."""
+    """An object with these fields and no others: what `bodies.json_object` takes."""
+    return form(required=required, **fields) | {"additionalProperties": False}
+
+
+def form(*, required: Sequence[str], **fields: Schema) -> Schema:
+    """Fields, beside which others are ignored."""
     return {"type": "object", "properties": fields} | ({"required": list(required)} if required else {})
 
 

@@ -1,0 +1,169 @@
+"""Recordings for programs: sent, listed, looked at, transcribed again and deleted."""
+
+from __future__ import annotations
+
+from functools import partial
+from uuid import UUID
+
+from django.urls import path
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api import calls
+from portal.api.native import bodies, options, parameters
+from portal.api.native.fetches import fetch_fields
+from portal.api.native.pages import newest_first
+from portal.api.native.representations import recording_fields, transcription_fields
+from portal.api.native.shapes.fetches import FetchBody
+from portal.api.native.shapes.recordings import RecordingBody, TranscriptionBody
+from portal.api.native.tenantview import TenantView
+from portal.api.openapi.operations import (
+    CURSOR,
+    FILE,
+    FORM,
+    IDEMPOTENCY_KEY,
+    JSON,
+    OPTION_FIELDS,
+    form,
+    listing,
+    operation,
+    properties,
+    query,
+    text,
+)
+from portal.receive import received
+from transcription import intake, library
+from transcription.fetches import orders
+from transcription.filters import Filter
+from transcription.idempotency import Call
+from transcription.languages import language_code
+from transcription.models import Recording, Status
+from transcription.options import InvalidOption
+
+BY_URL = properties(url=text(format="uri"), name=text(), **OPTION_FIELDS, required=["url"])
+AGAIN = properties(**OPTION_FIELDS, required=[])
+FILTERS = (
+    query("search", "Only those in whose name or text every word stands."),
+    query("status", "Only those whose latest transcription is so.", enum=list(Status.values)),
+    query("source", "Only those that came so.", enum=list(Recording.Source.values)),
+    query("model", "Only those whose latest transcription is by this model."),
+    query("language", "Only those whose latest transcription shows this language, such as `en`."),
+    query("created_after", "Only those made then or later: date, time and zone."),
+    query("created_before", "Only those made earlier: date, time and zone."),
+)
+
+
+class RecordingsView(TenantView):
+    """POST a recording, as a file or by its URL; GET those of the tenant, newest first."""
+
+    @operation(
+        "listRecordings", "Recordings, newest first", {200: listing(RecordingBody)}, parameters=[*CURSOR, *FILTERS]
+    )
+    def get(self, request: Request) -> Response:
+        """Raises InvalidOption."""
+        rows = library.recordings(self.actor, _filter(request))
+        return newest_first(rows, request, self, partial(recording_fields, with_place=False))
+
+    @operation(
+        "createRecording",
+        "Send a recording, or say where it is",
+        {201: RecordingBody, 202: FetchBody},
+        body={FORM: form(file=FILE, **OPTION_FIELDS, required=["file"]), JSON: BY_URL},
+        parameters=[IDEMPOTENCY_KEY],
+        description="A file is answered with 201, a URL with 202: it is fetched soon.",
+    )
+    def post(self, request: Request) -> Response:
+        self.actor.require("recordings.create")
+        call = calls.call_of(request._request)
+        if request._request.content_type == JSON:
+            return self._by_url(bodies.json_object(request, BY_URL), call)
+        upload = received(request._request)
+        row = intake.accept(self.actor, upload, options.of_form(upload), "api", call)
+        location = {"Location": f"/api/v1/recordings/{row.recording_id}"}
+        return Response(recording_fields(row.recording), 201, headers=location | calls.headers_of(call, row))
+
+    def _by_url(self, body: bodies.Body, call: Call) -> Response:
+        """Raises InvalidOption and Refused."""
+        asked = options.of_json(body)
+        if not (url := bodies.text(body, "url")):
+            raise InvalidOption("url", _("Name the “url” of the recording, or send a file as multipart/form-data."))
+        ordered = orders.order(self.actor, url, bodies.text(body, "name") or "", asked, call)
+        headers = {"Location": f"/api/v1/fetches/{ordered.fetch.id}"}
+        if not ordered.is_new:
+            headers["Idempotency-Replayed"] = "true"
+        return Response(fetch_fields(ordered.fetch), 202, headers=headers)
+
+
+class RecordingView(TenantView):
+    """GET or DELETE one recording. DELETE is for good."""
+
+    @operation("retrieveRecording", "One recording", {200: RecordingBody})
+    def get(self, request: Request, recording_id: UUID) -> Response:
+        return Response(recording_fields(library.recording(self.actor, recording_id)))
+
+    @operation("deleteRecording", "Delete a recording for good", {204: None})
+    def delete(self, request: Request, recording_id: UUID) -> Response:
+        library.erase(self.actor, recording_id)
+        return Response(status=204)
+
+
+class RecordingTranscriptionsView(TenantView):
+    """GET the transcriptions of a recording, newest first; POST the options of another one, as JSON."""
+
+    @operation(
+        "listTranscriptions",
+        "The transcriptions of a recording, newest first",
+        {200: listing(TranscriptionBody)},
+        parameters=CURSOR,
+    )
+    def get(self, request: Request, recording_id: UUID) -> Response:
+        rows = library.transcriptions(self.actor, recording_id)
+        return newest_first(rows, request, self, partial(transcription_fields, with_place=False))
+
+    @operation(
+        "transcribeAgain",
+        "Transcribe a recording again",
+        {201: TranscriptionBody},
+        body={JSON: AGAIN},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, recording_id: UUID) -> Response:
+        call = calls.call_of(request._request)
+        recording = library.recording(self.actor, recording_id)
+        asked = options.of_json(bodies.json_object(request, AGAIN))
+        row = intake.again(self.actor, recording, asked, call)
+        location = {"Location": f"/api/v1/transcriptions/{row.id}"}
+        return Response(transcription_fields(row), 201, headers=location | calls.headers_of(call, row))
+
+
+def _filter(request: Request) -> Filter:
+    """Raises InvalidOption."""
+    return Filter(
+        search=request.query_params.get("search", ""),
+        status=parameters.choice(request, "status", Status.values),
+        source=parameters.choice(request, "source", Recording.Source.values),
+        model=request.query_params.get("model", ""),
+        language=_language(request.query_params.get("language", "")),
+        created_after=parameters.moment(request, "created_after"),
+        created_before=parameters.moment(request, "created_before"),
+    )
+
+
+def _language(name: str) -> str:
+    """Raises InvalidOption."""
+    code = language_code(name) if name else ""
+    if code is None:
+        raise InvalidOption("language", _("“%(code)s” is not a language Whisper knows.") % {"code": name[:40]})
+    return code
+
+
+urls = [
+    path("recordings", RecordingsView.as_view(), name="native_recordings"),
+    path("recordings/<uuid:recording_id>", RecordingView.as_view(), name="native_recording"),
+    path(
+        "recordings/<uuid:recording_id>/transcriptions",
+        RecordingTranscriptionsView.as_view(),
+        name="native_transcriptions",
+    ),
+]

@@ -1,0 +1,56 @@
+"""Recordings and their transcriptions."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from portal.api.native.shapes.failures import Failure
+
+
+class Queue(TypedDict):
+    """Where a waiting transcription stands. `eta_seconds` is until the text is there."""
+
+    position: int
+    eta_seconds: float | None
+
+
+class TranscriptionBody(TypedDict):
+    """One transcription of a recording. `transcripts` are links by format, once it is completed."""
+
+    id: str
+    recording: str
+    status: str
+    percent: int
+    task: str
+    model: str
+    language: str | None
+    mode: str
+    mode_taken: str | None
+    hotwords: str
+    beam_size: int
+    word_timestamps: bool
+    lane: str
+    created_at: str
+    finished_at: str | None
+    processing_seconds: float | None
+    reused: bool
+    reused_from: str | None
+    text_deleted_at: str | None
+    revision: int
+    queue: Queue | None
+    error: Failure | None
+    transcripts: dict[str, str] | None
+
+
+class RecordingBody(TypedDict):
+    """A recording with its latest transcription. `duration_seconds` and `bytes` are the media's own."""
+
+    id: str
+    name: str
+    source: str
+    created_at: str
+    duration_seconds: float
+    bytes: int
+    format: str
+    audio_deleted_at: str | None
+    transcription: TranscriptionBody | None

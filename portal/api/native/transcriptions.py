@@ -1,0 +1,67 @@
+"""Single transcriptions for programs: looked at, stopped, tried again."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.urls import path
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api import calls
+from portal.api.native import bodies
+from portal.api.native.representations import transcription_fields
+from portal.api.native.shapes.recordings import TranscriptionBody
+from portal.api.native.tenantview import TenantView
+from portal.api.openapi.operations import IDEMPOTENCY_KEY, operation, properties
+from portal.api.problems import problem
+from transcription import intake, library
+
+NO_FIELDS = properties(required=[])
+
+
+class TranscriptionView(TenantView):
+    """GET one transcription."""
+
+    @operation("retrieveTranscription", "One transcription", {200: TranscriptionBody})
+    def get(self, request: Request, transcription_id: UUID) -> Response:
+        return Response(transcription_fields(library.transcription(self.actor, transcription_id)))
+
+
+class CancelView(TenantView):
+    """POST to stop a transcription that waits or runs."""
+
+    @operation("cancelTranscription", "Stop what waits or runs", {200: TranscriptionBody})
+    def post(self, request: Request, transcription_id: UUID) -> Response:
+        row, cancelled = library.cancel(self.actor, transcription_id)
+        if not cancelled:
+            return problem(409, "already_over", _("The transcription was over already: it is %s.") % row.status)
+        return Response(transcription_fields(row))
+
+
+class RetryView(TenantView):
+    """POST to transcribe once more what failed or was cancelled, under the same options."""
+
+    @operation(
+        "retryTranscription",
+        "Transcribe once more what failed or was cancelled",
+        {201: TranscriptionBody},
+        parameters=[IDEMPOTENCY_KEY],
+        description="Another transcription, under what was asked for with the first one.",
+    )
+    def post(self, request: Request, transcription_id: UUID) -> Response:
+        """Fields would be options of its own, which it has none of. Raises InvalidOption and Refused."""
+        call = calls.call_of(request._request)
+        found = library.transcription(self.actor, transcription_id)
+        bodies.json_object(request, NO_FIELDS)
+        row = intake.retry(self.actor, found, call)
+        location = {"Location": f"/api/v1/transcriptions/{row.id}"}
+        return Response(transcription_fields(row), 201, headers=location | calls.headers_of(call, row))
+
+
+urls = [
+    path("transcriptions/<uuid:transcription_id>", TranscriptionView.as_view(), name="native_transcription"),
+    path("transcriptions/<uuid:transcription_id>/cancel", CancelView.as_view(), name="native_cancel"),
+    path("transcriptions/<uuid:transcription_id>/retry", RetryView.as_view(), name="native_retry"),
+]

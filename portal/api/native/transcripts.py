@@ -1,0 +1,69 @@
+"""Transcripts as files, for programs."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.urls import path
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.api.native.tenantview import TenantView
+from portal.api.openapi.operations import TRANSCRIPTS, operation, place
+from portal.api.problems import problem
+from tenants.access import Actor
+from transcription import exports, library, reading
+from transcription.exports import Layout
+from transcription.models import Status, Transcription
+
+LAYOUT = (
+    place("max_line_length", "Characters on a line of a subtitle; srt and vtt only."),
+    place("max_lines", "Lines of a subtitle; srt and vtt only."),
+)
+
+
+class LatestTranscriptView(TenantView):
+    """GET the latest transcript of a recording as a file."""
+
+    @operation("retrieveLatestTranscript", "The latest transcript as a file", {200: TRANSCRIPTS}, parameters=LAYOUT)
+    def get(self, request: Request, recording_id: UUID, extension: str) -> HttpResponse | Response:
+        latest = library.recording(self.actor, recording_id).latest
+        if latest is None:
+            raise Http404
+        return _transcript(self.actor, request, latest, extension)
+
+
+class TranscriptView(TenantView):
+    """GET one transcript as a file."""
+
+    @operation("retrieveTranscript", "A transcript as a file", {200: TRANSCRIPTS}, parameters=LAYOUT)
+    def get(self, request: Request, transcription_id: UUID, extension: str) -> HttpResponse | Response:
+        return _transcript(self.actor, request, library.transcription(self.actor, transcription_id), extension)
+
+
+def _transcript(actor: Actor, request: Request, row: Transcription, extension: str) -> HttpResponse | Response:
+    """Raises Http404 for an unknown format, InvalidOption, and TextDeleted."""
+    if extension not in exports.WRITERS:
+        raise Http404
+    if row.status != Status.COMPLETED:
+        return problem(409, "not_completed", _("The transcription is not done: it is %s.") % row.status)
+    layout = Layout.checked(request.query_params.get("max_line_length"), request.query_params.get("max_lines"))
+    export = exports.render(row, extension, layout)
+    reading.exported(actor, row, extension)
+    return HttpResponse(export.body, content_type=export.content_type)
+
+
+urls = [
+    path(
+        "recordings/<uuid:recording_id>/transcript.<str:extension>",
+        LatestTranscriptView.as_view(),
+        name="native_latest_transcript",
+    ),
+    path(
+        "transcriptions/<uuid:transcription_id>/transcript.<str:extension>",
+        TranscriptView.as_view(),
+        name="native_transcript",
+    ),
+]

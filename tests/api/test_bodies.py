@@ -1,0 +1,92 @@
+"""What the native API's JSON bodies may say: a field that nobody knows is named and not ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.api.characters import bearer, send
+from tests.api.test_scopes import AGREED, address_of
+from tests.conftest import Character
+from tests.web.conftest import make_transcription
+
+pytestmark = pytest.mark.django_db
+SEGMENT = {"start": 0.0, "end": 1.0, "text": "Hello."}
+UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "/api/v1/recordings", {"url": "https://acme.example/board.mp3"}),
+    ("POST", "/api/v1/recordings/{recording}/transcriptions", {}),
+    ("POST", "/api/v1/transcriptions/{transcription}/retry", {}),
+    ("POST", "/api/v1/keys", {"name": "x"}),
+    ("PATCH", "/api/v1/keys/{key}", {"name": "x"}),
+    ("POST", "/api/v1/keys/{key}/rotate", {}),
+    ("POST", "/api/v1/webhooks", {"url": "https://acme.example/hook"}),
+    ("PATCH", "/api/v1/webhooks/{webhook}", {"description": "x"}),
+    ("PUT", "/api/v1/transcriptions/{transcription}/segments", {"segments": []}),
+    ("PATCH", "/api/v1/transcriptions/{transcription}/segments/0", {"text": "x"}),
+    ("POST", "/api/v1/transcriptions/{transcription}/segments/0/split", {"position": 2}),
+    ("POST", "/api/v1/transcriptions/{transcription}/revert", {"revision": 0}),
+    ("POST", "/api/v1/uploads/multipart", {"name": "board.mp3", "length": 1000}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), UNKNOWN)
+def test_an_unknown_field_is_named_with_those_that_are_known(
+    method: str, path: str, body: dict[str, Any], alice: Character, client: Client
+) -> None:
+    address = address_of(path, make_transcription(alice.tenant), alice)
+    answer = send(client, method, address, bearer(alice) | AGREED, body | {"colour": "red"})
+    assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (400, "invalid_value", "colour")
+    assert "“colour”" in answer.json()["detail"]
+    assert all(name in answer.json()["detail"] for name in body)
+
+
+def objects_of(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every schema of an object in it, at any depth."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "object" and "properties" in schema:
+            yield schema
+        for inner in schema.values():
+            yield from objects_of(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from objects_of(inner)
+
+
+def test_the_schema_says_so_of_every_json_body(client: Client) -> None:
+    paths = client.get("/api/openapi.json").json()["paths"]
+    told = {
+        (method.upper(), path)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        for schema in [operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")]
+        if schema and all(one.get("additionalProperties") is False for one in objects_of(schema))
+    }
+    assert len(told) == len([line for line in UNKNOWN if "retry" not in line[1]]) + 1, "and that of the parts' URLs"
+    form = paths["/api/v1/recordings"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert "additionalProperties" not in form
+
+
+def test_segments_may_come_back_as_they_were_read(alice: Character, client: Client) -> None:
+    row, headers = make_transcription(alice.tenant), bearer(alice) | AGREED
+    address = f"/api/v1/transcriptions/{row.id}/segments"
+    read = send(client, "GET", address, headers).json()["segments"]
+    assert send(client, "PUT", address, headers, {"segments": read}).status_code == 200
+    answer = send(client, "PUT", address, headers, {"segments": [SEGMENT | {"speaker": "Alice"}]})
+    assert (answer.status_code, answer.json()["param"]) == (400, "speaker")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"name": None}, "name"),
+        ({"name": "half a \ud800"}, "name"),
+        ({"name": "x", "addresses": None}, "addresses"),
+        ({"name": "x", "\ud800": 1}, "?"),
+    ],
+)
+def test_a_key_s_limits_are_never_null(body: Any, param: str, alice: Character, client: Client) -> None:
+    answer = send(client, "POST", "/api/v1/keys", bearer(alice), body)
+    assert (answer.status_code, answer.json()["param"]) == (400, param)
