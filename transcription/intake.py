@@ -41,7 +41,7 @@ from transcription import (
 )
 from transcription.failures import reason_for_people
 from transcription.idempotency import Call, KeyReused
-from transcription.media import MediaError
+from transcription.media import DecoderDied, MediaError
 from transcription.models import Lane, Recording, Transcription
 from transcription.options import TranscriptionOptions
 from transcription.reuse import Known
@@ -75,7 +75,10 @@ class ReceivedInStorage(Received, Protocol):
 
 @dataclass(eq=False)
 class Refused(Exception):
-    """Not accepted, nothing charged, nothing kept. `message` names the cause and the way out."""
+    """Not accepted, nothing charged, nothing kept. `message` names the cause and the way out.
+
+    A `status` of 500 and more is a fault of ours: the same may be accepted later.
+    """
 
     code: str
     message: str
@@ -84,6 +87,11 @@ class Refused(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    @property
+    def may_succeed_later(self) -> bool:
+        """Whether it says nothing about the file."""
+        return self.status >= 500
 
 
 @dataclass(frozen=True)
@@ -255,6 +263,10 @@ def _probe(actor: Actor, upload: Received) -> media.Probe:
     _lend_connection()
     try:
         return media.probe(upload.path, longest, budget)
+    except DecoderDied as died:
+        log.warning("A file of tenant %s could not be read: %s", actor.tenant.id, died)
+        message = _("Reading the file was interrupted, by no fault of its own. Send it again in a moment.")
+        raise Refused("interrupted", message, 503) from died
     except MediaError as error:
         if error.code == "too_long":
             raise over_quota(QuotaExceeded("recording_seconds", longest, longest, longest)) from error

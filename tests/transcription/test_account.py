@@ -50,7 +50,7 @@ class Account(RuleBasedStateMachine):
         self.tenant = found("Acme", monthly_seconds=LIMIT, concurrent=3)
         self.bound = scope.bound(self.tenant.id)
         self.bound.__enter__()
-        self.actor: Actor = of_key(ApiKey(tenant=self.tenant))
+        self.actor: Actor = of_key(ApiKey(tenant=self.tenant), "")
         self.charged: dict[Any, int] = {}
 
     def teardown(self) -> None:

@@ -151,6 +151,8 @@ def _decide(row: Upload, file: Received) -> None:
     try:
         intake.accept(_actor(row), file, opening.options_of(row.options), row.source, call)
     except Refused as refused:
+        if refused.may_succeed_later:
+            raise
         more = {"resets_at": refused.resets_at.isoformat()} if refused.resets_at else {}
         _refused(row, {"status": refused.status, "code": refused.code, "detail": refused.message} | more)
     except InvalidOption as invalid:
