@@ -12,6 +12,7 @@ pages = get_asgi_application()
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from portal.hangups import HangUpMiddleware  # noqa: E402
+from portal.health import PromptHealth  # noqa: E402
 from portal.live import sockets  # noqa: E402
 from portal.receive import Application, UploadMiddleware  # noqa: E402
 from portal.resumable import ResumableMiddleware  # noqa: E402
@@ -20,7 +21,7 @@ from portal.threads import SharedThreads  # noqa: E402
 application = SharedThreads(
     ProtocolTypeRouter(
         {
-            "http": ResumableMiddleware(UploadMiddleware(HangUpMiddleware(cast(Application, pages)))),
+            "http": PromptHealth(ResumableMiddleware(UploadMiddleware(HangUpMiddleware(cast(Application, pages))))),
             "websocket": sockets,
         }
     )

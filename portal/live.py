@@ -30,6 +30,7 @@ from portal.sessions import actor_of_session
 from portal.tickets import desk
 from tenants import addresses, apikeys, scope
 from tenants.access import Actor
+from tenants.apikeys import Bearer
 from transcription import eta, library, progress, reading
 from transcription.failures import reason_for_people
 from transcription.models import Status, Transcription
@@ -42,11 +43,11 @@ TICKET = "ticket"
 
 
 class TenantConsumer(AsyncJsonWebsocketConsumer):
-    """A signed-in member's socket, or a program's. Membership or key are checked again while it is open."""
+    """A signed-in member's socket, or a program's. Membership, key and secret are checked again while it is open."""
 
     group = ""
     tenant_id: UUID
-    key_id: UUID | None = None
+    bearer: Bearer | None = None
     recheck: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +66,7 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
     async def connect(self) -> None:
         await self.accept()
         if TICKET in self.scope:
-            self.key_id = await database_sync_to_async(desk.redeem)(self.scope[TICKET])
+            self.bearer = await database_sync_to_async(desk.redeem)(self.scope[TICKET])
         actor = await self.actor()
         if actor is None:
             await self.close(NOT_SIGNED_IN)
@@ -95,10 +96,10 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
 
     @database_sync_to_async
     def actor(self) -> Actor | None:
-        """The member or the key as the database has it now, in the tenant whose page this is."""
+        """The member or the program as the database has it now, in the tenant whose page this is."""
         address = addresses.of_scope(self.scope)
         if TICKET in self.scope:
-            found = apikeys.actor_of(self.key_id, address) if self.key_id else None
+            found = apikeys.actor_of(self.bearer, address) if self.bearer else None
         else:
             tenant_id = str(self.tenant_id) if hasattr(self, "tenant_id") else None
             cookie = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)

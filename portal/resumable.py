@@ -39,9 +39,9 @@ from portal.threads import shared
 from tenants import scope as tenant_scope
 from tenants.access import Actor
 from transcription import idempotency
-from transcription.intake import Refused
 from transcription.models import Recording
 from transcription.options import InvalidOption
+from transcription.refusals import Refused
 from transcription.uploads import library, opening
 from transcription.uploads.files import Slot, TooMuch
 from transcription.uploads.models import Upload

@@ -22,11 +22,15 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 REQUEST_THREADS = 12
-UPLOAD_THREADS = 8
+UPLOAD_THREADS = 6
+CLIP_THREADS = 6
+HEALTH_THREADS = 1
 """Together as many as settings.DATABASES lets a process have connections."""
 KEEPING_PATHS = re.compile(r"^/(api/v1/recordings|recordings/|api/v1/uploads(/[0-9a-f-]+)?)$")
 """Their synchronous views probe and store a recording, which may take minutes."""
 KEEPING_METHODS = ("POST", "PATCH")
+BUCKET_PATHS = re.compile(r"^/api/v1/uploads/multipart(/|$)")
+"""Their views ask the object storage, whatever the method."""
 
 
 class Threads(ThreadPoolExecutor):
@@ -51,6 +55,10 @@ def _and_let_go(work: Callable[Parameters, Result], /, *args: Parameters.args, *
 REQUESTS = Threads("request", REQUEST_THREADS)
 UPLOADS = Threads("upload", UPLOAD_THREADS)
 """Of their own, so that storing large files does not keep pages waiting."""
+CLIPS = Threads("clip", CLIP_THREADS)
+"""For files of CLIP_BYTES at most that somebody waits for: they don't wait behind large ones."""
+CLIP_BYTES = 25 * 1024 * 1024
+HEALTH = Threads("health", HEALTH_THREADS)
 
 
 class SharedThreads:
@@ -72,4 +80,7 @@ def shared(
 
 
 def _keeps(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["method"] in KEEPING_METHODS and bool(KEEPING_PATHS.match(scope["path"]))
+    if scope["type"] != "http":
+        return False
+    keeps = scope["method"] in KEEPING_METHODS and KEEPING_PATHS.match(scope["path"])
+    return bool(keeps or BUCKET_PATHS.match(scope["path"]))

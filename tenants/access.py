@@ -46,12 +46,14 @@ class Actor:
     """A member in the portal, a program with a key, or an operator: always inside one tenant.
 
     `address` is where the request came from, as tenants.addresses writes it; empty where that is not known.
+    `secret_prefix` says by which of the key's secrets a program was let in.
     """
 
     tenant: Tenant
     permissions: frozenset[str]
     member: Member | None = None
     key: ApiKey | None = None
+    secret_prefix: str = ""
     address: str = ""
     operator: User | None = None
 
@@ -83,8 +85,10 @@ class TenantRequest(HttpRequest):
     actor: Actor
 
 
-def of_key(key: ApiKey, address: str = "") -> Actor:
-    return Actor(tenant=key.tenant, permissions=SCOPES[key.scope], key=key, address=address)
+def of_key(key: ApiKey, secret_prefix: str, address: str = "") -> Actor:
+    return Actor(
+        tenant=key.tenant, permissions=SCOPES[key.scope], key=key, secret_prefix=secret_prefix, address=address
+    )
 
 
 def of_member(member: Member, address: str = "") -> Actor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from uuid import UUID
@@ -62,6 +63,14 @@ class KeyConflict(Exception):
         self.code = code
 
 
+@dataclass(frozen=True)
+class Bearer:
+    """Whoever was let in by one of a key's secrets, named by its prefix: what stays open remembers it."""
+
+    key_id: UUID
+    secret_prefix: str
+
+
 class Changes(TypedDict, total=False):
     """What may change of a key. `addresses` empty: any."""
 
@@ -79,31 +88,29 @@ def authenticate(secret: str, address: str = "") -> Actor | None:
     `address` is the caller's, as tenants.addresses writes it; an unknown one is on no list. Raises KeyRefused.
     """
     given = keysecrets.read(secret)
-    key, is_old = _found(given) if given else (None, False)
+    if given is None:
+        return None
+    key, is_old = _found(given)
     if key is None or key.is_revoked or not key.tenant.is_active:
         return None
     _admit(key, is_old, address)
     _touch(key, is_old)
-    return of_key(key, address)
+    return of_key(key, given.prefix, address)
 
 
-def actor_of(key_id: UUID, address: str | None = None) -> Actor | None:
-    """The actor of a key that was let in before, as the database has it now: for what stays open, such as sockets.
+def actor_of(bearer: Bearer, address: str | None = None) -> Actor | None:
+    """The actor that was let in before, as the database has it now: for what stays open, such as sockets.
 
-    None once it is revoked or expired or its tenant switched off; with `address`, also where that is not allowed.
+    None once the key is revoked or expired, its tenant switched off, or the secret replaced and its grace over;
+    with `address`, also where that is not allowed.
     """
     with scope.across_tenants("the key says which tenant"):
-        key = ApiKey.objects.filter(id=key_id).select_related("tenant", "tenant__quota").first()
-    if key is None or not key.is_live or not key.tenant.is_active:
+        key = ApiKey.objects.filter(id=bearer.key_id).select_related("tenant", "tenant__quota").first()
+    if key is None or not key.tenant.is_active or not _still_opens(key, bearer.secret_prefix):
         return None
     if address is not None and not _may_come_from(key, address):
         return None
-    return of_key(key, address or "")
-
-
-def still_valid(key_id: UUID, address: str | None = None) -> bool:
-    """Whether `actor_of` finds one."""
-    return actor_of(key_id, address) is not None
+    return of_key(key, bearer.secret_prefix, address or "")
 
 
 # Managing ---------------------------------------------------------------------------------------
@@ -262,6 +269,12 @@ def _admit(found: ApiKey, is_old: bool, address: str) -> None:
     if not _may_come_from(found, address):
         message = _("This key may not be used from %(address)s. Whoever manages your keys may allow that address.")
         raise KeyRefused(ADDRESS, message % {"address": address or _("an unknown address")})
+
+
+def _still_opens(found: ApiKey, secret_prefix: str) -> bool:
+    if secret_prefix == found.prefix:
+        return found.is_live
+    return secret_prefix == found.old_prefix and found.old_is_live
 
 
 def _may_come_from(found: ApiKey, address: str) -> bool:

@@ -7,6 +7,7 @@ import importlib.util
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from portal.supervisor.valkey import server_command
 from tenants import apikeys, scope
 from tenants.access import Actor, of_member
 from tenants.models import Member, Quota, Role, Tenant, User
-from transcription import queue
+from transcription import media, queue
 from transcription.media import find_ffmpeg
 
 pytest_plugins = ["tests.stack"]
@@ -127,6 +128,26 @@ def fox(speech: Path) -> Path:
 @pytest.fixture(scope="session")
 def make_media(tmp_path_factory: pytest.TempPathFactory) -> MakeMedia:
     return MakeMedia(tmp_path_factory.mktemp("media"))
+
+
+@pytest.fixture
+def fake_ffmpeg(tmp_path: Path) -> FakeFfmpeg:
+    return FakeFfmpeg(tmp_path / "ffmpeg")
+
+
+class FakeFfmpeg:
+    """A shell script in ffmpeg's place, for what happens to processes and not to files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def __call__(self, script: str) -> Iterator[None]:
+        self.path.write_text(f"#!/bin/sh\n{script}\n")
+        self.path.chmod(0o700)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(media, "find_ffmpeg", lambda: str(self.path))
+            yield
 
 
 class MakeMedia:

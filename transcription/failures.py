@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-REASONS_AT_FAULT = {"not_media", "no_audio", "too_short", "too_long", "quota", "rejected"}
+REASONS_AT_FAULT = {"not_media", "no_audio", "too_short", "too_long", "too_complex", "quota", "rejected"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ def reason_for_people(code: str) -> str:
         "no_audio": _("This file has no sound. Upload one that has an audio track."),
         "too_short": _("The audio is shorter than a tenth of a second."),
         "too_long": _("The recording is longer than your organisation allows. Split it, or ask for a higher limit."),
+        "too_complex": _(
+            "Reading this file takes more memory or time than a recording may. Convert it to WAV or MP3 and try again."
+        ),
         "quota": _("The recording proved longer than the minutes left this month. Nothing was charged."),
         "rejected": _("The options can't be used for this recording. Choose others and try again."),
         "lost_worker": _("The work stopped three times without a result. Nothing was charged; try again or ask us."),

@@ -37,12 +37,10 @@ from transcription import (
 )
 from transcription.failures import reason_for_people
 from transcription.idempotency import Call, KeyReused
-from transcription.media import MediaError
+from transcription.media import DecoderDied, MediaError
 from transcription.models import Lane, Recording, Status, Transcription
 from transcription.options import TranscriptionOptions
-from transcription.refusals import Refused as Refused
-from transcription.refusals import over_quota as over_quota
-from transcription.refusals import over_quota_noted
+from transcription.refusals import Refused, over_quota, over_quota_noted
 from transcription.reuse import Known
 
 log = logging.getLogger(__name__)
@@ -259,6 +257,10 @@ def _probe(actor: Actor, upload: Received) -> media.Probe:
     _lend_connection()
     try:
         return media.probe(upload.path, longest, budget)
+    except DecoderDied as died:
+        log.warning("A file of tenant %s could not be read: %s", actor.tenant.id, died)
+        message = _("Reading the file was interrupted, by no fault of its own. Send it again in a moment.")
+        raise Refused("interrupted", message, 503) from died
     except MediaError as error:
         if error.code == "too_long":
             raise over_quota(QuotaExceeded("recording_seconds", longest, longest, longest)) from error

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ SAMPLE_RATE = 16_000
 BYTES_PER_SECOND = 2 * SAMPLE_RATE
 PROBE_SECONDS = 20
 PROBE_WALL_SECONDS = 20
+PROBE_CPU_SECONDS = 20
 SHORTEST_SECONDS = 0.1
 ADDRESS_SPACE_KIB = 1_500_000
 CHUNK_BYTES = BYTES_PER_SECOND
@@ -42,10 +43,17 @@ DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", re.MULTILIN
 INPUT = re.compile(r"^Input #0, (\S+), from ", re.MULTILINE)
 AUDIO = re.compile(r"^  Stream #0:\d+\S*: Audio: (\w+)", re.MULTILINE)
 STREAM = re.compile(r"^  Stream #0:\d+", re.MULTILINE)
+ON_A_SIGNAL = re.compile(r"^(Exiting normally, received signal|Received > \d+ system signals)", re.MULTILINE)
+NO_MEMORY = re.compile(r"^\S.*Cannot allocate memory$", re.MULTILINE)
+IN_ORDER_ON_A_SIGNAL = (123, 255)
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 
 
 class MediaError(Exception):
-    """This file can't be transcribed, now or later. `code` is one of not_media, no_audio, too_short, too_long."""
+    """This file can't be transcribed, now or later.
+
+    `code` is one of not_media, no_audio, too_short, too_long, and too_complex where ffmpeg ran into its limits.
+    """
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(detail or code)
@@ -53,7 +61,7 @@ class MediaError(Exception):
 
 
 class DecoderDied(Exception):
-    """ffmpeg was killed before the end of the file: another attempt may get further."""
+    """Somebody else ended ffmpeg before the end of the file: another attempt may get further."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ def probe(path: Path, longest: float, budget: float) -> Probe:
 
     `longest` and `budget` are seconds: what one recording may last, and what there is to spend. Counting stops
     past either, or after PROBE_WALL_SECONDS: then `duration` is a lower bound. Raises MediaError; too_long where
-    the audio is longer than `longest`.
+    the audio is longer than `longest`; and DecoderDied where the beginning could not be read by no fault of its own.
     """
     pcm = bytearray()
     seconds, report = _decode_some(path, PROBE_SECONDS, pcm)
@@ -101,7 +109,8 @@ def probe(path: Path, longest: float, budget: float) -> Probe:
         raise MediaError("no_audio" if STREAM.search(report) else "not_media", _last_line(report))
     claimed = _claimed_duration(report)
     if seconds >= PROBE_SECONDS - 1 and claimed is None:
-        seconds, report = _decode_some(path, min(longest, budget) + 1)
+        counted, report = _decode_some(path, min(longest, budget) + 1, may_be_cut_off=True)
+        seconds = max(seconds, counted)
     duration = seconds if seconds < PROBE_SECONDS - 1 else max(seconds, claimed or 0.0)
     if seconds == 0:
         raise MediaError("not_media", _last_line(report))
@@ -117,7 +126,7 @@ def decode(path: Path, container: str, longest: float) -> Iterator[bytes]:
 
     `container` is the demuxer the probe found; no other is tried. Whoever reads sets the pace, so no clock runs
     but the child's own CPU time. Raises MediaError: too_long past `longest` seconds, not_media where ffmpeg
-    gives nothing; DecoderDied where it was killed before the end.
+    gives nothing, too_complex past its CPU time; DecoderDied where it was killed before the end.
     """
     total = 0
     with _ffmpeg(path, ["-f", container], _pcm_output(), cpu_seconds=60 + longest) as process:
@@ -151,30 +160,93 @@ def make_playable(
         raise MediaError("not_media")
 
 
-def _must_have_ended(process: subprocess.Popen[bytes]) -> None:
-    """A damaged file ends ffmpeg with a message; a signal ends it in the middle of a good one."""
-    if process.wait() < 0:
-        raise DecoderDied(f"ffmpeg was ended by signal {-process.returncode}.")
+class _Ffmpeg(subprocess.Popen[bytes]):
+    """One ffmpeg in a process group of its own; its status says who ended it, once `ended` has returned."""
+
+    cpu_limit = 0.0
+    cpu_seconds = 0.0
+    out_of_time = False
+
+    def ended(self) -> int:
+        """Waits for its end: the exit status, negative for a signal."""
+        if self.returncode is None:
+            _pid, status, used = os.wait4(self.pid, 0)
+            self.returncode = os.waitstatus_to_exitcode(status)
+            self.cpu_seconds = used.ru_utime + used.ru_stime
+        return self.returncode
+
+    def kill_group(self) -> None:
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def end_its_time(self) -> None:
+        self.out_of_time = True
+        self.kill_group()
+
+    def ran_into_a_limit(self, report: str = "") -> bool:
+        """Of CPU time, of memory or of what it may write: the next attempt would, too.
+
+        A clock that ran out while it hardly worked is none: the machine was too busy.
+        """
+        if self.returncode == 0:
+            return False
+        worked = self.cpu_seconds >= self.cpu_limit * (0.5 if self.out_of_time else 0.95)
+        return worked or -self.returncode in (signal.SIGXCPU, signal.SIGXFSZ) or bool(NO_MEMORY.search(report))
+
+    def was_stopped(self, report: str | None = None) -> bool:
+        """By a signal from outside, on which it may also have ended in order; `report` is what it said, if it could."""
+        if self.returncode in IN_ORDER_ON_A_SIGNAL:
+            return report is None or bool(ON_A_SIGNAL.search(report))
+        return self.returncode < 0 and -self.returncode not in CRASHES
 
 
-def _decode_some(path: Path, seconds: float, pcm: bytearray | None = None) -> tuple[float, str]:
-    """Decoded seconds, at most the wanted ones and what PROBE_WALL_SECONDS allow, and what ffmpeg said.
+def _must_have_ended(process: _Ffmpeg) -> None:
+    """A damaged file ends ffmpeg with a message; a signal ends it in the middle of a good one.
 
-    `pcm` is filled with the sound itself, unless ffmpeg was killed.
+    Raises MediaError and DecoderDied.
+    """
+    status = process.ended()
+    if process.ran_into_a_limit():
+        raise MediaError("too_complex", f"ffmpeg took {process.cpu_seconds:.0f} s.")
+    if status < 0 or process.was_stopped():
+        raise DecoderDied(f"ffmpeg was ended by a signal: {status}.")
+
+
+def _decode_some(
+    path: Path, seconds: float, pcm: bytearray | None = None, may_be_cut_off: bool = False
+) -> tuple[float, str]:
+    """Decoded seconds, at most the wanted ones, and what ffmpeg said. `pcm` is filled with the sound itself.
+
+    Raises MediaError where its limits, DecoderDied where somebody else ended it; with `may_be_cut_off`, its limits
+    and PROBE_WALL_SECONDS only end the count.
     """
     total = 0
     with PROBES_AT_ONCE, tempfile.TemporaryFile() as errors:
         output = ["-t", str(seconds), *_pcm_output()]
-        with _ffmpeg(path, [], output, PROBE_WALL_SECONDS, PROBE_WALL_SECONDS, errors) as process:
+        with _ffmpeg(path, [], output, PROBE_CPU_SECONDS, PROBE_WALL_SECONDS, errors) as process:
             assert process.stdout is not None
             while chunk := process.stdout.read(CHUNK_BYTES):
                 total += len(chunk)
                 if pcm is not None:
                     pcm += chunk
-            if process.wait() < 0 and pcm is not None:
+            if process.ended() < 0 and pcm is not None:
                 pcm.clear()
         errors.seek(0)
-        return total / BYTES_PER_SECOND, errors.read(REPORT_BYTES).decode("utf-8", "replace")
+        report = errors.read(REPORT_BYTES).decode("utf-8", "replace")
+    decoded = total / BYTES_PER_SECOND
+    if decoded < seconds - 1:
+        _must_not_be_cut_off(process, report, may_be_cut_off)
+    return decoded, report
+
+
+def _must_not_be_cut_off(process: _Ffmpeg, report: str, by_limits: bool) -> None:
+    """Unless `by_limits`. Raises MediaError and DecoderDied."""
+    if process.ran_into_a_limit(report):
+        if not by_limits:
+            raise MediaError("too_complex", _last_line(report))
+    elif process.was_stopped(report) and not (by_limits and process.out_of_time):
+        raise DecoderDied(f"ffmpeg was ended by a signal: {process.returncode}.")
 
 
 def _pcm_output() -> list[str]:
@@ -190,13 +262,13 @@ def _ffmpeg(
     wall_seconds: float | None = None,
     errors: IO[bytes] | None = None,
     writes: bool = False,
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Iterator[_Ffmpeg]:
     """A running ffmpeg; killed with its process group at the end of the block or of its wall clock."""
     allowed = ["-protocol_whitelist", "file,pipe", "-format_whitelist", FORMATS]
     quiet = ["-hide_banner", "-nostdin", "-nostats", "-v", "info" if errors else "error", "-threads", "1"]
     plain = ["-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"]
     command = [find_ffmpeg(), *quiet, *allowed, *source, "-i", f"file:{path}", *plain, *output]
-    process = subprocess.Popen(
+    process = _Ffmpeg(
         [*_limits(cpu_seconds, writes), *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -204,6 +276,7 @@ def _ffmpeg(
         env={"PATH": os.defpath, "LC_ALL": "C"},
         start_new_session=True,
     )
+    process.cpu_limit = int(cpu_seconds)
     try:
         with _killed_after(process, wall_seconds):
             yield process
@@ -215,11 +288,11 @@ def _ffmpeg(
 
 
 @contextmanager
-def _killed_after(process: subprocess.Popen[bytes], seconds: float | None) -> Iterator[None]:
+def _killed_after(process: _Ffmpeg, seconds: float | None) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    alarm = threading.Timer(seconds, _kill_group, [process])
+    alarm = threading.Timer(seconds, process.end_its_time)
     alarm.daemon = True
     alarm.start()
     try:
@@ -228,12 +301,12 @@ def _killed_after(process: subprocess.Popen[bytes], seconds: float | None) -> It
         alarm.cancel()
 
 
-def _end_soon(process: subprocess.Popen[bytes]) -> None:
+def _end_soon(process: _Ffmpeg) -> None:
     """A child whose reader is gone ends by itself, or is made to."""
     try:
         process.wait(0.2)
     except subprocess.TimeoutExpired:
-        _kill_group(process)
+        process.kill_group()
         process.wait()
 
 
@@ -253,13 +326,6 @@ def without_network() -> tuple[str, ...]:
     except (OSError, subprocess.SubprocessError):
         return ()
     return prefix
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _claimed_duration(report: str) -> float | None:

@@ -19,7 +19,10 @@ STATUS_OF_LIMIT = {"upload_bytes": 413, "recording_seconds": 422, "monthly_secon
 
 @dataclass(eq=False)
 class Refused(Exception):
-    """Not accepted, nothing charged, nothing kept. `message` names the cause and the way out."""
+    """Not accepted, nothing charged, nothing kept. `message` names the cause and the way out.
+
+    A `status` of 500 and more is a fault of ours: the same may be accepted later.
+    """
 
     code: str
     message: str
@@ -28,6 +31,11 @@ class Refused(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    @property
+    def may_succeed_later(self) -> bool:
+        """Whether it says nothing about the file."""
+        return self.status >= 500
 
 
 def over_quota_noted(tenant: Tenant, exceeded: QuotaExceeded) -> Refused:

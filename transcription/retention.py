@@ -27,6 +27,7 @@ from transcription.revisions import MachineText, Revision
 
 log = logging.getLogger(__name__)
 BATCH = 200
+STRANDED_DAYS = 30
 OVER = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
 
@@ -55,6 +56,18 @@ def cancel_stranded() -> int:
     """Cancels what waits of a tenant that was switched off, once it is older than the tenant keeps audio; how many."""
     tenants = Tenant.objects.filter(is_active=False).exclude(audio_retention_days=None)
     return _for_each(tenants, lambda tenant: (lifecycle.cancel(row) for row in _stranded(tenant)))
+
+
+def switched_off() -> list[Tenant]:
+    """The tenants that an operator switched off."""
+    return list(Tenant.objects.filter(is_active=False))
+
+
+def stranded_before(tenant: Tenant) -> datetime:
+    """What was on its way to a switched-off tenant before this moment goes: older than STRANDED_DAYS, or than the
+    tenant keeps audio where that is less."""
+    days = tenant.audio_retention_days
+    return timezone.now() - timedelta(days=STRANDED_DAYS if days is None else min(days, STRANDED_DAYS))
 
 
 def _for_each(tenants: QuerySet[Tenant], steps: Callable[[Tenant], Iterable[bool]]) -> int:

@@ -103,6 +103,8 @@ EVERY_HOUR: dict[str, Task] = {
     "recordings removed by retention": retention.remove_empty,
     "idempotency keys forgotten": idempotency.forget_old,
     "orphaned media dropped": drop_orphaned_media,
+    "whole uploads of switched-off tenants forgotten": uploads.forget_stranded,
+    "downloads of switched-off tenants forgotten": claims.forget_stranded,
     "old events of webhooks forgotten": deliveries.forget_old,
     "old downloads by URL forgotten": claims.forget_old,
     "stray uploads dropped": uploads.drop_strays,

@@ -23,8 +23,8 @@ from tenants.apikeys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
 from tenants.requests import TooManyRequests
 from transcription.editing import NotCompleted, Stale
 from transcription.exports import TextDeleted
-from transcription.intake import Refused
 from transcription.options import InvalidOption
+from transcription.refusals import Refused
 
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -61,8 +61,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
             log.error("The database is away: %s", str(error).strip())
             return unavailable()
         case Refused():
-            more = {"resets_at": error.resets_at.isoformat()} if error.resets_at else {}
-            return problem(error.status, error.code, error.message, **more)
+            return _of_refusal(error)
         case TooManyRequests():
             detail = _("More than the %(limit)d requests a minute your organisation has. Wait, then ask again.")
             response = problem(429, "too_many_requests", detail % {"limit": error.limit}, limit=error.limit)
@@ -84,6 +83,12 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         case exceptions.APIException():
             return problem(error.status_code, str(error.default_code), str(error.detail))
     return None
+
+
+def _of_refusal(refused: Refused) -> Response:
+    more = {"resets_at": refused.resets_at.isoformat()} if refused.resets_at else {}
+    response = problem(refused.status, refused.code, refused.message, **more)
+    return _with_pause(response) if refused.may_succeed_later else response
 
 
 def _of_stale(stale: Stale) -> Response:
@@ -113,7 +118,10 @@ def _of_upload(refused: UploadRefused) -> Response:
 
 
 def unavailable() -> Response:
-    response = problem(503, "unavailable", _("The service is starting again. Please try in a moment."))
+    return _with_pause(problem(503, "unavailable", _("The service is starting again. Please try in a moment.")))
+
+
+def _with_pause(response: Response) -> Response:
     for name, value in COME_BACK.items():
         response[name] = value
     return response

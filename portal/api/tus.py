@@ -11,7 +11,7 @@ from datetime import datetime
 from django.utils.http import http_date
 from django.utils.translation import gettext as _
 
-from transcription.intake import Refused
+from transcription.refusals import Refused
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,expiration"

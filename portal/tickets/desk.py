@@ -6,13 +6,13 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.utils import timezone
 
 from portal.tickets.models import SocketTicket
 from tenants import scope
 from tenants.access import Actor
+from tenants.apikeys import Bearer
 
 VALID = timedelta(seconds=60)
 KEPT = timedelta(minutes=10)
@@ -36,18 +36,23 @@ def issue(actor: Actor) -> Ticket:
     ticket = Ticket(f"wst_{secrets.token_urlsafe(32)}", now + VALID)
     with scope.bound(actor.tenant.id):
         SocketTicket.objects.create(
-            tenant=actor.tenant, api_key=actor.key, digest=_digest(ticket.secret), expires_at=ticket.expires_at
+            tenant=actor.tenant,
+            api_key=actor.key,
+            secret_prefix=actor.secret_prefix,
+            digest=_digest(ticket.secret),
+            expires_at=ticket.expires_at,
         )
     return ticket
 
 
-def redeem(secret: str) -> UUID | None:
-    """The id of the key behind a ticket, the first time; None for an unknown, used or expired one."""
+def redeem(secret: str) -> Bearer | None:
+    """Who asked for a ticket, the first time; None for an unknown, used or expired one."""
     now = timezone.now()
     with scope.across_tenants("the ticket says which tenant"):
         tickets = SocketTicket.objects.filter(digest=_digest(secret))
         won = tickets.filter(used_at=None, expires_at__gt=now).update(used_at=now)
-        return tickets.values_list("api_key_id", flat=True).first() if won else None
+        row = tickets.first() if won else None
+    return Bearer(row.api_key_id, row.secret_prefix) if row else None
 
 
 def _digest(secret: str) -> str:

@@ -10,10 +10,16 @@ from tenants.scope import TenantManager
 
 
 class SocketTicket(models.Model):
-    """Opens one WebSocket, once, in the name of the key that asked for it. Only a digest of it is kept."""
+    """Opens one WebSocket, once, in the name of the key that asked for it. Only a digest of it is kept.
+
+    It lasts no longer than the secret of the key that it was asked for with.
+    """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     api_key = models.ForeignKey(ApiKey, models.CASCADE, related_name="+")
+    secret_prefix = models.CharField(
+        max_length=16, blank=True, db_default="", help_text="Of the secret that asked for it; without one it is void."
+    )
     digest = models.CharField(max_length=64, unique=True)
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)

@@ -25,6 +25,7 @@ from transcription import eta, intake, library, reading, retention
 from transcription.filters import EVERYTHING
 from transcription.models import Recording, Status, Task, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
+from transcription.refusals import Refused
 from transcription.reuse import is_reused
 
 ON_A_PAGE = 25
@@ -58,7 +59,7 @@ def upload(request: TenantRequest) -> JsonResponse:
         transcription = intake.accept(request.actor, sent, options, source=_source(sent))
     except UploadRefused as refused:
         return _problem(refused.code, _not_taken(refused), UPLOAD_STATUS.get(refused.code, 400))
-    except intake.Refused as refused:
+    except Refused as refused:
         return _problem(refused.code, refused.message, refused.status)
     except InvalidOption as invalid:
         return _problem(invalid.code, str(invalid), 400)
@@ -103,7 +104,7 @@ def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     found = library.recording(request.actor, recording_id)
     try:
         intake.again(request.actor, found, _options(request.POST.dict()))
-    except (intake.Refused, InvalidOption) as refused:
+    except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", recording_id)
 

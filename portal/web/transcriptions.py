@@ -17,6 +17,7 @@ from transcription import exports, intake, library, reading
 from transcription.exports import Layout, TextDeleted
 from transcription.models import Status
 from transcription.options import InvalidOption
+from transcription.refusals import Refused
 
 
 @require_GET
@@ -58,6 +59,6 @@ def retry(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     found = library.transcription(request.actor, transcription_id)
     try:
         intake.retry(request.actor, found)
-    except (intake.Refused, InvalidOption) as refused:
+    except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", found.recording_id)

@@ -3,8 +3,8 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from transcription.intake import Refused
 from transcription.options import InvalidOption
+from transcription.refusals import Refused
 from transcription.webhooks.endpoints import LONGEST_DESCRIPTION
 from transcription.webhooks.models import SUBSCRIBABLE, Endpoint, EventType
 

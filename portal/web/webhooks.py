@@ -17,8 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.webhookform import WebhookForm
 from tenants.access import TenantRequest, member_required
-from transcription.intake import Refused
 from transcription.options import InvalidOption
+from transcription.refusals import Refused
 from transcription.webhooks import deliveries, endpoints
 from transcription.webhooks.models import Endpoint
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import time_machine
 from asgiref.sync import sync_to_async
 from django.test import Client
 from django.utils import timezone
@@ -20,6 +22,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from portal.tickets import desk
 from portal.tickets.models import SocketTicket
 from tenants import apikeys, scope
+from tenants.apikeys import Bearer
 from tenants.models import ApiKey
 from tests.conftest import Character
 from tests.portal.test_live import queue
@@ -73,6 +76,18 @@ def revoke(who: Character) -> None:
         assert apikeys.revoke(who.actor, ApiKey.objects.get(created_by=who.user).id)
 
 
+@sync_to_async
+def rotate(who: Character, grace: timedelta) -> str:
+    with scope.bound(who.tenant.id):
+        return apikeys.rotate(who.actor, ApiKey.objects.get(created_by=who.user).id, grace)[1]
+
+
+@sync_to_async
+def end_old_secret(who: Character) -> None:
+    with scope.bound(who.tenant.id):
+        assert apikeys.end_old_secret(who.actor, ApiKey.objects.get(created_by=who.user).id)
+
+
 async def test_a_program_hears_its_transcription_from_the_queue_to_the_end(
     web: WebProcess, alice: Character, fox: Path
 ) -> None:
@@ -114,6 +129,27 @@ async def test_a_revoked_key_is_heard_no_more_within_five_seconds(web: WebProces
         await revoke(alice)
         assert await closing_code(socket) == 4401
         assert time.monotonic() - began < 5
+
+
+async def test_a_replaced_secret_is_heard_no_more_and_the_other_hears_on(
+    web: WebProcess, alice: Character, fox: Path
+) -> None:
+    old = Program(web, alice)
+    new = Program(web, replace(alice, secret=await rotate(alice, timedelta(hours=1))))
+    async with (
+        old.open(RECORDINGS, await old.ticket()) as leaked,
+        new.open(RECORDINGS, await new.ticket()) as safe,
+    ):
+        assert await hear(leaked) == await hear(safe) == {"type": "ready"}
+        kept = await old.ticket(), await new.ticket()
+        await end_old_secret(alice)
+        assert await closing_code(leaked) == 4401
+        async with old.open(RECORDINGS, kept[0]) as late:
+            assert await closing_code(late) == 4401
+        async with new.open(RECORDINGS, kept[1]) as second:
+            assert await hear(second) == {"type": "ready"}
+        row = await queue(alice, fox)
+        assert await hear(safe) == {"type": "changed", "recording": str(row.recording_id)}
 
 
 async def test_what_is_old_or_made_up_opens_nothing(web: WebProcess, alice: Character) -> None:
@@ -171,6 +207,34 @@ class TestTheDesk:
         secret = Client(headers=alice.bearer).post("/api/v1/socket-tickets").json()["ticket"]
         alice.tenant.is_active = False
         alice.tenant.save(update_fields=["is_active"])
-        key_id = desk.redeem(secret)
-        assert key_id is not None
-        assert apikeys.actor_of(key_id) is None
+        bearer = desk.redeem(secret)
+        assert bearer is not None
+        assert apikeys.actor_of(bearer) is None
+
+    def test_a_ticket_ends_with_the_secret_that_asked_for_it(self, alice: Character, within: None) -> None:
+        old = self._opened(alice.secret)
+        key, secret = apikeys.rotate(alice.actor, ApiKey.objects.get().id, timedelta(seconds=30))
+        new = self._opened(secret)
+        assert apikeys.actor_of(old)
+        assert apikeys.actor_of(new)
+        with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+            assert apikeys.actor_of(old) is None
+            assert apikeys.actor_of(new)
+        apikeys.rotate(alice.actor, key.id, timedelta(0))
+        assert apikeys.actor_of(old) is None
+        assert apikeys.actor_of(new) is None
+
+    def test_a_ticket_that_names_no_secret_opens_nothing(self, alice: Character, within: None) -> None:
+        secret = Client(headers=alice.bearer).post("/api/v1/socket-tickets").json()["ticket"]
+        SocketTicket.objects.update(secret_prefix="")
+        bearer = desk.redeem(secret)
+        assert bearer is not None
+        assert apikeys.actor_of(bearer) is None
+
+    @staticmethod
+    def _opened(secret: str) -> Bearer:
+        """Whom a socket would remember that this secret opened."""
+        answer = Client(headers={"Authorization": f"Bearer {secret}"}).post("/api/v1/socket-tickets")
+        bearer = desk.redeem(answer.json()["ticket"])
+        assert bearer is not None
+        return bearer

@@ -16,7 +16,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.module_loading import import_string
 
-from portal.threads import REQUEST_THREADS, UPLOAD_THREADS
+from portal.threads import CLIP_THREADS, HEALTH_THREADS, REQUEST_THREADS, UPLOAD_THREADS
 from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import Character
@@ -68,7 +68,8 @@ def test_what_djangos_silenced_checks_look_for_is_there(needed: type) -> None:
 
 
 def test_a_process_has_as_many_threads_for_requests_as_database_connections() -> None:
-    assert REQUEST_THREADS + UPLOAD_THREADS == settings.CONNECTIONS_OF_A_PROCESS
+    together = REQUEST_THREADS + UPLOAD_THREADS + CLIP_THREADS + HEALTH_THREADS
+    assert together == settings.CONNECTIONS_OF_A_PROCESS
 
 
 async def test_many_wait_and_the_process_does_not_notice(web: WebProcess, alice: Character, fox: Path) -> None:

@@ -17,11 +17,11 @@ from django.test import Client
 
 from portal.receive import SCOPE_KEY, UploadMiddleware
 from tenants import scope
-from tenants.models import ApiKey, LedgerEntry, Quota, Reservation
-from tests.conftest import Character
+from tenants.models import ApiKey, LedgerEntry, Quota, Reservation, Tenant
+from tests.conftest import Character, FakeFfmpeg
 from tests.receiver import Receiver
 from tests.transcription.characters import submit
-from transcription import storage
+from transcription import intake, library, storage
 from transcription.fetches import claims, fetcher
 from transcription.fetches.claims import LostClaim
 from transcription.fetches.models import Fetch
@@ -39,6 +39,17 @@ def order(api: Client, url: str, key: str = "", **more: Any) -> dict[str, Any]:
     assert answer.status_code == 202, answer.content
     assert answer.headers["Location"] == f"/api/v1/fetches/{answer.json()['id']}"
     return dict(answer.json())
+
+
+def killed(work: Callable[..., Any], before: bool) -> Callable[..., Any]:
+    """`work` in a process that ends just before or after it."""
+
+    def work_once(*arguments: Any) -> None:
+        if not before:
+            work(*arguments)
+        raise SystemExit
+
+    return work_once
 
 
 def now(api: Client, made: dict[str, Any]) -> dict[str, Any]:
@@ -208,7 +219,22 @@ def test_what_a_killed_process_had_accepted_is_not_accepted_twice(
 ) -> None:
     made = order(api, server.url)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(claims, "complete", lambda *_: (_ for _ in ()).throw(SystemExit))
+        patch.setattr(intake, "accept", killed(intake.accept, before=False))
+        with pytest.raises(SystemExit):
+            fetcher.fetch_due()
+    time_passes(timedelta(minutes=16))
+    assert fetcher.fetch_due() == 0
+    assert now(api, made)["status"] == "done"
+    with scope.bound(alice.tenant.id):
+        assert Recording.objects.count() == Reservation.objects.count() == 1
+
+
+def test_what_a_killed_process_had_not_accepted_is_fetched_again(
+    api: Client, alice: Character, server: Receiver, time_passes: Callable[[timedelta], None]
+) -> None:
+    made = order(api, server.url)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claims, "complete", killed(claims.complete, before=True))
         with pytest.raises(SystemExit):
             fetcher.fetch_due()
     assert now(api, made)["status"] == "accepting"
@@ -216,7 +242,6 @@ def test_what_a_killed_process_had_accepted_is_not_accepted_twice(
     time_passes(timedelta(minutes=16))
     assert fetcher.fetch_due() == 1
     assert now(api, made)["status"] == "done"
-    assert len(server.requests) == 1
     with scope.bound(alice.tenant.id):
         assert Recording.objects.count() == Reservation.objects.count() == 1
 
@@ -325,6 +350,66 @@ def test_people_see_what_is_being_fetched_and_why_it_failed(
         assert "hunter2" not in text
         assert "Talk of May" not in theirs.get("/recordings/").content.decode()
         fetcher.fetch_due()
+
+
+@pytest.mark.parametrize("way", ["at once", "after the undo window"])
+def test_of_an_erased_recording_neither_name_nor_url_is_left(
+    way: str, api: Client, alice: Character, server: Receiver, time_passes: Callable[[timedelta], None]
+) -> None:
+    made, other = (order(api, f"{server.url}/{name}.wav", name=name) for name in ("Divorce", "Wedding"))
+    assert fetcher.fetch_due() == 2
+    recording_id = now(api, made)["recording"]
+    if way == "at once":
+        with scope.bound(alice.tenant.id):
+            library.erase(alice.actor, recording_id)
+    else:
+        with scope.bound(alice.tenant.id):
+            library.delete(alice.actor, recording_id)
+        assert now(api, made)["status"] == "done", "it may still be undone"
+        time_passes(timedelta(minutes=30))
+        library.purge_deleted()
+    assert api.get(f"/api/v1/fetches/{made['id']}").status_code == 404
+    with scope.bound(alice.tenant.id):
+        assert [str(row.id) for row in Fetch.objects.all()] == [other["id"]]
+
+
+def test_a_switched_off_tenant_s_downloads_wait_a_month_and_go(
+    api: Client, alice: Character, server: Receiver, time_passes: Callable[[timedelta], None]
+) -> None:
+    order(api, f"{server.url}/?token=x")
+    Tenant.objects.update(is_active=False)
+    time_passes(timedelta(days=29))
+    assert (fetcher.fetch_due(), claims.forget_stranded()) == (0, 0)
+    time_passes(timedelta(days=2))
+    assert claims.forget_stranded() == 1
+    with scope.bound(alice.tenant.id):
+        assert not Fetch.objects.exists()
+        assert not Reservation.objects.exists()
+    assert server.connections == 0
+
+
+def test_a_tenant_that_is_switched_on_again_loses_no_download(
+    api: Client, alice: Character, server: Receiver, time_passes: Callable[[timedelta], None]
+) -> None:
+    made = order(api, server.url)
+    Tenant.objects.update(is_active=False)
+    time_passes(timedelta(days=40))
+    Tenant.objects.update(is_active=True)
+    assert claims.forget_stranded() == 0
+    assert fetcher.fetch_due() == 1
+    assert now(api, made)["status"] == "done"
+
+
+def test_a_decoder_that_somebody_killed_is_no_fault_of_the_file(
+    api: Client, server: Receiver, fake_ffmpeg: FakeFfmpeg, time_passes: Callable[[timedelta], None]
+) -> None:
+    made = order(api, server.url)
+    with fake_ffmpeg("kill -KILL $$"):
+        assert fetcher.fetch_due() == 1
+    assert (now(api, made)["status"], now(api, made)["error"]["code"]) == ("queued", "interrupted")
+    time_passes(timedelta(minutes=1))
+    assert fetcher.fetch_due() == 1
+    assert now(api, made)["status"] == "done"
 
 
 def test_old_ones_and_old_keys_are_forgotten(

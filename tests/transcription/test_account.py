@@ -28,10 +28,10 @@ from tenants.quota import QuotaExceeded
 from tests.conftest import found
 from transcription import fairness, intake, lifecycle
 from transcription.failures import Failure
-from transcription.intake import Refused
 from transcription.lifecycle import Claim, LostClaim
 from transcription.models import Lane, Line, Recording, Status, Transcription
 from transcription.options import TranscriptionOptions
+from transcription.refusals import Refused
 
 LIMIT = 120
 OPTIONS = TranscriptionOptions.checked()
@@ -50,7 +50,7 @@ class Account(RuleBasedStateMachine):
         self.tenant = found("Acme", monthly_seconds=LIMIT, concurrent=3)
         self.bound = scope.bound(self.tenant.id)
         self.bound.__enter__()
-        self.actor: Actor = of_key(ApiKey(tenant=self.tenant))
+        self.actor: Actor = of_key(ApiKey(tenant=self.tenant), "")
         self.charged: dict[Any, int] = {}
 
     def teardown(self) -> None:

@@ -17,9 +17,9 @@ from tests.conftest import Character, MakeMedia, found, join
 from tests.transcription.characters import arrive
 from transcription import idempotency, intake, storage, sweeper
 from transcription.idempotency import Call
-from transcription.intake import Refused
 from transcription.models import IdempotencyKey, Recording, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
+from transcription.refusals import Refused
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 

@@ -8,9 +8,9 @@ from tenants.models import Quota, Reservation, UsageMonth
 from tests.conftest import Character, MakeMedia
 from tests.transcription.characters import arrive, submit
 from transcription import handover, intake, media, storage
-from transcription.intake import Refused
 from transcription.models import Lane, Recording, Status, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
+from transcription.refusals import Refused
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 

@@ -1,12 +1,19 @@
 """Real ffmpeg on real and on spoiled files."""
 
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.conftest import MakeMedia
+from tests.conftest import FakeFfmpeg, MakeMedia
 from transcription import media
 from transcription.media import DecoderDied, MediaError
 
@@ -151,6 +158,90 @@ def test_a_decoder_that_is_killed_is_no_end_of_a_recording(make_media: MakeMedia
     ffmpegs()[0].kill()
     with pytest.raises(DecoderDied):
         list(stream)
+
+
+class Arriving:
+    """A WAV file that stops coming in its middle, so that whoever reads it waits there."""
+
+    def __init__(self, path: Path, begin: bytes) -> None:
+        os.mkfifo(path)
+        self.path, self._begin, self._over = path, begin, threading.Event()
+        self._writer = threading.Thread(target=self._write)
+        self._writer.start()
+
+    def _write(self) -> None:
+        with self.path.open("wb", buffering=0) as file, suppress(BrokenPipeError):
+            file.write(self._begin)
+            self._over.wait(30)
+
+    def end(self) -> None:
+        self._over.set()
+        self._writer.join()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_probe_that_somebody_ends_blames_no_file(how: signal.Signals, tmp_path: Path, make_media: MakeMedia) -> None:
+    whole = make_media.tone("tone.wav", 15, "-ar", "16000").read_bytes()
+    arriving = Arriving(tmp_path / "some.wav", whole[: len(whole) // 2])
+
+    def end_ffmpeg() -> None:
+        while not (found := [one for one in ffmpegs() if one.cpu_times().user + one.cpu_times().system > 0]):
+            time.sleep(0.01)
+        time.sleep(0.5)  # by now it has put its handlers in place, and reads
+        found[0].send_signal(how)
+
+    killer = threading.Thread(target=end_ffmpeg)
+    killer.start()
+    try:
+        with pytest.raises(DecoderDied):
+            media.probe(arriving.path, 60, 60)
+    finally:
+        killer.join()
+        arriving.end()
+
+
+def test_what_takes_more_time_than_a_recording_may_says_so(
+    fox: Path, fake_ffmpeg: FakeFfmpeg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media, "PROBE_CPU_SECONDS", 1)
+    with fake_ffmpeg("while :; do :; done"), pytest.raises(MediaError) as refusal:
+        media.probe(fox, 60, 60)
+    assert refusal.value.code == "too_complex"
+
+
+def test_what_takes_more_memory_than_a_recording_may_says_so(fox: Path, fake_ffmpeg: FakeFfmpeg) -> None:
+    says = "echo '[in#0 @ 0x1] Error opening input: Cannot allocate memory' >&2; exit 244"
+    with fake_ffmpeg(says), pytest.raises(MediaError) as refusal:
+        media.probe(fox, 60, 60)
+    assert refusal.value.code == "too_complex"
+
+
+def test_a_machine_that_is_too_busy_to_read_blames_no_file(
+    fox: Path, fake_ffmpeg: FakeFfmpeg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media, "PROBE_WALL_SECONDS", 0.5)
+    with fake_ffmpeg("exec sleep 60"), pytest.raises(DecoderDied):
+        media.probe(fox, 60, 60)
+
+
+def test_a_file_that_crashes_ffmpeg_is_to_blame(fox: Path, fake_ffmpeg: FakeFfmpeg) -> None:
+    with fake_ffmpeg("kill -SEGV $$"), pytest.raises(MediaError) as refusal:
+        media.probe(fox, 60, 60)
+    assert refusal.value.code == "not_media"
+
+
+def test_a_decoder_that_is_told_to_stop_is_no_end_of_a_recording(make_media: MakeMedia) -> None:
+    stream = media.decode(make_media.tone("hours.wav", 4000), "wav", 4000)
+    next(stream)
+    ffmpegs()[0].terminate()
+    with pytest.raises(DecoderDied):
+        list(stream)
+
+
+def test_a_decoder_past_its_time_is_not_tried_again(fox: Path, fake_ffmpeg: FakeFfmpeg) -> None:
+    with fake_ffmpeg("while :; do :; done"), pytest.raises(MediaError) as refusal:
+        list(media.decode(fox, "wav", -59))
+    assert refusal.value.code == "too_complex"
 
 
 def test_a_stream_without_a_length_is_counted_no_further_than_there_is_to_spend(make_media: MakeMedia) -> None:

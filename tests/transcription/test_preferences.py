@@ -17,9 +17,9 @@ from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import finish, serve
 from transcription import catalogue, fleet, hotwords, intake, lifecycle, preferences
 from transcription.idempotency import Call
-from transcription.intake import Refused
 from transcription.models import Status
 from transcription.options import TranscriptionOptions
+from transcription.refusals import Refused
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 

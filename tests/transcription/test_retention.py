@@ -15,9 +15,9 @@ from tests.transcription.characters import submit
 from tests.transcription.finishing import finish, serve
 from transcription import exports, intake, library, retention, storage, sweeper
 from transcription.exports import TextDeleted
-from transcription.intake import Refused
 from transcription.models import Recording, Segment, Status, Transcription
 from transcription.options import TranscriptionOptions
+from transcription.refusals import Refused
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 

@@ -18,9 +18,9 @@ from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import VERSION, finish, serve
 from transcription import eta, intake, library, lifecycle, reuse, storage
 from transcription.idempotency import Call
-from transcription.intake import Refused
 from transcription.models import Recording, Status, Transcription
 from transcription.options import TranscriptionOptions
+from transcription.refusals import Refused
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 OPTIONS = TranscriptionOptions.checked()

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from tenants import scope
 from tenants.models import ApiKey, Quota, Reservation, Tenant
-from tests.conftest import Character
+from tests.conftest import Character, FakeFfmpeg
 from transcription import intake, library, media, storage, sweeper
-from transcription.intake import Refused
 from transcription.models import Recording, Transcription
+from transcription.refusals import Refused
 from transcription.uploads import acceptance, files, opening
 from transcription.uploads import library as doors
 from transcription.uploads.files import Locked, Slot
@@ -154,6 +155,19 @@ def test_a_fault_of_ours_is_tried_again_later_and_loses_nothing(
     assert Recording.objects.count() == 1
 
 
+def test_a_reader_that_somebody_killed_is_no_reason_to_refuse_the_file(
+    alice: Character, sound: bytes, fake_ffmpeg: FakeFfmpeg
+) -> None:
+    begun(alice, sound)
+    with fake_ffmpeg("kill -KILL $$"):
+        sweep()
+    waiting = Upload.objects.get()
+    assert (waiting.state, waiting.tries, waiting.problem) == (Upload.State.ARRIVED, 1, {})
+    with time_machine.travel(timezone.now() + timedelta(minutes=1)):
+        assert sweep() == {"uploads settled": 1}
+    assert Recording.objects.get().bytes == len(sound)
+
+
 def test_what_the_quota_no_longer_allows_is_refused_at_the_end(alice: Character, sound: bytes) -> None:
     row = begun(alice, sound)
     Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=5)
@@ -284,6 +298,54 @@ def test_a_tenant_that_is_switched_off_waits(alice: Character, sound: bytes) -> 
     assert sweep() == {"uploads found whole": 1}
     Tenant.objects.update(is_active=True)
     assert sweep() == {"uploads settled": 1}
+
+
+def sweep_stranded() -> int:
+    tasks = [name for name in sweeper.EVERY_HOUR if "switched-off" in name]
+    return sum(sweeper.sweep({name: sweeper.EVERY_HOUR[name] for name in tasks}).values())
+
+
+@pytest.mark.parametrize(("keeps_audio", "days"), [(None, 30), (400, 30), (7, 7)])
+def test_what_a_switched_off_tenant_sent_goes_after_a_month_or_when_its_audio_does(
+    keeps_audio: int | None, days: int, alice: Character, sound: bytes, uploads_dir: Path
+) -> None:
+    row, half = begun(alice, sound), begun(alice, sound, sent=1000)
+    Tenant.objects.update(is_active=False, audio_retention_days=keeps_audio)
+    sweep()
+    age(half, 25)
+    assert sweep() == {"old uploads forgotten": 1}, "what is not whole goes after a day, as everybody's does"
+    with time_machine.travel(timezone.now() + timedelta(days=days, minutes=-1)):
+        assert (sweep(), sweep_stranded()) == ({}, 0)
+    with time_machine.travel(timezone.now() + timedelta(days=days, minutes=1)):
+        assert sweep_stranded() == 1
+    assert not Upload.objects.filter(id=row.id).exists()
+    assert list(uploads_dir.iterdir()) == []
+    assert not Reservation.objects.exists()
+    Tenant.objects.update(is_active=True)
+    begun(alice, sound)
+    assert (sweep()["uploads settled"], Quota.objects.get().stored_bytes_used) == (1, len(sound))
+
+
+def test_what_comes_back_in_time_is_accepted_however_old_it_is(alice: Character, sound: bytes) -> None:
+    begun(alice, sound)
+    Tenant.objects.update(is_active=False)
+    sweep()
+    with time_machine.travel(timezone.now() + timedelta(days=40)):
+        Tenant.objects.update(is_active=True)
+        assert sweep_stranded() == 0
+        assert sweep() == {"uploads settled": 1}
+
+
+def test_nobody_forgets_what_is_being_accepted(alice: Character, sound: bytes) -> None:
+    row = begun(alice, sound)
+    sweep_arrivals = sweeper.ARRIVALS["uploads found whole"]
+    assert sweep_arrivals() == 1
+    Tenant.objects.update(is_active=False)
+    slot = doors.locked(row)
+    with time_machine.travel(timezone.now() + timedelta(days=40)):
+        assert sweep_stranded() == 0
+        slot.close()
+        assert sweep_stranded() == 1
 
 
 def test_a_recording_that_is_purged_takes_its_upload_along(alice: Character, sound: bytes) -> None:

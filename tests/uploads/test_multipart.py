@@ -15,14 +15,15 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import httpx
 import pytest
+import time_machine
 from django.conf import LazySettings
 from django.test import Client
 from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
-from tenants.models import Quota
+from tenants.models import Quota, Tenant
 from tests.conftest import Character
-from tests.uploads.test_acceptance import sweep
+from tests.uploads.test_acceptance import sweep, sweep_stranded
 from transcription import storage, sweeper
 from transcription.models import Recording, Transcription
 from transcription.uploads import bucket
@@ -229,6 +230,20 @@ def test_a_forgotten_upload_is_aborted(program: Program, content: bytes, s3: Any
     assert sweep() == {"old uploads forgotten": 1}
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="media")
     assert program.ask("GET", f"{URL}/{upload['id']}").status_code == 404
+
+
+def test_what_a_switched_off_tenant_sent_is_deleted_a_month_later(program: Program, content: bytes, s3: Any) -> None:
+    upload = program.begin(content)
+    program.send(upload, content, 1, 2, 3)
+    assert program.ask("POST", f"{URL}/{upload['id']}/complete").status_code == 202
+    Tenant.objects.update(is_active=False)
+    with time_machine.travel(timezone.now() + timedelta(days=29, hours=23)):
+        assert sweep_stranded() == 0
+    assert s3.list_objects_v2(Bucket="media")["KeyCount"] == 1
+    with time_machine.travel(timezone.now() + timedelta(days=30, minutes=1)):
+        assert sweep_stranded() == 1
+    assert s3.list_objects_v2(Bucket="media")["KeyCount"] == 0
+    assert not Upload.objects.exists()
 
 
 def test_what_no_row_names_is_aborted_when_it_is_old(program: Program, content: bytes, s3: Any) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import scope
-from transcription import idempotency
+from transcription import idempotency, retention
 from transcription.fetches.models import UNDER_WAY, Fetch
 from transcription.models import Transcription
 from transcription.webhooks import events
@@ -96,7 +96,7 @@ def arrived(claim: Claim, bytes_received: int) -> None:
 
 
 def complete(claim: Claim, row: Transcription) -> None:
-    """Raises LostClaim."""
+    """Erasing the recording takes the fetch along from now on. Raises LostClaim."""
     fetch = held(claim)
     if not _mine(claim).update(
         status=Fetch.Status.DONE,
@@ -154,6 +154,16 @@ def forget_old() -> int:
         named = Fetch.objects.filter(created_at__lt=now - idempotency.KEPT).exclude(idempotency_key="")
         old = Fetch.objects.filter(finished_at__lt=now - KEPT)
         return named.update(idempotency_key="") + old.delete()[0]
+
+
+def forget_stranded() -> int:
+    """Forgets what nobody fetches, since its tenant was switched off so long ago; how many."""
+    with scope.across_tenants("the sweeper serves every tenant"):
+        waiting = Fetch.objects.filter(status__in=UNDER_WAY, not_before__lte=timezone.now())
+        return sum(
+            waiting.filter(tenant=tenant, created_at__lt=retention.stranded_before(tenant)).delete()[0]
+            for tenant in retention.switched_off()
+        )
 
 
 def under_way() -> int:

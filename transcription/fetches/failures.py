@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from transcription import failures
 from transcription.fetches.models import Fetch
 
-OF_THE_FILE = ("not_media", "no_audio", "too_short")
+OF_THE_FILE = ("not_media", "no_audio", "too_short", "too_complex")
 
 
 def reason_for_people(row: Fetch) -> str:

@@ -8,10 +8,11 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, close_old_connections, connection, connections
+from django.db import close_old_connections, connection, connections
 
 from tenants import access, scope
 from tenants.access import Actor
@@ -20,10 +21,10 @@ from transcription.fetches import claims, orders
 from transcription.fetches.claims import Claim, LostClaim
 from transcription.fetches.models import Fetch
 from transcription.idempotency import Call
-from transcription.intake import Refused
 from transcription.models import Transcription
 from transcription.outbound.download import Downloaded, download
 from transcription.outbound.errors import OutboundError
+from transcription.refusals import Refused
 
 log = logging.getLogger(__name__)
 THREADS = 8
@@ -108,51 +109,47 @@ def _fetch(claim: Claim, stop: threading.Event) -> None:
     """Raises LostClaim and Stopping."""
     row = claims.held(claim)
     try:
-        if (made := _made(row)) is None:
-            with storage.scratch() as path:
-                limit = min(row.tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
-                _lend_connection()
-                file = download(row.url, path, limit, settings.FETCH_SECONDS_LIMIT, _Progress(claim, stop))
-                claims.arrived(claim, file.size)
-                made = _accept(row, file)
-        claims.complete(claim, made)
+        if (made := _made(row)) is not None:
+            claims.complete(claim, made)
+            return
+        with storage.scratch() as path:
+            limit = min(row.tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
+            _lend_connection()
+            file = download(row.url, path, limit, settings.FETCH_SECONDS_LIMIT, _Progress(claim, stop))
+            claims.arrived(claim, file.size)
+            _accept(claim, row, file)
     except OutboundError as error:
         if error.may_succeed_later:
             claims.try_later(claim, error.code, str(error), error.retry_after)
         else:
             claims.fail(claim, error.code, str(error))
     except Refused as refused:
-        claims.fail(claim, refused.code, str(refused))
+        if refused.may_succeed_later:
+            claims.try_later(claim, refused.code, str(refused))
+        else:
+            claims.fail(claim, refused.code, str(refused))
 
 
 def _made(row: Fetch) -> Transcription | None:
-    """What an attempt that was killed after its commit had made."""
+    """What an attempt of an older version, killed after its commit, had made without noting it here."""
     return Transcription.objects.filter(id=row.id).first()
 
 
-def _accept(row: Fetch, file: Downloaded) -> Transcription:
-    """Raises Refused."""
+def _accept(claim: Claim, row: Fetch, file: Downloaded) -> None:
+    """The fetch is done in the transaction that makes the recording. Raises Refused and LostClaim.
+
+    A promise outlives its name: another request may have taken the key meanwhile.
+    """
     actor = Actor(tenant=row.tenant, permissions=access.EDIT, key=row.api_key)
-    call = Call(endpoint=row.endpoint, key=row.idempotency_key, id=row.id)
+    call = Call(endpoint=row.endpoint, key=row.idempotency_key, id=row.id, also=partial(claims.complete, claim))
     named = replace(file, file_name=row.name or file.file_name)
-    try:
-        return _promised(actor, named, row, call)
-    except IntegrityError:
-        made = _made(row)  # by an attempt that was slower than its lease
-        if made is None:
-            raise
-        return made
-
-
-def _promised(actor: Actor, named: Downloaded, row: Fetch, call: Call) -> Transcription:
-    """A promise outlives its name: another request may have taken the key meanwhile. Raises Refused."""
     options = orders.options_of(row)
     try:
-        return intake.accept(actor, named, options, "api", call)
+        intake.accept(actor, named, options, "api", call)
     except Refused as refused:
         if refused.code != "idempotency_key_reused":
             raise
-        return intake.accept(actor, named, options, "api", replace(call, key=""))
+        intake.accept(actor, named, options, "api", replace(call, key=""))
 
 
 class _Progress:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.models import ApiKey, Tenant
 from tenants.scope import TenantManager
+from transcription.models import Recording
 
 
 class Fetch(models.Model):
@@ -21,6 +22,8 @@ class Fetch(models.Model):
           │ └─ cancel ◀─┘ │ └── can't succeed, ──────┴──▶ failed
           │               │     or the last attempt
           └───────────────┘ tried again after a delay
+
+    Erasing the recording for good takes the row along, with its name and URL.
 
     A claim moves `not_before` past its lease and raises `fence`; every write of an attempt is conditional on it.
     The transcription has the fetch's own id, so that accepting twice can't make two of it.
@@ -55,7 +58,17 @@ class Fetch(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True, editable=False)
     error_code = models.CharField(_("error"), max_length=40, blank=True, editable=False)
     error_message = models.TextField(_("reason"), blank=True, editable=False)
-    recording_id = models.UUIDField(_("recording"), null=True, blank=True, editable=False)
+    # Without a constraint in the database, so that a version that knows of no cascade can still erase a recording.
+    recording = models.ForeignKey(
+        Recording,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        db_constraint=False,
+        related_name="+",
+        verbose_name=_("recording"),
+    )
     transcription_id = models.UUIDField(_("transcription"), null=True, blank=True, editable=False)
 
     objects = TenantManager()

@@ -21,11 +21,11 @@ from tenants.quota import QuotaExceeded
 from transcription import fairness, intake
 from transcription.fetches.models import UNDER_WAY, Fetch
 from transcription.idempotency import Call
-from transcription.intake import Refused
 from transcription.models import IdempotencyKey
 from transcription.options import InvalidOption, TranscriptionOptions
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.target import DOWNLOADS, parsed
+from transcription.refusals import Refused, over_quota
 
 MOST_UNDER_WAY = 1000
 MOST_SHOWN = 10
@@ -134,7 +134,7 @@ def _check_room(actor: Actor) -> None:
     try:
         quota.check(actor.tenant, seconds=1, size=1)
     except QuotaExceeded as exceeded:
-        raise intake.over_quota(exceeded) from exceeded
+        raise over_quota(exceeded) from exceeded
 
 
 def _digest(row: Fetch) -> str:

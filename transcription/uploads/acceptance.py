@@ -26,9 +26,10 @@ from tenants.access import Actor
 from tenants.models import Member
 from transcription import intake, storage
 from transcription.idempotency import Call
-from transcription.intake import Received, Refused
+from transcription.intake import Received
 from transcription.models import Transcription
 from transcription.options import InvalidOption
+from transcription.refusals import Refused
 from transcription.uploads import bucket, files, opening
 from transcription.uploads.files import Gone, Locked, Slot
 from transcription.uploads.models import Upload
@@ -151,6 +152,8 @@ def _decide(row: Upload, file: Received) -> None:
     try:
         intake.accept(_actor(row), file, opening.options_of(row.options), row.source, call)
     except Refused as refused:
+        if refused.may_succeed_later:
+            raise
         more = {"resets_at": refused.resets_at.isoformat()} if refused.resets_at else {}
         _refused(row, {"status": refused.status, "code": refused.code, "detail": refused.message} | more)
     except InvalidOption as invalid:

@@ -10,7 +10,7 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants.access import Actor
-from transcription.intake import Refused
+from transcription.refusals import Refused
 from transcription.uploads import acceptance, bucket, files
 from transcription.uploads.bucket import Part
 from transcription.uploads.files import Gone, Locked, Slot

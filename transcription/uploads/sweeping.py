@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from tenants import scope
-from transcription import storage
+from transcription import retention, storage
 from transcription.uploads import acceptance, bucket, files
 from transcription.uploads.files import Gone, Locked, Slot
 from transcription.uploads.models import Upload
@@ -48,6 +48,18 @@ def forget_old() -> int:
         return sum(_forget(row) for row in old)
 
 
+def forget_stranded() -> int:
+    """Deletes whole uploads that nobody accepts, since their tenant was switched off so long ago; how many."""
+    count = 0
+    for tenant in retention.switched_off():
+        with scope.bound(tenant.id):
+            arrived_before = retention.stranded_before(tenant)
+            # `expires_at` of a whole one is a day after its arrival.
+            rows = Upload.objects.filter(state=Upload.State.ARRIVED, expires_at__lt=arrived_before + files.KEPT)
+            count += sum(_forget(row) for row in rows)
+    return count
+
+
 def drop_strays() -> int:
     """Deletes bytes that belong to no upload: their tenant was deleted, or a process killed between two steps."""
     with scope.across_tenants("the sweeper serves every tenant"):
@@ -66,6 +78,8 @@ def _forget(row: Upload) -> bool:
     try:
         if row.is_settled:
             return _forget_settled(row)
+        if row.state == Upload.State.ARRIVED:
+            return _forget_whole(row)
         return _forget_file(row) if row.is_on_disk else _forget_parts(row)
     except Exception:
         log.exception("Upload %s could not be forgotten", row.id)
@@ -79,6 +93,29 @@ def _forget_settled(row: Upload) -> bool:
     else:
         bucket.abort(row.object_key)
     return bool(Upload.objects.filter(id=row.id).delete()[0])
+
+
+def _forget_whole(row: Upload) -> bool:
+    """Its row first, unless its tenant is back; a crash in between leaves strays. Not while somebody accepts it."""
+    rows = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED, tenant__is_active=False)
+    if not row.is_on_disk:
+        forgotten = bool(rows.filter(not_before__lte=timezone.now()).delete()[0])
+        if forgotten:
+            bucket.abort(row.object_key)
+        return forgotten
+    try:
+        slot = Slot(row.id, row.length)
+    except Locked:
+        return False
+    except Gone:
+        return bool(rows.delete()[0])  # what another host may have is a stray there
+    try:
+        forgotten = bool(rows.delete()[0])
+        if forgotten:
+            slot.drop()
+        return forgotten
+    finally:
+        slot.close()
 
 
 def _forget_file(row: Upload) -> bool:

@@ -18,10 +18,10 @@ from django.utils.translation import gettext as _
 from tenants import audit, scope
 from tenants.access import Actor
 from transcription import fairness
-from transcription.intake import Refused
 from transcription.options import InvalidOption
 from transcription.outbound import doors
 from transcription.outbound.errors import OutboundError
+from transcription.refusals import Refused
 from transcription.webhooks import events, signing
 from transcription.webhooks.models import SUBSCRIBABLE, Delivery, Endpoint
 

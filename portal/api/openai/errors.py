@@ -12,8 +12,8 @@ from portal.outage import COME_BACK
 from portal.receive import UploadRefused
 from tenants.apikeys import ADDRESS, KeyRefused
 from tenants.requests import TooManyRequests
-from transcription.intake import Refused
 from transcription.options import InvalidOption
+from transcription.refusals import Refused
 
 NO_RETRY = {"x-should-retry": "false"}
 
@@ -89,5 +89,7 @@ def of_refusal(refused: Refused) -> ApiError:
     if refused.code == "quota_monthly_seconds":
         headers = NO_RETRY | ({"x-quota-resets-at": refused.resets_at.isoformat()} if refused.resets_at else {})
         return ApiError(429, refused.message, "insufficient_quota", None, "insufficient_quota", headers)
+    if refused.may_succeed_later:
+        return ApiError(refused.status, refused.message, "server_error", code=refused.code, headers=COME_BACK)
     param = "Idempotency-Key" if refused.code == "idempotency_key_reused" else "file"
     return ApiError(refused.status, refused.message, param=param, code=refused.code, headers=NO_RETRY)

@@ -31,17 +31,17 @@ from portal.api.openai.wait import Wait
 from portal.hangups import client_of
 from portal.outage import AWAY
 from portal.receive import Upload, UploadRefused, received
-from portal.threads import UPLOADS, shared
+from portal.threads import CLIP_BYTES, CLIPS, UPLOADS, shared
 from tenants import scope
 from tenants.access import Actor
 from tenants.apikeys import KeyRefused
 from tenants.requests import TooManyRequests
 from transcription import catalogue, intake, reading
-from transcription.failures import reason_for_people
+from transcription.failures import REASONS_AT_FAULT, reason_for_people
 from transcription.idempotency import Call
-from transcription.intake import Refused
 from transcription.models import Status, Task, Transcription
 from transcription.options import InvalidOption
+from transcription.refusals import Refused
 
 log = logging.getLogger(__name__)
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
@@ -154,7 +154,8 @@ def _call(request: HttpRequest) -> Call:
 async def _accept(actor: Actor, upload: Upload, wanted: Parameters, call: Call) -> Transcription:
     """Raises ApiError and PermissionDenied."""
     try:
-        return await shared(_accept_bound, UPLOADS)(actor, upload, wanted, call)
+        threads = CLIPS if upload.size <= CLIP_BYTES else UPLOADS
+        return await shared(_accept_bound, threads)(actor, upload, wanted, call)
     except Refused as refused:
         raise errors.of_refusal(refused) from refused
 
@@ -198,7 +199,7 @@ def _failure(row: Transcription) -> ApiError:
         return ApiError(410, _("The text was deleted meanwhile, as your organisation decided."), code="text_deleted")
     if row.status == Status.CANCELLED or not row.is_over:
         return ApiError(409, _("The transcription was cancelled."), code="cancelled", headers=errors.NO_RETRY)
-    at_fault = row.error_code in ("not_media", "no_audio", "too_short", "too_long", "quota", "rejected")
+    at_fault = row.error_code in REASONS_AT_FAULT
     status, kind = (422, "invalid_request_error") if at_fault else (500, "server_error")
     return ApiError(status, reason_for_people(row.error_code), kind, "file", row.error_code, errors.NO_RETRY)
 

@@ -1,0 +1,134 @@
+"""Whoever is slow in one web process keeps only their own kind waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from asgiref.sync import sync_to_async
+from django.conf import LazySettings
+
+from portal.asgi import application
+from portal.threads import REQUEST_THREADS, REQUESTS, UPLOAD_THREADS
+from tenants import scope
+from tests.conftest import Character, MakeMedia
+from tests.transcription.finishing import finish
+from transcription import storage
+from transcription.models import Transcription
+from transcription.uploads import bucket
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PATIENCE_SECONDS = 30
+
+
+class Slow:
+    """Something that takes until `end`: then everything it held up goes on."""
+
+    def __init__(self) -> None:
+        self._begun, self._over = threading.Semaphore(0), threading.Event()
+
+    def down(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        """`work`, but slow."""
+
+        def slowly(*arguments: Any) -> Any:
+            self._begun.release()
+            assert self._over.wait(2 * PATIENCE_SECONDS)
+            return work(*arguments)
+
+        return slowly
+
+    async def is_busy(self, count: int) -> None:
+        """Returns once so many calls are under way."""
+        for _ in range(count):
+            assert await asyncio.to_thread(self._begun.acquire, timeout=PATIENCE_SECONDS)
+
+    def end(self) -> None:
+        self._over.set()
+
+
+@pytest.fixture
+def slow() -> Iterator[Slow]:
+    found = Slow()
+    yield found
+    found.end()
+
+
+@pytest_asyncio.fixture
+async def http(alice: Character) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver", headers=alice.bearer) as client:
+        yield client
+
+
+def sound(make_media: MakeMedia, pitch: int) -> Path:
+    """Short, and nobody else's."""
+    return make_media(f"{pitch}.wav", "-f", "lavfi", "-i", f"sine=frequency={pitch}:duration=1")
+
+
+@sync_to_async
+def finish_the_clip(who: Character) -> bool:
+    """False while it was not accepted yet."""
+    with scope.bound(who.tenant.id):
+        row = Transcription.objects.filter(waiters=1).first()
+        if row is not None:
+            finish(row)
+    return row is not None
+
+
+async def test_a_short_clip_does_not_wait_for_files_that_are_being_stored(
+    http: httpx.AsyncClient, alice: Character, make_media: MakeMedia, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def send(path: Path, place: str, **fields: str) -> httpx.Response:
+        return await http.post(place, data=fields, files={"file": (path.name, path.read_bytes())}, timeout=120)
+
+    files = [sound(make_media, 300 + number) for number in range(UPLOAD_THREADS + 2)]
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "keep", slow.down(storage.keep))
+        stored = [asyncio.create_task(send(path, "/api/v1/recordings")) for path in files]
+        await slow.is_busy(UPLOAD_THREADS)
+    clip = sound(make_media, 900)
+    asked = asyncio.create_task(send(clip, "/v1/audio/transcriptions", model="whisper-1"))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await finish_the_clip(alice):
+            await asyncio.sleep(0.05)
+        assert (await asked).status_code == 200
+    slow.end()
+    assert {answer.status_code for answer in await asyncio.gather(*stored)} == {201}
+
+
+async def test_a_slow_object_storage_does_not_keep_other_requests_waiting(
+    http: httpx.AsyncClient, alice: Character, slow: Slow, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"bucket_name": "media", "access_key": "a", "secret_key": "b", "region_name": "eu-central-1"}
+    backend = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+    monkeypatch.setattr(bucket, "begin", slow.down(lambda _key: "1"))
+    plan = {"name": "long.wav", "length": 1000}
+    begun = [
+        asyncio.create_task(http.post("/api/v1/uploads/multipart", json=plan, timeout=120))
+        for _ in range(REQUEST_THREADS + 2)
+    ]
+    await slow.is_busy(UPLOAD_THREADS)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert (await http.get("/api/v1/recordings")).status_code == 200
+    slow.end()
+    assert {answer.status_code for answer in await asyncio.gather(*begun)} == {201}
+
+
+async def test_health_does_not_wait_for_anybody(http: httpx.AsyncClient, alice: Character, slow: Slow) -> None:
+    busy = [REQUESTS.submit(slow.down(lambda: None)) for _ in range(REQUEST_THREADS)]
+    await slow.is_busy(REQUEST_THREADS)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        answer = await http.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (503, "down"), "no engine runs here"
+    assert answer.headers["cache-control"].startswith("max-age=0")
+    assert (await http.head("/health")).content == b""
+    assert (await http.post("/health")).status_code == 405
+    slow.end()
+    assert [one.result(PATIENCE_SECONDS) for one in busy] == [None] * REQUEST_THREADS
