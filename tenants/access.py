@@ -46,6 +46,7 @@ class Actor:
     """A member in the portal, a program with a key, or an operator: always inside one tenant.
 
     `address` is where the request came from, as tenants.addresses writes it; empty where that is not known.
+    Nobody knows who a stranger is, and a stranger may do nothing.
     """
 
     tenant: Tenant
@@ -54,6 +55,7 @@ class Actor:
     key: ApiKey | None = None
     address: str = ""
     operator: User | None = None
+    is_stranger: bool = False
 
     @property
     def user(self) -> User | None:
@@ -94,6 +96,11 @@ def of_member(member: Member, address: str = "") -> Actor:
 def of_operator(user: User, tenant: Tenant, address: str = "") -> Actor:
     """Whoever runs the installation, at work in the admin on a tenant's behalf."""
     return Actor(tenant=tenant, permissions=MANAGE, operator=user, address=address)
+
+
+def of_stranger(tenant: Tenant, address: str = "") -> Actor:
+    """Somebody at the door who has not shown who they are."""
+    return Actor(tenant=tenant, permissions=frozenset(), address=address, is_stranger=True)
 
 
 def memberships(user_id: int) -> list[Member]:
