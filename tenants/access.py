@@ -47,6 +47,7 @@ class Actor:
 
     `address` is where the request came from, as tenants.addresses writes it; empty where that is not known.
     `secret_prefix` says by which of the key's secrets a program was let in.
+    Nobody knows who a stranger is, and a stranger may do nothing.
     """
 
     tenant: Tenant
@@ -56,6 +57,7 @@ class Actor:
     secret_prefix: str = ""
     address: str = ""
     operator: User | None = None
+    is_stranger: bool = False
 
     @property
     def user(self) -> User | None:
@@ -98,6 +100,11 @@ def of_member(member: Member, address: str = "") -> Actor:
 def of_operator(user: User, tenant: Tenant, address: str = "") -> Actor:
     """Whoever runs the installation, at work in the admin on a tenant's behalf."""
     return Actor(tenant=tenant, permissions=MANAGE, operator=user, address=address)
+
+
+def of_stranger(tenant: Tenant, address: str = "") -> Actor:
+    """Somebody at the door who has not shown who they are."""
+    return Actor(tenant=tenant, permissions=frozenset(), address=address, is_stranger=True)
 
 
 def memberships(user_id: int) -> list[Member]:

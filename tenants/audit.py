@@ -5,6 +5,8 @@ Write an entry in the transaction of the change it tells of, so that neither is 
     with transaction.atomic():
         ...
         audit.record(actor, "webhook.created", webhook, events=["transcription.completed"])
+
+What may happen many times a minute and says nothing new is written with `record_once`.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.db.models import Model, Q, QuerySet
@@ -29,7 +32,8 @@ Detail = str | int | float | bool | Sequence[str] | None
 BATCH = 1000
 LONGEST_DETAILS = 4000
 ACTION = re.compile(r"[a-z_]{1,20}\.[a-z_]{1,19}")
-NEVER = {"secret", "digest", "password", "text", "prompt", "hotwords"}
+NEVER = {"secret", "digest", "password", "text", "prompt", "hotwords", "query", "words"}
+SEARCHED = "transcript.searched"
 ACTIONS: dict[str, Promise] = {
     "recording.created": _("Recording added"),
     "recording.deleted": _("Recording deleted"),
@@ -40,6 +44,9 @@ ACTIONS: dict[str, Promise] = {
     "transcript.read": _("Transcript read"),
     "transcript.corrected": _("Transcript corrected"),
     "transcript.exported": _("Transcript exported"),
+    SEARCHED: _("Transcripts searched"),
+    "audio.played": _("Audio played"),
+    "audio.exported": _("Audio downloaded"),
     "key.created": _("API key created"),
     "key.changed": _("API key changed"),
     "key.rotated": _("API key rotated"),
@@ -52,6 +59,9 @@ ACTIONS: dict[str, Promise] = {
     "member.added": _("Member added"),
     "member.changed": _("Member changed"),
     "member.removed": _("Member removed"),
+    "member.signed_in": _("Signed in"),
+    "member.signed_out": _("Signed out"),
+    "member.sign_in_failed": _("Sign-in refused"),
     "quota.changed": _("Limits changed"),
     "tenant.created": _("Organisation created"),
     "tenant.changed": _("Organisation changed"),
@@ -79,6 +89,26 @@ def record(actor: Actor, action: str, obj: Model | None = None, **details: Detai
     `details` are a few small facts, ids and names of fields. Raises ValueError for an action that is not like
     `noun.verb`, and for details that are too long or have the name of what is never kept.
     """
+    with scope.bound(actor.tenant.id):
+        _entry(actor, action, obj, details).save()
+
+
+def record_once(actor: Actor, action: str, obj: Model, within: timedelta, place: int = 0, **details: Detail) -> None:
+    """Writes an entry unless there is one already of this act, on this object, at this `place`, by this actor.
+
+    Time is cut into pieces of `within`; each has one such entry at most. One INSERT that does nothing where a row
+    stands: no two that race both write. Raises ValueError as `record` does.
+    """
+    entry = _entry(actor, action, obj, details)
+    piece = int(entry.created_at.timestamp() // within.total_seconds())
+    act = (action, entry.actor_kind, entry.actor_id, entry.object_type, entry.object_id, place, within, piece)
+    entry.once = uuid5(actor.tenant.id, repr(tuple(map(str, act))))
+    with scope.bound(actor.tenant.id):
+        AuditEntry.objects.bulk_create([entry], ignore_conflicts=True)
+
+
+def _entry(actor: Actor, action: str, obj: Model | None, details: dict[str, Detail]) -> AuditEntry:
+    """Raises ValueError."""
     if not ACTION.fullmatch(action):
         raise ValueError(f"An action is like “noun.verb”, not {action!r}.")
     if forbidden := NEVER & details.keys():
@@ -86,18 +116,17 @@ def record(actor: Actor, action: str, obj: Model | None = None, **details: Detai
     if len(json.dumps(details)) > LONGEST_DETAILS:
         raise ValueError(f"The details of {action} are longer than {LONGEST_DETAILS} characters.")
     kind, actor_id, name = _who(actor)
-    with scope.bound(actor.tenant.id):
-        AuditEntry.objects.create(
-            tenant=actor.tenant,
-            actor_kind=kind,
-            actor_id=actor_id,
-            actor_name=name,
-            address=actor.address,
-            action=action,
-            object_type=str(obj._meta.model_name) if obj is not None else "",
-            object_id=str(obj.pk) if obj is not None else "",
-            details=details,
-        )
+    return AuditEntry(
+        tenant=actor.tenant,
+        actor_kind=kind,
+        actor_id=actor_id,
+        actor_name=name,
+        address=actor.address,
+        action=action,
+        object_type=str(obj._meta.model_name) if obj is not None else "",
+        object_id=str(obj.pk) if obj is not None else "",
+        details=details,
+    )
 
 
 def entries(actor: Actor, wanted: Filter | None = None) -> QuerySet[AuditEntry]:
@@ -137,7 +166,7 @@ def _of_tenant(tenant: Tenant, wanted: Filter) -> QuerySet[AuditEntry]:
     if wanted.actor:
         rows = rows.filter(_is(wanted.actor))
     if wanted.object_id:
-        rows = rows.filter(object_id=wanted.object_id)
+        rows = rows.filter(_is_of(wanted.object_id))
     if wanted.since is not None:
         rows = rows.filter(created_at__gte=wanted.since)
     if wanted.until is not None:
@@ -151,6 +180,15 @@ def _is(who: str) -> Q:
     return Q(actor_kind=who) | (named & ~Q(actor_kind=AuditEntry.Kind.OPERATOR))
 
 
+def _is_of(object_id: str) -> Q:
+    """A search shows the text of several transcriptions, and names them in its details."""
+    try:
+        shown = str(UUID(object_id))
+    except ValueError:
+        return Q(object_id=object_id)
+    return Q(object_id=object_id) | Q(action=SEARCHED, details__transcriptions__icontains=shown)
+
+
 def _who(actor: Actor) -> tuple[str, str, str]:
     """Kind, id and name. Nobody is left where work goes on for a key or a member that is gone."""
     if actor.key is not None:
@@ -159,4 +197,4 @@ def _who(actor: Actor) -> tuple[str, str, str]:
         return AuditEntry.Kind.MEMBER, str(actor.member.user_id), actor.member.user.email
     if actor.operator is not None:
         return AuditEntry.Kind.OPERATOR, str(actor.operator.pk), actor.operator.email
-    return AuditEntry.Kind.SYSTEM, "", ""
+    return (AuditEntry.Kind.UNKNOWN if actor.is_stranger else AuditEntry.Kind.SYSTEM), "", ""

@@ -430,6 +430,7 @@ class AuditEntry(AppendOnly):
         KEY = "key", _("API key")
         OPERATOR = "operator", _("Operator")
         SYSTEM = "system", _("The portal itself")
+        UNKNOWN = "unknown", _("Somebody unknown")
 
     tenant = models.ForeignKey(
         Tenant, models.CASCADE, related_name="audit", db_index=False, verbose_name=_("organisation")
@@ -443,6 +444,7 @@ class AuditEntry(AppendOnly):
     object_type = models.CharField(_("kind of object"), max_length=40, blank=True)
     object_id = models.CharField(_("id of the object"), max_length=40, blank=True)
     details = models.JSONField(_("details"), default=dict, blank=True)
+    once = models.UUIDField(null=True, editable=False, help_text="Names the time in which no second entry is like it.")
 
     objects = TenantManager.from_queryset(AppendOnlyRows)()
 
@@ -450,6 +452,9 @@ class AuditEntry(AppendOnly):
         verbose_name = _("audit entry")
         verbose_name_plural = _("audit log")
         ordering = ("-created_at", "-id")
+        constraints = (
+            models.UniqueConstraint(fields=["once"], condition=models.Q(once__isnull=False), name="audit_once"),
+        )
         indexes = (models.Index(fields=["tenant", "created_at", "id"], name="audit_by_tenant"),)
 
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from tenants import audit
 from tenants.access import Actor
-from transcription import library, retention, search
+from transcription import library, reading, retention, search
 from transcription.corrections import MOST_SEGMENTS, checked_times, too_many
 from transcription.exports import TextDeleted
 from transcription.models import Segment, Status, Transcription
@@ -232,6 +232,7 @@ def _put(actor: Actor, row: Transcription, action: str, first: int, former: list
     before = [piece_of(one) for one in former]
     head, tail = _alike(before, pieces)
     if head == len(before) == len(pieces):
+        reading.read(actor, row, "correction")  # nothing is corrected, but the caller is told what stands there
         return
     former, before = former[head : len(former) - tail], before[head : len(before) - tail]
     pieces, first = pieces[head : len(pieces) - tail], first + head

@@ -88,9 +88,12 @@ def local_path(key: str) -> Path:
     return Path(default_storage.path(key))
 
 
-def signed_url(key: str) -> str:
-    """A URL that lets a browser fetch one object from S3 for an hour."""
-    return str(default_storage.url(key))
+def signed_url(key: str, disposition: str = "") -> str:
+    """A URL that lets a browser fetch one object from S3 for an hour; `disposition` is the answer's header."""
+    if not disposition:
+        return str(default_storage.url(key))
+    store: Any = storages["default"]
+    return str(store.url(key, parameters={"ResponseContentDisposition": disposition}))
 
 
 @contextmanager

@@ -6,9 +6,14 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
-from django.urls import URLPattern, URLResolver, path
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from tenants import scope
@@ -29,6 +34,19 @@ class OperatorsSite(AdminSite):
                 return response
 
         return super().admin_view(unscoped, cacheable)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """There is one door: the portal's, where wrong passwords are counted and the audit log is told."""
+        if self.has_permission(request):
+            return redirect("admin:index")
+        if request.user.is_authenticated:
+            raise PermissionDenied(_("The admin is for operators only."))
+        return redirect_to_login(request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index"))
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        if request.method == "POST":
+            get_adapter(request).logout(request)
+        return super().logout(request, extra_context)
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         from portal.ops.views import operations

@@ -1,4 +1,4 @@
-"""A recording's sound for the player: byte ranges (RFC 9110, section 14) from disk, or a signed URL of S3."""
+"""A recording's sound, to play or to keep: byte ranges (RFC 9110, section 14) from disk, or a signed URL of S3."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from tenants.access import TenantRequest, member_required
-from transcription import library, retention, storage
+from transcription import library, reading, retention, storage
 from transcription.models import Recording
 
 CHUNK_BYTES = 256 * 1024
+GIVEN = (200, 206, 302)
 ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 CONTENT_TYPES = {
     "mp3": "audio/mpeg",
@@ -34,16 +36,16 @@ CONTENT_TYPES = {
 @require_safe
 @member_required("recordings.view")
 def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
+    """With `download` in the query it is a file to keep. Who is given the sound stands in the audit log."""
     recording = library.recording(request.actor, recording_id)
     if recording.audio_deleted_at is not None:
         return HttpResponse(f"{retention.why_no_audio(recording)}\n", "text/plain; charset=utf-8", 410)
-    key = recording.playback_key or recording.storage_key
-    if not storage.is_local():
-        return HttpResponseRedirect(storage.signed_url(key))
-    path = storage.local_path(key)
-    if not path.exists():
-        raise Http404
-    return ranged(request, path, _content_type(recording))
+    disposition = content_disposition_header(True, recording.name) or "" if "download" in request.GET else ""
+    response = _sound(request, recording, disposition)
+    if request.method == "GET" and response.status_code in GIVEN:
+        note = reading.downloaded if disposition else reading.played
+        note(request.actor, recording)
+    return response
 
 
 @require_safe
@@ -54,6 +56,20 @@ def peaks(request: TenantRequest, recording_id: UUID) -> HttpResponse:
         raise Http404
     points = [point / 100 for point in recording.peaks]
     return JsonResponse({"duration": recording.duration_seconds, "peaks": points})
+
+
+def _sound(request: HttpRequest, recording: Recording, disposition: str) -> HttpResponseBase:
+    """Raises Http404."""
+    key = recording.playback_key or recording.storage_key
+    if not storage.is_local():
+        return HttpResponseRedirect(storage.signed_url(key, disposition))
+    path = storage.local_path(key)
+    if not path.exists():
+        raise Http404
+    response = ranged(request, path, _content_type(recording))
+    if disposition:
+        response["Content-Disposition"] = disposition
+    return response
 
 
 def ranged(request: HttpRequest, path: Path, content_type: str) -> HttpResponseBase:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web import words
 from tenants.access import TenantRequest, member_required
-from transcription import editing, library
+from transcription import editing, library, reading
 from transcription.corrections import checked_text
 from transcription.editing import NotCompleted, Stale
 from transcription.exports import TextDeleted
@@ -34,9 +34,11 @@ def segment(request: HttpRequest, transcription_id: UUID, index: int) -> HttpRes
 @member_required("recordings.view")
 def show(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
     try:
-        return JsonResponse(_fields(editing.segment(request.actor, transcription_id, index)))
+        found = editing.segment(request.actor, transcription_id, index)
     except (NotCompleted, TextDeleted):
         raise Http404 from None
+    reading.read(request.actor, found.transcription, "page")
+    return JsonResponse(_fields(found))
 
 
 @member_required("transcripts.edit")
@@ -51,6 +53,7 @@ def save(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResp
         return _problem(400, str(invalid))
     except Stale:
         now = editing.segment(request.actor, transcription_id, index)
+        reading.read(request.actor, now.transcription, "page")
         return _problem(412, _("Somebody else changed this segment meanwhile."), now=_fields(now))
     except (NotCompleted, TextDeleted):
         return _problem(409, _("The text can’t be corrected any more. Reload the page."))
@@ -60,8 +63,12 @@ def save(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResp
 @require_POST
 @member_required("transcripts.edit")
 def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
-    """Back to a revision, by a script with JSON or by a form; both say the revision that the person has seen."""
+    """Back to a revision, by a script with JSON or by a form; both say the revision that the person has seen.
+
+    A form leads on to the recording, or back to the history, where it is from there.
+    """
     row = library.transcription(request.actor, transcription_id)
+    onwards = ("web:history", row.id) if request.POST.get("from") == "history" else ("web:recording", row.recording_id)
     by_script = request.content_type == "application/json"
     given = _body(request) if by_script else request.POST
     number = str(given.get("revision", ""))
@@ -74,11 +81,17 @@ def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
         if by_script:
             return _problem(412, refusal)
         messages.error(request, refusal)
-        return redirect("web:recording", row.recording_id)
+        return redirect(*onwards)
     if by_script:
         return JsonResponse({"revision": changed.revision})
-    messages.success(request, _("The transcript is as it was transcribed again."))
-    return redirect("web:recording", row.recording_id)
+    messages.success(request, _as_it_was(int(number)))
+    return redirect(*onwards)
+
+
+def _as_it_was(number: int) -> str:
+    if number == 0:
+        return _("The transcript is as it was transcribed again.")
+    return _("The transcript is as it was after correction %(number)d again.") % {"number": number}
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:

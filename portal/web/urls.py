@@ -7,6 +7,7 @@ from django.views.i18n import set_language
 
 from portal.web import (
     audit,
+    history,
     keys,
     ledger,
     media,
@@ -35,6 +36,7 @@ urlpatterns = [
     path("transcriptions/<uuid:transcription_id>/cancel/", transcriptions.cancel, name="cancel"),
     path("transcriptions/<uuid:transcription_id>/retry/", transcriptions.retry, name="retry"),
     path("transcriptions/<uuid:transcription_id>/segments/<int:index>/", segments.segment, name="segment"),
+    path("transcriptions/<uuid:transcription_id>/history/", history.history, name="history"),
     path("transcriptions/<uuid:transcription_id>/revert/", segments.revert, name="revert"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<uuid:key_id>/", keys.key, name="key"),

@@ -25,6 +25,7 @@ export class Waveform {
   }
 
   seek(seconds) {
+    if (this.audio.preload === "none") this.audio.preload = "auto"; // nothing is fetched until somebody wants to hear
     this.audio.currentTime = Math.min(this.duration, Math.max(0, seconds));
     this.paint();
   }

@@ -24,6 +24,7 @@ from tests.conftest import Character
 from tests.portal.test_live import socket_of
 from tests.stack import Stack
 from tests.web.conftest import make_transcription
+from transcription import search
 from transcription.models import Status
 
 AUDIT = "/api/v1/audit"
@@ -66,6 +67,24 @@ class TestWhatIsWritten:
         assert client.get(f"{address}/transcript.txt", headers=bearer(mallory)).status_code == 404
         assert client.get(f"{address}/transcript.exe", headers=bearer(alice)).status_code == 404
         assert told(alice) == told(mallory) == []
+
+    def test_a_search_tells_what_was_shown_and_never_the_words(self, alice: Character, client: Client) -> None:
+        row, unheard = make_transcription(alice.tenant), make_transcription(alice.tenant, "Risks.mp3", Status.QUEUED)
+        with scope.bound(alice.tenant.id):
+            for one in (row, unheard):
+                search.note(one.recording_id)
+        reader = bearer(alice, "read")
+        for words in ("risks", "unheard-of"):
+            assert client.get("/api/v1/search", {"q": words}, headers=reader).status_code == 200
+        assert client.get("/api/v1/search", {"q": "risks", "cursor": "x"}, headers=reader).status_code == 404
+        assert told(alice) == [
+            ("transcript.searched", {"hits": 2, "transcriptions": [str(row.id)]}),
+            ("transcript.searched", {"hits": 0, "transcriptions": []}),
+        ]
+        admin = bearer(alice)
+        found = client.get(f"{AUDIT}?object={str(row.id).upper()}", headers=admin).json()["results"]
+        assert [entry["details"]["hits"] for entry in found] == [2]
+        assert client.get(f"{AUDIT}?object={unheard.id}", headers=admin).json()["results"] == []
 
     def test_cancelling_another_transcription_and_erasing(self, alice: Character, client: Client) -> None:
         row, writer = make_transcription(alice.tenant), bearer(alice, "write")

@@ -73,3 +73,37 @@ def test_subtitles_with_line_lengths_are_downloaded(page: Page, fox: Path, tmp_p
     lines = Path(waiting.value.path()).read_text().splitlines()
     assert waiting.value.suggested_filename == "lines.srt"
     assert max(len(line) for line in lines if "-->" not in line) <= 12
+
+
+def test_the_history_says_which_words_were_changed_and_leads_back(
+    page: Page, fox: Path, tmp_path: Path, screenshots: Path
+) -> None:
+    open_transcript(page, fox, tmp_path, "history.wav")
+    shown = page.locator(".segment__text").first
+    spoken = shown.inner_text()
+    page.locator("[data-edit]").first.click()
+    page.locator(".segment__editor textarea").fill(f"{spoken} Indeed.")
+    page.keyboard.press("Enter")
+    expect(shown).to_have_text(f"{spoken} Indeed.")
+    page.get_by_label("More actions").click()
+    page.get_by_role("link", name="History of corrections").click()
+    expect(page.locator(".difference ins").first).to_contain_text("Indeed.")
+    page.screenshot(path=screenshots / "history.png")
+    page.get_by_role("button", name="Back to the machine’s text").click()
+    page.get_by_role("dialog").get_by_role("button", name="Go back").click()
+    expect(page.locator(".difference del").first).to_contain_text("Indeed.")
+    page.go_back()
+    page.get_by_role("link", name="history.wav").click()
+    expect(shown).to_have_text(spoken)
+
+
+def test_no_sound_is_fetched_until_somebody_wants_to_hear(page: Page, fox: Path, tmp_path: Path) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/media") else None)
+    open_transcript(page, fox, tmp_path, "silent.wav")
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    assert asked == []
+    page.get_by_label("Position in the recording").press("End")
+    expect(page.locator("[data-time]")).not_to_have_text("0:00")
+    assert len(asked) > 0

@@ -38,6 +38,7 @@ TABLE = [
     ("POST", "/transcriptions/{transcription}/retry/", EDITORS_302),
     ("GET", "/transcriptions/{transcription}/segments/0/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/segments/0/", EDITORS_400),
+    ("GET", "/transcriptions/{transcription}/history/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/revert/", EDITORS_302),
     ("GET", "/usage/", EVERYBODY),
     ("GET", "/usage/ledger.csv", EVERYBODY),

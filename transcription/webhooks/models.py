@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from urllib.parse import urlsplit
 
 from django.db import models
 from django.db.models import Q
@@ -71,7 +72,12 @@ class Endpoint(models.Model):
         indexes = (models.Index(fields=["tenant", "created_at"], name="endpoints_of_tenant"),)
 
     def __str__(self) -> str:
-        return self.url
+        return self.host
+
+    @property
+    def host(self) -> str:
+        """What of the URL is nobody's secret."""
+        return urlsplit(self.url).hostname or str(self.id)
 
     @property
     def is_paused(self) -> bool:

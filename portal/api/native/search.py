@@ -16,7 +16,7 @@ from portal.api.native.parameters import whole
 from portal.api.native.shapes.search import FoundPart, FoundRecording, FoundSegment, HitBody, HitsBody
 from portal.api.native.tenantview import TenantView
 from portal.api.openapi.operations import CURSOR, operation, query
-from transcription import search
+from transcription import reading, search
 from transcription.options import InvalidOption
 
 PAGE, MOST = 20, 50
@@ -36,10 +36,12 @@ class SearchView(TenantView):
         limit = whole(request, "limit", range(1, MOST + 1)) or PAGE
         after = _place(request.query_params.get("cursor", ""))
         page, more = search.page(self.actor, terms, after, limit)
+        hits = search.hits(page, terms)
+        reading.searched(self.actor, len(hits), [hit.transcription_id for hit in hits if hit.transcription_id])
         address = request.build_absolute_uri()
         body = HitsBody(
             next=replace_query_param(address, "cursor", _cursor(more)) if more else None,
-            results=[hit_fields(hit) for hit in search.hits(page, terms)],
+            results=[hit_fields(hit) for hit in hits],
         )
         return Response(body)
 

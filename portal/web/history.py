@@ -1,0 +1,45 @@
+"""What was corrected in a transcript: who, when, and which words."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from tenants.access import TenantRequest, member_required
+from transcription import editing, reading
+from transcription import history as past
+from transcription.editing import NotCompleted
+from transcription.exports import TextDeleted
+
+ON_A_PAGE = 20
+
+
+@require_GET
+@never_cache
+@member_required("recordings.view")
+def history(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
+    """Newest first; the machine's own text is the last one."""
+    try:
+        row = editing.transcript(request.actor, transcription_id)
+    except (NotCompleted, TextDeleted):
+        raise Http404 from None
+    now = past.standing(row)
+    page = Paginator(past.kept(row, now), ON_A_PAGE).get_page(request.GET.get("page"))
+    changes = past.changes(row, now, list(page.object_list))
+    reading.read(request.actor, row, "history")
+    shown = {
+        "recording": row.recording,
+        "transcription": row,
+        "now": now.revision,
+        "page": page,
+        "changes": changes,
+        "is_whole": not changes or changes[-1].revision.number == 1,
+        "editable": request.actor.may("transcripts.edit"),
+        "section": "recordings",
+    }
+    return render(request, "web/history.html", shown)

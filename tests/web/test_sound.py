@@ -1,0 +1,94 @@
+"""Whoever is given a recording's sound stands in the audit log, once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.conf import LazySettings
+from django.test import Client
+from django.utils import timezone
+
+from tenants import scope
+from tenants.models import AuditEntry
+from tests.conftest import Character
+from tests.web.conftest import Make
+from transcription import storage
+from transcription.models import Recording
+
+pytestmark = pytest.mark.django_db
+SOUND = bytes(range(256)) * 40
+
+
+@pytest.fixture
+def sound(alice: Character, make: Make) -> Recording:
+    """Alice's, of 10,240 bytes."""
+    recording = make(alice.tenant, name="Jahresgespräch.mp3").recording
+    path = storage.local_path(recording.storage_key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(SOUND)
+    return recording
+
+
+def told(who: Character) -> list[tuple[str, str]]:
+    with scope.bound(who.tenant.id):
+        return [(one.action, one.actor_name) for one in AuditEntry.objects.order_by("id")]
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
+class TestPlaying:
+    def test_is_told_once_however_many_pieces_are_asked_for(
+        self, as_alice: Client, as_bob: Client, alice: Character, sound: Recording
+    ) -> None:
+        address = f"/recordings/{sound.id}/media"
+        for first in (0, 5000, 1):
+            assert as_alice.get(address, headers={"Range": f"bytes={first}-"}).status_code == 206
+        as_bob.get(address)
+        assert told(alice) == [("audio.played", "alice@acme.example"), ("audio.played", "bob@acme.example")]
+        with scope.bound(alice.tenant.id):
+            entry = AuditEntry.objects.all()[0]
+        assert (entry.object_type, entry.object_id, entry.details) == ("recording", str(sound.id), {})
+
+    def test_later_is_told_again(self, as_alice: Client, alice: Character, sound: Recording) -> None:
+        now = timezone.now()
+        for minutes in (0, 11):
+            with time_machine.travel(now + timedelta(minutes=minutes), tick=False):
+                as_alice.get(f"/recordings/{sound.id}/media")
+        assert len(told(alice)) == 2
+
+    def test_no_sound_no_entry(self, as_alice: Client, alice: Character, mallory: Character, sound: Recording) -> None:
+        address = f"/recordings/{sound.id}/media"
+        as_alice.head(address)
+        assert as_alice.get(address, headers={"Range": "bytes=99999-"}).status_code == 416
+        stranger = Client()
+        stranger.force_login(mallory.user)
+        assert stranger.get(address).status_code == 404
+        with scope.bound(alice.tenant.id):
+            Recording.objects.update(audio_deleted_at=timezone.now())
+        assert as_alice.get(address).status_code == 410
+        assert told(alice) == told(mallory) == []
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
+class TestDownloading:
+    def test_is_another_act(self, as_alice: Client, alice: Character, sound: Recording) -> None:
+        page = as_alice.get(f"/recordings/{sound.id}/").content.decode()
+        address = f"/recordings/{sound.id}/media?download"
+        assert f'href="{address}"' in page
+        for _again in range(2):
+            answer = as_alice.get(address)
+        assert answer["Content-Disposition"] == "attachment; filename*=utf-8''Jahresgespr%C3%A4ch.mp3"
+        assert told(alice)[1:] == [("audio.exported", "alice@acme.example")]
+
+    def test_from_s3_is_told_when_its_address_is_given(
+        self, as_alice: Client, alice: Character, sound: Recording, settings: LazySettings
+    ) -> None:
+        options = {"bucket_name": "media", "endpoint_url": "https://s3.example", "access_key": "x", "secret_key": "y"}
+        backend = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+        settings.STORAGES = {**settings.STORAGES, "default": backend}
+        answer = as_alice.get(f"/recordings/{sound.id}/media?download")
+        assert answer.status_code == 302
+        assert "response-content-disposition=attachment" in answer["Location"]
+        assert "response-content-disposition" not in as_alice.get(f"/recordings/{sound.id}/media")["Location"]
+        assert [action for action, _who in told(alice)] == ["audio.exported", "audio.played"]

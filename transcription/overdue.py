@@ -1,0 +1,31 @@
+"""What hangs: a filter for operators' lists of work that waits for its next attempt."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+LATE = timedelta(minutes=10)
+
+
+class Overdue(admin.SimpleListFilter):
+    """`open_rows` are those that something is still to be done with, `due` the field that says when."""
+
+    title = _("overdue")
+    parameter_name = "overdue"
+    open_rows = Q()
+    due = "not_before"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("1", _("For ten minutes or more"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(self.open_rows, **{f"{self.due}__lt": timezone.now() - LATE})
