@@ -145,11 +145,11 @@ def _waiting() -> int:
 def _complete_all() -> None:
     """What workers do, without hearing anything."""
     from tenants import scope
-    from transcription import lifecycle, progress
+    from transcription import claiming, lifecycle, progress
     from transcription.models import Recording, Segment
 
     for _ in range(WAITING):
-        claim = lifecycle.claim("benchmark/1")
+        claim = claiming.claim("benchmark/1")
         assert claim is not None
         with scope.bound(claim.tenant_id):
             name = Recording.objects.values_list("name", flat=True).get(id=claim.recording_id)

@@ -25,8 +25,8 @@ from benchmarks.simulation import SETTINGS, customers, recording_of  # noqa: E40
 from benchmarks.table import machine, print_table  # noqa: E402
 from tenants import scope  # noqa: E402
 from tenants.models import Tenant  # noqa: E402
-from transcription import fairness, lifecycle  # noqa: E402
-from transcription.lifecycle import Claim  # noqa: E402
+from transcription import claiming, fairness, lifecycle  # noqa: E402
+from transcription.claiming import Claim  # noqa: E402
 from transcription.models import Lane, Transcription  # noqa: E402
 
 TENANTS = 1000
@@ -76,7 +76,7 @@ def measure() -> tuple[list[float], int]:
     for number in range(CLAIMS):
         with CaptureQueriesContext(connection) as captured:
             began = time.perf_counter()
-            claim = lifecycle.claim(f"bench/{number % WORKERS}.1")
+            claim = claiming.claim(f"bench/{number % WORKERS}.1")
             times.append((time.perf_counter() - began) * 1000)
         assert claim is not None
         queries = len(captured)
@@ -92,7 +92,7 @@ def measure() -> tuple[list[float], int]:
 def plans() -> list[str]:
     now = timezone.now()
     with scope.across_tenants("a benchmark"):
-        order = fairness.in_order(now, Lane.values, lifecycle._busy_tenants(), ())[: lifecycle.CANDIDATES]
+        order = fairness.in_order(now, Lane.values, claiming._busy_tenants(), ())[: claiming.CANDIDATES]
         line = order[0]
         head = Transcription.objects.filter(tenant_id=line.tenant_id, lane=line.lane, status="queued")
         first = head.filter(not_before__lte=now).order_by("created_at", "id")[:1]

@@ -11,18 +11,17 @@ import argparse
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 from whisper.decoding import DecodingOptions, decode
 from whisper.model import Whisper
 
-from benchmarks.speech import clips, pcm
+from benchmarks.continuous import decode_all
+from benchmarks.encodings import encoding_of
+from benchmarks.speech import clips
 from benchmarks.table import machine, print_table, spread
 from benchmarks.whisper_base import base_model
-from transcription.engine.torch_backend.continuous import decode_all
 from transcription.engine.torch_backend.cross import CrossName
-from transcription.engine.torch_backend.mel import log_mel, silent_padding
 from transcription.engine.torch_backend.parameters import of_whisper
 from transcription.engine.torch_backend.requests import Request
 from transcription.engine.torch_backend.slots import SlotDecoder
@@ -66,12 +65,7 @@ def _arguments() -> argparse.Namespace:
 def _encodings(model: Whisper, windows: int) -> Tensor:
     """(windows, 1500, state)."""
     decoder = SlotDecoder(of_whisper(model), 1)
-    paths = [clip.path for clip in clips()]
-    encodings = []
-    for number in range(min(windows, len(paths))):
-        samples = torch.from_numpy(np.frombuffer(pcm(paths[number]), dtype="<i2").copy())[:480_000]
-        encodings.append(decoder.encode(log_mel(samples, model.dims.n_mels, silent_padding(samples))[None])[0])
-    return torch.stack(encodings)
+    return torch.stack([encoding_of(decoder, clip.path) for clip in clips()[:windows]])
 
 
 def _theirs(model: Whisper, encodings: Tensor, batch: int) -> Callable[[], int]:

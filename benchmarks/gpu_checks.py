@@ -12,9 +12,9 @@ from whisper.decoding import DecodingOptions, decode
 from whisper.model import Whisper
 
 from benchmarks import gpu_pipeline
+from benchmarks.continuous import decode_all
 from benchmarks.gpu_contestants import crosses, slot_decoder
 from benchmarks.gpu_model import LANGUAGE, SMALL, TINY, Job, random_whisper
-from transcription.engine.torch_backend.continuous import decode_all
 from transcription.engine.torch_backend.parameters import Parameters, of_whisper
 from transcription.engine.torch_backend.requests import Result
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.contestants import engine, ours
 from benchmarks.speech import clips, joined
 from benchmarks.table import print_table
-from tests.engine.toys import Caller, ToyBackend
+from benchmarks.weightless import Caller, WeightlessBackend
 from transcription.engine.desk import Desk
 from transcription.engine.models import Models
 from transcription.engine.scheduler import Scheduler
@@ -41,7 +41,7 @@ def measure(repeats: int) -> None:
 
 def host_milliseconds(recordings: int, workers: int) -> float:
     """Processor time that the scheduler takes for a window, of so many recordings with 32 windows each."""
-    backend = ToyBackend(workers=workers, slots=16, steps=1)
+    backend = WeightlessBackend(workers=workers, slots=16, steps=1)
     desk = Desk()
     models = Models(backend, desk)
     models.weights = {"base": Path("base")}

@@ -13,16 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from whisper.decoding import DecodingOptions, DecodingResult, decode
 from whisper.model import Whisper
 
-from benchmarks.speech import clips, pcm
+from benchmarks.continuous import decode_all
+from benchmarks.encodings import encoding_of
+from benchmarks.speech import clips
 from benchmarks.table import machine, print_table
 from benchmarks.whisper_base import base_model
-from transcription.engine.torch_backend.continuous import decode_all
-from transcription.engine.torch_backend.mel import log_mel, silent_padding
 from transcription.engine.torch_backend.parameters import of_whisper
 from transcription.engine.torch_backend.requests import Request, Result
 from transcription.engine.torch_backend.slots import SlotDecoder
@@ -69,8 +68,7 @@ def _package_clips(most: int) -> list[tuple[Path, str]]:
 
 def _windows(model: Whisper, decoder: SlotDecoder, recordings: list[tuple[Path, str]]) -> Iterator[Window]:
     for path, language in recordings:
-        samples = torch.from_numpy(np.frombuffer(pcm(path), dtype="<i2").copy())[:480_000]
-        encoding = decoder.encode(log_mel(samples, model.dims.n_mels, silent_padding(samples))[None])[0]
+        encoding = encoding_of(decoder, path)
         kinds = [("plain", "transcribe", ""), ("prompt", "transcribe", PROMPT)]
         for kind, task, prompt in [*kinds, *([("translate", "translate", "")] if language != "en" else [])]:
             options = DecodingOptions(task=task, language=language, prompt=prompt or None, fp16=False)

@@ -25,9 +25,9 @@ from django.utils import timezone
 from tenants import scope
 from tenants.access import EDIT, Actor
 from tenants.models import Quota, Reservation, Tenant, UsageMonth
-from transcription import eta, fairness, intake, lifecycle
+from transcription import claiming, eta, fairness, intake, lifecycle
+from transcription.claiming import Claim
 from transcription.fleet import Engine
-from transcription.lifecycle import Claim
 from transcription.models import Lane, Line, Recording, Status, Transcription, Turn
 from transcription.options import TranscriptionOptions
 
@@ -146,7 +146,7 @@ class Day:
     def _hire(self) -> None:
         busy = {job.worker for job in self.jobs}
         for worker in set(range(self.workers)) - busy:
-            claim = lifecycle.claim(f"simulated/{worker}.1", fairness.lanes_of(worker, self.workers))
+            claim = claiming.claim(f"simulated/{worker}.1", fairness.lanes_of(worker, self.workers))
             if claim is None:
                 continue
             with scope.bound(claim.tenant_id):

@@ -19,13 +19,13 @@ from django.db import close_old_connections, connections
 
 from tenants import quota, scope
 from tenants.quota import QuotaExceeded
-from transcription import handover, leash, lifecycle, media, progress, storage
+from transcription import claiming, handover, leash, lifecycle, media, progress, storage
+from transcription.claiming import Claim, LostClaim
 from transcription.engine import modes
 from transcription.engine import types as engine_types
 from transcription.engine.client import EngineClient
 from transcription.engine.types import DecodeOptions, EngineError, WindowRejected, WindowResult
 from transcription.failures import Failure
-from transcription.lifecycle import Claim, LostClaim
 from transcription.media import DecoderDied, MediaError
 from transcription.models import Lane, Recording, Segment, Transcription
 from transcription.passes import Pass
@@ -68,7 +68,7 @@ def work() -> None:
     """Claims the next due transcription and carries it through; quietly nothing where none is due."""
     close_old_connections()
     signal.signal(signal.SIGUSR1, _stop)
-    claim = lifecycle.claim(worker_name(os.getpid()), _seat.lanes)
+    claim = claiming.claim(worker_name(os.getpid()), _seat.lanes)
     if claim is not None:
         with scope.bound(claim.tenant_id):
             carry(claim)

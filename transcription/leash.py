@@ -14,8 +14,8 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from tenants import scope
-from transcription import lifecycle
-from transcription.lifecycle import Claim, LostClaim
+from transcription import claiming
+from transcription.claiming import Claim, LostClaim
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 1.0
@@ -58,7 +58,7 @@ def _is_ours(claim: Claim) -> bool:
     """While the database is away nobody else can have taken it."""
     try:
         with scope.bound(claim.tenant_id):
-            return lifecycle.holds(claim)
+            return claiming.holds(claim)
     except DatabaseError:
         connections.close_all()
         return True

@@ -1,4 +1,4 @@
-"""The only place where a transcription's status changes, and who may change it.
+"""What becomes of a transcription: with claiming the only place where its status changes.
 
 Every function is one short transaction; a change is a compare-and-swap that counts its rows, and the loser
 returns quietly or raises LostClaim. Watchers are told after the commit.
@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from tenants import quota, scope
-from transcription import fairness, progress, queue, search
+from transcription import claiming, fairness, progress, queue, search
+from transcription.claiming import Claim, LostClaim, held, lease
 from transcription.failures import Failure
-from transcription.models import Attempt, Lane, Line, Recording, Segment, Status, Transcription, Turn
+from transcription.models import Attempt, Recording, Segment, Status, Transcription, Turn
 from transcription.reuse import PROCESSING_SECONDS, Known
 from transcription.webhooks import events
 
@@ -32,111 +28,7 @@ MOST_ATTEMPTS = 3
 RETRY_DELAYS_SECONDS = (10, 60, 300)
 RETRY_JITTER = 0.2
 MOST_ABANDONED = 10
-CANDIDATES = 8
-ROUNDS = 8
 BATCH = 500
-
-
-class LostClaim(Exception):
-    """The attempt's fence or lease is gone: somebody else decides about this transcription now."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A worker's right to write to one transcription, until its lease expires."""
-
-    tenant_id: UUID
-    recording_id: UUID
-    transcription_id: UUID
-    fence: int
-
-
-def claim(worker: str, lanes: Sequence[int] = Lane.values) -> Claim | None:
-    """The fairest due transcription of these lanes, now running under `worker`'s lease; None when nothing is due.
-
-    At first a tenant whose turn somebody holds is passed by; where that leaves nothing, it is waited for.
-    """
-    passed: set[UUID] = set()
-    with scope.across_tenants("a worker serves every tenant"):
-        for round_number in range(ROUNDS):
-            waits = round_number > 0
-            candidates = list(fairness.in_order(timezone.now(), lanes, _busy_tenants(), passed)[:CANDIDATES])
-            for candidate in candidates:
-                if claimed := _claim_from(candidate, worker, waits):
-                    progress.changed(claimed.tenant_id, claimed.recording_id, claimed.transcription_id)
-                    return claimed
-            if waits:
-                passed |= {candidate.tenant_id for candidate in candidates}
-            if not candidates:
-                break
-    return None
-
-
-def due_by_lane() -> dict[int, int]:
-    """How many transcriptions wait in each lane, of tenants with something due that may run more."""
-    with scope.across_tenants("the sweeper rings for every tenant"):
-        lines = fairness.in_order(timezone.now(), Lane.values, _busy_tenants(), ()).order_by()
-        return dict(lines.values_list("lane").annotate(n=Sum("waiting")))
-
-
-def _busy_tenants() -> QuerySet[Transcription, Any]:
-    """Ids of the tenants that run as many transcriptions as their quota allows."""
-    running = Transcription.objects.filter(status=Status.RUNNING).order_by().values("tenant_id")
-    counted = running.annotate(n=Count("id"), limit=F("tenant__quota__concurrent"))
-    return counted.filter(n__gte=F("limit")).values("tenant_id")
-
-
-def _claim_from(line: Line, worker: str, waits: bool) -> Claim | None:
-    """The first due transcription of a line; None where it has none, or its tenant may run no more."""
-    with transaction.atomic():
-        turn = fairness.lock(line.tenant_id) if waits else fairness.lock_now(line.tenant_id)
-        if turn is None:
-            return None
-        of_tenant = Transcription.objects.filter(tenant_id=line.tenant_id)
-        waiting = of_tenant.filter(lane=line.lane, status=Status.QUEUED, not_before__lte=timezone.now())
-        running = of_tenant.filter(status=Status.RUNNING).order_by().values("tenant_id")
-        counted = Coalesce(Subquery(running.annotate(n=Count("id")).values("n")), 0)
-        row = waiting.annotate(running=counted).order_by("created_at", "id").first()
-        if row is None:
-            fairness.correct(line.tenant_id, line.lane)
-            return None
-        return _claimed(turn, row, worker) if row.running < turn.tenant.quota.concurrent else None
-
-
-def _claimed(turn: Turn, row: Transcription, worker: str) -> Claim | None:
-    now = timezone.now()
-    won = Transcription.objects.filter(id=row.id, status=Status.QUEUED, fence=row.fence).update(
-        status=Status.RUNNING,
-        fence=F("fence") + 1,
-        attempts_made=F("attempts_made") + 1,
-        lease_until=now + lease(),
-        worker=worker,
-        started_at=row.started_at or now,
-    )
-    if not won:
-        return None
-    fairness.leave(turn, row)
-    fairness.serve(turn, row)
-    fence = row.fence + 1
-    Attempt.objects.create(tenant_id=row.tenant_id, transcription_id=row.id, fence=fence, worker=worker, started_at=now)
-    return Claim(row.tenant_id, row.recording_id, row.id, fence)
-
-
-def lease() -> timedelta:
-    return timedelta(seconds=settings.LEASE_SECONDS)
-
-
-def _mine(claim: Claim) -> QuerySet[Transcription]:
-    """The claimed row, as long as the claim holds."""
-    return Transcription.objects.filter(
-        id=claim.transcription_id, status=Status.RUNNING, fence=claim.fence, lease_until__gt=timezone.now()
-    )
-
-
-def holds(claim: Claim) -> bool:
-    """Whether the worker should go on: the attempt is still its own, running or just completed."""
-    rows = Transcription.objects.filter(id=claim.transcription_id, fence=claim.fence)
-    return rows.filter(status__in=(Status.RUNNING, Status.COMPLETED)).exists()
 
 
 def save_window(
@@ -156,7 +48,7 @@ def save_window(
     """
     with transaction.atomic():
         won = (
-            _mine(claim)
+            held(claim)
             .filter(saved_seconds__lt=saved_seconds)
             .update(
                 saved_seconds=saved_seconds,
@@ -170,7 +62,7 @@ def save_window(
         )
         if won:
             Segment.objects.bulk_create(segments)
-        row = _mine(claim).filter(saved_seconds=saved_seconds).first()
+        row = held(claim).filter(saved_seconds=saved_seconds).first()
         if row is None:
             raise LostClaim
         return row.sequence
@@ -178,14 +70,14 @@ def save_window(
 
 def renew(claim: Claim) -> None:
     """Progress that is not text yet, such as a decoded minute. Raises LostClaim."""
-    if not _mine(claim).update(lease_until=timezone.now() + lease()):
+    if not held(claim).update(lease_until=timezone.now() + lease()):
         raise LostClaim
 
 
 def extend(claim: Claim, seconds: int) -> None:
     """The recording proves longer than it said: `seconds` are held in all. Raises LostClaim and QuotaExceeded."""
     with transaction.atomic():
-        if _mine(claim).select_for_update().first() is None:
+        if held(claim).select_for_update().first() is None:
             raise LostClaim
         quota.extend(claim.transcription_id, seconds)
 
@@ -193,9 +85,9 @@ def extend(claim: Claim, seconds: int) -> None:
 def complete(claim: Claim, text: str, duration: float, peaks: list[int]) -> None:
     """The promise is kept: charges `duration` audio seconds, once. Raises LostClaim."""
     with transaction.atomic():
-        row = _mine(claim).select_related("recording").first()
+        row = held(claim).select_related("recording").first()
         now = timezone.now()
-        if row is None or not _mine(claim).update(
+        if row is None or not held(claim).update(
             status=Status.COMPLETED,
             text=text,
             saved_seconds=duration,
@@ -219,13 +111,13 @@ def fail(claim: Claim, failure: Failure) -> None:
     """Queues another attempt where that may help, else ends with the reason. Raises LostClaim."""
     with transaction.atomic():
         turn = fairness.lock(claim.tenant_id)
-        row = _mine(claim).select_for_update().first()
+        row = held(claim).select_for_update().first()
         if row is None:
             raise LostClaim
         if failure.may_succeed_later and row.attempts_made < MOST_ATTEMPTS:
-            won = _requeue(turn, row, _mine(claim), delay=retry_delay(row.attempts_made))
+            won = _requeue(turn, row, held(claim), delay=retry_delay(row.attempts_made))
         else:
-            won = _give_up(row, _mine(claim), failure)
+            won = _give_up(row, held(claim), failure)
         if not won:
             raise LostClaim
         _end_attempt(claim, Attempt.Outcome.FAILED, failure.detail)
@@ -408,16 +300,9 @@ def _tell(claim: Claim) -> None:
 
     def tell() -> None:
         progress.changed(claim.tenant_id, claim.recording_id, claim.transcription_id)
-        queue.ring_unless_rung(_next_lane())
+        queue.ring_unless_rung(claiming.next_lane())
 
     transaction.on_commit(tell, robust=True)
-
-
-def _next_lane() -> int | None:
-    """The lane of the next due transcription that could be claimed."""
-    with scope.across_tenants("the order is everybody's"):
-        line = fairness.in_order(timezone.now(), Lane.values, _busy_tenants(), ()).first()
-        return line.lane if line else None
 
 
 def complete_by_reuse(row: Transcription, known: Known) -> None:

@@ -102,8 +102,8 @@ class Transcription(models.Model):
           └──────────────────┘  fail: try again after a delay,
                                 lease expired, handed back
 
-    Only transcription.lifecycle changes `status`, always by compare-and-swap on (status, fence).
-    `fence` grows with each claim; a write of an attempt is conditional on it and on its lease.
+    Only transcription.claiming and transcription.lifecycle change `status`, always by compare-and-swap on
+    (status, fence). `fence` grows with each claim; a write of an attempt is conditional on it and on its lease.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

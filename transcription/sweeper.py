@@ -17,6 +17,7 @@ from tenants import audit, notices, quota, scope
 from transcription import (
     accounts,
     callers,
+    claiming,
     fairness,
     idempotency,
     library,
@@ -42,7 +43,7 @@ def expire_leases() -> int:
 
 
 def ring_again() -> int:
-    return queue.ring_missing(lifecycle.due_by_lane())
+    return queue.ring_missing(claiming.due_by_lane())
 
 
 def purge_deleted() -> int:

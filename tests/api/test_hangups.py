@@ -22,7 +22,7 @@ from tenants.models import LedgerEntry, Reservation
 from tests.conftest import Character
 from tests.portal.test_receive import BOUNDARY, form
 from tests.transcription.finishing import finish
-from transcription import callers, lifecycle, progress, storage, sweeper
+from transcription import callers, claiming, progress, storage, sweeper
 from transcription.models import Status, Transcription
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -141,7 +141,7 @@ async def test_running_work_is_cancelled_too(alice: Character, floor: Floor, sou
     caller = Caller(alice, sound)
     await caller.ask()
     await floor.waited_for_by(1)
-    claim = await sync_to_async(lifecycle.claim)("host/1")
+    claim = await sync_to_async(claiming.claim)("host/1")
     assert claim is not None
     await caller.hang_up()
     assert await floor.sweep(GRACE) == 1
@@ -149,9 +149,9 @@ async def test_running_work_is_cancelled_too(alice: Character, floor: Floor, sou
     assert await floor.charges() == 0
 
 
-def _holds(alice: Character, claim: lifecycle.Claim) -> bool:
+def _holds(alice: Character, claim: claiming.Claim) -> bool:
     with scope.bound(alice.tenant.id):
-        return lifecycle.holds(claim)
+        return claiming.holds(claim)
 
 
 async def test_who_comes_back_finds_the_work_going_on(alice: Character, floor: Floor, sound: bytes) -> None:

@@ -52,11 +52,11 @@ class Scene:
 
 def install_in_jobs() -> None:
     from tenants import quota
-    from transcription import lifecycle, media, progress, storage
+    from transcription import claiming, lifecycle, media, progress, storage
     from transcription.engine.client import EngineClient
 
     scene = Scene()
-    _replace(lifecycle, "claim", lambda claim: _claiming(scene, claim))
+    _replace(claiming, "claim", lambda claim: _claiming(scene, claim))
     _replace(storage, "fetched", lambda fetched: _fetching(scene, fetched))
     _replace(media, "decode", lambda decode: _first(scene, decode, "media.first_chunk"))
     _replace(EngineClient, "decode", lambda decode: _first(scene, _poisonable(decode), "engine.first_result"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from transcription.engine.audio import read_media
+from transcription.engine.audio import find_ffmpeg, read_media
 from transcription.engine.client import EngineClient
 from transcription.engine.local import wait_until_ready
 from transcription.engine.types import SAMPLE_RATE, DecodeOptions
@@ -119,13 +119,26 @@ def lecture(fox: bytes, counting: bytes) -> bytes:
     return silence.join([part] * 4)
 
 
+@pytest.fixture
+def silent_film(tmp_path: Path) -> Path:
+    """A second of a picture."""
+    file = tmp_path / "film.mkv"
+    colour = ["-f", "lavfi", "-i", "color=size=32x32:duration=1"]
+    subprocess.run([find_ffmpeg(), "-v", "error", *colour, str(file)], check=True)
+    return file
+
+
 def speech(name: str) -> bytes:
-    """A clip of pytest-audioeval as mono s16le at 16 kHz; its plugin is not imported."""
+    """A clip of pytest-audioeval as mono s16le at 16 kHz."""
+    return b"".join(read_media(sample(name)))
+
+
+def sample(name: str) -> Path:
+    """The file of a clip of pytest-audioeval; its plugin is not imported."""
     spec = importlib.util.find_spec("pytest_audioeval")
     if spec is None or not spec.submodule_search_locations:
         pytest.skip("pytest-audioeval, which ships the speech, is not installed")
-    file = Path(spec.submodule_search_locations[0]) / "samples" / "audio" / f"{name}.wav"
-    return b"".join(read_media(file))
+    return Path(spec.submodule_search_locations[0]) / "samples" / "audio" / f"{name}.wav"
 
 
 def _engine(base_weights: Path, backend: str) -> Iterator[Engine]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import struct
 import threading
@@ -18,16 +19,42 @@ MODEL_BYTES = 3 * CHUNK_BYTES
 
 def model_file(size: int = MODEL_BYTES, seed: int = 1) -> bytes:
     """CTranslate2's `model.bin` with a single variable of `size` random bytes."""
-    name = b"encoder/noise\0"
-    head = struct.pack("<IH", 6, 8) + b"Whisper\0" + struct.pack("<II", 3, 1)
-    variable = struct.pack("<H", len(name)) + name + struct.pack("<BIBI", 1, size, 1, size)
-    return head + variable + random.Random(seed).randbytes(size) + struct.pack("<I", 0)
+    return _model_file({"encoder/noise": (size,)}, random.Random(seed))
 
 
 def model_files(seed: int = 1) -> dict[str, bytes]:
     """All files of a small model in CTranslate2's form."""
+    return _folder(model_file(seed=seed))
+
+
+def whisper_files(model: str) -> dict[str, bytes]:
+    """Those of a model with the dimensions of this name's: the first convolution, and hardly anything of the layers."""
+    own = CATALOGUE[model].dimensions
+    shapes: dict[str, tuple[int, ...]] = {"encoder/conv1/weight": (own.state, own.n_mels, 3)}
+    for half, layers in (("encoder", own.audio_layers), ("decoder", own.text_layers)):
+        shapes |= {f"{half}/layer_{number}/ffn/linear_0/bias": (1,) for number in range(layers)}
+    return _folder(_model_file(shapes, random.Random(1)))
+
+
+def _model_file(shapes: dict[str, tuple[int, ...]], chance: random.Random) -> bytes:
+    """Variables of random int8 numbers, and no aliases."""
+    variables = [_name(name) + _numbers(shape, chance) for name, shape in shapes.items()]
+    head = struct.pack("<I", 6) + _name("Whisper") + struct.pack("<II", 3, len(variables))
+    return head + b"".join(variables) + struct.pack("<I", 0)
+
+
+def _name(name: str) -> bytes:
+    return struct.pack("<H", len(name) + 1) + name.encode() + b"\0"
+
+
+def _numbers(shape: tuple[int, ...], chance: random.Random) -> bytes:
+    size = math.prod(shape)
+    return struct.pack(f"<B{len(shape)}IBI", len(shape), *shape, 1, size) + chance.randbytes(size)
+
+
+def _folder(model: bytes) -> dict[str, bytes]:
     return {
-        "model.bin": model_file(seed=seed),
+        "model.bin": model,
         "config.json": b"{}",
         "tokenizer.json": b"{}",
         "vocabulary.txt": b"a\n",

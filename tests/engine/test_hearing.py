@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.engine.toys import BEGIN, ToyVocabulary
+from benchmarks.weightless import WeightlessVocabulary
 from transcription.engine.backend import Decoded, Language, Work
 from transcription.engine.hearing import Hearing
 from transcription.engine.types import DecodeOptions, Passage, Window, WindowResult
+
+BEGIN = WeightlessVocabulary.timestamp_begin
 
 
 def heard(tokens: tuple[int, ...], words: bool = False, temperature: float = 0.0, silence: float = 0.0) -> WindowResult:
     """A window from 60 s to 90 s, after tokens 1, 2 and 3."""
     window = Window(2, 60.0, 90.0, np.zeros(480_000, np.int16), Passage(3000, 0, 1.0, (1, 2, 3), 58.0))
     work = Work(window, DecodeOptions("base", word_timestamps=words), "en", temperature)
-    decoded = Decoded(tokens, ToyVocabulary().decode(tokens), -1.5 if silence else -0.2, silence)
-    return Hearing(work, decoded, ToyVocabulary()).result(Language("en", 1.0), "")
+    decoded = Decoded(tokens, WeightlessVocabulary().decode(tokens), -1.5 if silence else -0.2, silence)
+    return Hearing(work, decoded, WeightlessVocabulary()).result(Language("en", 1.0), "")
 
 
 def test_what_is_left_unfinished_is_left_to_the_next_window() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.engine.toys import HUGE, NOT_A_NUMBER, POISON, Caller, ToyBackend, ToyStepModel, text_of
+from tests.engine.toys import HUGE, NOT_A_NUMBER, POISON, UNSPEAKABLE, Caller, ToyBackend, ToyStepModel, text_of
 from transcription.engine.batch_loop import COMPANY
 from transcription.engine.desk import Desk
 from transcription.engine.models import Models
@@ -38,6 +39,13 @@ def run() -> Iterator[Run]:
         scheduler.stop(5)
 
 
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.001)
+
+
 def base(backend: ToyBackend, scheduler: Scheduler) -> ToyStepModel:
     """The toy's open model."""
     warm = Caller()
@@ -61,6 +69,41 @@ def test_every_window_gets_its_own_answer(run: Run, workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
+def test_a_suspect_has_the_engine_to_itself(run: Run, workers: int) -> None:
+    backend = ToyBackend(workers=workers)
+    scheduler, patient, hasty, suspects = run(backend), Caller(), Caller("interactive"), Caller()
+    model = base(backend, scheduler)
+    announced: list[int] = []
+    for word in range(20, 40):
+        scheduler.desk.submit(patient.ticket(word))
+    for word in range(50, 56):
+        suspect = suspects.ticket(word)
+        suspect.suspect, suspect.announce = True, partial(announced.append, word)
+        scheduler.desk.submit(suspect)
+    for word in range(60, 70):
+        scheduler.desk.submit(hasty.ticket(word))
+    assert len(patient.wait_for(20)) + len(hasty.wait_for(10)) + len(suspects.wait_for(6)) == 36
+    assert announced == list(range(50, 56))
+    assert all(len(company) == 1 for company in model.companies if company & set(announced))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_suspects_whose_caller_leaves_keep_nobody_waiting(run: Run, workers: int) -> None:
+    backend = ToyBackend(workers=workers)
+    scheduler, gone, patient = run(backend), Caller(), Caller()
+    model = base(backend, scheduler)
+    model.pause.clear()
+    for word in range(50, 56):
+        ticket = gone.ticket(word)
+        ticket.suspect = True
+        scheduler.desk.submit(ticket)
+    scheduler.desk.submit(patient.ticket(20))
+    scheduler.desk.drop([gone.stream])
+    model.pause.set()
+    assert text_of(patient.wait_for(1)[20]) == " w20"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
 def test_a_poisoned_window_fails_alone(run: Run, workers: int) -> None:
     scheduler, caller = run(ToyBackend(workers=workers)), Caller()
     for word in (20, 21, POISON, 22, 23):
@@ -68,6 +111,59 @@ def test_a_poisoned_window_fails_alone(run: Run, workers: int) -> None:
     answers = caller.wait_for(5)
     assert isinstance(answers.pop(POISON), WindowFailed)
     assert {word: text_of(answer) for word, answer in answers.items()} == {w: f" w{w}" for w in (20, 21, 22, 23)}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_prompt_that_breaks_the_tokenizer_fails_alone(run: Run, workers: int) -> None:
+    scheduler, mallory, alice = run(ToyBackend(workers=workers)), Caller(prompt=UNSPEAKABLE), Caller()
+    for word in (20, 21):
+        scheduler.desk.submit(mallory.ticket(word))
+        scheduler.desk.submit(alice.ticket(word))
+    assert all(isinstance(answer, WindowFailed) for answer in mallory.wait_for(2).values())
+    assert all(text_of(answer) for answer in alice.wait_for(2).values())
+
+
+def test_a_model_whose_callers_left_is_not_stepped_once_it_is_closed(run: Run) -> None:
+    backend = ToyBackend(capacity_mib=100.0)
+    scheduler = run(backend)
+    model = base(backend, scheduler)
+    model.steps = 10**9
+    for _ in range(5):
+        gone, next_one = Caller(), Caller(model="small")
+        scheduler.desk.submit(gone.ticket(20))
+        scheduler.desk.submit(next_one.ticket(21))
+        until(lambda: backend.models["base"].under_way)
+        scheduler.desk.drop([gone.stream])
+        next_one.wait_for(1)
+        assert not model.is_haunted
+        model = base(backend, scheduler)
+        model.steps = 10**9
+
+
+def test_an_urgent_window_of_another_model_waits_for_what_is_encoded_but_not_for_ever(run: Run) -> None:
+    """The model that it takes the place of is used by windows on the shelf."""
+    backend = ToyBackend(workers=1, urgent_workers=1, capacity_mib=100.0)
+    scheduler, lecture, clip = run(backend), Caller(), Caller("interactive", model="small")
+    model = base(backend, scheduler)
+    model.encoding_seconds = 0.01
+    for word in range(20, 40):
+        scheduler.desk.submit(lecture.ticket(word))
+    until(lambda: len(lecture.answers) > 0)
+    scheduler.desk.submit(clip.ticket(500))
+    assert text_of(clip.wait_for(1)[500]) == " w500"
+    lecture.wait_for(20)
+
+
+@pytest.mark.parametrize("urgent_workers", [0, 1])
+def test_an_urgent_window_that_is_cancelled_at_once_leaves_nothing_behind(run: Run, urgent_workers: int) -> None:
+    scheduler, patient = run(ToyBackend(workers=1, urgent_workers=urgent_workers)), Caller()
+    for word in range(100, 200):
+        hasty = Caller("interactive")
+        scheduler.desk.submit(hasty.ticket(word))
+        scheduler.desk.drop([hasty.stream])
+    scheduler.desk.submit(patient.ticket(20))
+    patient.wait_for(1)
+    until(lambda: scheduler.desk.under_way == 0)
 
 
 def test_where_memory_runs_out_half_as_many_go_on(run: Run) -> None:

@@ -54,6 +54,8 @@ def test_an_empty_or_too_long_window_is_rejected(client: EngineClient, english: 
         ({"temperature": float("nan")}, "between 0 and 1"),
         ({"lane": "fast"}, "interactive, standard, bulk"),
         ({"prompt": "a" * 100_000}, "65536 characters"),
+        ({"prompt": "half a \ud83d"}, "prompt is a text"),
+        ({"hotwords": "\udc00"}, "hotwords are a text"),
         ({"hotwords": "a" * 100_000}, "65536 characters"),
         ({"beam_size": 0}, "beam_size is 1 to 10"),
         ({"beam_size": 1000}, "beam_size is 1 to 10"),
@@ -128,7 +130,7 @@ def test_a_window_that_loses_the_engine_again_and_again_is_given_up(tmp_path: Pa
         listener.bind(address)
         listener.listen()
         threading.Thread(target=_hang_up_on_all, args=(listener,), daemon=True).start()
-        with pytest.raises(WindowFailed, match="lost 3 times"):
+        with pytest.raises(WindowFailed, match="lost 6 times"):
             list(EngineClient(address, patience=5.0).decode([window(100)], english))
 
 

@@ -14,9 +14,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.engine.hub import Hub, model_file, model_files
+from tests.engine.hub import Hub, model_file, model_files, whisper_files
 from transcription.engine import catalogue, download, weights
 from transcription.engine.catalogue import CATALOGUE
+from transcription.engine.dimensions import dimensions_of
 from transcription.engine.weights import NEEDED, SUMS, WeightsError, ensure, held, install, is_whole, remove, verify
 
 NOWHERE = "http://127.0.0.1:9"
@@ -35,6 +36,12 @@ def quiet(name: str, done: int, total: int) -> None:
 
 def sum_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def put(folder: Path, files: dict[str, bytes]) -> None:
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
 
 
 def fetching(hub: Hub, folder: Path, script: str = FETCH) -> subprocess.Popen[str]:
@@ -240,12 +247,6 @@ def test_a_folder_that_nobody_may_write_is_named(hub: Hub, tmp_path: Path, monke
         ensure("tiny", "ctranslate2", tmp_path, quiet)
 
 
-def test_the_operators_own_folder_is_used_as_it_is(tiny: Path, tmp_path: Path) -> None:
-    assert ensure("base", "ctranslate2", tmp_path / "none", quiet, given=tiny) == tiny
-    with pytest.raises(WeightsError, match=NEEDED[0]):
-        ensure("base", "ctranslate2", tmp_path, quiet, given=tmp_path)
-
-
 def test_the_operators_own_folder_is_copied_and_checked(tiny: Path, tmp_path: Path) -> None:
     (tiny / "malice.py").write_text("raise SystemExit")
     place = install("tiny", tmp_path / "cache", tiny, quiet)
@@ -254,6 +255,42 @@ def test_the_operators_own_folder_is_copied_and_checked(tiny: Path, tmp_path: Pa
     (tiny / "config.json").write_text("{ }")
     with pytest.raises(WeightsError, match=r"config\.json is not what its SHA256SUMS says"):
         install("tiny", tmp_path / "other", tiny, quiet)
+    with pytest.raises(WeightsError, match=NEEDED[0]):
+        install("tiny", tmp_path / "other", tmp_path, quiet)
+
+
+@pytest.mark.parametrize("model", CATALOGUE)
+def test_the_weights_of_one_model_are_not_stored_as_another(model: str, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    put(own, whisper_files(model))
+    for name in CATALOGUE:
+        if name == model:
+            assert is_whole(install(name, tmp_path, own, quiet))
+            continue
+        with pytest.raises(WeightsError, match=rf"weights of {model} \(.+\), not of {name} \("):
+            install(name, tmp_path, own, quiet)
+        assert held(name, "ctranslate2", tmp_path) is None
+
+
+def test_weights_of_no_model_that_there_is_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own"
+    put(own, whisper_files("small"))
+    monkeypatch.delitem(CATALOGUE, "small")
+    with pytest.raises(
+        WeightsError, match=r"no model that can be chosen \(80 mels, a width of 768, 12 and 12 layers\)"
+    ):
+        install("tiny", tmp_path, own, quiet)
+
+
+def test_a_source_with_another_models_weights_is_passed_over(hub: Hub, tmp_path: Path) -> None:
+    hub.put("tiny", whisper_files("small"))
+    with pytest.raises(WeightsError, match=r"the weights of small \(.+\), not of tiny"):
+        ensure("tiny", "ctranslate2", tmp_path, quiet)
+    assert not list((tmp_path / "ctranslate2").iterdir())
+
+
+def test_the_dimensions_in_the_catalogue_are_those_of_the_weights(base_weights: Path) -> None:
+    assert dimensions_of(base_weights / "model.bin") == CATALOGUE["base"].dimensions
 
 
 def test_the_operators_own_file_must_be_openais(openai: bytes, tmp_path: Path) -> None:
@@ -263,6 +300,9 @@ def test_the_operators_own_file_must_be_openais(openai: bytes, tmp_path: Path) -
     own.write_bytes(b"something else")
     with pytest.raises(WeightsError, match="OpenAI's tiny has"):
         install("tiny", tmp_path / "other", own, quiet)
+    own.write_bytes(openai)
+    with pytest.raises(WeightsError, match=f"{own} is OpenAI's tiny, not base"):
+        install("base", tmp_path / "other", own, quiet)
     assert not list((tmp_path / "other" / "torch").iterdir())
 
 

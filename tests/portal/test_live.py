@@ -17,7 +17,7 @@ from tenants.models import Member
 from tests.conftest import Character, found
 from tests.portal.test_receive import signed_in
 from tests.transcription.characters import submit
-from transcription import lifecycle, progress
+from transcription import claiming, lifecycle, progress
 from transcription.models import Transcription
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,7 +71,7 @@ async def test_a_page_hears_its_place_then_the_end(alice: Character, fox: Path) 
     socket = await socket_of(alice, f"/ws/transcriptions/{row.id}/")
     first = await socket.hear()
     assert (first["type"], first["status"], first["position"]) == ("snapshot", "queued", 1)
-    claim = await sync_to_async(lifecycle.claim)("host/1")
+    claim = await sync_to_async(claiming.claim)("host/1")
     assert claim is not None
 
     @sync_to_async
@@ -92,7 +92,7 @@ async def test_the_page_converges_without_any_event(
     row = await queue(alice, fox)
     socket = await socket_of(alice, f"/ws/transcriptions/{row.id}/")
     monkeypatch.setattr(progress, "_publish", lambda _messages: None)
-    assert await sync_to_async(lifecycle.claim)("host/1")
+    assert await sync_to_async(claiming.claim)("host/1")
     while (message := await socket.hear()).get("status") != "running":
         pass
     assert message["type"] == "snapshot"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.ops.conftest import condition
-from transcription import fleet, lifecycle
+from transcription import claiming, fleet, lifecycle
 from transcription.models import Segment, Transcription
 
 VERSION = "base 0123456789ab ctranslate2 4.6.0 int8 cpu r1"
@@ -17,7 +17,7 @@ def serve(version: str = VERSION) -> None:
 
 def finish(row: Transcription, version: str = VERSION) -> Transcription:
     """Claims the next transcription, which is to be `row`, and completes it."""
-    claim = lifecycle.claim("host/1")
+    claim = claiming.claim("host/1")
     assert claim is not None
     assert claim.transcription_id == row.id
     segment = Segment(

@@ -26,9 +26,9 @@ from tenants.access import Actor, of_key
 from tenants.models import ApiKey, LedgerEntry, Reservation, UsageMonth
 from tenants.quota import QuotaExceeded
 from tests.conftest import found
-from transcription import fairness, intake, lifecycle
+from transcription import claiming, fairness, intake, lifecycle
+from transcription.claiming import Claim, LostClaim
 from transcription.failures import Failure
-from transcription.lifecycle import Claim, LostClaim
 from transcription.models import Lane, Line, Recording, Status, Transcription
 from transcription.options import TranscriptionOptions
 from transcription.refusals import Refused
@@ -75,7 +75,7 @@ class Account(RuleBasedStateMachine):
         Transcription.objects.filter(status=Status.QUEUED).update(not_before=timezone.now())
         for lane in Lane.values:
             fairness.correct(self.tenant.id, lane)
-        claimed = lifecycle.claim("host/1")
+        claimed = claiming.claim("host/1")
         return claimed if claimed is not None else multiple()
 
     @rule(claim=claims)

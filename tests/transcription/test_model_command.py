@@ -10,7 +10,7 @@ import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 
-from tests.engine.hub import Hub, model_files
+from tests.engine.hub import Hub, model_files, whisper_files
 from transcription import catalogue
 from transcription.engine import weights
 from transcription.management.commands import model
@@ -114,6 +114,16 @@ def test_fetch_copies_what_the_operator_has(folder: Path, tmp_path: Path) -> Non
     assert "base (ctranslate2): OK" in run("verify", "base")
     with pytest.raises(CommandError, match="takes one model's name"):
         run("fetch", "--from", str(own))
+
+
+def test_fetch_does_not_store_one_models_weights_under_anothers_name(folder: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    for name, content in whisper_files("large-v3").items():
+        (own / name).write_bytes(content)
+    with pytest.raises(CommandError, match=r"the weights of large-v3 \(128 mels, .+\), not of base \(80 mels, "):
+        run("fetch", "base", "--from", str(own))
+    assert line_of("base")[-3:] == ["-", "-", "default"]
 
 
 def test_an_unknown_model_is_refused_with_the_names_there_are() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Character, MakeMedia
 from tests.transcription.characters import submit
-from transcription import jobs, lifecycle
+from transcription import claiming, jobs
 from transcription.engine.types import DecodeOptions, Segment, Window, WindowResult
 from transcription.models import Status, Transcription
 
@@ -40,7 +40,7 @@ def minutes(alice: Character, fox: Path, make_media: MakeMedia) -> Transcription
 
 def work(row: Transcription, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Transcription:
     monkeypatch.setattr(jobs, "EngineClient", lambda _address: engines)
-    claim = lifecycle.claim("host/1")
+    claim = claiming.claim("host/1")
     assert claim is not None
     jobs.carry(claim)
     row.refresh_from_db()

@@ -15,7 +15,7 @@ from tests.conftest import Character, MakeMedia
 from tests.ops.conftest import condition
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import finish, serve
-from transcription import catalogue, fleet, hotwords, intake, lifecycle, preferences
+from transcription import catalogue, claiming, fleet, hotwords, intake, lifecycle, preferences
 from transcription.idempotency import Call
 from transcription.models import Status
 from transcription.options import TranscriptionOptions
@@ -105,7 +105,7 @@ def serve_both() -> None:
 def finish_long(alice: Character, path: Path) -> None:
     """Half a minute by the small model, which was asked for by its name."""
     row = submit(alice.actor, path, model="tiny")
-    claim = lifecycle.claim("host/1")
+    claim = claiming.claim("host/1")
     assert claim is not None
     lifecycle.save_window(claim, [], 30.0, "en", "tiny 1")
     lifecycle.complete(claim, "", 30.0, [])

@@ -16,7 +16,7 @@ from tenants.models import LedgerEntry, Quota, Reservation, UsageMonth
 from tests.conftest import Character, found, join
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import VERSION, finish, serve
-from transcription import eta, intake, library, lifecycle, reuse, storage
+from transcription import claiming, eta, intake, library, lifecycle, reuse, storage
 from transcription.idempotency import Call
 from transcription.models import Recording, Status, Transcription
 from transcription.options import TranscriptionOptions
@@ -169,7 +169,7 @@ def of_key(character: Character) -> Actor:
 def test_a_retry_joins_what_its_first_try_waits_for(alice: Character, fox: Path) -> None:
     row = waiting(alice, fox)
     assert waiting(alice, fox) == row
-    lifecycle.claim("host/1")
+    claiming.claim("host/1")
     assert waiting(alice, fox) == row
     assert Recording.objects.count() == Transcription.objects.count() == Reservation.objects.count() == 1
     assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == fox.stat().st_size

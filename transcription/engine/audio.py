@@ -5,28 +5,42 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from transcription.engine.types import SAMPLE_RATE, EngineError
 
 CHUNK_BYTES = 1 << 18
+MOST_COMPLAINTS = 1 << 16
 
 
 def read_media(file: Path) -> Iterator[bytes]:
-    """The file's sound as mono s16le at 16 kHz, in chunks; EngineError if ffmpeg can't read it."""
+    """The file's sound as mono s16le at 16 kHz, in chunks; EngineError where ffmpeg finds none."""
     command = [
         find_ffmpeg(), "-nostdin", "-v", "error", "-i", f"file:{file}",
         "-map", "0:a:0", "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "-",
     ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        if process.stdout is None or process.stderr is None:
-            raise EngineError("ffmpeg has no pipes")
-        while chunk := process.stdout.read(CHUNK_BYTES):
-            yield chunk
-        complaint = process.stderr.read().decode(errors="replace").strip()
-    if process.returncode:
-        raise EngineError(f"ffmpeg cannot read {file}: {complaint.splitlines()[-1:]}")
+    # Complaints go to a file: into a pipe that nobody empties meanwhile, a damaged recording's would not fit.
+    with tempfile.TemporaryFile() as complaints:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints) as process:
+            if process.stdout is None:
+                raise EngineError("ffmpeg has no pipe")
+            heard = False
+            while chunk := process.stdout.read(CHUNK_BYTES):
+                heard = True
+                yield chunk
+        complaints.seek(0)
+        reason = complaints.read(MOST_COMPLAINTS).decode(errors="replace").strip().splitlines()
+    if process.returncode or not heard:
+        why = reason[-1] if reason else "it has no sound"
+        raise EngineError(f"ffmpeg cannot read {file}: {why}; check that it plays and has sound")
+
+
+def begun(pcm: Iterator[bytes]) -> Iterator[bytes]:
+    """The same sound with its first chunk read: what is no media is known now. Raises as `read_media` does."""
+    return chain([next(pcm, b"")], pcm)
 
 
 def find_ffmpeg() -> str:

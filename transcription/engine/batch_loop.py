@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 from transcription.engine.backend import Backend, BatchModel, Decoded, DeviceLost, Work
@@ -127,13 +128,9 @@ class BatchLoop:
             self._drop_the_gone()
             batch = [] if desk.stopping else self._shelf.take(self._share())
             self._running += 1
-        try:
+        with self._counted_out():
             if batch:
                 self._run(batch[0].model, [encoded.ticket for encoded in batch])
-        finally:
-            with desk.changed:
-                self._running -= 1
-                desk.changed.notify_all()
 
     def _may_decode(self) -> bool:
         """More threads than the cores are good for run only where an urgent window would wait otherwise."""
@@ -167,22 +164,30 @@ class BatchLoop:
             idle, self._urgent_idle = self._urgent_idle, self._urgent_idle - 1
             share = max(1, min(self._batch_size, -(-desk.ready(URGENT) // idle)))
             tickets = desk.take(0 if desk.stopping else share, _alike, URGENT, self._models.prefers)
-            self._running += 1
             # What this thread left may be for an ordinary one, now that no urgent one is idle.
             desk.changed.notify_all()
-        try:
-            self._hurry_through(tickets)
-        finally:
-            with desk.changed:
-                self._running -= 1
-                desk.changed.notify_all()
-
-    def _hurry_through(self, tickets: Sequence[Ticket]) -> None:
-        for ticket in tickets:
-            ticket.work.urgent = True
+        # A model may open in the place of another one, whose windows have to be decoded meanwhile.
         model = self._opened(tickets) if tickets else None
         if model is None:
             return
+        with desk.changed:
+            self._running += 1
+        with self._counted_out():
+            self._hurry_through(model, tickets)
+
+    @contextmanager
+    def _counted_out(self) -> Iterator[None]:
+        """At its end one thread less is running."""
+        try:
+            yield
+        finally:
+            with self._desk.changed:
+                self._running -= 1
+                self._desk.changed.notify_all()
+
+    def _hurry_through(self, model: BatchModel, tickets: Sequence[Ticket]) -> None:
+        for ticket in tickets:
+            ticket.work.urgent = True
         ready = prepare(self._desk, model, tickets, self._shrink_encoding)
         name = tickets[0].work.options.model
         self._models.release(name, users=len(tickets) - len(ready))

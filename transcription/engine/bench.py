@@ -7,9 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
-from transcription.engine.audio import read_media
 from transcription.engine.client import EngineClient
 from transcription.engine.modes import transcribe
 from transcription.engine.types import MODES, SAMPLE_RATE, DecodeOptions, Mode, WindowResult
@@ -17,13 +15,12 @@ from transcription.engine.types import MODES, SAMPLE_RATE, DecodeOptions, Mode, 
 CLIPS_AT_ONCE = 8
 
 
-def report(client: EngineClient, files: Sequence[Path], options: DecodeOptions, repeats: int) -> None:
+def report(client: EngineClient, clips: Sequence[bytes], options: DecodeOptions, repeats: int) -> None:
     """Print the median and spread of each measurement.
 
-    The long recording is all files in a row; the clips are the first eight; the clip
-    alone is the one nearest to five seconds.
+    clips: mono s16le at 16 kHz. The long recording is all of them in a row; the crowd is the first
+    eight; the clip alone is the one nearest to five seconds.
     """
-    clips = [b"".join(read_media(file)) for file in files]
     alone = min(clips, key=lambda clip: abs(_seconds(clip) - 5.0))
     crowd = clips[:CLIPS_AT_ONCE]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from transcription.engine.dimensions import Dimensions
 from transcription.engine.types import EngineError
 
 OPENAI = "https://openaipublic.azureedge.net/main/whisper/models"
@@ -21,11 +22,15 @@ class Model:
     name: str
     title: str
     parameters: int
-    n_mels: int
+    dimensions: Dimensions
     megabytes: int
     repository: str
     openai_sha256: str
     openai_file: str
+
+    @property
+    def n_mels(self) -> int:
+        return self.dimensions.n_mels
 
     @property
     def openai_url(self) -> str:
@@ -35,22 +40,28 @@ class Model:
 CATALOGUE: dict[str, Model] = {
     model.name: model
     for model in (
-        Model("tiny", "Tiny", 39_000_000, 80, 76, "Systran/faster-whisper-tiny",
+        Model("tiny", "Tiny", 39_000_000, Dimensions(80, 384, 4, 4), 76, "Systran/faster-whisper-tiny",
               "65147644a518d12f04e32d6f3b26facc3f8dd46e5390956a9424a650c0ce22b9", "tiny.pt"),
-        Model("base", "Base", 74_000_000, 80, 146, "Systran/faster-whisper-base",
+        Model("base", "Base", 74_000_000, Dimensions(80, 512, 6, 6), 146, "Systran/faster-whisper-base",
               "ed3a0b6b1c0edf879ad9b11b1af5a0e6ab5db9205f891f668f8b0e6c6326e34e", "base.pt"),
-        Model("small", "Small", 244_000_000, 80, 484, "Systran/faster-whisper-small",
+        Model("small", "Small", 244_000_000, Dimensions(80, 768, 12, 12), 484, "Systran/faster-whisper-small",
               "9ecf779972d90ba49c06d968637d720dd632c55bbf19d441fb42bf17a411e794", "small.pt"),
-        Model("medium", "Medium", 769_000_000, 80, 1528, "Systran/faster-whisper-medium",
+        Model("medium", "Medium", 769_000_000, Dimensions(80, 1024, 24, 24), 1528, "Systran/faster-whisper-medium",
               "345ae4da62f9b3d59415adc60127b97c714f32e89e936602e85993674d08dcb1", "medium.pt"),
-        Model("large-v3", "Large v3", 1_550_000_000, 128, 3087, "Systran/faster-whisper-large-v3",
+        Model("large-v3", "Large v3", 1_550_000_000, Dimensions(128, 1280, 32, 32), 3087,
+              "Systran/faster-whisper-large-v3",
               "e5b1a55b89c1367dacf97e3e19bfd829a01529dbfdeefa8caeb59b3f1b81dadb", "large-v3.pt"),
-        Model("turbo", "Large v3 Turbo", 809_000_000, 128, 1618,
+        Model("turbo", "Large v3 Turbo", 809_000_000, Dimensions(128, 1280, 32, 4), 1618,
               "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
               "aff26ae408abcba5fbf8813c21e62b0941638c5f6eebfb145be0c9839262a19a",
               "large-v3-turbo.pt"),
     )
 }  # fmt: skip
+
+
+def models_of(dimensions: Dimensions) -> list[str]:
+    """Names of the models that are so large; perhaps none."""
+    return [model.name for model in CATALOGUE.values() if model.dimensions == dimensions]
 
 
 def find_model(name: str) -> Model:

@@ -12,19 +12,20 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from transcription.engine import arguments as argument
 from transcription.engine.types import LANES, MAX_BEAM_SIZE, MODES, DecodeOptions, EngineError, Segment
 
 DEFAULT_WEIGHTS = Path("var/models")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code."""
+    """Run one command; its exit code. Raises SystemExit with 2 for arguments that cannot be meant."""
     logging.basicConfig(level=logging.INFO, format="engine: %(levelname)s: %(message)s")
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
-    except EngineError as error:
+    except (EngineError, OSError) as error:
         print(f"engine: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -32,27 +33,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m transcription.engine", description=__doc__)
+    parser = argument.Parser(prog="python -m transcription.engine", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     fetch = commands.add_parser("fetch", help="download a model's weights, checked")
-    fetch.add_argument("model")
+    fetch.add_argument("model", type=argument.model)
     fetch.add_argument("--form", choices=("ctranslate2", "torch"), default="ctranslate2")
     fetch.set_defaults(command=_fetch)
 
     serve = commands.add_parser("serve", help="answer windows on a Unix socket")
     serve.add_argument("--socket", type=Path, required=True)
-    serve.add_argument("--models", default="base", help="comma-separated; the first is tried first")
+    serve.add_argument(
+        "--models", type=argument.models, default="base", help="comma-separated; the first is tried first"
+    )
     serve.set_defaults(command=_serve)
 
     transcribe = commands.add_parser("transcribe", help="print the text of a media file")
-    transcribe.add_argument("file", type=Path)
+    transcribe.add_argument("file", type=argument.media)
     transcribe.add_argument("--format", choices=("lines", "jsonl"), default="lines")
     transcribe.set_defaults(command=_transcribe)
 
     bench = commands.add_parser("bench", help="measure long, short and crowded work")
-    bench.add_argument("files", type=Path, nargs="+")
-    bench.add_argument("--repeats", type=int, default=3)
+    bench.add_argument("files", type=argument.media, nargs="+")
+    bench.add_argument("--repeats", type=argument.repeats, default=3)
     bench.set_defaults(command=_bench)
 
     for command in (fetch, serve, transcribe, bench):
@@ -68,22 +71,24 @@ def _parser() -> argparse.ArgumentParser:
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", choices=("auto", "ctranslate2", "torch"), default="auto")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--batch-size", type=int, default=0, help="windows at once; 0: as many as are useful and fit")
+    parser.add_argument(
+        "--batch-size", type=argument.count, default=0, help="windows at once; 0: as many as are useful and fit"
+    )
     parser.add_argument(
         "--cross-attention",
         choices=("keys_values", "absorbed"),
         default="keys_values",
         help="torch: how encodings are kept; absorbed takes a quarter of the memory",
     )
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: one a core")
-    parser.add_argument("--memory-limit-mib", type=int, default=0, help="0: no limit")
+    parser.add_argument("--threads", type=argument.count, default=0, help="CPU threads; 0: one a core")
+    parser.add_argument("--memory-limit-mib", type=argument.count, default=0, help="0: no limit")
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="base")
-    parser.add_argument("--language")
+    parser.add_argument("--model", type=argument.model, default="base")
+    parser.add_argument("--language", type=argument.language, metavar="CODE")
     parser.add_argument("--task", choices=("transcribe", "translate"), default="transcribe")
-    parser.add_argument("--temperature", type=float, default=0.0)
+    parser.add_argument("--temperature", type=argument.temperature, default=0.0)
     parser.add_argument("--prompt", default="", help="text that the recording might continue")
     parser.add_argument("--hotwords", default="", help="names and terms that every window is reminded of")
     parser.add_argument("--word-timestamps", action="store_true")
@@ -123,7 +128,6 @@ def _serve(options: argparse.Namespace) -> int:
     from transcription.engine.server import Server
 
     guard.die_with_parent()
-    names = options.models.split(",")
     backend = choose_backend(
         options.backend,
         options.device,
@@ -131,20 +135,21 @@ def _serve(options: argparse.Namespace) -> int:
         options.memory_limit_mib,
         options.batch_size,
         options.cross_attention,
-        len(names),
+        len(options.models),
     )
     find = partial(weights_for, backend, options.weights, options.mirror)
     batch_size = options.batch_size or (8 if backend.device == "cpu" else 16)
-    return Server(backend, names, find, options.socket, batch_size, options.memory_limit_mib).run()
+    return Server(backend, options.models, find, options.socket, batch_size, options.memory_limit_mib).run()
 
 
 def _transcribe(options: argparse.Namespace) -> int:
-    from transcription.engine.audio import read_media
+    from transcription.engine.audio import begun, read_media
     from transcription.engine.local import local_engine
     from transcription.engine.modes import transcribe
 
+    sound = begun(read_media(options.file))
     with local_engine(options) as client:
-        for result in transcribe(client, read_media(options.file), _decode_options(options), options.mode):
+        for result in transcribe(client, sound, _decode_options(options), options.mode):
             for segment in result.segments:
                 print(_line(segment) if options.format == "lines" else json.dumps(asdict(segment)), flush=True)
     return 0
@@ -155,10 +160,12 @@ def _line(segment: Segment) -> str:
 
 
 def _bench(options: argparse.Namespace) -> int:
+    from transcription.engine.audio import read_media
     from transcription.engine.bench import report
     from transcription.engine.local import local_engine
 
     print(f"{os.cpu_count()} cores; {' '.join(str(file.name) for file in options.files)}")
+    clips = [b"".join(read_media(file)) for file in options.files]
     with local_engine(options) as client:
-        report(client, options.files, _decode_options(options), options.repeats)
+        report(client, clips, _decode_options(options), options.repeats)
     return 0

@@ -7,6 +7,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -22,8 +23,8 @@ from transcription.engine.types import (
     WindowResult,
 )
 
-RESENDS = 2
-"""How often a window may be lost with a connection before it is suspected of causing it."""
+MOST_LOSSES = 5
+"""How often a window may be lost with engines that others ended. The one that ends them is known after two."""
 
 SILENCE_SECONDS = 5.0
 """After so long without an answer, ask whether the engine is still there."""
@@ -99,10 +100,24 @@ class EngineClient:
 
 @dataclass(slots=True)
 class _Sent:
-    """A window without an answer yet."""
+    """A window without an answer yet.
+
+    losses: engines that ended while they had it. alone: whether the engine has it, and nothing else.
+    """
 
     window: Window
-    resends: int = 0
+    losses: int = 0
+    alone: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"window {self.window.index} ({self.window.start:.1f} s)"
+
+    def lose(self) -> None:
+        """Its engine ended. Raises WindowFailed where that happened too often."""
+        self.losses += 1
+        if self.losses > MOST_LOSSES:
+            raise WindowFailed(f"the engine was lost {self.losses} times while it had {self.name}")
 
 
 class _Conversation:
@@ -124,7 +139,7 @@ class _Conversation:
     def run(self, windows: Iterator[Window], in_flight: int) -> Iterator[WindowResult]:
         more = True
         while more or self.unanswered:
-            if more and len(self.unanswered) < in_flight and not self._answer_waits():
+            if more and self._may_send(in_flight) and not self._answer_waits():
                 window = next(windows, None)
                 if window is None:
                     more = False
@@ -140,6 +155,10 @@ class _Conversation:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+
+    def _may_send(self, in_flight: int) -> bool:
+        """What was lost with an engine is answered first: what follows it is no suspect."""
+        return len(self.unanswered) < in_flight and not any(sent.losses for sent in self.unanswered.values())
 
     def _answer_waits(self) -> bool:
         if self.connection is None:
@@ -162,8 +181,11 @@ class _Conversation:
     def _send(self, number: int) -> None:
         if self.connection is None:
             raise ConnectionError("the connection is gone")
-        window = self.unanswered[number].window
-        self.connection.sendall(wire.window_frame(number, self.stream, window, self.options, self.language))
+        sent = self.unanswered[number]
+        sent.alone = False
+        self.connection.sendall(
+            wire.window_frame(number, self.stream, sent.window, self.options, self.language, suspect=sent.losses > 0)
+        )
 
     def _take_answer(self) -> None:
         try:
@@ -201,6 +223,9 @@ class _Conversation:
                     result = wire.parse_result(header)
                     self.language = self.language or result.language
                     self.early[number] = result
+            case "alone":
+                if (sent := self.unanswered.get(int(header["id"]))) is not None:
+                    sent.alone = True
             case "rejected":
                 raise WindowRejected(reason)
             case "failed":
@@ -209,14 +234,21 @@ class _Conversation:
                 raise wire.ProtocolError(f"unexpected {kind!r} {reason}")
 
     def _resend_everything(self) -> None:
+        """To the next engine. Raises WindowFailed and EngineUnavailable."""
+        self._hear_last_words()
         for sent in self.unanswered.values():
-            sent.resends += 1
-            if sent.resends > RESENDS:
-                raise WindowFailed(
-                    f"the engine was lost {sent.resends} times while it had window "
-                    f"{sent.window.index} ({sent.window.start:.1f} s)"
-                )
+            sent.lose()
+        time.sleep(RETRY_SECONDS)  # the socket of a process that is dying still takes connections
         self._reconnect()
+
+    def _hear_last_words(self) -> None:
+        """What the engine said before it ended. Raises WindowFailed where it had one window alone."""
+        with suppress(OSError, EOFError, wire.ProtocolError):
+            while self._answer_waits() and self.connection is not None:
+                self._handle(_receive(self.connection))
+        for sent in self.unanswered.values():
+            if sent.alone:
+                raise WindowFailed(f"{sent.name} ended the engine while that had nothing else")
 
     def _reconnect(self) -> None:
         """Connect and send all that is unanswered; EngineUnavailable after the patience."""
@@ -229,6 +261,7 @@ class _Conversation:
                     self._send(number)
                 return
             except OSError as error:
+                self._hear_last_words()
                 if time.monotonic() > deadline:
                     raise EngineUnavailable(
                         f"no engine at {self.client.address} for {self.client.patience:g} s"

@@ -28,7 +28,11 @@ class Tally:
 
 
 class Desk:
-    """Thread-safe. `changed` is notified when there may be something new to do."""
+    """Thread-safe. `changed` is notified when there may be something new to do.
+
+    While suspects wait nothing joins what is under way; when that is done, they are handed out one
+    by one, so that each has the engine to itself.
+    """
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
@@ -39,6 +43,7 @@ class Desk:
         self.calls_done = 0
         self.canary_seconds = 0.0
         self._room = WaitingRoom()
+        self._quarantined = False
         self._due: dict[int, float] = {}
 
     def submit(self, ticket: Ticket) -> None:
@@ -67,7 +72,7 @@ class Desk:
 
     def ready(self, lanes: Collection[Lane] = LANES) -> int:
         """How many windows of these lanes could be taken now. Hold `changed`."""
-        return self._room.ready(lanes)
+        return self._room.ready(lanes) if self._may_take() else 0
 
     def take(
         self,
@@ -80,14 +85,17 @@ class Desk:
 
         prefers: those that the others, however urgent, wait for.
         """
+        if not self._may_take():
+            return []
         batch = self._room.take(limit, key, lanes, prefers) or self._room.take(limit, key, lanes)
         self.under_way += len(batch)
+        self._quarantined = any(ticket.suspect for ticket in batch)
         return batch
 
     def again(self, ticket: Ticket) -> None:
         """Let a window that needs another try wait before the rest of its lane."""
         with self.changed:
-            self.under_way -= 1
+            self._leave()
             if not ticket.stream.gone:
                 self._room.return_to_front(ticket)
                 self.changed.notify_all()
@@ -111,18 +119,19 @@ class Desk:
         language = pinned if pinned and pinned.code == work.language else Language(work.language or "", 1.0)
         result = hearing.result(language, self.versions.get(work.options.model, ""))
         with self.changed:
-            self.under_way -= 1
+            self._leave()
             self.tally.windows += 1
             self.tally.audio_seconds += result.end - result.start
-        ticket.answer(result)
+            # Before anybody takes what comes next, which may end this process.
+            ticket.answer(result)
 
     def refuse(self, ticket: Ticket, error: EngineError) -> None:
         """The window cannot be done."""
         with self.changed:
-            self.under_way -= 1
+            self._leave()
             ticket.stream.detecting = False
             self.changed.notify_all()
-        ticket.answer(error)
+            ticket.answer(error)
 
     def fail(self, ticket: Ticket, error: Exception) -> None:
         """The window was tried and broke something."""
@@ -134,7 +143,7 @@ class Desk:
     def forget(self, ticket: Ticket) -> None:
         """Nobody waits for this window any more."""
         with self.changed:
-            self.under_way -= 1
+            self._leave()
 
     def overdue(self) -> float:
         """By how many seconds a call in hand exceeds its patience; 0 while all is well."""
@@ -160,3 +169,11 @@ class Desk:
             with self.changed:
                 self.calls_done += 1
                 self.tally.busy_seconds += time.monotonic() - began
+
+    def _may_take(self) -> bool:
+        return not self.under_way or not (self._quarantined or self._room.holds_suspects())
+
+    def _leave(self) -> None:
+        self.under_way -= 1
+        if not self.under_way:
+            self.changed.notify_all()

@@ -10,6 +10,9 @@ import threading
 import time
 from pathlib import Path
 
+from transcription.engine import machine
+from transcription.engine.types import EngineError
+
 PR_SET_PDEATHSIG = 1
 PARENT_POLL_SECONDS = 1.0
 MIB = 1024 * 1024
@@ -36,7 +39,9 @@ def _watch(parent: int) -> None:
 
 
 def limit_memory(mib: int) -> None:
-    """Let the kernel refuse the process more private memory than this."""
+    """Let the kernel refuse the process more private memory than this. Raises EngineError for less than it has."""
+    if mib <= (used := machine.private_mib()) < float("inf"):
+        raise EngineError(f"{mib} MiB are too few: without any model the engine takes {used:.0f}; raise the limit")
     resource.setrlimit(resource.RLIMIT_DATA, (mib * MIB, mib * MIB))
 
 

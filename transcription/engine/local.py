@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,10 @@ from transcription.engine.types import EngineError, EngineUnavailable
 
 @contextmanager
 def local_engine(options: argparse.Namespace) -> Iterator[EngineClient]:
-    """Start `serve` with the command's own options; it is ready when the block begins."""
+    """Start `serve` with the command's own options; it is ready when the block begins.
+
+    Raises EngineError where it ends before, or SystemExit where it has said why.
+    """
     with tempfile.TemporaryDirectory(prefix="engine-") as folder:
         address = str(Path(folder) / "socket")
         process = subprocess.Popen([sys.executable, "-m", "transcription.engine", "serve",
@@ -28,7 +32,12 @@ def local_engine(options: argparse.Namespace) -> Iterator[EngineClient]:
             *(part for url in options.mirror for part in ("--mirror", url))])  # fmt: skip
         try:
             client = EngineClient(address, patience=10.0)
-            wait_until_ready(client, process)
+            try:
+                wait_until_ready(client, process)
+            except EngineError:
+                if (process.returncode or 0) > 0:
+                    raise SystemExit(1) from None
+                raise
             yield client
         finally:
             process.terminate()
@@ -44,4 +53,7 @@ def wait_until_ready(client: EngineClient, process: subprocess.Popen[bytes]) -> 
         except EngineUnavailable:
             pass
         time.sleep(0.05)
+    if process.returncode < 0:
+        name = signal.Signals(-process.returncode).name
+        raise EngineError(f"the engine was ended by {name} before it was ready: look whether there is memory enough")
     raise EngineError(f"the engine ended with code {process.returncode} before it was ready")

@@ -36,6 +36,11 @@ def cpu_features() -> set[str]:
     return set(next(named, "").split())
 
 
+def private_mib() -> float:
+    """What this process has of the memory that guard.limit_memory limits; infinite where nobody says."""
+    return _field(Path("/proc/self/status"), "VmData") / 1024
+
+
 def available_mib() -> float:
     """Memory that this process may still take: the least of the machine's, its control group's and its own limit.
 
@@ -62,8 +67,7 @@ def _of_group() -> float:
 def _of_limit() -> float:
     """What guard.limit_memory leaves."""
     limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
-    used = _field(Path("/proc/self/status"), "VmData")
-    return float("inf") if limit == resource.RLIM_INFINITY else limit / MIB - used / 1024
+    return float("inf") if limit == resource.RLIM_INFINITY else limit / MIB - private_mib()
 
 
 def _field(file: Path, name: str) -> float:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import struct
 from pathlib import Path
-from typing import IO
+
+from transcription.engine.dimensions import ends_early
 
 SUMS = "SHA256SUMS"
 NEEDED = ("model.bin", "config.json", "tokenizer.json")
@@ -33,7 +32,7 @@ def damage(folder: Path) -> str:
     missing = [name for name in {**dict.fromkeys(NEEDED), **noted(folder)} if not (folder / name).is_file()]
     if missing:
         return f"{', '.join(missing)} missing"
-    if _ends_early(folder / NEEDED[0]):
+    if ends_early(folder / NEEDED[0]):
         return f"{NEEDED[0]} is cut off"
     wrong = [name for name, value in noted(folder).items() if sha256(folder / name) != value]
     return f"{', '.join(wrong)} changed since it was fetched" if wrong else ""
@@ -44,7 +43,7 @@ def looks_whole(folder: Path) -> bool:
     return (
         all((folder / name).is_file() for name in (*NEEDED, *noted(folder)))
         and all((folder / name).stat().st_size == size for name, size in sizes.items())
-        and not _ends_early(folder / NEEDED[0])
+        and not ends_early(folder / NEEDED[0])
     )
 
 
@@ -69,30 +68,3 @@ def note(folder: Path) -> None:
     sizes = [f"# {file.name} {file.stat().st_size} bytes\n" for file in files]
     sums = [f"{sha256(file)}  {file.name}\n" for file in files]
     (folder / SUMS).write_text("".join((*sizes, *sums)))
-
-
-def _ends_early(model: Path) -> bool:
-    """Whether a CTranslate2 model file stops before its last variable; reads the headers only.
-
-    The layout is that of torch_backend/ct2_file.py; files of other versions pass.
-    """
-    with model.open("rb") as file:
-        try:
-            if _number(file, "I") != 6:
-                return model.stat().st_size == 0
-            file.seek(_number(file, "H") + 4, os.SEEK_CUR)
-            for _ in range(_number(file, "I")):
-                file.seek(_number(file, "H"), os.SEEK_CUR)
-                file.seek(4 * _number(file, "B") + 1, os.SEEK_CUR)
-                file.seek(_number(file, "I"), os.SEEK_CUR)
-            for _ in range(2 * _number(file, "I")):
-                file.seek(_number(file, "H"), os.SEEK_CUR)
-            return file.tell() > model.stat().st_size
-        except struct.error:
-            return True
-
-
-def _number(file: IO[bytes], code: str) -> int:
-    size = struct.calcsize(code)
-    (value,) = struct.unpack(f"<{code}", file.read(size))
-    return int(value)

@@ -10,10 +10,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from transcription.engine import guard, wire
-from transcription.engine.backend import Backend, Work
+from transcription.engine.backend import Backend, DeviceLost, Work
 from transcription.engine.desk import Desk
 from transcription.engine.languages import LANGUAGES
 from transcription.engine.models import Models
@@ -39,7 +40,9 @@ MAX_STREAMS = 1024
 """Streams over one connection."""
 
 STOP_SECONDS = 10.0
+ANNOUNCE_SECONDS = 2.0
 BROKEN_EXIT = 70
+LOADING_EXIT = 1
 
 
 class Server:
@@ -71,7 +74,7 @@ class Server:
         self.began = time.monotonic()
 
     def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; the process's exit code."""
+        """Serve until SIGTERM or SIGINT; the process's exit code. Raises EngineError where it cannot listen."""
         _refuse_second_engine(self.address)
         asyncio.run(self._serve())
         return 0
@@ -108,8 +111,8 @@ class Server:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        threading.Thread(target=self._load, name="load", daemon=True).start()
         listener = await self._listen()
+        threading.Thread(target=self._load, name="load", daemon=True).start()
         await stop.wait()
         log.info("stopping: finishing the batch in hand")
         listener.close()
@@ -123,10 +126,13 @@ class Server:
         os._exit(0)
 
     async def _listen(self) -> asyncio.Server:
-        """Bind with mode 0600 from the first moment on."""
+        """Bind with mode 0600 from the first moment on. Raises EngineError where that cannot be done."""
         before = os.umask(0o177)
         try:
             return await asyncio.start_unix_server(self._accept, path=str(self.address))
+        except OSError as error:
+            reason = error.strerror or error
+            raise EngineError(f"no socket at {self.address}: {reason}; name another place") from error
         finally:
             os.umask(before)
 
@@ -142,9 +148,11 @@ class Server:
             with self.models.using(first):
                 pass
             versions = {name: version_of(name, path, self.backend) for name, path in self.models.weights.items()}
+        except (EngineError, DeviceLost, OSError) as error:
+            self._die(f"cannot load {first}: {error}", LOADING_EXIT)
         except Exception as error:
             log.exception("loading failed")
-            self._die(f"cannot load {first}: {error}")
+            self._die(f"cannot load {first}: {error!r}", LOADING_EXIT)
         self.scheduler.start(versions)
         self.watchdog.start()
         self.ready = True
@@ -167,12 +175,12 @@ class Server:
             log.error("%s will not be served: %s", name, error)
             self.models.missing[name] = self.error = str(error)
 
-    def _die(self, reason: str) -> None:
+    def _die(self, reason: str, code: int = BROKEN_EXIT) -> None:
         """End at once with an error code: the supervisor starts a fresh process."""
         self.error = reason
         log.critical("%s", reason)
         logging.shutdown()
-        os._exit(BROKEN_EXIT)
+        os._exit(code)
 
 
 class _Connection:
@@ -230,6 +238,8 @@ class _Connection:
                 Work(window, options, options.language, options.temperature),
                 self._stream(header, options.lane),
                 lambda outcome: self._answer_later(number, outcome),
+                suspect=header.get("suspect") is True,
+                announce=lambda: self._announce(number),
             )
         )
 
@@ -253,6 +263,16 @@ class _Connection:
     def _answer_later(self, number: int, outcome: WindowResult | EngineError) -> None:
         """Called from a decode thread."""
         self.loop.call_soon_threadsafe(self._answer, number, outcome)
+
+    def _announce(self, number: int) -> None:
+        """Called from a decode thread, which goes on when the caller's end of the socket has the message."""
+        told = asyncio.run_coroutine_threadsafe(self._tell_alone(number), self.loop)
+        with suppress(TimeoutError, ConnectionError):
+            told.result(ANNOUNCE_SECONDS)
+
+    async def _tell_alone(self, number: int) -> None:
+        self._write(wire.alone_frame(number))
+        await self.writer.drain()
 
     def _answer(self, number: int, outcome: WindowResult | EngineError) -> None:
         self.room.release()

@@ -55,6 +55,8 @@ def attempt(
 
 def prepare(desk: Desk, model: Model, tickets: Sequence[Ticket], shortage: OnMemoryShortage) -> list[Ticket]:
     """Encode windows of one model; returns those that are ready to be decoded."""
+    for suspect in (ticket for ticket in tickets if ticket.suspect):
+        suspect.announce()
     welcome = [ticket for ticket in tickets if _is_welcome(desk, model, ticket)]
     encoded = attempt(desk, welcome, lambda some: model.encode([ticket.work for ticket in some]), shortage)
     unknown = [ticket for ticket in encoded if ticket.work.language is None]
@@ -67,10 +69,7 @@ def prepare(desk: Desk, model: Model, tickets: Sequence[Ticket], shortage: OnMem
 
     attempt(desk, unknown, detect, shortage)
     desk.release([ticket for ticket in welcome if ticket.stream.detecting])
-    ready = [ticket for ticket in encoded if ticket.work.language is not None]
-    for ticket in ready:
-        ticket.work.prompt = prompt_of(ticket.work, model.vocabulary)
-    return ready
+    return [ticket for ticket in encoded if ticket.work.language is not None]
 
 
 def _for_detection(work: Work) -> Work:
@@ -83,15 +82,26 @@ def _for_detection(work: Work) -> Work:
 
 
 def _is_welcome(desk: Desk, model: Model, ticket: Ticket) -> bool:
-    language, name, vocabulary = ticket.work.language, ticket.work.options.model, model.vocabulary
-    problem = ""
-    if language is not None and language not in vocabulary.languages:
-        problem = f"the model {name} does not know the language {language!r}"
-    elif any(token > vocabulary.timestamp_begin + LAST_TIMESTAMP for token in context_of(ticket.work, vocabulary)):
-        problem = f"the model {name} does not know all tokens of the context"
+    """Whether a window can be tried; its prompt is written."""
+    try:
+        problem = _problem(model, ticket)
+        ticket.work.prompt = prompt_of(ticket.work, model.vocabulary)
+    except Exception as error:
+        desk.fail(ticket, error)
+        return False
     if problem:
         desk.refuse(ticket, WindowRejected(problem))
     return not problem
+
+
+def _problem(model: Model, ticket: Ticket) -> str:
+    """Why a window cannot be tried; nothing where it can."""
+    language, name, vocabulary = ticket.work.language, ticket.work.options.model, model.vocabulary
+    if language is not None and language not in vocabulary.languages:
+        return f"the model {name} does not know the language {language!r}"
+    if any(token > vocabulary.timestamp_begin + LAST_TIMESTAMP for token in context_of(ticket.work, vocabulary)):
+        return f"the model {name} does not know all tokens of the context"
+    return ""
 
 
 def time_words(desk: Desk, model: Model, heard: Mapping[Ticket, Hearing], shortage: OnMemoryShortage) -> list[Ticket]:

@@ -141,9 +141,9 @@ class StepLoop:
             entering = self._entering()
         for model, tickets in entering.items():
             self._admit(model, tickets)
-        for seated in list(self._seated.values()):
+        # A model without windows is not kept from being closed, and is by now where their callers left.
+        for seated in [seated for seated in self._seated.values() if seated.tickets]:
             self._advance(seated)
-        # A model without windows is not kept from being closed.
         self._seated = {model: seated for model, seated in self._seated.items() if seated.tickets}
 
     def _entering(self) -> dict[StepModel, list[Ticket]]:

@@ -22,6 +22,10 @@ class Stream:
     gone: bool = False
     waiting: deque[Ticket] = field(default_factory=deque)
 
+    @property
+    def is_suspect(self) -> bool:
+        return bool(self.waiting) and self.waiting[0].suspect
+
     def may_go(self) -> bool:
         """False while the stream's first window is still finding out the language."""
         return bool(self.waiting) and (self.waiting[0].knows_language or not self.detecting)
@@ -29,11 +33,17 @@ class Stream:
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A window in the waiting room, with the stream it came in and the way to answer."""
+    """A window in the waiting room, with the stream it came in and the way to answer.
+
+    suspect: an engine ended while it had this window, which is therefore tried alone. announce: tells
+    its caller, before a model sees it, that nothing else is under way.
+    """
 
     work: Work
     stream: Stream
     answer: Answer
+    suspect: bool = False
+    announce: Callable[[], None] = lambda: None
 
     @property
     def knows_language(self) -> bool:
@@ -44,7 +54,7 @@ class WaitingRoom:
     """Lanes of streams of windows. Not thread-safe: its owner holds a lock.
 
     The most urgent lane goes first; within a lane streams take turns, whatever the
-    number of windows that each has waiting.
+    number of windows that each has waiting, and suspects go before the others.
     """
 
     def __init__(self) -> None:
@@ -78,7 +88,10 @@ class WaitingRoom:
         lanes: Collection[Lane] = LANES,
         wanted: Callable[[Work], bool] = lambda _: True,
     ) -> list[Ticket]:
-        """Take the next wanted window of some lanes and, up to `limit` in all, those that can share its batch."""
+        """Take the next wanted window of some lanes and, up to `limit` in all, those that can share its batch.
+
+        A suspect shares it with none.
+        """
         batch: list[Ticket] = []
         for stream in self._turns(limit, lanes):
             work = stream.waiting[0].work
@@ -86,11 +99,11 @@ class WaitingRoom:
                 continue
             if work.language is None and stream.language is not None:
                 work.language = stream.language.code
-            if batch and key(work) != key(batch[0].work):
+            if batch and (stream.is_suspect or key(work) != key(batch[0].work)):
                 continue
             stream.detecting = stream.detecting or work.language is None
             batch.append(self._call(stream))
-            if len(batch) == limit:
+            if len(batch) == limit or batch[0].suspect:
                 break
         return batch
 
@@ -102,6 +115,9 @@ class WaitingRoom:
             for stream in self._lanes[name]
             if stream.may_go()
         )
+
+    def holds_suspects(self) -> bool:
+        return any(stream.is_suspect for lane in self._lanes.values() for stream in lane)
 
     def lengths(self) -> dict[Lane, int]:
         """Windows waiting in each lane."""
@@ -115,7 +131,8 @@ class WaitingRoom:
         """Streams that may go, the most urgent first, for at most `limit` rounds a lane."""
         for name in (lane for lane in LANES if lane in lanes):
             for _ in range(limit):
-                yield from (stream for stream in list(self._lanes[name]) if stream.may_go())
+                streams = sorted(self._lanes[name], key=lambda stream: not stream.is_suspect)
+                yield from (stream for stream in streams if stream.may_go())
 
     def _call(self, stream: Stream) -> Ticket:
         """Take a stream's first window, and let the stream queue up again behind the others."""

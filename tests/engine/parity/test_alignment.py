@@ -8,9 +8,8 @@ import torch
 from whisper.timing import dtw_cpu, find_alignment
 from whisper.timing import median_filter as their_median_filter
 
-from tests.engine.parity.conftest import Case, Pair, samples_of
+from tests.engine.parity.conftest import Case, Pair, samples_of, spectrogram_of
 from transcription.engine.torch_backend.alignment import Aligner, Spoken, median_filter
-from transcription.engine.torch_backend.mel import log_mel, silent_padding
 from transcription.engine.torch_backend.vocabulary import tokenizer_of
 from transcription.engine.torch_backend.warping import dtw
 
@@ -22,8 +21,7 @@ def test_word_times_of_a_batch(pair: Pair) -> None:
     cases = [Case("en/quick_brown_fox"), Case("zh/jishu", "zh", prompt="一二三")]
     windows = [_spoken(pair, case) for case in cases]
     for case, window, words in zip(cases, windows, Aligner(pair.parameters)(windows), strict=True):
-        samples = samples_of(case.clip)
-        mel = log_mel(samples, 80, silent_padding(samples))
+        mel = spectrogram_of(samples_of(case.clip), 80)
         tokenizer = tokenizer_of(pair.model.dims, case.language, "transcribe")
         expected = find_alignment(pair.model, tokenizer, list(window.text), mel, window.frames)
         assert [(word.word, word.tokens) for word in words] == [(word.word, word.tokens) for word in expected]

@@ -8,8 +8,8 @@ from whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram, pad_or_trim
 from whisper.decoding import detect_language
 from whisper.tokenizer import get_tokenizer
 
-from tests.engine.parity.conftest import Pair, samples_of
-from transcription.engine.torch_backend.mel import log_mel, log_power, peak, scaled, silent_padding, whole_window
+from tests.engine.parity.conftest import Pair, samples_of, spectrogram_of
+from transcription.engine.torch_backend.mel import log_power, peak, scaled, whole_window
 from transcription.engine.torch_backend.slots import SlotDecoder
 
 pytestmark = pytest.mark.parity
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.parity
 @pytest.mark.parametrize("clip", ["en/hello_world", "silence"])
 def test_spectrograms_are_the_same_numbers(clip: str, n_mels: int) -> None:
     samples = samples_of(clip)
-    padding = silent_padding(samples)
-    assert torch.equal(log_mel(samples, n_mels, padding), log_mel_spectrogram(samples / 32768.0, n_mels, padding))
+    power = log_power(samples, n_mels, padding=N_SAMPLES - len(samples))
+    assert torch.equal(scaled(power), spectrogram_of(samples, n_mels))
 
 
 def test_windows_of_a_file_are_clamped_at_its_loudest_moment() -> None:
@@ -38,8 +38,8 @@ def test_a_batch_of_spectrograms_is_its_members() -> None:
     batch = torch.stack([samples_of("en/quick_brown_fox")[:40_000], samples_of("en/counting")[:40_000]])
     maxima = torch.tensor([1.0, 2.0])
     assert torch.allclose(
-        log_mel(batch, 80, mel_max=maxima),
-        torch.stack([log_mel(one, 80, mel_max=float(top)) for one, top in zip(batch, maxima, strict=True)]),
+        scaled(log_power(batch, 80), maxima),
+        torch.stack([scaled(log_power(one, 80), float(top)) for one, top in zip(batch, maxima, strict=True)]),
         atol=1e-6,
     )
 
@@ -47,8 +47,7 @@ def test_a_batch_of_spectrograms_is_its_members() -> None:
 def test_encodings_and_languages(pair: Pair, decoder: SlotDecoder) -> None:
     clips = ["en/quick_brown_fox", "es/conteo", "zh/jishu"]
     encodings = torch.stack([pair.encoding(clip) for clip in clips])
-    samples = samples_of(clips[0])
-    mel = log_mel_spectrogram(samples / 32768.0, 80, silent_padding(samples))
+    mel = spectrogram_of(samples_of(clips[0]), 80)
     with torch.no_grad():
         assert torch.allclose(encodings[0], pair.model.encoder(mel[None])[0], atol=1e-4)
     tokenizer = get_tokenizer(True, num_languages=99, language="en", task="transcribe")

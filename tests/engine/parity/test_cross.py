@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from benchmarks.continuous import decode_all
 from tests.engine.parity.conftest import CASES, Case, Pair
 from tests.engine.parity.test_device import LARGE_V3, META, _state_dict
 from transcription.engine.torch_backend.attention import absorbed_attention, attend, cross_keys_values
 from transcription.engine.torch_backend.cache import SlotCache
-from transcription.engine.torch_backend.continuous import decode_all
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.parameters import of_state
 from transcription.engine.torch_backend.slots import SlotDecoder

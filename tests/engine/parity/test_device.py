@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from whisper.model import ModelDimensions
 
+from benchmarks.continuous import decode_all
 from tests.engine.parity.conftest import Case, Pair
 from transcription.engine.torch_backend.cache import SlotCache
-from transcription.engine.torch_backend.continuous import decode_all
 from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.parameters import Parameters, of_state, of_whisper
 from transcription.engine.torch_backend.requests import Request

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from whisper.model import ModelDimensions
 
+from benchmarks.continuous import decode_all
 from tests.engine.parity.conftest import Case, Pair
 from tests.engine.parity.test_device import LARGE_V3
 from transcription.engine.torch_backend import cross
 from transcription.engine.torch_backend.attention import cross_keys_values
 from transcription.engine.torch_backend.cache import SlotCache
-from transcription.engine.torch_backend.continuous import decode_all
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.memory import MIB, needed_mib, slot_mib, slots_within, weights_mib
 from transcription.engine.torch_backend.parameters import CrossAttention, of_whisper

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from benchmarks.continuous import decode_all
 from tests.engine.parity.conftest import Case, Pair
-from transcription.engine.torch_backend.continuous import decode_all
 from transcription.engine.torch_backend.sampling import choose, gumbel, uniform
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.state import SlotState

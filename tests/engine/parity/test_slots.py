@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.continuous import decode_all
 from tests.engine.parity.conftest import Case, Pair
-from transcription.engine.torch_backend.continuous import decode_all
 from transcription.engine.torch_backend.slots import SlotDecoder, SlotsFull
 from transcription.engine.torch_backend.vocabulary import Start
 

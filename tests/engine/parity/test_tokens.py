@@ -7,8 +7,8 @@ import torch
 from whisper.decoding import DecodingResult, decode
 from whisper.model import ModelDimensions, Whisper
 
+from benchmarks.continuous import decode_all
 from tests.engine.parity.conftest import CASES, LONG_PROMPT, Case, Pair, options_of
-from transcription.engine.torch_backend.continuous import decode_all
 from transcription.engine.torch_backend.parameters import of_whisper
 from transcription.engine.torch_backend.requests import Request, Result
 from transcription.engine.torch_backend.slots import SlotDecoder

@@ -8,24 +8,22 @@ from itertools import product
 
 import torch
 
-from transcription.engine.torch_backend.admission import Admission
 from transcription.engine.torch_backend.beam_step import BeamStep, Candidates
-from transcription.engine.torch_backend.buckets import batch_sizes, context_sizes, smallest
+from transcription.engine.torch_backend.buckets import smallest
 from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.entry import Entry
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.report import Occupant
 from transcription.engine.torch_backend.requests import Request, Result
 from transcription.engine.torch_backend.search import Fed, Search
-from transcription.engine.torch_backend.seats import Seats
 from transcription.engine.torch_backend.step import StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder
-from transcription.engine.torch_backend.vocabulary import vocabulary_of
 
 
-class BeamDecoder:
+class BeamDecoder(Decoder):
     """A Whisper with several windows under way, each with `beams` texts of its own.
 
     Driven like a SlotDecoder, and no more thread-safe. The result is that of openai-whisper's
@@ -51,56 +49,23 @@ class BeamDecoder:
         """
         if beams < 1 or round(beams * patience) < 1:
             raise ValueError(f"{beams} beams with a patience of {patience} find nothing")
-        dims, device = parameters.dims, parameters.device
-        cuda = device.type == "cuda"
-        self.parameters = parameters
-        self.vocabulary = vocabulary_of(dims)
+        super().__init__(parameters, windows)
+        device = parameters.device
         self.beams = beams
         self._enough = round(beams * patience)
-        self._seats = Seats(windows)
         self._searches: dict[int, Search] = {}
         self._cache = SlotCache(parameters, windows, cross, beams)
         decoder = TextDecoder(parameters, self._cache)
         self._step = BeamStep(parameters, decoder, self.vocabulary, windows * beams, beams + 1)
         self._candidates = Candidates(self._step)
-        self._admission = Admission(dims, self.vocabulary, device)
         self._entry = Entry(parameters, self._admission, decoder, self._step.state, beams)
-        self._graphs = StepGraphs(self._step, nullcontext, device, enabled=cuda and graphs)
-        self._contexts = context_sizes(dims.n_text_ctx)
-        self._batches = batch_sizes(windows, cuda)
+        self._graphs = StepGraphs(self._step, nullcontext, device, enabled=device.type == "cuda" and graphs)
         self._pending: list[Occupant] = []
         self._done: list[Occupant] = []
 
-    @property
-    def slots(self) -> int:
-        """How many windows there is memory for."""
-        return self._seats.slots
-
-    @property
-    def limit(self) -> int:
-        """How many windows may be under way at once, as a SlotDecoder has it."""
-        return self._seats.limit
-
-    @limit.setter
-    def limit(self, limit: int) -> None:
-        self._seats.limit = limit
-
-    @property
-    def free(self) -> int:
-        """How many requests may be admitted now."""
-        return self._seats.free
-
-    def admit(self, request: Request) -> int:
-        """Put a window into a free slot; returns its number. Raises as `admit_all` does."""
-        return self.admit_all([request])[0]
-
     @torch.inference_mode()
     def admit_all(self, requests: Sequence[Request]) -> list[int]:
-        """Admit several windows with one run through the layers; returns their slots, in order.
-
-        Raises SlotsFull, or ValueError for a request that cannot be decoded or has a temperature.
-        Where it fails, none of them is admitted and those under way are as they were.
-        """
+        """As a SlotDecoder does. Raises SlotsFull, or ValueError for a request with a temperature too."""
         for request in requests:
             self._admission.check(request)
             if request.temperature:
@@ -138,7 +103,6 @@ class BeamDecoder:
         return done
 
     def evict(self, slot: int) -> None:
-        """Free a slot whose window nobody waits for any more. Raises KeyError for a free one."""
         occupant = self._seats.occupants.pop(slot)
         del self._searches[slot]
         self._done = [other for other in self._done if other is not occupant]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from whisper.audio import HOP_LENGTH, N_FFT, N_FRAMES, N_SAMPLES, mel_filters
+from whisper.audio import HOP_LENGTH, N_FFT, N_FRAMES, mel_filters
 
 from transcription.engine.mel import whole_frames
 from transcription.engine.types import TRAIL_SAMPLES, Window
@@ -34,22 +34,12 @@ def _features(window: Window, n_mels: int, device: torch.device) -> Tensor:
     return whole_window(scaled(power, passage.loudest if passage else None))
 
 
-def log_mel(samples: Tensor, n_mels: int, padding: int = 0, mel_max: Tensor | float | None = None) -> Tensor:
-    """Log-mel spectrogram; (..., samples // 160, frames last) for samples of shape (..., n).
-
-    samples: 16 kHz, int16 or floats in [-1, 1], on the device that is to compute.
-    padding: zero samples to add at the end.
-    mel_max: log10 of the loudest mel power, the clamp's reference; each window's own unless
-        given. A number, or a tensor with one number a window. openai-whisper's transcribe()
-        uses the whole file's, which `peak` of the whole file gives.
-
-    The formula is whisper.audio.log_mel_spectrogram's.
-    """
-    return scaled(log_power(samples, n_mels, padding), mel_max)
-
-
 def log_power(samples: Tensor, n_mels: int, padding: int = 0) -> Tensor:
-    """log10 of the mel powers before clamp and scale; shape (..., n_mels, frames)."""
+    """log10 of the mel powers before clamp and scale; (..., n_mels, frames) for samples of shape (..., n).
+
+    samples: 16 kHz, int16 or floats in [-1, 1], on the device that is to compute. padding: zero samples
+    to add at the end. With `scaled` the formula is whisper.audio.log_mel_spectrogram's.
+    """
     audio = samples.float() / 32768.0 if samples.dtype == torch.int16 else samples.float()
     audio = F.pad(audio, (0, padding)) if padding > 0 else audio
     window = torch.hann_window(N_FFT, device=audio.device)
@@ -65,7 +55,12 @@ def peak(power: Tensor) -> Tensor:
 
 
 def scaled(power: Tensor, mel_max: Tensor | float | None = None) -> Tensor:
-    """Clamp `log_power` to its dynamic range and bring it to about -1..1; same shape."""
+    """Clamp `log_power` to its dynamic range and bring it to about -1..1; same shape.
+
+    mel_max: log10 of the loudest mel power, the clamp's reference; each window's own unless given. A
+    number, or a tensor with one number a window. openai-whisper's transcribe() uses the whole file's,
+    which `peak` of the whole file gives.
+    """
     if mel_max is None:
         mel_max = peak(power)
     top = torch.as_tensor(mel_max, dtype=power.dtype, device=power.device)
@@ -78,8 +73,3 @@ def whole_window(mel: Tensor, frames: int = N_FRAMES) -> Tensor:
     """
     missing = frames - mel.shape[-1]
     return F.pad(mel, (0, missing)) if missing > 0 else mel[..., :frames]
-
-
-def silent_padding(samples: Tensor) -> int:
-    """Zero samples that make a window of (..., n) samples last 30 s."""
-    return max(0, int(N_SAMPLES) - samples.shape[-1])

@@ -14,6 +14,7 @@ from transcription.engine.backend import Decoded, Language, WordTiming, Work
 from transcription.engine.torch_backend.alignment import Aligner, Spoken
 from transcription.engine.torch_backend.beams import BeamDecoder
 from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.errors import translated_errors
 from transcription.engine.torch_backend.mel import features
 from transcription.engine.torch_backend.parameters import Parameters
@@ -28,8 +29,6 @@ BEAM_WINDOWS = 2
 
 RESERVED_SHARE = 8
 """One slot in so many is kept for interactive windows."""
-
-Decoder = SlotDecoder | BeamDecoder
 
 
 @dataclass(slots=True)

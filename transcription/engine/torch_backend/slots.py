@@ -9,21 +9,20 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from transcription.engine.torch_backend.admission import Admission
-from transcription.engine.torch_backend.buckets import batch_sizes, context_sizes, smallest
+from transcription.engine.torch_backend.buckets import smallest
 from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.entry import Entry
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.report import Reports
 from transcription.engine.torch_backend.requests import Request, Result
-from transcription.engine.torch_backend.seats import Seats, SlotsFull
+from transcription.engine.torch_backend.seats import SlotsFull
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.step import Step, StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder
-from transcription.engine.torch_backend.vocabulary import vocabulary_of
 
 __all__ = ["SlotDecoder", "SlotsFull"]
 
@@ -31,7 +30,7 @@ READ_EVERY = 4
 """Steps between two looks at what is done, on a GPU. A slot idles half as many on average."""
 
 
-class SlotDecoder:
+class SlotDecoder(Decoder):
     """A Whisper with `slots` windows under way at once, each at its own place in its own text.
 
     Not thread-safe, but for `encode`, which another thread may call meanwhile.
@@ -55,48 +54,20 @@ class SlotDecoder:
         operation by operation on CUDA too, to find out whose fault something is. cross: how the
         encodings are kept, as cross.py has it.
         """
+        super().__init__(parameters, slots)
         dims, device = parameters.dims, parameters.device
         cuda = device.type == "cuda"
-        self.parameters = parameters
-        self.vocabulary = vocabulary_of(dims)
-        self._seats = Seats(slots)
         self._encoder = Encoder(parameters.audio)
         self._cache = SlotCache(parameters, slots, cross)
         self._state = SlotState.of(slots, dims.n_text_ctx, self.vocabulary, device)
         self._decoder = TextDecoder(parameters, self._cache)
-        self._admission = Admission(dims, self.vocabulary, device)
         self._entry = Entry(parameters, self._admission, self._decoder, self._state)
         step = Step(self._decoder, self._state, self.vocabulary)
         self._graphs = StepGraphs(step, self._idle, device, enabled=cuda and graphs)
         self._reports = Reports(self._state, self.vocabulary.eot)
         self._read_every = read_every or (READ_EVERY if cuda else 1)
-        self._contexts = context_sizes(dims.n_text_ctx)
-        self._batches = batch_sizes(slots, cuda)
         self._languages = torch.tensor(self.vocabulary.language_tokens, dtype=torch.long, device=device)
         self._steps = 0
-
-    @property
-    def slots(self) -> int:
-        """How many windows there is memory for."""
-        return self._seats.slots
-
-    @property
-    def limit(self) -> int:
-        """How many windows may be under way at once, 1 to `slots`, which it is at first.
-
-        To be lowered where memory runs out: windows under way go on until they are done. Raises
-        ValueError for any other number.
-        """
-        return self._seats.limit
-
-    @limit.setter
-    def limit(self, limit: int) -> None:
-        self._seats.limit = limit
-
-    @property
-    def free(self) -> int:
-        """How many requests may be admitted now."""
-        return self._seats.free
 
     def encode(self, mels: Tensor) -> Tensor:
         """(batch, n_mels, 3000) to encodings, (batch, 1500, state)."""
@@ -116,19 +87,8 @@ class SlotDecoder:
         codes = [self.vocabulary.language_codes[number] for number in index.tolist()]
         return list(zip(codes, best.tolist(), strict=True))
 
-    def admit(self, request: Request) -> int:
-        """Put a window into a free slot; returns its number.
-
-        Raises SlotsFull, or ValueError for a request that cannot be decoded.
-        """
-        return self.admit_all([request])[0]
-
     @torch.inference_mode()
     def admit_all(self, requests: Sequence[Request]) -> list[int]:
-        """Admit several windows with one run through the layers; returns their slots, in order.
-
-        Where that fails, none of them is admitted and those under way are as they were.
-        """
         for request in requests:
             self._admission.check(request)
         occupants = self._seats.find(requests)
@@ -137,7 +97,6 @@ class SlotDecoder:
 
     @torch.inference_mode()
     def step(self) -> None:
-        """Feed every window one token. Does nothing when all slots are free."""
         occupants = list(self._seats.occupants.values())
         if not occupants:
             return
@@ -152,7 +111,6 @@ class SlotDecoder:
             self._reports.post(occupants)
 
     def finished(self) -> list[tuple[int, Result]]:
-        """The windows that are known to be done, each once; their slots are free again."""
         done = []
         for occupant, result in self._reports.collect():
             if self._seats.holds(occupant):
@@ -162,7 +120,6 @@ class SlotDecoder:
 
     @torch.inference_mode()
     def evict(self, slot: int) -> None:
-        """Free a slot whose window nobody waits for any more. Raises KeyError for a free one."""
         self._state.stop(self._seats.occupants.pop(slot).row)
 
     @torch.inference_mode()

@@ -1,0 +1,80 @@
+"""What the command line takes: a value that cannot be meant is refused in one line, before anything is started."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import NoReturn
+
+from transcription.engine.catalogue import find_model
+from transcription.engine.languages import LANGUAGES
+from transcription.engine.types import EngineError
+
+USAGE_EXIT = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """Names what is wrong without repeating the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE_EXIT, f"{self.prog}: {message} (--help shows what there is)\n")
+
+
+def model(name: str) -> str:
+    """The name of a model in the catalogue."""
+    try:
+        return find_model(name).name
+    except EngineError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def models(names: str) -> tuple[str, ...]:
+    """Names of models, with commas between them."""
+    return tuple(model(name.strip()) for name in names.split(","))
+
+
+def language(code: str) -> str:
+    """An ISO code that Whisper has a token for."""
+    if code not in LANGUAGES:
+        raise argparse.ArgumentTypeError(
+            f"Whisper knows no language {code!r}; use a code such as en, de or zh, or leave it out to detect it"
+        )
+    return code
+
+
+def media(name: str) -> Path:
+    """A file that may be read."""
+    file = Path(name)
+    if file.is_dir():
+        raise argparse.ArgumentTypeError(f"{name} is a folder; name a media file in it")
+    if not file.exists():
+        raise argparse.ArgumentTypeError(f"there is no file {name}; check its name")
+    if not os.access(file, os.R_OK):
+        raise argparse.ArgumentTypeError(f"{name} may not be read; check whose it is")
+    return file
+
+
+def count(text: str) -> int:
+    """A whole number from 0 on."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def repeats(text: str) -> int:
+    """A whole number from 1 on."""
+    if (number := count(text)) == 0:
+        raise argparse.ArgumentTypeError("nothing is measured in 0 rounds; name 1 or more")
+    return number
+
+
+def temperature(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return number
