@@ -26,11 +26,12 @@ UPLOAD_THREADS = 6
 CLIP_THREADS = 6
 HEALTH_THREADS = 1
 """Together as many as settings.DATABASES lets a process have connections."""
-KEEPING_PATHS = re.compile(r"^/(api/v1/recordings|recordings/|api/v1/uploads(/[0-9a-f-]+)?)$")
-"""Their synchronous views probe and store a recording, which may take minutes."""
-KEEPING_METHODS = ("POST", "PATCH")
-BUCKET_PATHS = re.compile(r"^/api/v1/uploads/multipart(/|$)")
-"""Their views ask the object storage, whatever the method."""
+KEEPING = re.compile(r"(POST|PATCH) /(api/v1/recordings|recordings/|api/v1/uploads(/[0-9a-f-]+)?)")
+"""Synchronous views that probe and store a recording, which may take minutes."""
+ASKING_THE_BUCKET = re.compile(
+    r"[A-Z]+ /api/v1/uploads/multipart(/[0-9a-f-]+(/complete)?)?|DELETE /api/v1/recordings/[0-9a-f-]+"
+)
+"""Views that ask the object storage, where media lies in one. A part's URL is signed here: it asks nobody."""
 
 
 class Threads(ThreadPoolExecutor):
@@ -54,7 +55,7 @@ def _and_let_go(work: Callable[Parameters, Result], /, *args: Parameters.args, *
 
 REQUESTS = Threads("request", REQUEST_THREADS)
 UPLOADS = Threads("upload", UPLOAD_THREADS)
-"""Of their own, so that storing large files does not keep pages waiting."""
+"""Of their own, so that neither storing large files nor a slow bucket keeps pages waiting."""
 CLIPS = Threads("clip", CLIP_THREADS)
 """For files of CLIP_BYTES at most that somebody waits for: they don't wait behind large ones."""
 CLIP_BYTES = 25 * 1024 * 1024
@@ -68,7 +69,7 @@ class SharedThreads:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with ThreadSensitiveContext(executor=UPLOADS if _keeps(scope) else REQUESTS):
+        async with ThreadSensitiveContext(executor=UPLOADS if _may_take_long(scope) else REQUESTS):
             await self.application(scope, receive, send)
 
 
@@ -79,8 +80,8 @@ def shared(
     return sync_to_async(work, thread_sensitive=False, executor=threads)
 
 
-def _keeps(scope: Scope) -> bool:
+def _may_take_long(scope: Scope) -> bool:
     if scope["type"] != "http":
         return False
-    keeps = scope["method"] in KEEPING_METHODS and KEEPING_PATHS.match(scope["path"])
-    return bool(keeps or BUCKET_PATHS.match(scope["path"]))
+    asked = f"{scope['method']} {scope['path']}"
+    return bool(KEEPING.fullmatch(asked) or ASKING_THE_BUCKET.fullmatch(asked))

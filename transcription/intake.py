@@ -126,31 +126,36 @@ def again(actor: Actor, recording: Recording, options: TranscriptionOptions, cal
     Raises Refused, PermissionDenied, and Http404 where the recording was deleted meanwhile.
     """
     actor.require("recordings.create")
-    return _again(_Order(actor, options, call or Call(), recording.sha256), recording)
+    order = _Order(actor, options, call or Call(), recording.sha256)
+    return _again(order, lambda: _work_on(order, _kept(order, recording.id)))
 
 
 def retry(actor: Actor, row: Transcription, call: Call | None = None) -> Transcription:
     """Queues what failed or was cancelled once more, under what was asked for then, as `again` does.
 
-    Raises what `again` raises, Refused for one that waits, runs or is done, and InvalidOption where its model is no
+    A second try of the same is given the first one as long as that is not over. Raises what `again` raises, Refused
+    for one that waits, runs or is done or whose options retention deleted, and InvalidOption where its model is no
     longer offered.
     """
     actor.require("recordings.create")
     if not row.is_over:
         raise Refused("not_over", _("The transcription is not over: it is %s. Wait, or cancel it.") % row.status, 409)
     if row.status == Status.COMPLETED:
-        way_out = {"path": f"/api/v1/recordings/{row.recording_id}/transcriptions"}
-        message = _("The transcription is done. POST to %(path)s for another one of its recording.") % way_out
-        raise Refused("completed", message, 409)
+        message = _("The transcription is done. POST to %(path)s for another one of its recording.")
+        raise Refused("completed", message % _way_to_another(row), 409)
     options = preferences.asked(row, actor.tenant)
     order = _Order(actor, options, call or Call(), row.recording.sha256, named=preferences.done(row))
-    return _again(order, row.recording)
+    return _again(order, partial(_try_again, order, row))
 
 
-def _again(order: _Order, recording: Recording) -> Transcription:
-    """Raises what `again` raises."""
+def _way_to_another(row: Transcription) -> dict[str, str]:
+    return {"path": f"/api/v1/recordings/{row.recording_id}/transcriptions"}
+
+
+def _again(order: _Order, make: Callable[[], Transcription]) -> Transcription:
+    """Raises Refused, and what `make` raises, QuotaExceeded as Refused."""
     try:
-        return _decide(order, partial(_work_again, order, recording.id))
+        return _decide(order, make)
     except QuotaExceeded as exceeded:
         raise over_quota_noted(order.actor.tenant, exceeded) from exceeded
 
@@ -323,13 +328,36 @@ def _drop(recording: Recording) -> None:
     storage.delete(recording.playback_key)
 
 
-def _work_again(order: _Order, recording_id: UUID) -> Transcription:
-    """The recording is read again: with the tenant's turn locked, nobody deletes it or its audio meanwhile."""
+def _try_again(order: _Order, row: Transcription) -> Transcription:
+    """Of two clicks one queues: the tenant's turn is locked. Raises Http404, Refused and QuotaExceeded."""
+    recording = _kept(order, row.recording_id)
+    if row.text_deleted_at is not None:
+        gone = _("Its prompt and hotwords were deleted with its text. POST to %(path)s with the options that you want.")
+        raise Refused("text_deleted", f"{retention.why_no_text(row)} {gone % _way_to_another(row)}", 410)
+    return _unfinished(order, recording) or _work_on(order, recording)
+
+
+def _unfinished(order: _Order, recording: Recording) -> Transcription | None:
+    """One of this very recording that does what is asked for; whoever hangs up, it is finished."""
+    fingerprint = order.options(recording).fingerprint(order.content_sha256)
+    return next((row for row in reuse.unfinished(recording, fingerprint) if callers.keep(row)), None)
+
+
+def _kept(order: _Order, recording_id: UUID) -> Recording:
+    """The recording as it is now: with the tenant's turn locked, nobody deletes it or its audio meanwhile.
+
+    Raises Http404, and Refused where its audio was deleted.
+    """
     recording = Recording.objects.filter(tenant=order.actor.tenant, id=recording_id, deleted_at=None).first()
     if recording is None:
         raise Http404(_("There is no such recording."))
     if recording.audio_deleted_at is not None:
         raise Refused("audio_deleted", retention.why_no_audio(recording), 410)
+    return recording
+
+
+def _work_on(order: _Order, recording: Recording) -> Transcription:
+    """Raises QuotaExceeded."""
     known = _known(order)
     if known is not None:
         return known.source if known.source.recording_id == recording.id else _reuse(order, recording, known)

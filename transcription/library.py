@@ -29,7 +29,6 @@ def recordings(actor: Actor, wanted: Filter = EVERYTHING) -> QuerySet[Recording]
     rows = wanted.applied(Recording.objects.filter(tenant=actor.tenant, deleted_at=None), actor.tenant.id)
     return (
         rows.defer("peaks")
-        .select_related("created_by", "api_key")
         .prefetch_related(Prefetch("transcriptions", Transcription.objects.defer("text", "prompt")))
         .order_by("-created_at", "-id")
     )

@@ -27,7 +27,7 @@ from transcription.revisions import MachineText, Revision
 
 log = logging.getLogger(__name__)
 BATCH = 200
-STRANDED_DAYS = 30
+STRANDED = timedelta(days=30)
 OVER = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
 
@@ -58,16 +58,12 @@ def cancel_stranded() -> int:
     return _for_each(tenants, lambda tenant: (lifecycle.cancel(row) for row in _stranded(tenant)))
 
 
-def switched_off() -> list[Tenant]:
-    """The tenants that an operator switched off."""
-    return list(Tenant.objects.filter(is_active=False))
+def stranded_before() -> datetime:
+    """What was on its way to a switched-off tenant before this moment goes.
 
-
-def stranded_before(tenant: Tenant) -> datetime:
-    """What was on its way to a switched-off tenant before this moment goes: older than STRANDED_DAYS, or than the
-    tenant keeps audio where that is less."""
-    days = tenant.audio_retention_days
-    return timezone.now() - timedelta(days=STRANDED_DAYS if days is None else min(days, STRANDED_DAYS))
+    However short the tenant keeps audio: it is no recording yet, and a pause of an hour must lose nothing.
+    """
+    return timezone.now() - STRANDED
 
 
 def _for_each(tenants: QuerySet[Tenant], steps: Callable[[Tenant], Iterable[bool]]) -> int:

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from tenants.access import Actor
 from transcription import fleet
-from transcription.models import Segment, Status, Transcription
+from transcription.models import Recording, Segment, Status, Transcription
 from transcription.options import TranscriptionOptions
 from transcription.revisions import MachineText
 
@@ -50,6 +50,12 @@ def finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: str) -
     known = _as_the_machine_gave_it(source)
     # Text and segments are deleted together: those of a row that still stands were complete.
     return known if rows.filter(id=source.id).exists() else None
+
+
+def unfinished(recording: Recording, fingerprint: str) -> QuerySet[Transcription]:
+    """What waits or runs for this recording under these options, the oldest first."""
+    rows = Transcription.objects.filter(tenant=recording.tenant_id, recording=recording, fingerprint=fingerprint)
+    return rows.filter(status__in=(Status.QUEUED, Status.RUNNING)).order_by("created_at")
 
 
 def _as_the_machine_gave_it(source: Transcription) -> Known:

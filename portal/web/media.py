@@ -20,7 +20,7 @@ from transcription import library, reading, retention, storage
 from transcription.models import Recording
 
 CHUNK_BYTES = 256 * 1024
-GIVEN = (200, 206, 302)
+GIVEN = (200, 206)
 ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 CONTENT_TYPES = {
     "mp3": "audio/mpeg",
@@ -42,7 +42,7 @@ def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
         return HttpResponse(f"{retention.why_no_audio(recording)}\n", "text/plain; charset=utf-8", 410)
     disposition = content_disposition_header(True, recording.name) or "" if "download" in request.GET else ""
     response = _sound(request, recording, disposition)
-    if request.method == "GET" and response.status_code in GIVEN:
+    if _gives_sound(request, response):
         note = reading.downloaded if disposition else reading.played
         note(request.actor, recording)
     return response
@@ -56,6 +56,11 @@ def peaks(request: TenantRequest, recording_id: UUID) -> HttpResponse:
         raise Http404
     points = [point / 100 for point in recording.peaks]
     return JsonResponse({"duration": recording.duration_seconds, "peaks": points})
+
+
+def _gives_sound(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """A signed URL does, also to one who asked for headers only: it is good for a GET."""
+    return response.status_code == 302 or (request.method == "GET" and response.status_code in GIVEN)
 
 
 def _sound(request: HttpRequest, recording: Recording, disposition: str) -> HttpResponseBase:

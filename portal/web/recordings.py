@@ -113,7 +113,7 @@ def _listed(request: TenantRequest) -> dict[str, Any]:
     """The page of the list that the query string asks for, and the quota next to it."""
     filters = FilterForm(request.GET)
     wanted = filters.wanted
-    found = library.recordings(request.actor, wanted)
+    found = library.recordings(request.actor, wanted).select_related("created_by", "api_key")
     return {
         "filters": filters,
         "filtered": wanted != EVERYTHING,

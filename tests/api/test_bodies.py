@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -41,6 +43,18 @@ def test_an_unknown_field_is_named_with_those_that_are_known(
     assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (400, "invalid_value", "colour")
     assert "“colour”" in answer.json()["detail"]
     assert all(name in answer.json()["detail"] for name in body)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), UNKNOWN)
+def test_a_body_without_a_length_is_refused_and_not_taken_for_none(
+    method: str, path: str, body: dict[str, Any], alice: Character, client: Client
+) -> None:
+    address = address_of(path, make_transcription(alice.tenant), alice)
+    headers = bearer(alice) | AGREED | {"Transfer-Encoding": "chunked"}
+    stream: dict[str, Any] = {"wsgi.input": BytesIO(json.dumps(body).encode()), "CONTENT_TYPE": "application/json"}
+    answer: Any = client.generic(method, address, headers=headers, **stream)
+    assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
+    assert "Content-Length" in answer.json()["detail"]
 
 
 def objects_of(schema: Any) -> Iterator[dict[str, Any]]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from tenants import scope
+from tenants import quota, scope
 from tenants.models import Tenant
 from tests.api.test_transcriptions import Program, code, count
 from tests.conftest import Character
 from tests.web.conftest import make_transcription as make
-from transcription import catalogue
+from transcription import catalogue, retention
 from transcription.models import Recording, Status, Transcription
 
 pytestmark = pytest.mark.django_db
@@ -93,6 +94,65 @@ def test_without_audio_it_is_gone(program: Program, acme: Tenant) -> None:
     with scope.bound(acme.id):
         Recording.objects.update(audio_deleted_at=timezone.now())
     assert code(program.post(f"transcriptions/{row.id}/retry")) == (410, "audio_deleted")
+
+
+def test_where_retention_took_its_options_it_is_refused_and_the_way_out_is_named(
+    program: Program, acme: Tenant
+) -> None:
+    Tenant.objects.filter(id=acme.id).update(text_retention_days=7)
+    row = make(acme, status=Status.FAILED, prompt="Unheard of.", hotwords="Fox")
+    with scope.bound(acme.id):
+        Transcription.objects.update(finished_at=timezone.now() - timedelta(days=8))
+    assert retention.delete_old_text() == 1
+    answer = program.post(f"transcriptions/{row.id}/retry")
+    assert code(answer) == (410, "text_deleted")
+    assert f"/api/v1/recordings/{row.recording_id}/transcriptions" in answer.json()["detail"]
+    assert count(acme) == 1
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5])
+def test_twice_it_is_one_as_long_as_it_is_not_over(temperature: float, program: Program, acme: Tenant) -> None:
+    row = make(acme, status=Status.FAILED, temperature=temperature)
+    first, second = retried(program, row), retried(program, row)
+    with scope.bound(acme.id):
+        Transcription.objects.filter(id=first.id).update(status=Status.RUNNING)
+    assert first == second == retried(program, row)
+    assert (count(acme), quota.standing(acme).reserved_seconds) == (2, 101)
+
+
+def test_under_another_key_it_is_the_same_one_and_told_as_a_replay(program: Program, acme: Tenant) -> None:
+    row = make(acme, status=Status.FAILED)
+    first, second = (program.post(f"transcriptions/{row.id}/retry", key=key) for key in ("abc", "def"))
+    assert (second.status_code, second.json()["id"]) == (201, first.json()["id"])
+    assert (first.headers.get("Idempotency-Replayed"), second.headers["Idempotency-Replayed"]) == (None, "true")
+    assert program.post(f"transcriptions/{row.id}/retry", key="def").json()["id"] == first.json()["id"]
+    assert count(acme) == 2
+
+
+def test_whoever_hangs_up_meanwhile_doesn_t_take_it_along(program: Program, acme: Tenant) -> None:
+    row = make(acme, status=Status.FAILED)
+    first = retried(program, row)
+    with scope.bound(acme.id):
+        Transcription.objects.filter(id=first.id).update(waiters=1)
+    again = retried(program, row)
+    assert (again, again.waiters) == (first, None)
+
+
+@pytest.mark.parametrize("status", OVER)
+def test_once_that_is_over_too_it_is_another_one(status: str, program: Program, acme: Tenant) -> None:
+    row = make(acme, status=Status.FAILED)
+    first = retried(program, row)
+    with scope.bound(acme.id):
+        Transcription.objects.filter(id=first.id).update(status=status)
+    assert retried(program, row) != first
+    assert count(acme) == 3
+
+
+def test_what_waits_under_other_options_or_for_another_recording_is_another_one(program: Program, acme: Tenant) -> None:
+    row, elsewhere = make(acme, status=Status.FAILED), make(acme, status=Status.FAILED)
+    other = program.post(f"recordings/{row.recording_id}/transcriptions", {"language": "fr"}).json()["id"]
+    made = {other, *(str(retried(program, one).id) for one in (row, elsewhere))}
+    assert len(made) == 3
 
 
 def test_a_spent_month_refuses_it(program: Program, acme: Tenant) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.engine.conftest import ROOT, sample
 from tests.engine.hub import model_files
+from transcription.engine import arguments
 from transcription.engine.audio import find_ffmpeg, read_media
 
 USAGE, FAILED = 2, 1
@@ -48,10 +49,14 @@ def test_a_model_that_there_is_not_is_refused_with_those_there_are(command: str,
     assert "no model is called 'nonsense'; there are tiny, base" in line
 
 
-@pytest.mark.parametrize("names", ["nonsense", "", "base,", "base,nonsense"])
-def test_an_engine_with_a_model_that_there_is_not_does_not_start(names: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("names", ["nonsense", "", "nonsense,base"])
+def test_an_engine_whose_first_model_there_is_not_does_not_start(names: str, tmp_path: Path) -> None:
     line = complaint("serve", "--socket", str(tmp_path / "socket"), "--models", names, status=USAGE)
     assert "there are tiny, base" in line
+
+
+def test_the_first_model_is_served_whatever_the_others_are_called() -> None:
+    assert arguments.models("base, turbo,nonsense") == ("base", "turbo", "nonsense")
 
 
 def test_what_there_is_not_is_not_fetched(tmp_path: Path) -> None:

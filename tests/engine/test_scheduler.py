@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.toys import HUGE, NOT_A_NUMBER, POISON, UNSPEAKABLE, Caller, ToyBackend, ToyStepModel, text_of
+from tests.engine.toys import HUGE, NOT_A_NUMBER, POISON, UNSPEAKABLE, UNSURE, Caller, ToyBackend, ToyStepModel, text_of
 from transcription.engine.batch_loop import COMPANY
 from transcription.engine.desk import Desk
 from transcription.engine.models import Models
@@ -85,6 +85,23 @@ def test_a_suspect_has_the_engine_to_itself(run: Run, workers: int) -> None:
     assert len(patient.wait_for(20)) + len(hasty.wait_for(10)) + len(suspects.wait_for(6)) == 36
     assert announced == list(range(50, 56))
     assert all(len(company) == 1 for company in model.companies if company & set(announced))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_nobody_comes_between_the_tries_of_a_suspect(run: Run, workers: int) -> None:
+    backend = ToyBackend(workers=workers)
+    scheduler, hasty, suspects = run(backend), Caller("interactive"), Caller("bulk")
+    model = base(backend, scheduler)
+    with scheduler.desk.changed:
+        suspect = suspects.ticket(UNSURE)
+        suspect.suspect = True
+        scheduler.desk.submit(suspect)
+        for word in range(60, 64):
+            scheduler.desk.submit(hasty.ticket(word))
+    assert len(hasty.wait_for(4)) + len(suspects.wait_for(1)) == 5
+    tries = [at for at, company in enumerate(model.companies) if UNSURE in company]
+    assert len(tries) > 1
+    assert set(model.companies[tries[0] : tries[-1] + 1]) == {frozenset({UNSURE})}
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -72,3 +72,22 @@ def test_who_leaves_is_forgotten() -> None:
     room.drop(gone)
     assert room.lengths() == {"interactive": 0, "standard": 0, "bulk": 1}
     assert taken(room, 8) == [(stays, 0)]
+
+
+def test_a_suspect_is_tried_however_many_others_are_more_urgent() -> None:
+    room = WaitingRoom()
+    suspect = filled(room, "bulk", 2)
+    for one in suspect.waiting:
+        one.suspect = True
+    standard, clip = filled(room, "standard", 9), filled(room, "interactive", 1)
+    assert taken(room, 4) == [(suspect, 0)]
+    assert taken(room, 4) == [(clip, 0)], "who waits in person waits for one of them"
+    assert taken(room, 4) == [(suspect, 1)]
+    assert taken(room, 2) == [(standard, 0), (standard, 1)]
+
+
+def test_only_what_may_be_taken_is_ready() -> None:
+    room = WaitingRoom()
+    suspect, _standard = filled(room, "bulk", 1), filled(room, "standard", 5)
+    suspect.waiting[0].suspect = True
+    assert (room.ready(("standard",)), room.ready(("bulk",))) == (0, 1)

@@ -29,6 +29,8 @@ NOT_A_NUMBER = 15
 DEADLY = 16
 """That of a window that ends the process, as a crash in native code does."""
 
+UNSURE = 17
+"""That of a window that needs a second try, at another temperature."""
 
 UNSPEAKABLE = "☠"
 """In a prompt, breaks the tokenizer."""
@@ -80,7 +82,7 @@ class ToyStepModel(WeightlessModel):
         self.on_close = on_close
         self.order: list[int] = []
         self.calls: list[int] = []
-        self.companies: set[frozenset[int]] = set()
+        self.companies: list[frozenset[int]] = []
         self.encoding_seconds = 0.0
         self.widest = 0
         self.pause = threading.Event()
@@ -117,12 +119,14 @@ class ToyStepModel(WeightlessModel):
         super().step()
 
     def decoded(self, work: Work) -> Decoded:
-        found = super().decoded(work)
-        return replace(found, avg_logprob=math.nan) if work.window.samples[0] == NOT_A_NUMBER else found
+        found, word = super().decoded(work), work.window.samples[0]
+        if word == UNSURE and not work.temperature:
+            return replace(found, avg_logprob=-2.0)
+        return replace(found, avg_logprob=math.nan) if word == NOT_A_NUMBER else found
 
     def _look_at(self, works: Iterable[Work]) -> None:
         words = frozenset(int(work.window.samples[0]) for work in works)
-        self.companies.add(words)
+        self.companies.append(words)
         if DEADLY in words:
             os.kill(os.getpid(), signal.SIGKILL)
         if POISON in words:

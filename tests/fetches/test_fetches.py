@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 from django.conf import LazySettings, settings
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 
 from portal.receive import SCOPE_KEY, UploadMiddleware
@@ -386,6 +386,38 @@ def test_a_switched_off_tenant_s_downloads_wait_a_month_and_go(
         assert not Fetch.objects.exists()
         assert not Reservation.objects.exists()
     assert server.connections == 0
+
+
+@pytest.mark.parametrize("keeps_audio", [0, 1, 400, None])
+def test_a_short_pause_loses_no_download_however_short_audio_is_kept(
+    keeps_audio: int | None, api: Client, server: Receiver, time_passes: Callable[[timedelta], None]
+) -> None:
+    made = order(api, server.url)
+    Tenant.objects.update(is_active=False, audio_retention_days=keeps_audio)
+    time_passes(timedelta(days=29))
+    assert claims.forget_stranded() == 0
+    Tenant.objects.update(is_active=True)
+    assert fetcher.fetch_due() == 1
+    assert now(api, made)["status"] == "done"
+
+
+def test_a_tenant_that_is_switched_on_while_others_are_swept_loses_no_download(
+    api: Client, server: Receiver, time_passes: Callable[[timedelta], None]
+) -> None:
+    made = order(api, server.url)
+    Tenant.objects.update(is_active=False)
+    time_passes(timedelta(days=40))
+
+    def switched_on_first(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if sql.startswith("DELETE"):
+            Tenant.objects.update(is_active=True)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(switched_on_first):
+        assert claims.forget_stranded() == 0
+    assert Tenant.objects.filter(is_active=True).exists()
+    assert fetcher.fetch_due() == 1
+    assert now(api, made)["status"] == "done"
 
 
 def test_a_tenant_that_is_switched_on_again_loses_no_download(

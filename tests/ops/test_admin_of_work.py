@@ -85,6 +85,21 @@ def test_a_secret_can_t_be_looked_for_either(name: str, operator: Client, alice:
     assert page.context["cl"].result_count == 0
 
 
+def test_a_download_is_found_by_what_was_made_of_it(operator: Client, alice: Character, mallory: Character) -> None:
+    for who in (alice, mallory):
+        work_of(who)
+        made = transcription(who.tenant, Status.QUEUED)
+        with scope.bound(who.tenant.id):
+            Fetch.objects.update(recording=made.recording, transcription_id=made.pk)
+    ours = next(row for row in rows("fetches_fetch") if row.tenant == alice.tenant)
+    for known in (ours.recording_id, ours.transcription_id, ours.pk):
+        page = operator.get(reverse("admin:fetches_fetch_changelist"), {"q": str(known)})
+        assert [row.pk for row in page.context["cl"].result_list] == [ours.pk]
+    details = operator.get(reverse("admin:fetches_fetch_change", args=[ours.pk])).content.decode()
+    assert "Recording:" in details
+    assert reverse("admin:transcription_recording_change", args=[ours.recording_id]) in details
+
+
 def test_a_page_says_why(operator: Client, alice: Character) -> None:
     work_of(alice)
     [upload] = rows("uploads_upload")

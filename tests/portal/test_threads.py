@@ -15,7 +15,7 @@ from asgiref.sync import sync_to_async
 from django.conf import LazySettings
 
 from portal.asgi import application
-from portal.threads import REQUEST_THREADS, REQUESTS, UPLOAD_THREADS
+from portal.threads import REQUEST_THREADS, REQUESTS, UPLOAD_THREADS, UPLOADS
 from tenants import scope
 from tests.conftest import Character, MakeMedia
 from tests.transcription.finishing import finish
@@ -25,6 +25,7 @@ from transcription.uploads import bucket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE_SECONDS = 30
+NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 class Slow:
@@ -119,6 +120,30 @@ async def test_a_slow_object_storage_does_not_keep_other_requests_waiting(
         assert (await http.get("/api/v1/recordings")).status_code == 200
     slow.end()
     assert {answer.status_code for answer in await asyncio.gather(*begun)} == {201}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "asks"),
+    [
+        ("POST", f"/api/v1/uploads/multipart/{NOBODY}/urls", "nobody"),
+        ("GET", f"/api/v1/uploads/{NOBODY}", "nobody"),
+        ("GET", f"/api/v1/recordings/{NOBODY}", "nobody"),
+        ("DELETE", f"/api/v1/recordings/{NOBODY}", "the bucket"),
+        ("GET", f"/api/v1/uploads/multipart/{NOBODY}", "the bucket"),
+        ("DELETE", f"/api/v1/uploads/multipart/{NOBODY}", "the bucket"),
+        ("POST", f"/api/v1/uploads/multipart/{NOBODY}/complete", "the bucket"),
+    ],
+)
+async def test_what_asks_the_bucket_and_what_does_not_don_t_wait_for_each_other(
+    http: httpx.AsyncClient, slow: Slow, method: str, path: str, asks: str
+) -> None:
+    others, count = (REQUESTS, REQUEST_THREADS) if asks == "the bucket" else (UPLOADS, UPLOAD_THREADS)
+    busy = [others.submit(slow.down(lambda: None)) for _ in range(count)]
+    await slow.is_busy(count)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert (await http.request(method, path, json={"parts": [1]})).status_code == 404
+    slow.end()
+    assert [one.result(PATIENCE_SECONDS) for one in busy] == [None] * count
 
 
 async def test_health_does_not_wait_for_anybody(http: httpx.AsyncClient, alice: Character, slow: Slow) -> None:

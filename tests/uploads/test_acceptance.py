@@ -168,6 +168,33 @@ def test_a_reader_that_somebody_killed_is_no_reason_to_refuse_the_file(
     assert Recording.objects.get().bytes == len(sound)
 
 
+def test_a_file_that_costs_every_reader_its_life_is_refused_in_the_end_with_the_way_out(
+    alice: Character, sound: bytes, uploads_dir: Path, fake_ffmpeg: FakeFfmpeg
+) -> None:
+    begun(alice, sound)
+    with fake_ffmpeg("kill -KILL $$"), time_machine.travel(timezone.now()) as clock:
+        for _try in range(acceptance.MOST_INTERRUPTIONS - 1):
+            sweep()
+            assert Upload.objects.get().state == Upload.State.ARRIVED
+            clock.shift(acceptance.LONGEST_PAUSE)
+        assert sweep() == {"uploads settled": 1}
+    refused = Upload.objects.get()
+    assert (refused.state, refused.problem["code"], refused.problem["status"]) == ("refused", "too_complex", 422)
+    assert "Convert it" in refused.problem["detail"]
+    assert list(uploads_dir.iterdir()) == []
+    assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == 0
+
+
+def test_other_faults_of_ours_are_no_reason_to_refuse_a_file_whose_reader_dies_once(
+    alice: Character, sound: bytes, fake_ffmpeg: FakeFfmpeg
+) -> None:
+    begun(alice, sound)
+    Upload.objects.update(tries=1000)
+    with fake_ffmpeg("kill -KILL $$"):
+        sweep()
+    assert Upload.objects.get().state == Upload.State.ARRIVED
+
+
 def test_what_the_quota_no_longer_allows_is_refused_at_the_end(alice: Character, sound: bytes) -> None:
     row = begun(alice, sound)
     Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=5)
@@ -305,18 +332,18 @@ def sweep_stranded() -> int:
     return sum(sweeper.sweep({name: sweeper.EVERY_HOUR[name] for name in tasks}).values())
 
 
-@pytest.mark.parametrize(("keeps_audio", "days"), [(None, 30), (400, 30), (7, 7)])
-def test_what_a_switched_off_tenant_sent_goes_after_a_month_or_when_its_audio_does(
-    keeps_audio: int | None, days: int, alice: Character, sound: bytes, uploads_dir: Path
+@pytest.mark.parametrize("keeps_audio", [None, 400, 7, 0])
+def test_what_a_switched_off_tenant_sent_goes_after_a_month_however_long_it_keeps_audio(
+    keeps_audio: int | None, alice: Character, sound: bytes, uploads_dir: Path
 ) -> None:
     row, half = begun(alice, sound), begun(alice, sound, sent=1000)
     Tenant.objects.update(is_active=False, audio_retention_days=keeps_audio)
     sweep()
     age(half, 25)
     assert sweep() == {"old uploads forgotten": 1}, "what is not whole goes after a day, as everybody's does"
-    with time_machine.travel(timezone.now() + timedelta(days=days, minutes=-1)):
+    with time_machine.travel(timezone.now() + timedelta(days=30, minutes=-1)):
         assert (sweep(), sweep_stranded()) == ({}, 0)
-    with time_machine.travel(timezone.now() + timedelta(days=days, minutes=1)):
+    with time_machine.travel(timezone.now() + timedelta(days=30, minutes=1)):
         assert sweep_stranded() == 1
     assert not Upload.objects.filter(id=row.id).exists()
     assert list(uploads_dir.iterdir()) == []

@@ -31,6 +31,14 @@ def sound(alice: Character, make: Make) -> Recording:
     return recording
 
 
+@pytest.fixture
+def s3(sound: Recording, settings: LazySettings) -> None:
+    """As if the sound lay in a bucket; nobody connects to it here."""
+    options = {"bucket_name": "media", "endpoint_url": "https://s3.example", "access_key": "x", "secret_key": "y"}
+    backend = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+
+
 def told(who: Character) -> list[tuple[str, str]]:
     with scope.bound(who.tenant.id):
         return [(one.action, one.actor_name) for one in AuditEntry.objects.order_by("id")]
@@ -81,14 +89,21 @@ class TestDownloading:
         assert answer["Content-Disposition"] == "attachment; filename*=utf-8''Jahresgespr%C3%A4ch.mp3"
         assert told(alice)[1:] == [("audio.exported", "alice@acme.example")]
 
+    @pytest.mark.usefixtures("s3")
     def test_from_s3_is_told_when_its_address_is_given(
-        self, as_alice: Client, alice: Character, sound: Recording, settings: LazySettings
+        self, as_alice: Client, alice: Character, sound: Recording
     ) -> None:
-        options = {"bucket_name": "media", "endpoint_url": "https://s3.example", "access_key": "x", "secret_key": "y"}
-        backend = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
-        settings.STORAGES = {**settings.STORAGES, "default": backend}
         answer = as_alice.get(f"/recordings/{sound.id}/media?download")
         assert answer.status_code == 302
         assert "response-content-disposition=attachment" in answer["Location"]
         assert "response-content-disposition" not in as_alice.get(f"/recordings/{sound.id}/media")["Location"]
         assert [action for action, _who in told(alice)] == ["audio.exported", "audio.played"]
+
+    @pytest.mark.usefixtures("s3")
+    @pytest.mark.parametrize(("query", "action"), [("?download", "audio.exported"), ("", "audio.played")])
+    def test_the_address_is_the_sound_also_for_one_who_asked_for_headers_only(
+        self, query: str, action: str, as_alice: Client, alice: Character, sound: Recording
+    ) -> None:
+        answer = as_alice.head(f"/recordings/{sound.id}/media{query}")
+        assert (answer.status_code, "Signature" in answer["Location"]) == (302, True)
+        assert told(alice) == [(action, "alice@acme.example")]

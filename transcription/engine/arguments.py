@@ -30,8 +30,16 @@ def model(name: str) -> str:
 
 
 def models(names: str) -> tuple[str, ...]:
-    """Names of models, with commas between them."""
-    return tuple(model(name.strip()) for name in names.split(","))
+    """Names of models, with commas between them. The first is served always, others as far as there are any."""
+    first, *others = (name.strip() for name in names.split(","))
+    return model(first), *(_known_or_not(name) for name in others)
+
+
+def _known_or_not(name: str) -> str:
+    try:
+        return find_model(name).name
+    except EngineError:
+        return name
 
 
 def language(code: str) -> str:

@@ -18,7 +18,7 @@ from transcription.engine.fallback import next_temperature
 from transcription.engine.hearing import Hearing
 from transcription.engine.models import Models
 from transcription.engine.shelf import Encoded, Shelf
-from transcription.engine.stages import attempt, prepare, time_words
+from transcription.engine.stages import announce, attempt, prepare, time_words
 from transcription.engine.types import LANES, EngineError, Lane
 from transcription.engine.waiting import Ticket
 
@@ -198,6 +198,7 @@ class BatchLoop:
 
     def _opened(self, tickets: Sequence[Ticket]) -> BatchModel | None:
         """The model of some windows, which are failed where it cannot be opened; each counts as a user of it."""
+        announce(tickets)
         try:
             return cast("BatchModel", self._models.acquire(tickets[0].work.options.model, users=len(tickets)))
         except EngineError as error:
@@ -213,17 +214,28 @@ class BatchLoop:
             outcomes.update(zip(some, model.decode([ticket.work for ticket in some]), strict=True))
 
         decoded = attempt(self._desk, batch, decode, self._shrink)
-        self._conclude(model, [(ticket, outcomes[ticket]) for ticket in decoded])
-        self._models.release(batch[0].work.options.model, users=len(batch))
+        kept = self._conclude(model, [(ticket, outcomes[ticket]) for ticket in decoded])
+        self._models.release(batch[0].work.options.model, users=len(batch) - len(kept))
+        if kept:
+            with self._desk.changed:
+                self._shelf.add(kept)
+                self._desk.changed.notify_all()
 
-    def _conclude(self, model: BatchModel, decoded: Sequence[tuple[Ticket, Decoded]]) -> None:
-        """Answer windows, time their words before where that was asked for, or let them try again hotter."""
+    def _conclude(self, model: BatchModel, decoded: Sequence[tuple[Ticket, Decoded]]) -> list[Encoded]:
+        """Answer windows, time their words before where that was asked for, or let them try again hotter.
+
+        Returns suspects that try again: they stay under way, since nobody else may come between.
+        """
         heard: dict[Ticket, Hearing] = {}
+        kept: list[Encoded] = []
         for ticket, outcome in decoded:
             hotter = next_temperature(outcome, ticket.work.temperature, ticket.work.options.temperature)
             if hotter is not None:
                 ticket.work.temperature = hotter
-                self._desk.again(ticket)
+                if ticket.suspect:
+                    kept.append(Encoded(model, ticket))
+                else:
+                    self._desk.again(ticket)
                 continue
             try:
                 heard[ticket] = Hearing(ticket.work, outcome, model.vocabulary)
@@ -232,6 +244,7 @@ class BatchLoop:
         timed = time_words(self._desk, model, heard, self._shrink)
         for ticket in timed:
             self._desk.answer(ticket, heard[ticket])
+        return kept
 
     def _shrink(self, windows: int) -> None:
         self._batch_size = max(1, min(self._batch_size, windows // 2))

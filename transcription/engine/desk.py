@@ -122,7 +122,7 @@ class Desk:
             self._leave()
             self.tally.windows += 1
             self.tally.audio_seconds += result.end - result.start
-            # Before anybody takes what comes next, which may end this process.
+            # Handed over before anybody takes what comes next, which may end this process.
             ticket.answer(result)
 
     def refuse(self, ticket: Ticket, error: EngineError) -> None:

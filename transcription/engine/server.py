@@ -265,7 +265,7 @@ class _Connection:
         self.loop.call_soon_threadsafe(self._answer, number, outcome)
 
     def _announce(self, number: int) -> None:
-        """Called from a decode thread, which goes on when the caller's end of the socket has the message."""
+        """Called from a decode thread, which goes on when the socket has the message, if its caller reads at all."""
         told = asyncio.run_coroutine_threadsafe(self._tell_alone(number), self.loop)
         with suppress(TimeoutError, ConnectionError):
             told.result(ANNOUNCE_SECONDS)

@@ -25,6 +25,12 @@ class OnMemoryShortage(Protocol):
         """Memory ran out with so many windows at once."""
 
 
+def announce(tickets: Sequence[Ticket]) -> None:
+    """Tell the callers of suspects, before their model is even opened, that these have the engine to themselves."""
+    for suspect in (ticket for ticket in tickets if ticket.suspect):
+        suspect.announce()
+
+
 def attempt(
     desk: Desk, tickets: Sequence[Ticket], call: Callable[[Sequence[Ticket]], None], shortage: OnMemoryShortage
 ) -> list[Ticket]:
@@ -55,8 +61,6 @@ def attempt(
 
 def prepare(desk: Desk, model: Model, tickets: Sequence[Ticket], shortage: OnMemoryShortage) -> list[Ticket]:
     """Encode windows of one model; returns those that are ready to be decoded."""
-    for suspect in (ticket for ticket in tickets if ticket.suspect):
-        suspect.announce()
     welcome = [ticket for ticket in tickets if _is_welcome(desk, model, ticket)]
     encoded = attempt(desk, welcome, lambda some: model.encode([ticket.work for ticket in some]), shortage)
     unknown = [ticket for ticket in encoded if ticket.work.language is None]

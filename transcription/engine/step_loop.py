@@ -20,7 +20,7 @@ from transcription.engine.desk import Desk
 from transcription.engine.fallback import next_temperature
 from transcription.engine.hearing import Hearing
 from transcription.engine.models import Models
-from transcription.engine.stages import prepare, time_words
+from transcription.engine.stages import announce, prepare, time_words
 from transcription.engine.types import LANES, EngineError, Lane
 from transcription.engine.waiting import Ticket
 
@@ -56,7 +56,7 @@ class StepLoop:
         self._ahead = ahead
         self._on_fatal = on_fatal
         self._encoded: deque[Seats] = deque()
-        self._suspects: deque[list[Seats]] = deque()
+        self._halves: deque[list[Seats]] = deque()
         self._heard: deque[tuple[StepModel, Ticket, Hearing]] = deque()
         self._seated: dict[StepModel, _Seated] = {}
 
@@ -93,6 +93,7 @@ class StepLoop:
 
     def _encode(self, tickets: Sequence[Ticket]) -> None:
         name = tickets[0].work.options.model
+        announce(tickets)
         try:
             model = cast("StepModel", self._models.acquire(name, users=len(tickets)))
         except EngineError as error:
@@ -136,7 +137,7 @@ class StepLoop:
         """One step of every model that has windows under way."""
         desk = self._desk
         with desk.changed:
-            desk.changed.wait_for(lambda: desk.stopping or self._encoded or self._suspects or self._seated)
+            desk.changed.wait_for(lambda: desk.stopping or self._encoded or self._halves or self._seated)
             self._drop_the_gone()
             entering = self._entering()
         for model, tickets in entering.items():
@@ -147,12 +148,12 @@ class StepLoop:
         self._seated = {model: seated for model, seated in self._seated.items() if seated.tickets}
 
     def _entering(self) -> dict[StepModel, list[Ticket]]:
-        """Windows for the free slots, the most urgent first. Suspects enter alone, after what is urgent."""
+        """For the free slots, the most urgent first. What failed together enters in halves, after what is urgent."""
         order = sorted(self._encoded, key=lambda seats: LANES.index(seats[1].stream.lane))
-        if self._suspects:
+        if self._halves:
             order = [seats for seats in order if seats[1].stream.lane in URGENT]
             if not order and not self._seated:
-                return _by_model(self._suspects.popleft())
+                return _by_model(self._halves.popleft())
         entering: dict[StepModel, list[Ticket]] = {}
         for model, ticket in order:
             places = entering.setdefault(model, [])
@@ -166,11 +167,11 @@ class StepLoop:
 
     def _drop_the_gone(self) -> None:
         """Forget windows that nobody waits for any more, wherever they are."""
-        for waiting in (self._encoded, *self._suspects):
+        for waiting in (self._encoded, *self._halves):
             for seats in [seats for seats in waiting if seats[1].stream.gone]:
                 waiting.remove(seats)
                 self._leave(seats[1])
-        self._suspects = deque(group for group in self._suspects if group)
+        self._halves = deque(group for group in self._halves if group)
         for seated in self._seated.values():
             for work in [work for work, ticket in seated.tickets.items() if ticket.stream.gone]:
                 seated.model.evict(work)
@@ -234,7 +235,7 @@ class StepLoop:
             self._put_back(again)
         else:
             half = len(again) // 2
-            self._suspects.extendleft((again[half:], again[:half]))
+            self._halves.extendleft((again[half:], again[:half]))
 
     def _put_back(self, seats: Sequence[Seats]) -> None:
         with self._desk.changed:

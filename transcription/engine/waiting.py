@@ -54,11 +54,14 @@ class WaitingRoom:
     """Lanes of streams of windows. Not thread-safe: its owner holds a lock.
 
     The most urgent lane goes first; within a lane streams take turns, whatever the
-    number of windows that each has waiting, and suspects go before the others.
+    number of windows that each has waiting. While suspects wait in any lane, they and
+    urgent windows alternate, and all else waits: an endless stream of others can't keep
+    them from being tried.
     """
 
     def __init__(self) -> None:
         self._lanes: dict[Lane, deque[Stream]] = {lane: deque() for lane in LANES}
+        self._suspect_went_last = False
 
     def add(self, ticket: Ticket) -> None:
         """Let a window wait at the end of its stream."""
@@ -105,6 +108,8 @@ class WaitingRoom:
             batch.append(self._call(stream))
             if len(batch) == limit or batch[0].suspect:
                 break
+        if batch:
+            self._suspect_went_last = batch[0].suspect
         return batch
 
     def ready(self, lanes: Collection[Lane] = LANES) -> int:
@@ -112,8 +117,7 @@ class WaitingRoom:
         return sum(
             len(stream.waiting) if stream.waiting[0].knows_language else 1
             for name in lanes
-            for stream in self._lanes[name]
-            if stream.may_go()
+            for stream in self._in_turn(name)
         )
 
     def holds_suspects(self) -> bool:
@@ -131,8 +135,21 @@ class WaitingRoom:
         """Streams that may go, the most urgent first, for at most `limit` rounds a lane."""
         for name in (lane for lane in LANES if lane in lanes):
             for _ in range(limit):
-                streams = sorted(self._lanes[name], key=lambda stream: not stream.is_suspect)
-                yield from (stream for stream in streams if stream.may_go())
+                yield from self._in_turn(name)
+
+    def _in_turn(self, name: Lane) -> list[Stream]:
+        """The streams of a lane that may go now."""
+        streams = [stream for stream in self._lanes[name] if stream.may_go()]
+        if not self._has(LANES, suspect=True):
+            return streams
+        urgent_first = self._suspect_went_last and self._has(LANES[:1], suspect=False)
+        if urgent_first:
+            return [stream for stream in streams if name == LANES[0] and not stream.is_suspect]
+        return [stream for stream in streams if stream.is_suspect]
+
+    def _has(self, lanes: Collection[Lane], suspect: bool) -> bool:
+        waiting = (stream for name in lanes for stream in self._lanes[name] if stream.may_go())
+        return any(stream.is_suspect is suspect for stream in waiting)
 
     def _call(self, stream: Stream) -> Ticket:
         """Take a stream's first window, and let the stream queue up again behind the others."""

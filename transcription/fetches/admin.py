@@ -22,12 +22,12 @@ class FetchAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("source", "tenant", "status", "attempts_made", "received", "not_before", "error_code", "created_at")
     list_filter = ("status", WaitingFetches, "error_code", "tenant")
     list_select_related = ("tenant",)
-    search_fields = ("id", "name", "tenant__name", "recording_id", "transcription_id")
+    search_fields = ("id", "name", "tenant__name", "recording__id", "transcription_id")
     date_hierarchy = "created_at"
     show_full_result_count = False
     fields = (
         *("id", "source", "name", "tenant", "api_key", "status", "attempts_made", "received"),
-        *("created_at", "not_before", "finished_at", "error_code", "reason", "recording_id", "transcription_id"),
+        *("created_at", "not_before", "finished_at", "error_code", "reason", "recording", "transcription_id"),
     )
 
     @admin.display(description=_("URL"))

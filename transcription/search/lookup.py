@@ -68,18 +68,18 @@ def _searched(tenant_id: UUID, terms: Sequence[Term], after: Place | None, count
     Its planner can't know which is which: it has no statistics of one tenant's words. So a few entries are read,
     and if that says that a page's worth is near, as many as it takes.
     """
-    found = _among_newest(tenant_id, terms, after, PROBED)
+    found = list(_among_newest(tenant_id, terms, after, PROBED)[:count])
     if COMMON <= len(found) < count:
-        found = _among_newest(tenant_id, terms, after, 2 * PROBED * count // len(found))
+        found = list(_among_newest(tenant_id, terms, after, 2 * PROBED * count // len(found))[:count])
     if len(found) < count:
         found = list(_behind(_indexed(tenant_id, terms), after)[:count])
-    return found[:count]
+    return found
 
 
-def _among_newest(tenant_id: UUID, terms: Sequence[Term], after: Place | None, reach: int) -> list[Entry]:
+def _among_newest(tenant_id: UUID, terms: Sequence[Term], after: Place | None, reach: int) -> QuerySet[Entry]:
     rows = _of_tenant(tenant_id)
     newest = _behind(rows, after).values("pk")[:reach]
-    return list(_holding(rows.filter(pk__in=newest), terms))
+    return _holding(rows.filter(pk__in=newest), terms)
 
 
 def _behind(rows: QuerySet[Entry], after: Place | None) -> QuerySet[Entry]:

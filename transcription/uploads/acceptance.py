@@ -2,7 +2,8 @@
 
 It is decided by one guarded UPDATE (arrived → accepted) in the transaction in which intake makes the recording.
 Killed before that, nothing has happened, the bytes are still there, and the sweeper tries again; killed after it,
-only the bytes are left over, which the sweeper drops. A fault of ours is tried again for as long as it takes.
+only the bytes are left over, which the sweeper drops. A fault of ours is tried again for as long as it takes, but
+for one: a file whose reader is killed again and again most likely takes more memory than there is, and is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from django.utils.translation import gettext as _
 
 from tenants.access import Actor
 from tenants.models import Member
-from transcription import intake, storage
+from transcription import failures, intake, storage
 from transcription.idempotency import Call
 from transcription.intake import Received
 from transcription.models import Transcription
@@ -40,6 +41,8 @@ READ_BYTES = 1024 * 1024
 LEASE = timedelta(minutes=5)
 RENEW = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=10)
+MOST_INTERRUPTIONS = 10
+"""Half an hour of tries, as a recording by URL has: what else takes the memory then may be over."""
 
 
 class _DecidedElsewhere(Exception):
@@ -152,12 +155,25 @@ def _decide(row: Upload, file: Received) -> None:
     try:
         intake.accept(_actor(row), file, opening.options_of(row.options), row.source, call)
     except Refused as refused:
-        if refused.may_succeed_later:
+        final = _too_complex() if _kills_its_readers(row, refused) else refused
+        if final.may_succeed_later:
             raise
-        more = {"resets_at": refused.resets_at.isoformat()} if refused.resets_at else {}
-        _refused(row, {"status": refused.status, "code": refused.code, "detail": refused.message} | more)
+        more = {"resets_at": final.resets_at.isoformat()} if final.resets_at else {}
+        _refused(row, {"status": final.status, "code": final.code, "detail": final.message} | more)
     except InvalidOption as invalid:
         _refused(row, {"status": 400, "code": invalid.code, "detail": str(invalid), "param": invalid.param})
+
+
+def _kills_its_readers(row: Upload, refused: Refused) -> bool:
+    """Whether this was one interruption too many. Counts it."""
+    if refused.code != "interrupted":
+        return False
+    Upload.objects.filter(id=row.id).update(interruptions=F("interruptions") + 1)
+    return Upload.objects.filter(id=row.id, interruptions__gte=MOST_INTERRUPTIONS).exists()
+
+
+def _too_complex() -> Refused:
+    return Refused("too_complex", failures.reason_for_people("too_complex"), 422)
 
 
 def _accepted(row: Upload, transcription: Transcription) -> None:

@@ -26,7 +26,8 @@ class UploadAdmin(ReadOnly, admin.ModelAdmin):
     show_full_result_count = False
     fields = (
         *("id", "name", "tenant", "user", "api_key", "source", "way", "state", "size"),
-        *("created_at", "expires_at", "tries", "not_before", "recording", "transcription_id", "code", "reason"),
+        *("created_at", "expires_at", "tries", "interruptions", "not_before"),
+        *("recording", "transcription_id", "code", "reason"),
     )
 
     @admin.display(description=_("size"), ordering="length")

@@ -58,6 +58,12 @@ class Upload(models.Model):
     expires_at = models.DateTimeField(_("expires"), help_text=_("A file on this server: a day after its last byte."))
     not_before = models.DateTimeField(default=timezone.now, editable=False, help_text="When it is next tried.")
     tries = models.PositiveIntegerField(default=0, editable=False, help_text="That failed by a fault of ours.")
+    interruptions = models.PositiveIntegerField(
+        default=0,
+        db_default=0,  # the version before opens uploads while the portal is upgraded
+        editable=False,
+        help_text="Of the tries, those in which somebody killed ffmpeg.",
+    )
     recording = models.ForeignKey(
         Recording, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("recording")
     )

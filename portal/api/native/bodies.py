@@ -33,12 +33,24 @@ class BodyTooLarge(APIException):
         super().__init__(_("The body is larger than %(limit)s.") % {"limit": filesizeformat(MOST_BYTES)})
 
 
+class LengthRequired(APIException):
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_code = "length_required"
+
+    def __init__(self) -> None:
+        super().__init__(_("The body came without its length, and was not read. Send it whole, with Content-Length."))
+
+
 def json_object(request: Request, schema: Mapping[str, Any]) -> Body:
     """The fields that came, each one of the schema's. No body at all is an empty object.
 
-    Raises InvalidOption, and BodyTooLarge before anything is read. Without a length nothing is read at all.
+    Raises InvalidOption, and before anything is read BodyTooLarge, and LengthRequired for a stream: what comes without
+    a length would pass for no body.
     """
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_BYTES:
+    length = request.META.get("CONTENT_LENGTH")
+    if not length and "HTTP_TRANSFER_ENCODING" in request.META:
+        raise LengthRequired
+    if int(length or 0) > MOST_BYTES:
         raise BodyTooLarge
     return known_fields(request.data, schema)
 

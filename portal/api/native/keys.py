@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from django.urls import path
@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from portal.api.native import bodies
 from portal.api.native.pages import newest_first
+from portal.api.native.representations import moment
 from portal.api.native.shapes.keys import KeyBody, KeySecretBody, OldSecret
 from portal.api.native.tenantview import TenantView
 from portal.api.openapi.operations import CURSOR, JSON, array, choice, counted, listing, operation, properties, text
@@ -115,7 +116,7 @@ def _with_secret(key: ApiKey, secret: str) -> KeySecretBody:
 
 
 def key_fields(key: ApiKey) -> KeyBody:
-    old = OldSecret(prefix=key.old_prefix, until=_moment(key.old_until), last_used_at=_moment(key.old_last_used_at))
+    old = OldSecret(prefix=key.old_prefix, until=moment(key.old_until), last_used_at=moment(key.old_last_used_at))
     return {
         "id": str(key.id),
         "name": key.name,
@@ -125,9 +126,9 @@ def key_fields(key: ApiKey) -> KeyBody:
         "addresses": key.addresses,
         "created_at": key.created_at.isoformat(),
         "created_by": key.created_by.email if key.created_by else None,
-        "expires_at": _moment(key.expires_at),
-        "last_used_at": _moment(key.last_used_at),
-        "revoked_at": _moment(key.revoked_at),
+        "expires_at": moment(key.expires_at),
+        "last_used_at": moment(key.last_used_at),
+        "revoked_at": moment(key.revoked_at),
         "old_secret": old if key.old_is_live else None,
     }
 
@@ -148,10 +149,6 @@ def _grace(body: bodies.Body) -> timedelta:
     """Raises InvalidOption."""
     seconds = bodies.whole_among(body, "grace_seconds", GRACE_SECONDS)
     return apikeys.GRACE if seconds is None else timedelta(seconds=seconds)
-
-
-def _moment(when: datetime | None) -> str | None:
-    return when.isoformat() if when else None
 
 
 urls = [

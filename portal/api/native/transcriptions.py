@@ -48,7 +48,8 @@ class RetryView(TenantView):
         "Transcribe once more what failed or was cancelled",
         {201: TranscriptionBody},
         parameters=[IDEMPOTENCY_KEY],
-        description="Another transcription, under what was asked for with the first one.",
+        description="Another transcription, under what was asked for with the first one. Asked for again, it is the "
+        "same one as long as it is not over.",
     )
     def post(self, request: Request, transcription_id: UUID) -> Response:
         """Fields would be options of its own, which it has none of. Raises InvalidOption and Refused."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transcription.engine.dimensions import VERSION
 from transcription.engine.types import EngineError
 
-VERSION = 6
 DTYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
 
 
