@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transcription.engine.backend import Language, Work
-from transcription.engine.types import DecodeOptions, Lane, Window
+from transcription.engine.types import LANES, DecodeOptions, Lane, Window
 from transcription.engine.waiting import Stream, Ticket, WaitingRoom
 
 SILENCE = np.zeros(1, dtype=np.int16)
@@ -90,4 +90,4 @@ def test_only_what_may_be_taken_is_ready() -> None:
     room = WaitingRoom()
     suspect, _standard = filled(room, "bulk", 1), filled(room, "standard", 5)
     suspect.waiting[0].suspect = True
-    assert (room.ready(("standard",)), room.ready(("bulk",))) == (0, 1)
+    assert [room.ready([lane]) for lane in LANES] == [0, 0, 1]
