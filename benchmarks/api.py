@@ -2,8 +2,9 @@
 
 python -m tests.postgres python -m benchmarks.api [--recordings 1000000] [--requests 1000]
 
-One web process, as `make run` starts it, on a PostgreSQL that holds what benchmarks.search makes. Two clients ask at
-once. Queries are counted in this process, for the smallest and for the largest tenant.
+One web process, as `make run` starts it, and as many as there are cores, on a PostgreSQL that holds what
+benchmarks.search makes. Two clients ask at once. Queries are counted in this process, for the smallest and for the
+largest tenant.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ import os
 import random
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from django.test.utils import CaptureQueriesContext  # noqa: E402
 
 from benchmarks import search  # noqa: E402
 from benchmarks.table import machine, print_table  # noqa: E402
+from portal.supervisor.crew import web_command  # noqa: E402
 from tenants import apikeys, scope  # noqa: E402
 from tenants.models import Quota, Tenant  # noqa: E402
 from transcription.models import Recording  # noqa: E402
@@ -91,27 +92,31 @@ def _caller(tenant: Tenant) -> Caller:
 
 
 @contextmanager
-def web_process() -> Iterator[tuple[str, psutil.Process]]:
-    """A web process on this process's database; its address."""
-    with socket.socket() as probe, tempfile.TemporaryDirectory(prefix="bench-") as data:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+def web(processes: int) -> Iterator[tuple[list[str], list[psutil.Process]]]:
+    """Web processes on this process's database, each with its address, as behind nginx."""
+    with ExitStack() as stack:
+        data = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
         environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "DATABASE_URL": _database_url(),
             "PORTAL_DATA": data,
             "ALLOWED_HOSTS": "127.0.0.1",
         }
-        command = [sys.executable, "-m", "uvicorn", "portal.asgi:application", "--port", str(port), "--no-access-log"]
-        process = subprocess.Popen(command, env=environment, stderr=(Path(data) / "log").open("wb"))
+        started = [stack.enter_context(_web_process(environment, Path(data) / "log")) for _ in range(processes)]
+        yield [url for url, _ in started], [process for _, process in started]
+
+
+@contextmanager
+def _web_process(environment: dict[str, str], log: Path) -> Iterator[tuple[str, psutil.Process]]:
+    with socket.create_server(("127.0.0.1", 0)) as listener, log.open("ab") as said:
+        child = subprocess.Popen(web_command(listener), env=environment, stderr=said, pass_fds=[listener.fileno()])
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:
-            url = f"http://127.0.0.1:{port}"
             _wait_for(url)
-            yield url, psutil.Process(process.pid)
+            yield url, psutil.Process(child.pid)
         finally:
-            process.terminate()
-            process.wait(20)
+            child.terminate()
+            child.wait(20)
 
 
 def _database_url() -> str:
@@ -132,12 +137,12 @@ def _wait_for(url: str) -> None:
     raise RuntimeError("the web process did not start")
 
 
-def measure(url: str, asking: list[Caller], address: Address, requests: int) -> tuple[list[float], float]:
-    """Milliseconds of each request in order, and requests a second."""
+def measure(urls: list[str], asking: list[Caller], address: Address, requests: int) -> tuple[list[float], float]:
+    """Milliseconds of each request in order, and requests a second. The clients are spread over the addresses."""
 
     def ask(number: int) -> list[float]:
         seed, times = random.Random(number), []
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=urls[number % len(urls)], timeout=30) as client:
             for turn in range(requests // CLIENTS + 20):
                 caller = seed.choice(asking)
                 began = time.perf_counter()
@@ -165,19 +170,34 @@ def report(recordings: int, requests: int) -> None:
     print(f"{machine()}, {connection.vendor} {connection.cursor().connection.info.server_version}")
     tenants = search.customers()
     search.fill(tenants, recordings, words=120)
+    print(f"{recordings:,} recordings of {len(tenants):,} tenants, {CLIENTS} clients at once")
     asking = callers(tenants)
+    for processes in sorted({1, os.cpu_count() or 1}):
+        compare(processes, asking, requests)
+
+
+def compare(processes: int, asking: list[Caller], requests: int) -> None:
+    """Prints a line for each kind of request."""
     rows = []
-    with web_process() as (url, process):
-        before = process.memory_info().rss / MIB
+    with web(processes) as (urls, serving):
+        before = [_mebibytes(process) for process in serving]
         for name, address in addresses().items():
-            times, rate = measure(url, asking, address, requests)
+            times, rate = measure(urls, asking, address, requests)
             counts = f"{queries(asking[1], address)} / {queries(asking[0], address)}"
             at = [times[len(times) // 2], times[int(0.95 * len(times))], times[-1]]
             rows.append([name, f"{rate:.0f}", *(f"{value:.1f} ms" for value in at), counts])
-        after = process.memory_info().rss / MIB
+        after = [_mebibytes(process) for process in serving]
     head = ["request", "a second", "p50", "p95", "slowest", "queries: a small tenant / the largest"]
-    print_table(f"{recordings:,} recordings of {len(tenants):,} tenants, {CLIENTS} clients at once", head, rows)
-    print(f"\nThe web process: {before:.0f} MiB before, {after:.0f} MiB after all of it")
+    print_table(f"{processes} web process(es)", head, rows)
+    print(f"\nMemory of each before and after all of it: {', '.join(map(_from_to, before, after))}")
+
+
+def _mebibytes(process: psutil.Process) -> int:
+    return round(float(process.memory_info().rss) / MIB)
+
+
+def _from_to(before: int, after: int) -> str:
+    return f"{before} MiB, {after} MiB"
 
 
 def main() -> None:
