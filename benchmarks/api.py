@@ -109,6 +109,7 @@ def web(processes: int) -> Iterator[tuple[list[str], list[psutil.Process]]]:
 @contextmanager
 def _web_process(environment: dict[str, str], log: Path) -> Iterator[tuple[str, psutil.Process]]:
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("ab") as said:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as the supervisor does
         child = subprocess.Popen(web_command(listener), env=environment, stderr=said, pass_fds=[listener.fileno()])
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:
