@@ -17,8 +17,10 @@ export function watchConfirmations() {
     dialog.showModal();
   });
   dialog.addEventListener("close", () => {
-    if (dialog.returnValue !== "yes" || !waiting?.isConnected) return;
+    if (dialog.returnValue !== "yes") return;
     confirmed.add(waiting);
+    // Progress may have drawn its place anew behind the dialog; the answer counts all the same.
+    if (!waiting.isConnected) document.body.append(Object.assign(waiting, { hidden: true }));
     waiting.requestSubmit();
   });
 }

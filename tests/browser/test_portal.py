@@ -138,6 +138,21 @@ def test_deleting_asks_first_and_can_be_undone(page: Page, fox: Path, tmp_path: 
     expect(row(page, "regret.wav")).to_be_visible()
 
 
+def test_a_confirmed_deletion_counts_though_the_page_was_drawn_anew_meanwhile(
+    page: Page, unheard_minutes: Path, tmp_path: Path
+) -> None:
+    choose(page, copy_of(unheard_minutes, tmp_path, "hasty.mp3"))
+    row(page, "hasty.mp3").get_by_role("link").first.click()
+    recording = page.locator("[data-recording]")
+    expect(recording).not_to_have_attribute("data-recording", "completed")
+    page.get_by_label("More actions").click()
+    recording.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(recording).to_have_attribute("data-recording", "completed", timeout=TRANSCRIBED)
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator(".toast")).to_contain_text("“hasty.mp3” was deleted.")
+
+
 def test_the_microphone_records_pauses_and_sends(page: Page) -> None:
     page.get_by_role("button", name="Record").click()
     expect(page.locator("[data-recorder-time]")).to_have_text("0:02")

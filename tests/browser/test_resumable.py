@@ -57,6 +57,7 @@ def stop_transcribing(page: Page, name: str) -> None:
                 row(page, name).first.locator("summary").click(timeout=1000)
             delete.click(timeout=1000)
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator(".toast")).to_contain_text("was deleted")
 
 
 def test_a_large_file_pauses_goes_on_and_survives_the_loss_of_its_connection(
