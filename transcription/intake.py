@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import unicodedata
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
 
@@ -35,16 +33,18 @@ from transcription import (
     search,
     storage,
 )
+from transcription.connections import lend_connection
 from transcription.failures import reason_for_people
+from transcription.filenames import clean_name
 from transcription.idempotency import Call, KeyReused
 from transcription.media import DecoderDied, MediaError
 from transcription.models import Lane, Recording, Status, Transcription
 from transcription.options import TranscriptionOptions
+from transcription.orders import Order
 from transcription.refusals import Refused, over_quota, over_quota_noted
 from transcription.reuse import Known
 
 log = logging.getLogger(__name__)
-LONGEST_NAME = 255
 INTERACTIVE_SECONDS = 300
 
 
@@ -69,35 +69,6 @@ class ReceivedInStorage(Received, Protocol):
     def storage_key(self) -> str: ...
 
 
-@dataclass(frozen=True)
-class _Order:
-    """What an actor asks for, and by which names an earlier request for the same is known."""
-
-    actor: Actor
-    asked: TranscriptionOptions
-    call: Call
-    content_sha256: str
-    named: TranscriptionOptions | None = None  # what the request itself names, where `asked` was worked out from it
-
-    def options(self, recording: Recording) -> TranscriptionOptions:
-        """What is done for a recording of that length."""
-        return preferences.applied(self.asked, self.actor.tenant, recording.duration_seconds)
-
-    @cached_property
-    def possible(self) -> dict[str, TranscriptionOptions]:
-        """By fingerprint, what may be done, whatever the length is."""
-        options = preferences.possible(self.asked, self.actor.tenant)
-        return {one.fingerprint(self.content_sha256): one for one in options}
-
-    def is_answered_by(self, row: Transcription) -> bool:
-        """Of the same content and among the possible ones: whether its recording's length makes it the one."""
-        return self.options(row.recording).fingerprint(self.content_sha256) == row.fingerprint
-
-    @cached_property
-    def digest(self) -> str:
-        return self.call.digest(self.content_sha256, self.named or self.asked)
-
-
 def accept(
     actor: Actor, upload: Received, options: TranscriptionOptions, source: str, call: Call | None = None
 ) -> Transcription:
@@ -109,7 +80,7 @@ def accept(
     actor.require("recordings.create")
     if upload.size == 0:
         raise Refused("empty_file", _("The file is empty."), 400)
-    order = _Order(actor, options, call or Call(), upload.sha256)
+    order = Order(actor, options, call or Call(), upload.sha256)
     if (earlier := _answered(order)) is not None:
         return earlier
     try:
@@ -123,11 +94,14 @@ def accept(
 def again(actor: Actor, recording: Recording, options: TranscriptionOptions, call: Call | None = None) -> Transcription:
     """Queues another transcription of a kept recording, or gives what is known, as `accept` does.
 
+    As long as the recording has one under these options that is not over, that is given, but at temperature 0 only:
+    who asks for sampling wants a new sample.
+
     Raises Refused, PermissionDenied, and Http404 where the recording was deleted meanwhile.
     """
     actor.require("recordings.create")
-    order = _Order(actor, options, call or Call(), recording.sha256)
-    return _again(order, lambda: _work_on(order, _kept(order, recording.id)))
+    order = Order(actor, options, call or Call(), recording.sha256)
+    return _again(order, partial(_another, order, recording.id))
 
 
 def retry(actor: Actor, row: Transcription, call: Call | None = None) -> Transcription:
@@ -144,7 +118,7 @@ def retry(actor: Actor, row: Transcription, call: Call | None = None) -> Transcr
         message = _("The transcription is done. POST to %(path)s for another one of its recording.")
         raise Refused("completed", message % _way_to_another(row), 409)
     options = preferences.asked(row, actor.tenant)
-    order = _Order(actor, options, call or Call(), row.recording.sha256, named=preferences.done(row))
+    order = Order(actor, options, call or Call(), row.recording.sha256, named=preferences.done(row))
     return _again(order, partial(_try_again, order, row))
 
 
@@ -152,7 +126,7 @@ def _way_to_another(row: Transcription) -> dict[str, str]:
     return {"path": f"/api/v1/recordings/{row.recording_id}/transcriptions"}
 
 
-def _again(order: _Order, make: Callable[[], Transcription]) -> Transcription:
+def _again(order: Order, make: Callable[[], Transcription]) -> Transcription:
     """Raises Refused, and what `make` raises, QuotaExceeded as Refused."""
     try:
         return _decide(order, make)
@@ -160,7 +134,7 @@ def _again(order: _Order, make: Callable[[], Transcription]) -> Transcription:
         raise over_quota_noted(order.actor.tenant, exceeded) from exceeded
 
 
-def _known(order: _Order) -> Known | None:
+def _known(order: Order) -> Known | None:
     """The tenant's stored result for the same, None where it has to be worked out."""
     for fingerprint, options in order.possible.items():
         known = reuse.finished(order.actor.tenant.id, options, fingerprint)
@@ -169,7 +143,7 @@ def _known(order: _Order) -> Known | None:
     return None
 
 
-def _accept_new(order: _Order, upload: Received, source: str) -> Transcription:
+def _accept_new(order: Order, upload: Received, source: str) -> Transcription:
     """Raises Refused and QuotaExceeded."""
     tenant = order.actor.tenant
     quota.check(tenant, seconds=1, size=upload.size)
@@ -181,7 +155,7 @@ def _accept_new(order: _Order, upload: Received, source: str) -> Transcription:
     return _keep(order, upload, recording, partial(_queue, order, recording, seconds, found.pcm))
 
 
-def _accept_known(order: _Order, upload: Received, source: str, known: Known) -> Transcription:
+def _accept_known(order: Order, upload: Received, source: str, known: Known) -> Transcription:
     """Raises Refused and QuotaExceeded: only the storage counts."""
     quota.check(order.actor.tenant, seconds=0, size=upload.size)
     recording, like = _recording(order.actor, upload, source), known.source.recording
@@ -195,7 +169,7 @@ def _playable_copy(like: Recording, recording: Recording) -> str:
     """The key of a copy of the earlier recording's sound for browsers; empty where it has none."""
     if not like.playback_key:
         return ""
-    _lend_connection()
+    lend_connection()
     key = storage.recording_key(recording.tenant_id, recording.id, "playback.m4a")
     try:
         storage.copy(like.playback_key, key)
@@ -205,7 +179,7 @@ def _playable_copy(like: Recording, recording: Recording) -> str:
     return key
 
 
-def _answered(order: _Order) -> Transcription | None:
+def _answered(order: Order) -> Transcription | None:
     """What an earlier call made of the same, looked up before anything is done for this one. Raises Refused."""
     found = _earlier(order)
     if found is not None and (order.call.key or order.call.also):
@@ -215,7 +189,7 @@ def _answered(order: _Order) -> Transcription | None:
     return found
 
 
-def _decide(order: _Order, make: Callable[[], Transcription]) -> Transcription:
+def _decide(order: Order, make: Callable[[], Transcription]) -> Transcription:
     """In one transaction: what an earlier call made, else what `make` does. Raises Refused and QuotaExceeded."""
     with transaction.atomic():
         fairness.lock(order.actor.tenant.id)
@@ -226,7 +200,7 @@ def _decide(order: _Order, make: Callable[[], Transcription]) -> Transcription:
         return row
 
 
-def _earlier(order: _Order) -> Transcription | None:
+def _earlier(order: Order) -> Transcription | None:
     """Raises Refused."""
     try:
         found = idempotency.find(order.actor.tenant.id, order.call.key, order.digest)
@@ -240,17 +214,17 @@ def _earlier(order: _Order) -> Transcription | None:
     return found
 
 
-def _under_way(order: _Order) -> list[Transcription]:
+def _under_way(order: Order) -> list[Transcription]:
     rows = reuse.under_way(order.actor, list(order.possible))
     return [row for row in rows if order.is_answered_by(row)]
 
 
-def _waits_too(order: _Order, row: Transcription) -> bool:
+def _waits_too(order: Order, row: Transcription) -> bool:
     """False where it is over meanwhile."""
     return callers.keep(row) if order.call.key else callers.join(row)
 
 
-def _note(order: _Order, row: Transcription) -> None:
+def _note(order: Order, row: Transcription) -> None:
     idempotency.note(order.actor.tenant.id, order.call.key, order.digest, row)
     if order.call.also is not None:
         order.call.also(row)
@@ -259,7 +233,7 @@ def _note(order: _Order, row: Transcription) -> None:
 def _probe(actor: Actor, upload: Received) -> media.Probe:
     longest = min(actor.tenant.quota.recording_seconds, settings.DECODED_SECONDS_LIMIT)
     budget = quota.standing(actor.tenant).left_seconds
-    _lend_connection()
+    lend_connection()
     try:
         return media.probe(upload.path, longest, budget)
     except DecoderDied as died:
@@ -271,12 +245,6 @@ def _probe(actor: Actor, upload: Received) -> media.Probe:
             raise over_quota(QuotaExceeded("recording_seconds", longest, longest, longest)) from error
         log.info("Refused a file of tenant %s: %s (%s)", actor.tenant.id, error.code, error)
         raise Refused(error.code, reason_for_people(error.code), 422) from error
-
-
-def _lend_connection() -> None:
-    """Before something slow: the connection goes back to the pool."""
-    if not connection.in_atomic_block:
-        connection.close()
 
 
 def _recording(actor: Actor, upload: Received, source: str) -> Recording:
@@ -295,12 +263,12 @@ def _recording(actor: Actor, upload: Received, source: str) -> Recording:
     )
 
 
-def _keep(order: _Order, upload: Received, recording: Recording, make: Callable[[], Transcription]) -> Transcription:
+def _keep(order: Order, upload: Received, recording: Recording, make: Callable[[], Transcription]) -> Transcription:
     """Stores first, then decides in one transaction; what was not taken there is deleted.
 
     After any other error nobody knows whether the transaction was committed: the sweeper looks, and decides.
     """
-    _lend_connection()
+    lend_connection()
     if isinstance(upload, ReceivedInStorage):
         storage.copy_inside(upload.storage_key, recording.storage_key)
     else:
@@ -315,7 +283,7 @@ def _keep(order: _Order, upload: Received, recording: Recording, make: Callable[
     return row
 
 
-def _insert(order: _Order, recording: Recording, make: Callable[[], Transcription]) -> Transcription:
+def _insert(order: Order, recording: Recording, make: Callable[[], Transcription]) -> Transcription:
     quota.take_storage(recording.tenant, recording.bytes)
     recording.save(force_insert=True)
     search.note(recording.id)
@@ -328,8 +296,15 @@ def _drop(recording: Recording) -> None:
     storage.delete(recording.playback_key)
 
 
-def _try_again(order: _Order, row: Transcription) -> Transcription:
+def _another(order: Order, recording_id: UUID) -> Transcription:
     """Of two clicks one queues: the tenant's turn is locked. Raises Http404, Refused and QuotaExceeded."""
+    recording = _kept(order, recording_id)
+    same = None if order.asked.temperature else _unfinished(order, recording)
+    return same or _work_on(order, recording)
+
+
+def _try_again(order: Order, row: Transcription) -> Transcription:
+    """As `_another`, at any temperature. Raises Http404, Refused and QuotaExceeded."""
     recording = _kept(order, row.recording_id)
     if row.text_deleted_at is not None:
         gone = _("Its prompt and hotwords were deleted with its text. POST to %(path)s with the options that you want.")
@@ -337,13 +312,13 @@ def _try_again(order: _Order, row: Transcription) -> Transcription:
     return _unfinished(order, recording) or _work_on(order, recording)
 
 
-def _unfinished(order: _Order, recording: Recording) -> Transcription | None:
+def _unfinished(order: Order, recording: Recording) -> Transcription | None:
     """One of this very recording that does what is asked for; whoever hangs up, it is finished."""
     fingerprint = order.options(recording).fingerprint(order.content_sha256)
     return next((row for row in reuse.unfinished(recording, fingerprint) if callers.keep(row)), None)
 
 
-def _kept(order: _Order, recording_id: UUID) -> Recording:
+def _kept(order: Order, recording_id: UUID) -> Recording:
     """The recording as it is now: with the tenant's turn locked, nobody deletes it or its audio meanwhile.
 
     Raises Http404, and Refused where its audio was deleted.
@@ -356,7 +331,7 @@ def _kept(order: _Order, recording_id: UUID) -> Recording:
     return recording
 
 
-def _work_on(order: _Order, recording: Recording) -> Transcription:
+def _work_on(order: Order, recording: Recording) -> Transcription:
     """Raises QuotaExceeded."""
     known = _known(order)
     if known is not None:
@@ -364,7 +339,7 @@ def _work_on(order: _Order, recording: Recording) -> Transcription:
     return _queue(order, recording, quota.billed_seconds(recording.duration_seconds))
 
 
-def _queue(order: _Order, recording: Recording, seconds: int, pcm: bytes = b"") -> Transcription:
+def _queue(order: Order, recording: Recording, seconds: int, pcm: bytes = b"") -> Transcription:
     """One short transaction's worth: the rows, the reservation, and the doorbell on commit."""
     turn = fairness.lock(order.actor.tenant.id)
     row = _transcription(order, recording, order.options(recording))
@@ -379,7 +354,7 @@ def _queue(order: _Order, recording: Recording, seconds: int, pcm: bytes = b"") 
     return row
 
 
-def _reuse(order: _Order, recording: Recording, known: Known) -> Transcription:
+def _reuse(order: Order, recording: Recording, known: Known) -> Transcription:
     """The same promise, kept before: its text again, and nothing reserved or charged."""
     row = _transcription(order, recording, order.options(known.source.recording))
     lifecycle.complete_by_reuse(row, known)
@@ -387,12 +362,12 @@ def _reuse(order: _Order, recording: Recording, known: Known) -> Transcription:
     return row
 
 
-def _tell_audit(order: _Order, row: Transcription) -> None:
+def _tell_audit(order: Order, row: Transcription) -> None:
     recording, reused = str(row.recording_id), row.reused_from_id is not None
     audit.record(order.actor, "transcription.created", row, recording=recording, model=row.model, reused=reused)
 
 
-def _transcription(order: _Order, recording: Recording, options: TranscriptionOptions) -> Transcription:
+def _transcription(order: Order, recording: Recording, options: TranscriptionOptions) -> Transcription:
     return Transcription(
         id=order.call.id,
         tenant=order.actor.tenant,
@@ -417,10 +392,3 @@ def _transcription(order: _Order, recording: Recording, options: TranscriptionOp
 def _lane(wanted: int, duration: float) -> int:
     """Long recordings don't belong among the short ones that people wait for."""
     return Lane.STANDARD if wanted == Lane.INTERACTIVE and duration > INTERACTIVE_SECONDS else wanted
-
-
-def clean_name(file_name: str) -> str:
-    """What people see of an uploaded file's name: no folders, no control characters, at most 255 characters."""
-    base = file_name.replace("\\", "/").rsplit("/", 1)[-1]
-    plain = "".join(c for c in unicodedata.normalize("NFC", base) if unicodedata.category(c)[0] != "C").strip()
-    return plain[-LONGEST_NAME:] or _("Untitled recording")

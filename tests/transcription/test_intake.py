@@ -8,6 +8,7 @@ from tenants.models import Quota, Reservation, UsageMonth
 from tests.conftest import Character, MakeMedia
 from tests.transcription.characters import arrive, submit
 from transcription import handover, intake, media, storage
+from transcription.filenames import clean_name
 from transcription.models import Lane, Recording, Status, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
 from transcription.refusals import Refused
@@ -122,7 +123,7 @@ def test_a_language_may_be_a_code_or_a_name(name: str) -> None:
     ],
 )
 def test_a_file_name_is_only_shown_never_used(given: str, shown: str) -> None:
-    assert intake.clean_name(given) == shown
+    assert clean_name(given) == shown
 
 
 def test_short_work_that_somebody_waits_for_goes_first(alice: Character, fox: Path, make_media: MakeMedia) -> None:

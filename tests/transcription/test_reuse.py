@@ -136,6 +136,16 @@ def test_a_kept_recording_is_answered_too(alice: Character, first: Transcription
     assert first.recording.transcriptions.count() == 1
 
 
+def test_two_clicks_are_one_transcription_and_two_samples_are_two(alice: Character, fox: Path) -> None:
+    recording = submit(alice.actor, fox).recording
+    translated = TranscriptionOptions.checked(task="translate")
+    one, other = (intake.again(alice.actor, recording, translated) for _click in range(2))
+    assert one == other
+    sampled = TranscriptionOptions.checked(task="translate", temperature=0.4)
+    assert intake.again(alice.actor, recording, sampled) != intake.again(alice.actor, recording, sampled)
+    assert Transcription.objects.count() == Reservation.objects.count() == 4
+
+
 def test_a_spent_month_is_no_obstacle_but_a_full_store_is(alice: Character, fox: Path, first: Transcription) -> None:
     Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=3)
     assert answers_itself(submit(alice.actor, fox))

@@ -12,11 +12,12 @@ from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import close_old_connections, connection, connections
+from django.db import close_old_connections, connections
 
 from tenants import access, scope
 from tenants.access import Actor
 from transcription import intake, storage
+from transcription.connections import lend_connection
 from transcription.fetches import claims, orders
 from transcription.fetches.claims import Claim, LostClaim
 from transcription.fetches.models import Fetch
@@ -114,7 +115,7 @@ def _fetch(claim: Claim, stop: threading.Event) -> None:
             return
         with storage.scratch() as path:
             limit = min(row.tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
-            _lend_connection()
+            lend_connection()
             file = download(row.url, path, limit, settings.FETCH_SECONDS_LIMIT, _Progress(claim, stop))
             claims.arrived(claim, file.size)
             _accept(claim, row, file)
@@ -164,11 +165,5 @@ class _Progress:
             raise Stopping
         if time.monotonic() - self._renewed >= RENEW_EVERY_SECONDS:
             claims.renew(self._claim, size)
-            _lend_connection()
+            lend_connection()
             self._renewed = time.monotonic()
-
-
-def _lend_connection() -> None:
-    """While bytes come the connection is the others'."""
-    if not connection.in_atomic_block:
-        connection.close()

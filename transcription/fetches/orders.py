@@ -18,8 +18,9 @@ from django.utils.translation import gettext as _
 from tenants import quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
-from transcription import fairness, intake
+from transcription import fairness
 from transcription.fetches.models import UNDER_WAY, Fetch
+from transcription.filenames import clean_name
 from transcription.idempotency import Call
 from transcription.models import IdempotencyKey
 from transcription.options import InvalidOption, TranscriptionOptions
@@ -56,7 +57,7 @@ def order(actor: Actor, url: str, name: str, options: TranscriptionOptions, call
         tenant=actor.tenant,
         api_key=actor.key,
         url=target.url,
-        name=intake.clean_name(name) if name else "",
+        name=clean_name(name) if name else "",
         options=asdict(options),
         endpoint=call.endpoint,
         idempotency_key=call.key,

@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -26,6 +25,7 @@ from django.utils.translation import gettext as _
 from tenants.access import Actor
 from tenants.models import Member
 from transcription import failures, intake, storage
+from transcription.connections import lend_connection
 from transcription.idempotency import Call
 from transcription.intake import Received
 from transcription.models import Transcription
@@ -86,7 +86,7 @@ def settle_under_lock(row: Upload, slot: Slot) -> None:
     """The same for a file on this server whose lock the caller holds."""
     arrived(row)
     with slot.held(), _faults_noted(row), files.lent(row.id) as path:
-        _lend_connection()
+        lend_connection()
         _decide(row, _File(row.name, path, path.stat().st_size, _sha256(path)))
         slot.drop()
 
@@ -111,7 +111,7 @@ def _settle_object(row: Upload) -> None:
     mine = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED, not_before__lte=now)
     if not mine.update(not_before=now + LEASE):
         return
-    _lend_connection()
+    lend_connection()
     if bucket.object_bytes(row.object_key) is None:
         _lost(row)
         return
@@ -215,12 +215,6 @@ def _actor(row: Upload) -> Actor:
     """Whoever opened it: what they may do was asked when the bytes came."""
     member = Member.objects.filter(tenant=row.tenant_id, user=row.user_id).select_related("user").first()
     return Actor(row.tenant, frozenset({"recordings.create"}), member if row.user_id else None, row.api_key)
-
-
-def _lend_connection() -> None:
-    """Before something slow: the connection goes back to the pool."""
-    if not connection.in_atomic_block:
-        connection.close()
 
 
 def _sha256(path: Path, on_progress: Callable[[], None] = lambda: None) -> str:

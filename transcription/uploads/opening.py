@@ -16,7 +16,7 @@ from tenants.access import Actor
 from tenants.models import Quota, Tenant
 from tenants.quota import QuotaExceeded
 from transcription import fairness, storage
-from transcription.intake import clean_name
+from transcription.filenames import clean_name
 from transcription.models import Recording
 from transcription.options import TranscriptionOptions
 from transcription.refusals import Refused, over_quota_noted
