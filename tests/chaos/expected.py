@@ -18,10 +18,10 @@ from transcription import media
 from transcription.engine.backend import Language, Work
 from transcription.engine.catalogue import find_model
 from transcription.engine.exact import transcribe_exactly
+from transcription.engine.fast import transcribe_fast
 from transcription.engine.hearing import Hearing
 from transcription.engine.prompts import prompt_of
 from transcription.engine.types import MODES, DecodeOptions, Mode, Window, WindowResult
-from transcription.engine.windows import transcribe_fast
 
 MODEL = "base"
 

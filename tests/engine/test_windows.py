@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from transcription.engine.types import SAMPLE_RATE, Segment, Window, WindowResult
-from transcription.engine.windows import fast_windows, transcribe_fast
+from transcription.engine.fast import transcribe_fast
+from transcription.engine.types import SAMPLE_RATE, Segment, Window, WindowFailed, WindowResult
+from transcription.engine.windows import fast_windows
 
 HEAVY = "torch ctranslate2 faster_whisper django"
 
@@ -116,3 +118,30 @@ def test_speech_after_the_end_of_a_windows_text_is_heard_again(fox: bytes, count
 def test_silence_after_the_end_of_a_text_is_left_alone(fox: bytes) -> None:
     assert heard_again(fox + bytes(2 * 15 * SAMPLE_RATE), 60.0) == []
     assert heard_again(fox + bytes(2 * 15 * SAMPLE_RATE), len(fox) / 2 / SAMPLE_RATE) == []
+
+
+def test_rests_are_heard_while_others_go_on_and_come_out_in_order(lecture: bytes) -> None:
+    another_began = threading.Event()
+
+    def again(window: Window, language: str) -> WindowResult:
+        if window.start > 30.0:
+            another_began.set()
+        assert another_began.wait(20)
+        return next(heard_until(60)([window]))
+
+    results = list(transcribe_fast([lecture], heard_until(3.0), again))
+    assert [result.index for result in results] == list(range(len(results)))
+    assert len(results) >= 2
+    assert all(len(result.segments) == 2 for result in results)
+
+
+def test_a_rest_that_can_t_be_heard_fails_where_it_stands(lecture: bytes) -> None:
+    def again(window: Window, language: str) -> WindowResult:
+        if window.start > 30.0:
+            raise WindowFailed("broken")
+        return next(heard_until(60)([window]))
+
+    results = transcribe_fast([lecture], heard_until(3.0), again)
+    assert next(results).index == 0
+    with pytest.raises(WindowFailed):
+        list(results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -9,8 +10,8 @@ from functools import partial
 from transcription.engine.catalogue import find_model
 from transcription.engine.client import EngineClient
 from transcription.engine.exact import Resume, transcribe_exactly
+from transcription.engine.fast import transcribe_fast
 from transcription.engine.types import DecodeOptions, Mode, Window, WindowResult
-from transcription.engine.windows import transcribe_fast
 
 
 def transcribe(
@@ -32,7 +33,15 @@ def transcribe(
         return transcribe_exactly(pcm, decode, find_model(options.model).n_mels, resume)
     decode = partial(client.decode, options=options, on_progress=on_progress)
 
-    def again(window: Window, language: str) -> WindowResult:
-        return next(client.decode([window], replace(options, language=language), on_progress=on_progress))
+    alive = threading.Event()
 
-    return transcribe_fast(pcm, decode, again, resume.end if resume else 0.0)
+    def again(window: Window, language: str) -> WindowResult:
+        return next(client.decode([window], replace(options, language=language), on_progress=alive.set))
+
+    def pass_on() -> None:
+        """A caller's own callback is for its own thread."""
+        if alive.is_set():
+            alive.clear()
+            on_progress()
+
+    return transcribe_fast(pcm, decode, again, resume.end if resume else 0.0, pass_on)

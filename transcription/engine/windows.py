@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import numpy as np
@@ -13,16 +12,9 @@ from transcription.engine.types import (
     SAMPLE_RATE,
     WINDOW_SAMPLES,
     Window,
-    WindowResult,
 )
 
 WINDOW_BYTES = 2 * WINDOW_SAMPLES
-
-UNHEARD_SECONDS = 2.0
-"""After so long without text it is looked at whether somebody speaks there."""
-
-UNHEARD_SPEECH = 16
-"""Frames (0.5 s) of speech in which something must have been said."""
 
 Samples = NDArray[np.int16]
 
@@ -43,48 +35,6 @@ def fast_windows(pcm: Iterable[bytes], start: float = 0.0) -> Iterator[Window]:
     windows = _whole(opening) if short else _cut(chain([opening], chunks))
     # Half a sample of tolerance: `start` may have been through a database.
     return (window for window in windows if window.end > start + 0.5 / SAMPLE_RATE)
-
-
-def transcribe_fast(
-    pcm: Iterable[bytes],
-    decode: Callable[[Iterable[Window]], Iterator[WindowResult]],
-    again: Callable[[Window, str], WindowResult],
-    start: float = 0.0,
-) -> Iterator[WindowResult]:
-    """Transcribe a recording side by side: its windows depend on nothing but its audio.
-
-    Whisper sometimes ends a window's text long before the speech in it ends. Its rest is then heard
-    as a window of its own: `again` decodes one in a language.
-    """
-    sent: dict[int, Window] = {}
-
-    def watched() -> Iterator[Window]:
-        for window in fast_windows(pcm, start):
-            sent[window.index] = window
-            yield window
-
-    for result in decode(watched()):
-        yield _completed(result, sent.pop(result.index), again)
-
-
-def _completed(result: WindowResult, window: Window, again: Callable[[Window, str], WindowResult]) -> WindowResult:
-    """The result with what was said after its last segment, if somebody speaks there."""
-    heard_until = result.segments[-1].end if result.segments else window.end
-    if window.end - heard_until < UNHEARD_SECONDS:
-        return result
-    begin = round((heard_until - window.start) * SAMPLE_RATE)
-    rest = replace(window, start=window.start + begin / SAMPLE_RATE, samples=window.samples[begin:])
-    if not _is_spoken(rest.samples):
-        return result
-    return replace(result, segments=result.segments + again(rest, result.language).segments)
-
-
-def _is_spoken(samples: Samples) -> bool:
-    from transcription.engine.cutter import SPEECH
-    from transcription.engine.vad import FRAME_SAMPLES, VoiceDetector
-
-    probabilities = VoiceDetector().probabilities(_whole_frames(samples, FRAME_SAMPLES))
-    return int(np.count_nonzero(probabilities >= SPEECH)) >= UNHEARD_SPEECH
 
 
 def _read_opening(chunks: Iterator[bytes]) -> bytes:
@@ -114,7 +64,7 @@ def _cut(chunks: Iterable[bytes]) -> Iterator[Window]:
     index = 0
     for block, last in _blocks(chunks, BLOCK_FRAMES * FRAME_SAMPLES):
         held = np.concatenate([held, block])
-        probabilities = detector.probabilities(_whole_frames(block, FRAME_SAMPLES))
+        probabilities = detector.probabilities(whole_frames(block, FRAME_SAMPLES))
         stretches = chain(cutter.feed(probabilities), cutter.finish() if last else ())
         for begin, end in ((s.start * FRAME_SAMPLES, s.end * FRAME_SAMPLES) for s in stretches):
             samples = held[begin - offset : end - offset].copy()
@@ -136,6 +86,6 @@ def _blocks(chunks: Iterable[bytes], size: int) -> Iterator[tuple[Samples, bool]
     yield np.frombuffer(bytes(held[: len(held) // 2 * 2]), dtype="<i2"), True
 
 
-def _whole_frames(samples: Samples, frame: int) -> Samples:
+def whole_frames(samples: Samples, frame: int) -> Samples:
     """The samples, with silence up to the next whole frame."""
     return np.pad(samples, (0, -len(samples) % frame))

@@ -1,0 +1,39 @@
+"""A long recording side by side: its windows depend on nothing but its audio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from transcription.engine.rests import Again, Rests
+from transcription.engine.types import Window, WindowResult
+from transcription.engine.windows import fast_windows
+
+
+def transcribe_fast(
+    pcm: Iterable[bytes],
+    decode: Callable[[Iterable[Window]], Iterator[WindowResult]],
+    again: Again,
+    start: float = 0.0,
+    on_wait: Callable[[], None] = lambda: None,
+) -> Iterator[WindowResult]:
+    """A recording's windows in their order, as they are done.
+
+    Whisper sometimes ends a window's text long before the speech in it ends. Its rest is then heard
+    as a window of its own, while others go on: `again` decodes one in a language, in a thread.
+    pcm, start: as for `fast_windows`. on_wait: called every second in which only rests are waited for.
+    """
+    sent: dict[int, Window] = {}
+
+    def watched() -> Iterator[Window]:
+        for window in fast_windows(pcm, start):
+            sent[window.index] = window
+            yield window
+
+    rests = Rests(again, on_wait)
+    try:
+        for result in decode(watched()):
+            rests.add(result, sent.pop(result.index))
+            yield from rests.whole()
+        yield from rests.all()
+    finally:
+        rests.close()

@@ -1,0 +1,106 @@
+"""What a window's text leaves out at its end, heard as a window of its own while others go on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transcription.engine.types import SAMPLE_RATE, Window, WindowResult
+from transcription.engine.windows import whole_frames
+
+UNHEARD_SECONDS = 2.0
+"""After so long without text it is looked at whether somebody speaks there."""
+
+UNHEARD_SPEECH = 16
+"""Frames (0.5 s) of speech in which something must have been said."""
+
+AT_ONCE = 4
+MOST_WAITING = 16
+LOOK_SECONDS = 1.0
+
+Again = Callable[[Window, str], WindowResult]
+"""Hears one window in a language."""
+
+
+@dataclass(slots=True)
+class _Heard:
+    """A window's result, and that of its rest, where it has one."""
+
+    result: WindowResult
+    rest: Future[WindowResult] | None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.rest is None or self.rest.done()
+
+    def whole(self) -> WindowResult:
+        """Raises what hearing the rest raised."""
+        if self.rest is None:
+            return self.result
+        return replace(self.result, segments=self.result.segments + self.rest.result().segments)
+
+
+class Rests:
+    """Results go in and come out in the same order, each with what was said after its last segment.
+
+    again: called in threads, for several rests at once. on_wait: called every second in which nothing but rests
+    is waited for.
+    """
+
+    def __init__(self, again: Again, on_wait: Callable[[], None] = lambda: None) -> None:
+        self._again = again
+        self._on_wait = on_wait
+        self._threads = ThreadPoolExecutor(AT_ONCE, "rest")
+        self._heard: deque[_Heard] = deque()
+
+    def add(self, result: WindowResult, window: Window) -> None:
+        """Waits while too many rests do: each holds its samples."""
+        rest = rest_of(window, result)
+        unfinished = [heard for heard in self._heard if not heard.is_whole]
+        if rest and len(unfinished) >= MOST_WAITING:
+            self._wait_for(unfinished[0])
+        again = self._threads.submit(self._again, rest, result.language) if rest else None
+        self._heard.append(_Heard(result, again))
+
+    def whole(self) -> Iterator[WindowResult]:
+        """Those that are complete by now and before which all are."""
+        while self._heard and self._heard[0].is_whole:
+            yield self._heard.popleft().whole()
+
+    def all(self) -> Iterator[WindowResult]:
+        """All that are left, as they become complete."""
+        while self._heard:
+            self._wait_for(self._heard[0])
+            yield self._heard.popleft().whole()
+
+    def close(self) -> None:
+        """Nobody wants the rests any more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _wait_for(self, heard: _Heard) -> None:
+        while heard.rest is not None and not heard.rest.done():
+            wait([heard.rest], LOOK_SECONDS)
+            self._on_wait()
+
+
+def rest_of(window: Window, result: WindowResult) -> Window | None:
+    """The part after the last segment, if it is long enough and somebody speaks there."""
+    heard_until = result.segments[-1].end if result.segments else window.end
+    if window.end - heard_until < UNHEARD_SECONDS:
+        return None
+    begin = round((heard_until - window.start) * SAMPLE_RATE)
+    rest = replace(window, start=window.start + begin / SAMPLE_RATE, samples=window.samples[begin:])
+    return rest if _is_spoken(rest.samples) else None
+
+
+def _is_spoken(samples: NDArray[np.int16]) -> bool:
+    from transcription.engine.cutter import SPEECH
+    from transcription.engine.vad import FRAME_SAMPLES, VoiceDetector
+
+    probabilities = VoiceDetector().probabilities(whole_frames(samples, FRAME_SAMPLES))
+    return int(np.count_nonzero(probabilities >= SPEECH)) >= UNHEARD_SPEECH
