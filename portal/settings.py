@@ -8,6 +8,7 @@ from typing import Any
 
 import dj_database_url
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from portal import env
 from portal.origins import s3_origins
@@ -19,6 +20,9 @@ DATA = env.path("PORTAL_DATA", BASE_DIR / "var", "folder for everything an embed
 RUN_DIR = run_folder(DATA)
 PORT = env.integer("PORT", 8000, "port of the web process")
 HOST = env.text("HOST", "127.0.0.1", "address the web process listens on")
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 1, "web processes: as many as the cores that they may fill")
+if WEB_CONCURRENCY < 1:
+    raise ImproperlyConfigured("WEB_CONCURRENCY must be 1 or more: without a web process nobody is answered.")
 PORTAL_URL = env.text("PORTAL_URL", f"http://127.0.0.1:{PORT}", "address people and programs use").rstrip("/")
 SECURE = PORTAL_URL.startswith("https://")
 

@@ -22,7 +22,7 @@ WEB_GRACE_SECONDS = 5
 
 
 class Crew:
-    """Valkey where it is embedded, web, sweeper and one gpuworker for each GPU."""
+    """Valkey where it is embedded, WEB_CONCURRENCY web processes on one socket, sweeper, one gpuworker for each GPU."""
 
     def __init__(self, listener: socket.socket, logs: Path, environment: dict[str, str]) -> None:
         logs.mkdir(parents=True, exist_ok=True)
@@ -34,8 +34,12 @@ class Crew:
             self._member(f"gpuworker{number or ''}", _manage("gpuworker"), changes)
             for number, changes in enumerate(gpus.environments())
         ]
-        web = self._member("web", web_command(listener))
-        self.members = [*self.workers, web, self._member("sweeper", _manage("sweeper"))]
+        # Uvicorn reads WEB_CONCURRENCY, too; here each process is looked after by itself.
+        webs = [
+            self._member(f"web{number or ''}", web_command(listener), {"WEB_CONCURRENCY": "1"})
+            for number in range(settings.WEB_CONCURRENCY)
+        ]
+        self.members = [*self.workers, *webs, self._member("sweeper", _manage("sweeper"))]
 
     def run(self, greet: Callable[[], None]) -> None:
         """Until SIGTERM or SIGINT. `greet` runs in a child, once."""

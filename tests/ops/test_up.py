@@ -72,6 +72,19 @@ def test_a_dead_web_process_and_a_dead_engine_come_back(own: Path) -> None:
         stop(stack)
 
 
+def test_of_two_web_processes_one_goes_on_while_the_other_comes_back(own: Path) -> None:
+    stack = start(own, WEB_CONCURRENCY="2")
+    try:
+        webs = [one for one in family(stack) if "uvicorn" in " ".join(one.cmdline())]
+        assert len(webs) == 2
+        webs[0].kill()
+        webs[0].wait(5)
+        for _request in range(20):
+            assert httpx.get(f"{stack.url}/health", timeout=5).status_code == 200
+    finally:
+        stop(stack)
+
+
 def _another(stack: Stack, word: str, pid: int) -> bool:
     return any(word in " ".join(one.cmdline()) and one.pid != pid for one in family(stack))
 
