@@ -29,6 +29,9 @@ PADDING = 10
 LONG_SILENCE = 156
 """Frames (5 s) of silence that end a window before it is full."""
 
+PAUSE = 10
+"""Frames (0.32 s) of silence between sentences rather than within a word."""
+
 SHORTEST_SPEECH = 3
 """Frames (0.1 s) of speech below which a window is a cough or a click."""
 
@@ -101,8 +104,9 @@ def _early_end(probabilities: NDArray[np.float32]) -> int | None:
 def _full_window_end(probabilities: NDArray[np.float32]) -> int:
     """The frame at which to cut a window that more recording follows.
 
-    At the longest silence of its last third; where there is none, at the frame that is
-    least like speech.
+    At the last pause of its last third: each window costs an encoding, so that they should be full. Where
+    there is none at the longest silence there, and where there is no silence either, at the frame that is least
+    like speech.
     """
     early = _early_end(probabilities)
     if early is not None:
@@ -110,7 +114,8 @@ def _full_window_end(probabilities: NDArray[np.float32]) -> int:
     late = [s for s in _silences(probabilities) if s.start >= EARLIEST]
     if not late:
         return EARLIEST + int(np.argmin(probabilities[EARLIEST:]))
-    start, end = max(late, key=lambda silence: silence.end - silence.start)
+    pauses = [silence for silence in late if silence.end - silence.start >= PAUSE]
+    start, end = pauses[-1] if pauses else max(late, key=lambda silence: silence.end - silence.start)
     return start + min(PADDING, (end - start + 1) // 2)
 
 
