@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from transcription.engine.fast import transcribe_fast
-from transcription.engine.types import SAMPLE_RATE, Segment, Window, WindowFailed, WindowResult
+from transcription.engine.types import SAMPLE_RATE, Window
 from transcription.engine.windows import fast_windows
 
 HEAVY = "torch ctranslate2 faster_whisper django"
@@ -83,65 +80,3 @@ print(int(re.search("VmHWM: *([0-9]+)", open("/proc/self/status").read().replace
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 200
-
-
-def heard_until(seconds: float) -> Callable[[Iterable[Window]], Iterator[WindowResult]]:
-    """A decoder whose text ends so many seconds after each window's start."""
-
-    def decode(windows: Iterable[Window]) -> Iterator[WindowResult]:
-        for window in windows:
-            end = min(window.end, window.start + seconds)
-            segment = Segment(window.start, end, " Fox.", (1,), 0.0, -0.1, 1.0, 0.0, 0)
-            yield WindowResult(window.index, window.start, window.end, "en", 1.0, (segment,))
-
-    return decode
-
-
-def heard_again(pcm: bytes, seconds: float) -> list[tuple[float, float, str]]:
-    """The stretches that were heard once more, with the language they were heard in."""
-    stretches: list[tuple[float, float, str]] = []
-
-    def again(window: Window, language: str) -> WindowResult:
-        stretches.append((round(window.start, 2), round(window.end, 2), language))
-        return next(heard_until(60)([window]))
-
-    results = list(transcribe_fast([pcm], heard_until(seconds), again))
-    assert all(result.segments[-1].end == result.end for result in results if stretches)
-    return stretches
-
-
-def test_speech_after_the_end_of_a_windows_text_is_heard_again(fox: bytes, counting: bytes) -> None:
-    clip = fox + counting
-    assert heard_again(clip, 3.0) == [(3.0, round(len(clip) / 2 / SAMPLE_RATE, 2), "en")]
-
-
-def test_silence_after_the_end_of_a_text_is_left_alone(fox: bytes) -> None:
-    assert heard_again(fox + bytes(2 * 15 * SAMPLE_RATE), 60.0) == []
-    assert heard_again(fox + bytes(2 * 15 * SAMPLE_RATE), len(fox) / 2 / SAMPLE_RATE) == []
-
-
-def test_rests_are_heard_while_others_go_on_and_come_out_in_order(lecture: bytes) -> None:
-    another_began = threading.Event()
-
-    def again(window: Window, language: str) -> WindowResult:
-        if window.start > 30.0:
-            another_began.set()
-        assert another_began.wait(20)
-        return next(heard_until(60)([window]))
-
-    results = list(transcribe_fast([lecture], heard_until(3.0), again))
-    assert [result.index for result in results] == list(range(len(results)))
-    assert len(results) >= 2
-    assert all(len(result.segments) == 2 for result in results)
-
-
-def test_a_rest_that_can_t_be_heard_fails_where_it_stands(lecture: bytes) -> None:
-    def again(window: Window, language: str) -> WindowResult:
-        if window.start > 30.0:
-            raise WindowFailed("broken")
-        return next(heard_until(60)([window]))
-
-    results = transcribe_fast([lecture], heard_until(3.0), again)
-    assert next(results).index == 0
-    with pytest.raises(WindowFailed):
-        list(results)

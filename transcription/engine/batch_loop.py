@@ -268,6 +268,6 @@ def _model_name(work: Work) -> str:
 
 def _alike(work: Work) -> Hashable:
     """Windows with equal keys may share a batch, as far as can be told before their prompt is known."""
-    passage, options = work.window.passage, work.options
-    context = None if passage is None or passage.context is None else len(passage.context)
+    options, before = work.options, work.window.rest or work.window.passage
+    context = None if before is None or before.context is None else len(before.context)
     return options.model, work.temperature, work.beams, options.prompt, options.hotwords, context

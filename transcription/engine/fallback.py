@@ -13,6 +13,9 @@ MAX_COMPRESSION_RATIO = 2.4
 MIN_AVG_LOGPROB = -1.0
 MAX_NO_SPEECH_PROB = 0.6
 
+RESET_ABOVE = 0.5
+"""Temperature above which openai-whisper does not trust a text enough to prompt what follows it."""
+
 
 def compression_ratio(text: str) -> float:
     """Bytes of the text over its bytes after zlib: high where it repeats itself."""

@@ -18,8 +18,8 @@ def transcribe_fast(
 ) -> Iterator[WindowResult]:
     """A recording's windows in their order, as they are done.
 
-    Whisper sometimes ends a window's text long before the speech in it ends. Its rest is then heard
-    as a window of its own, while others go on: `again` decodes one in a language, in a thread.
+    Whisper sometimes ends a window's text long before the speech in it ends. Its rest is then heard, while others
+    go on: `again` decodes a window for its rest, in a language, in a thread.
     pcm, start: as for `fast_windows`. on_wait: called every second in which only rests are waited for.
     """
     sent: dict[int, Window] = {}

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from transcription.engine.backend import Decoded, Language, Vocabulary, WordTiming, Work
-from transcription.engine.fallback import is_silence
+from transcription.engine.fallback import RESET_ABOVE, is_silence
 from transcription.engine.prompts import MAX_PROMPT_TOKENS, context_of
 from transcription.engine.segments import Cut, Piece, cut_exactly, cut_fast
 from transcription.engine.types import FRAMES_PER_SECOND, Segment, WindowResult, Word
 from transcription.engine.words import add_words, last_word_end, text_tokens
-
-RESET_ABOVE = 0.5
-"""Temperature above which openai-whisper does not trust a text enough to prompt the next window with it."""
 
 
 class Hearing:

@@ -11,6 +11,7 @@ from transcription.engine.catalogue import find_model
 from transcription.engine.client import EngineClient
 from transcription.engine.exact import Resume, transcribe_exactly
 from transcription.engine.fast import transcribe_fast
+from transcription.engine.rests import alone
 from transcription.engine.types import DecodeOptions, Mode, Window, WindowResult
 
 
@@ -36,7 +37,9 @@ def transcribe(
     alive = threading.Event()
 
     def again(window: Window, language: str) -> WindowResult:
-        return next(client.decode([window], replace(options, language=language), on_progress=alive.set))
+        # Words are timed, and beams ranked, by all of a window's text.
+        heard = alone(window) if options.word_timestamps or options.beam_size > 1 else window
+        return next(client.decode([heard], replace(options, language=language), on_progress=alive.set))
 
     def pass_on() -> None:
         """A caller's own callback is for its own thread."""

@@ -17,8 +17,10 @@ MAX_CHARACTERS = 16_384
 
 
 def context_of(work: Work, vocabulary: Vocabulary) -> tuple[int, ...]:
-    """Tokens of what was said before the window, or of the prompt where nothing was; at most 223."""
-    passage = work.window.passage
+    """Tokens of what was said before, or of the prompt where nothing was; at most 223."""
+    passage, rest = work.window.passage, work.window.rest
+    if rest is not None:
+        return tuple(token for token in rest.context if token < vocabulary.eot)[-MAX_PROMPT_TOKENS:]
     if passage is not None and passage.context is not None:
         return passage.context[-MAX_PROMPT_TOKENS:]
     return tuple(_encoded(work.options.prompt[-MAX_CHARACTERS:], vocabulary)[-MAX_PROMPT_TOKENS:])

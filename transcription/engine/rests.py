@@ -1,4 +1,4 @@
-"""What a window's text leaves out at its end, heard as a window of its own while others go on."""
+"""What a window's text leaves out at its end, heard while other windows go on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from transcription.engine.types import SAMPLE_RATE, Window, WindowResult
+from transcription.engine.fallback import RESET_ABOVE
+from transcription.engine.types import SAMPLE_RATE, TIMESTAMPS_PER_SECOND, Rest, Window, WindowResult
 from transcription.engine.windows import whole_frames
 
 UNHEARD_SECONDS = 2.0
@@ -24,7 +25,7 @@ MOST_WAITING = 16
 LOOK_SECONDS = 1.0
 
 Again = Callable[[Window, str], WindowResult]
-"""Hears one window in a language."""
+"""Hears one window, or its rest, in a language."""
 
 
 @dataclass(slots=True)
@@ -89,13 +90,29 @@ class Rests:
 
 
 def rest_of(window: Window, result: WindowResult) -> Window | None:
-    """The part after the last segment, if it is long enough and somebody speaks there."""
+    """The window with what follows its last segment as its rest, if that is long enough and somebody speaks there."""
     heard_until = result.segments[-1].end if result.segments else window.end
     if window.end - heard_until < UNHEARD_SECONDS:
         return None
     begin = round((heard_until - window.start) * SAMPLE_RATE)
-    rest = replace(window, start=window.start + begin / SAMPLE_RATE, samples=window.samples[begin:])
-    return rest if _is_spoken(rest.samples) else None
+    if not _is_spoken(window.samples[begin:]):
+        return None
+    after = round((heard_until - window.start) * TIMESTAMPS_PER_SECOND)
+    return replace(window, rest=Rest(after, _context(result)))
+
+
+def alone(window: Window) -> Window:
+    """The rest of a window as a window of its own."""
+    assert window.rest is not None, "it has a rest"
+    seconds = window.rest.after / TIMESTAMPS_PER_SECOND
+    samples = window.samples[round(seconds * SAMPLE_RATE) :]
+    return replace(window, start=window.start + seconds, samples=samples, rest=None)
+
+
+def _context(result: WindowResult) -> tuple[int, ...]:
+    if result.segments[-1].temperature > RESET_ABOVE:
+        return ()
+    return tuple(token for segment in result.segments for token in segment.tokens)
 
 
 def _is_spoken(samples: NDArray[np.int16]) -> bool:

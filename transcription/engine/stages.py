@@ -11,13 +11,10 @@ from transcription.engine.backend import DeviceLost, Model, OutOfDeviceMemory, W
 from transcription.engine.desk import Desk
 from transcription.engine.hearing import Hearing
 from transcription.engine.prompts import context_of, prompt_of
-from transcription.engine.types import WINDOW_FRAMES, WindowRejected
+from transcription.engine.types import LAST_TIMESTAMP, WINDOW_FRAMES, WindowRejected
 from transcription.engine.waiting import Ticket
 
 log = logging.getLogger(__name__)
-
-LAST_TIMESTAMP = 1500
-"""Stands for 30.00 s."""
 
 
 class OnMemoryShortage(Protocol):

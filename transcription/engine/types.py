@@ -17,6 +17,9 @@ WINDOW_SECONDS = 30
 
 WINDOW_SAMPLES = SAMPLE_RATE * WINDOW_SECONDS
 
+TIMESTAMPS_PER_SECOND = 50
+LAST_TIMESTAMP = 30 * TIMESTAMPS_PER_SECOND
+
 FRAME_SAMPLES = 160
 """Samples from one frame of the spectrogram to the next: 10 ms."""
 
@@ -109,11 +112,24 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """What of a window in fast mode is still to be heard: that which follows a text that is known.
+
+    after: where that text ends, from the window's start, in timestamps of 0.02 s: 0 to 1500.
+    context: its tokens, timestamps included; none where it is not to be believed.
+    """
+
+    after: int
+    context: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """A stretch of a recording: mono int16 at 16 kHz, shape (n,), 0 < n <= 480,000.
 
     `start` and `end` are seconds in the recording. With a `passage` it belongs to exact mode, and
-    its samples are lead + 160 * frames + TRAIL_SAMPLES, fewer where the recording ends.
+    its samples are lead + 160 * frames + TRAIL_SAMPLES, fewer where the recording ends. With a `rest`
+    only that is asked for.
     """
 
     index: int
@@ -121,6 +137,7 @@ class Window:
     end: float
     samples: NDArray[np.int16]
     passage: Passage | None = None
+    rest: Rest | None = None
 
 
 @dataclass(frozen=True, slots=True)

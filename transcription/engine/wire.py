@@ -20,6 +20,7 @@ import numpy as np
 from transcription.engine.types import (
     FRAME_SAMPLES,
     LANES,
+    LAST_TIMESTAMP,
     LEAD_SAMPLES,
     MAX_BEAM_SIZE,
     TRAIL_SAMPLES,
@@ -28,6 +29,7 @@ from transcription.engine.types import (
     DecodeOptions,
     EngineStatus,
     Passage,
+    Rest,
     Segment,
     Window,
     WindowRejected,
@@ -99,6 +101,7 @@ def window_frame(
         "start": window.start,
         "end": window.end,
         "passage": asdict(window.passage) if window.passage else None,
+        "rest": asdict(window.rest) if window.rest else None,
         "options": {**asdict(options), "language": options.language or language},
     }
     return frame(header, np.ascontiguousarray(window.samples, dtype="<i2").tobytes())
@@ -112,6 +115,8 @@ def check_window(window: Window) -> None:
     if window.passage is not None:
         _check_passage(window.passage)
         longest = window.passage.lead + window.passage.frames * FRAME_SAMPLES + TRAIL_SAMPLES
+    if window.rest is not None:
+        _check_rest(window.rest, window.passage)
     if not 0 < len(samples) <= longest:
         raise WindowRejected(f"this window holds 1 to {longest} samples (30 s at most), not {len(samples)}")
     if not (_is_number(window.start, 0.0, LATEST_SECONDS) and _is_number(window.end, 0.0, LATEST_SECONDS)):
@@ -119,14 +124,21 @@ def check_window(window: Window) -> None:
 
 
 def _check_passage(passage: Passage) -> None:
-    context = passage.context or ()
     problems = {
         f"a passage has 1 to {WINDOW_FRAMES} frames": not _is_count(passage.frames, 1, WINDOW_FRAMES),
         f"a passage's lead is 0 or {LEAD_SAMPLES}": passage.lead not in (0, LEAD_SAMPLES),
         "loudest is a number": not _is_number(passage.loudest, -LOUDEST_SOUND, LOUDEST_SOUND),
         "last_speech is a number of seconds": not _is_number(passage.last_speech, 0.0, LATEST_SECONDS),
-        f"context is at most {MAX_CONTEXT_TOKENS} tokens": len(context) > MAX_CONTEXT_TOKENS
-        or not all(_is_count(token, 0, MAX_TOKEN) for token in context),
+        f"context is at most {MAX_CONTEXT_TOKENS} tokens": not _is_context(passage.context or ()),
+    }
+    _raise_first(problems)
+
+
+def _check_rest(rest: Rest, passage: Passage | None) -> None:
+    problems = {
+        "a window in exact mode has no rest": passage is not None,
+        f"a rest begins after 0 to {LAST_TIMESTAMP} timestamps": not _is_count(rest.after, 0, LAST_TIMESTAMP),
+        f"context is at most {MAX_CONTEXT_TOKENS} tokens": not _is_context(rest.context),
     }
     _raise_first(problems)
 
@@ -145,6 +157,7 @@ def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]
             end=float(header["end"]),
             samples=np.frombuffer(payload, dtype="<i2"),
             passage=_passage(header.get("passage")),
+            rest=_rest(header.get("rest")),
         )
         options = DecodeOptions(**header["options"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -161,6 +174,14 @@ def _passage(fields: Header | None) -> Passage | None:
         raise TypeError("a passage is an object")
     context = fields.get("context")
     return Passage(**{**fields, "context": None if context is None else tuple(context)})
+
+
+def _rest(fields: Header | None) -> Rest | None:
+    if fields is None:
+        return None
+    if not isinstance(fields, dict):
+        raise TypeError("a rest is an object")
+    return Rest(**{**fields, "context": tuple(fields.get("context", ()))})
 
 
 def _check_options(options: DecodeOptions) -> None:
@@ -196,6 +217,10 @@ def _is_text(value: object, longest: int) -> bool:
 
 def _is_count(value: object, least: int, most: int) -> bool:
     return isinstance(value, int) and type(value) is int and least <= value <= most
+
+
+def _is_context(tokens: tuple[object, ...]) -> bool:
+    return len(tokens) <= MAX_CONTEXT_TOKENS and all(_is_count(token, 0, MAX_TOKEN) for token in tokens)
 
 
 def _is_number(value: object, least: float, most: float) -> bool:

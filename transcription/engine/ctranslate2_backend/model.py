@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from transcription.engine.backend import Decoded, Language, WordTiming, Work
 from transcription.engine.ctranslate2_backend.encoders import Encoder
+from transcription.engine.ctranslate2_backend.encodings import Encodings, may_have_rest
 from transcription.engine.ctranslate2_backend.errors import translated
 from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
 from transcription.engine.ctranslate2_backend.words import split, timings
@@ -44,9 +45,13 @@ class Ctranslate2Model:
         self._pool: Replica | None = pool
         self._urgent = urgent
         self._n_mels = int(pool.whisper.n_mels)
+        self._encodings = Encodings()
 
     def encode(self, works: Sequence[Work]) -> None:
-        """Set the `encoding`, float (1500, state), of works that lack it."""
+        """Set the `encoding`, float (1500, state), of works that lack it; a rest is heard in its window's."""
+        for work in works:
+            if work.window.rest is not None and work.encoding is None:
+                work.encoding = self._encodings.find(work.window)
         missing = [work for work in works if work.encoding is None]
         if not missing:
             return
@@ -54,6 +59,8 @@ class Ctranslate2Model:
         encodings = self._replica(missing).encode(mels)
         for work, encoding in zip(missing, encodings, strict=True):
             work.encoding = encoding
+            if may_have_rest(work.window):
+                self._encodings.keep(work.window, encoding)
 
     def detect(self, works: Sequence[Work]) -> list[Language]:
         """The language spoken in each window, encoded already; English for a model that knows nothing else."""

@@ -11,11 +11,9 @@ import tokenizers
 
 from transcription.engine.backend import Work
 from transcription.engine.languages import LANGUAGES
+from transcription.engine.types import LAST_TIMESTAMP
 
 FILE = "tokenizer.json"
-
-LAST_TIMESTAMP = 1500
-"""30.00 s, in steps of 0.02 s."""
 
 SYMBOLS = (
     *'"#()*+/:;<=>@[\\]^_`{|}~「」『』',
@@ -76,15 +74,17 @@ class Ctranslate2Vocabulary:
         return [self.sot, language, self._added[f"<|{work.options.task}|>"]]
 
     def start(self, work: Work) -> list[int]:
-        """All tokens before the first that the model is to find.
+        """All tokens before the first that the model is to find, and of a rest the timestamp with which that begins.
 
         Raises ValueError for a prompt with tokens that would mislead CTranslate2, or lead it out of its tables.
         """
+        rest = work.window.rest
+        sequence = [*self.sequence(work), *([self.timestamp_begin + rest.after] if rest else ())]
         if not work.prompt:
-            return self.sequence(work)
+            return sequence
         if not all(0 <= token < self.size and token != self.sot for token in work.prompt):
             raise ValueError("the prompt holds what is no token of a text")
-        return [self.sot_prev, *work.prompt, *self.sequence(work)]
+        return [self.sot_prev, *work.prompt, *sequence]
 
     @cached_property
     def suppressed(self) -> list[int]:

@@ -56,7 +56,7 @@ class Admission:
             "seed": self._column([request.seed for request in requests]),
             "sum_logprob": self._column([0.0] * len(requests)),
             "no_speech": self._column([0.0] * len(requests)),
-            "timestamp": self._column([NO_TIMESTAMP] * len(requests)),
+            "timestamp": self._column([self._before_first(rule) for rule in rules]),
             "last_initial": self._column([self._last_initial(rule) for rule in rules]),
             "timestamps": self._column([rule.timestamps for rule in rules]),
             "suppress_blank": self._column([rule.suppress_blank for rule in rules]),
@@ -83,7 +83,14 @@ class Admission:
         context = int(self._dims.n_text_ctx)
         return min(len(request.start.tokens) + (request.max_tokens or context // 2), context + 1)
 
+    def _before_first(self, rules: Rules) -> int:
+        """The timestamp that the first one has to exceed."""
+        first = rules.first_timestamp
+        return NO_TIMESTAMP if first is None else self._vocabulary.timestamp_begin + first - 1
+
     def _last_initial(self, rules: Rules) -> int:
+        if rules.first_timestamp is not None:
+            return self._vocabulary.timestamp_begin + rules.first_timestamp
         if not rules.max_initial_timestamp:
             return self._vocabulary.size
         precision = WINDOW_SECONDS / int(self._dims.n_audio_ctx)

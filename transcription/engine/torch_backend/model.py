@@ -18,7 +18,7 @@ from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.errors import translated_errors
 from transcription.engine.torch_backend.mel import features
 from transcription.engine.torch_backend.parameters import Parameters
-from transcription.engine.torch_backend.requests import Request, Result
+from transcription.engine.torch_backend.requests import Request, Result, Rules
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.text import TorchVocabulary
 from transcription.engine.torch_backend.vocabulary import start_of
@@ -163,7 +163,9 @@ class TorchModel:
         start = start_of(self._parameters.dims, work.language, work.options.task, work.prompt)
         # The same recording gets the same text again, and a hotter try another draw.
         seed = 1000 * work.window.index + round(100 * work.temperature)
-        return Request(encoding, start, work.temperature, seed)
+        rest = work.window.rest
+        rules = Rules(first_timestamp=rest.after) if rest else Rules()
+        return Request(encoding, start, work.temperature, seed, rules)
 
     def _decoded(self, result: Result) -> Decoded:
         text = self.vocabulary.decode(result.tokens)

@@ -15,6 +15,7 @@ class Rules:
 
     suppressed: tokens never to be sampled; None for the vocabulary's own list.
     max_initial_timestamp: seconds that the first timestamp may be late; None for no limit.
+    first_timestamp: the only one, in steps of 0.02 s, that may come first; None for any.
     timestamps: whether to sample timestamps, in pairs that never go back.
     """
 
@@ -22,6 +23,7 @@ class Rules:
     suppress_blank: bool = True
     suppressed: tuple[int, ...] | None = None
     max_initial_timestamp: float | None = 1.0
+    first_timestamp: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,50 @@
+"""What the encoder made of the latest windows, for the rests of some of them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transcription.engine.types import Window
+
+MOST = 16
+"""Windows: as many as are encoded and decoded while the first of them is answered. 3 MiB each with base, 7.5 with
+large-v3."""
+
+Encoding = NDArray[np.float32]
+
+
+class Encodings:
+    """Those of the latest windows, found again by their samples. Used by several threads at once."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._kept: OrderedDict[bytes, Encoding] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def keep(self, window: Window, encoding: Encoding) -> None:
+        key = _digest(window)
+        with self._lock:
+            self._kept[key] = encoding
+            self._kept.move_to_end(key)
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+
+    def find(self, window: Window) -> Encoding | None:
+        """That of a window with the same samples, if it is still here."""
+        key = _digest(window)
+        with self._lock:
+            return self._kept.get(key)
+
+
+def may_have_rest(window: Window) -> bool:
+    """Whether it may come once more: in fast mode, and not for its rest already."""
+    return window.passage is None and window.rest is None
+
+
+def _digest(window: Window) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(window.samples).tobytes(), digest_size=16).digest()
