@@ -90,6 +90,7 @@ class WeightlessBackend:
 
     workers: int = 0
     urgent_workers: int = 0
+    encoders: int = 1
     slots: int = 4
     steps: int = 3
     name: str = "weightless"

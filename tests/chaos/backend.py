@@ -55,6 +55,7 @@ class ChaosBackend:
     compute_type = "none"
     workers = 1
     urgent_workers = 0
+    encoders = 1
 
     def __init__(self, slowness: float) -> None:
         """`slowness`: seconds of work for each second of the longest window in a batch."""

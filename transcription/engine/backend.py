@@ -187,6 +187,10 @@ class Backend(Protocol):
     """Threads that may call a BatchModel besides, with urgent works only."""
 
     @property
+    def encoders(self) -> int:
+        """Threads that may have a BatchModel encode at once, at least one; certain when a model is open."""
+
+    @property
     def compute_type(self) -> str:
         """The numbers it computes with, such as "int8"; certain when a model is open."""
 

@@ -1,7 +1,7 @@
 """Decoding with models that take some windows and bring them back together.
 
-One thread encodes, ahead of those that decode: the encoder uses every core well with a single
-window, while decoding pays for each call, so that windows should come to it in company.
+Some threads encode, a window each, ahead of those that decode: decoding pays for each call, so that windows should
+come to it in company.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LOOK_AGAIN_SECONDS = 0.25
 
 
 class BatchLoop:
-    """A thread that encodes, `backend.workers` that decode, and `backend.urgent_workers` for urgent windows only.
+    """`backend.encoders` threads that encode, `backend.workers` that decode, `backend.urgent_workers` for the urgent.
 
     The urgent ones see to it that a short clip need not wait until a long recording's window is
     done: they both encode and decode. When there is nothing but short clips, all threads take them.
@@ -59,16 +59,17 @@ class BatchLoop:
         self._on_fatal = on_fatal
         self._backend = backend
         self._shelf = Shelf()
-        self._encoding = False
-        self._opening = False
+        self._encoding = 0
+        self._opening = 0
         self._urgent_idle = 0
         self._running = 0
 
     def threads(self) -> list[threading.Thread]:
         """Not started yet; they end when the desk stops."""
         backend = self._backend
-        rounds = [self._encode, *[self._decode] * backend.workers, *[self._hurry] * backend.urgent_workers]
-        return [threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in rounds]
+        rounds = {self._encode: backend.encoders, self._decode: backend.workers, self._hurry: backend.urgent_workers}
+        every = [round_ for round_, count in rounds.items() for _ in range(count)]
+        return [threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in every]
 
     def _repeat(self, round_: Callable[[], None]) -> None:
         try:
@@ -80,7 +81,7 @@ class BatchLoop:
             log.exception("the scheduler broke")
             self._on_fatal(f"the scheduler broke: {error!r}")
 
-    # The thread that encodes
+    # The threads that encode
 
     def _encode(self) -> None:
         desk = self._desk
@@ -89,33 +90,41 @@ class BatchLoop:
             tickets = desk.take(
                 0 if desk.stopping else self._encode_batch, _model_name, self._lanes(), self._models.prefers
             )
-            self._opening = bool(tickets)
+            self._opening += bool(tickets)
+            is_alone = self._is_alone()
         for ticket in tickets:
-            ticket.work.urgent = False
+            ticket.work.urgent = is_alone
         if tickets:
-            self._put_on_shelf(tickets, self._encoded(tickets))
+            self._put_on_shelf(tickets)
+
+    def _is_alone(self) -> bool:
+        """Whether a window may be encoded where urgent ones are, with all cores: there is no other. Hold `changed`."""
+        return bool(self._backend.urgent_workers) and self._desk.under_way == 1 and not self._desk.ready(LANES)
 
     def _may_encode(self) -> bool:
-        return len(self._shelf) < max(self._batch_size, COMPANY) and self._desk.ready(self._lanes()) > 0
+        held = len(self._shelf) + self._encoding
+        return held < max(self._batch_size, COMPANY) and self._desk.ready(self._lanes()) > 0
 
     def _lanes(self) -> Sequence[Lane]:
         return ORDINARY if self._urgent_idle else LANES
 
-    def _encoded(self, tickets: Sequence[Ticket]) -> list[Encoded]:
+    def _put_on_shelf(self, tickets: Sequence[Ticket]) -> None:
         model = self._opened(tickets)
-        if model is None:
-            return []
         with self._desk.changed:
-            self._opening, self._encoding = False, True
-        ready = prepare(self._desk, model, tickets, self._shrink_encoding)
-        self._models.release(tickets[0].work.options.model, users=len(tickets) - len(ready))
-        return [Encoded(model, ticket) for ticket in ready]
-
-    def _put_on_shelf(self, tickets: Sequence[Ticket], encoded: Sequence[Encoded]) -> None:
+            self._opening -= 1
+            self._encoding += 1
+        encoded = self._encoded(model, tickets) if model else []
         with self._desk.changed:
-            self._opening = self._encoding = False
+            self._encoding -= 1
             self._shelf.add(encoded)
             self._desk.changed.notify_all()
+
+    def _encoded(self, model: BatchModel, tickets: Sequence[Ticket]) -> list[Encoded]:
+        ready = prepare(self._desk, model, tickets, self._shrink_encoding)
+        self._models.release(tickets[0].work.options.model, users=len(tickets) - len(ready))
+        for ticket in ready:
+            ticket.work.urgent = False
+        return [Encoded(model, ticket) for ticket in ready]
 
     # The threads that decode
 
@@ -140,7 +149,7 @@ class BatchLoop:
 
     def _more_to_come(self) -> bool:
         """Whether windows are going to be encoded soon. None are while a model opens, perhaps in another's place."""
-        return self._encoding or (not self._opening and self._may_encode())
+        return self._encoding > 0 or (not self._opening and self._may_encode())
 
     def _share(self) -> int:
         """Leave enough for the threads that have nothing to do, unless more is to come."""

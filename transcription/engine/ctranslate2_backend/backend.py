@@ -36,6 +36,9 @@ WEIGHTS = {"int8": 0.55, "float16": 1.0, "float32": 2.0}
 ENCODER_SHARE = 0.42
 """Of the weights, at most: what torch holds besides, in as many bytes as the file."""
 
+ENCODINGS_MIB = 120.0
+"""Of large-v3, those that are kept for rests; base's take 50."""
+
 WORKSPACE_MIB = 90.0
 """What a worker of base takes besides, measured with two windows at once."""
 
@@ -54,7 +57,7 @@ class Ctranslate2Backend:
     def __init__(self, device: str, threads: int) -> None:
         """threads: cores to use, 0 for all. Raises EngineError where there is no such device.
 
-        `workers`, `urgent_workers` (threads that may call with urgent works at once, besides) and
+        `workers`, `encoders`, `urgent_workers` (threads that may call with urgent works at once, besides) and
         `compute_type` are final when a model is open.
         """
         if device != "cpu" and not ctranslate2.get_cuda_device_count():
@@ -63,15 +66,22 @@ class Ctranslate2Backend:
         self.urgent_workers = 0
         self._supported = ctranslate2.get_supported_compute_types(device)
         self._cores = threads or machine.cores()
-        self._ways = trial.splits(self._cores, self._is_bounded())
+        self._ways = trial.splits(self._cores)
+        # Where the machine has more cores, which are not ours, a few threads too many do harm.
+        self._beside = device == "cpu" and self._cores >= machine.cores()
         self._tried = device != "cpu"
         self._opening = threading.Lock()
-        self._plan = trial.first_plan(self._ways, self._supported)
+        self._plan = trial.first_plan(self._ways, self._supported, self._beside)
         if device != "cpu":
             self._plan = Plan("float16" if "float16" in self._supported else "float32", 1, 1)
         self._encodes_with_torch: bool | None = None if device == "cpu" else False
         """None until it was tried."""
         self.workers = self._plan.workers
+
+    @property
+    def encoders(self) -> int:
+        """Threads that may encode at once: one where torch does, which gives each window all cores."""
+        return 1 if self._encodes_with_torch else max(1, self._plan.encoders)
 
     @property
     def compute_type(self) -> str:
@@ -101,7 +111,7 @@ class Ctranslate2Backend:
         weights = _megabytes(path) * WEIGHTS[self._plan.compute_type]
         urgent = weights + WORKSPACE_MIB if self._has_room(path) else 0.0
         encoder = _megabytes(path) * ENCODER_SHARE if self._may_encode_with_torch(path) else 0.0
-        return weights + self.workers * WORKSPACE_MIB + urgent + encoder
+        return weights + (self.workers + self._plan.encoders) * WORKSPACE_MIB + urgent + encoder + ENCODINGS_MIB
 
     def free_mib(self) -> float:
         return machine.available_mib() if self.device == "cpu" else float("inf")
@@ -110,16 +120,12 @@ class Ctranslate2Backend:
         """Not known here."""
         return None
 
-    def _is_bounded(self) -> bool:
-        """Whether more threads than `_cores` would do harm: others' work is on the rest, or torch's on all of them."""
-        return self._cores < machine.cores() or (self.device == "cpu" and encoders.may_use_torch())
-
     def _pool(self, path: Path) -> Any:
         """The replica that does the work; the first one is tried out."""
         loader = partial(load, path, self.device, niceness=self._niceness(path))
         if self._tried:
             return loader(self._plan)
-        self._plan, pool = trial.choose(loader, self._ways, self._supported)
+        self._plan, pool = trial.choose(loader, self._ways, self._supported, self._beside)
         self._tried = True
         self.workers = self._plan.workers
         return pool

@@ -22,14 +22,16 @@ OTHERS = ("config.json", "vocabulary.json")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to run a model: `workers` calls at once, each on `threads` of the CPU."""
+    """How to run a model: `workers` calls at once, and `encoders` beside them, each on `threads` of the CPU."""
 
     compute_type: str
     workers: int
     threads: int
+    encoders: int = 0
 
     def __str__(self) -> str:
-        return f"{self.compute_type} {self.workers}x{self.threads}"
+        beside = f"+{self.encoders}" if self.encoders else ""
+        return f"{self.compute_type} {self.workers}{beside}x{self.threads}"
 
 
 def load(folder: Path, device: str, plan: Plan, niceness: int = 0) -> Any:
@@ -48,7 +50,7 @@ def load(folder: Path, device: str, plan: Plan, niceness: int = 0) -> Any:
             str(folder),
             device=device,
             compute_type=plan.compute_type,
-            inter_threads=plan.workers,
+            inter_threads=plan.workers + plan.encoders,
             intra_threads=plan.threads,
         )
         return loading.result()

@@ -64,30 +64,29 @@ class Entrant:
         return f"{self.plan}: {self.alone * 1000:.0f}/{self.crowded * 1000:.0f}"
 
 
-def splits(cores: int, bounded: bool) -> list[Split]:
+def splits(cores: int) -> list[Split]:
     """Ways to share the cores out, the likeliest first.
 
-    bounded: the machine has more cores, which are not ours. Where it hasn't, a few threads too many
-    do no harm. On 2 cores that is two workers with two threads each: side by side they use the cores
-    fully, as decoding gains nothing from a second thread, and a lone clip has both.
+    Several workers first: side by side they use the cores fully, while a second thread costs encoding a tenth
+    and helps decoding little. A lone window is given the replica with all threads.
     """
     workers = min(cores, MOST_WORKERS)
-    lean = (workers, cores // workers)
-    if bounded:
-        return [lean, (1, cores)]
-    return [(workers, max(min(cores, 2), cores // workers)), lean]
+    return [(workers, cores // workers), (1, cores)]
 
 
-def choose(load: Load, ways: list[Split], supported: Collection[str]) -> tuple[Plan, Any]:
+def choose(load: Load, ways: list[Split], supported: Collection[str], beside: bool = False) -> tuple[Plan, Any]:
     """The fastest plan, and the model loaded for it; the first way with int8 where nothing is clearly faster.
 
+    beside: whether as many may encode beside those that decode.
     bfloat16 is left out: it turns more near ties than float16 does.
     """
     begin = time.monotonic()
-    best = _entrant(load, first_plan(ways, supported))
+    best = _entrant(load, first_plan(ways, supported, beside))
     met = [best]
     mel = _noise(best.model.n_mels)
-    changes: list[dict[str, Any]] = [{"compute_type": "float32"}, {"workers": ways[-1][0], "threads": ways[-1][1]}]
+    workers, threads = ways[-1]
+    other_way = {"workers": workers, "threads": threads, "encoders": workers if beside else 0}
+    changes: list[dict[str, Any]] = [{"compute_type": "float32"}, other_way]
     for change in changes:
         plan = replace(best.plan, **change)
         if plan in [entrant.plan for entrant in met] or begin + SECONDS - time.monotonic() < 2 * best.load_seconds:
@@ -101,9 +100,10 @@ def choose(load: Load, ways: list[Split], supported: Collection[str]) -> tuple[P
     return best.plan, best.model
 
 
-def first_plan(ways: list[Split], supported: Collection[str]) -> Plan:
+def first_plan(ways: list[Split], supported: Collection[str], beside: bool) -> Plan:
     """What to run where nothing was tried."""
-    return Plan("int8" if "int8" in supported else "float32", *ways[0])
+    workers, threads = ways[0]
+    return Plan("int8" if "int8" in supported else "float32", workers, threads, workers if beside else 0)
 
 
 def _entrant(load: Load, plan: Plan) -> Entrant:

@@ -32,6 +32,7 @@ class TorchBackend:
     library_version = str(torch.__version__)
     workers = 0
     urgent_workers = 0
+    encoders = 1
 
     def __init__(
         self,
