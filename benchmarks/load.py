@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.contestants import Way, engine, ours
+from benchmarks.contestants import Way, engine, ours, without_torch
 from benchmarks.speech import clips, joined, pcm
 from benchmarks.table import print_table
 from transcription.engine.client import EngineClient
@@ -23,8 +23,13 @@ def measure(repeats: int) -> None:
     clip = pcm(min(spoken, key=lambda clip: abs(clip.seconds - CLIP_SECONDS)).path)
     long = joined(spoken, 600.0)
     rows = []
-    for backend in ("ctranslate2", "torch"):
-        with engine(backend) as client:
+    engines = {
+        "ctranslate2": engine("ctranslate2"),
+        "ctranslate2, torch not installed": _bare("ctranslate2"),
+        "torch": engine("torch"),
+    }
+    for name, opened in engines.items():
+        with opened as client:
             short = ours(client, "exact", lane="interactive")
             short([clip])
             alone, busy = [], []
@@ -32,11 +37,17 @@ def measure(repeats: int) -> None:
                 alone += _times(short, clip)
                 with _kept_busy(client, long.pcm):
                     busy += _times(short, clip)
-            rows.append(_row(backend, sorted(alone), sorted(busy)))
+            rows.append(_row(name, sorted(alone), sorted(busy)))
     title = f"A clip of {len(clip) / 32_000:.1f} s while {LONG_RECORDINGS} long recordings fill the engine"
     print_table(
         title, ["", "alone, p50", "alone, p95", "under load, p50", "under load, p95", "p95 against alone"], rows
     )
+
+
+@contextmanager
+def _bare(backend: str) -> Iterator[EngineClient]:
+    with without_torch(), engine(backend) as client:
+        yield client
 
 
 def _times(way: Way, clip: bytes) -> list[float]:

@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.weightless import WeightlessVocabulary
 from transcription.engine.backend import Decoded, Language, Work
 from transcription.engine.hearing import Hearing
-from transcription.engine.types import DecodeOptions, Passage, Window, WindowResult
+from transcription.engine.types import DecodeOptions, Passage, Rest, Window, WindowResult
 
 BEGIN = WeightlessVocabulary.timestamp_begin
 
@@ -46,3 +46,13 @@ def test_a_window_without_words_says_where_the_next_begins_all_the_same() -> Non
     """openai-whisper takes the segment's end for the last word's, where words are wanted."""
     result = heard((BEGIN + 25, BEGIN + 30, BEGIN + 30), words=True)
     assert (result.segments, result.end, result.last_speech) == ((), 60.6, 60.6)
+
+
+def test_a_rest_doesn_t_reach_back_into_the_text_that_is_known() -> None:
+    """CTranslate2 lets a timestamp after the given one be an earlier one."""
+    window = Window(2, 60.0, 90.0, np.zeros(480_000, np.int16), rest=Rest(1000))
+    for tokens in ((BEGIN + 1000, 7, BEGIN + 500), (BEGIN + 1000, BEGIN + 500, 7)):
+        decoded = Decoded(tokens, WeightlessVocabulary().decode(tokens), -0.2, 0.0)
+        work = Work(window, DecodeOptions("base"), "en")
+        (segment,) = Hearing(work, decoded, WeightlessVocabulary()).result(Language("en", 1.0), "").segments
+        assert (segment.start, segment.end, segment.text) == (80.0, 90.0, " w7")

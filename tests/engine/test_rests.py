@@ -75,10 +75,10 @@ def test_rests_are_heard_while_others_go_on_and_come_out_in_order(lecture: bytes
     another_began = threading.Event()
 
     def again(window: Window, language: str) -> WindowResult:
-        if window.start > 30.0:
+        if window.index:
             another_began.set()
         assert another_began.wait(20)
-        return next(heard_until(60)([window]))
+        return next(heard_until(60)([alone(window)]))
 
     results = list(transcribe_fast([lecture], heard_until(3.0), again))
     assert [result.index for result in results] == list(range(len(results)))
@@ -181,7 +181,7 @@ def test_its_window_is_encoded_once(base_weights: Path, fox: bytes, counting: by
     for work in (first, rest, other):
         model.encode([work])
     assert encoded == [1, 1], "the other's window was never here"
-    assert rest.encoding is first.encoding
+    assert np.array_equal(np.asarray(rest.encoding), np.asarray(first.encoding))
 
 
 def test_only_the_latest_windows_are_kept() -> None:

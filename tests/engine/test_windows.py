@@ -59,6 +59,15 @@ def test_a_resumed_recording_goes_on_with_the_very_same_windows(lecture: bytes) 
         assert same(list(fast_windows([lecture], start=window.end)), windows[done:])
 
 
+def test_what_was_done_when_recordings_were_cut_otherwise_is_not_done_again(lecture: bytes) -> None:
+    first, *others = fast_windows([lecture])
+    rest, *after = fast_windows([lecture], start=first.end - 4.0)
+    assert (rest.index, rest.end) == (first.index, first.end)
+    assert rest.start == pytest.approx(first.end - 4.0)
+    assert np.array_equal(rest.samples, first.samples[-4 * SAMPLE_RATE :])
+    assert same(after, others)
+
+
 def test_speech_without_a_pause_is_cut_all_the_same(fox: bytes) -> None:
     samples = np.frombuffer(fox, dtype="<i2")
     loud = np.flatnonzero(np.abs(samples) > 500)

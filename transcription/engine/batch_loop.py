@@ -31,6 +31,9 @@ COMPANY = 4
 """Windows that are worth a call while more are being encoded: with base on two cores a call of one
 takes 0.8 s, of four 1.8 s."""
 
+QUICK_SECONDS = 2.0
+"""Within so long the slowest model that is open hears a second of noise."""
+
 LOOK_AGAIN_SECONDS = 0.25
 """After so long a thread that waits for company looks whether the one that encodes is still at it, or opens a model."""
 
@@ -60,7 +63,7 @@ class BatchLoop:
         self._backend = backend
         self._shelf = Shelf()
         self._encoding = 0
-        self._opening = 0
+        self._opening = False
         self._urgent_idle = 0
         self._running = 0
 
@@ -90,7 +93,7 @@ class BatchLoop:
             tickets = desk.take(
                 0 if desk.stopping else self._encode_batch, _model_name, self._lanes(), self._models.prefers
             )
-            self._opening += bool(tickets)
+            self._opening = bool(tickets)
             is_alone = self._is_alone()
         for ticket in tickets:
             ticket.work.urgent = is_alone
@@ -98,10 +101,16 @@ class BatchLoop:
             self._put_on_shelf(tickets)
 
     def _is_alone(self) -> bool:
-        """Whether a window may be encoded where urgent ones are, with all cores: there is no other. Hold `changed`."""
-        return bool(self._backend.urgent_workers) and self._desk.under_way == 1 and not self._desk.ready(LANES)
+        """Whether a window may be encoded where urgent ones are, with all cores: there is no other. Hold `changed`.
+
+        An urgent one that comes meanwhile waits for that, which is why only quick models may.
+        """
+        quick = bool(self._backend.urgent_workers) and self._desk.canary_seconds < QUICK_SECONDS
+        return quick and self._desk.under_way == 1 and not self._desk.ready(LANES)
 
     def _may_encode(self) -> bool:
+        if self._opening:
+            return False
         held = len(self._shelf) + self._encoding
         return held < max(self._batch_size, COMPANY) and self._desk.ready(self._lanes()) > 0
 
@@ -111,8 +120,9 @@ class BatchLoop:
     def _put_on_shelf(self, tickets: Sequence[Ticket]) -> None:
         model = self._opened(tickets)
         with self._desk.changed:
-            self._opening -= 1
+            self._opening = False
             self._encoding += 1
+            self._desk.changed.notify_all()
         encoded = self._encoded(model, tickets) if model else []
         with self._desk.changed:
             self._encoding -= 1
@@ -149,7 +159,7 @@ class BatchLoop:
 
     def _more_to_come(self) -> bool:
         """Whether windows are going to be encoded soon. None are while a model opens, perhaps in another's place."""
-        return self._encoding > 0 or (not self._opening and self._may_encode())
+        return self._encoding > 0 or self._may_encode()
 
     def _share(self) -> int:
         """Leave enough for the threads that have nothing to do, unless more is to come."""

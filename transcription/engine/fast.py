@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from transcription.engine.rests import Again, Rests
-from transcription.engine.types import Window, WindowResult
+from transcription.engine.types import EngineError, Window, WindowResult
 from transcription.engine.windows import fast_windows
 
 
@@ -20,7 +20,8 @@ def transcribe_fast(
 
     Whisper sometimes ends a window's text long before the speech in it ends. Its rest is then heard, while others
     go on: `again` decodes a window for its rest, in a language, in a thread.
-    pcm, start: as for `fast_windows`. on_wait: called every second in which only rests are waited for.
+    pcm, start: as for `fast_windows`. on_wait: called with each window that was heard, and every second in which only
+    rests are waited for.
     """
     sent: dict[int, Window] = {}
 
@@ -33,7 +34,11 @@ def transcribe_fast(
     try:
         for result in decode(watched()):
             rests.add(result, sent.pop(result.index))
+            on_wait()
             yield from rests.whole()
         yield from rests.all()
+    except EngineError:
+        yield from rests.whole()
+        raise
     finally:
         rests.close()

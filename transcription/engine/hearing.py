@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from transcription.engine.backend import Decoded, Language, Vocabulary, WordTiming, Work
 from transcription.engine.fallback import RESET_ABOVE, is_silence
 from transcription.engine.prompts import MAX_PROMPT_TOKENS, context_of
-from transcription.engine.segments import Cut, Piece, cut_exactly, cut_fast
+from transcription.engine.segments import SECONDS_PER_TIMESTAMP, Cut, Piece, cut_exactly, cut_fast
 from transcription.engine.types import FRAMES_PER_SECOND, Segment, WindowResult, Word
 from transcription.engine.words import add_words, last_word_end, text_tokens
 
@@ -74,7 +74,8 @@ class Hearing:
 
     def _fast_pieces(self) -> list[Piece]:
         window = self.work.window
-        return cut_fast(self._decoded.tokens, window.start, window.end - window.start, self._vocabulary)
+        after = window.rest.after * SECONDS_PER_TIMESTAMP if window.rest else 0.0
+        return cut_fast(self._decoded.tokens, window.start, window.end - window.start, self._vocabulary, after)
 
     def _following(self, frames: int) -> int:
         """The frame so many after the window's first."""

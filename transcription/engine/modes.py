@@ -32,9 +32,12 @@ def transcribe(
     if mode == "exact":
         decode = partial(client.decode, options=options, in_flight=1, on_progress=on_progress)
         return transcribe_exactly(pcm, decode, find_model(options.model).n_mels, resume)
-    decode = partial(client.decode, options=options, on_progress=on_progress)
-
     alive = threading.Event()
+
+    def decode_all(windows: Iterable[Window]) -> Iterator[WindowResult]:
+        for result in client.decode(windows, options, on_progress=on_progress):
+            alive.set()
+            yield result
 
     def again(window: Window, language: str) -> WindowResult:
         # Words are timed, and beams ranked, by all of a window's text.
@@ -47,4 +50,4 @@ def transcribe(
             alive.clear()
             on_progress()
 
-    return transcribe_fast(pcm, decode, again, resume.end if resume else 0.0, pass_on)
+    return transcribe_fast(pcm, decode_all, again, resume.end if resume else 0.0, pass_on)

@@ -20,7 +20,10 @@ UNHEARD_SECONDS = 2.0
 UNHEARD_SPEECH = 16
 """Frames (0.5 s) of speech in which something must have been said."""
 
-AT_ONCE = 4
+TOLERANCE_SECONDS = 0.02
+"""One timestamp: where a rest begins is rounded."""
+
+AT_ONCE = 2
 MOST_WAITING = 16
 LOOK_SECONDS = 1.0
 
@@ -43,7 +46,9 @@ class _Heard:
         """Raises what hearing the rest raised."""
         if self.rest is None:
             return self.result
-        return replace(self.result, segments=self.result.segments + self.rest.result().segments)
+        known = self.result.segments
+        more = [segment for segment in self.rest.result().segments if segment.start > known[-1].end - TOLERANCE_SECONDS]
+        return replace(self.result, segments=(*known, *more))
 
 
 class Rests:

@@ -82,22 +82,27 @@ def _whole(tokens: Sequence[int], offset: float, frames: int, vocabulary: Vocabu
     return Piece(offset, offset + duration, tuple(tokens), vocabulary.decode(tokens))
 
 
-def cut_fast(tokens: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary) -> list[Piece]:
+def cut_fast(
+    tokens: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary, after: float = 0.0
+) -> list[Piece]:
     """Split a window's tokens at pairs of timestamps; what follows the last pair is kept, to the window's end.
 
-    offset: the window's start in the recording; duration: its seconds, no piece ends later.
+    offset: the window's start in the recording; duration: its seconds, no piece ends later; after: its seconds
+    before which none begins.
     """
-    pieces = [_clamped(part, offset, duration, vocabulary) for part in _parts(tokens, vocabulary.timestamp_begin)]
+    parts = _parts(tokens, vocabulary.timestamp_begin)
+    pieces = [_clamped(part, offset, duration, vocabulary, after) for part in parts]
     return [piece for piece in pieces if piece.text.strip() and piece.end - piece.start >= SHORTEST]
 
 
-def _clamped(part: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary) -> Piece:
+def _clamped(part: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary, after: float) -> Piece:
     begin = vocabulary.timestamp_begin
-    times = [min(duration, (token - begin) * SECONDS_PER_TIMESTAMP) for token in part if token >= begin]
+    stamps = [(token - begin) * SECONDS_PER_TIMESTAMP for token in part if token >= begin]
+    times = [max(after, min(duration, stamp)) for stamp in stamps]
     opened = part[0] >= begin
     closed = part[-1] >= begin and len(times) > opened
-    start = times[0] if opened else 0.0
-    end = times[-1] if closed and times[-1] > 0 else duration
+    start = times[0] if opened else after
+    end = times[-1] if closed and times[-1] > after else duration
     return Piece(offset + start, offset + end, tuple(part), vocabulary.decode(part))
 
 

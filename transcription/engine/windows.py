@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -25,6 +26,7 @@ def fast_windows(pcm: Iterable[bytes], start: float = 0.0) -> Iterator[Window]:
     pcm: the recording from its beginning as mono s16le at 16 kHz, in chunks of any size.
     start: the end, in seconds, of the last window that is already done: the windows after
         it are yielded, with the very index and samples they would have had without `start`.
+        Within a window, its second part is.
 
     A recording of up to 30 s is one window, silence and all. In a longer one long
     silences belong to no window. Holds about a minute of audio, however long the recording.
@@ -34,7 +36,13 @@ def fast_windows(pcm: Iterable[bytes], start: float = 0.0) -> Iterator[Window]:
     short = len(opening) <= WINDOW_BYTES
     windows = _whole(opening) if short else _cut(chain([opening], chunks))
     # Half a sample of tolerance: `start` may have been through a database.
-    return (window for window in windows if window.end > start + 0.5 / SAMPLE_RATE)
+    return (_from(window, start) for window in windows if window.end > start + 0.5 / SAMPLE_RATE)
+
+
+def _from(window: Window, start: float) -> Window:
+    """What of a window is not done yet: all, unless `start` is from a time when recordings were cut otherwise."""
+    done = round((start - window.start) * SAMPLE_RATE)
+    return window if done <= 0 else replace(window, start=start, samples=window.samples[done:])
 
 
 def _read_opening(chunks: Iterator[bytes]) -> bytes:

@@ -27,7 +27,8 @@ class Encodings:
         self._lock = threading.Lock()
 
     def keep(self, window: Window, encoding: Encoding) -> None:
-        key = _digest(window)
+        """A copy: the encoding may be part of a batch's."""
+        key, encoding = _digest(window), encoding.copy()
         with self._lock:
             self._kept[key] = encoding
             self._kept.move_to_end(key)

@@ -73,7 +73,7 @@ class Ctranslate2Model:
     def batch_key(self, work: Work) -> Hashable:
         """Works with equal keys may share a call of `decode`."""
         # CTranslate2 wants the start of the transcript at one position in all prompts.
-        return (work.urgent, work.temperature, len(work.prompt), work.beams)
+        return (work.urgent, work.temperature, len(work.prompt), work.beams, work.window.rest is None)
 
     def decode(self, works: Sequence[Work]) -> list[Decoded]:
         """Decode encoded works of one key, whose languages are known.
@@ -94,6 +94,8 @@ class Ctranslate2Model:
                 return_scores=True,
                 return_no_speech_prob=True,
                 suppress_tokens=self.vocabulary.suppressed,
+                # A rest begins with its timestamp, after which the text may end.
+                suppress_blank=works[0].window.rest is None,
                 sampling_topk=0 if temperature > 0 else 1,
                 sampling_temperature=temperature,
             )
