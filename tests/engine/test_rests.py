@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from transcription.engine.types import (
     SAMPLE_RATE,
     TIMESTAMPS_PER_SECOND,
     DecodeOptions,
+    EngineUnavailable,
     Passage,
     Rest,
     Segment,
@@ -96,6 +98,27 @@ def test_a_rest_that_can_t_be_heard_fails_where_it_stands(lecture: bytes) -> Non
     assert next(results).index == 0
     with pytest.raises(WindowFailed):
         list(results)
+
+
+def test_what_was_heard_before_the_engine_went_is_kept(lecture: bytes) -> None:
+    asked, heard = threading.Event(), threading.Event()
+
+    def decode(windows: Iterable[Window]) -> Iterator[WindowResult]:
+        yield next(heard_until(3.0)(windows))
+        asked.set()
+        assert heard.wait(20)
+        time.sleep(0.2)  # until its thread has handed it over
+        raise EngineUnavailable("gone")
+
+    def again(window: Window, language: str) -> WindowResult:
+        assert asked.wait(20)
+        heard.set()
+        return next(heard_until(60)([alone(window)]))
+
+    results = transcribe_fast([lecture], decode, again)
+    assert len(next(results).segments) == 2
+    with pytest.raises(EngineUnavailable):
+        next(results)
 
 
 def whole(pcm: bytes) -> Window:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.toys import HUGE, NOT_A_NUMBER, POISON, UNSPEAKABLE, UNSURE, Caller, ToyBackend, ToyStepModel, text_of
-from transcription.engine.batch_loop import COMPANY
+from transcription.engine.batch_loop import COMPANY, QUICK_SECONDS
 from transcription.engine.desk import Desk
 from transcription.engine.models import Models
 from transcription.engine.scheduler import Scheduler
@@ -54,9 +54,10 @@ def base(backend: ToyBackend, scheduler: Scheduler) -> ToyStepModel:
     return backend.models["base"]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_every_window_gets_its_own_answer(run: Run, workers: int) -> None:
-    scheduler, callers = run(ToyBackend(workers=workers)), [Caller(), Caller(language=None), Caller("bulk")]
+@pytest.mark.parametrize(("workers", "encoders"), [(0, 1), (2, 1), (2, 3)])
+def test_every_window_gets_its_own_answer(run: Run, workers: int, encoders: int) -> None:
+    backend = ToyBackend(workers=workers, encoders=encoders)
+    scheduler, callers = run(backend), [Caller(), Caller(language=None), Caller("bulk")]
     for number, caller in enumerate(callers):
         for word in range(100 * number + 20, 100 * number + 60):
             scheduler.desk.submit(caller.ticket(word))
@@ -157,9 +158,10 @@ def test_a_model_whose_callers_left_is_not_stepped_once_it_is_closed(run: Run) -
         model.steps = 10**9
 
 
-def test_an_urgent_window_of_another_model_waits_for_what_is_encoded_but_not_for_ever(run: Run) -> None:
+@pytest.mark.parametrize("encoders", [1, 3])
+def test_an_urgent_window_of_another_model_waits_for_what_is_encoded_but_not_for_ever(run: Run, encoders: int) -> None:
     """The model that it takes the place of is used by windows on the shelf."""
-    backend = ToyBackend(workers=1, urgent_workers=1, capacity_mib=100.0)
+    backend = ToyBackend(workers=1, urgent_workers=1, encoders=encoders, capacity_mib=100.0)
     scheduler, lecture, clip = run(backend), Caller(), Caller("interactive", model="small")
     model = base(backend, scheduler)
     model.encoding_seconds = 0.01
@@ -169,6 +171,28 @@ def test_an_urgent_window_of_another_model_waits_for_what_is_encoded_but_not_for
     scheduler.desk.submit(clip.ticket(500))
     assert text_of(clip.wait_for(1)[500]) == " w500"
     lecture.wait_for(20)
+
+
+@pytest.mark.parametrize("encoders", [1, 3])
+def test_two_models_that_don_t_fit_together_both_get_their_windows_done(run: Run, encoders: int) -> None:
+    backend = ToyBackend(workers=2, encoders=encoders, capacity_mib=100.0)
+    scheduler, callers = run(backend), [Caller(), Caller(model="small")]
+    for word in range(20, 60):
+        for caller in callers:
+            scheduler.desk.submit(caller.ticket(word))
+    for caller in callers:
+        assert all(text_of(answer) for answer in caller.wait_for(40).values())
+    until(lambda: scheduler.desk.under_way == 0)
+
+
+def test_a_lone_window_of_a_quick_model_is_encoded_where_urgent_ones_are(run: Run) -> None:
+    backend = ToyBackend(workers=1, urgent_workers=1)
+    scheduler = run(backend)
+    model = base(backend, scheduler)
+    assert model.encoded_urgently[-1]
+    scheduler.desk.note_canary(QUICK_SECONDS)
+    base(backend, scheduler)
+    assert not model.encoded_urgently[-1]
 
 
 @pytest.mark.parametrize("urgent_workers", [0, 1])

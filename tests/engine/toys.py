@@ -84,12 +84,14 @@ class ToyStepModel(WeightlessModel):
         self.calls: list[int] = []
         self.companies: list[frozenset[int]] = []
         self.encoding_seconds = 0.0
+        self.encoded_urgently: list[bool] = []
         self.widest = 0
         self.pause = threading.Event()
         self.pause.set()
 
     def encode(self, works: Sequence[Work]) -> None:
         time.sleep(self.encoding_seconds)
+        self.encoded_urgently += [work.urgent for work in works]
         super().encode(works)
 
     def close(self) -> None:

@@ -24,6 +24,8 @@ TOLERANCE_SECONDS = 0.02
 """One timestamp: where a rest begins is rounded."""
 
 AT_ONCE = 2
+"""Rests of one recording: each has a turn of its own at the engine, beside the recording's other windows."""
+
 MOST_WAITING = 16
 LOOK_SECONDS = 1.0
 

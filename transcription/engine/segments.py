@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from transcription.engine.backend import Vocabulary
-from transcription.engine.types import FRAMES_PER_SECOND, Word
+from transcription.engine.types import FRAMES_PER_SECOND, TIMESTAMPS_PER_SECOND, Word
 
-SECONDS_PER_TIMESTAMP = 0.02
+SECONDS_PER_TIMESTAMP = 1 / TIMESTAMPS_PER_SECOND
 FRAMES_PER_TIMESTAMP = 2
 SHORTEST = 0.01
 """Seconds below which a piece of a fast window is no speech, whatever its text."""

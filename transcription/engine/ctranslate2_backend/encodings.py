@@ -21,8 +21,7 @@ Encoding = NDArray[np.float32]
 class Encodings:
     """Those of the latest windows, found again by their samples. Used by several threads at once."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._kept: OrderedDict[bytes, Encoding] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -32,7 +31,7 @@ class Encodings:
         with self._lock:
             self._kept[key] = encoding
             self._kept.move_to_end(key)
-            if len(self._kept) > self._most:
+            if len(self._kept) > MOST:
                 self._kept.popitem(last=False)
 
     def find(self, window: Window) -> Encoding | None:
