@@ -13,8 +13,9 @@ from urllib.parse import unquote
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-UNREAD_FIELDS = ("known_speaker_references[]", "known_speaker_references")
+UNREAD_FIELDS = ("known_speaker_references",)
 """Voices as data URLs of a megabyte and more, for a service that tells speakers apart; kept as empty texts."""
+LIST_NAME = re.compile(r"(.+?)\[[0-9]*\]", re.DOTALL)
 EXTENDED_NAME = re.compile(rb"filename\*=utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
 
 
@@ -132,7 +133,7 @@ class MultipartUpload:
         if self._in_file:
             self._write(data[start:end])
             return
-        if self._name in UNREAD_FIELDS:
+        if list_name(self._name) in UNREAD_FIELDS:
             return
         self._fields_size += end - start
         if self._fields_size > self.FIELDS_LIMIT:
@@ -150,6 +151,12 @@ class MultipartUpload:
     def _end_part(self) -> None:
         if not self._in_file:
             self.fields.setdefault(self._name, []).append(self._value.decode("utf-8", "replace"))
+
+
+def list_name(field: str) -> str:
+    """What a list is called whose values are sent as `name`, `name[]` or `name[0]`."""
+    spelled = LIST_NAME.fullmatch(field)
+    return spelled[1] if spelled else field
 
 
 def _file_name(header: bytes, options: dict[bytes, bytes]) -> str:

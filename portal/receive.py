@@ -13,6 +13,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.http import HttpRequest
 
-from portal import budget
-from portal.multipart import BadUpload, MultipartUpload, TooLarge
+from portal import budget, json_body
+from portal.json_body import BadJson
+from portal.multipart import BadUpload, MultipartUpload, TooLarge, list_name
 from portal.outage import AWAY
 from portal.sessions import actor_of_session, session_key_of
 from tenants import addresses, apikeys
@@ -64,8 +66,19 @@ class Upload:
         return self.fields.get(name, [default])[-1]
 
     def every(self, name: str) -> list[str]:
-        """All values of a list field, sent as `name[]` or `name`."""
-        return self.fields.get(f"{name}[]", []) + self.fields.get(name, [])
+        """All values of a list field: sent as `name`, `name[]`, `name[0]`, or at once as a JSON array of texts."""
+        sent = (values for field, values in self.fields.items() if list_name(field) == name)
+        return [text for values in sent for value in values for text in _texts(value)]
+
+
+def _texts(value: str) -> list[str]:
+    """Those of a JSON array of texts; any other value is one."""
+    if value.lstrip().startswith("["):
+        with suppress(BadJson):
+            found = json_body.parse(value)
+            if all(isinstance(one, str) for one in found):
+                return list(found)
+    return [value]
 
 
 class UploadRefused(Exception):

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
@@ -273,3 +274,21 @@ def test_everything_that_openai_knows_is_taken_and_acted_on_where_it_applies(
         "known_speaker_names[]",
         "known_speaker_references[]",
     ]
+
+
+def test_indexed_granularities_bring_words_and_what_nobody_knows_is_named(
+    web: WebProcess, alice: Character, engine: Engine, fox: Path, in_background: Any
+) -> None:
+    fields = {"model": "whisper-1", "response_format": "verbose_json", "timestamp_granularities[0]": "word", "x": "y"}
+
+    def asked() -> httpx.Response:
+        files = {"file": fox.read_bytes()}
+        return httpx.post(
+            f"{web.url}/v1/audio/transcriptions", data=fields, files=files, headers=alice.bearer, timeout=PATIENCE
+        )
+
+    answer = in_background(asked)
+    assert engine.only().word_timestamps
+    engine.finish()
+    told = answer.result(PATIENCE)
+    assert ("words" in told.json(), told.headers["x-ignored-parameters"]) == (True, "x")

@@ -57,6 +57,13 @@ async def test_options_with_a_key_say_the_tenant_s_own_limit(tus: Tus, alice: Ch
     assert (await tus.ask("OPTIONS", tus.address)).headers["tus-max-size"] == "1234"
 
 
+@pytest.mark.parametrize("pieces", [{}, named(BYTES)], ids=["creation", "creation-with-upload"])
+async def test_metadata_that_changes_nothing_is_named(tus: Tus, pieces: dict[str, str]) -> None:
+    metadata = encoded(filename="a.wav", filetype="audio/wav", language="de", lang="de")
+    answer = await tus.ask("POST", tus.address, b"R", Upload_Length="10", Upload_Metadata=metadata, **pieces)
+    assert (answer.status_code, answer.headers["x-ignored-parameters"]) == (201, "filetype, lang")
+
+
 async def test_a_file_in_three_pieces_becomes_a_recording(tus: Tus, sound: bytes, alice: Character) -> None:
     url = await tus.create(len(sound), filename="Besprechung 会议.wav", language="de", hotwords="Müller")
     assert await tus.offset(url) == 0

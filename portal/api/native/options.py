@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from portal.api import ignored
 from portal.api.native import bodies
 from portal.api.native.bodies import Body
+from portal.api.openapi.operations import OPTION_FIELDS
+from portal.multipart import list_name
 from portal.receive import Upload
 from transcription.options import TranscriptionOptions
 
@@ -35,7 +39,7 @@ def given(body: Body) -> dict[str, Any]:
 
 
 def of_form(upload: Upload) -> TranscriptionOptions:
-    """Fields that are none of ours are ignored. Raises InvalidOption."""
+    """Raises InvalidOption. `ignored_headers` names fields that are none of ours."""
     return TranscriptionOptions.checked(
         model=upload.field("model"),
         task=upload.field("task") or "transcribe",
@@ -47,3 +51,12 @@ def of_form(upload: Upload) -> TranscriptionOptions:
         hotwords=upload.field("hotwords"),
         beam_size=upload.field("beam_size"),
     )
+
+
+def ignored_headers(names: Iterable[str], *known: str) -> dict[str, str]:
+    """The header that tells which fields of a form, or of `Upload-Metadata`, are neither options nor `known`."""
+    return ignored.headers_of(name for name in names if name not in known and not _is_option(name))
+
+
+def _is_option(name: str) -> bool:
+    return name in OPTION_FIELDS or OPTION_FIELDS.get(list_name(name), {}).get("type") == "array"

@@ -80,8 +80,8 @@ class RecordingsView(TenantView):
             return self._by_url(bodies.json_object(request, BY_URL), call)
         upload = received(request._request)
         row = intake.accept(self.actor, upload, options.of_form(upload), "api", call)
-        location = {"Location": f"/api/v1/recordings/{row.recording_id}"}
-        return Response(recording_fields(row.recording), 201, headers=location | calls.headers_of(call, row))
+        headers = {"Location": f"/api/v1/recordings/{row.recording_id}"} | options.ignored_headers(upload.fields)
+        return Response(recording_fields(row.recording), 201, headers=headers | calls.headers_of(call, row))
 
     def _by_url(self, body: bodies.Body, call: Call) -> Response:
         """Raises InvalidOption and Refused."""

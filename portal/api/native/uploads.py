@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api import tus
+from portal.api.native import options
 from portal.api.native.callerview import CallerView
 from portal.api.native.pages import CursorPages
 from portal.api.native.representations import moment
@@ -30,6 +31,7 @@ from tenants.access import Actor
 from transcription.uploads import acceptance, files, library, opening
 from transcription.uploads.models import Upload
 
+NO_OPTIONS = ("filename", "name", "source")
 OTHERS = ("GET", "OPTIONS")  # not of the protocol, or asked before it is agreed upon
 
 
@@ -101,9 +103,9 @@ class UploadsView(TusView):
         self.actor.require("recordings.create")
         if tus.is_piece(_headers(request)):
             piece = piece_of(request._request)
-            return _advanced(piece, 201, _place(piece.upload))
+            return _advanced(piece, 201, _created(piece.upload))
         row = opening.open_on_disk(self.actor, plan_of(self.actor, _headers(request)))
-        return Response(status=201, headers=_place(row) | _position(row, 0))
+        return Response(status=201, headers=_created(row) | _position(row, 0))
 
 
 class UploadView(TusView):
@@ -152,8 +154,10 @@ def _advanced(piece: Piece, status: int, headers: dict[str, str]) -> Response:
     return response
 
 
-def _place(row: Upload) -> dict[str, str]:
-    return {"Location": f"/api/v1/uploads/{row.id}"}
+def _created(row: Upload) -> dict[str, str]:
+    """Where it is, and what of its metadata changes nothing."""
+    sent = tus.metadata(row.metadata)
+    return {"Location": f"/api/v1/uploads/{row.id}"} | options.ignored_headers(sent, *NO_OPTIONS)
 
 
 def _position(row: Upload, offset: int) -> dict[str, str]:

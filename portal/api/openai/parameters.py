@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext as _
 
+from portal import json_body
+from portal.api import ignored
 from portal.api.openai.errors import ApiError, of_option
+from portal.json_body import BadJson
+from portal.multipart import list_name
 from portal.receive import Upload
 from transcription.languages import language_code
 from transcription.models import Lane, Mode, Task
@@ -17,16 +22,21 @@ from transcription.options import LONGEST_PROMPT, InvalidOption, TranscriptionOp
 RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 GRANULARITIES = ("word", "segment")
 VOICE_ACTIVITY = "server_vad"
-SETTINGS_OF_VOICE_ACTIVITY = ("prefix_padding_ms", "silence_duration_ms", "threshold")
+STRATEGY = "chunking_strategy"
+STRATEGY_TYPE = f"{STRATEGY}[type]"
 SPEAKERS = ("known_speaker_names", "known_speaker_references")
-IGNORED_HEADER = "X-Ignored-Parameters"
+LISTS = ("timestamp_granularities", "include", "languages", "keywords", *SPEAKERS)
+FIELDS = (
+    *("model", "language", "prompt", "response_format", "temperature", "stream", STRATEGY, STRATEGY_TYPE),
+    *("mode", "hotwords", "beam_size"),
+)
 
 
 @dataclass(frozen=True)
 class Parameters:
     """What the caller asked for, and how the answer is to look.
 
-    `ignored` are parameters of OpenAI's that were understood and change nothing here.
+    `ignored` names what changes nothing here: parameters of OpenAI's, and fields that nobody knows.
     """
 
     options: TranscriptionOptions
@@ -37,7 +47,7 @@ class Parameters:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {IGNORED_HEADER: ", ".join(self.ignored)} if self.ignored else {}
+        return ignored.headers_of(self.ignored)
 
 
 def parse(upload: Upload, task: str) -> Parameters:
@@ -63,7 +73,8 @@ def parse(upload: Upload, task: str) -> Parameters:
         )
     except InvalidOption as invalid:
         raise of_option(invalid) from invalid
-    return Parameters(options, response_format, granularities, _stream(upload), _ignored(upload, task))
+    names = tuple(dict.fromkeys(_ignored(upload, task, response_format)))
+    return Parameters(options, response_format, granularities, _stream(upload), names)
 
 
 def _response_format(upload: Upload) -> str:
@@ -77,13 +88,21 @@ def _response_format(upload: Upload) -> str:
     return wanted
 
 
+def _words(upload: Upload, name: str) -> list[str]:
+    """The values of a list whose values hold no comma: some clients send it as `word,segment`."""
+    texts = (text.strip() for value in upload.every(name) for text in value.split(","))
+    return [text for text in texts if text]
+
+
 def _granularities(upload: Upload, response_format: str) -> frozenset[str]:
-    """What is to have times. Raises ApiError."""
-    wanted = frozenset(upload.every("timestamp_granularities"))
+    """What is to have times. Models with OpenAI's newer names have none, and may be asked for some. Raises ApiError."""
+    wanted = frozenset(_words(upload, "timestamp_granularities"))
     if not wanted <= set(GRANULARITIES):
         message = _("Timestamp granularities are word and segment.")
         raise ApiError(400, message, param="timestamp_granularities[]", code="invalid_value")
     if wanted and response_format != "verbose_json":
+        if upload.field("model").strip().removeprefix("openai/").startswith("gpt-"):
+            return frozenset({"segment"})
         message = _("Timestamp granularities need response_format=verbose_json.")
         raise ApiError(400, message, param="timestamp_granularities[]", code="invalid_value")
     return wanted or frozenset({"segment"})
@@ -91,7 +110,7 @@ def _granularities(upload: Upload, response_format: str) -> frozenset[str]:
 
 def _check_include(upload: Upload, response_format: str) -> None:
     """Raises ApiError."""
-    for wanted in upload.every("include"):
+    for wanted in _words(upload, "include"):
         if wanted != "logprobs":
             raise _no_choice(wanted, ("logprobs",), "include[]")
         if response_format != "json":
@@ -100,18 +119,24 @@ def _check_include(upload: Upload, response_format: str) -> None:
 
 
 def _chunking_strategy(upload: Upload) -> str:
-    """`auto`, `server_vad` or nothing. An object comes as `chunking_strategy[type]`, or as JSON. Raises ApiError."""
-    wanted = upload.field("chunking_strategy[type]") or upload.field("chunking_strategy")
-    with suppress(ValueError, AttributeError, RecursionError):
-        wanted = str(json.loads(wanted).get("type", ""))
+    """`auto`, `server_vad` or nothing. Raises ApiError."""
+    wanted = upload.field(STRATEGY_TYPE) or _strategy_fields(upload).get("type") or upload.field(STRATEGY)
     if wanted not in ("", "auto", VOICE_ACTIVITY):
-        raise _no_choice(wanted, ("auto", VOICE_ACTIVITY), "chunking_strategy")
-    return wanted
+        raise _no_choice(str(wanted), ("auto", VOICE_ACTIVITY), STRATEGY)
+    return str(wanted)
+
+
+def _strategy_fields(upload: Upload) -> dict[str, Any]:
+    """Those of a strategy that was sent as a JSON object."""
+    with suppress(BadJson):
+        sent = json_body.parse(upload.field(STRATEGY))
+        return sent if isinstance(sent, dict) else {}
+    return {}
 
 
 def _language(upload: Upload) -> str:
     """The one language that is named, else empty: it is heard. Raises ApiError."""
-    candidates = upload.every("languages")
+    candidates = _words(upload, "languages")
     for code in candidates:
         if language_code(code) is None:
             message = _("“%(code)s” is not a language Whisper knows.") % {"code": code[:40]}
@@ -127,13 +152,18 @@ def _stream(upload: Upload) -> bool:
     return wanted in ("true", "1")
 
 
-def _ignored(upload: Upload, task: str) -> tuple[str, ...]:
+def _ignored(upload: Upload, task: str, response_format: str) -> Iterator[str]:
     """Whisper gives no log probability a token, hears one language, and tells no speakers apart."""
-    names = [f"{name}[]" for name in ("include", *SPEAKERS) if upload.every(name)]
-    if task == Task.TRANSLATE or upload.field("language") or len(set(upload.every("languages"))) > 1:
-        names += ["languages[]"] if upload.every("languages") else []
-    settings = (f"chunking_strategy[{name}]" for name in SETTINGS_OF_VOICE_ACTIVITY)
-    return (*names, *(name for name in settings if upload.every(name)))
+    yield from (f"{name}[]" for name in ("include", *SPEAKERS) if upload.every(name))
+    if response_format != "verbose_json" and upload.every("timestamp_granularities"):
+        yield "timestamp_granularities[]"
+    if task == Task.TRANSLATE and upload.field("language"):
+        yield "language"
+    is_settled = task == Task.TRANSLATE or bool(upload.field("language"))
+    if (languages := _words(upload, "languages")) and (is_settled or len(set(languages)) > 1):
+        yield "languages[]"
+    yield from (f"{STRATEGY}[{name}]" for name in _strategy_fields(upload) if name != "type")
+    yield from (name for name in upload.fields if name not in FIELDS and list_name(name) not in LISTS)
 
 
 def _no_choice(value: str, known: tuple[str, ...], param: str) -> ApiError:
