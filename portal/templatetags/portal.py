@@ -24,17 +24,18 @@ from tenants.access import Actor
 from tenants.audit import ACTIONS
 from tenants.notices import LOWEST
 from transcription.editing import list_tag, segment_tag
-from transcription.exports import WRITERS, spoken_language
+from transcription.exports import WRITERS, spoken_language, text_language
 from transcription.failures import reason_for_people
 from transcription.fetches import failures as fetch_failures
 from transcription.fetches import orders
 from transcription.fetches.models import Fetch
-from transcription.models import Mode, Recording, Segment, Task, Transcription
+from transcription.models import Mode, Recording, Segment, Transcription
 from transcription.webhooks import failures as webhook_failures
 from transcription.webhooks.models import Attempt, Delivery
 
 register = template.Library()
 register.filter("language_name", language_name)
+register.filter("text_language", text_language)
 register.filter("reason", reason_for_people)
 register.filter("audio", units.audio)
 register.filter("fetch_reason", fetch_failures.reason_for_people)
@@ -185,12 +186,6 @@ def uploader(recording: Recording) -> str:
 def spoken(transcription: Transcription | None) -> str:
     """The code of the language of the audio, as far as it is known."""
     return spoken_language(transcription) if transcription else ""
-
-
-@register.filter
-def text_language(transcription: Transcription) -> str:
-    """The code of the language of the text."""
-    return "en" if transcription.task == Task.TRANSLATE else spoken_language(transcription)
 
 
 @register.filter

@@ -16,10 +16,11 @@ from django.views.decorators.http import require_GET
 
 from portal.web import spreadsheet
 from portal.web.auditform import AuditForm
-from portal.web.spreadsheet import harmless, utc
+from portal.web.spreadsheet import utc
 from tenants import audit as log
 from tenants.access import TenantRequest, member_required
 from tenants.models import AuditEntry
+from transcription.exports import harmless
 
 ON_A_PAGE = 50
 COLUMNS = ("time", "actor kind", "actor id", "actor", "address", "action", "object", "object id", "details")

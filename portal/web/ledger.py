@@ -8,10 +8,11 @@ from django.views.decorators.http import require_GET
 
 from portal.web import spreadsheet
 from portal.web.months import asked_month
-from portal.web.spreadsheet import harmless, utc
+from portal.web.spreadsheet import utc
 from tenants import usage
 from tenants.access import TenantRequest, member_required
 from tenants.models import LedgerEntry
+from transcription.exports import harmless
 
 COLUMNS = ("time", "transcription", "kind", "seconds", "description", "member", "key")
 

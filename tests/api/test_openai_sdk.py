@@ -77,8 +77,10 @@ def test_a_verbose_stream_ends_with_segments_and_words(sdk: openai.OpenAI, fox: 
 
 
 def test_translation_to_english(sdk: openai.OpenAI, speech: Path) -> None:
-    answer = sdk.audio.translations.create(model="whisper-1", file=speech / "es" / "conteo.wav")
+    file = speech / "es" / "conteo.wav"
+    answer = sdk.audio.translations.create(model="whisper-1", file=file, response_format="verbose_json")
     assert "two" in answer.text.lower() or "2" in answer.text
+    assert answer.language == "english"
 
 
 def test_bytes_without_a_name(sdk: openai.OpenAI, fox: Path) -> None:

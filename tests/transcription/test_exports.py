@@ -1,11 +1,15 @@
+import io
 import json
+import re
 from collections.abc import Callable
+from typing import cast
 
+import docx
 import pysubs2
 import pytest
 
 from transcription import exports
-from transcription.models import Recording, Segment, Transcription
+from transcription.models import Recording, Segment, Task, Transcription
 
 HOSTILE = "<script>alert(1)</script> & -->\n\nNOTE hidden\n\n3\n00:00:01.000 --> end"
 
@@ -40,6 +44,22 @@ def test_no_cell_is_a_formula(pieces: list[Segment]) -> None:
     assert rows[3].split("\t") == ["3663000", "3664000", "'=1+1 and more"]
 
 
+@pytest.mark.parametrize("sign", list("=+-@＝＋－＠"))
+@pytest.mark.parametrize("before", ["", " ", '"', '" "', "one;", "one,", "one, ", "one|"])
+def test_no_cell_is_a_formula_to_any_program(sign: str, before: str) -> None:
+    """Full-width signs count too, quotes that a program takes off, and parts after what may be a separator."""
+    [_head, row] = exports.tabular([Segment(index=0, start=0.0, end=1.0, text=f"{before}{sign}1+1")]).splitlines()
+    cell = row.split("\t")[2]
+    assert cell.replace("'", "") == f"{before}{sign}1+1".strip()
+    assert re.fullmatch(r"""(one[;,|])?[\s"]*'[\s"]*[=+\-@＝＋－＠]1\+1""", cell)
+
+
+def test_a_text_that_is_no_formula_stays_as_it_is() -> None:
+    texts = ["Board", "“1-2”", "half-time", "a, b; c", "it’s 1 + 1 = 2", "会议"]
+    rows = exports.tabular(Segment(index=i, start=i, end=i, text=text) for i, text in enumerate(texts))
+    assert [row.split("\t")[2] for row in rows.splitlines()[1:]] == texts
+
+
 WORDS = [
     {"word": " Hello", "start": 0.0, "end": 0.6, "probability": 0.9},
     {"word": " there.", "start": 0.7, "end": 1.5, "probability": 0.8},
@@ -61,6 +81,16 @@ def test_words_have_no_space_before_them_and_keep_their_punctuation(pieces: list
         {"word": "Hello", "start": 0.0, "end": 0.6},
         {"word": "there.", "start": 0.7, "end": 1.5},
     ]
+
+
+def test_a_translation_is_in_english_as_openai_has_it(pieces: list[Segment]) -> None:
+    recording = Recording(name="a.mp3", duration_seconds=4.0)
+    row = Transcription(recording=recording, text="Hello", task=Task.TRANSLATE, detected_language="es")
+    assert exports.verbose(row, pieces)["language"] == "english"
+    _kind, write = exports.WRITERS["json"]
+    assert json.loads(write(row, pieces))["language"] == "english"
+    _kind, write = exports.WRITERS["docx"]
+    assert docx.Document(io.BytesIO(cast(bytes, write(row, pieces)))).core_properties.language == "en"
 
 
 def test_json_has_every_field_of_a_segment(pieces: list[Segment]) -> None:

@@ -16,13 +16,13 @@ from channels.db import database_sync_to_async as in_thread
 from django.test import AsyncClient, Client
 from django.utils.dateparse import parse_datetime
 
-from portal.web import spreadsheet
 from tenants import scope, usage
 from tenants.models import ApiKey, LedgerEntry, Tenant, UsageMonth
 from tenants.quota import this_month
 from tests.conftest import Character
 from tests.tenants.test_notices import use
 from tests.tenants.test_usage import charge
+from transcription import exports
 
 pytestmark = pytest.mark.django_db
 HOSTILE = ['=HYPERLINK("http://evil.example","Click")', "+1", "-1+2", "@SUM(A1)", "\t=1", "\r=1", "＝1+1", "＋1", "－1"]
@@ -159,12 +159,12 @@ class TestTheTable:
 
 @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
 def test_no_part_of_a_name_is_a_formula_where_another_separator_is_believed_in(separator: str) -> None:
-    cell = spreadsheet.harmless(f"memo{separator}=SUM(1+1)*cmd|calc!A0.wav")
+    cell = exports.harmless(f"memo{separator}=SUM(1+1)*cmd|calc!A0.wav")
     assert cell.split(separator)[1].startswith("'=")
 
 
 def test_what_is_no_formula_stays_as_it_is() -> None:
-    assert [spreadsheet.harmless(text) for text in ("", "Board", "'quoted'", "1-2", "会议")] == [
+    assert [exports.harmless(text) for text in ("", "Board", "'quoted'", "1-2", "会议")] == [
         *("", "Board", "'quoted'", "1-2", "会议")
     ]
 

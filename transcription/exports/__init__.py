@@ -1,8 +1,9 @@
 """A transcript as a file: txt, srt, vtt, json, tsv, docx. One small writer a format."""
 
 from transcription.exports.cues import Cue, cues_of
-from transcription.exports.fields import segment_fields, spoken_language, spoken_words, verbose
+from transcription.exports.fields import segment_fields, spoken_language, spoken_words, text_language, verbose
 from transcription.exports.formats import SUBTITLES, WRITERS, Export, TextDeleted, render
+from transcription.exports.formulas import harmless
 from transcription.exports.layout import Layout
 from transcription.exports.subtitles import WEBVTT_HEAD, clock, subrip, webvtt
 from transcription.exports.texts import plain_text, tabular
@@ -17,6 +18,7 @@ __all__ = [
     "TextDeleted",
     "clock",
     "cues_of",
+    "harmless",
     "plain_text",
     "render",
     "segment_fields",
@@ -24,6 +26,7 @@ __all__ = [
     "spoken_words",
     "subrip",
     "tabular",
+    "text_language",
     "verbose",
     "webvtt",
 ]

@@ -10,7 +10,7 @@ from django.template.defaultfilters import date as date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from transcription.exports.fields import spoken_language
+from transcription.exports.fields import spoken_language, text_language
 from transcription.languages import LANGUAGES
 from transcription.models import Segment, Transcription
 
@@ -46,7 +46,7 @@ def _describe(document: Document, transcription: Transcription, title: str) -> N
     properties.title = title[:LONGEST_TITLE]
     properties.author = ""
     properties.comments = ""
-    properties.language = spoken_language(transcription)
+    properties.language = text_language(transcription)
     if transcription.finished_at is not None:
         properties.created = properties.modified = transcription.finished_at
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from transcription.languages import LANGUAGES
-from transcription.models import Segment, Transcription
+from transcription.models import Segment, Task, Transcription
 
 
 def verbose(transcription: Transcription, segments: Iterable[Segment]) -> dict[str, Any]:
     """The dictionary of OpenAI's verbose_json, without `usage`."""
     return {
         "task": transcription.task,
-        "language": LANGUAGES.get(spoken_language(transcription), ""),
+        "language": LANGUAGES.get(text_language(transcription), ""),
         "duration": round(transcription.recording.duration_seconds, 3),
         "text": transcription.text,
         "segments": [segment_fields(segment) for segment in segments],
@@ -29,6 +29,11 @@ def spoken_words(segments: Iterable[Segment]) -> list[dict[str, Any]]:
 def spoken_language(transcription: Transcription) -> str:
     """The code of the language of the audio."""
     return transcription.detected_language or transcription.language
+
+
+def text_language(transcription: Transcription) -> str:
+    """The code of the language of the text."""
+    return "en" if transcription.task == Task.TRANSLATE else spoken_language(transcription)
 
 
 def segment_fields(segment: Segment) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from transcription.exports.fields import segment_fields, verbose
+from transcription.exports.formulas import harmless
 from transcription.models import Segment, Transcription
 
 
@@ -17,7 +18,7 @@ def plain_text(segments: Iterable[Segment]) -> str:
 
 
 def tabular(segments: Iterable[Segment]) -> str:
-    """start, end in milliseconds and text, tab-separated; a cell never starts like a formula."""
+    """start, end in milliseconds and text, tab-separated; no cell is a formula."""
     rows = (f"{round(s.start * 1000)}\t{round(s.end * 1000)}\t{_cell(s.text)}\n" for s in segments)
     return "start\tend\ttext\n" + "".join(rows)
 
@@ -29,8 +30,7 @@ def everything(transcription: Transcription, segments: list[Segment]) -> str:
 
 
 def _cell(text: str) -> str:
-    flat = re.sub(r"[\t\r\n]+", " ", text).strip()
-    return f"'{flat}" if flat[:1] in "=+-@" and flat else flat
+    return harmless(re.sub(r"[\t\r\n]+", " ", text).strip())
 
 
 def _with_words(segment: Segment) -> dict[str, Any]:
