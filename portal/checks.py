@@ -1,12 +1,14 @@
-"""Misconfiguration that would lose work is named before it does: `manage.py check --deploy`."""
+"""Misconfiguration is named before it does harm: `manage.py check --deploy`."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from redis.exceptions import RedisError
 
+from portal.cors import is_origin
 from transcription.queue import doorbell
 
 NO_EVICTION = "noeviction"
@@ -23,3 +25,11 @@ def redis_evicts_nothing(**_kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Set maxmemory-policy to noeviction, and give other caches a Redis of their own."
     return [Error(f"Redis evicts keys ({policy}): wake-ups would be lost.", hint=hint, id="portal.E001")]
+
+
+@register(Tags.security)
+def allowed_origins_are_origins(**_kwargs: Any) -> list[CheckMessage]:
+    """One that no browser ever sends allows nothing, silently; `*` and `null` would allow everybody."""
+    hint = "Name scheme, host and a port that is not the scheme's own, in lower case: https://app.example.com"
+    wrong = [origin for origin in settings.CORS_ALLOWED_ORIGINS if not is_origin(origin)]
+    return [Error(f"CORS_ALLOWED_ORIGINS: {origin!r} is no origin.", hint=hint, id="portal.E002") for origin in wrong]

@@ -1,4 +1,4 @@
-"""Django's and django-csp's middleware that only looks at headers: run where it stands, in the event loop.
+"""Others' middleware that only looks at headers: run where it stands, in the event loop.
 
 Around an asynchronous view Django would take each of them to a thread and back, twice; none of them asks the database
 or waits for anything. A database query in one would raise SynchronousOnlyOperation.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from corsheaders.middleware import CorsMiddleware as Cors
 from csp.middleware import CSPMiddleware as CSP
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware as Authentication
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -28,6 +30,13 @@ class InTheLoop:
         before, after = getattr(self, "process_request", None), getattr(self, "process_response", None)
         response: HttpResponseBase = (before and before(request)) or await self.get_response(request)
         return after(request, response) if after else response
+
+
+class CorsMiddleware(Cors):
+    """Changes nothing where no origin is allowed. Stands first, so that refusals can be read too."""
+
+    def is_enabled(self, request: HttpRequest) -> bool:
+        return bool(settings.CORS_ALLOWED_ORIGINS) and super().is_enabled(request)
 
 
 class SecurityMiddleware(InTheLoop, Security):

@@ -10,7 +10,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import env
+from portal import cors, env
 from portal.origins import s3_origins
 from portal.rundir import run_folder
 from portal.secret import kept_secret_key
@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "corsheaders",
     "csp",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -60,6 +61,7 @@ INSTALLED_APPS = [
     "portal.tickets",
 ]
 MIDDLEWARE = [
+    "portal.middleware.CorsMiddleware",
     "portal.middleware.SecurityMiddleware",
     "portal.statics.StaticFilesMiddleware",
     "portal.request_id.RequestIdMiddleware",
@@ -258,6 +260,13 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+CORS_ALLOWED_ORIGINS = env.items(
+    "CORS_ALLOWED_ORIGINS", "", "sites whose pages may call the APIs with a key, as in https://app.example.com"
+)
+CORS_URLS_REGEX = cors.PATHS
+CORS_ALLOW_HEADERS = cors.REQUEST_HEADERS
+CORS_EXPOSE_HEADERS = cors.RESPONSE_HEADERS
+CORS_ALLOW_CREDENTIALS = False
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
