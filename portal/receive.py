@@ -23,7 +23,7 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.http import HttpRequest
 
-from portal import budget, json_body
+from portal import body_limit, budget, json_body
 from portal.json_body import BadJson
 from portal.multipart import BadUpload, MultipartUpload, TooLarge, list_name
 from portal.outage import AWAY
@@ -46,7 +46,6 @@ SHIELDED = "/v1/"
 """Their views see to it that what was begun is finished. Others are not told of a client that leaves, or the file
 would go while a thread still stores it."""
 DRAIN_BYTES = 4 * 1024 * 1024
-FORM_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class UploadMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not _is_upload(scope):
-            await self.application(scope, _small_body(receive), send)
+            await self._take_small(scope, receive, send)
             return
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         try:
@@ -124,6 +123,12 @@ class UploadMiddleware:
             await self._refuse(scope, receive, send)
             return
         await self._take(scope, receive, send, headers, actor)
+
+    async def _take_small(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forms and JSON. One that is too large is answered by BodyLimitMiddleware."""
+        body = SmallBody(scope, receive)
+        await self.application(scope, body.receive, body.answering(send))
+        await body.drain()
 
     async def _take(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str], actor: Actor) -> None:
         limit = min(actor.tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
@@ -167,6 +172,43 @@ class Rest:
         if self._ended:
             return await self._receive()
         return await asyncio.Future()
+
+
+class SmallBody:
+    """A form or JSON. Where it passes its limit, or says that it will, Django hears that it has ended."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope, self._receive, self._rest = scope, receive, Rest(receive)
+        self._limit = self._left = body_limit.limit_of(scope["path"])
+
+    async def receive(self) -> Message:
+        if self._is_over:
+            return await self._rest.disconnect()
+        message = await self._receive()
+        will_be = body_limit.announced(self._scope) if message.get("more_body") else 0
+        self._left -= len(message.get("body", b""))
+        if self._is_over or will_be > self._limit:
+            self._left = -1
+            self._scope[body_limit.SCOPE_KEY] = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        return message
+
+    def answering(self, send: Send) -> Send:
+        """Closes the connection after the answer to a body that was not read to its end."""
+        close = closing(send)
+
+        async def send_or_close(message: Message) -> None:
+            await (close if self._is_over else send)(message)
+
+        return send_or_close
+
+    async def drain(self) -> None:
+        if self._is_over:
+            await self._rest.drain()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._left < 0
 
 
 def admitted(scope: Scope, headers: dict[str, str]) -> Actor | None:
@@ -230,19 +272,6 @@ def _names_a_url(scope: Scope) -> bool:
     kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
     is_json: bool = kind.partition(b";")[0].strip().lower() == b"application/json"
     return is_json and scope["path"] == "/api/v1/recordings"
-
-
-def _small_body(receive: Receive) -> Receive:
-    """Forms and JSON are small; of anything larger the rest is not read, as if the client had gone."""
-    seen = 0
-
-    async def receive_some() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if seen > FORM_BYTES else message
-
-    return receive_some
 
 
 async def _no_news() -> Message:

@@ -7,11 +7,15 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template import loader
+from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 FOR_PROGRAMS = ("/v1/", "/api/")
 NATIVE = "/api/"
-CODES = {400: "bad_request", 403: "forbidden", 404: "not_found", 500: "server_error", 503: "unavailable"}
+CODES = {
+    **{400: "bad_request", 403: "forbidden", 404: "not_found", 413: "body_too_large"},
+    **{500: "server_error", 503: "unavailable"},
+}
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -24,6 +28,10 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _answer(request, 404, _("There is nothing at this address."))
+
+
+def too_large(request: HttpRequest, limit: int) -> HttpResponse:
+    return _answer(request, 413, _("The body is larger than %(limit)s.") % {"limit": filesizeformat(limit)})
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from portal import json_body
+from portal.json_body import BadJson
 from portal.web import words
 from tenants.access import TenantRequest, member_required
 from transcription import editing, library, reading
@@ -96,8 +97,8 @@ def _as_it_was(number: int) -> str:
 
 def _body(request: HttpRequest) -> dict[str, Any]:
     try:
-        body = json.loads(request.body)
-    except ValueError:
+        body = json_body.parse(request.body)
+    except BadJson:
         return {}
     return body if isinstance(body, dict) else {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -104,3 +105,26 @@ def test_segments_may_come_back_as_they_were_read(alice: Character, client: Clie
 def test_a_key_s_limits_are_never_null(body: Any, param: str, alice: Character, client: Client) -> None:
     answer = send(client, "POST", "/api/v1/keys", bearer(alice), body)
     assert (answer.status_code, answer.json()["param"]) == (400, param)
+
+
+BAD = {
+    "deep": b'{"name": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "twice": b'{"name": "a", "name": "b"}',
+    "twice inside": b'{"parts": [{"number": 1, "number": 2}]}',
+    "infinite": b'{"temperature": -Infinity}',
+    "not utf-8": b'{"name": "\xe9"}',
+}
+
+
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD)
+def test_ambiguous_or_endless_json_is_refused(body: bytes, alice: Character, client: Client) -> None:
+    answer = client.post("/api/v1/keys", body, content_type="application/json", headers=bearer(alice))
+    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+    assert answer.json()["detail"]
+
+
+def test_json_is_utf_8_whatever_python_could_decode(alice: Character, client: Client) -> None:
+    body = zlib.compress(b'{"name": "' + b"a" * 1000 + b'"}')
+    kind = "application/json; charset=zlib"
+    answer: Any = client.generic("POST", "/api/v1/keys", body, content_type=kind, headers=bearer(alice))
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_charset")

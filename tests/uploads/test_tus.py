@@ -57,6 +57,12 @@ async def test_options_with_a_key_say_the_tenant_s_own_limit(tus: Tus, alice: Ch
     assert (await tus.ask("OPTIONS", tus.address)).headers["tus-max-size"] == "1234"
 
 
+async def test_a_piece_may_be_larger_than_any_other_body(tus: Tus) -> None:
+    url = await tus.create(12 * 1024**2, filename="a.wav")
+    answer = await tus.patch(url, 0, bytes(9 * 1024**2))
+    assert (answer.status_code, answer.headers["upload-offset"]) == (204, str(9 * 1024**2))
+
+
 @pytest.mark.parametrize("pieces", [{}, named(BYTES)], ids=["creation", "creation-with-upload"])
 async def test_metadata_that_changes_nothing_is_named(tus: Tus, pieces: dict[str, str]) -> None:
     metadata = encoded(filename="a.wav", filetype="audio/wav", language="de", lang="de")

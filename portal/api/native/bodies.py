@@ -17,9 +17,9 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from portal.api.native.moments import checked_moment
+from portal.body_limit import limit_of
 from transcription.options import InvalidOption
 
-MOST_BYTES = 8 * 1024**2  # the longest transcript that may be replaced has room
 LONGEST_NAME = 60  # of what is no field, in an answer
 Body = Mapping[str, Any]
 Value = TypeVar("Value")
@@ -29,8 +29,8 @@ class BodyTooLarge(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "body_too_large"
 
-    def __init__(self) -> None:
-        super().__init__(_("The body is larger than %(limit)s.") % {"limit": filesizeformat(MOST_BYTES)})
+    def __init__(self, limit: int) -> None:
+        super().__init__(_("The body is larger than %(limit)s.") % {"limit": filesizeformat(limit)})
 
 
 class LengthRequired(APIException):
@@ -50,8 +50,8 @@ def json_object(request: Request, schema: Mapping[str, Any]) -> Body:
     length = request.META.get("CONTENT_LENGTH")
     if not length and "HTTP_TRANSFER_ENCODING" in request.META:
         raise LengthRequired
-    if int(length or 0) > MOST_BYTES:
-        raise BodyTooLarge
+    if int(length or 0) > (limit := limit_of(request.path)):
+        raise BodyTooLarge(limit)
     return known_fields(request.data, schema)
 
 
@@ -122,8 +122,8 @@ def moment(body: Body, name: str) -> datetime | None:
 
 
 def _is_text(value: Any) -> bool:
-    """JSON can spell half a character, which nothing can store."""
-    return isinstance(value, str) and value == _whole_characters(value)
+    """JSON can spell half a character and NUL, which no database can store."""
+    return isinstance(value, str) and "\x00" not in value and value == _whole_characters(value)
 
 
 def _whole_characters(value: str) -> str:
