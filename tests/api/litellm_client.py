@@ -30,7 +30,7 @@ def main(base_url: str, api_key: str, speech: str) -> None:
         return answer.model_dump()
 
     found = {format: transcribed(response_format=format) for format in ("json", "text", "srt", "vtt", "verbose_json")}
-    both = {"response_format": "verbose_json", "timestamp_granularities": ["word", "segment"]}
+    both: dict[str, Any] = {"response_format": "verbose_json", "timestamp_granularities": ["word", "segment"]}
     found |= {
         "nothing_said": transcribed(),
         "words": transcribed(**both),

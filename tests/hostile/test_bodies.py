@@ -95,6 +95,17 @@ def without_a_traceback(product: Product) -> Iterator[None]:
     assert "ERROR" not in written, written
 
 
+def packed(charset: str) -> bytes:
+    """A small body; by a codec that unpacks, of 64 MiB."""
+    large = b'{"name": "' + b"a" * (64 * MIB) + b'"}'
+    match charset:
+        case "zlib":
+            return zlib.compress(large)
+        case "bz2":
+            return bz2.compress(large)
+    return b'{"name": "a"}'
+
+
 def is_problem(answer: httpx.Response) -> bool:
     told = answer.json()
     return answer.headers["content-type"] == "application/problem+json" and told["status"] == answer.status_code
@@ -118,8 +129,7 @@ def test_another_charset_is_refused_and_unpacks_nothing(
     charset: str, product: Product, program: httpx.Client, made: dict[str, str]
 ) -> None:
     """Python knows codecs that decompress: 8 MB of zeros would be 8 GB."""
-    large = b'{"name": "' + b"a" * (64 * MIB) + b'"}'
-    body = {"zlib": zlib.compress, "bz2": bz2.compress}.get(charset, lambda _large: b'{"name": "a"}')(large)
+    body = packed(charset)
     before = resident(product)
     for path in ("/api/v1/keys", "/api/v1/uploads/multipart"):
         kind = {"Content-Type": f"application/json; charset={charset}"}
