@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "transcription.webhooks",
     "transcription.fetches",
     "transcription.uploads",
+    "transcription.offboarding",
     "portal",
     "portal.tickets",
 ]

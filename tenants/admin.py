@@ -119,6 +119,14 @@ class TenantAdmin(admin.ModelAdmin):
         tenants: QuerySet[Any] = rows.annotate(used_seconds=models.Subquery(usage.values("used_seconds")[:1]))
         return tenants
 
+    def has_delete_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
+        """Rows alone would leave media behind, and no receipt: transcription.offboarding deletes tenants."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, row: Tenant | None = None) -> tuple[str, ...]:
+        """One that is being erased is not switched on again."""
+        return ("is_active", "deleting_at") if row is not None and row.deleting_at else ()
+
     def get_urls(self) -> list[URLPattern]:
         issue = path("<uuid:tenant_id>/key/", self.admin_site.admin_view(self.issue_key), name="tenants_tenant_key")
         return [issue, *super().get_urls()]

@@ -65,6 +65,7 @@ ACTIONS: dict[str, Promise] = {
     "quota.changed": _("Limits changed"),
     "tenant.created": _("Organisation created"),
     "tenant.changed": _("Organisation changed"),
+    "tenant.exported": _("Everything of the organisation downloaded"),
     "audit.exported": _("Audit log downloaded"),
 }
 

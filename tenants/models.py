@@ -71,6 +71,9 @@ class Tenant(models.Model):
     name = models.CharField(_("name"), max_length=200)
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    deleting_at = models.DateTimeField(
+        _("being deleted since"), null=True, editable=False, help_text=_("Everything of it is being erased.")
+    )
     audio_retention_days = models.PositiveIntegerField(
         _("days that audio is kept"),
         null=True,
@@ -118,6 +121,11 @@ class Tenant(models.Model):
         verbose_name = _("tenant")
         verbose_name_plural = _("tenants")
         ordering = ("name",)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(deleting_at=None) | models.Q(is_active=False), name="nothing_goes_on_while_deleting"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
