@@ -52,6 +52,7 @@ ACTIONS: dict[str, Promise] = {
     "key.rotated": _("API key rotated"),
     "key.old_secret_ended": _("Old secret of an API key ended"),
     "key.revoked": _("API key revoked"),
+    "key.kept": _("API key of somebody who left kept"),
     "preferences.changed": _("Preferences changed"),
     "webhook.created": _("Webhook created"),
     "webhook.changed": _("Webhook changed"),
