@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -20,18 +21,35 @@ class Variable:
     name: str
     default: str
     meaning: str
+    is_secret: bool = False
 
 
 VARIABLES: dict[str, Variable] = {}
 
 
-def _read(name: str, default: str, meaning: str) -> str:
-    VARIABLES[name] = Variable(name, default, meaning)
+def _read(name: str, default: str, meaning: str, is_secret: bool = False) -> str:
+    VARIABLES[name] = Variable(name, default, meaning, is_secret)
     return os.environ.get(name, "").strip() or default
 
 
 def text(name: str, default: str, meaning: str) -> str:
     return _read(name, default, meaning)
+
+
+def secret(name: str, default: str, meaning: str) -> str:
+    """A password or a key, several with commas, or an address that may carry one: shown and logged nowhere."""
+    return _read(name, default, meaning, is_secret=True)
+
+
+def address(name: str, default: str, meaning: str) -> str:
+    """A secret that is a URL. Raises ImproperlyConfigured where its password is not written as in a URL."""
+    value = secret(name, default, meaning)
+    try:
+        _port = urlsplit(value).port
+    except ValueError:
+        message = f"{name} is no address. Write characters such as / and @ of a password as %2F and %40."
+        raise ImproperlyConfigured(message) from None
+    return value
 
 
 def integer(name: str, default: int, meaning: str) -> int:
@@ -53,9 +71,9 @@ def flag(name: str, default: bool, meaning: str) -> bool:
     raise ImproperlyConfigured(f"{name} must be yes or no, not {value!r}.")
 
 
-def items(name: str, default: str, meaning: str) -> list[str]:
+def items(name: str, default: str, meaning: str, is_secret: bool = False) -> list[str]:
     """A comma-separated list."""
-    return [item.strip() for item in _read(name, default, meaning).split(",") if item.strip()]
+    return [item.strip() for item in _read(name, default, meaning, is_secret).split(",") if item.strip()]
 
 
 def networks(name: str, default: str, meaning: str) -> list[IPv4Network | IPv6Network]:
@@ -70,6 +88,18 @@ def path(name: str, default: Path, meaning: str) -> Path:
     return Path(_read(name, str(default), meaning)).expanduser().resolve()
 
 
+def secrets() -> dict[str, str]:
+    """The secret variables that are set, by name, with their values."""
+    given = {name: os.environ.get(name, "").strip() for name, one in VARIABLES.items() if one.is_secret}
+    return {name: value for name, value in given.items() if value}
+
+
 def process_environment(**changes: str) -> dict[str, str]:
     """What a child process is started with: our environment and the given changes."""
     return {**os.environ, **changes}
+
+
+def environment_without_secrets(**changes: str) -> dict[str, str]:
+    """What a child process is started with that has no use for our secrets, and the given changes."""
+    hidden = {name for name, one in VARIABLES.items() if one.is_secret}
+    return {**{name: value for name, value in os.environ.items() if name not in hidden}, **changes}

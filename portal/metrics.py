@@ -6,6 +6,7 @@ import hmac
 import ipaddress
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.views.decorators.cache import never_cache
@@ -14,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from portal import env, health
+from portal import health
 from portal.ops import figures
 from portal.ops.figures import Figures, Quantiles
 from tenants import scope
@@ -22,7 +23,6 @@ from transcription.fetches import claims
 from transcription.models import Status, Transcription
 from transcription.webhooks import deliveries, endpoints
 
-TOKEN = env.text("METRICS_TOKEN", "", "bearer token of /metrics; only private addresses may read it when empty")
 MIB = 1024**2
 PRIVATE = [
     ipaddress.ip_network(network)
@@ -45,9 +45,9 @@ def may_read(request: HttpRequest) -> bool:
 
     What came through a proxy is nobody's private address.
     """
-    if TOKEN:
+    if settings.METRICS_TOKEN:
         given = request.headers.get("Authorization", "")
-        return hmac.compare_digest(given.encode(), f"Bearer {TOKEN}".encode())
+        return hmac.compare_digest(given.encode(), f"Bearer {settings.METRICS_TOKEN}".encode())
     if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
         return False
     try:

@@ -26,10 +26,12 @@ if WEB_CONCURRENCY < 1:
 PORTAL_URL = env.text("PORTAL_URL", f"http://127.0.0.1:{PORT}", "address people and programs use").rstrip("/")
 SECURE = PORTAL_URL.startswith("https://")
 
-SECRET_KEY = env.text("SECRET_KEY", "", "Django's secret; made and kept in PORTAL_DATA when empty")
+SECRET_KEY = env.secret("SECRET_KEY", "", "Django's secret; made and kept in PORTAL_DATA when empty")
 if not SECRET_KEY:
     SECRET_KEY = kept_secret_key(DATA)
-SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS", "", "earlier values of SECRET_KEY that still hold")
+SECRET_KEY_FALLBACKS = env.items(
+    "SECRET_KEY_FALLBACKS", "", "earlier values of SECRET_KEY that still hold", is_secret=True
+)
 DEBUG = env.flag("DEBUG", False, "Django's debug pages; never in production")
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", "host names the portal answers to")
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
@@ -57,6 +59,7 @@ INSTALLED_APPS = [
     "transcription.webhooks",
     "transcription.fetches",
     "transcription.uploads",
+    "transcription.offboarding",
     "portal",
     "portal.tickets",
 ]
@@ -98,7 +101,7 @@ TEMPLATES = [
 ]
 
 # Data ------------------------------------------------------------------------------------------
-DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{DATA / 'portal.sqlite3'}", "PostgreSQL or SQLite")
+DATABASE_URL = env.address("DATABASE_URL", f"sqlite:///{DATA / 'portal.sqlite3'}", "PostgreSQL or SQLite")
 CONNECTIONS_OF_A_PROCESS = 25
 DATABASES: dict[str, Any] = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=0)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -116,7 +119,7 @@ else:
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.text(
+REDIS_URL = env.address(
     "REDIS_URL", f"unix://{RUN_DIR / 'valkey.sock'}?db=0", "Redis or Valkey; the embedded one when empty"
 )
 REDIS_EMBEDDED = REDIS_URL.startswith(f"unix://{RUN_DIR}")
@@ -140,9 +143,11 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 
 S3_BUCKET = env.text("S3_BUCKET", "", "bucket for media; a folder in PORTAL_DATA when empty")
 S3_ORIGINS: list[str] = []
+_endpoint = env.address("S3_ENDPOINT_URL", "", "address of an S3 that is not Amazon's")
+_region = env.text("S3_REGION", "", "region of the bucket")
+S3_ACCESS_KEY = env.secret("S3_ACCESS_KEY", "", "access key; the machine's role when empty")
+S3_SECRET_KEY = env.secret("S3_SECRET_KEY", "", "secret of S3_ACCESS_KEY")
 if S3_BUCKET:
-    _endpoint = env.text("S3_ENDPOINT_URL", "", "address of an S3 that is not Amazon's")
-    _region = env.text("S3_REGION", "", "region of the bucket")
     S3_ORIGINS = s3_origins(S3_BUCKET, _endpoint, _region)
     _media: dict[str, Any] = {
         "BACKEND": "storages.backends.s3.S3Storage",
@@ -150,8 +155,8 @@ if S3_BUCKET:
             "bucket_name": S3_BUCKET,
             "endpoint_url": _endpoint or None,
             "region_name": _region or None,
-            "access_key": env.text("S3_ACCESS_KEY", "", "access key; the machine's role when empty") or None,
-            "secret_key": env.text("S3_SECRET_KEY", "", "secret of S3_ACCESS_KEY") or None,
+            "access_key": S3_ACCESS_KEY or None,
+            "secret_key": S3_SECRET_KEY or None,
             "file_overwrite": False,
             "default_acl": None,
             "querystring_auth": True,
@@ -203,7 +208,9 @@ QUOTA_DEFAULTS = {
     "requests_per_minute": env.integer("QUOTA_REQUESTS_PER_MINUTE", 600, "API requests a minute of a new tenant"),
     "stored_bytes": 1024**3 * env.integer("QUOTA_STORED_GIB", 50, "stored media of a new tenant"),
 }
-
+METRICS_TOKEN = env.secret(
+    "METRICS_TOKEN", "", "bearer token of /metrics; only private addresses may read it when empty"
+)
 AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 400, "days that the audit log is kept; for good when 0")
 
 # Outbound: addresses that users name -----------------------------------------------------------
@@ -233,7 +240,7 @@ EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.Ema
 EMAIL_HOST = env.text("EMAIL_HOST", "localhost", "SMTP server")
 EMAIL_PORT = env.integer("EMAIL_PORT", 25, "SMTP port")
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "", "name at the SMTP server; none when empty")
-EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "", "password at the SMTP server")
+EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD", "", "password at the SMTP server")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", False, "whether SMTP starts TLS (port 587)")
 EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", False, "whether SMTP speaks TLS from the beginning (port 465)")
 ADMINS = [("", address) for address in env.items("ADMINS", "", "who is mailed errors and account discrepancies")]
@@ -298,13 +305,34 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["portal.api.openapi.schema.complete"],
 }
 
+# What is secret is hidden in all that is logged, mailed and shown of an error: transcription/redaction.py.
+SECRETS = (SECRET_KEY, *env.secrets().values())
+ENVIRONMENT_WITHOUT_SECRETS = env.environment_without_secrets
+DEFAULT_EXCEPTION_REPORTER = "portal.error_reports.ErrorReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.error_reports.ReporterFilter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO", "how much is logged")},
+    "formatters": {
+        "line": {
+            "class": "transcription.redaction.RedactingFormatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "mail_admins": {"class": "portal.error_reports.ErrorMailHandler", "level": "ERROR", "formatter": "line"},
+    },
+    "root": {
+        "handlers": ["console", "mail_admins"],
+        "level": env.text("LOG_LEVEL", "INFO", "how much is logged"),
+    },
     "loggers": {
+        "django": {"handlers": [], "level": "INFO"},  # its own handlers know nothing of our secrets
+        "django.server": {"handlers": [], "propagate": True},
+        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.access": {"handlers": [], "propagate": True},
         "rq": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},

@@ -8,7 +8,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.db import models, transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -20,8 +20,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import addresses, apikeys, audit, findings, units
+from tenants import addresses, apikeys, audit, findings, leavers, units
 from tenants.access import Actor, of_operator
+from tenants.leavers import Fate, FateField
 from tenants.models import (
     AccountCheck,
     ApiKey,
@@ -96,17 +97,33 @@ class MemberInline(admin.TabularInline):
     extra = 0
 
 
+def maker_of(key: ApiKey) -> str:
+    """Who made a key, and whether they are still there."""
+    words = {"inactive": gettext("%(name)s (switched off)"), "gone": gettext("%(name)s (no longer a member)")}
+    name = key.made_by or str(key.created_by or "")
+    return words.get(key.maker, "%(name)s") % {"name": name}
+
+
 class ApiKeyInline(ReadOnly, admin.TabularInline):
     model = ApiKey
     fields = readonly_fields = (
-        *("name", "prefix", "scope", "created_by", "created_at"),
+        *("name", "prefix", "scope", "maker", "created_at"),
         *("last_used_at", "expires_at", "revoked_at"),
     )
     extra = 0
 
+    @admin.display(description=_("made by"))
+    def maker(self, key: ApiKey) -> str:
+        return maker_of(key)
+
+
+class TenantForm(forms.ModelForm):
+    keys_of_leavers = FateField()
+
 
 @admin.register(Tenant)
 class TenantAdmin(admin.ModelAdmin):
+    form = TenantForm
     list_display = ("name", "is_active", "people", "used_this_month", "stored", "created_at")
     list_filter = ("is_active",)
     search_fields = ("name", "members__user__email")
@@ -118,6 +135,14 @@ class TenantAdmin(admin.ModelAdmin):
         usage = UsageMonth.objects.filter(tenant=models.OuterRef("pk"), month=this_month())
         tenants: QuerySet[Any] = rows.annotate(used_seconds=models.Subquery(usage.values("used_seconds")[:1]))
         return tenants
+
+    def has_delete_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
+        """Rows alone would leave media behind, and no receipt: transcription.offboarding deletes tenants."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, row: Tenant | None = None) -> tuple[str, ...]:
+        """One that is being erased is not switched on again."""
+        return ("is_active", "deleting_at") if row is not None and row.deleting_at else ()
 
     def get_urls(self) -> list[URLPattern]:
         issue = path("<uuid:tenant_id>/key/", self.admin_site.admin_view(self.issue_key), name="tenants_tenant_key")
@@ -135,11 +160,13 @@ class TenantAdmin(admin.ModelAdmin):
         tenant = operator.tenant
         if not change:
             audit.record(operator, "tenant.created", tenant, name=tenant.name)
-        elif form.changed_data:
-            audit.record(operator, "tenant.changed", tenant, fields=sorted(form.changed_data))
+        elif changed := set(form.changed_data) - {"keys_of_leavers"}:
+            audit.record(operator, "tenant.changed", tenant, fields=sorted(changed))
         for formset in formsets:
             if formset.model is Member:
                 _tell_of_members(operator, formset)
+                for user in _leavers(formset):
+                    leavers.settle([operator], user, form.cleaned_data["keys_of_leavers"])
             elif formset.model is Quota:
                 for quota, fields in formset.changed_objects:
                     limits = {field: getattr(quota, field) for field in fields}
@@ -185,6 +212,17 @@ def _tell_of_members(operator: Actor, formset: Any) -> None:
         audit.record(operator, "member.removed", operator.tenant, email=member.user.email, role=member.role)
 
 
+def _leavers(formset: Any) -> list[User]:
+    """Who was a member before the page was saved, and is none now."""
+    before = {one.initial.get("user") for one in formset.initial_forms}
+    now = Member.objects.filter(tenant=formset.instance).values_list("user_id", flat=True)
+    return list(User.objects.filter(pk__in=before - set(now)))
+
+
+class PersonForm(UserChangeForm):
+    keys_of_leavers = FateField()
+
+
 class PersonCreationForm(AdminUserCreationForm):
     class Meta:
         model = User
@@ -195,6 +233,7 @@ class PersonCreationForm(AdminUserCreationForm):
 class PersonAdmin(UserAdmin):
     """People sign in with an e-mail address."""
 
+    form = PersonForm
     add_form = PersonCreationForm
     ordering = ("email",)
     list_display = ("email", "first_name", "last_name", "is_staff", "is_active", "last_login")
@@ -202,10 +241,34 @@ class PersonAdmin(UserAdmin):
     fieldsets = (
         (None, {"fields": ("email", "password")}),
         (_("Name"), {"fields": ("first_name", "last_name")}),
-        (_("Rights"), {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
+        (
+            _("Rights"),
+            {"fields": ("is_active", "keys_of_leavers", "is_staff", "is_superuser", "groups", "user_permissions")},
+        ),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+
+    def save_model(self, request: HttpRequest, person: User, form: Any, change: bool) -> None:
+        super().save_model(request, person, form, change)
+        if change and not person.is_active and "is_active" in form.changed_data:
+            self._settle_keys(request, person, form.cleaned_data["keys_of_leavers"])
+
+    def delete_model(self, request: HttpRequest, person: User) -> None:
+        """Here nobody is asked."""
+        self._settle_keys(request, person, Fate.REVOKE)
+        super().delete_model(request, person)
+
+    def delete_queryset(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        for person in people:
+            self.delete_model(request, person)
+
+    def _settle_keys(self, request: HttpRequest, person: User, fate: str) -> None:
+        actors = [operator_of(request, tenant) for tenant in leavers.tenants_with_keys_of(person)]
+        if count := leavers.settle(actors, person, fate):
+            kept = ngettext("%(n)d API key of theirs goes on.", "%(n)d API keys of theirs go on.", count)
+            revoked = ngettext("%(n)d API key of theirs was revoked.", "%(n)d API keys of theirs were revoked.", count)
+            self.message_user(request, (kept if fate == Fate.KEEP else revoked) % {"n": count}, messages.WARNING)
 
 
 @admin.register(ApiKey)
@@ -213,7 +276,7 @@ class ApiKeyAdmin(ReadOnly, admin.ModelAdmin):
     """Keys are issued on their tenant's page."""
 
     list_display = (
-        *("name", "prefix", "tenant", "scope", "created_by", "created_at"),
+        *("name", "prefix", "tenant", "scope", "maker", "created_at"),
         *("last_used_at", "expires_at", "revoked_at"),
     )
     list_filter = ("scope", ("revoked_at", admin.EmptyFieldListFilter), "tenant")
@@ -221,6 +284,13 @@ class ApiKeyAdmin(ReadOnly, admin.ModelAdmin):
     search_fields = ("name", "prefix", "tenant__name")
     exclude = ("digest", "old_digest")
     actions = ("revoke",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
+        return apikeys.with_makers(super().get_queryset(request))
+
+    @admin.display(description=_("made by"))
+    def maker(self, key: ApiKey) -> str:
+        return maker_of(key)
 
     @admin.action(description=_("Revoke the selected keys"))
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -25,7 +25,7 @@ from tenants import addresses as networks
 from tenants import audit, keysecrets, scope
 from tenants.access import SCOPES, Actor, of_key
 from tenants.keysecrets import Secret
-from tenants.models import ApiKey, KeyScope, Tenant, User
+from tenants.models import ApiKey, KeyScope, Member, Tenant, User
 
 LAST_USED_STEP = timedelta(minutes=1)
 EXPIRED, REPLACED, ADDRESS = "key_expired", "secret_replaced", "address_not_allowed"
@@ -119,7 +119,13 @@ def actor_of(bearer: Bearer, address: str | None = None) -> Actor | None:
 def keys(actor: Actor) -> QuerySet[ApiKey]:
     """The tenant's keys, the newest first. Raises PermissionDenied."""
     actor.require("keys.manage")
-    return ApiKey.objects.filter(tenant=actor.tenant).select_related("created_by").order_by("-created_at", "-id")
+    return with_makers(ApiKey.objects.filter(tenant=actor.tenant)).order_by("-created_at", "-id")
+
+
+def with_makers(rows: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+    """With what became of whoever made each key, in one query."""
+    members = Member.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("created_by"))
+    return rows.select_related("created_by").annotate(maker_is_member=Exists(members))
 
 
 def key(actor: Actor, key_id: UUID) -> ApiKey:
@@ -171,6 +177,7 @@ def issue(
             prefix=secret.prefix,
             digest=secret.digest,
             created_by=created_by,
+            made_by=created_by.email if created_by else "",
             scope=key_scope,
             expires_at=expires_at,
             addresses=list(addresses),
@@ -217,7 +224,8 @@ def rotate(actor: Actor, key_id: UUID, grace: timedelta = GRACE) -> tuple[ApiKey
     secret = keysecrets.make()
     as_seen = ApiKey.objects.filter(id=found.id, revoked_at=None, prefix=found.prefix)
     with transaction.atomic():
-        if not as_seen.update(**_rotated(found, secret, now + grace)):
+        kept = {"kept_at": now} if found.is_left_behind else {}  # who left does not know the new secret
+        if not as_seen.update(**_rotated(found, secret, now + grace), **kept):
             raise KeyConflict("rotation_under_way", _("The key was changed at the same moment. Look at it again."))
         audit.record(actor, "key.rotated", found, grace_seconds=int(grace.total_seconds()))
     return key(actor, key_id), secret.text
@@ -233,6 +241,20 @@ def end_old_secret(actor: Actor, key_id: UUID) -> bool:
         if not ApiKey.objects.filter(id=found.id, revoked_at=None, old_until__gt=now).update(old_until=now):
             return False
         audit.record(actor, "key.old_secret_ended", found)
+    return True
+
+
+def keep(actor: Actor, key_id: UUID) -> bool:
+    """Decides that a key outlives its maker's leaving; False where that was decided, or nobody left.
+
+    Raises PermissionDenied and Http404.
+    """
+    found = key(actor, key_id)
+    with transaction.atomic():
+        undecided = ApiKey.objects.filter(id=found.id, revoked_at=None, kept_at=None)
+        if not found.is_left_behind or not undecided.update(kept_at=timezone.now()):
+            return False
+        audit.record(actor, "key.kept", found, name=found.name, made_by=found.made_by)
     return True
 
 

@@ -52,6 +52,7 @@ ACTIONS: dict[str, Promise] = {
     "key.rotated": _("API key rotated"),
     "key.old_secret_ended": _("Old secret of an API key ended"),
     "key.revoked": _("API key revoked"),
+    "key.kept": _("API key of somebody who left kept"),
     "preferences.changed": _("Preferences changed"),
     "webhook.created": _("Webhook created"),
     "webhook.changed": _("Webhook changed"),
@@ -65,6 +66,7 @@ ACTIONS: dict[str, Promise] = {
     "quota.changed": _("Limits changed"),
     "tenant.created": _("Organisation created"),
     "tenant.changed": _("Organisation changed"),
+    "tenant.exported": _("Everything of the organisation downloaded"),
     "audit.exported": _("Audit log downloaded"),
 }
 

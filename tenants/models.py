@@ -71,6 +71,9 @@ class Tenant(models.Model):
     name = models.CharField(_("name"), max_length=200)
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    deleting_at = models.DateTimeField(
+        _("being deleted since"), null=True, editable=False, help_text=_("Everything of it is being erased.")
+    )
     audio_retention_days = models.PositiveIntegerField(
         _("days that audio is kept"),
         null=True,
@@ -118,6 +121,11 @@ class Tenant(models.Model):
         verbose_name = _("tenant")
         verbose_name_plural = _("tenants")
         ordering = ("name",)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(deleting_at=None) | models.Q(is_active=False), name="nothing_goes_on_while_deleting"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -212,6 +220,12 @@ class ApiKey(models.Model):
     created_by = models.ForeignKey(
         User, models.SET_NULL, null=True, blank=True, editable=False, verbose_name=_("created by")
     )
+    made_by = models.CharField(
+        _("made by"), max_length=254, blank=True, db_default="", editable=False, help_text=_("Also once they are gone.")
+    )
+    kept_at = models.DateTimeField(
+        _("kept"), null=True, editable=False, help_text=_("When somebody decided that it outlives its maker’s leaving.")
+    )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
@@ -254,6 +268,25 @@ class ApiKey(models.Model):
     def old_is_live(self) -> bool:
         """Whether the secret from before the last rotation still opens."""
         return self.is_live and self.old_until is not None and self.old_until > timezone.now()
+
+    @property
+    def maker(self) -> str:
+        """What became of who made it: `member`, `operator`, `inactive` or `gone`; empty where nobody was noted."""
+        if self.created_by is None:
+            return "gone" if self.made_by else ""
+        if not self.created_by.is_active:
+            return "inactive"
+        is_member = getattr(self, "maker_is_member", None)  # as apikeys.with_makers found it for many at once
+        if is_member is None:
+            is_member = Member.objects.filter(tenant_id=self.tenant_id, user_id=self.created_by_id).exists()
+        if is_member:
+            return "member"
+        return "operator" if self.created_by.is_staff else "gone"
+
+    @property
+    def is_left_behind(self) -> bool:
+        """Whether its maker has left, so that it is to be revoked or kept on purpose."""
+        return self.is_live and self.kept_at is None and self.maker in ("inactive", "gone")
 
     @property
     def state(self) -> str:

@@ -24,9 +24,12 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Case, Count, F, FloatField, Max, Min, QuerySet, Sum, Value, When
 from django.db.models.functions import Greatest, Least
+from django.utils.translation import gettext as _
 
 from tenants import scope
+from tenants.models import Tenant
 from transcription.models import Lane, Line, Status, Transcription, Turn
+from transcription.refusals import Refused
 
 CREDIT_SECONDS = 3600.0
 COST = {Lane.INTERACTIVE: 1.0, Lane.STANDARD: 1.0, Lane.BULK: 4.0}
@@ -49,6 +52,15 @@ def lanes_of(worker: int, workers: int) -> list[int]:
     """Which lanes one of `workers` serves: every fourth, and at least one, keeps room for people who wait."""
     keeps_room = worker < max(1, workers // INTERACTIVE_ONLY_SHARE) and workers > 1
     return [Lane.INTERACTIVE] if keeps_room else list(Lane.values)
+
+
+def admit(tenant_id: UUID) -> Turn:
+    """As `lock`, for whoever adds something to the tenant. Raises Refused for one that is being deleted."""
+    turn = lock(tenant_id)
+    # Asked anew: the tenant that came with the turn may be older than the lock.
+    if not Tenant.objects.filter(id=tenant_id, deleting_at=None).exists():
+        raise Refused("tenant_deleted", _("This organisation is being deleted: nothing is added to it any more."), 403)
+    return turn
 
 
 def lock(tenant_id: UUID) -> Turn:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from transcription.engine.types import EngineStatus
+from transcription.redaction import redact
 
 REPORT_SECONDS = 2.0
 ALIVE = timedelta(seconds=15)
@@ -87,7 +88,7 @@ def _figures_of(status: EngineStatus, now: datetime) -> dict[str, object]:
         "models_loaded": list(status.models),
         "model_versions": status.versions,
         "ready": status.ready,
-        "problem": status.error,
+        "problem": redact(status.error),
         "memory_used_mib": status.memory_used_mib,
         "gpu_memory_used_mib": status.gpu_memory_used_mib,
         "gpu_memory_total_mib": status.gpu_memory_total_mib,

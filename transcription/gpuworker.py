@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -70,7 +70,7 @@ class GpuWorker:
     def __init__(self) -> None:
         self.name: str = settings.GPUWORKER_NAME
         self.board = Board()
-        self.engine = Ward("The engine", partial(fork, "engine", partial(become, engine_command())))
+        self.engine = Ward("The engine", partial(fork, "engine", become_engine))
         self.herald = Ward("The herald", partial(fork, "herald", partial(proclaim, self.name, self.board)))
         self.workers = [self._worker(number) for number in range(settings.WORKERS)]
 
@@ -118,6 +118,11 @@ class GpuWorker:
         if not supervisor.wait_until_gone([self.engine, self.herald], ENGINE_SECONDS, impatient=True):
             supervisor.send([self.engine, self.herald], signal.SIGKILL)
         errand("farewell", partial(farewell, self.name))
+
+
+def become_engine() -> NoReturn:
+    """The engine reads files of strangers' sound: it is given none of the installation's secrets."""
+    become(engine_command(), environment=settings.ENVIRONMENT_WITHOUT_SECRETS())
 
 
 def engine_command() -> list[str]:

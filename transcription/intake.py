@@ -184,7 +184,7 @@ def _answered(order: Order) -> Transcription | None:
     found = _earlier(order)
     if found is not None and (order.call.key or order.call.also):
         with transaction.atomic():
-            fairness.lock(order.actor.tenant.id)
+            fairness.admit(order.actor.tenant.id)
             _note(order, found)
     return found
 
@@ -192,7 +192,7 @@ def _answered(order: Order) -> Transcription | None:
 def _decide(order: Order, make: Callable[[], Transcription]) -> Transcription:
     """In one transaction: what an earlier call made, else what `make` does. Raises Refused and QuotaExceeded."""
     with transaction.atomic():
-        fairness.lock(order.actor.tenant.id)
+        fairness.admit(order.actor.tenant.id)
         row = _earlier(order)
         if row is None:
             row = make()

@@ -31,6 +31,7 @@ from transcription.models import Lane, Recording, Segment, Transcription
 from transcription.passes import Pass
 from transcription.patience import patiently
 from transcription.peaks import Peaks
+from transcription.redaction import redact
 
 log = logging.getLogger(__name__)
 LANES: dict[int, engine_types.Lane] = {
@@ -211,7 +212,7 @@ def worker_name(pid: int) -> str:
 
 def failure_of(error: Exception) -> Failure:
     """What an exception means for the promise."""
-    detail = f"{type(error).__name__}: {error}"[:2000]
+    detail = redact(f"{type(error).__name__}: {error}")[:2000]
     match error:
         case MediaError():
             return Failure(error.code, detail)

@@ -31,6 +31,7 @@ from rq.serializers import JSONSerializer
 from transcription import fairness, lifecycle, lifeline, media, progress, queue
 from transcription.patience import patiently
 from transcription.polling import Poller
+from transcription.redaction import redact
 from transcription.supervision import errand
 
 log = logging.getLogger(__name__)
@@ -126,6 +127,17 @@ class LaneWorker(Worker):
         """The wake-up did its work, whether or not Redis still knows of it."""
         with suppress(RedisError, InvalidJobOperation):
             super().handle_job_success(job, queue, *args, **kwargs)
+
+    def handle_job_failure(
+        self,
+        job: Job,
+        queue: Queue,
+        started_job_registry: Any = None,
+        exc_string: str = "",
+        execution: Execution | None = None,
+    ) -> None:
+        """What Redis keeps of a failure is shown in RQ's dashboard."""
+        super().handle_job_failure(job, queue, started_job_registry, redact(exc_string), execution)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         lifeline.hold(self.pid or 0)

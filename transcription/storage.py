@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -68,6 +69,32 @@ def copy_inside(key: str, target: str) -> None:
     if store.exists(target):
         raise FileExistsError(f"{target} is taken.")
     store.bucket.copy({"Bucket": store.bucket_name, "Key": key}, target)
+
+
+def opened(key: str) -> FileOfBytes | None:
+    """The object at `key`, to be read and closed; None where there is none."""
+    try:
+        return default_storage.open(key, "rb")
+    except FileNotFoundError:
+        return None
+
+
+def sizes_of(tenant_id: UUID) -> Iterator[int]:
+    """The bytes of every object of a tenant, recordings and what is still on its way."""
+    prefix = f"tenants/{tenant_id}/"
+    if is_local():
+        yield from (file.stat().st_size for file in Path(default_storage.path(prefix)).rglob("*") if file.is_file())
+    else:
+        yield from (item.size for item in storages["default"].bucket.objects.filter(Prefix=prefix))  # type: ignore[attr-defined]
+
+
+def erase_tenant(tenant_id: UUID) -> None:
+    """Deletes every object of a tenant, whether or not a row names it."""
+    prefix = f"tenants/{tenant_id}/"
+    if is_local():
+        shutil.rmtree(default_storage.path(prefix), ignore_errors=True)
+    else:
+        storages["default"].bucket.objects.filter(Prefix=prefix).delete()  # type: ignore[attr-defined]
 
 
 def delete(key: str) -> None:

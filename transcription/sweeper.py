@@ -29,6 +29,7 @@ from transcription import (
 )
 from transcription.fetches import claims
 from transcription.models import Recording
+from transcription.offboarding import deletion
 from transcription.uploads import sweeping as uploads
 from transcription.webhooks import deliveries, events
 
@@ -83,6 +84,8 @@ EVERY_FEW_SECONDS: dict[str, Task] = {
 }
 # In a round of its own: a large file is probed, hashed and stored, while leases go on expiring.
 ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}
+# In a round of its own, too: a large tenant takes a while.
+DELETIONS: dict[str, Task] = {"tenants erased": deletion.advance_all}
 EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
     "notices raised": notices.raise_due,

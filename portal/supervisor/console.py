@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from transcription.redaction import redact
+
 FILE_BYTES = 10 * 1024 * 1024
 NAME_WIDTH = 10
 
@@ -26,6 +28,7 @@ class Voice:
         *lines, self._rest = (self._rest + os.read(self.ear, 65536)).split(b"\n")
         if not lines:
             return
+        lines = redact(b"\n".join(lines).decode(errors="replace")).encode().split(b"\n")
         if self.loud:
             _print(b"".join(b"%-*s| %s\n" % (NAME_WIDTH, self.name.encode(), line) for line in lines))
         with suppress(OSError):  # a full disk is no reason to be silent on the terminal
@@ -41,7 +44,7 @@ class Voice:
 
 def say(text: str) -> None:
     """The supervisor's own word."""
-    _print(f"{text}\n".encode())
+    _print(f"{redact(text)}\n".encode())
 
 
 def _print(text: bytes) -> None:

@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from portal import env
 from portal.supervisor.console import say
 from transcription import catalogue
 from transcription.supervision import become, fork
@@ -63,7 +64,9 @@ def fetch_weights() -> None:
         say(f"Fetching the weights of Whisper {model} …")
         command = [sys.executable, "-m", "transcription.engine", "fetch", model, "--form", form, "--weights", place]
         mirrors = [part for url in settings.WHISPER_MIRRORS for part in ("--mirror", url)]
-        _pid, status = os.waitpid(fork("fetch", partial(become, [*command, *mirrors])), 0)
+        _pid, status = os.waitpid(
+            fork("fetch", partial(become, [*command, *mirrors], environment=env.environment_without_secrets())), 0
+        )
         if not status:
             stamp.write(place)
             continue

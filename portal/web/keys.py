@@ -114,6 +114,14 @@ def end_old_secret(request: TenantRequest, key_id: UUID) -> HttpResponse:
 
 @require_POST
 @member_required("keys.manage")
+def keep(request: TenantRequest, key_id: UUID) -> HttpResponse:
+    if apikeys.keep(request.actor, key_id):
+        messages.success(request, _("The key goes on working, as your organisation’s."))
+    return redirect("web:keys")
+
+
+@require_POST
+@member_required("keys.manage")
 def revoke(request: TenantRequest, key_id: UUID) -> HttpResponse:
     if apikeys.revoke(request.actor, key_id):
         messages.success(request, _("The key was revoked. Programs that use it are refused from now on."))

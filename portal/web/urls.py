@@ -42,6 +42,7 @@ urlpatterns = [
     path("keys/<uuid:key_id>/", keys.key, name="key"),
     path("keys/<uuid:key_id>/rotate/", keys.rotate, name="rotate"),
     path("keys/<uuid:key_id>/end-old-secret/", keys.end_old_secret, name="end_old_secret"),
+    path("keys/<uuid:key_id>/keep/", keys.keep, name="keep_key"),
     path("keys/<uuid:key_id>/revoke/", keys.revoke, name="revoke"),
     path("webhooks/", webhooks.webhooks, name="webhooks"),
     path("webhooks/<uuid:endpoint_id>/", webhooks.webhook, name="webhook"),

@@ -77,6 +77,7 @@ def test_members_that_come_change_and_go(operator: Client, alice: Character, bob
         ("member.added", {"email": "new@acme.example", "role": "viewer"}),
         ("member.changed", {"fields": ["role"], "email": "bob@acme.example", "role": "editor"}),
         ("member.removed", {"email": "bob@acme.example", "role": "editor"}),
+        ("key.revoked", {"name": "Key of bob@acme.example"}),
     ]
 
 

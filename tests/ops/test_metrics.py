@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from portal import metrics
 from tests.ops.conftest import condition
 from transcription import fleet
 
@@ -35,8 +35,8 @@ def test_strangers_may_not_read_it(client: Client) -> None:
     assert client.get("/metrics", REMOTE_ADDR="10.0.0.1").status_code == 200
 
 
-def test_a_token_replaces_the_private_network(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "TOKEN", "secret")
+def test_a_token_replaces_the_private_network(client: Client, settings: LazySettings) -> None:
+    settings.METRICS_TOKEN = "secret"
     assert client.get("/metrics").status_code == 403
     assert client.get("/metrics", headers={"authorization": "Bearer wrong"}).status_code == 403
     right = {"authorization": "Bearer secret"}

@@ -61,6 +61,7 @@ TABLE = [
     ("POST", "/keys/{key}/", MANAGERS),
     ("POST", "/keys/{key}/rotate/", MANAGERS_302),
     ("POST", "/keys/{key}/end-old-secret/", MANAGERS_302),
+    ("POST", "/keys/{key}/keep/", MANAGERS_302),
     ("POST", "/keys/{key}/revoke/", MANAGERS_302),
     ("GET", "/audit/", MANAGERS),
     ("GET", "/audit/audit.csv", MANAGERS),

@@ -64,7 +64,7 @@ def order(actor: Actor, url: str, name: str, options: TranscriptionOptions, call
     )
     row.request_sha256 = _digest(row)
     with transaction.atomic():
-        fairness.lock(actor.tenant.id)
+        fairness.admit(actor.tenant.id)
         earlier = _earlier(row)
         if earlier is not None:
             return Ordered(earlier, is_new=False)

@@ -116,7 +116,7 @@ def _within_limits(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
         expires_at=files.fresh_expiry(),
     )
     with transaction.atomic():
-        fairness.lock(actor.tenant.id)
+        fairness.admit(actor.tenant.id)
         _check_held(actor.tenant, plan.length)
         row.save(force_insert=True)
     return row

@@ -78,7 +78,7 @@ def create(actor: Actor, url: str, description: str = "", events: Sequence[str] 
         digest=made.digest,
     )
     with transaction.atomic():
-        fairness.lock(actor.tenant.id)  # so that two who create at once can't pass the limit together
+        fairness.admit(actor.tenant.id)  # so that two who create at once can't pass the limit together
         if Endpoint.objects.filter(tenant=actor.tenant, deleted_at=None).count() >= MOST:
             raise Refused(
                 "too_many_webhooks", _("There are %(n)d webhooks already. Delete one first.") % {"n": MOST}, 409

@@ -18,6 +18,7 @@ from portal.supervisor.greeting import greet
 from portal.supervisor.listener import AddressRefused, listening
 from portal.supervisor.preparation import PreparationFailed
 from transcription import lifeline
+from transcription.redaction import redact
 
 
 class Command(BaseCommand):
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         except (AddressRefused, FolderRefused, PreparationFailed) as error:
             raise CommandError(str(error)) from None
         except (OSError, DatabaseError) as error:
-            raise CommandError(f"The portal can't start: {str(error).strip()}.") from None
+            raise CommandError(redact(f"The portal can't start: {str(error).strip()}.")) from None
         except KeyboardInterrupt:
             raise SystemExit(130) from None
 

@@ -9,7 +9,16 @@ from django.db import close_old_connections, connections
 
 from transcription import progress
 from transcription.fetches import fetcher
-from transcription.sweeper import ARRIVALS, EVERY_FEW_MINUTES, EVERY_FEW_SECONDS, EVERY_HOUR, EVERY_MINUTE, Task, sweep
+from transcription.sweeper import (
+    ARRIVALS,
+    DELETIONS,
+    EVERY_FEW_MINUTES,
+    EVERY_FEW_SECONDS,
+    EVERY_HOUR,
+    EVERY_MINUTE,
+    Task,
+    sweep,
+)
 from transcription.webhooks import dispatcher
 
 ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (
@@ -18,6 +27,7 @@ ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (
     (60.0, EVERY_MINUTE),
     (300.0, EVERY_FEW_MINUTES),
     (3600.0, EVERY_HOUR),
+    (5.0, DELETIONS),
 )
 LOOPS = (dispatcher.run, fetcher.run)
 LAST_WORDS_SECONDS = 20.0
@@ -31,7 +41,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
-            sweep(EVERY_FEW_SECONDS | ARRIVALS | EVERY_MINUTE | EVERY_FEW_MINUTES | EVERY_HOUR)
+            sweep(EVERY_FEW_SECONDS | ARRIVALS | EVERY_MINUTE | EVERY_FEW_MINUTES | EVERY_HOUR | DELETIONS)
             fetcher.fetch_due()
             dispatcher.send_due()
             progress.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 
 class OldSecret(TypedDict):
@@ -24,6 +24,7 @@ class KeyBody(TypedDict):
     addresses: list[str]
     created_at: str
     created_by: str | None
+    creator_status: Literal["member", "operator", "inactive", "gone"] | None
     expires_at: str | None
     last_used_at: str | None
     revoked_at: str | None

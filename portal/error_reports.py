@@ -1,0 +1,146 @@
+"""What leaves the portal when something fails: mails to ADMINS, at most one an hour for each failure, without secrets.
+
+Everything here is a part that Django lets be replaced: see LOGGING and DEFAULT_EXCEPTION_REPORTER in the settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.log import AdminEmailHandler
+from django.utils.safestring import SafeString
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
+
+from transcription.redaction import redact
+
+log = logging.getLogger(__name__)
+BETWEEN_MAILS_SECONDS = 3600
+
+
+class ReporterFilter(SafeExceptionReporterFilter):
+    """Django's filter, which also knows addresses with passwords. It holds with DEBUG, too."""
+
+    hidden_settings = re.compile(
+        SafeExceptionReporterFilter.hidden_settings.pattern + "|COOKIE|CREDENTIAL|DATABASE_URL|REDIS_URL|ENDPOINT", re.I
+    )
+
+    def is_active(self, request: HttpRequest | None) -> bool:
+        return True
+
+    def cleanse_setting(self, key: Any, value: Any) -> Any:
+        cleansed = super().cleanse_setting(key, value)
+        return redact(cleansed) if isinstance(cleansed, str) else cleansed
+
+    def get_post_parameters(self, request: HttpRequest | None) -> Any:
+        """Forms carry passwords and what people write: only the names of their fields are told."""
+        return {} if request is None else dict.fromkeys(request.POST, self.cleansed_substitute)
+
+    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> Any:
+        variables = super().get_traceback_frame_variables(request, tb_frame)
+        return [(name, self.cleanse_setting(name, value)) for name, value in variables]
+
+
+class ErrorReporter(ExceptionReporter):
+    """Django's report, redacted as a whole: exception messages and variables may hold anything."""
+
+    def get_traceback_html(self) -> SafeString:
+        return self._redacted(super().get_traceback_html())
+
+    def get_traceback_text(self) -> SafeString:
+        return self._redacted(super().get_traceback_text())
+
+    def _redacted(self, report: str) -> SafeString:
+        return SafeString(redact(report, self._secrets_of_the_request()))
+
+    def _secrets_of_the_request(self) -> tuple[str, ...]:
+        if self.request is None:
+            return ()
+        return (*self.request.COOKIES.values(), *self.request.headers.get("Authorization", "").split()[1:])
+
+
+class ErrorMailHandler(AdminEmailHandler):
+    """Mails unhandled exceptions to ADMINS, each at most once an hour, whichever process it happens in."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not settings.ADMINS or not record.exc_info or not record.exc_info[0] or not may_mail(_failure(record)):
+            return
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            super().emit(record)
+        else:  # the mail server may be slow, and everybody waits for the loop
+            threading.Thread(target=super().emit, args=[record], daemon=True).start()
+
+    def send_mail(self, subject: Any, message: Any, *args: Any, **kwargs: Any) -> None:
+        super().send_mail(redact(subject), redact(message), *args, **kwargs)
+
+
+def may_mail(failure: str) -> bool:
+    """Whether nobody mailed this failure within an hour. Redis keeps the count, or while it is away a folder here."""
+    from redis.exceptions import RedisError
+
+    from transcription.queue import doorbell
+
+    name = hashlib.sha256(failure.encode(errors="replace")).hexdigest()[:32]
+    try:
+        return bool(doorbell().set(f"portal:mailed:{name}", 1, nx=True, ex=BETWEEN_MAILS_SECONDS))
+    except RedisError:
+        return _is_first_here(settings.RUN_DIR / "mailed" / name)
+
+
+def _is_first_here(mark: Path) -> bool:
+    """Among the processes of this machine. Where no mark can be made, nothing is mailed."""
+    try:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        if mark.exists() and time.time() - mark.stat().st_mtime > BETWEEN_MAILS_SECONDS:
+            mark.unlink(missing_ok=True)
+        mark.touch(exist_ok=False)
+    except OSError:
+        return False
+    return True
+
+
+def _failure(record: logging.LogRecord) -> str:
+    """What makes two failures the same: the kind of exception, and the place of ours that it came through last."""
+    assert record.exc_info
+    kind, _error, tb = record.exc_info
+    frames = traceback.extract_tb(tb)
+    ours = [frame for frame in frames if _is_ours(frame.filename)] or frames[-1:]
+    place = f"{ours[-1].filename}:{ours[-1].lineno}" if ours else f"{record.pathname}:{record.lineno}"
+    return f"{kind and kind.__qualname__} {place}"
+
+
+def _is_ours(file_name: str) -> bool:
+    return file_name.startswith(f"{settings.BASE_DIR}/") and "site-packages" not in file_name
+
+
+def log_uncaught() -> None:
+    """Has exceptions that end a process or a thread go through logging, as all others do: redacted, and mailed."""
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, tb: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, tb)
+        return
+    log.critical("%s was not caught", kind.__name__, exc_info=(kind, error, tb))
+
+
+def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is None or issubclass(args.exc_type, SystemExit):
+        return
+    name = args.thread.name if args.thread else "A thread"
+    log.critical("%s ended with %s", name, args.exc_type.__name__, exc_info=args.exc_value)

@@ -1,0 +1,64 @@
+"""The same where media lie in S3 (moto speaks its protocol)."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from django.conf import LazySettings
+from moto.server import ThreadedMotoServer
+
+from tenants import scope
+from tests.conftest import Character
+from tests.transcription.characters import submit
+from transcription import storage
+from transcription.offboarding import archive, deletion, receipts
+from transcription.uploads import bucket, opening
+from transcription.uploads.opening import Plan
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def s3(settings: LazySettings, folders: None) -> Iterator[Any]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    who = {"endpoint_url": address, "region_name": "us-east-1"}
+    client = boto3.client("s3", aws_access_key_id="a", aws_secret_access_key="b", **who)
+    client.create_bucket(Bucket="offboarding")
+    options = who | {"bucket_name": "offboarding", "access_key": "a", "secret_key": "b", "file_overwrite": False}
+    media = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "default": media}
+    yield client
+    server.stop()
+
+
+def keys(s3: Any) -> list[str]:
+    return [item["Key"] for item in s3.list_objects_v2(Bucket="offboarding").get("Contents", ())]
+
+
+def test_objects_and_open_uploads_go_and_others_stay(s3: Any, alice: Character, mallory: Character, fox: Path) -> None:
+    for character in (alice, mallory):
+        with scope.bound(character.tenant.id):
+            submit(character.actor, fox)
+            row = opening.open_in_bucket(character.actor, Plan("long.wav", 20 * bucket.MEBIBYTE))
+            s3.put_object(Bucket="offboarding", Key=f"tenants/{character.tenant.id}/incoming/stray", Body=b"x" * 100)
+    assert len(keys(s3)) == 4
+    with scope.bound(alice.tenant.id):
+        found = zipfile.ZipFile(io.BytesIO(b"".join(archive.stream(alice.tenant, "https://portal.example"))))
+    assert [found.read(name) for name in found.namelist() if name.endswith("original.wav")] == [fox.read_bytes()]
+    done = deletion.begin(alice.tenant, "olivia@portal.example")
+    assert deletion.advance(done)
+    done.refresh_from_db()
+    assert receipts.verified(done.receipt)["erased"]["media"]["bytes"] == fox.stat().st_size + 100
+    assert {key.split("/")[1] for key in keys(s3)} == {str(mallory.tenant.id)}
+    left = s3.list_multipart_uploads(Bucket="offboarding").get("Uploads", ())
+    assert [one["Key"] for one in left] == [row.object_key]
+    assert list(storage.sizes_of(alice.tenant.id)) == []

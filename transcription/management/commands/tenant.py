@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import getpass
+import os
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from tenants import scope
+from tenants.models import Tenant
+from transcription.offboarding import archive, deletion, receipts
+from transcription.offboarding.models import Deletion
+from transcription.offboarding.receipts import NotGenuine
+
+
+class Command(BaseCommand):
+    help = "Archives a tenant, deletes it with everything that it has, and checks receipts of what was deleted."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        export = actions.add_parser("export", help="writes everything of a tenant into a zip")
+        self._takes_tenant(export)
+        export.add_argument("file", type=Path, help="the zip to make; it must not exist")
+        delete = actions.add_parser("delete", help="erases a tenant for good, and prints a signed receipt")
+        self._takes_tenant(delete)
+        delete.add_argument("--confirm", required=True, metavar="NAME", help="the tenant's name, to be sure")
+        choice = delete.add_mutually_exclusive_group(required=True)
+        choice.add_argument("--archive", type=Path, metavar="FILE", help="write everything into this zip before")
+        choice.add_argument("--without-archive", action="store_true", help="nothing is kept")
+        verify = actions.add_parser("verify-receipt", help="says whether this portal signed a receipt")
+        verify.add_argument("file", type=Path)
+
+    def _takes_tenant(self, parser: ArgumentParser) -> None:
+        parser.add_argument("tenant", help="its id, or its name where only one has that")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        actions = {"export": self._export, "delete": self._delete, "verify-receipt": self._verify}
+        actions[options["action"]](options)
+
+    def _export(self, options: dict[str, Any]) -> None:
+        self._write(_found(options["tenant"]), options["file"])
+
+    def _delete(self, options: dict[str, Any]) -> None:
+        """Given again after an interruption, it goes on."""
+        name = options["tenant"]
+        row = Deletion.objects.filter(tenant_uuid=name).first() if _is_id(name) else None
+        if row is None:
+            tenant = _found(name)
+            if options["confirm"] != tenant.name:
+                raise CommandError(f"Nothing was deleted: the tenant's name is “{tenant.name}”. Give it to --confirm.")
+            if options["archive"]:
+                self._write(tenant, options["archive"])
+            row = deletion.begin(tenant, f"{getpass.getuser()} on the command line", str(options["archive"] or ""))
+        if row.state == Deletion.State.ERASING:
+            deletion.advance(row)
+            row.refresh_from_db()
+        self.stdout.write(row.receipt)
+
+    def _verify(self, options: dict[str, Any]) -> None:
+        try:
+            told = receipts.verified(options["file"].read_text())
+        except (OSError, UnicodeDecodeError, NotGenuine) as error:
+            raise CommandError(str(error)) from None
+        name, moment, who = told["tenant"]["name"], told["finished_at"], told["requested_by"]
+        self.stdout.write(f"The receipt is genuine: {name} was erased on {moment}, as {who} asked.")
+
+    def _write(self, tenant: Tenant, file: Path) -> None:
+        """Under its name only when it is whole, and for this account alone."""
+        part = file.with_name(f"{file.name}.part")
+        if file.exists():
+            raise CommandError(f"{file} exists already. Name a file that doesn't.")
+        try:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+                with scope.bound(tenant.id):
+                    out.writelines(archive.stream(tenant, settings.PORTAL_URL))
+                out.flush()
+                os.fsync(out.fileno())
+            part.rename(file)
+        except OSError as error:
+            raise CommandError(f"The archive could not be written: {error}. Nothing was deleted.") from None
+        self.stderr.write(f"{file}: {file.stat().st_size} bytes, {timezone.now():%Y-%m-%d %H:%M} UTC")
+
+
+def _found(name: str) -> Tenant:
+    """Raises CommandError."""
+    tenants = list(Tenant.objects.filter(id=name) if _is_id(name) else Tenant.objects.filter(name=name))
+    if not tenants:
+        raise CommandError(f"There is no tenant “{name}”.")
+    if len(tenants) > 1:
+        ids = ", ".join(str(tenant.id) for tenant in tenants)
+        raise CommandError(f"Several tenants are named “{name}”. Give the id of the one that is meant: {ids}.")
+    return tenants[0]
+
+
+def _is_id(name: str) -> bool:
+    try:
+        UUID(name)
+    except ValueError:
+        return False
+    return True

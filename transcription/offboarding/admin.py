@@ -1,0 +1,144 @@
+"""Where operators archive and delete a tenant, and find the receipts of those that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from tenants import audit, scope, units
+from tenants.admin import ReadOnly, operator_of
+from tenants.models import LedgerEntry, Member, Tenant
+from transcription.models import Recording
+from transcription.offboarding import archive, deletion
+from transcription.offboarding.models import Deletion
+
+MAY_DELETE = "tenants.delete_tenant"
+
+
+class Confirmation(forms.Form):
+    """Asks for the tenant's name, typed."""
+
+    name = forms.CharField(label=_("The tenant’s name, to be sure"), widget=forms.TextInput({"autocomplete": "off"}))
+    archived = forms.TypedChoiceField(
+        label=_("Archive"),
+        choices=[("yes", _("I have downloaded the archive")), ("no", _("Nothing is to be kept"))],
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(self, tenant: Tenant, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._tenant = tenant
+
+    def clean_name(self) -> str:
+        if self.cleaned_data["name"].strip() != self._tenant.name.strip():
+            raise forms.ValidationError(gettext("This is not its name. Nothing was deleted."))
+        return self._tenant.name
+
+
+@admin.register(Deletion)
+class DeletionAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("tenant_name", "state", "requested_by", "requested_at", "finished_at", "recordings")
+    list_filter = ("state",)
+    search_fields = ("tenant_name", "tenant_uuid", "requested_by")
+    fields = (
+        *("tenant_name", "tenant_uuid", "state", "requested_by", "requested_at", "archive", "finished_at"),
+        *("recordings", "stored", "receipt"),
+    )
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("tenant/<uuid:tenant_id>/", wrap(self.delete_tenant), name="offboarding_delete_tenant"),
+            path("tenant/<uuid:tenant_id>/archive/", wrap(self.archive_tenant), name="offboarding_archive"),
+            *super().get_urls(),
+        ]
+
+    def delete_tenant(self, request: HttpRequest, tenant_id: str) -> HttpResponseBase:
+        """What would go, the way to the archive, and the typed confirmation."""
+        tenant = _tenant(request, tenant_id)
+        form = Confirmation(tenant, request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            archived = gettext("downloaded") if form.cleaned_data["archived"] == "yes" else ""
+            row = deletion.begin(tenant, operator_of(request, tenant).operator.email, archived)  # type: ignore[union-attr]
+            text = gettext("%(tenant)s is being erased. The receipt stands here when nothing is left.")
+            self.message_user(request, text % {"tenant": tenant}, messages.SUCCESS)
+            return HttpResponseRedirect(reverse("admin:offboarding_deletion_change", args=[row.pk]))
+        context = self.admin_site.each_context(request) | {
+            "title": gettext("Delete %(tenant)s") % {"tenant": tenant},
+            "tenant": tenant,
+            "form": form,
+            "facts": _facts(tenant),
+            "opts": Tenant._meta,
+        }
+        return TemplateResponse(request, "admin/offboarding/delete_tenant.html", context)
+
+    def archive_tenant(self, request: HttpRequest, tenant_id: str) -> HttpResponseBase:
+        return _archive(request, _tenant(request, tenant_id))
+
+    @admin.display(description=_("recordings"))
+    def recordings(self, row: Deletion) -> int:
+        return int(row.erased.get(Recording._meta.label_lower, 0))
+
+    @admin.display(description=_("stored media"))
+    def stored(self, row: Deletion) -> str:
+        return units.size(row.media.get("bytes", 0) + row.media.get("upload_bytes", 0))
+
+
+def _tenant(request: HttpRequest, tenant_id: str) -> Tenant:
+    """Raises PermissionDenied and Http404."""
+    if not request.user.has_perm(MAY_DELETE):
+        raise PermissionDenied(gettext("You may not delete tenants."))
+    return get_object_or_404(Tenant, pk=tenant_id)
+
+
+def _facts(tenant: Tenant) -> list[tuple[str, object]]:
+    with scope.bound(tenant.id):
+        return [
+            (gettext("members"), Member.objects.filter(tenant=tenant).count()),
+            (gettext("recordings"), Recording.objects.count()),
+            (gettext("stored media"), units.size(tenant.quota.stored_bytes_used)),
+            (gettext("ledger entries"), LedgerEntry.objects.count()),
+        ]
+
+
+@require_safe
+@never_cache
+def _archive(request: HttpRequest, tenant: Tenant) -> HttpResponse | StreamingHttpResponse:
+    audit.record(operator_of(request, tenant), "tenant.exported", tenant)
+    disposition = content_disposition_header(True, f"{tenant.name}.zip") or "attachment"
+    headers = {"Content-Disposition": disposition, "X-Accel-Buffering": "no"}
+    pieces = _sent(tenant, archive.stream(tenant, settings.PORTAL_URL))
+    return StreamingHttpResponse(pieces, content_type="application/zip", headers=headers)
+
+
+async def _sent(tenant: Tenant, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The view is over by now: the tenant is bound anew for each piece, and a slow reader holds no connection."""
+
+    def next_piece() -> bytes | None:
+        try:
+            with scope.bound(tenant.id):
+                return next(pieces, None)
+        finally:
+            if not connection.in_atomic_block:
+                connection.close()
+
+    read = sync_to_async(next_piece)
+    while (piece := await read()) is not None:
+        yield piece

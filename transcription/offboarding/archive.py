@@ -1,0 +1,180 @@
+"""A tenant's everything as one zip, made while it is sent: memory holds one transcript or one piece of a file.
+
+README.txt                                 what is where
+tenant.json, rows/MODEL.jsonl              settings, members, keys, webhooks, audit log, ledger, corrections …
+recordings/DAY-NAME-ID/original.EXT        the media, and playback.m4a where browsers needed a copy
+recordings/DAY-NAME-ID/ID.txt, ID.json     the text of each transcription
+SHA256SUMS                                 of all files before, for `sha256sum --check`
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import IO, Any, cast
+from urllib.parse import urlsplit, urlunsplit
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.utils import timezone
+from django.utils.text import slugify
+
+from tenants.models import Quota, RequestBudget, Tenant, User
+from transcription import storage
+from transcription.connections import lend_connection
+from transcription.exports.texts import everything, plain_text
+from transcription.models import IdempotencyKey, Line, Recording, Segment, Turn
+from transcription.offboarding.belongings import Rows, belongings, refers_to, rows_of
+from transcription.search.entry import Entry
+
+BATCH = 500
+CHUNK_BYTES = 1024 * 1024
+SECRET_FIELDS = {"digest", "old_digest", "salt", "old_salt"}
+LEFT_OUT: dict[str, str] = {
+    Segment._meta.label_lower: "stands in the transcripts",
+    Entry._meta.label_lower: "the search index, made from the transcripts",
+    Quota._meta.label_lower: "stands in tenant.json",
+    Turn._meta.label_lower: "the moment's place in the fair order",
+    Line._meta.label_lower: "the moment's queue",
+    RequestBudget._meta.label_lower: "the moment's requests",
+    IdempotencyKey._meta.label_lower: "kept for a day",
+    "tickets.socketticket": "kept for a minute",
+}
+README = """\
+Everything that {name} had in Whisper Portal at {portal}, on {moment}.
+
+tenant.json          its settings and limits
+rows/                one line of JSON for each row: members, API keys (without their secrets), webhooks, recordings,
+                     transcriptions, corrections (revision) and the text before them (machinetext), the audit log,
+                     the ledger, usage by month and what else there is
+recordings/          a folder for each recording: the media, and its transcripts as text and JSON
+SHA256SUMS           check with: sha256sum --check SHA256SUMS
+
+Left out: {left_out}.
+"""
+
+
+class _Sink:
+    """What zipfile writes to: it can't seek, and is emptied after each piece."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    def taken(self) -> bytes:
+        data, self._pieces = b"".join(self._pieces), []
+        return data
+
+
+def stream(tenant: Tenant, portal: str) -> Iterator[bytes]:
+    """The archive in pieces. Call each `next` with the tenant bound; nothing slow runs in a transaction."""
+    sink, sums = _Sink(), list[str]()
+    with zipfile.ZipFile(cast(IO[bytes], sink), "w") as archive:
+        for name, pieces in _files(tenant, portal, sums):
+            info = zipfile.ZipInfo(name, timezone.now().timetuple()[:6])
+            is_media = name.startswith("recordings/") and not name.endswith((".txt", ".json"))
+            info.compress_type = zipfile.ZIP_STORED if is_media else zipfile.ZIP_DEFLATED
+            info.external_attr = 0o600 << 16
+            digest = hashlib.sha256()
+            with archive.open(info, "w", force_zip64=True) as member:
+                for piece in pieces:
+                    member.write(piece)
+                    digest.update(piece)
+                    if data := sink.taken():
+                        yield data
+            sums.append(f"{digest.hexdigest()}  {name}\n")
+    yield sink.taken()
+
+
+def _files(tenant: Tenant, portal: str, sums: list[str]) -> Iterator[tuple[str, Iterable[bytes]]]:
+    yield "README.txt", [_readme(tenant, portal).encode()]
+    yield "tenant.json", [_json(_fields(tenant) | {"quota": _fields(tenant.quota)}, indent=2)]
+    people = _People()
+    for model in reversed(belongings()):
+        if model._meta.label_lower not in LEFT_OUT:
+            yield f"rows/{model._meta.app_label}.{model._meta.model_name}.jsonl", _lines(model, tenant, people)
+    for recording in _batches(Recording, tenant):
+        yield from _recording(recording)
+    yield "SHA256SUMS", ["".join(sums).encode()]
+
+
+def _readme(tenant: Tenant, portal: str) -> str:
+    left_out = "; ".join(f"{name} ({why})" for name, why in sorted(LEFT_OUT.items()))
+    return README.format(name=tenant.name, portal=portal, moment=timezone.now().isoformat(), left_out=left_out)
+
+
+def _recording(recording: Recording) -> Iterator[tuple[str, Iterable[bytes]]]:
+    stem, _dot, ending = recording.name.rpartition(".")
+    name = slugify(stem or recording.name, allow_unicode=True)[:60]
+    folder = f"recordings/{recording.created_at:%Y-%m-%d}-{name}-{recording.id}"
+    ending = ending.lower() if re.fullmatch(r"[A-Za-z0-9]{1,5}", ending) else "media"
+    if recording.audio_deleted_at is None:
+        yield from _media(f"{folder}/original.{ending}", recording.storage_key)
+        yield from _media(f"{folder}/playback.m4a", recording.playback_key)
+    for row in recording.transcriptions.order_by("created_at", "id"):
+        if row.text_deleted_at is None:
+            segments = list(row.segments.all())
+            yield f"{folder}/{row.id}.txt", [plain_text(segments).encode(errors="replace")]
+            yield f"{folder}/{row.id}.json", [everything(row, segments).encode(errors="replace")]
+
+
+def _media(name: str, key: str) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """Nothing where the storage has lost it: the row says what was there."""
+    if key and (opened := storage.opened(key)) is not None:
+        with opened:
+            lend_connection()
+            yield name, iter(partial(opened.read, CHUNK_BYTES), b"")
+
+
+def _lines(model: Rows, tenant: Tenant, people: _People) -> Iterator[bytes]:
+    persons = refers_to(model, User)
+    for row in _batches(model, tenant):
+        named = {f"{name}_email": people.email(getattr(row, f"{name}_id")) for name in persons}
+        yield _json(_fields(row) | named) + b"\n"
+
+
+class _People:
+    """E-mail addresses by id, each asked for once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int | None, str] = {None: ""}
+
+    def email(self, user_id: int | None) -> str:
+        if user_id is not None and user_id not in self._known:
+            self._known[user_id] = User.objects.filter(pk=user_id).values_list("email", flat=True).first() or ""
+        return self._known[user_id]
+
+
+def _batches(model: Rows, tenant: Tenant) -> Iterator[Any]:
+    """All rows by their primary key, BATCH at a time; each batch is a query of its own."""
+    rows = rows_of(model, tenant.id).order_by("pk")
+    batch = list(rows[:BATCH])
+    while batch:
+        yield from batch
+        batch = list(rows.filter(pk__gt=batch[-1].pk)[:BATCH])
+
+
+SHOWN: dict[str, Callable[[Any], Any]] = {
+    # Its query may be somebody's key to the file.
+    "fetches.fetch.url": lambda url: urlunsplit(urlsplit(url)._replace(query="", fragment="")),
+}
+
+
+def _fields(row: models.Model) -> dict[str, Any]:
+    model = row._meta.label_lower
+    fields = (field.attname for field in row._meta.concrete_fields if field.name not in SECRET_FIELDS)
+    return {name: SHOWN.get(f"{model}.{name}", lambda value: value)(getattr(row, name)) for name in fields}
+
+
+def _json(value: Any, indent: int | None = None) -> bytes:
+    return json.dumps(value, cls=DjangoJSONEncoder, indent=indent).encode()

@@ -1,0 +1,202 @@
+"""Erasing a tenant. It may be interrupted anywhere and goes on: each step looks for what is left.
+
+`begin` switches the tenant off for good: from then on its keys, sessions and sockets open nothing, nothing of it is
+claimed, fetched or sent, and nothing is added (`fairness.admit`). `advance` ends its work and erases it, in short
+transactions; media, which is slow, outside of them. The sweeper calls it until nothing is left.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models import Count, Sum
+from django.utils import timezone
+
+from tenants import scope
+from tenants.models import LedgerEntry, Member, Quota, Tenant, User
+from transcription import fairness, lifecycle, storage
+from transcription.fetches.models import Fetch
+from transcription.models import Line, Recording, Status, Transcription, Turn
+from transcription.offboarding import receipts
+from transcription.offboarding.belongings import Rows, belongings, is_known_elsewhere, rows_of
+from transcription.offboarding.models import Deletion
+from transcription.uploads import bucket, files
+from transcription.uploads.models import Upload
+
+log = logging.getLogger(__name__)
+BATCH = 200
+UNFINISHED = (Status.QUEUED, Status.RUNNING)
+GO_WITH_THE_TENANT: set[Rows] = {Turn, Line, Quota}
+"""Whoever changes a tenant's rows locks its turn first: it is there until the end."""
+
+
+def begin(tenant: Tenant, requested_by: str, archive: str = "") -> Deletion:
+    """Decides that a tenant is erased, which can't be undone. Once more gives what was decided before."""
+    with transaction.atomic(), scope.bound(tenant.id):
+        fairness.lock(tenant.id)
+        Tenant.objects.filter(id=tenant.id, deleting_at=None).update(is_active=False, deleting_at=timezone.now())
+        row, is_new = Deletion.objects.get_or_create(
+            tenant_uuid=tenant.id,
+            defaults={
+                "tenant_name": tenant.name,
+                "requested_by": requested_by,
+                "archive": archive,
+                "ledger": _ledger_totals(tenant.id),
+            },
+        )
+    if is_new:
+        log.warning("Tenant %s is being erased, as %s asked", tenant.id, requested_by)
+    return row
+
+
+def advance_all() -> int:
+    """Goes on with every deletion; how many came to their end."""
+    count = 0
+    for row in Deletion.objects.filter(state=Deletion.State.ERASING):
+        try:
+            count += advance(row)
+        except Exception:
+            log.exception("Tenant %s could not be erased; it is tried again", row.tenant_uuid)
+    return count
+
+
+def advance(row: Deletion) -> bool:
+    """Erases all that is left, and writes the receipt; False where somebody else did."""
+    with scope.bound(row.tenant_uuid):
+        _end_work(row)
+        _count_media(row)
+        _erase_uploads(row)
+        _erase_rows(row)
+        _erase_people(row)
+        _erase_tenant(row)
+    storage.erase_tenant(row.tenant_uuid)
+    return _finish(row)
+
+
+def _ledger_totals(tenant_id: UUID) -> list[dict[str, Any]]:
+    """Seconds and charges by month, of nobody by name."""
+    months = LedgerEntry.objects.filter(tenant_id=tenant_id).order_by("month__month").values("month__month")
+    totals = months.annotate(seconds=Sum("seconds"), charges=Count("id"))
+    return [
+        {"month": f"{one['month__month']:%Y-%m}", "seconds": one["seconds"], "charges": one["charges"]}
+        for one in totals
+    ]
+
+
+def _end_work(row: Deletion) -> None:
+    """Nothing is claimed any more; whoever works on something of it finds out with the next window or megabyte."""
+    while unfinished := list(Transcription.objects.filter(status__in=UNFINISHED)[:BATCH]):
+        for one in unfinished:
+            lifecycle.cancel(one)
+    _erase(row, Fetch)
+
+
+def _count_media(row: Deletion) -> None:
+    """Once, before anything is deleted: however often the erasing is interrupted, the receipt says what was there."""
+    if row.media:
+        return
+    media = Counter(objects=0, bytes=0, uploads=0, upload_bytes=0)
+    for size in storage.sizes_of(row.tenant_uuid):
+        media.update(objects=1, bytes=size)
+    for one in _uploads_on_disk():
+        media.update(uploads=1, upload_bytes=files.size(one.id))
+    Deletion.objects.filter(id=row.id, media={}).update(media=dict(media))
+    row.refresh_from_db()
+
+
+def _uploads_on_disk() -> Iterable[Upload]:
+    return Upload.objects.filter(way=Upload.Way.TUS).only("id").iterator(BATCH)
+
+
+def _erase_uploads(row: Deletion) -> None:
+    """Bytes first: without its row nobody would know whose they are."""
+    for one in _uploads_on_disk():
+        files.drop(one.id)
+    if not storage.is_local():
+        bucket.abort(f"tenants/{row.tenant_uuid}/")
+    _erase(row, Upload)
+
+
+def _erase_rows(row: Deletion) -> None:
+    """Recordings one at a time: each may have thousands of segments."""
+    _erase(row, Recording, at_once=1)
+    for model in belongings():
+        if model not in GO_WITH_THE_TENANT and model is not Member:
+            _erase(row, model)
+
+
+def _erase(row: Deletion, model: Rows, at_once: int = BATCH) -> None:
+    """Rows of one model, so many a transaction, with what operators' log says of them."""
+    rows = rows_of(model, row.tenant_uuid).order_by("pk").values_list("pk", flat=True)
+    while keys := list(rows[:at_once]):
+        with transaction.atomic():
+            fairness.lock(row.tenant_uuid)
+            _forget_in_log(model, keys)
+            _note(row, model._base_manager.filter(pk__in=keys).delete()[1])
+
+
+def _erase_people(row: Deletion) -> None:
+    """Members, and those of them whom nobody else knows: no other tenant, and who is no operator."""
+    while member := Member.objects.filter(tenant_id=row.tenant_uuid).select_related("user").first():
+        user = member.user
+        with transaction.atomic():
+            fairness.lock(row.tenant_uuid)
+            counts = Counter(Member.objects.filter(pk=member.pk).delete()[1])
+            if not (user.is_staff or user.is_superuser or is_known_elsewhere(user, row.tenant_uuid)):
+                _forget_in_log(User, [user.pk])
+                counts.update(user.delete()[1])
+            _note(row, counts)
+
+
+def _erase_tenant(row: Deletion) -> None:
+    tenant = Tenant.objects.filter(id=row.tenant_uuid).first()
+    if tenant is None:
+        return
+    with transaction.atomic():
+        fairness.lock(row.tenant_uuid)
+        _forget_in_log(Tenant, [tenant.pk])
+        _note(row, tenant.delete()[1])
+
+
+def _finish(row: Deletion) -> bool:
+    _end_sessions()
+    row.refresh_from_db()
+    row.finished_at, row.state = timezone.now(), Deletion.State.ERASED
+    row.receipt = receipts.write(row, settings.PORTAL_URL)
+    rows = Deletion.objects.filter(id=row.id, state=Deletion.State.ERASING)
+    if not rows.update(state=row.state, finished_at=row.finished_at, receipt=row.receipt):
+        return False
+    log.warning("Tenant %s was erased: receipt %s", row.tenant_uuid, row.id)
+    return True
+
+
+def _end_sessions() -> None:
+    """Those of people who are gone: a session names its user by number."""
+    known = {str(pk) for pk in User.objects.values_list("pk", flat=True)}
+    for session in Session.objects.iterator(BATCH):
+        user_id = session.get_decoded().get("_auth_user_id")
+        if user_id is not None and user_id not in known:
+            session.delete()
+
+
+def _forget_in_log(model: Rows, keys: Iterable[object]) -> None:
+    """Django's log of what operators did in the admin has names of its objects."""
+    kind = ContentType.objects.get_for_model(model)
+    LogEntry.objects.filter(content_type=kind, object_id__in=[str(key) for key in keys]).delete()
+
+
+def _note(row: Deletion, counts: Mapping[str, int]) -> None:
+    """In the transaction that deletes."""
+    now = Deletion.objects.select_for_update().get(id=row.id)
+    total = Counter(now.erased)
+    total.update({name.lower(): count for name, count in counts.items() if count})
+    Deletion.objects.filter(id=row.id).update(erased=dict(sorted(total.items())))
