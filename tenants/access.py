@@ -107,6 +107,11 @@ def of_stranger(tenant: Tenant, address: str = "") -> Actor:
     return Actor(tenant=tenant, permissions=frozenset(), address=address, is_stranger=True)
 
 
+def of_system(tenant: Tenant) -> Actor:
+    """The portal itself, or a command on its machine."""
+    return Actor(tenant=tenant, permissions=frozenset())
+
+
 def memberships(user_id: int) -> list[Member]:
     """The active tenants a user belongs to, by name."""
     rows = Member.objects.filter(user_id=user_id, user__is_active=True, tenant__is_active=True)

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.db import models, transaction
@@ -20,7 +21,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import addresses, apikeys, audit, findings, units
+from tenants import addresses, apikeys, audit, findings, people, units
 from tenants.access import Actor, of_operator
 from tenants.models import (
     AccountCheck,
@@ -55,6 +56,11 @@ def operator_of(request: HttpRequest, tenant: Tenant) -> Actor:
     """Whoever is signed in to the admin, as the audit log of a tenant names them."""
     assert isinstance(request.user, User)
     return of_operator(request.user, tenant, addresses.of_request(request))
+
+
+def operators(request: HttpRequest) -> people.Who:
+    """The same, in each of a person's tenants."""
+    return lambda member: operator_of(request, member.tenant)
 
 
 class QuotaInline(admin.StackedInline):
@@ -94,6 +100,18 @@ class MemberInline(admin.TabularInline):
     model = Member
     autocomplete_fields = ("user",)
     extra = 0
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Of a member the role changes: another person is another member, as the audit log has it."""
+        formset = super().get_formset(request, obj, **kwargs)
+
+        class OfOnePerson(formset.form):  # type: ignore[misc,name-defined]
+            def __init__(self, *args: Any, **more: Any) -> None:
+                super().__init__(*args, **more)
+                self.fields["user"].disabled = bool(self.instance.pk)
+
+        formset.form = OfOnePerson
+        return formset
 
 
 class ApiKeyInline(ReadOnly, admin.TabularInline):
@@ -206,6 +224,31 @@ class PersonAdmin(UserAdmin):
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        with people.telling(obj.pk, operators(request)):
+            super().save_model(request, obj, form, change)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        user = self.get_object(request, unquote(id))
+        if user is None or request.method != "POST":
+            return super().user_change_password(request, id, form_url)
+        with people.telling(user.pk, operators(request), how="operator"):
+            return super().user_change_password(request, id, form_url)
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        with transaction.atomic():
+            people.tell_removed(obj, operators(request))
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        with transaction.atomic():
+            for user in queryset:
+                people.tell_removed(user, operators(request))
+            super().delete_queryset(request, queryset)
 
 
 @admin.register(ApiKey)
