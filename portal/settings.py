@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "portal.middleware.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.outage.OutageMiddleware",
+    "portal.web.errors.ErrorMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"

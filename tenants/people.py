@@ -27,7 +27,7 @@ def telling(user_id: int, who: Who, **details: audit.Detail) -> Iterator[None]:
 
 def facts(user_id: int) -> dict[str, Any]:
     """What is told of when it changes."""
-    return User.objects.filter(pk=user_id).values("email", "password", *RIGHTS).get()
+    return dict(User.objects.filter(pk=user_id).values("email", "password", *RIGHTS).get())
 
 
 def tell_changes(user_id: int, before: dict[str, Any], who: Who, **details: audit.Detail) -> None:

@@ -48,7 +48,7 @@ class OperatorsSite(AdminSite):
             get_adapter(request).logout(request)
         return super().logout(request, extra_context)
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """On the portal's page, which tells the audit log."""
         return redirect("account_change_password")
 

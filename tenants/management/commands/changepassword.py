@@ -12,11 +12,11 @@ from tenants.models import User
 class Command(changepassword.Command):
     """Django's own, told to the audit log: afterwards, as no transaction may wait for somebody who types."""
 
-    def handle(self, *args: Any, **options: Any) -> str:
+    def handle(self, *args: Any, **options: Any) -> str | None:
         options["username"] = User.objects.normalize_email(options["username"])
         user = User.objects.filter(email=options["username"]).first()
         before = people.facts(user.pk) if user else {}
-        said: str = super().handle(*args, **options)
+        said = super().handle(*args, **options)
         if user:
             people.tell_changes(user.pk, before, lambda member: of_system(member.tenant), how="command")
         return said
