@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
+from django.views.generic import TemplateView
 
 from portal import accounts
 from portal.resetlinks import key_of
@@ -51,6 +52,7 @@ def password_reset_from_key(request: HttpRequest, uidb36: str, key: str) -> Http
 urlpatterns = [
     path("login/", views.login, name="account_login"),
     path("logout/", views.logout, name="account_logout"),
+    path("signup/", TemplateView.as_view(template_name="account/signup_closed.html"), name="account_signup"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("password/change/", password_change, name="account_change_password"),
     path("password/reset/", password_reset, name="account_reset_password"),

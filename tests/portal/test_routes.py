@@ -15,6 +15,7 @@ from portal import live
 ACCOUNTS = """
     login/
     logout/
+    signup/
     inactive/
     password/change/
     password/reset/

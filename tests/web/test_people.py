@@ -124,13 +124,13 @@ class TestByThePerson:
         client.force_login(alice.user)
         for path in (
             "email/",
-            "signup/",
             "reauthenticate/",
             "password/set/",
             "confirm-email/x/",
             "login/code/confirm/",
         ):
             assert client.get(f"/accounts/{path}").status_code == 404, path
+        assert client.post("/accounts/signup/", {"email": "new@acme.example", "password1": NEW}).status_code == 405
 
     def test_allauth_s_table_of_addresses_is_asked_by_nobody(
         self, client: Client, alice: Character, mallory: Character
