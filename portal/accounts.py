@@ -1,17 +1,47 @@
-"""Sign-in, as django-allauth is to do it here."""
+"""Sign-in and passwords, as django-allauth is to do them here.
+
+The address of an account is the one in `User.email`, which operators change. allauth's own table of addresses is
+not asked: a person could be known by several there, and not all of them theirs.
+"""
 
 from __future__ import annotations
 
+import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from allauth.account import forms
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.utils import filter_users_by_email
+from allauth.account.auth_backends import AuthenticationBackend
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
 
-from tenants import addresses, signins
+from tenants import addresses, people, signins
+from tenants.access import of_member
 from tenants.models import User
+from tenants.throttle import Limit
+
+log = logging.getLogger(__name__)
+WRONG_PASSWORDS = Limit("wrong passwords for an account from an address", 5, 300)
+WRONG_PASSWORDS_OF_ADDRESS = Limit("wrong passwords from an address", 10, 60)
+RESETS = Limit("links for an account", 5, 3600)
+RESETS_OF_ADDRESS = Limit("links from an address", 20, 300)
+MAILS = ThreadPoolExecutor(1, "mail")
+
+
+class AddressBackend(AuthenticationBackend):  # type: ignore[misc]
+    """Knows people by the address of their account alone."""
+
+    def _authenticate_by_email(self, email: str, password: str) -> AbstractBaseUser | None:
+        user: AbstractBaseUser | None = self._check_password(user_of(email), password)
+        return user
 
 
 class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -33,7 +63,72 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             super().logout(request)
             signins.signed_out(user_id, addresses.of_request(request))
 
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Never counts by account alone: whoever guesses elsewhere can't keep its owner out. Raises ValidationError."""
+        address, email = addresses.site_of(addresses.of_request(request)), _typed(credentials)
+        if not WRONG_PASSWORDS_OF_ADDRESS.take(address) or not WRONG_PASSWORDS.take(address, email):
+            raise self.validation_error("too_many_login_attempts")
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
+        """A right password is not counted. Raises ValidationError."""
+        user: AbstractBaseUser | None = super().authenticate(request, **credentials)
+        if user is not None:
+            address = addresses.site_of(addresses.of_request(request))
+            WRONG_PASSWORDS_OF_ADDRESS.give_back(address)
+            WRONG_PASSWORDS.give_back(address, _typed(credentials))
+        return user
+
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """What was typed is kept nowhere: only accounts that exist are told of."""
-        for user in filter_users_by_email(credentials.get("email", "")):
+        if (user := user_of(_typed(credentials))) is not None:
             signins.refused(user.pk, addresses.of_request(request))
+
+    def set_password(self, user: AbstractBaseUser, password: str) -> None:
+        """By whoever is signed in, or has the link out of a mail: both are the person."""
+        address = addresses.of_request(self.request)
+        how = "page" if self.request.user == user else "mail"
+        with people.telling(user.pk, lambda member: of_member(member, address), how=how):
+            super().set_password(user, password)
+
+
+class ResetPasswordForm(forms.ResetPasswordForm):  # type: ignore[misc]
+    """Takes as long, and says the same, whether there is such an account."""
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"])
+
+    def save(self, request: HttpRequest, **_kwargs: Any) -> str:
+        """Mails a link to the account's own address."""
+        email = str(self.cleaned_data["email"])
+        found = user_of(email)
+        mail = reset_mail(found or User(pk=0, email=email))
+        if found is not None and found.is_active:
+            MAILS.submit(_send, mail)
+        return email
+
+
+def user_of(email: str) -> User | None:
+    return User.objects.filter(email=User.objects.normalize_email(email)).first() if "\x00" not in email else None
+
+
+def reset_mail(user: User) -> EmailMessage:
+    """The link is of PORTAL_URL: what the request says of its host is the client's word."""
+    key = {"uidb36": user_pk_to_url_str(user), "key": default_token_generator.make_token(user)}
+    address = f"{settings.PORTAL_URL}{reverse('account_reset_password_from_key', kwargs=key)}"
+    subject = render_to_string("account/email/password_reset_subject.txt").strip()
+    text = render_to_string(
+        "account/email/password_reset_message.txt", {"address": address, "portal": settings.PORTAL_URL}
+    )
+    return EmailMessage(subject, text, to=[user.email])
+
+
+def _send(mail: EmailMessage) -> None:
+    """After the answer, which must not tell by its time or its failure that there was somebody to write to."""
+    try:
+        mail.send()
+    except Exception as error:
+        log.error("A link for a new password could not be mailed (%s).", type(error).__name__)
+
+
+def _typed(credentials: dict[str, Any]) -> str:
+    return User.objects.normalize_email(str(credentials.get("email") or ""))

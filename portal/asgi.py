@@ -15,13 +15,15 @@ from portal.hangups import HangUpMiddleware  # noqa: E402
 from portal.health import PromptHealth  # noqa: E402
 from portal.live import sockets  # noqa: E402
 from portal.receive import Application, UploadMiddleware  # noqa: E402
+from portal.resetlinks import ResetLinkMiddleware  # noqa: E402
 from portal.resumable import ResumableMiddleware  # noqa: E402
 from portal.threads import SharedThreads  # noqa: E402
 
+uploads = ResumableMiddleware(UploadMiddleware(HangUpMiddleware(cast(Application, pages))))
 application = SharedThreads(
     ProtocolTypeRouter(
         {
-            "http": PromptHealth(ResumableMiddleware(UploadMiddleware(HangUpMiddleware(cast(Application, pages))))),
+            "http": ResetLinkMiddleware(PromptHealth(uploads)),
             "websocket": sockets,
         }
     )

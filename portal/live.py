@@ -29,7 +29,7 @@ from portal.receive import Message, Receive, Scope, Send
 from portal.sessions import actor_of_session
 from portal.tickets import desk
 from tenants import addresses, apikeys, scope
-from tenants.access import Actor
+from tenants.access import Actor, OtherTenant, Page
 from tenants.apikeys import Bearer
 from transcription import eta, library, progress, reading
 from transcription.failures import reason_for_people
@@ -38,8 +38,8 @@ from transcription.models import Status, Transcription
 log = logging.getLogger(__name__)
 RECHECK_SECONDS = 3.0
 REDIS_PATIENCE_SECONDS = 1.0
-NOT_SIGNED_IN, NOT_FOUND, TROUBLE = 4401, 4404, 1011
-TICKET = "ticket"
+NOT_SIGNED_IN, NOT_FOUND, ANOTHER_TENANT, TROUBLE = 4401, 4404, 4409, 1011
+TICKET, PAGE = "ticket", "page"
 
 
 class TenantConsumer(AsyncJsonWebsocketConsumer):
@@ -67,7 +67,11 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
         await self.accept()
         if TICKET in self.scope:
             self.bearer = await database_sync_to_async(desk.redeem)(self.scope[TICKET])
-        actor = await self.actor()
+        try:
+            actor = await self.actor()
+        except OtherTenant:
+            await self.close(ANOTHER_TENANT, "other_tenant")
+            return
         if actor is None:
             await self.close(NOT_SIGNED_IN)
             return
@@ -96,14 +100,17 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
 
     @database_sync_to_async
     def actor(self) -> Actor | None:
-        """The member or the program as the database has it now, in the tenant whose page this is."""
+        """The member or the program as the database has it now, in the tenant whose page this is.
+
+        Raises OtherTenant on connecting, of a page that was drawn for another one.
+        """
         address = addresses.of_scope(self.scope)
         if TICKET in self.scope:
             found = apikeys.actor_of(self.bearer, address) if self.bearer else None
         else:
-            tenant_id = str(self.tenant_id) if hasattr(self, "tenant_id") else None
+            tenant_id, page = (str(self.tenant_id), None) if hasattr(self, "tenant_id") else (None, self.scope[PAGE])
             cookie = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
-            found = actor_of_session(cookie, tenant_id, address)
+            found = actor_of_session(cookie, tenant_id, address, page)
         return found if found is not None and found.may("recordings.view") else None
 
     async def open(self, actor: Actor) -> str:
@@ -247,8 +254,9 @@ pages = AllowedHostsOriginValidator(CookieMiddleware(programs))
 
 async def sockets(scope: Scope, receive: Receive, send: Send) -> None:
     """With a ticket in its address a socket is a program's, and its cookies say nothing."""
-    tickets = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True).get(TICKET)
+    asked = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    tickets = asked.get(TICKET)
     if tickets is None:
-        await pages(scope, receive, send)
+        await pages({**scope, PAGE: Page(asked.get("tenant", [""])[0])}, receive, send)
     else:
         await programs({**scope, TICKET: tickets[0]}, receive, send)

@@ -29,7 +29,7 @@ from portal.multipart import BadUpload, MultipartUpload, TooLarge, list_name
 from portal.outage import AWAY
 from portal.sessions import actor_of_session, session_key_of
 from tenants import addresses, apikeys
-from tenants.access import Actor
+from tenants.access import Actor, OtherTenant, Page
 from tenants.apikeys import KeyRefused
 from tenants.requests import TooManyRequests
 
@@ -214,20 +214,24 @@ class SmallBody:
 def admitted(scope: Scope, headers: dict[str, str]) -> Actor | None:
     """Who may send a body; None for anybody else, to whom a view will say why."""
     try:
-        actor = actor_of(headers, addresses.of_scope(scope))
+        actor = actor_of(headers, scope["method"], addresses.of_scope(scope))
         if actor is not None:
             budget.spend(scope, actor)
-    except (KeyRefused, TooManyRequests):
+    except (KeyRefused, OtherTenant, TooManyRequests):
         return None
     return actor if actor is not None and actor.may("recordings.create") else None
 
 
-def actor_of(headers: dict[str, str], address: str = "") -> Actor | None:
-    """Who is uploading, by key or by session; None for nobody, to whom a view will say so. Raises KeyRefused."""
+def actor_of(headers: dict[str, str], method: str, address: str = "") -> Actor | None:
+    """Who is uploading, by key or by session; None for nobody, to whom a view will say so.
+
+    Raises KeyRefused, and OtherTenant where it is a page that was drawn for another tenant.
+    """
     scheme, _, secret = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return apikeys.authenticate(secret.strip(), address)
-    return actor_of_session(session_key_of(headers.get("cookie", "")), address=address)
+    page = Page.of_headers(headers, method)
+    return actor_of_session(session_key_of(headers.get("cookie", "")), address=address, page=page)
 
 
 async def _stream(upload: MultipartUpload, headers: dict[str, str], receive: Receive, limit: int) -> Upload:

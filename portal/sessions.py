@@ -11,17 +11,20 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest, parse_cookie
 
 from tenants import access
-from tenants.access import Actor
+from tenants.access import Actor, Page
 
 
 def session_key_of(cookie_header: str) -> str | None:
     return parse_cookie(cookie_header).get(settings.SESSION_COOKIE_NAME)
 
 
-def actor_of_session(session_key: str | None, tenant_id: str | None = None, address: str = "") -> Actor | None:
+def actor_of_session(
+    session_key: str | None, tenant_id: str | None = None, address: str = "", page: Page | None = None
+) -> Actor | None:
     """The actor of a session as the database has it now, password changes and sign-outs included.
 
-    Without `tenant_id` in the tenant that the session chose; with it, in that one or nowhere.
+    Without `tenant_id` in the tenant that the session chose; with it, in that one or nowhere. Raises OtherTenant where
+    the request is of a `page` of another one.
     """
     if not session_key:
         return None
@@ -29,5 +32,5 @@ def actor_of_session(session_key: str | None, tenant_id: str | None = None, addr
     user = get_user(cast(HttpRequest, SimpleNamespace(session=session)))
     if not user.is_authenticated:
         return None
-    actor = access.of_session(user.pk, tenant_id or session.get(access.SESSION_TENANT), address)
+    actor = access.of_session(user.pk, tenant_id or session.get(access.SESSION_TENANT), address, page)
     return None if actor is None or tenant_id not in (None, str(actor.tenant.id)) else actor

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -27,6 +26,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 }
 SCOPES: dict[str, frozenset[str]] = {KeyScope.READ: VIEW, KeyScope.WRITE: EDIT, KeyScope.ADMIN: MANAGE}
 SESSION_TENANT = "tenant"
+PAGE_TENANT_HEADER = "X-Page-Tenant"
+PAGE_TENANT_FIELD = "page_tenant"
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 Parameters = ParamSpec("Parameters")
 
@@ -39,6 +41,45 @@ class ScopeTooNarrow(PermissionDenied):
             _("This key has the scope “%(has)s”. This needs the scope “%(needed)s”.") % {"has": has, "needed": needed}
         )
         self.has, self.needed = has, needed
+
+
+class NotSignedIn(Exception):
+    """Nobody is signed in, or not any more."""
+
+
+class OtherTenant(Exception):
+    """The page was drawn for another tenant than the one that the session is in now: in another tab it was switched.
+
+    `page` is the one of the page; None where the page says none, or the person is not its member any more.
+    """
+
+    def __init__(self, page: Tenant | None, now: Tenant) -> None:
+        if page is None:
+            said = _("It is not known which organisation this page belongs to. Reload the page, then try again.")
+        else:
+            said = _("This page belongs to %(page)s, but you work in %(now)s now. Switch to %(page)s, then try again.")
+        super().__init__(said % {"page": page, "now": now})
+        self.page, self.now = page, now
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a request of a page says of it: the tenant that it was drawn for, and whether it wants to write."""
+
+    tenant_id: str = ""
+    writes: bool = False
+
+    @classmethod
+    def of_request(cls, request: HttpRequest) -> Page:
+        """A form carries a field, a script a header; templates/ has `form_fields`, static/js/page.js `pageHeaders`."""
+        writes = request.method not in SAFE_METHODS
+        carried = request.headers.get(PAGE_TENANT_HEADER) or (request.POST.get(PAGE_TENANT_FIELD) if writes else "")
+        return cls(carried or "", writes)
+
+    @classmethod
+    def of_headers(cls, headers: Mapping[str, str], method: str) -> Page:
+        """`headers` have names in lower case."""
+        return cls(headers.get(PAGE_TENANT_HEADER.lower(), ""), method not in SAFE_METHODS)
 
 
 @dataclass(frozen=True)
@@ -107,18 +148,36 @@ def of_stranger(tenant: Tenant, address: str = "") -> Actor:
     return Actor(tenant=tenant, permissions=frozenset(), address=address, is_stranger=True)
 
 
+def of_system(tenant: Tenant) -> Actor:
+    """The portal itself, or a command on its machine."""
+    return Actor(tenant=tenant, permissions=frozenset())
+
+
 def memberships(user_id: int) -> list[Member]:
     """The active tenants a user belongs to, by name."""
     rows = Member.objects.filter(user_id=user_id, user__is_active=True, tenant__is_active=True)
     return list(rows.select_related("tenant", "tenant__quota", "user").order_by("tenant__name", "id"))
 
 
-def of_session(user_id: int, chosen_tenant: str | None, address: str = "") -> Actor | None:
-    """The actor of a signed-in user: in the chosen tenant, else in the first one; None without any."""
+def of_session(user_id: int, chosen_tenant: str | None, address: str = "", page: Page | None = None) -> Actor | None:
+    """The actor of a signed-in user: in the chosen tenant, else in the first one; None without any.
+
+    Raises OtherTenant where `page` was drawn for another one, and where it does not say for which of several.
+    """
     members = memberships(user_id)
     chosen = [member for member in members if str(member.tenant_id) == chosen_tenant]
     found = chosen or members
+    if found and page is not None:
+        _check_page(page, found[0].tenant, members)
     return of_member(found[0], address) if found else None
+
+
+def _check_page(page: Page, now: Tenant, members: list[Member]) -> None:
+    """Raises OtherTenant. Whoever is in one organisation only can't have meant another."""
+    if page.tenant_id == str(now.id) or (not page.tenant_id and not (page.writes and len(members) > 1)):
+        return
+    drawn_for = [member.tenant for member in members if str(member.tenant_id) == page.tenant_id]
+    raise OtherTenant(drawn_for[0] if drawn_for else None, now)
 
 
 def member_required(
@@ -127,17 +186,21 @@ def member_required(
     [Callable[Concatenate[TenantRequest, Parameters], HttpResponseBase]],
     Callable[Concatenate[HttpRequest, Parameters], HttpResponseBase],
 ]:
-    """Lets signed-in members with `permission` in; binds their tenant while the view runs."""
+    """Lets signed-in members with `permission` in; binds their tenant while the view runs.
+
+    What it raises is answered by portal.web.errors: NotSignedIn, OtherTenant and PermissionDenied.
+    """
 
     def decorate(
         view: Callable[Concatenate[TenantRequest, Parameters], HttpResponseBase],
     ) -> Callable[Concatenate[HttpRequest, Parameters], HttpResponseBase]:
-        @login_required
         @wraps(view)
         def guarded(request: HttpRequest, *args: Parameters.args, **kwargs: Parameters.kwargs) -> HttpResponseBase:
-            assert isinstance(request.user, User)
+            if not isinstance(request.user, User):
+                raise NotSignedIn
             chosen = request.session.get(SESSION_TENANT)
-            actor = of_session(request.user.pk, chosen, addresses.of_request(request))
+            address = addresses.of_request(request)
+            actor = of_session(request.user.pk, chosen, address, Page.of_request(request))
             if actor is None:
                 raise PermissionDenied(_("You are not a member of any organisation yet. Ask your administrator."))
             actor.require(permission)

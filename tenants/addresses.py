@@ -14,6 +14,7 @@ from typing import Any
 from django.http import HttpRequest
 
 MAPPED_BITS = 96
+SITE_BITS = 64
 
 
 def of_request(request: HttpRequest) -> str:
@@ -31,6 +32,12 @@ def normal(text: str) -> str:
     """The address as it is compared and kept; empty for what is none."""
     found = _address(text)
     return str(found) if found else ""
+
+
+def site_of(address: str) -> str:
+    """Whom tries are counted for: an IPv4 address, or the /64 of an IPv6 one, of which a client has them all."""
+    found = _address(address)
+    return network(f"{found}/{SITE_BITS}") if isinstance(found, IPv6Address) else address
 
 
 def network(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.db import models, transaction
@@ -20,7 +21,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import addresses, apikeys, audit, findings, leavers, units
+from tenants import addresses, apikeys, audit, findings, leavers, people, units
 from tenants.access import Actor, of_operator
 from tenants.leavers import Fate, FateField
 from tenants.models import (
@@ -56,6 +57,11 @@ def operator_of(request: HttpRequest, tenant: Tenant) -> Actor:
     """Whoever is signed in to the admin, as the audit log of a tenant names them."""
     assert isinstance(request.user, User)
     return of_operator(request.user, tenant, addresses.of_request(request))
+
+
+def operators(request: HttpRequest) -> people.Who:
+    """The same, in each of a person's tenants."""
+    return lambda member: operator_of(request, member.tenant)
 
 
 class QuotaInline(admin.StackedInline):
@@ -95,6 +101,18 @@ class MemberInline(admin.TabularInline):
     model = Member
     autocomplete_fields = ("user",)
     extra = 0
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Of a member the role changes: another person is another member, as the audit log has it."""
+        formset = super().get_formset(request, obj, **kwargs)
+
+        class OfOnePerson(formset.form):  # type: ignore[misc,name-defined]
+            def __init__(self, *args: Any, **more: Any) -> None:
+                super().__init__(*args, **more)
+                self.fields["user"].disabled = bool(self.instance.pk)
+
+        formset.form = OfOnePerson
+        return formset
 
 
 def maker_of(key: ApiKey) -> str:
@@ -250,18 +268,32 @@ class PersonAdmin(UserAdmin):
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
 
     def save_model(self, request: HttpRequest, person: User, form: Any, change: bool) -> None:
-        super().save_model(request, person, form, change)
-        if change and not person.is_active and "is_active" in form.changed_data:
+        if not change:
+            super().save_model(request, person, form, change)
+            return
+        with people.telling(person.pk, operators(request)):
+            super().save_model(request, person, form, change)
+        if not person.is_active and "is_active" in form.changed_data:
             self._settle_keys(request, person, form.cleaned_data["keys_of_leavers"])
 
-    def delete_model(self, request: HttpRequest, person: User) -> None:
-        """Here nobody is asked."""
-        self._settle_keys(request, person, Fate.REVOKE)
-        super().delete_model(request, person)
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        user = self.get_object(request, unquote(id))
+        if user is None or request.method != "POST":
+            return super().user_change_password(request, id, form_url)
+        with people.telling(user.pk, operators(request), how="operator"):
+            return super().user_change_password(request, id, form_url)
 
-    def delete_queryset(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        for person in people:
-            self.delete_model(request, person)
+    def delete_model(self, request: HttpRequest, person: User) -> None:
+        """Here nobody is asked what becomes of the person's keys."""
+        with transaction.atomic():
+            self._settle_keys(request, person, Fate.REVOKE)
+            people.tell_removed(person, operators(request))
+            super().delete_model(request, person)
+
+    def delete_queryset(self, request: HttpRequest, persons: QuerySet[User]) -> None:
+        with transaction.atomic():
+            for person in persons:
+                self.delete_model(request, person)
 
     def _settle_keys(self, request: HttpRequest, person: User, fate: str) -> None:
         actors = [operator_of(request, tenant) for tenant in leavers.tenants_with_keys_of(person)]

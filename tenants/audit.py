@@ -60,6 +60,8 @@ ACTIONS: dict[str, Promise] = {
     "member.added": _("Member added"),
     "member.changed": _("Member changed"),
     "member.removed": _("Member removed"),
+    "member.email_changed": _("E-mail address changed"),
+    "member.password_changed": _("Password changed"),
     "member.signed_in": _("Signed in"),
     "member.signed_out": _("Signed out"),
     "member.sign_in_failed": _("Sign-in refused"),

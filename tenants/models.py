@@ -23,7 +23,7 @@ class EmailUserManager(UserManager["User"]):
     def _create_user(self, email: str, password: str | None, **fields: Any) -> User:
         if not email:
             raise ValueError("A user needs an e-mail address.")
-        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -33,6 +33,14 @@ class EmailUserManager(UserManager["User"]):
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:  # type: ignore[override]
         return self._create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
+
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """As addresses are kept and compared: in lower case."""
+        return (email or "").strip().lower()
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=self.normalize_email(username))
 
 
 class User(AbstractUser):
@@ -51,6 +59,11 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.get_full_name() or self.email
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Keeps one account for an address, however it is written."""
+        self.email = User.objects.normalize_email(self.email)
+        super().save(*args, **kwargs)
 
 
 class Mode(models.TextChoices):
@@ -394,6 +407,20 @@ class RequestBudget(models.Model):
 
     def __str__(self) -> str:
         return str(self.tenant_id)
+
+
+class Attempts(models.Model):
+    """How often somebody tried something, as a leaky bucket. Changed only by tenants.throttle."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    empty_at = models.FloatField(db_index=True, help_text="When the bucket has run dry, in seconds of Unix time.")
+
+    class Meta:
+        verbose_name = _("attempts")
+        verbose_name_plural = _("attempts")
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Notice(models.Model):

@@ -13,7 +13,7 @@ from itertools import islice
 from django.conf import settings
 from django.utils import timezone
 
-from tenants import audit, notices, quota, scope
+from tenants import audit, notices, quota, scope, throttle
 from transcription import (
     accounts,
     callers,
@@ -106,6 +106,7 @@ EVERY_HOUR: dict[str, Task] = {
     "transcriptions' text deleted by retention": retention.delete_old_text,
     "recordings removed by retention": retention.remove_empty,
     "idempotency keys forgotten": idempotency.forget_old,
+    "attempts forgotten": throttle.forget_old,
     "orphaned media dropped": drop_orphaned_media,
     "whole uploads of switched-off tenants forgotten": uploads.forget_stranded,
     "downloads of switched-off tenants forgotten": claims.forget_stranded,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from tenants.access import Actor
+from tenants.access import Actor, OtherTenant
 from tenants.apikeys import KeyRefused
 
 
@@ -13,8 +13,8 @@ class KeyAuthentication(BaseAuthentication):
     """`request.user` is the Actor of a live key."""
 
     def authenticate(self, request: Request) -> tuple[Actor, None] | None:
-        """Raises KeyRefused, as TenantView found it."""
-        refused: KeyRefused | None = getattr(request._request, "key_refused", None)
+        """Raises KeyRefused or OtherTenant, as TenantView found it."""
+        refused: KeyRefused | OtherTenant | None = getattr(request._request, "refused", None)
         if refused is not None:
             raise refused
         actor: Actor | None = getattr(request._request, "actor", None)

@@ -8,21 +8,19 @@ from django.utils.translation import gettext as _
 from rest_framework.authentication import CSRFCheck
 
 from portal.receive import actor_of
-from tenants import addresses
+from tenants import access, addresses
 from tenants.access import Actor
-
-SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 def caller_of(request: HttpRequest) -> Actor | None:
-    """The actor of the key, or of the session where none was sent; None for nobody. Raises KeyRefused."""
+    """The actor of the key, or of the session where none was sent; None for nobody. Raises as `actor_of` does."""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return actor_of(headers, addresses.of_request(request))
+    return actor_of(headers, request.method or "", addresses.of_request(request))
 
 
 def check_csrf(request: HttpRequest, actor: Actor) -> None:
     """Of a session's request that changes something; a key can't be sent by another site. Raises PermissionDenied."""
-    if actor.key is not None or request.method in SAFE:
+    if actor.key is not None or request.method in access.SAFE_METHODS:
         return
     check = CSRFCheck(lambda _request: HttpResponse())
     check.process_request(request)

@@ -18,7 +18,7 @@ from rest_framework.views import set_rollback
 from portal.api.preconditions import PreconditionRequired, quoted
 from portal.outage import COME_BACK
 from portal.receive import UploadRefused
-from tenants.access import ScopeTooNarrow
+from tenants.access import OtherTenant, ScopeTooNarrow
 from tenants.apikeys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
 from tenants.requests import TooManyRequests
 from transcription.editing import NotCompleted, Stale
@@ -53,6 +53,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
             return problem(400, error.code, str(error), param=error.param)
         case InvalidKey():
             return problem(400, "invalid_value", str(error), param=error.field)
+        case OtherTenant():
+            return problem(409, "other_tenant", str(error))
         case KeyConflict():
             return problem(409, error.code, str(error))
         case UploadRefused():

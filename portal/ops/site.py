@@ -48,6 +48,10 @@ class OperatorsSite(AdminSite):
             get_adapter(request).logout(request)
         return super().logout(request, extra_context)
 
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """On the portal's page, which tells the audit log."""
+        return redirect("account_change_password")
+
     def get_urls(self) -> list[URLResolver | URLPattern]:
         from portal.ops.views import operations
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django import template
 from django.contrib.messages.storage.base import Message
+from django.template import Context
 from django.template.defaultfilters import date as date_format
 from django.templatetags.static import static
 from django.utils.html import format_html, json_script
@@ -20,7 +21,7 @@ from portal.web import words as words_of
 from portal.web.languages import language_name
 from portal.web.undo import recording_to_restore
 from tenants import units
-from tenants.access import Actor
+from tenants.access import PAGE_TENANT_FIELD, Actor
 from tenants.audit import ACTIONS
 from tenants.notices import LOWEST
 from transcription.editing import list_tag, segment_tag
@@ -49,6 +50,15 @@ def icon(name: str, size: str = "") -> SafeString:
     css_class = f"icon icon--{size}" if size else "icon"
     address = static("vendor/lucide/icons.svg")
     return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>', css_class, address, name)
+
+
+@register.simple_tag(takes_context=True)
+def form_fields(context: Context) -> SafeString:
+    """What every form that writes carries: the CSRF token, and the organisation that the page was drawn for."""
+    fields = format_html('<input type="hidden" name="csrfmiddlewaretoken" value="{}">', context["csrf_token"])
+    actor = context.get("actor")
+    tenant_id = actor.tenant.pk if actor else ""
+    return fields + format_html('<input type="hidden" name="{}" value="{}">', PAGE_TENANT_FIELD, tenant_id)
 
 
 @register.simple_tag

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template import loader
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
+from tenants.access import NotSignedIn, OtherTenant
+
 FOR_PROGRAMS = ("/v1/", "/api/")
 NATIVE = "/api/"
 CODES = {
-    **{400: "bad_request", 403: "forbidden", 404: "not_found", 413: "body_too_large"},
-    **{500: "server_error", 503: "unavailable"},
+    400: "bad_request",
+    401: "signed_out",
+    403: "forbidden",
+    404: "not_found",
+    409: "other_tenant",
+    413: "body_too_large",
+    500: "server_error",
+    503: "unavailable",
 }
 
 
@@ -24,6 +35,19 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _answer(request, 403, str(exception))
+
+
+def signed_out(request: HttpRequest) -> HttpResponse:
+    """A script keeps what it has and says so; anybody else is led to the door."""
+    if _wants_json(request):
+        return _problem(request, 401, _("You are signed out. Sign in on another tab, then try again."))
+    return redirect_to_login(request.get_full_path())
+
+
+def other_tenant(request: HttpRequest, error: OtherTenant) -> HttpResponse:
+    if _wants_json(request):
+        return _problem(request, 409, str(error))
+    return render(request, "409.html", {"error": error, "actor": None, "notices": []}, status=409)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -59,7 +83,27 @@ def _answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
 
 
 def _wants_json(request: HttpRequest) -> bool:
-    return request.path.startswith(FOR_PROGRAMS) or request.headers.get("Accept") == "application/json"
+    by_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
+    return by_script or request.path.startswith(FOR_PROGRAMS) or request.headers.get("Accept") == "application/json"
+
+
+class ErrorMiddleware:
+    """Answers what `member_required` raises and Django has no handler for."""
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, NotSignedIn):
+            return signed_out(request)
+        return other_tenant(request, error) if isinstance(error, OtherTenant) else None
 
 
 def _problem(request: HttpRequest, status: int, message: str) -> JsonResponse:

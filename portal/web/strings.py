@@ -11,6 +11,11 @@ def page_strings() -> dict[str, str]:
         "close": _("Close"),
         "open": _("Open"),
         "retry": _("Try again"),
+        "signed_out": _("You are signed out. Sign in on another tab, then try again."),
+        "sign_in": _("Sign in"),
+        "other_tenant": _(
+            "This page belongs to {tenant}, but you work in another organisation now. Switch back, then try again."
+        ),
         "copied": _("Copied."),
         "copy_failed": _("Could not copy. Select the text and copy it by hand."),
         "status_queued": _("Waiting for its turn"),
@@ -45,8 +50,6 @@ def page_strings() -> dict[str, str]:
         "upload_too_long": _("It is {length} long; your organisation allows {limit}. Split it."),
         "upload_over_quota": _("It needs {needed} min, {left} are left this month. The quota resets on {date}."),
         "upload_broken": _("The connection broke. The file is still here: try again."),
-        "upload_signed_out": _("You are signed out. Sign in on another tab, then try again."),
-        "upload_stale": _("This page was open too long. Reload it, then send the file again."),
         "upload_refused": _("The server could not take it ({status}). Try again in a moment."),
         "recording_name": _("Recording {when}"),
         "mic_recording": _("Recording"),

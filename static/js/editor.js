@@ -1,6 +1,6 @@
 // Correcting a segment in its place: the pencil, or E or F2 on its time. Enter saves, Escape leaves it as it was.
-import { csrfToken } from "./csrf.js";
 import { element } from "./element.js";
+import { ask, signedOut } from "./page.js";
 import { text } from "./strings.js";
 import { toast } from "./toast.js";
 
@@ -102,6 +102,7 @@ export class Editor {
     const item = this.#item;
     try {
       const answer = await this.#send(this.#address(item), { text: this.#area.value, etag });
+      if (answer.status === 401) return this.#refuse(...signedOut());
       const body = await answer.json();
       if (answer.ok) {
         this.#show(item, body);
@@ -117,8 +118,7 @@ export class Editor {
   }
 
   #send(address, body) {
-    const headers = { "Content-Type": "application/json", "X-CSRFToken": csrfToken(), "X-Requested-With": "XMLHttpRequest" };
-    return fetch(address, { method: "POST", headers, body: JSON.stringify(body) });
+    return ask(address, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
   }
 
   #address(item) {
@@ -133,8 +133,8 @@ export class Editor {
     this.transcript.renewed(item);
   }
 
-  #refuse(message) {
-    this.#form?.querySelector("[data-conflict]").replaceChildren(element("p", { class: "field__errors" }, message));
+  #refuse(...said) {
+    this.#form?.querySelector("[data-conflict]").replaceChildren(element("p", { class: "field__errors" }, ...said));
   }
 
   /** Nothing is lost: what was typed stays in the field, what stands there now is shown beside it. */
@@ -160,7 +160,7 @@ export class Editor {
     try {
       const answer = await this.#send(this.root.dataset.revert, { revision: revision - 1, etag: String(revision) });
       if (!answer.ok) return toast((await answer.json()).error?.message ?? text("edit_failed"), { error: true });
-      const again = await fetch(this.#address(item));
+      const again = await ask(this.#address(item));
       this.#show(item, await again.json());
       toast(text("edit_undone"));
     } catch {

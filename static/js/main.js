@@ -1,6 +1,7 @@
 // What every page has: menus, the confirming dialog, copy buttons, toasts, the theme switch.
 import { watchConfirmations } from "./confirm.js";
 import { watchCopyButtons } from "./clipboard.js";
+import { watchForms } from "./csrf.js";
 import { watchDialogs } from "./dialog.js";
 import { localise } from "./localtime.js";
 import { watchMenus } from "./menu.js";
@@ -8,6 +9,7 @@ import { watchThemeButton } from "./themeswitch.js";
 import { watchToasts } from "./toast.js";
 
 localise(document);
+watchForms();
 watchDialogs();
 watchMenus();
 watchConfirmations();

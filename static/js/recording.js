@@ -3,6 +3,7 @@ import { copyAndTell } from "./clipboard.js";
 import { Editor } from "./editor.js";
 import { Finder } from "./finder.js";
 import { localise } from "./localtime.js";
+import { ask } from "./page.js";
 import { Player } from "./player.js";
 import { Progress } from "./progress.js";
 import { text } from "./strings.js";
@@ -46,8 +47,8 @@ async function renew() {
   renewing = true;
   const before = document.querySelector("[data-recording]").dataset.recording;
   try {
-    const answer = await fetch(location.href, { headers: { "X-Requested-With": "XMLHttpRequest" } });
-    if (answer.redirected || answer.status === 404) return location.reload();
+    const answer = await ask(location.href);
+    if (answer.status === 404) return location.reload();
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.querySelector("[data-recording]");

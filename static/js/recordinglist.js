@@ -1,5 +1,6 @@
 // The list of recordings: refreshed from the server, row by row, so that focus and open menus survive.
 import { localise } from "./localtime.js";
+import { ask } from "./page.js";
 import { LiveSocket } from "./socket.js";
 
 const PAUSE = 300;
@@ -36,11 +37,10 @@ export class RecordingList {
     const asked = ++this.#asked;
     let answer;
     try {
-      answer = await fetch(this.root.dataset.rowsUrl + location.search, { headers: { "X-Requested-With": "XMLHttpRequest" } });
+      answer = await ask(this.root.dataset.rowsUrl + location.search);
     } catch {
       return; // the socket's state tells, and the next round tries again
     }
-    if (answer.redirected) return location.reload(); // signed out
     if (!answer.ok || asked !== this.#asked) return;
     const fresh = document.createElement("template");
     fresh.innerHTML = await answer.text();

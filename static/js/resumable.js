@@ -1,6 +1,6 @@
 // A large file on its way in pieces (tus): it goes on after a lost connection, and after a reload when the same file
 // is chosen again with the same options. What is remembered here is the upload's address, under a fingerprint.
-import { csrfToken } from "./csrf.js";
+import { OTHER_TENANT, otherTenant, pageHeaders } from "./page.js";
 
 export const LARGE = 16 * 1024 * 1024;
 const PIECE = 32 * 1024 * 1024;
@@ -9,7 +9,7 @@ const FORGOTTEN = 3 * 24 * 3600 * 1000;
 const POLL = 1000;
 const PREFIX = "uploads::";
 const WORTH_ANOTHER_TRY = new Set([0, 408, 409, 423]);
-const NOT_ABOUT_THE_UPLOAD = new Set([401, 403, 429]);
+const NOT_ABOUT_THE_UPLOAD = new Set([401, 403, 409, 429]);
 
 export class Resumable {
   #upload = null;
@@ -53,7 +53,8 @@ export class Resumable {
       endpoint: new URL("/api/v1/uploads", location).href,
       chunkSize: PIECE,
       retryDelays: PATIENCE,
-      headers: { "X-CSRFToken": csrfToken(), Accept: "application/json" },
+      headers: { Accept: "application/json" },
+      onBeforeRequest: sayPage,
       metadata: { filename: this.file.name, ...this.fields },
       fingerprint: () => Promise.resolve(fingerprint(this.file, this.fields)),
       urlStorage: new Addresses(),
@@ -71,7 +72,7 @@ export class Resumable {
 
   #triesAgain(error) {
     const status = statusOf(error);
-    const again = WORTH_ANOTHER_TRY.has(status) || status >= 500;
+    const again = (WORTH_ANOTHER_TRY.has(status) && !isOtherTenant(error)) || status >= 500;
     if (again && !this.#stopped) this.on.lost();
     return again;
   }
@@ -92,7 +93,7 @@ export class Resumable {
       if (this.#stopped) return;
       if (said?.state === "accepted") return this.on.accepted(said);
       if (said?.state === "refused") return this.on.failed(said.problem.status, said.problem);
-      if (said?.status === 401 || said?.status === 404) return this.on.failed(said.status, said);
+      if (said?.code === OTHER_TENANT || said?.status === 401 || said?.status === 404) return this.on.failed(said.status, said);
       await new Promise((done) => { this.#polling = setTimeout(done, POLL); });
     }
   }
@@ -100,7 +101,8 @@ export class Resumable {
   /** The upload or a problem, as JSON; null when the server could not be reached. */
   async #said() {
     try {
-      return await (await fetch(this.#upload.url, { headers: { Accept: "application/json" } })).json();
+      const headers = { ...pageHeaders(), Accept: "application/json" };
+      return await (await fetch(this.#upload.url, { headers })).json();
     } catch {
       return null;
     }
@@ -108,7 +110,7 @@ export class Resumable {
 
   #fail(error) {
     this.#stop();
-    this.on.failed(statusOf(error), problemOf(error));
+    this.on.failed(statusOf(error), isOtherTenant(error) ? { detail: otherTenant() } : problemOf(error));
   }
 
   #stop() {
@@ -185,6 +187,16 @@ function keepAddress(request, response) {
   if (request.getMethod() === "HEAD" && NOT_ABOUT_THE_UPLOAD.has(status)) {
     throw Object.assign(new Error(`The offset was refused: ${status}`), { status });
   }
+}
+
+/** Each request says what is so now: a new token after a new sign-in. */
+function sayPage(request) {
+  for (const [name, value] of Object.entries(pageHeaders())) request.setHeader(name, value);
+}
+
+/** An answer to HEAD has no body, and no other 409. */
+function isOtherTenant(error) {
+  return error.causingError?.status === 409 || problemOf(error)?.code === OTHER_TENANT;
 }
 
 function statusOf(error) {

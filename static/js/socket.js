@@ -1,7 +1,12 @@
-// A WebSocket that comes back: exponential backoff with full jitter, at most 15 s.
+// A WebSocket that comes back: exponential backoff with full jitter, at most 15 s. Also after the session was over: it
+// may begin again in another tab.
+import { forgetNotice, NO_SESSION, socketAddress, tellOtherTenant, tellSignedOut } from "./page.js";
+
 const FIRST = 500;
 const LONGEST = 15_000;
-const REFUSED = new Set([4401, 4404]); // signed out, no such thing: portal/live.py
+const SIGNED_OUT = 4401; // these three are those of portal/live.py
+const NOT_FOUND = 4404;
+const OTHER_TENANT = 4409;
 
 export class LiveSocket {
   #socket = null;
@@ -11,13 +16,14 @@ export class LiveSocket {
 
   /** `onMessage(message)`, `onState(connected)`, `onRefused()`; `path` is the path of the consumer. */
   constructor(path, { onMessage, onState, onRefused }) {
-    this.url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
+    this.url = socketAddress(path);
     this.onMessage = onMessage;
     this.onState = onState;
     this.onRefused = onRefused;
     this.wake = () => { if (!this.connected) this.#open(); };
     addEventListener("online", this.wake);
     addEventListener("pageshow", this.wake);
+    addEventListener("focus", this.wake);
     this.#open();
   }
 
@@ -34,6 +40,7 @@ export class LiveSocket {
     clearTimeout(this.#timer);
     removeEventListener("online", this.wake);
     removeEventListener("pageshow", this.wake);
+    removeEventListener("focus", this.wake);
     this.#socket?.close();
   }
 
@@ -45,13 +52,16 @@ export class LiveSocket {
     socket.addEventListener("open", () => this.onState(true));
     socket.addEventListener("message", (event) => {
       this.#tries = 0;
+      forgetNotice(NO_SESSION);
       this.onMessage(JSON.parse(event.data));
     });
     setTimeout(() => { if (socket.readyState === WebSocket.OPEN) this.#tries = 0; }, LONGEST);
     socket.addEventListener("close", (event) => {
       if (this.#closed || this.#socket !== socket) return;
-      if (REFUSED.has(event.code)) return this.onRefused();
+      if (event.code === NOT_FOUND) return this.onRefused();
       this.onState(false);
+      if (event.code === SIGNED_OUT) tellSignedOut();
+      else if (event.code === OTHER_TENANT) tellOtherTenant();
       const longest = Math.min(LONGEST, FIRST * 2 ** this.#tries);
       this.#tries += 1;
       this.#timer = setTimeout(() => this.#open(), longest / 4 + Math.random() * longest * 0.75);

@@ -1,10 +1,10 @@
 // Files on their way to the server: two at a time, each with its progress, cancel and retry; large ones in pieces,
 // with a pause.
-import { csrfToken } from "./csrf.js";
 import { element } from "./element.js";
 import { bytes, clock, number } from "./format.js";
 import { icon, setIcon } from "./icon.js";
 import { lengthOf } from "./mediafile.js";
+import { pageHeaders, signedOut } from "./page.js";
 import { Rate } from "./rate.js";
 import { LARGE, Resumable } from "./resumable.js";
 import { text } from "./strings.js";
@@ -177,7 +177,7 @@ class Upload {
     const request = new XMLHttpRequest();
     this.#request = request;
     request.open("POST", this.queue.card.dataset.action);
-    request.setRequestHeader("X-CSRFToken", csrfToken());
+    for (const [name, value] of Object.entries(pageHeaders())) request.setRequestHeader(name, value);
     request.setRequestHeader("Accept", "application/json");
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => {
@@ -198,14 +198,13 @@ class Upload {
 
   #answer(request) {
     if (request.status === 201) this.#accept(request.response);
-    else this.#refused(request.responseURL && request.status === 200 ? 401 : request.status, request.response?.error?.message);
+    else this.#refused(request.status, request.response?.error?.message);
   }
 
   /** `message` is the server's own, where it said anything. */
   #refused(status, message) {
     if (status === 0) this.#fail(text("upload_broken"));
-    else if (status === 401) this.#fail(text("upload_signed_out"));
-    else if (status === 403 && !message) this.#fail(text("upload_stale"));
+    else if (status === 401 || (status === 403 && !message)) this.#fail(signedOut());
     else if (status === 413 && !message) this.#fail(this.#tooLarge(), { hopeless: true });
     else this.#fail(message ?? text("upload_refused", { status }), { hopeless: HOPELESS.has(status) });
   }
@@ -223,19 +222,19 @@ class Upload {
     leave();
   }
 
-  /** `hopeless`: the same file would be refused again. `anyway`: only our own guess speaks against it. */
-  #fail(message, { anyway = false, hopeless = false } = {}) {
+  /** `said` is a text, or a list of texts and nodes. `hopeless`: the same file would be refused again. `anyway`: only our own guess speaks against it. */
+  #fail(said, { anyway = false, hopeless = false } = {}) {
     this.#ended = true;
     this.#knowing = anyway;
-    this.#show("failed", message);
+    this.#show("failed", said);
     this.again.hidden = hopeless;
     this.again.lastChild.textContent = anyway ? text("upload_anyway") : text("retry");
-    this.queue.say(`${this.file.name}: ${message}`);
+    this.queue.say(`${this.file.name}: ${this.note.textContent}`);
     this.queue.leave(this);
   }
 
   #show(state, note) {
-    this.note.textContent = note;
+    this.note.replaceChildren(...[note].flat());
     this.node.className = `upload is-${state}`;
     setIcon(this.node, { done: "circle-check", failed: "circle-alert" }[state] ?? "file-audio");
     this.bar.hidden = state === "failed" || state === "done";

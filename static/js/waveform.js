@@ -1,5 +1,6 @@
 // The player's waveform: the server's peaks on a canvas, a slider for the keyboard and the screen reader.
 import { clock } from "./format.js";
+import { ask } from "./page.js";
 import { text } from "./strings.js";
 
 const BAR = 2;
@@ -58,7 +59,7 @@ export class Waveform {
     this.paint();
     if (!this.root.dataset.peaks) return; // an even line seeks as well
     try {
-      const answer = await fetch(this.root.dataset.peaks);
+      const answer = await ask(this.root.dataset.peaks);
       if (!answer.ok) return;
       const { peaks } = await answer.json();
       const loudest = Math.max(QUIET, ...peaks);

@@ -14,7 +14,7 @@ class CallerView(TenantView):
     """One that the portal's own pages may ask too, with their session and its CSRF token."""
 
     def caller(self, request: HttpRequest) -> Actor | None:
-        """Raises KeyRefused."""
+        """Raises KeyRefused and OtherTenant."""
         return callers.caller_of(request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

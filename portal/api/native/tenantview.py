@@ -11,7 +11,7 @@ from portal import budget
 from portal.api import bearer
 from portal.api.native.conditional import unless_known
 from tenants import scope
-from tenants.access import Actor
+from tenants.access import Actor, OtherTenant
 from tenants.apikeys import KeyRefused
 
 
@@ -26,14 +26,14 @@ class TenantView(APIView):
         return actor
 
     def caller(self, request: HttpRequest) -> Actor | None:
-        """Who is asking; None for nobody. Raises KeyRefused."""
+        """Who is asking; None for nobody. Raises KeyRefused, and OtherTenant for a page."""
         return bearer.actor_of(request)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             actor = self.caller(request)
-        except KeyRefused as refused:  # KeyAuthentication says so, where errors become problems
-            request.key_refused, actor = refused, None  # type: ignore[attr-defined]
+        except (KeyRefused, OtherTenant) as refused:  # KeyAuthentication says so, where errors become problems
+            request.refused, actor = refused, None  # type: ignore[attr-defined]
         request.actor = actor  # type: ignore[attr-defined]
         if actor is None:
             return super().dispatch(request, *args, **kwargs)

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.management.commands import changepassword
+
+from tenants import people
+from tenants.access import of_system
+from tenants.models import User
+
+
+class Command(changepassword.Command):
+    """Django's own, told to the audit log: afterwards, as no transaction may wait for somebody who types."""
+
+    def handle(self, *args: Any, **options: Any) -> str | None:
+        options["username"] = User.objects.normalize_email(options["username"])
+        user = User.objects.filter(email=options["username"]).first()
+        before = people.facts(user.pk) if user else {}
+        said = super().handle(*args, **options)
+        if user:
+            people.tell_changes(user.pk, before, lambda member: of_system(member.tenant), how="command")
+        return said

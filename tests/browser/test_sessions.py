@@ -1,0 +1,126 @@
+"""The session ends, or another tab switches the organisation, while a page is in use: nothing on it is lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import SignIn
+from tests.browser.test_portal import choose, row
+from tests.conftest import MakeMedia
+from tests.stack import ROOT, Stack
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+SECOND = """
+from tenants.models import Member, Quota, Tenant, User
+tenant = Tenant.objects.create(name="Second")
+Quota.with_defaults(tenant).save()
+Member.objects.create(tenant=tenant, user=User.objects.get(email={email!r}), role="owner")
+"""
+
+
+def end_session(page: Page) -> None:
+    """As signing out in another tab does it."""
+    other = page.context.new_page()
+    other.goto("/accounts/logout/")
+    other.get_by_role("button", name="Sign out").click()
+    other.wait_for_url("**/accounts/login/**")
+    other.close()
+
+
+def sign_in_again(page: Page, link_of: Page, stack: Stack) -> None:
+    """By the link that the page shows: in another tab."""
+    with page.context.expect_page() as opened:
+        link_of.get_by_role("link", name="Sign in").last.click()
+    other = opened.value
+    other.get_by_label("Email").fill(stack.credentials["staff_email"])
+    other.get_by_label("Password").fill(stack.credentials["staff_password"])
+    other.get_by_role("button", name="Sign in").click()
+    other.wait_for_url("**/recordings/")
+    other.close()
+
+
+@pytest.fixture
+def large(make_media: MakeMedia) -> Path:
+    """Seven seconds of a tone in 21 MB: more than is sent at once."""
+    return make_media.tone("long night.wav", 7, "-ar", "192000", "-ac", "8")
+
+
+def test_uploads_pieces_and_the_microphone_go_on_after_a_new_sign_in(
+    page: Page, stack: Stack, fox: Path, large: Path
+) -> None:
+    page.get_by_role("button", name="Record with this device").click()
+    page.wait_for_timeout(1500)
+    end_session(page)
+    notice = page.locator("#page-notice")
+    expect(notice).to_contain_text("You are signed out. Sign in on another tab, then try again.")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Transcribe").click()
+    choose(page, fox)
+    uploads = page.locator(".upload.is-failed")
+    expect(uploads).to_have_count(2)
+    choose(page, large)
+    expect(uploads).to_have_count(3)
+    expect(uploads.nth(2)).to_contain_text("You are signed out.")
+    sign_in_again(page, page, stack)
+    for _ in range(3):
+        uploads.first.get_by_role("button", name="Try again").click()
+    expect(page.locator(".upload.is-failed")).to_have_count(0)
+    for name in (fox.name, "long night.wav", "Recording "):
+        expect(row(page, name).first).to_be_visible()
+    expect(notice).to_have_count(0)
+
+
+def test_what_was_typed_in_the_editor_is_saved_after_a_new_sign_in(page: Page, stack: Stack, fox: Path) -> None:
+    choose(page, fox)
+    row(page, fox.name).first.get_by_role("link").first.click()
+    page.locator("[data-edit]").first.click(timeout=60_000)
+    field = page.locator(".segment__editor textarea")
+    field.fill("A quick red fox.")
+    end_session(page)
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("[data-conflict]")).to_contain_text("You are signed out.")
+    sign_in_again(page, page, stack)
+    expect(field).to_have_value("A quick red fox.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".segment__text").first).to_have_text("A quick red fox.")
+
+
+def test_a_page_of_the_other_organisation_says_so_and_goes_on_when_switched_back(
+    sign_in: SignIn, stack: Stack, fox: Path
+) -> None:
+    environment = {**os.environ, "PORTAL_DATA": str(stack.data), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    code = SECOND.format(email=stack.credentials["staff_email"])
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120)
+    page = sign_in()
+    switch(page, "Second")
+    choose(page, fox)
+    upload = page.locator(".upload.is-failed")
+    expect(upload).to_contain_text("This page belongs to Demo, but you work in Second now. Switch to Demo")
+    switch(page, "Demo")
+    upload.get_by_role("button", name="Try again").click()
+    expect(page.locator(".upload.is-done")).to_be_visible()
+    switch(page, "Second")
+    with page.expect_response("**/delete/") as answer:
+        row(page, fox.name).first.locator("summary").click()
+        row(page, fox.name).first.get_by_role("button", name="Delete").click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    assert answer.value.status == 409
+    page.get_by_role("button", name="Switch to Demo").click()
+    expect(row(page, fox.name).first).to_be_visible()
+
+
+def switch(page: Page, name: str) -> None:
+    other = page.context.new_page()
+    other.goto("/recordings/")
+    other.get_by_title("Switch organisation").click()
+    other.get_by_role("button", name=name).click()
+    other.wait_for_load_state()
+    other.close()
+    page.bring_to_front()

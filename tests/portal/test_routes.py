@@ -1,0 +1,219 @@
+"""Every route that there is, is meant: one that a library brings along unasked fails here.
+
+A new route is written down where it belongs. `-` is the folder itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from portal import live
+
+# Sign-in and passwords: of django-allauth, these only.
+ACCOUNTS = """
+    login/
+    logout/
+    signup/
+    inactive/
+    password/change/
+    password/reset/
+    password/reset/done/
+    ^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$
+    password/reset/key/done/
+"""
+# Of operators.
+ADMIN = """
+    operations/
+    -
+    login/
+    logout/
+    password_change/
+    password_change/done/
+    autocomplete/
+    jsi18n/
+    r/<path:content_type_id>/<path:object_id>/
+    tenants/tenant/<uuid:tenant_id>/key/
+    tenants/user/<id>/password/
+    (?P<url>.*)$
+"""
+# Models in the admin; of each the list, and the pages to add, look at, change and delete one.
+ADMIN_MODELS = """
+    auth/group
+    tenants/tenant
+    tenants/user
+    tenants/apikey
+    tenants/usagemonth
+    tenants/reservation
+    tenants/ledgerentry
+    tenants/notice
+    tenants/auditentry
+    tenants/accountcheck
+    transcription/transcription
+    transcription/recording
+    transcription/engine
+    webhooks/endpoint
+    webhooks/delivery
+    fetches/fetch
+    uploads/upload
+"""
+# django-rq's dashboard, in the admin.
+QUEUES = r"""
+    ^stats.json/?$
+    ^stats.json/(?P<token>[\w]+)?/?$
+    ^metrics/?$
+    queues/<int:queue_index>/
+    queues/<int:queue_index>/details/
+    queues/<int:queue_index>/finished/
+    queues/<int:queue_index>/failed/
+    queues/<int:queue_index>/failed/clear/
+    queues/<int:queue_index>/scheduled/
+    queues/<int:queue_index>/started/
+    queues/<int:queue_index>/deferred/
+    queues/<int:queue_index>/empty/
+    queues/<int:queue_index>/requeue-all/
+    queues/<int:queue_index>/<str:job_id>/
+    queues/<int:queue_index>/<str:job_id>/results/<str:result_id>/
+    queues/<int:queue_index>/<str:job_id>/delete/
+    queues/<int:queue_index>/<str:job_id>/requeue/
+    queues/<int:queue_index>/<str:job_id>/enqueue/
+    queues/<int:queue_index>/<str:job_id>/stop/
+    queues/confirm-action/<int:queue_index>/
+    queues/actions/<int:queue_index>/
+    workers/<int:queue_index>/
+    workers/<int:queue_index>/<str:key>/
+    schedulers/<int:scheduler_index>/
+    cron-schedulers/<int:connection_index>/<str:scheduler_name>/
+    cron-schedulers/<int:connection_index>/<str:scheduler_name>/jobs/<path:cron_job_name>/
+"""
+# With API keys.
+API = """
+    v1/audio/transcriptions
+    v1/audio/translations
+    v1/models
+    v1/models/<path:name>
+    api/v1/recordings
+    api/v1/recordings/<uuid:recording_id>
+    api/v1/recordings/<uuid:recording_id>/transcriptions
+    api/v1/transcriptions/<uuid:transcription_id>
+    api/v1/transcriptions/<uuid:transcription_id>/cancel
+    api/v1/transcriptions/<uuid:transcription_id>/retry
+    api/v1/recordings/<uuid:recording_id>/transcript.<str:extension>
+    api/v1/transcriptions/<uuid:transcription_id>/transcript.<str:extension>
+    api/v1/fetches
+    api/v1/fetches/<uuid:fetch_id>
+    api/v1/fetches/<uuid:fetch_id>/cancel
+    api/v1/webhooks
+    api/v1/webhooks/<uuid:endpoint_id>
+    api/v1/webhooks/<uuid:endpoint_id>/rotate
+    api/v1/webhooks/<uuid:endpoint_id>/test
+    api/v1/webhooks/<uuid:endpoint_id>/deliveries
+    api/v1/webhooks/<uuid:endpoint_id>/deliveries/<uuid:delivery_id>
+    api/v1/webhooks/<uuid:endpoint_id>/deliveries/<uuid:delivery_id>/replay
+    api/v1/uploads
+    api/v1/uploads/<uuid:upload_id>
+    api/v1/uploads/multipart
+    api/v1/uploads/multipart/<uuid:upload_id>
+    api/v1/uploads/multipart/<uuid:upload_id>/urls
+    api/v1/uploads/multipart/<uuid:upload_id>/complete
+    api/v1/transcriptions/<uuid:transcription_id>/segments
+    api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>
+    api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/split
+    api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/merge
+    api/v1/transcriptions/<uuid:transcription_id>/revisions
+    api/v1/transcriptions/<uuid:transcription_id>/revert
+    api/v1/search
+    api/v1/socket-tickets
+    api/v1/keys
+    api/v1/keys/<uuid:key_id>
+    api/v1/keys/<uuid:key_id>/rotate
+    api/v1/keys/<uuid:key_id>/old-secret
+    api/v1/audit
+    api/v1/usage
+    api/v1/ledger
+    api/openapi.json
+    api/openapi.yaml
+    api/docs/
+    api/reference/
+    api/examples/
+"""
+# With a session, but for `health` and `metrics`.
+PAGES = """
+    health
+    metrics
+    -
+    recordings/
+    recordings/rows/
+    recordings/<uuid:recording_id>/
+    recordings/<uuid:recording_id>/media
+    recordings/<uuid:recording_id>/peaks.json
+    recordings/<uuid:recording_id>/delete/
+    recordings/<uuid:recording_id>/restore/
+    recordings/<uuid:recording_id>/again/
+    transcriptions/<uuid:transcription_id>/download.<slug:format>
+    transcriptions/<uuid:transcription_id>/cancel/
+    transcriptions/<uuid:transcription_id>/retry/
+    transcriptions/<uuid:transcription_id>/segments/<int:index>/
+    transcriptions/<uuid:transcription_id>/history/
+    transcriptions/<uuid:transcription_id>/revert/
+    keys/
+    keys/<uuid:key_id>/
+    keys/<uuid:key_id>/rotate/
+    keys/<uuid:key_id>/end-old-secret/
+    keys/<uuid:key_id>/revoke/
+    webhooks/
+    webhooks/<uuid:endpoint_id>/
+    webhooks/<uuid:endpoint_id>/pause/
+    webhooks/<uuid:endpoint_id>/resume/
+    webhooks/<uuid:endpoint_id>/rotate/
+    webhooks/<uuid:endpoint_id>/test/
+    webhooks/<uuid:endpoint_id>/delete/
+    webhooks/<uuid:endpoint_id>/deliveries/<uuid:delivery_id>/replay/
+    audit/
+    audit/audit.csv
+    preferences/
+    usage/
+    usage/ledger.csv
+    notices/<int:notice_id>/dismiss/
+    tenant/
+    language/
+"""
+# WebSockets.
+SOCKETS = """
+    ws/transcriptions/<uuid:transcription_id>/
+    ws/recordings/
+"""
+MODEL_PAGES = (
+    "",
+    "add/",
+    "<path:object_id>/",
+    *(f"<path:object_id>/{page}/" for page in ("history", "delete", "change")),
+)
+
+
+def routes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    for one in resolver.url_patterns:
+        path = f"{prefix}{one.pattern}"
+        if isinstance(one, URLPattern):
+            yield path
+        else:
+            yield from routes(one, path)
+
+
+def under(folder: str, written: str) -> set[str]:
+    return {folder + ("" if line == "-" else line) for line in written.split()}
+
+
+def test_every_route_is_meant() -> None:
+    admin = under("admin/", ADMIN) | under("admin/django_rq/dashboard/", QUEUES)
+    models = {
+        f"admin/{model}/{page}" for model in [*ADMIN_MODELS.split(), "django_rq/dashboard"] for page in MODEL_PAGES
+    }
+    meant = under("accounts/", ACCOUNTS) | admin | models | under("", API) | under("", PAGES)
+    found = [path for path in routes(get_resolver()) if "app_label" not in path]
+    assert sorted(set(found) - meant) == []
+
+
+def test_every_socket_is_meant() -> None:
+    assert {str(one.pattern) for one in live.routes} <= under("", SOCKETS)
