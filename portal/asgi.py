@@ -16,13 +16,16 @@ from portal.health import PromptHealth  # noqa: E402
 from portal.live import sockets  # noqa: E402
 from portal.receive import Application, UploadMiddleware  # noqa: E402
 from portal.resumable import ResumableMiddleware  # noqa: E402
+from portal.slashes import WithoutTrailingSlash  # noqa: E402
 from portal.threads import SharedThreads  # noqa: E402
 
-application = SharedThreads(
-    ProtocolTypeRouter(
-        {
-            "http": PromptHealth(ResumableMiddleware(UploadMiddleware(HangUpMiddleware(cast(Application, pages))))),
-            "websocket": sockets,
-        }
+application = WithoutTrailingSlash(
+    SharedThreads(
+        ProtocolTypeRouter(
+            {
+                "http": PromptHealth(ResumableMiddleware(UploadMiddleware(HangUpMiddleware(cast(Application, pages))))),
+                "websocket": sockets,
+            }
+        )
     )
 )
