@@ -136,11 +136,16 @@ RQ_QUEUES = {
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 S3_BUCKET = env.text("S3_BUCKET", "", "bucket for media; a folder in PORTAL_DATA when empty")
+S3_PUBLIC_ENDPOINT_URL = env.text(
+    "S3_PUBLIC_ENDPOINT_URL", "", "S3's address for browsers and programs, where it is another one than S3_ENDPOINT_URL"
+)
 S3_ORIGINS: list[str] = []
 if S3_BUCKET:
+    from botocore.config import Config as S3Config
+
     _endpoint = env.text("S3_ENDPOINT_URL", "", "address of an S3 that is not Amazon's")
     _region = env.text("S3_REGION", "", "region of the bucket")
-    S3_ORIGINS = s3_origins(S3_BUCKET, _endpoint, _region)
+    S3_ORIGINS = s3_origins(S3_BUCKET, S3_PUBLIC_ENDPOINT_URL or _endpoint, _region)
     _media: dict[str, Any] = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
@@ -154,6 +159,9 @@ if S3_BUCKET:
             "querystring_auth": True,
             "querystring_expire": 3600,
             "max_memory_size": 1024 * 1024,
+            "client_config": S3Config(
+                signature_version="s3v4", connect_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"}
+            ),
         },
     }
 else:

@@ -1,0 +1,56 @@
+"""Whether the object storage can be reached: asked in the background, every few seconds at most."""
+
+from __future__ import annotations
+
+import time
+from threading import Event, Lock, Thread
+from typing import Any
+
+from django.core.files.storage import storages
+
+from transcription import storage
+from transcription.storage import StorageUnavailable
+
+CHECK_SECONDS = 5.0
+PATIENCE_SECONDS = 0.5
+
+
+class Check:
+    """The last answer about one storage. Whoever asks waits PATIENCE_SECONDS for a new one, then takes the last."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+        self._guard, self._answered = Lock(), Event()
+        self._is_away, self._asked_at = False, float("-inf")
+
+    def is_away(self) -> bool:
+        with self._guard:
+            if time.monotonic() - self._asked_at > CHECK_SECONDS:
+                self._asked_at = time.monotonic()
+                self._answered.clear()
+                Thread(target=self._ask, name="storage check", daemon=True).start()
+        self._answered.wait(PATIENCE_SECONDS)
+        return self._is_away
+
+    def _ask(self) -> None:
+        """Ends within CHECK_SECONDS, unless a name server hangs: then the last answer is kept."""
+        try:
+            storage.ask_for_bucket()
+        except StorageUnavailable:
+            self._is_away = True
+        else:
+            self._is_away = False
+        self._answered.set()
+
+
+_check: Check | None = None
+
+
+def is_away() -> bool:
+    """As it was a few seconds ago; False where media lies in a folder. Never waits for longer than PATIENCE_SECONDS."""
+    global _check
+    if storage.is_local():
+        return False
+    if _check is None or _check.store is not storages["default"]:
+        _check = Check(storages["default"])
+    return _check.is_away()
