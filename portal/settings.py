@@ -23,6 +23,9 @@ HOST = env.text("HOST", "127.0.0.1", "address the web process listens on")
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 1, "web processes: as many as the cores that they may fill")
 if WEB_CONCURRENCY < 1:
     raise ImproperlyConfigured("WEB_CONCURRENCY must be 1 or more: without a web process nobody is answered.")
+WEB_CONNECTIONS = env.integer("WEB_CONNECTIONS", 4000, "connections of one web process at once")
+REQUEST_HEAD_SECONDS = env.integer("REQUEST_HEAD_SECONDS", 20, "in which a request's head must be there")
+REQUEST_BODY_SECONDS = env.integer("REQUEST_BODY_SECONDS", 60, "in each of which a body must bring 15,000 bytes or end")
 PORTAL_URL = env.text("PORTAL_URL", f"http://127.0.0.1:{PORT}", "address people and programs use").rstrip("/")
 SECURE = PORTAL_URL.startswith("https://")
 
