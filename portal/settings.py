@@ -26,6 +26,8 @@ if WEB_CONCURRENCY < 1:
 WEB_CONNECTIONS = env.integer("WEB_CONNECTIONS", 4000, "connections of one web process at once")
 REQUEST_HEAD_SECONDS = env.integer("REQUEST_HEAD_SECONDS", 20, "in which a request's head must be there")
 REQUEST_BODY_SECONDS = env.integer("REQUEST_BODY_SECONDS", 60, "in each of which a body must bring 15,000 bytes or end")
+if min(WEB_CONNECTIONS, REQUEST_HEAD_SECONDS, REQUEST_BODY_SECONDS) < 1:
+    raise ImproperlyConfigured("WEB_CONNECTIONS, REQUEST_HEAD_SECONDS and REQUEST_BODY_SECONDS must be 1 or more.")
 PORTAL_URL = env.text("PORTAL_URL", f"http://127.0.0.1:{PORT}", "address people and programs use").rstrip("/")
 SECURE = PORTAL_URL.startswith("https://")
 

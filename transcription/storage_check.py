@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from threading import Event, Lock, Thread
 from typing import Any
@@ -11,6 +12,7 @@ from django.core.files.storage import storages
 from transcription import storage
 from transcription.storage import StorageUnavailable
 
+log = logging.getLogger(__name__)
 CHECK_SECONDS = 5.0
 PATIENCE_SECONDS = 0.5
 
@@ -21,14 +23,17 @@ class Check:
     def __init__(self, store: Any) -> None:
         self.store = store
         self._guard, self._answered = Lock(), Event()
+        self._asking: Thread | None = None
         self._is_away, self._asked_at = False, float("-inf")
 
     def is_away(self) -> bool:
         with self._guard:
-            if time.monotonic() - self._asked_at > CHECK_SECONDS:
+            is_old = time.monotonic() - self._asked_at > CHECK_SECONDS
+            if is_old and not (self._asking and self._asking.is_alive()):
                 self._asked_at = time.monotonic()
                 self._answered.clear()
-                Thread(target=self._ask, name="storage check", daemon=True).start()
+                self._asking = Thread(target=self._ask, name="storage check", daemon=True)
+                self._asking.start()
         self._answered.wait(PATIENCE_SECONDS)
         return self._is_away
 
@@ -36,11 +41,14 @@ class Check:
         """Ends within CHECK_SECONDS, unless a name server hangs: then the last answer is kept."""
         try:
             storage.ask_for_bucket()
+            self._is_away = False
         except StorageUnavailable:
             self._is_away = True
-        else:
-            self._is_away = False
-        self._answered.set()
+        except Exception:
+            log.exception("The object storage could not be asked")
+            self._is_away = True
+        finally:
+            self._answered.set()
 
 
 _check: Check | None = None
