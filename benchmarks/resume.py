@@ -171,7 +171,8 @@ class Stage:
 
 
 WEB = (
-    *("--loop", "uvloop", "--http", "httptools", "--ws", "websockets-sansio", "--lifespan", "off"),
+    *("--loop", "uvloop", "--http", "portal.transport:BoundedHttpProtocol"),
+    *("--ws", "websockets-sansio", "--lifespan", "off"),
     *("--no-access-log", "--log-level", "warning"),
 )
 

@@ -17,14 +17,17 @@ from portal.live import sockets  # noqa: E402
 from portal.receive import Application, UploadMiddleware  # noqa: E402
 from portal.resetlinks import ResetLinkMiddleware  # noqa: E402
 from portal.resumable import ResumableMiddleware  # noqa: E402
+from portal.slashes import WithoutTrailingSlash  # noqa: E402
 from portal.threads import SharedThreads  # noqa: E402
 
 uploads = ResumableMiddleware(UploadMiddleware(HangUpMiddleware(cast(Application, pages))))
-application = SharedThreads(
-    ProtocolTypeRouter(
-        {
-            "http": ResetLinkMiddleware(PromptHealth(uploads)),
-            "websocket": sockets,
-        }
+application = WithoutTrailingSlash(
+    SharedThreads(
+        ProtocolTypeRouter(
+            {
+                "http": ResetLinkMiddleware(PromptHealth(uploads)),
+                "websocket": sockets,
+            }
+        )
     )
 )

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from portal.receive import Application, Receive, Scope, Send
 from portal.threads import HEALTH, shared
-from transcription import fleet, queue
+from transcription import fleet, queue, storage_check
 from transcription.fleet import Engine
 
 PATH = "/health"
@@ -96,7 +96,7 @@ class PromptHealth:
 
 
 def examine() -> Health:
-    """Asks what the product needs. Two queries at most, and never the engines themselves."""
+    """Asks what the product needs. Two queries at most, half a second for S3, and never the engines themselves."""
     found = Health()
     try:
         found.engines = fleet.alive()
@@ -104,6 +104,8 @@ def examine() -> Health:
         found.find(DOWN, "the database does not answer")
     else:
         _examine_engines(found)
+    if storage_check.is_away():
+        found.find(DEGRADED, "the object storage does not answer: no uploads are taken, and no sound is played")
     if queue.ping() is None:
         found.find(DEGRADED, "Redis does not answer: work is picked up late, pages are not told")
     return found

@@ -12,7 +12,7 @@ from corsheaders.middleware import CorsMiddleware as Cors
 from csp.middleware import CSPMiddleware as CSP
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware as Authentication
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware as XFrameOptions
 from django.middleware.common import CommonMiddleware as Common
@@ -51,8 +51,16 @@ class LocaleMiddleware(InTheLoop, Locale):
     pass
 
 
+class PermanentRedirect(HttpResponsePermanentRedirect):
+    """308: what was a POST stays one."""
+
+    status_code = 308
+
+
 class CommonMiddleware(InTheLoop, Common):
-    pass
+    """Redirects to the page's address with a slash where that is missing."""
+
+    response_redirect_class = PermanentRedirect
 
 
 class CsrfViewMiddleware(InTheLoop, Csrf):

@@ -133,6 +133,8 @@ class UploadMiddleware:
     async def _take(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str], actor: Actor) -> None:
         limit = min(actor.tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
         upload = MultipartUpload(headers.get("content-type", ""), settings.INCOMING_DIR, limit)
+        discard = sync_to_async(upload.discard, thread_sensitive=False)
+        send = releasing(send, discard)
         try:
             scope[SCOPE_KEY] = await _stream(upload, headers, receive, limit)
             rest = receive if scope["path"].startswith(SHIELDED) else _no_news
@@ -143,7 +145,7 @@ class UploadMiddleware:
         except ClientGone:
             log.info("A client of tenant %s went away in the middle of its upload.", actor.tenant.id)
         finally:
-            await sync_to_async(upload.discard, thread_sensitive=False)()
+            await discard()
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Django answers without the body. A small rest is read, so that the client gets to see the answer."""
@@ -295,6 +297,20 @@ def empty_body(receive: Receive) -> Receive:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     return receive_nothing
+
+
+def releasing(send: Send, release: Callable[[], Awaitable[None]]) -> Send:
+    """Awaits `release` before the first byte of an answer: its client may ask for the same thing at once."""
+    is_released = False
+
+    async def release_and_send(message: Message) -> None:
+        nonlocal is_released
+        if not is_released:
+            is_released = True
+            await release()
+        await send(message)
+
+    return release_and_send
 
 
 def closing(send: Send) -> Send:

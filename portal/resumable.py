@@ -2,7 +2,8 @@
 
 Who sends, and whether it may, is known from the headers alone: version, offset, CSRF token, the file's lock. Then
 every piece is written as it comes, by a thread that is lent for that piece only; what has come counts, however the
-request ends. Django answers at its end, while the lock is still held.
+request ends. Django works at its end, while the lock is still held, and the lock goes before the answer does: whoever
+has read the answer may send the next piece.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from portal.receive import (
     admitted,
     closing,
     empty_body,
+    releasing,
 )
 from portal.threads import shared
 from tenants import scope as tenant_scope
@@ -58,10 +60,13 @@ Refusal = Refused | InvalidOption | PermissionDenied | Http404 | UploadRefused
 
 @dataclass(frozen=True)
 class Piece:
-    """What a request has brought of an upload, whose file stays locked while the request is answered."""
+    """What a request has brought of an upload, whose file stays locked until the request is answered."""
 
     upload: Upload
     slot: Slot
+
+    async def release(self) -> None:
+        self.slot.close()
 
 
 class PieceRefused(Exception):
@@ -112,13 +117,14 @@ class ResumableMiddleware:
         try:
             await _written(piece.slot, receive)
         except PieceRefused as refused:
+            await piece.release()
             scope[SCOPE_KEY] = refused
             await self._refuse(scope, receive, send)
         except ClientGone:
             log.info("The client of upload %s went away at byte %d.", piece.upload.id, piece.slot.size)
         else:
             scope[SCOPE_KEY] = piece
-            await self.application(scope, empty_body(receive), send)
+            await self.application(scope, empty_body(receive), releasing(send, piece.release))
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Django answers without the body. A small rest is read, so that the client gets to see the answer."""
@@ -175,6 +181,7 @@ def _begun(scope: Scope, headers: dict[str, str]) -> Piece | None:
 def _opened(actor: Actor, headers: dict[str, str]) -> Piece:
     """A new upload whose first bytes come with the request that creates it."""
     tus.check_version(headers)
+    tus.check_extensions(headers)
     plan = plan_of(actor, headers)
     _check_announced(headers, plan.length, 0)
     row = opening.open_on_disk(actor, plan)
@@ -183,6 +190,7 @@ def _opened(actor: Actor, headers: dict[str, str]) -> Piece:
 
 def _continued(actor: Actor, scope: Scope, headers: dict[str, str]) -> Piece:
     tus.check_version(headers)
+    tus.check_extensions(headers)
     tus.check_content_type(headers)
     offset = tus.number(headers, "Upload-Offset")
     found = ONE.match(scope["path"])

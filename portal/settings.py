@@ -23,6 +23,11 @@ HOST = env.text("HOST", "127.0.0.1", "address the web process listens on")
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 1, "web processes: as many as the cores that they may fill")
 if WEB_CONCURRENCY < 1:
     raise ImproperlyConfigured("WEB_CONCURRENCY must be 1 or more: without a web process nobody is answered.")
+WEB_CONNECTIONS = env.integer("WEB_CONNECTIONS", 4000, "connections of one web process at once")
+REQUEST_HEAD_SECONDS = env.integer("REQUEST_HEAD_SECONDS", 20, "in which a request's head must be there")
+REQUEST_BODY_SECONDS = env.integer("REQUEST_BODY_SECONDS", 60, "in each of which a body must bring 15,000 bytes or end")
+if min(WEB_CONNECTIONS, REQUEST_HEAD_SECONDS, REQUEST_BODY_SECONDS) < 1:
+    raise ImproperlyConfigured("WEB_CONNECTIONS, REQUEST_HEAD_SECONDS and REQUEST_BODY_SECONDS must be 1 or more.")
 PORTAL_URL = env.text("PORTAL_URL", f"http://127.0.0.1:{PORT}", "address people and programs use").rstrip("/")
 SECURE = PORTAL_URL.startswith("https://")
 
@@ -143,13 +148,18 @@ RQ_QUEUES = {
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 S3_BUCKET = env.text("S3_BUCKET", "", "bucket for media; a folder in PORTAL_DATA when empty")
+S3_PUBLIC_ENDPOINT_URL = env.text(
+    "S3_PUBLIC_ENDPOINT_URL", "", "S3's address for browsers and programs, where it is another one than S3_ENDPOINT_URL"
+)
 S3_ORIGINS: list[str] = []
 _endpoint = env.address("S3_ENDPOINT_URL", "", "address of an S3 that is not Amazon's")
 _region = env.text("S3_REGION", "", "region of the bucket")
 S3_ACCESS_KEY = env.secret("S3_ACCESS_KEY", "", "access key; the machine's role when empty")
 S3_SECRET_KEY = env.secret("S3_SECRET_KEY", "", "secret of S3_ACCESS_KEY")
 if S3_BUCKET:
-    S3_ORIGINS = s3_origins(S3_BUCKET, _endpoint, _region)
+    from botocore.config import Config as S3Config
+
+    S3_ORIGINS = s3_origins(S3_BUCKET, S3_PUBLIC_ENDPOINT_URL or _endpoint, _region)
     _media: dict[str, Any] = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
@@ -163,6 +173,9 @@ if S3_BUCKET:
             "querystring_auth": True,
             "querystring_expire": 3600,
             "max_memory_size": 1024 * 1024,
+            "client_config": S3Config(
+                signature_version="s3v4", connect_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"}
+            ),
         },
     }
 else:

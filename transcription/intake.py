@@ -292,8 +292,7 @@ def _insert(order: Order, recording: Recording, make: Callable[[], Transcription
 
 
 def _drop(recording: Recording) -> None:
-    storage.delete(recording.storage_key)
-    storage.delete(recording.playback_key)
+    storage.drop(recording.storage_key, recording.playback_key)
 
 
 def _another(order: Order, recording_id: UUID) -> Transcription:

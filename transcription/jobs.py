@@ -32,6 +32,7 @@ from transcription.passes import Pass
 from transcription.patience import patiently
 from transcription.peaks import Peaks
 from transcription.redaction import redact
+from transcription.storage import StorageUnavailable
 
 log = logging.getLogger(__name__)
 LANES: dict[int, engine_types.Lane] = {
@@ -42,6 +43,8 @@ LANES: dict[int, engine_types.Lane] = {
 EXTENSION_SECONDS = 60
 RENEW_EVERY_SECONDS = 600
 PLAYER_FIRST_SECONDS = 1800
+STORAGE_PAUSE_SECONDS = 30.0
+"""Until a recording is tried again whose sound S3 did not give: that is nobody's attempt."""
 
 
 class HandedBack(BaseException):
@@ -86,6 +89,8 @@ def carry(claim: Claim) -> None:
         log.info("Transcription %s is no longer ours.", claim.transcription_id)
     except HandedBack:
         patiently(lifecycle.hand_back, claim)
+    except StorageUnavailable:
+        patiently(lifecycle.hand_back, claim, STORAGE_PAUSE_SECONDS)
     except Exception as error:
         failure = failure_of(error)
         log.warning("Transcription %s: %s: %s", claim.transcription_id, failure.code, failure.detail)
@@ -260,12 +265,12 @@ def _offer_playback(recording: Recording, on_progress: Callable[[], None] = lamb
             media.make_playable(path, recording.format, copy, recording.duration_seconds + 1, on_progress)
             storage.delete(key)  # of an attempt that ended right here
             storage.keep(copy, key)
-    except (MediaError, DecoderDied, OSError) as error:
+    except (MediaError, DecoderDied, OSError, StorageUnavailable) as error:
         log.warning("No playable copy of recording %s: %s", recording.id, error)
         return
     recording.playback_key = key
     if not Recording.objects.filter(id=recording.id, audio_deleted_at=None).update(playback_key=key):
-        storage.delete(key)
+        storage.drop(key)
 
 
 def _fail(claim: Claim, failure: Failure) -> None:

@@ -124,13 +124,13 @@ def fail(claim: Claim, failure: Failure) -> None:
     _tell(claim)
 
 
-def hand_back(claim: Claim) -> None:
-    """The worker must stop: another one goes on at once, and no attempt is counted."""
+def hand_back(claim: Claim, delay: float = 0.0) -> None:
+    """The worker must stop, or can't begin: another one goes on after `delay` seconds, and no attempt is counted."""
     with transaction.atomic():
         turn = fairness.lock(claim.tenant_id)
         rows = Transcription.objects.filter(id=claim.transcription_id, status=Status.RUNNING, fence=claim.fence)
         row = rows.select_for_update().first()
-        if row is None or not _requeue(turn, row, rows, delay=0.0, attempts_made=F("attempts_made") - 1):
+        if row is None or not _requeue(turn, row, rows, delay, attempts_made=F("attempts_made") - 1):
             return
         fairness.give_back(turn, row)
         _end_attempt(claim, Attempt.Outcome.HANDED_BACK)

@@ -161,8 +161,7 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
             return False
         Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="")
         quota.give_storage_back(tenant.id, row.bytes)
-    storage.delete(row.storage_key)
-    storage.delete(row.playback_key)
+    storage.drop(row.storage_key, row.playback_key)
     return True
 
 

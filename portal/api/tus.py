@@ -20,6 +20,8 @@ LONGEST_METADATA = 32 * 1024
 MOST_PAIRS = 64
 KEY = re.compile(r"[!-+\--~]{1,100}")  # ASCII without spaces and commas
 NUMBER = re.compile(r"[0-9]{1,18}")
+UNSUPPORTED = {"Upload-Concat": "concatenation", "Upload-Checksum": "checksum"}
+"""Headers that ask for an extension without which the same request means something else."""
 Headers = Mapping[str, str]
 
 
@@ -27,6 +29,17 @@ def check_version(headers: Headers) -> None:
     """Raises Refused: 412."""
     if headers.get("tus-resumable") != VERSION:
         raise Refused("unsupported_version", _("Send `Tus-Resumable: %(version)s`.") % {"version": VERSION}, 412)
+
+
+def check_extensions(headers: Headers) -> None:
+    """Raises Refused: 400. Headers that nobody knows change nothing, as everywhere in HTTP."""
+    for name, extension in UNSUPPORTED.items():
+        if name.lower() in headers:
+            message = _(
+                "`%(name)s` needs the tus extension “%(extension)s”, which is not supported here: send each file as one"
+                " upload, without it. OPTIONS lists in `Tus-Extension` what is."
+            )
+            raise Refused("unsupported_extension", message % {"name": name, "extension": extension}, 400)
 
 
 def is_piece(headers: Headers) -> bool:

@@ -76,7 +76,8 @@ def web_command(listener: socket.socket) -> list[str]:
     """The web process, which takes its connections from `listener`."""
     return [
         *(sys.executable, "-m", "uvicorn", "portal.asgi:application", "--fd", str(listener.fileno())),
-        *("--loop", "uvloop", "--http", "httptools", "--ws", "websockets-sansio", "--lifespan", "off"),
+        *("--loop", "uvloop", "--http", "portal.transport:BoundedHttpProtocol"),
+        *("--ws", "websockets-sansio", "--lifespan", "off"),
         *("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", str(WEB_GRACE_SECONDS)),
     ]
 

@@ -15,9 +15,11 @@ from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
+from portal.outage import COME_BACK
 from tenants.access import TenantRequest, member_required
-from transcription import library, reading, retention, storage
+from transcription import library, reading, retention, storage, storage_check
 from transcription.models import Recording
+from transcription.storage import StorageUnavailable
 
 CHUNK_BYTES = 256 * 1024
 GIVEN = (200, 206)
@@ -40,6 +42,8 @@ def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
     recording = library.recording(request.actor, recording_id)
     if recording.audio_deleted_at is not None:
         return HttpResponse(f"{retention.why_no_audio(recording)}\n", "text/plain; charset=utf-8", 410)
+    if storage_check.is_away():
+        return _away()
     disposition = content_disposition_header(True, recording.name) or "" if "download" in request.GET else ""
     response = _sound(request, recording, disposition)
     if _gives_sound(request, response):
@@ -56,6 +60,11 @@ def peaks(request: TenantRequest, recording_id: UUID) -> HttpResponse:
         raise Http404
     points = [point / 100 for point in recording.peaks]
     return JsonResponse({"duration": recording.duration_seconds, "peaks": points})
+
+
+def _away() -> HttpResponse:
+    """Where a redirect would lead a browser to nothing."""
+    return HttpResponse(f"{StorageUnavailable().message}\n", "text/plain; charset=utf-8", 503, headers=COME_BACK)
 
 
 def _gives_sound(request: HttpRequest, response: HttpResponseBase) -> bool:

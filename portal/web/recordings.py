@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from portal.outage import COME_BACK
 from portal.receive import Upload, UploadRefused, received
 from portal.web.forms import FilterForm, OptionsForm
 from portal.web.undo import tell_with_undo
@@ -184,4 +186,5 @@ def _not_taken(refused: UploadRefused) -> str:
 
 
 def _problem(code: str, message: str, status: int) -> JsonResponse:
-    return JsonResponse({"error": {"code": code, "message": message}}, status=status)
+    headers = COME_BACK if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return JsonResponse({"error": {"code": code, "message": message}}, status=status, headers=headers)

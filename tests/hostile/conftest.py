@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,9 @@ import pytest
 from tests import stack
 from tests.stack import ROOT, Stack
 
+LITTLE_PATIENCE = {"REQUEST_HEAD_SECONDS": "3", "REQUEST_BODY_SECONDS": "3"}
+USUAL_FILES = 1024
+"""That a process may open in most shells."""
 PASSWORD = "correct horse battery"
 CHARACTERS = """
 import json
@@ -87,9 +92,20 @@ def python(running: Stack, code: str) -> str:
     return done.stdout
 
 
+@contextmanager
+def files_allowed(number: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(number, hard), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    running = stack.start(tmp_path_factory.mktemp("hostile"))
+    with files_allowed(USUAL_FILES):
+        running = stack.start(tmp_path_factory.mktemp("hostile"), **LITTLE_PATIENCE)
     try:
         made = json.loads(python(running, CHARACTERS.replace("PASSWORD", repr(PASSWORD))))
         yield Product(running, {name: Person(**facts) for name, facts in made.items()})

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 
 from portal import resumable
 from portal.asgi import application
 from tests.conftest import Character
 from tests.uploads.conftest import Tus
 from transcription.uploads import files
+from transcription.uploads.files import Slot
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,16 +41,20 @@ class Connection:
         self.asked = 0
         self.status = 0
         self.headers: dict[str, str] = {}
+        self.on_answer: Callable[[], object] = lambda: None
+        """Called when the first byte of the answer is there."""
 
     async def send(self, *pieces: bytes, then: str) -> None:
-        """`then` the client ends its body, hangs up, or falls silent."""
+        """`then` the client ends its body and hangs up, ends it and waits, hangs up, or falls silent."""
         waiting = list(pieces)
 
         async def receive() -> dict[str, Any]:
             self.asked += 1
             if waiting:
-                return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting) or then != "ends"}
-            if then == "silent":
+                piece = waiting.pop(0)
+                more = bool(waiting) or then not in ("ends", "waits")
+                return {"type": "http.request", "body": piece, "more_body": more}
+            if then in ("silent", "waits"):
                 await asyncio.Event().wait()
             return {"type": "http.disconnect"}
 
@@ -54,6 +62,7 @@ class Connection:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
                 self.headers = {name.decode().lower(): value.decode() for name, value in message["headers"]}
+                self.on_answer()
 
         await application(self.scope, receive, answer)
 
@@ -108,3 +117,49 @@ async def test_a_refused_piece_is_not_read_to_its_end(tus: Tus, alice: Character
     await connection.send(*[bytes(65_536)] * 1000, then="ends")
     assert connection.status == 409
     assert connection.asked < 100
+
+
+@pytest.mark.parametrize(("size", "then", "status"), [(300, "waits", 204), (2000, "silent", 413), (300, "silent", 408)])
+async def test_the_lock_is_gone_before_the_answer_is_there(
+    tus: Tus, alice: Character, monkeypatch: pytest.MonkeyPatch, size: int, then: str, status: int
+) -> None:
+    """Whoever has read the answer sends the next piece at once."""
+    monkeypatch.setattr(resumable, "SILENCE_SECONDS", 0.05)
+    url = await tus.create(1000)
+    connection, free = Connection(alice, url, 0), []
+
+    def try_the_lock() -> None:
+        Slot(id_of(url), 1000).close()
+        free.append(connection.status)
+
+    connection.on_answer = try_the_lock
+    task = asyncio.create_task(connection.send(b"x" * size, then=then))
+    while not free and not task.done():
+        await asyncio.sleep(0.01)
+    task.cancel()
+    assert free == [status]
+
+
+async def test_a_process_that_is_just_being_started_keeps_no_lock(tus: Tus) -> None:
+    """Between its fork and its exec it has a copy of every descriptor of ours, and with it of the lock."""
+    url = await tus.create(1000)
+    slot = Slot(id_of(url), 1000)
+    copy = os.dup(slot._descriptor)
+    slot.close()
+    Slot(id_of(url), 1000).close()
+    os.close(copy)
+
+
+async def test_a_file_that_nobody_took_is_gone_before_the_answer_is_there(alice: Character) -> None:
+    """Also on the way of uploads in one request."""
+    incoming, left = settings.INCOMING_DIR, []
+    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nno song\r\n--b--\r\n'
+    connection = Connection(alice, "/api/v1/recordings", 0, **{"Content-Type": "multipart/form-data; boundary=b"})
+    connection.scope["method"] = "POST"
+
+    def look() -> None:
+        left.append(list(incoming.glob("upload-*")))
+
+    connection.on_answer = look
+    await connection.send(body, then="waits")
+    assert (connection.status, left) == (422, [[]])

@@ -145,6 +145,42 @@ async def test_a_piece_that_is_none_is_refused_and_nothing_is_written(
     assert await tus.offset(url) == 0
 
 
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Upload_Concat", "partial"),
+        ("Upload_Concat", "final;/api/v1/uploads/a /api/v1/uploads/b"),
+        ("Upload_Checksum", "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0="),
+    ],
+)
+async def test_what_means_something_else_without_its_extension_is_refused(tus: Tus, header: str, value: str) -> None:
+    """A part of a file must not become a recording, nor a piece be taken for checked."""
+    begun = await tus.ask("POST", tus.address, Upload_Length="1000", **{header: value})
+    with_bytes = await tus.ask("POST", tus.address, b"x", Upload_Length="1000", **{header: value}, **named(BYTES))
+    url = await tus.create(1000)
+    for answer in (begun, with_bytes, await tus.patch(url, 0, b"x", **{header: value})):
+        assert (answer.status_code, answer.json()["code"]) == (400, "unsupported_extension")
+        assert header.replace("_", "-") in answer.json()["detail"]
+    assert await Upload._base_manager.acount() == 1
+    assert await tus.offset(url) == 0
+
+
+async def test_headers_that_nobody_knows_change_nothing(tus: Tus, sound: bytes) -> None:
+    answer = await tus.ask("POST", tus.address, Upload_Length=str(len(sound)), Upload_Colour="blue")
+    assert answer.status_code == 201
+    done = await tus.patch(answer.headers["location"], 0, sound, Upload_Colour="blue")
+    assert (done.status_code, done.headers["upload-state"]) == (204, "accepted")
+
+
+async def test_a_slash_at_the_end_changes_nothing(tus: Tus, sound: bytes) -> None:
+    tus.address += "/"
+    assert (await tus.ask("OPTIONS", tus.address)).status_code == 204
+    url = await tus.create(len(sound)) + "/"
+    assert (await tus.patch(url, 0, sound[:1000])).headers["upload-offset"] == "1000"
+    assert await tus.offset(url) == 1000
+    assert (await tus.patch(url, 1000, sound[1000:])).headers["upload-state"] == "accepted"
+
+
 async def test_a_wrong_offset_says_the_right_one(tus: Tus) -> None:
     url = await tus.create(1000)
     await tus.patch(url, 0, b"x" * 10)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
+import boto3
 import pytest
 import time_machine
 from django.conf import LazySettings
 from django.test import Client
 from django.utils import timezone
+from moto.server import ThreadedMotoServer
 
 from tenants import scope
 from tenants.models import AuditEntry
@@ -32,11 +35,18 @@ def sound(alice: Character, make: Make) -> Recording:
 
 
 @pytest.fixture
-def s3(sound: Recording, settings: LazySettings) -> None:
-    """As if the sound lay in a bucket; nobody connects to it here."""
-    options = {"bucket_name": "media", "endpoint_url": "https://s3.example", "access_key": "x", "secret_key": "y"}
-    backend = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+def s3(sound: Recording, settings: LazySettings) -> Iterator[None]:
+    """As if the sound lay in a bucket."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "y", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=f"http://{host}:{port}", **keys).create_bucket(Bucket="media")
+    options = {"endpoint_url": f"http://{host}:{port}", "access_key": "x", "secret_key": "y"}
+    backend = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options | {"bucket_name": "media"}}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
+    yield
+    server.stop()
 
 
 def told(who: Character) -> list[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """Multipart uploads straight to S3: the part of the storage's API that Django's STORAGES does not have.
 
 Clients get presigned URLs, one for each part, that bind its number, its length and, where they name it, its SHA-256.
-What has arrived is what S3 lists; nothing that a client says about its parts is believed.
+What has arrived is what S3 lists; nothing that a client says about its parts is believed. Whatever asks S3 raises
+StorageUnavailable where it does not answer.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from django.core.files.storage import storages
+
+from transcription import storage
 
 MEBIBYTE = 1024 * 1024
 SMALLEST_PART = 8 * MEBIBYTE
@@ -36,38 +38,42 @@ def part_bytes(length: int) -> int:
     return max(SMALLEST_PART, -(-share // MEBIBYTE) * MEBIBYTE)
 
 
+@storage.reached()
 def begin(key: str) -> str:
     """S3's id of a new multipart upload."""
-    return str(_client().create_multipart_upload(Bucket=_bucket(), Key=key)["UploadId"])
+    return str(storage.client().create_multipart_upload(Bucket=_bucket(), Key=key)["UploadId"])
 
 
+@storage.reached()
 def part_url(key: str, multipart_id: str, number: int, size: int, sha256: str = "") -> str:
     """A URL that takes one PUT of exactly `size` bytes within URL_SECONDS.
 
     With `sha256` (base64), the client sends it as `x-amz-checksum-sha256`, and S3 refuses any other content.
     """
-    what = {"Bucket": _bucket(), "Key": key, "UploadId": multipart_id, "PartNumber": number, "ContentLength": size}
+    what = {"Key": key, "UploadId": multipart_id, "PartNumber": number, "ContentLength": size}
     checksum = {"ChecksumSHA256": sha256} if sha256 else {}
-    return str(_client().generate_presigned_url("upload_part", Params=what | checksum, ExpiresIn=URL_SECONDS))
+    return storage.presigned("upload_part", URL_SECONDS, **what, **checksum)
 
 
 def parts(key: str, multipart_id: str) -> Iterator[Part]:
     """Those that have arrived, in order. Of a multipart upload that is over, none."""
-    client = _client()
+    client = storage.client()
     pages = client.get_paginator("list_parts").paginate(Bucket=_bucket(), Key=key, UploadId=multipart_id)
-    try:
-        for page in pages:
-            for part in page.get("Parts", ()):
-                yield Part(part["PartNumber"], part["Size"], part["ETag"])
-    except client.exceptions.ClientError as error:
-        if not _is_missing(error):
-            raise
+    with storage.reached():
+        try:
+            for page in pages:
+                for part in page.get("Parts", ()):
+                    yield Part(part["PartNumber"], part["Size"], part["ETag"])
+        except client.exceptions.ClientError as error:
+            if not _is_missing(error):
+                raise
 
 
+@storage.reached()
 def complete(key: str, multipart_id: str, whole: list[Part]) -> None:
     """Makes one object of all parts; done before is fine, too. Raises FileNotFoundError where it is gone."""
     listed = [{"PartNumber": part.number, "ETag": part.etag} for part in whole]
-    client = _client()
+    client = storage.client()
     try:
         client.complete_multipart_upload(
             Bucket=_bucket(), Key=key, UploadId=multipart_id, MultipartUpload={"Parts": listed}
@@ -79,9 +85,10 @@ def complete(key: str, multipart_id: str, whole: list[Part]) -> None:
             raise FileNotFoundError(key) from error
 
 
+@storage.reached()
 def object_bytes(key: str) -> int | None:
     """The size of the object at `key`; None where there is none."""
-    client = _client()
+    client = storage.client()
     try:
         return int(client.head_object(Bucket=_bucket(), Key=key)["ContentLength"])
     except client.exceptions.ClientError as error:
@@ -90,9 +97,10 @@ def object_bytes(key: str) -> int | None:
         return None
 
 
+@storage.reached()
 def abort(key: str) -> None:
     """Ends every multipart upload of `key`, whoever began it, and deletes the object."""
-    client, bucket = _client(), _bucket()
+    client, bucket = storage.client(), _bucket()
     for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key):
         for one in page.get("Uploads", ()):
             try:
@@ -103,12 +111,13 @@ def abort(key: str) -> None:
     client.delete_object(Bucket=bucket, Key=key)
 
 
+@storage.reached()
 def drop_strays(known: set[str], begun_before: datetime) -> int:
     """Ends and deletes what was begun before that moment under a tenant's incoming prefix and is not `known`.
 
     `known` has ids of uploads. How many it dropped.
     """
-    client, dropped = _client(), 0
+    client, dropped = storage.client(), 0
     for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=_bucket(), Prefix="tenants/"):
         for one in page.get("Uploads", ()):
             if _is_stray(one["Key"], one["Initiated"], known, begun_before):
@@ -136,30 +145,3 @@ def _is_missing(error: Any) -> bool:
 def _bucket() -> str:
     store: Any = storages["default"]
     return str(store.bucket_name)
-
-
-def _client() -> Any:
-    return _client_of(storages["default"])
-
-
-@lru_cache(maxsize=1)
-def _client_of(store: Any) -> Any:
-    """With the storage's own credentials. Only version 4 signs a part's length and checksum.
-
-    Checksums of our own choosing would be signed into URLs, where no client could know of them.
-    """
-    from botocore.config import Config
-
-    signing = Config(signature_version="s3v4", request_checksum_calculation="when_required")
-    if not store.endpoint_url:
-        signing = signing.merge(
-            Config(s3={"addressing_style": "virtual"})
-        )  # the region's own host: no redirects of PUTs
-    return store._create_session().client(
-        "s3",
-        region_name=store.region_name,
-        endpoint_url=store.endpoint_url,
-        use_ssl=store.use_ssl,
-        verify=store.verify,
-        config=store.client_config.merge(signing),
-    )

@@ -110,6 +110,9 @@ class Slot:
 
     def _close_unless_used(self) -> None:
         if self._closing and not self._users and self._descriptor >= 0:
+            # Closing alone would leave the lock to whatever another thread is just starting: between its fork and its
+            # exec a child has a copy of the descriptor.
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = -1
 

@@ -74,10 +74,9 @@ def open_in_bucket(actor: Actor, plan: Plan) -> Upload:
     row = _opened(actor, plan, Upload.Way.S3)
     try:
         row.multipart_id = bucket.begin(row.object_key)
-    except Exception as error:  # S3's are its library's own
-        log.exception("No multipart upload could be begun for tenant %s", actor.tenant.id)
+    except Exception:
         row.delete()
-        raise Refused("storage_unavailable", _("The object storage does not answer. Try again later."), 503) from error
+        raise
     Upload.objects.filter(id=row.id).update(multipart_id=row.multipart_id)
     return row
 

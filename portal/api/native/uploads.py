@@ -44,10 +44,11 @@ class TusView(CallerView):
     """Answers with the protocol's headers, refusals too."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Raises Refused: 412."""
+        """Raises Refused: 412 and 400."""
         super().initial(request, *args, **kwargs)
         if request.method not in OTHERS:
             tus.check_version(_headers(request))
+            tus.check_extensions(_headers(request))
 
     def get_permissions(self) -> Any:
         """What is spoken here is nobody's secret."""
