@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from tenants import scope
@@ -30,7 +31,7 @@ def note_whole() -> int:
 def accept_whole() -> int:
     """Makes recordings of whole uploads that nobody is at; how many are settled."""
     with scope.across_tenants("the sweeper serves every tenant"):
-        due = Upload.objects.filter(state=Upload.State.ARRIVED, not_before__lte=timezone.now(), tenant__is_active=True)
+        due = Upload.objects.filter(state=Upload.State.ARRIVED, not_before__lte=Now(), tenant__is_active=True)
         rows = list(due.select_related("tenant__quota", "api_key").order_by("not_before")[:BATCH])
     count = 0
     for row in rows:
@@ -95,7 +96,7 @@ def _forget_whole(row: Upload) -> bool:
     """Its row first, unless its tenant is back; a crash in between leaves strays. Not while somebody accepts it."""
     rows = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED, tenant__is_active=False)
     if not row.is_on_disk:
-        forgotten = bool(rows.filter(not_before__lte=timezone.now()).delete()[0])
+        forgotten = bool(rows.filter(not_before__lte=Now()).delete()[0])
         if forgotten:
             bucket.abort(row.object_key)
         return forgotten
