@@ -26,6 +26,7 @@ from portal import budget
 from portal.multipart import BadUpload, MultipartUpload, TooLarge
 from portal.outage import AWAY
 from portal.sessions import actor_of_session, session_key_of
+from portal.threads import caller
 from tenants import addresses, apikeys
 from tenants.access import Actor
 from tenants.apikeys import KeyRefused
@@ -110,6 +111,7 @@ class UploadMiddleware:
         if actor is None:
             await self._refuse(scope, receive, send)
             return
+        caller.set(actor.tenant.id)
         await self._take(scope, receive, send, headers, actor)
 
     async def _take(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str], actor: Actor) -> None:

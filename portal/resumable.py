@@ -35,7 +35,7 @@ from portal.receive import (
     closing,
     empty_body,
 )
-from portal.threads import shared
+from portal.threads import caller, shared
 from tenants import scope as tenant_scope
 from tenants.access import Actor
 from transcription import idempotency
@@ -103,6 +103,7 @@ class ResumableMiddleware:
         if piece is None:
             await self._refuse(scope, receive, send)
             return
+        caller.set(piece.upload.tenant_id)
         try:
             await self._take(piece, scope, receive, send)
         finally:

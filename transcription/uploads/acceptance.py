@@ -142,8 +142,9 @@ def _faults_noted(row: Upload) -> Iterator[None]:
         yield
     except _DecidedElsewhere:
         pass
-    except Exception:
-        log.exception("Upload %s of tenant %s could not be taken in", row.id, row.tenant_id)
+    except Exception as error:
+        trace = None if isinstance(error, Refused) else error
+        log.error("Upload %s of tenant %s could not be taken in: %s", row.id, row.tenant_id, error, exc_info=trace)
         pause = min(timedelta(seconds=5) * 2 ** min(row.tries, 20), LONGEST_PAUSE)
         waiting = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED)
         waiting.update(tries=F("tries") + 1, not_before=Now() + pause)
