@@ -18,8 +18,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
 from django.db import connection, reset_queries  # noqa: E402 - models need the settings
+from django.db.models.functions import Now  # noqa: E402
 from django.test.utils import CaptureQueriesContext, override_settings  # noqa: E402
-from django.utils import timezone  # noqa: E402
 
 from benchmarks.simulation import SETTINGS, customers, recording_of  # noqa: E402
 from benchmarks.table import machine, print_table  # noqa: E402
@@ -90,12 +90,11 @@ def measure() -> tuple[list[float], int]:
 
 
 def plans() -> list[str]:
-    now = timezone.now()
     with scope.across_tenants("a benchmark"):
-        order = fairness.in_order(now, Lane.values, claiming._busy_tenants(), ())[: claiming.CANDIDATES]
+        order = fairness.in_order(Lane.values, claiming._busy_tenants(), ())[: claiming.CANDIDATES]
         line = order[0]
         head = Transcription.objects.filter(tenant_id=line.tenant_id, lane=line.lane, status="queued")
-        first = head.filter(not_before__lte=now).order_by("created_at", "id")[:1]
+        first = head.filter(not_before__lte=Now()).order_by("created_at", "id")[:1]
         running = Transcription.objects.filter(tenant_id=line.tenant_id, status="running").order_by()
         return [query.explain() for query in (order, first, running)]
 

@@ -25,6 +25,7 @@ from django.utils import timezone
 from tenants import scope
 from tenants.access import EDIT, Actor
 from tenants.models import Quota, Reservation, Tenant, UsageMonth
+from tests.clocks import travelling_database
 from transcription import claiming, eta, fairness, intake, lifecycle
 from transcription.claiming import Claim
 from transcription.fleet import Engine
@@ -89,6 +90,7 @@ class Day:
         heapq.heapify(arrivals)
         with ExitStack() as stack:
             stack.enter_context(override_settings(**SETTINGS))
+            stack.enter_context(travelling_database())
             self._clock = stack.enter_context(time_machine.travel(self._time(), tick=False))
             while (arrivals or self.jobs) and self.now < until:
                 self._advance(min(arrivals[0].at if arrivals else float("inf"), self._next_end()))

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from portal.receive import Application, Receive, Scope, Send
 from portal.threads import HEALTH, shared
+from tenants import database_clock
 from transcription import fleet, queue, storage_check
 from transcription.fleet import Engine
 
@@ -96,14 +97,17 @@ class PromptHealth:
 
 
 def examine() -> Health:
-    """Asks what the product needs. Two queries at most, half a second for S3, and never the engines themselves."""
+    """Asks what the product needs. Three queries at most, half a second for S3, and never the engines themselves."""
     found = Health()
     try:
         found.engines = fleet.alive()
+        ahead = database_clock.check()
     except DatabaseError:
         found.find(DOWN, "the database does not answer")
     else:
         _examine_engines(found)
+        if database_clock.is_skewed(ahead):
+            found.find(DEGRADED, f"this web process's clock is {database_clock.described(ahead)}")
     if storage_check.is_away():
         found.find(DEGRADED, "the object storage does not answer: no uploads are taken, and no sound is played")
     if queue.ping() is None:
@@ -123,6 +127,8 @@ def _examine_engines(found: Health) -> None:
             found.find(DEGRADED, f"{engine.name}: no worker is running")
         elif engine.ready and engine.problem:
             found.find(DEGRADED, f"{engine.name}: {engine.problem}")
+        if engine.clock_problem:
+            found.find(DEGRADED, f"{engine.name}: its clock is {engine.clock_problem}")
 
 
 def mebibytes(figure: float) -> str:

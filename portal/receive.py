@@ -28,6 +28,7 @@ from portal.json_body import BadJson
 from portal.multipart import BadUpload, MultipartUpload, TooLarge, list_name
 from portal.outage import AWAY
 from portal.sessions import actor_of_session, session_key_of
+from portal.threads import caller
 from tenants import addresses, apikeys
 from tenants.access import Actor, OtherTenant, Page
 from tenants.apikeys import KeyRefused
@@ -122,6 +123,7 @@ class UploadMiddleware:
         if actor is None:
             await self._refuse(scope, receive, send)
             return
+        caller.set(actor.tenant.id)
         await self._take(scope, receive, send, headers, actor)
 
     async def _take_small(self, scope: Scope, receive: Receive, send: Send) -> None:

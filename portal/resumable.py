@@ -37,7 +37,7 @@ from portal.receive import (
     empty_body,
     releasing,
 )
-from portal.threads import shared
+from portal.threads import caller, shared
 from tenants import scope as tenant_scope
 from tenants.access import Actor
 from transcription import idempotency
@@ -108,6 +108,7 @@ class ResumableMiddleware:
         if piece is None:
             await self._refuse(scope, receive, send)
             return
+        caller.set(piece.upload.tenant_id)
         try:
             await self._take(piece, scope, receive, send)
         finally:

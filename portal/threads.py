@@ -9,14 +9,21 @@ database connection alone, and no call leaves one open behind it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
+import threading
+from collections.abc import Callable, Coroutine, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from contextvars import ContextVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.db import close_old_connections
 
-from portal.receive import Application, Receive, Scope, Send
+from portal.sessions import session_key_of
+from transcription.shares import Shares
+
+if TYPE_CHECKING:
+    from portal.receive import Application, Receive, Scope, Send
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -34,16 +41,48 @@ ASKING_THE_BUCKET = re.compile(
 """Views that ask the object storage, where media lies in one. A part's URL is signed here: it asks nobody."""
 
 
+caller: ContextVar[Hashable] = ContextVar("caller", default=None)
+"""Who asks in this context: a tenant where that is known, else a credential or an address; None for ourselves."""
+
+
 class Threads(ThreadPoolExecutor):
-    """A few threads that many requests share."""
+    """A few threads that many requests share. Callers take turns, and one of them gets two thirds at most."""
 
     def __init__(self, name: str, count: int) -> None:
         super().__init__(count, thread_name_prefix=name)
+        self._shares: Shares[tuple[Future[Any], Callable[[], Any]]] = Shares(count, count - count // 3)
+        self.share = self._shares.share
+        self._lock = threading.Lock()
 
     def submit(
         self, work: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Future[Result]:
-        return super().submit(_and_let_go, work, *args, **kwargs)
+        future: Future[Result] = Future()
+        who = caller.get()
+        with self._lock:
+            # What is our own has no share: each call is a caller.
+            self._shares.wait(future if who is None else who, (future, partial(_and_let_go, work, *args, **kwargs)))
+            self._serve()
+        return future
+
+    def _serve(self) -> None:
+        for who, (future, work) in self._shares.served():
+            super().submit(self._run, who, future, work)
+
+    def _run(self, who: Hashable, future: Future[Any], work: Callable[[], Any]) -> None:
+        try:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = work()
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+        finally:
+            with self._lock:
+                self._shares.leave(who)
+                self._serve()
 
 
 def _and_let_go(work: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -69,8 +108,12 @@ class SharedThreads:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with ThreadSensitiveContext(executor=UPLOADS if _may_take_long(scope) else REQUESTS):
-            await self.application(scope, receive, send)
+        before = caller.set(_caller_of(scope))
+        try:
+            async with ThreadSensitiveContext(executor=UPLOADS if _may_take_long(scope) else REQUESTS):
+                await self.application(scope, receive, send)
+        finally:
+            caller.reset(before)
 
 
 def shared(
@@ -78,6 +121,13 @@ def shared(
 ) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
     """`work` as a coroutine function that borrows a thread, inside a request or not."""
     return sync_to_async(work, thread_sensitive=False, executor=threads)
+
+
+def _caller_of(scope: Scope) -> Hashable:
+    """By what a request says of itself, before anybody has looked whether it is true."""
+    headers = dict(scope.get("headers", ()))
+    session = session_key_of(headers.get(b"cookie", b"").decode("latin-1"))
+    return headers.get(b"authorization") or session or (scope.get("client") or ("",))[0]
 
 
 def _may_take_long(scope: Scope) -> bool:

@@ -12,17 +12,17 @@ import math
 from dataclasses import dataclass
 
 from django.db import connection
-from django.utils import timezone
 
+from tenants import database_clock
 from tenants.models import RequestBudget, Tenant
 
 WINDOW_SECONDS = 60.0
 SLACK_SECONDS = 0.01
 POUR = """
     UPDATE tenants_requestbudget
-    SET empty_at = (CASE WHEN empty_at > %s THEN empty_at ELSE %s END) + %s
-    WHERE tenant_id = %s AND empty_at <= %s
-    RETURNING empty_at
+    SET empty_at = (CASE WHEN empty_at > {now} THEN empty_at ELSE {now} END) + %s
+    WHERE tenant_id = %s AND empty_at <= {now} + %s
+    RETURNING empty_at, {now}
 """
 
 
@@ -54,16 +54,16 @@ class TooManyRequests(Exception):
 
 
 def take(tenant: Tenant, now: float | None = None) -> Room:
-    """Counts one request. `now` is Unix time in seconds, the clock's without it. Raises TooManyRequests."""
-    moment = timezone.now().timestamp() if now is None else now
+    """Counts one request. `now` is Unix time in seconds, the database's without it. Raises TooManyRequests."""
     limit = max(1, tenant.quota.requests_per_minute)
-    if (room := _pour(tenant, moment, limit)) is not None:
+    if (room := _pour(tenant, now, limit)) is not None:
         return room
+    moment = database_clock.now().timestamp() if now is None else now
     budget = RequestBudget.objects.filter(tenant=tenant).first()
     if budget is None:
         RequestBudget.objects.bulk_create([RequestBudget(tenant=tenant)], ignore_conflicts=True)
     if budget is None or _room_at(budget, limit) <= moment:  # a tenant's first requests make the row in a race
-        if (room := _pour(tenant, moment, limit)) is not None:
+        if (room := _pour(tenant, now, limit)) is not None:
             return room
         budget = RequestBudget.objects.get(tenant=tenant)
     room_at = _room_at(budget, limit)
@@ -75,15 +75,16 @@ def _room_at(budget: RequestBudget, limit: int) -> float:
     return budget.empty_at - WINDOW_SECONDS + WINDOW_SECONDS / limit
 
 
-def _pour(tenant: Tenant, now: float, limit: int) -> Room | None:
+def _pour(tenant: Tenant, now: float | None, limit: int) -> Room | None:
     """None where there is no room. With a little slack: seconds of Unix time in a float add up only nearly."""
     share = WINDOW_SECONDS / limit
-    latest = now + WINDOW_SECONDS - share + _slack(share)
+    latest = WINDOW_SECONDS - share + _slack(share)
     tenant_id = RequestBudget._meta.pk.get_db_prep_value(tenant.id, connection)
+    moment = database_clock.unix_seconds_sql() if now is None else repr(float(now))
     with connection.cursor() as cursor:
-        cursor.execute(POUR, [now, now, share, tenant_id, latest])
+        cursor.execute(POUR.format(now=moment), [share, tenant_id, latest])
         poured = cursor.fetchall()
-    return _room(poured[0][0], now, limit) if poured else None
+    return _room(float(poured[0][0]), float(poured[0][1]), limit) if poured else None
 
 
 def _room(empty_at: float, now: float, limit: int) -> Room:

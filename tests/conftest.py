@@ -20,6 +20,7 @@ from portal.supervisor.valkey import server_command
 from tenants import apikeys, scope
 from tenants.access import Actor, of_member
 from tenants.models import Member, Quota, Role, Tenant, User
+from tests.clocks import travelling_database
 from transcription import media, queue
 from transcription.media import find_ffmpeg
 
@@ -84,6 +85,13 @@ def mallory(db: None) -> Character:
 def within(acme: Tenant) -> Iterator[None]:
     """Acme is bound while the test runs."""
     with scope.bound(acme.id):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def one_clock() -> Iterator[None]:
+    """Where a test travels in time, the database comes along; `clock_moved` is for clocks that differ."""
+    with travelling_database():
         yield
 
 

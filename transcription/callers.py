@@ -15,7 +15,7 @@ import logging
 from datetime import timedelta
 
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from tenants import scope
 from transcription import lifecycle
@@ -44,13 +44,13 @@ def leave(row: Transcription) -> None:
 def hang_up(row: Transcription, upload: timedelta) -> None:
     """One that waited is gone. `upload`: how long its file took, and a retry's will take again."""
     grace = min(GRACE + 2 * upload, LONGEST_GRACE)
-    _unfinished(row).filter(waiters__gt=0).update(waiters=F("waiters") - 1, cancel_at=timezone.now() + grace)
+    _unfinished(row).filter(waiters__gt=0).update(waiters=F("waiters") - 1, cancel_at=Now() + grace)
 
 
 def cancel_forsaken() -> int:
     """Cancels what nobody waits for any more; how many."""
     with scope.across_tenants("the sweeper serves every tenant"):
-        forsaken = Q(waiters=0, cancel_at__lte=timezone.now())
+        forsaken = Q(waiters=0, cancel_at__lte=Now())
         rows = list(Transcription.objects.filter(forsaken, status__in=(Status.QUEUED, Status.RUNNING)))
         cancelled = [row for row in rows if lifecycle.cancel(row, only=forsaken)]
     for row in cancelled:

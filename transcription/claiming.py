@@ -14,8 +14,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
-from django.utils import timezone
+from django.db.models.functions import Coalesce, Now
 
 from tenants import scope
 from transcription import fairness, progress
@@ -48,7 +47,7 @@ def claim(worker: str, lanes: Sequence[int] = Lane.values) -> Claim | None:
     with scope.across_tenants("a worker serves every tenant"):
         for round_number in range(ROUNDS):
             waits = round_number > 0
-            candidates = list(fairness.in_order(timezone.now(), lanes, _busy_tenants(), passed)[:CANDIDATES])
+            candidates = list(fairness.in_order(lanes, _busy_tenants(), passed)[:CANDIDATES])
             for candidate in candidates:
                 if claimed := _claim_from(candidate, worker, waits):
                     progress.changed(claimed.tenant_id, claimed.recording_id, claimed.transcription_id)
@@ -63,14 +62,14 @@ def claim(worker: str, lanes: Sequence[int] = Lane.values) -> Claim | None:
 def due_by_lane() -> dict[int, int]:
     """How many transcriptions wait in each lane, of tenants with something due that may run more."""
     with scope.across_tenants("the sweeper rings for every tenant"):
-        lines = fairness.in_order(timezone.now(), Lane.values, _busy_tenants(), ()).order_by()
+        lines = fairness.in_order(Lane.values, _busy_tenants(), ()).order_by()
         return dict(lines.values_list("lane").annotate(n=Sum("waiting")))
 
 
 def next_lane() -> int | None:
     """The lane of the next due transcription that could be claimed."""
     with scope.across_tenants("the order is everybody's"):
-        line = fairness.in_order(timezone.now(), Lane.values, _busy_tenants(), ()).first()
+        line = fairness.in_order(Lane.values, _busy_tenants(), ()).first()
         return line.lane if line else None
 
 
@@ -88,7 +87,7 @@ def _claim_from(line: Line, worker: str, waits: bool) -> Claim | None:
         if turn is None:
             return None
         of_tenant = Transcription.objects.filter(tenant_id=line.tenant_id)
-        waiting = of_tenant.filter(lane=line.lane, status=Status.QUEUED, not_before__lte=timezone.now())
+        waiting = of_tenant.filter(lane=line.lane, status=Status.QUEUED, not_before__lte=Now())
         running = of_tenant.filter(status=Status.RUNNING).order_by().values("tenant_id")
         counted = Coalesce(Subquery(running.annotate(n=Count("id")).values("n")), 0)
         row = waiting.annotate(running=counted).order_by("created_at", "id").first()
@@ -99,21 +98,20 @@ def _claim_from(line: Line, worker: str, waits: bool) -> Claim | None:
 
 
 def _claimed(turn: Turn, row: Transcription, worker: str) -> Claim | None:
-    now = timezone.now()
     won = Transcription.objects.filter(id=row.id, status=Status.QUEUED, fence=row.fence).update(
         status=Status.RUNNING,
         fence=F("fence") + 1,
         attempts_made=F("attempts_made") + 1,
-        lease_until=now + lease(),
+        lease_until=Now() + lease(),
         worker=worker,
-        started_at=row.started_at or now,
+        started_at=Coalesce("started_at", Now()),
     )
     if not won:
         return None
     fairness.leave(turn, row)
     fairness.serve(turn, row)
     fence = row.fence + 1
-    Attempt.objects.create(tenant_id=row.tenant_id, transcription_id=row.id, fence=fence, worker=worker, started_at=now)
+    Attempt.objects.create(tenant_id=row.tenant_id, transcription_id=row.id, fence=fence, worker=worker)
     return Claim(row.tenant_id, row.recording_id, row.id, fence)
 
 
@@ -124,7 +122,7 @@ def lease() -> timedelta:
 def held(claim: Claim) -> QuerySet[Transcription]:
     """The claimed row, as long as the claim holds."""
     return Transcription.objects.filter(
-        id=claim.transcription_id, status=Status.RUNNING, fence=claim.fence, lease_until__gt=timezone.now()
+        id=claim.transcription_id, status=Status.RUNNING, fence=claim.fence, lease_until__gt=Now()
     )
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.core.cache import cache
 from django.db.models import Count, F, Q, Sum
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from tenants import scope
 from tenants.models import Quota
@@ -120,11 +120,11 @@ def measured_speed() -> Speed | None:
     """From the latest finished transcriptions and those that run; None before the first."""
     with scope.across_tenants("the speed is everybody's"):
         recent = Transcription.objects.filter(
-            status=Status.COMPLETED, reused_from=None, finished_at__gte=timezone.now() - SAMPLE_AGE
+            status=Status.COMPLETED, reused_from=None, finished_at__gte=Now() - SAMPLE_AGE
         ).order_by("-finished_at")
         rows = list(recent.values_list("started_at", "finished_at", "audio_seconds")[:SAMPLE])
         running = Transcription.objects.filter(status=Status.RUNNING, fence=1, saved_seconds__gt=0)
-        rows += [(start, timezone.now(), saved) for start, saved in running.values_list("started_at", "saved_seconds")]
+        rows += list(running.values_list("started_at", Now(), "saved_seconds"))
     spans = [(start, end, seconds) for start, end, seconds in rows if start and end and end > start and seconds]
     if not spans:
         return None
@@ -149,7 +149,7 @@ def _outlook() -> Outlook:
 
 
 def _newcomers() -> list[Newcomer]:
-    lately = Transcription.objects.filter(created_at__gte=timezone.now() - LATELY, reused_from=None).order_by()
+    lately = Transcription.objects.filter(created_at__gte=Now() - LATELY, reused_from=None).order_by()
     rows = lately.values("tenant_id", "tenant__turn__virtual_time", "tenant__quota__share")
     return [
         Newcomer(

@@ -23,7 +23,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Case, Count, F, FloatField, Max, Min, QuerySet, Sum, Value, When
-from django.db.models.functions import Greatest, Least
+from django.db.models.functions import Greatest, Least, Now
 from django.utils.translation import gettext as _
 
 from tenants import scope
@@ -124,11 +124,9 @@ def system_time() -> float:
     return Turn.objects.aggregate(latest=Max("last_start"))["latest"] or 0.0
 
 
-def in_order(
-    now: datetime, lanes: Sequence[int], busy: QuerySet[Transcription, Any], passed: Collection[UUID]
-) -> QuerySet[Line]:
+def in_order(lanes: Sequence[int], busy: QuerySet[Transcription, Any], passed: Collection[UUID]) -> QuerySet[Line]:
     """Lines that may have something due, the fairest first, but for tenants that are busy or were passed."""
-    due = Line.objects.filter(lane__in=lanes, waiting__gt=0, due_at__lte=now, tenant__is_active=True)
+    due = Line.objects.filter(lane__in=lanes, waiting__gt=0, due_at__lte=Now(), tenant__is_active=True)
     due = due.filter(tenant__quota__concurrent__gt=0).exclude(tenant_id__in=busy).exclude(tenant_id__in=passed)
     return due.order_by("tenant__turn__virtual_time", "tenant_id", "lane")
 

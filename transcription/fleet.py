@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
-from django.utils import timezone
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from tenants import database_clock
 from transcription.engine.types import EngineStatus
 from transcription.redaction import redact
 
@@ -17,6 +18,14 @@ REPORT_SECONDS = 2.0
 ALIVE = timedelta(seconds=15)
 REMEMBERED = timedelta(hours=1)
 GPU_MEMORY_HIGH = 0.9
+LATELY = models.Q(updated_at__gte=Now() - ALIVE)
+
+
+class EngineManager(models.Manager["Engine"]):
+    """Says of each engine whether it `is_alive`, that is, reported lately by the database's clock."""
+
+    def get_queryset(self) -> models.QuerySet[Engine]:
+        return super().get_queryset().annotate(**{"is_alive": models.ExpressionWrapper(LATELY, models.BooleanField())})
 
 
 class Engine(models.Model):
@@ -39,10 +48,12 @@ class Engine(models.Model):
     queued_windows = models.PositiveIntegerField(_("windows waiting"), default=0)
     workers_alive = models.PositiveSmallIntegerField(_("workers alive"), default=0)
     workers_wanted = models.PositiveSmallIntegerField(_("workers wanted"), default=0)
-    started_at = models.DateTimeField(_("started"), default=timezone.now)
-    updated_at = models.DateTimeField(_("last report"), default=timezone.now)
+    clock_ahead_seconds = models.FloatField(_("clock ahead of the database's, s"), default=0.0, db_default=0.0)
+    started_at = models.DateTimeField(_("started"), db_default=Now())
+    updated_at = models.DateTimeField(_("last report"), db_default=Now())
+    is_alive = True
 
-    objects: ClassVar[models.Manager[Engine]] = models.Manager()
+    objects: ClassVar[EngineManager] = EngineManager()
 
     class Meta:
         verbose_name = _("engine")
@@ -53,35 +64,37 @@ class Engine(models.Model):
         return self.name
 
     @property
-    def is_alive(self) -> bool:
-        return self.updated_at >= _dead_line()
-
-    @property
     def gpu_memory_high_mib(self) -> float | None:
         """From here on an operator is to look; None without a GPU."""
         return self.gpu_memory_total_mib * GPU_MEMORY_HIGH if self.gpu_memory_total_mib else None
+
+    @property
+    def clock_problem(self) -> str:
+        """Returns how far its host's clock is from the database's; empty when that is not far."""
+        seconds = self.clock_ahead_seconds
+        return database_clock.described(seconds) if database_clock.is_skewed(seconds) else ""
 
 
 def report(
     name: str, status: EngineStatus | None, workers_alive: int, workers_wanted: int, problem: str = ""
 ) -> Engine:
     """A gpuworker's word about itself; `status` is None while its engine does not answer."""
-    now = timezone.now()
-    figures = {
+    figures: dict[str, object] = {
         "host": socket.gethostname(),
         "ready": False,
         "problem": problem,
         "workers_alive": workers_alive,
         "workers_wanted": workers_wanted,
-        "updated_at": now,
+        "clock_ahead_seconds": database_clock.check(),
+        "updated_at": Now(),
     }
     if status is not None:
-        figures |= _figures_of(status, now)
-    engine, _created = Engine.objects.update_or_create(name=name, defaults=figures)
-    return engine
+        figures |= _figures_of(status)
+    Engine.objects.update_or_create(name=name, defaults=figures)
+    return Engine.objects.get(name=name)
 
 
-def _figures_of(status: EngineStatus, now: datetime) -> dict[str, object]:
+def _figures_of(status: EngineStatus) -> dict[str, object]:
     return {
         "backend": status.backend,
         "device": status.device,
@@ -96,13 +109,13 @@ def _figures_of(status: EngineStatus, now: datetime) -> dict[str, object]:
         "audio_seconds_done": status.audio_seconds_done,
         "busy_seconds": status.busy_seconds,
         "queued_windows": sum(status.queued_windows.values()),
-        "started_at": now - timedelta(seconds=status.uptime_seconds),
+        "started_at": Now() - timedelta(seconds=status.uptime_seconds),
     }
 
 
 def alive() -> list[Engine]:
     """Engines that reported lately, ready or not."""
-    return list(Engine.objects.filter(updated_at__gte=_dead_line()))
+    return list(Engine.objects.filter(LATELY))
 
 
 def versions_of(model: str) -> set[str]:
@@ -123,8 +136,4 @@ def leave(name: str) -> None:
 
 def forget_the_dead() -> int:
     """Drops engines that have not reported for an hour; how many."""
-    return Engine.objects.filter(updated_at__lt=timezone.now() - REMEMBERED).delete()[0]
-
-
-def _dead_line() -> datetime:
-    return timezone.now() - ALIVE
+    return Engine.objects.filter(updated_at__lt=Now() - REMEMBERED).delete()[0]

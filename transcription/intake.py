@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -43,9 +44,15 @@ from transcription.options import TranscriptionOptions
 from transcription.orders import Order
 from transcription.refusals import Refused, over_quota, over_quota_noted
 from transcription.reuse import Known
+from transcription.shares import Places, TooBusy
 
 log = logging.getLogger(__name__)
 INTERACTIVE_SECONDS = 300
+PROBES_AT_ONCE = 2 * (os.cpu_count() or 1)
+PROBES = Places(PROBES_AT_ONCE, share=PROBES_AT_ONCE // 2)
+"""Of this process. A tenant has half of them at most, so that its slow files leave room for the others' quick ones."""
+PROBE_PATIENCE_SECONDS = 60.0
+"""One may take 40 s, which are counted from its beginning."""
 
 
 class Received(Protocol):
@@ -235,7 +242,11 @@ def _probe(actor: Actor, upload: Received) -> media.Probe:
     budget = quota.standing(actor.tenant).left_seconds
     lend_connection()
     try:
-        return media.probe(upload.path, longest, budget)
+        with PROBES.held(actor.tenant.id, PROBE_PATIENCE_SECONDS):
+            return media.probe(upload.path, longest, budget)
+    except TooBusy:
+        message = _("Too many of your files are being checked at once. Send this one again in a moment.")
+        raise Refused("busy", message, 503) from None
     except DecoderDied as died:
         log.warning("A file of tenant %s could not be read: %s", actor.tenant.id, died)
         message = _("Reading the file was interrupted, by no fault of its own. Send it again in a moment.")

@@ -13,9 +13,9 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
-from tenants import quota, scope
+from tenants import database_clock, quota, scope
 from transcription import claiming, fairness, progress, queue, search
 from transcription.claiming import Claim, LostClaim, held, lease
 from transcription.failures import Failure
@@ -55,7 +55,7 @@ def save_window(
                 detected_language=language,
                 model_version=model_version,
                 resume=resume or {},
-                lease_until=timezone.now() + lease(),
+                lease_until=Now() + lease(),
                 attempts_made=1,
                 sequence=F("sequence") + 1,
             )
@@ -70,7 +70,7 @@ def save_window(
 
 def renew(claim: Claim) -> None:
     """Progress that is not text yet, such as a decoded minute. Raises LostClaim."""
-    if not held(claim).update(lease_until=timezone.now() + lease()):
+    if not held(claim).update(lease_until=Now() + lease()):
         raise LostClaim
 
 
@@ -86,7 +86,7 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int]) -> None
     """The promise is kept: charges `duration` audio seconds, once. Raises LostClaim."""
     with transaction.atomic():
         row = held(claim).select_related("recording").first()
-        now = timezone.now()
+        now = database_clock.now()
         if row is None or not held(claim).update(
             status=Status.COMPLETED,
             text=text,
@@ -171,7 +171,7 @@ def lose(worker: str) -> int:
 def expire_leases() -> int:
     """Ends attempts that showed no progress within their lease; how many. The lease was delay enough."""
     with scope.across_tenants("the sweeper serves every tenant"):
-        expired = Q(lease_until__lte=timezone.now())
+        expired = Q(lease_until__lte=Now())
         rows = list(Transcription.objects.filter(expired, status=Status.RUNNING))
         return sum(_lose(row, Attempt.Outcome.LOST, expired, delay=0.0) for row in rows)
 
@@ -227,7 +227,7 @@ def cancel(row: Transcription, only: Q = Q()) -> bool:  # noqa: B008 - nobody ch
             fairness.leave(turn, now)
         _charge_nothing(row)
         Attempt.objects.filter(transcription_id=row.id, outcome=Attempt.Outcome.RUNNING).update(
-            outcome=Attempt.Outcome.CANCELLED, finished_at=timezone.now()
+            outcome=Attempt.Outcome.CANCELLED, finished_at=Now()
         )
         _announce(_claim_of(row), Status.CANCELLED)
     _tell(_claim_of(row))
@@ -241,7 +241,7 @@ def retry_delay(attempts_made: int) -> float:
 
 
 def _requeue(turn: Turn, row: Transcription, rows: QuerySet[Transcription], delay: float, **changes: object) -> int:
-    row.not_before = timezone.now() + timedelta(seconds=delay)
+    row.not_before = database_clock.now() + timedelta(seconds=delay)
     won = rows.update(
         status=Status.QUEUED,
         lease_until=None,
@@ -273,7 +273,7 @@ def _end(rows: QuerySet[Transcription], status: str, failure: Failure | None) ->
     return rows.update(
         status=status,
         lease_until=None,
-        finished_at=timezone.now(),
+        finished_at=Now(),
         error_code=failure.code if failure else "",
         error_message=failure.detail if failure else "",
         sequence=F("sequence") + 1,
@@ -282,7 +282,7 @@ def _end(rows: QuerySet[Transcription], status: str, failure: Failure | None) ->
 
 def _end_attempt(claim: Claim, outcome: str, error: str = "", reached: float = 0.0) -> None:
     Attempt.objects.filter(transcription_id=claim.transcription_id, fence=claim.fence).update(
-        outcome=outcome, finished_at=timezone.now(), error=error, reached_seconds=reached
+        outcome=outcome, finished_at=Now(), error=error, reached_seconds=reached
     )
 
 
@@ -310,7 +310,7 @@ def complete_by_reuse(row: Transcription, known: Known) -> None:
 
     Call inside the accepting transaction, with the tenant's turn locked.
     """
-    source, now = known.source, timezone.now()
+    source, now = known.source, database_clock.now()
     row.status = Status.COMPLETED
     row.text, row.detected_language, row.model_version = known.text, source.detected_language, source.model_version
     row.saved_seconds, row.sequence, row.resume = source.saved_seconds, source.sequence, source.resume

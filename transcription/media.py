@@ -30,7 +30,6 @@ ADDRESS_SPACE_KIB = 1_500_000
 CHUNK_BYTES = BYTES_PER_SECOND
 REPORT_BYTES = 8 * 1024 * 1024
 COPY_BYTES = 2 * 1024**3
-PROBES_AT_ONCE = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
 FORMATS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,"
     "mp3,mpeg,mpegts,ogg,tta,voc,w64,wav,wv"
@@ -222,7 +221,7 @@ def _decode_some(
     and PROBE_WALL_SECONDS only end the count.
     """
     total = 0
-    with PROBES_AT_ONCE, tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as errors:
         output = ["-t", str(seconds), *_pcm_output()]
         with _ffmpeg(path, [], output, PROBE_CPU_SECONDS, PROBE_WALL_SECONDS, errors) as process:
             assert process.stdout is not None

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -146,7 +147,7 @@ class Transcription(models.Model):
     fence = models.PositiveIntegerField(default=0, editable=False)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True, editable=False)
     worker = models.CharField(_("worker"), max_length=120, blank=True, editable=False)
-    not_before = models.DateTimeField(_("not before"), default=timezone.now, editable=False)
+    not_before = models.DateTimeField(_("not before"), db_default=Now(), editable=False)
     attempts_made = models.PositiveSmallIntegerField(_("attempts"), default=0, editable=False)
     started_at = models.DateTimeField(_("started"), null=True, blank=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True, editable=False)
@@ -236,7 +237,7 @@ class Attempt(models.Model):
     )
     fence = models.PositiveIntegerField(_("fence"))
     worker = models.CharField(_("worker"), max_length=120)
-    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    started_at = models.DateTimeField(_("started"), db_default=Now())
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices, default=Outcome.RUNNING)
     error = models.TextField(_("error"), blank=True)

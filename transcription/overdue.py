@@ -7,8 +7,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 LATE = timedelta(minutes=10)
@@ -28,4 +28,4 @@ class Overdue(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() is None:
             return queryset
-        return queryset.filter(self.open_rows, **{f"{self.due}__lt": timezone.now() - LATE})
+        return queryset.filter(self.open_rows, **{f"{self.due}__lt": Now() - LATE})

@@ -13,7 +13,7 @@ from itertools import islice
 from django.conf import settings
 from django.utils import timezone
 
-from tenants import audit, notices, quota, scope, throttle
+from tenants import audit, database_clock, notices, quota, scope, throttle
 from transcription import (
     accounts,
     callers,
@@ -41,6 +41,11 @@ BATCH = 500
 
 def expire_leases() -> int:
     return lifecycle.expire_leases()
+
+
+def clock_differs() -> int:
+    """Warns in the log when this host's clock is not the database's."""
+    return int(database_clock.is_skewed(database_clock.check()))
 
 
 def ring_again() -> int:
@@ -91,6 +96,7 @@ EVERY_MINUTE: dict[str, Task] = {
     "notices raised": notices.raise_due,
     "notices e-mailed": notices.send_due,
     "notices told to webhooks": events.tell_notices,
+    "clocks that differ too much": clock_differs,
 }
 EVERY_FEW_MINUTES: dict[str, Task] = {
     "reservations of ended work released": accounts.release_ended,

@@ -7,10 +7,10 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from portal.tickets.models import SocketTicket
-from tenants import scope
+from tenants import database_clock, scope
 from tenants.access import Actor
 from tenants.apikeys import Bearer
 
@@ -30,10 +30,10 @@ def issue(actor: Actor) -> Ticket:
     """A ticket in the name of the actor's key. Sweeps old ones, so that they never pile up. Raises PermissionDenied."""
     actor.require("recordings.view")
     assert actor.key is not None
-    now = timezone.now()
+    expires_at = database_clock.now() + VALID
     with scope.across_tenants("old tickets are nobody's"):
-        SocketTicket.objects.filter(expires_at__lt=now - KEPT).delete()
-    ticket = Ticket(f"wst_{secrets.token_urlsafe(32)}", now + VALID)
+        SocketTicket.objects.filter(expires_at__lt=Now() - KEPT).delete()
+    ticket = Ticket(f"wst_{secrets.token_urlsafe(32)}", expires_at)
     with scope.bound(actor.tenant.id):
         SocketTicket.objects.create(
             tenant=actor.tenant,
@@ -47,10 +47,9 @@ def issue(actor: Actor) -> Ticket:
 
 def redeem(secret: str) -> Bearer | None:
     """Who asked for a ticket, the first time; None for an unknown, used or expired one."""
-    now = timezone.now()
     with scope.across_tenants("the ticket says which tenant"):
         tickets = SocketTicket.objects.filter(digest=_digest(secret))
-        won = tickets.filter(used_at=None, expires_at__gt=now).update(used_at=now)
+        won = tickets.filter(used_at=None, expires_at__gt=Now()).update(used_at=Now())
         row = tickets.first() if won else None
     return Bearer(row.api_key_id, row.secret_prefix) if row else None
 

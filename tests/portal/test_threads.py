@@ -15,11 +15,11 @@ from asgiref.sync import sync_to_async
 from django.conf import LazySettings
 
 from portal.asgi import application
-from portal.threads import REQUEST_THREADS, REQUESTS, UPLOAD_THREADS, UPLOADS
+from portal.threads import REQUEST_THREADS, REQUESTS, UPLOAD_THREADS, UPLOADS, caller
 from tenants import scope
 from tests.conftest import Character, MakeMedia
 from tests.transcription.finishing import finish
-from transcription import storage
+from transcription import intake, media, storage
 from transcription.models import Transcription
 from transcription.uploads import bucket
 
@@ -92,7 +92,7 @@ async def test_a_short_clip_does_not_wait_for_files_that_are_being_stored(
     with monkeypatch.context() as patch:
         patch.setattr(storage, "keep", slow.down(storage.keep))
         stored = [asyncio.create_task(send(path, "/api/v1/recordings")) for path in files]
-        await slow.is_busy(UPLOAD_THREADS)
+        await slow.is_busy(UPLOADS.share)
     clip = sound(make_media, 900)
     asked = asyncio.create_task(send(clip, "/v1/audio/transcriptions", model="whisper-1"))
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -101,6 +101,71 @@ async def test_a_short_clip_does_not_wait_for_files_that_are_being_stored(
         assert (await asked).status_code == 200
     slow.end()
     assert {answer.status_code for answer in await asyncio.gather(*stored)} == {201}
+
+
+async def test_a_tenants_slow_files_do_not_keep_another_ones_clip_waiting(
+    http: httpx.AsyncClient, alice: Character, mallory: Character, make_media: MakeMedia, fox: Path, slow: Slow,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    probe, silent = media.probe, sound(make_media, 400).read_bytes()
+    slowly = slow.down(probe)
+
+    def probe_hers_slowly(path: Path, *limits: Any) -> media.Probe:
+        found: media.Probe = (slowly if path.read_bytes() == silent else probe)(path, *limits)
+        return found
+
+    monkeypatch.setattr(media, "probe", probe_hers_slowly)
+
+    async def send(who: Character, place: str, content: bytes) -> httpx.Response:
+        options = {"model": "whisper-1", "temperature": "0.5"}
+        file = {"file": ("a.wav", content)}
+        return await http.post(place, data=options, files=file, headers=who.bearer, timeout=120)
+
+    places = ["/v1/audio/transcriptions", "/api/v1/recordings"]
+    hers = [asyncio.create_task(send(mallory, place, silent)) for place in places for _ in range(UPLOAD_THREADS + 2)]
+    await slow.is_busy(intake.PROBES.share)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert (await send(alice, "/api/v1/recordings", fox.read_bytes())).status_code == 201
+        asked = asyncio.create_task(send(alice, "/v1/audio/transcriptions", fox.read_bytes()))
+        while not await finish_the_clip(alice):
+            await asyncio.sleep(0.05)
+        assert (await asked).status_code == 200
+    slow.end()
+    for task in hers[: UPLOAD_THREADS + 2]:
+        task.cancel()
+    await asyncio.gather(*hers, return_exceptions=True)
+
+
+async def test_a_file_that_waits_too_long_for_its_probe_is_refused_for_now(
+    http: httpx.AsyncClient, alice: Character, fox: Path, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media, "probe", slow.down(media.probe))
+    monkeypatch.setattr(intake, "PROBE_PATIENCE_SECONDS", 0.05)
+
+    async def send(place: str) -> httpx.Response:
+        return await http.post(
+            place, data={"model": "base", "temperature": "1"}, files={"file": ("a.wav", fox.read_bytes())}
+        )
+
+    first = [asyncio.create_task(send("/api/v1/recordings")) for _ in range(intake.PROBES.share)]
+    await slow.is_busy(intake.PROBES.share)
+    for place in ("/api/v1/recordings", "/v1/audio/transcriptions"):
+        refused = await send(place)
+        assert (refused.status_code, "retry-after" in refused.headers) == (503, True), refused.text
+        assert "busy" in refused.text
+    slow.end()
+    assert {answer.status_code for answer in await asyncio.gather(*first)} == {201}
+
+
+async def test_one_caller_never_has_all_threads(slow: Slow) -> None:
+    caller.set("mallory")
+    hers = [REQUESTS.submit(slow.down(lambda: None)) for _ in range(2 * REQUEST_THREADS)]
+    await slow.is_busy(REQUESTS.share)
+    caller.set("alice")
+    assert REQUESTS.submit(lambda: "hers").result(PATIENCE_SECONDS) == "hers"
+    assert hers[-1].cancel()
+    slow.end()
+    assert [one.result(PATIENCE_SECONDS) for one in hers[:-1]] == [None] * (2 * REQUEST_THREADS - 1)
 
 
 async def test_a_slow_object_storage_does_not_keep_other_requests_waiting(
@@ -115,7 +180,7 @@ async def test_a_slow_object_storage_does_not_keep_other_requests_waiting(
         asyncio.create_task(http.post("/api/v1/uploads/multipart", json=plan, timeout=120))
         for _ in range(REQUEST_THREADS + 2)
     ]
-    await slow.is_busy(UPLOAD_THREADS)
+    await slow.is_busy(UPLOADS.share)
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert (await http.get("/api/v1/recordings")).status_code == 200
     slow.end()

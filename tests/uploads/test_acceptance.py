@@ -393,3 +393,34 @@ def test_a_cancelled_request_leaves_its_thread_the_file(alice: Character, sound:
     with pytest.raises(files.Gone):
         slot.write(b"x")
     assert files.size(row.id) == 1000
+
+
+def test_a_tenants_slow_files_keep_nobody_elses_waiting(
+    alice: Character, mallory: Character, fox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hers came first, and are not done before Alice's is."""
+    probe, hers_is_done = media.probe, threading.Event()
+    waited: list[bool] = []
+
+    def probe_slowly(path: Path, longest: float, budget: float) -> media.Probe:
+        if path.stem in slow:
+            waited.append(hers_is_done.wait(20))
+        return probe(path, longest, budget)
+
+    monkeypatch.setattr(media, "probe", probe_slowly)
+    with scope.bound(mallory.tenant.id):
+        slow = {path_of(begun(mallory, fox.read_bytes() + bytes(number))).name for number in range(1, 4)}
+    row = begun(alice, fox.read_bytes())
+
+    def wait_for_alices() -> None:
+        with scope.bound(alice.tenant.id):
+            while not Upload.objects.filter(id=row.id, state=Upload.State.ACCEPTED).exists():
+                time.sleep(0.02)
+        hers_is_done.set()
+        connection.close()
+
+    watcher = threading.Thread(target=wait_for_alices, daemon=True)
+    watcher.start()
+    assert sweep() == {"uploads found whole": 4, "uploads settled": 4}
+    assert waited == [True] * 3
+    watcher.join(20)

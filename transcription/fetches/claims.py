@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Min, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -44,9 +45,8 @@ class Claim:
 
 def claim(busy: Collection[UUID] = ()) -> Claim | None:
     """The longest waiting due fetch of a tenant that is not `busy`; None where nothing is due."""
-    now = timezone.now()
     with scope.across_tenants("fetches of every tenant are due"):
-        due = Fetch.objects.filter(status__in=UNDER_WAY, not_before__lte=now, tenant__is_active=True)
+        due = Fetch.objects.filter(status__in=UNDER_WAY, not_before__lte=Now(), tenant__is_active=True)
         tenants = due.exclude(tenant_id__in=busy).order_by().values("tenant_id").annotate(first=Min("created_at"))
         for tenant_id in tenants.order_by("first").values_list("tenant_id", flat=True)[:TENANTS_LOOKED_AT]:
             row = due.filter(tenant_id=tenant_id).order_by("created_at", "id").first()
@@ -57,13 +57,12 @@ def claim(busy: Collection[UUID] = ()) -> Claim | None:
 
 def _claimed(row: Fetch) -> Claim | None:
     """None where another one was faster, or where it broke off too often."""
-    now = timezone.now()
-    mine = Fetch.objects.filter(id=row.id, fence=row.fence, status__in=UNDER_WAY, not_before__lte=now)
+    mine = Fetch.objects.filter(id=row.id, fence=row.fence, status__in=UNDER_WAY, not_before__lte=Now())
     if not mine.update(
         status=Fetch.Status.FETCHING,
         fence=F("fence") + 1,
         attempts_made=F("attempts_made") + 1,
-        not_before=now + LEASE,
+        not_before=Now() + LEASE,
         bytes_received=0,
     ):
         return None
@@ -84,13 +83,13 @@ def held(claim: Claim) -> Fetch:
 
 def renew(claim: Claim, bytes_received: int) -> None:
     """So many bytes have come. Raises LostClaim."""
-    if not _mine(claim).update(bytes_received=bytes_received, not_before=timezone.now() + LEASE):
+    if not _mine(claim).update(bytes_received=bytes_received, not_before=Now() + LEASE):
         raise LostClaim
 
 
 def arrived(claim: Claim, bytes_received: int) -> None:
     """The file is here: from now on it can't be cancelled, only deleted. Raises LostClaim."""
-    until = timezone.now() + ACCEPTING_LEASE
+    until = Now() + ACCEPTING_LEASE
     if not _mine(claim).update(status=Fetch.Status.ACCEPTING, bytes_received=bytes_received, not_before=until):
         raise LostClaim
 
@@ -102,7 +101,7 @@ def complete(claim: Claim, row: Transcription) -> None:
         status=Fetch.Status.DONE,
         url=fetch.shown_url,
         options={},
-        finished_at=timezone.now(),
+        finished_at=Now(),
         error_code="",
         error_message="",
         recording_id=row.recording_id,
@@ -119,7 +118,7 @@ def fail(claim: Claim, code: str, message: str) -> None:
             status=Fetch.Status.FAILED,
             url=fetch.shown_url,
             options={},
-            finished_at=timezone.now(),
+            finished_at=Now(),
             error_code=code,
             error_message=message,
         ):
@@ -135,15 +134,13 @@ def try_later(claim: Claim, code: str, message: str, retry_after: int = 0) -> No
         return
     base = RETRY_DELAYS_SECONDS[attempts_made - 1] * random.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)  # noqa: S311
     delay = timedelta(seconds=max(base, retry_after))
-    _mine(claim).update(
-        status=Fetch.Status.QUEUED, not_before=timezone.now() + delay, error_code=code, error_message=message
-    )
+    _mine(claim).update(status=Fetch.Status.QUEUED, not_before=Now() + delay, error_code=code, error_message=message)
 
 
 def hand_back(claim: Claim) -> None:
     """This process must stop: another one begins anew at once, and no attempt is counted."""
     _mine(claim).update(
-        status=Fetch.Status.QUEUED, not_before=timezone.now(), attempts_made=F("attempts_made") - 1, bytes_received=0
+        status=Fetch.Status.QUEUED, not_before=Now(), attempts_made=F("attempts_made") - 1, bytes_received=0
     )
 
 
@@ -162,7 +159,7 @@ def forget_stranded() -> int:
     One DELETE that asks for itself: a tenant may be switched on at any moment.
     """
     with scope.across_tenants("the sweeper serves every tenant"):
-        waiting = Fetch.objects.filter(status__in=UNDER_WAY, not_before__lte=timezone.now(), tenant__is_active=False)
+        waiting = Fetch.objects.filter(status__in=UNDER_WAY, not_before__lte=Now(), tenant__is_active=False)
         return waiting.filter(created_at__lt=retention.stranded_before()).delete()[0]
 
 

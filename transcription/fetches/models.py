@@ -5,6 +5,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -53,7 +54,7 @@ class Fetch(models.Model):
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.QUEUED)
     fence = models.PositiveIntegerField(default=0, editable=False)
     attempts_made = models.PositiveSmallIntegerField(_("attempts"), default=0, editable=False)
-    not_before = models.DateTimeField(default=timezone.now, editable=False)
+    not_before = models.DateTimeField(db_default=Now(), editable=False)
     bytes_received = models.PositiveBigIntegerField(_("bytes received"), default=0, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True, editable=False)
     error_code = models.CharField(_("error"), max_length=40, blank=True, editable=False)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -101,7 +102,7 @@ def cancel(actor: Actor, fetch_id: UUID) -> tuple[Fetch, bool]:
     row = one(actor, fetch_id)
     stoppable = Fetch.objects.filter(id=row.id, status__in=(Fetch.Status.QUEUED, Fetch.Status.FETCHING))
     stopped = stoppable.update(
-        status=Fetch.Status.CANCELLED, fence=F("fence") + 1, finished_at=timezone.now(), url=row.shown_url, options={}
+        status=Fetch.Status.CANCELLED, fence=F("fence") + 1, finished_at=Now(), url=row.shown_url, options={}
     )
     return one(actor, fetch_id), stopped == 1
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -39,7 +41,7 @@ log = logging.getLogger(__name__)
 ENDPOINT = "/api/v1/uploads"
 READ_BYTES = 1024 * 1024
 LEASE = timedelta(minutes=5)
-RENEW = timedelta(minutes=1)
+RENEW_EVERY_SECONDS = 60.0
 LONGEST_PAUSE = timedelta(minutes=10)
 MOST_INTERRUPTIONS = 10
 """Half an hour of tries, as a recording by URL has: what else takes the memory then may be over."""
@@ -107,9 +109,8 @@ def _settle_file(row: Upload) -> None:
 
 def _settle_object(row: Upload) -> None:
     """One at a time by a lease, which the progress of the download keeps up."""
-    now = timezone.now()
-    mine = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED, not_before__lte=now)
-    if not mine.update(not_before=now + LEASE):
+    mine = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED, not_before__lte=Now())
+    if not mine.update(not_before=Now() + LEASE):
         return
     lend_connection()
     if bucket.object_bytes(row.object_key) is None:
@@ -126,13 +127,12 @@ class _Renewal:
     """Called as the work goes on, keeps the lease."""
 
     def __init__(self, row: Upload) -> None:
-        self._row, self._next = row, timezone.now() + RENEW
+        self._row, self._renewed = row, time.monotonic()
 
     def __call__(self) -> None:
-        now = timezone.now()
-        if now >= self._next:
-            self._next = now + RENEW
-            Upload.objects.filter(id=self._row.id, state=Upload.State.ARRIVED).update(not_before=now + LEASE)
+        if time.monotonic() - self._renewed >= RENEW_EVERY_SECONDS:
+            self._renewed = time.monotonic()
+            Upload.objects.filter(id=self._row.id, state=Upload.State.ARRIVED).update(not_before=Now() + LEASE)
 
 
 @contextmanager
@@ -142,11 +142,12 @@ def _faults_noted(row: Upload) -> Iterator[None]:
         yield
     except _DecidedElsewhere:
         pass
-    except Exception:
-        log.exception("Upload %s of tenant %s could not be taken in", row.id, row.tenant_id)
+    except Exception as error:
+        trace = None if isinstance(error, Refused) else error
+        log.error("Upload %s of tenant %s could not be taken in: %s", row.id, row.tenant_id, error, exc_info=trace)
         pause = min(timedelta(seconds=5) * 2 ** min(row.tries, 20), LONGEST_PAUSE)
         waiting = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED)
-        waiting.update(tries=F("tries") + 1, not_before=timezone.now() + pause)
+        waiting.update(tries=F("tries") + 1, not_before=Now() + pause)
 
 
 def _decide(row: Upload, file: Received) -> None:
@@ -203,7 +204,7 @@ def _missing(row: Upload) -> None:
     if row.expires_at < timezone.now():
         _lost(row)
         return
-    Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED).update(not_before=timezone.now() + LONGEST_PAUSE)
+    Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED).update(not_before=Now() + LONGEST_PAUSE)
 
 
 def _lost(row: Upload) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -56,7 +57,7 @@ class Upload(models.Model):
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.OPEN)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     expires_at = models.DateTimeField(_("expires"), help_text=_("A file on this server: a day after its last byte."))
-    not_before = models.DateTimeField(default=timezone.now, editable=False, help_text="When it is next tried.")
+    not_before = models.DateTimeField(db_default=Now(), editable=False, help_text="When it is next tried.")
     tries = models.PositiveIntegerField(default=0, editable=False, help_text="That failed by a fault of ours.")
     interruptions = models.PositiveIntegerField(
         default=0,

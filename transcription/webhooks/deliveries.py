@@ -10,12 +10,12 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Case, Count, Exists, F, OuterRef, QuerySet, Subquery, When
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import scope
+from tenants import database_clock, scope
 from tenants.access import Actor
 from transcription.webhooks import endpoints
 from transcription.webhooks.models import Attempt, Delivery, Endpoint, Event
@@ -70,11 +70,10 @@ class Outcome:
 
 def heads() -> list[Head]:
     """The endpoints that something is due for: the longest waiting first, those that fail after the others."""
-    now = timezone.now()
     with scope.across_tenants("every tenant's receivers are told"):
-        due = _due(now).filter(endpoint=OuterRef("pk"))
+        due = _due().filter(endpoint=OuterRef("pk"))
         rows = Endpoint.objects.filter(
-            Exists(due), paused_at=None, deleted_at=None, not_before__lte=now, tenant__is_active=True
+            Exists(due), paused_at=None, deleted_at=None, not_before__lte=Now(), tenant__is_active=True
         )
         rows = rows.annotate(first=Subquery(due.order_by("next_attempt_at").values("next_attempt_at")[:1]))
         rows = rows.annotate(is_failing=Case(When(failures__gt=0, then=True), default=False))
@@ -84,13 +83,12 @@ def heads() -> list[Head]:
 
 def claims(head: Head, most: int) -> list[Claim]:
     """Up to `most` due deliveries of an endpoint, each under a lease of its own; what others claimed is passed by."""
-    now = timezone.now()
     with scope.bound(head.tenant_id):
-        due = _due(now).filter(endpoint_id=head.endpoint_id).order_by("next_attempt_at", "id")
+        due = _due().filter(endpoint_id=head.endpoint_id).order_by("next_attempt_at", "id")
         return [
             Claim(head.tenant_id, delivery_id, fence + 1)
             for delivery_id, fence in list(due.values_list("id", "fence")[:most])
-            if _due(now).filter(id=delivery_id, fence=fence).update(fence=F("fence") + 1, next_attempt_at=now + LEASE)
+            if _due().filter(id=delivery_id, fence=fence).update(fence=F("fence") + 1, next_attempt_at=Now() + LEASE)
         ]
 
 
@@ -130,21 +128,19 @@ def retry_delay(attempts_made: int) -> float:
 
 def _succeed(row: Delivery, outcome: Outcome) -> None:
     _close(row, Delivery.State.DELIVERED, outcome)
-    Endpoint.objects.filter(id=row.endpoint_id, failures__gt=0).update(
-        failures=0, failing_since=None, not_before=timezone.now()
-    )
+    Endpoint.objects.filter(id=row.endpoint_id, failures__gt=0).update(failures=0, failing_since=None, not_before=Now())
 
 
 def _fail(row: Delivery, outcome: Outcome) -> None:
     """What ran out of attempts is failed; where nothing at all was taken it is kept, and the webhook paused."""
-    now, made = timezone.now(), row.attempts_made + 1
+    made = row.attempts_made + 1
     ran_out = made > len(RETRY_DELAYS_SECONDS)
     if not _hold(row.endpoint_id, outcome, ran_out) and ran_out:
         _close(row, Delivery.State.FAILED, outcome)
         return
     Delivery.objects.filter(id=row.id).update(
         attempts_made=made,
-        next_attempt_at=now + timedelta(seconds=max(retry_delay(made), outcome.retry_after)),
+        next_attempt_at=Now() + timedelta(seconds=max(retry_delay(made), outcome.retry_after)),
         last_status=outcome.status,
         last_error=outcome.error,
     )
@@ -152,7 +148,7 @@ def _fail(row: Delivery, outcome: Outcome) -> None:
 
 def _hold(endpoint_id: UUID, outcome: Outcome, ran_out: bool) -> bool:
     """Holds a failing endpoint back as a whole, so that what waits for it is not tried one by one; True if paused."""
-    now = timezone.now()
+    now = database_clock.now()
     rows = Endpoint.objects.filter(id=endpoint_id)
     endpoint = rows.select_for_update(no_key=True).get()
     if endpoint.not_before <= now:  # later than that, what failed was under way already when it was held
@@ -176,14 +172,14 @@ def _close(row: Delivery, state: str, outcome: Outcome) -> None:
     Delivery.objects.filter(id=row.id).update(
         state=state,
         attempts_made=F("attempts_made") + 1,
-        finished_at=timezone.now(),
+        finished_at=Now(),
         last_status=outcome.status,
         last_error=outcome.error,
     )
 
 
-def _due(now: datetime) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(state=Delivery.State.PENDING, next_attempt_at__lte=now)
+def _due() -> QuerySet[Delivery]:
+    return Delivery.objects.filter(state=Delivery.State.PENDING, next_attempt_at__lte=Now())
 
 
 def _held(claim: Claim) -> QuerySet[Delivery]:
@@ -210,9 +206,9 @@ def replay(actor: Actor, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
     """Sends a delivery again, under the same id, at once; one that waits is sent now. Raises Http404 and Refused."""
     endpoints.running(actor, endpoint_id)
     row = one(actor, endpoint_id, delivery_id)
-    again = {"attempts_made": 0, "next_attempt_at": timezone.now(), "finished_at": None}
+    again = {"attempts_made": 0, "next_attempt_at": Now(), "finished_at": None}
     Delivery.objects.filter(id=row.id).update(state=Delivery.State.PENDING, fence=F("fence") + 1, **again)
-    Endpoint.objects.filter(id=endpoint_id).update(not_before=timezone.now())
+    Endpoint.objects.filter(id=endpoint_id).update(not_before=Now())
     return one(actor, endpoint_id, delivery_id)
 
 

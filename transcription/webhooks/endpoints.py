@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -100,7 +101,7 @@ def change(
     row = one(actor, endpoint_id)
     changes: dict[str, object] = {}
     if url is not None and url != row.url:
-        changes |= {"url": _url(url), "failures": 0, "failing_since": None, "not_before": timezone.now()}
+        changes |= {"url": _url(url), "failures": 0, "failing_since": None, "not_before": Now()}
     if description is not None:
         changes["description"] = _description(description)
     if events is not None:
@@ -122,12 +123,12 @@ def pause(actor: Actor, endpoint_id: UUID) -> Endpoint:
 
 def resume(actor: Actor, endpoint_id: UUID) -> Endpoint:
     """What waits is sent at once, with all its attempts before it. Raises Http404."""
-    row, now = one(actor, endpoint_id), timezone.now()
+    row = one(actor, endpoint_id)
     with transaction.atomic():
         waiting = Delivery.objects.filter(endpoint=row, state=Delivery.State.PENDING)
-        waiting.update(next_attempt_at=now, attempts_made=0, fence=F("fence") + 1)
+        waiting.update(next_attempt_at=Now(), attempts_made=0, fence=F("fence") + 1)
         Endpoint.objects.filter(id=row.id).update(
-            paused_at=None, pause="", failures=0, failing_since=None, not_before=now
+            paused_at=None, pause="", failures=0, failing_since=None, not_before=Now()
         )
         audit.record(actor, "webhook.changed", row, paused=False)
     return one(actor, endpoint_id)
@@ -153,7 +154,7 @@ def test(actor: Actor, endpoint_id: UUID) -> Delivery:
     """Sends a test event, soon. Raises Http404 and Refused."""
     row = running(actor, endpoint_id)
     with transaction.atomic():
-        Endpoint.objects.filter(id=row.id).update(not_before=timezone.now())
+        Endpoint.objects.filter(id=row.id).update(not_before=Now())
         return events.test_of(row)
 
 

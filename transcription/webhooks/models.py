@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -61,7 +62,7 @@ class Endpoint(models.Model):
     pause = models.CharField(_("why"), max_length=10, choices=Pause.choices, blank=True, editable=False)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
-    not_before = models.DateTimeField(default=timezone.now, editable=False)
+    not_before = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = TenantManager()
 
@@ -141,7 +142,7 @@ class Delivery(models.Model):
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.PENDING)
     fence = models.PositiveIntegerField(default=0, editable=False)
     attempts_made = models.PositiveSmallIntegerField(_("attempts"), default=0, help_text=_("Since the last replay."))
-    next_attempt_at = models.DateTimeField(_("next attempt"), default=timezone.now)
+    next_attempt_at = models.DateTimeField(_("next attempt"), db_default=Now())
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     last_status = models.PositiveSmallIntegerField(_("status of the answer"), null=True, blank=True)
     last_error = models.CharField(_("error"), max_length=40, blank=True)

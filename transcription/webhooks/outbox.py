@@ -50,7 +50,6 @@ def _write(tenant_id: UUID, kind: str, subject: str, data: dict[str, Any], endpo
     event = Event(tenant_id=tenant_id, type=kind, subject=subject, body=body, created_at=now)
     event.save(force_insert=True)
     Delivery.objects.bulk_create(
-        Delivery(tenant_id=tenant_id, endpoint=one, event=event, created_at=now, next_attempt_at=now)
-        for one in endpoints
+        Delivery(tenant_id=tenant_id, endpoint=one, event=event, created_at=now) for one in endpoints
     )
     return len(endpoints)
