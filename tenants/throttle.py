@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 from django.db import connection
 from django.db.models import F
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from tenants import database_clock
 from tenants.models import Attempts
 
 POUR = """
-    INSERT INTO tenants_attempts AS bucket (key, empty_at) VALUES (%s, %s)
+    INSERT INTO tenants_attempts AS bucket (key, empty_at) VALUES (%s, {now} + %s)
     ON CONFLICT (key) DO UPDATE
-    SET empty_at = (CASE WHEN bucket.empty_at BETWEEN %s AND %s THEN bucket.empty_at ELSE %s END) + %s
-    WHERE bucket.empty_at NOT BETWEEN %s AND %s
+    SET empty_at = (CASE WHEN bucket.empty_at > {now} THEN bucket.empty_at ELSE {now} END) + %s
+    WHERE bucket.empty_at <= {now} + %s
     RETURNING empty_at
 """
 
@@ -38,15 +38,11 @@ class Limit:
         return self.seconds / self.amount
 
     def take(self, *whom: str) -> bool:
-        """Counts one try. Returns False, and counts nothing, where there were too many.
-
-        A bucket that is fuller than full is of a clock that was ahead, and counts as dry.
-        """
-        now = timezone.now().timestamp()
-        full = now + self.seconds - self.share * 0.99  # seconds of Unix time in a float add up only nearly
-        never = now + self.seconds + self.share
+        """Counts one try. Returns False, and counts nothing, where there were too many."""
+        room = self.seconds - self.share * 0.99  # seconds of Unix time in a float add up only nearly
         with connection.cursor() as cursor:
-            cursor.execute(POUR, [self._key(whom), now + self.share, now, never, now, self.share, full, never])
+            now = database_clock.unix_seconds_sql()
+            cursor.execute(POUR.format(now=now), [self._key(whom), self.share, self.share, room])
             return bool(cursor.fetchall())
 
     def give_back(self, *whom: str) -> None:
@@ -59,4 +55,4 @@ class Limit:
 
 def forget_old() -> int:
     """Deletes buckets that have run dry: they say no more than none does. Returns how many."""
-    return Attempts.objects.filter(empty_at__lt=timezone.now().timestamp()).delete()[0]
+    return Attempts.objects.filter(empty_at__lt=database_clock.now().timestamp()).delete()[0]

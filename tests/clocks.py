@@ -16,6 +16,8 @@ from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
+from tenants import database_clock
+
 _apart = False
 
 
@@ -34,12 +36,17 @@ def clock_moved(**delta: float) -> Iterator[None]:
 @contextmanager
 def travelling_database() -> Iterator[None]:
     """Takes the database's clock along wherever time-machine travels: then it is later for everybody."""
+    seconds_sql = database_clock.unix_seconds_sql
     original = {"sqlite": Now.as_sqlite, "postgresql": Now.as_postgresql}
 
     def as_vendor(self: Now, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
         if time_machine.escape_hatch.is_travelling() and not _apart:
             return Value(timezone.now(), DateTimeField()).as_sql(compiler, connection)
         return original[connection.vendor](self, compiler, connection, **context)
+
+    def unix_seconds_sql() -> str:
+        is_travelling = time_machine.escape_hatch.is_travelling() and not _apart
+        return repr(timezone.now().timestamp()) if is_travelling else seconds_sql()
 
     def as_sql(self: DatabaseDefault, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
         return compiler.compile(*self.get_source_expressions())
@@ -48,5 +55,6 @@ def travelling_database() -> Iterator[None]:
         patch.object(Now, "as_sqlite", as_vendor),
         patch.object(Now, "as_postgresql", as_vendor),
         patch.object(DatabaseDefault, "as_sql", as_sql),
+        patch.object(database_clock, "unix_seconds_sql", unix_seconds_sql),
     ):
         yield

@@ -70,7 +70,7 @@ def advance_all() -> int:
 
 
 def advance(row: Deletion) -> bool:
-    """Erases all that is left, and writes the receipt; False where somebody else did."""
+    """Erases all that is left, and writes the receipt; False where something is left, or somebody else did."""
     with scope.bound(row.tenant_uuid):
         _end_work(row)
         _count_media(row)
@@ -79,7 +79,8 @@ def advance(row: Deletion) -> bool:
         _erase_people(row)
         _erase_tenant(row)
     storage.erase_tenant(row.tenant_uuid)
-    return _finish(row)
+    is_empty = next(storage.sizes_of(row.tenant_uuid), None) is None
+    return is_empty and _finish(row)
 
 
 def _ledger_totals(tenant_id: UUID) -> list[dict[str, Any]]:
