@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
-from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
@@ -20,12 +19,6 @@ pytestmark = pytest.mark.django_db
 LOGIN = "/accounts/login/"
 HOME, CAFE = "203.0.113.9", "2001:db8::7"
 FULL_HOUR = datetime(2026, 12, 1, 9, 0, 1, tzinfo=ZoneInfo("UTC"))
-
-
-@pytest.fixture(autouse=True)
-def nobody_was_here() -> None:
-    """allauth counts wrong passwords in the cache."""
-    cache.clear()
 
 
 def told(who: Character) -> list[tuple[str, str, str]]:
