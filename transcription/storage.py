@@ -15,6 +15,7 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage, storages
 
 COPY_CHUNK = 1024 * 1024
+SIGNED_SECONDS = 900
 
 if TYPE_CHECKING:
     FileOfBytes = File[bytes]
@@ -89,11 +90,10 @@ def local_path(key: str) -> Path:
 
 
 def signed_url(key: str, disposition: str = "") -> str:
-    """A URL that lets a browser fetch one object from S3 for an hour; `disposition` is the answer's header."""
-    if not disposition:
-        return str(default_storage.url(key))
+    """A URL that lets a browser fetch one object from S3 for a while; `disposition` is the answer's header."""
     store: Any = storages["default"]
-    return str(store.url(key, parameters={"ResponseContentDisposition": disposition}))
+    parameters = {"ResponseContentDisposition": disposition} if disposition else {}
+    return str(store.url(key, parameters=parameters, expire=SIGNED_SECONDS))
 
 
 @contextmanager

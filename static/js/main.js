@@ -1,4 +1,5 @@
 // What every page has: menus, the confirming dialog, copy buttons, toasts, the theme switch.
+import { watchReturns } from "./back.js";
 import { watchConfirmations } from "./confirm.js";
 import { watchCopyButtons } from "./clipboard.js";
 import { watchDialogs } from "./dialog.js";
@@ -9,6 +10,7 @@ import { watchToasts } from "./toast.js";
 
 localise(document);
 watchDialogs();
+watchReturns();
 watchMenus();
 watchConfirmations();
 watchCopyButtons();
