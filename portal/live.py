@@ -7,6 +7,7 @@ can guess it, and it opens one socket.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from contextlib import suppress
 from typing import Any
@@ -15,18 +16,18 @@ from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
-from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
 from channels.routing import URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from channels.sessions import CookieMiddleware
 from django.conf import settings
 from django.http import Http404
-from django.urls import path
+from django.urls import path, re_path
 from django.utils.translation import override
 
 from portal.outage import AWAY
 from portal.receive import Message, Receive, Scope, Send
 from portal.sessions import actor_of_session
+from portal.socketorigin import OwnOriginOnly
 from portal.tickets import desk
 from tenants import addresses, apikeys, scope
 from tenants.access import Actor, OtherTenant, Page
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 RECHECK_SECONDS = 3.0
 REDIS_PATIENCE_SECONDS = 1.0
 NOT_SIGNED_IN, NOT_FOUND, ANOTHER_TENANT, TROUBLE = 4401, 4404, 4409, 1011
+NO_BINARY, NO_JSON, TOO_LONG = 1003, 1007, 1009
+LONGEST_MESSAGE = 4096
 TICKET, PAGE = "ticket", "page"
 
 
@@ -49,9 +52,13 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
     tenant_id: UUID
     bearer: Bearer | None = None
     recheck: asyncio.Task[None] | None = None
+    is_closed = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_or_stop(message: Message) -> None:
+            if self.is_closed:
+                raise StopConsumer
+            self.is_closed = message["type"] == "websocket.close"
             try:
                 await send(message)
             except OSError as gone:  # as ASGI has it for a closed connection
@@ -89,6 +96,20 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
         if self.group:
             with suppress(Exception):  # the channel layer forgets who is silent
                 await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+        """Hands on short JSON. Anything else closes the socket with a code that says why."""
+        if text_data is None:
+            await self.close(NO_BINARY)
+        elif len(text_data) > LONGEST_MESSAGE:
+            await self.close(TOO_LONG)
+        else:
+            try:
+                content = json.loads(text_data)
+            except (ValueError, RecursionError):
+                await self.close(NO_JSON)
+            else:
+                await self.receive_json(content)
 
     async def _join(self) -> None:
         """Without the channel layer the socket serves on: `check` asks the database."""
@@ -244,12 +265,20 @@ def place_of(row: Transcription) -> dict[str, Any] | None:
     return {"position": place.position, "eta_seconds": place.eta_seconds}
 
 
+class NoSuchConsumer(AsyncWebsocketConsumer):
+    """Any other address."""
+
+    async def connect(self) -> None:
+        await self.close(NOT_FOUND)
+
+
 routes = [
     path("ws/transcriptions/<uuid:transcription_id>/", TranscriptionConsumer.as_asgi()),
     path("ws/recordings/", RecordingsConsumer.as_asgi()),
+    re_path("", NoSuchConsumer.as_asgi()),
 ]
 programs = URLRouter(routes)
-pages = AllowedHostsOriginValidator(CookieMiddleware(programs))
+pages = OwnOriginOnly(CookieMiddleware(programs))
 
 
 async def sockets(scope: Scope, receive: Receive, send: Send) -> None:

@@ -19,6 +19,15 @@ from django.middleware.common import CommonMiddleware as Common
 from django.middleware.csrf import CsrfViewMiddleware as Csrf
 from django.middleware.locale import LocaleMiddleware as Locale
 from django.middleware.security import SecurityMiddleware as Security
+from django.utils.deprecation import MiddlewareMixin
+
+NOTHING = (
+    *("accelerometer", "camera", "display-capture", "encrypted-media", "gamepad", "geolocation", "gyroscope", "hid"),
+    *("idle-detection", "magnetometer", "midi", "payment", "picture-in-picture", "publickey-credentials-get"),
+    *("screen-wake-lock", "serial", "usb", "xr-spatial-tracking"),
+)
+"""What browsers know by name and no page of ours asks for; an unknown name is an error in their consoles."""
+PERMISSIONS_POLICY = ", ".join(["microphone=(self)", *(f"{feature}=()" for feature in NOTHING)])
 
 
 class InTheLoop:
@@ -41,6 +50,20 @@ class CorsMiddleware(Cors):
 
 class SecurityMiddleware(InTheLoop, Security):
     pass
+
+
+class PrivacyMiddleware(InTheLoop, MiddlewareMixin):
+    """Lets no cache keep what was said to one caller, and pages use nothing but the microphone.
+
+    What has an ETag may be kept by the caller, and is asked for again.
+    """
+
+    def process_response(self, _request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if response.has_header("ETag"):
+            response.setdefault("Cache-Control", "private, no-cache")
+        response.setdefault("Cache-Control", "private, no-store")
+        response.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        return response
 
 
 class CSPMiddleware(InTheLoop, CSP):

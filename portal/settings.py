@@ -20,6 +20,9 @@ DATA = env.path("PORTAL_DATA", BASE_DIR / "var", "folder for everything an embed
 RUN_DIR = run_folder(DATA)
 PORT = env.integer("PORT", 8000, "port of the web process")
 HOST = env.text("HOST", "127.0.0.1", "address the web process listens on")
+DEMO_ACCOUNTS = env.flag(
+    "DEMO_ACCOUNTS", False, "whether `manage.py up` makes a first tenant and its people also where others can reach it"
+)
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 1, "web processes: as many as the cores that they may fill")
 if WEB_CONCURRENCY < 1:
     raise ImproperlyConfigured("WEB_CONCURRENCY must be 1 or more: without a web process nobody is answered.")
@@ -72,6 +75,7 @@ MIDDLEWARE = [
     "portal.middleware.CorsMiddleware",
     "portal.middleware.SecurityMiddleware",
     "portal.statics.StaticFilesMiddleware",
+    "portal.middleware.PrivacyMiddleware",
     "portal.request_id.RequestIdMiddleware",
     "portal.ratelimit.RateLimitMiddleware",
     "portal.middleware.CSPMiddleware",
@@ -145,6 +149,7 @@ RQ_QUEUES = {
     lane: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 24 * 3600, "SERIALIZER": "rq.serializers.JSONSerializer"}
     for lane in ("interactive", "standard", "bulk")
 }
+RQ_SHOW_ADMIN_LINK = False  # portal/admin.py has the dashboard, for those who may see it
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 S3_BUCKET = env.text("S3_BUCKET", "", "bucket for media; a folder in PORTAL_DATA when empty")

@@ -59,6 +59,7 @@ class Engine(models.Model):
         verbose_name = _("engine")
         verbose_name_plural = _("engines")
         ordering = ("name",)
+        permissions = (("view_operations", _("Can view the operations page")),)
 
     def __str__(self) -> str:
         return self.name

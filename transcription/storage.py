@@ -25,6 +25,7 @@ from transcription.refusals import Refused
 
 log = logging.getLogger(__name__)
 COPY_CHUNK = 1024 * 1024
+SIGNED_SECONDS = 900
 
 if TYPE_CHECKING:
     FileOfBytes = File[bytes]
@@ -161,11 +162,10 @@ def local_path(key: str) -> Path:
 
 
 def signed_url(key: str, disposition: str = "") -> str:
-    """A URL that lets a browser fetch one object from S3 for an hour; `disposition` is the answer's header."""
-    store: Any = storages["default"]
+    """A URL that lets a browser fetch one object from S3 for a while; `disposition` is the answer's header."""
     answer = {"ResponseContentDisposition": disposition} if disposition else {}
     with reached():
-        return presigned("get_object", store.querystring_expire, Key=key, **answer)
+        return presigned("get_object", SIGNED_SECONDS, Key=key, **answer)
 
 
 def presigned(method: str, seconds: int, **parameters: Any) -> str:

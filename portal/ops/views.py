@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -12,10 +13,14 @@ from portal import health
 from portal.ops import figures, pictures
 from tenants import findings
 
+PERMISSION = "transcription.view_operations"
+
 
 @never_cache
 def operations(request: HttpRequest) -> HttpResponse:
-    """The page, or, for its own script, the part that changes."""
+    """The page, or, for its own script, the part that changes. Raises PermissionDenied."""
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied(_("The operations page needs a permission that your account does not have."))
     now = figures.read()
     context = {
         "figures": now,

@@ -97,7 +97,7 @@ def ranged(request: HttpRequest, path: Path, content_type: str) -> HttpResponseB
     response["Accept-Ranges"] = "bytes"
     response["Content-Length"] = str(last - first + 1)
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    response["Cache-Control"] = "private, max-age=3600"
+    response["Cache-Control"] = "private, no-store"
     if wanted:
         response.status_code = 206
         response["Content-Range"] = f"bytes {first}-{last}/{size}"

@@ -1,4 +1,5 @@
 // What every page has: menus, the confirming dialog, copy buttons, toasts, the theme switch.
+import { watchReturns } from "./back.js";
 import { watchConfirmations } from "./confirm.js";
 import { watchCopyButtons } from "./clipboard.js";
 import { watchForms } from "./csrf.js";
@@ -11,6 +12,7 @@ import { watchToasts } from "./toast.js";
 localise(document);
 watchForms();
 watchDialogs();
+watchReturns();
 watchMenus();
 watchConfirmations();
 watchCopyButtons();

@@ -7,10 +7,12 @@ import { Waveform } from "./waveform.js";
 
 const SKIP = 5;
 const SPEED = "speed";
+const RENEW_AFTER = 10_000;
 const TAKES_KEYS = "input, select, textarea, button, a, summary, dialog, [role=slider], [contenteditable]";
 
 export class Player {
   #frame = 0;
+  #renewed = 0;
 
   /** `onTime(seconds)` runs while it plays and after each seek. */
   constructor(root, onTime) {
@@ -57,7 +59,18 @@ export class Player {
     this.waveform.seek(seconds);
   }
 
+  /** The address of the sound in a bucket is good for a while: then another one is asked for, once. */
+  #renew() {
+    if (Date.now() - this.#renewed < RENEW_AFTER) return;
+    this.#renewed = Date.now();
+    const { currentTime, paused } = this.audio;
+    this.audio.load();
+    this.audio.currentTime = currentTime;
+    if (!paused) this.play();
+  }
+
   #watchAudio() {
+    this.audio.addEventListener("error", () => this.#renew());
     const follow = () => {
       this.#tick();
       if (!this.audio.paused) this.#frame = requestAnimationFrame(follow);

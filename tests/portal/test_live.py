@@ -135,3 +135,44 @@ async def test_a_changed_password_closes_the_socket(alice: Character) -> None:
     alice.user.set_password("another horse")
     await alice.user.asave()
     assert await socket.closing_code() == live.NOT_SIGNED_IN
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ({"bytes": b"\x00\xff"}, 1003),
+        ({"bytes": b""}, 1003),
+        ({"text": "{"}, 1007),
+        ({"text": ""}, 1007),
+        ({"text": "[" * 4000}, 1007),
+        ({"text": "[" * 100_000}, 1009),
+    ],
+)
+@pytest.mark.parametrize("path", ["/ws/recordings/", "/ws/transcriptions/{id}/"])
+async def test_a_frame_that_nobody_sends_closes_the_socket(
+    path: str, frame: dict[str, Any], code: int, alice: Character, fox: Path
+) -> None:
+    row = await queue(alice, fox)
+    socket = await socket_of(alice, path.format(id=row.id))
+    for _ in range(3):
+        await socket.send_input({"type": "websocket.receive", **frame})
+    assert await socket.closing_code() == code
+
+
+@pytest.mark.parametrize("content", ["null", "5", "[]", '{"type": []}', '{"type": "unknown"}'])
+async def test_json_that_means_nothing_is_passed_over(content: str, alice: Character, fox: Path) -> None:
+    row = await queue(alice, fox)
+    socket = await socket_of(alice, f"/ws/transcriptions/{row.id}/")
+    await socket.hear()
+    await socket.send_input({"type": "websocket.receive", "text": content})
+    await socket.send_input({"type": "websocket.receive", "text": '{"type": "resync"}'})
+    while (await socket.hear())["type"] != "snapshot":
+        pass
+    await socket.hang_up()
+
+
+async def test_there_is_no_socket_elsewhere(alice: Character) -> None:
+    for path in ("/ws/", "/ws/transcriptions/1/", "/recordings/"):
+        socket = Socket(path, f"sessionid={await signed_in(alice)}")
+        await socket.send_input({"type": "websocket.connect"})
+        assert await socket.receive_output(5) == {"type": "websocket.close", "code": 4404}

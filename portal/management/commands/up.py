@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
@@ -38,7 +40,7 @@ class Command(BaseCommand):
         begun, url = time.monotonic(), url_of(port)
         try:
             with taken(settings.DATA, f"process {os.getpid()}, {url}"), listening(host, port) as listener:
-                prepare(url)
+                prepare(url, host)
                 crew = Crew(listener, settings.DATA / "logs", environment_of(host, port, url))
                 crew.run(partial(greet, url, address_of(host, port), begun))
         except (AddressRefused, FolderRefused, PreparationFailed) as error:
@@ -49,15 +51,33 @@ class Command(BaseCommand):
             raise SystemExit(130) from None
 
 
-def prepare(url: str) -> None:
+def prepare(url: str, host: str) -> None:
     """Whatever is missing of an installation. Raises PreparationFailed."""
     preparation.prepare_database()
     preparation.collect_static_files()
     if demo.is_new_installation():
-        demo.create(url)
-        say(f"Made a first tenant and its people; how to sign in: {demo.credentials_file()}")
+        make_accounts(url, host)
     preparation.close_database()
     preparation.fetch_weights()
+
+
+def make_accounts(url: str, host: str) -> None:
+    """A first tenant and its people, unless others could reach them before anybody has looked."""
+    if settings.DEMO_ACCOUNTS or is_loopback(host):
+        demo.create(url)
+        say(f"Made a first tenant and its people; how to sign in: {demo.credentials_file()}")
+        return
+    say(f"Other machines can reach {host}, so no accounts were made. Make the first operator:")
+    say(f"  PORTAL_DATA={settings.DATA} {sys.executable} {settings.BASE_DIR / 'manage.py'} createsuperuser")
+    say("and then tenants and their members in the admin, or start with DEMO_ACCOUNTS=yes.")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a web process that listens there."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def url_of(port: int) -> str:
