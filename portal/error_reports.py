@@ -18,6 +18,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import AppRegistryNotReady
 from django.http import HttpRequest
 from django.utils.log import AdminEmailHandler
 from django.utils.safestring import SafeString
@@ -91,12 +92,12 @@ def may_mail(failure: str) -> bool:
     """Whether nobody mailed this failure within an hour. Redis keeps the count, or while it is away a folder here."""
     from redis.exceptions import RedisError
 
-    from transcription.queue import doorbell
-
     name = hashlib.sha256(failure.encode(errors="replace")).hexdigest()[:32]
     try:
+        from transcription.queue import doorbell
+
         return bool(doorbell().set(f"portal:mailed:{name}", 1, nx=True, ex=BETWEEN_MAILS_SECONDS))
-    except RedisError:
+    except (RedisError, AppRegistryNotReady):
         return _is_first_here(settings.RUN_DIR / "mailed" / name)
 
 

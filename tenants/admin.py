@@ -119,7 +119,7 @@ def maker_of(key: ApiKey) -> str:
     """Who made a key, and whether they are still there."""
     words = {"inactive": gettext("%(name)s (switched off)"), "gone": gettext("%(name)s (no longer a member)")}
     name = key.made_by or str(key.created_by or "")
-    return words.get(key.maker, "%(name)s") % {"name": name}
+    return words.get(key.maker or "", "%(name)s") % {"name": name}
 
 
 class ApiKeyInline(ReadOnly, admin.TabularInline):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
@@ -216,6 +216,9 @@ class KeyScope(models.TextChoices):
     ADMIN = "admin", _("Everything an admin may")
 
 
+Maker = Literal["member", "operator", "inactive", "gone"]
+
+
 class ApiKey(models.Model):
     """A program's way in. Only digests of its secrets are kept.
 
@@ -283,15 +286,15 @@ class ApiKey(models.Model):
         return self.is_live and self.old_until is not None and self.old_until > timezone.now()
 
     @property
-    def maker(self) -> str:
-        """What became of who made it: `member`, `operator`, `inactive` or `gone`; empty where nobody was noted."""
+    def maker(self) -> Maker | None:
+        """What became of who made it: None where nobody was noted."""
         if self.created_by is None:
-            return "gone" if self.made_by else ""
+            return "gone" if self.made_by else None
         if not self.created_by.is_active:
             return "inactive"
         is_member = getattr(self, "maker_is_member", None)  # as apikeys.with_makers found it for many at once
         if is_member is None:
-            is_member = Member.objects.filter(tenant_id=self.tenant_id, user_id=self.created_by_id).exists()
+            is_member = Member.objects.filter(tenant_id=self.tenant_id, user=self.created_by).exists()
         if is_member:
             return "member"
         return "operator" if self.created_by.is_staff else "gone"

@@ -126,7 +126,7 @@ def key_fields(key: ApiKey) -> KeyBody:
         "addresses": key.addresses,
         "created_at": key.created_at.isoformat(),
         "created_by": (key.created_by.email if key.created_by else key.made_by) or None,
-        "creator_status": key.maker or None,
+        "creator_status": key.maker,
         "expires_at": moment(key.expires_at),
         "last_used_at": moment(key.last_used_at),
         "revoked_at": moment(key.revoked_at),
