@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import FrameType
 
 from django.conf import settings
@@ -103,7 +103,7 @@ def transcribe(claim: Claim) -> None:
         for result in modes.transcribe(engine, sound, decode_options(row), way.mode, way.resume, lease.progress):
             segments = rows_of(row, result, first_index=len(pieces))
             pieces += [segment.text for segment in segments]
-            _save(claim, row, segments, result, way)
+            _save(claim, row, segments, result, way, counter.seconds)
     if watched := _somebody_watches(row.recording):
         _offer_playback(row.recording, lease.progress)
     patiently(lifecycle.complete, claim, "".join(pieces).strip(), counter.seconds, peaks.points())
@@ -186,8 +186,8 @@ def rows_of(row: Transcription, result: WindowResult, first_index: int) -> list[
             tenant_id=row.tenant_id,
             transcription=row,
             index=first_index + number,
-            start=round(segment.start, 3),
-            end=round(segment.end, 3),
+            start=segment.start,
+            end=segment.end,
             text=segment.text.replace("\x00", ""),
             seek=segment.seek,
             tokens=list(segment.tokens),
@@ -195,10 +195,7 @@ def rows_of(row: Transcription, result: WindowResult, first_index: int) -> list[
             avg_logprob=segment.avg_logprob,
             compression_ratio=segment.compression_ratio,
             no_speech_prob=segment.no_speech_prob,
-            words=[
-                {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3), "probability": w.probability}
-                for w in segment.words
-            ],
+            words=[asdict(word) for word in segment.words],
         )
         for number, segment in enumerate(result.segments)
     ]
@@ -229,12 +226,13 @@ def failure_of(error: Exception) -> Failure:
     return Failure("internal", detail)
 
 
-def _save(claim: Claim, row: Transcription, segments: list[Segment], result: WindowResult, way: Pass) -> None:
+def _save(
+    claim: Claim, row: Transcription, segments: list[Segment], result: WindowResult, way: Pass, decoded_seconds: float
+) -> None:
     row.model_version = _version_of_all(row, result)
     row.saved_seconds = result.end
-    sequence = patiently(
-        lifecycle.save_window, claim, segments, result.end, result.language, row.model_version, way.after(result)
-    )
+    about = (result.end, result.language, row.model_version, way.after(result), decoded_seconds)
+    sequence = patiently(lifecycle.save_window, claim, segments, *about)
     progress.advanced(claim.tenant_id, claim.recording_id, claim.transcription_id, sequence, row.percent, segments)
 
 

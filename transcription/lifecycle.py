@@ -16,7 +16,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from tenants import quota, scope
-from transcription import claiming, fairness, progress, queue, search
+from transcription import bounds, claiming, fairness, progress, queue, search
 from transcription.claiming import Claim, LostClaim, held, lease
 from transcription.failures import Failure
 from transcription.models import Attempt, Recording, Segment, Status, Transcription, Turn
@@ -38,14 +38,17 @@ def save_window(
     language: str,
     model_version: str = "",
     resume: dict[str, Any] | None = None,
+    decoded_seconds: float | None = None,
 ) -> int:
     """Saves a window's segments and renews the lease; the new event number. Raises LostClaim.
 
-    `saved_seconds` is the window's end; `resume` what another attempt needs to go on from there.
+    `saved_seconds` is the window's end; `resume` what another attempt needs to go on from there. The segments' times
+    are brought into what is known of the recording: `decoded_seconds`, or without them up to the window's end.
 
     Failed attempts are counted from the last progress on. Saving a window again, because nobody knows whether
     the first time was committed, changes nothing.
     """
+    _bring_within(claim, segments, saved_seconds if decoded_seconds is None else decoded_seconds)
     with transaction.atomic():
         won = (
             held(claim)
@@ -66,6 +69,14 @@ def save_window(
         if row is None:
             raise LostClaim
         return row.sequence
+
+
+def _bring_within(claim: Claim, segments: list[Segment], latest: float) -> None:
+    if not segments:
+        return
+    earlier = Segment.objects.filter(transcription_id=claim.transcription_id, index__lt=segments[0].index)
+    start = earlier.order_by("-index").values_list("start", flat=True).first()
+    bounds.bring_within(segments, start or 0.0, latest)
 
 
 def renew(claim: Claim) -> None:
