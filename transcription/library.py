@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from tenants import audit, quota, scope
 from tenants.access import Actor
-from transcription import fairness, lifecycle, storage
+from transcription import copies, fairness, lifecycle, storage
 from transcription import search as text_search
 from transcription.filters import EVERYTHING, Filter
 from transcription.models import Recording, Transcription
@@ -145,7 +145,7 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
         if row.audio_deleted_at is None:
             quota.give_storage_back(tenant_id, row.bytes)
     storage.delete(row.storage_key)
-    storage.delete(row.playback_key)
+    copies.delete(row)
     return True
 
 

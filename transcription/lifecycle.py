@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -93,14 +94,18 @@ def extend(claim: Claim, seconds: int) -> None:
         quota.extend(claim.transcription_id, seconds)
 
 
-def complete(claim: Claim, text: str, duration: float, peaks: list[int]) -> None:
-    """The promise is kept: charges `duration` audio seconds, once. Raises LostClaim."""
+def complete(claim: Claim, text: str, duration: float, peaks: list[int], warnings: Sequence[str] = ()) -> None:
+    """The promise is kept: charges `duration` audio seconds, once. Raises LostClaim.
+
+    `warnings` are codes that the reader of the text is told (transcription.warnings).
+    """
     with transaction.atomic():
         row = held(claim).select_related("recording").first()
         now = timezone.now()
         if row is None or not held(claim).update(
             status=Status.COMPLETED,
             text=text,
+            warnings=list(warnings),
             saved_seconds=duration,
             resume={"mode": row.resume["mode"]} if "mode" in row.resume else {},
             finished_at=now,
@@ -114,7 +119,7 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int]) -> None
         if not quota.settle(claim.transcription_id, quota.billed_seconds(duration), row.recording.name):
             log.error("Transcription %s was completed without a reservation to settle.", claim.transcription_id)
         _end_attempt(claim, Attempt.Outcome.COMPLETED)
-        _announce(claim, Status.COMPLETED)
+        _announce(claim, Status.COMPLETED, warnings=warnings)
     _tell(claim)
 
 
@@ -301,9 +306,10 @@ def _claim_of(row: Transcription) -> Claim:
     return Claim(row.tenant_id, row.recording_id, row.id, row.fence)
 
 
-def _announce(claim: Claim, status: str, error_code: str = "") -> None:
+def _announce(claim: Claim, status: str, error_code: str = "", warnings: Sequence[str] = ()) -> None:
     """For webhooks, in the transaction that ends it: what is told and what is so are one."""
-    events.transcription_ended(claim.tenant_id, claim.recording_id, claim.transcription_id, status, error_code)
+    ids = (claim.tenant_id, claim.recording_id, claim.transcription_id)
+    events.transcription_ended(*ids, status, error_code, warnings)
 
 
 def _tell(claim: Claim) -> None:
@@ -325,12 +331,13 @@ def complete_by_reuse(row: Transcription, known: Known) -> None:
     row.status = Status.COMPLETED
     row.text, row.detected_language, row.model_version = known.text, source.detected_language, source.model_version
     row.saved_seconds, row.sequence, row.resume = source.saved_seconds, source.sequence, source.resume
+    row.warnings = source.warnings
     row.started_at = row.finished_at = now
     row.processing_seconds = PROCESSING_SECONDS
     row.reused_from = Transcription.objects.filter(id=source.id).first()  # it may be gone by now
     row.save(force_insert=True)
     Segment.objects.bulk_create([_copied(segment, row) for segment in known.segments], BATCH)
-    _announce(_claim_of(row), Status.COMPLETED)
+    _announce(_claim_of(row), Status.COMPLETED, warnings=row.warnings)
     search.note(row.recording_id)
     _tell(_claim_of(row))
 

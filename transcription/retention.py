@@ -21,7 +21,7 @@ from django.utils.translation import ngettext, pgettext
 
 from tenants import quota, scope
 from tenants.models import Tenant
-from transcription import fairness, library, lifecycle, search, storage
+from transcription import copies, fairness, library, lifecycle, search, storage
 from transcription.models import Attempt, Recording, Segment, Status, Transcription
 from transcription.revisions import MachineText, Revision
 
@@ -159,10 +159,10 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
         row = _old_audio(tenant).filter(id=recording_id).first()
         if row is None:
             return False
-        Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="")
+        Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="", track_copies={})
         quota.give_storage_back(tenant.id, row.bytes)
     storage.delete(row.storage_key)
-    storage.delete(row.playback_key)
+    copies.delete(row)
     return True
 
 
