@@ -119,7 +119,7 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int], warning
         if not quota.settle(claim.transcription_id, quota.billed_seconds(duration), row.recording.name):
             log.error("Transcription %s was completed without a reservation to settle.", claim.transcription_id)
         _end_attempt(claim, Attempt.Outcome.COMPLETED)
-        _announce(claim, Status.COMPLETED, warnings=warnings)
+        _announce(claim, Status.COMPLETED, "", warnings)
     _tell(claim)
 
 
@@ -337,7 +337,7 @@ def complete_by_reuse(row: Transcription, known: Known) -> None:
     row.reused_from = Transcription.objects.filter(id=source.id).first()  # it may be gone by now
     row.save(force_insert=True)
     Segment.objects.bulk_create([_copied(segment, row) for segment in known.segments], BATCH)
-    _announce(_claim_of(row), Status.COMPLETED, warnings=row.warnings)
+    _announce(_claim_of(row), Status.COMPLETED, "", row.warnings)
     search.note(row.recording_id)
     _tell(_claim_of(row))
 
