@@ -14,7 +14,6 @@ from transcription.writing import one_line
 
 LONGEST_TEXT = 5000
 MOST_SEGMENTS = 20_000
-LATE_SECONDS = 0.001  # what rounding may add
 
 
 def checked_text(value: Any, param: str = "text") -> str:
@@ -53,17 +52,23 @@ def checked_segments(value: Any) -> list[Wanted]:
 
 
 def checked_times(wanted: Sequence[Wanted], latest: float) -> None:
-    """In order, each with its end after its start, none after `latest` seconds. Raises InvalidOption."""
+    """Checks that segments are in order, that each ends after it starts, and none after `latest` seconds.
+
+    Raises InvalidOption.
+    """
     before = 0.0
     for one in wanted:
-        if one.start > one.end:
-            raise InvalidOption("end", _("A segment ends at %(end)g s, before it starts.") % {"end": one.end})
+        if one.start >= one.end:
+            message = _("A segment that starts at %(start).3f s ends after that, not at %(end).3f s.")
+            raise InvalidOption("end", message % {"start": one.start, "end": one.end})
         if one.start < before:
-            message = _("The segment at %(start)g s starts before the one in front of it.")
-            raise InvalidOption("start", message % {"start": one.start})
+            message = _(
+                "The segment at %(start).3f s starts before the one in front of it, which starts at %(before).3f s."
+            )
+            raise InvalidOption("start", message % {"start": one.start, "before": before})
         before = one.start
-        if one.end > latest + LATE_SECONDS:
-            message = _("A segment ends at %(end)g s; the recording at %(latest)g s.")
+        if one.end > latest:
+            message = _("A segment ends at %(end).3f s, but the recording at %(latest).3f s.")
             raise InvalidOption("end", message % {"end": one.end, "latest": latest})
 
 

@@ -35,6 +35,7 @@ ANY = "*"
 MOST_REVISIONS = 1000
 MOST_KEPT_CHARACTERS = 20_000_000
 FAR_AWAY = 1_000_000  # where indexes wait while those behind a change move on
+SPLIT_SECONDS = 0.001  # the least that a split leaves on either side
 BATCH = 500
 
 
@@ -145,11 +146,12 @@ def split(
         if row.segments.count() >= MOST_SEGMENTS:
             raise too_many("position")
         place, times = len("".join(left.split())), Timeline(now.text, now.words, now.start, now.end)
-        if at is not None and not now.start <= at <= now.end:
-            raise InvalidOption("at", _("That is not within the segment."))
-        first = Wanted(now.start, round(times.ends(place), 3) if at is None else at, left)
-        second = Wanted(round(times.begins(place), 3) if at is None else at, now.end, right)
-        _change(actor, row, Action.SPLIT, index, [now], [first, second])
+        ends, begins = (times.ends(place), times.begins(place)) if at is None else (at, at)
+        halves = [Wanted(now.start, _inside(now, ends), left), Wanted(_inside(now, begins), now.end, right)]
+        if any(half.start >= half.end for half in halves) or (at is not None and at != halves[1].start):
+            message = _("A segment is split at a time between its start, %(start).3f s, and its end, %(end).3f s.")
+            raise InvalidOption("at", message % {"start": now.start, "end": now.end})
+        _change(actor, row, Action.SPLIT, index, [now], halves)
         return list(row.segments.filter(index__in=(index, index + 1)))
 
 
@@ -210,9 +212,13 @@ def _neighbour(row: Transcription, index: int) -> list[Wanted]:
 
 
 def _latest(row: Transcription) -> float:
-    """Seconds; the machine's last segment may end a little after the sound."""
-    last = row.segments.order_by("-end").first()
-    return max(row.recording.duration_seconds, last.end if last else 0.0)
+    """Returns the end, in seconds, of the sound that was transcribed."""
+    return round(row.saved_seconds or row.recording.duration_seconds, 3)
+
+
+def _inside(segment: Segment, at: float) -> float:
+    """Returns the time nearest to `at` that leaves something of the segment on both sides."""
+    return round(min(max(at, segment.start + SPLIT_SECONDS), segment.end - SPLIT_SECONDS), 3)
 
 
 def _compare(seen: Collection[str], *tags: str) -> None:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-REASONS_AT_FAULT = {"not_media", "no_audio", "too_short", "too_long", "too_complex", "quota", "rejected"}
+REASONS_AT_FAULT = {
+    *("not_media", "no_audio", "no_such_track", "too_short", "too_long", "too_complex"),
+    *("quota", "rejected"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ def reason_for_people(code: str) -> str:
     reasons = {
         "not_media": _("This file is damaged or not audio: nothing in it could be decoded. Check that it plays."),
         "no_audio": _("This file has no sound. Upload one that has an audio track."),
+        "no_such_track": _("The file has no audio track of this number. Choose another one."),
         "too_short": _("The audio is shorter than a tenth of a second."),
         "too_long": _("The recording is longer than your organisation allows. Split it, or ask for a higher limit."),
         "too_complex": _(

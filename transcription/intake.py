@@ -21,6 +21,7 @@ from tenants.access import Actor
 from tenants.quota import QuotaExceeded
 from transcription import (
     callers,
+    copies,
     fairness,
     handover,
     idempotency,
@@ -33,6 +34,7 @@ from transcription import (
     reuse,
     search,
     storage,
+    tracks,
 )
 from transcription.connections import lend_connection
 from transcription.failures import reason_for_people
@@ -154,36 +156,21 @@ def _accept_new(order: Order, upload: Received, source: str) -> Transcription:
     """Raises Refused and QuotaExceeded."""
     tenant = order.actor.tenant
     quota.check(tenant, seconds=1, size=upload.size)
-    found = _probe(order.actor, upload)
+    found = _probe(order.actor, upload, order.asked.audio_track)
     seconds = quota.billed_seconds(found.duration)
     quota.check(tenant, seconds, upload.size)
     recording = _recording(order.actor, upload, source)
-    recording.format, recording.codec, recording.duration_seconds = found.format, found.codec, found.duration
-    return _keep(order, upload, recording, partial(_queue, order, recording, seconds, found.pcm))
+    tracks.describe(recording, found, order.asked.audio_track)
+    return _keep(order, upload, recording, partial(_queue, order, recording, seconds, found))
 
 
 def _accept_known(order: Order, upload: Received, source: str, known: Known) -> Transcription:
     """Raises Refused and QuotaExceeded: only the storage counts."""
     quota.check(order.actor.tenant, seconds=0, size=upload.size)
     recording, like = _recording(order.actor, upload, source), known.source.recording
-    recording.format, recording.codec, recording.duration_seconds = like.format, like.codec, like.duration_seconds
-    recording.peaks = like.peaks
-    recording.playback_key = _playable_copy(like, recording)
+    tracks.describe_like(recording, like)
+    copies.take_over(recording, known.source)
     return _keep(order, upload, recording, partial(_reuse, order, recording, known))
-
-
-def _playable_copy(like: Recording, recording: Recording) -> str:
-    """The key of a copy of the earlier recording's sound for browsers; empty where it has none."""
-    if not like.playback_key:
-        return ""
-    lend_connection()
-    key = storage.recording_key(recording.tenant_id, recording.id, "playback.m4a")
-    try:
-        storage.copy(like.playback_key, key)
-    except Exception as error:  # S3's are its library's own; without a copy only the player is missing
-        log.warning("No playable copy of recording %s: %s", recording.id, error)
-        return ""
-    return key
 
 
 def _answered(order: Order) -> Transcription | None:
@@ -237,13 +224,14 @@ def _note(order: Order, row: Transcription) -> None:
         order.call.also(row)
 
 
-def _probe(actor: Actor, upload: Received) -> media.Probe:
+def _probe(actor: Actor, upload: Received, asked: int) -> media.Probe:
+    """`asked` is the number of an audio track, or 0. Raises Refused and InvalidOption."""
     longest = min(actor.tenant.quota.recording_seconds, settings.DECODED_SECONDS_LIMIT)
     budget = quota.standing(actor.tenant).left_seconds
     lend_connection()
     try:
         with PROBES.held(actor.tenant.id, PROBE_PATIENCE_SECONDS):
-            return media.probe(upload.path, longest, budget)
+            return media.probe(upload.path, longest, budget, asked - 1 if asked else None)
     except TooBusy:
         message = _("Too many of your files are being checked at once. Send this one again in a moment.")
         raise Refused("busy", message, 503) from None
@@ -254,6 +242,8 @@ def _probe(actor: Actor, upload: Received) -> media.Probe:
     except MediaError as error:
         if error.code == "too_long":
             raise over_quota(QuotaExceeded("recording_seconds", longest, longest, longest)) from error
+        if error.code == tracks.NO_SUCH_TRACK:
+            raise tracks.no_such_track(len(media.probe(upload.path, longest, budget).tracks)) from error
         log.info("Refused a file of tenant %s: %s (%s)", actor.tenant.id, error.code, error)
         raise Refused(error.code, reason_for_people(error.code), 422) from error
 
@@ -303,7 +293,7 @@ def _insert(order: Order, recording: Recording, make: Callable[[], Transcription
 
 
 def _drop(recording: Recording) -> None:
-    storage.drop(recording.storage_key, recording.playback_key)
+    storage.drop(recording.storage_key, *recording.copies)
 
 
 def _another(order: Order, recording_id: UUID) -> Transcription:
@@ -331,37 +321,48 @@ def _unfinished(order: Order, recording: Recording) -> Transcription | None:
 def _kept(order: Order, recording_id: UUID) -> Recording:
     """The recording as it is now: with the tenant's turn locked, nobody deletes it or its audio meanwhile.
 
-    Raises Http404, and Refused where its audio was deleted.
+    Raises Http404, Refused where its audio was deleted, and InvalidOption where it has no such audio track.
     """
     recording = Recording.objects.filter(tenant=order.actor.tenant, id=recording_id, deleted_at=None).first()
     if recording is None:
         raise Http404(_("There is no such recording."))
     if recording.audio_deleted_at is not None:
         raise Refused("audio_deleted", retention.why_no_audio(recording), 410)
+    tracks.check(recording, order.asked.audio_track)
     return recording
 
 
 def _work_on(order: Order, recording: Recording) -> Transcription:
     """Raises QuotaExceeded."""
     known = _known(order)
-    if known is not None:
+    if known is not None and len(recording.audio_tracks) < 2:
         return known.source if known.source.recording_id == recording.id else _reuse(order, recording, known)
+    if known is not None and known.source.recording_id == recording.id:
+        return known.source if known.source == recording.latest else _show_again(order, recording, known)
     return _queue(order, recording, quota.billed_seconds(recording.duration_seconds))
 
 
-def _queue(order: Order, recording: Recording, seconds: int, pcm: bytes = b"") -> Transcription:
+def _queue(order: Order, recording: Recording, seconds: int, found: media.Probe | None = None) -> Transcription:
     """One short transaction's worth: the rows, the reservation, and the doorbell on commit."""
     turn = fairness.lock(order.actor.tenant.id)
     row = _transcription(order, recording, order.options(recording))
+    row.warnings = list(found.warnings) if found else []
     quota.reserve(order.actor.tenant, row.id, seconds, order.actor.user, order.actor.key)
     row.save(force_insert=True)
     fairness.enter(turn, row)
     _tell_audit(order, row)
-    if pcm and row.lane == Lane.INTERACTIVE:
-        transaction.on_commit(partial(handover.leave, row.id, pcm), robust=True)
+    if found and found.pcm and row.lane == Lane.INTERACTIVE:
+        transaction.on_commit(partial(handover.leave, row.id, found.pcm), robust=True)
     queue.ring_on_commit(row.lane)
     transaction.on_commit(partial(progress.changed, row.tenant_id, recording.id, row.id), robust=True)
     return row
+
+
+def _show_again(order: Order, recording: Recording, known: Known) -> Transcription:
+    """Of several tracks: the text of the one that is asked for, whose copy for the player is here, is the latest."""
+    seconds = round(known.source.saved_seconds, 3)
+    Recording.objects.filter(id=recording.id).update(duration_seconds=seconds, peaks=[])
+    return _reuse(order, recording, known)
 
 
 def _reuse(order: Order, recording: Recording, known: Known) -> Transcription:
@@ -391,6 +392,7 @@ def _transcription(order: Order, recording: Recording, options: TranscriptionOpt
         mode=options.mode,
         hotwords=options.hotwords,
         beam_size=options.beam_size,
+        audio_track=options.audio_track,
         lane=_lane(options.lane, recording.duration_seconds),
         audio_seconds=recording.duration_seconds,
         fingerprint=options.fingerprint(order.content_sha256),

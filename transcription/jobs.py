@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import FrameType
 
 from django.conf import settings
@@ -19,7 +19,7 @@ from django.db import close_old_connections, connections
 
 from tenants import quota, scope
 from tenants.quota import QuotaExceeded
-from transcription import claiming, handover, leash, lifecycle, media, progress, storage
+from transcription import claiming, copies, handover, leash, lifecycle, media, progress, storage, tracks
 from transcription.claiming import Claim, LostClaim
 from transcription.engine import modes
 from transcription.engine import types as engine_types
@@ -104,27 +104,33 @@ def transcribe(claim: Claim) -> None:
     lease, peaks, counter = Lease(claim), Peaks(), Counter(row, claim)
     engine = EngineClient(str(settings.ENGINE_SOCKET))
     way = Pass.of(row, engine)
-    with sound_of(row, counter.longest, lease) as pcm:
+    warnings: list[str] = []
+    with sound_of(row, counter.longest, lease, warnings) as pcm:
         sound = peaks.watch(counter.watch(pcm))
         for result in modes.transcribe(engine, sound, decode_options(row), way.mode, way.resume, lease.progress):
             segments = rows_of(row, result, first_index=len(pieces))
             pieces += [segment.text for segment in segments]
-            _save(claim, row, segments, result, way)
+            _save(claim, row, segments, result, way, counter.seconds)
+    row.warnings = list(dict.fromkeys(warnings))
     if watched := _somebody_watches(row.recording):
-        _offer_playback(row.recording, lease.progress)
-    patiently(lifecycle.complete, claim, "".join(pieces).strip(), counter.seconds, peaks.points())
+        _offer_playback(row, counter.seconds, lease.progress)
+    patiently(lifecycle.complete, claim, "".join(pieces).strip(), counter.seconds, peaks.points(), row.warnings)
     if not watched:
-        _offer_playback(row.recording)
+        _offer_playback(row, counter.seconds)
 
 
 @contextmanager
-def sound_of(row: Transcription, longest: float, lease: Lease) -> Iterator[Iterator[bytes]]:
-    """16 kHz mono s16le PCM: what intake handed over, or decoded from the recording."""
+def sound_of(row: Transcription, longest: float, lease: Lease, warnings: list[str]) -> Iterator[Iterator[bytes]]:
+    """16 kHz mono s16le PCM: what intake handed over, or decoded from the recording.
+
+    When the sound has ended, `warnings` holds the codes of what decoding it found.
+    """
     if pcm := handover.take(row.id):
+        warnings += row.warnings
         yield iter([pcm])
         return
     with storage.fetched(row.recording.storage_key, lease.progress) as path:
-        yield media.decode(path, row.recording.format, longest)
+        yield media.decode(path, row.recording.format, longest, tracks.index_of(row, path, longest), warnings.append)
 
 
 class Lease:
@@ -192,8 +198,8 @@ def rows_of(row: Transcription, result: WindowResult, first_index: int) -> list[
             tenant_id=row.tenant_id,
             transcription=row,
             index=first_index + number,
-            start=round(segment.start, 3),
-            end=round(segment.end, 3),
+            start=segment.start,
+            end=segment.end,
             text=segment.text.replace("\x00", ""),
             seek=segment.seek,
             tokens=list(segment.tokens),
@@ -201,10 +207,7 @@ def rows_of(row: Transcription, result: WindowResult, first_index: int) -> list[
             avg_logprob=segment.avg_logprob,
             compression_ratio=segment.compression_ratio,
             no_speech_prob=segment.no_speech_prob,
-            words=[
-                {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3), "probability": w.probability}
-                for w in segment.words
-            ],
+            words=[asdict(word) for word in segment.words],
         )
         for number, segment in enumerate(result.segments)
     ]
@@ -235,12 +238,13 @@ def failure_of(error: Exception) -> Failure:
     return Failure("internal", detail)
 
 
-def _save(claim: Claim, row: Transcription, segments: list[Segment], result: WindowResult, way: Pass) -> None:
+def _save(
+    claim: Claim, row: Transcription, segments: list[Segment], result: WindowResult, way: Pass, decoded_seconds: float
+) -> None:
     row.model_version = _version_of_all(row, result)
     row.saved_seconds = result.end
-    sequence = patiently(
-        lifecycle.save_window, claim, segments, result.end, result.language, row.model_version, way.after(result)
-    )
+    about = (result.end, result.language, row.model_version, way.after(result), decoded_seconds)
+    sequence = patiently(lifecycle.save_window, claim, segments, *about)
     progress.advanced(claim.tenant_id, claim.recording_id, claim.transcription_id, sequence, row.percent, segments)
 
 
@@ -254,22 +258,21 @@ def _somebody_watches(recording: Recording) -> bool:
     return recording.source != Recording.Source.API and recording.duration_seconds < PLAYER_FIRST_SECONDS
 
 
-def _offer_playback(recording: Recording, on_progress: Callable[[], None] = lambda: None) -> None:
+def _offer_playback(row: Transcription, seconds: float, on_progress: Callable[[], None] = lambda: None) -> None:
     """A copy that browsers can play, where the original is none; a failure costs only the player."""
-    found = media.Probe(recording.format, recording.codec, recording.duration_seconds)
-    if found.is_playable or recording.playback_key:
+    recording = row.recording
+    if tracks.found_in(row).is_playable or copies.key_of(row):
         return
-    key = storage.recording_key(recording.tenant_id, recording.id, "playback.m4a")
+    key, track = copies.new_key(row), max(0, row.audio_track_taken - 1)
     try:
         with storage.fetched(recording.storage_key, on_progress) as path, storage.scratch() as copy:
-            media.make_playable(path, recording.format, copy, recording.duration_seconds + 1, on_progress)
+            media.make_playable(path, recording.format, copy, seconds + 1, on_progress, track)
             storage.delete(key)  # of an attempt that ended right here
             storage.keep(copy, key)
     except (MediaError, DecoderDied, OSError, StorageUnavailable) as error:
         log.warning("No playable copy of recording %s: %s", recording.id, error)
         return
-    recording.playback_key = key
-    if not Recording.objects.filter(id=recording.id, audio_deleted_at=None).update(playback_key=key):
+    if not copies.note(row, key):
         storage.drop(key)
 
 

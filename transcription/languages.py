@@ -104,6 +104,24 @@ LANGUAGES: dict[str, str] = {
     "su": "sundanese",
     "yue": "cantonese",
 }
+# ISO 639-2, both the bibliographic and the terminological codes.
+# fmt: off
+THREE_LETTERS: dict[str, str] = {
+    "eng": "en", "ger": "de", "deu": "de", "fre": "fr", "fra": "fr", "spa": "es", "ita": "it", "por": "pt",
+    "dut": "nl", "nld": "nl", "rus": "ru", "jpn": "ja", "chi": "zh", "zho": "zh", "kor": "ko", "ara": "ar",
+    "hin": "hi", "pol": "pl", "tur": "tr", "swe": "sv", "dan": "da", "nor": "no", "nob": "no", "nno": "nn",
+    "fin": "fi", "ces": "cs", "cze": "cs", "slk": "sk", "slo": "sk", "hun": "hu", "ron": "ro", "rum": "ro",
+    "bul": "bg", "hrv": "hr", "srp": "sr", "slv": "sl", "ukr": "uk", "bel": "be", "ell": "el", "gre": "el",
+    "heb": "he", "tha": "th", "vie": "vi", "ind": "id", "may": "ms", "msa": "ms", "per": "fa", "fas": "fa",
+    "urd": "ur", "ben": "bn", "tam": "ta", "tel": "te", "mar": "mr", "guj": "gu", "kan": "kn", "mal": "ml",
+    "pan": "pa", "cat": "ca", "eus": "eu", "baq": "eu", "glg": "gl", "cym": "cy", "wel": "cy", "est": "et",
+    "lav": "lv", "lit": "lt", "isl": "is", "ice": "is", "mkd": "mk", "mac": "mk", "sqi": "sq", "alb": "sq",
+    "bos": "bs", "hye": "hy", "arm": "hy", "kat": "ka", "geo": "ka", "aze": "az", "kaz": "kk", "uzb": "uz",
+    "mon": "mn", "nep": "ne", "sin": "si", "khm": "km", "lao": "lo", "mya": "my", "bur": "my", "tgl": "tl",
+    "fil": "tl", "swa": "sw", "afr": "af", "lat": "la", "yue": "yue", "haw": "haw", "mao": "mi", "mri": "mi",
+    "ltz": "lb", "mlt": "mt",
+}
+# fmt: on
 CODES: dict[str, str] = {name: code for code, name in LANGUAGES.items()}
 
 
@@ -114,3 +132,8 @@ def language_code(text: str) -> str | None:
         return CODES[lowered]
     code = lowered.split("-", 1)[0]
     return code if code in LANGUAGES else None
+
+
+def from_three_letters(code: str) -> str:
+    """The code for one of ISO 639-2, as media files have it; the code itself for any other."""
+    return THREE_LETTERS.get(code.lower(), code)

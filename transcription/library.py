@@ -144,7 +144,7 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
         row.delete()
         if row.audio_deleted_at is None:
             quota.give_storage_back(tenant_id, row.bytes)
-    storage.drop(row.storage_key, row.playback_key)
+    storage.drop(row.storage_key, *row.copies)
     return True
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from tenants import database_clock, quota, scope
-from transcription import claiming, fairness, progress, queue, search
+from transcription import bounds, claiming, fairness, progress, queue, search
 from transcription.claiming import Claim, LostClaim, held, lease
 from transcription.failures import Failure
 from transcription.models import Attempt, Recording, Segment, Status, Transcription, Turn
@@ -38,14 +39,17 @@ def save_window(
     language: str,
     model_version: str = "",
     resume: dict[str, Any] | None = None,
+    decoded_seconds: float | None = None,
 ) -> int:
     """Saves a window's segments and renews the lease; the new event number. Raises LostClaim.
 
-    `saved_seconds` is the window's end; `resume` what another attempt needs to go on from there.
+    `saved_seconds` is the window's end; `resume` what another attempt needs to go on from there. The segments' times
+    are brought into what is known of the recording: `decoded_seconds`, or without them up to the window's end.
 
     Failed attempts are counted from the last progress on. Saving a window again, because nobody knows whether
     the first time was committed, changes nothing.
     """
+    _bring_within(claim, segments, saved_seconds if decoded_seconds is None else decoded_seconds)
     with transaction.atomic():
         won = (
             held(claim)
@@ -68,6 +72,14 @@ def save_window(
         return row.sequence
 
 
+def _bring_within(claim: Claim, segments: list[Segment], latest: float) -> None:
+    if not segments:
+        return
+    earlier = Segment.objects.filter(transcription_id=claim.transcription_id, index__lt=segments[0].index)
+    start = earlier.order_by("-index").values_list("start", flat=True).first()
+    bounds.bring_within(segments, start or 0.0, latest)
+
+
 def renew(claim: Claim) -> None:
     """Progress that is not text yet, such as a decoded minute. Raises LostClaim."""
     if not held(claim).update(lease_until=Now() + lease()):
@@ -82,14 +94,18 @@ def extend(claim: Claim, seconds: int) -> None:
         quota.extend(claim.transcription_id, seconds)
 
 
-def complete(claim: Claim, text: str, duration: float, peaks: list[int]) -> None:
-    """The promise is kept: charges `duration` audio seconds, once. Raises LostClaim."""
+def complete(claim: Claim, text: str, duration: float, peaks: list[int], warnings: Sequence[str] = ()) -> None:
+    """The promise is kept: charges `duration` audio seconds, once. Raises LostClaim.
+
+    `warnings` are codes that the reader of the text is told (transcription.warnings).
+    """
     with transaction.atomic():
         row = held(claim).select_related("recording").first()
         now = database_clock.now()
         if row is None or not held(claim).update(
             status=Status.COMPLETED,
             text=text,
+            warnings=list(warnings),
             saved_seconds=duration,
             resume={"mode": row.resume["mode"]} if "mode" in row.resume else {},
             finished_at=now,
@@ -103,7 +119,7 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int]) -> None
         if not quota.settle(claim.transcription_id, quota.billed_seconds(duration), row.recording.name):
             log.error("Transcription %s was completed without a reservation to settle.", claim.transcription_id)
         _end_attempt(claim, Attempt.Outcome.COMPLETED)
-        _announce(claim, Status.COMPLETED)
+        _announce(claim, Status.COMPLETED, "", warnings)
     _tell(claim)
 
 
@@ -290,9 +306,10 @@ def _claim_of(row: Transcription) -> Claim:
     return Claim(row.tenant_id, row.recording_id, row.id, row.fence)
 
 
-def _announce(claim: Claim, status: str, error_code: str = "") -> None:
+def _announce(claim: Claim, status: str, error_code: str = "", warnings: Sequence[str] = ()) -> None:
     """For webhooks, in the transaction that ends it: what is told and what is so are one."""
-    events.transcription_ended(claim.tenant_id, claim.recording_id, claim.transcription_id, status, error_code)
+    ids = (claim.tenant_id, claim.recording_id, claim.transcription_id)
+    events.transcription_ended(*ids, status, error_code, warnings)
 
 
 def _tell(claim: Claim) -> None:
@@ -314,12 +331,13 @@ def complete_by_reuse(row: Transcription, known: Known) -> None:
     row.status = Status.COMPLETED
     row.text, row.detected_language, row.model_version = known.text, source.detected_language, source.model_version
     row.saved_seconds, row.sequence, row.resume = source.saved_seconds, source.sequence, source.resume
+    row.warnings = source.warnings
     row.started_at = row.finished_at = now
     row.processing_seconds = PROCESSING_SECONDS
     row.reused_from = Transcription.objects.filter(id=source.id).first()  # it may be gone by now
     row.save(force_insert=True)
     Segment.objects.bulk_create([_copied(segment, row) for segment in known.segments], BATCH)
-    _announce(_claim_of(row), Status.COMPLETED)
+    _announce(_claim_of(row), Status.COMPLETED, "", row.warnings)
     search.note(row.recording_id)
     _tell(_claim_of(row))
 

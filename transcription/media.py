@@ -30,6 +30,7 @@ ADDRESS_SPACE_KIB = 1_500_000
 CHUNK_BYTES = BYTES_PER_SECOND
 REPORT_BYTES = 8 * 1024 * 1024
 COPY_BYTES = 2 * 1024**3
+PROBES_AT_ONCE = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
 FORMATS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,"
     "mp3,mpeg,mpegts,ogg,tta,voc,w64,wav,wv"
@@ -41,6 +42,7 @@ PLAYABLE_CODECS = {"mp3", "aac", "flac", "opus", "vorbis", "pcm_s16le", "pcm_u8"
 DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", re.MULTILINE)
 INPUT = re.compile(r"^Input #0, (\S+), from ", re.MULTILINE)
 AUDIO = re.compile(r"^  Stream #0:\d+\S*: Audio: (\w+)", re.MULTILINE)
+TRACK = re.compile(r"^  Stream #0:\d+(?:\[\w+\])?(?:\((\w+)\))?: Audio: (\w+).*? Hz, ([^,\n]+)(.*)", re.MULTILINE)
 STREAM = re.compile(r"^  Stream #0:\d+", re.MULTILINE)
 ON_A_SIGNAL = re.compile(r"^(Exiting normally, received signal|Received > \d+ system signals)", re.MULTILINE)
 NO_MEMORY = re.compile(r"^\S.*Cannot allocate memory$", re.MULTILINE)
@@ -64,6 +66,18 @@ class DecoderDied(Exception):
 
 
 @dataclass(frozen=True)
+class AudioTrack:
+    """One audio stream of a file; `index` counts them from 0."""
+
+    index: int
+    codec: str
+    channels: int
+    language: str
+    title: str
+    is_default: bool
+
+
+@dataclass(frozen=True)
 class Probe:
     """What a file proved to be. `duration` in seconds, as far as a header or the probe's patience tell.
 
@@ -74,11 +88,14 @@ class Probe:
     codec: str
     duration: float
     pcm: bytes = field(default=b"", repr=False)
+    tracks: tuple[AudioTrack, ...] = ()
+    track: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_playable(self) -> bool:
         """Whether common browsers play it as it is."""
-        return self.format in PLAYABLE and self.codec in PLAYABLE_CODECS
+        return len(self.tracks) < 2 and self.format in PLAYABLE and self.codec in PLAYABLE_CODECS
 
 
 @cache
@@ -92,7 +109,7 @@ def find_ffmpeg() -> str:
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
-def probe(path: Path, longest: float, budget: float) -> Probe:
+def probe(path: Path, longest: float, budget: float, track: int | None = None) -> Probe:
     """Reads the header and really decodes the beginning; more of it only where no header says how long it is.
 
     `longest` and `budget` are seconds: what one recording may last, and what there is to spend. Counting stops
@@ -100,12 +117,15 @@ def probe(path: Path, longest: float, budget: float) -> Probe:
     the audio is longer than `longest`; and DecoderDied where the beginning could not be read by no fault of its own.
     """
     pcm = bytearray()
-    seconds, report = _decode_some(path, PROBE_SECONDS, pcm)
+    seconds, report = _decode_some(path, PROBE_SECONDS, pcm, track=track or 0)
     container, codec = INPUT.search(report), AUDIO.search(report)
     if container is None:
         raise MediaError("not_media", _last_line(report))
     if codec is None:
         raise MediaError("no_audio" if STREAM.search(report) else "not_media", _last_line(report))
+    tracks = _tracks(report)
+    if track is not None and track >= len(tracks):
+        raise MediaError("no_such_track")
     claimed = _claimed_duration(report)
     if seconds >= PROBE_SECONDS - 1 and claimed is None:
         counted, report = _decode_some(path, min(longest, budget) + 1, may_be_cut_off=True)
@@ -117,10 +137,14 @@ def probe(path: Path, longest: float, budget: float) -> Probe:
         raise MediaError("too_short")
     if duration > longest:
         raise MediaError("too_long")
-    return Probe(container[1], codec[1], duration, bytes(pcm) if seconds < PROBE_SECONDS - 1 else b"")
+    whole = bytes(pcm) if seconds < PROBE_SECONDS - 1 else b""
+    warnings = ("other_tracks",) if len(tracks) > 1 else ()
+    return Probe(container[1], codec[1], duration, whole, tracks, track or 0, warnings)
 
 
-def decode(path: Path, container: str, longest: float) -> Iterator[bytes]:
+def decode(
+    path: Path, container: str, longest: float, track: int = 0, on_warning: Callable[[str], None] = lambda _code: None
+) -> Iterator[bytes]:
     """16 kHz mono s16le PCM in chunks of at most a second, counted as they stream.
 
     `container` is the demuxer the probe found; no other is tried. Whoever reads sets the pace, so no clock runs
@@ -128,7 +152,7 @@ def decode(path: Path, container: str, longest: float) -> Iterator[bytes]:
     gives nothing, too_complex past its CPU time; DecoderDied where it was killed before the end.
     """
     total = 0
-    with _ffmpeg(path, ["-f", container], _pcm_output(), cpu_seconds=60 + longest) as process:
+    with _ffmpeg(path, ["-f", container], _pcm_output(track), cpu_seconds=60 + longest) as process:
         assert process.stdout is not None
         while chunk := process.stdout.read(CHUNK_BYTES):
             total += len(chunk)
@@ -141,13 +165,31 @@ def decode(path: Path, container: str, longest: float) -> Iterator[bytes]:
 
 
 def make_playable(
-    path: Path, container: str, target: Path, longest: float, on_progress: Callable[[], None] = lambda: None
+    path: Path,
+    container: str,
+    target: Path,
+    longest: float,
+    on_progress: Callable[[], None] = lambda: None,
+    track: int = 0,
 ) -> None:
     """An AAC copy for browsers that can't play the original. Raises MediaError and DecoderDied.
 
     `on_progress` is called as the copy grows, about twice a second.
     """
-    output = ["-map", "0:a:0", "-t", str(longest), "-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart", "-f", "mp4"]
+    output = [
+        "-map",
+        f"0:a:{track}",
+        "-t",
+        str(longest),
+        "-c:a",
+        "aac",
+        "-b:a",
+        "96k",
+        "-movflags",
+        "+faststart",
+        "-f",
+        "mp4",
+    ]
     places = ["-progress", "pipe:1", "-y", f"file:{target}"]
     with _ffmpeg(path, ["-f", container], output + places, cpu_seconds=60 + longest, writes=True) as process:
         assert process.stdout is not None
@@ -213,7 +255,7 @@ def _must_have_ended(process: _Ffmpeg) -> None:
 
 
 def _decode_some(
-    path: Path, seconds: float, pcm: bytearray | None = None, may_be_cut_off: bool = False
+    path: Path, seconds: float, pcm: bytearray | None = None, may_be_cut_off: bool = False, track: int = 0
 ) -> tuple[float, str]:
     """Decoded seconds, at most the wanted ones, and what ffmpeg said. `pcm` is filled with the sound itself.
 
@@ -221,8 +263,8 @@ def _decode_some(
     and PROBE_WALL_SECONDS only end the count.
     """
     total = 0
-    with tempfile.TemporaryFile() as errors:
-        output = ["-t", str(seconds), *_pcm_output()]
+    with PROBES_AT_ONCE, tempfile.TemporaryFile() as errors:
+        output = ["-t", str(seconds), *_pcm_output(track)]
         with _ffmpeg(path, [], output, PROBE_CPU_SECONDS, PROBE_WALL_SECONDS, errors) as process:
             assert process.stdout is not None
             while chunk := process.stdout.read(CHUNK_BYTES):
@@ -248,8 +290,16 @@ def _must_not_be_cut_off(process: _Ffmpeg, report: str, by_limits: bool) -> None
         raise DecoderDied(f"ffmpeg was ended by a signal: {process.returncode}.")
 
 
-def _pcm_output() -> list[str]:
-    return ["-map", "0:a:0", "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "pipe:1"]
+def _tracks(report: str) -> tuple[AudioTrack, ...]:
+    channels = {"mono": 1, "stereo": 2}
+    return tuple(
+        AudioTrack(index, found[2], channels.get(found[3], 0), found[1] or "", "", "(default)" in found[4])
+        for index, found in enumerate(TRACK.finditer(report.split("\nOutput #0")[0]))
+    )
+
+
+def _pcm_output(track: int) -> list[str]:
+    return ["-map", f"0:a:{track}", "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "pipe:1"]
 
 
 @contextmanager

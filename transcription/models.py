@@ -46,6 +46,18 @@ class Recording(models.Model):
     bytes = models.PositiveBigIntegerField(_("bytes"))
     sha256 = models.CharField("SHA-256", max_length=64)
     duration_seconds = models.FloatField(_("duration in seconds"))
+    audio_tracks = models.JSONField(
+        default=list, blank=True, editable=False, help_text="What is known of each, as transcription.tracks has it."
+    )
+    audio_track = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="From 1: the one that is transcribed where none is asked for; 0 where nobody has looked yet.",
+    )
+    track_copies = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="Of several tracks: the copy for browsers, by number."
+    )
     peaks = models.JSONField(default=list, blank=True, editable=False, help_text="Loudness, 0 to 100, evenly in time.")
 
     objects = TenantManager()
@@ -57,6 +69,11 @@ class Recording(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def copies(self) -> list[str]:
+        """The keys of all copies for browsers."""
+        return [self.playback_key, *self.track_copies.values()]
 
     @property
     def latest(self) -> Transcription | None:
@@ -130,6 +147,9 @@ class Transcription(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(MOST_BEAMS)],
         help_text=_("Above 1: a beam search, where the temperature is 0."),
     )
+    audio_track = models.PositiveSmallIntegerField(
+        _("audio track asked for"), default=0, db_default=0, help_text=_("From 1; 0 to choose.")
+    )
     lane = models.PositiveSmallIntegerField(_("lane"), choices=Lane.choices, default=Lane.STANDARD)
     audio_seconds = models.FloatField(default=0.0, editable=False, help_text="Its weight in the fair order.")
     fingerprint = models.CharField(
@@ -165,6 +185,9 @@ class Transcription(models.Model):
     sequence = models.PositiveIntegerField(default=0, editable=False, help_text="Number of the last event.")
     detected_language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
     text = models.TextField(_("text"), blank=True, editable=False)
+    warnings = models.JSONField(
+        _("warnings"), default=list, blank=True, editable=False, help_text=_("Codes of transcription.warnings.")
+    )
     model_version = models.CharField(_("model version"), max_length=120, blank=True, editable=False)
     reused_from = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, editable=False, related_name="+", verbose_name=_("reused from")
@@ -213,6 +236,11 @@ class Transcription(models.Model):
     def mode_taken(self) -> str:
         """The mode that it was, or is, transcribed in; empty before its first window."""
         return str(self.resume.get("mode", ""))
+
+    @property
+    def audio_track_taken(self) -> int:
+        """The number of the track that it was, or is, made from; 0 while that is not known."""
+        return self.audio_track or self.recording.audio_track
 
     @property
     def is_over(self) -> bool:

@@ -15,6 +15,7 @@ from transcription.languages import language_code
 from transcription.models import MOST_BEAMS, Lane, Mode, Task
 
 LONGEST_PROMPT = 2000
+MOST_TRACKS = 100
 YES, NO = ("true", "1", "on", "yes"), ("", "false", "0", "off", "no")
 NOT_OF_THE_TEXT = ("lane", "named_model")
 
@@ -32,8 +33,9 @@ class InvalidOption(ValueError):
 class TranscriptionOptions:
     """Checked options; `language` is an ISO 639-1 code or empty to detect.
 
-    `hotwords` are terms with commas between them. Where no model was named (`named_model`), `model` is the default
-    one, and the tenant's settings may choose another: `preferences.applied` says what is done in the end.
+    `hotwords` are terms with commas between them. `audio_track` counts a file's audio tracks from 1; 0 leaves it open.
+    Where no model was named (`named_model`), `model` is the default one, and the tenant's settings may choose another:
+    `preferences.applied` says what is done in the end.
     """
 
     model: str
@@ -45,6 +47,7 @@ class TranscriptionOptions:
     mode: str = Mode.AUTO
     hotwords: str = ""
     beam_size: int = 1
+    audio_track: int = 0
     lane: int = Lane.STANDARD
     named_model: bool = True
 
@@ -65,6 +68,7 @@ class TranscriptionOptions:
         mode: str = Mode.AUTO,
         hotwords: str = "",
         beam_size: str | int = 1,
+        audio_track: str | int = "",
         lane: int = Lane.STANDARD,
     ) -> TranscriptionOptions:
         """Raises InvalidOption."""
@@ -80,6 +84,7 @@ class TranscriptionOptions:
             mode=_mode(mode),
             hotwords=_hotwords(hotwords),
             beam_size=_beam_size(beam_size),
+            audio_track=checked_track(audio_track),
             lane=lane,
             named_model=is_named(model),
         )
@@ -140,6 +145,17 @@ def _beam_size(value: str | int) -> int:
     if not 1 <= number <= MOST_BEAMS:
         raise InvalidOption("beam_size", _("The beam size is a whole number from 1 to %(n)d.") % {"n": MOST_BEAMS})
     return number
+
+
+def checked_track(value: str | int) -> int:
+    """The number of an audio track, 0 where none is named. Raises InvalidOption."""
+    text = str(value).strip()
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= MOST_TRACKS):
+        message = _("The audio track is a whole number from 1 to %(n)d; leave it out for the file’s default one.")
+        raise InvalidOption("audio_track", message % {"n": MOST_TRACKS})
+    return int(text)
 
 
 def _temperature(value: str | float) -> float:

@@ -56,6 +56,7 @@ def done(row: Transcription) -> TranscriptionOptions:
         mode=row.mode,
         hotwords=row.hotwords,
         beam_size=row.beam_size,
+        audio_track=row.audio_track,
     )
 
 

@@ -159,9 +159,9 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
         row = _old_audio(tenant).filter(id=recording_id).first()
         if row is None:
             return False
-        Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="")
+        Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="", track_copies={})
         quota.give_storage_back(tenant.id, row.bytes)
-    storage.drop(row.storage_key, row.playback_key)
+    storage.drop(row.storage_key, *row.copies)
     return True
 
 

@@ -29,7 +29,7 @@ def words_of(text: str, heard: Sequence[Word], start: float, end: float) -> list
         if number < len(heard):
             words.append(heard[number] | {"word": "".join(pieces[first:last])})
             at, previous = last, number
-    return list(_in_order(words, start, end))
+    return list(in_order(words, start, end))
 
 
 def _kept(pieces: list[str], heard: Sequence[Word]) -> dict[tuple[int, int], int]:
@@ -80,7 +80,7 @@ def _spread(pieces: list[str], begin: float, end: float) -> Iterator[Word]:
         }
 
 
-def _in_order(words: list[Word], start: float, end: float) -> Iterator[Word]:
+def in_order(words: list[Word], start: float, end: float) -> Iterator[Word]:
     """Within the segment, and none before the one in front of it."""
     now = start
     for word in words:

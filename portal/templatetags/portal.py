@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from portal.web import strings
+from portal.web import tracks as tracks_of
 from portal.web import words as words_of
 from portal.web.languages import language_name
 from portal.web.undo import recording_to_restore
@@ -24,6 +25,7 @@ from tenants import units
 from tenants.access import PAGE_TENANT_FIELD, Actor
 from tenants.audit import ACTIONS
 from tenants.notices import LOWEST
+from transcription import tracks
 from transcription.editing import list_tag, segment_tag
 from transcription.exports import WRITERS, spoken_language, text_language
 from transcription.failures import reason_for_people
@@ -42,6 +44,7 @@ register.filter("audio", units.audio)
 register.filter("fetch_reason", fetch_failures.reason_for_people)
 register.filter("segment_tag", segment_tag)
 register.filter("list_tag", list_tag)
+register.filter("track_label", tracks_of.label)
 
 
 @register.simple_tag
@@ -89,6 +92,14 @@ def mode_name(transcription: Transcription) -> str:
     """The mode that it was transcribed in, or the one that was asked for; empty while that is left open."""
     mode = transcription.mode_taken or transcription.mode
     return "" if mode == Mode.AUTO else str(Mode(mode).label)
+
+
+@register.filter
+def taken_track(transcription: Transcription) -> str:
+    """The audio track that it was made from; empty where the recording has only one."""
+    numbered = tracks.numbered(transcription.recording)
+    taken = [track for track in numbered if track["number"] == transcription.audio_track_taken]
+    return tracks_of.label(taken[0]) if taken and len(numbered) > 1 else ""
 
 
 @register.filter

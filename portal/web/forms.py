@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from portal.web import tracks
 from portal.web.languages import language_choices
 from tenants.models import LONGEST_HOTWORDS, Tenant
 from transcription import preferences
@@ -66,6 +67,7 @@ class OptionsForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     word_timestamps = forms.BooleanField(label=_("Word times"), required=False)
+    audio_track = forms.ChoiceField(label=_("Audio track"), required=False)
     beam_size = forms.BooleanField(
         label=_("Search more carefully (beam search)"),
         required=False,
@@ -85,7 +87,19 @@ class OptionsForm(forms.Form):
         }
         if (model := preferences.asked_model(transcription, transcription.tenant)) in offered_models():
             options["model"] = model
-        return cls(initial=options, auto_id="again_%s")
+        form = cls(initial=options, auto_id="again_%s")
+        form.offer_tracks(transcription)
+        return form
+
+    def offer_tracks(self, transcription: Transcription) -> None:
+        """Where the recording has several; the one that was taken is chosen."""
+        if len(transcription.recording.audio_tracks) > 1:
+            self.fields["audio_track"].choices = tracks.choices(transcription.recording)  # type: ignore[attr-defined]
+            self.initial["audio_track"] = str(transcription.audio_track or "")
+
+    @property
+    def has_tracks(self) -> bool:
+        return bool(self["audio_track"].field.choices)  # type: ignore[attr-defined]
 
     @property
     def more(self) -> list[forms.BoundField]:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from portal.outage import COME_BACK
 from tenants.access import TenantRequest, member_required
-from transcription import library, reading, retention, storage, storage_check
+from transcription import copies, library, reading, retention, storage, storage_check
 from transcription.models import Recording
 from transcription.storage import StorageUnavailable
 
@@ -74,13 +74,15 @@ def _gives_sound(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 def _sound(request: HttpRequest, recording: Recording, disposition: str) -> HttpResponseBase:
     """Raises Http404."""
-    key = recording.playback_key or recording.storage_key
+    latest = recording.latest
+    copy = copies.key_of(latest) if latest else recording.playback_key
+    key = copy or recording.storage_key
     if not storage.is_local():
         return HttpResponseRedirect(storage.signed_url(key, disposition))
     path = storage.local_path(key)
     if not path.exists():
         raise Http404
-    response = ranged(request, path, _content_type(recording))
+    response = ranged(request, path, _content_type(recording, is_copy=bool(copy)))
     if disposition:
         response["Content-Disposition"] = disposition
     return response
@@ -129,5 +131,5 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _content_type(recording: Recording) -> str:
-    return "audio/mp4" if recording.playback_key else CONTENT_TYPES.get(recording.format, "application/octet-stream")
+def _content_type(recording: Recording, is_copy: bool) -> str:
+    return "audio/mp4" if is_copy else CONTENT_TYPES.get(recording.format, "application/octet-stream")

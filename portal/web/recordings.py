@@ -23,12 +23,13 @@ from portal.web.forms import FilterForm, OptionsForm
 from portal.web.undo import tell_with_undo
 from tenants import quota
 from tenants.access import TenantRequest, member_required
-from transcription import eta, intake, library, reading, retention
+from transcription import eta, intake, library, reading, retention, tracks
 from transcription.filters import EVERYTHING
 from transcription.models import Recording, Status, Task, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
 from transcription.refusals import Refused
 from transcription.reuse import is_reused
+from transcription.warnings import warnings_of
 
 ON_A_PAGE = 25
 UPLOAD_STATUS = {"too_large": 413, "no_room": 507, "unavailable": 503}
@@ -132,6 +133,8 @@ def _shown(found: Recording) -> dict[str, Any]:
         "segments": _segments(latest),
         "place": eta.place(latest) if latest and latest.status == Status.QUEUED else None,
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
+        "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
+        "other_tracks": tracks.others(latest) if latest else [],
         "reused": latest is not None and is_reused(latest),
         "source": library.source_of(latest) if latest else None,
         "no_audio": retention.why_no_audio(found) if found.audio_deleted_at else "",
@@ -162,6 +165,7 @@ def _options(fields: dict[str, str]) -> TranscriptionOptions:
         hotwords=fields.get("hotwords", ""),
         word_timestamps=fields.get("word_timestamps", ""),
         beam_size=fields.get("beam_size", ""),
+        audio_track=fields.get("audio_track", ""),
     )
 
 

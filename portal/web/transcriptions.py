@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,10 +14,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from tenants.access import TenantRequest, member_required
-from transcription import exports, intake, library, reading
+from transcription import exports, intake, library, preferences, reading
 from transcription.exports import Layout, TextDeleted
-from transcription.models import Status
-from transcription.options import InvalidOption
+from transcription.models import Status, Transcription
+from transcription.options import InvalidOption, TranscriptionOptions, checked_track
 from transcription.refusals import Refused
 
 
@@ -62,3 +63,21 @@ def retry(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", found.recording_id)
+
+
+@require_POST
+@member_required("recordings.create")
+def track(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
+    """Transcribes another audio track of the recording, with all other options as they were."""
+    found = library.transcription(request.actor, transcription_id)
+    try:
+        intake.again(request.actor, found.recording, _of_track(request, found))
+    except (Refused, InvalidOption) as refused:
+        messages.error(request, str(refused))
+    return redirect("web:recording", found.recording_id)
+
+
+def _of_track(request: TenantRequest, found: Transcription) -> TranscriptionOptions:
+    """Raises InvalidOption."""
+    asked = preferences.asked(found, request.actor.tenant)
+    return replace(asked, audio_track=checked_track(request.POST.get("audio_track", "")))

@@ -34,6 +34,7 @@ urlpatterns = [
     path("recordings/<uuid:recording_id>/again/", recordings.again, name="again"),
     path("transcriptions/<uuid:transcription_id>/download.<slug:format>", transcriptions.download, name="download"),
     path("transcriptions/<uuid:transcription_id>/cancel/", transcriptions.cancel, name="cancel"),
+    path("transcriptions/<uuid:transcription_id>/track/", transcriptions.track, name="track"),
     path("transcriptions/<uuid:transcription_id>/retry/", transcriptions.retry, name="retry"),
     path("transcriptions/<uuid:transcription_id>/segments/<int:index>/", segments.segment, name="segment"),
     path("transcriptions/<uuid:transcription_id>/history/", history.history, name="history"),

@@ -79,6 +79,18 @@ def test_a_name_of_one_s_own_is_kept(api: Client, server: Receiver) -> None:
     assert api.get(f"/api/v1/recordings/{now(api, made)['recording']}").json()["name"] == "Boardmeeting.wav"
 
 
+def test_an_audio_track_that_the_file_has_not_ends_it_with_how_many_there_are(api: Client, server: Receiver) -> None:
+    made = order(api, server.url, audio_track=2)
+    fetcher.fetch_due()
+    failed = now(api, made)
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "no_such_track")
+    assert "1 audio track" in failed["error"]["message"]
+    again = order(api, server.url, audio_track=1)
+    fetcher.fetch_due()
+    recording = api.get(f"/api/v1/recordings/{now(api, again)['recording']}").json()
+    assert recording["transcription"]["audio_track"] == 1
+
+
 def test_the_secret_part_of_a_url_is_shown_to_nobody_and_kept_no_longer_than_needed(
     api: Client, alice: Character, server: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:

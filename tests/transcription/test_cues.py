@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from transcription.bounds import bounded
 from transcription.exports import Cue, Layout, cues_of, subrip, webvtt
 from transcription.exports.document import word_document
 from transcription.models import Recording, Segment, Transcription
@@ -40,6 +41,7 @@ def segments(draw: st.DrawFn) -> list[Segment]:
     for index, text in enumerate(draw(st.lists(TEXTS, max_size=5))):
         start = now + draw(st.floats(0, 3))
         now = start + draw(st.floats(0, 20))
+        start, now = bounded(start, now, 0.0, now + 1.0)
         words = draw(st.one_of(st.just([]), timed(text, start, now), timed("other words", start, now)))
         found.append(Segment(index=index, start=start, end=now, text=f" {text}", words=words))
     return found
@@ -89,10 +91,20 @@ def test_lines_hold_unless_one_word_is_longer(pieces: list[Segment], layout: Lay
 @given(segments(), LAYOUTS)
 def test_times_are_in_order_and_within_their_segments(pieces: list[Segment], layout: Layout) -> None:
     for piece in pieces:
-        now = piece.start
-        for cue in cues_of([piece], layout):
-            assert now <= cue.start <= cue.end <= piece.end
+        now, cues = piece.start, list(cues_of([piece], layout))
+        for cue in cues:
+            assert piece.start <= cue.start < cue.end <= piece.end
+            assert now <= cue.start or len(cues) > (piece.end - piece.start) * 1000
             now = cue.end
+
+
+@calmly
+@given(segments(), LAYOUTS)
+def test_no_cue_ends_when_it_starts(pieces: list[Segment], layout: Layout) -> None:
+    for shown in (None, layout):
+        for text in (subrip(pieces, shown), webvtt(pieces, shown)):
+            times = [line.split(" --> ") for line in text.splitlines() if " --> " in line]
+            assert all(start < end for start, end in times)
 
 
 @calmly

@@ -81,6 +81,7 @@ def test_a_playable_copy_is_not_shared(alice: Character, fox: Path, first: Trans
         {"mode": "fast"},
         {"hotwords": "Renard"},
         {"beam_size": 5},
+        {"audio_track": 1},
     ],
     ids=str,
 )

@@ -1,7 +1,7 @@
 """A transcript as a file: txt, srt, vtt, json, tsv, docx. One small writer a format."""
 
 from transcription.exports.cues import Cue, cues_of
-from transcription.exports.fields import segment_fields, spoken_language, spoken_words, text_language, verbose
+from transcription.exports.fields import about, segment_fields, spoken_language, spoken_words, text_language, verbose
 from transcription.exports.formats import SUBTITLES, WRITERS, Export, TextDeleted, render
 from transcription.exports.formulas import harmless
 from transcription.exports.layout import Layout
@@ -16,6 +16,7 @@ __all__ = [
     "Export",
     "Layout",
     "TextDeleted",
+    "about",
     "clock",
     "cues_of",
     "harmless",

@@ -29,9 +29,19 @@ def cues_of(segments: Iterable[Segment], layout: Layout | None = None) -> Iterat
     """Without a layout a segment is a cue of one line; what has no text has no cue."""
     for segment in segments:
         if layout is not None:
-            yield from _laid_out(segment, layout)
+            yield from _apart(segment, list(_laid_out(segment, layout)))
         elif text := " ".join(segment.text.split()):
-            yield Cue(segment.start, segment.end, (text,))
+            yield from _apart(segment, [Cue(segment.start, segment.end, (text,))])
+
+
+def _apart(segment: Segment, cues: list[Cue]) -> Iterator[Cue]:
+    """The cues of a segment, each a millisecond long at least, and one after the other where it has room for them."""
+    earliest, last = round(segment.start * 1000), round(segment.end * 1000)
+    now = earliest
+    for behind, cue in zip(range(len(cues) - 1, -1, -1), cues, strict=True):
+        start = max(earliest, min(max(now, round(cue.start * 1000)), last - 1 - behind))
+        now = max(start + 1, min(round(cue.end * 1000), last - behind))
+        yield Cue(start / 1000, now / 1000, cue.lines)
 
 
 def _laid_out(segment: Segment, layout: Layout) -> Iterator[Cue]:

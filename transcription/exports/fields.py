@@ -7,6 +7,8 @@ from typing import Any
 
 from transcription.languages import LANGUAGES
 from transcription.models import Segment, Task, Transcription
+from transcription.tracks import numbered as tracks_of
+from transcription.warnings import warnings_of
 
 
 def verbose(transcription: Transcription, segments: Iterable[Segment]) -> dict[str, Any]:
@@ -17,7 +19,15 @@ def verbose(transcription: Transcription, segments: Iterable[Segment]) -> dict[s
         "duration": round(transcription.recording.duration_seconds, 3),
         "text": transcription.text,
         "segments": [segment_fields(segment) for segment in segments],
-    }
+    } | about(transcription)
+
+
+def about(transcription: Transcription) -> dict[str, Any]:
+    """What OpenAI has no place for: warnings, and of several audio tracks the one that was taken."""
+    warned = warnings_of(transcription)
+    tracks = tracks_of(transcription.recording)
+    taken = {"audio_track": transcription.audio_track_taken, "audio_tracks": tracks} if len(tracks) > 1 else {}
+    return taken | ({"warnings": warned} if warned else {})
 
 
 def spoken_words(segments: Iterable[Segment]) -> list[dict[str, Any]]:

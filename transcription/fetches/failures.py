@@ -6,12 +6,15 @@ from django.utils.translation import gettext as _
 
 from transcription import failures
 from transcription.fetches.models import Fetch
+from transcription.tracks import NO_SUCH_TRACK
 
 OF_THE_FILE = ("not_media", "no_audio", "too_short", "too_complex")
 
 
 def reason_for_people(row: Fetch) -> str:
     """The cause and the way out; where figures belong to it, as it was put when it happened. Empty without an error."""
+    if row.error_code == NO_SUCH_TRACK:  # says how many there are
+        return row.error_message
     reasons = {
         "refused_url": _("It was redirected to a URL that may not be used. Check where the link leads."),
         "refused_address": _("It leads to an address that is not on the public internet. Upload the file instead."),

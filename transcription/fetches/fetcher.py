@@ -23,6 +23,7 @@ from transcription.fetches.claims import Claim, LostClaim
 from transcription.fetches.models import Fetch
 from transcription.idempotency import Call
 from transcription.models import Transcription
+from transcription.options import InvalidOption
 from transcription.outbound.download import Downloaded, download
 from transcription.outbound.errors import OutboundError
 from transcription.refusals import Refused
@@ -129,6 +130,8 @@ def _fetch(claim: Claim, stop: threading.Event) -> None:
             claims.try_later(claim, refused.code, str(refused))
         else:
             claims.fail(claim, refused.code, str(refused))
+    except InvalidOption as invalid:  # what only the file itself can tell
+        claims.fail(claim, invalid.code, str(invalid))
 
 
 def _made(row: Fetch) -> Transcription | None:

@@ -120,7 +120,8 @@ def _recording(recording: Recording) -> Iterator[tuple[str, Iterable[bytes]]]:
     ending = ending.lower() if re.fullmatch(r"[A-Za-z0-9]{1,5}", ending) else "media"
     if recording.audio_deleted_at is None:
         yield from _media(f"{folder}/original.{ending}", recording.storage_key)
-        yield from _media(f"{folder}/playback.m4a", recording.playback_key)
+        for key in recording.copies:
+            yield from _media(f"{folder}/{key.rpartition('/')[2]}", key)
     for row in recording.transcriptions.order_by("created_at", "id"):
         if row.text_deleted_at is None:
             segments = list(row.segments.all())

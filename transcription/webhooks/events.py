@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,12 @@ NOTICES_LOOKED_BACK = timedelta(days=3)
 
 
 def transcription_ended(
-    tenant_id: UUID, recording_id: UUID, transcription_id: UUID, status: str, error_code: str = ""
+    tenant_id: UUID,
+    recording_id: UUID,
+    transcription_id: UUID,
+    status: str,
+    error_code: str = "",
+    warnings: Sequence[str] = (),
 ) -> None:
     """Call inside the transaction that changes the status."""
     links = {"transcription": _link(f"transcriptions/{transcription_id}"), "recording": _recording_link(recording_id)}
@@ -38,6 +44,8 @@ def transcription_ended(
     }
     if error_code:
         data["error"] = {"code": error_code}
+    if warnings:
+        data["warnings"] = list(warnings)
     outbox.record(tenant_id, OF_STATUS[status], str(transcription_id), data)
 
 

@@ -34,6 +34,7 @@ def given(body: Body) -> dict[str, Any]:
         "mode": bodies.text(body, "mode"),
         "hotwords": bodies.text(body, "hotwords"),
         "beam_size": bodies.whole(body, "beam_size"),
+        "audio_track": bodies.whole(body, "audio_track"),
     }
     return {name: value for name, value in named.items() if value not in (None, "")}
 
@@ -50,6 +51,7 @@ def of_form(upload: Upload) -> TranscriptionOptions:
         mode=upload.field("mode"),
         hotwords=upload.field("hotwords"),
         beam_size=upload.field("beam_size"),
+        audio_track=upload.field("audio_track"),
     )
 
 

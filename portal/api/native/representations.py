@@ -9,10 +9,12 @@ from django.urls import reverse
 from portal.api.native.shapes.failures import Failure
 from portal.api.native.shapes.recordings import Queue, RecordingBody, TranscriptionBody
 from portal.live import place_of
+from transcription import tracks
 from transcription.exports import WRITERS, spoken_language
 from transcription.failures import reason_for_people
 from transcription.models import Lane, Recording, Status, Transcription
 from transcription.reuse import is_reused
+from transcription.warnings import warnings_of
 
 
 def recording_fields(recording: Recording, with_place: bool = True) -> RecordingBody:
@@ -26,6 +28,7 @@ def recording_fields(recording: Recording, with_place: bool = True) -> Recording
         "duration_seconds": recording.duration_seconds,
         "bytes": recording.bytes,
         "format": recording.format,
+        "audio_tracks": tracks.numbered(recording),
         "audio_deleted_at": moment(recording.audio_deleted_at),
         "transcription": transcription_fields(latest, with_place) if latest else None,
     }
@@ -45,6 +48,8 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "hotwords": row.hotwords,
         "beam_size": row.beam_size,
         "word_timestamps": row.word_timestamps,
+        "audio_track": row.audio_track or None,
+        "audio_track_taken": row.audio_track_taken or None,
         "lane": Lane(row.lane).key,
         "created_at": row.created_at.isoformat(),
         "finished_at": moment(row.finished_at),
@@ -55,6 +60,7 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "revision": row.revision,
         "queue": _queue(row) if with_place else None,
         "error": _error(row),
+        "warnings": warnings_of(row),
         "transcripts": _links(row),
     }
 

@@ -12,6 +12,10 @@ from portal.api.openai.parameters import Parameters
 from tenants.quota import billed_seconds
 from transcription import exports
 from transcription.models import Segment, Transcription
+from transcription.warnings import codes_of
+
+WARNINGS_HEADER = "X-Warnings"
+TRACK_HEADER = "X-Audio-Track"
 
 
 def response_of(row: Transcription, parameters: Parameters) -> HttpResponseBase:
@@ -35,6 +39,13 @@ def _verbose(row: Transcription, segments: list[Segment], granularities: frozens
     return body | ({"words": exports.spoken_words(segments)} if "word" in granularities else {})
 
 
+def headers_of(row: Transcription) -> dict[str, str]:
+    """Codes of warnings, and of several audio tracks the one that was taken, in whatever format the text is."""
+    codes = codes_of(row)
+    warned = {WARNINGS_HEADER: ", ".join(codes)} if codes else {}
+    return warned | ({TRACK_HEADER: str(row.audio_track_taken)} if len(row.recording.audio_tracks) > 1 else {})
+
+
 def usage(row: Transcription) -> dict[str, Any]:
     return {"type": "duration", "seconds": billed_seconds(row.recording.duration_seconds)}
 
@@ -52,7 +63,7 @@ class Written:
 
     def done(self, row: Transcription) -> bytes:
         segments = list(row.segments.all())
-        event = {"type": "transcript.text.done", "text": row.text, "usage": usage(row)}
+        event = {"type": "transcript.text.done", "text": row.text, "usage": usage(row)} | exports.about(row)
         match self._wanted.response_format:
             case "srt":
                 event["text"] = exports.subrip(segments)

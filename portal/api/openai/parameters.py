@@ -69,6 +69,7 @@ def parse(upload: Upload, task: str) -> Parameters:
             mode=upload.field("mode") or (Mode.FAST if strategy == VOICE_ACTIVITY else ""),
             hotwords="\n".join([upload.field("hotwords"), *upload.every("keywords")]),
             beam_size=upload.field("beam_size"),
+            audio_track=upload.field("audio_track"),
             lane=Lane.INTERACTIVE,
         )
     except InvalidOption as invalid:

@@ -138,7 +138,7 @@ async def _create(request: HttpRequest, actor: Actor, task: str) -> HttpResponse
     done = await _finished(row, wait)
     await _note_reading(actor, done)
     answer = bodies.response_of(done, wanted)
-    for name, value in headers.items():
+    for name, value in (headers | bodies.headers_of(done)).items():
         answer[name] = value
     return answer
 
@@ -158,6 +158,8 @@ async def _accept(actor: Actor, upload: Upload, wanted: Parameters, call: Call) 
         return await shared(_accept_bound, threads)(actor, upload, wanted, call)
     except Refused as refused:
         raise errors.of_refusal(refused) from refused
+    except InvalidOption as invalid:
+        raise errors.of_option(invalid) from invalid
 
 
 def _accept_bound(actor: Actor, upload: Upload, wanted: Parameters, call: Call) -> Transcription:

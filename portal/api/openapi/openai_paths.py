@@ -6,7 +6,7 @@ from typing import Any
 
 from portal.api.openai.parameters import GRANULARITIES, RESPONSE_FORMATS
 from transcription.models import MOST_BEAMS, Mode
-from transcription.options import LONGEST_PROMPT
+from transcription.options import LONGEST_PROMPT, MOST_TRACKS
 
 Schema = dict[str, Any]
 TAG = "openai"
@@ -54,6 +54,13 @@ SHORT: Schema = {
         "duration": {"type": "number", "description": "Seconds."},
         "segments": {"type": "array", "items": {"type": "object"}},
         "words": {"type": "array", "items": {"type": "object"}},
+        "warnings": {
+            "type": "array",
+            "description": "An extension of ours, where there are any: the codes of `X-Warnings` with their meaning.",
+            "items": {"type": "object", "properties": {"code": TEXT, "message": TEXT}},
+        },
+        "audio_track": {"type": "integer", "description": "An extension of ours: which of several was taken."},
+        "audio_tracks": {"type": "array", "description": "An extension of ours.", "items": {"type": "object"}},
     },
 }
 COMPONENTS: dict[str, Schema] = {"OpenAIError": ERROR, "Model": MODEL, "AudioTranscription": SHORT}
@@ -68,6 +75,13 @@ FIELDS: dict[str, Schema] = {
     "mode": {"type": "string", "enum": list(Mode.values), "default": "auto", "description": "An extension of ours."},
     "hotwords": {"type": "string", "description": "An extension of ours: names and terms, with commas between them."},
     "beam_size": {"type": "integer", "minimum": 1, "maximum": MOST_BEAMS, "default": 1},
+    "audio_track": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MOST_TRACKS,
+        "description": "An extension of ours: of several in the file; without it the default one, or the first that is "
+        "not silent.",
+    },
 }
 LANGUAGE: dict[str, Schema] = {
     "language": {"type": "string", "description": "ISO 639-1; detected where it is not given."},
@@ -76,6 +90,10 @@ LANGUAGE: dict[str, Schema] = {
         "items": {"type": "string", "enum": list(GRANULARITIES)},
         "description": "`word` needs `response_format=verbose_json`.",
     },
+}
+HEADERS: dict[str, Schema] = {
+    "X-Warnings": {"schema": TEXT, "description": "Codes of what the reader of the text should know, with commas."},
+    "X-Audio-Track": {"schema": {"type": "integer"}, "description": "Of several audio tracks, the one that was taken."},
 }
 FAILURES = {
     400: "An option is wrong; `param` names it.",
@@ -117,7 +135,8 @@ def _audio(name: str, summary: str, fields: dict[str, Schema]) -> Schema:
         "tags": [TAG],
         "security": [{"key": []}],
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
-        "responses": {"200": {"description": "The text in the format asked for.", "content": done}} | _failures(),
+        "responses": {"200": {"description": "The text in the format asked for.", "headers": HEADERS, "content": done}}
+        | _failures(),
     }
 
 

@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from portal.api.openapi.components import page_of, reference
 from tenants.models import LONGEST_HOTWORDS
 from transcription.models import MOST_BEAMS, Mode, Task
-from transcription.options import LONGEST_PROMPT
+from transcription.options import LONGEST_PROMPT, MOST_TRACKS
 
 View = TypeVar("View", bound=Callable[..., Any])
 Schema = dict[str, Any]
@@ -96,6 +96,8 @@ OPTION_FIELDS: dict[str, Schema] = {
     "mode": choice(*Mode.values),
     "hotwords": text(maxLength=LONGEST_HOTWORDS),
     "beam_size": counted(1, MOST_BEAMS),
+    "audio_track": counted(1, MOST_TRACKS)
+    | {"description": "Of several in the file; without it the default one, or the first that is not silent."},
 }
 
 

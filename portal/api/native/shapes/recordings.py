@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TypedDict
 
 from portal.api.native.shapes.failures import Failure
+from transcription.tracks import NumberedTrack
+from transcription.warnings import Warned
 
 
 class Queue(TypedDict):
@@ -15,7 +17,10 @@ class Queue(TypedDict):
 
 
 class TranscriptionBody(TypedDict):
-    """One transcription of a recording. `transcripts` are links by format, once it is completed."""
+    """One transcription of a recording. `transcripts` are links by format, once it is completed.
+
+    `audio_track` is the number that was asked for, `audio_track_taken` the one that was, or is, transcribed.
+    """
 
     id: str
     recording: str
@@ -29,6 +34,8 @@ class TranscriptionBody(TypedDict):
     hotwords: str
     beam_size: int
     word_timestamps: bool
+    audio_track: int | None
+    audio_track_taken: int | None
     lane: str
     created_at: str
     finished_at: str | None
@@ -39,6 +46,7 @@ class TranscriptionBody(TypedDict):
     revision: int
     queue: Queue | None
     error: Failure | None
+    warnings: list[Warned]
     transcripts: dict[str, str] | None
 
 
@@ -52,5 +60,6 @@ class RecordingBody(TypedDict):
     duration_seconds: float
     bytes: int
     format: str
+    audio_tracks: list[NumberedTrack]
     audio_deleted_at: str | None
     transcription: TranscriptionBody | None

@@ -1,0 +1,45 @@
+"""How an audio track of a file is called on a page."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from portal.web.languages import language_name
+from transcription.languages import from_three_letters
+from transcription.models import Recording
+from transcription.tracks import NumberedTrack, numbered
+
+
+def label(track: NumberedTrack) -> str:
+    """`Track 2: Opus, stereo, German`, and its title where it has one."""
+    facts = [_codec(track["codec"]), _channels(track["channels"]), _language(track["language"]), track["title"]]
+    return _("Track %(number)d: %(facts)s") % {
+        "number": track["number"],
+        "facts": ", ".join(fact for fact in facts if fact),
+    }
+
+
+def choices(recording: Recording) -> list[tuple[str, str]]:
+    """Automatic first, then each track."""
+    tracks = [(str(track["number"]), label(track)) for track in numbered(recording)]
+    return [("", _("Automatic: the file’s default one, or the first with sound")), *tracks]
+
+
+def _codec(name: str) -> str:
+    return "PCM" if name.startswith("pcm_") else name.upper() if len(name) < 5 and name != "opus" else name.capitalize()
+
+
+def _channels(count: int) -> str:
+    match count:
+        case 0:
+            return ""
+        case 1:
+            return _("mono")
+        case 2:
+            return _("stereo")
+    return ngettext("%(n)d channel", "%(n)d channels", count) % {"n": count}
+
+
+def _language(code: str) -> str:
+    return language_name(from_three_letters(code)) if code else ""

@@ -1,0 +1,51 @@
+"""What the reader of a text should know of its recording: codes for programs, sentences for people."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from django.utils.translation import gettext as _
+
+from transcription.models import Transcription
+
+
+class Warned(TypedDict):
+    code: str
+    message: str
+
+
+def warnings_of(row: Transcription) -> list[Warned]:
+    """Each with what it means and what to do; codes that have no sentence are for ourselves."""
+    told = ((code, message_of(row, code)) for code in row.warnings)
+    return [{"code": code, "message": message} for code, message in told if message]
+
+
+def codes_of(row: Transcription) -> list[str]:
+    return [warned["code"] for warned in warnings_of(row)]
+
+
+def message_of(row: Transcription, code: str) -> str:
+    """The sentences for a code, empty for an unknown one."""
+    match code:
+        case "incomplete":
+            return _(
+                "The file holds less sound than it says, as one does whose copy was cut off. What is there was "
+                "transcribed. Check that the original is longer, and send it again."
+            )
+        case "other_tracks":
+            message = _(
+                "The file has %(count)d audio tracks; this is the text of track %(taken)d. "
+                "Transcribe it again with another “audio_track” if that is not the one you want."
+            )
+            return message % {"count": len(row.recording.audio_tracks), "taken": row.audio_track_taken}
+        case "channels_cancel":
+            return _(
+                "The channels of the sound cancel each other out, so only one of them was transcribed. "
+                "If somebody is missing, send the other channel as a file of its own."
+            )
+        case "gaps":
+            return _(
+                "Sound is missing in the middle of the file. Silence stands in its place, so that times stay right. "
+                "If the original has none of these gaps, send it again."
+            )
+    return ""
