@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-REASONS_AT_FAULT = {"not_media", "no_audio", "too_short", "too_long", "too_complex", "quota", "rejected"}
+REASONS_OF_THE_FILE = (
+    "not_media", "format_not_taken", "no_audio", "no_such_track", "too_short", "too_long", "too_complex",
+)  # fmt: skip
+REASONS_AT_FAULT = {*REASONS_OF_THE_FILE, "quota", "rejected"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ def reason_for_people(code: str) -> str:
     """One or two sentences that name the cause and the way out."""
     reasons = {
         "not_media": _("This file is damaged or not audio: nothing in it could be decoded. Check that it plays."),
+        "format_not_taken": _(
+            "This format is not taken: playlists, pictures, subtitles, scores, and sound without a header. "
+            "Convert the recording to WAV, MP3, M4A or FLAC and try again."
+        ),
+        "no_such_track": _("The recording has no audio track of that number. Leave it out, or choose another."),
         "no_audio": _("This file has no sound. Upload one that has an audio track."),
         "too_short": _("The audio is shorter than a tenth of a second."),
         "too_long": _("The recording is longer than your organisation allows. Split it, or ask for a higher limit."),

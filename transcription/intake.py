@@ -152,7 +152,7 @@ def _accept_new(order: Order, upload: Received, source: str) -> Transcription:
     quota.check(tenant, seconds, upload.size)
     recording = _recording(order.actor, upload, source)
     recording.format, recording.codec, recording.duration_seconds = found.format, found.codec, found.duration
-    return _keep(order, upload, recording, partial(_queue, order, recording, seconds, found.pcm))
+    return _keep(order, upload, recording, partial(_queue, order, recording, seconds, found))
 
 
 def _accept_known(order: Order, upload: Received, source: str, known: Known) -> Transcription:
@@ -235,7 +235,7 @@ def _probe(actor: Actor, upload: Received) -> media.Probe:
     budget = quota.standing(actor.tenant).left_seconds
     lend_connection()
     try:
-        return media.probe(upload.path, longest, budget)
+        return media.probe(upload.path, longest, budget, name=upload.file_name)
     except DecoderDied as died:
         log.warning("A file of tenant %s could not be read: %s", actor.tenant.id, died)
         message = _("Reading the file was interrupted, by no fault of its own. Send it again in a moment.")
@@ -339,7 +339,7 @@ def _work_on(order: Order, recording: Recording) -> Transcription:
     return _queue(order, recording, quota.billed_seconds(recording.duration_seconds))
 
 
-def _queue(order: Order, recording: Recording, seconds: int, pcm: bytes = b"") -> Transcription:
+def _queue(order: Order, recording: Recording, seconds: int, found: media.Probe | None = None) -> Transcription:
     """One short transaction's worth: the rows, the reservation, and the doorbell on commit."""
     turn = fairness.lock(order.actor.tenant.id)
     row = _transcription(order, recording, order.options(recording))
@@ -347,8 +347,8 @@ def _queue(order: Order, recording: Recording, seconds: int, pcm: bytes = b"") -
     row.save(force_insert=True)
     fairness.enter(turn, row)
     _tell_audit(order, row)
-    if pcm and row.lane == Lane.INTERACTIVE:
-        transaction.on_commit(partial(handover.leave, row.id, pcm), robust=True)
+    if found is not None and found.pcm and row.lane == Lane.INTERACTIVE:
+        transaction.on_commit(partial(handover.leave, row.id, found.pcm, found.warnings), robust=True)
     queue.ring_on_commit(row.lane)
     transaction.on_commit(partial(progress.changed, row.tenant_id, recording.id, row.id), robust=True)
     return row

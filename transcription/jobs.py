@@ -96,29 +96,34 @@ def transcribe(claim: Claim) -> None:
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=claim.transcription_id)
     pieces = list(row.segments.values_list("text", flat=True))
     lease, peaks, counter = Lease(claim), Peaks(), Counter(row, claim)
+    warnings: list[str] = []
     engine = EngineClient(str(settings.ENGINE_SOCKET))
     way = Pass.of(row, engine)
-    with sound_of(row, counter.longest, lease) as pcm:
+    with sound_of(row, counter.longest, lease, warnings) as pcm:
         sound = peaks.watch(counter.watch(pcm))
         for result in modes.transcribe(engine, sound, decode_options(row), way.mode, way.resume, lease.progress):
             segments = rows_of(row, result, first_index=len(pieces))
             pieces += [segment.text for segment in segments]
             _save(claim, row, segments, result, way)
     if watched := _somebody_watches(row.recording):
-        _offer_playback(row.recording, lease.progress)
+        _offer_playback(row.recording, counter.seconds, warnings, lease.progress)
     patiently(lifecycle.complete, claim, "".join(pieces).strip(), counter.seconds, peaks.points())
     if not watched:
-        _offer_playback(row.recording)
+        _offer_playback(row.recording, counter.seconds, warnings)
 
 
 @contextmanager
-def sound_of(row: Transcription, longest: float, lease: Lease) -> Iterator[Iterator[bytes]]:
-    """16 kHz mono s16le PCM: what intake handed over, or decoded from the recording."""
-    if pcm := handover.take(row.id):
-        yield iter([pcm])
+def sound_of(row: Transcription, longest: float, lease: Lease, warnings: list[str]) -> Iterator[Iterator[bytes]]:
+    """16 kHz mono s16le PCM: what intake handed over, or decoded from the recording.
+
+    When the sound has ended, `warnings` holds the codes of what decoding it found.
+    """
+    if handed := handover.take(row.id):
+        warnings += handed.warnings
+        yield iter([handed.pcm])
         return
     with storage.fetched(row.recording.storage_key, lease.progress) as path:
-        yield media.decode(path, row.recording.format, longest)
+        yield media.decode(path, row.recording.format, longest, on_warning=warnings.append)
 
 
 class Lease:
@@ -248,15 +253,19 @@ def _somebody_watches(recording: Recording) -> bool:
     return recording.source != Recording.Source.API and recording.duration_seconds < PLAYER_FIRST_SECONDS
 
 
-def _offer_playback(recording: Recording, on_progress: Callable[[], None] = lambda: None) -> None:
-    """A copy that browsers can play, where the original is none; a failure costs only the player."""
-    found = media.Probe(recording.format, recording.codec, recording.duration_seconds)
-    if found.is_playable or recording.playback_key:
+def _offer_playback(
+    recording: Recording, seconds: float, warnings: Sequence[str], on_progress: Callable[[], None] = lambda: None
+) -> None:
+    """A copy that browsers can play, where they can't play the original as it was heard.
+
+    A failure costs only the player.
+    """
+    if recording.playback_key or media.is_playable(recording.format, recording.codec, warnings):
         return
     key = storage.recording_key(recording.tenant_id, recording.id, "playback.m4a")
     try:
         with storage.fetched(recording.storage_key, on_progress) as path, storage.scratch() as copy:
-            media.make_playable(path, recording.format, copy, recording.duration_seconds + 1, on_progress)
+            media.make_playable(path, recording.format, copy, seconds + 1, on_progress)
             storage.delete(key)  # of an attempt that ended right here
             storage.keep(copy, key)
     except (MediaError, DecoderDied, OSError) as error:
