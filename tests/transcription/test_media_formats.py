@@ -66,7 +66,7 @@ def test_a_name_chooses_no_demuxer_that_content_knows_better(fox: Path, tmp_path
 LEFT_OUT = {
     "a playlist": b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://INNER\n#EXT-X-ENDLIST\n",
     "a list of other files": b"ffconcat version 1.0\nfile 'INNER'\n",
-    "a manifest": b'<?xml version="1.0"?>\n<MPD type="static" profiles="urn:mpeg:dash:profile:isoff-live:2011"></MPD>\n',
+    "a manifest": b'<?xml version="1.0"?>\n<MPD profiles="urn:mpeg:dash:profile:isoff-live:2011"></MPD>\n',
     "a session": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
     "subtitles": b"1\n00:00:01,000 --> 00:00:02,000\nHello\n\n2\n00:00:03,000 --> 00:00:04,000\nWorld\n",
 }

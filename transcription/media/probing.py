@@ -148,11 +148,11 @@ def _must_be_audio(first: _Beginning, name: str) -> None:
         raise first.error or MediaError("no_audio" if header.has_streams else "not_media", last_line(report))
 
 
-def _audible(first: _Beginning, hear: Callable[[int], _Beginning]) -> _Beginning:
+def _audible(first: _Beginning, hear: Callable[..., _Beginning]) -> _Beginning:
     """The first track, in the order of preference, that is not silent; else the first that can be decoded."""
-    until, silent = time.monotonic() + PROBE_WALL_SECONDS, None
+    until, silent = time.monotonic() + PROBE_WALL_SECONDS / 2, None
     for track in sorted(first.listening.header.tracks, key=lambda track: not track.is_default)[:MOST_TRIED]:
-        heard = first if track.index == 0 else hear(track.index)
+        heard = first if track.index == 0 else hear(track.index, wall_seconds=max(1.0, until - time.monotonic()))
         if heard.can_be_decoded:
             if not heard.is_silent:
                 return heard
@@ -162,9 +162,12 @@ def _audible(first: _Beginning, hear: Callable[[int], _Beginning]) -> _Beginning
     return silent or first
 
 
-def _hear(path: Path, source: list[str], track: int, *, longest: float, choosing: bool) -> _Beginning:
+def _hear(
+    path: Path, source: list[str], track: int, *, longest: float, choosing: bool, wall_seconds: float | None = None
+) -> _Beginning:
     """Raises DecoderDied."""
-    listening = Listening(path, source, track, longest + SLACK_SECONDS, PROBE_CPU_SECONDS, PROBE_WALL_SECONDS)
+    wall_seconds = wall_seconds or PROBE_WALL_SECONDS
+    listening = Listening(path, source, track, longest + SLACK_SECONDS, PROBE_CPU_SECONDS, wall_seconds)
     heard, kept = _Beginning(listening), bytearray()
     try:
         with closing(listening.pcm()) as sound:
