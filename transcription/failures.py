@@ -37,7 +37,7 @@ def reason_for_people(code: str) -> str:
     reasons = {
         "not_media": _("This file is damaged or not audio: nothing in it could be decoded. Check that it plays."),
         "format_not_taken": _(
-            "This format is not taken: playlists, pictures, subtitles, scores, and sound without a header. "
+            "This format is not taken: it names other files, has no sound of its own, or does not say what it is. "
             "Convert the recording to WAV, MP3, M4A or FLAC and try again."
         ),
         "no_such_track": _("The recording has no audio track of that number. Leave it out, or choose another."),

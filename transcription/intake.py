@@ -348,7 +348,7 @@ def _queue(order: Order, recording: Recording, seconds: int, found: media.Probe 
     fairness.enter(turn, row)
     _tell_audit(order, row)
     if found is not None and found.pcm and row.lane == Lane.INTERACTIVE:
-        transaction.on_commit(partial(handover.leave, row.id, found.pcm, found.warnings), robust=True)
+        transaction.on_commit(partial(handover.leave, row.id, found.pcm), robust=True)
     queue.ring_on_commit(row.lane)
     transaction.on_commit(partial(progress.changed, row.tenant_id, recording.id, row.id), robust=True)
     return row

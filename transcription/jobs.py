@@ -116,11 +116,10 @@ def transcribe(claim: Claim) -> None:
 def sound_of(row: Transcription, longest: float, lease: Lease, warnings: list[str]) -> Iterator[Iterator[bytes]]:
     """16 kHz mono s16le PCM: what intake handed over, or decoded from the recording.
 
-    When the sound has ended, `warnings` holds the codes of what decoding it found.
+    When it was decoded here and has ended, `warnings` holds the codes of what was found.
     """
-    if handed := handover.take(row.id):
-        warnings += handed.warnings
-        yield iter([handed.pcm])
+    if pcm := handover.take(row.id):
+        yield iter([pcm])
         return
     with storage.fetched(row.recording.storage_key, lease.progress) as path:
         yield media.decode(path, row.recording.format, longest, on_warning=warnings.append)

@@ -9,7 +9,6 @@ from tests.conftest import Character, MakeMedia
 from tests.transcription.characters import arrive, submit
 from transcription import handover, intake, media, storage
 from transcription.filenames import clean_name
-from transcription.handover import Handed
 from transcription.models import Lane, Recording, Status, Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
 from transcription.refusals import Refused
@@ -146,7 +145,7 @@ def test_a_short_clip_is_handed_over_decoded_and_only_once(
     with django_capture_on_commit_callbacks(execute=True):
         row = submit(alice.actor, fox, lane=Lane.INTERACTIVE)
     decoded = b"".join(media.decode(fox, row.recording.format, 60))
-    assert handover.take(row.id) == Handed(decoded, [])
+    assert handover.take(row.id) == decoded
     assert handover.take(row.id) is None
 
 

@@ -20,7 +20,7 @@ from transcription.media.ffmpeg import last_line
 from transcription.media.formats import by_name, is_left_out, source_options
 from transcription.media.listening import BYTES_PER_SECOND, SHORTEST_SECONDS, Listening
 from transcription.media.playback import is_playable
-from transcription.media.report import MOST_TRACKS, AudioTrack, is_not_taken, is_unsure
+from transcription.media.report import MOST_FOLDED, MOST_TRACKS, AudioTrack, is_not_taken, is_unsure
 
 PROBE_SECONDS = 20
 PROBE_WALL_SECONDS = 20
@@ -56,7 +56,8 @@ class Probe:
     @property
     def is_playable(self) -> bool:
         """Whether common browsers play it as it is."""
-        return is_playable(self.format, self.codec, self.warnings)
+        plain = len(self.tracks) < 2 and all(track.channels <= MOST_FOLDED for track in self.tracks)
+        return plain and is_playable(self.format, self.codec, self.warnings)
 
 
 def probe(path: Path, longest: float, budget: float, track: int | None = None, name: str = "") -> Probe:
