@@ -21,8 +21,8 @@ from tenants import apikeys, scope
 from tenants.access import Actor, of_member
 from tenants.models import Member, Quota, Role, Tenant, User
 from tests.clocks import travelling_database
-from transcription import media, queue
-from transcription.media import find_ffmpeg
+from transcription import queue
+from transcription.media import ffmpeg, find_ffmpeg
 
 pytest_plugins = ["tests.stack"]
 
@@ -154,7 +154,7 @@ class FakeFfmpeg:
         self.path.write_text(f"#!/bin/sh\n{script}\n")
         self.path.chmod(0o700)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(media, "find_ffmpeg", lambda: str(self.path))
+            patch.setattr(ffmpeg, "find_ffmpeg", lambda: str(self.path))
             yield
 
 

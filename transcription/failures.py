@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-REASONS_AT_FAULT = {
-    *("not_media", "no_audio", "no_such_track", "too_short", "too_long", "too_complex"),
-    *("quota", "rejected"),
-}
+REASONS_OF_THE_FILE = (
+    "not_media", "format_not_taken", "no_audio", "no_such_track", "too_short", "too_long", "too_complex",
+)  # fmt: skip
+REASONS_AT_FAULT = {*REASONS_OF_THE_FILE, "quota", "rejected"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,10 @@ def reason_for_people(code: str) -> str:
     """One or two sentences that name the cause and the way out."""
     reasons = {
         "not_media": _("This file is damaged or not audio: nothing in it could be decoded. Check that it plays."),
+        "format_not_taken": _(
+            "This format is not taken: it names other files, has no sound of its own, or does not say what it is. "
+            "Convert the recording to WAV, MP3, M4A or FLAC and try again."
+        ),
         "no_audio": _("This file has no sound. Upload one that has an audio track."),
         "no_such_track": _("The file has no audio track of this number. Choose another one."),
         "too_short": _("The audio is shorter than a tenth of a second."),

@@ -231,7 +231,7 @@ def _probe(actor: Actor, upload: Received, asked: int) -> media.Probe:
     lend_connection()
     try:
         with PROBES.held(actor.tenant.id, PROBE_PATIENCE_SECONDS):
-            return media.probe(upload.path, longest, budget, asked - 1 if asked else None)
+            return media.probe(upload.path, longest, budget, asked - 1 if asked else None, upload.file_name)
     except TooBusy:
         message = _("Too many of your files are being checked at once. Send this one again in a moment.")
         raise Refused("busy", message, 503) from None

@@ -102,9 +102,9 @@ def transcribe(claim: Claim) -> None:
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=claim.transcription_id)
     pieces = list(row.segments.values_list("text", flat=True))
     lease, peaks, counter = Lease(claim), Peaks(), Counter(row, claim)
+    warnings: list[str] = []
     engine = EngineClient(str(settings.ENGINE_SOCKET))
     way = Pass.of(row, engine)
-    warnings: list[str] = []
     with sound_of(row, counter.longest, lease, warnings) as pcm:
         sound = peaks.watch(counter.watch(pcm))
         for result in modes.transcribe(engine, sound, decode_options(row), way.mode, way.resume, lease.progress):

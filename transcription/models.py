@@ -73,7 +73,7 @@ class Recording(models.Model):
     @property
     def copies(self) -> list[str]:
         """The keys of all copies for browsers."""
-        return [self.playback_key, *self.track_copies.values()]
+        return [key for key in (self.playback_key, *self.track_copies.values()) if key]
 
     @property
     def latest(self) -> Transcription | None:

@@ -18,6 +18,8 @@ LONGEST_PROMPT = 2000
 MOST_TRACKS = 100
 YES, NO = ("true", "1", "on", "yes"), ("", "false", "0", "off", "no")
 NOT_OF_THE_TEXT = ("lane", "named_model")
+SOUND_VERSION = 2
+"""How recordings are decoded: another number keeps texts that were made of other sound from being reused."""
 
 
 class InvalidOption(ValueError):
@@ -52,9 +54,13 @@ class TranscriptionOptions:
     named_model: bool = True
 
     def fingerprint(self, content_sha256: str) -> str:
-        """SHA-256 of all that decides the text: the content and every option but the lane and who chose the model."""
+        """SHA-256 of all that decides the text: the content, how it is decoded, and every option.
+
+        The lane and who chose the model are no part of it.
+        """
         options = {name: value for name, value in asdict(self).items() if name not in NOT_OF_THE_TEXT}
-        return hashlib.sha256(json.dumps({"content": content_sha256} | options, sort_keys=True).encode()).hexdigest()
+        whole = {"content": content_sha256, "sound": SOUND_VERSION} | options
+        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
     @classmethod
     def checked(

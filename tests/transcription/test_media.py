@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import FakeFfmpeg, MakeMedia
 from transcription import media
-from transcription.media import DecoderDied, MediaError
+from transcription.media import DecoderDied, MediaError, probing
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "a.wav": (),
@@ -105,8 +105,8 @@ def spoil_random(folder: Path, _make: MakeMedia) -> Path:
 
 REFUSALS: dict[str, tuple[Callable[[Path, MakeMedia], Path], str]] = {
     "a text named .mp3": (spoil_text, "not_media"),
-    "a list of other files": (spoil_playlist, "not_media"),
-    "a playlist": (spoil_hls, "not_media"),
+    "a list of other files": (spoil_playlist, "format_not_taken"),
+    "a playlist": (spoil_hls, "format_not_taken"),
     "a video without sound": (spoil_silent_video, "no_audio"),
     "20 ms of audio": (spoil_blink, "too_short"),
     "over a minute": (spoil_long, "too_long"),
@@ -203,7 +203,7 @@ def test_a_probe_that_somebody_ends_blames_no_file(how: signal.Signals, tmp_path
 def test_what_takes_more_time_than_a_recording_may_says_so(
     fox: Path, fake_ffmpeg: FakeFfmpeg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media, "PROBE_CPU_SECONDS", 1)
+    monkeypatch.setattr(probing, "PROBE_CPU_SECONDS", 1)
     with fake_ffmpeg("while :; do :; done"), pytest.raises(MediaError) as refusal:
         media.probe(fox, 60, 60)
     assert refusal.value.code == "too_complex"
@@ -219,7 +219,7 @@ def test_what_takes_more_memory_than_a_recording_may_says_so(fox: Path, fake_ffm
 def test_a_machine_that_is_too_busy_to_read_blames_no_file(
     fox: Path, fake_ffmpeg: FakeFfmpeg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media, "PROBE_WALL_SECONDS", 0.5)
+    monkeypatch.setattr(probing, "PROBE_WALL_SECONDS", 0.5)
     with fake_ffmpeg("exec sleep 60"), pytest.raises(DecoderDied):
         media.probe(fox, 60, 60)
 

@@ -8,8 +8,6 @@ from transcription import failures
 from transcription.fetches.models import Fetch
 from transcription.tracks import NO_SUCH_TRACK
 
-OF_THE_FILE = ("not_media", "no_audio", "too_short", "too_complex")
-
 
 def reason_for_people(row: Fetch) -> str:
     """The cause and the way out; where figures belong to it, as it was put when it happened. Empty without an error."""
@@ -28,6 +26,6 @@ def reason_for_people(row: Fetch) -> str:
         "no_room": _("The server had no room for the file. Try later."),
         "lost_worker": _("Fetching it broke off again and again. Try again, or upload the file."),
     }
-    if row.error_code in OF_THE_FILE:
+    if row.error_code in failures.REASONS_OF_THE_FILE:
         return failures.reason_for_people(row.error_code)
     return reasons.get(row.error_code, row.error_message)

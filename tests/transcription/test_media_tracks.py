@@ -1,0 +1,110 @@
+"""Which of several audio tracks is heard, and how many channels become one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeMedia
+from tests.transcription.sound import TONES, heard, onsets, tones
+from transcription import media
+from transcription.media import AudioTrack, MediaError
+
+SILENCE = ("-f", "lavfi", "-i", "anullsrc=d=9:r=48000:cl=mono")
+
+
+def two(make: MakeMedia, name: str, first: tuple[str, ...], second: tuple[str, ...], *more: str) -> Path:
+    return make(name, *first, *second, "-map", "0:a", "-map", "1:a", "-c:a", "aac", *more)
+
+
+def speech(make: MakeMedia) -> tuple[str, ...]:
+    return ("-i", str(tones(make)))
+
+
+@pytest.mark.parametrize("kind", ["mkv", "mp4"])
+def test_a_silent_track_yields_to_one_that_is_not(kind: str, make_media: MakeMedia) -> None:
+    found, pcm, warnings = heard(two(make_media, f"silent first.{kind}", SILENCE, speech(make_media)))
+    assert found.track == 1
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert warnings == ["other_tracks"]
+    assert not found.is_playable
+
+
+def test_the_track_that_is_flagged_as_default_is_taken(make_media: MakeMedia) -> None:
+    flagged = ("-disposition:a:0", "0", "-disposition:a:1", "default")
+    music = ("-f", "lavfi", "-i", "sine=duration=9")
+    assert heard(two(make_media, "flagged.mkv", music, speech(make_media), *flagged))[0].track == 1
+
+
+def test_of_silent_tracks_the_first_is_taken(make_media: MakeMedia) -> None:
+    assert heard(two(make_media, "silence.mkv", SILENCE, SILENCE))[0].track == 0
+
+
+def test_a_long_silence_is_no_reason_to_take_another_track(make_media: MakeMedia) -> None:
+    late = ("-f", "lavfi", "-i", "aevalsrc='0.5*sin(2*PI*1000*t)*gt(t,40)':s=16000:d=42")
+    assert heard(two(make_media, "late.mkv", late, speech(make_media)))[0].track == 0
+
+
+def test_another_track_can_be_chosen_but_none_that_is_not_there(make_media: MakeMedia) -> None:
+    path = two(make_media, "silent first.mkv", SILENCE, speech(make_media))
+    assert heard(path, track=0)[0].track == 0
+    assert onsets(heard(path, track=0)[1]) == []
+    for index in (2, -1, 10**30):
+        with pytest.raises(MediaError) as refusal:
+            media.probe(path, 60, 60, index)
+        assert refusal.value.code == "no_such_track"
+    with pytest.raises(MediaError, match="no_such_track"):
+        list(media.decode(path, "matroska,webm", 60, 2))
+
+
+def test_tracks_are_named_as_the_file_names_them(make_media: MakeMedia) -> None:
+    named = ("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger", "-metadata:s:a:1", "title=Regie")
+    found, _pcm, _warnings = heard(two(make_media, "named.mkv", speech(make_media), SILENCE, *named, "-ac:a:1", "2"))
+    assert found.tracks == (
+        AudioTrack(0, "aac", 1, "eng", "", is_default=True),
+        AudioTrack(1, "aac", 2, "ger", "Regie", is_default=False),
+    )
+
+
+def test_a_title_is_text_and_no_track(make_media: MakeMedia) -> None:
+    forged = "x\n  Stream #0:7: Audio: aac, 48000 Hz, stereo (default)"
+    found, _pcm, warnings = heard(make_media("forged.mkv", *speech(make_media), "-metadata:s:a:0", f"title={forged}"))
+    assert len(found.tracks) == 1
+    assert warnings == []
+
+
+def channels(make: MakeMedia, name: str, *expressions: str) -> Path:
+    return make(name, "-f", "lavfi", "-i", f"aevalsrc='{'|'.join(expressions)}':d=9:s=16000")
+
+
+TONE = "0.5*sin(2*PI*500*t)*gt(mod(t,1.5),1)"
+
+
+@pytest.mark.parametrize("place", [0, 3, 9])
+def test_one_of_ten_channels_without_a_layout_is_heard(place: int, make_media: MakeMedia) -> None:
+    mono = [f"[{index}]" for index in range(10)]
+    sources = [
+        value for index in range(10) for value in (("-i", str(tones(make_media))) if index == place else SILENCE)
+    ]
+    merge = f"{''.join(mono)}amerge=inputs=10"
+    path = make_media(f"ten {place}.wav", *sources, "-filter_complex", merge, "-c:a", "pcm_s16le", "-ar", "8000")
+    found, pcm, _warnings = heard(path)
+    assert found.tracks[0].channels == 10
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["inverted.flac", "inverted.m4a"])
+def test_channels_that_cancel_out_are_noticed_and_one_is_taken(name: str, make_media: MakeMedia) -> None:
+    _found, pcm, warnings = heard(channels(make_media, name, TONE, f"-0.95*{TONE}"))
+    assert onsets(pcm) == pytest.approx(TONES, abs=0.05)
+    assert warnings == ["channels_cancel"]
+
+
+@pytest.mark.parametrize("sides", [(TONE, "0"), ("0", TONE), (TONE, TONE), ("0.4*random(0)-0.2", "0.4*random(1)-0.2")])
+def test_a_call_with_a_silent_side_and_wide_sound_are_mixed(sides: tuple[str, str], make_media: MakeMedia) -> None:
+    path = channels(make_media, "stereo.wav", *sides)
+    _found, pcm, warnings = heard(path)
+    assert warnings == []
+    mixed = make_media("mixed.wav", "-i", str(path), "-ac", "1").read_bytes()[-len(pcm) :]
+    assert onsets(pcm) == onsets(mixed)

@@ -1,0 +1,87 @@
+"""Which of ffmpeg's demuxers read what people send.
+
+An allow-list: whatever has sound and lies in one file. Left out are demuxers that open other files, devices or
+addresses (concat, hls, dash, imf, sdp, rtp, rtsp, sap, image2, vobsub, mlv, dvdvideo, avisynth, lavfi, all devices),
+those that compute sound from a script or a score (sbg, libgme, libopenmpt), those without sound (pictures, subtitles,
+text, raw video, data), and headerless PCM of which nobody knows the rate.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+
+from transcription.media.structure import has_stale_wav_length
+
+CONTAINERS = """
+    3dostr aa aax asf asf_o avi caf dhav dv flv gxf iff ivr kux live_flv lxf matroska webm mov mp4 m4a 3gp 3g2 mj2
+    mpeg mpegts mxf nsv nut nuv ogg pmp pva r3d rm smjpeg swf ty vivo wtv xwma
+"""
+AUDIO_FILES = """
+    act aea aiff alp amr ape apac ast au avr bit bonk brstm codec2 daud dsf dss epaf gsm hcom iamf ilbc ircam laf lc3
+    lvf mmf mpc mpc8 nistsphere nsp oma osq paf pvf qcp qoa rka rso sds sdx shn sol sox tak tta voc vqf w64 wav wavarc
+    wsd wv wve
+"""
+BITSTREAMS = """
+    aac ac3 ac4 alaw amrnb amrwb aptx aptx_hd dfpwm dts dtshd eac3 flac g722 g723_1 g726 g726le g728 g729 loas mlp mp3
+    mulaw s337m sbc sln spdif truehd
+"""
+OF_GAMES = """
+    4xm adp ads adx afc aix apc apm argo_asf argo_brp argo_cvg bethsoftvid bfi bfstm bink binka bmv boa c93 cdxl dcstr
+    derf dsicin dxa ea ea_cdata film_cpk fsb fwse gdv genh hca hnm idcin ipmovie iss jv kvag mca mm mods moflex msf
+    mtaf musx mv mvi mxg pp_bnk psxstr redspark rl2 roq rpl rsd scd sdns sga siff smk smush svag svs thp tiertexseq
+    tmv usm vag vividas vmd vpk wady wc3movie wsaud wsvqa xa xmd xmv xvag yop
+"""
+TAKEN = tuple(f"{CONTAINERS} {AUDIO_FILES} {BITSTREAMS} {OF_GAMES}".split())
+
+BY_NAME = {
+    "722": "g722",
+    "al": "alaw",
+    "alaw": "alaw",
+    "aptx": "aptx",
+    "aptxhd": "aptx_hd",
+    "dfpwm": "dfpwm",
+    "g722": "g722",
+    "g723_1": "g723_1",
+    "g726": "g726",
+    "g728": "g728",
+    "g729": "g729",
+    "gsm": "gsm",
+    "msbc": "sbc",
+    "rco": "g723_1",
+    "sbc": "sbc",
+    "sln": "sln",
+    "tco": "g723_1",
+    "ul": "mulaw",
+    "ulaw": "mulaw",
+}
+"""Bitstreams that begin with nothing to know them by: a file's name says what it is, and chooses from these alone."""
+
+LEFT_OUT = {"asx", "cue", "edl", "m3u", "m3u8", "mpd", "pcm", "pls", "raw", "s16", "s16le", "sdp", "xspf"}
+PLAYLIST = b"#EXTM3U"
+
+TELEPHONE_RATE = {"alaw": "8000", "mulaw": "8000"}
+
+
+def source_options(path: Path, container: str = "") -> list[str]:
+    """ffmpeg's input options for a file: `container` is the demuxer that reads it, where that is known."""
+    if container in ("", "wav") and has_stale_wav_length(path):
+        return ["-f", "wav", "-ignore_length", "1"]
+    rate = TELEPHONE_RATE.get(container)
+    return [*(["-f", container] if container else []), *(["-sample_rate", rate] if rate else [])]
+
+
+def by_name(name: str) -> str | None:
+    """The demuxer that a file's name asks for, None for a name that asks for none of `BY_NAME`."""
+    return BY_NAME.get(_suffix(name))
+
+
+def is_left_out(path: Path, name: str = "") -> bool:
+    """Whether a file that ffmpeg doesn't know by its content is a playlist or headerless PCM, by its name or mark."""
+    if _suffix(name) in LEFT_OUT:
+        return True
+    with path.open("rb") as file:
+        return file.read(len(PLAYLIST)) == PLAYLIST
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name).suffix.lower().lstrip(".")

@@ -1,0 +1,41 @@
+"""Many channels to one, without losing a voice to its own mirror image."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+CANCELLED = 0.1
+"""Channels cancel out where their sum has less than this share of the energy of the loudest one alone."""
+
+AUDIBLE = 100.0
+"""The mean square of a sample at about -70 dB."""
+
+
+class Mixer:
+    """Gives the mean of all channels, and the loudest one alone where they cancel out, as heard so far.
+
+    One silent channel beside a voice doesn't cancel it, nor does music that is recorded wide.
+    """
+
+    def __init__(self) -> None:
+        self._samples = 0
+        self._mean_energy = 0.0
+        self._energies: NDArray[np.float64] | None = None
+        self.cancels = False
+
+    def mono(self, pcm: bytes, channels: int) -> bytes:
+        """Interleaved s16le of one channel or more to s16le of one."""
+        if channels == 1:
+            return pcm
+        samples = np.frombuffer(pcm, dtype="<i2").reshape(-1, channels).astype(np.float64)
+        mean = samples.mean(axis=1)
+        energies = np.square(samples).sum(axis=0)
+        self._energies = energies if self._energies is None else self._energies + energies
+        self._mean_energy += float(np.square(mean).sum())
+        self._samples += len(samples)
+        loudest = int(self._energies.argmax())
+        most = float(self._energies[loudest])
+        self.cancels = most > AUDIBLE * self._samples and channels**2 * self._mean_energy < CANCELLED * most
+        chosen = samples[:, loudest] if self.cancels else mean
+        return bytes(np.round(chosen).astype("<i2").tobytes())

@@ -1,0 +1,66 @@
+"""A copy of a recording's sound for browsers, where the original would not play, or not on the clock of its text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
+from pathlib import Path
+
+from transcription.media import ffmpeg
+from transcription.media.errors import MediaError
+from transcription.media.ffmpeg import Ffmpeg
+from transcription.media.formats import source_options
+from transcription.media.listening import Listening
+
+PLAYABLE = {"mp3", "wav", "flac", "ogg", "mov,mp4,m4a,3gp,3g2,mj2", "aac", "matroska,webm"}
+PLAYABLE_CODECS = {"mp3", "aac", "flac", "opus", "vorbis", "pcm_s16le", "pcm_u8", "pcm_f32le", "pcm_s24le"}
+PLAYED_OTHERWISE = {"gaps", "incomplete", "other_tracks"}
+"""Warnings about what browsers make something else of.
+
+They play through gaps, believe a header's length, and choose among several tracks themselves.
+"""
+
+RATE = 44_100
+
+
+def is_playable(container: str, codec: str, warnings: Collection[str] = ()) -> bool:
+    """Whether common browsers play a file as it is, with the sound of its text and on the same clock."""
+    return PLAYED_OTHERWISE.isdisjoint(warnings) and container in PLAYABLE and codec in PLAYABLE_CODECS
+
+
+def make_playable(
+    path: Path,
+    container: str,
+    target: Path,
+    longest: float,
+    on_progress: Callable[[], None] = lambda: None,
+    track: int = 0,
+) -> None:
+    """Writes an AAC copy of an audio track on the clock that `decode` has. Raises MediaError and DecoderDied.
+
+    `on_progress` is called for each second of sound.
+    """
+    cpu_seconds = 60 + longest
+    source = source_options(path, container)
+    listening = Listening(path, source, track, longest, cpu_seconds, rate=RATE, stereo=True)
+    sound = listening.pcm()
+    if not (first := next(sound, b"")):
+        raise MediaError("not_media")
+    form = ["-f", "s16le", "-ar", str(RATE), "-ac", str(listening.channels)]
+    output = ["-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart", "-f", "mp4"]
+    with ffmpeg.writing(form, output, target, cpu_seconds) as encoder:
+        _feed(encoder, chain([first], sound), on_progress)
+        encoder.must_have_ended()
+    if encoder.returncode != 0:
+        raise MediaError("not_media")
+
+
+def _feed(encoder: Ffmpeg, sound: Iterator[bytes], on_progress: Callable[[], None]) -> None:
+    assert encoder.stdin is not None
+    try:
+        for piece in sound:
+            encoder.stdin.write(piece)
+            on_progress()
+        encoder.stdin.close()
+    except BrokenPipeError:  # it has ended, and its status says why
+        return

@@ -1,0 +1,78 @@
+"""What the bytes of a file say about its end, where ffmpeg keeps quiet: sizes of RIFF chunks and of Ogg pages."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+UNKNOWN_SIZES = (0, 0x7FFF0000)
+"""What recorders write that can't go back to their header: nothing, or close to the most."""
+
+MOST_CHUNKS = 1000
+STRAY_BYTES = 4096
+LONGEST_PAGE = 65_307
+PAGE_HEAD = 27
+
+
+def is_cut_off(path: Path, container: str) -> bool:
+    """Whether a RIFF chunk or the last Ogg page says that it goes on after the end of the file."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        if container in ("wav", "avi"):
+            return _riff_is_cut_off(file, path.stat().st_size)
+        return container == "ogg" and _ogg_is_cut_off(file, path.stat().st_size)
+
+
+def has_stale_wav_length(path: Path) -> bool:
+    """Whether the sound of a WAV file goes on after the length in its header, as after a recorder's crash."""
+    if not path.is_file():
+        return False
+    size, end = path.stat().st_size, 0
+    with path.open("rb") as file:
+        for name, start, length in _chunks(file, size):
+            if end and not (name.isascii() and name.decode("ascii").isprintable() and start + length <= size + 1):
+                return size - end >= STRAY_BYTES
+            if end or name == b"data":
+                end = start + length + length % 2
+    return False
+
+
+def _chunks(file: IO[bytes], size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, first byte and length of the chunks in a WAVE file; nothing of any other."""
+    head = file.read(12)
+    if head[:4] not in (b"RIFF", b"RIFX") or head[8:] != b"WAVE":
+        return
+    order, at = "<I" if head[:4] == b"RIFF" else ">I", 12
+    for _ in range(MOST_CHUNKS):
+        file.seek(at)
+        if at >= size or len(found := file.read(8)) < 8:
+            return
+        length = struct.unpack(order, found[4:])[0]
+        yield found[:4], at + 8, length
+        at += 8 + length + length % 2
+
+
+def _riff_is_cut_off(file: IO[bytes], size: int) -> bool:
+    head = file.read(12)
+    if len(head) < 12 or head[:4] != b"RIFF":
+        return False
+    file.seek(0)
+    sound = (start + length for name, start, length in _chunks(file, size) if name == b"data")
+    ends = [8 + struct.unpack("<I", head[4:8])[0], *islice(sound, 1)]
+    return any(UNKNOWN_SIZES[0] < end - 8 < UNKNOWN_SIZES[1] and end > size + 1 for end in ends)
+
+
+def _ogg_is_cut_off(file: IO[bytes], size: int) -> bool:
+    file.seek(max(0, size - LONGEST_PAGE - PAGE_HEAD))
+    rest = file.read()
+    at = rest.rfind(b"OggS")
+    if at < 0:
+        return False
+    page = rest[at:]
+    if len(page) < PAGE_HEAD or len(page) < PAGE_HEAD + page[26]:
+        return True
+    return PAGE_HEAD + page[26] + sum(page[PAGE_HEAD : PAGE_HEAD + page[26]]) > len(page)
