@@ -22,6 +22,7 @@ from transcription.models import Attempt, Recording, Transcription
 OPTIONS = (
     *("model", "task", "language", "prompt", "hotwords", "temperature"),
     *("mode", "beam_size", "word_timestamps", "lane"),
+    "languages",
 )
 
 
@@ -44,7 +45,7 @@ class TranscriptionAdmin(ReadOnly, admin.ModelAdmin):
         (None, {"fields": ("name", "tenant", "status", "progress", "error_code", "error_message")}),
         (_("Options"), {"fields": OPTIONS}),
         (_("Way"), {"fields": ("created_at", "started_at", "finished_at", "not_before", "lease_until", "worker")}),
-        (_("Result"), {"fields": ("length", "detected_language", "processing_seconds")}),
+        (_("Result"), {"fields": ("length", "detected_language", "heard_languages", "processing_seconds")}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, row: Any = None) -> list[str]:

@@ -381,6 +381,7 @@ def _transcription(order: Order, recording: Recording, options: TranscriptionOpt
         mode=options.mode,
         hotwords=options.hotwords,
         beam_size=options.beam_size,
+        languages=options.languages,
         lane=_lane(options.lane, recording.duration_seconds),
         audio_seconds=recording.duration_seconds,
         fingerprint=options.fingerprint(order.content_sha256),

@@ -129,6 +129,13 @@ class Transcription(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(MOST_BEAMS)],
         help_text=_("Above 1: a beam search, where the temperature is 0."),
     )
+    languages = models.CharField(
+        _("languages to choose from"),
+        max_length=400,
+        blank=True,
+        db_default="",
+        help_text=_("Codes, with commas between them: detection is limited to these."),
+    )
     lane = models.PositiveSmallIntegerField(_("lane"), choices=Lane.choices, default=Lane.STANDARD)
     audio_seconds = models.FloatField(default=0.0, editable=False, help_text="Its weight in the fair order.")
     fingerprint = models.CharField(
@@ -163,6 +170,13 @@ class Transcription(models.Model):
     )
     sequence = models.PositiveIntegerField(default=0, editable=False, help_text="Number of the last event.")
     detected_language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
+    heard_languages: models.JSONField[dict[str, float]] = models.JSONField(
+        _("languages heard"),
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        editable=False,
+        help_text=_("Seconds of text by code."),
+    )
     text = models.TextField(_("text"), blank=True, editable=False)
     model_version = models.CharField(_("model version"), max_length=120, blank=True, editable=False)
     reused_from = models.ForeignKey(
@@ -270,6 +284,7 @@ class Segment(models.Model):
     compression_ratio = models.FloatField(default=0.0)
     no_speech_prob = models.FloatField(default=0.0)
     words: models.JSONField[list[dict[str, Any]]] = models.JSONField(default=list)
+    language = models.CharField(max_length=10, blank=True, db_default="", help_text="Of its window.")
     revision = models.PositiveIntegerField(
         default=0, db_default=0, help_text="The correction that put it here; 0 for the machine."
     )

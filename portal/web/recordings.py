@@ -160,6 +160,7 @@ def _options(fields: dict[str, str]) -> TranscriptionOptions:
         hotwords=fields.get("hotwords", ""),
         word_timestamps=fields.get("word_timestamps", ""),
         beam_size=fields.get("beam_size", ""),
+        languages=fields.get("languages", ""),
     )
 
 

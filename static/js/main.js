@@ -4,12 +4,14 @@ import { watchCopyButtons } from "./clipboard.js";
 import { watchDialogs } from "./dialog.js";
 import { localise } from "./localtime.js";
 import { watchMenus } from "./menu.js";
+import { watchModels } from "./languagemenu.js";
 import { watchThemeButton } from "./themeswitch.js";
 import { watchToasts } from "./toast.js";
 
 localise(document);
 watchDialogs();
 watchMenus();
+watchModels();
 watchConfirmations();
 watchCopyButtons();
 watchThemeButton();

@@ -28,6 +28,7 @@ MOST_OPEN = 100
 OPTIONS = (
     *("model", "task", "language", "prompt", "temperature", "word_timestamps"),
     *("mode", "hotwords", "beam_size"),
+    "languages",
 )
 
 

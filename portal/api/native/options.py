@@ -30,6 +30,7 @@ def given(body: Body) -> dict[str, Any]:
         "mode": bodies.text(body, "mode"),
         "hotwords": bodies.text(body, "hotwords"),
         "beam_size": bodies.whole(body, "beam_size"),
+        "languages": ",".join(bodies.texts(body, "languages") or ()),
     }
     return {name: value for name, value in named.items() if value not in (None, "")}
 
@@ -46,4 +47,5 @@ def of_form(upload: Upload) -> TranscriptionOptions:
         mode=upload.field("mode"),
         hotwords=upload.field("hotwords"),
         beam_size=upload.field("beam_size"),
+        languages=",".join(upload.every("languages")),
     )

@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 
 from portal.api.openai.errors import ApiError, of_option
 from portal.receive import Upload
-from transcription.languages import language_code
 from transcription.models import Lane, Mode, Task
 from transcription.options import LONGEST_PROMPT, InvalidOption, TranscriptionOptions
 
@@ -52,13 +51,14 @@ def parse(upload: Upload, task: str) -> Parameters:
         options = TranscriptionOptions.checked(
             model=upload.field("model"),
             task=task,
-            language="" if task == Task.TRANSLATE else _language(upload),
+            language="" if task == Task.TRANSLATE else upload.field("language"),
             prompt=upload.field("prompt")[-LONGEST_PROMPT:],  # Whisper reads no more than the end of it
             temperature=upload.field("temperature") or 0.0,
             word_timestamps="word" in granularities,
             mode=upload.field("mode") or (Mode.FAST if strategy == VOICE_ACTIVITY else ""),
             hotwords="\n".join([upload.field("hotwords"), *upload.every("keywords")]),
             beam_size=upload.field("beam_size"),
+            languages="" if task == Task.TRANSLATE else ",".join(upload.every("languages")),
             lane=Lane.INTERACTIVE,
         )
     except InvalidOption as invalid:
@@ -109,16 +109,6 @@ def _chunking_strategy(upload: Upload) -> str:
     return wanted
 
 
-def _language(upload: Upload) -> str:
-    """The one language that is named, else empty: it is heard. Raises ApiError."""
-    candidates = upload.every("languages")
-    for code in candidates:
-        if language_code(code) is None:
-            message = _("“%(code)s” is not a language Whisper knows.") % {"code": code[:40]}
-            raise ApiError(400, message, param="languages[]", code="invalid_value")
-    return upload.field("language") or (candidates[0] if len(set(candidates)) == 1 else "")
-
-
 def _stream(upload: Upload) -> bool:
     """Raises ApiError."""
     wanted = upload.field("stream").strip().lower()
@@ -128,9 +118,9 @@ def _stream(upload: Upload) -> bool:
 
 
 def _ignored(upload: Upload, task: str) -> tuple[str, ...]:
-    """Whisper gives no log probability a token, hears one language, and tells no speakers apart."""
+    """Whisper gives no log probability a token, and tells no speakers apart; a language that is given is not heard."""
     names = [f"{name}[]" for name in ("include", *SPEAKERS) if upload.every(name)]
-    if task == Task.TRANSLATE or upload.field("language") or len(set(upload.every("languages"))) > 1:
+    if task == Task.TRANSLATE or upload.field("language"):
         names += ["languages[]"] if upload.every("languages") else []
     settings = (f"chunking_strategy[{name}]" for name in SETTINGS_OF_VOICE_ACTIVITY)
     return (*names, *(name for name in settings if upload.every(name)))

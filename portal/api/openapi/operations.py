@@ -96,6 +96,7 @@ OPTION_FIELDS: dict[str, Schema] = {
     "mode": choice(*Mode.values),
     "hotwords": text(maxLength=LONGEST_HOTWORDS),
     "beam_size": counted(1, MOST_BEAMS),
+    "languages": array(text(description="ISO 639-1; where `language` is not given, detection is limited to these.")),
 }
 
 
