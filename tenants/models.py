@@ -108,6 +108,7 @@ class Tenant(models.Model):
         _("languages spoken here"),
         max_length=400,
         blank=True,
+        default="",
         db_default="",
         help_text=_(
             "Codes such as en, de or pl, with commas between them: where a request names no language, it is detected "

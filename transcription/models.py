@@ -133,6 +133,7 @@ class Transcription(models.Model):
         _("languages to choose from"),
         max_length=400,
         blank=True,
+        default="",
         db_default="",
         help_text=_("Codes, with commas between them: detection is limited to these."),
     )
@@ -284,7 +285,7 @@ class Segment(models.Model):
     compression_ratio = models.FloatField(default=0.0)
     no_speech_prob = models.FloatField(default=0.0)
     words: models.JSONField[list[dict[str, Any]]] = models.JSONField(default=list)
-    language = models.CharField(max_length=10, blank=True, db_default="", help_text="Of its window.")
+    language = models.CharField(max_length=10, blank=True, default="", db_default="", help_text="Of its window.")
     revision = models.PositiveIntegerField(
         default=0, db_default=0, help_text="The correction that put it here; 0 for the machine."
     )

@@ -13,7 +13,7 @@ from transcription.engine.vad import BLOCK_FRAMES, FRAME_SAMPLES, VoiceDetector
 RUN = 8
 """Frames (0.26 s) over which the detector's probability is averaged: noise makes single frames jump."""
 
-PERHAPS_SPEECH = 0.2
+PERHAPS_SPEECH = 0.17
 """From this mean on somebody may speak. docs/engine.md has what speech and noise were measured to reach."""
 
 CERTAIN_FRAME = 0.5
