@@ -68,7 +68,7 @@ def _spoken() -> list[Case]:
     samples = np.frombuffer(narrow.pcm, dtype="<i2")
     # What a telephone leaves: every second sample, each twice.
     cases.append(Case("8 kHz", Sound(np.repeat(samples[::2], 2).astype("<i2").tobytes(), narrow.text)))
-    return cases + [Case("language detected", Sound(pcm(path), ""), None) for path in _package_clips()]
+    return cases + [Case("language detected", Sound(pcm(path), ""), None) for path in package_clips()]
 
 
 def _unspoken() -> list[Case]:
@@ -81,7 +81,7 @@ def _unspoken() -> list[Case]:
     return [Case(name, Sound(sound.astype("<i2").tobytes(), "")) for name, sound in sounds.items()]
 
 
-def _package_clips() -> list[Path]:
+def package_clips() -> list[Path]:
     package = importlib.util.find_spec("pytest_audioeval")
     assert package is not None
     assert package.submodule_search_locations
@@ -89,7 +89,8 @@ def _package_clips() -> list[Path]:
 
 
 def _ours(client: EngineClient, case: Case, mode: Mode) -> list[WindowResult]:
-    options = replace(ENGLISH, language=case.language, word_timestamps=True)
+    plain = replace(ENGLISH, skip_non_speech=False, follow_language=False)
+    options = replace(plain, language=case.language, word_timestamps=True)
     return list(transcribe(client, [case.sound.pcm], options, mode))
 
 

@@ -120,6 +120,17 @@ class Tenant(models.Model):
             "offered: to the default one."
         ),
     )
+    languages = models.CharField(
+        _("languages spoken here"),
+        max_length=400,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "Codes such as en, de or pl, with commas between them: where a request names no language, it is detected "
+            "among these. Empty: among all."
+        ),
+    )
     hotwords = models.TextField(
         _("names and terms"),
         max_length=LONGEST_HOTWORDS,

@@ -21,7 +21,7 @@ from transcription.models import Attempt, Recording, Transcription
 
 OPTIONS = (
     *("model", "task", "language", "prompt", "hotwords", "temperature"),
-    *("mode", "beam_size", "word_timestamps", "audio_track", "lane"),
+    *("mode", "beam_size", "word_timestamps", "audio_track", "languages", "lane"),
 )
 
 
@@ -44,7 +44,10 @@ class TranscriptionAdmin(ReadOnly, admin.ModelAdmin):
         (None, {"fields": ("name", "tenant", "status", "progress", "error_code", "error_message")}),
         (_("Options"), {"fields": OPTIONS}),
         (_("Way"), {"fields": ("created_at", "started_at", "finished_at", "not_before", "lease_until", "worker")}),
-        (_("Result"), {"fields": ("length", "detected_language", "processing_seconds", "warnings")}),
+        (
+            _("Result"),
+            {"fields": ("length", "detected_language", "heard_languages", "processing_seconds", "warnings")},
+        ),
     )
 
     def get_readonly_fields(self, request: HttpRequest, row: Any = None) -> list[str]:

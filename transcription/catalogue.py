@@ -7,6 +7,8 @@ from functools import cache
 
 from django.conf import settings
 
+from transcription.engine.languages import languages_of
+
 DEFAULT_ON_GPU = "large-v3"
 DEFAULT_ON_CPU = "base"
 ALIASES = {
@@ -35,6 +37,11 @@ def resolve_model(name: str) -> str | None:
     """Our name for what a caller called `name`; None for one that is not offered."""
     wanted = _own_name(name) or default_model()
     return wanted if wanted in offered_models() else None
+
+
+def knows(model: str, language: str) -> bool:
+    """Whether a model, by our name for it, has a token for a language."""
+    return language in languages_of(model)
 
 
 def is_named(name: str) -> bool:

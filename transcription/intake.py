@@ -393,6 +393,7 @@ def _transcription(order: Order, recording: Recording, options: TranscriptionOpt
         hotwords=options.hotwords,
         beam_size=options.beam_size,
         audio_track=options.audio_track,
+        languages=options.languages,
         lane=_lane(options.lane, recording.duration_seconds),
         audio_seconds=recording.duration_seconds,
         fingerprint=options.fingerprint(order.content_sha256),

@@ -28,6 +28,7 @@ from transcription.engine.types import DecodeOptions, EngineError, WindowRejecte
 from transcription.failures import Failure
 from transcription.media import DecoderDied, MediaError
 from transcription.models import Lane, Recording, Segment, Transcription
+from transcription.options import codes_of
 from transcription.passes import Pass
 from transcription.patience import patiently
 from transcription.peaks import Peaks
@@ -182,7 +183,8 @@ def decode_options(row: Transcription) -> DecodeOptions:
     return DecodeOptions(
         model=row.model,
         task="translate" if row.task == "translate" else "transcribe",
-        language=row.language or row.detected_language or None,
+        language=row.language or None,
+        languages=tuple(codes_of(row.languages)),
         temperature=row.temperature,
         prompt=row.prompt,
         hotwords=row.hotwords,
@@ -207,6 +209,7 @@ def rows_of(row: Transcription, result: WindowResult, first_index: int) -> list[
             avg_logprob=segment.avg_logprob,
             compression_ratio=segment.compression_ratio,
             no_speech_prob=segment.no_speech_prob,
+            language=result.language,
             words=[asdict(word) for word in segment.words],
         )
         for number, segment in enumerate(result.segments)
@@ -243,9 +246,19 @@ def _save(
 ) -> None:
     row.model_version = _version_of_all(row, result)
     row.saved_seconds = result.end
-    about = (result.end, result.language, row.model_version, way.after(result), decoded_seconds)
+    row.heard_languages = heard_so_far(row, result)
+    language = max(row.heard_languages, key=row.heard_languages.__getitem__, default=result.language)
+    about = (result.end, language, row.model_version, way.after(result), row.heard_languages, decoded_seconds)
     sequence = patiently(lifecycle.save_window, claim, segments, *about)
     progress.advanced(claim.tenant_id, claim.recording_id, claim.transcription_id, sequence, row.percent, segments)
+
+
+def heard_so_far(row: Transcription, result: WindowResult) -> dict[str, float]:
+    """Seconds of text by language, this window's included."""
+    heard: dict[str, float] = dict(row.heard_languages)
+    if seconds := sum(segment.end - segment.start for segment in result.segments):
+        heard[result.language] = round(heard.get(result.language, 0.0) + seconds, 3)
+    return heard
 
 
 def _version_of_all(row: Transcription, result: WindowResult) -> str:

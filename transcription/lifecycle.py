@@ -39,12 +39,14 @@ def save_window(
     language: str,
     model_version: str = "",
     resume: dict[str, Any] | None = None,
+    heard_languages: dict[str, float] | None = None,
     decoded_seconds: float | None = None,
 ) -> int:
     """Saves a window's segments and renews the lease; the new event number. Raises LostClaim.
 
-    `saved_seconds` is the window's end; `resume` what another attempt needs to go on from there. The segments' times
-    are brought into what is known of the recording: `decoded_seconds`, or without them up to the window's end.
+    `saved_seconds` is the window's end; `resume` what another attempt needs to go on from there;
+    `heard_languages` the seconds of text by language so far. The segments' times are brought into what is known of
+    the recording: `decoded_seconds`, or without them up to the window's end.
 
     Failed attempts are counted from the last progress on. Saving a window again, because nobody knows whether
     the first time was committed, changes nothing.
@@ -57,6 +59,7 @@ def save_window(
             .update(
                 saved_seconds=saved_seconds,
                 detected_language=language,
+                heard_languages=heard_languages or {},
                 model_version=model_version,
                 resume=resume or {},
                 lease_until=Now() + lease(),
@@ -330,6 +333,7 @@ def complete_by_reuse(row: Transcription, known: Known) -> None:
     source, now = known.source, database_clock.now()
     row.status = Status.COMPLETED
     row.text, row.detected_language, row.model_version = known.text, source.detected_language, source.model_version
+    row.heard_languages = source.heard_languages
     row.saved_seconds, row.sequence, row.resume = source.saved_seconds, source.sequence, source.resume
     row.warnings = source.warnings
     row.started_at = row.finished_at = now

@@ -150,6 +150,14 @@ class Transcription(models.Model):
     audio_track = models.PositiveSmallIntegerField(
         _("audio track asked for"), default=0, db_default=0, help_text=_("From 1; 0 to choose.")
     )
+    languages = models.CharField(
+        _("languages to choose from"),
+        max_length=400,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Codes, with commas between them: detection is limited to these."),
+    )
     lane = models.PositiveSmallIntegerField(_("lane"), choices=Lane.choices, default=Lane.STANDARD)
     audio_seconds = models.FloatField(default=0.0, editable=False, help_text="Its weight in the fair order.")
     fingerprint = models.CharField(
@@ -184,6 +192,13 @@ class Transcription(models.Model):
     )
     sequence = models.PositiveIntegerField(default=0, editable=False, help_text="Number of the last event.")
     detected_language = models.CharField(_("language"), max_length=10, blank=True, editable=False)
+    heard_languages: models.JSONField[dict[str, float]] = models.JSONField(
+        _("languages heard"),
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        editable=False,
+        help_text=_("Seconds of text by code."),
+    )
     text = models.TextField(_("text"), blank=True, editable=False)
     warnings = models.JSONField(
         _("warnings"), default=list, blank=True, editable=False, help_text=_("Codes of transcription.warnings.")
@@ -299,6 +314,7 @@ class Segment(models.Model):
     compression_ratio = models.FloatField(default=0.0)
     no_speech_prob = models.FloatField(default=0.0)
     words: models.JSONField[list[dict[str, Any]]] = models.JSONField(default=list)
+    language = models.CharField(max_length=10, blank=True, default="", db_default="", help_text="Of its window.")
     revision = models.PositiveIntegerField(
         default=0, db_default=0, help_text="The correction that put it here; 0 for the machine."
     )

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 
 from django.utils.translation import gettext as _
 
 from tenants.models import LONGEST_HOTWORDS
 from transcription import hotwords as words
-from transcription.catalogue import is_named, resolve_model
+from transcription.catalogue import is_named, knows, resolve_model
 from transcription.languages import language_code
 from transcription.models import MOST_BEAMS, Lane, Mode, Task
 
 LONGEST_PROMPT = 2000
 MOST_TRACKS = 100
 YES, NO = ("true", "1", "on", "yes"), ("", "false", "0", "off", "no")
+LANGUAGE_SEPARATORS = re.compile(r"[,;\n\r，、；]")
 NOT_OF_THE_TEXT = ("lane", "named_model")
 SOUND_VERSION = 2
 """How recordings are decoded: another number keeps texts that were made of other sound from being reused."""
@@ -35,9 +37,10 @@ class InvalidOption(ValueError):
 class TranscriptionOptions:
     """Checked options; `language` is an ISO 639-1 code or empty to detect.
 
-    `hotwords` are terms with commas between them. `audio_track` counts a file's audio tracks from 1; 0 leaves it open.
-    Where no model was named (`named_model`), `model` is the default one, and the tenant's settings may choose another:
-    `preferences.applied` says what is done in the end.
+    `languages` are codes, sorted, with commas between them: detection is limited to these. There are none beside a
+    `language`. `hotwords` are terms with commas between them. `audio_track` counts a file's audio tracks from 1; 0
+    leaves it open. Where no model was named (`named_model`), `model` is the default one, and the tenant's settings may
+    choose another: `preferences.applied` says what is done in the end.
     """
 
     model: str
@@ -50,6 +53,7 @@ class TranscriptionOptions:
     hotwords: str = ""
     beam_size: int = 1
     audio_track: int = 0
+    languages: str = ""
     lane: int = Lane.STANDARD
     named_model: bool = True
 
@@ -75,15 +79,24 @@ class TranscriptionOptions:
         hotwords: str = "",
         beam_size: str | int = 1,
         audio_track: str | int = "",
+        languages: str = "",
         lane: int = Lane.STANDARD,
     ) -> TranscriptionOptions:
-        """Raises InvalidOption."""
+        """`languages` are codes or names, with commas or lines between them. Raises InvalidOption."""
         if task not in Task.values:
             raise InvalidOption("task", _("“%(task)s” is not a task: transcribe or translate.") % {"task": task[:40]})
+        own_name = offered_model(model)
+        spoken, among = _language(language), checked_languages(languages)
+        if not spoken and len(codes_of(among)) == 1:
+            spoken, among = among, ""
+        _check_known(own_name, "language", spoken)
+        for code in codes_of(among):
+            _check_known(own_name, "languages", code)
         return cls(
-            model=offered_model(model),
+            model=own_name,
             task=task,
-            language=_language(language),
+            language=spoken,
+            languages="" if spoken else among,
             prompt=_prompt(prompt),
             temperature=_temperature(temperature),
             word_timestamps=_flag("word_timestamps", word_timestamps),
@@ -113,6 +126,27 @@ def _language(text: str) -> str:
     if code is None:
         raise InvalidOption("language", _("“%(code)s” is not a language Whisper knows.") % {"code": text[:40]})
     return code
+
+
+def checked_languages(text: str) -> str:
+    """The codes of a list of codes or English names, sorted, with commas between them. Raises InvalidOption."""
+    codes = set()
+    for name in filter(None, (part.strip() for part in LANGUAGE_SEPARATORS.split(text))):
+        code = language_code(name)
+        if code is None:
+            raise InvalidOption("languages", _("“%(code)s” is not a language Whisper knows.") % {"code": name[:40]})
+        codes.add(code)
+    return ",".join(sorted(codes))
+
+
+def codes_of(languages: str) -> list[str]:
+    return languages.split(",") if languages else []
+
+
+def _check_known(model: str, param: str, code: str) -> None:
+    if code and not knows(model, code):
+        message = _("The model “%(model)s” does not know the language “%(code)s”. Choose another model or language.")
+        raise InvalidOption(param, message % {"model": model, "code": code})
 
 
 def _prompt(text: str) -> str:

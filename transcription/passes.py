@@ -29,15 +29,20 @@ class Pass:
         if row.saved_seconds == 0:
             return cls(_mode(row, engine), Resume())
         if not state:  # begun by a release that knew only this mode
-            return cls("fast", Resume(row.saved_seconds))
+            return cls("fast", Resume(row.saved_seconds, language=row.detected_language))
         context = tuple(state.get("context", ()))
-        resume = Resume(row.saved_seconds, context, state.get("last_speech", 0.0), state.get("windows", 0))
+        spoken = state.get("language", row.detected_language)
+        resume = Resume(row.saved_seconds, context, state.get("last_speech", 0.0), state.get("windows", 0), spoken)
         return cls(state["mode"], resume)
 
     def after(self, result: WindowResult) -> dict[str, Any]:
-        """What `Transcription.resume` holds after a window."""
+        """What `Transcription.resume` holds after a window.
+
+        In fast mode windows are compared with the main language, wherever the one before was.
+        """
         resume = Resume.after(result)
-        return {
+        spoken = {"language": resume.language} if self.mode == "exact" else {}
+        return spoken | {
             "mode": self.mode,
             "context": list(resume.context or ()),
             "last_speech": resume.last_speech,

@@ -14,7 +14,7 @@ from transcription.writing import led
 Piece = dict[str, Any]
 FIELDS = (
     "start", "end", "text", "seek", "tokens", "temperature", "avg_logprob", "compression_ratio", "no_speech_prob",
-    "words",
+    "words", "language",
 )  # fmt: skip
 
 

@@ -6,18 +6,20 @@ from dataclasses import replace
 
 from tenants.models import Tenant
 from transcription import fleet, hotwords
-from transcription.catalogue import default_model, is_named, offered_models
+from transcription.catalogue import default_model, is_named, knows, offered_models
 from transcription.models import Mode, Transcription
-from transcription.options import TranscriptionOptions, offered_model
+from transcription.options import TranscriptionOptions, codes_of, offered_model
 
 SHORT_CLIP_SECONDS = 30.0
 
 
 def applied(asked: TranscriptionOptions, tenant: Tenant, seconds: float) -> TranscriptionOptions:
     """The options under which a recording of this length is transcribed. Applying them again changes nothing."""
+    model = tenant.short_clip_model if _is_for_short_clips(asked, tenant, seconds) else asked.model
     return replace(
         asked,
-        model=tenant.short_clip_model if _is_for_short_clips(asked, tenant, seconds) else asked.model,
+        model=model,
+        languages=asked.languages or ("" if asked.language else _usual_languages(tenant, model)),
         mode=tenant.default_mode if asked.mode == Mode.AUTO else asked.mode,
         hotwords=hotwords.joined(tenant.hotwords, asked.hotwords),
     )
@@ -30,7 +32,13 @@ def possible(asked: TranscriptionOptions, tenant: Tenant) -> list[TranscriptionO
 
 def _is_for_short_clips(asked: TranscriptionOptions, tenant: Tenant, seconds: float) -> bool:
     short, model = seconds < SHORT_CLIP_SECONDS, tenant.short_clip_model
-    return short and not asked.named_model and model in offered_models() and fleet.may_serve(model)
+    known = all(knows(model, code) for code in (asked.language, *codes_of(asked.languages)) if code)
+    return short and known and not asked.named_model and model in offered_models() and fleet.may_serve(model)
+
+
+def _usual_languages(tenant: Tenant, model: str) -> str:
+    """Those of the tenant's that the model knows: the others can't be detected anyway."""
+    return ",".join(code for code in codes_of(tenant.languages) if knows(model, code))
 
 
 def asked(row: Transcription, tenant: Tenant) -> TranscriptionOptions:
@@ -40,7 +48,11 @@ def asked(row: Transcription, tenant: Tenant) -> TranscriptionOptions:
     """
     name = asked_model(row, tenant)
     return replace(
-        done(row), model=offered_model(name), named_model=is_named(name), hotwords=asked_hotwords(row, tenant)
+        done(row),
+        model=offered_model(name),
+        named_model=is_named(name),
+        hotwords=asked_hotwords(row, tenant),
+        languages=asked_languages(row, tenant),
     )
 
 
@@ -57,6 +69,7 @@ def done(row: Transcription) -> TranscriptionOptions:
         hotwords=row.hotwords,
         beam_size=row.beam_size,
         audio_track=row.audio_track,
+        languages=row.languages,
     )
 
 
@@ -71,3 +84,8 @@ def asked_model(row: Transcription, tenant: Tenant) -> str:
 def asked_hotwords(row: Transcription, tenant: Tenant) -> str:
     """The request's own terms, without those that the tenant adds to all."""
     return hotwords.without(tenant.hotwords, row.hotwords)
+
+
+def asked_languages(row: Transcription, tenant: Tenant) -> str:
+    """The languages that the request named itself; empty where they are what the tenant's settings say."""
+    return "" if row.languages == _usual_languages(tenant, row.model) else row.languages

@@ -12,9 +12,10 @@ from portal.web import tracks
 from portal.web.languages import language_choices
 from tenants.models import LONGEST_HOTWORDS, Tenant
 from transcription import preferences
-from transcription.catalogue import default_model, offered_models
+from transcription.catalogue import default_model, knows, offered_models
 from transcription.filters import Filter
 from transcription.models import Mode, Status, Task, Transcription
+from transcription.options import InvalidOption, checked_languages
 
 CAREFUL_BEAMS = 5
 
@@ -43,6 +44,28 @@ def offered() -> list[tuple[str, str]]:
     return [(name, name) for name in offered_models()]
 
 
+def spoken_language_choices() -> list[tuple[str, str]]:
+    """The languages that at least one of the models offered knows."""
+    return [(code, name) for code, name in language_choices() if not code or not all(unknown_to(code).values())]
+
+
+def unknown_to(code: str) -> dict[str, bool]:
+    """By model whether it does not know a language; "default" is the default one."""
+    models = {name: not knows(name, code) for name in offered_models()}
+    return models | {"default": models[default_model()]}
+
+
+class LanguageSelect(forms.Select):
+    """Tells the page which models don't know a language: static/js/languagemenu.js."""
+
+    def create_option(self, name: str, value: Any, *args: Any, **more: Any) -> dict[str, Any]:
+        option = super().create_option(name, value, *args, **more)
+        unknown = [model for model, is_unknown in unknown_to(str(value)).items() if is_unknown] if value else []
+        if unknown:
+            option["attrs"]["data-unknown-to"] = " ".join(unknown)
+        return option
+
+
 class LinesField(forms.CharField):
     """Several lines. Browsers send a line's end as two characters and count it as one: so do we."""
 
@@ -55,7 +78,9 @@ class LinesField(forms.CharField):
 class OptionsForm(forms.Form):
     """How a recording is to be transcribed. Offers the choices; TranscriptionOptions checks them."""
 
-    language = forms.ChoiceField(label=_("Spoken language"), choices=language_choices, required=False)
+    language = forms.ChoiceField(
+        label=_("Spoken language"), choices=spoken_language_choices, required=False, widget=LanguageSelect
+    )
     task = forms.ChoiceField(label=_("Text"), choices=Task.choices, initial=Task.TRANSCRIBE)
     model = forms.ChoiceField(label=_("Model"), choices=model_choices, required=False)
     mode = forms.ChoiceField(label=_("Mode"), choices=mode_choices, initial=Mode.AUTO, required=False)
@@ -74,6 +99,13 @@ class OptionsForm(forms.Form):
         widget=forms.CheckboxInput(attrs={"value": CAREFUL_BEAMS}),
     )
 
+    languages = forms.CharField(
+        label=_("Languages to choose from"),
+        max_length=400,
+        required=False,
+        help_text=_("Codes such as en, de or pl, with commas between them: the language is detected among these."),
+    )
+
     @classmethod
     def like(cls, transcription: Transcription) -> OptionsForm:
         """Filled with the options of an earlier transcription, as far as they are still offered."""
@@ -84,6 +116,7 @@ class OptionsForm(forms.Form):
             "hotwords": preferences.asked_hotwords(transcription, transcription.tenant),
             "word_timestamps": transcription.word_timestamps,
             "beam_size": transcription.beam_size > 1,
+            "languages": preferences.asked_languages(transcription, transcription.tenant).replace(",", ", "),
         }
         if (model := preferences.asked_model(transcription, transcription.tenant)) in offered_models():
             options["model"] = model
@@ -104,7 +137,7 @@ class OptionsForm(forms.Form):
     @property
     def more(self) -> list[forms.BoundField]:
         """What most people leave as it is."""
-        return [self[name] for name in ("mode", "hotwords", "word_timestamps", "beam_size")]
+        return [self[name] for name in ("mode", "languages", "hotwords", "word_timestamps", "beam_size")]
 
     @property
     def is_more_set(self) -> bool:
@@ -123,9 +156,15 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
 
     class Meta:
         model = Tenant
-        fields = ("default_mode", "short_clip_model", "hotwords")
+        fields = ("default_mode", "short_clip_model", "languages", "hotwords")
         field_classes = {"hotwords": LinesField}
         widgets = {"hotwords": forms.Textarea(attrs={"rows": 5})}
+
+    def clean_languages(self) -> str:
+        try:
+            return checked_languages(self.cleaned_data["languages"])
+        except InvalidOption as invalid:
+            raise forms.ValidationError(str(invalid)) from invalid
 
     def keep(self) -> None:
         """Of the tenant's row only what was decided here."""

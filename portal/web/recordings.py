@@ -166,6 +166,7 @@ def _options(fields: dict[str, str]) -> TranscriptionOptions:
         word_timestamps=fields.get("word_timestamps", ""),
         beam_size=fields.get("beam_size", ""),
         audio_track=fields.get("audio_track", ""),
+        languages=fields.get("languages", ""),
     )
 
 

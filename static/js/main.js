@@ -6,6 +6,7 @@ import { watchForms } from "./csrf.js";
 import { watchDialogs } from "./dialog.js";
 import { localise } from "./localtime.js";
 import { watchMenus } from "./menu.js";
+import { watchModels } from "./languagemenu.js";
 import { watchThemeButton } from "./themeswitch.js";
 import { watchToasts } from "./toast.js";
 
@@ -14,6 +15,7 @@ watchForms();
 watchDialogs();
 watchReturns();
 watchMenus();
+watchModels();
 watchConfirmations();
 watchCopyButtons();
 watchThemeButton();

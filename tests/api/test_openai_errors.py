@@ -235,6 +235,8 @@ PARAMETERS: list[tuple[dict[str, Any], str]] = [
     ({"extra_body": {"languages": ["en", "klingon"]}}, "languages[]"),
     ({"extra_body": {"languages": ["klingon"]}}, "languages[]"),
     ({"language": "klingon"}, "language"),
+    ({"model": "base", "language": "yue"}, "language"),
+    ({"model": "base", "extra_body": {"languages": ["yue", "zh"]}}, "languages[]"),
     ({"temperature": 1.5}, "temperature"),
     ({"extra_body": {"temperature": "nan"}}, "temperature"),
     ({"extra_body": {"keywords": ["x" * 2001]}}, "hotwords"),

@@ -85,10 +85,19 @@ def test_a_recording_is_transcribed_again_with_other_options(program: Program, a
 
 def test_every_option_of_another_transcription_is_shown(program: Program, acme: Tenant) -> None:
     asked = {"mode": "fast", "hotwords": "Acme, Fox", "beam_size": 4, "word_timestamps": True}
+    asked |= {"languages": ["de", "pl"]}
     body = program.post(f"recordings/{make(acme).recording_id}/transcriptions", asked).json()
     assert {name: body[name] for name in asked} == asked
     shown = program.get(f"transcriptions/{body['id']}").json()
     assert {name: shown[name] for name in asked} == asked
+
+
+def test_the_languages_that_were_heard_are_shown_with_their_shares(program: Program, acme: Tenant) -> None:
+    row = make(acme)
+    with scope.bound(acme.id):
+        Transcription.objects.filter(id=row.id).update(heard_languages={"en": 10.0, "zh": 30.0})
+    found = [{"language": "zh", "share": 0.75}, {"language": "en", "share": 0.25}]
+    assert program.get(f"transcriptions/{row.id}").json()["languages_found"] == found
 
 
 def test_the_tenants_own_names_and_mode_are_shown_too(program: Program, acme: Tenant) -> None:
@@ -112,6 +121,9 @@ def test_again_under_a_key_is_one_transcription(program: Program, acme: Tenant) 
     [
         ({"language": "klingon"}, "language"),
         ({"language": 5}, "language"),
+        ({"language": "yue"}, "language"),
+        ({"languages": ["de", "yue"]}, "languages"),
+        ({"languages": "de"}, "languages"),
         ({"temperature": "hot"}, "temperature"),
         ({"temperature": True}, "temperature"),
         ({"temperature": 10**400}, "temperature"),

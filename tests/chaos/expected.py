@@ -16,7 +16,6 @@ from zlib import crc32
 from tests.chaos.backend import ChaosVocabulary, decoded, language_of
 from transcription import media
 from transcription.engine.backend import Language, Work
-from transcription.engine.catalogue import find_model
 from transcription.engine.exact import transcribe_exactly
 from transcription.engine.fast import transcribe_fast
 from transcription.engine.hearing import Hearing
@@ -34,7 +33,7 @@ def mode_of(file: Path) -> Mode:
 def text_of(file: Path) -> str:
     pcm = media.decode(file, "wav", 3600.0)
     if mode_of(file) == "exact":
-        results = transcribe_exactly(pcm, hear, find_model(MODEL).n_mels)
+        results = transcribe_exactly(pcm, hear, DecodeOptions(MODEL))
     else:
         results = transcribe_fast(pcm, hear, lambda window, language: next(hear([window], language)))
     return "".join(segment.text for result in results for segment in result.segments).strip()

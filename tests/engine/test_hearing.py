@@ -10,6 +10,7 @@ from transcription.engine.hearing import Hearing
 from transcription.engine.types import DecodeOptions, Passage, Rest, Window, WindowResult
 
 BEGIN = WeightlessVocabulary.timestamp_begin
+ENGLISH = Language("en", 1.0)
 
 
 def heard(tokens: tuple[int, ...], words: bool = False, temperature: float = 0.0, silence: float = 0.0) -> WindowResult:
@@ -56,3 +57,22 @@ def test_a_rest_doesn_t_reach_back_into_the_text_that_is_known() -> None:
         work = Work(window, DecodeOptions("base"), "en")
         (segment,) = Hearing(work, decoded, WeightlessVocabulary()).result(Language("en", 1.0), "").segments
         assert (segment.start, segment.end, segment.text) == (80.0, 90.0, " w7")
+
+
+def test_text_where_surely_nobody_speaks_is_dropped_and_prompts_nothing() -> None:
+    samples = np.zeros(480_000, np.int16)
+    window = Window(2, 60.0, 90.0, samples, Passage(3000, 0, 1.0, (), 58.0), unspoken=((64.0, 85.0),))
+    tokens = (BEGIN, 7, BEGIN + 100, BEGIN + 300, 8, BEGIN + 900, BEGIN + 900, 9, BEGIN + 1450)
+    decoded = Decoded(tokens, WeightlessVocabulary().decode(tokens), -0.2, 0.0)
+    result = Hearing(Work(window, DecodeOptions("base"), "en"), decoded, WeightlessVocabulary()).result(ENGLISH, "")
+    assert [(s.start, s.end, s.text) for s in result.segments] == [(60.0, 62.0, " w7"), (85.0, 89.0, " w9")]
+    assert result.context == (BEGIN, 7, BEGIN + 100, BEGIN + 900, 9, BEGIN + 1450)
+
+
+def test_a_window_that_a_silence_ends_does_not_reach_into_what_follows() -> None:
+    samples = np.zeros(64_000, np.int16)
+    window = Window(2, 60.0, 64.0, samples, Passage(400, 0, 1.0, (), 58.0), unspoken=((64.0, 70.0),))
+    tokens = (BEGIN, 7, BEGIN + 1400, BEGIN + 1400, 8)
+    decoded = Decoded(tokens, WeightlessVocabulary().decode(tokens), -0.2, 0.0)
+    result = Hearing(Work(window, DecodeOptions("base"), "en"), decoded, WeightlessVocabulary()).result(ENGLISH, "")
+    assert result.end == 64.0

@@ -76,7 +76,7 @@ def running(alice: Character, within: None, fox: Path) -> tuple[claiming.Claim, 
 
 def save(claim: claiming.Claim, row: Transcription, result: WindowResult, first: int, decoded: float) -> list[Segment]:
     segments = rows_of(row, result, first_index=first)
-    lifecycle.save_window(claim, segments, result.end, "en", "v", {}, decoded)
+    lifecycle.save_window(claim, segments, result.end, "en", "v", {}, decoded_seconds=decoded)
     return segments
 
 
@@ -107,7 +107,7 @@ def test_a_window_does_not_reach_back_behind_what_was_saved(running: tuple[claim
 def test_saving_a_window_again_moves_nothing(running: tuple[claiming.Claim, Transcription]) -> None:
     claim, row = running
     segments = save(claim, row, window(heard(1.0, 2.0), heard(5.0, 70.0)), 0, 60.0)
-    lifecycle.save_window(claim, segments, 30.0, "en", "v", {}, 60.0)
+    lifecycle.save_window(claim, segments, 30.0, "en", "v", {}, decoded_seconds=60.0)
     assert times_of(row) == [(segment.start, segment.end) for segment in segments] == [(1.0, 2.0), (5.0, 60.0)]
 
 

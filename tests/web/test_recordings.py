@@ -108,6 +108,7 @@ def again(client: Client, row: Transcription, options: dict[str, str]) -> Transc
 
 def test_more_options_are_there_for_who_wants_them(as_alice: Client, alice: Character, make: Make) -> None:
     more = {"mode": "exact", "hotwords": "Acme\nDr. Fox", "beam_size": "5", "word_timestamps": "on"}
+    more |= {"languages": "Polish, de"}
     page = Fields(text_of(as_alice, "/recordings/"))
     assert more.keys() <= page.values.keys()
     assert page.values["beam_size"] == "5"
@@ -118,6 +119,13 @@ def test_more_options_are_there_for_who_wants_them(as_alice: Client, alice: Char
         5,
         True,
     )
+    assert latest.languages == "de,pl"
+
+
+def test_a_language_that_no_model_here_knows_is_not_offered(as_alice: Client) -> None:
+    page = text_of(as_alice, "/recordings/")
+    assert 'value="zh"' in page
+    assert 'value="yue"' not in page
 
 
 class Fields(HTMLParser):

@@ -7,7 +7,7 @@ StepModel has slots, which windows enter and leave while others are under way.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -51,10 +51,11 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A detected language and its probability."""
+    """A detected language and its probability; `chances` are those of all that the model knows, by code."""
 
     code: str
     probability: float
+    chances: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hotwords", default="", help="names and terms that every window is reminded of")
     parser.add_argument("--word-timestamps", action="store_true")
     parser.add_argument("--beam-size", type=int, choices=range(1, MAX_BEAM_SIZE + 1), default=1, metavar="N")
+    parser.add_argument(
+        "--keep-non-speech",
+        action="store_true",
+        help="hear what the voice detector is sure is no speech too, as openai-whisper does",
+    )
     parser.add_argument("--mode", choices=MODES, default="exact")
     parser.add_argument("--lane", choices=LANES, default="standard")
 
@@ -107,6 +112,7 @@ def _decode_options(options: argparse.Namespace) -> DecodeOptions:
         hotwords=options.hotwords,
         beam_size=options.beam_size,
         word_timestamps=options.word_timestamps,
+        skip_non_speech=not options.keep_non_speech,
         lane=options.lane,
     )
 

@@ -60,17 +60,19 @@ class EngineClient:
         options: DecodeOptions,
         in_flight: int = 8,
         on_progress: Callable[[], None] = lambda: None,
+        spoken: str = "",
     ) -> Generator[WindowResult, None, None]:
         """Yield the text of each window, in the windows' order.
 
         Windows are pulled one at a time, and at most `in_flight` wait for an answer; with 1, a window
         is pulled when the result of the one before was taken. Closing the generator takes the
         unanswered ones back from the engine. `on_progress` is called every few seconds of waiting in
-        which the engine is at work, for whomever.
+        which the engine is at work, for whomever. `spoken` is the language before the first window, where
+        that is known.
 
         Raises EngineUnavailable, WindowRejected (permanent), WindowFailed (try again).
         """
-        conversation = _Conversation(self, options, on_progress)
+        conversation = _Conversation(self, options, on_progress, spoken)
         try:
             yield from conversation.run(iter(windows), in_flight)
         finally:
@@ -123,13 +125,15 @@ class _Sent:
 class _Conversation:
     """One stream of windows, over as many connections as it takes."""
 
-    def __init__(self, client: EngineClient, options: DecodeOptions, on_progress: Callable[[], None]) -> None:
+    def __init__(
+        self, client: EngineClient, options: DecodeOptions, on_progress: Callable[[], None], spoken: str
+    ) -> None:
         self.client = client
         self.options = options
         self.on_progress = on_progress
         self.calls_done = 0
         self.stream = uuid.uuid4().hex
-        self.language: str | None = None
+        self.language = spoken or None
         self.connection: socket.socket | None = None
         self.unanswered: dict[int, _Sent] = {}
         self.early: dict[int, WindowResult] = {}
@@ -219,9 +223,10 @@ class _Conversation:
         match header["kind"]:
             case "result":
                 number = int(header["id"])
-                if self.unanswered.pop(number, None) is not None:
+                if (sent := self.unanswered.pop(number, None)) is not None:
                     result = wire.parse_result(header)
-                    self.language = self.language or result.language
+                    if sent.window.passage is not None or self.language is None:
+                        self.language = result.language
                     self.early[number] = result
             case "alone":
                 if (sent := self.unanswered.get(int(header["id"]))) is not None:

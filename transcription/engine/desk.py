@@ -101,10 +101,15 @@ class Desk:
                 self.changed.notify_all()
 
     def pin(self, ticket: Ticket, language: Language) -> None:
-        """Note what was detected in a window: all of its stream is taken to speak it."""
+        """Note what was detected in a window. Its stream is taken to speak it, until a later window doesn't.
+
+        Side by side all windows compare with the first: which one is encoded next is chance.
+        """
         with self.changed:
-            ticket.stream.language = ticket.stream.language or language
-            ticket.work.language = ticket.stream.language.code
+            if ticket.stream.language is None or ticket.work.window.passage is not None:
+                ticket.stream.language = language
+            ticket.work.language = language.code
+            ticket.language = language
 
     def release(self, tickets: Sequence[Ticket]) -> None:
         """Let the streams whose first windows were looked at go on."""
@@ -115,7 +120,8 @@ class Desk:
 
     def answer(self, ticket: Ticket, hearing: Hearing) -> None:
         """The window is done."""
-        work, pinned = ticket.work, ticket.stream.language
+        work = ticket.work
+        pinned = ticket.language or ticket.stream.language
         language = pinned if pinned and pinned.code == work.language else Language(work.language or "", 1.0)
         result = hearing.result(language, self.versions.get(work.options.model, ""))
         with self.changed:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from transcription.engine.backend import Decoded, Language, Vocabulary, WordTiming, Work
 from transcription.engine.fallback import RESET_ABOVE, is_silence
 from transcription.engine.prompts import MAX_PROMPT_TOKENS, context_of
-from transcription.engine.segments import SECONDS_PER_TIMESTAMP, Cut, Piece, cut_exactly, cut_fast
+from transcription.engine.segments import SECONDS_PER_TIMESTAMP, Cut, Piece, cut_exactly, cut_fast, spoken
 from transcription.engine.types import FRAMES_PER_SECOND, Segment, WindowResult, Word
 from transcription.engine.words import add_words, last_word_end, text_tokens
 
@@ -42,7 +43,7 @@ class Hearing:
             return
         self._last_speech = spoken_until
         if not self._cut.finished and spoken_until > self._offset:
-            self._end = max(round(spoken_until * FRAMES_PER_SECOND), self._following(1))
+            self._end = min(max(round(spoken_until * FRAMES_PER_SECOND), self._following(1)), self._latest)
 
     def result(self, language: Language, model_version: str) -> WindowResult:
         if self._words_wanted:
@@ -64,18 +65,30 @@ class Hearing:
         )
 
     def _cut_up(self) -> Cut:
+        cut = self._cut_tokens()
+        return replace(cut, pieces=spoken(cut.pieces, self.work.window.unspoken))
+
+    def _cut_tokens(self) -> Cut:
         window = self.work.window
         if window.passage is None:
             pieces = [] if is_silence(self._decoded) else self._fast_pieces()
             return Cut(pieces, advance=0, finished=True)
         if is_silence(self._decoded):
             return Cut([], advance=window.passage.frames, finished=True)
-        return cut_exactly(self._decoded.tokens, self._following(0), window.passage.frames, self._vocabulary)
+        cut = cut_exactly(self._decoded.tokens, self._following(0), window.passage.frames, self._vocabulary)
+        # Others may follow a window that ends before thirty seconds, whatever its timestamps say.
+        return replace(cut, advance=min(cut.advance, window.passage.frames))
 
     def _fast_pieces(self) -> list[Piece]:
         window = self.work.window
         after = window.rest.after * SECONDS_PER_TIMESTAMP if window.rest else 0.0
         return cut_fast(self._decoded.tokens, window.start, window.end - window.start, self._vocabulary, after)
+
+    @property
+    def _latest(self) -> int:
+        """The frame after the window's last."""
+        passage = self.work.window.passage
+        return self._following(passage.frames if passage else 0)
 
     def _following(self, frames: int) -> int:
         """The frame so many after the window's first."""

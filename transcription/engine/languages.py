@@ -11,3 +11,13 @@ LANGUAGES: tuple[str, ...] = (
     "mg", "as", "tt", "haw", "ln", "ha", "ba", "jw", "su", "yue",
 )  # fmt: skip
 """Cantonese, the last one, is known to large-v3 and turbo only."""
+
+NEWEST = ("large-v3", "turbo")
+"""Models that know them all."""
+
+
+def languages_of(model: str) -> tuple[str, ...]:
+    """The languages that a model of this name has a token for."""
+    if model.endswith(".en"):
+        return ("en",)
+    return LANGUAGES if model in NEWEST else LANGUAGES[:-1]

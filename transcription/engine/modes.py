@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from transcription.engine.catalogue import find_model
 from transcription.engine.client import EngineClient
 from transcription.engine.exact import Resume, transcribe_exactly
 from transcription.engine.fast import transcribe_fast
@@ -29,14 +28,17 @@ def transcribe(
     transcription in the same mode goes on. on_progress: called while windows are waited for and the
     engine is alive. Raises what EngineClient.decode raises.
     """
+    spoken = resume.language if resume else ""
     if mode == "exact":
-        decode = partial(client.decode, options=options, in_flight=1, on_progress=on_progress)
-        return transcribe_exactly(pcm, decode, find_model(options.model).n_mels, resume)
+        decode = partial(client.decode, options=options, in_flight=1, on_progress=on_progress, spoken=spoken)
+        return transcribe_exactly(pcm, decode, options, resume)
     alive = threading.Event()
 
     def decode_all(windows: Iterable[Window]) -> Iterator[WindowResult]:
-        for result in client.decode(windows, options, on_progress=on_progress):
+        nonlocal spoken
+        for result in client.decode(windows, options, on_progress=on_progress, spoken=spoken):
             alive.set()
+            spoken = spoken or result.language
             yield result
 
     def again(window: Window, language: str) -> WindowResult:
@@ -44,10 +46,15 @@ def transcribe(
         heard = alone(window) if options.word_timestamps or options.beam_size > 1 else window
         return next(client.decode([heard], replace(options, language=language), on_progress=alive.set))
 
+    def half(window: Window) -> WindowResult:
+        return next(client.decode([window], options, on_progress=alive.set, spoken=spoken))
+
     def pass_on() -> None:
         """A caller's own callback is for its own thread."""
         if alive.is_set():
             alive.clear()
             on_progress()
 
-    return transcribe_fast(pcm, decode_all, again, resume.end if resume else 0.0, pass_on)
+    start = resume.end if resume else 0.0
+    halves = half if options.follows_language else None
+    return transcribe_fast(pcm, decode_all, again, start, pass_on, options.skip_non_speech, halves)

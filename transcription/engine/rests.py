@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from transcription.engine.cutter import SPEECH
 from transcription.engine.fallback import RESET_ABOVE
 from transcription.engine.types import SAMPLE_RATE, TIMESTAMPS_PER_SECOND, Rest, Window, WindowResult
+from transcription.engine.vad import FRAME_SAMPLES, VoiceDetector
 from transcription.engine.windows import whole_frames
 
 UNHEARD_SECONDS = 2.0
@@ -123,8 +125,5 @@ def _context(result: WindowResult) -> tuple[int, ...]:
 
 
 def _is_spoken(samples: NDArray[np.int16]) -> bool:
-    from transcription.engine.cutter import SPEECH
-    from transcription.engine.vad import FRAME_SAMPLES, VoiceDetector
-
     probabilities = VoiceDetector().probabilities(whole_frames(samples, FRAME_SAMPLES))
     return int(np.count_nonzero(probabilities >= SPEECH)) >= UNHEARD_SPEECH

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from transcription.engine.backend import Vocabulary
-from transcription.engine.types import FRAMES_PER_SECOND, TIMESTAMPS_PER_SECOND, Word
+from transcription.engine.types import FRAMES_PER_SECOND, TIMESTAMPS_PER_SECOND, Span, Word
 
 SECONDS_PER_TIMESTAMP = 1 / TIMESTAMPS_PER_SECOND
 FRAMES_PER_TIMESTAMP = 2
@@ -80,6 +80,19 @@ def _whole(tokens: Sequence[int], offset: float, frames: int, vocabulary: Vocabu
     position = last - vocabulary.timestamp_begin
     duration = position * SECONDS_PER_TIMESTAMP if position else frames / FRAMES_PER_SECOND
     return Piece(offset, offset + duration, tuple(tokens), vocabulary.decode(tokens))
+
+
+def spoken(pieces: Sequence[Piece], unspoken: Sequence[Span]) -> list[Piece]:
+    """The pieces without those that lie in a stretch in which surely nobody speaks; none begins or ends in one."""
+    kept = list(pieces)
+    for start, end in unspoken:
+        kept = [piece for piece in kept if not (start <= piece.start and piece.end <= end)]
+        for piece in kept:
+            if piece.start < start < piece.end <= end:
+                piece.end = start
+            elif start <= piece.start < end < piece.end:
+                piece.start = end
+    return kept
 
 
 def cut_fast(

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from transcription.engine import guard, wire
-from transcription.engine.backend import Backend, DeviceLost, Work
+from transcription.engine.backend import Backend, DeviceLost, Language, Work
 from transcription.engine.desk import Desk
 from transcription.engine.languages import LANGUAGES
 from transcription.engine.models import Models
@@ -233,10 +233,13 @@ class _Connection:
         except WindowRejected as error:
             self._answer(number, error)
             return
+        stream = self._stream(header, options.lane)
+        if stream.language is None and header.get("spoken") in LANGUAGES:
+            stream.language = Language(header["spoken"], 1.0)
         self.server.scheduler.desk.submit(
             Ticket(
                 Work(window, options, options.language, options.temperature),
-                self._stream(header, options.lane),
+                stream,
                 lambda outcome: self._answer_later(number, outcome),
                 suspect=header.get("suspect") is True,
                 announce=lambda: self._announce(number),
@@ -249,8 +252,9 @@ class _Connection:
             raise WindowRejected(f"unknown model {options.model!r}; this engine has {offered}")
         if options.model in self.server.models.missing:
             raise WindowRejected(f"{options.model} is not served: {self.server.models.missing[options.model]}")
-        if options.language is not None and options.language not in LANGUAGES:
-            raise WindowRejected(f"unknown language {options.language!r}")
+        for code in (options.language, *options.languages):
+            if code is not None and code not in LANGUAGES:
+                raise WindowRejected(f"unknown language {code!r}")
 
     def _stream(self, header: wire.Header, lane: Lane) -> Stream:
         name = header.get("stream")

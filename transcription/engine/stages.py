@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from transcription.engine.backend import DeviceLost, Model, OutOfDeviceMemory, Work
+from transcription.engine.backend import DeviceLost, Language, Model, OutOfDeviceMemory, Work
 from transcription.engine.desk import Desk
 from transcription.engine.hearing import Hearing
 from transcription.engine.prompts import context_of, prompt_of
+from transcription.engine.spoken_language import among, followed
 from transcription.engine.types import LAST_TIMESTAMP, WINDOW_FRAMES, WindowRejected
 from transcription.engine.waiting import Ticket
 
@@ -63,20 +64,34 @@ def prepare(desk: Desk, model: Model, tickets: Sequence[Ticket], shortage: OnMem
     unknown = [ticket for ticket in encoded if ticket.work.language is None]
 
     def detect(some: Sequence[Ticket]) -> None:
-        works = [_for_detection(ticket.work) for ticket in some]
+        works = [_for_detection(ticket) for ticket in some]
         model.encode(works)
-        for ticket, language in zip(some, model.detect(works), strict=True):
-            desk.pin(ticket, language)
+        for ticket, found in zip(some, model.detect(works), strict=True):
+            _settle(desk, model, ticket, among(found, ticket.work.options.languages))
 
     attempt(desk, unknown, detect, shortage)
     desk.release([ticket for ticket in welcome if ticket.stream.detecting])
     return [ticket for ticket in encoded if ticket.work.language is not None]
 
 
-def _for_detection(work: Work) -> Work:
-    """openai-whisper hears a short recording once more to find out its language: silence follows it then."""
-    window = work.window
-    if window.passage is None or window.passage.frames == WINDOW_FRAMES:
+def _settle(desk: Desk, model: Model, ticket: Ticket, found: Language) -> None:
+    """What was said in another language is no prompt."""
+    before, work = ticket.stream.language, ticket.work
+    language = followed(found, before, work) if before else found
+    passage = work.window.passage
+    if before and language.code != before.code and passage is not None:
+        work.window = replace(work.window, passage=replace(passage, context=()))
+        work.prompt = prompt_of(work, model.vocabulary)
+    desk.pin(ticket, language)
+
+
+def _for_detection(ticket: Ticket) -> Work:
+    """openai-whisper hears a short recording once more to find out its language: silence follows it then.
+
+    Later windows are not worth another encoding.
+    """
+    work, window = ticket.work, ticket.work.window
+    if ticket.stream.language is not None or window.passage is None or window.passage.frames == WINDOW_FRAMES:
         return work
     padded = replace(window, passage=replace(window.passage, frames=WINDOW_FRAMES))
     return Work(padded, work.options, urgent=work.urgent)

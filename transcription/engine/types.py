@@ -45,6 +45,9 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 MAX_BEAM_SIZE = 10
 
+Span = tuple[float, float]
+"""Seconds from and to."""
+
 
 class EngineError(Exception):
     """Something between a window and its text went wrong."""
@@ -76,10 +79,13 @@ class DecodeOptions:
 
     `temperature` 0 means greedy search with Whisper's automatic fallback up to 1.0;
     any other value is sampled at as it is. `language` is an ISO code such as "en",
-    or None to detect it in the stream's first window. `prompt` is text that the
+    or None to detect it, among `languages` where there are any: in the stream's first window, and with
+    `follow_language` in every other one, too. `prompt` is text that the
     recording might have continued, at its beginning (in fast mode: each window might); its last
     223 tokens count. `hotwords` are names and terms that every window is reminded of, at the cost
     of the prompt's room. `beam_size` above 1 searches with so many beams where the temperature is 0.
+    `skip_non_speech` gives no text to what the voice detector is sure is no speech; without it exact mode
+    is openai-whisper's, inventions and all.
     """
 
     model: str
@@ -90,7 +96,15 @@ class DecodeOptions:
     hotwords: str = ""
     word_timestamps: bool = False
     beam_size: int = 1
+    languages: tuple[str, ...] = ()
+    follow_language: bool = True
+    skip_non_speech: bool = True
     lane: Lane = "standard"
+
+    @property
+    def follows_language(self) -> bool:
+        """Whether the language is detected in every window."""
+        return self.language is None and self.follow_language and len(self.languages) != 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +143,8 @@ class Window:
 
     `start` and `end` are seconds in the recording. With a `passage` it belongs to exact mode, and
     its samples are lead + 160 * frames + TRAIL_SAMPLES, fewer where the recording ends. With a `rest`
-    only that is asked for.
+    only that is asked for. `unspoken` are stretches of the recording, in seconds, in which surely nobody
+    speaks: what is heard in one of them is dropped.
     """
 
     index: int
@@ -138,6 +153,7 @@ class Window:
     samples: NDArray[np.int16]
     passage: Passage | None = None
     rest: Rest | None = None
+    unspoken: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

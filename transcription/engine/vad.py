@@ -12,7 +12,6 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from transcription.engine.types import EngineError
@@ -23,6 +22,13 @@ BLOCK_FRAMES = 512
 """Frames to a call. Always the same number, so that a recording is always cut alike."""
 
 STATE_SHAPE = (1, 1, 128)
+
+QUIET = 750.0
+"""Where the loudest frame's root mean square is below this (-33 dBFS), the block is amplified: the network does not
+hear a voice below -60 dBFS, which Whisper does."""
+
+AMPLIFIED = 3000.0
+"""To this root mean square of its loudest frame, at most a thousand times."""
 
 
 def model_path() -> Path:
@@ -39,6 +45,9 @@ class VoiceDetector:
     """A detector for one recording, which must be fed in order."""
 
     def __init__(self) -> None:
+        # Imported here: a web process does without it.
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -54,8 +63,7 @@ class VoiceDetector:
 
         samples: shape (512 n,), the recording's next ones; returns shape (n,).
         """
-        audio = samples.astype(np.float32) / 32768.0
-        frames = audio.reshape(-1, FRAME_SAMPLES)
+        frames = _audible(samples.astype(np.float32).reshape(-1, FRAME_SAMPLES)) / 32768.0
         before = np.vstack([self._context, frames[:-1, -CONTEXT_SAMPLES:]])
         self._context = frames[-1, -CONTEXT_SAMPLES:].copy()
         chances, self._hidden, self._cell = self._session.run(
@@ -63,3 +71,11 @@ class VoiceDetector:
         )
         result: NDArray[np.float32] = np.asarray(chances, dtype=np.float32).reshape(-1)
         return result
+
+
+def _audible(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    loudest = float(np.sqrt(np.max(np.mean(frames**2, axis=1))))
+    if loudest >= QUIET:
+        return frames
+    louder = frames * np.float32(min(1000.0, AMPLIFIED / max(loudest, 1.0)))
+    return louder.clip(-32768.0, 32767.0)

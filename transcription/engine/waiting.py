@@ -36,7 +36,7 @@ class Ticket:
     """A window in the waiting room, with the stream it came in and the way to answer.
 
     suspect: an engine ended while it had this window, which is therefore tried alone. announce: tells
-    its caller, before a model sees it, that nothing else is under way.
+    its caller, before a model sees it, that nothing else is under way. language: what was detected in it.
     """
 
     work: Work
@@ -44,6 +44,7 @@ class Ticket:
     answer: Answer
     suspect: bool = False
     announce: Callable[[], None] = lambda: None
+    language: Language | None = None
 
     @property
     def knows_language(self) -> bool:
@@ -100,11 +101,11 @@ class WaitingRoom:
             work = stream.waiting[0].work
             if not wanted(work):
                 continue
-            if work.language is None and stream.language is not None:
+            if work.language is None and stream.language is not None and not work.options.follow_language:
                 work.language = stream.language.code
             if batch and (stream.is_suspect or key(work) != key(batch[0].work)):
                 continue
-            stream.detecting = stream.detecting or work.language is None
+            stream.detecting = stream.detecting or not stream.waiting[0].knows_language
             batch.append(self._call(stream))
             if len(batch) == limit or batch[0].suspect:
                 break

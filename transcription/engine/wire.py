@@ -31,6 +31,7 @@ from transcription.engine.types import (
     Passage,
     Rest,
     Segment,
+    Span,
     Window,
     WindowRejected,
     WindowResult,
@@ -46,6 +47,8 @@ MAX_PROMPT_CHARACTERS = 64 * 1024
 MAX_NAME_CHARACTERS = 100
 MAX_CONTEXT_TOKENS = 448
 MAX_TOKEN = 100_000
+MAX_SPANS = 1000
+MAX_LANGUAGES = 100
 LATEST_SECONDS = 1e9
 SURROGATES = re.compile("[\ud800-\udfff]")
 LOUDEST_SOUND = 10.0
@@ -89,8 +92,8 @@ def window_frame(
 ) -> bytes:
     """A window as a message.
 
-    language: what the stream is already known to speak. suspect: whether an engine ended while it had
-    the window; one that is tried alone is answered with `alone_frame` before.
+    language: what the stream is already known to speak, where that is not given. suspect: whether an engine
+    ended while it had the window; one that is tried alone is answered with `alone_frame` before.
     """
     header = {
         "kind": "window",
@@ -102,7 +105,9 @@ def window_frame(
         "end": window.end,
         "passage": asdict(window.passage) if window.passage else None,
         "rest": asdict(window.rest) if window.rest else None,
-        "options": {**asdict(options), "language": options.language or language},
+        "unspoken": window.unspoken,
+        "spoken": language,
+        "options": asdict(options),
     }
     return frame(header, np.ascontiguousarray(window.samples, dtype="<i2").tobytes())
 
@@ -158,9 +163,10 @@ def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]
             samples=np.frombuffer(payload, dtype="<i2"),
             passage=_passage(header.get("passage")),
             rest=_rest(header.get("rest")),
+            unspoken=_spans(header.get("unspoken")),
         )
-        options = DecodeOptions(**header["options"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        options = DecodeOptions(**{**header["options"], "languages": tuple(header["options"].get("languages", ()))})
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise WindowRejected(f"the window's description is incomplete: {error}") from error
     check_window(window)
     _check_options(options)
@@ -184,6 +190,12 @@ def _rest(fields: Header | None) -> Rest | None:
     return Rest(**{**fields, "context": tuple(fields.get("context", ()))})
 
 
+def _spans(fields: object) -> tuple[Span, ...]:
+    if not isinstance(fields, list | None) or len(fields or ()) > MAX_SPANS:
+        raise TypeError(f"unspoken is a list of at most {MAX_SPANS} spans")
+    return tuple((float(start), float(end)) for start, end in fields or ())
+
+
 def _check_options(options: DecodeOptions) -> None:
     problems = {
         "model is a short name": not _is_text(options.model, MAX_NAME_CHARACTERS),
@@ -198,6 +210,10 @@ def _check_options(options: DecodeOptions) -> None:
             options.hotwords, MAX_PROMPT_CHARACTERS
         ),
         "word_timestamps is true or false": type(options.word_timestamps) is not bool,
+        f"languages are at most {MAX_LANGUAGES} ISO codes": len(options.languages) > MAX_LANGUAGES
+        or not all(_is_text(code, MAX_NAME_CHARACTERS) for code in options.languages),
+        "follow_language is true or false": type(options.follow_language) is not bool,
+        "skip_non_speech is true or false": type(options.skip_non_speech) is not bool,
         f"beam_size is 1 to {MAX_BEAM_SIZE}": not _is_count(options.beam_size, 1, MAX_BEAM_SIZE),
         f"lane is one of {', '.join(LANES)}": options.lane not in LANES,
     }

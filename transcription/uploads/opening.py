@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 MOST_OPEN = 100
 OPTIONS = (
     *("model", "task", "language", "prompt", "temperature", "word_timestamps"),
-    *("mode", "hotwords", "beam_size", "audio_track"),
+    *("mode", "hotwords", "beam_size", "audio_track", "languages"),
 )
 
 

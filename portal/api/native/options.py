@@ -35,6 +35,7 @@ def given(body: Body) -> dict[str, Any]:
         "hotwords": bodies.text(body, "hotwords"),
         "beam_size": bodies.whole(body, "beam_size"),
         "audio_track": bodies.whole(body, "audio_track"),
+        "languages": ",".join(bodies.texts(body, "languages") or ()),
     }
     return {name: value for name, value in named.items() if value not in (None, "")}
 
@@ -52,6 +53,7 @@ def of_form(upload: Upload) -> TranscriptionOptions:
         hotwords=upload.field("hotwords"),
         beam_size=upload.field("beam_size"),
         audio_track=upload.field("audio_track"),
+        languages=",".join(upload.every("languages")),
     )
 
 

@@ -7,12 +7,13 @@ from datetime import datetime
 from django.urls import reverse
 
 from portal.api.native.shapes.failures import Failure
-from portal.api.native.shapes.recordings import Queue, RecordingBody, TranscriptionBody
+from portal.api.native.shapes.recordings import LanguageFound, Queue, RecordingBody, TranscriptionBody
 from portal.live import place_of
 from transcription import tracks
 from transcription.exports import WRITERS, spoken_language
 from transcription.failures import reason_for_people
 from transcription.models import Lane, Recording, Status, Transcription
+from transcription.options import codes_of
 from transcription.reuse import is_reused
 from transcription.warnings import warnings_of
 
@@ -47,6 +48,8 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "mode_taken": row.mode_taken or None,
         "hotwords": row.hotwords,
         "beam_size": row.beam_size,
+        "languages": codes_of(row.languages),
+        "languages_found": _found(row),
         "word_timestamps": row.word_timestamps,
         "audio_track": row.audio_track or None,
         "audio_track_taken": row.audio_track_taken or None,
@@ -63,6 +66,13 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "warnings": warnings_of(row),
         "transcripts": _links(row),
     }
+
+
+def _found(row: Transcription) -> list[LanguageFound]:
+    """The most spoken first."""
+    total = sum(row.heard_languages.values())
+    ordered = sorted(row.heard_languages.items(), key=lambda heard: -heard[1])
+    return [{"language": code, "share": round(seconds / total, 3)} for code, seconds in ordered]
 
 
 def _queue(row: Transcription) -> Queue | None:

@@ -81,7 +81,8 @@ def unavailable() -> ApiError:
 
 def of_option(invalid: InvalidOption) -> ApiError:
     status = 404 if invalid.code == "model_not_found" else 400
-    return ApiError(status, str(invalid), param=invalid.param, code=invalid.code)
+    param = "languages[]" if invalid.param == "languages" else invalid.param
+    return ApiError(status, str(invalid), param=param, code=invalid.code)
 
 
 def of_refusal(refused: Refused) -> ApiError:

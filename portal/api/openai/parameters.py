@@ -15,7 +15,6 @@ from portal.api.openai.errors import ApiError, of_option
 from portal.json_body import BadJson
 from portal.multipart import list_name
 from portal.receive import Upload
-from transcription.languages import language_code
 from transcription.models import Lane, Mode, Task
 from transcription.options import LONGEST_PROMPT, InvalidOption, TranscriptionOptions
 
@@ -28,7 +27,7 @@ SPEAKERS = ("known_speaker_names", "known_speaker_references")
 LISTS = ("timestamp_granularities", "include", "languages", "keywords", *SPEAKERS)
 FIELDS = (
     *("model", "language", "prompt", "response_format", "temperature", "stream", STRATEGY, STRATEGY_TYPE),
-    *("mode", "hotwords", "beam_size"),
+    *("mode", "hotwords", "beam_size", "audio_track"),
 )
 
 
@@ -62,7 +61,7 @@ def parse(upload: Upload, task: str) -> Parameters:
         options = TranscriptionOptions.checked(
             model=upload.field("model"),
             task=task,
-            language="" if task == Task.TRANSLATE else _language(upload),
+            language="" if task == Task.TRANSLATE else upload.field("language"),
             prompt=upload.field("prompt")[-LONGEST_PROMPT:],  # Whisper reads no more than the end of it
             temperature=upload.field("temperature") or 0.0,
             word_timestamps="word" in granularities,
@@ -70,6 +69,7 @@ def parse(upload: Upload, task: str) -> Parameters:
             hotwords="\n".join([upload.field("hotwords"), *upload.every("keywords")]),
             beam_size=upload.field("beam_size"),
             audio_track=upload.field("audio_track"),
+            languages="" if task == Task.TRANSLATE else ",".join(upload.every("languages")),
             lane=Lane.INTERACTIVE,
         )
     except InvalidOption as invalid:
@@ -135,16 +135,6 @@ def _strategy_fields(upload: Upload) -> dict[str, Any]:
     return {}
 
 
-def _language(upload: Upload) -> str:
-    """The one language that is named, else empty: it is heard. Raises ApiError."""
-    candidates = _words(upload, "languages")
-    for code in candidates:
-        if language_code(code) is None:
-            message = _("“%(code)s” is not a language Whisper knows.") % {"code": code[:40]}
-            raise ApiError(400, message, param="languages[]", code="invalid_value")
-    return upload.field("language") or (candidates[0] if len(set(candidates)) == 1 else "")
-
-
 def _stream(upload: Upload) -> bool:
     """Raises ApiError."""
     wanted = upload.field("stream").strip().lower()
@@ -154,14 +144,14 @@ def _stream(upload: Upload) -> bool:
 
 
 def _ignored(upload: Upload, task: str, response_format: str) -> Iterator[str]:
-    """Whisper gives no log probability a token, hears one language, and tells no speakers apart."""
+    """Whisper gives no log probability a token, and tells no speakers apart; a language that is given is not heard."""
     yield from (f"{name}[]" for name in ("include", *SPEAKERS) if upload.every(name))
     if response_format != "verbose_json" and upload.every("timestamp_granularities"):
         yield "timestamp_granularities[]"
     if task == Task.TRANSLATE and upload.field("language"):
         yield "language"
     is_settled = task == Task.TRANSLATE or bool(upload.field("language"))
-    if (languages := _words(upload, "languages")) and (is_settled or len(set(languages)) > 1):
+    if is_settled and upload.every("languages"):
         yield "languages[]"
     yield from (f"{STRATEGY}[{name}]" for name in _strategy_fields(upload) if name != "type")
     yield from (name for name in upload.fields if name not in FIELDS and list_name(name) not in LISTS)

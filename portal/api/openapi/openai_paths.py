@@ -85,6 +85,11 @@ FIELDS: dict[str, Schema] = {
 }
 LANGUAGE: dict[str, Schema] = {
     "language": {"type": "string", "description": "ISO 639-1; detected where it is not given."},
+    "languages[]": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "ISO 639-1; where `language` is not given, detection is limited to these.",
+    },
     "timestamp_granularities[]": {
         "type": "array",
         "items": {"type": "string", "enum": list(GRANULARITIES)},

@@ -98,6 +98,7 @@ OPTION_FIELDS: dict[str, Schema] = {
     "beam_size": counted(1, MOST_BEAMS),
     "audio_track": counted(1, MOST_TRACKS)
     | {"description": "Of several in the file; without it the default one, or the first that is not silent."},
+    "languages": array(text(description="ISO 639-1; where `language` is not given, detection is limited to these.")),
 }
 
 

@@ -18,6 +18,9 @@ from transcription.engine.types import SAMPLE_RATE, DecodeOptions, Segment, Wind
 
 pytestmark = pytest.mark.parity
 
+OPENAIS = DecodeOptions("base", skip_non_speech=False, follow_language=False)
+"""What openai-whisper has no switch for is off."""
+
 
 @pytest.fixture(scope="module")
 def ear(torch_engine: Engine) -> EngineClient:
@@ -80,7 +83,7 @@ def test_every_window_comes_out_as_openai_whisper_has_it(
     ear: EngineClient, model: Whisper, sound: str, options: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
     pcm: bytes = request.getfixturevalue(sound)
-    results = ours(ear, pcm, replace(DecodeOptions("base"), **options))
+    results = ours(ear, pcm, replace(OPENAIS, **options))
     asked = {"initial_prompt" if name == "prompt" else name: value for name, value in options.items()}
     expected = theirs(model, pcm, **asked)
     assert_same(results, expected)
@@ -88,7 +91,7 @@ def test_every_window_comes_out_as_openai_whisper_has_it(
 
 
 def test_words_have_openai_whispers_times(ear: EngineClient, model: Whisper, mixed: bytes) -> None:
-    results = ours(ear, mixed, DecodeOptions("base", language="en", word_timestamps=True))
+    results = ours(ear, mixed, replace(OPENAIS, language="en", word_timestamps=True))
     expected = theirs(model, mixed, language="en", word_timestamps=True)
     heard = [word for segment in segments(results) for word in segment.words]
     words = [word for segment in expected["segments"] for word in segment["words"]]
@@ -98,7 +101,7 @@ def test_words_have_openai_whispers_times(ear: EngineClient, model: Whisper, mix
 
 
 def test_an_interrupted_transcription_goes_on_as_if_it_had_not_been(ear: EngineClient, mixed: bytes) -> None:
-    options = DecodeOptions("base", language="en", word_timestamps=True)
+    options = replace(OPENAIS, language="en", word_timestamps=True)
     whole = ours(ear, mixed, options)
     for done in range(1, len(whole)):
         resumed = transcribe(ear, [mixed], options, "exact", Resume.after(whole[done - 1]))

@@ -68,7 +68,8 @@ class Ctranslate2Model:
             return [Language("en", 1.0) for _ in works]
         with translated():
             ranked = self._model(works).detect_language(_encodings(works))
-        return [Language(best[0][0][2:-2], float(best[0][1])) for best in ranked]
+        chances = [{token[2:-2]: float(chance) for token, chance in ranking} for ranking in ranked]
+        return [Language(*next(iter(found.items())), found) for found in chances]
 
     def batch_key(self, work: Work) -> Hashable:
         """Works with equal keys may share a call of `decode`."""

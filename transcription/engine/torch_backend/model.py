@@ -66,8 +66,8 @@ class TorchModel:
 
     def detect(self, works: Sequence[Work]) -> list[Language]:
         with translated_errors(), self._beside():
-            found = self._slots.detect(torch.stack([_encoding(work) for work in works]))
-        return [Language(code, probability) for code, probability in found]
+            found = self._slots.language_chances(torch.stack([_encoding(work) for work in works]))
+        return [Language(*max(chances.items(), key=lambda chance: chance[1]), chances) for chances in found]
 
     def align(self, works: Sequence[Work], texts: Sequence[Sequence[int]]) -> list[list[WordTiming]]:
         spoken = [_spoken(work, text) for work, text in zip(works, texts, strict=True)]

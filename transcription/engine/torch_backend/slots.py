@@ -75,17 +75,21 @@ class SlotDecoder(Decoder):
 
     @torch.inference_mode()
     def detect(self, encodings: Tensor) -> list[tuple[str, float]]:
-        """The likeliest language of each encoding, (batch, 1500, state), with its probability.
+        """The likeliest language of each encoding, (batch, 1500, state), with its probability."""
+        return [max(chances.items(), key=lambda chance: chance[1]) for chances in self.language_chances(encodings)]
 
-        Takes no slot. Waits for the device. A model that knows only English says ("en", 1.0).
+    @torch.inference_mode()
+    def language_chances(self, encodings: Tensor) -> list[dict[str, float]]:
+        """The probability of each language in each encoding, (batch, 1500, state).
+
+        Takes no slot. Waits for the device. A model that knows only English says {"en": 1.0}.
         """
         if not self.vocabulary.language_tokens:
-            return [("en", 1.0)] * len(encodings)
+            return [{"en": 1.0}] * len(encodings)
         logits = self._decoder.first_logits(self.vocabulary.sot, encodings)
         probabilities = logits.index_select(1, self._languages).softmax(dim=-1)
-        best, index = probabilities.max(dim=-1)
-        codes = [self.vocabulary.language_codes[number] for number in index.tolist()]
-        return list(zip(codes, best.tolist(), strict=True))
+        codes = self.vocabulary.language_codes
+        return [dict(zip(codes, chances, strict=True)) for chances in probabilities.tolist()]
 
     @torch.inference_mode()
     def admit_all(self, requests: Sequence[Request]) -> list[int]:

@@ -16,6 +16,13 @@ class Queue(TypedDict):
     eta_seconds: float | None
 
 
+class LanguageFound(TypedDict):
+    """A language that was heard, and its share of the time in which there is text: 0 to 1."""
+
+    language: str
+    share: float
+
+
 class TranscriptionBody(TypedDict):
     """One transcription of a recording. `transcripts` are links by format, once it is completed.
 
@@ -33,6 +40,8 @@ class TranscriptionBody(TypedDict):
     mode_taken: str | None
     hotwords: str
     beam_size: int
+    languages: list[str]
+    languages_found: list[LanguageFound]
     word_timestamps: bool
     audio_track: int | None
     audio_track_taken: int | None

@@ -1,0 +1,143 @@
+"""Where surely nobody speaks there is no text, and what is said is never taken for silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.engine.conftest import Engine, speech
+from transcription.engine.client import EngineClient
+from transcription.engine.exact import transcribe_exactly
+from transcription.engine.modes import transcribe
+from transcription.engine.types import MODES, SAMPLE_RATE, DecodeOptions, Mode, Window, WindowResult
+from transcription.engine.unspoken import UnspokenFinder
+from transcription.engine.windows import fast_windows
+
+HOTWORDS = "Dr. Grünwald, Kowalczyk, Acme Industries, Whisper Portal, Zanzibar"
+NAMES = ("nwald", "kowal", "acme", "portal", "zanzibar")
+CLIPS = ("en/hello_world", "es/conteo", "fr/pangrama", "hi/ginti", "ja/kazoeru", "pl/liczenie", "zh/jishu")
+
+
+def room(seconds: float) -> bytes:
+    """Faint noise, more of it in the bass."""
+    chance = np.random.default_rng(3)
+    spectrum = np.fft.rfft(chance.normal(0, 1, round(seconds * SAMPLE_RATE)))
+    noise = np.fft.irfft(spectrum / np.sqrt(np.arange(1, len(spectrum) + 1)))
+    return scaled(noise, 30.0)
+
+
+def tones(seconds: float) -> bytes:
+    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    return scaled(np.sum([np.sin(2 * np.pi * hertz * time) for hertz in (220, 277, 330, 440)], axis=0), 2000.0)
+
+
+def silence(seconds: float) -> bytes:
+    return bytes(2 * round(seconds * SAMPLE_RATE))
+
+
+def scaled(sound: NDArray[np.float64], root_mean_square: float) -> bytes:
+    loudness = np.sqrt(np.mean(sound**2))
+    return pcm_of(sound * root_mean_square / loudness)
+
+
+def quieter(pcm: bytes, decibels: float) -> bytes:
+    sound = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
+    return pcm_of(sound / np.abs(sound).max() * 32767 * 10 ** (-decibels / 20))
+
+
+def noisy(pcm: bytes, ratio: float) -> bytes:
+    """Speech with white noise; decibels between them."""
+    sound = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
+    power = np.sqrt(np.mean(sound**2)) * 10 ** (-ratio / 20)
+    noise = np.random.default_rng(0).normal(0, power, len(sound))
+    return pcm_of(sound + noise)
+
+
+def pcm_of(sound: NDArray[np.float64]) -> bytes:
+    return bytes(sound.clip(-32768, 32767).astype("<i2").tobytes())
+
+
+def heard(client: EngineClient, pcm: bytes, mode: Mode, hotwords: str = HOTWORDS, words: bool = False) -> str:
+    asked = DecodeOptions("base", language="en", hotwords=hotwords, word_timestamps=words)
+    results = transcribe(client, [pcm], asked, mode)
+    return "".join(segment.text for result in results for segment in result.segments).lower()
+
+
+def exact_windows(pcm: bytes, skip_non_speech: bool = True) -> list[Window]:
+    """The windows of a recording in which each is heard to its end."""
+    asked: list[Window] = []
+
+    def decode(windows: Iterable[Window]) -> Iterator[WindowResult]:
+        for window in windows:
+            asked.append(window)
+            yield WindowResult(window.index, window.start, window.end, "en", 1.0, ())
+
+    options = DecodeOptions("base", language="en", skip_non_speech=skip_non_speech)
+    list(transcribe_exactly([pcm], decode, options))
+    return asked
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("sound", [room, tones, silence])
+def test_hotwords_do_not_come_out_where_nobody_speaks(
+    client: EngineClient, sound: Callable[[float], bytes], mode: Mode
+) -> None:
+    assert heard(client, sound(20.0), mode) == ""
+    assert heard(client, sound(45.0), mode, hotwords="") == ""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_hotwords_do_not_follow_what_is_said(client: EngineClient, fox: bytes, mode: Mode) -> None:
+    text = heard(client, fox + room(24.0), mode, words=True)
+    assert "fox" in text
+    assert not any(name in text for name in NAMES)
+
+
+@pytest.mark.slow
+def test_hotwords_do_not_come_out_on_torch_either(torch_engine: Engine, fox: bytes) -> None:
+    text = heard(EngineClient(torch_engine.address), fox + room(31.0) + fox, "exact")
+    assert text.count("fox") == 2
+    assert not any(name in text for name in NAMES)
+
+
+def test_a_window_of_noise_between_two_of_speech_is_skipped_and_times_stay_right(
+    client: EngineClient, fox: bytes
+) -> None:
+    pause = 40.0
+    results = list(transcribe(client, [fox + room(pause) + fox], DecodeOptions("base", language="en"), "exact"))
+    segments = [segment for result in results for segment in result.segments]
+    second = len(fox) / 2 / SAMPLE_RATE + pause
+    assert [segment for segment in segments if 5.0 < segment.end < second] == []
+    assert any(abs(segment.start - second) < 1.5 for segment in segments)
+
+
+def test_exact_windows_end_where_a_long_silence_begins_and_go_on_where_it_ends(fox: bytes) -> None:
+    first, second = exact_windows(fox + room(20.0) + fox)
+    length = len(fox) / 2 / SAMPLE_RATE
+    assert first.start == 0.0
+    assert length - 1.0 < first.end < length + 1.5
+    assert length + 18.0 < second.start < length + 20.5
+    assert second.end >= 2 * length + 19.5
+
+
+def test_a_pause_is_no_reason_for_another_window(fox: bytes) -> None:
+    assert len(exact_windows(fox + room(3.0) + fox)) == 1
+
+
+def test_with_the_switch_off_windows_are_openai_whispers(fox: bytes) -> None:
+    pcm = fox + silence(40.0)
+    assert [window.start for window in exact_windows(pcm, skip_non_speech=False)] == [0.0, 30.0]
+    assert all(window.unspoken == () for window in exact_windows(pcm, skip_non_speech=False))
+    assert len(list(fast_windows([room(20.0)], skip_non_speech=False))) == 1
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_faint_and_noisy_speech_is_never_taken_for_silence(clip: str) -> None:
+    said = speech(clip)
+    for pcm in (quieter(said, 40.0), quieter(said, 60.0), noisy(said, 0.0), quieter(noisy(said, 5.0), 40.0)):
+        finder = UnspokenFinder()
+        finder.feed(np.frombuffer(pcm, dtype="<i2"))
+        assert sum(end - start for start, end in finder.stretches()) < 0.4 * len(pcm) / 2 / SAMPLE_RATE

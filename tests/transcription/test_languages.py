@@ -1,0 +1,99 @@
+"""Which languages may be named, and what becomes of several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from django.conf import LazySettings
+
+from tenants.models import Tenant
+from transcription import catalogue, preferences
+from transcription.engine.types import Segment as Heard
+from transcription.engine.types import WindowResult
+from transcription.jobs import heard_so_far
+from transcription.models import Transcription
+from transcription.options import InvalidOption, TranscriptionOptions
+
+checked = TranscriptionOptions.checked
+
+
+@pytest.fixture
+def old_and_new(settings: LazySettings) -> Iterator[None]:
+    """A model of before large-v3, and one that knows Cantonese."""
+    settings.WHISPER_MODELS = ["base", "turbo"]
+    catalogue.offered_models.cache_clear()
+    yield
+    catalogue.offered_models.cache_clear()
+
+
+@pytest.fixture
+def english_only(settings: LazySettings) -> Iterator[None]:
+    settings.WHISPER_MODELS = ["base.en"]
+    catalogue.offered_models.cache_clear()
+    yield
+    catalogue.offered_models.cache_clear()
+
+
+@pytest.mark.parametrize("given", ["pl, de,en", "Polish\nGerman\nEnglish", "en;pl;de;PL-pl"])
+def test_languages_are_codes_or_names_in_any_order(given: str) -> None:
+    assert checked(languages=given).languages == "de,en,pl"
+
+
+def test_a_single_one_is_the_language_and_beside_a_language_there_are_none() -> None:
+    assert (checked(languages="fr").language, checked(languages="fr").languages) == ("fr", "")
+    assert checked(language="de", languages="fr,en").languages == ""
+
+
+def test_languages_are_part_of_what_decides_the_text() -> None:
+    several = checked(languages="de,en")
+    assert several.fingerprint("a") == checked(languages="en,de").fingerprint("a")
+    assert several.fingerprint("a") != checked().fingerprint("a")
+
+
+def test_an_unknown_language_is_named() -> None:
+    with pytest.raises(InvalidOption, match="klingon") as refused:
+        checked(languages="de,klingon")
+    assert refused.value.param == "languages"
+
+
+@pytest.mark.usefixtures("old_and_new")
+def test_what_the_model_does_not_know_is_refused_and_named() -> None:
+    assert checked(model="turbo", language="yue").language == "yue"
+    with pytest.raises(InvalidOption, match="base") as refused:
+        checked(model="base", language="yue")
+    assert refused.value.param == "language"
+    with pytest.raises(InvalidOption, match="base") as refused:
+        checked(model="base", languages="yue,zh")
+    assert refused.value.param == "languages"
+
+
+@pytest.mark.usefixtures("english_only")
+def test_an_english_only_model_knows_english_only() -> None:
+    assert checked(language="en").language == "en"
+    with pytest.raises(InvalidOption) as refused:
+        checked(language="de")
+    assert refused.value.param == "language"
+
+
+def test_the_tenants_languages_stand_in_where_a_request_names_none() -> None:
+    acme = Tenant(name="Acme", languages="de,en,yue")
+    assert preferences.applied(checked(), acme, 60.0).languages == "de,en"
+    assert preferences.applied(checked(languages="fr,pl"), acme, 60.0).languages == "fr,pl"
+    assert preferences.applied(checked(language="fr"), acme, 60.0).languages == ""
+
+
+def test_a_request_asked_again_names_only_its_own_languages() -> None:
+    acme = Tenant(name="Acme", languages="de,en")
+    assert preferences.asked_languages(Transcription(model="base", languages="de,en"), acme) == ""
+    assert preferences.asked_languages(Transcription(model="base", languages="fr,pl"), acme) == "fr,pl"
+
+
+def test_the_time_of_each_language_is_added_up() -> None:
+    said = Heard(0.0, 2.5, " a", (), 0.0, 0.0, 0.0, 0.0, 0)
+    window = WindowResult(0, 0.0, 30.0, "en", 1.0, (said,))
+    row = Transcription()
+    for result in (window, replace(window, language="fr"), window, replace(window, segments=(), language="ja")):
+        row.heard_languages = heard_so_far(row, result)
+    assert row.heard_languages == {"en": 5.0, "fr": 2.5}
