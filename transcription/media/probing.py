@@ -16,7 +16,7 @@ from transcription.media import ffmpeg
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.ffmpeg import last_line
 from transcription.media.formats import by_name, is_left_out, source_options
-from transcription.media.listening import BYTES_PER_SECOND, SHORTEST_SECONDS, Listening
+from transcription.media.listening import BYTES_PER_SECOND, SAMPLE_RATE, SHORTEST_SECONDS, Listening
 from transcription.media.playback import is_playable
 from transcription.media.report import MOST_FOLDED, MOST_TRACKS, AudioTrack, is_not_taken, is_unsure
 
@@ -195,7 +195,7 @@ def _count_packets(listening: Listening, enough: float) -> float:
     with ffmpeg.reading(listening.path, listening.source, output, PROBE_CPU_SECONDS, PROBE_WALL_SECONDS) as process:
         for counted in _reached(process.chunks(), listening.origin):
             if counted > enough:
-                return counted
+                return enough + 1 / SAMPLE_RATE
         process.ended()
         if process.was_stopped(process.report) and not process.out_of_time:
             raise DecoderDied(f"ffmpeg was ended by a signal: {process.returncode}.")
@@ -203,15 +203,15 @@ def _count_packets(listening: Listening, enough: float) -> float:
 
 
 def _reached(chunks: Iterable[bytes], origin: float) -> Iterator[float]:
-    """After each of framecrc's lines, the second up to which packets reach, by their times or by their lengths."""
+    """After each chunk of framecrc's lines, the second that packets reach, by their times or by their lengths."""
     rest, tick, length, end = b"", 0.0, 0, 0
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             if not line.startswith(b"#"):
-                _stream, _dts, time, duration, *_more = line.split(b",")
+                _stream, _dts, time, duration, _size = line.split(b",", 4)
                 length += int(duration)
                 end = max(end, int(time) + int(duration))
-                yield max(length * tick, end * tick - origin)
             elif found := TIME_BASE.match(line):
                 tick = int(found[1]) / int(found[2])
+        yield max(length * tick, end * tick - origin)
