@@ -67,16 +67,16 @@ class Failing:
     @contextmanager
     def with_damaged_dates(self) -> Iterator[None]:
         """People and keys can't be read: a fault that nobody foresaw, where a table that is away is an outage."""
-        self._put_into_dates("-", "-9")
+        self._add_to_months(50)
         try:
             yield
         finally:
-            self._put_into_dates("-9", "-")
+            self._add_to_months(-50)
 
-    def _put_into_dates(self, before: str, after: str) -> None:
+    def _add_to_months(self, count: int) -> None:
         columns = {"tenants_user": "date_joined", "tenants_apikey": "created_at"}
-        change = "UPDATE {0} SET {1} = replace({1}, '{2}', '{3}')"
-        self._run([change.format(table, column, before, after) for table, column in columns.items()])
+        change = "UPDATE {0} SET {1} = substr({1}, 1, 5) || printf('%02d', substr({1}, 6, 2) + {2}) || substr({1}, 8)"
+        self._run([change.format(table, column, count) for table, column in columns.items()])
 
     def manage(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "manage.py", *arguments]
