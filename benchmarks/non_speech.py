@@ -6,7 +6,7 @@ each of what is no speech. docs/engine.md keeps the figures; `transcription.engi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,24 +35,19 @@ def main() -> None:
 
 
 def _speech(said: Sequence[Sound], chance: np.random.Generator) -> list[tuple[str, list[Sound]]]:
-    def changed(change: Callable[[Sound], Sound]) -> list[Sound]:
-        return [change(sound) for sound in said]
-
     def white(sound: Sound) -> Sound:
         return chance.normal(0, 1, len(sound))
 
-    levels = [(f"peak at {-level} dBFS", changed(lambda s, level=level: _peak(s, level))) for level in (0, 40, 60, 70)]
-    noisy = [
-        (f"in white noise, {ratio} dB", changed(lambda s, r=ratio: _over(s, white(s), r))) for ratio in (10, 0, -5)
-    ]
-    hummed = [
-        (f"over tones, {ratio} dB", changed(lambda s, r=ratio: _over(s, _tones(len(s)), r))) for ratio in (0, -10)
-    ]
-    sung = [
-        (f"sung at {pitch} Hz", changed(lambda s, p=pitch: _voiced(s, _sawtooth(len(s), p)))) for pitch in (220, 440)
-    ]
-    faint = ("peak at -40 dBFS in white noise, 10 dB", changed(lambda s: _peak(_over(s, white(s), 10), 40)))
-    return [*levels, *noisy, faint, *hummed, ("whispered", changed(lambda s: _voiced(s, white(s)))), *sung]
+    def noisy(ratio: float) -> list[Sound]:
+        return [_over(sound, white(sound), ratio) for sound in said]
+
+    levels = [(f"peak at {-level} dBFS", [_peak(sound, level) for sound in said]) for level in (0, 40, 60, 70)]
+    noises = [(f"in white noise, {ratio} dB", noisy(ratio)) for ratio in (10, 0, -5)]
+    faint = ("peak at -40 dBFS in white noise, 10 dB", [_peak(sound, 40) for sound in noisy(10)])
+    tones = [(f"over tones, {ratio} dB", [_over(s, _tones(len(s)), ratio) for s in said]) for ratio in (0, -10)]
+    whispered = ("whispered", [_voiced(sound, white(sound)) for sound in said])
+    sung = [(f"sung at {pitch} Hz", [_voiced(s, _sawtooth(len(s), pitch)) for s in said]) for pitch in (220, 440)]
+    return [*levels, *noises, faint, *tones, whispered, *sung]
 
 
 def _noises(chance: np.random.Generator) -> dict[str, Sound]:
