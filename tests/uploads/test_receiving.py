@@ -152,14 +152,16 @@ async def test_a_process_that_is_just_being_started_keeps_no_lock(tus: Tus) -> N
 
 async def test_a_file_that_nobody_took_is_gone_before_the_answer_is_there(alice: Character) -> None:
     """Also on the way of uploads in one request."""
-    incoming, left = settings.INCOMING_DIR, []
+    left: list[set[Path]] = []
     body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nno song\r\n--b--\r\n'
     connection = Connection(alice, "/api/v1/recordings", 0, **{"Content-Type": "multipart/form-data; boundary=b"})
     connection.scope["method"] = "POST"
 
     def look() -> None:
-        left.append(list(incoming.glob("upload-*")))
+        left.append(set(settings.INCOMING_DIR.glob("upload-*")))
 
+    look()
     connection.on_answer = look
     await connection.send(body, then="waits")
-    assert (connection.status, left) == (422, [[]])
+    before, after = left
+    assert (connection.status, after - before) == (422, set())
