@@ -63,6 +63,7 @@ def test_the_likeliest_of_those_named_is_taken() -> None:
 
 def test_another_language_has_to_be_clear_and_long_enough() -> None:
     assert followed(found(fr=0.9, en=0.05), ENGLISH, work(10.0)).code == "fr"
+    assert followed(found(pl=0.45, cs=0.3, en=0.01), ENGLISH, work(10.0)).code == "pl"
     assert followed(found(fr=0.6, en=0.05), ENGLISH, work(10.0)).code == "en"
     assert followed(found(fr=0.72, en=0.28), ENGLISH, work(10.0)).code == "en"
     assert followed(found(fr=0.9, en=0.05), ENGLISH, work(1.0)).code == "en"

@@ -13,6 +13,9 @@ CLEAR = 0.7
 TIMES_LIKELIER = 4.0
 """So many times likelier than the one so far it must be besides."""
 
+UNLIKELY, PLAUSIBLE = 0.05, 0.4
+"""Where the one so far is less likely than the first, another is believed from the second on."""
+
 ENOUGH_SECONDS = 2.0
 """In less sound than this nobody is taken to change the language: names and exclamations are foreign often enough."""
 
@@ -30,7 +33,8 @@ def among(found: Language, allowed: Collection[str]) -> Language:
 def followed(found: Language, before: Language, work: Work) -> Language:
     """The language found, where it is clearly another one than before; otherwise that one, as likely as it is here."""
     chance = _chances(found).get(before.code, 0.0)
-    clear = found.probability >= CLEAR and found.probability >= TIMES_LIKELIER * chance
+    least = PLAUSIBLE if chance < UNLIKELY else CLEAR
+    clear = found.probability >= max(least, TIMES_LIKELIER * chance)
     return found if clear and _sounding(work) >= ENOUGH_SECONDS else Language(before.code, chance)
 
 
