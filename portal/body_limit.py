@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -42,5 +42,5 @@ class BodyLimitMiddleware:
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if SCOPE_KEY in scope_of(request):
-            return too_large(request, limit_of(request.path))
+            return await sync_to_async(too_large)(request, limit_of(request.path))  # its page may ask for the session
         return await self.get_response(request)

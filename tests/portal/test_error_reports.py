@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import os
+import signal
 import sys
 from types import TracebackType
 from typing import Any
@@ -80,6 +81,36 @@ def test_what_looks_like_a_secret_is_hidden(name: str) -> None:
     assert HIDDEN in hidden
     for secret in ("wst_t", "whsec_w", "j1h2", "1a2b", "abcdefg", "open-sesame", "AKIA", "0123456789", KEY.text[12:]):
         assert secret not in hidden
+
+
+def give_up(_signal: int, _frame: object) -> None:
+    raise TimeoutError
+
+
+@pytest.mark.parametrize("piece", ["://", "http://", "://a:", "https://a?", "password ", "Bearer ", ":", "wp_a-", " "])
+def test_a_hostile_record_of_a_megabyte_keeps_nobody_waiting(piece: str) -> None:
+    """Within a minute, that is: it takes a fraction of a second, or hours where the time grows with the square."""
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    try:
+        text = piece * (1_000_000 // len(piece))
+        assert redact(f"{text}\n{KEY.text}").endswith(HIDDEN)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seehttps://files.example/a.mp3?key=open-sesame",
+        "https://mirror.example/https://files.example/a.mp3?key=open-sesame",
+        "ftp://mirror.example/ then s3://alice:open-sesame@files.example/",
+        "postgres://alice:open-sesame:/more@db.example/portal",
+    ],
+)
+def test_an_address_beside_another_is_hidden_too(text: str) -> None:
+    assert "open-sesame" not in redact(text)
 
 
 def test_what_is_no_secret_stays() -> None:

@@ -36,6 +36,8 @@ ADMIN = """
     r/<path:content_type_id>/<path:object_id>/
     tenants/tenant/<uuid:tenant_id>/key/
     tenants/user/<id>/password/
+    offboarding/deletion/tenant/<uuid:tenant_id>/
+    offboarding/deletion/tenant/<uuid:tenant_id>/archive/
     (?P<url>.*)$
 """
 # Models in the admin; of each the list, and the pages to add, look at, change and delete one.
@@ -57,6 +59,7 @@ ADMIN_MODELS = """
     webhooks/delivery
     fetches/fetch
     uploads/upload
+    offboarding/deletion
 """
 # django-rq's dashboard, in the admin.
 QUEUES = r"""
@@ -154,6 +157,7 @@ PAGES = """
     transcriptions/<uuid:transcription_id>/download.<slug:format>
     transcriptions/<uuid:transcription_id>/cancel/
     transcriptions/<uuid:transcription_id>/retry/
+    transcriptions/<uuid:transcription_id>/track/
     transcriptions/<uuid:transcription_id>/segments/<int:index>/
     transcriptions/<uuid:transcription_id>/history/
     transcriptions/<uuid:transcription_id>/revert/
@@ -162,6 +166,7 @@ PAGES = """
     keys/<uuid:key_id>/rotate/
     keys/<uuid:key_id>/end-old-secret/
     keys/<uuid:key_id>/revoke/
+    keys/<uuid:key_id>/keep/
     webhooks/
     webhooks/<uuid:endpoint_id>/
     webhooks/<uuid:endpoint_id>/pause/
@@ -179,8 +184,9 @@ PAGES = """
     tenant/
     language/
 """
-# WebSockets.
+# WebSockets; any other address is told that there is nothing.
 SOCKETS = """
+    -
     ws/transcriptions/<uuid:transcription_id>/
     ws/recordings/
 """
