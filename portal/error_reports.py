@@ -80,9 +80,16 @@ class ErrorMailHandler(AdminEmailHandler):
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            super().emit(record)
+            self._mail(record)
         else:  # the mail server may be slow, and everybody waits for the loop
-            threading.Thread(target=super().emit, args=[record], daemon=True).start()
+            threading.Thread(target=self._mail, args=[record], daemon=True).start()
+
+    def _mail(self, record: logging.LogRecord) -> None:
+        """A mail server that is away costs the mail, and never the work that was logged."""
+        try:
+            super().emit(record)
+        except Exception as error:
+            log.warning("A failure could not be mailed (%s).", type(error).__name__)
 
     def send_mail(self, subject: Any, message: Any, *args: Any, **kwargs: Any) -> None:
         super().send_mail(redact(subject), redact(message), *args, **kwargs)

@@ -36,6 +36,7 @@ TABLE = [
     ("GET", "/transcriptions/{transcription}/download.srt", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/cancel/", EDITORS_302),
     ("POST", "/transcriptions/{transcription}/retry/", EDITORS_302),
+    ("POST", "/transcriptions/{transcription}/track/", EDITORS_302),
     ("GET", "/transcriptions/{transcription}/segments/0/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/segments/0/", EDITORS_400),
     ("GET", "/transcriptions/{transcription}/history/", EVERYBODY),
