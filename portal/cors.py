@@ -20,7 +20,8 @@ REQUEST_HEADERS = (
 )
 RESPONSE_HEADERS = (
     *("Content-Disposition", "ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"),
-    *("Idempotency-Replayed", "X-Ignored-Parameters", "X-Quota-Resets-At", "X-Reused", "X-Should-Retry"),
+    *("Idempotency-Replayed", "X-Audio-Track", "X-Ignored-Parameters", "X-Quota-Resets-At", "X-Reused"),
+    *("X-Should-Retry", "X-Warnings"),
     *("RateLimit", "RateLimit-Policy", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
     *(f"X-RateLimit-{name}-Requests" for name in ("Limit", "Remaining", "Reset")),
     *("Tus-Extension", "Tus-Max-Size", "Tus-Resumable", "Tus-Version"),

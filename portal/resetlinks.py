@@ -13,13 +13,16 @@ from django.http import HttpRequest
 
 from portal.receive import Application, Receive, Scope, Send
 
-LINK = re.compile(r"^(/accounts/password/reset/key/[0-9A-Za-z]+-)([^/]+)(/?)$")
+LINK = re.compile(r"^(/accounts/password/reset/key/[0-9A-Za-z]+-)([^/]+)/?$")
 SCOPE_KEY = "portal.reset_key"
 NO_KEY = PasswordResetFromKeyView.reset_url_key
 
 
 class ResetLinkMiddleware:
-    """Hands on the request with its key in the scope."""
+    """Hands on the request with its key in the scope.
+
+    The slash at the end is added where a mail program lost it: a redirect to the address with one would lose the key.
+    """
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -28,7 +31,7 @@ class ResetLinkMiddleware:
         link = LINK.match(scope["path"])
         if link and link[2] != NO_KEY:
             scope[SCOPE_KEY] = link[2]
-            scope["path"] = f"{link[1]}{NO_KEY}{link[3]}"
+            scope["path"] = f"{link[1]}{NO_KEY}/"
             scope["raw_path"] = scope["path"].encode("ascii")
         await self.application(scope, receive, send)
 

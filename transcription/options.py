@@ -130,13 +130,19 @@ def _language(text: str) -> str:
 
 def checked_languages(text: str) -> str:
     """The codes of a list of codes or English names, sorted, with commas between them. Raises InvalidOption."""
-    codes = set()
-    for name in filter(None, (part.strip() for part in LANGUAGE_SEPARATORS.split(text))):
-        code = language_code(name)
-        if code is None:
-            raise InvalidOption("languages", _("“%(code)s” is not a language Whisper knows.") % {"code": name[:40]})
-        codes.add(code)
-    return ",".join(sorted(codes))
+    unknown = [name for name in _language_names(text) if language_code(name) is None]
+    if unknown:
+        raise InvalidOption("languages", _("“%(code)s” is not a language Whisper knows.") % {"code": unknown[0][:40]})
+    return ",".join(known_languages(text))
+
+
+def known_languages(text: str) -> list[str]:
+    """The codes of a list of codes or English names, sorted; what is no language is left out."""
+    return sorted({code for name in _language_names(text) if (code := language_code(name))})
+
+
+def _language_names(text: str) -> list[str]:
+    return [name for part in LANGUAGE_SEPARATORS.split(text) if (name := part.strip())]
 
 
 def codes_of(languages: str) -> list[str]:

@@ -8,7 +8,7 @@ from tenants.models import Tenant
 from transcription import fleet, hotwords
 from transcription.catalogue import default_model, is_named, knows, offered_models
 from transcription.models import Mode, Transcription
-from transcription.options import TranscriptionOptions, codes_of, offered_model
+from transcription.options import TranscriptionOptions, codes_of, known_languages, offered_model
 
 SHORT_CLIP_SECONDS = 30.0
 
@@ -37,8 +37,11 @@ def _is_for_short_clips(asked: TranscriptionOptions, tenant: Tenant, seconds: fl
 
 
 def _usual_languages(tenant: Tenant, model: str) -> str:
-    """Those of the tenant's that the model knows: the others can't be detected anyway."""
-    return ",".join(code for code in codes_of(tenant.languages) if knows(model, code))
+    """Those of the tenant's that the model knows: the others can't be detected anyway.
+
+    Nothing has checked what an operator typed in the admin.
+    """
+    return ",".join(code for code in known_languages(tenant.languages) if knows(model, code))
 
 
 def asked(row: Transcription, tenant: Tenant) -> TranscriptionOptions:

@@ -183,7 +183,9 @@ def client() -> Any:
 
 
 def ask_for_bucket() -> None:
-    """One short question to S3. Raises StorageUnavailable within a few seconds."""
+    """One short question to S3; none where media lies in a folder. Raises StorageUnavailable within a few seconds."""
+    if is_local():
+        return
     store: Any = storages["default"]
     with reached():
         _client_of(store, store.endpoint_url, is_prompt=True).head_bucket(Bucket=store.bucket_name)

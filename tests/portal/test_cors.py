@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,8 +15,10 @@ from django.test import Client
 
 from portal.asgi import application
 from portal.checks import allowed_origins_are_origins
+from portal.cors import RESPONSE_HEADERS
 from tenants.models import Quota
 from tests.conftest import Character
+from tests.stack import ROOT
 from tests.uploads.conftest import encoded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -95,6 +98,13 @@ async def test_every_answer_can_be_read_with_what_its_headers_say(http: httpx.As
         shown = set(answer.headers["access-control-expose-headers"].lower().split(", "))
         ours = {name for name in answer.headers if name.startswith(("upload-", "tus-", "x-r", "x-i", "ratelimit"))}
         assert ours | {"location", "etag", "retry-after", "x-ignored-parameters"} <= shown
+
+
+def test_every_header_that_the_apis_answer_with_can_be_read() -> None:
+    shown = {name.lower() for name in RESPONSE_HEADERS}
+    for path in (ROOT / "portal" / "api").rglob("*.py"):
+        written = {name.lower() for name in re.findall(r'"(X-[A-Za-z-]+)"', path.read_text(), re.IGNORECASE)}
+        assert written - {"x-http-method-override", "x-accel-buffering"} <= shown, path
 
 
 async def refusals(http: httpx.AsyncClient, alice: Character) -> AsyncIterator[tuple[int, httpx.Response]]:

@@ -97,3 +97,9 @@ def test_the_time_of_each_language_is_added_up() -> None:
     for result in (window, replace(window, language="fr"), window, replace(window, segments=(), language="ja")):
         row.heard_languages = heard_so_far(row, result)
     assert row.heard_languages == {"en": 5.0, "fr": 2.5}
+
+
+@pytest.mark.parametrize("typed", ["en, de", "German; English", "EN\nde-AT", "de,Elvish,en"])
+def test_an_operator_may_type_a_tenant_s_languages_as_people_do(typed: str) -> None:
+    tenant = Tenant(name="Acme", languages=typed)
+    assert preferences.applied(checked(), tenant, 60).languages == "de,en"

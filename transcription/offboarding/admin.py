@@ -25,9 +25,11 @@ from django.views.decorators.http import require_safe
 from tenants import audit, scope, units
 from tenants.admin import ReadOnly, operator_of
 from tenants.models import LedgerEntry, Member, Tenant
+from transcription import storage
 from transcription.models import Recording
 from transcription.offboarding import archive, deletion
 from transcription.offboarding.models import Deletion
+from transcription.storage import StorageUnavailable
 
 MAY_DELETE = "tenants.delete_tenant"
 
@@ -121,6 +123,11 @@ def _facts(tenant: Tenant) -> list[tuple[str, object]]:
 @require_safe
 @never_cache
 def _archive(request: HttpRequest, tenant: Tenant) -> HttpResponse | StreamingHttpResponse:
+    try:
+        storage.ask_for_bucket()
+    except StorageUnavailable as error:
+        messages.error(request, error.message)
+        return HttpResponseRedirect(reverse("admin:offboarding_delete_tenant", args=[tenant.pk]))
     audit.record(operator_of(request, tenant), "tenant.exported", tenant)
     disposition = content_disposition_header(True, f"{tenant.name}.zip") or "attachment"
     headers = {"Content-Disposition": disposition, "X-Accel-Buffering": "no"}

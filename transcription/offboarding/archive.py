@@ -77,7 +77,10 @@ class _Sink:
 
 
 def stream(tenant: Tenant, portal: str) -> Iterator[bytes]:
-    """The archive in pieces. Call each `next` with the tenant bound; nothing slow runs in a transaction."""
+    """The archive in pieces. Call each `next` with the tenant bound; nothing slow runs in a transaction.
+
+    Raises StorageUnavailable, wherever it was: what came before is no archive.
+    """
     sink, sums = _Sink(), list[str]()
     with zipfile.ZipFile(cast(IO[bytes], sink), "w") as archive:
         for name, pieces in _files(tenant, portal, sums):
@@ -134,7 +137,13 @@ def _media(name: str, key: str) -> Iterator[tuple[str, Iterable[bytes]]]:
     if key and (opened := storage.opened(key)) is not None:
         with opened:
             lend_connection()
-            yield name, iter(partial(opened.read, CHUNK_BYTES), b"")
+            yield name, iter(partial(_piece, opened), b"")
+
+
+def _piece(opened: storage.FileOfBytes) -> bytes:
+    """What comes next; b"" at the end. Raises StorageUnavailable."""
+    with storage.reached():
+        return bytes(opened.read(CHUNK_BYTES))
 
 
 def _lines(model: Rows, tenant: Tenant, people: _People) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from tenants.models import Tenant
 from transcription.offboarding import archive, deletion, receipts
 from transcription.offboarding.models import Deletion
 from transcription.offboarding.receipts import NotGenuine
+from transcription.storage import StorageUnavailable
 
 
 class Command(BaseCommand):
@@ -57,9 +58,20 @@ class Command(BaseCommand):
                 self._write(tenant, options["archive"])
             row = deletion.begin(tenant, f"{getpass.getuser()} on the command line", str(options["archive"] or ""))
         if row.state == Deletion.State.ERASING:
-            deletion.advance(row)
-            row.refresh_from_db()
+            self._erase(row)
         self.stdout.write(row.receipt)
+
+    def _erase(self, row: Deletion) -> None:
+        """Raises CommandError where something is left."""
+        why = "Something came in between."
+        try:
+            deletion.advance(row)
+        except StorageUnavailable as error:
+            why = str(error)
+        row.refresh_from_db()
+        if row.state == Deletion.State.ERASING:
+            again = f"`tenant delete {row.tenant_uuid} …` goes on, and so does the sweeper."
+            raise CommandError(f"{row.tenant_name} is switched off, but not erased yet. {why} {again}")
 
     def _verify(self, options: dict[str, Any]) -> None:
         try:
@@ -81,8 +93,10 @@ class Command(BaseCommand):
                 out.flush()
                 os.fsync(out.fileno())
             part.rename(file)
-        except OSError as error:
-            raise CommandError(f"The archive could not be written: {error}. Nothing was deleted.") from None
+        except (OSError, StorageUnavailable) as error:
+            part.unlink(missing_ok=True)
+            why = str(error).rstrip(".")
+            raise CommandError(f"The archive could not be made: {why}. Nothing was deleted.") from None
         self.stderr.write(f"{file}: {file.stat().st_size} bytes, {timezone.now():%Y-%m-%d %H:%M} UTC")
 
 

@@ -1,0 +1,27 @@
+"""Links for a new password, as mail programs hand them on."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from channels.db import database_sync_to_async as in_thread
+
+from portal.accounts import reset_mail
+from portal.asgi import application
+from tests.conftest import Character
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("ending", ["/", ""])
+async def test_a_link_leads_to_the_form_also_without_its_last_slash(ending: str, alice: Character) -> None:
+    body = str((await in_thread(reset_mail)(alice.user)).body)
+    [link] = [urlsplit(word).path for word in body.split() if "/password/reset/key/" in word]
+    transport = httpx.ASGITransport(app=application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver", follow_redirects=True) as http:
+        page = await http.get(link.removesuffix("/") + ending)
+    assert page.status_code == 200
+    assert 'name="password1"' in page.text
+    assert page.url.path.endswith("-set-password/")
