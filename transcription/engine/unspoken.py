@@ -122,7 +122,8 @@ def unspoken(probabilities: NDArray[np.float32], offset: float = 0.0) -> tuple[S
 def loudness(samples: NDArray[np.int16]) -> NDArray[np.float32]:
     """Root mean square of each frame; samples: (512 n,)."""
     power = np.mean(samples.reshape(-1, FRAME_SAMPLES).astype(np.float32) ** 2, axis=1)
-    return np.sqrt(power).astype(np.float32)
+    roots: NDArray[np.float32] = np.sqrt(power).astype(np.float32)
+    return roots
 
 
 def long_ones(stretches: Sequence[Span], end: float) -> list[Span]:
