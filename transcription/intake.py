@@ -243,7 +243,7 @@ def _probe(actor: Actor, upload: Received, asked: int) -> media.Probe:
         if error.code == "too_long":
             raise over_quota(QuotaExceeded("recording_seconds", longest, longest, longest)) from error
         if error.code == tracks.NO_SUCH_TRACK:
-            raise tracks.no_such_track(len(media.probe(upload.path, longest, budget).tracks)) from error
+            raise tracks.no_such_track(error.tracks) from error
         log.info("Refused a file of tenant %s: %s (%s)", actor.tenant.id, error.code, error)
         raise Refused(error.code, reason_for_people(error.code), 422) from error
 

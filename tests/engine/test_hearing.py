@@ -7,6 +7,7 @@ import numpy as np
 from benchmarks.weightless import WeightlessVocabulary
 from transcription.engine.backend import Decoded, Language, Work
 from transcription.engine.hearing import Hearing
+from transcription.engine.prompts import prompt_of
 from transcription.engine.types import DecodeOptions, Passage, Rest, Window, WindowResult
 
 BEGIN = WeightlessVocabulary.timestamp_begin
@@ -76,3 +77,18 @@ def test_a_window_that_a_silence_ends_does_not_reach_into_what_follows() -> None
     decoded = Decoded(tokens, WeightlessVocabulary().decode(tokens), -0.2, 0.0)
     result = Hearing(Work(window, DecodeOptions("base"), "en"), decoded, WeightlessVocabulary()).result(ENGLISH, "")
     assert result.end == 64.0
+
+
+def test_where_no_voice_is_heard_whisper_must_be_sure() -> None:
+    tokens = (BEGIN, 7, BEGIN + 100)
+    window = Window(
+        2, 60.0, 90.0, np.zeros(480_000, np.int16), Passage(3000, 0, 1.0, (1, 2, 3), 58.0), unspoken=((55.0, 95.0),)
+    )
+    work = Work(window, DecodeOptions("base", hotwords="Acme"), "en")
+    assert prompt_of(work, WeightlessVocabulary()) == ()
+    texts = {}
+    for figures in ((-0.9, 0.5), (-0.4, 0.8), (-0.7, 0.8), (-1.1, 0.1)):
+        result = Hearing(work, Decoded(tokens, " w7", *figures), WeightlessVocabulary()).result(ENGLISH, "")
+        texts[figures] = "".join(segment.text for segment in result.segments)
+        assert result.context[:3] == (1, 2, 3), "what was said before prompts what comes after"
+    assert texts == {(-0.9, 0.5): " w7", (-0.4, 0.8): " w7", (-0.7, 0.8): "", (-1.1, 0.1): ""}

@@ -69,14 +69,18 @@ def test_another_language_has_to_be_clear_and_long_enough() -> None:
     assert followed(found(fr=0.9, en=0.05), ENGLISH, work(1.0)).code == "en"
 
 
+def lasting(seconds: float) -> Window:
+    return Window(0, 0.0, seconds, np.zeros(1, np.int16))
+
+
 def test_an_unclear_window_is_halved_unless_it_is_short_or_that_was_in_vain() -> None:
     mixture = Mixture(enabled=True)
-    assert mixture.is_seen_in(heard(0.5), 0.0, 30.0)
-    assert not mixture.is_seen_in(heard(0.9), 0.0, 30.0)
+    assert mixture.is_seen_in(heard(0.5), lasting(30.0))
+    assert not mixture.is_seen_in(heard(0.9), lasting(30.0))
     for _ in range(MOST_IN_VAIN):
-        assert not mixture.is_seen_in(heard(0.5), 0.0, 8.0)
-    assert not mixture.is_seen_in(heard(0.5), 0.0, 30.0)
-    assert not Mixture(enabled=False).is_seen_in(heard(0.5), 0.0, 30.0)
+        assert not mixture.is_seen_in(heard(0.5), lasting(8.0))
+    assert not mixture.is_seen_in(heard(0.5), lasting(30.0))
+    assert not Mixture(enabled=False).is_seen_in(heard(0.5), lasting(30.0))
 
 
 def test_the_parts_of_a_mixed_window_are_all_of_it(fox: bytes, counting: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -32,6 +33,24 @@ def room(seconds: float) -> bytes:
 def tones(seconds: float) -> bytes:
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     return scaled(np.sum([np.sin(2 * np.pi * hertz * time) for hertz in (220, 277, 330, 440)], axis=0), 2000.0)
+
+
+def music(seconds: float) -> NDArray[np.float64]:
+    """Plucked chords, two a second."""
+    beat = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE
+    chords = [110 * 2 ** ((root + step) / 12) for root in (0, 5, 7, 9) for step in (0, 4, 7, 12)]
+    notes = [np.sum([np.sin(2 * np.pi * n * hertz * beat) / n for n in range(1, 9)], axis=0) for hertz in chords]
+    bar = np.concatenate([np.sum(notes[at : at + 4], axis=0) * np.exp(-2 * beat) for at in range(0, 16, 4)])
+    return np.resize(bar, round(seconds * SAMPLE_RATE))
+
+
+def under_music(pcm: bytes, ratio: float) -> bytes:
+    """Speech with music; decibels between them."""
+    sound = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
+    played = music(len(sound) / SAMPLE_RATE)
+    power = np.sqrt(np.mean(sound**2)) * 10 ** (-ratio / 20)
+    mixed = sound + played * power / np.sqrt(np.mean(played**2))
+    return pcm_of(mixed / np.abs(mixed).max() * 20000)
 
 
 def silence(seconds: float) -> bytes:
@@ -94,6 +113,46 @@ def test_hotwords_do_not_follow_what_is_said(client: EngineClient, fox: bytes, m
     text = heard(client, fox + room(24.0), mode, words=True)
     assert "fox" in text
     assert not any(name in text for name in NAMES)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_voice_under_music_is_heard_and_music_alone_is_not(client: EngineClient, mode: Mode) -> None:
+    said = speech("en/quick_brown_fox") + speech("en/counting") + speech("en/hello_world")
+    hidden = under_music(said, -10.0)
+    finder = UnspokenFinder()
+    finder.feed(np.frombuffer(hidden, dtype="<i2"))
+    assert finder.silences(len(hidden) / 2 / SAMPLE_RATE).doubted, "the voice detector hears little of it"
+    text = heard(client, hidden, mode)
+    assert "brown" in text
+    assert "7" in text or "seven" in text
+    assert heard(client, scaled(music(12.0), 3000.0), mode) == ""
+    recording = hidden + scaled(music(24.0), 3000.0) + hidden
+    assert heard(client, recording, mode).count("brown") == 2, "also in a recording of several windows"
+
+
+def test_fast_windows_hold_what_is_loud_and_pass_over_what_is_quiet(fox: bytes) -> None:
+    loud, quiet = scaled(music(70.0), 3000.0), quieter(room(70.0), 55.0)
+    windows = list(fast_windows([fox + loud + fox + quiet + fox]))
+    doubted = [window for window in windows if window.is_doubted]
+    length = len(fox) / 2 / SAMPLE_RATE
+    assert [round(window.end - window.start) for window in doubted] == [30, 30, 10]
+    assert all(length - 1 < window.start and window.end < length + 71 for window in doubted)
+    assert [window.index for window in windows] == list(range(6))
+    assert all(before.end <= after.start for before, after in pairwise(windows))
+    for done, window in enumerate(windows, start=1):
+        again = list(fast_windows([fox + loud + fox + quiet + fox], start=window.end))
+        assert [(w.index, w.start, w.unspoken) for w in again] == [
+            (w.index, w.start, w.unspoken) for w in windows[done:]
+        ]
+
+
+def test_a_phrase_between_two_voices_may_be_sung(fox: bytes) -> None:
+    """Where it is loud, what is shorter than a window of its own keeps its text."""
+    finder = UnspokenFinder()
+    finder.feed(np.frombuffer(fox + scaled(music(4.0), 3000.0) + fox + room(4.0) + fox, dtype="<i2"))
+    assert len(finder.stretches()) == 2
+    (quiet,) = finder.silences(100.0).unspoken
+    assert quiet[0] > 9.0
 
 
 @pytest.mark.slow

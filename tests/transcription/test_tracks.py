@@ -130,6 +130,18 @@ def test_a_track_that_is_not_there_is_refused_with_how_many_there_are(
     assert Transcription.objects.count() == 1
 
 
+@pytest.mark.parametrize("arguments", [["-t", "0.05"], ["-t", "30"]])
+def test_a_missing_track_is_what_is_wrong_whatever_the_first_track_is_like(
+    alice: Character, make_media: MakeMedia, arguments: list[str]
+) -> None:
+    """Too short, or too long for the tenant."""
+    alice.tenant.quota.recording_seconds = 10
+    alice.tenant.quota.save()
+    path = make_media(f"missing-{arguments[1]}.wav", "-f", "lavfi", "-i", "sine=sample_rate=16000", *arguments)
+    with pytest.raises(InvalidOption, match="1 audio track"):
+        submit(alice.actor, path, audio_track=2)
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "two", "101", "²", 0, "1e1"])
 def test_a_track_is_a_number_from_one(value: str | int) -> None:
     with pytest.raises(InvalidOption) as refused:

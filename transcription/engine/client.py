@@ -225,7 +225,8 @@ class _Conversation:
                 number = int(header["id"])
                 if (sent := self.unanswered.pop(number, None)) is not None:
                     result = wire.parse_result(header)
-                    if sent.window.passage is not None or self.language is None:
+                    follows = sent.window.passage is not None or self.language is None
+                    if follows and not sent.window.is_doubted:
                         self.language = result.language
                     self.early[number] = result
             case "alone":

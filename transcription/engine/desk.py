@@ -106,7 +106,8 @@ class Desk:
         Side by side all windows compare with the first: which one is encoded next is chance.
         """
         with self.changed:
-            if ticket.stream.language is None or ticket.work.window.passage is not None:
+            window = ticket.work.window
+            if not window.is_doubted and (ticket.stream.language is None or window.passage is not None):
                 ticket.stream.language = language
             ticket.work.language = language.code
             ticket.language = language

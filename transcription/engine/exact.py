@@ -26,7 +26,7 @@ from transcription.engine.types import (
     Window,
     WindowResult,
 )
-from transcription.engine.unspoken import UnspokenFinder, long_ones, within
+from transcription.engine.unspoken import UnspokenFinder, within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,8 +59,8 @@ def transcribe_exactly(
     pcm: the recording from its beginning as mono s16le at 16 kHz, in chunks of any size; it is read
     to its end before the first window. A recording that goes on after `resume` has the windows that it
     would have had without an interruption. With `skip_non_speech` no window reaches into a long stretch
-    in which surely nobody speaks; where the language is followed, a window that seems to hold several is
-    heard again, shorter.
+    in which no voice is heard; those that are loud have windows of their own. Where the language is
+    followed, a window that seems to hold several is heard again, shorter.
     """
     with Spool() as sound:
         loudest, finder = Loudest(find_model(options.model).n_mels), UnspokenFinder()
@@ -72,16 +72,42 @@ def transcribe_exactly(
                 finder.feed(samples)
 
         sound.fill(pcm, watch)
-        unspoken = finder.stretches() if options.skip_non_speech else ()
-        loop = _SeekLoop(sound, loudest.value(), unspoken, resume or Resume())
+        silences = _Silences.of(finder, sound.samples // FRAME_SAMPLES) if options.skip_non_speech else _Silences()
+        loop = _SeekLoop(sound, loudest.value(), silences, resume or Resume())
         mixture = Mixture(options.follows_language)
         for result in decode(loop.windows()):
             window = loop.window
-            if mixture.is_seen_in(result, window.start, window.end):
+            if mixture.is_seen_in(result, window):
                 loop.shorten(finder.quietest(*middle(window)))
                 continue
             loop.note(result)
             yield result
+
+
+@dataclass(frozen=True, slots=True)
+class _Silences:
+    """Stretches without a voice: those whose text is dropped in seconds, and in frames the long ones."""
+
+    unspoken: tuple[Span, ...] = ()
+    passed: tuple[tuple[int, int], ...] = ()
+    doubted: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def of(cls, finder: UnspokenFinder, frames: int) -> _Silences:
+        def in_frames(spans: Iterable[Span]) -> tuple[tuple[int, int], ...]:
+            return tuple((round(a * FRAMES_PER_SECOND), min(frames, round(b * FRAMES_PER_SECOND))) for a, b in spans)
+
+        found = finder.silences(frames / FRAMES_PER_SECOND)
+        return cls(found.unspoken, in_frames(found.passed), in_frames(found.doubted))
+
+    def spoken_from(self, seek: int) -> int:
+        """The frame itself, or the end of what is passed over that it lies in."""
+        return next((end for start, end in self.passed if start <= seek < end), seek)
+
+    def edge_after(self, seek: int, last: int) -> int:
+        """Where a window that begins there ends at the latest."""
+        edges = [start for start, _ in self.passed] + [edge for span in self.doubted for edge in span]
+        return min((edge for edge in edges if edge > seek), default=last)
 
 
 class _SeekLoop:
@@ -89,12 +115,11 @@ class _SeekLoop:
 
     window: Window
 
-    def __init__(self, sound: Spool, loudest: float, unspoken: tuple[Span, ...], resume: Resume) -> None:
+    def __init__(self, sound: Spool, loudest: float, silences: _Silences, resume: Resume) -> None:
         self._sound = sound
         self._loudest = loudest
         self._frames = sound.samples // FRAME_SAMPLES
-        self._unspoken = unspoken
-        self._skipped = _skipped(unspoken, self._frames)
+        self._silences = silences
         self._at = resume
         self._until = self._frames
 
@@ -108,16 +133,12 @@ class _SeekLoop:
 
     def windows(self) -> Iterator[Window]:
         """Each must have been noted, or shortened, before the next one is asked for."""
-        while (seek := self._spoken_from(round(self._at.end * FRAMES_PER_SECOND))) < self._frames:
+        while (seek := self._silences.spoken_from(round(self._at.end * FRAMES_PER_SECOND))) < self._frames:
             self.window = self._window(seek)
             yield self.window
 
-    def _spoken_from(self, seek: int) -> int:
-        """The frame itself, or the end of the long stretch without speech that it lies in."""
-        return next((end for start, end in self._skipped if start <= seek < end), seek)
-
     def _window(self, seek: int) -> Window:
-        until = next((start for start, _ in self._skipped if start > seek), self._frames)
+        until = self._silences.edge_after(seek, self._frames)
         frames = min(WINDOW_FRAMES, until - seek, self._until - seek)
         lead = LEAD_SAMPLES if seek * FRAME_SAMPLES >= LEAD_SAMPLES else 0
         begin = seek * FRAME_SAMPLES
@@ -127,11 +148,7 @@ class _SeekLoop:
             end=(seek + frames) / FRAMES_PER_SECOND,
             samples=self._sound.read(begin - lead, begin + frames * FRAME_SAMPLES + TRAIL_SAMPLES),
             passage=Passage(frames, lead, self._loudest, self._at.context, self._at.last_speech),
-            unspoken=within(self._unspoken, seek / FRAMES_PER_SECOND, (seek + WINDOW_FRAMES) / FRAMES_PER_SECOND),
+            unspoken=within(
+                self._silences.unspoken, seek / FRAMES_PER_SECOND, (seek + WINDOW_FRAMES) / FRAMES_PER_SECOND
+            ),
         )
-
-
-def _skipped(unspoken: tuple[Span, ...], frames: int) -> list[tuple[int, int]]:
-    """The long stretches, in frames."""
-    stretches = long_ones(unspoken, frames / FRAMES_PER_SECOND)
-    return [(round(a * FRAMES_PER_SECOND), min(frames, round(b * FRAMES_PER_SECOND))) for a, b in stretches]

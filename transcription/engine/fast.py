@@ -57,7 +57,7 @@ def _parts(
     result: WindowResult, window: Window, mixture: Mixture, halves: Halves | None
 ) -> Iterator[tuple[WindowResult, Window]]:
     """A window's result, or those of its parts where it seems to hold several languages."""
-    if halves is None or not mixture.is_seen_in(result, window.start, window.end):
+    if halves is None or not mixture.is_seen_in(result, window):
         yield result, window
         return
     for half in halved(window):

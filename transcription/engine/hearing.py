@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from transcription.engine.backend import Decoded, Language, Vocabulary, WordTiming, Work
-from transcription.engine.fallback import RESET_ABOVE, is_silence
+from transcription.engine.fallback import RESET_ABOVE, is_silence, is_sure
 from transcription.engine.prompts import MAX_PROMPT_TOKENS, context_of
 from transcription.engine.segments import SECONDS_PER_TIMESTAMP, Cut, Piece, cut_exactly, cut_fast, spoken
 from transcription.engine.types import FRAMES_PER_SECOND, Segment, WindowResult, Word
@@ -66,14 +66,19 @@ class Hearing:
 
     def _cut_up(self) -> Cut:
         cut = self._cut_tokens()
-        return replace(cut, pieces=spoken(cut.pieces, self.work.window.unspoken))
+        window = self.work.window
+        return cut if window.is_doubted else replace(cut, pieces=spoken(cut.pieces, window.unspoken))
+
+    @property
+    def _is_silence(self) -> bool:
+        return not is_sure(self._decoded) if self.work.window.is_doubted else is_silence(self._decoded)
 
     def _cut_tokens(self) -> Cut:
         window = self.work.window
         if window.passage is None:
-            pieces = [] if is_silence(self._decoded) else self._fast_pieces()
+            pieces = [] if self._is_silence else self._fast_pieces()
             return Cut(pieces, advance=0, finished=True)
-        if is_silence(self._decoded):
+        if self._is_silence:
             return Cut([], advance=window.passage.frames, finished=True)
         cut = cut_exactly(self._decoded.tokens, self._following(0), window.passage.frames, self._vocabulary)
         # Others may follow a window that ends before thirty seconds, whatever its timestamps say.

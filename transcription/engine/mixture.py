@@ -45,11 +45,13 @@ class Mixture:
         self._enabled = enabled
         self._in_vain = 0
 
-    def is_seen_in(self, result: WindowResult, start: float, end: float) -> bool:
-        """Whether a result is unclear about its window's language, and the window, so many seconds, may be halved."""
-        unclear = result.language_probability < CLEAR
+    def is_seen_in(self, result: WindowResult, window: Window) -> bool:
+        """Whether a result is unclear about its window's language, and the window may be halved."""
+        if window.is_doubted:
+            return False
+        unclear, is_short = result.language_probability < CLEAR, window.end - window.start < SHORTEST_SECONDS
         if not unclear:
             self._in_vain = 0
-        elif end - start < SHORTEST_SECONDS:
+        elif is_short:
             self._in_vain += 1
-        return self._enabled and unclear and end - start >= SHORTEST_SECONDS and self._in_vain < MOST_IN_VAIN
+        return self._enabled and unclear and not is_short and self._in_vain < MOST_IN_VAIN

@@ -38,7 +38,7 @@ def transcribe(
         nonlocal spoken
         for result in client.decode(windows, options, on_progress=on_progress, spoken=spoken):
             alive.set()
-            spoken = spoken or result.language
+            spoken = spoken or (result.language if result.segments else "")
             yield result
 
     def again(window: Window, language: str) -> WindowResult:

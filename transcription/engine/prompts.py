@@ -29,8 +29,11 @@ def context_of(work: Work, vocabulary: Vocabulary) -> tuple[int, ...]:
 def prompt_of(work: Work, vocabulary: Vocabulary) -> tuple[int, ...]:
     """Hotwords, then as much of the context's end as there is room for: at most 223 tokens.
 
-    As openai-whisper's carry_initial_prompt puts its initial prompt before every window.
+    As openai-whisper's carry_initial_prompt puts its initial prompt before every window. Where no voice is
+    heard there is none: Whisper would say it again.
     """
+    if work.window.is_doubted:
+        return ()
     hotwords = _encoded(work.options.hotwords[:MAX_CHARACTERS], vocabulary)[:MAX_HOTWORD_TOKENS]
     context = context_of(work, vocabulary)
     return (*hotwords, *context[-(MAX_PROMPT_TOKENS - len(hotwords)) :])

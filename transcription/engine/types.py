@@ -84,8 +84,8 @@ class DecodeOptions:
     recording might have continued, at its beginning (in fast mode: each window might); its last
     223 tokens count. `hotwords` are names and terms that every window is reminded of, at the cost
     of the prompt's room. `beam_size` above 1 searches with so many beams where the temperature is 0.
-    `skip_non_speech` gives no text to what the voice detector is sure is no speech; without it exact mode
-    is openai-whisper's, inventions and all.
+    `skip_non_speech` gives no text to what the voice detector is sure is no speech, where it is silent or Whisper
+    agrees; without it exact mode is openai-whisper's, inventions and all.
     """
 
     model: str
@@ -105,6 +105,10 @@ class DecodeOptions:
     def follows_language(self) -> bool:
         """Whether the language is detected in every window."""
         return self.language is None and self.follow_language and len(self.languages) != 1
+
+
+TOLERANCE = 0.02
+"""Seconds by which a window's ends are rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +147,8 @@ class Window:
 
     `start` and `end` are seconds in the recording. With a `passage` it belongs to exact mode, and
     its samples are lead + 160 * frames + TRAIL_SAMPLES, fewer where the recording ends. With a `rest`
-    only that is asked for. `unspoken` are stretches of the recording, in seconds, in which surely nobody
-    speaks: what is heard in one of them is dropped.
+    only that is asked for. `unspoken` are stretches of the recording, in seconds, in which the voice detector
+    hears nobody: what is heard in one of them is dropped.
     """
 
     index: int
@@ -154,6 +158,11 @@ class Window:
     passage: Passage | None = None
     rest: Rest | None = None
     unspoken: tuple[Span, ...] = ()
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether all of it is without a voice: it has no hotwords and no prompt, and text that Whisper is sure of."""
+        return any(a <= self.start + TOLERANCE and self.end - TOLERANCE <= b for a, b in self.unspoken)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,13 @@
-"""Where surely nobody speaks. There Whisper invents text, its hotwords before all."""
+"""Where the voice detector hears nobody. There Whisper invents text, its hotwords before all.
+
+The detector is deaf to most of what is sung, and to speech under music. So where it is loud, Whisper is asked, too: a
+window that lies in such a stretch is heard without hotwords and prompt, and its text kept where Whisper is sure of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +34,30 @@ LONG_SECONDS = 4.0
 """A stretch without speech that is worth a window's end: with the padding, five seconds without a voice."""
 
 
+QUIET = 75.0
+"""Root mean square of a frame (-53 dBFS) up to which a room is silent: no music hides a voice, and nobody sings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silences:
+    """Stretches without a voice, in seconds. `unspoken` are all but the loud ones that are short: no window has them.
+
+    Of the long ones those that are quiet are passed over, and the loud ones doubted: Whisper is asked, too.
+    """
+
+    unspoken: tuple[Span, ...] = ()
+    passed: tuple[Span, ...] = ()
+    doubted: tuple[Span, ...] = ()
+
+
 class UnspokenFinder:
-    """Finds the stretches of one recording in which surely nobody speaks, as its samples pass by."""
+    """Finds the stretches of one recording in which no voice is heard, as its samples pass by."""
 
     def __init__(self) -> None:
         self._detector = VoiceDetector()
         self._held = np.zeros(0, dtype=np.int16)
         self._probabilities: list[NDArray[np.float32]] = []
+        self._loudness: list[NDArray[np.float32]] = []
 
     def feed(self, samples: NDArray[np.int16]) -> None:
         """The recording's next samples, (n,)."""
@@ -48,6 +70,20 @@ class UnspokenFinder:
     def stretches(self) -> tuple[Span, ...]:
         """Seconds, in order, when all samples were fed."""
         return unspoken(self.probabilities) if len(self.probabilities) else ()
+
+    def silences(self, end: float) -> Silences:
+        """Of a recording that lasts until `end` seconds, when all samples were fed."""
+        spans = self.stretches()
+        long, loud = long_ones(spans, end), [span for span in spans if not self._is_quiet(*span)]
+        return Silences(
+            unspoken=tuple(span for span in spans if span in long or span not in loud),
+            passed=tuple(span for span in long if span not in loud),
+            doubted=tuple(span for span in long if span in loud),
+        )
+
+    def _is_quiet(self, start: float, end: float) -> bool:
+        first, last = (round(at * SAMPLE_RATE / FRAME_SAMPLES) for at in (start, end))
+        return float(np.concatenate(self._loudness)[first:last].max(initial=0.0)) <= QUIET
 
     def quietest(self, start: float, end: float) -> float:
         """The time between these at which speech is least likely, when all samples were fed."""
@@ -67,10 +103,11 @@ class UnspokenFinder:
 
     def _listen(self, samples: NDArray[np.int16]) -> None:
         self._probabilities.append(self._detector.probabilities(samples))
+        self._loudness.append(loudness(samples))
 
 
 def unspoken(probabilities: NDArray[np.float32], offset: float = 0.0) -> tuple[Span, ...]:
-    """The stretches of SHORTEST_SECONDS and more in which surely nobody speaks.
+    """The stretches of SHORTEST_SECONDS and more in which no voice is heard.
 
     probabilities: of the detector's frames, (n,); offset: seconds at which the first one begins.
     """
@@ -80,6 +117,13 @@ def unspoken(probabilities: NDArray[np.float32], offset: float = 0.0) -> tuple[S
     edges = np.flatnonzero(np.diff(np.concatenate([[True], spoken, [True]])))
     spans = [(offset + _seconds(int(a)), offset + _seconds(int(b))) for a, b in edges.reshape(-1, 2)]
     return tuple(span for span in spans if span[1] - span[0] >= SHORTEST_SECONDS)
+
+
+def loudness(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Root mean square of each frame; samples: (512 n,)."""
+    power = np.mean(samples.reshape(-1, FRAME_SAMPLES).astype(np.float32) ** 2, axis=1)
+    roots: NDArray[np.float32] = np.sqrt(power).astype(np.float32)
+    return roots
 
 
 def long_ones(stretches: Sequence[Span], end: float) -> list[Span]:

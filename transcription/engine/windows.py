@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transcription.engine.cutter import Cutter
-from transcription.engine.types import SAMPLE_RATE, WINDOW_SAMPLES, Span, Window
-from transcription.engine.unspoken import UnspokenFinder, long_ones, unspoken, within
+from transcription.engine.cutter import LONGEST, Cutter, Stretch
+from transcription.engine.types import SAMPLE_RATE, WINDOW_SAMPLES, Window
+from transcription.engine.unspoken import LONG_SECONDS, QUIET, Silences, UnspokenFinder, loudness, unspoken, within
 from transcription.engine.vad import BLOCK_FRAMES, FRAME_SAMPLES, VoiceDetector
 
 WINDOW_BYTES = 2 * WINDOW_SAMPLES
@@ -27,11 +27,12 @@ def fast_windows(pcm: Iterable[bytes], start: float = 0.0, skip_non_speech: bool
         it are yielded, with the very index and samples they would have had without `start`.
         Within a window, its second part is.
 
-    skip_non_speech: each window says where surely nobody speaks.
+    skip_non_speech: each window says where no voice is heard.
 
-    A recording of up to 30 s is one window, or as many as long stretches without speech leave
-    of it; without `skip_non_speech` one, silence and all. In a longer one long silences belong
-    to no window. Holds about a minute of audio, however long the recording.
+    A recording of up to 30 s is one window, or as many as long stretches without a voice leave
+    of it, and those themselves where they are loud; without `skip_non_speech` one, silence and
+    all. In a longer one long silences belong to no window, and loud ones to windows of their own.
+    Holds about a minute of audio, however long the recording.
     """
     chunks = iter(pcm)
     opening = _read_opening(chunks)
@@ -59,40 +60,64 @@ def _read_opening(chunks: Iterator[bytes]) -> bytes:
 
 def _short(pcm: bytes, skip_non_speech: bool) -> Iterator[Window]:
     samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], dtype="<i2")
-    end = len(samples) / SAMPLE_RATE
-    stretches: tuple[Span, ...] = ()
+    end, found = len(samples) / SAMPLE_RATE, Silences()
     if skip_non_speech:
         finder = UnspokenFinder()
         finder.feed(samples)
-        stretches = finder.stretches()
-    edges = [0.0, *chain.from_iterable(long_ones(stretches, end)), end]
-    spoken = [(start, until) for start, until in zip(edges[::2], edges[1::2], strict=True) if start < until]
-    for index, (start, until) in enumerate(spoken):
+        found = finder.silences(end)
+    edges = [0.0, *chain.from_iterable(sorted(found.passed + found.doubted)), end]
+    parts = [*zip(edges[::2], edges[1::2], strict=True), *((start, min(until, end)) for start, until in found.doubted)]
+    for index, (start, until) in enumerate(sorted((a, b) for a, b in parts if a < b)):
         part = samples[round(start * SAMPLE_RATE) : round(until * SAMPLE_RATE)]
-        yield Window(index, start, until, part, unspoken=within(stretches, start, until))
+        yield Window(index, start, until, part, unspoken=within(found.unspoken, start, until))
 
 
 def _cut(chunks: Iterable[bytes], skip_non_speech: bool) -> Iterator[Window]:
     detector, cutter = VoiceDetector(), Cutter()
     held: Samples = np.zeros(0, dtype=np.int16)
     voice = np.zeros(0, dtype=np.float32)
-    offset = 0
-    index = 0
+    first = done = index = 0  # the frames from which on sound is held, and is in no window yet
     for block, last in _blocks(chunks, BLOCK_FRAMES * FRAME_SAMPLES):
         held = np.concatenate([held, block])
         probabilities = detector.probabilities(whole_frames(block, FRAME_SAMPLES))
         voice = np.concatenate([voice, probabilities])
-        stretches = chain(cutter.feed(probabilities), cutter.finish() if last else ())
-        for stretch in stretches:
-            begin, end = stretch.start * FRAME_SAMPLES, stretch.end * FRAME_SAMPLES
-            samples = held[begin - offset : end - offset].copy()
-            own = voice[stretch.start - offset // FRAME_SAMPLES : stretch.end - offset // FRAME_SAMPLES]
-            silent = unspoken(own, begin / SAMPLE_RATE) if skip_non_speech else ()
-            yield Window(index, begin / SAMPLE_RATE, (begin + len(samples)) / SAMPLE_RATE, samples, unspoken=silent)
-            index += 1
-        held = held[cutter.first * FRAME_SAMPLES - offset :]
-        voice = voice[cutter.first - offset // FRAME_SAMPLES :]
-        offset = cutter.first * FRAME_SAMPLES
+        spoken = [*cutter.feed(probabilities), *(cutter.finish() if last else ())]
+        reached = spoken[-1].end if spoken else done
+        end = first + len(voice) if last else cutter.first - (cutter.first - reached) % LONGEST
+        for part in _with_gaps(spoken, done, end):
+            samples = held[(part.start - first) * FRAME_SAMPLES : (part.end - first) * FRAME_SAMPLES].copy()
+            start = part.start * FRAME_SAMPLES / SAMPLE_RATE
+            window = Window(index, start, start + len(samples) / SAMPLE_RATE, samples)
+            if skip_non_speech:
+                window = _with_silences(window, voice[part.start - first : part.end - first], part in spoken)
+            if part in spoken or window.is_doubted:
+                yield window
+                index += 1
+            done = part.end
+        kept = done if skip_non_speech else cutter.first
+        held, voice = held[(kept - first) * FRAME_SAMPLES :], voice[kept - first :]
+        first = done = kept
+
+
+def _with_gaps(spoken: Sequence[Stretch], done: int, end: int) -> Iterator[Stretch]:
+    """The stretches, and what lies between them and before `end`, in parts that a window can hold."""
+    for stretch in (*spoken, Stretch(end, end)):
+        yield from (Stretch(at, min(at + LONGEST, stretch.start)) for at in range(done, stretch.start, LONGEST))
+        if stretch.end > stretch.start:
+            yield stretch
+        done = stretch.end
+
+
+def _with_silences(window: Window, voice: NDArray[np.float32], is_spoken: bool) -> Window:
+    """With the quiet stretches of a window in which somebody speaks; all of another one, where it is long and loud."""
+    loud = loudness(whole_frames(window.samples, FRAME_SAMPLES)) > QUIET
+    if not is_spoken:
+        is_worth = window.end - window.start >= LONG_SECONDS and loud.any()
+        return replace(window, unspoken=((window.start, window.end),) if is_worth else ())
+    spans = unspoken(voice, window.start)
+    frames = [[round((at - window.start) * SAMPLE_RATE / FRAME_SAMPLES) for at in span] for span in spans]
+    quiet = [span for span, (a, b) in zip(spans, frames, strict=True) if not loud[a:b].any()]
+    return replace(window, unspoken=tuple(quiet))
 
 
 def _blocks(chunks: Iterable[bytes], size: int) -> Iterator[tuple[Samples, bool]]:

@@ -147,7 +147,7 @@ class Listening:
         self.header = Header.of(self.report)
         process.must_have_ended(self.report)
         if self.header.tracks and self.track >= len(self.header.tracks):
-            raise MediaError("no_such_track")
+            raise MediaError("no_such_track", tracks=len(self.header.tracks))
         if process.crashed and self.decoded:
             raise DecoderDied(f"ffmpeg crashed: {process.returncode}.")
         self.is_over = True
