@@ -25,7 +25,7 @@ class Browser:
     """Alice at her desk: a session cookie, forms with their tokens, and a WebSocket."""
 
     def __init__(self, stack: Stack) -> None:
-        self.url = stack.url
+        self.url, self.tenant = stack.url, ""
         self.http = httpx.AsyncClient(base_url=stack.url, follow_redirects=True, timeout=60)
 
     async def sign_in(self, email: str, password: str) -> httpx.Response:
@@ -33,10 +33,12 @@ class Browser:
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
         assert token
         form = {"login": email, "password": password, "csrfmiddlewaretoken": token[1]}
-        return await self.http.post("/accounts/login/", data=form, headers={"Referer": self.url})
+        answer = await self.http.post("/accounts/login/", data=form, headers={"Referer": self.url})
+        self.tenant = answer.text.partition('data-tenant="')[2].partition('"')[0]
+        return answer
 
     async def upload(self, path: Path) -> dict[str, str]:
-        headers = {"X-CSRFToken": self.http.cookies["csrftoken"], "Referer": self.url}
+        headers = {"X-CSRFToken": self.http.cookies["csrftoken"], "Referer": self.url, "X-Page-Tenant": self.tenant}
         fields = {"language": "", "task": "transcribe", "model": "", "source": "upload"}
         with path.open("rb") as file:
             answer = await self.http.post(
@@ -48,7 +50,7 @@ class Browser:
     async def watch(self, transcription: str) -> list[dict[str, Any]]:
         """Every message of the page's WebSocket, until the transcription is over."""
         cookie = f"sessionid={self.http.cookies['sessionid']}"
-        address = self.url.replace("http", "ws") + f"/ws/transcriptions/{transcription}/"
+        address = self.url.replace("http", "ws") + f"/ws/transcriptions/{transcription}/?tenant={self.tenant}"
         messages: list[dict[str, Any]] = []
         async with (
             asyncio.timeout(120),

@@ -303,7 +303,7 @@ def test_the_page_speaks_chinese_when_asked(page: Page) -> None:
 
 
 def test_the_list_says_when_it_is_cut_off_and_catches_up(page: Page, stack: Stack, fox: Path) -> None:
-    lines = Lines(page, "**/ws/recordings/")
+    lines = Lines(page, "**/ws/recordings/**")
     page.reload()
     lines.cut()
     expect(page.get_by_text("Reconnecting…")).to_be_visible()

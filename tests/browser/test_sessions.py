@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,10 @@ from tenants.models import Member, Quota, Tenant, User
 tenant = Tenant.objects.create(name="Second")
 Quota.with_defaults(tenant).save()
 Member.objects.create(tenant=tenant, user=User.objects.get(email={email!r}), role="owner")
+"""
+LEAVE = """
+from tenants.models import Member
+Member.objects.filter(tenant__name="Second").delete()
 """
 
 
@@ -91,13 +96,23 @@ def test_what_was_typed_in_the_editor_is_saved_after_a_new_sign_in(page: Page, s
     expect(page.locator(".segment__text").first).to_have_text("A quick red fox.")
 
 
-def test_a_page_of_the_other_organisation_says_so_and_goes_on_when_switched_back(
-    sign_in: SignIn, stack: Stack, fox: Path
-) -> None:
+@pytest.fixture
+def second_organisation(stack: Stack) -> Iterator[None]:
+    """The owner is a member of another one too, while the test runs."""
     environment = {**os.environ, "PORTAL_DATA": str(stack.data), "DJANGO_SETTINGS_MODULE": "portal.settings"}
-    code = SECOND.format(email=stack.credentials["staff_email"])
-    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120)
+
+    def run(code: str) -> None:
+        command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120)
+
+    run(SECOND.format(email=stack.credentials["staff_email"]))
+    yield
+    run(LEAVE)
+
+
+def test_a_page_of_the_other_organisation_says_so_and_goes_on_when_switched_back(
+    sign_in: SignIn, second_organisation: None, fox: Path
+) -> None:
     page = sign_in()
     switch(page, "Second")
     choose(page, fox)
