@@ -15,12 +15,16 @@ LONG_SECONDS = 180.0
 """From here on an idle engine is put to better use with windows side by side."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Pass:
     """The mode that a transcription is done in, in all of its attempts, and what is done already."""
 
     mode: EngineMode
     resume: Resume
+    language: str = ""
+
+    def __post_init__(self) -> None:
+        self.language = self.resume.language
 
     @classmethod
     def of(cls, row: Transcription, engine: EngineClient) -> Pass:
@@ -30,23 +34,25 @@ class Pass:
             return cls(_mode(row, engine), Resume())
         if not state:  # begun by a release that knew only this mode
             return cls("fast", Resume(row.saved_seconds, language=row.detected_language))
-        context = tuple(state.get("context", ()))
-        spoken = state.get("language", row.detected_language)
+        context, spoken = tuple(state.get("context", ())), state.get("language", "")
         resume = Resume(row.saved_seconds, context, state.get("last_speech", 0.0), state.get("windows", 0), spoken)
         return cls(state["mode"], resume)
 
     def after(self, result: WindowResult) -> dict[str, Any]:
         """What `Transcription.resume` holds after a window.
 
-        In fast mode windows are compared with the main language, wherever the one before was.
+        The language is what the next windows' languages are compared with: in exact mode that of the window before, in
+        fast mode that of the first one, so that an attempt that goes on hears what an undisturbed one would.
         """
         resume = Resume.after(result)
-        spoken = {"language": resume.language} if self.mode == "exact" else {}
-        return spoken | {
+        if self.mode == "exact" or (not self.language and result.segments):
+            self.language = resume.language
+        return {
             "mode": self.mode,
             "context": list(resume.context or ()),
             "last_speech": resume.last_speech,
             "windows": resume.windows,
+            "language": self.language,
         }
 
 

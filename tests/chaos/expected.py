@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
@@ -20,9 +21,10 @@ from transcription.engine.exact import transcribe_exactly
 from transcription.engine.fast import transcribe_fast
 from transcription.engine.hearing import Hearing
 from transcription.engine.prompts import prompt_of
+from transcription.engine.spoken_language import followed
 from transcription.engine.types import MODES, DecodeOptions, Mode, Window, WindowResult
 
-MODEL = "base"
+OPTIONS = DecodeOptions("base")
 
 
 def mode_of(file: Path) -> Mode:
@@ -31,21 +33,41 @@ def mode_of(file: Path) -> Mode:
 
 
 def text_of(file: Path) -> str:
-    pcm = media.decode(file, "wav", 3600.0)
+    pcm, engine = media.decode(file, "wav", 3600.0), Engine()
     if mode_of(file) == "exact":
-        results = transcribe_exactly(pcm, hear, DecodeOptions(MODEL))
+        results = transcribe_exactly(pcm, engine.hear, OPTIONS)
     else:
-        results = transcribe_fast(pcm, hear, lambda window, language: next(hear([window], language)))
+        results = transcribe_fast(pcm, engine.hear, heard_in, halves=lambda half: next(engine.hear([half])))
     return "".join(segment.text for result in results for segment in result.segments).strip()
 
 
-def hear(windows: Iterable[Window], language: str = "") -> Iterator[WindowResult]:
+class Engine:
     """An engine of one recording, in this process."""
-    for window in windows:
-        work = Work(window, DecodeOptions(MODEL))
-        work.language = language = language or language_of(work)
-        work.prompt = prompt_of(work, ChaosVocabulary())
-        yield Hearing(work, decoded(work), ChaosVocabulary()).result(Language(language, 0.9), "")
+
+    def __init__(self) -> None:
+        self._spoken: Language | None = None
+
+    def hear(self, windows: Iterable[Window]) -> Iterator[WindowResult]:
+        for window in windows:
+            work = Work(window, OPTIONS)
+            found, before = Language(language_of(work), 0.9), self._spoken
+            language = followed(found, before, work) if before else found
+            if before and language.code != before.code and window.passage is not None:
+                work.window = replace(window, passage=replace(window.passage, context=()))
+            if before is None or window.passage is not None:
+                self._spoken = language
+            yield result_of(work, language)
+
+
+def heard_in(window: Window, language: str) -> WindowResult:
+    """A window whose language is known."""
+    return result_of(Work(window, OPTIONS), Language(language, 1.0))
+
+
+def result_of(work: Work, language: Language) -> WindowResult:
+    work.language = language.code
+    work.prompt = prompt_of(work, ChaosVocabulary())
+    return Hearing(work, decoded(work), ChaosVocabulary()).result(language, "")
 
 
 def main(folder: Path) -> None:
