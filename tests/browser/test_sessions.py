@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SignIn
-from tests.browser.test_portal import choose, row
+from tests.browser.test_portal import choose, open_transcript, row
 from tests.conftest import MakeMedia
 from tests.stack import ROOT, Stack
 
@@ -81,10 +81,11 @@ def test_uploads_pieces_and_the_microphone_go_on_after_a_new_sign_in(
     expect(notice).to_have_count(0)
 
 
-def test_what_was_typed_in_the_editor_is_saved_after_a_new_sign_in(page: Page, stack: Stack, fox: Path) -> None:
-    choose(page, fox)
-    row(page, fox.name).first.get_by_role("link").first.click()
-    page.locator("[data-edit]").first.click(timeout=60_000)
+def test_what_was_typed_in_the_editor_is_saved_after_a_new_sign_in(
+    page: Page, stack: Stack, fox: Path, tmp_path: Path
+) -> None:
+    open_transcript(page, fox, tmp_path, "typed.wav")
+    page.locator("[data-edit]").first.click()
     field = page.locator(".segment__editor textarea")
     field.fill("A quick red fox.")
     end_session(page)
