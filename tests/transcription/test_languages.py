@@ -10,11 +10,14 @@ from django.conf import LazySettings
 
 from tenants.models import Tenant
 from transcription import catalogue, preferences
+from transcription.engine.exact import Resume
+from transcription.engine.types import Mode as EngineMode
 from transcription.engine.types import Segment as Heard
 from transcription.engine.types import WindowResult
 from transcription.jobs import heard_so_far
 from transcription.models import Transcription
 from transcription.options import InvalidOption, TranscriptionOptions
+from transcription.passes import Pass
 
 checked = TranscriptionOptions.checked
 
@@ -103,3 +106,18 @@ def test_the_time_of_each_language_is_added_up() -> None:
 def test_an_operator_may_type_a_tenant_s_languages_as_people_do(typed: str) -> None:
     tenant = Tenant(name="Acme", languages=typed)
     assert preferences.applied(checked(), tenant, 60).languages == "de,en"
+
+
+@pytest.mark.parametrize(("mode", "compared"), [("fast", ["", "en", "en"]), ("exact", ["de", "en", "de"])])
+def test_an_attempt_that_goes_on_compares_languages_as_an_undisturbed_one_does(
+    mode: EngineMode, compared: list[str]
+) -> None:
+    """Windows side by side with the first that has a text, one after the other with the one before."""
+    spoken = Heard(0.0, 1.0, " Hello.", (), 0.0, -0.2, 1.0, 0.01, 0)
+    way = Pass(mode, Resume())
+    windows: list[tuple[str, tuple[Heard, ...]]] = [("de", ()), ("en", (spoken,)), ("de", (spoken,))]
+    results = [
+        WindowResult(index, float(index), index + 1.0, code, 0.9, segments)
+        for index, (code, segments) in enumerate(windows)
+    ]
+    assert [way.after(result)["language"] for result in results] == compared
