@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from redis.exceptions import RedisError
 
-from portal.cors import is_origin
-from transcription.queue import doorbell
+from portal.http.cors import is_origin
+from transcription.queue.wakeups import doorbell
 
 NO_EVICTION = "noeviction"
 

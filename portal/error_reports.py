@@ -101,7 +101,7 @@ def may_mail(failure: str) -> bool:
 
     name = hashlib.sha256(failure.encode(errors="replace")).hexdigest()[:32]
     try:
-        from transcription.queue import doorbell
+        from transcription.queue.wakeups import doorbell
 
         return bool(doorbell().set(f"portal:mailed:{name}", 1, nx=True, ex=BETWEEN_MAILS_SECONDS))
     except (RedisError, AppRegistryNotReady):

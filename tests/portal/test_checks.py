@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from portal.checks import redis_evicts_nothing
-from transcription.queue import doorbell
+from transcription.queue.wakeups import doorbell
 
 
 @pytest.fixture

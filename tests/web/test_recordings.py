@@ -16,8 +16,8 @@ from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import Character
 from tests.web.conftest import Make
-from transcription.languages import LANGUAGES
 from transcription.models import Recording, Segment, Status, Transcription
+from transcription.options.languages import LANGUAGES
 
 
 def text_of(client: Client, address: str) -> str:

@@ -23,20 +23,21 @@ from django.utils import timezone
 
 from tenants import scope
 from tenants.models import LedgerEntry, Member, Quota, Tenant, User
-from transcription import fairness, lifecycle, storage
 from transcription.fetches.models import Fetch
-from transcription.models import Line, Recording, Status, Transcription, Turn
+from transcription.media import storage
+from transcription.models import LaneBacklog, Recording, Status, TenantSchedule, Transcription
 from transcription.offboarding import receipts
 from transcription.offboarding.belongings import Rows, belongings, is_known_elsewhere, rows_of
 from transcription.offboarding.models import Deletion
+from transcription.queue import fairness, lifecycle
 from transcription.uploads import bucket, files
 from transcription.uploads.models import Upload
 
 log = logging.getLogger(__name__)
 BATCH = 200
 UNFINISHED = (Status.QUEUED, Status.RUNNING)
-GO_WITH_THE_TENANT: set[Rows] = {Turn, Line, Quota}
-"""Whoever changes a tenant's rows locks its turn first: it is there until the end."""
+GO_WITH_THE_TENANT: set[Rows] = {TenantSchedule, LaneBacklog, Quota}
+"""Whoever changes a tenant's rows locks its schedule first: it is there until the end."""
 
 
 def begin(tenant: Tenant, requested_by: str, archive: str = "") -> Deletion:

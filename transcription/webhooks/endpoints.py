@@ -18,10 +18,10 @@ from django.utils.translation import gettext as _
 
 from tenants import audit, scope
 from tenants.access import Actor
-from transcription import fairness
-from transcription.options import InvalidOption
-from transcription.outbound import doors
+from transcription.options.options import InvalidOption
+from transcription.outbound import requests
 from transcription.outbound.errors import OutboundError
+from transcription.queue import fairness
 from transcription.refusals import Refused
 from transcription.webhooks import events, signing
 from transcription.webhooks.models import SUBSCRIBABLE, Delivery, Endpoint
@@ -215,7 +215,7 @@ def keys_of(row: Endpoint) -> list[bytes]:
 
 def _url(url: str) -> str:
     try:
-        return doors.check(url.strip())
+        return requests.check(url.strip())
     except OutboundError as error:
         raise InvalidOption("url", str(error), error.code) from error
 
