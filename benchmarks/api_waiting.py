@@ -93,14 +93,14 @@ def _redis(folder: Path) -> Iterator[None]:
     from django.conf import settings
 
     from portal.supervisor.valkey import server_command
-    from transcription.queue import wakeups
+    from transcription import redis
 
     settings.RUN_DIR.mkdir(parents=True, exist_ok=True)
     server = subprocess.Popen(
         server_command(folder / "valkey", settings.RUN_DIR / "valkey.sock"), stdout=subprocess.DEVNULL
     )
     try:
-        while wakeups.ping() is None:
+        while redis.ping() is None:
             time.sleep(0.01)
         yield
     finally:

@@ -26,6 +26,7 @@ from tenants import scope
 from tenants.access import EDIT, Actor
 from tenants.models import Quota, Reservation, Tenant, UsageMonth
 from tests.clocks import travelling_database
+from transcription import tenant_lock
 from transcription.intake import accept
 from transcription.models import Engine, Lane, LaneBacklog, Recording, Status, TenantSchedule, Transcription
 from transcription.options.options import TranscriptionOptions
@@ -190,7 +191,7 @@ def backlog(tenant: Tenant, count: int, seconds: float, lane: int = Lane.STANDAR
         held = [Reservation(tenant=tenant, month=usage, transcription_id=row.id, seconds=int(seconds)) for row in rows]
         Reservation.objects.bulk_create(held, batch_size=500)
         with transaction.atomic():
-            fairness.enter(fairness.lock(tenant.id), rows[0])
+            fairness.enter(tenant_lock.lock(tenant.id), rows[0])
         fairness.correct(tenant.id, lane)
 
 

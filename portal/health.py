@@ -18,10 +18,10 @@ from django.views.decorators.http import require_safe
 from portal.http.thread_pools import HEALTH, shared
 from portal.http.uploads import Application, Receive, Scope, Send
 from tenants import database_clock
+from transcription import redis
 from transcription.media import storage_check
 from transcription.models import Engine
 from transcription.options import engines
-from transcription.queue import wakeups
 
 PATH = "/health"
 OK, DEGRADED, DOWN = "ok", "degraded", "down"
@@ -112,7 +112,7 @@ def examine() -> Health:
             found.find(DEGRADED, f"this web process's clock is {database_clock.described(ahead)}")
     if storage_check.is_away():
         found.find(DEGRADED, "the object storage does not answer: no uploads are taken, and no sound is played")
-    if wakeups.ping() is None:
+    if redis.ping() is None:
         found.find(DEGRADED, "Redis does not answer: work is picked up late, pages are not told")
     return found
 

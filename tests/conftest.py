@@ -21,8 +21,8 @@ from tenants import api_keys, scope
 from tenants.access import Actor, of_member
 from tenants.models import Member, Quota, Role, Tenant, User
 from tests.clocks import travelling_database
+from transcription import redis
 from transcription.media import ffmpeg, find_ffmpeg
-from transcription.queue import wakeups
 
 pytest_plugins = ["tests.stack"]
 
@@ -109,7 +109,7 @@ def valkey() -> Iterator[None]:
     command = server_command(settings.DATA / "valkey", settings.RUN_DIR / "valkey.sock")
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 10
-    while wakeups.ping() is None and time.monotonic() < deadline:
+    while redis.ping() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     try:
         yield

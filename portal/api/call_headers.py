@@ -6,7 +6,6 @@ from django.http import HttpRequest
 
 from transcription.intake import idempotency
 from transcription.intake.idempotency import Call
-from transcription.intake.reuse import is_reused
 from transcription.models import Transcription
 
 
@@ -19,4 +18,4 @@ def call_of(request: HttpRequest, waits: bool = False) -> Call:
 def headers_of(call: Call, row: Transcription) -> dict[str, str]:
     """`Idempotency-Replayed` where an earlier call's transcription answers, `X-Reused` where an earlier result does."""
     replayed = {"Idempotency-Replayed": "true"} if call.key and not call.created(row) else {}
-    return replayed | ({"X-Reused": "true"} if is_reused(row) else {})
+    return replayed | ({"X-Reused": "true"} if row.is_reused else {})

@@ -21,7 +21,7 @@ from portal.http.uploads import UploadRefused
 from tenants.access import OtherTenant, ScopeTooNarrow
 from tenants.api_keys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
 from tenants.rate_limit import TooManyRequests
-from transcription.exports import TextDeleted
+from transcription.library.retention import TextDeleted
 from transcription.options.options import InvalidOption
 from transcription.refusals import Refused
 from transcription.transcripts.editing import NotCompleted, Stale

@@ -12,11 +12,10 @@ from django.db.models import Count, Min, QuerySet, Sum
 
 from tenants import database_clock, scope
 from tenants.models import AccountCheck
-from transcription.intake.reuse import worked_on
+from transcription import redis
 from transcription.maintenance import reconciliation
 from transcription.models import Engine, Lane, Status, Transcription
 from transcription.options import engines
-from transcription.queue import wakeups
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
@@ -158,7 +157,7 @@ def read() -> Figures:
             day=Period(DAY, done),
             failed_day=_failed().filter(finished_at__gte=now - DAY).count(),
             failures=list(_failed().select_related("recording", "tenant").order_by("-finished_at")[:RECENT_FAILURES]),
-            redis_ms=wakeups.ping(),
+            redis_ms=redis.ping(),
             accounts=reconciliation.latest(),
         )
 
@@ -174,7 +173,7 @@ def quantiles(values: Iterable[float]) -> Quantiles:
 
 
 def _done_since(begin: datetime) -> list[Done]:
-    rows = worked_on(Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin))
+    rows = Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin, is_reused=False)
     rows = rows.order_by("-finished_at")
     values = rows.values_list("created_at", "started_at", "finished_at", "recording__duration_seconds")[:SAMPLE]
     return [

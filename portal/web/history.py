@@ -11,8 +11,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from tenants.access import TenantRequest, member_required
-from transcription.exports import TextDeleted
 from transcription.library import read_audit
+from transcription.library.retention import TextDeleted
 from transcription.transcripts import editing
 from transcription.transcripts import history as past
 from transcription.transcripts.editing import NotCompleted

@@ -24,7 +24,6 @@ from portal.web.undo import tell_with_undo
 from tenants import quota
 from tenants.access import TenantRequest, member_required
 from transcription.intake import accept
-from transcription.intake.reuse import is_reused
 from transcription.library import read_audit, retention
 from transcription.library import recordings as library
 from transcription.library.filters import EVERYTHING
@@ -139,7 +138,7 @@ def _shown(found: Recording) -> dict[str, Any]:
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
         "other_tracks": audio_tracks.others(latest) if latest else [],
-        "reused": latest is not None and is_reused(latest),
+        "reused": latest is not None and latest.is_reused,
         "source": library.source_of(latest) if latest else None,
         "no_audio": retention.why_no_audio(found) if found.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",

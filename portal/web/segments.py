@@ -17,8 +17,8 @@ from portal.http import json_body
 from portal.http.json_body import BadJson
 from portal.web import words
 from tenants.access import TenantRequest, member_required
-from transcription.exports import TextDeleted
 from transcription.library import read_audit, recordings
+from transcription.library.retention import TextDeleted
 from transcription.models import Segment
 from transcription.options.options import InvalidOption
 from transcription.transcripts import editing

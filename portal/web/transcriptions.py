@@ -15,9 +15,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tenants.access import TenantRequest, member_required
 from transcription import exports
-from transcription.exports import Layout, TextDeleted
+from transcription.exports import Layout
 from transcription.intake import accept
 from transcription.library import read_audit, recordings
+from transcription.library.retention import TextDeleted
 from transcription.models import Status, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.options import InvalidOption, TranscriptionOptions, checked_track

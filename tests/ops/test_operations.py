@@ -56,7 +56,7 @@ def test_the_queue_is_counted_in_transcriptions_and_in_audio(acme: Tenant) -> No
 
 def test_a_lane_has_one_name_for_programs_and_another_for_people(operator: Client) -> None:
     with override("zh-hans"):
-        assert wakeups.names_of(Lane.values) == ["interactive", "standard", "bulk"]
+        assert wakeups.queue_names(Lane.values) == ["interactive", "standard", "bulk"]
         assert [lane.name for lane in figures.read().lanes] == ["interactive", "standard", "bulk"]
         assert [str(lane.label) for lane in Lane] == ["交互", "标准", "批量"]
     page = operator.get(PAGE, headers={"accept-language": "zh-hans"}).content.decode()

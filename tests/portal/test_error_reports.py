@@ -21,7 +21,7 @@ from uvicorn.config import LOGGING_CONFIG
 from portal import env
 from portal.error_reports import ErrorMailHandler, ErrorReporter
 from tenants import key_secrets
-from transcription.queue import wakeups
+from transcription import redis
 from transcription.redaction import HIDDEN, RedactingFormatter, redact
 from transcription.worker.job import failure_of
 
@@ -167,8 +167,8 @@ def test_what_is_kept_of_a_failure_has_no_secret() -> None:
 @pytest.fixture
 def mails(settings: LazySettings, mailoutbox: list[EmailMessage]) -> list[EmailMessage]:
     settings.ADMINS = [("", "olivia@portal.example")]
-    for key in wakeups.doorbell().scan_iter("portal:mailed:*"):
-        wakeups.doorbell().delete(key)
+    for key in redis.connection().scan_iter("portal:mailed:*"):
+        redis.connection().delete(key)
     return mailoutbox
 
 
@@ -195,7 +195,7 @@ def test_without_redis_it_is_mailed_once_all_the_same(
     mails: list[EmailMessage], settings: LazySettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     settings.REDIS_URL, settings.RUN_DIR = f"unix://{tmp_path}/nobody.sock", tmp_path
-    wakeups.doorbell.cache_clear()
+    redis.connection.cache_clear()
     try:
         for _process in range(3):
             ErrorMailHandler().handle(record())
@@ -205,7 +205,7 @@ def test_without_redis_it_is_mailed_once_all_the_same(
         ErrorMailHandler().handle(record())
         assert len(mails) == 2
     finally:
-        wakeups.doorbell.cache_clear()
+        redis.connection.cache_clear()
 
 
 def test_a_password_that_is_not_written_as_in_a_url_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from tenants.models import LedgerEntry, Quota, Reservation, UsageMonth
 from tests.conftest import Character, found, join
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import VERSION, finish, serve
-from transcription.intake import accept, reuse
+from transcription.intake import accept
 from transcription.intake.idempotency import Call
 from transcription.library import recordings
 from transcription.media import storage
@@ -37,7 +37,7 @@ def first(alice: Character, fox: Path) -> Transcription:
 
 
 def answers_itself(row: Transcription) -> bool:
-    return row.status == Status.COMPLETED and reuse.is_reused(row)
+    return row.status == Status.COMPLETED and row.is_reused
 
 
 def test_what_is_known_is_given_at_once_and_charged_nothing(alice: Character, fox: Path, first: Transcription) -> None:

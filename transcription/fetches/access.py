@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from tenants import quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
+from transcription import tenant_lock
 from transcription.fetches.models import UNDER_WAY, Fetch
 from transcription.intake.idempotency import Call
 from transcription.media.filenames import clean_name
@@ -26,7 +27,6 @@ from transcription.models import IdempotencyKey
 from transcription.options.options import InvalidOption, TranscriptionOptions
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.target import DOWNLOADS, parsed
-from transcription.queue import fairness
 from transcription.refusals import Refused, over_quota
 
 MOST_UNDER_WAY = 1000
@@ -65,7 +65,7 @@ def order(actor: Actor, url: str, name: str, options: TranscriptionOptions, call
     )
     row.request_sha256 = _digest(row)
     with transaction.atomic():
-        fairness.admit(actor.tenant.id)
+        tenant_lock.lock_for_adding(actor.tenant.id)
         earlier = _earlier(row)
         if earlier is not None:
             return Ordered(earlier, is_new=False)

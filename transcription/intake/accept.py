@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from tenants import audit, quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
-from transcription import media, search
+from transcription import media, search, tenant_lock
 from transcription.concurrency import Places, TooBusy
 from transcription.connections import lend_connection
 from transcription.failures import reason_for_people
@@ -33,7 +33,7 @@ from transcription.media.filenames import clean_name
 from transcription.models import Lane, Recording, Status, Transcription
 from transcription.options import audio_tracks, tenant_defaults
 from transcription.options.options import TranscriptionOptions
-from transcription.queue import fairness, lifecycle, progress, wakeups
+from transcription.queue import fairness, progress, wakeups
 from transcription.refusals import Refused, over_quota, over_quota_noted
 
 log = logging.getLogger(__name__)
@@ -166,7 +166,7 @@ def _answered(order: Order) -> Transcription | None:
     found = _earlier(order)
     if found is not None and (order.call.key or order.call.also):
         with transaction.atomic():
-            fairness.admit(order.actor.tenant.id)
+            tenant_lock.lock_for_adding(order.actor.tenant.id)
             _note(order, found)
     return found
 
@@ -174,7 +174,7 @@ def _answered(order: Order) -> Transcription | None:
 def _decide(order: Order, make: Callable[[], Transcription]) -> Transcription:
     """In one transaction: what an earlier call made, else what `make` does. Raises Refused and QuotaExceeded."""
     with transaction.atomic():
-        fairness.admit(order.actor.tenant.id)
+        tenant_lock.lock_for_adding(order.actor.tenant.id)
         row = _earlier(order)
         if row is None:
             row = make()
@@ -331,8 +331,8 @@ def _work_on(order: Order, recording: Recording) -> Transcription:
 
 
 def _queue(order: Order, recording: Recording, seconds: int, found: media.Probe | None = None) -> Transcription:
-    """One short transaction's worth: the rows, the reservation, and the doorbell on commit."""
-    schedule = fairness.lock(order.actor.tenant.id)
+    """One short transaction's worth: the rows, the reservation, and a wake-up on commit."""
+    schedule = tenant_lock.lock(order.actor.tenant.id)
     row = _transcription(order, recording, order.options(recording))
     row.warnings = list(found.warnings) if found else []
     quota.reserve(order.actor.tenant, row.id, seconds, order.actor.user, order.actor.key)
@@ -340,8 +340,8 @@ def _queue(order: Order, recording: Recording, seconds: int, found: media.Probe 
     fairness.enter(schedule, row)
     _tell_audit(order, row)
     if found and found.pcm and row.lane == Lane.INTERACTIVE:
-        transaction.on_commit(partial(pcm_cache.leave, row.id, found.pcm), robust=True)
-    wakeups.ring_on_commit(row.lane)
+        transaction.on_commit(partial(pcm_cache.put, row.id, found.pcm), robust=True)
+    wakeups.wake_on_commit(row.lane)
     transaction.on_commit(partial(progress.changed, row.tenant_id, recording.id, row.id), robust=True)
     return row
 
@@ -356,13 +356,13 @@ def _show_again(order: Order, recording: Recording, known: Known) -> Transcripti
 def _reuse(order: Order, recording: Recording, known: Known) -> Transcription:
     """The same promise, kept before: its text again, and nothing reserved or charged."""
     row = _transcription(order, recording, order.options(known.source.recording))
-    lifecycle.complete_by_reuse(row, known)
+    reuse.complete(row, known)
     _tell_audit(order, row)
     return row
 
 
 def _tell_audit(order: Order, row: Transcription) -> None:
-    recording, reused = str(row.recording_id), row.reused_from_id is not None
+    recording, reused = str(row.recording_id), row.is_reused
     audit.record(order.actor, "transcription.created", row, recording=recording, model=row.model, reused=reused)
 
 

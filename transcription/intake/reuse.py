@@ -16,9 +16,7 @@ from tenants.access import Actor
 from transcription.models import MachineText, Recording, Segment, Status, Transcription
 from transcription.options import engines
 from transcription.options.options import TranscriptionOptions
-
-PROCESSING_SECONDS = 0.0
-"""What a reused transcription took; one that was worked on took longer. Remains when its source is gone."""
+from transcription.queue import lifecycle
 
 
 @dataclass(frozen=True)
@@ -85,11 +83,22 @@ def under_way(actor: Actor, fingerprints: Collection[str]) -> QuerySet[Transcrip
     return unfinished.select_related("recording").order_by("created_at")
 
 
-def is_reused(row: Transcription) -> bool:
-    """Whether a transcription was answered by another one's result, and charged nothing."""
-    return row.processing_seconds == PROCESSING_SECONDS
+def complete(row: Transcription, known: Known) -> None:
+    """Inserts a transcription that another one's result answers at once: nothing is worked on or charged.
+
+    Call inside the accepting transaction, with the tenant's schedule locked.
+    """
+    source = known.source
+    row.is_reused = True
+    row.text, row.detected_language, row.model_version = known.text, source.detected_language, source.model_version
+    row.heard_languages = source.heard_languages
+    row.saved_seconds, row.sequence, row.resume = source.saved_seconds, source.sequence, source.resume
+    row.warnings = source.warnings
+    row.reused_from = Transcription.objects.filter(id=source.id).first()  # it may be gone by now
+    lifecycle.insert_completed(row, [_copied(segment, row) for segment in known.segments])
 
 
-def worked_on(rows: QuerySet[Transcription]) -> QuerySet[Transcription]:
-    """Those that took time: what speed and latency are measured by."""
-    return rows.exclude(processing_seconds=PROCESSING_SECONDS)
+def _copied(segment: Segment, row: Transcription) -> Segment:
+    copy = Segment(**{field.attname: getattr(segment, field.attname) for field in Segment._meta.concrete_fields})
+    copy.pk, copy.transcription = None, row
+    return copy

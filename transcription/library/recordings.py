@@ -15,10 +15,11 @@ from django.utils.translation import gettext as _
 from tenants import audit, quota, scope
 from tenants.access import Actor
 from transcription import search as text_search
+from transcription import tenant_lock
 from transcription.library.filters import EVERYTHING, Filter
 from transcription.media import storage
 from transcription.models import Recording, Transcription
-from transcription.queue import fairness, lifecycle
+from transcription.queue import lifecycle
 
 log = logging.getLogger(__name__)
 UNDO_WINDOW = timedelta(minutes=10)
@@ -83,7 +84,7 @@ def delete(actor: Actor, recording_id: UUID) -> Recording:
     actor.require("recordings.delete")
     found = recording(actor, recording_id)
     with transaction.atomic():
-        fairness.lock(actor.tenant.id)
+        tenant_lock.lock(actor.tenant.id)
         _cancel_all(found)
         found.deleted_at = timezone.now()
         if not Recording.objects.filter(id=found.id).update(deleted_at=found.deleted_at):
@@ -101,7 +102,7 @@ def restore(actor: Actor, recording_id: UUID) -> Recording:
     if found.deleted_at is None or found.deleted_at < timezone.now() - UNDO_WINDOW:
         raise Http404(_("It is too late to undo this."))
     with transaction.atomic():
-        fairness.lock(actor.tenant.id)
+        tenant_lock.lock(actor.tenant.id)
         if not Recording.objects.filter(id=found.id, deleted_at=found.deleted_at).update(deleted_at=None):
             raise Http404(_("There is no such recording."))
         text_search.note(found.id)
@@ -133,7 +134,7 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
     A crash in between leaves media that no row names, which the sweeper finds.
     """
     with transaction.atomic():
-        fairness.lock(tenant_id)
+        tenant_lock.lock(tenant_id)
         row = rows.first()
         if row is None:
             return False

@@ -21,11 +21,11 @@ from django.utils.translation import ngettext, pgettext
 
 from tenants import quota, scope
 from tenants.models import Tenant
-from transcription import search
+from transcription import search, tenant_lock
 from transcription.library import recordings
 from transcription.media import storage
 from transcription.models import Attempt, MachineText, Recording, Revision, Segment, Status, Transcription
-from transcription.queue import fairness, lifecycle
+from transcription.queue import lifecycle
 
 log = logging.getLogger(__name__)
 BATCH = 200
@@ -103,6 +103,16 @@ def why_no_audio(recording: Recording) -> str:
     )
 
 
+class TextDeleted(Exception):
+    """The tenant's retention has deleted the text. The message says so to people."""
+
+
+def require_text(row: Transcription) -> None:
+    """Raises TextDeleted."""
+    if row.text_deleted_at is not None:
+        raise TextDeleted(why_no_text(row))
+
+
 def why_no_text(row: Transcription) -> str:
     """A sentence for people about text that retention deleted."""
     return _why(
@@ -157,7 +167,7 @@ def _ids(rows: QuerySet[Any]) -> Iterator[UUID]:
 def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
     """Asks again with the tenant's schedule locked: work may have been queued, or another sweeper was here."""
     with transaction.atomic():
-        fairness.lock(tenant.id)
+        tenant_lock.lock(tenant.id)
         row = _old_audio(tenant).filter(id=recording_id).first()
         if row is None:
             return False
@@ -169,7 +179,7 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
 
 def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
     with transaction.atomic():
-        fairness.lock(tenant.id)
+        tenant_lock.lock(tenant.id)
         rows = _old_text(tenant).filter(id=transcription_id)
         changes = {"text": "", "prompt": "", "hotwords": "", "resume": {}, "error_message": "", "fingerprint": ""}
         if not rows.update(**changes, text_deleted_at=timezone.now()):

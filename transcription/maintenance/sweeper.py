@@ -42,7 +42,7 @@ def clock_differs() -> int:
 
 
 def ring_again() -> int:
-    return wakeups.ring_missing(claims.due_by_lane())
+    return wakeups.wake_missing(claims.due_by_lane())
 
 
 def purge_deleted() -> int:

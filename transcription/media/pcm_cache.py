@@ -11,16 +11,16 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from transcription.queue.wakeups import doorbell
+from transcription.redis import connection
 
 log = logging.getLogger(__name__)
 HELD_SECONDS = 5
 
 
-def leave(transcription_id: UUID, pcm: bytes) -> None:
+def put(transcription_id: UUID, pcm: bytes) -> None:
     """Holds 16 kHz mono s16le PCM for whoever claims the transcription next."""
     try:
-        doorbell().set(_key(transcription_id), pcm, ex=HELD_SECONDS)
+        connection().set(_key(transcription_id), pcm, ex=HELD_SECONDS)
     except RedisError as error:
         log.info("No handover (%s): the job decodes.", error)
 
@@ -28,7 +28,7 @@ def leave(transcription_id: UUID, pcm: bytes) -> None:
 def take(transcription_id: UUID) -> bytes | None:
     """The PCM, once; None where the job has to decode."""
     try:
-        found = doorbell().getdel(_key(transcription_id))
+        found = connection().getdel(_key(transcription_id))
     except RedisError:
         return None
     return found if isinstance(found, bytes) else None

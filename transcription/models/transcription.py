@@ -142,6 +142,13 @@ class Transcription(models.Model):
         _("warnings"), default=list, blank=True, editable=False, help_text=_("Codes of transcription.media.warnings.")
     )
     model_version = models.CharField(_("model version"), max_length=120, blank=True, editable=False)
+    is_reused = models.BooleanField(
+        _("reused"),
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text=_("Answered by another one's result, and charged nothing."),
+    )
     reused_from = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, editable=False, related_name="+", verbose_name=_("reused from")
     )

@@ -17,6 +17,7 @@ from django.db.models import Count, F, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 
 from tenants import scope
+from transcription import tenant_lock
 from transcription.models import Attempt, Lane, LaneBacklog, Status, TenantSchedule, Transcription
 from transcription.queue import fairness, progress
 
@@ -83,7 +84,7 @@ def _busy_tenants() -> QuerySet[Transcription, Any]:
 def _claim_from(backlog: LaneBacklog, worker: str, waits: bool) -> Claim | None:
     """The first due transcription of a backlog; None where it has none, or its tenant may run no more."""
     with transaction.atomic():
-        schedule = fairness.lock(backlog.tenant_id) if waits else fairness.lock_now(backlog.tenant_id)
+        schedule = tenant_lock.lock(backlog.tenant_id) if waits else tenant_lock.lock_now(backlog.tenant_id)
         if schedule is None:
             return None
         of_tenant = Transcription.objects.filter(tenant_id=backlog.tenant_id)

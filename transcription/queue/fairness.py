@@ -21,15 +21,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Case, Count, F, FloatField, Max, Min, QuerySet, Sum, Value, When
 from django.db.models.functions import Greatest, Least, Now
-from django.utils.translation import gettext as _
 
 from tenants import scope
-from tenants.models import Tenant
+from transcription import tenant_lock
 from transcription.models import Lane, LaneBacklog, Status, TenantSchedule, Transcription
-from transcription.refusals import Refused
 
 CREDIT_SECONDS = 3600.0
 COST = {Lane.INTERACTIVE: 1.0, Lane.STANDARD: 1.0, Lane.BULK: 4.0}
@@ -52,40 +50,6 @@ def lanes_of(worker: int, workers: int) -> list[int]:
     """Which lanes one of `workers` serves: every fourth, and at least one, keeps room for people who wait."""
     keeps_room = worker < max(1, workers // INTERACTIVE_ONLY_SHARE) and workers > 1
     return [Lane.INTERACTIVE] if keeps_room else list(Lane.values)
-
-
-def admit(tenant_id: UUID) -> TenantSchedule:
-    """As `lock`, for whoever adds something to the tenant. Raises Refused for one that is being deleted."""
-    schedule = lock(tenant_id)
-    # Asked anew: the tenant that came with the schedule may be older than the lock.
-    if not Tenant.objects.filter(id=tenant_id, deleting_at=None).exists():
-        raise Refused("tenant_deleted", _("This organisation is being deleted: nothing is added to it any more."), 403)
-    return schedule
-
-
-def lock(tenant_id: UUID) -> TenantSchedule:
-    """The tenant's schedule, locked until the end of the transaction, its quota at hand. Call before any other lock."""
-    schedules = (
-        TenantSchedule.objects.select_for_update(of=("self",))
-        .select_related("tenant__quota")
-        .filter(tenant_id=tenant_id)
-    )
-    found = schedules.first()
-    if found is None:
-        TenantSchedule.objects.bulk_create([TenantSchedule(tenant_id=tenant_id)], ignore_conflicts=True)
-        LaneBacklog.objects.bulk_create(
-            [LaneBacklog(tenant_id=tenant_id, lane=lane) for lane in Lane.values], ignore_conflicts=True
-        )
-        found = schedules.get()
-    return found
-
-
-def lock_now(tenant_id: UUID) -> TenantSchedule | None:
-    """The same without waiting: None while somebody else holds it."""
-    schedules = TenantSchedule.objects.select_for_update(
-        of=("self",), skip_locked=connection.features.has_select_for_update
-    )
-    return schedules.select_related("tenant__quota").filter(tenant_id=tenant_id).first()
 
 
 def enter(schedule: TenantSchedule, row: Transcription) -> None:
@@ -144,7 +108,7 @@ def in_order(
 def correct(tenant_id: UUID, lane: int) -> None:
     """Counts a backlog again: it promised something due and had nothing, or was found to be wrong."""
     with transaction.atomic():
-        lock(tenant_id)
+        tenant_lock.lock(tenant_id)
         with scope.bound(tenant_id):
             waiting = Transcription.objects.filter(lane=lane, status=Status.QUEUED)
             found = waiting.aggregate(n=Count("id"), seconds=Sum(_LEFT), due=Min("not_before"))

@@ -17,9 +17,8 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from tenants import database_clock, quota, scope
-from transcription import search
+from transcription import search, tenant_lock
 from transcription.failures import Failure
-from transcription.intake.reuse import PROCESSING_SECONDS, Known
 from transcription.models import Attempt, Recording, Segment, Status, TenantSchedule, Transcription
 from transcription.queue import claims, fairness, progress, wakeups
 from transcription.queue.claims import Claim, LostClaim, held, lease
@@ -131,7 +130,7 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int], warning
 def fail(claim: Claim, failure: Failure) -> None:
     """Queues another attempt where that may help, else ends with the reason. Raises LostClaim."""
     with transaction.atomic():
-        schedule = fairness.lock(claim.tenant_id)
+        schedule = tenant_lock.lock(claim.tenant_id)
         row = held(claim).select_for_update().first()
         if row is None:
             raise LostClaim
@@ -148,7 +147,7 @@ def fail(claim: Claim, failure: Failure) -> None:
 def hand_back(claim: Claim, delay: float = 0.0) -> None:
     """The worker must stop, or can't begin: another one goes on after `delay` seconds, and no attempt is counted."""
     with transaction.atomic():
-        schedule = fairness.lock(claim.tenant_id)
+        schedule = tenant_lock.lock(claim.tenant_id)
         rows = Transcription.objects.filter(id=claim.transcription_id, status=Status.RUNNING, fence=claim.fence)
         row = rows.select_for_update().first()
         if row is None or not _requeue(schedule, row, rows, delay, attempts_made=F("attempts_made") - 1):
@@ -200,7 +199,7 @@ def expire_leases() -> int:
 def _lose(seen: Transcription, outcome: str, only: Q, delay: float) -> bool:
     claim = _claim_of(seen)
     with transaction.atomic():
-        schedule = fairness.lock(seen.tenant_id)
+        schedule = tenant_lock.lock(seen.tenant_id)
         rows = Transcription.objects.filter(only, id=seen.id, status=Status.RUNNING, fence=seen.fence)
         row = rows.select_for_update().first()
         if row is None:
@@ -239,7 +238,7 @@ def _delay_after(abandoned: int) -> float:
 def cancel(row: Transcription, only: Q = Q()) -> bool:  # noqa: B008 - nobody changes it
     """Stops a waiting or running transcription, charging nothing; False when it was over already, or not `only`."""
     with transaction.atomic():
-        schedule = fairness.lock(row.tenant_id)
+        schedule = tenant_lock.lock(row.tenant_id)
         rows = Transcription.objects.filter(only, id=row.id, status__in=(Status.QUEUED, Status.RUNNING))
         now = rows.select_for_update().first()
         if now is None or not _end(rows, Status.CANCELLED, None):
@@ -324,33 +323,21 @@ def _tell(claim: Claim) -> None:
 
     def tell() -> None:
         progress.changed(claim.tenant_id, claim.recording_id, claim.transcription_id)
-        wakeups.ring_unless_rung(claims.next_lane())
+        wakeups.wake_once(claims.next_lane())
 
     transaction.on_commit(tell, robust=True)
 
 
-def complete_by_reuse(row: Transcription, known: Known) -> None:
-    """Inserts a transcription that another one's result answers at once: nothing was worked on or charged.
+def insert_completed(row: Transcription, segments: Sequence[Segment]) -> None:
+    """Inserts a transcription that is complete from the start: nothing was worked on or charged.
 
     Call inside the accepting transaction, with the tenant's schedule locked.
     """
-    source, now = known.source, database_clock.now()
     row.status = Status.COMPLETED
-    row.text, row.detected_language, row.model_version = known.text, source.detected_language, source.model_version
-    row.heard_languages = source.heard_languages
-    row.saved_seconds, row.sequence, row.resume = source.saved_seconds, source.sequence, source.resume
-    row.warnings = source.warnings
-    row.started_at = row.finished_at = now
-    row.processing_seconds = PROCESSING_SECONDS
-    row.reused_from = Transcription.objects.filter(id=source.id).first()  # it may be gone by now
+    row.started_at = row.finished_at = database_clock.now()
+    row.processing_seconds = 0.0
     row.save(force_insert=True)
-    Segment.objects.bulk_create([_copied(segment, row) for segment in known.segments], BATCH)
+    Segment.objects.bulk_create(segments, BATCH)
     _announce(_claim_of(row), Status.COMPLETED, "", row.warnings)
     search.note(row.recording_id)
     _tell(_claim_of(row))
-
-
-def _copied(segment: Segment, row: Transcription) -> Segment:
-    copy = Segment(**{field.attname: getattr(segment, field.attname) for field in Segment._meta.concrete_fields})
-    copy.pk, copy.transcription = None, row
-    return copy

@@ -21,7 +21,6 @@ from django.utils.translation import gettext as _
 from tenants import audit
 from tenants.access import Actor
 from transcription import search
-from transcription.exports import TextDeleted
 from transcription.library import read_audit, recordings, retention
 from transcription.models import MachineText, Revision, Segment, Status, Transcription
 from transcription.options.options import InvalidOption
@@ -194,8 +193,7 @@ def _locked(actor: Actor, transcription_id: UUID) -> Iterator[Transcription]:
 
 
 def _must_stand(row: Transcription) -> None:
-    if row.text_deleted_at is not None:
-        raise TextDeleted(retention.why_no_text(row))
+    retention.require_text(row)
     if row.status != Status.COMPLETED:
         raise NotCompleted(row.status)
 

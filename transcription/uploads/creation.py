@@ -15,11 +15,11 @@ from tenants import quota
 from tenants.access import Actor
 from tenants.models import Quota, Tenant
 from tenants.quota import QuotaExceeded
+from transcription import tenant_lock
 from transcription.media import storage
 from transcription.media.filenames import clean_name
 from transcription.models import Recording
 from transcription.options.options import TranscriptionOptions
-from transcription.queue import fairness
 from transcription.refusals import Refused, over_quota_noted
 from transcription.uploads import bucket, files
 from transcription.uploads.models import Upload
@@ -119,7 +119,7 @@ def _within_limits(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
         expires_at=files.fresh_expiry(),
     )
     with transaction.atomic():
-        fairness.admit(actor.tenant.id)
+        tenant_lock.lock_for_adding(actor.tenant.id)
         _check_held(actor.tenant, plan.length)
         row.save(force_insert=True)
     return row

@@ -28,7 +28,7 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from transcription import media
+from transcription import media, redis
 from transcription.queue import fairness, lifecycle, progress, wakeups
 from transcription.queue.database_outage import patiently
 from transcription.redaction import redact
@@ -50,7 +50,7 @@ class Bell(Queue):
         try:
             return super().dequeue_any(*args, **kwargs)
         except DequeueTimeout:
-            if wakeups.is_there():
+            if redis.is_writable():
                 raise
             raise StopRequested from None
         except (RedisConnectionError, RedisTimeoutError) as error:
@@ -167,12 +167,12 @@ def serve(number: int) -> None:
     seat = jobs.Seat(number, fairness.lanes_of(number, settings.WORKERS))
     jobs.take_seat(seat)
     while True:
-        worker = _born(seat.number, seat.lanes) if wakeups.is_there() else None
+        worker = _born(seat.number, seat.lanes) if redis.is_writable() else None
         if worker is not None and _stopped(worker):
             return
         log.warning("Worker %d asks the database until Redis is back.", number)
         poller = Poller(jobs.work, _bury)
-        poller.run(until=wakeups.is_there)
+        poller.run(until=redis.is_writable)
         if poller.told_to_stop:
             return
 
@@ -188,7 +188,7 @@ def _born(number: int, lanes: Sequence[int]) -> LaneWorker | None:
     """None while Redis is away."""
     try:
         return LaneWorker(
-            wakeups.names_of(lanes),
+            wakeups.queue_names(lanes),
             name=f"{settings.GPUWORKER_NAME}-{number}-{secrets.token_hex(3)}",
             queue_class=Bell,
             connection=Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0)),

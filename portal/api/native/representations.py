@@ -11,7 +11,6 @@ from portal.api.native.schemas.recordings import LanguageFound, Queue, Recording
 from portal.consumers import place_of
 from transcription.exports import WRITERS, spoken_language
 from transcription.failures import reason_for_people
-from transcription.intake.reuse import is_reused
 from transcription.media.warnings import warnings_of
 from transcription.models import Lane, Recording, Status, Transcription
 from transcription.options import audio_tracks
@@ -57,7 +56,7 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "created_at": row.created_at.isoformat(),
         "finished_at": moment(row.finished_at),
         "processing_seconds": row.processing_seconds,
-        "reused": is_reused(row),
+        "reused": row.is_reused,
         "reused_from": str(row.reused_from_id) if row.reused_from_id else None,
         "text_deleted_at": moment(row.text_deleted_at),
         "revision": row.revision,
