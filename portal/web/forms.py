@@ -113,12 +113,12 @@ class OptionsForm(forms.Form):
             "language": transcription.language,
             "task": transcription.task,
             "mode": transcription.mode,
-            "hotwords": tenant_defaults.asked_hotwords(transcription, transcription.tenant),
+            "hotwords": tenant_defaults.requested_hotwords(transcription, transcription.tenant),
             "word_timestamps": transcription.word_timestamps,
             "beam_size": transcription.beam_size > 1,
-            "languages": tenant_defaults.asked_languages(transcription, transcription.tenant).replace(",", ", "),
+            "languages": tenant_defaults.requested_languages(transcription, transcription.tenant).replace(",", ", "),
         }
-        if (model := tenant_defaults.asked_model(transcription, transcription.tenant)) in offered_models():
+        if (model := tenant_defaults.requested_model(transcription, transcription.tenant)) in offered_models():
             options["model"] = model
         form = cls(initial=options, auto_id="again_%s")
         form.offer_tracks(transcription)

@@ -114,8 +114,8 @@ def retry(actor: Actor, row: Transcription, call: Call | None = None) -> Transcr
     if row.status == Status.COMPLETED:
         message = _("The transcription is done. POST to %(path)s for another one of its recording.")
         raise Refused("completed", message % _way_to_another(row), 409)
-    options = tenant_defaults.asked(row, actor.tenant)
-    order = Order(actor, options, call or Call(), row.recording.sha256, named=tenant_defaults.done(row))
+    options = tenant_defaults.requested(row, actor.tenant)
+    order = Order(actor, options, call or Call(), row.recording.sha256, named=TranscriptionOptions.from_row(row))
     return _again(order, partial(_try_again, order, row))
 
 
@@ -371,17 +371,7 @@ def _transcription(order: Order, recording: Recording, options: TranscriptionOpt
         id=order.call.id,
         tenant=order.actor.tenant,
         recording=recording,
-        model=options.model,
-        task=options.task,
-        language=options.language,
-        prompt=options.prompt,
-        temperature=options.temperature,
-        word_timestamps=options.word_timestamps,
-        mode=options.mode,
-        hotwords=options.hotwords,
-        beam_size=options.beam_size,
-        audio_track=options.audio_track,
-        languages=options.languages,
+        **options.columns,
         lane=_lane(options.lane, recording.duration_seconds),
         audio_seconds=recording.duration_seconds,
         fingerprint=options.fingerprint(order.content_sha256),

@@ -24,12 +24,12 @@ class Order:
 
     def options(self, recording: Recording) -> TranscriptionOptions:
         """What is done for a recording of that length."""
-        return tenant_defaults.applied(self.asked, self.actor.tenant, recording.duration_seconds)
+        return tenant_defaults.apply(self.asked, self.actor.tenant, recording.duration_seconds)
 
     @cached_property
     def possible(self) -> dict[str, TranscriptionOptions]:
         """By fingerprint, what may be done, whatever the length is."""
-        options = tenant_defaults.possible(self.asked, self.actor.tenant)
+        options = tenant_defaults.candidates(self.asked, self.actor.tenant)
         return {one.fingerprint(self.content_sha256): one for one in options}
 
     def is_answered_by(self, row: Transcription) -> bool:

@@ -33,9 +33,9 @@ from transcription.intake.accept import Received
 from transcription.intake.idempotency import Call
 from transcription.media import storage
 from transcription.models import Transcription
-from transcription.options.options import InvalidOption
+from transcription.options.options import InvalidOption, TranscriptionOptions
 from transcription.refusals import Refused
-from transcription.uploads import bucket, creation, files
+from transcription.uploads import bucket, files
 from transcription.uploads.files import Gone, Locked, Slot
 from transcription.uploads.models import Upload
 
@@ -156,7 +156,7 @@ def _decide(row: Upload, file: Received) -> None:
     """Raises _DecidedElsewhere, and whatever goes wrong with us."""
     call = Call(endpoint=ENDPOINT, key=row.idempotency_key, also=partial(_accepted, row))
     try:
-        accept.accept(_actor(row), file, creation.options_of(row.options), row.source, call)
+        accept.accept(_actor(row), file, TranscriptionOptions.from_fields(row.options), row.source, call)
     except Refused as refused:
         final = _too_complex() if _kills_its_readers(row, refused) else refused
         if final.may_succeed_later:

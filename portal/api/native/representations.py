@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.urls import reverse
 
 from portal.api.native.schemas.failures import Failure
-from portal.api.native.schemas.recordings import LanguageFound, Queue, RecordingBody, TranscriptionBody
+from portal.api.native.schemas.recordings import (
+    SHOWN_AS_THEY_ARE,
+    LanguageFound,
+    Queue,
+    RecordingBody,
+    TranscriptionBody,
+)
 from portal.consumers import place_of
 from transcription.exports import WRITERS, spoken_language
 from transcription.failures import reason_for_people
@@ -35,21 +42,15 @@ def recording_fields(recording: Recording, with_place: bool = True) -> Recording
 
 
 def transcription_fields(row: Transcription, with_place: bool = True) -> TranscriptionBody:
-    return {
+    fields: TranscriptionBody = {
         "id": str(row.id),
         "recording": str(row.recording_id),
         "status": row.status,
         "percent": row.percent,
-        "task": row.task,
-        "model": row.model,
         "language": spoken_language(row) or None,
-        "mode": row.mode,
         "mode_taken": row.mode_taken or None,
-        "hotwords": row.hotwords,
-        "beam_size": row.beam_size,
         "languages": codes_of(row.languages),
         "languages_found": _found(row),
-        "word_timestamps": row.word_timestamps,
         "audio_track": row.audio_track or None,
         "audio_track_taken": row.audio_track_taken or None,
         "lane": Lane(row.lane).key,
@@ -65,6 +66,9 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "warnings": warnings_of(row),
         "transcripts": _links(row),
     }
+    options: Any = {name: getattr(row, name) for name in SHOWN_AS_THEY_ARE}
+    fields.update(options)
+    return fields
 
 
 def _found(row: Transcription) -> list[LanguageFound]:

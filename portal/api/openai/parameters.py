@@ -10,13 +10,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from portal.api import ignored
+from portal.api.form_options import sent_options
 from portal.api.openai.errors import ApiError, of_option
 from portal.http import json_body
 from portal.http.form_data import list_name
 from portal.http.json_body import BadJson
 from portal.http.uploads import Upload
 from transcription.models import Lane, Mode, Task
-from transcription.options.options import LONGEST_PROMPT, InvalidOption, TranscriptionOptions
+from transcription.options.options import LONGEST_PROMPT, OPTIONS, InvalidOption, TranscriptionOptions
 
 RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 GRANULARITIES = ("word", "segment")
@@ -24,10 +25,16 @@ VOICE_ACTIVITY = "server_vad"
 STRATEGY = "chunking_strategy"
 STRATEGY_TYPE = f"{STRATEGY}[type]"
 SPEAKERS = ("known_speaker_names", "known_speaker_references")
-LISTS = ("timestamp_granularities", "include", "languages", "keywords", *SPEAKERS)
+DERIVED_OPTIONS = ("task", "word_timestamps")
+"""No fields here: the endpoint and `timestamp_granularities` decide them."""
+FORM_OPTIONS = {name: option for name, option in OPTIONS.items() if name not in DERIVED_OPTIONS}
+LISTS = (
+    *(name for name, option in FORM_OPTIONS.items() if option.is_list),
+    *("timestamp_granularities", "include", "keywords", *SPEAKERS),
+)
 FIELDS = (
-    *("model", "language", "prompt", "response_format", "temperature", "stream", STRATEGY, STRATEGY_TYPE),
-    *("mode", "hotwords", "beam_size", "audio_track"),
+    *(name for name, option in FORM_OPTIONS.items() if not option.is_list),
+    *("response_format", "stream", STRATEGY, STRATEGY_TYPE),
 )
 
 
@@ -57,21 +64,17 @@ def parse(upload: Upload, task: str) -> Parameters:
         raise ApiError(400, _("The field `model` is missing."), param="model", code="missing_required_parameter")
     _check_include(upload, response_format)
     strategy = _chunking_strategy(upload)
+    sent = sent_options(upload) | {
+        "task": task,
+        "prompt": upload.field("prompt")[-LONGEST_PROMPT:],  # Whisper reads no more than the end of it
+        "word_timestamps": "word" in granularities,
+        "mode": upload.field("mode") or (Mode.FAST if strategy == VOICE_ACTIVITY else ""),
+        "hotwords": "\n".join([upload.field("hotwords"), *upload.every("keywords")]),
+    }
+    if task == Task.TRANSLATE:
+        sent |= {"language": "", "languages": ""}
     try:
-        options = TranscriptionOptions.checked(
-            model=upload.field("model"),
-            task=task,
-            language="" if task == Task.TRANSLATE else upload.field("language"),
-            prompt=upload.field("prompt")[-LONGEST_PROMPT:],  # Whisper reads no more than the end of it
-            temperature=upload.field("temperature") or 0.0,
-            word_timestamps="word" in granularities,
-            mode=upload.field("mode") or (Mode.FAST if strategy == VOICE_ACTIVITY else ""),
-            hotwords="\n".join([upload.field("hotwords"), *upload.every("keywords")]),
-            beam_size=upload.field("beam_size"),
-            audio_track=upload.field("audio_track"),
-            languages="" if task == Task.TRANSLATE else ",".join(upload.every("languages")),
-            lane=Lane.INTERACTIVE,
-        )
+        options = TranscriptionOptions.checked(Lane.INTERACTIVE, **sent)
     except InvalidOption as invalid:
         raise of_option(invalid) from invalid
     names = tuple(dict.fromkeys(_ignored(upload, task, response_format)))
