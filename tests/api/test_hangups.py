@@ -26,7 +26,7 @@ from transcription import callers, claiming, progress, storage, sweeper
 from transcription.models import Status, Transcription
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE = 20.0
+PATIENCE = 60.0
 OPENAI = "/v1/audio/transcriptions"
 GRACE = callers.GRACE.total_seconds() + 5
 

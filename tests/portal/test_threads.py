@@ -24,7 +24,7 @@ from transcription.models import Transcription
 from transcription.uploads import bucket
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
