@@ -57,7 +57,7 @@ class Stack:
 def start_scripted(data: Path, **environment: str) -> Stack:
     """Starts the stack with the scripted engine, on a database that is migrated already."""
     if not any(data.iterdir()):
-        shutil.copytree(_prepared(), data, dirs_exist_ok=True)
+        _prepare(data)
     ours = {"DJANGO_SETTINGS_MODULE": "tests.scripted.settings", FOLDER_VARIABLE: str(_control_folder(data))}
     return start(data, **ours, **environment)
 
@@ -84,8 +84,10 @@ def stop(stack: Stack) -> None:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The product with Whisper base, from an empty folder on."""
-    running = start(tmp_path_factory.mktemp("stack"))
+    """The product with Whisper base."""
+    data = tmp_path_factory.mktemp("stack")
+    _prepare(data)
+    running = start(data)
     yield running
     stop(running)
 
@@ -105,6 +107,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         used = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
         if used:
             item.add_marker(pytest.mark.xdist_group(used[0]))
+
+
+def _prepare(data: Path) -> None:
+    shutil.copytree(_prepared(), data, dirs_exist_ok=True)
 
 
 @cache
