@@ -54,7 +54,11 @@ export async function file(take) {
   const rows = await run("readonly", (takes, chunks) => chunks.getAll(ofTake(take.id)));
   const type = take.type.split(";")[0];
   const extension = { "audio/webm": "webm", "audio/mp4": "m4a", "audio/ogg": "ogg" }[type] ?? "webm";
-  return new File(rows.map((row) => row.blob), `${take.name}.${extension}`, { type });
+  return new File(
+    rows.map((row) => row.blob),
+    `${take.name}.${extension}`,
+    { type },
+  );
 }
 
 /** Takes of an earlier visit that no open tab is working on. */
@@ -67,7 +71,9 @@ export async function leftBehind() {
 /** Says "mine" to other tabs until the returned function is called or the tab dies. */
 export function hold(id) {
   let release = () => {};
-  const released = new Promise((resolve) => { release = resolve; });
+  const released = new Promise((resolve) => {
+    release = resolve;
+  });
   navigator.locks?.request(lockName(id), () => released);
   return release;
 }

@@ -7,8 +7,12 @@ export function csrfToken() {
 
 /** Forms too send the token of now. */
 export function watchForms() {
-  document.addEventListener("submit", (event) => {
-    const field = event.target.querySelector("input[name=csrfmiddlewaretoken]");
-    if (field) field.value = csrfToken();
-  }, true);
+  document.addEventListener(
+    "submit",
+    (event) => {
+      const field = event.target.querySelector("input[name=csrfmiddlewaretoken]");
+      if (field) field.value = csrfToken();
+    },
+    true,
+  );
 }

@@ -18,12 +18,22 @@ export class Editor {
     this.transcript = transcript;
     this.stop = new AbortController();
     const { signal } = this.stop;
-    root.addEventListener("click", (event) => {
-      const pencil = event.target.closest("[data-edit]");
-      if (pencil) this.open(pencil.closest("[data-start]"));
-    }, { signal });
+    root.addEventListener(
+      "click",
+      (event) => {
+        const pencil = event.target.closest("[data-edit]");
+        if (pencil) this.open(pencil.closest("[data-start]"));
+      },
+      { signal },
+    );
     root.addEventListener("keydown", (event) => this.#key(event), { signal });
-    addEventListener("beforeunload", (event) => { if (this.#changed) event.preventDefault(); }, { signal });
+    addEventListener(
+      "beforeunload",
+      (event) => {
+        if (this.#changed) event.preventDefault();
+      },
+      { signal },
+    );
   }
 
   close() {
@@ -58,13 +68,24 @@ export class Editor {
   }
 
   #build(item) {
-    const area = element("textarea", { "aria-label": text("edit_label", { time: item.querySelector(".segment__time").textContent }), maxlength: LONGEST, rows: 1 });
+    const area = element("textarea", {
+      "aria-label": text("edit_label", { time: item.querySelector(".segment__time").textContent }),
+      maxlength: LONGEST,
+      rows: 1,
+    });
     area.value = item.querySelector(".segment__text").textContent.trim();
     const cancel = element("button", { type: "button", class: "button button--small" }, text("edit_cancel"));
-    const save = element("button", { type: "submit", class: "button button--small button--primary" }, text("edit_save"));
+    const save = element(
+      "button",
+      { type: "submit", class: "button button--small button--primary" },
+      text("edit_save"),
+    );
     const form = element(
-      "form", { class: "segment__editor" },
-      area, element("div", { role: "alert", "data-conflict": true }), element("div", { class: "cluster" }, save, cancel),
+      "form",
+      { class: "segment__editor" },
+      area,
+      element("div", { role: "alert", "data-conflict": true }),
+      element("div", { class: "cluster" }, save, cancel),
     );
     area.addEventListener("input", () => this.#fit());
     cancel.addEventListener("click", () => this.#leave());
@@ -118,7 +139,11 @@ export class Editor {
   }
 
   #send(address, body) {
-    return ask(address, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    return ask(address, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
   }
 
   #address(item) {
@@ -147,11 +172,15 @@ export class Editor {
     });
     mine.addEventListener("click", () => this.#save(now.etag));
     const notice = element(
-      "div", { class: "notice notice--warn" },
-      element("div", { class: "notice__body" },
+      "div",
+      { class: "notice notice--warn" },
+      element(
+        "div",
+        { class: "notice__body" },
         element("p", { class: "notice__title" }, error.message),
         element("p", {}, text("edit_now"), " ", element("q", {}, now.text)),
-        element("div", { class: "cluster" }, mine, theirs)),
+        element("div", { class: "cluster" }, mine, theirs),
+      ),
     );
     this.#form.querySelector("[data-conflict]").replaceChildren(notice);
   }

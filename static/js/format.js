@@ -22,7 +22,10 @@ export function bytes(count) {
     step += 1;
   }
   return new Intl.NumberFormat(locale, {
-    style: "unit", unit: units[step], unitDisplay: "short", maximumFractionDigits: value < 10 && step > 0 ? 1 : 0,
+    style: "unit",
+    unit: units[step],
+    unitDisplay: "short",
+    maximumFractionDigits: value < 10 && step > 0 ? 1 : 0,
   }).format(value);
 }
 

@@ -1,8 +1,9 @@
 // The library page: new recordings on top, a list that keeps itself up to date below.
+
+import { watchDrops } from "./drop.js";
 import { Recorder } from "./recorder.js";
 import { RecordingList } from "./recordinglist.js";
 import { UploadQueue } from "./uploads.js";
-import { watchDrops } from "./drop.js";
 
 const list = new RecordingList(document.querySelector("[data-library]"));
 const card = document.querySelector("[data-new]");

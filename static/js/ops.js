@@ -23,7 +23,10 @@ function isInUse() {
 
 /** Puts in the new figures; how far a table was scrolled, and which one has the focus, stays. */
 function replace(html) {
-  const before = [...region.querySelectorAll(".ops-scroll")].map((part) => [part.scrollLeft, part === document.activeElement]);
+  const before = [...region.querySelectorAll(".ops-scroll")].map((part) => [
+    part.scrollLeft,
+    part === document.activeElement,
+  ]);
   region.innerHTML = html;
   region.querySelectorAll(".ops-scroll").forEach((part, place) => {
     const [left, focused] = before[place] ?? [0, false];

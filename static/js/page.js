@@ -24,7 +24,10 @@ export async function ask(address, { headers = {}, ...options } = {}) {
 
 async function isOtherTenant(answer) {
   if (answer.status !== 409) return false;
-  const said = await answer.clone().json().catch(() => ({}));
+  const said = await answer
+    .clone()
+    .json()
+    .catch(() => ({}));
   return (said.error?.code ?? said.code) === OTHER_TENANT;
 }
 
@@ -60,7 +63,11 @@ function tell(kind, said) {
   const before = document.getElementById("page-notice");
   if (before?.dataset.kind === kind) return;
   before?.remove();
-  const notice = element("div", { id: "page-notice", class: "notice notice--warn", role: "status" }, element("p", { class: "notice__body" }, ...said));
+  const notice = element(
+    "div",
+    { id: "page-notice", class: "notice notice--warn", role: "status" },
+    element("p", { class: "notice__body" }, ...said),
+  );
   notice.dataset.kind = kind;
   document.getElementById("main").prepend(notice);
 }

@@ -96,7 +96,9 @@ export class Player {
     try {
       const kept = localStorage.getItem(SPEED);
       if ([...select.options].some((option) => option.value === kept)) select.value = kept;
-    } catch { /* the usual speed, then */ }
+    } catch {
+      /* the usual speed, then */
+    }
     const apply = () => {
       this.audio.defaultPlaybackRate = Number(select.value);
       this.audio.playbackRate = Number(select.value);
@@ -106,7 +108,9 @@ export class Player {
       apply();
       try {
         localStorage.setItem(SPEED, select.value);
-      } catch { /* not remembered */ }
+      } catch {
+        /* not remembered */
+      }
     });
   }
 

@@ -114,9 +114,12 @@ export class Progress {
   }
 
   #row({ start, text: words }) {
-    return element("li", { class: "segment" },
+    return element(
+      "li",
+      { class: "segment" },
       element("span", { class: "segment__time" }, clock(start)),
-      element("span", { class: "segment__text" }, words.trim()));
+      element("span", { class: "segment__text" }, words.trim()),
+    );
   }
 
   #say(message) {

@@ -36,7 +36,9 @@ export class Recorder {
     this.find("stop").addEventListener("click", () => this.#media.stop());
     this.find("send").addEventListener("click", () => this.#send());
     this.find("discard").addEventListener("click", () => this.#discard());
-    addEventListener("beforeunload", (event) => { if (this.#media) event.preventDefault(); });
+    addEventListener("beforeunload", (event) => {
+      if (this.#media) event.preventDefault();
+    });
     this.#offerLeftBehind();
   }
 
@@ -48,7 +50,9 @@ export class Recorder {
   async #begin() {
     this.opener.disabled = true;
     try {
-      this.#stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true } });
+      this.#stream = await navigator.mediaDevices.getUserMedia({
+        audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true },
+      });
     } catch (error) {
       this.opener.disabled = false;
       return toast(text(error.name === "NotFoundError" ? "mic_missing" : "mic_denied"), { error: true });
@@ -56,7 +60,12 @@ export class Recorder {
     const type = TYPES.find((candidate) => MediaRecorder.isTypeSupported(candidate)) ?? "";
     const started = new Date();
     this.#media = new MediaRecorder(this.#stream, { mimeType: type, audioBitsPerSecond: 64_000 });
-    this.#take = { id: uuid(), name: text("recording_name", { when: stamp(started) }), type: this.#media.mimeType, started: started.getTime() };
+    this.#take = {
+      id: uuid(),
+      name: text("recording_name", { when: stamp(started) }),
+      type: this.#media.mimeType,
+      started: started.getTime(),
+    };
     this.#release = chunks.hold(this.#take.id);
     this.#parts = [];
     this.#heard = 0;
@@ -96,7 +105,9 @@ export class Recorder {
     clearInterval(this.#ticking);
     if (this.#since) this.#heard += performance.now() - this.#since;
     this.#since = runs ? performance.now() : 0;
-    const tick = () => { this.find("time").textContent = clock(this.#seconds()); };
+    const tick = () => {
+      this.find("time").textContent = clock(this.#seconds());
+    };
     tick();
     if (runs) this.#ticking = setInterval(tick, 250);
   }
@@ -163,7 +174,9 @@ export class Recorder {
     let takes = [];
     try {
       takes = await chunks.leftBehind();
-    } catch { /* no IndexedDB here: nothing was left behind either */ }
+    } catch {
+      /* no IndexedDB here: nothing was left behind either */
+    }
     for (const take of takes) this.#offer(take);
   }
 

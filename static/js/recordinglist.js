@@ -23,7 +23,9 @@ export class RecordingList {
       onRefused: () => location.reload(),
     });
     this.#watchFilters();
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.soon(); });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.soon();
+    });
   }
 
   /** Refreshes after a pause in which more may have changed. */

@@ -93,8 +93,11 @@ export class Resumable {
       if (this.#stopped) return;
       if (said?.state === "accepted") return this.on.accepted(said);
       if (said?.state === "refused") return this.on.failed(said.problem.status, said.problem);
-      if (said?.code === OTHER_TENANT || said?.status === 401 || said?.status === 404) return this.on.failed(said.status, said);
-      await new Promise((done) => { this.#polling = setTimeout(done, POLL); });
+      if (said?.code === OTHER_TENANT || said?.status === 401 || said?.status === 404)
+        return this.on.failed(said.status, said);
+      await new Promise((done) => {
+        this.#polling = setTimeout(done, POLL);
+      });
     }
   }
 
@@ -138,7 +141,9 @@ class Addresses {
     const key = `${PREFIX}${fingerprint}::${Date.now()}`;
     try {
       localStorage.setItem(key, JSON.stringify({ size, uploadUrl, since: Date.now() }));
-    } catch { /* a full or forbidden storage: this upload can't be resumed after a reload */ }
+    } catch {
+      /* a full or forbidden storage: this upload can't be resumed after a reload */
+    }
     return key;
   }
 

@@ -20,7 +20,9 @@ export class LiveSocket {
     this.onMessage = onMessage;
     this.onState = onState;
     this.onRefused = onRefused;
-    this.wake = () => { if (!this.connected) this.#open(); };
+    this.wake = () => {
+      if (!this.connected) this.#open();
+    };
     addEventListener("online", this.wake);
     addEventListener("pageshow", this.wake);
     addEventListener("focus", this.wake);
@@ -55,7 +57,9 @@ export class LiveSocket {
       forgetNotice(NO_SESSION);
       this.onMessage(JSON.parse(event.data));
     });
-    setTimeout(() => { if (socket.readyState === WebSocket.OPEN) this.#tries = 0; }, LONGEST);
+    setTimeout(() => {
+      if (socket.readyState === WebSocket.OPEN) this.#tries = 0;
+    }, LONGEST);
     socket.addEventListener("close", (event) => {
       if (this.#closed || this.#socket !== socket) return;
       if (event.code === NOT_FOUND) return this.onRefused();

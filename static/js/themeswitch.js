@@ -11,7 +11,9 @@ function choose(theme) {
   try {
     if (theme === "system") localStorage.removeItem("theme");
     else localStorage.setItem("theme", theme);
-  } catch { /* it lasts as long as the page */ }
+  } catch {
+    /* it lasts as long as the page */
+  }
   document.dispatchEvent(new CustomEvent("themechange"));
 }
 

@@ -8,7 +8,12 @@ const SECONDS_WITH_ACTION = 15;
 
 /** `action` is what a button in it does: a label and a function. */
 export function toast(message, { error = false, action = null } = {}) {
-  const node = element("div", { class: `toast${error ? " toast--error" : ""}` }, element("span", { class: "toast__text" }, message), closeButton());
+  const node = element(
+    "div",
+    { class: `toast${error ? " toast--error" : ""}` },
+    element("span", { class: "toast__text" }, message),
+    closeButton(),
+  );
   if (action) {
     const button = element("button", { type: "button", class: "button button--small button--undo" }, action.label);
     button.addEventListener("click", () => {
@@ -31,7 +36,11 @@ export function watchToasts() {
 }
 
 function closeButton() {
-  const button = element("button", { type: "button", class: "button button--small button--icon", "aria-label": text("close") }, icon("x", "icon--s"));
+  const button = element(
+    "button",
+    { type: "button", class: "button button--small button--icon", "aria-label": text("close") },
+    icon("x", "icon--s"),
+  );
   button.addEventListener("click", () => button.closest(".toast").remove());
   return button;
 }
@@ -39,9 +48,10 @@ function closeButton() {
 /** Removes the toast after a while, but never under a pointer or the keyboard's focus. */
 function letGo(node) {
   const seconds = node.querySelector("form, .button--undo") ? SECONDS_WITH_ACTION : SECONDS;
-  const later = () => setTimeout(() => {
-    if (node.matches(":hover, :focus-within")) later();
-    else node.remove();
-  }, seconds * 1000);
+  const later = () =>
+    setTimeout(() => {
+      if (node.matches(":hover, :focus-within")) later();
+      else node.remove();
+    }, seconds * 1000);
   later();
 }

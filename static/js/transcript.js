@@ -23,8 +23,15 @@ export class Transcript {
     this.#rove(0);
     this.stop = new AbortController();
     const { signal } = this.stop;
-    for (const name of ["wheel", "touchmove"]) document.addEventListener(name, () => this.#letGo(), { passive: true, signal });
-    document.addEventListener("keydown", (event) => { if (SCROLL_KEYS.has(event.key) && !event.target.closest("[role=slider]")) this.#letGo(); }, { signal });
+    for (const name of ["wheel", "touchmove"])
+      document.addEventListener(name, () => this.#letGo(), { passive: true, signal });
+    document.addEventListener(
+      "keydown",
+      (event) => {
+        if (SCROLL_KEYS.has(event.key) && !event.target.closest("[role=slider]")) this.#letGo();
+      },
+      { signal },
+    );
   }
 
   close() {

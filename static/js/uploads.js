@@ -117,17 +117,30 @@ class Upload {
     const seconds = await lengthOf(this.file);
     if (seconds === null) return null;
     if (seconds > Number(limits.maxSeconds) + 1) {
-      return { message: text("upload_too_long", { length: clock(seconds), limit: clock(limits.maxSeconds) }), anyway: true };
+      return {
+        message: text("upload_too_long", { length: clock(seconds), limit: clock(limits.maxSeconds) }),
+        anyway: true,
+      };
     }
     if (seconds > Number(quota.leftSeconds)) {
       const minutes = (value) => number(Math.ceil(value / 60));
-      return { message: text("upload_over_quota", { needed: minutes(seconds), left: number(Math.floor(quota.leftSeconds / 60)), date: quota.resets }), anyway: true };
+      return {
+        message: text("upload_over_quota", {
+          needed: minutes(seconds),
+          left: number(Math.floor(quota.leftSeconds / 60)),
+          date: quota.resets,
+        }),
+        anyway: true,
+      };
     }
     return null;
   }
 
   #tooLarge() {
-    return text("upload_too_large", { size: bytes(this.file.size), limit: bytes(Number(this.queue.card.dataset.maxBytes)) });
+    return text("upload_too_large", {
+      size: bytes(this.file.size),
+      limit: bytes(Number(this.queue.card.dataset.maxBytes)),
+    });
   }
 
   #send() {
@@ -137,13 +150,20 @@ class Upload {
 
   #sendInPieces() {
     const fields = Object.fromEntries([...this.options].filter(([, value]) => value));
-    this.#pieces ??= new Resumable(this.file, { ...fields, source: this.source }, {
-      progress: (sent) => this.#progressInPieces(sent),
-      lost: () => { this.#rate.forget(); this.note.textContent = text("upload_lost"); },
-      checking: () => this.#progress(1),
-      accepted: (said) => this.#accept({ ...said, url: `${this.queue.card.dataset.action}${said.recording}/` }),
-      failed: (status, problem) => this.#refused(status, problem?.detail),
-    });
+    this.#pieces ??= new Resumable(
+      this.file,
+      { ...fields, source: this.source },
+      {
+        progress: (sent) => this.#progressInPieces(sent),
+        lost: () => {
+          this.#rate.forget();
+          this.note.textContent = text("upload_lost");
+        },
+        checking: () => this.#progress(1),
+        accepted: (said) => this.#accept({ ...said, url: `${this.queue.card.dataset.action}${said.recording}/` }),
+        failed: (status, problem) => this.#refused(status, problem?.detail),
+      },
+    );
     this.#rate.forget();
     this.#show("sending", text("upload_connecting"));
     this.#pieces.start();
@@ -153,7 +173,8 @@ class Upload {
     const rate = this.#rate.note(sent);
     const so = { sent: bytes(sent), size: bytes(this.file.size) };
     this.bar.value = Math.floor((100 * sent) / this.file.size);
-    this.note.textContent = rate === null ? `${so.sent} / ${so.size}` : text("upload_rate", { ...so, rate: bytes(rate) });
+    this.note.textContent =
+      rate === null ? `${so.sent} / ${so.size}` : text("upload_rate", { ...so, rate: bytes(rate) });
   }
 
   #pauseOrResume() {
@@ -191,7 +212,8 @@ class Upload {
   #progress(share) {
     const percent = Math.floor(share * 100);
     this.bar.value = percent;
-    this.note.textContent = share >= 1 ? text("upload_accepting") : `${bytes(this.file.size * share)} / ${bytes(this.file.size)}`;
+    this.note.textContent =
+      share >= 1 ? text("upload_accepting") : `${bytes(this.file.size * share)} / ${bytes(this.file.size)}`;
     if (share >= 1) this.bar.removeAttribute("value");
     if (share >= 1) this.hold.hidden = true;
   }
@@ -218,7 +240,11 @@ class Upload {
     this.onAccepted(answer);
     this.queue.leave(this);
     this.queue.onAccepted(answer);
-    const leave = () => setTimeout(() => (this.node.matches(":hover, :focus-within") ? leave() : this.queue.remove(this)), SHOWN_WHEN_DONE);
+    const leave = () =>
+      setTimeout(
+        () => (this.node.matches(":hover, :focus-within") ? leave() : this.queue.remove(this)),
+        SHOWN_WHEN_DONE,
+      );
     leave();
   }
 
@@ -253,14 +279,42 @@ class Upload {
     const { name } = this.file;
     this.note = element("span", { class: "upload__note" }, text("upload_waiting"));
     this.bar = element("progress", { max: 100, value: 0, "aria-label": text("upload_progress", { name }) });
-    this.again = element("button", { type: "button", class: "button button--small", hidden: true }, icon("rotate-cw", "icon--s"), text("retry"));
-    this.stop = element("button", { type: "button", class: "button button--quiet button--small button--icon", "aria-label": text("upload_cancel", { name }) }, icon("x"));
-    this.hold = element("button", { type: "button", class: "button button--quiet button--small button--icon", hidden: true }, icon("pause"));
+    this.again = element(
+      "button",
+      { type: "button", class: "button button--small", hidden: true },
+      icon("rotate-cw", "icon--s"),
+      text("retry"),
+    );
+    this.stop = element(
+      "button",
+      {
+        type: "button",
+        class: "button button--quiet button--small button--icon",
+        "aria-label": text("upload_cancel", { name }),
+      },
+      icon("x"),
+    );
+    this.hold = element(
+      "button",
+      { type: "button", class: "button button--quiet button--small button--icon", hidden: true },
+      icon("pause"),
+    );
     this.actions = element("div", { class: "upload__actions" }, this.again, this.hold, this.stop);
     this.again.addEventListener("click", () => this.retry());
     this.hold.addEventListener("click", () => this.#pauseOrResume());
     this.stop.addEventListener("click", () => this.cancel());
-    const line = element("div", { class: "upload__line" }, element("span", { class: "upload__name truncate" }, name), this.note);
-    this.node = element("li", { class: "upload" }, icon("file-audio"), element("div", {}, line, this.bar), this.actions);
+    const line = element(
+      "div",
+      { class: "upload__line" },
+      element("span", { class: "upload__name truncate" }, name),
+      this.note,
+    );
+    this.node = element(
+      "li",
+      { class: "upload" },
+      icon("file-audio"),
+      element("div", {}, line, this.bar),
+      this.actions,
+    );
   }
 }

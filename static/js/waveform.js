@@ -52,7 +52,10 @@ export class Waveform {
     brush.fillStyle = style.color;
     brush.fillRect(Math.min(width - 1.5, played * width), 0, 1.5, height);
     this.root.setAttribute("aria-valuenow", Math.round(this.audio.currentTime));
-    this.root.setAttribute("aria-valuetext", text("player_at", { time: clock(this.audio.currentTime), length: clock(this.duration) }));
+    this.root.setAttribute(
+      "aria-valuetext",
+      text("player_at", { time: clock(this.audio.currentTime), length: clock(this.duration) }),
+    );
   }
 
   async #load() {
@@ -73,7 +76,10 @@ export class Waveform {
   #loudness(from, to) {
     const count = this.#peaks.length;
     if (!count) return 0.08;
-    const slice = this.#peaks.slice(Math.floor(from * count), Math.max(Math.floor(from * count) + 1, Math.ceil(to * count)));
+    const slice = this.#peaks.slice(
+      Math.floor(from * count),
+      Math.max(Math.floor(from * count) + 1, Math.ceil(to * count)),
+    );
     return Math.max(...slice);
   }
 
@@ -95,8 +101,14 @@ export class Waveform {
   #key(event) {
     const now = this.audio.currentTime;
     const places = {
-      ArrowLeft: now - STEP, ArrowDown: now - STEP, ArrowRight: now + STEP, ArrowUp: now + STEP,
-      PageDown: now - BIG_STEP, PageUp: now + BIG_STEP, Home: 0, End: this.duration,
+      ArrowLeft: now - STEP,
+      ArrowDown: now - STEP,
+      ArrowRight: now + STEP,
+      ArrowUp: now + STEP,
+      PageDown: now - BIG_STEP,
+      PageUp: now + BIG_STEP,
+      Home: 0,
+      End: this.duration,
     };
     if (!(event.key in places) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();

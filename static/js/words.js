@@ -42,7 +42,8 @@ export class Words {
 }
 
 function contains(range, { clientX, clientY }) {
-  const around = ({ left, right, top, bottom }) => left <= clientX && clientX <= right && top <= clientY && clientY <= bottom;
+  const around = ({ left, right, top, bottom }) =>
+    left <= clientX && clientX <= right && top <= clientY && clientY <= bottom;
   return [...range.getClientRects()].some(around);
 }
 
