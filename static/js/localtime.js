@@ -5,7 +5,9 @@ const format = new Intl.DateTimeFormat(document.documentElement.lang || "en", {
   hourCycle: "h23",
 });
 
+/** @param {ParentNode} root */
 export function localise(root) {
-  for (const time of root.querySelectorAll("time[data-local]"))
-    time.textContent = format.format(new Date(time.dateTime));
+  /** @type {NodeListOf<HTMLTimeElement>} */
+  const times = root.querySelectorAll("time[data-local]");
+  for (const time of times) time.textContent = format.format(new Date(time.dateTime));
 }

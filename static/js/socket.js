@@ -8,13 +8,26 @@ const SIGNED_OUT = 4401; // these three are those of portal/live.py
 const NOT_FOUND = 4404;
 const OTHER_TENANT = 4409;
 
+/**
+ * @template Message
+ * @typedef {object} Handlers
+ * @property {(message: Message) => void} onMessage
+ * @property {(connected: boolean) => void} onState
+ * @property {() => void} onRefused
+ */
+
+/** @template Message what the consumer sends, parsed */
 export class LiveSocket {
+  /** @type {WebSocket | null} */
   #socket = null;
   #timer = 0;
   #tries = 0;
   #closed = false;
 
-  /** `onMessage(message)`, `onState(connected)`, `onRefused()`; `path` is the path of the consumer. */
+  /**
+   * @param {string} path the path of the consumer
+   * @param {Handlers<Message>} handlers
+   */
   constructor(path, { onMessage, onState, onRefused }) {
     this.url = socketAddress(path);
     this.onMessage = onMessage;
@@ -33,8 +46,9 @@ export class LiveSocket {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
+  /** @param {object} message */
   send(message) {
-    if (this.connected) this.#socket.send(JSON.stringify(message));
+    if (this.connected) this.#socket?.send(JSON.stringify(message));
   }
 
   close() {
