@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants.appendonly import AppendOnly, AppendOnlyRows
+from tenants.append_only import AppendOnly, AppendOnlyRows
 from tenants.scope import TenantManager
 
 
@@ -410,7 +410,7 @@ class LedgerEntry(models.Model):
 
 
 class RequestBudget(models.Model):
-    """A tenant's requests a minute, as a leaky bucket. Changed only by tenants.requests."""
+    """A tenant's requests a minute, as a leaky bucket. Changed only by tenants.rate_limit."""
 
     tenant = models.OneToOneField(Tenant, models.CASCADE, primary_key=True, related_name="request_budget")
     empty_at = models.FloatField(default=0.0, help_text="When the bucket has run dry, in seconds of Unix time.")

@@ -4,7 +4,7 @@ import { forgetNotice, NO_SESSION, socketAddress, tellOtherTenant, tellSignedOut
 
 const FIRST = 500;
 const LONGEST = 15_000;
-const SIGNED_OUT = 4401; // these three are those of portal/live.py
+const SIGNED_OUT = 4401; // these three are those of portal/consumers.py
 const NOT_FOUND = 4404;
 const OTHER_TENANT = 4409;
 

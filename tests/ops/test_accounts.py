@@ -17,7 +17,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 from django.utils.translation import override
 
-from tenants import balance, findings, quota, scope
+from tenants import balance, discrepancies, quota, scope
 from tenants.balance import Discrepancy
 from tenants.models import AccountCheck, LedgerEntry, Quota, Reservation, Tenant, UsageMonth
 from tests.conftest import Character
@@ -25,8 +25,10 @@ from tests.ops.test_metrics import samples
 from tests.ops.test_operations import transcription
 from tests.transcription.characters import submit
 from tests.transcription.finishing import finish, serve
-from transcription import accounts, library, lifecycle
+from transcription.library import recordings
+from transcription.maintenance import reconciliation
 from transcription.models import Recording, Status, Transcription
+from transcription.queue import lifecycle
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +42,7 @@ def done(alice: Character, fox: Path) -> Transcription:
 
 
 def told() -> list[tuple[str, int, int]]:
-    return [(one.what, one.expected, one.found) for one in accounts.discrepancies()]
+    return [(one.what, one.expected, one.found) for one in reconciliation.discrepancies()]
 
 
 def test_whatever_honest_work_does_is_found_in_order(alice: Character, fox: Path, done: Transcription) -> None:
@@ -49,11 +51,11 @@ def test_whatever_honest_work_does_is_found_in_order(alice: Character, fox: Path
         waiting = submit(alice.actor, fox, language="de")
         cancelled = submit(alice.actor, fox, language="fr")
         lifecycle.cancel(cancelled)
-        library.erase(alice.actor, done.recording_id)
+        recordings.erase(alice.actor, done.recording_id)
         reused.refresh_from_db()
     assert (reused.status, reused.reused_from_id, waiting.status) == (Status.COMPLETED, None, Status.QUEUED)
     assert told() == []
-    assert accounts.check_today() == 0
+    assert reconciliation.check_today() == 0
 
 
 class TestWhatIsFound:
@@ -101,12 +103,12 @@ class TestWhatIsFound:
 )
 def test_what_differs_is_said_in_the_language_of_the_page(what: str, said: str) -> None:
     with override("zh-hans"):
-        assert findings.label(what) == said
+        assert discrepancies.label(what) == said
 
 
 def test_a_tenant_that_is_gone_keeps_its_id_in_what_was_found() -> None:
     row = {"tenant_id": str(uuid.uuid4()), "month": None, "what": "<b>", "expected": 1, "found": 12345}
-    [one] = findings.told(AccountCheck(discrepancies=[row]))
+    [one] = discrepancies.told(AccountCheck(discrepancies=[row]))
     assert (one.tenant, one.month, one.text) == (row["tenant_id"], "", "<b>: should be 1, is 12,345")
 
 
@@ -125,14 +127,14 @@ class TestReleasing:
     ) -> None:
         self.hold(acme, transcription(acme, status).id)
         self.hold(acme, uuid.uuid4())
-        assert [accounts.release_ended(), accounts.release_ended()] == [2, 0]
+        assert [reconciliation.release_ended(), reconciliation.release_ended()] == [2, 0]
         assert UsageMonth.objects.get().reserved_seconds == 0
         assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
 
     @pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING, Status.COMPLETED])
     def test_the_rest_is_left_alone(self, status: str, acme: Tenant) -> None:
         self.hold(acme, transcription(acme, status).id)
-        assert accounts.release_ended() == 0
+        assert reconciliation.release_ended() == 0
         assert UsageMonth.objects.get().reserved_seconds == 60
 
 
@@ -145,23 +147,23 @@ class TestTheCheck:
         return acme
 
     def test_is_made_once_a_day(self, acme: Tenant) -> None:
-        accounts.check_today()
-        accounts.check_today()
+        reconciliation.check_today()
+        reconciliation.check_today()
         check = AccountCheck.objects.get()
         assert (check.day, check.tenants_checked, check.discrepancies) == (timezone.now().date(), 1, [])
         assert check.finished_at is not None
 
     def test_that_crashed_is_made_again_after_an_hour(self, wrong: Tenant) -> None:
         crashed = AccountCheck.objects.create(day=timezone.now().date(), started_at=timezone.now())
-        assert accounts.check_today() == 0, "somebody may be at it"
+        assert reconciliation.check_today() == 0, "somebody may be at it"
         AccountCheck.objects.update(started_at=timezone.now() - timedelta(minutes=61))
-        assert accounts.check_today() == 1
+        assert reconciliation.check_today() == 1
         crashed.refresh_from_db()
         assert crashed.finished_at is not None
 
     def test_shouts(self, wrong: Tenant, caplog: pytest.LogCaptureFixture) -> None:
         with override_settings(ADMINS=[("", "olivia@portal.example")]):
-            assert accounts.check_today() == 1
+            assert reconciliation.check_today() == 1
         critical = [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
         assert critical == [
             f"The accounts disagree: tenant {wrong.id} in {quota.this_month():%Y-%m}: used seconds should be 0, is 7"
@@ -171,12 +173,12 @@ class TestTheCheck:
 
     def test_is_not_stopped_by_a_dead_mail_server(self, wrong: Tenant) -> None:
         with override_settings(ADMINS=[("", "o@portal.example")], EMAIL_BACKEND="tests.nowhere.Backend"):
-            assert accounts.check_today() == 1
+            assert reconciliation.check_today() == 1
         assert AccountCheck.objects.get().finished_at is not None
 
     def test_is_seen_by_prometheus(self, wrong: Tenant, client: Client) -> None:
         assert "portal_account_discrepancies" not in samples(client)
-        accounts.check_today()
+        reconciliation.check_today()
         AccountCheck.objects.update(finished_at=timezone.now() - timedelta(hours=3))
         found = samples(client)
         assert found["portal_account_discrepancies"] == 1
@@ -185,7 +187,7 @@ class TestTheCheck:
     def test_is_seen_by_operators(self, wrong: Tenant, operator: Client) -> None:
         page = operator.get("/admin/operations/").content.decode()
         assert "The accounts were not compared yet" in page
-        accounts.check_today()
+        reconciliation.check_today()
         page = operator.get("/admin/operations/").content.decode()
         assert "The accounts disagree in 1 figure" in page
         assert f'href="/admin/tenants/tenant/{wrong.id}/change/"' in page
@@ -194,7 +196,7 @@ class TestTheCheck:
         assert "Everything works." not in page
 
     def test_is_told_in_words_in_the_admin(self, wrong: Tenant, operator: Client) -> None:
-        accounts.check_today()
+        reconciliation.check_today()
         check = AccountCheck.objects.get()
         page = operator.get(f"/admin/tenants/accountcheck/{check.pk}/change/").content.decode()
         assert f"<p>Acme ({wrong.id}) {quota.this_month():%Y-%m}<br>audio seconds used: should be 0, is 7</p>" in page
@@ -203,7 +205,7 @@ class TestTheCheck:
         assert "None." in operator.get(f"/admin/tenants/accountcheck/{check.pk}/change/").content.decode()
 
     def test_that_finds_nothing_shows_no_box(self, acme: Tenant, operator: Client) -> None:
-        accounts.check_today()
+        reconciliation.check_today()
         page = operator.get("/admin/operations/").content.decode()
         assert "ops-alarm" not in page
         assert "The accounts were compared" in page
@@ -220,7 +222,7 @@ def test_of_several_sweepers_one_checks(acme: Tenant, monkeypatch: pytest.Monkey
     monkeypatch.setattr(balance, "check", counted)
 
     def sweep() -> None:
-        accounts.check_today()
+        reconciliation.check_today()
         connection.close()
 
     threads = [threading.Thread(target=sweep) for _ in range(8)]

@@ -44,7 +44,7 @@ def test_the_engine_knows_nothing_of_django() -> None:
     assert importers("transcription/engine", "django", "tenants", "portal", "channels", "rq") == []
 
 
-@pytest.mark.parametrize("module", ["portal.asgi", "transcription.jobs"])
+@pytest.mark.parametrize("module", ["portal.asgi", "transcription.worker.job"])
 def test_no_model_library_is_loaded_where_it_does_not_belong(module: str) -> None:
     code = f"import django; django.setup(); import {module}, sys; print([m for m in {HEAVY} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)

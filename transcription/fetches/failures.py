@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from transcription import failures
 from transcription.fetches.models import Fetch
-from transcription.tracks import NO_SUCH_TRACK
+from transcription.options.audio_tracks import NO_SUCH_TRACK
 
 
 def reason_for_people(row: Fetch) -> str:

@@ -26,14 +26,16 @@ from django.utils.translation import gettext as _
 
 from tenants.access import Actor
 from tenants.models import Member
-from transcription import failures, intake, storage
+from transcription import failures
 from transcription.connections import lend_connection
-from transcription.idempotency import Call
-from transcription.intake import Received
+from transcription.intake import accept
+from transcription.intake.accept import Received
+from transcription.intake.idempotency import Call
+from transcription.media import storage
 from transcription.models import Transcription
-from transcription.options import InvalidOption
+from transcription.options.options import InvalidOption
 from transcription.refusals import Refused
-from transcription.uploads import bucket, files, opening
+from transcription.uploads import bucket, creation, files
 from transcription.uploads.files import Gone, Locked, Slot
 from transcription.uploads.models import Upload
 
@@ -154,7 +156,7 @@ def _decide(row: Upload, file: Received) -> None:
     """Raises _DecidedElsewhere, and whatever goes wrong with us."""
     call = Call(endpoint=ENDPOINT, key=row.idempotency_key, also=partial(_accepted, row))
     try:
-        intake.accept(_actor(row), file, opening.options_of(row.options), row.source, call)
+        accept.accept(_actor(row), file, creation.options_of(row.options), row.source, call)
     except Refused as refused:
         final = _too_complex() if _kills_its_readers(row, refused) else refused
         if final.may_succeed_later:

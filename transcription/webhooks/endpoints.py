@@ -18,9 +18,9 @@ from django.utils.translation import gettext as _
 
 from tenants import audit, scope
 from tenants.access import Actor
-from transcription import fairness
-from transcription.options import InvalidOption
-from transcription.outbound import doors
+from transcription import tenant_lock
+from transcription.options.options import InvalidOption
+from transcription.outbound import requests
 from transcription.outbound.errors import OutboundError
 from transcription.refusals import Refused
 from transcription.webhooks import events, signing
@@ -79,7 +79,7 @@ def create(actor: Actor, url: str, description: str = "", events: Sequence[str] 
         digest=made.digest,
     )
     with transaction.atomic():
-        fairness.admit(actor.tenant.id)  # so that two who create at once can't pass the limit together
+        tenant_lock.lock_for_adding(actor.tenant.id)  # so that two who create at once can't pass the limit together
         if Endpoint.objects.filter(tenant=actor.tenant, deleted_at=None).count() >= MOST:
             raise Refused(
                 "too_many_webhooks", _("There are %(n)d webhooks already. Delete one first.") % {"n": MOST}, 409
@@ -215,7 +215,7 @@ def keys_of(row: Endpoint) -> list[bytes]:
 
 def _url(url: str) -> str:
     try:
-        return doors.check(url.strip())
+        return requests.check(url.strip())
     except OutboundError as error:
         raise InvalidOption("url", str(error), error.code) from error
 

@@ -8,11 +8,11 @@ from django.http import JsonResponse
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
-from portal.outage import COME_BACK
-from portal.receive import UploadRefused
-from tenants.apikeys import ADDRESS, KeyRefused
-from tenants.requests import TooManyRequests
-from transcription.options import InvalidOption
+from portal.http.outage import COME_BACK
+from portal.http.uploads import UploadRefused
+from tenants.api_keys import ADDRESS, KeyRefused
+from tenants.rate_limit import TooManyRequests
+from transcription.options.options import InvalidOption
 from transcription.refusals import Refused
 
 NO_RETRY = {"x-should-retry": "false"}

@@ -14,13 +14,13 @@ from django.db import Error as DatabaseError
 
 from portal.supervisor import demo, preparation
 from portal.supervisor.console import say
-from portal.supervisor.crew import Crew, environment_of
-from portal.supervisor.folder import FolderRefused, taken
+from portal.supervisor.data_folder import FolderRefused, taken
 from portal.supervisor.greeting import greet
 from portal.supervisor.listener import AddressRefused, listening
 from portal.supervisor.preparation import PreparationFailed
-from transcription import lifeline
+from portal.supervisor.process_set import Crew, environment_of
 from transcription.redaction import redact
+from transcription.worker import parent_death
 
 
 class Command(BaseCommand):
@@ -35,7 +35,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["tied"]:
-            lifeline.hold(os.getppid(), signal.SIGTERM)
+            parent_death.hold(os.getppid(), signal.SIGTERM)
         os.umask(0o077)  # media, database and sockets are this account's alone
         host, port = options["host"], options["port"]
         begun, url = time.monotonic(), url_of(port)
