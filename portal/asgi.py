@@ -11,14 +11,14 @@ pages = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
-from portal.hangups import HangUpMiddleware  # noqa: E402
+from portal.consumers import sockets  # noqa: E402
 from portal.health import PromptHealth  # noqa: E402
-from portal.live import sockets  # noqa: E402
-from portal.receive import Application, UploadMiddleware  # noqa: E402
-from portal.resetlinks import ResetLinkMiddleware  # noqa: E402
-from portal.resumable import ResumableMiddleware  # noqa: E402
-from portal.slashes import WithoutTrailingSlash  # noqa: E402
-from portal.threads import SharedThreads  # noqa: E402
+from portal.http.disconnects import HangUpMiddleware  # noqa: E402
+from portal.http.reset_links import ResetLinkMiddleware  # noqa: E402
+from portal.http.thread_pools import SharedThreads  # noqa: E402
+from portal.http.trailing_slashes import WithoutTrailingSlash  # noqa: E402
+from portal.http.tus import ResumableMiddleware  # noqa: E402
+from portal.http.uploads import Application, UploadMiddleware  # noqa: E402
 
 uploads = ResumableMiddleware(UploadMiddleware(HangUpMiddleware(cast(Application, pages))))
 application = WithoutTrailingSlash(

@@ -15,11 +15,13 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from portal.receive import Application, Receive, Scope, Send
-from portal.threads import HEALTH, shared
+from portal.http.thread_pools import HEALTH, shared
+from portal.http.uploads import Application, Receive, Scope, Send
 from tenants import database_clock
-from transcription import fleet, queue, storage_check
-from transcription.fleet import Engine
+from transcription import redis
+from transcription.media import storage_check
+from transcription.models import Engine
+from transcription.options import engines
 
 PATH = "/health"
 OK, DEGRADED, DOWN = "ok", "degraded", "down"
@@ -100,7 +102,7 @@ def examine() -> Health:
     """Asks what the product needs. Three queries at most, half a second for S3, and never the engines themselves."""
     found = Health()
     try:
-        found.engines = fleet.alive()
+        found.engines = engines.alive()
         ahead = database_clock.check()
     except DatabaseError:
         found.find(DOWN, "the database does not answer")
@@ -110,7 +112,7 @@ def examine() -> Health:
             found.find(DEGRADED, f"this web process's clock is {database_clock.described(ahead)}")
     if storage_check.is_away():
         found.find(DEGRADED, "the object storage does not answer: no uploads are taken, and no sound is played")
-    if queue.ping() is None:
+    if redis.ping() is None:
         found.find(DEGRADED, "Redis does not answer: work is picked up late, pages are not told")
     return found
 

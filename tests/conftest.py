@@ -17,11 +17,11 @@ from django.conf import settings
 from django.db import connections
 
 from portal.supervisor.valkey import server_command
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tenants.access import Actor, of_member
 from tenants.models import Member, Quota, Role, Tenant, User
 from tests.clocks import travelling_database
-from transcription import queue
+from transcription import redis
 from transcription.media import ffmpeg, find_ffmpeg
 
 pytest_plugins = ["tests.stack"]
@@ -48,7 +48,7 @@ class Character:
 def join(tenant: Tenant, email: str, role: str) -> Character:
     user = User.objects.create_user(email, "correct horse")
     member = Member.objects.create(tenant=tenant, user=user, role=role)
-    _key, secret = apikeys.issue(tenant, f"Key of {email}", user)
+    _key, secret = api_keys.issue(tenant, f"Key of {email}", user)
     return Character(user, tenant, member, secret)
 
 
@@ -109,7 +109,7 @@ def valkey() -> Iterator[None]:
     command = server_command(settings.DATA / "valkey", settings.RUN_DIR / "valkey.sock")
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 10
-    while queue.ping() is None and time.monotonic() < deadline:
+    while redis.ping() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     try:
         yield

@@ -6,7 +6,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from tenants.access import Actor, OtherTenant
-from tenants.apikeys import KeyRefused
+from tenants.api_keys import KeyRefused
 
 
 class KeyAuthentication(BaseAuthentication):

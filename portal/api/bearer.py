@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from tenants import addresses, apikeys
+from tenants import addresses, api_keys
 from tenants.access import Actor
 
 
@@ -13,4 +13,4 @@ def actor_of(request: HttpRequest) -> Actor | None:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         return None
-    return apikeys.authenticate(secret.strip(), addresses.of_request(request))
+    return api_keys.authenticate(secret.strip(), addresses.of_request(request))

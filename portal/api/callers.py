@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from rest_framework.authentication import CSRFCheck
 
-from portal.receive import actor_of
+from portal.http.uploads import actor_of
 from tenants import access, addresses
 from tenants.access import Actor
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from portal.api.hub import hub
-from portal.threads import shared
+from portal.api.status_broker import hub
+from portal.http.thread_pools import shared
 from tenants import scope
 from transcription.models import Segment, Transcription
 

@@ -14,8 +14,9 @@ from tests.api.test_scopes import AGREED, TABLE, address_of
 from tests.conftest import Character, join
 from tests.web import test_permissions as pages
 from tests.web.conftest import make_transcription
-from transcription import editing, search
+from transcription import search
 from transcription.models import Segment, Transcription
+from transcription.transcripts import editing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
 CANARY = "zirconium"

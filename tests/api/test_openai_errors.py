@@ -22,9 +22,9 @@ from tests.api.gate import Gate, standing_before
 from tests.conftest import Character
 from tests.transcription.finishing import finish
 from tests.webprocess import WebProcess
-from transcription import claiming, lifecycle, progress
-from transcription.failures import Failure
+from transcription.errors import Failure
 from transcription.models import Transcription
+from transcription.queue import claims, lifecycle, progress
 
 PATIENCE = 60.0
 
@@ -77,7 +77,7 @@ class Engine:
 
     def fail(self) -> None:
         self.only()
-        claim = claiming.claim("host/1")
+        claim = claims.claim("host/1")
         assert claim is not None
         with scope.bound(self.tenant.id):
             lifecycle.fail(claim, Failure("no_audio", "nothing to hear"))

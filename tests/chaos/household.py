@@ -24,7 +24,7 @@ from tests.chaos.orders import FOLDER_VARIABLE
 from tests.chaos.plan import Plan
 from tests.chaos.postgres import Postgres
 from tests.chaos.process import HASTE_VARIABLE, SLOWNESS_VARIABLE
-from transcription import lifeline
+from transcription.worker import parent_death
 
 ROOT = Path(__file__).resolve().parents[2]
 RESTART_SECONDS = 0.5
@@ -56,7 +56,7 @@ class Member:
             stderr=subprocess.STDOUT,
             user=self.user,
             pass_fds=self.inherited,
-            preexec_fn=lifeline.tied(),
+            preexec_fn=parent_death.tied(),
         )
         self.starts += 1
         self.due_at = 0.0

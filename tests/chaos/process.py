@@ -24,13 +24,14 @@ def gpuworker(_arguments: Sequence[str]) -> None:
     from django.core.management import call_command
 
     from tests.chaos import points
-    from transcription import gpuworker, lifecycle
+    from transcription.queue import lifecycle
+    from transcription.worker import gpu_worker
 
     haste = float(os.environ[HASTE_VARIABLE])
     lifecycle.RETRY_DELAYS_SECONDS = tuple(seconds * haste for seconds in lifecycle.RETRY_DELAYS_SECONDS)  # type: ignore[assignment]
-    gpuworker.FINISH_SECONDS *= haste
-    plain = gpuworker.engine_command
-    gpuworker.engine_command = lambda: [sys.executable, "-m", __spec__.name, "engine", *_after("serve", plain())]
+    gpu_worker.FINISH_SECONDS *= haste
+    plain = gpu_worker.engine_command
+    gpu_worker.engine_command = lambda: [sys.executable, "-m", __spec__.name, "engine", *_after("serve", plain())]
     points.install_in_jobs()
     call_command("gpuworker")
 
@@ -49,12 +50,12 @@ def web(arguments: Sequence[str]) -> None:
     _set_up_django()
     import uvicorn
 
-    from portal.supervisor import crew
+    from portal.supervisor import process_set
     from tests.chaos import points
 
     points.install_in_web()
     listener = socket.socket(fileno=int(arguments[0]))
-    uvicorn.main(_after("uvicorn", crew.web_command(listener))[1:])
+    uvicorn.main(_after("uvicorn", process_set.web_command(listener))[1:])
 
 
 def engine(arguments: Sequence[str]) -> None:
@@ -78,14 +79,14 @@ def tenants(arguments: Sequence[str]) -> None:
 
 def _tenant(number: int) -> dict[str, Any]:
     """A tenant whose limits are in nobody's way, with two keys."""
-    from tenants import apikeys
+    from tenants import api_keys
     from tenants.models import Quota, Tenant
 
     tenant = Tenant.objects.create(name=f"Tenant {number}")
     quota = Quota.with_defaults(tenant)
     quota.monthly_seconds, quota.requests_per_minute = 10**7, 10**5
     quota.save()
-    return {"id": str(tenant.id), "keys": [apikeys.issue(tenant, f"Key {n}")[1] for n in range(2)]}
+    return {"id": str(tenant.id), "keys": [api_keys.issue(tenant, f"Key {n}")[1] for n in range(2)]}
 
 
 def _set_up_django() -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def run(program: str, *arguments: str) -> subprocess.Popen[str]:
     """A supervisor of its own in a fresh process: signals and forks are none of pytest's business."""
-    head = "import os, signal, sys, time\nfrom transcription.supervision import Supervisor, Ward, fork\n"
+    head = "import os, signal, sys, time\nfrom transcription.worker.process_supervisor import Supervisor, Ward, fork\n"
     return subprocess.Popen(
         [sys.executable, "-c", head + textwrap.dedent(program), *arguments],
         cwd=ROOT,
@@ -127,15 +127,15 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
 
 
 def test_a_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from portal.supervisor import folder
+    from portal.supervisor import data_folder
 
-    monkeypatch.setattr(folder, "LEAST_FREE_MIB", 10**9)
-    with pytest.raises(folder.FolderRefused, match="is full"), folder.taken(tmp_path, ""):
+    monkeypatch.setattr(data_folder, "LEAST_FREE_MIB", 10**9)
+    with pytest.raises(data_folder.FolderRefused, match="is full"), data_folder.taken(tmp_path, ""):
         pass
 
 
 def test_one_supervisor_to_a_folder(tmp_path: Path) -> None:
-    from portal.supervisor.folder import taken
+    from portal.supervisor.data_folder import taken
 
     with taken(tmp_path, "process 7, http://127.0.0.1:8000"):
         outcome = up(tmp_path, 8000)
@@ -149,9 +149,9 @@ def test_a_port_is_a_port(tmp_path: Path, port: int) -> None:
 
 
 def test_a_gpuworker_has_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from transcription import gpuworker
+    from transcription.worker import gpu_worker
 
-    monkeypatch.setattr(gpuworker, "PREDECESSOR_SECONDS", 0.2)
-    refused = pytest.raises(gpuworker.AlreadyRunning, match="here:0")
-    with gpuworker.only_one("here:0"), gpuworker.only_one("here:1"), refused, gpuworker.only_one("here:0"):
+    monkeypatch.setattr(gpu_worker, "PREDECESSOR_SECONDS", 0.2)
+    refused = pytest.raises(gpu_worker.AlreadyRunning, match="here:0")
+    with gpu_worker.only_one("here:0"), gpu_worker.only_one("here:1"), refused, gpu_worker.only_one("here:0"):
         pass

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 
-from portal.receive import SCOPE_KEY, Upload, UploadMiddleware, UploadRefused
+from portal.http.uploads import SCOPE_KEY, Upload, UploadMiddleware, UploadRefused
 from tenants.models import Quota
 from tests.conftest import Character
 

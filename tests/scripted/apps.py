@@ -8,16 +8,19 @@ from django.apps import AppConfig
 
 
 class ScriptedEngineConfig(AppConfig):
-    """Replaces the gpuworker's engine command, and nothing else."""
+    """Replaces the gpuworker's engine command, and fetches no weights."""
 
     name = "tests.scripted"
     label = "scripted_engine"
 
     def ready(self) -> None:
-        if "gpuworker" not in sys.argv:
-            return
-        from transcription import gpuworker
+        if "gpuworker" in sys.argv:
+            from transcription.worker import gpu_worker
 
-        plain = gpuworker.engine_command()
-        ours = [sys.executable, "-m", "tests.scripted.engine", *plain[plain.index("serve") :]]
-        gpuworker.engine_command = lambda: ours
+            plain = gpu_worker.engine_command()
+            ours = [sys.executable, "-m", "tests.scripted.engine", *plain[plain.index("serve") :]]
+            gpu_worker.engine_command = lambda: ours
+        if "up" in sys.argv:
+            from portal.supervisor import preparation
+
+            preparation.fetch_weights = lambda: None

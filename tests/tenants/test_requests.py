@@ -7,9 +7,9 @@ from functools import partial
 import pytest
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from tenants import requests
+from tenants import rate_limit
 from tenants.models import Tenant
-from tenants.requests import TooManyRequests
+from tenants.rate_limit import TooManyRequests
 from tests.conftest import found
 from tests.tenants.stampede import stampede
 
@@ -21,7 +21,7 @@ def taken(tenant: Tenant, times: int, now: float = NOON) -> int:
     count = 0
     for _ in range(times):
         try:
-            requests.take(tenant, now)
+            rate_limit.take(tenant, now)
         except TooManyRequests:
             continue
         count += 1
@@ -45,10 +45,10 @@ class TestOneTenant:
         acme = found("Acme", requests_per_minute=30)
         taken(acme, 30)
         with pytest.raises(TooManyRequests) as refusal:
-            requests.take(acme, NOON + 0.5)
+            rate_limit.take(acme, NOON + 0.5)
         assert refusal.value.retry_after == pytest.approx(1.5, abs=0.001)
         assert (refusal.value.limit, refusal.value.whole_seconds) == (30, 2)
-        requests.take(acme, NOON + 0.5 + refusal.value.retry_after)
+        rate_limit.take(acme, NOON + 0.5 + refusal.value.retry_after)
 
     def test_one_who_asks_on_and_on_is_not_punished_for_it(self) -> None:
         acme = found("Acme", requests_per_minute=6)
@@ -68,9 +68,9 @@ class TestOneTenant:
 
     def test_it_costs_one_query(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
         acme = found("Acme")
-        requests.take(acme)
+        rate_limit.take(acme)
         with django_assert_num_queries(1):
-            requests.take(acme)
+            rate_limit.take(acme)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from transcription.shares import Places, Shares, TooBusy
+from transcription.concurrency import Places, Shares, TooBusy
 
 
 def served(shares: Shares[str]) -> list[str]:

@@ -9,12 +9,12 @@ from django.test import Client
 from django.utils import timezone
 
 from portal.web import urls
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tenants.models import ApiKey, Notice, Role, Tenant
 from tenants.quota import this_month
 from tests.conftest import Character, join
 from tests.web.conftest import Make
-from transcription import storage
+from transcription.media import storage
 from transcription.models import Recording, Transcription
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
@@ -87,7 +87,7 @@ def address_of(url: str, row: Transcription) -> str:
         )
         endpoint = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
         delivery = events.test_of(endpoint)
-        key = ApiKey.objects.filter(tenant=row.tenant).first() or apikeys.issue(row.tenant, "Acme's secret plan")[0]
+        key = ApiKey.objects.filter(tenant=row.tenant).first() or api_keys.issue(row.tenant, "Acme's secret plan")[0]
     return url.format(
         recording=row.recording_id,
         transcription=row.id,

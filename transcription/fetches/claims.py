@@ -15,8 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import scope
-from transcription import idempotency, retention
 from transcription.fetches.models import UNDER_WAY, Fetch
+from transcription.intake import idempotency
+from transcription.library import retention
 from transcription.models import Transcription
 from transcription.webhooks import events
 

@@ -14,19 +14,20 @@ from uuid import UUID
 from django.conf import settings
 from django.db import close_old_connections, connections
 
-from tenants import access, scope
+from tenants import access as tenant_access
+from tenants import scope
 from tenants.access import Actor
-from transcription import intake, storage
 from transcription.connections import lend_connection
-from transcription.fetches import claims, orders
+from transcription.errors import InvalidOption, Refused
+from transcription.fetches import access, claims
 from transcription.fetches.claims import Claim, LostClaim
 from transcription.fetches.models import Fetch
-from transcription.idempotency import Call
+from transcription.intake import accept
+from transcription.intake.idempotency import Call
+from transcription.media import storage
 from transcription.models import Transcription
-from transcription.options import InvalidOption
 from transcription.outbound.download import Downloaded, download
 from transcription.outbound.errors import OutboundError
-from transcription.refusals import Refused
 
 log = logging.getLogger(__name__)
 THREADS = 8
@@ -144,16 +145,16 @@ def _accept(claim: Claim, row: Fetch, file: Downloaded) -> None:
 
     A promise outlives its name: another request may have taken the key meanwhile.
     """
-    actor = Actor(tenant=row.tenant, permissions=access.EDIT, key=row.api_key)
+    actor = Actor(tenant=row.tenant, permissions=tenant_access.EDIT, key=row.api_key)
     call = Call(endpoint=row.endpoint, key=row.idempotency_key, id=row.id, also=partial(claims.complete, claim))
     named = replace(file, file_name=row.name or file.file_name)
-    options = orders.options_of(row)
+    options = access.options_of(row)
     try:
-        intake.accept(actor, named, options, "api", call)
+        accept.accept(actor, named, options, "api", call)
     except Refused as refused:
         if refused.code != "idempotency_key_reused":
             raise
-        intake.accept(actor, named, options, "api", replace(call, key=""))
+        accept.accept(actor, named, options, "api", replace(call, key=""))
 
 
 class _Progress:

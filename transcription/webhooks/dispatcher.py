@@ -18,7 +18,7 @@ from django.db import close_old_connections, connection, connections
 from django.utils import timezone
 
 from tenants import scope
-from transcription.outbound import doors
+from transcription.outbound import requests
 from transcription.outbound.errors import OutboundError
 from transcription.webhooks import deliveries, endpoints, signing
 from transcription.webhooks.deliveries import Claim, Head, Outcome
@@ -124,7 +124,7 @@ def _attempt(row: Delivery) -> Outcome:
     moment, begin, body = timezone.now(), time.monotonic(), row.event.body.encode()
     try:
         signed = signing.headers(row.event.message_id, moment, body, endpoints.keys_of(row.endpoint))
-        answer = doors.post(row.endpoint.url, body, {"Content-Type": "application/json", **signed})
+        answer = requests.post(row.endpoint.url, body, {"Content-Type": "application/json", **signed})
     except OutboundError as error:
         return Outcome(moment, time.monotonic() - begin, error=error.code)
     except signing.SecretLost:

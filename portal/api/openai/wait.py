@@ -7,10 +7,10 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
-from portal.hangups import Client
-from portal.threads import shared
+from portal.http.disconnects import Client
+from portal.http.thread_pools import shared
 from tenants import scope
-from transcription import callers
+from transcription.intake import waiters
 from transcription.models import Transcription
 
 
@@ -49,16 +49,16 @@ class Wait:
 @shared
 def _keep(row: Transcription) -> None:
     with scope.bound(row.tenant_id):
-        callers.keep(row)
+        waiters.keep(row)
 
 
 @shared
 def _leave(row: Transcription) -> None:
     with scope.bound(row.tenant_id):
-        callers.leave(row)
+        waiters.leave(row)
 
 
 @shared
 def _hang_up(row: Transcription, upload: timedelta) -> None:
     with scope.bound(row.tenant_id):
-        callers.hang_up(row, upload)
+        waiters.hang_up(row, upload)
