@@ -27,7 +27,7 @@ from portal.http.outage import AWAY
 from portal.http.websocket_origin import OwnOriginOnly
 from tenants import scope
 from tenants.access import Actor, OtherTenant
-from transcription.failures import reason_for_people
+from transcription.errors import reason_for_people
 from transcription.library import read_audit, recordings
 from transcription.models import Status, Transcription
 from transcription.queue import eta, progress

@@ -37,12 +37,12 @@ class Stack:
         return {"Authorization": f"Bearer {self.api_key}"}
 
 
-def start(data: Path, **environment: str) -> Stack:
-    """Starts the stack on a free port and waits until it is healthy."""
+def start(data: Path, *options: str, root: Path = ROOT, **environment: str) -> Stack:
+    """Starts the stack from the code in `root` on a free port and waits until it is healthy."""
     port = _free_port()
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "up"],
-        cwd=ROOT,
+        [sys.executable, "manage.py", "up", *options],
+        cwd=root,
         env=_environment(data, port) | environment,
         stdout=(data / "up.log").open("ab"),
         stderr=subprocess.STDOUT,

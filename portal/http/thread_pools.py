@@ -54,9 +54,7 @@ class ThreadPool(ThreadPoolExecutor):
         who = thread_user.get()
         with self._lock:
             # The portal's own calls have no common share: each is a user of its own.
-            self._shares.wait(
-                future if who is None else who, (future, partial(_closing, work, *args, **kwargs))
-            )
+            self._shares.wait(future if who is None else who, (future, partial(_closing, work, *args, **kwargs)))
             self._serve()
         return future
 

@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from portal.api.native.datetimes import checked_moment
 from portal.http.asgi import scope_of
 from portal.http.routes import route_of
-from transcription.options.options import InvalidOption
+from transcription.errors import InvalidOption
 
 LONGEST_NAME = 60  # of what is no field, in an answer
 Body = Mapping[str, Any]
