@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext as _
 
 from tenants.models import LONGEST_HOTWORDS
+from transcription.errors import InvalidOption
 from transcription.models import MOST_BEAMS, Lane, Mode, Task, Transcription
 from transcription.options import hotwords as words
 from transcription.options.languages import language_code
@@ -29,15 +30,6 @@ LANGUAGE_SEPARATORS = re.compile(r"[,;\n\r，、；]")
 NOT_OF_THE_TEXT = ("lane", "named_model")
 SOUND_VERSION = 2
 """How recordings are decoded: another number keeps texts that were made of other sound from being reused."""
-
-
-class InvalidOption(ValueError):
-    """`param` names the option at fault, `code` is "invalid_value" or "model_not_found"."""
-
-    def __init__(self, param: str, message: str, code: str = "invalid_value") -> None:
-        super().__init__(message)
-        self.param = param
-        self.code = code
 
 
 def offered_model(name: str) -> str:

@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from pydantic import ValidationInfo
 
-from transcription.options.options import InvalidOption
+from transcription.errors import InvalidOption
 
 
 def checked_datetime(text: str, param: str) -> datetime:

@@ -16,8 +16,9 @@ from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from portal.http.body_limit import limit_of
-from transcription.options.options import InvalidOption
+from portal.http.asgi import scope_of
+from portal.http.routes import route_of
+from transcription.errors import InvalidOption
 
 LONGEST_NAME = 60  # of an unknown field, in an answer
 INDEX_AT_END = re.compile(r"\[\d+\]$")
@@ -97,7 +98,7 @@ def parse_body(request: Request, model: type[Body]) -> Body:
     length = request.META.get("CONTENT_LENGTH")
     if not length and "HTTP_TRANSFER_ENCODING" in request.META:
         raise LengthRequired
-    if int(length or 0) > (limit := limit_of(request.path)):
+    if int(length or 0) > (limit := route_of(scope_of(request._request)).body_bytes):
         raise BodyTooLarge(limit)
     try:
         return model.model_validate(request.data)

@@ -30,6 +30,7 @@ from portal.api.openapi.operations import (
     query,
 )
 from portal.http.uploads import received
+from transcription.errors import InvalidOption
 from transcription.fetches import access
 from transcription.intake import accept
 from transcription.intake.idempotency import Call
@@ -37,7 +38,6 @@ from transcription.library import recordings
 from transcription.library.filters import Filter
 from transcription.models import Recording, Status
 from transcription.options.languages import language_code
-from transcription.options.options import InvalidOption
 
 FILTERS = (
     query("search", "Only those in whose name or text every word stands."),

@@ -7,7 +7,6 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.caller_view import CallerView
 from portal.api.native.parsing import parse_body
 from portal.api.native.schemas.uploads import (
     MultipartBody,
@@ -18,18 +17,17 @@ from portal.api.native.schemas.uploads import (
     PartUrlsBody,
     WantedParts,
 )
+from portal.api.native.tenant_view import TenantView
 from portal.api.native.uploads import upload_fields
 from portal.api.openapi.operations import IDEMPOTENCY_KEY, JSON, operation
-from portal.api.problems import problem
 from portal.http.tus import source_of
 from transcription.intake import idempotency
 from transcription.uploads import access, bucket, creation
-from transcription.uploads.access import IncompleteParts
 from transcription.uploads.creation import Plan
 from transcription.uploads.models import Upload
 
 
-class MultipartsView(CallerView):
+class MultipartsView(TenantView):
     """POST a file's name and length, and the options, as JSON."""
 
     @operation(
@@ -52,7 +50,7 @@ class MultipartsView(CallerView):
         return Response(_fields(row), 201, headers={"Location": f"/api/v1/uploads/multipart/{row.id}"})
 
 
-class MultipartView(CallerView):
+class MultipartView(TenantView):
     """GET says which parts are there; DELETE forgets it."""
 
     @operation("retrieveMultipartUpload", "Which parts are there", {200: MultipartPartsBody})
@@ -70,7 +68,7 @@ class MultipartView(CallerView):
         return Response(status=204)
 
 
-class PartUrlsView(CallerView):
+class PartUrlsView(TenantView):
     """POST the numbers of parts, as JSON, for URLs that take them."""
 
     @operation(
@@ -87,16 +85,13 @@ class PartUrlsView(CallerView):
         return Response(PartUrlsBody(expires_in=bucket.URL_SECONDS, parts=parts))
 
 
-class CompleteView(CallerView):
+class CompleteView(TenantView):
     """POST when all parts are there: 202, and the upload's GET says what became of it."""
 
     @operation("completeMultipartUpload", "All parts are there", {202: MultipartBody})
     def post(self, request: Request, upload_id: UUID) -> Response:
         row = access.upload(self.actor, upload_id, Upload.Way.S3)
-        try:
-            access.complete(row)
-        except IncompleteParts as incomplete:
-            return problem(incomplete.status, incomplete.code, incomplete.message, missing=incomplete.missing)
+        access.complete(row)
         return Response(_fields(row), 202, headers={"Location": f"/api/v1/uploads/{row.id}"})
 
 

@@ -9,9 +9,10 @@ from pydantic import WithJsonSchema, create_model, model_validator
 
 from portal.api.native.parsing import RequestBody, Text, documented
 from portal.api.native.schemas.failures import Failure
+from transcription.errors import InvalidOption
 from transcription.media.warnings import Warned
 from transcription.options.audio_tracks import NumberedTrack
-from transcription.options.options import OPTIONS, InvalidOption, TranscriptionOptions
+from transcription.options.options import OPTIONS, TranscriptionOptions
 
 JSON_TYPES = {"string": Text, "number": float, "integer": int, "boolean": bool, "array": list[Text]}
 HIDDEN = ("prompt", "temperature")

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from portal.api.native.parsing import RequestBody, Text, documented
 from portal.api.native.schemas.recordings import OptionFields
-from transcription.options.options import InvalidOption
+from transcription.errors import InvalidOption
 
 SHA256_BYTES = 32
 
