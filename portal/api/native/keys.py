@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from portal.api.native.pagination import newest_first
 from portal.api.native.parsing import parse_body
-from portal.api.native.representations import moment
+from portal.api.native.representations import rfc3339
 from portal.api.native.schemas.keys import KeyBody, KeyChanges, KeyRotation, KeySecretBody, NewKey, OldSecret
 from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import CURSOR, JSON, listing, operation
@@ -97,7 +97,7 @@ def _with_secret(key: ApiKey, secret: str) -> KeySecretBody:
 
 
 def key_fields(key: ApiKey) -> KeyBody:
-    old = OldSecret(prefix=key.old_prefix, until=moment(key.old_until), last_used_at=moment(key.old_last_used_at))
+    old = OldSecret(prefix=key.old_prefix, until=rfc3339(key.old_until), last_used_at=rfc3339(key.old_last_used_at))
     return {
         "id": str(key.id),
         "name": key.name,
@@ -108,9 +108,9 @@ def key_fields(key: ApiKey) -> KeyBody:
         "created_at": key.created_at.isoformat(),
         "created_by": (key.created_by.email if key.created_by else key.made_by) or None,
         "creator_status": key.maker,
-        "expires_at": moment(key.expires_at),
-        "last_used_at": moment(key.last_used_at),
-        "revoked_at": moment(key.revoked_at),
+        "expires_at": rfc3339(key.expires_at),
+        "last_used_at": rfc3339(key.last_used_at),
+        "revoked_at": rfc3339(key.revoked_at),
         "old_secret": old if key.old_is_live else None,
     }
 

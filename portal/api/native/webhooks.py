@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from portal.api.native import parameters
 from portal.api.native.pagination import newest_first
 from portal.api.native.parsing import parse_body
-from portal.api.native.representations import moment
+from portal.api.native.representations import rfc3339
 from portal.api.native.schemas.failures import Failure
 from portal.api.native.schemas.webhooks import (
     AttemptBody,
@@ -137,7 +137,7 @@ class ReplayView(TenantView):
 
 def endpoint_fields(row: Endpoint) -> WebhookBody:
     """`events` is empty where all are sent."""
-    paused = Pause(code=row.pause, message=endpoints.why_paused(row), since=moment(row.paused_at))
+    paused = Pause(code=row.pause, message=endpoints.why_paused(row), since=rfc3339(row.paused_at))
     return {
         "id": str(row.id),
         "url": row.url,
@@ -145,9 +145,9 @@ def endpoint_fields(row: Endpoint) -> WebhookBody:
         "events": row.events,
         "status": "paused" if row.is_paused else "active",
         "paused": paused if row.is_paused else None,
-        "failing_since": moment(row.failing_since),
-        "old_secret_until": moment(row.old_until),
-        "created_at": moment(row.created_at),
+        "failing_since": rfc3339(row.failing_since),
+        "old_secret_until": rfc3339(row.old_until),
+        "created_at": rfc3339(row.created_at),
     }
 
 
@@ -155,12 +155,12 @@ def delivery_fields(row: Delivery) -> DeliveryBody:
     waits = row.state == Delivery.State.PENDING
     return {
         "id": str(row.id),
-        "event": Event(id=row.event.message_id, type=row.event.type, created_at=moment(row.event.created_at)),
+        "event": Event(id=row.event.message_id, type=row.event.type, created_at=rfc3339(row.event.created_at)),
         "status": row.state,
         "attempts": row.attempts_made,
-        "created_at": moment(row.created_at),
-        "next_attempt_at": moment(row.next_attempt_at) if waits else None,
-        "finished_at": moment(row.finished_at),
+        "created_at": rfc3339(row.created_at),
+        "next_attempt_at": rfc3339(row.next_attempt_at) if waits else None,
+        "finished_at": rfc3339(row.finished_at),
         "response_status": row.last_status,
         "error": _error(row.last_error, row.last_status),
     }
@@ -168,7 +168,7 @@ def delivery_fields(row: Delivery) -> DeliveryBody:
 
 def _attempt_fields(row: Attempt) -> AttemptBody:
     return {
-        "started_at": moment(row.started_at),
+        "started_at": rfc3339(row.started_at),
         "seconds": round(row.seconds, 3),
         "response_status": row.status,
         "response": row.response,

@@ -41,9 +41,9 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the caller asked for, and how the answer is to look.
+    """The checked parameters of a request.
 
-    `ignored` names what changes nothing here: parameters of OpenAI's, and fields that nobody knows.
+    `ignored` names the fields that change nothing here: some parameters of OpenAI's, and unknown fields.
     """
 
     options: TranscriptionOptions
@@ -94,13 +94,13 @@ def _response_format(upload: Upload) -> str:
 
 
 def _words(upload: Upload, name: str) -> list[str]:
-    """The values of a list whose values hold no comma: some clients send it as `word,segment`."""
+    """Returns the values of a list whose values hold no comma: some clients send it as `word,segment`."""
     texts = (text.strip() for value in upload.every(name) for text in value.split(","))
     return [text for text in texts if text]
 
 
 def _granularities(upload: Upload, response_format: str) -> frozenset[str]:
-    """What is to have times. Models with OpenAI's newer names have none, and may be asked for some. Raises ApiError."""
+    """Returns what gets times. Models by OpenAI's newer names have none: it is ignored for them. Raises ApiError."""
     wanted = frozenset(_words(upload, "timestamp_granularities"))
     if not wanted <= set(GRANULARITIES):
         message = _("Timestamp granularities are word and segment.")
@@ -124,7 +124,7 @@ def _check_include(upload: Upload, response_format: str) -> None:
 
 
 def _chunking_strategy(upload: Upload) -> str:
-    """`auto`, `server_vad` or nothing. Raises ApiError."""
+    """Returns `auto`, `server_vad` or an empty text. Raises ApiError."""
     wanted = upload.field(STRATEGY_TYPE) or _strategy_fields(upload).get("type") or upload.field(STRATEGY)
     if wanted not in ("", "auto", VOICE_ACTIVITY):
         raise _no_choice(str(wanted), ("auto", VOICE_ACTIVITY), STRATEGY)
@@ -132,7 +132,7 @@ def _chunking_strategy(upload: Upload) -> str:
 
 
 def _strategy_fields(upload: Upload) -> dict[str, Any]:
-    """Those of a strategy that was sent as a JSON object."""
+    """Returns the fields of a strategy that was sent as a JSON object."""
     with suppress(BadJson):
         sent = json_body.parse(upload.field(STRATEGY))
         return sent if isinstance(sent, dict) else {}
@@ -148,7 +148,10 @@ def _stream(upload: Upload) -> bool:
 
 
 def _ignored(upload: Upload, task: str, response_format: str) -> Iterator[str]:
-    """Whisper gives no log probability a token, and tells no speakers apart; a language that is given is not heard."""
+    """Yields the fields that change nothing.
+
+    Whisper keeps no log probability of a token and tells no speakers apart; a language that is given is not detected.
+    """
     yield from (f"{name}[]" for name in ("include", *SPEAKERS) if upload.every(name))
     if response_format != "verbose_json" and upload.every("timestamp_granularities"):
         yield "timestamp_granularities[]"

@@ -1,4 +1,4 @@
-"""What the schema says of a view, beside the view itself."""
+"""Decorators and parameters with which a view describes itself in the schema."""
 
 from __future__ import annotations
 
