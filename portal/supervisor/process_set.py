@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from django.conf import settings
 from portal import env
 from portal.supervisor import gpus, valkey
 from portal.supervisor.console import Voice, say
-from transcription.worker.process_supervisor import Supervisor, Ward, become, fork
+from transcription.worker.process_supervisor import ManagedProcess, Supervisor, exec_command, fork
 
 STOP_SECONDS = 28.0
 VALKEY_SECONDS = 3.0
@@ -46,26 +45,24 @@ class Crew:
         with Supervisor(say) as supervisor:
             for voice in self._voices:
                 supervisor.read(voice.ear, voice.listen)
-            greeter = Ward("The greeter", partial(fork, "greeter", greet), is_errand=True)
+            greeter = ManagedProcess("The greeter", partial(fork, "greeter", greet), runs_once=True)
             supervisor.start(*self.doorbell, *self.members, greeter)
             supervisor.run()
             say("Stopping. Unfinished recordings go on at the next start; Ctrl-C again to hurry.")
             self._stop(supervisor, [*self.members, greeter])
 
-    def _stop(self, supervisor: Supervisor, first: list[Ward]) -> None:
-        """Valkey goes last, since the others still ring."""
-        supervisor.send(first, signal.SIGTERM)
-        if not supervisor.wait_until_gone(first, STOP_SECONDS, impatient=True):
-            supervisor.send(first, signal.SIGKILL)
-        supervisor.send(self.doorbell, signal.SIGTERM)
-        if not supervisor.wait_until_gone(self.doorbell, VALKEY_SECONDS, impatient=True):
-            supervisor.send(self.doorbell, signal.SIGKILL)
+    def _stop(self, supervisor: Supervisor, first: list[ManagedProcess]) -> None:
+        """Valkey goes last, since the others still send wake-ups."""
+        supervisor.stop(first, STOP_SECONDS)
+        supervisor.stop(self.doorbell, VALKEY_SECONDS)
 
-    def _member(self, name: str, command: list[str], changes: dict[str, str] | None = None, loud: bool = True) -> Ward:
+    def _member(
+        self, name: str, command: list[str], changes: dict[str, str] | None = None, loud: bool = True
+    ) -> ManagedProcess:
         voice = Voice(name, self._logs, loud)
         self._voices.append(voice)
         environment = self._environment | (changes or {})
-        return Ward(name, partial(fork, name, partial(become, command, voice.mouth, environment)))
+        return ManagedProcess(name, partial(fork, name, partial(exec_command, command, voice.mouth, environment)))
 
 
 def _manage(command: str) -> list[str]:

@@ -36,7 +36,7 @@ def test_the_credentials_are_this_accounts_alone(own: Path) -> None:
 def test_a_second_start_works_and_a_kill_leaves_nobody_behind(own: Path) -> None:
     stack = start(own)
     processes = family(stack)
-    assert len(processes) >= 13, processes  # valkey, web, sweeper, gpuworker, engine, herald, 8 workers
+    assert len(processes) >= 13, processes  # valkey, web, sweeper, gpuworker, engine, status reporter, 8 workers
     stack.process.kill()
     stack.process.wait(5)
     _gone, alive = psutil.wait_procs(processes, 3)

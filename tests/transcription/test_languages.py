@@ -17,7 +17,7 @@ from transcription.models import Transcription
 from transcription.options import offered_models, tenant_defaults
 from transcription.options.options import InvalidOption, TranscriptionOptions
 from transcription.worker.job import heard_so_far
-from transcription.worker.resume import Pass
+from transcription.worker.resume import ResumePlan
 
 checked = TranscriptionOptions.checked
 
@@ -114,7 +114,7 @@ def test_an_attempt_that_goes_on_compares_languages_as_an_undisturbed_one_does(
 ) -> None:
     """Windows side by side with the first that has a text, one after the other with the one before."""
     spoken = Heard(0.0, 1.0, " Hello.", (), 0.0, -0.2, 1.0, 0.01, 0)
-    way = Pass(mode, Resume())
+    way = ResumePlan(mode, Resume())
     windows: list[tuple[str, tuple[Heard, ...]]] = [("de", ()), ("en", (spoken,)), ("de", (spoken,))]
     results = [
         WindowResult(index, float(index), index + 1.0, code, 0.9, segments)

@@ -14,7 +14,7 @@ from transcription.models import Status, Transcription
 from transcription.queue import claims
 from transcription.worker import job
 
-# Committed, so that the leash, which looks from another connection, sees the claim.
+# Committed, so that the watchdog, which looks from another connection, sees the claim.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("within")]
 
 

@@ -33,10 +33,10 @@ from transcription.options import audio_tracks
 from transcription.options.options import codes_of
 from transcription.queue import claims, lifecycle, progress
 from transcription.queue.claims import Claim, LostClaim
-from transcription.queue.database_outage import patiently
+from transcription.queue.database_outage import retry_through_outage
 from transcription.redaction import redact
 from transcription.worker import claim_watchdog
-from transcription.worker.resume import Pass
+from transcription.worker.resume import ResumePlan
 
 log = logging.getLogger(__name__)
 LANES: dict[int, engine_types.Lane] = {
@@ -56,27 +56,27 @@ class HandedBack(BaseException):
 
 
 @dataclass(frozen=True)
-class Seat:
+class WorkerSlot:
     """Which worker of its gpuworker this process belongs to, and the lanes that it serves."""
 
     number: int
     lanes: Sequence[int]
 
 
-_seat = Seat(0, Lane.values)
+_slot = WorkerSlot(0, Lane.values)
 
 
-def take_seat(seat: Seat) -> None:
+def occupy(slot: WorkerSlot) -> None:
     """For a worker, before it forks: whose jobs its children do."""
-    global _seat
-    _seat = seat
+    global _slot
+    _slot = slot
 
 
 def work() -> None:
     """Claims the next due transcription and carries it through; quietly nothing where none is due."""
     close_old_connections()
     signal.signal(signal.SIGUSR1, _stop)
-    claim = claims.claim(worker_name(os.getpid()), _seat.lanes)
+    claim = claims.claim(worker_name(os.getpid()), _slot.lanes)
     if claim is not None:
         with scope.bound(claim.tenant_id):
             carry(claim)
@@ -87,14 +87,14 @@ def work() -> None:
 def carry(claim: Claim) -> None:
     """Every end of an attempt: done, failed, handed back, or no longer ours."""
     try:
-        with claim_watchdog.held(claim):
+        with claim_watchdog.interrupt_when_lost(claim):
             transcribe(claim)
     except LostClaim:
         log.info("Transcription %s is no longer ours.", claim.transcription_id)
     except HandedBack:
-        patiently(lifecycle.hand_back, claim)
+        retry_through_outage(lifecycle.hand_back, claim)
     except StorageUnavailable:
-        patiently(lifecycle.hand_back, claim, STORAGE_PAUSE_SECONDS)
+        retry_through_outage(lifecycle.hand_back, claim, STORAGE_PAUSE_SECONDS)
     except Exception as error:
         failure = failure_of(error)
         log.warning("Transcription %s: %s: %s", claim.transcription_id, failure.code, failure.detail)
@@ -108,7 +108,7 @@ def transcribe(claim: Claim) -> None:
     lease, peaks, counter = Lease(claim), Peaks(), Counter(row, claim)
     warnings: list[str] = []
     engine = EngineClient(str(settings.ENGINE_SOCKET))
-    way = Pass.of(row, engine)
+    way = ResumePlan.of(row, engine)
     with sound_of(row, counter.longest, lease, warnings) as pcm:
         sound = peaks.watch(counter.watch(pcm))
         for result in modes.transcribe(engine, sound, decode_options(row), way.mode, way.resume, lease.progress):
@@ -118,7 +118,9 @@ def transcribe(claim: Claim) -> None:
     row.warnings = list(dict.fromkeys(warnings))
     if watched := _somebody_watches(row.recording):
         _offer_playback(row, counter.seconds, lease.progress)
-    patiently(lifecycle.complete, claim, "".join(pieces).strip(), counter.seconds, peaks.points(), row.warnings)
+    retry_through_outage(
+        lifecycle.complete, claim, "".join(pieces).strip(), counter.seconds, peaks.points(), row.warnings
+    )
     if not watched:
         _offer_playback(row, counter.seconds)
 
@@ -149,7 +151,7 @@ class Lease:
     def progress(self) -> None:
         """Raises LostClaim."""
         if time.monotonic() - self._renewed_at > settings.LEASE_SECONDS / 6:
-            patiently(lifecycle.renew, self._claim)
+            retry_through_outage(lifecycle.renew, self._claim)
             self._renewed_at = time.monotonic()
 
 
@@ -171,16 +173,16 @@ class Counter:
                 self._extend(needed)
             if self.seconds > self._renew_at:
                 self._renew_at += RENEW_EVERY_SECONDS
-                patiently(lifecycle.renew, self._claim)
+                retry_through_outage(lifecycle.renew, self._claim)
             yield chunk
 
     def _extend(self, needed: int) -> None:
         """A minute ahead where there is room, else to the second. Raises QuotaExceeded."""
         try:
-            patiently(lifecycle.extend, self._claim, needed + EXTENSION_SECONDS)
+            retry_through_outage(lifecycle.extend, self._claim, needed + EXTENSION_SECONDS)
             self._reserved = needed + EXTENSION_SECONDS
         except QuotaExceeded:
-            patiently(lifecycle.extend, self._claim, needed)
+            retry_through_outage(lifecycle.extend, self._claim, needed)
             self._reserved = needed
 
 
@@ -223,7 +225,7 @@ def rows_of(row: Transcription, result: WindowResult, first_index: int) -> list[
 
 def worker_name(pid: int) -> str:
     """host, gpuworker, worker and process: what an operator needs to find it."""
-    return f"{settings.GPUWORKER_NAME}/{_seat.number}.{pid}"
+    return f"{settings.GPUWORKER_NAME}/{_slot.number}.{pid}"
 
 
 def failure_of(error: Exception) -> Failure:
@@ -247,14 +249,19 @@ def failure_of(error: Exception) -> Failure:
 
 
 def _save(
-    claim: Claim, row: Transcription, segments: list[Segment], result: WindowResult, way: Pass, decoded_seconds: float
+    claim: Claim,
+    row: Transcription,
+    segments: list[Segment],
+    result: WindowResult,
+    way: ResumePlan,
+    decoded_seconds: float,
 ) -> None:
     row.model_version = _version_of_all(row, result)
     row.saved_seconds = result.end
     row.heard_languages = heard_so_far(row, result)
     language = max(row.heard_languages, key=row.heard_languages.__getitem__, default=result.language)
     about = (result.end, language, row.model_version, way.after(result), row.heard_languages, decoded_seconds)
-    sequence = patiently(lifecycle.save_window, claim, segments, *about)
+    sequence = retry_through_outage(lifecycle.save_window, claim, segments, *about)
     progress.advanced(claim.tenant_id, claim.recording_id, claim.transcription_id, sequence, row.percent, segments)
 
 
@@ -296,7 +303,7 @@ def _offer_playback(row: Transcription, seconds: float, on_progress: Callable[[]
 
 def _fail(claim: Claim, failure: Failure) -> None:
     try:
-        patiently(lifecycle.fail, claim, failure)
+        retry_through_outage(lifecycle.fail, claim, failure)
     except LostClaim:
         log.info("Transcription %s is no longer ours to fail.", claim.transcription_id)
 

@@ -16,7 +16,7 @@ LONG_SECONDS = 180.0
 
 
 @dataclass
-class Pass:
+class ResumePlan:
     """The mode that a transcription is done in, in all of its attempts, and what is done already."""
 
     mode: EngineMode
@@ -27,7 +27,7 @@ class Pass:
         self.language = self.resume.language
 
     @classmethod
-    def of(cls, row: Transcription, engine: EngineClient) -> Pass:
+    def of(cls, row: Transcription, engine: EngineClient) -> ResumePlan:
         """As it was begun; at the beginning as asked for, and as the engine's load has it where that was left open."""
         state: dict[str, Any] = row.resume
         if row.saved_seconds == 0:
