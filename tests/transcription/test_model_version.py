@@ -43,7 +43,7 @@ def work(row: Transcription, engines: Engines, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(job, "EngineClient", lambda _address: engines)
     claim = claims.claim("host/1")
     assert claim is not None
-    job.carry(claim)
+    job.run_attempt(claim)
     row.refresh_from_db()
     return row
 
