@@ -20,7 +20,7 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.db import close_old_connections
 
 from portal.http.sessions import session_key_of
-from transcription.concurrency import Shares
+from transcription.concurrency import CallerQueue
 
 if TYPE_CHECKING:
     from portal.http.uploads import Application, Receive, Scope, Send
@@ -50,8 +50,8 @@ class Threads(ThreadPoolExecutor):
 
     def __init__(self, name: str, count: int) -> None:
         super().__init__(count, thread_name_prefix=name)
-        self._shares: Shares[tuple[Future[Any], Callable[[], Any]]] = Shares(count, count - count // 3)
-        self.share = self._shares.share
+        self._queue: CallerQueue[tuple[Future[Any], Callable[[], Any]]] = CallerQueue(count, count - count // 3)
+        self.share = self._queue.share
         self._lock = threading.Lock()
 
     def submit(
@@ -61,12 +61,12 @@ class Threads(ThreadPoolExecutor):
         who = caller.get()
         with self._lock:
             # What is our own has no share: each call is a caller.
-            self._shares.wait(future if who is None else who, (future, partial(_and_let_go, work, *args, **kwargs)))
-            self._serve()
+            self._queue.add(future if who is None else who, (future, partial(_and_let_go, work, *args, **kwargs)))
+            self._admit()
         return future
 
-    def _serve(self) -> None:
-        for who, (future, work) in self._shares.served():
+    def _admit(self) -> None:
+        for who, (future, work) in self._queue.admit():
             super().submit(self._run, who, future, work)
 
     def _run(self, who: Hashable, future: Future[Any], work: Callable[[], Any]) -> None:
@@ -81,8 +81,8 @@ class Threads(ThreadPoolExecutor):
                 future.set_result(result)
         finally:
             with self._lock:
-                self._shares.leave(who)
-                self._serve()
+                self._queue.release(who)
+                self._admit()
 
 
 def _and_let_go(work: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:

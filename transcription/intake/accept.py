@@ -20,7 +20,7 @@ from tenants import audit, quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
 from transcription import media, search, tenant_lock
-from transcription.concurrency import Places, TooBusy
+from transcription.concurrency import ConcurrencyLimit, TooBusy
 from transcription.connections import lend_connection
 from transcription.errors import Refused, over_quota, over_quota_noted, reason_for_people
 from transcription.intake import idempotency, reuse, waiters
@@ -38,7 +38,7 @@ from transcription.queue import fairness, progress, wakeups
 log = logging.getLogger(__name__)
 INTERACTIVE_SECONDS = 300
 PROBES_AT_ONCE = 2 * (os.cpu_count() or 1)
-PROBES = Places(PROBES_AT_ONCE, share=PROBES_AT_ONCE // 2)
+PROBES = ConcurrencyLimit(PROBES_AT_ONCE, share=PROBES_AT_ONCE // 2)
 """Of this process. A tenant has half of them at most, so that its slow files leave room for the others' quick ones."""
 PROBE_PATIENCE_SECONDS = 60.0
 """One may take 40 s, which are counted from its beginning."""
@@ -217,7 +217,7 @@ def _probe(actor: Actor, upload: Received, asked: int) -> media.Probe:
     budget = quota.standing(actor.tenant).left_seconds
     lend_connection()
     try:
-        with PROBES.held(actor.tenant.id, PROBE_PATIENCE_SECONDS):
+        with PROBES.slot(actor.tenant.id, PROBE_PATIENCE_SECONDS):
             return media.probe(upload.path, longest, budget, asked - 1 if asked else None, upload.file_name)
     except TooBusy:
         message = _("Too many of your files are being checked at once. Send this one again in a moment.")
