@@ -93,7 +93,7 @@ def test_the_padded_last_window_ends_with_the_sound(running: tuple[claims.Claim,
     assert times_of(row) == [(24.96, 33.651)]
     kept = row.segments.get().words
     assert [(one["word"], one["start"], one["end"]) for one in kept] == [(" fox.", 33.651, 33.651)]
-    assert progress.piece(segments[0])["end"] == 33.651, "watchers are told what is saved"
+    assert progress.segment_data(segments[0])["end"] == 33.651, "watchers are told what is saved"
 
 
 @pytest.mark.django_db

@@ -230,7 +230,7 @@ def test_tenants_that_may_run_nothing_hold_nobody_up(alice: Character, fox: Path
         paused = join(found(f"Paused {number}", concurrent=0), f"paused{number}@example.com", Role.OWNER)
         with scope.bound(paused.tenant.id):
             row = submit(paused.actor, fox)
-            assert eta.place(row).eta_seconds is None
+            assert eta.estimate(row).eta_seconds is None
     mine = submit(alice.actor, fox)
     assert claimed().transcription_id == mine.id
 
