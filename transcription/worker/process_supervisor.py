@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 STEADY_SECONDS = 30.0
+KILL_SECONDS = 5.0
 HANDLED_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
@@ -146,6 +147,7 @@ class Supervisor:
         self.send_signal(processes, signal.SIGTERM)
         if not self.wait_until_ended(processes, seconds):
             self.send_signal(processes, signal.SIGKILL)
+            self.wait_until_ended(processes, KILL_SECONDS)
 
     def _restart_ended(self) -> None:
         for process in self.processes:
