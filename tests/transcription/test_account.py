@@ -66,7 +66,7 @@ class Account(RuleBasedStateMachine):
         )
         left = quota.standing(self.tenant).left_seconds
         try:
-            accept.again(self.actor, recording, OPTIONS)
+            accept.transcribe_again(self.actor, recording, OPTIONS)
             assert seconds <= left
         except Refused:
             assert seconds > left

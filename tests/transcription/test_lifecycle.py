@@ -215,7 +215,7 @@ def test_a_recording_that_proved_longer_is_charged_for_every_transcription(
 ) -> None:
     """The second one reserved what the recording said before the first one was done."""
     Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=90)
-    second = accept.again(alice.actor, waiting.recording, TranscriptionOptions.checked(prompt="Once more"))
+    second = accept.transcribe_again(alice.actor, waiting.recording, TranscriptionOptions.checked(prompt="Once more"))
     first_claim, second_claim = claimed(), claimed()
     lifecycle.extend(first_claim, 50)
     lifecycle.complete(first_claim, "Long.", 50.0, [])

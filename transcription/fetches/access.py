@@ -21,7 +21,7 @@ from tenants.access import Actor
 from tenants.quota import QuotaExceeded
 from transcription import tenant_lock
 from transcription.fetches.models import UNDER_WAY, Fetch
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.media.filenames import clean_name
 from transcription.models import IdempotencyKey
 from transcription.options.options import InvalidOption, TranscriptionOptions
@@ -43,7 +43,7 @@ class Ordered:
     is_new: bool
 
 
-def order(actor: Actor, url: str, name: str, options: TranscriptionOptions, call: Call) -> Ordered:
+def order(actor: Actor, url: str, name: str, options: TranscriptionOptions, call: CallContext) -> Ordered:
     """Promises to fetch and transcribe; nothing is resolved or connected here.
 
     Raises InvalidOption, Refused and PermissionDenied.

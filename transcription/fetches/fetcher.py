@@ -22,7 +22,7 @@ from transcription.fetches import access, claims
 from transcription.fetches.claims import Claim, LostClaim
 from transcription.fetches.models import Fetch
 from transcription.intake import accept
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.media import storage
 from transcription.models import Transcription
 from transcription.options.options import InvalidOption
@@ -147,7 +147,7 @@ def _accept(claim: Claim, row: Fetch, file: Downloaded) -> None:
     A promise outlives its name: another request may have taken the key meanwhile.
     """
     actor = Actor(tenant=row.tenant, permissions=tenant_access.EDIT, key=row.api_key)
-    call = Call(endpoint=row.endpoint, key=row.idempotency_key, id=row.id, also=partial(claims.complete, claim))
+    call = CallContext(endpoint=row.endpoint, key=row.idempotency_key, id=row.id, also=partial(claims.complete, claim))
     named = replace(file, file_name=row.name or file.file_name)
     options = access.options_of(row)
     try:

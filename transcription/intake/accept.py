@@ -24,7 +24,8 @@ from transcription.concurrency import Places, TooBusy
 from transcription.connections import lend_connection
 from transcription.failures import reason_for_people
 from transcription.intake import idempotency, reuse, waiters
-from transcription.intake.idempotency import Call, KeyReused
+from transcription.intake.idempotency import KeyReused
+from transcription.intake.request import CallContext
 from transcription.intake.request import Order
 from transcription.intake.reuse import Known
 from transcription.library import retention
@@ -67,7 +68,7 @@ class ReceivedInStorage(Received, Protocol):
 
 
 def accept(
-    actor: Actor, upload: Received, options: TranscriptionOptions, source: str, call: Call | None = None
+    actor: Actor, upload: Received, options: TranscriptionOptions, source: str, call: CallContext | None = None
 ) -> Transcription:
     """Keeps the recording and queues its transcription; where the text is known, it is done at once, for free.
 
@@ -77,7 +78,7 @@ def accept(
     actor.require("recordings.create")
     if upload.size == 0:
         raise Refused("empty_file", _("The file is empty."), 400)
-    order = Order(actor, options, call or Call(), upload.sha256)
+    order = Order(actor, options, call or CallContext(), upload.sha256)
     if (earlier := _answered(order)) is not None:
         return earlier
     try:
@@ -88,7 +89,7 @@ def accept(
         raise over_quota_noted(actor.tenant, exceeded) from exceeded
 
 
-def again(actor: Actor, recording: Recording, options: TranscriptionOptions, call: Call | None = None) -> Transcription:
+def transcribe_again(actor: Actor, recording: Recording, options: TranscriptionOptions, call: CallContext | None = None) -> Transcription:
     """Queues another transcription of a kept recording, or gives what is known, as `accept` does.
 
     As long as the recording has one under these options that is not over, that is given, but at temperature 0 only:
@@ -97,11 +98,11 @@ def again(actor: Actor, recording: Recording, options: TranscriptionOptions, cal
     Raises Refused, PermissionDenied, and Http404 where the recording was deleted meanwhile.
     """
     actor.require("recordings.create")
-    order = Order(actor, options, call or Call(), recording.sha256)
+    order = Order(actor, options, call or CallContext(), recording.sha256)
     return _again(order, partial(_another, order, recording.id))
 
 
-def retry(actor: Actor, row: Transcription, call: Call | None = None) -> Transcription:
+def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> Transcription:
     """Queues what failed or was cancelled once more, under what was asked for then, as `again` does.
 
     A second try of the same is given the first one as long as that is not over. Raises what `again` raises, Refused
@@ -115,7 +116,7 @@ def retry(actor: Actor, row: Transcription, call: Call | None = None) -> Transcr
         message = _("The transcription is done. POST to %(path)s for another one of its recording.")
         raise Refused("completed", message % _way_to_another(row), 409)
     options = tenant_defaults.asked(row, actor.tenant)
-    order = Order(actor, options, call or Call(), row.recording.sha256, named=tenant_defaults.done(row))
+    order = Order(actor, options, call or CallContext(), row.recording.sha256, named=tenant_defaults.done(row))
     return _again(order, partial(_try_again, order, row))
 
 

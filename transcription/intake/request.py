@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tenants.access import Actor
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.models import Recording, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.options import TranscriptionOptions
@@ -18,7 +18,7 @@ class Order:
 
     actor: Actor
     asked: TranscriptionOptions
-    call: Call
+    call: CallContext
     content_sha256: str
     named: TranscriptionOptions | None = None  # what the request itself names, where `asked` was worked out from it
 

@@ -47,7 +47,7 @@ def hang_up(row: Transcription, upload: timedelta) -> None:
     _unfinished(row).filter(waiters__gt=0).update(waiters=F("waiters") - 1, cancel_at=Now() + grace)
 
 
-def cancel_forsaken() -> int:
+def cancel_without_waiters() -> int:
     """Cancels what nobody waits for any more; how many."""
     with scope.across_tenants("the sweeper serves every tenant"):
         forsaken = Q(waiters=0, cancel_at__lte=Now())

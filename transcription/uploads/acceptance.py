@@ -30,7 +30,7 @@ from transcription import failures
 from transcription.connections import lend_connection
 from transcription.intake import accept
 from transcription.intake.accept import Received
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.media import storage
 from transcription.models import Transcription
 from transcription.options.options import InvalidOption
@@ -154,7 +154,7 @@ def _faults_noted(row: Upload) -> Iterator[None]:
 
 def _decide(row: Upload, file: Received) -> None:
     """Raises _DecidedElsewhere, and whatever goes wrong with us."""
-    call = Call(endpoint=ENDPOINT, key=row.idempotency_key, also=partial(_accepted, row))
+    call = CallContext(endpoint=ENDPOINT, key=row.idempotency_key, also=partial(_accepted, row))
     try:
         accept.accept(_actor(row), file, creation.options_of(row.options), row.source, call)
     except Refused as refused:
