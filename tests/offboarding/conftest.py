@@ -78,7 +78,11 @@ def live(character: Character, done: Transcription, fox: Path) -> None:
     slot.write(b"x" * 400)
     slot.close()
     access.order(
-        actor, "https://files.example/a.mp3?key=of-somebody", "", TranscriptionOptions.checked(), CallContext("/", "once")
+        actor,
+        "https://files.example/a.mp3?key=of-somebody",
+        "",
+        TranscriptionOptions.checked(),
+        CallContext("/", "once"),
     )
     endpoints.create(actor, "https://127.0.0.1:8443/in")
     notices.note_refusal(tenant, "stored_bytes")

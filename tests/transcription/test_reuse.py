@@ -146,7 +146,9 @@ def test_two_clicks_are_one_transcription_and_two_samples_are_two(alice: Charact
     one, other = (accept.transcribe_again(alice.actor, recording, translated) for _click in range(2))
     assert one == other
     sampled = TranscriptionOptions.checked(task="translate", temperature=0.4)
-    assert accept.transcribe_again(alice.actor, recording, sampled) != accept.transcribe_again(alice.actor, recording, sampled)
+    assert accept.transcribe_again(alice.actor, recording, sampled) != accept.transcribe_again(
+        alice.actor, recording, sampled
+    )
     assert Transcription.objects.count() == Reservation.objects.count() == 4
 
 

@@ -21,6 +21,7 @@ from tenants.access import Actor
 from tenants.quota import QuotaExceeded
 from transcription import tenant_lock
 from transcription.fetches.models import UNDER_WAY, Fetch
+from transcription.intake import idempotency
 from transcription.intake.request import CallContext
 from transcription.media.filenames import clean_name
 from transcription.models import IdempotencyKey
@@ -122,8 +123,7 @@ def _earlier(row: Fetch) -> Fetch | None:
         return found
     if found is None and not IdempotencyKey.objects.filter(tenant=row.tenant, key=row.idempotency_key).exists():
         return None
-    message = _("This Idempotency-Key was used for another request. Use a new key for each new request.")
-    raise Refused("idempotency_key_reused", message, 422)
+    raise idempotency.key_reused()
 
 
 def _check_room(actor: Actor) -> None:

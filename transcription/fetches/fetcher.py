@@ -147,7 +147,8 @@ def _accept(claim: Claim, row: Fetch, file: Downloaded) -> None:
     A promise outlives its name: another request may have taken the key meanwhile.
     """
     actor = Actor(tenant=row.tenant, permissions=tenant_access.EDIT, key=row.api_key)
-    call = CallContext(endpoint=row.endpoint, key=row.idempotency_key, id=row.id, also=partial(claims.complete, claim))
+    done = partial(claims.complete, claim)
+    call = CallContext(endpoint=row.endpoint, key=row.idempotency_key, id=row.id, in_transaction=done)
     named = replace(file, file_name=row.name or file.file_name)
     options = access.options_of(row)
     try:

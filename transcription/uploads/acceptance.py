@@ -29,8 +29,7 @@ from tenants.models import Member
 from transcription import failures
 from transcription.connections import lend_connection
 from transcription.intake import accept
-from transcription.intake.accept import Received
-from transcription.intake.request import CallContext
+from transcription.intake.request import CallContext, ReceivedFile
 from transcription.media import storage
 from transcription.models import Transcription
 from transcription.options.options import InvalidOption
@@ -152,9 +151,9 @@ def _faults_noted(row: Upload) -> Iterator[None]:
         waiting.update(tries=F("tries") + 1, not_before=Now() + pause)
 
 
-def _decide(row: Upload, file: Received) -> None:
+def _decide(row: Upload, file: ReceivedFile) -> None:
     """Raises _DecidedElsewhere, and whatever goes wrong with us."""
-    call = CallContext(endpoint=ENDPOINT, key=row.idempotency_key, also=partial(_accepted, row))
+    call = CallContext(endpoint=ENDPOINT, key=row.idempotency_key, in_transaction=partial(_accepted, row))
     try:
         accept.accept(_actor(row), file, creation.options_of(row.options), row.source, call)
     except Refused as refused:
