@@ -29,11 +29,11 @@ from transcription.fetches import claims as fetch_claims
 from transcription.fetches.models import Fetch
 from transcription.intake import waiters
 from transcription.intake.request import CallContext
+from transcription.leases import LostClaim
 from transcription.models import Attempt, Engine, Status, Transcription
 from transcription.options import engines
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, fairness, lifecycle
-from transcription.queue.claims import LostClaim
 from transcription.uploads import acceptance, creation
 from transcription.uploads.creation import Plan
 from transcription.uploads.models import Upload

@@ -24,13 +24,13 @@ from tests.conftest import Character
 from tests.transcription.characters import arrive
 from transcription.fetches import claims as fetch_claims
 from transcription.intake import accept
+from transcription.leases import LostClaim
 from transcription.models import Transcription
 from transcription.offboarding import deletion, receipts
 from transcription.offboarding.models import Deletion
 from transcription.offboarding.receipts import NotGenuine
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
-from transcription.queue.claims import LostClaim
 from transcription.refusals import Refused
 from transcription.uploads import cleanup
 from transcription.webhooks import deliveries

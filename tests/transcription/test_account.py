@@ -28,10 +28,11 @@ from tenants.quota import QuotaExceeded
 from tests.conftest import found
 from transcription.failures import Failure
 from transcription.intake import accept
+from transcription.leases import LostClaim
 from transcription.models import Lane, LaneBacklog, Recording, Status, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, fairness, lifecycle
-from transcription.queue.claims import Claim, LostClaim
+from transcription.queue.claims import Claim
 from transcription.refusals import Refused
 
 LIMIT = 120
