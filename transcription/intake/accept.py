@@ -17,6 +17,7 @@ from tenants import audit, quota
 from tenants.access import Actor
 from transcription import search
 from transcription.connections import lend_connection
+from transcription.errors import Refused
 from transcription.intake import commit, deduplicate
 from transcription.intake.commit import Insert, quota_refusals
 from transcription.intake.probe import probe
@@ -28,7 +29,6 @@ from transcription.media.filenames import clean_name
 from transcription.models import Recording, Status, Transcription
 from transcription.options import audio_tracks, tenant_defaults
 from transcription.options.options import TranscriptionOptions
-from transcription.refusals import Refused
 
 
 def accept(
@@ -41,7 +41,7 @@ def accept(
     """
     actor.require("recordings.create")
     if upload.size == 0:
-        raise Refused("empty_file", _("The file is empty."), 400)
+        raise Refused("empty_file", _("The file is empty."))
     request = TranscriptionRequest(actor, options, call or CallContext(), upload.sha256)
     if (existing := deduplicate.find_existing(request)) is not None:
         return commit.confirm(request, existing)
@@ -82,10 +82,10 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
     actor.require("recordings.create")
     new_one = {"path": f"/api/v1/recordings/{row.recording_id}/transcriptions"}
     if not row.is_over:
-        raise Refused("not_over", _("The transcription is not over: it is %s. Wait, or cancel it.") % row.status, 409)
+        raise Refused("not_over", _("The transcription is not over: it is %s. Wait, or cancel it.") % row.status)
     if row.status == Status.COMPLETED:
         message = _("The transcription is done. POST to %(path)s for another one of its recording.")
-        raise Refused("completed", message % new_one, 409)
+        raise Refused("completed", message % new_one)
     options, named = tenant_defaults.asked(row, actor.tenant), tenant_defaults.done(row)
     request = TranscriptionRequest(actor, options, call or CallContext(), row.recording.sha256, named)
 
@@ -95,7 +95,7 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
             way = _(
                 "Its prompt and hotwords were deleted with its text. POST to %(path)s with the options that you want."
             )
-            raise Refused("text_deleted", f"{retention.why_no_text(row)} {way % new_one}", 410)
+            raise Refused("text_deleted", f"{retention.why_no_text(row)} {way % new_one}")
         return deduplicate.find_unfinished(request, stored) or _insert_for_stored(request, stored)
 
     return commit.commit(request, insert)
@@ -175,7 +175,7 @@ def _stored_recording(request: TranscriptionRequest, recording_id: UUID) -> Reco
     if recording is None:
         raise Http404(_("There is no such recording."))
     if recording.audio_deleted_at is not None:
-        raise Refused("audio_deleted", retention.why_no_audio(recording), 410)
+        raise Refused("audio_deleted", retention.why_no_audio(recording))
     audio_tracks.check(recording, request.options.audio_track)
     return recording
 

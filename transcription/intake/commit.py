@@ -16,13 +16,13 @@ from tenants import audit, quota
 from tenants.models import Tenant
 from tenants.quota import QuotaExceeded
 from transcription import media, tenant_lock
+from transcription.errors import over_quota_noted
 from transcription.intake import deduplicate, idempotency, reuse
 from transcription.intake.request import TranscriptionRequest
 from transcription.intake.reuse import FinishedResult
 from transcription.media import pcm_cache
 from transcription.models import Lane, Recording, Transcription
 from transcription.queue import fairness, progress, wakeups
-from transcription.refusals import over_quota_noted
 
 Insert = Callable[[], Transcription]
 """Inserts a transcription in the transaction. May raise QuotaExceeded and Refused."""

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
+from transcription.errors import Refused
 from transcription.intake import idempotency, reuse, waiters
 from transcription.intake.request import TranscriptionRequest
 from transcription.intake.reuse import FinishedResult
 from transcription.models import Recording, Transcription
-from transcription.refusals import Refused
 
 
 def find_existing(request: TranscriptionRequest) -> Transcription | None:
@@ -26,7 +26,7 @@ def find_existing(request: TranscriptionRequest) -> Transcription | None:
     """
     named = idempotency.find(request.tenant.id, request.call.key, request.digest)
     if named is not None and named.recording.deleted_at is not None:
-        raise Refused("deleted", _("The recording that this Idempotency-Key made was deleted. Use a new key."), 410)
+        raise Refused("deleted", _("The recording that this Idempotency-Key made was deleted. Use a new key."))
     return _joined(request) if named is None and request.call.waits else named
 
 

@@ -13,9 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import scope
+from transcription.errors import InvalidOption, Refused
 from transcription.models import IdempotencyKey, Transcription
-from transcription.options.options import InvalidOption
-from transcription.refusals import Refused
 
 KEPT = timedelta(hours=24)
 VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
@@ -43,7 +42,7 @@ def find(tenant_id: UUID, key: str, digest: str) -> Transcription | None:
 
 def key_reused() -> Refused:
     message = _("This Idempotency-Key was used for another request. Use a new key for each new request.")
-    return Refused("idempotency_key_reused", message, 422)
+    return Refused("idempotency_key_reused", message)
 
 
 def note(tenant_id: UUID, key: str, digest: str, row: Transcription) -> None:

@@ -14,11 +14,10 @@ from tenants.quota import QuotaExceeded
 from transcription import media
 from transcription.concurrency import Places, TooBusy
 from transcription.connections import lend_connection
-from transcription.failures import reason_for_people
+from transcription.errors import Refused, over_quota, reason_for_people
 from transcription.intake.request import ReceivedFile
 from transcription.media import DecoderDied, MediaError
 from transcription.options import audio_tracks
-from transcription.refusals import Refused, over_quota
 
 log = logging.getLogger(__name__)
 PROBES_AT_ONCE = 2 * (os.cpu_count() or 1)
@@ -42,15 +41,15 @@ def probe(actor: Actor, upload: ReceivedFile, audio_track: int) -> media.Probe:
             return media.probe(upload.path, longest, budget, audio_track - 1 if audio_track else None, upload.file_name)
     except TooBusy:
         message = _("Too many of your files are being checked at once. Send this one again in a moment.")
-        raise Refused("busy", message, 503) from None
+        raise Refused("busy", message) from None
     except DecoderDied as died:
         log.warning("A file of tenant %s could not be read: %s", tenant.id, died)
         message = _("Reading the file was interrupted, by no fault of its own. Send it again in a moment.")
-        raise Refused("interrupted", message, 503) from died
+        raise Refused("interrupted", message) from died
     except MediaError as error:
         if error.code == "too_long":
             raise over_quota(QuotaExceeded("recording_seconds", longest, longest, longest)) from error
         if error.code == audio_tracks.NO_SUCH_TRACK:
             raise audio_tracks.no_such_track(error.tracks) from error
         log.info("Refused a file of tenant %s: %s (%s)", tenant.id, error.code, error)
-        raise Refused(error.code, reason_for_people(error.code), 422) from error
+        raise Refused(error.code, reason_for_people(error.code)) from error

@@ -30,6 +30,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default=settings.HOST, help="address to listen on")
         parser.add_argument("--port", type=int, default=settings.PORT, help="port to listen on")
+        parser.add_argument("--reload", action="store_true", help="restart the web process when a source file changes")
         parser.add_argument("--tied", action="store_true", help="stop when the process that started this one ends")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -42,7 +43,7 @@ class Command(BaseCommand):
             with taken(settings.DATA, f"process {os.getpid()}, {url}"), listening(host, port) as listener:
                 prepare(url, host)
                 crew = Crew(listener, settings.DATA / "logs", environment_of(host, port, url))
-                crew.run(partial(greet, url, address_of(host, port), begun))
+                crew.run(partial(greet, url, address_of(host, port), begun), reload=options["reload"])
         except (AddressRefused, FolderRefused, PreparationFailed) as error:
             raise CommandError(str(error)) from None
         except (OSError, DatabaseError) as error:
