@@ -17,13 +17,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from portal.http.outage import COME_BACK
+from portal.http.outage import RETRY_HEADERS
 from portal.http.statuses import status_of
 from portal.http.uploads import Upload, UploadRefused, received
+from portal.web.access import TenantRequest, member_required
 from portal.web.forms import FilterForm, OptionsForm
 from portal.web.undo import tell_with_undo
 from tenants import quota
-from tenants.access import TenantRequest, member_required
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
 from transcription.library import read_audit, retention
@@ -195,5 +195,5 @@ def _not_taken(refused: UploadRefused) -> str:
 
 
 def _problem(code: str, message: str, status: int) -> JsonResponse:
-    headers = COME_BACK if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    headers = RETRY_HEADERS if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return JsonResponse({"error": {"code": code, "message": message}}, status=status, headers=headers)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from tenants.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, member_required
 from transcription import exports
 from transcription.errors import InvalidOption, Refused
 from transcription.exports import Layout

@@ -15,7 +15,7 @@ from asgiref.sync import sync_to_async
 from django.conf import LazySettings
 
 from portal.asgi import application
-from portal.http.thread_pools import REQUEST_THREADS, REQUESTS, UPLOAD_THREADS, UPLOADS, caller
+from portal.http.thread_pools import REQUEST_THREADS, REQUESTS, UPLOAD_THREADS, UPLOADS, thread_user
 from tenants import scope
 from tests.conftest import Character, MakeMedia
 from tests.transcription.finishing import finish
@@ -160,10 +160,10 @@ async def test_a_file_that_waits_too_long_for_its_probe_is_refused_for_now(
 
 
 async def test_one_caller_never_has_all_threads(slow: Slow) -> None:
-    caller.set("mallory")
+    thread_user.set("mallory")
     hers = [REQUESTS.submit(slow.down(lambda: None)) for _ in range(2 * REQUEST_THREADS)]
     await slow.is_busy(REQUESTS.share)
-    caller.set("alice")
+    thread_user.set("alice")
     assert REQUESTS.submit(lambda: "hers").result(PATIENCE_SECONDS) == "hers"
     assert hers[-1].cancel()
     slow.end()
