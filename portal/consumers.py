@@ -32,7 +32,7 @@ from portal.tickets import service
 from tenants import addresses, api_keys, scope
 from tenants.access import Actor, OtherTenant, Page
 from tenants.api_keys import Bearer
-from transcription.failures import reason_for_people
+from transcription.errors import reason_for_people
 from transcription.library import read_audit, recordings
 from transcription.models import Status, Transcription
 from transcription.queue import eta, progress

@@ -404,7 +404,10 @@ class AccountCheckAdmin(ReadOnly, admin.ModelAdmin):
 
     @admin.display(description=_("discrepancies"))
     def found(self, check: AccountCheck) -> SafeString | str:
-        lines = ((one.tenant, one.tenant_id, one.month, one.text) for one in discrepancies.told(check))
+        lines = (
+            (tenant, one.tenant_id, f"{one.month:%Y-%m}" if one.month else "", one.words)
+            for tenant, one in discrepancies.of_check(check)
+        )
         return format_html_join("", "<p>{} ({}) {}<br>{}</p>", lines) or gettext("None.")
 
     @admin.display(description=_("discrepancies"))

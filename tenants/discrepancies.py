@@ -1,67 +1,90 @@
-"""What a check of the accounts found, for operators: whose figures they are, and what differs, in their language."""
+"""Figures of a tenant that ought to agree and don't, stored as a kind and numbers, and told in words."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
+from django.db import models
+from django.utils import translation
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants.models import AccountCheck, Tenant
 
-KINDS = (
-    (re.compile("used seconds"), _("audio seconds used")),
-    (re.compile("reserved seconds"), _("audio seconds held")),
-    (
-        re.compile(r"seconds held for transcription (?P<work>\S+), which is over"),
-        _("audio seconds held for transcription %(work)s, which is over"),
-    ),
-    (
-        re.compile(r"charges of transcription (?P<work>\S+), (?P<status>\w+)"),
-        _("charges of transcription %(work)s (%(status)s)"),
-    ),
-    (re.compile("stored bytes"), _("stored bytes")),
-)
+
+class Kind(models.TextChoices):
+    USED_SECONDS = "used_seconds", _("audio seconds used")
+    RESERVED_SECONDS = "reserved_seconds", _("audio seconds held")
+    HELD_FOR_ENDED = "held_for_ended", _("audio seconds held for transcription %(work)s, which is over")
+    CHARGES = "charges", _("charges of transcription %(work)s (%(status)s)")
+    STORED_BYTES = "stored_bytes", _("stored bytes")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One discrepancy. `tenant` is its name, or its id where it is gone."""
+class Discrepancy:
+    """Two figures of a tenant that ought to be one. `month` is None where it is not of a month."""
 
-    tenant: str
-    tenant_id: str
-    month: str
-    text: str
+    tenant_id: UUID
+    kind: Kind
+    expected: int
+    found: int
+    month: date | None = None
+    transcription: UUID | None = None
+    status: str = ""
+
+    def __str__(self) -> str:
+        """For logs and mails, in English."""
+        with translation.override("en"):
+            month = f" in {self.month:%Y-%m}" if self.month else ""
+            return f"tenant {self.tenant_id}{month}: {self.words}"
+
+    @property
+    def words(self) -> str:
+        """What disagrees and by how much, in the active language."""
+        what = str(self.kind.label) % {"work": self.transcription, "status": self.status}
+        return gettext("%(what)s: should be %(expected)s, is %(found)s") % {
+            "what": what,
+            "expected": number_format(self.expected, force_grouping=True),
+            "found": number_format(self.found, force_grouping=True),
+        }
+
+    def as_row(self) -> dict[str, Any]:
+        """Returns it for AccountCheck.discrepancies, as JSON."""
+        return {
+            "tenant": str(self.tenant_id),
+            "kind": self.kind.value,
+            "expected": self.expected,
+            "found": self.found,
+            "month": self.month.isoformat() if self.month else None,
+            "transcription": str(self.transcription) if self.transcription else None,
+            "status": self.status,
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Discrepancy:
+        return cls(
+            tenant_id=UUID(row["tenant"]),
+            kind=Kind(row["kind"]),
+            expected=row["expected"],
+            found=row["found"],
+            month=date.fromisoformat(row["month"]) if row["month"] else None,
+            transcription=UUID(row["transcription"]) if row["transcription"] else None,
+            status=row["status"],
+        )
 
 
-def told(check: AccountCheck) -> list[Finding]:
-    """One query, or none where nothing was found."""
-    rows = check.discrepancies
-    tenants = Tenant.objects.in_bulk({UUID(row["tenant_id"]) for row in rows}) if rows else {}
-    names = {str(key): tenant.name for key, tenant in tenants.items()}
-    return [_finding(row, names) for row in rows]
+def of_check(check: AccountCheck | None) -> list[tuple[str, Discrepancy]]:
+    """Returns what a check found, each with the tenant's name, or its id where it is gone. One query, or none."""
+    found = [Discrepancy.from_row(row) for row in check.discrepancies] if check else []
+    names = _names({one.tenant_id for one in found})
+    return [(names.get(one.tenant_id, str(one.tenant_id)), one) for one in found]
 
 
-def label(what: str) -> str:
-    """A discrepancy's `what`, which logs and mails say in English, in the language of the page."""
-    for pattern, words in KINDS:
-        match = pattern.fullmatch(what)
-        if match:
-            return str(words) % match.groupdict()
-    return what
-
-
-def _finding(row: Mapping[str, Any], names: Mapping[str, str]) -> Finding:
-    figures = {
-        "what": label(row["what"]),
-        "expected": number_format(row["expected"], force_grouping=True),
-        "found": number_format(row["found"], force_grouping=True),
-    }
-    tenant_id = row["tenant_id"]
-    text = gettext("%(what)s: should be %(expected)s, is %(found)s") % figures
-    return Finding(names.get(tenant_id, tenant_id), tenant_id, row["month"] or "", text)
+def _names(tenant_ids: Iterable[UUID]) -> dict[UUID, str]:
+    ids = list(tenant_ids)
+    return dict(Tenant.objects.filter(id__in=ids).values_list("id", "name")) if ids else {}

@@ -23,7 +23,7 @@ from tests.clocks import clock_moved
 from tests.conftest import Character
 from tests.ops.conftest import condition
 from tests.transcription.characters import submit
-from transcription.failures import Failure
+from transcription.errors import Failure
 from transcription.fetches import access
 from transcription.fetches import claims as fetch_claims
 from transcription.fetches.models import Fetch

@@ -11,8 +11,8 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from tenants.models import Tenant
+from transcription.errors import Refused
 from transcription.models import Lane, LaneBacklog, TenantSchedule
-from transcription.refusals import Refused
 
 
 def lock(tenant_id: UUID) -> TenantSchedule:
@@ -40,5 +40,5 @@ def lock_for_adding(tenant_id: UUID) -> TenantSchedule:
     schedule = lock(tenant_id)
     # Asked anew: the tenant that came with the schedule may be older than the lock.
     if not Tenant.objects.filter(id=tenant_id, deleting_at=None).exists():
-        raise Refused("tenant_deleted", _("This organisation is being deleted: nothing is added to it any more."), 403)
+        raise Refused("tenant_deleted", _("This organisation is being deleted: nothing is added to it any more."))
     return schedule

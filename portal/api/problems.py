@@ -17,13 +17,13 @@ from rest_framework.views import set_rollback
 
 from portal.api.preconditions import PreconditionRequired, quoted
 from portal.http.outage import COME_BACK
+from portal.http.statuses import status_of
 from portal.http.uploads import UploadRefused
 from tenants.access import OtherTenant, ScopeTooNarrow
 from tenants.api_keys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
 from tenants.rate_limit import TooManyRequests
+from transcription.errors import InvalidOption, Refused
 from transcription.library.retention import TextDeleted
-from transcription.options.options import InvalidOption
-from transcription.refusals import Refused
 from transcription.transcripts.editing import NotCompleted, Stale
 
 log = logging.getLogger(__name__)
@@ -88,8 +88,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
 
 
 def _of_refusal(refused: Refused) -> Response:
-    more = {"resets_at": refused.resets_at.isoformat()} if refused.resets_at else {}
-    response = problem(refused.status, refused.code, refused.message, **more)
+    response = problem(status_of(refused.code), refused.code, refused.message, **refused.parameters)
     return _with_pause(response) if refused.may_succeed_later else response
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from django.utils.http import http_date
 from django.utils.translation import gettext as _
 
-from transcription.refusals import Refused
+from transcription.errors import Refused
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,expiration"
@@ -28,7 +28,7 @@ Headers = Mapping[str, str]
 def check_version(headers: Headers) -> None:
     """Raises Refused: 412."""
     if headers.get("tus-resumable") != VERSION:
-        raise Refused("unsupported_version", _("Send `Tus-Resumable: %(version)s`.") % {"version": VERSION}, 412)
+        raise Refused("unsupported_version", _("Send `Tus-Resumable: %(version)s`.") % {"version": VERSION})
 
 
 def check_extensions(headers: Headers) -> None:
@@ -39,7 +39,7 @@ def check_extensions(headers: Headers) -> None:
                 "`%(name)s` needs the tus extension “%(extension)s”, which is not supported here: send each file as one"
                 " upload, without it. OPTIONS lists in `Tus-Extension` what is."
             )
-            raise Refused("unsupported_extension", message % {"name": name, "extension": extension}, 400)
+            raise Refused("unsupported_extension", message % {"name": name, "extension": extension})
 
 
 def is_piece(headers: Headers) -> bool:
@@ -50,14 +50,14 @@ def is_piece(headers: Headers) -> bool:
 def check_content_type(headers: Headers) -> None:
     """Raises Refused: 415."""
     if not is_piece(headers):
-        raise Refused("wrong_content_type", _("Send `Content-Type: %(type)s`.") % {"type": CONTENT_TYPE}, 415)
+        raise Refused("wrong_content_type", _("Send `Content-Type: %(type)s`.") % {"type": CONTENT_TYPE})
 
 
 def number(headers: Headers, name: str) -> int:
     """A whole number of bytes. Raises Refused: 400."""
     value = headers.get(name.lower(), "").strip()
     if not NUMBER.fullmatch(value):
-        raise Refused("invalid_header", _("`%(name)s` is a whole number of bytes.") % {"name": name}, 400)
+        raise Refused("invalid_header", _("`%(name)s` is a whole number of bytes.") % {"name": name})
     return int(value)
 
 
@@ -65,7 +65,7 @@ def length(headers: Headers) -> int:
     """`Upload-Length`. Raises Refused: 400."""
     if "upload-defer-length" in headers:
         message = _("The length must be known when an upload is begun: send `Upload-Length`.")
-        raise Refused("length_required", message, 400)
+        raise Refused("length_required", message)
     return number(headers, "Upload-Length")
 
 
@@ -101,4 +101,4 @@ def _text(key: str, value: str) -> str:
 
 
 def _bad_metadata(message: str) -> Refused:
-    return Refused("invalid_metadata", message, 400)
+    return Refused("invalid_metadata", message)

@@ -40,10 +40,9 @@ from portal.http.uploads import (
 )
 from tenants import scope as tenant_scope
 from tenants.access import Actor
+from transcription.errors import InvalidOption, Refused
 from transcription.intake import idempotency
 from transcription.models import Recording
-from transcription.options.options import InvalidOption
-from transcription.refusals import Refused
 from transcription.uploads import access, creation
 from transcription.uploads.creation import Plan
 from transcription.uploads.files import Slot, TooMuch
@@ -153,7 +152,7 @@ async def _written(slot: Slot, receive: Receive) -> None:
         raise PieceRefused(_too_much(slot.length), slot.size) from None
     except TimeoutError:
         await sync()
-        silent = Refused("silence", f"No byte came for {SILENCE_SECONDS:.0f} s. Go on at the offset.", 408)
+        silent = Refused("silence", f"No byte came for {SILENCE_SECONDS:.0f} s. Go on at the offset.")
         raise PieceRefused(silent, slot.size) from None
     except OSError as error:
         log.error("A piece of upload %s could not be written: %s", slot.upload_id, error)
@@ -201,7 +200,7 @@ def _continued(actor: Actor, scope: Scope, headers: dict[str, str]) -> Piece:
     try:
         if offset != slot.size:
             slot.sync()
-            conflict = Refused("wrong_offset", _("The upload goes on at byte %(n)d.") % {"n": slot.size}, 409)
+            conflict = Refused("wrong_offset", _("The upload goes on at byte %(n)d.") % {"n": slot.size})
             raise PieceRefused(conflict, slot.size)
         _check_announced(headers, slot.length, slot.size)
     except PieceRefused:
@@ -239,7 +238,7 @@ def source_of(actor: Actor, asked: str) -> str:
 
 
 def _too_much(length: int) -> Refused:
-    return Refused("too_much", _("More came than the %(n)d bytes that were announced.") % {"n": length}, 413)
+    return Refused("too_much", _("More came than the %(n)d bytes that were announced.") % {"n": length})
 
 
 def _is_ours(scope: Scope) -> bool:

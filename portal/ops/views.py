@@ -25,7 +25,7 @@ def operations(request: HttpRequest) -> HttpResponse:
     context = {
         "figures": now,
         "problems": health.examine().problems,
-        "discrepancies": discrepancies.told(now.accounts) if now.accounts else [],
+        "discrepancies": discrepancies.of_check(now.accounts),
         "chart": charts.bars(now.bars),
     }
     if request.headers.get("X-Requested-With") == "fetch":

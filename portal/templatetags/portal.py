@@ -25,8 +25,8 @@ from tenants import units
 from tenants.access import PAGE_TENANT_FIELD, Actor
 from tenants.audit import ACTIONS
 from tenants.notices import LOWEST
+from transcription.errors import reason_for_people
 from transcription.exports import WRITERS, spoken_language, text_language
-from transcription.failures import reason_for_people
 from transcription.fetches import access
 from transcription.fetches import failures as fetch_failures
 from transcription.fetches.models import Fetch

@@ -11,11 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from portal.web import tracks
 from portal.web.languages import language_choices
 from tenants.models import LONGEST_HOTWORDS, Tenant
+from transcription.errors import InvalidOption
 from transcription.library.filters import Filter
 from transcription.models import Mode, Status, Task, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.offered_models import default_model, knows, offered_models
-from transcription.options.options import InvalidOption, checked_languages
+from transcription.options.options import checked_languages
 
 CAREFUL_BEAMS = 5
 

@@ -18,11 +18,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal.http.outage import COME_BACK
+from portal.http.statuses import status_of
 from portal.http.uploads import Upload, UploadRefused, received
 from portal.web.forms import FilterForm, OptionsForm
 from portal.web.undo import tell_with_undo
 from tenants import quota
 from tenants.access import TenantRequest, member_required
+from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
 from transcription.library import read_audit, retention
 from transcription.library import recordings as library
@@ -30,9 +32,8 @@ from transcription.library.filters import EVERYTHING
 from transcription.media.warnings import warnings_of
 from transcription.models import Recording, Status, Task, Transcription
 from transcription.options import audio_tracks
-from transcription.options.options import InvalidOption, TranscriptionOptions
+from transcription.options.options import TranscriptionOptions
 from transcription.queue import eta
-from transcription.refusals import Refused
 
 ON_A_PAGE = 25
 UPLOAD_STATUS = {"too_large": 413, "no_room": 507, "unavailable": 503}
@@ -66,7 +67,7 @@ def upload(request: TenantRequest) -> JsonResponse:
     except UploadRefused as refused:
         return _problem(refused.code, _not_taken(refused), UPLOAD_STATUS.get(refused.code, 400))
     except Refused as refused:
-        return _problem(refused.code, refused.message, refused.status)
+        return _problem(refused.code, refused.message, status_of(refused.code))
     except InvalidOption as invalid:
         return _problem(invalid.code, str(invalid), 400)
     answer = {

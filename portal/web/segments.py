@@ -17,10 +17,10 @@ from portal.http import json_body
 from portal.http.json_body import BadJson
 from portal.web import words
 from tenants.access import TenantRequest, member_required
+from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
 from transcription.models import Segment
-from transcription.options.options import InvalidOption
 from transcription.transcripts import editing
 from transcription.transcripts.editing import NotCompleted, Stale
 from transcription.transcripts.validation import checked_text

@@ -15,14 +15,14 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tenants.access import TenantRequest, member_required
 from transcription import exports
+from transcription.errors import InvalidOption, Refused
 from transcription.exports import Layout
 from transcription.intake import accept
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
 from transcription.models import Status, Transcription
 from transcription.options import tenant_defaults
-from transcription.options.options import InvalidOption, TranscriptionOptions, checked_track
-from transcription.refusals import Refused
+from transcription.options.options import TranscriptionOptions, checked_track
 
 
 @require_GET

@@ -3,8 +3,7 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from transcription.options.options import InvalidOption
-from transcription.refusals import Refused
+from transcription.errors import InvalidOption, Refused
 from transcription.webhooks.endpoints import LONGEST_DESCRIPTION
 from transcription.webhooks.models import SUBSCRIBABLE, Endpoint, EventType
 

@@ -17,8 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.webhook_form import WebhookForm
 from tenants.access import TenantRequest, member_required
-from transcription.options.options import InvalidOption
-from transcription.refusals import Refused
+from transcription.errors import InvalidOption, Refused
 from transcription.webhooks import deliveries, endpoints
 from transcription.webhooks.models import Endpoint
 

@@ -22,7 +22,7 @@ from tests.api.gate import Gate, standing_before
 from tests.conftest import Character
 from tests.transcription.finishing import finish
 from tests.webprocess import WebProcess
-from transcription.failures import Failure
+from transcription.errors import Failure
 from transcription.models import Transcription
 from transcription.queue import claims, lifecycle, progress
 

@@ -22,6 +22,7 @@ from tenants import api_keys, scope
 from tenants.models import Member, Tenant, User
 from tests.conftest import Character
 from tests.transcription.characters import arrive
+from transcription.errors import Refused
 from transcription.fetches import claims as fetch_claims
 from transcription.intake import accept
 from transcription.models import Transcription
@@ -31,7 +32,6 @@ from transcription.offboarding.receipts import NotGenuine
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
 from transcription.queue.claims import LostClaim
-from transcription.refusals import Refused
 from transcription.uploads import cleanup
 from transcription.webhooks import deliveries
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from tenants import balance, discrepancies, quota, scope
-from tenants.balance import Discrepancy
+from tenants.discrepancies import Discrepancy, Kind
 from tenants.models import AccountCheck, LedgerEntry, Quota, Reservation, Tenant, UsageMonth
 from tests.conftest import Character
 from tests.ops.test_metrics import samples
@@ -31,6 +31,7 @@ from transcription.models import Recording, Status, Transcription
 from transcription.queue import lifecycle
 
 pytestmark = pytest.mark.django_db
+SOME_ID = uuid.UUID(int=12)
 
 
 @pytest.fixture
@@ -41,8 +42,8 @@ def done(alice: Character, fox: Path) -> Transcription:
         return finish(submit(alice.actor, fox))
 
 
-def told() -> list[tuple[str, int, int]]:
-    return [(one.what, one.expected, one.found) for one in reconciliation.discrepancies()]
+def told() -> list[tuple[Kind, uuid.UUID | None, int, int]]:
+    return [(one.kind, one.transcription, one.expected, one.found) for one in reconciliation.discrepancies()]
 
 
 def test_whatever_honest_work_does_is_found_in_order(alice: Character, fox: Path, done: Transcription) -> None:
@@ -65,24 +66,24 @@ class TestWhatIsFound:
 
     def test_work_that_was_never_charged(self, done: Transcription) -> None:
         LedgerEntry.objects.all().delete()
-        assert told() == [(f"charges of transcription {done.id}, completed", 1, 0)]
+        assert told() == [(Kind.CHARGES, done.id, 1, 0)]
 
     def test_a_charge_for_what_failed(self, done: Transcription) -> None:
         Transcription.objects.update(status=Status.FAILED)
-        assert told() == [(f"charges of transcription {done.id}, failed", 0, 1)]
+        assert told() == [(Kind.CHARGES, done.id, 0, 1)]
 
     def test_a_charge_for_what_was_reused(self, done: Transcription) -> None:
-        Transcription.objects.update(fence=0)
-        assert told() == [(f"charges of transcription {done.id}, completed", 0, 1)]
+        Transcription.objects.update(is_reused=True)
+        assert told() == [(Kind.CHARGES, done.id, 0, 1)]
 
     def test_seconds_held_for_what_is_over(self, done: Transcription) -> None:
         Reservation.objects.update(state=Reservation.State.HELD)
-        assert told() == [(f"seconds held for transcription {done.id}, which is over", 0, 3)]
+        assert told() == [(Kind.HELD_FOR_ENDED, done.id, 0, 3)]
 
     def test_stored_bytes_that_nothing_takes(self, done: Transcription) -> None:
         kept = done.recording.bytes
         Quota.objects.update(stored_bytes_used=F("stored_bytes_used") + 5)
-        assert told() == [("stored bytes", kept, kept + 5)]
+        assert told() == [(Kind.STORED_BYTES, None, kept, kept + 5)]
 
     def test_audio_that_retention_deleted_takes_no_bytes(self, done: Transcription) -> None:
         Recording.objects.update(audio_deleted_at=timezone.now())
@@ -91,25 +92,26 @@ class TestWhatIsFound:
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("kind", "said"),
     [
-        ("used seconds", "已用音频秒数"),
-        ("reserved seconds", "已预留音频秒数"),
-        ("seconds held for transcription 1-2, which is over", "为已结束的转写 1-2 预留的音频秒数"),
-        ("charges of transcription 1-2, completed", "转写 1-2 的计费次数（completed）"),
-        ("stored bytes", "存储字节数"),
-        ("something else", "something else"),
+        (Kind.USED_SECONDS, "已用音频秒数"),
+        (Kind.RESERVED_SECONDS, "已预留音频秒数"),
+        (Kind.HELD_FOR_ENDED, f"为已结束的转写 {SOME_ID} 预留的音频秒数"),
+        (Kind.CHARGES, f"转写 {SOME_ID} 的计费次数（completed）"),
+        (Kind.STORED_BYTES, "存储字节数"),
     ],
 )
-def test_what_differs_is_said_in_the_language_of_the_page(what: str, said: str) -> None:
+def test_what_differs_is_said_in_the_language_of_the_page_and_in_english_in_logs(kind: Kind, said: str) -> None:
+    one = Discrepancy(SOME_ID, kind, 1, 12345, transcription=SOME_ID, status="completed")
     with override("zh-hans"):
-        assert discrepancies.label(what) == said
+        assert one.words.startswith(said)
+        assert str(one).endswith("should be 1, is 12,345")
 
 
 def test_a_tenant_that_is_gone_keeps_its_id_in_what_was_found() -> None:
-    row = {"tenant_id": str(uuid.uuid4()), "month": None, "what": "<b>", "expected": 1, "found": 12345}
-    [one] = discrepancies.told(AccountCheck(discrepancies=[row]))
-    assert (one.tenant, one.month, one.text) == (row["tenant_id"], "", "<b>: should be 1, is 12,345")
+    row = Discrepancy(SOME_ID, Kind.STORED_BYTES, 1, 12345).as_row()
+    [(tenant, one)] = discrepancies.of_check(AccountCheck(discrepancies=[row]))
+    assert (tenant, one.month, one.words) == (str(SOME_ID), None, "stored bytes: should be 1, is 12,345")
 
 
 class TestReleasing:
@@ -165,8 +167,9 @@ class TestTheCheck:
         with override_settings(ADMINS=[("", "olivia@portal.example")]):
             assert reconciliation.check_today() == 1
         critical = [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
+        month = f"{quota.this_month():%Y-%m}"
         assert critical == [
-            f"The accounts disagree: tenant {wrong.id} in {quota.this_month():%Y-%m}: used seconds should be 0, is 7"
+            f"The accounts disagree: tenant {wrong.id} in {month}: audio seconds used: should be 0, is 7"
         ]
         assert mail.outbox[0].to == ["olivia@portal.example"]
         assert str(wrong.id) in mail.outbox[0].body
@@ -240,4 +243,4 @@ def test_a_sweep_does_all_of_it(alice: Character) -> None:
         assert UsageMonth.objects.get().month == quota.this_month()
     assert [message.to for message in mail.outbox] == [[alice.user.email]]
     [one] = AccountCheck.objects.get().discrepancies
-    assert (one["what"], one["expected"], one["month"]) == ("stored bytes", 0, None)
+    assert (one["kind"], one["expected"], one["month"]) == ("stored_bytes", 0, None)

@@ -26,13 +26,12 @@ from tenants.access import Actor, of_key
 from tenants.models import ApiKey, LedgerEntry, Reservation, UsageMonth
 from tenants.quota import QuotaExceeded
 from tests.conftest import found
-from transcription.failures import Failure
+from transcription.errors import Failure, Refused
 from transcription.intake import accept
 from transcription.models import Lane, LaneBacklog, Recording, Status, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, fairness, lifecycle
 from transcription.queue.claims import Claim, LostClaim
-from transcription.refusals import Refused
 
 LIMIT = 120
 OPTIONS = TranscriptionOptions.checked()

@@ -16,9 +16,9 @@ from tests.transcription.characters import submit
 from tests.transcription.finishing import serve
 from transcription.engine.types import Segment as Heard
 from transcription.engine.types import WindowResult, Word
+from transcription.errors import InvalidOption
 from transcription.exports import render
 from transcription.models import Segment, Transcription
-from transcription.options.options import InvalidOption
 from transcription.queue import claims, lifecycle, progress
 from transcription.segments.bounds import bring_within
 from transcription.transcripts import editing

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from transcription.errors import InvalidOption
 from transcription.exports import Cue, Layout, cues_of, subrip, webvtt
 from transcription.exports.document import word_document
 from transcription.models import Recording, Segment, Transcription
-from transcription.options.options import InvalidOption
 from transcription.scripts import atoms, width
 from transcription.segments.bounds import bounded
 

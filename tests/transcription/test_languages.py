@@ -13,9 +13,10 @@ from transcription.engine.exact import Resume
 from transcription.engine.types import Mode as EngineMode
 from transcription.engine.types import Segment as Heard
 from transcription.engine.types import WindowResult
+from transcription.errors import InvalidOption
 from transcription.models import Transcription
 from transcription.options import offered_models, tenant_defaults
-from transcription.options.options import InvalidOption, TranscriptionOptions
+from transcription.options.options import TranscriptionOptions
 from transcription.worker.job import heard_so_far
 from transcription.worker.resume import Pass
 

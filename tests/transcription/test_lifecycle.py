@@ -10,7 +10,7 @@ from tenants.models import LedgerEntry, Quota, Reservation, Role, UsageMonth
 from tenants.quota import QuotaExceeded
 from tests.conftest import Character, found, join
 from tests.transcription.characters import submit
-from transcription.failures import Failure, reason_for_people
+from transcription.errors import Failure, reason_for_people
 from transcription.intake import accept
 from transcription.models import Attempt, Segment, Status, TenantSchedule, Transcription
 from transcription.options.options import TranscriptionOptions

@@ -15,13 +15,13 @@ from tests.conftest import Character, MakeMedia
 from tests.ops.conftest import condition
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import finish, serve
+from transcription.errors import Refused
 from transcription.intake import accept
 from transcription.intake.idempotency import Call
 from transcription.models import Engine, Status
 from transcription.options import engines, hotwords, offered_models, tenant_defaults
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
-from transcription.refusals import Refused
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 

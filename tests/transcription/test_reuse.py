@@ -16,6 +16,7 @@ from tenants.models import LedgerEntry, Quota, Reservation, UsageMonth
 from tests.conftest import Character, found, join
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import VERSION, finish, serve
+from transcription.errors import Refused
 from transcription.intake import accept
 from transcription.intake.idempotency import Call
 from transcription.library import recordings
@@ -23,7 +24,6 @@ from transcription.media import storage
 from transcription.models import Recording, Status, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, eta, lifecycle
-from transcription.refusals import Refused
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 OPTIONS = TranscriptionOptions.checked()

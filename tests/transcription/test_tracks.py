@@ -13,15 +13,15 @@ from tests.conftest import Character, MakeMedia
 from tests.transcription.characters import submit
 from tests.transcription.finishing import VERSION, serve
 from transcription import media
+from transcription.errors import InvalidOption, Refused
 from transcription.fetches import access
 from transcription.intake import accept
 from transcription.library import recordings
 from transcription.media import playable_copies, storage
 from transcription.models import Recording, Segment, Transcription
 from transcription.options import audio_tracks
-from transcription.options.options import InvalidOption, TranscriptionOptions
+from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
-from transcription.refusals import Refused
 from transcription.uploads import creation
 from transcription.worker import job
 

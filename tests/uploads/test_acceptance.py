@@ -21,12 +21,12 @@ from tenants import scope
 from tenants.models import ApiKey, Quota, Reservation, Tenant
 from tests.conftest import Character, FakeFfmpeg
 from transcription import media
+from transcription.errors import Refused
 from transcription.intake import accept
 from transcription.library import recordings
 from transcription.maintenance import sweeper
 from transcription.media import storage
 from transcription.models import Recording, Transcription
-from transcription.refusals import Refused
 from transcription.uploads import acceptance, creation, files
 from transcription.uploads import access as doors
 from transcription.uploads.creation import Plan
@@ -183,7 +183,7 @@ def test_a_file_that_costs_every_reader_its_life_is_refused_in_the_end_with_the_
             clock.shift(acceptance.LONGEST_PAUSE)
         assert sweep() == {"uploads settled": 1}
     refused = Upload.objects.get()
-    assert (refused.state, refused.problem["code"], refused.problem["status"]) == ("refused", "too_complex", 422)
+    assert (refused.state, refused.problem["code"]) == ("refused", "too_complex")
     assert "Convert it" in refused.problem["detail"]
     assert list(uploads_dir.iterdir()) == []
     assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == 0
@@ -204,7 +204,7 @@ def test_what_the_quota_no_longer_allows_is_refused_at_the_end(alice: Character,
     Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=5)
     sweep()
     row.refresh_from_db()
-    assert (row.state, row.problem["code"], row.problem["status"]) == ("refused", "quota_monthly_seconds", 402)
+    assert (row.state, row.problem["code"]) == ("refused", "quota_monthly_seconds")
     assert "resets_at" in row.problem
     assert files.size(row.id) == 0
     assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == 0
@@ -262,7 +262,7 @@ def test_who_opened_a_file_before_it_was_deleted_does_not_write_to_it(alice: Cha
     os.close(descriptor)
     with pytest.raises(Refused) as refused:
         doors.locked(row)
-    assert refused.value.status == 410
+    assert refused.value.code == "upload_gone"
 
 
 def test_a_lock_dies_with_its_process(alice: Character, sound: bytes) -> None:

@@ -15,7 +15,7 @@ from tests.conftest import Character, found, join
 from tests.tenants.test_notices import use
 from tests.transcription.characters import submit
 from tests.web.test_markup import Page
-from transcription.refusals import Refused
+from transcription.errors import Refused
 
 pytestmark = pytest.mark.django_db
 PAGES = ("/recordings/", "/usage/", "/keys/", "/accounts/password/change/")

@@ -18,7 +18,7 @@ from tests.conftest import Character
 from tests.receiver import Receiver
 from tests.transcription.finishing import serve
 from tests.webhooks.conftest import completed, queued, subscribe
-from transcription.failures import Failure
+from transcription.errors import Failure
 from transcription.queue import claims, lifecycle
 from transcription.webhooks import dispatcher, endpoints, events, outbox, signing
 from transcription.webhooks.endpoints import Shown

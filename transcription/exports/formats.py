@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from transcription.errors import InvalidOption
 from transcription.exports.document import word_document
 from transcription.exports.layout import Layout
 from transcription.exports.subtitles import subrip, webvtt
 from transcription.exports.texts import everything, plain_text, tabular
 from transcription.library import retention
 from transcription.models import Segment, Transcription
-from transcription.options.options import InvalidOption
 
 
 @dataclass(frozen=True)

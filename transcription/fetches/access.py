@@ -20,14 +20,14 @@ from tenants import quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
 from transcription import tenant_lock
+from transcription.errors import InvalidOption, Refused, over_quota
 from transcription.fetches.models import UNDER_WAY, Fetch
 from transcription.intake.idempotency import Call
 from transcription.media.filenames import clean_name
 from transcription.models import IdempotencyKey
-from transcription.options.options import InvalidOption, TranscriptionOptions
+from transcription.options.options import TranscriptionOptions
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.target import DOWNLOADS, parsed
-from transcription.refusals import Refused, over_quota
 
 MOST_UNDER_WAY = 1000
 MOST_SHOWN = 10
@@ -123,14 +123,14 @@ def _earlier(row: Fetch) -> Fetch | None:
     if found is None and not IdempotencyKey.objects.filter(tenant=row.tenant, key=row.idempotency_key).exists():
         return None
     message = _("This Idempotency-Key was used for another request. Use a new key for each new request.")
-    raise Refused("idempotency_key_reused", message, 422)
+    raise Refused("idempotency_key_reused", message)
 
 
 def _check_room(actor: Actor) -> None:
     """An early, kind answer: what the file needs is known when it is there. Raises Refused."""
     if Fetch.objects.filter(tenant=actor.tenant, status__in=UNDER_WAY).count() >= MOST_UNDER_WAY:
         message = _("%(n)d downloads are under way already. Wait until some are done.") % {"n": MOST_UNDER_WAY}
-        raise Refused("too_many_fetches", message, 429)
+        raise Refused("too_many_fetches", message)
     try:
         quota.check(actor.tenant, seconds=1, size=1)
     except QuotaExceeded as exceeded:

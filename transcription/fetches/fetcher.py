@@ -18,6 +18,7 @@ from tenants import access as tenant_access
 from tenants import scope
 from tenants.access import Actor
 from transcription.connections import lend_connection
+from transcription.errors import InvalidOption, Refused
 from transcription.fetches import access, claims
 from transcription.fetches.claims import Claim, LostClaim
 from transcription.fetches.models import Fetch
@@ -25,10 +26,8 @@ from transcription.intake import accept
 from transcription.intake.idempotency import Call
 from transcription.media import storage
 from transcription.models import Transcription
-from transcription.options.options import InvalidOption
 from transcription.outbound.download import Downloaded, download
 from transcription.outbound.errors import OutboundError
-from transcription.refusals import Refused
 
 log = logging.getLogger(__name__)
 THREADS = 8

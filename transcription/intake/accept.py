@@ -22,7 +22,7 @@ from tenants.quota import QuotaExceeded
 from transcription import media, search, tenant_lock
 from transcription.concurrency import Places, TooBusy
 from transcription.connections import lend_connection
-from transcription.failures import reason_for_people
+from transcription.errors import Refused, over_quota, over_quota_noted, reason_for_people
 from transcription.intake import idempotency, reuse, waiters
 from transcription.intake.idempotency import Call, KeyReused
 from transcription.intake.request import Order
@@ -34,7 +34,6 @@ from transcription.models import Lane, Recording, Status, Transcription
 from transcription.options import audio_tracks, tenant_defaults
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import fairness, progress, wakeups
-from transcription.refusals import Refused, over_quota, over_quota_noted
 
 log = logging.getLogger(__name__)
 INTERACTIVE_SECONDS = 300
@@ -76,7 +75,7 @@ def accept(
     """
     actor.require("recordings.create")
     if upload.size == 0:
-        raise Refused("empty_file", _("The file is empty."), 400)
+        raise Refused("empty_file", _("The file is empty."))
     order = Order(actor, options, call or Call(), upload.sha256)
     if (earlier := _answered(order)) is not None:
         return earlier
@@ -110,10 +109,10 @@ def retry(actor: Actor, row: Transcription, call: Call | None = None) -> Transcr
     """
     actor.require("recordings.create")
     if not row.is_over:
-        raise Refused("not_over", _("The transcription is not over: it is %s. Wait, or cancel it.") % row.status, 409)
+        raise Refused("not_over", _("The transcription is not over: it is %s. Wait, or cancel it.") % row.status)
     if row.status == Status.COMPLETED:
         message = _("The transcription is done. POST to %(path)s for another one of its recording.")
-        raise Refused("completed", message % _way_to_another(row), 409)
+        raise Refused("completed", message % _way_to_another(row))
     options = tenant_defaults.asked(row, actor.tenant)
     order = Order(actor, options, call or Call(), row.recording.sha256, named=tenant_defaults.done(row))
     return _again(order, partial(_try_again, order, row))
@@ -188,9 +187,9 @@ def _earlier(order: Order) -> Transcription | None:
         found = idempotency.find(order.actor.tenant.id, order.call.key, order.digest)
     except KeyReused as error:
         message = _("This Idempotency-Key was used for another request. Use a new key for each new request.")
-        raise Refused("idempotency_key_reused", message, 422) from error
+        raise Refused("idempotency_key_reused", message) from error
     if found is not None and found.recording.deleted_at is not None:
-        raise Refused("deleted", _("The recording that this Idempotency-Key made was deleted. Use a new key."), 410)
+        raise Refused("deleted", _("The recording that this Idempotency-Key made was deleted. Use a new key."))
     if found is None and order.call.waits:
         return next((row for row in _under_way(order) if _waits_too(order, row)), None)
     return found
@@ -222,18 +221,18 @@ def _probe(actor: Actor, upload: Received, asked: int) -> media.Probe:
             return media.probe(upload.path, longest, budget, asked - 1 if asked else None, upload.file_name)
     except TooBusy:
         message = _("Too many of your files are being checked at once. Send this one again in a moment.")
-        raise Refused("busy", message, 503) from None
+        raise Refused("busy", message) from None
     except DecoderDied as died:
         log.warning("A file of tenant %s could not be read: %s", actor.tenant.id, died)
         message = _("Reading the file was interrupted, by no fault of its own. Send it again in a moment.")
-        raise Refused("interrupted", message, 503) from died
+        raise Refused("interrupted", message) from died
     except MediaError as error:
         if error.code == "too_long":
             raise over_quota(QuotaExceeded("recording_seconds", longest, longest, longest)) from error
         if error.code == audio_tracks.NO_SUCH_TRACK:
             raise audio_tracks.no_such_track(error.tracks) from error
         log.info("Refused a file of tenant %s: %s (%s)", actor.tenant.id, error.code, error)
-        raise Refused(error.code, reason_for_people(error.code), 422) from error
+        raise Refused(error.code, reason_for_people(error.code)) from error
 
 
 def _recording(actor: Actor, upload: Received, source: str) -> Recording:
@@ -296,7 +295,7 @@ def _try_again(order: Order, row: Transcription) -> Transcription:
     recording = _kept(order, row.recording_id)
     if row.text_deleted_at is not None:
         gone = _("Its prompt and hotwords were deleted with its text. POST to %(path)s with the options that you want.")
-        raise Refused("text_deleted", f"{retention.why_no_text(row)} {gone % _way_to_another(row)}", 410)
+        raise Refused("text_deleted", f"{retention.why_no_text(row)} {gone % _way_to_another(row)}")
     return _unfinished(order, recording) or _work_on(order, recording)
 
 
@@ -315,7 +314,7 @@ def _kept(order: Order, recording_id: UUID) -> Recording:
     if recording is None:
         raise Http404(_("There is no such recording."))
     if recording.audio_deleted_at is not None:
-        raise Refused("audio_deleted", retention.why_no_audio(recording), 410)
+        raise Refused("audio_deleted", retention.why_no_audio(recording))
     audio_tracks.check(recording, order.asked.audio_track)
     return recording
 

@@ -19,8 +19,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import scope
+from transcription.errors import InvalidOption
 from transcription.models import IdempotencyKey, Transcription
-from transcription.options.options import InvalidOption, TranscriptionOptions
+from transcription.options.options import TranscriptionOptions
 
 KEPT = timedelta(hours=24)
 VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")

@@ -11,7 +11,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from tenants import balance, quota, scope
-from tenants.balance import MOST_TOLD, Discrepancy
+from tenants.balance import MOST_TOLD
+from tenants.discrepancies import Discrepancy, Kind
 from tenants.models import AccountCheck, LedgerEntry, Quota, Reservation, Tenant
 from transcription.models import Recording, Status, Transcription
 
@@ -34,7 +35,7 @@ def check_today() -> int:
     AccountCheck.objects.filter(pk=mine.pk).update(
         finished_at=timezone.now(),
         tenants_checked=Tenant.objects.count(),
-        discrepancies=[one.row for one in found],
+        discrepancies=[one.as_row() for one in found],
     )
     if found:
         _tell_admins(found)
@@ -84,7 +85,7 @@ def _held_in_vain() -> list[Discrepancy]:
     work = Transcription.objects.filter(id=OuterRef("transcription_id"), status__in=UNFINISHED)
     held = Reservation.objects.filter(~Exists(work), state=Reservation.State.HELD).order_by("id")
     return [
-        Discrepancy(tenant_id, month, f"seconds held for transcription {work_id}, which is over", 0, seconds)
+        Discrepancy(tenant_id, Kind.HELD_FOR_ENDED, 0, seconds, month, work_id)
         for tenant_id, month, work_id, seconds in held.values_list(
             "tenant_id", "month__month", "transcription_id", "seconds"
         )[:MOST_TOLD]
@@ -92,12 +93,12 @@ def _held_in_vain() -> list[Discrepancy]:
 
 
 def _not_charged_once() -> list[Discrepancy]:
-    """Work that an engine completed. What was answered with an earlier text was never claimed: its fence is 0."""
-    return _charged_other_than(1, Transcription.objects.filter(status=Status.COMPLETED, reused_from=None, fence__gt=0))
+    """Work that an engine completed; what was answered with an earlier text costs nothing."""
+    return _charged_other_than(1, Transcription.objects.filter(status=Status.COMPLETED, is_reused=False))
 
 
 def _charged_in_vain() -> list[Discrepancy]:
-    unpaid = Q(status__in=(*UNFINISHED, Status.FAILED, Status.CANCELLED)) | Q(status=Status.COMPLETED, fence=0)
+    unpaid = Q(status__in=(*UNFINISHED, Status.FAILED, Status.CANCELLED)) | Q(is_reused=True)
     charged = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.CHARGE).values("transcription_id")
     return _charged_other_than(0, Transcription.objects.filter(unpaid, id__in=charged))
 
@@ -109,7 +110,7 @@ def _charged_other_than(times: int, rows: QuerySet[Transcription]) -> list[Discr
     charges = Coalesce(Subquery(counts.values("n"), output_field=BigIntegerField()), 0)
     wrong = rows.annotate(charges=charges).exclude(charges=times).order_by("id")
     return [
-        Discrepancy(tenant_id, None, f"charges of transcription {work_id}, {status}", times, charged)
+        Discrepancy(tenant_id, Kind.CHARGES, times, charged, transcription=work_id, status=status)
         for tenant_id, work_id, status, charged in wrong.values_list("tenant_id", "id", "status", "charges")[:MOST_TOLD]
     ]
 
@@ -118,7 +119,7 @@ def _stored_bytes() -> list[Discrepancy]:
     kept = Recording.objects.filter(tenant=OuterRef("tenant"), audio_deleted_at=None)
     quotas = Quota.objects.annotate(kept=balance.total(kept, "tenant", "bytes")).exclude(stored_bytes_used=F("kept"))
     values = quotas.order_by("tenant_id").values_list("tenant_id", "kept", "stored_bytes_used")[:MOST_TOLD]
-    return [Discrepancy(tenant_id, None, "stored bytes", kept, used) for tenant_id, kept, used in values]
+    return [Discrepancy(tenant_id, Kind.STORED_BYTES, kept, used) for tenant_id, kept, used in values]
 
 
 def _tell_admins(found: list[Discrepancy]) -> None:

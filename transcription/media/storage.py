@@ -21,7 +21,7 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage, storages
 from django.utils.translation import gettext as _
 
-from transcription.refusals import Refused
+from transcription.errors import Refused
 
 log = logging.getLogger(__name__)
 COPY_CHUNK = 1024 * 1024
@@ -48,7 +48,7 @@ class StorageUnavailable(Refused):
     """The object storage does not answer, or does not let us in: the same may succeed later."""
 
     def __init__(self) -> None:
-        super().__init__("storage_unavailable", _("The object storage does not answer. Try again later."), 503)
+        super().__init__("storage_unavailable", _("The object storage does not answer. Try again later."))
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from typing import Any, TypedDict
 
 from django.utils.translation import ngettext
 
+from transcription.errors import InvalidOption
 from transcription.media import AudioTrack, Probe, probe
 from transcription.models import Recording, Transcription
-from transcription.options.options import InvalidOption
 
 NO_SUCH_TRACK = "no_such_track"
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from django.utils.translation import gettext as _
 
 from tenants.models import LONGEST_HOTWORDS
+from transcription.errors import InvalidOption
 from transcription.models import MOST_BEAMS, Lane, Mode, Task
 from transcription.options import hotwords as words
 from transcription.options.languages import language_code
@@ -22,15 +23,6 @@ LANGUAGE_SEPARATORS = re.compile(r"[,;\n\r，、；]")
 NOT_OF_THE_TEXT = ("lane", "named_model")
 SOUND_VERSION = 2
 """How recordings are decoded: another number keeps texts that were made of other sound from being reused."""
-
-
-class InvalidOption(ValueError):
-    """`param` names the option at fault, `code` is "invalid_value" or "model_not_found"."""
-
-    def __init__(self, param: str, message: str, code: str = "invalid_value") -> None:
-        super().__init__(message)
-        self.param = param
-        self.code = code
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from tenants import database_clock, quota, scope
 from transcription import search, tenant_lock
-from transcription.failures import Failure
+from transcription.errors import Failure
 from transcription.models import Attempt, Recording, Segment, Status, TenantSchedule, Transcription
 from transcription.queue import claims, fairness, progress, wakeups
 from transcription.queue.claims import Claim, LostClaim, held, lease

@@ -21,9 +21,9 @@ from django.utils.translation import gettext as _
 from tenants import audit
 from tenants.access import Actor
 from transcription import search
+from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings, retention
 from transcription.models import MachineText, Revision, Segment, Status, Transcription
-from transcription.options.options import InvalidOption
 from transcription.scripts import led
 from transcription.transcripts.segment_edits import Piece, Wanted, arranged, piece_of
 from transcription.transcripts.timeline import Timeline

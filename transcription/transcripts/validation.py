@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from transcription.options.options import InvalidOption
+from transcription.errors import InvalidOption
 from transcription.scripts import one_line
 from transcription.transcripts.segment_edits import Wanted
 

@@ -26,15 +26,14 @@ from django.utils.translation import gettext as _
 
 from tenants.access import Actor
 from tenants.models import Member
-from transcription import failures
+from transcription import errors
 from transcription.connections import lend_connection
+from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
 from transcription.intake.accept import Received
 from transcription.intake.idempotency import Call
 from transcription.media import storage
 from transcription.models import Transcription
-from transcription.options.options import InvalidOption
-from transcription.refusals import Refused
 from transcription.uploads import bucket, creation, files
 from transcription.uploads.files import Gone, Locked, Slot
 from transcription.uploads.models import Upload
@@ -161,10 +160,9 @@ def _decide(row: Upload, file: Received) -> None:
         final = _too_complex() if _kills_its_readers(row, refused) else refused
         if final.may_succeed_later:
             raise
-        more = {"resets_at": final.resets_at.isoformat()} if final.resets_at else {}
-        _refused(row, {"status": final.status, "code": final.code, "detail": final.message} | more)
+        _refused(row, {"code": final.code, "detail": final.message} | final.parameters)
     except InvalidOption as invalid:
-        _refused(row, {"status": 400, "code": invalid.code, "detail": str(invalid), "param": invalid.param})
+        _refused(row, {"code": invalid.code, "detail": str(invalid), "param": invalid.param})
 
 
 def _kills_its_readers(row: Upload, refused: Refused) -> bool:
@@ -176,7 +174,7 @@ def _kills_its_readers(row: Upload, refused: Refused) -> bool:
 
 
 def _too_complex() -> Refused:
-    return Refused("too_complex", failures.reason_for_people("too_complex"), 422)
+    return Refused("too_complex", errors.reason_for_people("too_complex"))
 
 
 def _accepted(row: Upload, transcription: Transcription) -> None:
@@ -211,7 +209,7 @@ def _missing(row: Upload) -> None:
 
 def _lost(row: Upload) -> None:
     detail = _("The server lost the file. Send it again, and tell your administrator.")
-    _refused(row, {"status": 500, "code": "upload_lost", "detail": detail})
+    _refused(row, {"code": "upload_lost", "detail": detail})
 
 
 def _actor(row: Upload) -> Actor:

@@ -10,7 +10,7 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 
 from tenants.access import Actor
-from transcription.refusals import Refused
+from transcription.errors import Refused
 from transcription.uploads import acceptance, bucket, files
 from transcription.uploads.bucket import Part
 from transcription.uploads.files import Gone, Locked, Slot
@@ -63,7 +63,7 @@ def locked(row: Upload) -> Slot:
         return Slot(row.id, row.length)
     except Locked:
         message = _("Another request is sending this upload, or it is being checked. Ask for its offset, then go on.")
-        raise Refused("upload_locked", message, 423) from None
+        raise Refused("upload_locked", message) from None
     except Gone:
         raise _gone() from None
 
@@ -105,10 +105,10 @@ def part_urls(row: Upload, wanted: dict[int, str]) -> dict[int, str]:
     """Presigned URLs by part number; `wanted` has each part's SHA-256 in base64, or nothing. Raises Refused."""
     if len(wanted) > URLS_AT_ONCE or any(not 1 <= number <= part_count(row) for number in wanted):
         message = _("Ask for at most %(n)d parts at once, each from 1 to %(last)d.")
-        raise Refused("invalid_parts", message % {"n": URLS_AT_ONCE, "last": part_count(row)}, 400)
+        raise Refused("invalid_parts", message % {"n": URLS_AT_ONCE, "last": part_count(row)})
     open_rows = Upload.objects.filter(id=row.id, state=Upload.State.OPEN).exclude(multipart_id="")
     if not open_rows.update(expires_at=files.fresh_expiry()):
-        raise Refused("not_open", _("This upload is not open: all its parts have come, or it is over."), 409)
+        raise Refused("not_open", _("This upload is not open: all its parts have come, or it is over."))
     return {
         number: bucket.part_url(row.object_key, row.multipart_id, number, part_size(row, number), sha256)
         for number, sha256 in wanted.items()
@@ -125,7 +125,7 @@ def complete(row: Upload) -> None:
         there, missing = missing_parts(row)
         if missing:
             message = _("%(n)d parts have not arrived as they were announced: send them, then complete again.")
-            raise IncompleteParts("parts_missing", message % {"n": len(missing)}, 409, missing=missing)
+            raise Refused("parts_missing", message % {"n": len(missing)}, missing=missing)
         try:
             bucket.complete(row.object_key, row.multipart_id, there)
         except FileNotFoundError:
@@ -134,22 +134,14 @@ def complete(row: Upload) -> None:
     row.refresh_from_db()
 
 
-class IncompleteParts(Refused):
-    """`missing` has the numbers of the parts that are not there."""
-
-    def __init__(self, code: str, message: str, status: int, missing: list[int]) -> None:
-        super().__init__(code, message, status)
-        self.missing = missing
-
-
 def _abandon(row: Upload) -> None:
     """The object first: without its row nobody would know of it."""
     if row.state == Upload.State.ARRIVED:
-        raise Refused("upload_locked", _("The upload is being checked. Delete its recording afterwards."), 423)
+        raise Refused("upload_locked", _("The upload is being checked. Delete its recording afterwards."))
     if row.state == Upload.State.OPEN:
         bucket.abort(row.object_key)
     Upload.objects.filter(id=row.id).exclude(state=Upload.State.ARRIVED).delete()
 
 
 def _gone() -> Refused:
-    return Refused("upload_gone", _("Nothing is left of this upload. Begin a new one."), 410)
+    return Refused("upload_gone", _("Nothing is left of this upload. Begin a new one."))

@@ -16,11 +16,11 @@ from tenants.access import Actor
 from tenants.models import Quota, Tenant
 from tenants.quota import QuotaExceeded
 from transcription import tenant_lock
+from transcription.errors import Refused, over_quota_noted
 from transcription.media import storage
 from transcription.media.filenames import clean_name
 from transcription.models import Recording
 from transcription.options.options import TranscriptionOptions
-from transcription.refusals import Refused, over_quota_noted
 from transcription.uploads import bucket, files
 from transcription.uploads.models import Upload
 
@@ -71,7 +71,7 @@ def open_in_bucket(actor: Actor, plan: Plan) -> Upload:
     """An upload whose parts go to S3. Raises Refused, InvalidOption and PermissionDenied."""
     if storage.is_local():
         message = _("This installation has no object storage. Send the file with tus to /api/v1/uploads.")
-        raise Refused("no_object_storage", message, 409)
+        raise Refused("no_object_storage", message)
     row = _opened(actor, plan, Upload.Way.S3)
     try:
         row.multipart_id = bucket.begin(row.object_key)
@@ -86,7 +86,7 @@ def _opened(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
     actor.require("recordings.create")
     options_of(plan.options)
     if plan.length == 0:
-        raise Refused("empty_file", _("The file is empty."), 400)
+        raise Refused("empty_file", _("The file is empty."))
     try:
         return _within_limits(actor, plan, way)
     except QuotaExceeded as exceeded:
@@ -131,7 +131,7 @@ def _check_held(tenant: Tenant, length: int) -> None:
     held = under_way.order_by().aggregate(n=Count("id"), bytes=Sum("length"))
     if held["n"] >= MOST_OPEN:
         message = _("%(n)d uploads are open. Finish or delete some of them; GET /api/v1/uploads lists them.")
-        raise Refused("too_many_uploads", message % {"n": held["n"]}, 429)
+        raise Refused("too_many_uploads", message % {"n": held["n"]})
     limits = Quota.objects.get(tenant=tenant)
     left = limits.stored_bytes - limits.stored_bytes_used - (held["bytes"] or 0)
     if length > left:
@@ -139,4 +139,4 @@ def _check_held(tenant: Tenant, length: int) -> None:
 
 
 def _no_room() -> Refused:
-    return Refused("no_room", _("The server has no room for this upload. Try later."), 507)
+    return Refused("no_room", _("The server has no room for this upload. Try later."))

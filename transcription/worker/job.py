@@ -24,7 +24,7 @@ from transcription.engine import modes
 from transcription.engine import types as engine_types
 from transcription.engine.client import EngineClient
 from transcription.engine.types import DecodeOptions, EngineError, WindowRejected, WindowResult
-from transcription.failures import Failure
+from transcription.errors import Failure
 from transcription.media import DecoderDied, MediaError, pcm_cache, playable_copies, storage
 from transcription.media.storage import StorageUnavailable
 from transcription.media.waveform import Peaks

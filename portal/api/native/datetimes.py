@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
-from transcription.options.options import InvalidOption
+from transcription.errors import InvalidOption
 
 
 def checked_moment(text: str, param: str) -> datetime:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 from portal.api.native.datetimes import checked_moment
-from transcription.options.options import InvalidOption
+from transcription.errors import InvalidOption
 
 
 def whole(request: Request, name: str, among: range) -> int | None:

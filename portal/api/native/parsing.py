@@ -18,7 +18,7 @@ from rest_framework.request import Request
 
 from portal.api.native.datetimes import checked_moment
 from portal.http.body_limit import limit_of
-from transcription.options.options import InvalidOption
+from transcription.errors import InvalidOption
 
 LONGEST_NAME = 60  # of what is no field, in an answer
 Body = Mapping[str, Any]

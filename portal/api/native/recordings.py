@@ -33,6 +33,7 @@ from portal.api.openapi.operations import (
     text,
 )
 from portal.http.uploads import received
+from transcription.errors import InvalidOption
 from transcription.fetches import access
 from transcription.intake import accept
 from transcription.intake.idempotency import Call
@@ -40,7 +41,6 @@ from transcription.library import recordings
 from transcription.library.filters import Filter
 from transcription.models import Recording, Status
 from transcription.options.languages import language_code
-from transcription.options.options import InvalidOption
 
 BY_URL = properties(url=text(format="uri"), name=text(), **OPTION_FIELDS, required=["url"])
 AGAIN = properties(**OPTION_FIELDS, required=[])

@@ -9,8 +9,8 @@ from django.urls import reverse
 from portal.api.native.schemas.failures import Failure
 from portal.api.native.schemas.recordings import LanguageFound, Queue, RecordingBody, TranscriptionBody
 from portal.consumers import place_of
+from transcription.errors import reason_for_people
 from transcription.exports import WRITERS, spoken_language
-from transcription.failures import reason_for_people
 from transcription.media.warnings import warnings_of
 from transcription.models import Lane, Recording, Status, Transcription
 from transcription.options import audio_tracks

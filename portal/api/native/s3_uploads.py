@@ -26,12 +26,10 @@ from portal.api.openapi.operations import (
     properties,
     text,
 )
-from portal.api.problems import problem
 from portal.http.tus import source_of
+from transcription.errors import InvalidOption
 from transcription.intake import idempotency
-from transcription.options.options import InvalidOption
 from transcription.uploads import access, bucket, creation
-from transcription.uploads.access import IncompleteParts
 from transcription.uploads.creation import Plan
 from transcription.uploads.models import Upload
 
@@ -112,10 +110,7 @@ class CompleteView(CallerView):
     @operation("completeMultipartUpload", "All parts are there", {202: MultipartBody})
     def post(self, request: Request, upload_id: UUID) -> Response:
         row = access.upload(self.actor, upload_id, Upload.Way.S3)
-        try:
-            access.complete(row)
-        except IncompleteParts as incomplete:
-            return problem(incomplete.status, incomplete.code, incomplete.message, missing=incomplete.missing)
+        access.complete(row)
         return Response(_fields(row), 202, headers={"Location": f"/api/v1/uploads/{row.id}"})
 
 

@@ -17,8 +17,8 @@ from portal.api.native.schemas.search import FoundPart, FoundRecording, FoundSeg
 from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import CURSOR, operation, query
 from transcription import search
+from transcription.errors import InvalidOption
 from transcription.library import read_audit
-from transcription.options.options import InvalidOption
 
 PAGE, MOST = 20, 50
 

@@ -26,6 +26,7 @@ from portal.api.openapi.operations import (
     operation,
 )
 from portal.api.problems import problem
+from portal.http.statuses import status_of
 from portal.http.tus import Piece, PieceRefused, piece_of, plan_of
 from tenants.access import Actor
 from transcription.uploads import acceptance, access, creation, files
@@ -153,7 +154,7 @@ def _advanced(piece: Piece, status: int, headers: dict[str, str]) -> Response:
     headers = headers | _position(row, piece.slot.size)
     if row.state != Upload.State.REFUSED:
         return Response(status=status, headers=headers)
-    response = problem(**row.problem)
+    response = problem(**_problem(row))
     for name, value in headers.items():
         response[name] = value
     return response
@@ -187,8 +188,12 @@ def upload_fields(row: Upload) -> UploadBody:
         "expires_at": moment(expires),
         "recording": str(row.recording_id) if row.recording_id else None,
         "transcription": str(row.transcription_id) if row.transcription_id else None,
-        "problem": row.problem or None,
+        "problem": _problem(row) if row.problem else None,
     }
+
+
+def _problem(row: Upload) -> dict[str, Any]:
+    return {"status": status_of(row.problem["code"]), **row.problem}
 
 
 def _offset(row: Upload) -> int | None:

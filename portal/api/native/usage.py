@@ -25,7 +25,7 @@ from tenants import quota
 from tenants import usage as charges
 from tenants.models import LedgerEntry
 from tenants.rate_limit import Room
-from transcription.options.options import InvalidOption
+from transcription.errors import InvalidOption
 
 
 class UsageView(TenantView):

@@ -25,7 +25,7 @@ from portal.api.native.schemas.webhooks import (
 )
 from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import CURSOR, JSON, array, choice, listing, operation, properties, query, text
-from transcription.options.options import InvalidOption
+from transcription.errors import InvalidOption
 from transcription.webhooks import deliveries, endpoints
 from transcription.webhooks.endpoints import Shown
 from transcription.webhooks.failures import reason_for_people

@@ -15,8 +15,9 @@ from portal.http import json_body
 from portal.http.form_data import list_name
 from portal.http.json_body import BadJson
 from portal.http.uploads import Upload
+from transcription.errors import InvalidOption
 from transcription.models import Lane, Mode, Task
-from transcription.options.options import LONGEST_PROMPT, InvalidOption, TranscriptionOptions
+from transcription.options.options import LONGEST_PROMPT, TranscriptionOptions
 
 RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 GRANULARITIES = ("word", "segment")

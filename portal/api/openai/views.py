@@ -36,14 +36,12 @@ from tenants import scope
 from tenants.access import Actor
 from tenants.api_keys import KeyRefused
 from tenants.rate_limit import TooManyRequests
-from transcription.failures import REASONS_AT_FAULT, reason_for_people
+from transcription.errors import REASONS_AT_FAULT, InvalidOption, Refused, reason_for_people
 from transcription.intake import accept
 from transcription.intake.idempotency import Call
 from transcription.library import read_audit
 from transcription.models import Status, Task, Transcription
 from transcription.options import offered_models
-from transcription.options.options import InvalidOption
-from transcription.refusals import Refused
 
 log = logging.getLogger(__name__)
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
