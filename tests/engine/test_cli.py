@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.conftest import ROOT, sample
-from tests.engine.hub import model_files
+from tests.engine.model_hub import model_files
 from transcription.engine import arguments
 from transcription.engine.audio import find_ffmpeg, read_media
 

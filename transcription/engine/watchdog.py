@@ -13,9 +13,9 @@ CANARIES = 4
 """How many times longer than the canary's second of noise an honest window may take."""
 
 
-def patience_for(canary_seconds: float, windows: int) -> float:
+def patience_for(probe_seconds: float, windows: int) -> float:
     """Seconds after which a call with so many windows is taken to hang."""
-    return max(LEAST_PATIENCE_SECONDS, CANARIES * canary_seconds * windows)
+    return max(LEAST_PATIENCE_SECONDS, CANARIES * probe_seconds * windows)
 
 
 class Watchdog:

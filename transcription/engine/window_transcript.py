@@ -13,7 +13,7 @@ from transcription.engine.types import FRAMES_PER_SECOND, Segment, WindowResult,
 from transcription.engine.words import add_words, last_word_end, text_tokens
 
 
-class Hearing:
+class WindowTranscript:
     """A decoded window on its way to an answer. Words are added before `result`, or not at all."""
 
     def __init__(self, work: Work, decoded: Decoded, vocabulary: Vocabulary) -> None:
@@ -67,7 +67,7 @@ class Hearing:
     def _cut_up(self) -> Cut:
         cut = self._cut_tokens()
         window = self.work.window
-        return cut if window.is_doubted else replace(cut, pieces=spoken(cut.pieces, window.unspoken))
+        return cut if window.is_doubted else replace(cut, pieces=spoken(cut.pieces, window.non_speech))
 
     @property
     def _is_silence(self) -> bool:
@@ -86,7 +86,7 @@ class Hearing:
 
     def _fast_pieces(self) -> list[Piece]:
         window = self.work.window
-        after = window.rest.after * SECONDS_PER_TIMESTAMP if window.rest else 0.0
+        after = window.tail.after * SECONDS_PER_TIMESTAMP if window.tail else 0.0
         return cut_fast(self._decoded.tokens, window.start, window.end - window.start, self._vocabulary, after)
 
     @property

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from transcription.engine.non_speech import NonSpeechFinder
 from transcription.engine.spoken_language import CLEAR
 from transcription.engine.types import SAMPLE_RATE, Span, Window, WindowResult
-from transcription.engine.unspoken import UnspokenFinder
 
 SHORTEST_SECONDS = 12.0
 """A window that is shorter is not halved: too little is left to tell languages apart."""
 
-MOST_IN_VAIN = 3
+MAX_FUTILE_SPLITS = 3
 """After so many halves in a row that are no clearer, the recording's language is taken to be a difficult one."""
 
 
@@ -23,7 +23,7 @@ def middle(window: Window) -> Span:
 
 def halved(window: Window) -> tuple[Window, Window]:
     """A window in fast mode as two, cut where speech is least likely in its middle."""
-    finder = UnspokenFinder()
+    finder = NonSpeechFinder()
     finder.feed(window.samples)
     first, last = middle(window)
     cut = finder.quietest(first - window.start, last - window.start)
@@ -35,7 +35,7 @@ def halved(window: Window) -> tuple[Window, Window]:
     )
 
 
-class Mixture:
+class LanguageMix:
     """Which of a recording's windows are to be halved.
 
     enabled: whether languages are detected in every window.
@@ -43,15 +43,15 @@ class Mixture:
 
     def __init__(self, enabled: bool) -> None:
         self._enabled = enabled
-        self._in_vain = 0
+        self._futile_splits = 0
 
-    def is_seen_in(self, result: WindowResult, window: Window) -> bool:
+    def is_mixed(self, result: WindowResult, window: Window) -> bool:
         """Whether a result is unclear about its window's language, and the window may be halved."""
         if window.is_doubted:
             return False
         unclear, is_short = result.language_probability < CLEAR, window.end - window.start < SHORTEST_SECONDS
         if not unclear:
-            self._in_vain = 0
+            self._futile_splits = 0
         elif is_short:
-            self._in_vain += 1
-        return self._enabled and unclear and not is_short and self._in_vain < MOST_IN_VAIN
+            self._futile_splits += 1
+        return self._enabled and unclear and not is_short and self._futile_splits < MAX_FUTILE_SPLITS

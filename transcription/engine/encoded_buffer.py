@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from transcription.engine.backend import BatchModel
+from transcription.engine.lane_queue import Request
 from transcription.engine.types import LANES, Lane
-from transcription.engine.waiting import Ticket
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -15,10 +15,10 @@ class Encoded:
     """A window with the model that encoded it, of which it is a user."""
 
     model: BatchModel
-    ticket: Ticket
+    request: Request
 
 
-class Shelf:
+class EncodedBuffer:
     """In the order in which they came. Not thread-safe: its owner holds a lock."""
 
     def __init__(self) -> None:
@@ -32,22 +32,22 @@ class Shelf:
 
     def holds(self, lanes: Collection[Lane]) -> bool:
         """Whether one of these lanes is here."""
-        return any(encoded.ticket.stream.lane in lanes for encoded in self._held)
+        return any(encoded.request.stream.lane in lanes for encoded in self._held)
 
     def take(self, limit: int) -> list[Encoded]:
         """The most urgent one and, up to `limit` in all, those that may share its call."""
         if not self._held:
             return []
-        first = min(self._held, key=lambda encoded: LANES.index(encoded.ticket.stream.lane))
-        key = first.model.batch_key(first.ticket.work)
-        alike = [one for one in self._held if one.model is first.model and one.model.batch_key(one.ticket.work) == key]
-        alike.sort(key=lambda encoded: LANES.index(encoded.ticket.stream.lane))
+        first = min(self._held, key=lambda encoded: LANES.index(encoded.request.stream.lane))
+        key = first.model.batch_key(first.request.work)
+        alike = [one for one in self._held if one.model is first.model and one.model.batch_key(one.request.work) == key]
+        alike.sort(key=lambda encoded: LANES.index(encoded.request.stream.lane))
         taken = alike[:limit]
         self._held = [encoded for encoded in self._held if encoded not in taken]
         return taken
 
-    def drop_the_gone(self) -> list[Encoded]:
+    def drop_abandoned(self) -> list[Encoded]:
         """Take out those that nobody waits for any more."""
-        gone = [encoded for encoded in self._held if encoded.ticket.stream.gone]
-        self._held = [encoded for encoded in self._held if not encoded.ticket.stream.gone]
+        gone = [encoded for encoded in self._held if encoded.request.stream.abandoned]
+        self._held = [encoded for encoded in self._held if not encoded.request.stream.abandoned]
         return gone

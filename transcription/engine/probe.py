@@ -11,18 +11,18 @@ from transcription.engine.backend import Backend, BatchModel, StepModel, Work
 from transcription.engine.types import SAMPLE_RATE, DecodeOptions, Window
 
 
-def try_out(backend: Backend, model: BatchModel | StepModel, name: str) -> float:
+def probe_model(backend: Backend, model: BatchModel | StepModel, name: str) -> float:
     """Seconds that the model took. Raises whatever it raises.
 
     A GPU's first time goes into compiling and loading kernels, so there the second one counts.
     """
     for _time in range(1 if backend.device == "cpu" else 2):
         began = time.monotonic()
-        _send_canary(backend, model, name)
+        _decode_noise(backend, model, name)
     return time.monotonic() - began
 
 
-def _send_canary(backend: Backend, model: BatchModel | StepModel, name: str) -> None:
+def _decode_noise(backend: Backend, model: BatchModel | StepModel, name: str) -> None:
     noise = np.random.default_rng(0).normal(0, 1000, SAMPLE_RATE).astype(np.int16)
     work = Work(Window(0, 0.0, 1.0, noise), DecodeOptions(name))
     model.encode([work])

@@ -40,17 +40,17 @@ QUIET = 75.0
 
 @dataclass(frozen=True, slots=True)
 class Silences:
-    """Stretches without a voice, in seconds. `unspoken` are all but the loud ones that are short: no window has them.
+    """Stretches without a voice, in seconds. `non_speech` are all but the loud ones that are short: no window has them.
 
     Of the long ones those that are quiet are passed over, and the loud ones doubted: Whisper is asked, too.
     """
 
-    unspoken: tuple[Span, ...] = ()
+    non_speech: tuple[Span, ...] = ()
     passed: tuple[Span, ...] = ()
     doubted: tuple[Span, ...] = ()
 
 
-class UnspokenFinder:
+class NonSpeechFinder:
     """Finds the stretches of one recording in which no voice is heard, as its samples pass by."""
 
     def __init__(self) -> None:
@@ -69,14 +69,14 @@ class UnspokenFinder:
 
     def stretches(self) -> tuple[Span, ...]:
         """Seconds, in order, when all samples were fed."""
-        return unspoken(self.probabilities) if len(self.probabilities) else ()
+        return non_speech(self.probabilities) if len(self.probabilities) else ()
 
     def silences(self, end: float) -> Silences:
         """Of a recording that lasts until `end` seconds, when all samples were fed."""
         spans = self.stretches()
         long, loud = long_ones(spans, end), [span for span in spans if not self._is_quiet(*span)]
         return Silences(
-            unspoken=tuple(span for span in spans if span in long or span not in loud),
+            non_speech=tuple(span for span in spans if span in long or span not in loud),
             passed=tuple(span for span in long if span not in loud),
             doubted=tuple(span for span in long if span in loud),
         )
@@ -106,7 +106,7 @@ class UnspokenFinder:
         self._loudness.append(loudness(samples))
 
 
-def unspoken(probabilities: NDArray[np.float32], offset: float = 0.0) -> tuple[Span, ...]:
+def non_speech(probabilities: NDArray[np.float32], offset: float = 0.0) -> tuple[Span, ...]:
     """The stretches of SHORTEST_SECONDS and more in which no voice is heard.
 
     probabilities: of the detector's frames, (n,); offset: seconds at which the first one begins.
