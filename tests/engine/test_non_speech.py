@@ -150,7 +150,7 @@ def test_a_phrase_between_two_voices_may_be_sung(fox: bytes) -> None:
     """Where it is loud, what is shorter than a window of its own keeps its text."""
     finder = NonSpeechFinder()
     finder.feed(np.frombuffer(fox + scaled(music(4.0), 3000.0) + fox + room(4.0) + fox, dtype="<i2"))
-    assert len(finder.stretches()) == 2
+    assert len(finder.spans()) == 2
     (quiet,) = finder.silences(100.0).non_speech
     assert quiet[0] > 9.0
 
@@ -199,4 +199,4 @@ def test_faint_and_noisy_speech_is_never_taken_for_silence(clip: str) -> None:
     for pcm in (quieter(said, 40.0), quieter(said, 60.0), noisy(said, 0.0), quieter(noisy(said, 5.0), 40.0)):
         finder = NonSpeechFinder()
         finder.feed(np.frombuffer(pcm, dtype="<i2"))
-        assert sum(end - start for start, end in finder.stretches()) < 0.4 * len(pcm) / 2 / SAMPLE_RATE
+        assert sum(end - start for start, end in finder.spans()) < 0.4 * len(pcm) / 2 / SAMPLE_RATE

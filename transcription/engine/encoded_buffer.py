@@ -1,4 +1,4 @@
-"""Windows that are encoded and wait for those that decode."""
+"""Encoded windows that wait for a thread that decodes them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from transcription.engine.types import LANES, Lane
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """A window with the model that encoded it, of which it is a user."""
+    """A request with the model that encoded its window and that it keeps open."""
 
     model: BatchModel
     request: Request
 
 
 class EncodedBuffer:
-    """In the order in which they came. Not thread-safe: its owner holds a lock."""
+    """Keeps encoded windows in the order of their arrival. Not thread-safe: its owner holds a lock."""
 
     def __init__(self) -> None:
         self._held: list[Encoded] = []
@@ -31,11 +31,11 @@ class EncodedBuffer:
         self._held.extend(encoded)
 
     def holds(self, lanes: Collection[Lane]) -> bool:
-        """Whether one of these lanes is here."""
+        """Returns whether a window of one of these lanes is in the buffer."""
         return any(encoded.request.stream.lane in lanes for encoded in self._held)
 
     def take(self, limit: int) -> list[Encoded]:
-        """The most urgent one and, up to `limit` in all, those that may share its call."""
+        """Removes and returns the most urgent window and, up to `limit` in all, others of its model and batch key."""
         if not self._held:
             return []
         first = min(self._held, key=lambda encoded: LANES.index(encoded.request.stream.lane))
@@ -47,7 +47,7 @@ class EncodedBuffer:
         return taken
 
     def drop_abandoned(self) -> list[Encoded]:
-        """Take out those that nobody waits for any more."""
-        gone = [encoded for encoded in self._held if encoded.request.stream.abandoned]
+        """Removes and returns the windows of abandoned streams."""
+        abandoned = [encoded for encoded in self._held if encoded.request.stream.abandoned]
         self._held = [encoded for encoded in self._held if not encoded.request.stream.abandoned]
-        return gone
+        return abandoned

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from transcription.engine.catalogue import find_model
 from transcription.engine.language_mix import LanguageMix, middle
 from transcription.engine.mel import Loudest
-from transcription.engine.non_speech import NonSpeechFinder, within
+from transcription.engine.non_speech import NonSpeechFinder, overlapping
 from transcription.engine.spool import Spool
 from transcription.engine.types import (
     FRAME_SAMPLES,
@@ -148,7 +148,7 @@ class _SeekLoop:
             end=(seek + frames) / FRAMES_PER_SECOND,
             samples=self._sound.read(begin - lead, begin + frames * FRAME_SAMPLES + TRAIL_SAMPLES),
             passage=Passage(frames, lead, self._loudest, self._at.context, self._at.last_speech),
-            non_speech=within(
+            non_speech=overlapping(
                 self._silences.non_speech, seek / FRAMES_PER_SECOND, (seek + WINDOW_FRAMES) / FRAMES_PER_SECOND
             ),
         )

@@ -1,4 +1,4 @@
-"""Windows that seem to hold several languages: each is heard again in shorter ones."""
+"""Finds windows that seem to hold several languages, each of which is decoded again in halves."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from transcription.engine.spoken_language import CLEAR
 from transcription.engine.types import SAMPLE_RATE, Span, Window, WindowResult
 
 SHORTEST_SECONDS = 12.0
-"""A window that is shorter is not halved: too little is left to tell languages apart."""
+"""A shorter window is not halved: its halves are too short for language detection."""
 
 MAX_FUTILE_SPLITS = 3
-"""After so many halves in a row that are no clearer, the recording's language is taken to be a difficult one."""
+"""After so many unclear halves in a row, the recording is no longer halved."""
 
 
 def middle(window: Window) -> Span:
-    """Where a window may be halved."""
+    """Returns the seconds from and to which a window may be halved."""
     length = window.end - window.start
     return window.start + 0.35 * length, window.start + 0.65 * length
 
 
 def halved(window: Window) -> tuple[Window, Window]:
-    """A window in fast mode as two, cut where speech is least likely in its middle."""
+    """Splits a window of fast mode in two, at the time in its middle at which speech is least probable."""
     finder = NonSpeechFinder()
     finder.feed(window.samples)
     first, last = middle(window)
@@ -36,9 +36,9 @@ def halved(window: Window) -> tuple[Window, Window]:
 
 
 class LanguageMix:
-    """Which of a recording's windows are to be halved.
+    """Decides which of a recording's windows are halved.
 
-    enabled: whether languages are detected in every window.
+    enabled: whether the language is detected in every window; without it no window is halved.
     """
 
     def __init__(self, enabled: bool) -> None:
@@ -46,7 +46,7 @@ class LanguageMix:
         self._futile_splits = 0
 
     def is_mixed(self, result: WindowResult, window: Window) -> bool:
-        """Whether a result is unclear about its window's language, and the window may be halved."""
+        """Returns whether the language of a window is unclear and the window is to be halved. Call it once a result."""
         if window.is_doubted:
             return False
         unclear, is_short = result.language_probability < CLEAR, window.end - window.start < SHORTEST_SECONDS

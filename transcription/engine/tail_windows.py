@@ -1,4 +1,7 @@
-"""What a window's text leaves out at its end, heard while other windows go on."""
+"""Tails of windows in fast mode: the speech after a window's last segment, decoded while other windows are decoded.
+
+Whisper sometimes ends a window's text seconds before the speech in it ends.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ from transcription.engine.vad import FRAME_SAMPLES, VoiceDetector
 from transcription.engine.windows import whole_frames
 
 UNHEARD_SECONDS = 2.0
-"""After so long without text it is looked at whether somebody speaks there."""
+"""A tail that is shorter is not decoded."""
 
 UNHEARD_SPEECH = 16
-"""Frames (0.5 s) of speech in which something must have been said."""
+"""Frames (0.5 s) of speech that a tail must hold to be decoded."""
 
 TOLERANCE_SECONDS = 0.02
-"""One timestamp: where a tail begins is rounded."""
+"""One timestamp: the start of a tail is rounded to it."""
 
 AT_ONCE = 2
 """TailWindows of one recording: each has a turn of its own at the engine, beside the recording's other windows."""
@@ -32,12 +35,12 @@ MOST_WAITING = 16
 LOOK_SECONDS = 1.0
 
 Again = Callable[[Window, str], WindowResult]
-"""Hears one window, or its tail, in a language."""
+"""Decodes one window, or its tail, in a language."""
 
 
 @dataclass(slots=True)
 class _Heard:
-    """A window's result, and that of its tail, where it has one."""
+    """A window's result and the future result of its tail, if it has one."""
 
     result: WindowResult
     tail: Future[WindowResult] | None
@@ -56,10 +59,10 @@ class _Heard:
 
 
 class TailWindows:
-    """Results go in and come out in the same order, each with what was said after its last segment.
+    """Takes results in order and yields them in the same order, each with the segments of its tail appended.
 
-    again: called in threads, for several tails at once. on_wait: called every second in which nothing but tails
-    is waited for.
+    again: decodes a tail; it is called in threads, for several tails at once. on_wait: is called every second in
+    which only tails are waited for.
     """
 
     def __init__(self, again: Again, on_wait: Callable[[], None] = lambda: None) -> None:
@@ -69,7 +72,7 @@ class TailWindows:
         self._heard: deque[_Heard] = deque()
 
     def add(self, result: WindowResult, window: Window) -> None:
-        """Waits while too many tails do: each holds its samples."""
+        """Adds a result. Blocks while MOST_WAITING tails are unfinished: each holds its samples."""
         tail = tail_of(window, result)
         unfinished = [heard for heard in self._heard if not heard.is_whole]
         if tail and len(unfinished) >= MOST_WAITING:
@@ -78,18 +81,18 @@ class TailWindows:
         self._heard.append(_Heard(result, again))
 
     def whole(self) -> Iterator[WindowResult]:
-        """Those that are complete by now and before which all are."""
+        """Yields the complete results up to the first incomplete one."""
         while self._heard and self._heard[0].is_whole:
             yield self._heard.popleft().whole()
 
     def all(self) -> Iterator[WindowResult]:
-        """All that are left, as they become complete."""
+        """Yields all remaining results, each when it is complete."""
         while self._heard:
             self._wait_for(self._heard[0])
             yield self._heard.popleft().whole()
 
     def close(self) -> None:
-        """Nobody wants the tails any more."""
+        """Cancels the tails that have not begun."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _wait_for(self, heard: _Heard) -> None:
@@ -99,7 +102,7 @@ class TailWindows:
 
 
 def tail_of(window: Window, result: WindowResult) -> Window | None:
-    """The window with what follows its last segment as its tail, if that is long enough and somebody speaks there."""
+    """Returns the window with its tail set; None where the tail is too short or holds no speech."""
     heard_until = result.segments[-1].end if result.segments else window.end
     if window.end - heard_until < UNHEARD_SECONDS:
         return None
@@ -111,7 +114,7 @@ def tail_of(window: Window, result: WindowResult) -> Window | None:
 
 
 def tail_window(window: Window) -> Window:
-    """The tail of a window as a window of its own."""
+    """Returns a window that consists of another window's tail."""
     assert window.tail is not None, "it has a tail"
     seconds = window.tail.after / TIMESTAMPS_PER_SECOND
     samples = window.samples[round(seconds * SAMPLE_RATE) :]

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transcription.engine.cutter import LONGEST, Cutter, Stretch
-from transcription.engine.non_speech import LONG_SECONDS, QUIET, NonSpeechFinder, Silences, loudness, non_speech, within
+from transcription.engine.non_speech import (
+    LONG_SECONDS,
+    QUIET,
+    NonSpeechFinder,
+    Silences,
+    loudness,
+    non_speech,
+    overlapping,
+)
 from transcription.engine.types import SAMPLE_RATE, WINDOW_SAMPLES, Window
 from transcription.engine.vad import BLOCK_FRAMES, FRAME_SAMPLES, VoiceDetector
 
@@ -69,7 +77,7 @@ def _short(pcm: bytes, skip_non_speech: bool) -> Iterator[Window]:
     parts = [*zip(edges[::2], edges[1::2], strict=True), *((start, min(until, end)) for start, until in found.doubted)]
     for index, (start, until) in enumerate(sorted((a, b) for a, b in parts if a < b)):
         part = samples[round(start * SAMPLE_RATE) : round(until * SAMPLE_RATE)]
-        yield Window(index, start, until, part, non_speech=within(found.non_speech, start, until))
+        yield Window(index, start, until, part, non_speech=overlapping(found.non_speech, start, until))
 
 
 def _cut(chunks: Iterable[bytes], skip_non_speech: bool) -> Iterator[Window]:
