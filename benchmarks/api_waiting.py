@@ -75,7 +75,7 @@ def _prepare() -> str:
     """Tables, and a tenant's key."""
     from django.core.management import call_command
 
-    from tenants import apikeys
+    from tenants import api_keys
     from tenants.models import Quota, Tenant
 
     call_command("migrate", verbosity=0)
@@ -83,7 +83,7 @@ def _prepare() -> str:
     quota = Quota.with_defaults(tenant)
     quota.concurrent = quota.requests_per_minute = 10 * WAITING
     quota.save()
-    return apikeys.issue(tenant, "benchmark")[1]
+    return api_keys.issue(tenant, "benchmark")[1]
 
 
 @contextmanager
@@ -93,14 +93,14 @@ def _redis(folder: Path) -> Iterator[None]:
     from django.conf import settings
 
     from portal.supervisor.valkey import server_command
-    from transcription import queue
+    from transcription import redis
 
     settings.RUN_DIR.mkdir(parents=True, exist_ok=True)
     server = subprocess.Popen(
         server_command(folder / "valkey", settings.RUN_DIR / "valkey.sock"), stdout=subprocess.DEVNULL
     )
     try:
-        while queue.ping() is None:
+        while redis.ping() is None:
             time.sleep(0.01)
         yield
     finally:
@@ -145,11 +145,11 @@ def _waiting() -> int:
 def _complete_all() -> None:
     """What workers do, without transcript anything."""
     from tenants import scope
-    from transcription import claiming, lifecycle, progress
     from transcription.models import Recording, Segment
+    from transcription.queue import claims, lifecycle, progress
 
     for _ in range(WAITING):
-        claim = claiming.claim("benchmark/1")
+        claim = claims.claim("benchmark/1")
         assert claim is not None
         with scope.bound(claim.tenant_id):
             name = Recording.objects.values_list("name", flat=True).get(id=claim.recording_id)

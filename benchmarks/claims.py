@@ -25,9 +25,9 @@ from benchmarks.simulation import SETTINGS, customers, recording_of  # noqa: E40
 from benchmarks.table import machine, print_table  # noqa: E402
 from tenants import scope  # noqa: E402
 from tenants.models import Tenant  # noqa: E402
-from transcription import claiming, fairness, lifecycle  # noqa: E402
-from transcription.claiming import Claim  # noqa: E402
 from transcription.models import Lane, Transcription  # noqa: E402
+from transcription.queue import claims, fairness, lifecycle  # noqa: E402
+from transcription.queue.claims import Claim  # noqa: E402
 
 TENANTS = 1000
 WORKERS = 16
@@ -76,7 +76,7 @@ def measure() -> tuple[list[float], int]:
     for number in range(CLAIMS):
         with CaptureQueriesContext(connection) as captured:
             began = time.perf_counter()
-            claim = claiming.claim(f"bench/{number % WORKERS}.1")
+            claim = claims.claim(f"bench/{number % WORKERS}.1")
             times.append((time.perf_counter() - began) * 1000)
         assert claim is not None
         queries = len(captured)
@@ -91,7 +91,7 @@ def measure() -> tuple[list[float], int]:
 
 def plans() -> list[str]:
     with scope.across_tenants("a benchmark"):
-        order = fairness.in_order(Lane.values, claiming._busy_tenants(), ())[: claiming.CANDIDATES]
+        order = fairness.in_order(Lane.values, claims._busy_tenants(), ())[: claims.CANDIDATES]
         line = order[0]
         head = Transcription.objects.filter(tenant_id=line.tenant_id, lane=line.lane, status="queued")
         first = head.filter(not_before__lte=Now()).order_by("created_at", "id")[:1]

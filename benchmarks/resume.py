@@ -171,7 +171,7 @@ class Stage:
 
 
 WEB = (
-    *("--loop", "uvloop", "--http", "portal.transport:BoundedHttpProtocol"),
+    *("--loop", "uvloop", "--http", "portal.http.connection_limits:BoundedHttpProtocol"),
     *("--ws", "websockets-sansio", "--lifespan", "off"),
     *("--no-access-log", "--log-level", "warning"),
 )

@@ -34,7 +34,7 @@ from transcription import search  # noqa: E402
 from transcription.models import Recording, Segment, Status, Transcription  # noqa: E402
 from transcription.search import lookup  # noqa: E402
 from transcription.search.folding import fold  # noqa: E402
-from transcription.search.tokens import Tokens  # noqa: E402
+from transcription.search.tokens import lexemes  # noqa: E402
 
 TENANTS = 1000
 VOCABULARY, CHARACTERS = 30_000, 3000
@@ -94,7 +94,7 @@ def _given(
         language, count = (chinese, 2 * words) if seed.random() < 0.2 else (english, words)
         lines = [language.say(seed, count // SEGMENTS) for _ in range(SEGMENTS)]
         folded = "\n".join(fold(line) for line in (f"Recording {number}.mp3", *lines))
-        tokens = " ".join(f"'{lexeme}'" for lexeme in Tokens(tenant.id, folded).lexemes())
+        tokens = " ".join(f"'{lexeme}'" for lexeme in lexemes(tenant.id, folded))
         yield (
             uuid.UUID(int=seed.getrandbits(128)), tenant.id, MORNING + timedelta(seconds=seed.random() * 3e7),
             uuid.UUID(int=seed.getrandbits(128)), folded, tokens,

@@ -26,11 +26,12 @@ from tenants import scope
 from tenants.access import EDIT, Actor
 from tenants.models import Quota, Reservation, Tenant, UsageMonth
 from tests.clocks import travelling_database
-from transcription import claiming, eta, fairness, intake, lifecycle
-from transcription.claiming import Claim
-from transcription.fleet import Engine
-from transcription.models import Lane, Line, Recording, Status, Transcription, Turn
-from transcription.options import TranscriptionOptions
+from transcription import tenant_lock
+from transcription.intake import accept
+from transcription.models import Engine, Lane, LaneBacklog, Recording, Status, TenantSchedule, Transcription
+from transcription.options.options import TranscriptionOptions
+from transcription.queue import claims, eta, fairness, lifecycle
+from transcription.queue.claims import Claim
 
 MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
 HOUR = 3600.0
@@ -131,12 +132,12 @@ class Day:
         self._report()
         with scope.bound(tenant.id):
             options = TranscriptionOptions.checked(model="base", lane=arrival.lane)
-            row = intake.again(Actor(tenant, EDIT), recording_of(tenant, arrival.seconds), options)
-            self._entered[row.id] = (self.now, eta.place(row).eta_seconds)
+            row = accept.transcribe_again(Actor(tenant, EDIT), recording_of(tenant, arrival.seconds), options)
+            self._entered[row.id] = (self.now, eta.estimate(row).eta_seconds)
 
     def _report(self) -> None:
         """What workers and gpuworkers write down as they go."""
-        cache.delete(eta.OUTLOOK_KEY)
+        cache.delete(eta.SNAPSHOT_KEY)
         Engine.objects.update_or_create(
             name="simulated", defaults={"host": "here", "workers_alive": self.workers, "updated_at": timezone.now()}
         )
@@ -148,7 +149,7 @@ class Day:
     def _hire(self) -> None:
         busy = {job.worker for job in self.jobs}
         for worker in set(range(self.workers)) - busy:
-            claim = claiming.claim(f"simulated/{worker}.1", fairness.lanes_of(worker, self.workers))
+            claim = claims.claim(f"simulated/{worker}.1", fairness.lanes_of(worker, self.workers))
             if claim is None:
                 continue
             with scope.bound(claim.tenant_id):
@@ -190,7 +191,7 @@ def backlog(tenant: Tenant, count: int, seconds: float, lane: int = Lane.STANDAR
         held = [Reservation(tenant=tenant, month=usage, transcription_id=row.id, seconds=int(seconds)) for row in rows]
         Reservation.objects.bulk_create(held, batch_size=500)
         with transaction.atomic():
-            fairness.enter(fairness.lock(tenant.id), rows[0])
+            fairness.enter(tenant_lock.lock(tenant.id), rows[0])
         fairness.correct(tenant.id, lane)
 
 
@@ -224,6 +225,6 @@ def forget() -> None:
     """Ready for another day."""
     with scope.across_tenants("another day"):
         Transcription.objects.all().delete()
-    Turn.objects.all().delete()
-    Line.objects.all().delete()
+    TenantSchedule.objects.all().delete()
+    LaneBacklog.objects.all().delete()
     cache.clear()

@@ -23,7 +23,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from tenants import addresses, people, signins
+from tenants import addresses, people, sign_ins
 from tenants.access import of_member
 from tenants.models import User
 from tenants.throttle import Limit
@@ -53,7 +53,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         with transaction.atomic():
             super().login(request, user)
-            signins.signed_in(user.pk, addresses.of_request(request))
+            sign_ins.signed_in(user.pk, addresses.of_request(request))
 
     def logout(self, request: HttpRequest) -> None:
         """Of somebody who is signed in."""
@@ -61,7 +61,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         user_id = request.user.pk
         with transaction.atomic():
             super().logout(request)
-            signins.signed_out(user_id, addresses.of_request(request))
+            sign_ins.signed_out(user_id, addresses.of_request(request))
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Never counts by account alone: whoever guesses elsewhere can't keep its owner out. Raises ValidationError."""
@@ -81,7 +81,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """What was typed is kept nowhere: only accounts that exist are told of."""
         if (user := user_of(_typed(credentials))) is not None:
-            signins.refused(user.pk, addresses.of_request(request))
+            sign_ins.refused(user.pk, addresses.of_request(request))
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
         """By whoever is signed in, or has the link out of a mail: both are the person."""

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from redis.exceptions import RedisError
 
-from portal.cors import is_origin
-from transcription.queue import doorbell
+from portal.http.cors import is_origin
+from transcription import redis
 
 NO_EVICTION = "noeviction"
 
@@ -18,7 +18,7 @@ NO_EVICTION = "noeviction"
 def redis_evicts_nothing(**_kwargs: Any) -> list[CheckMessage]:
     """A Redis that evicts drops wake-ups and events silently."""
     try:
-        policy = doorbell().config_get("maxmemory-policy").get("maxmemory-policy", NO_EVICTION)
+        policy = redis.connection().config_get("maxmemory-policy").get("maxmemory-policy", NO_EVICTION)
     except RedisError as error:
         return [Warning(f"Redis could not be asked for its eviction policy: {error}", id="portal.W001")]
     if policy == NO_EVICTION:

@@ -101,9 +101,9 @@ def may_mail(failure: str) -> bool:
 
     name = hashlib.sha256(failure.encode(errors="replace")).hexdigest()[:32]
     try:
-        from transcription.queue import doorbell
+        from transcription import redis
 
-        return bool(doorbell().set(f"portal:mailed:{name}", 1, nx=True, ex=BETWEEN_MAILS_SECONDS))
+        return bool(redis.connection().set(f"portal:mailed:{name}", 1, nx=True, ex=BETWEEN_MAILS_SECONDS))
     except (RedisError, AppRegistryNotReady):
         return _is_first_here(settings.RUN_DIR / "mailed" / name)
 

@@ -10,10 +10,11 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import cors, env
+from portal import env
+from portal.http import cors
 from portal.origins import s3_origins
-from portal.rundir import run_folder
-from portal.secret import kept_secret_key
+from portal.run_dir import run_folder
+from portal.secret_key import kept_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = env.path("PORTAL_DATA", BASE_DIR / "var", "folder for everything an embedded installation keeps")
@@ -72,23 +73,21 @@ INSTALLED_APPS = [
     "portal.tickets",
 ]
 MIDDLEWARE = [
-    "portal.middleware.CorsMiddleware",
-    "portal.middleware.SecurityMiddleware",
-    "portal.statics.StaticFilesMiddleware",
-    "portal.middleware.PrivacyMiddleware",
-    "portal.request_id.RequestIdMiddleware",
-    "portal.ratelimit.RateLimitMiddleware",
-    "portal.middleware.CSPMiddleware",
+    "portal.http.async_middleware.CorsMiddleware",
+    "portal.http.async_middleware.SecurityMiddleware",
+    "portal.http.static_files.StaticFilesMiddleware",
+    "portal.http.async_middleware.PrivacyMiddleware",
+    "portal.http.rate_limit.RateLimitMiddleware",
+    "portal.http.async_middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "portal.middleware.LocaleMiddleware",
-    "portal.middleware.CommonMiddleware",
-    "portal.middleware.CsrfViewMiddleware",
-    "portal.middleware.AuthenticationMiddleware",
+    "portal.http.async_middleware.LocaleMiddleware",
+    "portal.http.async_middleware.CommonMiddleware",
+    "portal.http.async_middleware.CsrfViewMiddleware",
+    "portal.http.async_middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "portal.middleware.XFrameOptionsMiddleware",
+    "portal.http.async_middleware.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "portal.body_limit.BodyLimitMiddleware",
-    "portal.outage.OutageMiddleware",
+    "portal.http.body_limit.BodyTooLargeMiddleware",
     "portal.web.errors.ErrorMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
@@ -190,7 +189,7 @@ else:
     }
 STORAGES = {
     "default": _media,
-    "staticfiles": {"BACKEND": "portal.statics.ModuleStorage"},
+    "staticfiles": {"BACKEND": "portal.http.static_files.ModuleStorage"},
 }
 INCOMING_DIR = env.path("INCOMING_DIR", DATA / "incoming", "where uploads stream to before they are accepted")
 UPLOADS_DIR = env.path("UPLOADS_DIR", DATA / "uploads", "resumable uploads until whole; one folder for all hosts")
@@ -309,8 +308,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024**2  # a JSON body: the longest transcript
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.authentication.KeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["portal.api.permissions.KeyPermission"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.authentication.CallerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["portal.api.permissions.CallerPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["portal.api.native.parser.StrictJSONParser"],
     "EXCEPTION_HANDLER": "portal.api.problems.problem_response",
@@ -336,16 +335,22 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.error_reports.ReporterFilter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "transcription.request_id.RequestIdFilter"}},
     "formatters": {
         "line": {
             "class": "transcription.redaction.RedactingFormatter",
-            "format": "{asctime} {levelname} {name}: {message}",
+            "format": "{asctime} {levelname} {request_id} {name}: {message}",
             "style": "{",
         }
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
-        "mail_admins": {"class": "portal.error_reports.ErrorMailHandler", "level": "ERROR", "formatter": "line"},
+        "console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"},
+        "mail_admins": {
+            "class": "portal.error_reports.ErrorMailHandler",
+            "filters": ["request_id"],
+            "level": "ERROR",
+            "formatter": "line",
+        },
     },
     "root": {
         "handlers": ["console", "mail_admins"],

@@ -5,7 +5,7 @@ from portal import health, metrics
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("accounts/", include("portal.accounturls")),
+    path("accounts/", include("portal.account_urls")),
     path("health", health.health, name="health"),
     path("metrics", metrics.metrics, name="metrics"),
     path("v1/", include("portal.api.openai.urls")),

@@ -21,9 +21,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import addresses, apikeys, audit, findings, leavers, people, units
+from tenants import addresses, api_keys, audit, discrepancies, former_members, people, units
 from tenants.access import Actor, of_operator
-from tenants.leavers import Fate, FateField
+from tenants.former_members import Fate, FateField
 from tenants.models import (
     AccountCheck,
     ApiKey,
@@ -184,7 +184,7 @@ class TenantAdmin(admin.ModelAdmin):
             if formset.model is Member:
                 _tell_of_members(operator, formset)
                 for user in _leavers(formset):
-                    leavers.settle([operator], user, form.cleaned_data["keys_of_leavers"])
+                    former_members.settle([operator], user, form.cleaned_data["keys_of_leavers"])
             elif formset.model is Quota:
                 for quota, fields in formset.changed_objects:
                     limits = {field: getattr(quota, field) for field in fields}
@@ -198,7 +198,7 @@ class TenantAdmin(admin.ModelAdmin):
         assert isinstance(request.user, User)
         with transaction.atomic():
             name = request.POST.get("name", "").strip() or gettext("API key")
-            key, secret = apikeys.issue(tenant, name, request.user)
+            key, secret = api_keys.issue(tenant, name, request.user)
             audit.record(operator_of(request, tenant), "key.created", key, name=key.name, scope=key.scope)
         self.log_addition(request, key, [{"added": {"name": "API key", "object": str(key)}}])
         text = gettext("This key is shown once, copy it now: %(secret)s") % {"secret": secret}
@@ -296,8 +296,8 @@ class PersonAdmin(UserAdmin):
                 self.delete_model(request, person)
 
     def _settle_keys(self, request: HttpRequest, person: User, fate: str) -> None:
-        actors = [operator_of(request, tenant) for tenant in leavers.tenants_with_keys_of(person)]
-        if count := leavers.settle(actors, person, fate):
+        actors = [operator_of(request, tenant) for tenant in former_members.tenants_with_keys_of(person)]
+        if count := former_members.settle(actors, person, fate):
             kept = ngettext("%(n)d API key of theirs goes on.", "%(n)d API keys of theirs go on.", count)
             revoked = ngettext("%(n)d API key of theirs was revoked.", "%(n)d API keys of theirs were revoked.", count)
             self.message_user(request, (kept if fate == Fate.KEEP else revoked) % {"n": count}, messages.WARNING)
@@ -318,7 +318,7 @@ class ApiKeyAdmin(ReadOnly, admin.ModelAdmin):
     actions = ("revoke",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
-        return apikeys.with_makers(super().get_queryset(request))
+        return api_keys.with_makers(super().get_queryset(request))
 
     @admin.display(description=_("made by"))
     def maker(self, key: ApiKey) -> str:
@@ -327,7 +327,7 @@ class ApiKeyAdmin(ReadOnly, admin.ModelAdmin):
     @admin.action(description=_("Revoke the selected keys"))
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
         live = keys.select_related("tenant")
-        count = sum(apikeys.revoke(operator_of(request, key.tenant), key.id) for key in live)
+        count = sum(api_keys.revoke(operator_of(request, key.tenant), key.id) for key in live)
         text = ngettext("%(n)d key was revoked.", "%(n)d keys were revoked.", count) % {"n": count}
         self.message_user(request, text, messages.SUCCESS if count else messages.WARNING)
 
@@ -404,7 +404,10 @@ class AccountCheckAdmin(ReadOnly, admin.ModelAdmin):
 
     @admin.display(description=_("discrepancies"))
     def found(self, check: AccountCheck) -> SafeString | str:
-        lines = ((one.tenant, one.tenant_id, one.month, one.text) for one in findings.told(check))
+        lines = (
+            (tenant, one.tenant_id, f"{one.month:%Y-%m}" if one.month else "", one.words)
+            for tenant, one in discrepancies.of_check(check)
+        )
         return format_html_join("", "<p>{} ({}) {}<br>{}</p>", lines) or gettext("None.")
 
     @admin.display(description=_("discrepancies"))

@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from datetime import date
-from uuid import UUID
-
 from django.db.models import BigIntegerField, F, Model, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from tenants import scope
+from tenants.discrepancies import Discrepancy, Kind
 from tenants.models import LedgerEntry, Reservation, UsageMonth
 
 MOST_TOLD = 200
-
-
-@dataclass(frozen=True)
-class Discrepancy:
-    """Two figures of a tenant that ought to be one. `what` names them; `month` is None where it is not of a month."""
-
-    tenant_id: UUID
-    month: date | None
-    what: str
-    expected: int
-    found: int
-
-    def __str__(self) -> str:
-        month = f" in {self.month:%Y-%m}" if self.month else ""
-        return f"tenant {self.tenant_id}{month}: {self.what} should be {self.expected}, is {self.found}"
-
-    @property
-    def row(self) -> dict[str, object]:
-        """For JSON."""
-        return asdict(self) | {
-            "tenant_id": str(self.tenant_id),
-            "month": f"{self.month:%Y-%m}" if self.month else None,
-        }
 
 
 def check() -> list[Discrepancy]:
@@ -54,9 +28,12 @@ def check() -> list[Discrepancy]:
         wrong = rows.exclude(used_seconds=F("charged"), reserved_seconds=F("held"))
         values = wrong.values_list("tenant_id", "month", "used_seconds", "charged", "reserved_seconds", "held")
         found = [
-            Discrepancy(tenant_id, month, what, expected, counter)
+            Discrepancy(tenant_id, kind, expected, counter, month)
             for tenant_id, month, used, charged, reserved, held in values[:MOST_TOLD]
-            for what, expected, counter in (("used seconds", charged, used), ("reserved seconds", held, reserved))
+            for kind, expected, counter in (
+                (Kind.USED_SECONDS, charged, used),
+                (Kind.RESERVED_SECONDS, held, reserved),
+            )
             if expected != counter
         ]
     return found[:MOST_TOLD]

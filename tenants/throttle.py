@@ -1,6 +1,6 @@
 """How often something may be tried, counted in the database: for all web processes, across restarts.
 
-Leaky buckets, as in tenants.requests: `amount` tries at once, then one more each `seconds / amount`. Asking and
+Leaky buckets, as in tenants.rate_limit: `amount` tries at once, then one more each `seconds / amount`. Asking and
 counting are one statement. Whom a bucket is of stands in it as a keyed digest: people type passwords into the wrong
 field.
 """

@@ -4,8 +4,11 @@ import os
 import tempfile
 from pathlib import Path
 
-_data = Path(os.environ.get("PORTAL_TEST_DATA") or tempfile.mkdtemp(prefix="wp-test-"))
-os.environ["PORTAL_TEST_DATA"] = str(_data)
+_run = os.environ.get("PORTAL_TEST_DATA") or tempfile.mkdtemp(prefix="wp-test-")
+os.environ["PORTAL_TEST_DATA"] = _run
+# Each of pytest-xdist's workers, and what it starts, has its own folder: with it, database and Valkey.
+_data = Path(_run) / os.environ.get("PYTEST_XDIST_WORKER", "")
+_data.mkdir(exist_ok=True)
 os.environ["PORTAL_DATA"] = str(_data)
 os.environ.setdefault("WHISPER_WEIGHTS", str(Path(__file__).resolve().parent.parent / "var" / "models"))
 os.environ["ALLOWED_HOSTS"] = "localhost,127.0.0.1,testserver"

@@ -13,29 +13,30 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
-from portal.tickets import desk
+from portal.tickets import service
 from portal.tickets.models import SocketTicket
-from tenants import apikeys, database_clock, requests, scope
+from tenants import api_keys, database_clock, rate_limit, scope
 from tenants.access import Actor
-from tenants.apikeys import Bearer
-from tenants.requests import TooManyRequests
+from tenants.api_keys import Bearer
+from tenants.rate_limit import TooManyRequests
 from tests.clocks import clock_moved
 from tests.conftest import Character
 from tests.ops.conftest import condition
 from tests.transcription.characters import submit
-from transcription import callers, claiming, fairness, fleet, lifecycle
-from transcription.claiming import LostClaim
-from transcription.failures import Failure
+from transcription.errors import Failure
+from transcription.fetches import access
 from transcription.fetches import claims as fetch_claims
-from transcription.fetches import orders
 from transcription.fetches.models import Fetch
-from transcription.fleet import Engine
-from transcription.idempotency import Call
-from transcription.models import Attempt, Status, Transcription
-from transcription.options import TranscriptionOptions
-from transcription.uploads import acceptance, opening
+from transcription.intake import waiters
+from transcription.intake.request import CallContext
+from transcription.leases import LostClaim
+from transcription.models import Attempt, Engine, Status, Transcription
+from transcription.options import engines
+from transcription.options.options import TranscriptionOptions
+from transcription.queue import claims, fairness, lifecycle
+from transcription.uploads import acceptance, creation
+from transcription.uploads.creation import Plan
 from transcription.uploads.models import Upload
-from transcription.uploads.opening import Plan
 from transcription.webhooks import deliveries, endpoints
 from transcription.webhooks.deliveries import Outcome
 from transcription.webhooks.models import Delivery
@@ -48,49 +49,49 @@ def waiting(alice: Character, fox: Path) -> Transcription:
     return submit(alice.actor, fox)
 
 
-def claimed() -> claiming.Claim:
-    claim = claiming.claim("host/1")
+def claimed() -> claims.Claim:
+    claim = claims.claim("host/1")
     assert claim is not None
     return claim
 
 
 class TestEngines:
     def test_a_web_process_that_is_16_s_ahead_sees_them_alive(self, client: Client) -> None:
-        fleet.report("here:0", condition(), 8, 8)
+        engines.report("here:0", condition(), 8, 8)
         with clock_moved(seconds=16):
-            assert [engine.name for engine in fleet.alive()] == ["here:0"]
+            assert [engine.name for engine in engines.alive()] == ["here:0"]
             assert [engine.is_alive for engine in Engine.objects.all()] == [True]
             assert client.get("/health").status_code == 200
 
     @pytest.mark.parametrize("seconds", [-16, 16])
     def test_one_whose_host_differs_is_alive_until_it_is_silent(self, seconds: int) -> None:
         with clock_moved(seconds=seconds):
-            fleet.report("here:0", condition(), 8, 8)
-        assert fleet.alive()
+            engines.report("here:0", condition(), 8, 8)
+        assert engines.alive()
         Engine.objects.update(updated_at=Now() - timedelta(seconds=16))
-        assert not fleet.alive()
+        assert not engines.alive()
         with clock_moved(seconds=-60):
-            assert not fleet.alive()
+            assert not engines.alive()
 
     def test_a_clock_that_differs_is_a_warning(
         self, client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(database_clock, "_warned_at", None)
-        fleet.report("here:0", condition(), 8, 8)
+        engines.report("here:0", condition(), 8, 8)
         assert client.get("/health").json()["status"] == "ok"
         with clock_moved(seconds=-16), caplog.at_level(logging.WARNING, "tenants.database_clock"):
-            fleet.report("there:0", condition(), 8, 8)
+            engines.report("there:0", condition(), 8, 8)
             found = client.get("/health").json()
         assert found["status"] == "degraded"
-        engines, own = found["problems"]
+        there, own = found["problems"]
         assert own.startswith("this web process's clock is 1")
-        assert engines.startswith("there:0: its clock is 1")
+        assert there.startswith("there:0: its clock is 1")
         assert all(problem.endswith(" s behind the database's") for problem in found["problems"])
         assert "NTP" in caplog.text
 
     def test_operators_see_it_too(self, admin_client: Client) -> None:
         with clock_moved(seconds=16):
-            fleet.report("there:0", condition(), 8, 8)
+            engines.report("there:0", condition(), 8, 8)
             page = admin_client.get("/admin/operations/").content.decode()
         assert page.count("ahead of the database") == 2
 
@@ -107,7 +108,7 @@ class TestTranscriptions:
             claimed()
         waiting.refresh_from_db()
         assert waiting.lease_until is not None
-        assert waiting.lease_until - database_clock.now() <= claiming.lease()
+        assert waiting.lease_until - database_clock.now() <= claims.lease()
 
     def test_a_worker_behind_cannot_write_after_its_lease(self, waiting: Transcription) -> None:
         claim = claimed()
@@ -130,7 +131,7 @@ class TestTranscriptions:
         waiting.refresh_from_db()
         assert waiting.not_before - database_clock.now() < timedelta(seconds=13)
         with clock_moved(hours=1):
-            assert claiming.claim("host/2") is None
+            assert claims.claim("host/2") is None
         assert fairness.correct_all() == 0
 
     def test_the_time_it_took_is_measured_by_one_clock(self, waiting: Transcription) -> None:
@@ -148,12 +149,12 @@ class TestTranscriptions:
     def test_a_caller_that_hung_up_may_come_back(self, waiting: Transcription, seconds: int) -> None:
         Transcription.objects.update(waiters=1)
         with clock_moved(seconds=seconds):
-            callers.hang_up(waiting, timedelta(seconds=0))
-        assert callers.cancel_forsaken() == 0
+            waiters.hang_up(waiting, timedelta(seconds=0))
+        assert waiters.cancel_without_waiters() == 0
         with clock_moved(seconds=3600):
-            assert callers.cancel_forsaken() == 0
+            assert waiters.cancel_without_waiters() == 0
         Transcription.objects.update(cancel_at=Now())
-        assert callers.cancel_forsaken() == 1
+        assert waiters.cancel_without_waiters() == 1
         waiting.refresh_from_db()
         assert waiting.status == Status.CANCELLED
 
@@ -162,7 +163,7 @@ class TestFetchesUploadsAndWebhooks:
     def test_a_fetch_is_one_fetchers(self, alice: Character, settings: LazySettings) -> None:
         settings.OUTBOUND_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
         with clock_moved(seconds=90):
-            orders.order(alice.actor, "http://127.0.0.1/fox.wav", "", TranscriptionOptions.checked(), Call())
+            access.order(alice.actor, "http://127.0.0.1/fox.wav", "", TranscriptionOptions.checked(), CallContext())
         claim = fetch_claims.claim()
         assert claim is not None
         with clock_moved(seconds=90):
@@ -173,7 +174,7 @@ class TestFetchesUploadsAndWebhooks:
 
     def test_an_upload_is_due_at_once_and_retried_in_seconds(self, alice: Character) -> None:
         with clock_moved(hours=1):
-            row = opening.open_on_disk(alice.actor, Plan(name="a.wav", length=1))
+            row = creation.open_on_disk(alice.actor, Plan(name="a.wav", length=1))
             acceptance.arrived(row)
             with acceptance._faults_noted(row):
                 raise OSError("the storage is away")
@@ -200,7 +201,7 @@ class TestFetchesUploadsAndWebhooks:
 
 def speaking(program: Character) -> Actor:
     """A program with this character's key."""
-    found = apikeys.authenticate(program.secret)
+    found = api_keys.authenticate(program.secret)
     assert found is not None
     return found
 
@@ -210,25 +211,25 @@ class TestPrograms:
     def test_a_ticket_of_one_web_process_opens_a_socket_of_another(self, alice: Character, seconds: int) -> None:
         actor = speaking(alice)
         with clock_moved(seconds=seconds):
-            ticket = desk.issue(actor)
-        assert isinstance(desk.redeem(ticket.secret), Bearer)
+            ticket = service.issue(actor)
+        assert isinstance(service.redeem(ticket.secret), Bearer)
 
     def test_an_expired_ticket_opens_nothing_wherever_it_is_shown(self, alice: Character) -> None:
-        ticket = desk.issue(speaking(alice))
+        ticket = service.issue(speaking(alice))
         with scope.across_tenants("time passes"):
             SocketTicket.objects.update(expires_at=Now() - timedelta(seconds=1))
         with clock_moved(seconds=-90):
-            assert desk.redeem(ticket.secret) is None
+            assert service.redeem(ticket.secret) is None
 
     def test_a_web_process_ahead_uses_up_no_minute(self, alice: Character) -> None:
         with clock_moved(seconds=90):
-            requests.take(alice.actor.tenant)
-        room = requests.take(alice.actor.tenant)
+            rate_limit.take(alice.actor.tenant)
+        room = rate_limit.take(alice.actor.tenant)
         assert room.remaining == room.limit - 2
 
     def test_all_web_processes_share_one_limit(self, alice: Character) -> None:
         tenant = alice.actor.tenant
         tenant.quota.requests_per_minute = 1
-        requests.take(tenant)
+        rate_limit.take(tenant)
         with clock_moved(seconds=90), pytest.raises(TooManyRequests):
-            requests.take(tenant)
+            rate_limit.take(tenant)

@@ -15,7 +15,7 @@ import httpx
 import psutil
 
 from portal import env
-from portal.supervisor.crew import web_command
+from portal.supervisor.process_set import web_command
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60

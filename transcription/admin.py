@@ -15,9 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants import audit, units
 from tenants.admin import ReadOnly, operator_of
-from transcription import lifecycle
-from transcription.fleet import Engine
-from transcription.models import Attempt, Recording, Transcription
+from transcription.models import Attempt, Engine, Recording, Transcription
+from transcription.queue import lifecycle
 
 OPTIONS = (
     *("model", "task", "language", "prompt", "hotwords", "temperature"),

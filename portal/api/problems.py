@@ -16,15 +16,15 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from portal.api.preconditions import PreconditionRequired, quoted
-from portal.outage import COME_BACK
-from portal.receive import UploadRefused
+from portal.http.outage import RETRY_HEADERS
+from portal.http.statuses import status_of
+from portal.http.uploads import UploadRefused
 from tenants.access import OtherTenant, ScopeTooNarrow
-from tenants.apikeys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
-from tenants.requests import TooManyRequests
-from transcription.editing import NotCompleted, Stale
-from transcription.exports import TextDeleted
-from transcription.options import InvalidOption
-from transcription.refusals import Refused
+from tenants.api_keys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
+from tenants.rate_limit import TooManyRequests
+from transcription.errors import InvalidOption, Refused
+from transcription.library.retention import TextDeleted
+from transcription.transcripts.editing import NotCompleted, Stale
 
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -88,8 +88,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
 
 
 def _of_refusal(refused: Refused) -> Response:
-    more = {"resets_at": refused.resets_at.isoformat()} if refused.resets_at else {}
-    response = problem(refused.status, refused.code, refused.message, **more)
+    response = problem(status_of(refused.code), refused.code, refused.message, **refused.parameters)
     return _with_pause(response) if refused.may_succeed_later else response
 
 
@@ -124,6 +123,6 @@ def unavailable() -> Response:
 
 
 def _with_pause(response: Response) -> Response:
-    for name, value in COME_BACK.items():
+    for name, value in RETRY_HEADERS.items():
         response[name] = value
     return response

@@ -12,10 +12,10 @@ from django.db.models import Count, Min, QuerySet, Sum
 
 from tenants import database_clock, scope
 from tenants.models import AccountCheck
-from transcription import accounts, fleet, queue
-from transcription.fleet import Engine
-from transcription.models import Lane, Status, Transcription
-from transcription.reuse import worked_on
+from transcription import redis
+from transcription.maintenance import reconciliation
+from transcription.models import Engine, Lane, Status, Transcription
+from transcription.options import engines
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
@@ -151,14 +151,14 @@ def read() -> Figures:
         done = _done_since(now - DAY)
         return Figures(
             at=now,
-            engines=list(Engine.objects.filter(updated_at__gte=now - fleet.REMEMBERED)),
+            engines=list(Engine.objects.filter(updated_at__gte=now - engines.REMEMBERED)),
             lanes=_lanes(),
             hour=Period(HOUR, [one for one in done if one.finished_at >= now - HOUR]),
             day=Period(DAY, done),
             failed_day=_failed().filter(finished_at__gte=now - DAY).count(),
             failures=list(_failed().select_related("recording", "tenant").order_by("-finished_at")[:RECENT_FAILURES]),
-            redis_ms=queue.ping(),
-            accounts=accounts.latest(),
+            redis_ms=redis.ping(),
+            accounts=reconciliation.latest(),
         )
 
 
@@ -173,7 +173,7 @@ def quantiles(values: Iterable[float]) -> Quantiles:
 
 
 def _done_since(begin: datetime) -> list[Done]:
-    rows = worked_on(Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin))
+    rows = Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin, is_reused=False)
     rows = rows.order_by("-finished_at")
     values = rows.values_list("created_at", "started_at", "finished_at", "recording__duration_seconds")[:SAMPLE]
     return [

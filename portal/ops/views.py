@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from portal import health
-from portal.ops import figures, pictures
-from tenants import findings
+from portal.ops import charts, figures
+from tenants import discrepancies
 
 PERMISSION = "transcription.view_operations"
 
@@ -25,8 +25,8 @@ def operations(request: HttpRequest) -> HttpResponse:
     context = {
         "figures": now,
         "problems": health.examine().problems,
-        "discrepancies": findings.told(now.accounts) if now.accounts else [],
-        "chart": pictures.bars(now.bars),
+        "discrepancies": discrepancies.of_check(now.accounts),
+        "chart": charts.bars(now.bars),
     }
     if request.headers.get("X-Requested-With") == "fetch":
         return render(request, "admin/_operations.html", context)

@@ -10,7 +10,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from tenants import apikeys
+from tenants import api_keys
 from tenants.models import Member, Quota, Role, Tenant, User
 
 STAFF_EMAIL = "owner@example.com"
@@ -57,7 +57,7 @@ def create(url: str) -> Credentials:
         owner = User.objects.create_user(STAFF_EMAIL, staff_password)
         Member.objects.create(tenant=tenant, user=owner, role=Role.OWNER)
         User.objects.create_superuser(OPERATOR_EMAIL, admin_password)
-        _key, secret = apikeys.issue(tenant, "First key", owner)
+        _key, secret = api_keys.issue(tenant, "First key", owner)
         made = Credentials(url, STAFF_EMAIL, staff_password, OPERATOR_EMAIL, admin_password, secret)
         made.write(credentials_file())
     return made

@@ -7,7 +7,7 @@ import socket
 from django.conf import settings
 
 from portal import env
-from transcription import catalogue
+from transcription.options import offered_models
 
 VISIBLE = env.items("CUDA_VISIBLE_DEVICES", "", "GPUs to use, by number; all when empty")
 
@@ -28,7 +28,7 @@ def environments() -> list[dict[str, str]]:
 
 
 def _count() -> int:
-    if not catalogue.has_gpu():
+    if not offered_models.has_gpu():
         return 0
     import pynvml
 

@@ -17,8 +17,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from portal import env
 from portal.supervisor.console import say
-from transcription import catalogue
-from transcription.supervision import become, fork
+from transcription.options import offered_models
+from transcription.worker.process_supervisor import exec_command, fork
 
 
 class PreparationFailed(Exception):
@@ -55,7 +55,7 @@ def fetch_weights() -> None:
 
     Raises PreparationFailed for the default model; without another one the rest is served all the same.
     """
-    for model in catalogue.offered_models():
+    for model in offered_models.offered_models():
         form = weights_form()
         stamp = Stamp(f"weights-{form}-{model}")
         place = str(settings.WHISPER_WEIGHTS)
@@ -65,13 +65,13 @@ def fetch_weights() -> None:
         command = [sys.executable, "-m", "transcription.engine", "fetch", model, "--form", form, "--weights", place]
         mirrors = [part for url in settings.WHISPER_MIRRORS for part in ("--mirror", url)]
         _pid, status = os.waitpid(
-            fork("fetch", partial(become, [*command, *mirrors], environment=env.environment_without_secrets())), 0
+            fork("fetch", partial(exec_command, [*command, *mirrors], environment=env.environment_without_secrets())), 0
         )
         if not status:
             stamp.write(place)
             continue
         problem = f"The weights of Whisper {model} could not be fetched. Try again, or put them in {place}."
-        if model == catalogue.default_model():
+        if model == offered_models.default_model():
             raise PreparationFailed(problem)
         say(problem)
 
@@ -79,7 +79,7 @@ def fetch_weights() -> None:
 def weights_form() -> str:
     """What the engine of this machine reads."""
     if settings.WHISPER_BACKEND == "auto":
-        return "torch" if catalogue.has_gpu() else "ctranslate2"
+        return "torch" if offered_models.has_gpu() else "ctranslate2"
     return str(settings.WHISPER_BACKEND)
 
 

@@ -25,14 +25,14 @@ from tenants import units
 from tenants.access import PAGE_TENANT_FIELD, Actor
 from tenants.audit import ACTIONS
 from tenants.notices import LOWEST
-from transcription import tracks
-from transcription.editing import list_tag, segment_tag
+from transcription.errors import reason_for_people
 from transcription.exports import WRITERS, spoken_language, text_language
-from transcription.failures import reason_for_people
+from transcription.fetches import access
 from transcription.fetches import failures as fetch_failures
-from transcription.fetches import orders
 from transcription.fetches.models import Fetch
 from transcription.models import Mode, Recording, Segment, Transcription
+from transcription.options import audio_tracks
+from transcription.transcripts.editing import list_tag, segment_tag
 from transcription.webhooks import failures as webhook_failures
 from transcription.webhooks.models import Attempt, Delivery
 
@@ -97,7 +97,7 @@ def mode_name(transcription: Transcription) -> str:
 @register.filter
 def taken_track(transcription: Transcription) -> str:
     """The audio track that it was made from; empty where the recording has only one."""
-    numbered = tracks.numbered(transcription.recording)
+    numbered = audio_tracks.numbered(transcription.recording)
     taken = [track for track in numbered if track["number"] == transcription.audio_track_taken]
     return tracks_of.label(taken[0]) if taken and len(numbered) > 1 else ""
 
@@ -124,7 +124,7 @@ def span(seconds: float) -> str:
 @register.simple_tag
 def recent_fetches(actor: Actor) -> list[Fetch]:
     """What is being fetched by URL, and what failed within a day."""
-    return orders.recent(actor)
+    return access.recent(actor)
 
 
 @register.filter

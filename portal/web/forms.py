@@ -11,11 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from portal.web import tracks
 from portal.web.languages import language_choices
 from tenants.models import LONGEST_HOTWORDS, Tenant
-from transcription import preferences
-from transcription.catalogue import default_model, knows, offered_models
-from transcription.filters import Filter
+from transcription.errors import InvalidOption
+from transcription.library.filters import Filter
 from transcription.models import Mode, Status, Task, Transcription
-from transcription.options import InvalidOption, checked_languages
+from transcription.options import tenant_defaults
+from transcription.options.offered_models import default_model, knows, offered_models
+from transcription.options.options import checked_languages
 
 CAREFUL_BEAMS = 5
 
@@ -113,12 +114,12 @@ class OptionsForm(forms.Form):
             "language": transcription.language,
             "task": transcription.task,
             "mode": transcription.mode,
-            "hotwords": preferences.asked_hotwords(transcription, transcription.tenant),
+            "hotwords": tenant_defaults.asked_hotwords(transcription, transcription.tenant),
             "word_timestamps": transcription.word_timestamps,
             "beam_size": transcription.beam_size > 1,
-            "languages": preferences.asked_languages(transcription, transcription.tenant).replace(",", ", "),
+            "languages": tenant_defaults.asked_languages(transcription, transcription.tenant).replace(",", ", "),
         }
-        if (model := preferences.asked_model(transcription, transcription.tenant)) in offered_models():
+        if (model := tenant_defaults.asked_model(transcription, transcription.tenant)) in offered_models():
             options["model"] = model
         form = cls(initial=options, auto_id="again_%s")
         form.offer_tracks(transcription)

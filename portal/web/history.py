@@ -10,11 +10,12 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from tenants.access import TenantRequest, member_required
-from transcription import editing, reading
-from transcription import history as past
-from transcription.editing import NotCompleted
-from transcription.exports import TextDeleted
+from portal.web.access import TenantRequest, member_required
+from transcription.library import read_audit
+from transcription.library.retention import TextDeleted
+from transcription.transcripts import editing
+from transcription.transcripts import history as past
+from transcription.transcripts.editing import NotCompleted
 
 ON_A_PAGE = 20
 
@@ -31,7 +32,7 @@ def history(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     now = past.standing(row)
     page = Paginator(past.kept(row, now), ON_A_PAGE).get_page(request.GET.get("page"))
     changes = past.changes(row, now, list(page.object_list))
-    reading.read(request.actor, row, "history")
+    read_audit.read(request.actor, row, "history")
     shown = {
         "recording": row.recording,
         "transcription": row,

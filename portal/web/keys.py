@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.web.keyforms import KeyChangeForm, KeyForm, RotationForm
-from tenants import apikeys
-from tenants.access import TenantRequest, member_required
-from tenants.apikeys import InvalidKey, KeyConflict
+from portal.web.access import TenantRequest, member_required
+from portal.web.key_forms import KeyChangeForm, KeyForm, RotationForm
+from tenants import api_keys
+from tenants.api_keys import InvalidKey, KeyConflict
 from tenants.models import ApiKey, KeyScope
 
 ON_A_PAGE = 50
@@ -48,7 +48,7 @@ def create(request: TenantRequest) -> HttpResponse:
         return _list(request, form)
     wanted = form.cleaned_data
     try:
-        made, secret = apikeys.create(
+        made, secret = api_keys.create(
             request.actor, wanted["name"], wanted["scope"] or KeyScope.WRITE, form.expires_at, form.networks
         )
     except InvalidKey as invalid:
@@ -63,19 +63,19 @@ def create(request: TenantRequest) -> HttpResponse:
 @never_cache
 @member_required("keys.manage")
 def detail(request: TenantRequest, key_id: UUID) -> HttpResponse:
-    found = apikeys.key(request.actor, key_id)
+    found = api_keys.key(request.actor, key_id)
     return _page(request, found, KeyChangeForm.of(found))
 
 
 @never_cache
 @member_required("keys.manage")
 def change(request: TenantRequest, key_id: UUID) -> HttpResponse:
-    found = apikeys.key(request.actor, key_id)
+    found = api_keys.key(request.actor, key_id)
     form = KeyChangeForm.of(found, request.POST)
     if not form.is_valid():
         return _page(request, found, form)
     try:
-        apikeys.change(request.actor, key_id, form.changes)
+        api_keys.change(request.actor, key_id, form.changes)
     except InvalidKey as invalid:
         form.refuse(invalid)
         return _page(request, found, form)
@@ -91,13 +91,13 @@ def change(request: TenantRequest, key_id: UUID) -> HttpResponse:
 @member_required("keys.manage")
 def rotate(request: TenantRequest, key_id: UUID) -> HttpResponse:
     """Answers with the page itself, as `create` does."""
-    apikeys.key(request.actor, key_id)
+    api_keys.key(request.actor, key_id)
     form = RotationForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Choose how long the old secret is to work."))
         return redirect("web:key", key_id)
     try:
-        found, secret = apikeys.rotate(request.actor, key_id, form.chosen)
+        found, secret = api_keys.rotate(request.actor, key_id, form.chosen)
     except KeyConflict as conflict:
         messages.error(request, str(conflict))
         return redirect("web:key", key_id)
@@ -107,7 +107,7 @@ def rotate(request: TenantRequest, key_id: UUID) -> HttpResponse:
 @require_POST
 @member_required("keys.manage")
 def end_old_secret(request: TenantRequest, key_id: UUID) -> HttpResponse:
-    if apikeys.end_old_secret(request.actor, key_id):
+    if api_keys.end_old_secret(request.actor, key_id):
         messages.success(request, _("The old secret is refused from now on."))
     return redirect("web:key", key_id)
 
@@ -115,7 +115,7 @@ def end_old_secret(request: TenantRequest, key_id: UUID) -> HttpResponse:
 @require_POST
 @member_required("keys.manage")
 def keep(request: TenantRequest, key_id: UUID) -> HttpResponse:
-    if apikeys.keep(request.actor, key_id):
+    if api_keys.keep(request.actor, key_id):
         messages.success(request, _("The key goes on working, as your organisation’s."))
     return redirect("web:keys")
 
@@ -123,14 +123,14 @@ def keep(request: TenantRequest, key_id: UUID) -> HttpResponse:
 @require_POST
 @member_required("keys.manage")
 def revoke(request: TenantRequest, key_id: UUID) -> HttpResponse:
-    if apikeys.revoke(request.actor, key_id):
+    if api_keys.revoke(request.actor, key_id):
         messages.success(request, _("The key was revoked. Programs that use it are refused from now on."))
     return redirect("web:keys")
 
 
 def _list(request: TenantRequest, form: KeyForm, made: ApiKey | None = None, secret: str = "") -> HttpResponse:
     shown = {
-        "page": Paginator(apikeys.keys(request.actor), ON_A_PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(api_keys.keys(request.actor), ON_A_PAGE).get_page(request.GET.get("page")),
         "form": form,
         "made": made,
         "secret": secret,

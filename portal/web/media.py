@@ -15,11 +15,12 @@ from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
-from portal.outage import COME_BACK
-from tenants.access import TenantRequest, member_required
-from transcription import copies, library, reading, retention, storage, storage_check
+from portal.http.outage import RETRY_HEADERS
+from portal.web.access import TenantRequest, member_required
+from transcription.library import read_audit, recordings, retention
+from transcription.media import playable_copies, storage, storage_check
+from transcription.media.storage import StorageUnavailable
 from transcription.models import Recording
-from transcription.storage import StorageUnavailable
 
 CHUNK_BYTES = 256 * 1024
 GIVEN = (200, 206)
@@ -39,7 +40,7 @@ CONTENT_TYPES = {
 @member_required("recordings.view")
 def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
     """With `download` in the query it is a file to keep. Who is given the sound stands in the audit log."""
-    recording = library.recording(request.actor, recording_id)
+    recording = recordings.recording(request.actor, recording_id)
     if recording.audio_deleted_at is not None:
         return HttpResponse(f"{retention.why_no_audio(recording)}\n", "text/plain; charset=utf-8", 410)
     if storage_check.is_away():
@@ -47,7 +48,7 @@ def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
     disposition = content_disposition_header(True, recording.name) or "" if "download" in request.GET else ""
     response = _sound(request, recording, disposition)
     if _gives_sound(request, response):
-        note = reading.downloaded if disposition else reading.played
+        note = read_audit.downloaded if disposition else read_audit.played
         note(request.actor, recording)
     return response
 
@@ -55,7 +56,7 @@ def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
 @require_safe
 @member_required("recordings.view")
 def peaks(request: TenantRequest, recording_id: UUID) -> HttpResponse:
-    recording = library.recording(request.actor, recording_id)
+    recording = recordings.recording(request.actor, recording_id)
     if not recording.peaks:
         raise Http404
     points = [point / 100 for point in recording.peaks]
@@ -64,7 +65,7 @@ def peaks(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 
 def _away() -> HttpResponse:
     """Where a redirect would lead a browser to nothing."""
-    return HttpResponse(f"{StorageUnavailable().message}\n", "text/plain; charset=utf-8", 503, headers=COME_BACK)
+    return HttpResponse(f"{StorageUnavailable().message}\n", "text/plain; charset=utf-8", 503, headers=RETRY_HEADERS)
 
 
 def _gives_sound(request: HttpRequest, response: HttpResponseBase) -> bool:
@@ -75,7 +76,7 @@ def _gives_sound(request: HttpRequest, response: HttpResponseBase) -> bool:
 def _sound(request: HttpRequest, recording: Recording, disposition: str) -> HttpResponseBase:
     """Raises Http404."""
     latest = recording.latest
-    copy = copies.key_of(latest) if latest else recording.playback_key
+    copy = playable_copies.key_of(latest) if latest else recording.playback_key
     key = copy or recording.storage_key
     if not storage.is_local():
         return HttpResponseRedirect(storage.signed_url(key, disposition))

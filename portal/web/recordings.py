@@ -17,19 +17,23 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from portal.outage import COME_BACK
-from portal.receive import Upload, UploadRefused, received
+from portal.http.outage import RETRY_HEADERS
+from portal.http.statuses import status_of
+from portal.http.uploads import Upload, UploadRefused, received
+from portal.web.access import TenantRequest, member_required
 from portal.web.forms import FilterForm, OptionsForm
 from portal.web.undo import tell_with_undo
 from tenants import quota
-from tenants.access import TenantRequest, member_required
-from transcription import eta, intake, library, reading, retention, tracks
-from transcription.filters import EVERYTHING
+from transcription.errors import InvalidOption, Refused
+from transcription.intake import accept
+from transcription.library import read_audit, retention
+from transcription.library import recordings as library
+from transcription.library.filters import EVERYTHING
+from transcription.media.warnings import warnings_of
 from transcription.models import Recording, Status, Task, Transcription
-from transcription.options import InvalidOption, TranscriptionOptions
-from transcription.refusals import Refused
-from transcription.reuse import is_reused
-from transcription.warnings import warnings_of
+from transcription.options import audio_tracks
+from transcription.options.options import TranscriptionOptions
+from transcription.queue import eta
 
 ON_A_PAGE = 25
 UPLOAD_STATUS = {"too_large": 413, "no_room": 507, "unavailable": 503}
@@ -59,11 +63,11 @@ def upload(request: TenantRequest) -> JsonResponse:
     try:
         sent = received(request)
         options = _options({name: sent.field(name) for name in sent.fields})
-        transcription = intake.accept(request.actor, sent, options, source=_source(sent))
+        transcription = accept.accept(request.actor, sent, options, source=_source(sent))
     except UploadRefused as refused:
         return _problem(refused.code, _not_taken(refused), UPLOAD_STATUS.get(refused.code, 400))
     except Refused as refused:
-        return _problem(refused.code, refused.message, refused.status)
+        return _problem(refused.code, refused.message, status_of(refused.code))
     except InvalidOption as invalid:
         return _problem(invalid.code, str(invalid), 400)
     answer = {
@@ -81,7 +85,7 @@ def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     found = library.recording(request.actor, recording_id)
     shown = _shown(found)
     if shown["segments"]:
-        reading.read(request.actor, shown["transcription"], "page")
+        read_audit.read(request.actor, shown["transcription"], "page")
     return render(request, "web/recording.html", shown | {"editable": _editable(request, found)})
 
 
@@ -106,7 +110,7 @@ def restore(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     found = library.recording(request.actor, recording_id)
     try:
-        intake.again(request.actor, found, _options(request.POST.dict()))
+        accept.transcribe_again(request.actor, found, _options(request.POST.dict()))
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", recording_id)
@@ -131,11 +135,11 @@ def _shown(found: Recording) -> dict[str, Any]:
         "recording": found,
         "transcription": latest,
         "segments": _segments(latest),
-        "place": eta.place(latest) if latest and latest.status == Status.QUEUED else None,
+        "place": eta.estimate(latest) if latest and latest.status == Status.QUEUED else None,
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
-        "other_tracks": tracks.others(latest) if latest else [],
-        "reused": latest is not None and is_reused(latest),
+        "other_tracks": audio_tracks.others(latest) if latest else [],
+        "reused": latest is not None and latest.is_reused,
         "source": library.source_of(latest) if latest else None,
         "no_audio": retention.why_no_audio(found) if found.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
@@ -191,5 +195,5 @@ def _not_taken(refused: UploadRefused) -> str:
 
 
 def _problem(code: str, message: str, status: int) -> JsonResponse:
-    headers = COME_BACK if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    headers = RETRY_HEADERS if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return JsonResponse({"error": {"code": code, "message": message}}, status=status, headers=headers)

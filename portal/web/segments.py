@@ -13,16 +13,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal import json_body
-from portal.json_body import BadJson
+from portal.http import json_body
+from portal.http.json_body import BadJson
 from portal.web import words
-from tenants.access import TenantRequest, member_required
-from transcription import editing, library, reading
-from transcription.corrections import checked_text
-from transcription.editing import NotCompleted, Stale
-from transcription.exports import TextDeleted
+from portal.web.access import TenantRequest, member_required
+from transcription.errors import InvalidOption
+from transcription.library import read_audit, recordings
+from transcription.library.retention import TextDeleted
 from transcription.models import Segment
-from transcription.options import InvalidOption
+from transcription.transcripts import editing
+from transcription.transcripts.editing import NotCompleted, Stale
+from transcription.transcripts.validation import checked_text
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,14 +39,14 @@ def show(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResp
         found = editing.segment(request.actor, transcription_id, index)
     except (NotCompleted, TextDeleted):
         raise Http404 from None
-    reading.read(request.actor, found.transcription, "page")
+    read_audit.read(request.actor, found.transcription, "page")
     return JsonResponse(_fields(found))
 
 
 @member_required("transcripts.edit")
 def save(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
     """JSON with `text` and the `etag` of what the person has seen; 412 says what stands there now."""
-    library.transcription(request.actor, transcription_id)  # a stranger's 404 comes before any other refusal
+    recordings.transcription(request.actor, transcription_id)  # a stranger's 404 comes before any other refusal
     body = _body(request)
     try:
         text = checked_text(body.get("text"))
@@ -54,7 +55,7 @@ def save(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResp
         return _problem(400, str(invalid))
     except Stale:
         now = editing.segment(request.actor, transcription_id, index)
-        reading.read(request.actor, now.transcription, "page")
+        read_audit.read(request.actor, now.transcription, "page")
         return _problem(412, _("Somebody else changed this segment meanwhile."), now=_fields(now))
     except (NotCompleted, TextDeleted):
         return _problem(409, _("The text can’t be corrected any more. Reload the page."))
@@ -68,7 +69,7 @@ def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
 
     A form leads on to the recording, or back to the history, where it is from there.
     """
-    row = library.transcription(request.actor, transcription_id)
+    row = recordings.transcription(request.actor, transcription_id)
     onwards = ("web:history", row.id) if request.POST.get("from") == "history" else ("web:recording", row.recording_id)
     by_script = request.content_type == "application/json"
     given = _body(request) if by_script else request.POST

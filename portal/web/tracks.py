@@ -6,9 +6,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from portal.web.languages import language_name
-from transcription.languages import from_three_letters
 from transcription.models import Recording
-from transcription.tracks import NumberedTrack, numbered
+from transcription.options.audio_tracks import NumberedTrack, numbered
+from transcription.options.languages import from_three_letters
 
 
 def label(track: NumberedTrack) -> str:

@@ -13,19 +13,23 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from tenants.access import TenantRequest, member_required
-from transcription import exports, intake, library, preferences, reading
-from transcription.exports import Layout, TextDeleted
+from portal.web.access import TenantRequest, member_required
+from transcription import exports
+from transcription.errors import InvalidOption, Refused
+from transcription.exports import Layout
+from transcription.intake import accept
+from transcription.library import read_audit, recordings
+from transcription.library.retention import TextDeleted
 from transcription.models import Status, Transcription
-from transcription.options import InvalidOption, TranscriptionOptions, checked_track
-from transcription.refusals import Refused
+from transcription.options import tenant_defaults
+from transcription.options.options import TranscriptionOptions, checked_track
 
 
 @require_GET
 @never_cache
 @member_required("recordings.view")
 def download(request: TenantRequest, transcription_id: UUID, format: str) -> HttpResponse:
-    found = library.transcription(request.actor, transcription_id)
+    found = recordings.transcription(request.actor, transcription_id)
     if format not in exports.WRITERS or found.status != Status.COMPLETED:
         raise Http404
     try:
@@ -35,7 +39,7 @@ def download(request: TenantRequest, transcription_id: UUID, format: str) -> Htt
         return HttpResponse(f"{invalid}\n", "text/plain; charset=utf-8", 400)
     except TextDeleted as deleted:
         return HttpResponse(f"{deleted}\n", "text/plain; charset=utf-8", 410)
-    reading.exported(request.actor, found, format)
+    read_audit.exported(request.actor, found, format)
     disposition = content_disposition_header(True, export.file_name) or "attachment"
     return HttpResponse(export.body, export.content_type, headers={"Content-Disposition": disposition})
 
@@ -43,7 +47,7 @@ def download(request: TenantRequest, transcription_id: UUID, format: str) -> Htt
 @require_POST
 @member_required("recordings.create")
 def cancel(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
-    row, cancelled = library.cancel(request.actor, transcription_id)
+    row, cancelled = recordings.cancel(request.actor, transcription_id)
     name = {"name": row.recording.name}
     if cancelled:
         messages.success(request, _("The transcription of “%(name)s” was cancelled. Nothing was charged.") % name)
@@ -57,9 +61,9 @@ def cancel(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
 @require_POST
 @member_required("recordings.create")
 def retry(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
-    found = library.transcription(request.actor, transcription_id)
+    found = recordings.transcription(request.actor, transcription_id)
     try:
-        intake.retry(request.actor, found)
+        accept.retry(request.actor, found)
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", found.recording_id)
@@ -69,9 +73,9 @@ def retry(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
 @member_required("recordings.create")
 def track(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     """Transcribes another audio track of the recording, with all other options as they were."""
-    found = library.transcription(request.actor, transcription_id)
+    found = recordings.transcription(request.actor, transcription_id)
     try:
-        intake.again(request.actor, found.recording, _of_track(request, found))
+        accept.transcribe_again(request.actor, found.recording, _of_track(request, found))
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", found.recording_id)
@@ -79,5 +83,5 @@ def track(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
 
 def _of_track(request: TenantRequest, found: Transcription) -> TranscriptionOptions:
     """Raises InvalidOption."""
-    asked = preferences.asked(found, request.actor.tenant)
+    asked = tenant_defaults.asked(found, request.actor.tenant)
     return replace(asked, audio_track=checked_track(request.POST.get("audio_track", "")))

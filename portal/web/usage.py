@@ -8,11 +8,11 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from portal.ops import pictures
+from portal.ops import charts
+from portal.web.access import TenantRequest, member_required
 from portal.web.months import asked_month
 from tenants import quota
 from tenants import usage as charges
-from tenants.access import TenantRequest, member_required
 from transcription.models import Status, Transcription
 
 ON_A_PAGE = 25
@@ -26,7 +26,7 @@ def usage(request: TenantRequest) -> HttpResponse:
     tenant = request.actor.tenant
     month = asked_month(request) or quota.this_month()
     days = charges.by_day(tenant, month)
-    chart = pictures.bars([day.seconds for day in days])
+    chart = charts.bars([day.seconds for day in days])
     shown = {
         "standing": quota.standing(tenant),
         "running": Transcription.objects.filter(tenant=tenant, status=Status.RUNNING).count(),

@@ -15,10 +15,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.web.webhookform import WebhookForm
-from tenants.access import TenantRequest, member_required
-from transcription.options import InvalidOption
-from transcription.refusals import Refused
+from portal.web.access import TenantRequest, member_required
+from portal.web.webhook_form import WebhookForm
+from transcription.errors import InvalidOption, Refused
 from transcription.webhooks import deliveries, endpoints
 from transcription.webhooks.models import Endpoint
 

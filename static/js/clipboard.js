@@ -1,8 +1,13 @@
 // <button data-copy="#id"> copies the text of that element.
+import { closest, data, find } from "./query.js";
 import { text } from "./strings.js";
 import { toast } from "./toast.js";
 
-/** Also works over plain http, where navigator.clipboard does not exist. */
+/**
+ * Also works over plain http, where navigator.clipboard does not exist.
+ * @param {string} content
+ * @returns {Promise<boolean>} whether it was copied
+ */
 export async function copy(content) {
   try {
     await navigator.clipboard.writeText(content);
@@ -19,6 +24,7 @@ export async function copy(content) {
   }
 }
 
+/** @param {string} content */
 export async function copyAndTell(content) {
   if (await copy(content)) toast(text("copied"));
   else toast(text("copy_failed"), { error: true });
@@ -26,7 +32,7 @@ export async function copyAndTell(content) {
 
 export function watchCopyButtons() {
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-copy]");
-    if (button) copyAndTell(document.querySelector(button.dataset.copy).textContent.trim());
+    const button = closest(event, "[data-copy]");
+    if (button) copyAndTell(find(document, data(button, "copy"), Element).textContent.trim());
   });
 }

@@ -1,18 +1,26 @@
-// Files come by the picker, or dropped anywhere on the page.
+import { find } from "./query.js";
+
+/**
+ * Files come by the picker, or dropped anywhere on the page.
+ * @param {HTMLElement} card
+ * @param {(files: File[]) => void} onFiles
+ */
 export function watchDrops(card, onFiles) {
-  const zone = card.querySelector("[data-drop]");
-  const picker = zone.querySelector("input[type=file]");
-  const veil = document.querySelector("[data-drop-veil]");
+  const zone = find(card, "[data-drop]", HTMLElement);
+  const picker = find(zone, "input[type=file]", HTMLInputElement);
+  const veil = find(document, "[data-drop-veil]", HTMLElement);
   let depth = 0;
 
+  /** @param {DragEvent} event */
   const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  /** @param {boolean} over */
   const show = (over) => {
     veil.hidden = !over;
     zone.classList.toggle("is-over", over);
   };
 
   picker.addEventListener("change", () => {
-    onFiles([...picker.files]);
+    onFiles([...(picker.files ?? [])]);
     picker.value = "";
   });
   document.addEventListener("dragenter", (event) => {
@@ -33,6 +41,6 @@ export function watchDrops(card, onFiles) {
     event.preventDefault();
     depth = 0;
     show(false);
-    onFiles([...event.dataTransfer.files]);
+    onFiles([...(event.dataTransfer?.files ?? [])]);
   });
 }

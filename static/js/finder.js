@@ -1,21 +1,30 @@
 // Find in the transcript: every hit is marked (CSS highlights: no markup changes), Enter goes to the next.
+import { find } from "./query.js";
 import { text } from "./strings.js";
 
+/** @import { Transcript } from "./transcript.js" */
+
 export class Finder {
+  /** @type {Range[]} */
   #hits = [];
   #now = -1;
 
+  /**
+   * @param {HTMLElement} root
+   * @param {Transcript} transcript
+   */
   constructor(root, transcript) {
     this.transcript = transcript;
-    this.input = root.querySelector("input");
-    this.count = root.querySelector("[data-found]");
+    this.input = find(root, "input", HTMLInputElement);
+    this.count = find(root, "[data-found]", HTMLElement);
     this.input.addEventListener("input", () => this.#find());
     this.input.addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.#go(event.shiftKey ? -1 : 1);
       else if (event.key === "Escape") this.clear();
     });
-    root.querySelector("[data-previous]").addEventListener("click", () => this.#go(-1));
-    root.querySelector("[data-next]").addEventListener("click", () => this.#go(1));
+    find(root, "[data-previous]", HTMLButtonElement).addEventListener("click", () => this.#go(-1));
+    find(root, "[data-next]", HTMLButtonElement).addEventListener("click", () => this.#go(1));
+    /** @type {NodeListOf<HTMLButtonElement>} */
     this.buttons = root.querySelectorAll("[data-previous], [data-next]");
     this.#find(); // what was typed before this page's modules ran, or kept over a reload
   }
@@ -33,10 +42,15 @@ export class Finder {
     this.#show();
   }
 
+  /**
+   * @param {string} wanted in lower case
+   * @returns {Generator<Range>}
+   */
   *#ranges(wanted) {
     for (const item of this.transcript.items) {
-      const node = item.querySelector(".segment__text").firstChild;
-      const haystack = node?.data.toLocaleLowerCase() ?? "";
+      const node = find(item, ".segment__text", HTMLElement).firstChild;
+      if (!(node instanceof Text)) continue;
+      const haystack = node.data.toLocaleLowerCase();
       for (let at = haystack.indexOf(wanted); at >= 0; at = haystack.indexOf(wanted, at + wanted.length)) {
         const range = new Range();
         range.setStart(node, at);
@@ -46,6 +60,7 @@ export class Finder {
     }
   }
 
+  /** @param {1 | -1} step */
   #go(step) {
     if (!this.#hits.length) return;
     this.#now = (this.#now + step + this.#hits.length) % this.#hits.length;
@@ -55,7 +70,7 @@ export class Finder {
   #show() {
     const hit = this.#hits[this.#now];
     CSS.highlights?.set("found-now", new Highlight(...(hit ? [hit] : [])));
-    hit?.startContainer.parentElement.closest("[data-start]").scrollIntoView({ block: "center" });
+    hit?.startContainer.parentElement?.closest("[data-start]")?.scrollIntoView({ block: "center" });
     this.#tell();
   }
 

@@ -2,9 +2,13 @@
 import { text } from "./strings.js";
 
 const locale = document.documentElement.lang || "en";
+/** @param {number} number */
 const pad = (number) => String(number).padStart(2, "0");
 
-/** 65 -> "1:05", 3725 -> "1:02:05" */
+/**
+ * 65 -> "1:05", 3725 -> "1:02:05"
+ * @param {number} seconds
+ */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds || 0));
   const hours = Math.floor(whole / 3600);
@@ -12,7 +16,10 @@ export function clock(seconds) {
   return hours ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`;
 }
 
-/** 1536000 -> "1.5 MB" */
+/**
+ * 1536000 -> "1.5 MB"
+ * @param {number} count
+ */
 export function bytes(count) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
   let value = count;
@@ -22,21 +29,31 @@ export function bytes(count) {
     step += 1;
   }
   return new Intl.NumberFormat(locale, {
-    style: "unit", unit: units[step], unitDisplay: "short", maximumFractionDigits: value < 10 && step > 0 ? 1 : 0,
+    style: "unit",
+    unit: units[step],
+    unitDisplay: "short",
+    maximumFractionDigits: value < 10 && step > 0 ? 1 : 0,
   }).format(value);
 }
 
-/** Seconds of waiting, rounded as an honest guess is. */
+/**
+ * Seconds of waiting, rounded as an honest guess is.
+ * @param {number} seconds
+ */
 export function wait(seconds) {
   if (seconds < 50) return text("wait_moment");
   return text("wait_minutes", { minutes: number(Math.max(1, Math.round(seconds / 60))) });
 }
 
+/** @param {number} value */
 export function number(value) {
   return new Intl.NumberFormat(locale).format(value);
 }
 
-/** Local date and time as "2026-11-22 18:05". */
+/**
+ * Local date and time as "2026-11-22 18:05".
+ * @param {Date} date
+ */
 export function stamp(date) {
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${pad(date.getHours())}:${pad(date.getMinutes())}`;
 }

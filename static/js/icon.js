@@ -1,6 +1,12 @@
 // An icon of the sprite, for what scripts put on the page.
+import { find } from "./query.js";
+
 const sprite = document.documentElement.dataset.icons;
 
+/**
+ * @param {string} name
+ * @param {string} [extra] another CSS class
+ */
 export function icon(name, extra = "") {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("class", `icon ${extra}`.trim());
@@ -11,7 +17,11 @@ export function icon(name, extra = "") {
   return svg;
 }
 
-/** Shows another icon in `holder`, keeping the rest of it. */
+/**
+ * Shows another icon in `holder`, keeping the rest of it.
+ * @param {HTMLElement} holder
+ * @param {string} name
+ */
 export function setIcon(holder, name) {
-  holder.querySelector("use").setAttribute("href", `${sprite}#${name}`);
+  find(holder, "use", SVGUseElement).setAttribute("href", `${sprite}#${name}`);
 }

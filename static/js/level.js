@@ -5,37 +5,43 @@ const EVERY = 60;
 
 export class Level {
   #frame = 0;
+  /** @type {number[]} */
   #levels = [];
+  /** @type {{context: AudioContext, analyser: AnalyserNode, samples: Float32Array<ArrayBuffer>} | null} */
+  #sound = null;
   #last = 0;
 
+  /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
     this.paused = false;
   }
 
+  /** @param {MediaStream} stream */
   start(stream) {
-    this.context = new AudioContext();
-    this.analyser = this.context.createAnalyser();
-    this.analyser.fftSize = 1024;
-    this.samples = new Float32Array(this.analyser.fftSize);
-    this.context.createMediaStreamSource(stream).connect(this.analyser);
+    const context = new AudioContext();
+    const analyser = context.createAnalyser();
+    analyser.fftSize = 1024;
+    context.createMediaStreamSource(stream).connect(analyser);
+    this.#sound = { context, analyser, samples: new Float32Array(analyser.fftSize) };
     this.#levels = [];
     this.#draw();
   }
 
   stop() {
     cancelAnimationFrame(this.#frame);
-    this.context?.close();
-    this.context = null;
+    this.#sound?.context.close();
+    this.#sound = null;
   }
 
   #draw() {
     this.#frame = requestAnimationFrame(() => this.#draw());
     const now = performance.now();
-    if (this.paused || now - this.#last < EVERY) return;
+    if (!this.#sound || this.paused || now - this.#last < EVERY) return;
     this.#last = now;
-    this.analyser.getFloatTimeDomainData(this.samples);
-    const power = this.samples.reduce((sum, sample) => sum + sample * sample, 0) / this.samples.length;
+    const { analyser, samples } = this.#sound;
+    analyser.getFloatTimeDomainData(samples);
+    const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
     const decibel = 10 * Math.log10(power + 1e-9);
     this.#levels.push(Math.min(1, Math.max(0.04, (decibel + 60) / 55)));
     this.#paint();
@@ -47,6 +53,7 @@ export class Level {
     this.canvas.width = clientWidth * scale;
     this.canvas.height = clientHeight * scale;
     const brush = this.canvas.getContext("2d");
+    if (!brush) return;
     brush.scale(scale, scale);
     brush.fillStyle = getComputedStyle(this.canvas).color;
     const fits = Math.floor(clientWidth / (BAR + GAP));

@@ -1,14 +1,19 @@
 // The library page: new recordings on top, a list that keeps itself up to date below.
+
+import { watchDrops } from "./drop.js";
+import { find } from "./query.js";
 import { Recorder } from "./recorder.js";
 import { RecordingList } from "./recordinglist.js";
 import { UploadQueue } from "./uploads.js";
-import { watchDrops } from "./drop.js";
 
-const list = new RecordingList(document.querySelector("[data-library]"));
+const list = new RecordingList(find(document, "[data-library]", HTMLElement));
+/** @type {HTMLElement | null} */
 const card = document.querySelector("[data-new]");
 
 if (card) {
   const uploads = new UploadQueue(card, () => list.refresh());
-  watchDrops(card, (files) => files.forEach((file) => uploads.add(file, "upload")));
+  watchDrops(card, (files) => {
+    for (const file of files) uploads.add(file, "upload");
+  });
   new Recorder(card, uploads);
 }

@@ -1,12 +1,12 @@
 // What every page has: menus, the confirming dialog, copy buttons, toasts, the theme switch.
 import { watchReturns } from "./back.js";
-import { watchConfirmations } from "./confirm.js";
 import { watchCopyButtons } from "./clipboard.js";
+import { watchConfirmations } from "./confirm.js";
 import { watchForms } from "./csrf.js";
 import { watchDialogs } from "./dialog.js";
+import { watchModels } from "./languagemenu.js";
 import { localise } from "./localtime.js";
 import { watchMenus } from "./menu.js";
-import { watchModels } from "./languagemenu.js";
 import { watchThemeButton } from "./themeswitch.js";
 import { watchToasts } from "./toast.js";
 

@@ -1,25 +1,36 @@
 // A <details class="menu"> closes on Escape, on a click elsewhere and when another one opens.
+import { closest, find } from "./query.js";
+
 export function watchMenus() {
+  /** @returns {NodeListOf<HTMLDetailsElement>} */
   const open = () => document.querySelectorAll("details.menu[open]");
+
+  /**
+   * @param {HTMLElement} menu
+   * @param {Event} event
+   */
+  const isIn = (menu, event) => event.target instanceof Node && menu.contains(event.target);
 
   document.addEventListener("click", (event) => {
     for (const menu of open()) {
-      const chosen = event.target.closest?.(".menu__item");
-      if (!menu.contains(event.target) || chosen) menu.open = false;
+      const chosen = closest(event, ".menu__item");
+      if (!isIn(menu, event) || chosen) menu.open = false;
     }
   });
   document.addEventListener("focusin", (event) => {
-    for (const menu of open()) if (!menu.contains(event.target)) menu.open = false;
+    for (const menu of open()) if (!isIn(menu, event)) menu.open = false;
   });
   document.addEventListener("keydown", (event) => {
-    const menu = event.target.closest?.("details.menu[open]") ?? open()[0];
+    const menu = [...open()].find((one) => isIn(one, event)) ?? open()[0];
     if (!menu) return;
     if (event.key === "Escape") {
       menu.open = false;
-      menu.querySelector("summary").focus();
+      find(menu, "summary", HTMLElement).focus();
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      const items = [...menu.querySelectorAll(".menu__item")];
-      const here = items.indexOf(document.activeElement);
+      /** @type {NodeListOf<HTMLElement>} */
+      const found = menu.querySelectorAll(".menu__item");
+      const items = [...found];
+      const here = items.findIndex((item) => item.matches(":focus"));
       const step = event.key === "ArrowDown" ? 1 : -1;
       items.at((here + step + (here < 0 && step < 0 ? 1 : 0)) % items.length)?.focus();
       event.preventDefault();

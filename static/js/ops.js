@@ -1,14 +1,17 @@
 // Keeps the operations page fresh: the changing part is fetched and replaced every few seconds.
 
+import { data, find } from "./query.js";
+
 const EVERY_MS = 2500;
-const region = document.getElementById("operations");
-const news = document.getElementById("ops-news");
+const region = find(document, "#operations", HTMLElement);
+const news = find(document, "#ops-news", HTMLElement);
 
 /** What is said aloud: only a change of health, never each figure. */
 function health() {
   return region.querySelector("#ops-health")?.textContent.trim() ?? "";
 }
 
+/** @param {string} text */
 function say(text) {
   if (news.textContent !== text) news.textContent = text;
 }
@@ -18,15 +21,23 @@ function isInUse() {
   const selection = document.getSelection();
   const selecting = selection && !selection.isCollapsed && region.contains(selection.anchorNode);
   const focused = document.activeElement;
-  return (region.contains(focused) && !focused.matches(".ops-scroll")) || selecting;
+  return (region.contains(focused) && !focused?.matches(".ops-scroll")) || selecting;
 }
 
-/** Puts in the new figures; how far a table was scrolled, and which one has the focus, stays. */
+/** @returns {NodeListOf<HTMLElement>} */
+function scrolled() {
+  return region.querySelectorAll(".ops-scroll");
+}
+
+/**
+ * Puts in the new figures; how far a table was scrolled, and which one has the focus, stays.
+ * @param {string} html
+ */
 function replace(html) {
-  const before = [...region.querySelectorAll(".ops-scroll")].map((part) => [part.scrollLeft, part === document.activeElement]);
+  const before = [...scrolled()].map((part) => ({ left: part.scrollLeft, focused: part === document.activeElement }));
   region.innerHTML = html;
-  region.querySelectorAll(".ops-scroll").forEach((part, place) => {
-    const [left, focused] = before[place] ?? [0, false];
+  scrolled().forEach((part, place) => {
+    const { left, focused } = before[place] ?? { left: 0, focused: false };
     if (focused) part.focus({ preventScroll: true });
     part.scrollLeft = left;
   });
@@ -36,7 +47,7 @@ async function refresh() {
   if (document.hidden || isInUse()) return;
   const before = health();
   try {
-    const answer = await fetch(region.dataset.address, {
+    const answer = await fetch(data(region, "address"), {
       headers: { "X-Requested-With": "fetch" },
       credentials: "same-origin",
       redirect: "error",
@@ -48,7 +59,7 @@ async function refresh() {
     say(health() === before ? "" : health());
   } catch {
     region.classList.add("is-stale");
-    say(news.dataset.stale);
+    say(data(news, "stale"));
   }
 }
 

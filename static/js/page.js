@@ -3,6 +3,7 @@
 // was typed, recorded or chosen stays, and a notice says how to go on.
 import { csrfToken } from "./csrf.js";
 import { element } from "./element.js";
+import { find } from "./query.js";
 import { text } from "./strings.js";
 
 export const NO_SESSION = "signed_out"; // these two are codes of portal/web/errors.py
@@ -13,7 +14,11 @@ export function pageHeaders() {
   return { "X-CSRFToken": csrfToken(), "X-Page-Tenant": tenant, "X-Requested-With": "XMLHttpRequest" };
 }
 
-/** `fetch` with the page's headers. */
+/**
+ * `fetch` with the page's headers.
+ * @param {string} address
+ * @param {Omit<RequestInit, "headers"> & {headers?: Record<string, string>}} [options]
+ */
 export async function ask(address, { headers = {}, ...options } = {}) {
   const answer = await fetch(address, { ...options, headers: { ...pageHeaders(), ...headers } });
   if (answer.status === 401) tellSignedOut();
@@ -22,18 +27,29 @@ export async function ask(address, { headers = {}, ...options } = {}) {
   return answer;
 }
 
+/** @param {Response} answer */
 async function isOtherTenant(answer) {
   if (answer.status !== 409) return false;
-  const said = await answer.clone().json().catch(() => ({}));
+  /** @type {{error?: {code?: string}, code?: string}} */
+  const said = await answer
+    .clone()
+    .json()
+    .catch(() => ({}));
   return (said.error?.code ?? said.code) === OTHER_TENANT;
 }
 
-/** The address of a consumer, for the page's organisation. */
+/**
+ * The address of a consumer, for the page's organisation.
+ * @param {string} path
+ */
 export function socketAddress(path) {
   return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}?tenant=${tenant}`;
 }
 
-/** "Signed out", with a link to the door in another tab. */
+/**
+ * "Signed out", with a link to the door in another tab.
+ * @returns {(Node | string)[]}
+ */
 export function signedOut() {
   return [text("signed_out"), " ", element("a", { href: "/accounts/login/", target: "_blank" }, text("sign_in"))];
 }
@@ -50,17 +66,25 @@ export function tellOtherTenant() {
   tell(OTHER_TENANT, [otherTenant()]);
 }
 
-/** Of that kind, or of any. */
-export function forgetNotice(kind = null) {
+/** @param {string} [kind] of that kind, or of any */
+export function forgetNotice(kind) {
   const notice = document.getElementById("page-notice");
   if (!kind || notice?.dataset.kind === kind) notice?.remove();
 }
 
+/**
+ * @param {string} kind
+ * @param {(Node | string)[]} said
+ */
 function tell(kind, said) {
   const before = document.getElementById("page-notice");
   if (before?.dataset.kind === kind) return;
   before?.remove();
-  const notice = element("div", { id: "page-notice", class: "notice notice--warn", role: "status" }, element("p", { class: "notice__body" }, ...said));
+  const notice = element(
+    "div",
+    { id: "page-notice", class: "notice notice--warn", role: "status" },
+    element("p", { class: "notice__body" }, ...said),
+  );
   notice.dataset.kind = kind;
-  document.getElementById("main").prepend(notice);
+  find(document, "#main", HTMLElement).prepend(notice);
 }

@@ -1,6 +1,7 @@
 // The audio and its controls. Keys work wherever nothing else wants them: space, arrows.
 import { clock } from "./format.js";
 import { setIcon } from "./icon.js";
+import { closest, find } from "./query.js";
 import { text } from "./strings.js";
 import { toast } from "./toast.js";
 import { Waveform } from "./waveform.js";
@@ -14,20 +15,24 @@ export class Player {
   #frame = 0;
   #renewed = 0;
 
-  /** `onTime(seconds)` runs while it plays and after each seek. */
+  /**
+   * @param {HTMLElement} root
+   * @param {(seconds: number, playing: boolean) => void} onTime runs while it plays and after each seek
+   */
   constructor(root, onTime) {
     this.root = root;
-    this.audio = root.querySelector("audio");
+    this.audio = find(root, "audio", HTMLAudioElement);
     this.duration = Number(root.dataset.duration);
     this.onTime = onTime;
-    this.waveform = new Waveform(root.querySelector("[data-wave]"), this.audio, this.duration);
-    this.time = root.querySelector("[data-time]");
-    this.button = root.querySelector("[data-play]");
+    this.waveform = new Waveform(find(root, "[data-wave]", HTMLElement), this.audio, this.duration);
+    this.time = find(root, "[data-time]", HTMLElement);
+    this.button = find(root, "[data-play]", HTMLButtonElement);
     this.button.addEventListener("click", () => this.toggle());
-    root.querySelector("[data-back]").addEventListener("click", () => this.skip(-SKIP));
-    root.querySelector("[data-forward]").addEventListener("click", () => this.skip(SKIP));
+    find(root, "[data-back]", HTMLButtonElement).addEventListener("click", () => this.skip(-SKIP));
+    find(root, "[data-forward]", HTMLButtonElement).addEventListener("click", () => this.skip(SKIP));
     this.#watchAudio();
-    this.#watchSpeed(root.querySelector("[data-speed]"));
+    this.#watchSpeed(find(root, "[data-speed]", HTMLSelectElement));
+    /** @param {KeyboardEvent} event */
     this.onKey = (event) => this.#key(event);
     document.addEventListener("keydown", this.onKey);
   }
@@ -47,14 +52,17 @@ export class Player {
     try {
       await this.audio.play();
     } catch (error) {
-      if (error.name !== "AbortError") toast(text("player_failed"), { error: true });
+      if (!(error instanceof DOMException && error.name === "AbortError"))
+        toast(text("player_failed"), { error: true });
     }
   }
 
+  /** @param {number} seconds */
   skip(seconds) {
     this.waveform.seek(this.audio.currentTime + seconds);
   }
 
+  /** @param {number} seconds */
   seek(seconds) {
     this.waveform.seek(seconds);
   }
@@ -89,14 +97,17 @@ export class Player {
   #tick() {
     this.time.textContent = clock(this.audio.currentTime);
     this.waveform.paint();
-    this.onTime(this.audio.currentTime);
+    this.onTime(this.audio.currentTime, !this.audio.paused);
   }
 
+  /** @param {HTMLSelectElement} select */
   #watchSpeed(select) {
     try {
       const kept = localStorage.getItem(SPEED);
-      if ([...select.options].some((option) => option.value === kept)) select.value = kept;
-    } catch { /* the usual speed, then */ }
+      if (kept !== null && [...select.options].some((option) => option.value === kept)) select.value = kept;
+    } catch {
+      /* the usual speed, then */
+    }
     const apply = () => {
       this.audio.defaultPlaybackRate = Number(select.value);
       this.audio.playbackRate = Number(select.value);
@@ -106,15 +117,20 @@ export class Player {
       apply();
       try {
         localStorage.setItem(SPEED, select.value);
-      } catch { /* not remembered */ }
+      } catch {
+        /* not remembered */
+      }
     });
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest(TAKES_KEYS)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || closest(event, TAKES_KEYS)) return;
+    /** @type {Record<string, () => void>} */
     const doings = { " ": () => this.toggle(), ArrowLeft: () => this.skip(-SKIP), ArrowRight: () => this.skip(SKIP) };
-    if (!(event.key in doings)) return;
+    const doing = doings[event.key];
+    if (!doing) return;
     event.preventDefault();
-    doings[event.key]();
+    doing();
   }
 }

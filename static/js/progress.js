@@ -2,6 +2,7 @@
 // A hint only: the sequence numbers show what is missing, and the page itself is fetched again at the end.
 import { element } from "./element.js";
 import { clock, number, wait } from "./format.js";
+import { data, find } from "./query.js";
 import { LiveSocket } from "./socket.js";
 import { text } from "./strings.js";
 
@@ -9,21 +10,36 @@ const POLL = 10_000;
 const SPOKEN_STEP = 25;
 const OVER = new Set(["completed", "failed", "cancelled"]);
 
+/** @typedef {{index: number, start: number, text: string}} Segment */
+/** @typedef {{position?: number | null, eta_seconds?: number | null}} Place */
+/**
+ * @typedef {Place & {type: "snapshot", seq: number, status: string, percent: number, segments: Segment[]}} Snapshot
+ * @typedef {Place & {type: "queue"}} Queue
+ * @typedef {{type: "progress", seq: number, percent: number, segments: Segment[]}} Advance
+ */
+
 export class Progress {
   #sequence = -1;
+  /** @type {Map<number, HTMLElement>} */
   #segments = new Map();
   #status = "";
   #spoken = -1;
   #poll = 0;
 
-  /** `onOver()` fetches the page again. */
+  /**
+   * @param {HTMLElement} root
+   * @param {() => void} onOver fetches the page again
+   */
   constructor(root, onOver) {
     this.root = root;
     this.onOver = onOver;
-    this.find = (name) => root.querySelector(`[data-${name}]`);
-    this.says = document.querySelector("[data-say]");
-    this.#status = root.dataset.status;
-    this.socket = new LiveSocket(`/ws/transcriptions/${root.dataset.transcription}/`, {
+    /** @param {string} name */
+    this.find = (name) => find(root, `[data-${name}]`, HTMLElement);
+    this.bar = find(root, "[data-bar]", HTMLProgressElement);
+    this.says = find(document, "[data-say]", HTMLElement);
+    this.#status = data(root, "status");
+    /** @type {LiveSocket<Snapshot | Queue | Advance>} */
+    this.socket = new LiveSocket(`/ws/transcriptions/${data(root, "transcription")}/`, {
       onMessage: (message) => this.#hear(message),
       onState: (connected) => this.#connected(connected),
       onRefused: () => location.reload(),
@@ -35,12 +51,14 @@ export class Progress {
     this.socket.close();
   }
 
+  /** @param {boolean} connected */
   #connected(connected) {
     this.find("live-state").hidden = connected;
     clearInterval(this.#poll);
     if (!connected) this.#poll = setInterval(this.onOver, POLL);
   }
 
+  /** @param {Snapshot | Queue | Advance} message */
   #hear(message) {
     if (message.type === "snapshot") return this.#snapshot(message);
     if (message.type === "queue") return this.#queue(message);
@@ -52,6 +70,7 @@ export class Progress {
     this.#add(message.segments);
   }
 
+  /** @param {Snapshot} message */
   #snapshot(message) {
     this.#sequence = message.seq;
     if (OVER.has(message.status)) return this.onOver();
@@ -63,26 +82,28 @@ export class Progress {
     this.#add(message.segments);
   }
 
+  /** @param {string} status */
   #became(status) {
     if (status === this.#status) return;
     this.#status = status;
     this.find("title").textContent = text(`status_${status}`);
-    const bar = this.find("bar");
-    if (status === "queued") bar.removeAttribute("value");
+    if (status === "queued") this.bar.removeAttribute("value");
     this.find("percent").hidden = status === "queued";
     this.find("queue").hidden = status !== "queued";
     this.#say(text(`status_${status}`));
   }
 
+  /** @param {number} percent */
   #percent(percent) {
     if (this.#status !== "running") return;
-    this.find("bar").value = percent;
-    this.find("percent-value").textContent = percent;
+    this.bar.value = percent;
+    this.find("percent-value").textContent = String(percent);
     const step = Math.floor(percent / SPOKEN_STEP);
     if (step > this.#spoken && percent > 0) this.#say(text("progress_percent", { percent }));
     this.#spoken = Math.max(step, this.#spoken);
   }
 
+  /** @param {Place} place */
   #queue({ position, eta_seconds: eta }) {
     if (this.#status !== "queued") return;
     const parts = [];
@@ -92,6 +113,7 @@ export class Progress {
     this.find("queue").textContent = parts.join(" · ") || text("queue_unknown");
   }
 
+  /** @param {Segment[]} [segments] */
   #add(segments) {
     const list = this.find("segments");
     const atEnd = this.#atEnd();
@@ -113,12 +135,17 @@ export class Progress {
     return Boolean(box && box.bottom <= innerHeight + 80 && box.top > innerHeight / 2);
   }
 
+  /** @param {Segment} segment */
   #row({ start, text: words }) {
-    return element("li", { class: "segment" },
+    return element(
+      "li",
+      { class: "segment" },
       element("span", { class: "segment__time" }, clock(start)),
-      element("span", { class: "segment__text" }, words.trim()));
+      element("span", { class: "segment__text" }, words.trim()),
+    );
   }
 
+  /** @param {string} message */
   #say(message) {
     this.says.textContent = message;
   }

@@ -5,172 +5,212 @@ import { element } from "./element.js";
 import { clock, stamp } from "./format.js";
 import { setIcon } from "./icon.js";
 import { Level } from "./level.js";
+import { data, find } from "./query.js";
 import { text } from "./strings.js";
 import { toast } from "./toast.js";
 
 const TYPES = ["audio/webm;codecs=opus", "audio/mp4", "audio/ogg;codecs=opus"];
 const CHUNK = 1000;
 
+/** @import { UploadQueue } from "./uploads.js" */
+/**
+ * @typedef {object} Session from the first sound until it is sent or discarded
+ * @property {chunks.Take} take
+ * @property {MediaRecorder} media
+ * @property {MediaStream} stream
+ * @property {() => void} release
+ * @property {Blob[]} parts
+ * @property {Promise<void>} saving
+ * @property {File | null} file the whole, once stopped
+ */
+
 export class Recorder {
-  #take = null;
-  #release = () => {};
-  #media = null;
-  #stream = null;
-  #saving = Promise.resolve();
-  #parts = [];
+  /** @type {Session | null} */
+  #session = null;
   #heard = 0;
   #since = 0;
   #ticking = 0;
-  #file = null;
 
+  /**
+   * @param {HTMLElement} card
+   * @param {UploadQueue} uploads
+   */
   constructor(card, uploads) {
     this.uploads = uploads;
-    this.opener = card.querySelector("[data-mic]");
-    this.panel = card.querySelector("[data-recorder]");
-    this.template = card.querySelector("[data-recovered-template]");
-    this.find = (name) => this.panel.querySelector(`[data-recorder-${name}]`);
-    this.level = new Level(this.find("level"));
-    if (!navigator.mediaDevices || !globalThis.MediaRecorder) return this.#unavailable(card);
+    this.opener = find(card, "[data-mic]", HTMLButtonElement);
+    this.panel = find(card, "[data-recorder]", HTMLElement);
+    this.template = find(card, "[data-recovered-template]", HTMLTemplateElement);
+    /** @param {string} name */
+    this.find = (name) => find(this.panel, `[data-recorder-${name}]`, HTMLElement);
+    this.audio = find(this.panel, "[data-recorder-audio]", HTMLAudioElement);
+    this.level = new Level(find(this.panel, "[data-recorder-level]", HTMLCanvasElement));
+    if (navigator.mediaDevices && globalThis.MediaRecorder) this.#watch();
+    else this.#unavailable(data(card, "micUnavailable"));
+  }
+
+  #watch() {
     this.opener.addEventListener("click", () => this.#begin());
     this.find("pause").addEventListener("click", () => this.#pauseOrResume());
-    this.find("stop").addEventListener("click", () => this.#media.stop());
+    this.find("stop").addEventListener("click", () => this.#session?.media.stop());
     this.find("send").addEventListener("click", () => this.#send());
     this.find("discard").addEventListener("click", () => this.#discard());
-    addEventListener("beforeunload", (event) => { if (this.#media) event.preventDefault(); });
+    addEventListener("beforeunload", (event) => {
+      if (this.#session && !this.#session.file) event.preventDefault();
+    });
     this.#offerLeftBehind();
   }
 
-  #unavailable(card) {
+  /** @param {string} why */
+  #unavailable(why) {
     this.opener.disabled = true;
-    this.opener.querySelector("small").textContent = card.dataset.micUnavailable;
+    find(this.opener, "small", HTMLElement).textContent = why;
   }
 
   async #begin() {
     this.opener.disabled = true;
+    let stream;
     try {
-      this.#stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true } });
+      stream = await navigator.mediaDevices.getUserMedia({
+        audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true },
+      });
     } catch (error) {
       this.opener.disabled = false;
-      return toast(text(error.name === "NotFoundError" ? "mic_missing" : "mic_denied"), { error: true });
+      const missing = error instanceof DOMException && error.name === "NotFoundError";
+      return toast(text(missing ? "mic_missing" : "mic_denied"), { error: true });
     }
-    const type = TYPES.find((candidate) => MediaRecorder.isTypeSupported(candidate)) ?? "";
-    const started = new Date();
-    this.#media = new MediaRecorder(this.#stream, { mimeType: type, audioBitsPerSecond: 64_000 });
-    this.#take = { id: uuid(), name: text("recording_name", { when: stamp(started) }), type: this.#media.mimeType, started: started.getTime() };
-    this.#release = chunks.hold(this.#take.id);
-    this.#parts = [];
+    const session = this.#sessionOf(stream);
+    this.#session = session;
     this.#heard = 0;
-    this.#saving = this.#keep(chunks.begin(this.#take));
-    this.#media.addEventListener("dataavailable", (event) => this.#hear(event.data));
-    this.#media.addEventListener("stop", () => this.#stopped());
-    this.#media.start(CHUNK);
+    session.media.start(CHUNK);
     this.level.paused = false;
     this.panel.hidden = false;
     this.#show("recording");
-    this.level.start(this.#stream);
+    this.level.start(stream);
     this.#clockRuns(true);
     this.find("stop").focus();
   }
 
-  #hear(blob) {
-    if (!blob.size) return;
-    const number = this.#parts.push(blob) - 1;
-    const { ...take } = this.#take;
-    this.#saving = this.#saving.then(() => this.#keep(chunks.append(take, number, blob, this.#seconds())));
+  /**
+   * @param {MediaStream} stream
+   * @returns {Session}
+   */
+  #sessionOf(stream) {
+    const mimeType = TYPES.find((candidate) => MediaRecorder.isTypeSupported(candidate)) ?? "";
+    const media = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: 64_000 });
+    const started = new Date();
+    const name = text("recording_name", { when: stamp(started) });
+    const take = { id: uuid(), name, type: media.mimeType, started: started.getTime() };
+    const saving = keep(chunks.begin(take));
+    /** @type {Session} */
+    const session = { take, media, stream, release: chunks.hold(take.id), parts: [], saving, file: null };
+    media.addEventListener("dataavailable", (event) => this.#hear(session, event.data));
+    media.addEventListener("stop", () => this.#stopped(session));
+    return session;
   }
 
-  /** A full disk or a private window must not stop the recording: the bytes are in memory too. */
-  async #keep(saving) {
-    try {
-      await saving;
-    } catch (error) {
-      console.warn("The recording is kept in memory only:", error);
-    }
+  /**
+   * @param {Session} session
+   * @param {Blob} blob
+   */
+  #hear(session, blob) {
+    if (!blob.size) return;
+    const number = session.parts.push(blob) - 1;
+    session.saving = session.saving.then(() => keep(chunks.append(session.take, number, blob, this.#seconds())));
   }
 
   #seconds() {
     return (this.#heard + (this.#since ? performance.now() - this.#since : 0)) / 1000;
   }
 
+  /** @param {boolean} runs */
   #clockRuns(runs) {
     clearInterval(this.#ticking);
     if (this.#since) this.#heard += performance.now() - this.#since;
     this.#since = runs ? performance.now() : 0;
-    const tick = () => { this.find("time").textContent = clock(this.#seconds()); };
+    const tick = () => {
+      this.find("time").textContent = clock(this.#seconds());
+    };
     tick();
     if (runs) this.#ticking = setInterval(tick, 250);
   }
 
   #pauseOrResume() {
-    const pausing = this.#media.state === "recording";
-    if (pausing) this.#media.pause();
-    else this.#media.resume();
+    const media = this.#session?.media;
+    if (!media) return;
+    const pausing = media.state === "recording";
+    if (pausing) media.pause();
+    else media.resume();
     this.level.paused = pausing;
     this.#clockRuns(!pausing);
     this.#show(pausing ? "paused" : "recording");
   }
 
-  async #stopped() {
+  /** @param {Session} session */
+  async #stopped(session) {
     this.#clockRuns(false);
     this.level.stop();
-    for (const track of this.#stream.getTracks()) track.stop();
-    this.#media = null;
-    await this.#saving;
-    const type = this.#take.type.split(";")[0];
-    const extension = type === "audio/mp4" ? "m4a" : type.split("/")[1];
-    this.#file = new File(this.#parts, `${this.#take.name}.${extension}`, { type });
-    this.find("audio").src = URL.createObjectURL(this.#file);
+    for (const track of session.stream.getTracks()) track.stop();
+    await session.saving;
+    session.file = chunks.fileOf(session.take, session.parts);
+    this.audio.src = URL.createObjectURL(session.file);
     this.#show("ready");
     this.find("send").focus();
   }
 
   #send() {
-    const { id } = this.#take;
-    const release = this.#release;
-    this.uploads.add(this.#file, "microphone", () => {
-      chunks.forget(id);
+    if (!this.#session?.file) return;
+    const { take, release, file } = this.#session;
+    this.uploads.add(file, "microphone", () => {
+      chunks.forget(take.id);
       release();
     });
     this.#reset();
   }
 
   #discard() {
-    chunks.forget(this.#take.id);
-    this.#release();
+    if (!this.#session) return;
+    chunks.forget(this.#session.take.id);
+    this.#session.release();
     this.#reset();
   }
 
   #reset() {
-    URL.revokeObjectURL(this.find("audio").src);
-    this.find("audio").removeAttribute("src");
-    this.#parts = [];
+    this.#session = null;
+    URL.revokeObjectURL(this.audio.src);
+    this.audio.removeAttribute("src");
     this.panel.hidden = true;
     this.opener.disabled = false;
     this.opener.focus();
   }
 
+  /** @param {"recording" | "paused" | "ready"} state */
   #show(state) {
     this.panel.className = `recorder is-${state}`;
     const live = state !== "ready";
     for (const name of ["live", "level", "pause", "stop"]) this.find(name).hidden = !live;
     for (const name of ["audio", "send", "discard"]) this.find(name).hidden = live;
-    setIcon(this.find("pause"), state === "paused" ? "mic" : "pause");
-    this.find("pause").lastElementChild.textContent = text(state === "paused" ? "mic_resume" : "mic_pause");
+    const pause = this.find("pause");
+    setIcon(pause, state === "paused" ? "mic" : "pause");
+    find(pause, "span", HTMLElement).textContent = text(state === "paused" ? "mic_resume" : "mic_pause");
     this.find("state").textContent = text(`mic_${state}`);
   }
 
   async #offerLeftBehind() {
+    /** @type {chunks.KeptTake[]} */
     let takes = [];
     try {
       takes = await chunks.leftBehind();
-    } catch { /* no IndexedDB here: nothing was left behind either */ }
+    } catch {
+      /* no IndexedDB here: nothing was left behind either */
+    }
     for (const take of takes) this.#offer(take);
   }
 
+  /** @param {chunks.KeptTake} take */
   #offer(take) {
-    const offer = this.template.content.firstElementChild.cloneNode(true);
-    offer.querySelector("[data-name]").textContent = `${take.name} (${clock(take.seconds)})`;
-    offer.querySelector("[data-recover]").addEventListener("click", async () => {
+    const offer = find(document.importNode(this.template.content, true), ".recovered", HTMLElement);
+    find(offer, "[data-name]", HTMLElement).textContent = `${take.name} (${clock(take.seconds)})`;
+    find(offer, "[data-recover]", HTMLButtonElement).addEventListener("click", async () => {
       const release = chunks.hold(take.id);
       offer.remove();
       this.uploads.add(await chunks.file(take), "microphone", () => {
@@ -178,8 +218,8 @@ export class Recorder {
         release();
       });
     });
-    offer.querySelector("[data-save]").addEventListener("click", async () => save(await chunks.file(take)));
-    offer.querySelector("[data-discard]").addEventListener("click", () => {
+    find(offer, "[data-save]", HTMLButtonElement).addEventListener("click", async () => save(await chunks.file(take)));
+    find(offer, "[data-discard]", HTMLButtonElement).addEventListener("click", () => {
       chunks.forget(take.id);
       offer.remove();
     });
@@ -187,6 +227,19 @@ export class Recorder {
   }
 }
 
+/**
+ * A full disk or a private window must not stop the recording: the bytes are in memory too.
+ * @param {Promise<unknown>} saving
+ */
+async function keep(saving) {
+  try {
+    await saving;
+  } catch (error) {
+    console.warn("The recording is kept in memory only:", error);
+  }
+}
+
+/** @param {File} file */
 function save(file) {
   const link = element("a", { href: URL.createObjectURL(file), download: file.name });
   link.click();

@@ -6,36 +6,46 @@ import { localise } from "./localtime.js";
 import { ask } from "./page.js";
 import { Player } from "./player.js";
 import { Progress } from "./progress.js";
+import { data, find } from "./query.js";
 import { text } from "./strings.js";
 import { Transcript } from "./transcript.js";
 
 const AGAIN = 2000;
+/** @type {{close(): void}[]} */
 let open = [];
 let renewing = false;
 
 function mount() {
-  const root = document.querySelector("[data-recording]");
+  const root = find(document, "[data-recording]", HTMLElement);
+  /** @type {HTMLElement | null} */
   const live = root.querySelector("[data-transcription]");
+  /** @type {HTMLElement | null} */
   const list = root.querySelector("[data-transcript]");
+  /** @type {HTMLElement | null} */
   const audio = root.querySelector("[data-player]");
   if (live) watch(live);
 
+  /** @type {Transcript | null} */
   let transcript = null;
-  const player = audio && new Player(audio, (seconds) => transcript?.at(seconds, !player.audio.paused));
+  const player = audio && new Player(audio, (seconds, playing) => transcript?.at(seconds, playing));
   if (player) open.push(player);
   if (!list) return;
 
-  transcript = new Transcript(list, (seconds) => {
+  const segments = new Transcript(list, (seconds) => {
     player?.seek(seconds);
     player?.play();
   });
-  open.push(transcript);
-  if (list.dataset.segments) open.push(new Editor(list, transcript));
-  new Finder(root.querySelector("[data-finder]"), transcript);
-  root.querySelector("[data-copy-text]")?.addEventListener("click", () => copyAndTell(transcript.text));
+  transcript = segments;
+  open.push(segments);
+  if (list.dataset.segments) open.push(new Editor(list, segments));
+  new Finder(find(root, "[data-finder]", HTMLElement), segments);
+  root.querySelector("[data-copy-text]")?.addEventListener("click", () => copyAndTell(segments.text));
 }
 
-/** A cancelled page loads anew with a message, which must not be fetched away from under it. */
+/**
+ * A cancelled page loads anew with a message, which must not be fetched away from under it.
+ * @param {HTMLElement} live
+ */
 function watch(live) {
   const progress = new Progress(live, renew);
   open.push(progress);
@@ -45,19 +55,19 @@ function watch(live) {
 async function renew() {
   if (renewing) return;
   renewing = true;
-  const before = document.querySelector("[data-recording]").dataset.recording;
+  const before = data(find(document, "[data-recording]", HTMLElement), "recording");
   try {
     const answer = await ask(location.href);
     if (answer.status === 404) return location.reload();
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.querySelector("[data-recording]");
+    const fresh = find(page, "[data-recording]", HTMLElement);
     localise(fresh);
     for (const part of open) part.close();
     open = [];
-    document.querySelector("[data-recording]").replaceWith(fresh);
+    find(document, "[data-recording]", HTMLElement).replaceWith(fresh);
     if (fresh.dataset.recording !== before) {
-      document.querySelector("[data-say]").textContent = text(`status_${fresh.dataset.recording}`);
+      find(document, "[data-say]", HTMLElement).textContent = text(`status_${fresh.dataset.recording}`);
     }
     mount();
   } catch {

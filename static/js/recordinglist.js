@@ -1,32 +1,40 @@
 // The list of recordings: refreshed from the server, row by row, so that focus and open menus survive.
 import { localise } from "./localtime.js";
 import { ask } from "./page.js";
+import { data, find } from "./query.js";
 import { LiveSocket } from "./socket.js";
 
 const PAUSE = 300;
 const POLL = 10_000;
 const TYPING = 250;
 
+/** @typedef {{type: "ready"} | {type: "changed"} | Advance} Message */
+/** @typedef {{type: "progress", recording: string, percent: number}} Advance */
+
 export class RecordingList {
   #timer = 0;
   #poll = 0;
   #asked = 0;
 
+  /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
-    this.form = root.querySelector("[data-filters]");
-    this.rows = root.querySelector("[data-rows]");
-    this.state = root.querySelector("[data-live-state]");
+    this.form = find(root, "[data-filters]", HTMLFormElement);
+    this.rows = find(root, "[data-rows]", HTMLElement);
+    this.state = find(root, "[data-live-state]", HTMLElement);
+    /** @type {LiveSocket<Message>} */
     this.socket = new LiveSocket("/ws/recordings/", {
       onMessage: (message) => this.#hear(message),
       onState: (connected) => this.#connected(connected),
       onRefused: () => location.reload(),
     });
     this.#watchFilters();
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.soon(); });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.soon();
+    });
   }
 
-  /** Refreshes after a pause in which more may have changed. */
+  /** Refreshes after a pause, in milliseconds, in which more may have changed. */
   soon(pause = PAUSE) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.refresh(), pause);
@@ -37,7 +45,7 @@ export class RecordingList {
     const asked = ++this.#asked;
     let answer;
     try {
-      answer = await ask(this.root.dataset.rowsUrl + location.search);
+      answer = await ask(data(this.root, "rowsUrl") + location.search);
     } catch {
       return; // the socket's state tells, and the next round tries again
     }
@@ -47,11 +55,13 @@ export class RecordingList {
     if (asked === this.#asked) this.#adopt(fresh.content);
   }
 
+  /** @param {Message} message */
   #hear(message) {
     if (message.type === "progress") this.#progress(message);
     else if (message.type === "changed") this.soon();
   }
 
+  /** @param {boolean} connected */
   #connected(connected) {
     this.state.hidden = connected;
     clearInterval(this.#poll);
@@ -59,15 +69,17 @@ export class RecordingList {
     else this.#poll = setInterval(() => this.refresh(), POLL);
   }
 
+  /** @param {Advance} advance */
   #progress({ recording, percent }) {
     const row = document.getElementById(`row-${recording}`);
     const bar = row?.querySelector("progress");
-    if (!bar || !bar.hasAttribute("value")) return this.soon();
+    if (!row || !bar?.hasAttribute("value")) return this.soon();
     if (percent < bar.value) return;
     bar.value = percent;
-    row.querySelector("[data-percent]").textContent = percent;
+    find(row, "[data-percent]", HTMLElement).textContent = String(percent);
   }
 
+  /** @param {DocumentFragment} fresh */
   #adopt(fresh) {
     localise(fresh);
     for (const part of ["summary", "pager", "empty"]) {
@@ -78,9 +90,12 @@ export class RecordingList {
     const quota = document.querySelector("[data-quota]");
     const freshQuota = fresh.querySelector("[data-quota]");
     if (quota && freshQuota && !quota.isEqualNode(freshQuota)) quota.replaceWith(freshQuota);
-    this.#merge([...fresh.querySelectorAll(".row")]);
+    /** @type {NodeListOf<HTMLElement>} */
+    const rows = fresh.querySelectorAll(".row");
+    this.#merge([...rows]);
   }
 
+  /** @param {HTMLElement[]} fresh */
   #merge(fresh) {
     const kept = new Set(fresh.map((row) => row.id));
     for (const row of [...this.rows.children]) if (!kept.has(row.id)) row.remove();
@@ -92,28 +107,36 @@ export class RecordingList {
         now = row;
       } else if (now.dataset.version !== row.dataset.version && !now.querySelector("details[open]")) {
         this.#renew(now, row);
-        now = document.getElementById(row.id);
+        now = row;
       }
       if (this.rows.children[place] !== now) this.rows.insertBefore(now, this.rows.children[place] ?? null);
     });
   }
 
+  /**
+   * @param {HTMLElement} now
+   * @param {HTMLElement} row
+   */
   #renew(now, row) {
-    const focused = now.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+    const active = document.activeElement;
+    const focused = active instanceof HTMLElement && now.contains(active) ? active.dataset.focus : null;
     now.replaceWith(row);
-    if (focused) row.querySelector(`[data-focus="${focused}"]`)?.focus();
+    /** @type {HTMLElement | null} */
+    const successor = row.querySelector(`[data-focus="${focused}"]`);
+    successor?.focus();
   }
 
   #watchFilters() {
     const apply = () => {
-      const query = new URLSearchParams([...new FormData(this.form)].filter(([, value]) => value));
+      const query = new URLSearchParams();
+      for (const [name, value] of new FormData(this.form)) if (value) query.append(name, String(value));
       history.replaceState(null, "", `${location.pathname}${query.size ? `?${query}` : ""}`);
       this.refresh();
     };
     let typing = 0;
     this.form.addEventListener("input", (event) => {
       clearTimeout(typing);
-      typing = setTimeout(apply, event.target.matches("select") ? 0 : TYPING);
+      typing = setTimeout(apply, event.target instanceof HTMLSelectElement ? 0 : TYPING);
     });
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();

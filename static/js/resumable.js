@@ -11,12 +11,32 @@ const PREFIX = "uploads::";
 const WORTH_ANOTHER_TRY = new Set([0, 408, 409, 423]);
 const NOT_ABOUT_THE_UPLOAD = new Set([401, 403, 409, 429]);
 
+/** @typedef {{status: number, code?: string, detail?: string}} Problem as RFC 9457 has it, or our own */
+/** @typedef {{state?: string, recording: string, problem: Problem} & Partial<Problem>} Told what the server says of an upload */
+/** @import { DetailedError, HttpRequest, HttpResponse, PreviousUpload, Upload, UrlStorage } from "tus-js-client" */
+/** @typedef {Error & Partial<Pick<DetailedError, "originalResponse">> & {causingError?: Cause | null}} Failure */
+/** @typedef {Error & {status?: number}} Cause its status is set in keepAddress */
+/** @typedef {{size: number | null, uploadUrl: string | null, since: number}} Entry what is remembered of an upload */
+/**
+ * @typedef {object} Listeners
+ * @property {(bytes: number) => void} progress
+ * @property {() => void} lost the connection broke, and it is tried again
+ * @property {() => void} checking the last byte is there
+ * @property {(told: Told) => void} accepted
+ * @property {(status: number, problem?: Partial<Problem> | null) => void} failed
+ */
+
 export class Resumable {
+  /** @type {Upload | null} */
   #upload = null;
   #polling = 0;
   #stopped = true;
 
-  /** `on` has progress(bytes), lost(), checking(), accepted(answer) and failed(status, problem). */
+  /**
+   * @param {File} file
+   * @param {Record<string, string>} fields
+   * @param {Listeners} on
+   */
   constructor(file, fields, on) {
     this.file = file;
     this.fields = fields;
@@ -50,7 +70,7 @@ export class Resumable {
   async #create() {
     await import("../vendor/tus-js-client/tus.min.js");
     const upload = new globalThis.tus.Upload(this.file, {
-      endpoint: new URL("/api/v1/uploads", location).href,
+      endpoint: new URL("/api/v1/uploads", location.href).href,
       chunkSize: PIECE,
       retryDelays: PATIENCE,
       headers: { Accept: "application/json" },
@@ -70,6 +90,7 @@ export class Resumable {
     return upload;
   }
 
+  /** @param {Failure} error */
   #triesAgain(error) {
     const status = statusOf(error);
     const again = (WORTH_ANOTHER_TRY.has(status) && !isOtherTenant(error)) || status >= 500;
@@ -80,8 +101,8 @@ export class Resumable {
   /** No need to wait for the next try when the network is back. */
   #online = () => {
     if (this.#stopped) return;
-    this.#upload.abort();
-    this.#upload.start();
+    this.#upload?.abort();
+    this.#upload?.start();
   };
 
   /** The last byte is there; the server says when it has looked at it. */
@@ -93,21 +114,28 @@ export class Resumable {
       if (this.#stopped) return;
       if (said?.state === "accepted") return this.on.accepted(said);
       if (said?.state === "refused") return this.on.failed(said.problem.status, said.problem);
-      if (said?.code === OTHER_TENANT || said?.status === 401 || said?.status === 404) return this.on.failed(said.status, said);
-      await new Promise((done) => { this.#polling = setTimeout(done, POLL); });
+      if (said?.code === OTHER_TENANT || said?.status === 401 || said?.status === 404)
+        return this.on.failed(said.status ?? 0, said);
+      await new Promise((done) => {
+        this.#polling = setTimeout(done, POLL);
+      });
     }
   }
 
-  /** The upload or a problem, as JSON; null when the server could not be reached. */
+  /**
+   * The upload or a problem; null when the server could not be reached.
+   * @returns {Promise<Told | null>}
+   */
   async #said() {
     try {
       const headers = { ...pageHeaders(), Accept: "application/json" };
-      return await (await fetch(this.#upload.url, { headers })).json();
+      return await (await fetch(this.#upload?.url ?? "", { headers })).json();
     } catch {
       return null;
     }
   }
 
+  /** @param {Failure} error */
   #fail(error) {
     this.#stop();
     this.on.failed(statusOf(error), isOtherTenant(error) ? { detail: otherTenant() } : problemOf(error));
@@ -120,54 +148,98 @@ export class Resumable {
   }
 }
 
-/** Upload addresses in localStorage, without the names and options that tus-js-client would put beside them. */
+/**
+ * Upload addresses in localStorage, without the names and options that tus-js-client would put beside them.
+ * @implements {UrlStorage}
+ */
 class Addresses {
   async findAllUploads() {
     return this.#find(PREFIX);
   }
 
+  /** @param {string} fingerprint */
   async findUploadsByFingerprint(fingerprint) {
     return this.#find(`${PREFIX}${fingerprint}::`);
   }
 
+  /** @param {string} key */
   async removeUpload(key) {
     localStorage.removeItem(key);
   }
 
+  /**
+   * @param {string} fingerprint
+   * @param {PreviousUpload} upload
+   */
   async addUpload(fingerprint, { size, uploadUrl }) {
     const key = `${PREFIX}${fingerprint}::${Date.now()}`;
     try {
       localStorage.setItem(key, JSON.stringify({ size, uploadUrl, since: Date.now() }));
-    } catch { /* a full or forbidden storage: this upload can't be resumed after a reload */ }
+    } catch {
+      /* a full or forbidden storage: this upload can't be resumed after a reload */
+    }
     return key;
   }
 
+  /**
+   * @param {string} prefix
+   * @returns {PreviousUpload[]}
+   */
   #find(prefix) {
     const found = [];
-    for (const key of Object.keys(localStorage).filter((name) => name.startsWith(PREFIX))) {
+    for (const key of keys()) {
       const entry = read(key);
       if (!entry || entry.since < Date.now() - FORGOTTEN) localStorage.removeItem(key);
-      else if (key.startsWith(prefix)) found.push({ ...entry, metadata: {}, urlStorageKey: key });
+      else if (key.startsWith(prefix)) found.push(remembered(key, entry));
     }
     return found;
   }
 }
 
+/** The keys of all uploads; none where the storage is forbidden: nothing was remembered there either. */
+function keys() {
+  try {
+    return Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * @param {string} key
+ * @returns {Entry | null}
+ */
 function read(key) {
   try {
-    return JSON.parse(localStorage.getItem(key));
+    return JSON.parse(localStorage.getItem(key) ?? "null");
   } catch {
     return null;
   }
 }
 
-/** One for each person, tenant, file and set of options. */
+/**
+ * @param {string} key
+ * @param {Entry} entry
+ */
+function remembered(key, { size, uploadUrl, since }) {
+  const creationTime = new Date(since).toString();
+  return { size, uploadUrl, creationTime, metadata: {}, urlStorageKey: key, parallelUploadUrls: null };
+}
+
+/**
+ * One for each person, tenant, file and set of options.
+ * @param {File} file
+ * @param {Record<string, string>} fields
+ */
 function fingerprint(file, fields) {
   const about = JSON.stringify([file.name, file.type, file.size, file.lastModified, fields]);
   return `${document.body.dataset.owner}-${file.size}-${hash(about)}`;
 }
 
-/** cyrb53, public domain: 53 bits, as `crypto.subtle` is missing over plain http. */
+/**
+ * cyrb53, public domain: 53 bits, as `crypto.subtle` is missing over plain http.
+ * @param {string} text
+ */
 function hash(text) {
   let a = 0xdeadbeef;
   let b = 0x41c6ce57;
@@ -181,7 +253,11 @@ function hash(text) {
   return (4294967296 * (2097151 & b) + (a >>> 0)).toString(36);
 }
 
-/** A refused HEAD makes tus-js-client forget the address; but who is signed out may sign in again. */
+/**
+ * A refused HEAD makes tus-js-client forget the address; but who is signed out may sign in again.
+ * @param {HttpRequest} request
+ * @param {HttpResponse} response
+ */
 function keepAddress(request, response) {
   const status = response.getStatus();
   if (request.getMethod() === "HEAD" && NOT_ABOUT_THE_UPLOAD.has(status)) {
@@ -189,23 +265,34 @@ function keepAddress(request, response) {
   }
 }
 
-/** Each request says what is so now: a new token after a new sign-in. */
+/**
+ * Each request says what is so now: a new token after a new sign-in.
+ * @param {HttpRequest} request
+ */
 function sayPage(request) {
   for (const [name, value] of Object.entries(pageHeaders())) request.setHeader(name, value);
 }
 
-/** An answer to HEAD has no body, and no other 409. */
+/**
+ * An answer to HEAD has no body, and no other 409.
+ * @param {Failure} error
+ */
 function isOtherTenant(error) {
   return error.causingError?.status === 409 || problemOf(error)?.code === OTHER_TENANT;
 }
 
+/** @param {Failure} error */
 function statusOf(error) {
   return error.originalResponse?.getStatus() ?? error.causingError?.status ?? 0;
 }
 
+/**
+ * @param {Failure} error
+ * @returns {Problem | null}
+ */
 function problemOf(error) {
   try {
-    return JSON.parse(error.originalResponse.getBody());
+    return JSON.parse(error.originalResponse?.getBody() ?? "null");
   } catch {
     return null;
   }

@@ -4,23 +4,38 @@ import { forgetNotice, NO_SESSION, socketAddress, tellOtherTenant, tellSignedOut
 
 const FIRST = 500;
 const LONGEST = 15_000;
-const SIGNED_OUT = 4401; // these three are those of portal/live.py
+const SIGNED_OUT = 4401; // these three are those of portal/consumers.py
 const NOT_FOUND = 4404;
 const OTHER_TENANT = 4409;
 
+/**
+ * @template Message
+ * @typedef {object} Handlers
+ * @property {(message: Message) => void} onMessage
+ * @property {(connected: boolean) => void} onState
+ * @property {() => void} onRefused
+ */
+
+/** @template Message what the consumer sends, parsed */
 export class LiveSocket {
+  /** @type {WebSocket | null} */
   #socket = null;
   #timer = 0;
   #tries = 0;
   #closed = false;
 
-  /** `onMessage(message)`, `onState(connected)`, `onRefused()`; `path` is the path of the consumer. */
+  /**
+   * @param {string} path the path of the consumer
+   * @param {Handlers<Message>} handlers
+   */
   constructor(path, { onMessage, onState, onRefused }) {
     this.url = socketAddress(path);
     this.onMessage = onMessage;
     this.onState = onState;
     this.onRefused = onRefused;
-    this.wake = () => { if (!this.connected) this.#open(); };
+    this.wake = () => {
+      if (!this.connected) this.#open();
+    };
     addEventListener("online", this.wake);
     addEventListener("pageshow", this.wake);
     addEventListener("focus", this.wake);
@@ -31,8 +46,9 @@ export class LiveSocket {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
+  /** @param {object} message */
   send(message) {
-    if (this.connected) this.#socket.send(JSON.stringify(message));
+    if (this.connected) this.#socket?.send(JSON.stringify(message));
   }
 
   close() {
@@ -55,7 +71,9 @@ export class LiveSocket {
       forgetNotice(NO_SESSION);
       this.onMessage(JSON.parse(event.data));
     });
-    setTimeout(() => { if (socket.readyState === WebSocket.OPEN) this.#tries = 0; }, LONGEST);
+    setTimeout(() => {
+      if (socket.readyState === WebSocket.OPEN) this.#tries = 0;
+    }, LONGEST);
     socket.addEventListener("close", (event) => {
       if (this.#closed || this.#socket !== socket) return;
       if (event.code === NOT_FOUND) return this.onRefused();

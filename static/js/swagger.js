@@ -1,8 +1,13 @@
 // Swagger UI for our own schema; keys that are typed in stay in the page.
-const place = document.getElementById("swagger-ui");
+import { data, find } from "./query.js";
+
+const { SwaggerUIBundle } = /** @type {{SwaggerUIBundle: (options: object) => void}} */ (
+  /** @type {unknown} */ (window)
+);
+const place = find(document, "#swagger-ui", HTMLElement);
 
 SwaggerUIBundle({
-  url: place.dataset.schema,
+  url: data(place, "schema"),
   domNode: place,
   deepLinking: true,
   persistAuthorization: false,

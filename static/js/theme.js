@@ -3,5 +3,7 @@
   try {
     const theme = localStorage.getItem("theme");
     if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
-  } catch { /* storage may be forbidden: the system's choice stands */ }
+  } catch {
+    /* storage may be forbidden: the system's choice stands */
+  }
 })();

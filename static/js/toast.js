@@ -1,23 +1,32 @@
 // Short messages at the foot of the page: the server's (already in the markup) and the scripts'.
 import { element } from "./element.js";
 import { icon } from "./icon.js";
+import { find } from "./query.js";
 import { text } from "./strings.js";
 
 const SECONDS = 7;
 const SECONDS_WITH_ACTION = 15;
 
-/** `action` is what a button in it does: a label and a function. */
-export function toast(message, { error = false, action = null } = {}) {
-  const node = element("div", { class: `toast${error ? " toast--error" : ""}` }, element("span", { class: "toast__text" }, message), closeButton());
+/**
+ * @param {string} message
+ * @param {{error?: boolean, action?: {label: string, run: () => void}}} [options] `action` is what a button in it does
+ */
+export function toast(message, { error = false, action } = {}) {
+  const node = element(
+    "div",
+    { class: `toast${error ? " toast--error" : ""}` },
+    element("span", { class: "toast__text" }, message),
+    closeButton(),
+  );
   if (action) {
     const button = element("button", { type: "button", class: "button button--small button--undo" }, action.label);
     button.addEventListener("click", () => {
       node.remove();
       action.run();
     });
-    node.querySelector(".toast__text").after(button);
+    find(node, ".toast__text", HTMLElement).after(button);
   }
-  document.getElementById("toasts").append(node);
+  find(document, "#toasts", HTMLElement).append(node);
   letGo(node);
 }
 
@@ -31,17 +40,25 @@ export function watchToasts() {
 }
 
 function closeButton() {
-  const button = element("button", { type: "button", class: "button button--small button--icon", "aria-label": text("close") }, icon("x", "icon--s"));
-  button.addEventListener("click", () => button.closest(".toast").remove());
+  const button = element(
+    "button",
+    { type: "button", class: "button button--small button--icon", "aria-label": text("close") },
+    icon("x", "icon--s"),
+  );
+  button.addEventListener("click", () => button.closest(".toast")?.remove());
   return button;
 }
 
-/** Removes the toast after a while, but never under a pointer or the keyboard's focus. */
+/**
+ * Removes the toast after a while, but never under a pointer or the keyboard's focus.
+ * @param {Element} node
+ */
 function letGo(node) {
   const seconds = node.querySelector("form, .button--undo") ? SECONDS_WITH_ACTION : SECONDS;
-  const later = () => setTimeout(() => {
-    if (node.matches(":hover, :focus-within")) later();
-    else node.remove();
-  }, seconds * 1000);
+  const later = () =>
+    setTimeout(() => {
+      if (node.matches(":hover, :focus-within")) later();
+      else node.remove();
+    }, seconds * 1000);
   later();
 }

@@ -1,4 +1,5 @@
 // The segments of a finished transcription: what is spoken now is marked and kept in view.
+import { closest, find } from "./query.js";
 import { Words } from "./words.js";
 
 const FAR = 1.5; // windows away: jump instead of racing through the text
@@ -7,15 +8,24 @@ const SCROLL_KEYS = new Set(["PageUp", "PageDown", "Home", "End"]);
 export class Transcript {
   #spoken = -1;
   #following = true;
+  /** @type {Words | null} */
   #words = null;
 
-  /** `onSeek(seconds)` runs when a person picks a segment. */
+  /**
+   * @param {HTMLElement} root
+   * @param {(seconds: number) => void} onSeek runs when a person picks a segment
+   */
   constructor(root, onSeek) {
     this.root = root;
     this.onSeek = onSeek;
-    this.items = [...root.querySelectorAll("[data-start]")];
+    /** @type {NodeListOf<HTMLElement>} */
+    const items = root.querySelectorAll("[data-start]");
+    this.items = [...items];
+    this.playing = false;
+    this.roving = 0;
     this.starts = this.items.map((item) => Number(item.dataset.start));
     this.ends = this.items.map((item) => Number(item.dataset.end));
+    /** @type {HTMLElement | null} */
     this.follower = document.querySelector("[data-follow]");
     this.follower?.addEventListener("click", () => this.follow());
     root.addEventListener("click", (event) => this.#click(event));
@@ -23,8 +33,15 @@ export class Transcript {
     this.#rove(0);
     this.stop = new AbortController();
     const { signal } = this.stop;
-    for (const name of ["wheel", "touchmove"]) document.addEventListener(name, () => this.#letGo(), { passive: true, signal });
-    document.addEventListener("keydown", (event) => { if (SCROLL_KEYS.has(event.key) && !event.target.closest("[role=slider]")) this.#letGo(); }, { signal });
+    for (const name of ["wheel", "touchmove"])
+      document.addEventListener(name, () => this.#letGo(), { passive: true, signal });
+    document.addEventListener(
+      "keydown",
+      (event) => {
+        if (SCROLL_KEYS.has(event.key) && !closest(event, "[role=slider]")) this.#letGo();
+      },
+      { signal },
+    );
   }
 
   close() {
@@ -33,10 +50,14 @@ export class Transcript {
   }
 
   get text() {
-    return this.items.map((item) => item.querySelector(".segment__text").textContent.trim()).join("\n");
+    return this.items.map((item) => find(item, ".segment__text", HTMLElement).textContent.trim()).join("\n");
   }
 
-  /** Marks the segment spoken at `seconds`, and in it the word. */
+  /**
+   * Marks the segment spoken at `seconds`, and in it the word.
+   * @param {number} seconds
+   * @param {boolean} playing
+   */
   at(seconds, playing) {
     this.playing = playing;
     const place = this.#placeOf(seconds);
@@ -44,13 +65,17 @@ export class Transcript {
     this.#words?.at(seconds);
   }
 
-  /** The text of `item` was corrected: its words stand elsewhere now. */
+  /**
+   * The text of `item` was corrected: its words stand elsewhere now.
+   * @param {HTMLElement} item
+   */
   renewed(item) {
     if (this.items[this.#spoken] !== item) return;
     this.#words?.leave();
     this.#words = item.dataset.words ? new Words(item) : null;
   }
 
+  /** @param {number} place */
   #move(place) {
     const before = this.items[this.#spoken];
     before?.classList.remove("is-spoken");
@@ -68,7 +93,8 @@ export class Transcript {
   follow() {
     this.#following = true;
     if (this.follower) this.follower.hidden = true;
-    if (this.items[this.#spoken]) this.#show(this.items[this.#spoken]);
+    const item = this.items[this.#spoken];
+    if (item) this.#show(item);
   }
 
   #letGo() {
@@ -77,49 +103,59 @@ export class Transcript {
     if (this.follower) this.follower.hidden = false;
   }
 
+  /** @param {HTMLElement} item */
   #show(item) {
     const far = Math.abs(item.getBoundingClientRect().top - innerHeight / 2) > FAR * innerHeight;
     const smooth = !far && !matchMedia("(prefers-reduced-motion: reduce)").matches;
     item.scrollIntoView({ block: far ? "center" : "nearest", behavior: smooth ? "smooth" : "auto" });
   }
 
-  /** The last segment that has begun, unless it ended more than a second ago. */
+  /**
+   * The last segment that has begun, unless it ended more than a second ago.
+   * @param {number} seconds
+   */
   #placeOf(seconds) {
     let low = 0;
     let high = this.starts.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.starts[middle] <= seconds + 0.01) low = middle + 1;
+      if ((this.starts[middle] ?? Infinity) <= seconds + 0.01) low = middle + 1;
       else high = middle;
     }
     const place = low - 1;
-    return place >= 0 && seconds <= this.ends[place] + 1 ? place : -1;
+    return seconds <= (this.ends[place] ?? -Infinity) + 1 ? place : -1;
   }
 
+  /** @param {MouseEvent} event */
   #click(event) {
-    const item = event.target.closest("[data-start]");
-    if (!item || !getSelection().isCollapsed || event.target.closest("[data-edit], .segment__editor")) return;
+    const item = closest(event, "[data-start]");
+    if (!item || getSelection()?.isCollapsed === false || closest(event, "[data-edit], .segment__editor")) return;
     const place = this.items.indexOf(item);
     this.#rove(place);
     this.#following = true;
     if (this.follower) this.follower.hidden = true;
     const word = item.dataset.words ? new Words(item).startUnder(event) : undefined;
-    this.onSeek(word ?? this.starts[place]);
+    this.onSeek(word ?? Number(item.dataset.start));
   }
 
-  /** One tab stop for the whole list; the arrows walk it. */
+  /**
+   * One tab stop for the whole list; the arrows walk it.
+   * @param {KeyboardEvent} event
+   */
   #key(event) {
-    const button = event.target.closest("button.segment__time");
+    const button = closest(event, "button.segment__time");
     if (!button) return;
-    const here = this.items.indexOf(button.closest("[data-start]"));
+    const here = this.items.findIndex((item) => item.contains(button));
+    /** @type {Record<string, number>} */
     const places = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: this.items.length - 1 };
-    const item = this.items[places[event.key]];
+    const item = this.items[places[event.key] ?? -1];
     if (!item) return;
     event.preventDefault();
     this.#rove(this.items.indexOf(item));
-    item.querySelector("button").focus();
+    find(item, "button", HTMLButtonElement).focus();
   }
 
+  /** @param {number} place */
   #rove(place) {
     this.items[this.roving]?.querySelector("button")?.setAttribute("tabindex", "-1");
     this.items[place]?.querySelector("button")?.setAttribute("tabindex", "0");

@@ -1,6 +1,7 @@
 // The player's waveform: the server's peaks on a canvas, a slider for the keyboard and the screen reader.
 import { clock } from "./format.js";
 import { ask } from "./page.js";
+import { find } from "./query.js";
 import { text } from "./strings.js";
 
 const BAR = 2;
@@ -10,13 +11,19 @@ const BIG_STEP = 30;
 const QUIET = 0.05; // silence stays flat: below this nothing is blown up
 
 export class Waveform {
+  /** @type {number[]} */
   #peaks = [];
 
+  /**
+   * @param {HTMLElement} root
+   * @param {HTMLAudioElement} audio
+   * @param {number} duration in seconds
+   */
   constructor(root, audio, duration) {
     this.root = root;
     this.audio = audio;
     this.duration = duration;
-    this.canvas = root.querySelector("canvas");
+    this.canvas = find(root, "canvas", HTMLCanvasElement);
     new ResizeObserver(() => this.paint()).observe(root);
     document.addEventListener("themechange", () => this.paint());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
@@ -25,6 +32,7 @@ export class Waveform {
     this.#load();
   }
 
+  /** @param {number} seconds */
   seek(seconds) {
     if (this.audio.preload === "none") this.audio.preload = "auto"; // nothing is fetched until somebody wants to hear
     this.audio.currentTime = Math.min(this.duration, Math.max(0, seconds));
@@ -37,6 +45,7 @@ export class Waveform {
     if (this.canvas.width !== Math.round(width * scale)) this.canvas.width = Math.round(width * scale);
     if (this.canvas.height !== Math.round(height * scale)) this.canvas.height = Math.round(height * scale);
     const brush = this.canvas.getContext("2d");
+    if (!brush) return;
     brush.setTransform(scale, 0, 0, scale, 0, 0);
     brush.clearRect(0, 0, width, height);
     const style = getComputedStyle(this.root);
@@ -51,8 +60,11 @@ export class Waveform {
     }
     brush.fillStyle = style.color;
     brush.fillRect(Math.min(width - 1.5, played * width), 0, 1.5, height);
-    this.root.setAttribute("aria-valuenow", Math.round(this.audio.currentTime));
-    this.root.setAttribute("aria-valuetext", text("player_at", { time: clock(this.audio.currentTime), length: clock(this.duration) }));
+    this.root.setAttribute("aria-valuenow", String(Math.round(this.audio.currentTime)));
+    this.root.setAttribute(
+      "aria-valuetext",
+      text("player_at", { time: clock(this.audio.currentTime), length: clock(this.duration) }),
+    );
   }
 
   async #load() {
@@ -61,6 +73,7 @@ export class Waveform {
     try {
       const answer = await ask(this.root.dataset.peaks);
       if (!answer.ok) return;
+      /** @type {{peaks: number[]}} */
       const { peaks } = await answer.json();
       const loudest = Math.max(QUIET, ...peaks);
       this.#peaks = peaks.map((peak) => peak / loudest);
@@ -70,14 +83,23 @@ export class Waveform {
     this.paint();
   }
 
+  /**
+   * The loudest peak between two shares of the recording, from 0 to 1.
+   * @param {number} from
+   * @param {number} to
+   */
   #loudness(from, to) {
     const count = this.#peaks.length;
     if (!count) return 0.08;
-    const slice = this.#peaks.slice(Math.floor(from * count), Math.max(Math.floor(from * count) + 1, Math.ceil(to * count)));
+    const slice = this.#peaks.slice(
+      Math.floor(from * count),
+      Math.max(Math.floor(from * count) + 1, Math.ceil(to * count)),
+    );
     return Math.max(...slice);
   }
 
   #watchPointer() {
+    /** @param {PointerEvent} event */
     const at = (event) => {
       const box = this.root.getBoundingClientRect();
       this.seek(((event.clientX - box.left) / box.width) * this.duration);
@@ -92,15 +114,24 @@ export class Waveform {
     });
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
     const now = this.audio.currentTime;
+    /** @type {Record<string, number>} */
     const places = {
-      ArrowLeft: now - STEP, ArrowDown: now - STEP, ArrowRight: now + STEP, ArrowUp: now + STEP,
-      PageDown: now - BIG_STEP, PageUp: now + BIG_STEP, Home: 0, End: this.duration,
+      ArrowLeft: now - STEP,
+      ArrowDown: now - STEP,
+      ArrowRight: now + STEP,
+      ArrowUp: now + STEP,
+      PageDown: now - BIG_STEP,
+      PageUp: now + BIG_STEP,
+      Home: 0,
+      End: this.duration,
     };
-    if (!(event.key in places) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const place = places[event.key];
+    if (place === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation();
-    this.seek(places[event.key]);
+    this.seek(place);
   }
 }

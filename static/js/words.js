@@ -1,21 +1,32 @@
 // The words of one segment: the one that is spoken is marked (a CSS highlight: no markup changes).
+import { find } from "./query.js";
+
 const LINGERS = 0.3; // seconds that a word stays marked in the pause after it
+
+/** @typedef {[from: number, to: number, start: number, end: number]} Mark characters of the text, seconds of the sound */
 
 export class Words {
   #spoken = -1;
 
+  /** @param {HTMLElement} item */
   constructor(item) {
-    this.node = item.querySelector(".segment__text").firstChild;
+    const node = find(item, ".segment__text", HTMLElement).firstChild;
+    this.node = node instanceof Text ? node : new Text();
+    /** @type {Mark[]} */
     this.marks = JSON.parse(item.dataset.words ?? "[]");
   }
 
-  /** Marks the word spoken at `seconds`. */
+  /**
+   * Marks the word spoken at `seconds`.
+   * @param {number} seconds
+   */
   at(seconds) {
     const place = this.marks.findLastIndex(([, , start]) => start <= seconds + 0.01);
-    const spoken = place >= 0 && seconds <= this.marks[place][3] + LINGERS ? place : -1;
+    const mark = this.marks[place];
+    const spoken = mark && seconds <= mark[3] + LINGERS ? place : -1;
     if (spoken === this.#spoken) return;
     this.#spoken = spoken;
-    CSS.highlights?.set("spoken-word", new Highlight(...(spoken < 0 ? [] : [this.#range(spoken)])));
+    CSS.highlights?.set("spoken-word", new Highlight(...(mark && spoken >= 0 ? [this.#range(mark)] : [])));
   }
 
   leave() {
@@ -23,17 +34,19 @@ export class Words {
     CSS.highlights?.delete("spoken-word");
   }
 
-  /** Seconds at which the word under the pointer begins; undefined beside words. */
+  /**
+   * Seconds at which the word under the pointer begins; undefined beside words.
+   * @param {MouseEvent} event
+   */
   startUnder(event) {
     const caret = caretUnder(event);
     if (!caret || caret.node !== this.node) return undefined;
-    const near = (place) => this.marks[place][0] <= caret.offset && caret.offset <= this.marks[place][1];
-    const places = [...this.marks.keys()].filter(near); // two, where no space divides them
-    return this.marks[places.find((place) => contains(this.#range(place), event))]?.[2];
+    const near = this.marks.filter(([from, to]) => from <= caret.offset && caret.offset <= to); // two, where no space divides them
+    return near.find((mark) => contains(this.#range(mark), event))?.[2];
   }
 
-  #range(place) {
-    const [from, to] = this.marks[place];
+  /** @param {Mark} mark */
+  #range([from, to]) {
     const range = new Range();
     range.setStart(this.node, Math.min(from, this.node.length));
     range.setEnd(this.node, Math.min(to, this.node.length));
@@ -41,11 +54,21 @@ export class Words {
   }
 }
 
+/**
+ * @param {Range} range
+ * @param {MouseEvent} event
+ */
 function contains(range, { clientX, clientY }) {
-  const around = ({ left, right, top, bottom }) => left <= clientX && clientX <= right && top <= clientY && clientY <= bottom;
+  /** @param {DOMRect} box */
+  const around = ({ left, right, top, bottom }) =>
+    left <= clientX && clientX <= right && top <= clientY && clientY <= bottom;
   return [...range.getClientRects()].some(around);
 }
 
+/**
+ * @param {MouseEvent} event
+ * @returns {{node: Node, offset: number} | null}
+ */
 function caretUnder({ clientX, clientY }) {
   if (document.caretPositionFromPoint) {
     const place = document.caretPositionFromPoint(clientX, clientY);

@@ -10,7 +10,7 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tenants.models import KeyScope
 from tests.conftest import Character
 
@@ -18,7 +18,7 @@ from tests.conftest import Character
 def bearer(who: Character, key_scope: str = KeyScope.ADMIN, **limits: Any) -> dict[str, str]:
     """The headers of a program of `who`'s tenant with a new key."""
     with scope.bound(who.tenant.id):
-        _key, secret = apikeys.create(who.actor, f"A key to {key_scope}", key_scope, **limits)
+        _key, secret = api_keys.create(who.actor, f"A key to {key_scope}", key_scope, **limits)
     return {"Authorization": f"Bearer {secret}"}
 
 

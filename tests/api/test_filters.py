@@ -16,8 +16,8 @@ from tenants.models import Tenant
 from tests.api.characters import bearer
 from tests.conftest import Character
 from tests.web.conftest import make_transcription
-from transcription import library
-from transcription.filters import Filter
+from transcription.library import recordings
+from transcription.library.filters import Filter
 from transcription.models import Recording, Status, Transcription
 
 pytestmark = pytest.mark.django_db
@@ -134,6 +134,6 @@ def test_a_span_of_time_is_found_by_its_index(alice: Character) -> None:
     wanted = Filter(created_after=timezone.now() - timedelta(hours=1), created_before=timezone.now())
     with scope.bound(alice.tenant.id), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        plan = library.recordings(alice.actor, wanted).explain()
+        plan = recordings.recordings(alice.actor, wanted).explain()
     assert "recordings_newest_first" in plan
     assert all(f"created_at {bound}" in plan.split("Index Cond:")[1].splitlines()[0] for bound in (">=", "<"))

@@ -13,7 +13,7 @@ from portal.api.openai import parameters
 from portal.api.openai.errors import ApiError
 from portal.api.openai.parameters import Parameters
 from portal.asgi import application
-from portal.receive import Upload
+from portal.http.uploads import Upload
 from tests.conftest import Character
 from transcription.models import Task
 

@@ -22,13 +22,16 @@ from tenants.models import LedgerEntry, Reservation
 from tests.conftest import Character
 from tests.portal.test_receive import BOUNDARY, form
 from tests.transcription.finishing import finish
-from transcription import callers, claiming, progress, storage, sweeper
+from transcription.intake import waiters
+from transcription.maintenance import sweeper
+from transcription.media import storage
 from transcription.models import Status, Transcription
+from transcription.queue import claims, progress
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE = 20.0
+PATIENCE = 60.0
 OPENAI = "/v1/audio/transcriptions"
-GRACE = callers.GRACE.total_seconds() + 5
+GRACE = waiters.GRACE.total_seconds() + 5
 
 
 class Caller(ApplicationCommunicator):
@@ -141,7 +144,7 @@ async def test_running_work_is_cancelled_too(alice: Character, floor: Floor, sou
     caller = Caller(alice, sound)
     await caller.ask()
     await floor.waited_for_by(1)
-    claim = await sync_to_async(claiming.claim)("host/1")
+    claim = await sync_to_async(claims.claim)("host/1")
     assert claim is not None
     await caller.hang_up()
     assert await floor.sweep(GRACE) == 1
@@ -149,9 +152,9 @@ async def test_running_work_is_cancelled_too(alice: Character, floor: Floor, sou
     assert await floor.charges() == 0
 
 
-def _holds(alice: Character, claim: claiming.Claim) -> bool:
+def _holds(alice: Character, claim: claims.Claim) -> bool:
     with scope.bound(alice.tenant.id):
-        return claiming.holds(claim)
+        return claims.holds(claim)
 
 
 async def test_who_comes_back_finds_the_work_going_on(alice: Character, floor: Floor, sound: bytes) -> None:
@@ -225,7 +228,7 @@ async def test_a_large_upload_has_time_to_arrive_again(alice: Character, floor: 
     await caller.ask()
     row = await floor.waited_for_by(1)
     with scope.bound(alice.tenant.id):
-        await sync_to_async(callers.hang_up)(row, timedelta(seconds=60))
+        await sync_to_async(waiters.hang_up)(row, timedelta(seconds=60))
     assert await floor.sweep(GRACE + 60) == 0
     assert await floor.sweep(GRACE + 120) == 1
     assert (await caller.answer())[0] == 409
@@ -279,7 +282,7 @@ async def test_an_upload_that_is_being_accepted_is_not_torn_apart(
 
 def _leave(alice: Character, row: Transcription) -> None:
     with scope.bound(alice.tenant.id):
-        callers.leave(row)
+        waiters.leave(row)
 
 
 async def test_one_that_leaves_when_another_has_hung_up_cancels_nothing(

@@ -17,7 +17,7 @@ from django.utils import timezone
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from portal.asgi import application
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tests.api.characters import bearer, expired, send
 from tests.conftest import Character
 from tests.portal.test_receive import Client as Uploader
@@ -164,8 +164,8 @@ class TestRefusals:
 
     def test_a_secret_that_was_replaced(self, alice: Character, client: Client) -> None:
         with scope.bound(alice.tenant.id):
-            key = apikeys.keys(alice.actor)[0]
-            apikeys.rotate(alice.actor, key.id, timedelta(0))
+            key = api_keys.keys(alice.actor)[0]
+            api_keys.rotate(alice.actor, key.id, timedelta(0))
         native, openais = self.both(client, alice.bearer)
         assert (native.status_code, native.json()["code"]) == (401, "secret_replaced")
         assert (openais.status_code, openais.json()["error"]["code"]) == (401, "invalid_api_key")

@@ -9,10 +9,10 @@ import pytest
 from channels.db import database_sync_to_async as in_thread
 from django.test import Client
 
-from portal import ratelimit
 from portal.asgi import application
+from portal.http import rate_limit
 from tenants.models import Quota, RequestBudget
-from tenants.requests import Room, TooManyRequests
+from tenants.rate_limit import Room, TooManyRequests
 from tests.api.characters import bearer
 from tests.conftest import Character
 
@@ -92,11 +92,11 @@ def test_who_is_not_counted_is_told_nothing(alice: Character, client: Client) ->
     [(0.0, "0ms"), (0.12, "120ms"), (0.9999, "1s"), (8.64, "8.64s"), (59.9999, "1m0s"), (60.0, "1m0s")],
 )
 def test_durations_are_written_as_openai_does(seconds: float, text: str) -> None:
-    assert ratelimit.duration(seconds) == text
+    assert rate_limit.duration(seconds) == text
 
 
 def test_a_full_bucket_is_never_said_to_have_room_again_later_than_it_has() -> None:
-    idle = ratelimit.headers_of(Room(limit=600, remaining=599, full_after=0.1))
+    idle = rate_limit.headers_of(Room(limit=600, remaining=599, full_after=0.1))
     assert idle["RateLimit"] == '"requests";r=599;t=1'
-    full = ratelimit.headers_of(TooManyRequests(retry_after=0.02, limit=600, full_after=60.0))
+    full = rate_limit.headers_of(TooManyRequests(retry_after=0.02, limit=600, full_after=60.0))
     assert full["RateLimit"] == '"requests";r=0;t=1'

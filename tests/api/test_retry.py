@@ -15,8 +15,9 @@ from tenants.models import Tenant
 from tests.api.test_transcriptions import Program, code, count
 from tests.conftest import Character
 from tests.web.conftest import make_transcription as make
-from transcription import catalogue, retention
+from transcription.library import retention
 from transcription.models import Recording, Status, Transcription
+from transcription.options import offered_models
 
 pytestmark = pytest.mark.django_db
 ASKED: dict[str, Any] = {
@@ -35,9 +36,9 @@ def program(alice: Character) -> Program:
 def two_models(settings: LazySettings) -> Iterator[None]:
     """A large one by default, and a small one."""
     settings.WHISPER_MODELS = ["base", "tiny"]
-    catalogue.offered_models.cache_clear()
+    offered_models.offered_models.cache_clear()
     yield
-    catalogue.offered_models.cache_clear()
+    offered_models.offered_models.cache_clear()
 
 
 def retried(program: Program, row: Transcription) -> Transcription:

@@ -14,12 +14,12 @@ from tenants.models import ApiKey
 from tests.api.characters import bearer, send
 from tests.conftest import Character
 from tests.web.conftest import make_transcription
-from transcription.fetches import orders
-from transcription.idempotency import Call
+from transcription.fetches import access
+from transcription.intake.request import CallContext
 from transcription.models import Transcription
-from transcription.options import TranscriptionOptions
-from transcription.uploads import opening
-from transcription.uploads.opening import Plan
+from transcription.options.options import TranscriptionOptions
+from transcription.uploads import creation
+from transcription.uploads.creation import Plan
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
 
@@ -120,14 +120,14 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
         key = ApiKey.objects.filter(created_by__email="alice@acme.example").order_by("created_at")[0]
         made: dict[str, Any] = {"recording": row.recording_id, "transcription": row.id, "key": key.id}
         if "{fetch}" in path:
-            call = Call(endpoint=path, key="")
+            call = CallContext(endpoint=path, key="")
             url = "https://acme.example/board.mp3"
-            made["fetch"] = orders.order(alice.actor, url, "", TranscriptionOptions.checked(), call).fetch.id
+            made["fetch"] = access.order(alice.actor, url, "", TranscriptionOptions.checked(), call).fetch.id
         if "{webhook}" in path:
             hook = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
             made |= {"webhook": hook.id, "delivery": events.test_of(hook).id}
         if "{upload}" in path:
-            made["upload"] = opening.open_on_disk(alice.actor, Plan(name="board.mp3", length=1000)).id
+            made["upload"] = creation.open_on_disk(alice.actor, Plan(name="board.mp3", length=1000)).id
     return path.format(**made)
 
 

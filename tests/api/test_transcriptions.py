@@ -57,7 +57,7 @@ def test_a_transcription_is_shown_with_its_text(program: Program, acme: Tenant) 
 
 def test_reused_ones_say_so(program: Program, acme: Tenant) -> None:
     first = make(acme)
-    body = program.get(f"transcriptions/{make(acme, processing_seconds=0.0, reused_from=first).id}").json()
+    body = program.get(f"transcriptions/{make(acme, is_reused=True, reused_from=first).id}").json()
     assert (body["reused"], body["reused_from"]) == (True, str(first.id))
 
 

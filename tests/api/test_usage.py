@@ -10,7 +10,7 @@ import time_machine
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from tenants import apikeys, quota, scope
+from tenants import api_keys, quota, scope
 from tests.api.characters import bearer
 from tests.conftest import Character
 
@@ -19,7 +19,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def charge(who: Character, seconds: int, name: str = "Board meeting.mp3", with_key: bool = False) -> None:
-    key = apikeys.authenticate(who.secret) if with_key else None
+    key = api_keys.authenticate(who.secret) if with_key else None
     with scope.bound(who.tenant.id):
         work = uuid4()
         quota.reserve(who.tenant, work, seconds, None if key else who.user, key.key if key else None)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.test_portal import open_transcript
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+SEGMENT = re.compile(r"/segments/\d+/$")
 
 
 def test_a_segment_is_corrected_undone_and_a_conflict_is_shown(
@@ -61,6 +63,38 @@ def test_escape_leaves_a_segment_as_it_was(page: Page, fox: Path, tmp_path: Path
     page.keyboard.press("Escape")
     expect(shown).to_have_text(spoken)
     expect(page.locator(".segment__editor")).to_have_count(0)
+
+
+def test_a_correction_that_is_saved_late_leaves_what_is_typed_meanwhile(page: Page, fox: Path, tmp_path: Path) -> None:
+    open_transcript(page, fox, tmp_path, "late.wav")
+    shown = page.locator(".segment__text").first
+    field = page.locator(".segment__editor textarea")
+    held: list[Route] = []
+    page.route(SEGMENT, held.append, times=1)
+    page.locator("[data-edit]").first.click()
+    field.fill("A first thought.")
+    with page.expect_request(SEGMENT):
+        page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    page.locator("[data-edit]").first.click()
+    field.fill("A second thought.")
+    held[0].continue_()
+    expect(page.locator(".toast")).to_contain_text("Saved.")
+    expect(shown).to_have_text("A first thought.")
+    expect(field).to_have_value("A second thought.")
+
+
+def test_an_undone_correction_is_read_again_when_the_answer_was_lost(page: Page, fox: Path, tmp_path: Path) -> None:
+    open_transcript(page, fox, tmp_path, "lost.wav")
+    shown = page.locator(".segment__text").first
+    spoken = shown.inner_text()
+    page.locator("[data-edit]").first.click()
+    page.locator(".segment__editor textarea").fill("Never mind.")
+    page.keyboard.press("Enter")
+    expect(shown).to_have_text("Never mind.")
+    page.route(SEGMENT, lambda route: route.fulfill(status=503, json={"error": {}}))
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(shown).to_have_text(spoken)
 
 
 def test_subtitles_with_line_lengths_are_downloaded(page: Page, fox: Path, tmp_path: Path) -> None:

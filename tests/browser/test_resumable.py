@@ -98,6 +98,15 @@ def test_after_a_reload_the_same_file_goes_on_where_it_stopped(
     stop_transcribing(page, "town hall.wav")
 
 
+def test_a_large_file_is_sent_where_the_browser_forbids_storage(page: Page, large: Path) -> None:
+    forbidden = "{get() { throw new DOMException('forbidden', 'SecurityError') }}"
+    page.add_init_script(f"Object.defineProperty(window, 'localStorage', {forbidden})")
+    page.reload()
+    choose(page, large)
+    expect(page.locator(".upload.is-done")).to_be_visible(timeout=30_000)
+    stop_transcribing(page, "town hall.wav")
+
+
 def test_a_cancelled_upload_is_deleted_on_the_server(page: Page, line: CDPSession, large: Path) -> None:
     choose(page, large)
     expect(page.locator(".upload__note")).to_contain_text("a second")

@@ -52,11 +52,13 @@ class Scene:
 
 def install_in_jobs() -> None:
     from tenants import quota
-    from transcription import claiming, lifecycle, media, progress, storage
+    from transcription import media
     from transcription.engine.client import EngineClient
+    from transcription.media import storage
+    from transcription.queue import claims, lifecycle, progress
 
     scene = Scene()
-    _replace(claiming, "claim", lambda claim: _claiming(scene, claim))
+    _replace(claims, "claim", lambda claim: _claiming(scene, claim))
     _replace(storage, "fetched", lambda fetched: _fetching(scene, fetched))
     _replace(media, "decode", lambda decode: _first(scene, decode, "media.first_chunk"))
     _replace(EngineClient, "decode", lambda decode: _first(scene, _poisonable(decode), "engine.first_result"))
@@ -68,7 +70,7 @@ def install_in_jobs() -> None:
 
 
 def install_in_sweeper() -> None:
-    from transcription import lifecycle
+    from transcription.queue import lifecycle
 
     scene = Scene()
     _replace(lifecycle, "expire_leases", partial(_around, scene, "expire_leases"))
@@ -76,12 +78,13 @@ def install_in_sweeper() -> None:
 
 def install_in_web() -> None:
     from tenants import quota
-    from transcription import intake, storage
+    from transcription.intake import accept
+    from transcription.media import storage
 
     scene = Scene()
     _replace(storage, "keep", lambda keep: _after(scene, keep, "intake.stored"))
     _replace(quota, "reserve", lambda reserve: _after(scene, reserve, "intake.reserved"))
-    _replace(intake, "accept", lambda accept: _after(scene, accept, "intake.accepted"))
+    _replace(accept, "accept", lambda accept: _after(scene, accept, "intake.accepted"))
 
 
 def _replace(owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:

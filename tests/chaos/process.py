@@ -2,7 +2,7 @@
 
 ROLE is gpuworker, sweeper, web (with the listening socket's descriptor), engine, or tenants (with a number), which
 prepares a database and prints the API keys. Beside the points, the only change is the engine's backend; in the short
-form, the waits between attempts and the patience with a batch are shorter, too.
+form, the waits between attempts and for a gpuworker that stops, and the patience with a batch, are shorter, too.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ def gpuworker(_arguments: Sequence[str]) -> None:
     from django.core.management import call_command
 
     from tests.chaos import points
-    from transcription import gpuworker, lifecycle
+    from transcription.leases import Backoff
+    from transcription.queue import lifecycle
+    from transcription.worker import gpu_worker
 
     haste = float(os.environ[HASTE_VARIABLE])
-    lifecycle.RETRY_DELAYS_SECONDS = tuple(seconds * haste for seconds in lifecycle.RETRY_DELAYS_SECONDS)  # type: ignore[assignment]
-    plain = gpuworker.engine_command
-    gpuworker.engine_command = lambda: [sys.executable, "-m", __spec__.name, "engine", *_after("serve", plain())]
+    lifecycle.BACKOFF = Backoff(tuple(seconds * haste for seconds in lifecycle.BACKOFF.delays))
+    gpu_worker.FINISH_SECONDS *= haste
+    plain = gpu_worker.engine_command
+    gpu_worker.engine_command = lambda: [sys.executable, "-m", __spec__.name, "engine", *_after("serve", plain())]
     points.install_in_jobs()
     call_command("gpuworker")
 
@@ -48,17 +51,17 @@ def web(arguments: Sequence[str]) -> None:
     _set_up_django()
     import uvicorn
 
-    from portal.supervisor import crew
+    from portal.supervisor import process_set
     from tests.chaos import points
 
     points.install_in_web()
     listener = socket.socket(fileno=int(arguments[0]))
-    uvicorn.main(_after("uvicorn", crew.web_command(listener))[1:])
+    uvicorn.main(_after("uvicorn", process_set.web_command(listener))[1:])
 
 
 def engine(arguments: Sequence[str]) -> None:
     from tests.chaos import backend
-    from transcription.engine import choice, cli, watchdog
+    from transcription.engine import cli, watchdog
 
     watchdog.LEAST_PATIENCE_SECONDS *= float(os.environ[HASTE_VARIABLE])
     slowness = float(os.environ[SLOWNESS_VARIABLE])
@@ -77,14 +80,14 @@ def tenants(arguments: Sequence[str]) -> None:
 
 def _tenant(number: int) -> dict[str, Any]:
     """A tenant whose limits are in nobody's way, with two keys."""
-    from tenants import apikeys
+    from tenants import api_keys
     from tenants.models import Quota, Tenant
 
     tenant = Tenant.objects.create(name=f"Tenant {number}")
     quota = Quota.with_defaults(tenant)
     quota.monthly_seconds, quota.requests_per_minute = 10**7, 10**5
     quota.save()
-    return {"id": str(tenant.id), "keys": [apikeys.issue(tenant, f"Key {n}")[1] for n in range(2)]}
+    return {"id": str(tenant.id), "keys": [api_keys.issue(tenant, f"Key {n}")[1] for n in range(2)]}
 
 
 def _set_up_django() -> None:

@@ -15,16 +15,18 @@ from django.conf import LazySettings, settings
 from django.db import connection, connections
 from django.test import Client
 
-from portal.receive import SCOPE_KEY, UploadMiddleware
+from portal.http.uploads import SCOPE_KEY, UploadMiddleware
 from tenants import scope
 from tenants.models import ApiKey, LedgerEntry, Quota, Reservation, Tenant
 from tests.conftest import Character, FakeFfmpeg
 from tests.receiver import Receiver
 from tests.transcription.characters import submit
-from transcription import intake, library, storage
 from transcription.fetches import claims, fetcher
-from transcription.fetches.claims import LostClaim
 from transcription.fetches.models import Fetch
+from transcription.intake import accept
+from transcription.leases import LostClaim
+from transcription.library import recordings
+from transcription.media import storage
 from transcription.models import Recording, Transcription
 from transcription.webhooks import dispatcher, endpoints
 
@@ -231,7 +233,7 @@ def test_what_a_killed_process_had_accepted_is_not_accepted_twice(
 ) -> None:
     made = order(api, server.url)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intake, "accept", killed(intake.accept, before=False))
+        patch.setattr(accept, "accept", killed(accept.accept, before=False))
         with pytest.raises(SystemExit):
             fetcher.fetch_due()
     time_passes(timedelta(minutes=16))
@@ -373,13 +375,13 @@ def test_of_an_erased_recording_neither_name_nor_url_is_left(
     recording_id = now(api, made)["recording"]
     if way == "at once":
         with scope.bound(alice.tenant.id):
-            library.erase(alice.actor, recording_id)
+            recordings.erase(alice.actor, recording_id)
     else:
         with scope.bound(alice.tenant.id):
-            library.delete(alice.actor, recording_id)
+            recordings.delete(alice.actor, recording_id)
         assert now(api, made)["status"] == "done", "it may still be undone"
         time_passes(timedelta(minutes=30))
-        library.purge_deleted()
+        recordings.purge_deleted()
     assert api.get(f"/api/v1/fetches/{made['id']}").status_code == 404
     with scope.bound(alice.tenant.id):
         assert [str(row.id) for row in Fetch.objects.all()] == [other["id"]]

@@ -13,20 +13,21 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
-from portal.tickets import desk
-from tenants import apikeys, notices, scope
+from portal.tickets import service
+from tenants import api_keys, notices, scope
 from tenants.models import ApiKey, KeyScope, Member, Role, Tenant, User
 from tests.conftest import Character
 from tests.transcription.characters import submit
 from tests.transcription.finishing import finish, serve
-from transcription import editing, storage
-from transcription.fetches import orders
-from transcription.idempotency import Call
+from transcription.fetches import access
+from transcription.intake.request import CallContext
+from transcription.media import storage
 from transcription.models import Transcription
 from transcription.offboarding.belongings import belongings, rows_of
-from transcription.options import TranscriptionOptions
-from transcription.uploads import files, opening
-from transcription.uploads.opening import Plan
+from transcription.options.options import TranscriptionOptions
+from transcription.transcripts import editing
+from transcription.uploads import creation, files
+from transcription.uploads.creation import Plan
 from transcription.webhooks import endpoints
 
 
@@ -72,19 +73,23 @@ def live(character: Character, done: Transcription, fox: Path) -> None:
     tag = editing.list_tag(editing.transcript(actor, done.id))
     editing.edit(actor, done.id, 0, {tag}, text="The quick fox.")
     submit(actor, fox, temperature=0.5)
-    opened = opening.open_on_disk(actor, Plan("half.wav", 1000))
+    opened = creation.open_on_disk(actor, Plan("half.wav", 1000))
     slot = files.Slot(opened.id, 1000)
     slot.write(b"x" * 400)
     slot.close()
-    orders.order(
-        actor, "https://files.example/a.mp3?key=of-somebody", "", TranscriptionOptions.checked(), Call("/", "once")
+    access.order(
+        actor,
+        "https://files.example/a.mp3?key=of-somebody",
+        "",
+        TranscriptionOptions.checked(),
+        CallContext("/", "once"),
     )
     endpoints.create(actor, "https://127.0.0.1:8443/in")
     notices.note_refusal(tenant, "stored_bytes")
-    key, secret = apikeys.issue(tenant, "Robot", character.user, KeyScope.ADMIN)
-    given = apikeys.authenticate(secret)
+    key, secret = api_keys.issue(tenant, "Robot", character.user, KeyScope.ADMIN)
+    given = api_keys.authenticate(secret)
     assert given
-    desk.issue(given)
+    service.issue(given)
     told(tenant, key)
     Client().force_login(character.user)
 

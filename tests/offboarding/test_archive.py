@@ -14,7 +14,7 @@ import pytest
 from tenants import scope
 from tenants.models import ApiKey, Tenant
 from tests.conftest import Character
-from transcription import storage
+from transcription.media import storage
 from transcription.models import Recording, Transcription
 from transcription.offboarding import archive
 from transcription.offboarding.belongings import belongings

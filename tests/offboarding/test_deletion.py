@@ -18,20 +18,21 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import reverse
 
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tenants.models import Member, Tenant, User
 from tests.conftest import Character
 from tests.transcription.characters import arrive
-from transcription import claiming, intake, lifecycle
-from transcription.claiming import LostClaim
-from transcription.fetches import claims
+from transcription.errors import Refused
+from transcription.fetches import claims as fetch_claims
+from transcription.intake import accept
+from transcription.leases import LostClaim
 from transcription.models import Transcription
 from transcription.offboarding import deletion, receipts
 from transcription.offboarding.models import Deletion
 from transcription.offboarding.receipts import NotGenuine
-from transcription.options import TranscriptionOptions
-from transcription.refusals import Refused
-from transcription.uploads import sweeping
+from transcription.options.options import TranscriptionOptions
+from transcription.queue import claims, lifecycle
+from transcription.uploads import cleanup
 from transcription.webhooks import deliveries
 
 pytestmark = pytest.mark.django_db
@@ -73,7 +74,7 @@ def test_others_keep_everything(
     assert everything_of(mallory.tenant) == before
     assert [member.tenant for member in Member.objects.filter(user=carol)] == [mallory.tenant]
     assert User.objects.filter(email="olivia@portal.example").exists()
-    assert apikeys.authenticate(mallory.secret)
+    assert api_keys.authenticate(mallory.secret)
     names = {Session.objects.get(pk=one.pk).get_decoded()["_auth_user_id"] for one in Session.objects.all()}
     assert names == {str(mallory.user.pk)}
 
@@ -81,7 +82,7 @@ def test_others_keep_everything(
 def test_somebody_whose_name_stands_in_another_tenant_stays(
     alice: Character, bob: Character, mallory: Character, lived: Transcription, everything_of: Look
 ) -> None:
-    apikeys.issue(mallory.tenant, "Made by Bob once", bob.user)
+    api_keys.issue(mallory.tenant, "Made by Bob once", bob.user)
     before = everything_of(mallory.tenant)
     erase(alice.tenant)
     assert User.objects.filter(pk=bob.user.pk).exists()
@@ -132,16 +133,16 @@ def test_it_goes_on_wherever_it_was_interrupted(
 
 def test_nothing_of_it_goes_on_meanwhile(alice: Character, lived: Transcription, fox: Path, client: Client) -> None:
     client.force_login(alice.user)
-    [working] = [one for one in iter(lambda: claiming.claim("host/1"), None) if one.tenant_id == alice.tenant.id]
+    [working] = [one for one in iter(lambda: claims.claim("host/1"), None) if one.tenant_id == alice.tenant.id]
     actor, file = alice.actor, arrive(fox, "late.wav")
     row = deletion.begin(alice.tenant, "olivia@portal.example")
-    assert apikeys.authenticate(alice.secret) is None
+    assert api_keys.authenticate(alice.secret) is None
     assert client.get("/recordings/").status_code == 403
-    assert [claim for claim in iter(claims.claim, None) if claim.tenant_id == alice.tenant.id] == []
-    assert sweeping.accept_whole() == 0
+    assert [claim for claim in iter(fetch_claims.claim, None) if claim.tenant_id == alice.tenant.id] == []
+    assert cleanup.accept_whole() == 0
     assert [head for head in deliveries.heads() if head.tenant_id == alice.tenant.id] == []
     with scope.bound(alice.tenant.id), pytest.raises(Refused, match="is being deleted"):
-        intake.accept(actor, file, TranscriptionOptions.checked(temperature=0.9), source="upload")
+        accept.accept(actor, file, TranscriptionOptions.checked(temperature=0.9), source="upload")
     assert deletion.advance(row)
     with scope.bound(alice.tenant.id), pytest.raises(LostClaim):
         lifecycle.renew(working)

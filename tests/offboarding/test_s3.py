@@ -21,11 +21,11 @@ from tenants import scope
 from tenants.models import AuditEntry, User
 from tests.conftest import Character
 from tests.transcription.characters import submit
-from transcription import storage, storage_check
+from transcription.media import storage, storage_check
 from transcription.offboarding import archive, deletion, receipts
 from transcription.offboarding.models import Deletion
-from transcription.uploads import bucket, opening
-from transcription.uploads.opening import Plan
+from transcription.uploads import bucket, creation
+from transcription.uploads.creation import Plan
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +62,7 @@ def test_objects_and_open_uploads_go_and_others_stay(s3: Any, alice: Character, 
     for character in (alice, mallory):
         with scope.bound(character.tenant.id):
             submit(character.actor, fox)
-            row = opening.open_in_bucket(character.actor, Plan("long.wav", 20 * bucket.MEBIBYTE))
+            row = creation.open_in_bucket(character.actor, Plan("long.wav", 20 * bucket.MEBIBYTE))
             s3.put_object(Bucket="offboarding", Key=f"tenants/{character.tenant.id}/incoming/stray", Body=b"x" * 100)
     assert len(keys(s3)) == 4
     with scope.bound(alice.tenant.id):

@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 
 from tenants.models import User
-from transcription import fleet
 from transcription.engine.types import EngineStatus
-from transcription.fleet import Engine
+from transcription.models import Engine
+from transcription.options import engines
 
 
 @pytest.fixture
@@ -48,4 +48,4 @@ def condition(ready: bool = True, gpu: float | None = None) -> EngineStatus:
 @pytest.fixture
 def engine(db: None) -> Engine:
     """One that is ready, without a GPU."""
-    return fleet.report("here:0", condition(), workers_alive=8, workers_wanted=8)
+    return engines.report("here:0", condition(), workers_alive=8, workers_wanted=8)

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tenants import apikeys, notices, scope, units
+from tenants import api_keys, notices, scope, units
 from tenants.models import ApiKey, Notice, Quota, Tenant, User
 from tests.conftest import Character
 from tests.ops.test_operations import transcription
@@ -43,7 +43,7 @@ def test_a_new_key_is_shown_once_and_works(operator: Client, acme: Tenant) -> No
     page = operator.post(reverse("admin:tenants_tenant_key", args=[acme.pk]), {"name": "Robot"}, follow=True)
     shown = re.search(r"wp_[0-9a-f]{8}_[\w-]+", page.content.decode())
     assert shown
-    actor = apikeys.authenticate(shown[0])
+    actor = api_keys.authenticate(shown[0])
     assert actor
     assert actor.tenant == acme
     again = operator.get(reverse("admin:tenants_tenant_change", args=[acme.pk])).content.decode()
@@ -55,7 +55,7 @@ def test_a_revoked_key_opens_nothing(operator: Client, alice: Character) -> None
     with scope.bound(alice.tenant.id):
         key = ApiKey.objects.get()
     operator.post(reverse("admin:tenants_apikey_changelist"), {"action": "revoke", "_selected_action": [str(key.pk)]})
-    assert apikeys.authenticate(alice.secret) is None
+    assert api_keys.authenticate(alice.secret) is None
 
 
 def test_quotas_are_typed_in_units_that_people_use(operator: Client) -> None:

@@ -16,14 +16,14 @@ from tenants import scope
 from tests.conftest import Character
 from tests.ops.test_admin import LISTS
 from tests.ops.test_operations import transcription
-from transcription.fetches import orders
+from transcription.fetches import access
 from transcription.fetches.models import Fetch
-from transcription.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.models import Status
-from transcription.options import TranscriptionOptions
-from transcription.uploads import opening
+from transcription.options.options import TranscriptionOptions
+from transcription.uploads import creation
+from transcription.uploads.creation import Plan
 from transcription.uploads.models import Upload
-from transcription.uploads.opening import Plan
 from transcription.webhooks import endpoints, events
 from transcription.webhooks.models import Attempt, Delivery, Endpoint
 
@@ -41,12 +41,12 @@ def work_of(who: Character) -> None:
     """An upload that was refused, a fetch, and a webhook with a delivery that was tried."""
     with scope.bound(who.tenant.id):
         problem = {"status": 422, "code": "not_media", "detail": "This is no sound."}
-        upload = opening.open_on_disk(who.actor, Plan(name="board.mp3", length=1000))
+        upload = creation.open_on_disk(who.actor, Plan(name="board.mp3", length=1000))
         Upload.objects.filter(pk=upload.pk).update(
             problem=problem, state="refused", metadata="filename s3cret", idempotency_key="s3cret"
         )
-        url, call = "https://acme.example/board.mp3?token=s3cret", Call(endpoint="x", key="")
-        orders.order(who.actor, url, "", TranscriptionOptions.checked(), call)
+        url, call = "https://acme.example/board.mp3?token=s3cret", CallContext(endpoint="x", key="")
+        access.order(who.actor, url, "", TranscriptionOptions.checked(), call)
         salt, digest = "hunter2" * 4, "s3cret" * 10
         hook = Endpoint.objects.create(
             tenant=who.tenant, url="https://acme.example/s3cret/hook?s3cret", salt=salt, digest=digest, old_salt=salt

@@ -10,8 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.ops.conftest import condition
-from transcription import fleet, queue
-from transcription.fleet import Engine
+from transcription.models import Engine
+from transcription.options import engines
+from transcription.queue import wakeups
 
 pytestmark = pytest.mark.django_db
 
@@ -29,8 +30,8 @@ def test_all_is_well_without_a_gpu(engine: Engine, client: Client) -> None:
 
 
 def test_it_adds_up_the_memory_of_all_gpus(client: Client) -> None:
-    fleet.report("a:0", condition(gpu=9000.4), 8, 8)
-    fleet.report("b:0", condition(gpu=783.0), 8, 8)
+    engines.report("a:0", condition(gpu=9000.4), 8, 8)
+    engines.report("b:0", condition(gpu=783.0), 8, 8)
     assert client.get("/health").json()["gpu_memory_used"] == "9783 MiB"
 
 
@@ -42,7 +43,7 @@ def test_without_an_engine_it_is_down(client: Client) -> None:
 
 
 def test_while_the_model_loads_it_is_down(client: Client) -> None:
-    fleet.report("here:0", condition(ready=False), 0, 8)
+    engines.report("here:0", condition(ready=False), 0, 8)
     answer = client.get("/health")
     assert answer.status_code == 503
     assert answer.json()["problems"] == ["the engine is loading its model"]
@@ -54,7 +55,7 @@ def test_an_engine_that_fell_silent_does_not_count(engine: Engine, client: Clien
 
 
 def test_one_engine_of_two_is_enough_but_is_said(engine: Engine, client: Client) -> None:
-    fleet.report("there:0", None, 8, 8, "it does not answer")
+    engines.report("there:0", None, 8, 8, "it does not answer")
     answer = client.get("/health")
     assert answer.status_code == 200
     assert answer.json()["status"] == "degraded"
@@ -62,7 +63,7 @@ def test_one_engine_of_two_is_enough_but_is_said(engine: Engine, client: Client)
 
 
 def test_without_redis_work_goes_on(engine: Engine, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "ping", lambda: None)
+    monkeypatch.setattr(wakeups, "ping", lambda: None)
     answer = client.get("/health")
     assert answer.status_code == 200
     assert answer.json()["status"] == "degraded"
@@ -73,15 +74,15 @@ def test_without_the_database_it_is_down(client: Client, monkeypatch: pytest.Mon
     def away() -> list[Engine]:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(fleet, "alive", away)
+    monkeypatch.setattr(engines, "alive", away)
     answer = client.get("/health")
     assert answer.status_code == 503
     assert answer.json()["problems"] == ["the database does not answer"]
 
 
 def test_the_fleet_forgets_who_left_and_who_died_long_ago(engine: Engine) -> None:
-    fleet.report("dead:0", condition(), 8, 8)
+    engines.report("dead:0", condition(), 8, 8)
     Engine.objects.filter(name="dead:0").update(updated_at=timezone.now() - timedelta(hours=2))
-    assert fleet.forget_the_dead() == 1
-    fleet.leave("here:0")
+    assert engines.forget_the_dead() == 1
+    engines.leave("here:0")
     assert not Engine.objects.exists()

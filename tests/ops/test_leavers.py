@@ -9,9 +9,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tenants.models import ApiKey, AuditEntry, Member, Role, Tenant, User
-from tests.conftest import Character, join
+from tests.conftest import Character, create_member
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def adam(alice: Character) -> Character:
     """An admin of Acme."""
-    return join(alice.tenant, "adam@acme.example", Role.ADMIN)
+    return create_member(alice.tenant, "adam@acme.example", Role.ADMIN)
 
 
 def form_of(page: Any) -> dict[str, Any]:
@@ -65,14 +65,14 @@ def test_the_operator_is_asked(operator: Client, adam: Character) -> None:
 
 def test_unasked_the_keys_of_a_removed_member_are_revoked(operator: Client, alice: Character, adam: Character) -> None:
     remove(operator, adam.member)
-    assert apikeys.authenticate(adam.secret) is None
-    assert apikeys.authenticate(alice.secret)
+    assert api_keys.authenticate(adam.secret) is None
+    assert api_keys.authenticate(alice.secret)
     assert actions(adam.tenant) == ["key.revoked"]
 
 
 def test_kept_keys_go_on_and_are_marked(operator: Client, adam: Character) -> None:
     remove(operator, adam.member, keys_of_leavers="keep")
-    assert apikeys.authenticate(adam.secret)
+    assert api_keys.authenticate(adam.secret)
     assert actions(adam.tenant) == ["key.kept"]
     page = operator.get(reverse("admin:tenants_apikey_changelist")).content.decode()
     assert "adam@acme.example (no longer a member)" in page
@@ -83,15 +83,15 @@ def test_the_same_is_asked_of_somebody_who_is_switched_off(
     operator: Client, alice: Character, adam: Character, answer: dict[str, str], opens: bool
 ) -> None:
     switch_off(operator, adam.user, **answer)
-    assert (apikeys.authenticate(adam.secret) is not None) is opens
+    assert (api_keys.authenticate(adam.secret) is not None) is opens
     assert actions(adam.tenant) == ["key.kept" if opens else "key.revoked"]
-    assert apikeys.authenticate(alice.secret)
+    assert api_keys.authenticate(alice.secret)
 
 
 def test_with_a_deleted_person_their_keys_end_and_their_name_stays(operator: Client, adam: Character) -> None:
     operator.post(reverse("admin:tenants_user_delete", args=[adam.user.pk]), {"post": "yes"})
     assert not User.objects.filter(pk=adam.user.pk).exists()
-    assert apikeys.authenticate(adam.secret) is None
+    assert api_keys.authenticate(adam.secret) is None
     with scope.bound(adam.tenant.id):
         key = ApiKey.objects.get(made_by="adam@acme.example")
     assert key.maker == "gone"
@@ -99,13 +99,13 @@ def test_with_a_deleted_person_their_keys_end_and_their_name_stays(operator: Cli
 
 def test_another_tenants_keys_are_none_of_this(operator: Client, adam: Character, mallory: Character) -> None:
     Member.objects.create(tenant=mallory.tenant, user=adam.user, role=Role.ADMIN)
-    _key, elsewhere = apikeys.issue(mallory.tenant, "Adam's other one", adam.user)
+    _key, elsewhere = api_keys.issue(mallory.tenant, "Adam's other one", adam.user)
     remove(operator, adam.member)
-    assert apikeys.authenticate(adam.secret) is None
-    assert apikeys.authenticate(elsewhere)
+    assert api_keys.authenticate(adam.secret) is None
+    assert api_keys.authenticate(elsewhere)
 
 
 def test_a_key_that_an_operator_issued_is_not_left_behind(olivia: User, alice: Character) -> None:
-    key, _secret = apikeys.issue(alice.tenant, "From operations", olivia)
+    key, _secret = api_keys.issue(alice.tenant, "From operations", olivia)
     assert key.maker == "operator"
     assert not key.is_left_behind

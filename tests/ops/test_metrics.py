@@ -8,7 +8,7 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.ops.conftest import condition
-from transcription import fleet
+from transcription.options import engines
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +20,7 @@ def samples(client: Client) -> dict[str, float]:
 
 
 def test_engines_and_an_empty_queue(client: Client) -> None:
-    fleet.report("gpu:0", condition(gpu=1024.0), 7, 8)
+    engines.report("gpu:0", condition(gpu=1024.0), 7, 8)
     found = samples(client)
     assert found["whisper_engine_readygpu:0"] == 1
     assert found["whisper_workers_alivegpu:0"] == 7

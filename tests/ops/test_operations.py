@@ -13,14 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.translation import override
 
-from portal.ops import figures, pictures
+from portal.ops import charts, figures
 from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import Character
 from tests.ops.conftest import condition
-from transcription import fleet, queue
-from transcription.fleet import Engine
-from transcription.models import Lane, Recording, Status, Transcription
+from transcription.models import Engine, Lane, Recording, Status, Transcription
+from transcription.options import engines
+from transcription.queue import wakeups
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/operations/"
@@ -56,7 +56,7 @@ def test_the_queue_is_counted_in_transcriptions_and_in_audio(acme: Tenant) -> No
 
 def test_a_lane_has_one_name_for_programs_and_another_for_people(operator: Client) -> None:
     with override("zh-hans"):
-        assert queue.names_of(Lane.values) == ["interactive", "standard", "bulk"]
+        assert wakeups.queue_names(Lane.values) == ["interactive", "standard", "bulk"]
         assert [lane.name for lane in figures.read().lanes] == ["interactive", "standard", "bulk"]
         assert [str(lane.label) for lane in Lane] == ["交互", "标准", "批量"]
     page = operator.get(PAGE, headers={"accept-language": "zh-hans"}).content.decode()
@@ -104,12 +104,12 @@ def test_the_number_of_queries_does_not_grow(acme: Tenant, operator: Client, eng
         completed(acme, 1.0, 1.0)
         transcription(acme, Status.QUEUED)
         transcription(acme, Status.FAILED, finished_at=timezone.now(), error_code="not_media")
-        fleet.report(uuid.uuid4().hex, condition(gpu=1000.0), 8, 8)
+        engines.report(uuid.uuid4().hex, condition(gpu=1000.0), 8, 8)
     assert queries() == few
 
 
 def test_an_operator_sees_failures_and_memory(acme: Tenant, operator: Client) -> None:
-    fleet.report("gpu:0", condition(gpu=9783.0), 8, 8)
+    engines.report("gpu:0", condition(gpu=9783.0), 8, 8)
     transcription(acme, Status.FAILED, finished_at=timezone.now(), error_code="not_media", error_message="<b>moov</b>")
     page = operator.get(PAGE).content.decode()
     assert "9,783 MiB" in page or "9783 MiB" in page
@@ -139,6 +139,6 @@ def test_quantiles_of_little() -> None:
 
 
 def test_a_chart_of_nothing_is_flat() -> None:
-    chart = pictures.bars([0.0, 0.0])
+    chart = charts.bars([0.0, 0.0])
     assert [bar.height for bar in chart.bars] == [1.0, 1.0]
-    assert pictures.bars([1.0, 2.0]).bars[1].height == pictures.HEIGHT
+    assert charts.bars([1.0, 2.0]).bars[1].height == charts.HEIGHT

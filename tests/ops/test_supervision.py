@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def run(program: str, *arguments: str) -> subprocess.Popen[str]:
     """A supervisor of its own in a fresh process: signals and forks are none of pytest's business."""
-    head = "import os, signal, sys, time\nfrom transcription.supervision import Supervisor, Ward, fork\n"
+    head = "import os, signal, sys, time\n"
+    head += "from transcription.worker.process_supervisor import ManagedProcess, Supervisor, fork\n"
     return subprocess.Popen(
         [sys.executable, "-c", head + textwrap.dedent(program), *arguments],
         cwd=ROOT,
@@ -29,7 +30,7 @@ def run(program: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -48,7 +49,7 @@ def test_a_child_that_dies_is_started_again_with_one_line() -> None:
     supervisor = run(
         """
         with Supervisor(lambda line: print(line, flush=True)) as supervisor:
-            supervisor.start(Ward("Sisyphus", lambda: fork("sisyphus", lambda: sys.exit(3))))
+            supervisor.start(ManagedProcess("Sisyphus", lambda: fork("sisyphus", lambda: sys.exit(3))))
             supervisor.run()
         """
     )
@@ -70,8 +71,8 @@ def test_a_killed_supervisor_leaves_nobody_behind() -> None:
             time.sleep(60)
 
         with Supervisor(print) as supervisor:
-            supervisor.start(Ward("child", lambda: fork("child", nest)))
-            os.write(1, b"%d\\n" % supervisor.wards[0].pid)
+            supervisor.start(ManagedProcess("child", lambda: fork("child", nest)))
+            os.write(1, b"%d\\n" % supervisor.processes[0].pid)
             supervisor.run()
         """
     )
@@ -82,11 +83,12 @@ def test_a_killed_supervisor_leaves_nobody_behind() -> None:
     until(lambda: not any(is_running(pid) for pid in pids))
 
 
-def test_an_errand_is_done_once() -> None:
+def test_a_process_that_runs_once_is_not_started_again() -> None:
     supervisor = run(
         """
         with Supervisor(lambda line: print("again", flush=True)) as supervisor:
-            supervisor.start(Ward("errand", lambda: fork("errand", lambda: print("done", flush=True)), is_errand=True))
+            work = lambda: print("done", flush=True)
+            supervisor.start(ManagedProcess("once", lambda: fork("once", work), runs_once=True))
             deadline = time.monotonic() + 1.5
             supervisor.run(every=lambda: time.monotonic() > deadline and os.kill(os.getpid(), signal.SIGTERM))
         """
@@ -127,15 +129,15 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
 
 
 def test_a_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from portal.supervisor import folder
+    from portal.supervisor import data_folder
 
-    monkeypatch.setattr(folder, "LEAST_FREE_MIB", 10**9)
-    with pytest.raises(folder.FolderRefused, match="is full"), folder.taken(tmp_path, ""):
+    monkeypatch.setattr(data_folder, "LEAST_FREE_MIB", 10**9)
+    with pytest.raises(data_folder.FolderRefused, match="is full"), data_folder.taken(tmp_path, ""):
         pass
 
 
 def test_one_supervisor_to_a_folder(tmp_path: Path) -> None:
-    from portal.supervisor.folder import taken
+    from portal.supervisor.data_folder import taken
 
     with taken(tmp_path, "process 7, http://127.0.0.1:8000"):
         outcome = up(tmp_path, 8000)
@@ -149,9 +151,9 @@ def test_a_port_is_a_port(tmp_path: Path, port: int) -> None:
 
 
 def test_a_gpuworker_has_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from transcription import gpuworker
+    from transcription.worker import gpu_worker
 
-    monkeypatch.setattr(gpuworker, "PREDECESSOR_SECONDS", 0.2)
-    refused = pytest.raises(gpuworker.AlreadyRunning, match="here:0")
-    with gpuworker.only_one("here:0"), gpuworker.only_one("here:1"), refused, gpuworker.only_one("here:0"):
+    monkeypatch.setattr(gpu_worker, "PREDECESSOR_SECONDS", 0.2)
+    refused = pytest.raises(gpu_worker.AlreadyRunning, match="here:0")
+    with gpu_worker.hold_name("here:0"), gpu_worker.hold_name("here:1"), refused, gpu_worker.hold_name("here:0"):
         pass

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from tests.receiver import Receiver
-from transcription.outbound import dialing, doors, exchange
+from transcription.outbound import dialing, exchange, requests
 from transcription.outbound import download as downloads
-from transcription.outbound.doors import post
 from transcription.outbound.download import Downloaded, download
 from transcription.outbound.errors import OutboundError
+from transcription.outbound.requests import post
 
 pytestmark = pytest.mark.usefixtures("loopback_allowed")
 
@@ -142,18 +142,18 @@ def test_a_file_that_ends_early_is_no_file(receiver: Receiver, tmp_path: Path) -
 
 @pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
 def test_a_slow_loris_meets_the_deadline(first: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "POST_SECONDS", 0.5)
+    monkeypatch.setattr(requests, "POST_SECONDS", 0.5)
     with dripping(first, first if b"100" in first else b"X") as url:
         assert within(3, lambda: post(url, b"{}", {})).code == "timeout"
         assert within(3, lambda: fetch(url, tmp_path / "file", seconds=0.5)).code == "timeout"
 
 
 def test_a_body_that_never_ends_does_not_undo_a_good_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "POST_SECONDS", 0.5)
+    monkeypatch.setattr(requests, "POST_SECONDS", 0.5)
     with dripping(b"HTTP/1.1 200 OK\r\n\r\n", b"x") as url:
         answer = post(url, b"{}", {})
     assert answer.status == 200
-    assert 0 < len(answer.body) <= doors.BODY_BYTES
+    assert 0 < len(answer.body) <= requests.BODY_BYTES
 
 
 def test_a_file_that_drips_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,14 +163,14 @@ def test_a_file_that_drips_is_given_up(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_tls_that_never_comes_meets_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "POST_SECONDS", 0.5)
+    monkeypatch.setattr(requests, "POST_SECONDS", 0.5)
     with dripping(b"", b"\x16") as url:
         assert within(3, lambda: post(url.replace("http", "https"), b"{}", {})).code in ("timeout", "tls")
 
 
 def test_a_resolver_that_hangs_meets_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
-    monkeypatch.setattr(doors, "POST_SECONDS", 0.3)
+    monkeypatch.setattr(requests, "POST_SECONDS", 0.3)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: over.wait(5) and [])
     assert within(2, lambda: post("https://slow.example/", b"{}", {})).code == "timeout"
     over.set()

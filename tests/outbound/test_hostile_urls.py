@@ -12,9 +12,9 @@ import pytest
 from django.conf import LazySettings
 
 from tests.receiver import Receiver
-from transcription.outbound.doors import check, post
 from transcription.outbound.download import download
 from transcription.outbound.errors import OutboundError
+from transcription.outbound.requests import check, post
 
 PRIVATE = [
     "127.0.0.1",

@@ -3,14 +3,14 @@ from collections.abc import Iterator
 import pytest
 
 from portal.checks import redis_evicts_nothing
-from transcription.queue import doorbell
+from transcription import redis
 
 
 @pytest.fixture
 def evicting() -> Iterator[None]:
-    doorbell().config_set("maxmemory-policy", "allkeys-lru")
+    redis.connection().config_set("maxmemory-policy", "allkeys-lru")
     yield
-    doorbell().config_set("maxmemory-policy", "noeviction")
+    redis.connection().config_set("maxmemory-policy", "noeviction")
 
 
 def test_a_redis_that_evicts_is_an_error(evicting: None) -> None:

@@ -15,7 +15,7 @@ from django.test import Client
 
 from portal.asgi import application
 from portal.checks import allowed_origins_are_origins
-from portal.cors import RESPONSE_HEADERS
+from portal.http.cors import RESPONSE_HEADERS
 from tenants.models import Quota
 from tests.conftest import Character
 from tests.stack import ROOT

@@ -20,10 +20,10 @@ from uvicorn.config import LOGGING_CONFIG
 
 from portal import env
 from portal.error_reports import ErrorMailHandler, ErrorReporter
-from tenants import keysecrets
-from transcription import queue
-from transcription.jobs import failure_of
+from tenants import key_secrets
+from transcription import redis
 from transcription.redaction import HIDDEN, RedactingFormatter, redact
+from transcription.worker.job import failure_of
 
 PASSWORD = "p@ss/w'rd & <more>"
 SECRETS = {
@@ -34,7 +34,7 @@ SECRETS = {
     "EMAIL_HOST_PASSWORD": PASSWORD,
     "S3_SECRET_KEY": "s3/secret+key",
 }
-KEY = keysecrets.make()
+KEY = key_secrets.make()
 FORMS = {
     "an API key": KEY.text,
     "a ticket of a socket": "wst_" + "t" * 43,
@@ -167,8 +167,8 @@ def test_what_is_kept_of_a_failure_has_no_secret() -> None:
 @pytest.fixture
 def mails(settings: LazySettings, mailoutbox: list[EmailMessage]) -> list[EmailMessage]:
     settings.ADMINS = [("", "olivia@portal.example")]
-    for key in queue.doorbell().scan_iter("portal:mailed:*"):
-        queue.doorbell().delete(key)
+    for key in redis.connection().scan_iter("portal:mailed:*"):
+        redis.connection().delete(key)
     return mailoutbox
 
 
@@ -195,7 +195,7 @@ def test_without_redis_it_is_mailed_once_all_the_same(
     mails: list[EmailMessage], settings: LazySettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     settings.REDIS_URL, settings.RUN_DIR = f"unix://{tmp_path}/nobody.sock", tmp_path
-    queue.doorbell.cache_clear()
+    redis.connection.cache_clear()
     try:
         for _process in range(3):
             ErrorMailHandler().handle(record())
@@ -205,7 +205,7 @@ def test_without_redis_it_is_mailed_once_all_the_same(
         ErrorMailHandler().handle(record())
         assert len(mails) == 2
     finally:
-        queue.doorbell.cache_clear()
+        redis.connection.cache_clear()
 
 
 def test_a_password_that_is_not_written_as_in_a_url_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,22 +10,22 @@ import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 
-from portal import live
+from portal import consumers
 from portal.asgi import application
 from tenants import scope
 from tenants.models import Member
-from tests.conftest import Character, found
+from tests.conftest import Character, create_tenant
 from tests.portal.test_receive import signed_in
 from tests.transcription.characters import submit
-from transcription import claiming, lifecycle, progress
 from transcription.models import Transcription
+from transcription.queue import claims, lifecycle, progress
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "RECHECK_SECONDS", 0.2)
+    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.2)
 
 
 class Socket(ApplicationCommunicator):
@@ -71,7 +71,7 @@ async def test_a_page_hears_its_place_then_the_end(alice: Character, fox: Path) 
     socket = await socket_of(alice, f"/ws/transcriptions/{row.id}/")
     first = await socket.hear()
     assert (first["type"], first["status"], first["position"]) == ("snapshot", "queued", 1)
-    claim = await sync_to_async(claiming.claim)("host/1")
+    claim = await sync_to_async(claims.claim)("host/1")
     assert claim is not None
 
     @sync_to_async
@@ -92,7 +92,7 @@ async def test_the_page_converges_without_any_event(
     row = await queue(alice, fox)
     socket = await socket_of(alice, f"/ws/transcriptions/{row.id}/")
     monkeypatch.setattr(progress, "_publish", lambda _messages: None)
-    assert await sync_to_async(claiming.claim)("host/1")
+    assert await sync_to_async(claims.claim)("host/1")
     while (message := await socket.hear()).get("status") != "running":
         pass
     assert message["type"] == "snapshot"
@@ -103,13 +103,13 @@ async def test_mallory_hears_what_an_unknown_id_says(mallory: Character, alice: 
     row = await queue(alice, fox)
     for wanted in (row.id, "00000000-0000-0000-0000-000000000000"):
         socket = await socket_of(mallory, f"/ws/transcriptions/{wanted}/")
-        assert await socket.closing_code() == live.NOT_FOUND
+        assert await socket.closing_code() == consumers.NOT_FOUND
 
 
 async def test_nobody_hears_anything() -> None:
     socket = Socket("/ws/recordings/")
     await socket.connect()
-    assert await socket.closing_code() == live.NOT_SIGNED_IN
+    assert await socket.closing_code() == consumers.NOT_SIGNED_IN
 
 
 async def test_another_site_may_not_connect(alice: Character) -> None:
@@ -120,13 +120,13 @@ async def test_another_site_may_not_connect(alice: Character) -> None:
 
 async def test_a_removed_member_of_two_tenants_hears_no_more_of_the_first(alice: Character, fox: Path) -> None:
     row = await queue(alice, fox)
-    other = await sync_to_async(found)("Zebra")
+    other = await sync_to_async(create_tenant)("Zebra")
     await Member.objects.acreate(tenant=other, user=alice.user, role="owner")
     sockets = [await socket_of(alice, path) for path in (f"/ws/transcriptions/{row.id}/", "/ws/recordings/")]
     assert [(await socket.hear())["type"] for socket in sockets] == ["snapshot", "ready"]
     await Member.objects.filter(pk=alice.member.pk).adelete()
     for socket in sockets:
-        assert await socket.closing_code() in (live.NOT_SIGNED_IN, live.NOT_FOUND)
+        assert await socket.closing_code() in (consumers.NOT_SIGNED_IN, consumers.NOT_FOUND)
 
 
 async def test_a_changed_password_closes_the_socket(alice: Character) -> None:
@@ -134,7 +134,7 @@ async def test_a_changed_password_closes_the_socket(alice: Character) -> None:
     assert await socket.hear() == {"type": "ready"}
     alice.user.set_password("another horse")
     await alice.user.asave()
-    assert await socket.closing_code() == live.NOT_SIGNED_IN
+    assert await socket.closing_code() == consumers.NOT_SIGNED_IN
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from portal import live
+from portal import consumers
 
 # Sign-in and passwords: of django-allauth, these only.
 ACCOUNTS = """
@@ -222,4 +222,4 @@ def test_every_route_is_meant() -> None:
 
 
 def test_every_socket_is_meant() -> None:
-    assert {str(one.pattern) for one in live.routes} <= under("", SOCKETS)
+    assert {str(one.pattern) for one in consumers.routes} <= under("", SOCKETS)

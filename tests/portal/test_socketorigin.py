@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.conf import LazySettings
 
-from portal.socketorigin import is_own
+from portal.http.websocket_origin import is_own
 
 
 @pytest.mark.parametrize(

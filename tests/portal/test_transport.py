@@ -12,7 +12,7 @@ import pytest_asyncio
 import uvicorn
 from django.conf import LazySettings
 
-from portal import transport
+from portal.http import connection_limits
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: "
@@ -74,7 +74,12 @@ class Server:
 async def server(settings: LazySettings) -> AsyncIterator[Server]:
     settings.REQUEST_HEAD_SECONDS = settings.REQUEST_BODY_SECONDS = 0.3
     config = uvicorn.Config(
-        count, port=0, http=transport.BoundedHttpProtocol, lifespan="off", log_level="error", timeout_keep_alive=30
+        count,
+        port=0,
+        http=connection_limits.BoundedHttpProtocol,
+        lifespan="off",
+        log_level="error",
+        timeout_keep_alive=30,
     )
     running = uvicorn.Server(config)
     task = asyncio.create_task(running._serve())
@@ -156,7 +161,7 @@ async def test_a_body_that_stops_or_drips_ends_its_connection(server: Server, fi
 async def test_a_slow_line_that_lives_is_let_finish(
     server: Server, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "LEAST_BODY_BYTES", 100)
+    monkeypatch.setattr(connection_limits, "LEAST_BODY_BYTES", 100)
     client = await server.connect()
     client.send(POST + b"10000\r\n\r\n")
     for _ in range(20):

@@ -14,12 +14,12 @@ from django.http import Http404
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tenants.access import SCOPES, Actor, ScopeTooNarrow
-from tenants.apikeys import Bearer, InvalidKey, KeyConflict, KeyRefused
+from tenants.api_keys import Bearer, InvalidKey, KeyConflict, KeyRefused
 from tenants.models import ApiKey, KeyScope
 from tests.conftest import Character
-from tests.tenants.stampede import stampede
+from tests.tenants.race import race
 
 pytestmark = pytest.mark.django_db
 HERE = "203.0.113.9"
@@ -36,20 +36,20 @@ def soon(**delta: float) -> datetime:
 
 
 def opened(secret: str, address: str = HERE) -> Actor:
-    actor = apikeys.authenticate(secret, address)
+    actor = api_keys.authenticate(secret, address)
     assert actor is not None
     return actor
 
 
 def refusal(secret: str, address: str = HERE) -> str:
     with pytest.raises(KeyRefused) as refused:
-        apikeys.authenticate(secret, address)
+        api_keys.authenticate(secret, address)
     return refused.value.code
 
 
 def lasts(key: ApiKey, address: str | None = None) -> bool:
     """Whether what the key's secret has opened stays open."""
-    return apikeys.actor_of(Bearer(key.id, key.prefix), address) is not None
+    return api_keys.actor_of(Bearer(key.id, key.prefix), address) is not None
 
 
 class TestSecret:
@@ -61,7 +61,7 @@ class TestSecret:
 
     def test_is_not_kept(self, alice: Character, within: None) -> None:
         key = ApiKey.objects.get()
-        apikeys.rotate(alice.actor, key.id)
+        api_keys.rotate(alice.actor, key.id)
         kept = " ".join(str(value) for value in ApiKey.objects.values().get().values())
         assert alice.secret not in kept
         assert alice.secret.split("_", 2)[2] not in kept
@@ -70,11 +70,11 @@ class TestSecret:
         "spoil", [lambda s: s[:-1] + ("0" if s[-1] != "0" else "1"), lambda s: s + "0", lambda s: ""]
     )
     def test_mistyped_opens_nothing(self, alice: Character, spoil: Callable[[str], str]) -> None:
-        assert apikeys.authenticate(spoil(alice.secret)) is None
+        assert api_keys.authenticate(spoil(alice.secret)) is None
 
     def test_mistyped_costs_no_query(self, db: None, django_assert_num_queries: DjangoAssertNumQueries) -> None:
         with django_assert_num_queries(0):
-            assert apikeys.authenticate("wp_deadbeef_" + "x" * 51) is None
+            assert api_keys.authenticate("wp_deadbeef_" + "x" * 51) is None
 
     def test_in_use_costs_one_query(self, alice: Character, django_assert_num_queries: DjangoAssertNumQueries) -> None:
         opened(alice.secret)
@@ -84,15 +84,15 @@ class TestSecret:
     def test_of_a_revoked_key_opens_nothing(self, alice: Character, within: None) -> None:
         key = ApiKey.objects.get()
         assert lasts(key)
-        assert apikeys.revoke(alice.actor, key.id)
-        assert not apikeys.revoke(alice.actor, key.id)
-        assert apikeys.authenticate(alice.secret) is None
+        assert api_keys.revoke(alice.actor, key.id)
+        assert not api_keys.revoke(alice.actor, key.id)
+        assert api_keys.authenticate(alice.secret) is None
         assert not lasts(key)
 
     def test_of_a_switched_off_tenant_opens_nothing(self, alice: Character, within: None) -> None:
         alice.tenant.is_active = False
         alice.tenant.save()
-        assert apikeys.authenticate(alice.secret) is None
+        assert api_keys.authenticate(alice.secret) is None
         assert not lasts(ApiKey.objects.get())
 
 
@@ -108,7 +108,7 @@ class TestScope:
     def test_says_what_a_key_may(
         self, key_scope: str, may: set[str], may_not: set[str], alice: Character, within: None
     ) -> None:
-        _key, secret = apikeys.create(alice.actor, "x", key_scope)
+        _key, secret = api_keys.create(alice.actor, "x", key_scope)
         assert opened(secret).permissions >= may
         assert not opened(secret).permissions & may_not
 
@@ -116,7 +116,7 @@ class TestScope:
         assert SCOPES[KeyScope.READ] < SCOPES[KeyScope.WRITE] < SCOPES[KeyScope.ADMIN]
 
     def test_that_is_too_narrow_names_the_one_that_is_needed(self, alice: Character, within: None) -> None:
-        _key, secret = apikeys.create(alice.actor, "x", "read")
+        _key, secret = api_keys.create(alice.actor, "x", "read")
         for permission, needed in (("recordings.delete", "write"), ("audit.view", "admin")):
             with pytest.raises(ScopeTooNarrow) as refused:
                 opened(secret).require(permission)
@@ -126,7 +126,7 @@ class TestScope:
 
 class TestExpiry:
     def test_is_a_moment(self, alice: Character, within: None, clock: time_machine.Traveller) -> None:
-        key, secret = apikeys.create(alice.actor, "x", expires_at=soon(hours=1))
+        key, secret = api_keys.create(alice.actor, "x", expires_at=soon(hours=1))
         clock.shift(timedelta(minutes=59, seconds=59))
         assert opened(secret)
         assert lasts(key)
@@ -135,26 +135,26 @@ class TestExpiry:
         assert not lasts(key)
 
     def test_may_be_put_off(self, alice: Character, within: None, clock: time_machine.Traveller) -> None:
-        key, secret = apikeys.create(alice.actor, "x", expires_at=soon(hours=1))
+        key, secret = api_keys.create(alice.actor, "x", expires_at=soon(hours=1))
         clock.shift(timedelta(hours=2))
-        apikeys.change(alice.actor, key.id, {"expires_at": None})
+        api_keys.change(alice.actor, key.id, {"expires_at": None})
         assert opened(secret)
 
     def test_is_not_told_to_who_has_no_secret(self, alice: Character, within: None) -> None:
-        key, _secret = apikeys.create(alice.actor, "x", expires_at=soon(seconds=1))
+        key, _secret = api_keys.create(alice.actor, "x", expires_at=soon(seconds=1))
         guess = f"wp_{key.prefix}_{'x' * 43}"
         with time_machine.travel(soon(hours=1)):
-            assert apikeys.authenticate(guess + f"{zlib.crc32(guess.encode()):08x}") is None
+            assert api_keys.authenticate(guess + f"{zlib.crc32(guess.encode()):08x}") is None
 
     def test_in_the_past_is_refused(self, alice: Character, within: None) -> None:
         with pytest.raises(InvalidKey) as invalid:
-            apikeys.create(alice.actor, "x", expires_at=soon(seconds=-1))
+            api_keys.create(alice.actor, "x", expires_at=soon(seconds=-1))
         assert invalid.value.field == "expires_at"
 
 
 class TestAddresses:
     def test_let_in_their_own_only(self, alice: Character, within: None) -> None:
-        key, secret = apikeys.create(alice.actor, "x", addresses=["203.0.113.0/24", "2001:db8::/32"])
+        key, secret = api_keys.create(alice.actor, "x", addresses=["203.0.113.0/24", "2001:db8::/32"])
         assert opened(secret, HERE)
         assert opened(secret, "2001:db8::7")
         assert refusal(secret, "198.51.100.7") == "address_not_allowed"
@@ -163,20 +163,20 @@ class TestAddresses:
         assert not lasts(key, "198.51.100.7")
 
     def test_are_not_told_to_who_comes_from_elsewhere(self, alice: Character, within: None) -> None:
-        _key, secret = apikeys.create(alice.actor, "x", addresses=[HERE])
+        _key, secret = api_keys.create(alice.actor, "x", addresses=[HERE])
         with pytest.raises(KeyRefused) as refused:
-            apikeys.authenticate(secret, "198.51.100.7")
+            api_keys.authenticate(secret, "198.51.100.7")
         assert "198.51.100.7" in str(refused.value)
         assert HERE not in str(refused.value)
 
     def test_are_kept_once_and_in_one_spelling(self, alice: Character, within: None) -> None:
-        key, _secret = apikeys.create(alice.actor, "x", addresses=["::ffff:203.0.113.9", HERE, "10.1.2.3/8"])
+        key, _secret = api_keys.create(alice.actor, "x", addresses=["::ffff:203.0.113.9", HERE, "10.1.2.3/8"])
         assert ApiKey.objects.get(id=key.id).addresses == [HERE, "10.0.0.0/8"]
 
     @pytest.mark.parametrize("wrong", [["example.com"], [""], [f"10.0.0.{n}" for n in range(51)]])
     def test_that_make_no_sense_are_refused(self, wrong: list[str], alice: Character, within: None) -> None:
         with pytest.raises(InvalidKey) as invalid:
-            apikeys.create(alice.actor, "x", addresses=wrong)
+            api_keys.create(alice.actor, "x", addresses=wrong)
         assert invalid.value.field == "addresses"
 
 
@@ -185,7 +185,7 @@ class TestRotation:
         self, alice: Character, within: None, clock: time_machine.Traveller
     ) -> None:
         key = ApiKey.objects.get()
-        rotated, new = apikeys.rotate(alice.actor, key.id)
+        rotated, new = api_keys.rotate(alice.actor, key.id)
         assert rotated.id == key.id
         assert opened(new).key == opened(alice.secret).key == key
         clock.shift(timedelta(hours=24))
@@ -194,41 +194,41 @@ class TestRotation:
 
     def test_may_be_ended_at_once(self, alice: Character, within: None) -> None:
         key = ApiKey.objects.get()
-        _key, new = apikeys.rotate(alice.actor, key.id, timedelta(days=7))
-        assert apikeys.end_old_secret(alice.actor, key.id)
-        assert not apikeys.end_old_secret(alice.actor, key.id)
+        _key, new = api_keys.rotate(alice.actor, key.id, timedelta(days=7))
+        assert api_keys.end_old_secret(alice.actor, key.id)
+        assert not api_keys.end_old_secret(alice.actor, key.id)
         assert refusal(alice.secret) == "secret_replaced"
         assert opened(new)
         assert not lasts(key), "what the old secret had opened ends with it"
 
     def test_without_a_grace_ends_the_old_one_at_once(self, alice: Character, within: None) -> None:
-        _key, new = apikeys.rotate(alice.actor, ApiKey.objects.get().id, timedelta(0))
+        _key, new = api_keys.rotate(alice.actor, ApiKey.objects.get().id, timedelta(0))
         assert refusal(alice.secret) == "secret_replaced"
         assert opened(new)
 
     def test_breaks_no_third_secret_silently(self, alice: Character, within: None) -> None:
         key = ApiKey.objects.get()
-        _key, second = apikeys.rotate(alice.actor, key.id)
+        _key, second = api_keys.rotate(alice.actor, key.id)
         with pytest.raises(KeyConflict) as conflict:
-            apikeys.rotate(alice.actor, key.id)
+            api_keys.rotate(alice.actor, key.id)
         assert conflict.value.code == "rotation_under_way"
         assert opened(alice.secret)
-        _key, third = apikeys.rotate(alice.actor, key.id, timedelta(0))
+        _key, third = api_keys.rotate(alice.actor, key.id, timedelta(0))
         assert opened(third)
-        assert apikeys.authenticate(alice.secret, HERE) is None
+        assert api_keys.authenticate(alice.secret, HERE) is None
         assert refusal(second) == "secret_replaced"
 
     def test_ends_with_the_key(self, alice: Character, within: None) -> None:
         key = ApiKey.objects.get()
-        _key, new = apikeys.rotate(alice.actor, key.id)
-        apikeys.revoke(alice.actor, key.id)
-        assert apikeys.authenticate(alice.secret) is None
-        assert apikeys.authenticate(new) is None
+        _key, new = api_keys.rotate(alice.actor, key.id)
+        api_keys.revoke(alice.actor, key.id)
+        assert api_keys.authenticate(alice.secret) is None
+        assert api_keys.authenticate(new) is None
         with pytest.raises(KeyConflict):
-            apikeys.rotate(alice.actor, key.id)
+            api_keys.rotate(alice.actor, key.id)
 
     def test_tells_whether_the_old_secret_is_still_used(self, alice: Character, within: None) -> None:
-        key, new = apikeys.rotate(alice.actor, ApiKey.objects.get().id)
+        key, new = api_keys.rotate(alice.actor, ApiKey.objects.get().id)
         assert (key.last_used_at, key.old_last_used_at) == (None, None)
         opened(alice.secret)
         key.refresh_from_db()
@@ -241,7 +241,7 @@ class TestRotation:
     @pytest.mark.parametrize("grace", [timedelta(seconds=-1), timedelta(days=7, seconds=1)])
     def test_has_a_grace_of_a_week_at_most(self, grace: timedelta, alice: Character, within: None) -> None:
         with pytest.raises(InvalidKey):
-            apikeys.rotate(alice.actor, ApiKey.objects.get().id, grace)
+            api_keys.rotate(alice.actor, ApiKey.objects.get().id, grace)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -253,12 +253,12 @@ def test_of_many_that_rotate_one_key_at_once_one_wins(alice: Character) -> None:
     def rotate() -> bool:
         with scope.bound(alice.tenant.id):
             try:
-                apikeys.rotate(actor, key.id)
+                api_keys.rotate(actor, key.id)
             except KeyConflict:
                 return False
             return True
 
-    assert stampede(20, rotate) == 1
+    assert race(20, rotate) == 1
     assert opened(alice.secret), "the one old secret is the one that was there before"
 
 
@@ -266,12 +266,12 @@ class TestManaging:
     def test_is_not_for_viewers(self, bob: Character, within: None) -> None:
         key = ApiKey.objects.get()
         doors: list[Callable[[], Any]] = [
-            lambda: apikeys.keys(bob.actor),
-            lambda: apikeys.create(bob.actor, "x"),
-            lambda: apikeys.change(bob.actor, key.id, {"name": "y"}),
-            lambda: apikeys.rotate(bob.actor, key.id),
-            lambda: apikeys.end_old_secret(bob.actor, key.id),
-            lambda: apikeys.revoke(bob.actor, key.id),
+            lambda: api_keys.keys(bob.actor),
+            lambda: api_keys.create(bob.actor, "x"),
+            lambda: api_keys.change(bob.actor, key.id, {"name": "y"}),
+            lambda: api_keys.rotate(bob.actor, key.id),
+            lambda: api_keys.end_old_secret(bob.actor, key.id),
+            lambda: api_keys.revoke(bob.actor, key.id),
         ]
         for door in doors:
             with pytest.raises(PermissionDenied):
@@ -281,62 +281,62 @@ class TestManaging:
         with scope.bound(alice.tenant.id):
             key = ApiKey.objects.get()
         with scope.bound(mallory.tenant.id):
-            assert key not in apikeys.keys(mallory.actor)
-            for door in (apikeys.key, apikeys.rotate, apikeys.end_old_secret):
+            assert key not in api_keys.keys(mallory.actor)
+            for door in (api_keys.key, api_keys.rotate, api_keys.end_old_secret):
                 with pytest.raises(Http404):
                     door(mallory.actor, key.id)
             with pytest.raises(Http404):
-                apikeys.change(mallory.actor, key.id, {"name": "mine"})
-            assert not apikeys.revoke(mallory.actor, key.id)
+                api_keys.change(mallory.actor, key.id, {"name": "mine"})
+            assert not api_keys.revoke(mallory.actor, key.id)
         assert opened(alice.secret)
 
     def test_ends_with_so_many_keys(self, alice: Character, within: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(apikeys, "MOST_LIVE", 2)
-        key, _secret = apikeys.create(alice.actor, "second")
+        monkeypatch.setattr(api_keys, "MOST_LIVE", 2)
+        key, _secret = api_keys.create(alice.actor, "second")
         with pytest.raises(KeyConflict) as conflict:
-            apikeys.create(alice.actor, "third")
+            api_keys.create(alice.actor, "third")
         assert conflict.value.code == "too_many_keys"
-        apikeys.revoke(alice.actor, key.id)
-        assert apikeys.create(alice.actor, "third")
+        api_keys.revoke(alice.actor, key.id)
+        assert api_keys.create(alice.actor, "third")
 
     def test_changes_no_revoked_key(self, alice: Character, within: None) -> None:
         key = ApiKey.objects.get()
-        apikeys.revoke(alice.actor, key.id)
+        api_keys.revoke(alice.actor, key.id)
         with pytest.raises(KeyConflict):
-            apikeys.change(alice.actor, key.id, {"name": "new"})
+            api_keys.change(alice.actor, key.id, {"name": "new"})
 
 
 class TestAKeyThatManagesKeys:
     def test_makes_as_much_as_it_is(self, alice: Character, within: None) -> None:
-        _key, secret = apikeys.create(alice.actor, "admin", "admin")
-        _key, made = apikeys.create(opened(secret), "another", "admin")
+        _key, secret = api_keys.create(alice.actor, "admin", "admin")
+        _key, made = api_keys.create(opened(secret), "another", "admin")
         assert opened(made).may("keys.manage")
 
     def test_gives_no_later_expiry_than_its_own(self, alice: Character, within: None) -> None:
         until = soon(days=1)
-        own, secret = apikeys.create(alice.actor, "admin", "admin", expires_at=until)
+        own, secret = api_keys.create(alice.actor, "admin", "admin", expires_at=until)
         program = opened(secret)
         for later in (None, until + timedelta(seconds=1)):
             with pytest.raises(PermissionDenied):
-                apikeys.create(program, "longer", expires_at=later)
+                api_keys.create(program, "longer", expires_at=later)
             with pytest.raises(PermissionDenied):
-                apikeys.change(program, own.id, {"expires_at": later})
-        key, _secret = apikeys.create(program, "as long", expires_at=until)
-        apikeys.change(program, key.id, {"name": "renamed"})
+                api_keys.change(program, own.id, {"expires_at": later})
+        key, _secret = api_keys.create(program, "as long", expires_at=until)
+        api_keys.change(program, key.id, {"name": "renamed"})
 
     def test_gives_no_other_addresses_than_its_own(self, alice: Character, within: None) -> None:
-        own, secret = apikeys.create(alice.actor, "admin", "admin", addresses=["203.0.113.0/24"])
+        own, secret = api_keys.create(alice.actor, "admin", "admin", addresses=["203.0.113.0/24"])
         program = opened(secret)
         for other in ([], ["198.51.100.7"], ["203.0.0.0/16"]):
             with pytest.raises(PermissionDenied):
-                apikeys.create(program, "wider", addresses=other)
+                api_keys.create(program, "wider", addresses=other)
         with pytest.raises(PermissionDenied):
-            apikeys.change(program, own.id, {"addresses": []})
-        assert apikeys.create(program, "narrower", addresses=[HERE])
+            api_keys.change(program, own.id, {"addresses": []})
+        assert api_keys.create(program, "narrower", addresses=[HERE])
 
     def test_gets_no_secret_of_a_freer_key(self, alice: Character, within: None) -> None:
         free = ApiKey.objects.get()
-        own, secret = apikeys.create(alice.actor, "admin", "admin", expires_at=soon(days=1))
+        own, secret = api_keys.create(alice.actor, "admin", "admin", expires_at=soon(days=1))
         with pytest.raises(PermissionDenied):
-            apikeys.rotate(opened(secret), free.id)
-        assert apikeys.rotate(opened(secret), own.id)
+            api_keys.rotate(opened(secret), free.id)
+        assert api_keys.rotate(opened(secret), own.id)

@@ -12,9 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from tenants import apikeys, appendonly, audit, scope
+from tenants import api_keys, append_only, audit, scope
 from tenants.access import EDIT, Actor, of_operator
-from tenants.appendonly import WrittenOnce
+from tenants.append_only import WrittenOnce
 from tenants.audit import Filter
 from tenants.models import ApiKey, AuditEntry, Tenant, User
 from tests.conftest import Character
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 def test_an_entry_says_who_did_what_to_which_object_from_where(alice: Character, within: None) -> None:
     key = ApiKey.objects.get()
-    audit.record(apikeys.authenticate(alice.secret, "203.0.113.9") or alice.actor, "key.changed", key, fields=["name"])
+    audit.record(api_keys.authenticate(alice.secret, "203.0.113.9") or alice.actor, "key.changed", key, fields=["name"])
     entry = AuditEntry.objects.get()
     assert (entry.actor_kind, entry.actor_id, entry.actor_name) == ("key", str(key.id), key.name)
     assert (entry.action, entry.object_type, entry.object_id) == ("key.changed", "apikey", str(key.id))
@@ -115,7 +115,7 @@ class TestFilter:
 
     def test_by_action_actor_and_object(self, alice: Character, bob: Character, within: None) -> None:
         key = ApiKey.objects.get(created_by=alice.user)
-        program = apikeys.authenticate(alice.secret)
+        program = api_keys.authenticate(alice.secret)
         assert program is not None
         audit.record(alice.actor, "key.created", key)
         audit.record(bob.actor, "transcript.read")
@@ -157,7 +157,7 @@ class TestRetention:
     def test_forgets_what_is_too_old_of_everybody(
         self, alice: Character, mallory: Character, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(appendonly, "BATCH", 3)
+        monkeypatch.setattr(append_only, "BATCH", 3)
         self.write(alice, 402, 5)
         self.write(mallory, 401, 3)
         self.write(alice, 399, 2)

@@ -10,9 +10,9 @@ from pathlib import Path
 from django.conf import settings
 
 from tenants.access import Actor
-from transcription import intake
+from transcription.intake import accept
 from transcription.models import Transcription
-from transcription.options import TranscriptionOptions
+from transcription.options.options import TranscriptionOptions
 
 
 @dataclass(frozen=True)
@@ -33,4 +33,4 @@ def arrive(source: Path, name: str = "") -> ArrivedFile:
 
 def submit(actor: Actor, source: Path, **options: object) -> Transcription:
     checked = TranscriptionOptions.checked(**options)  # type: ignore[arg-type]
-    return intake.accept(actor, arrive(source), checked, source="upload")
+    return accept.accept(actor, arrive(source), checked, source="upload")

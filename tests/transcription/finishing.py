@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.ops.conftest import condition
-from transcription import claiming, fleet, lifecycle
 from transcription.models import Segment, Transcription
+from transcription.options import engines
+from transcription.queue import claims, lifecycle
 
 VERSION = "base 0123456789ab ctranslate2 4.6.0 int8 cpu r1"
 
 
 def serve(version: str = VERSION) -> None:
-    fleet.report("here:0", replace(condition(), versions={"base": version}), workers_alive=1, workers_wanted=1)
+    engines.report("here:0", replace(condition(), versions={"base": version}), workers_alive=1, workers_wanted=1)
 
 
 def finish(row: Transcription, version: str = VERSION) -> Transcription:
     """Claims the next transcription, which is to be `row`, and completes it."""
-    claim = claiming.claim("host/1")
+    claim = claims.claim("host/1")
     assert claim is not None
     assert claim.transcription_id == row.id
     segment = Segment(

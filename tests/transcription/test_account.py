@@ -25,13 +25,14 @@ from tenants import quota, scope
 from tenants.access import Actor, of_key
 from tenants.models import ApiKey, LedgerEntry, Reservation, UsageMonth
 from tenants.quota import QuotaExceeded
-from tests.conftest import found
-from transcription import claiming, fairness, intake, lifecycle
-from transcription.claiming import Claim, LostClaim
-from transcription.failures import Failure
-from transcription.models import Lane, Line, Recording, Status, Transcription
-from transcription.options import TranscriptionOptions
-from transcription.refusals import Refused
+from tests.conftest import create_tenant
+from transcription.errors import Failure, Refused
+from transcription.intake import accept
+from transcription.leases import LostClaim
+from transcription.models import Lane, LaneBacklog, Recording, Status, Transcription
+from transcription.options.options import TranscriptionOptions
+from transcription.queue import claims, fairness, lifecycle
+from transcription.queue.claims import Claim
 
 LIMIT = 120
 OPTIONS = TranscriptionOptions.checked()
@@ -47,7 +48,7 @@ class Account(RuleBasedStateMachine):
         super().__init__()
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
-        self.tenant = found("Acme", monthly_seconds=LIMIT, concurrent=3)
+        self.tenant = create_tenant("Acme", monthly_seconds=LIMIT, concurrent=3)
         self.bound = scope.bound(self.tenant.id)
         self.bound.__enter__()
         self.actor: Actor = of_key(ApiKey(tenant=self.tenant), "")
@@ -65,7 +66,7 @@ class Account(RuleBasedStateMachine):
         )
         left = quota.standing(self.tenant).left_seconds
         try:
-            intake.again(self.actor, recording, OPTIONS)
+            accept.transcribe_again(self.actor, recording, OPTIONS)
             assert seconds <= left
         except Refused:
             assert seconds > left
@@ -75,7 +76,7 @@ class Account(RuleBasedStateMachine):
         Transcription.objects.filter(status=Status.QUEUED).update(not_before=timezone.now())
         for lane in Lane.values:
             fairness.correct(self.tenant.id, lane)
-        claimed = claiming.claim("host/1")
+        claimed = claims.claim("host/1")
         return claimed if claimed is not None else multiple()
 
     @rule(claim=claims)
@@ -150,11 +151,13 @@ class Account(RuleBasedStateMachine):
         assert used + reserved <= LIMIT
 
     @invariant()
-    def the_lines_know_what_waits(self) -> None:
+    def the_backlogs_count_what_waits(self) -> None:
         waiting = Transcription.objects.filter(status=Status.QUEUED)
-        lines = Line.objects.filter(tenant=self.tenant).aggregate(n=Sum("waiting"), seconds=Sum("waiting_seconds"))
-        assert (lines["n"] or 0) == waiting.count()
-        assert (lines["seconds"] or 0.0) == pytest.approx(sum(fairness.left_seconds(row) for row in waiting))
+        counted = LaneBacklog.objects.filter(tenant=self.tenant).aggregate(
+            n=Sum("waiting"), seconds=Sum("waiting_seconds")
+        )
+        assert (counted["n"] or 0) == waiting.count()
+        assert (counted["seconds"] or 0.0) == pytest.approx(sum(fairness.left_seconds(row) for row in waiting))
 
     @invariant()
     def only_unfinished_work_holds_anything(self) -> None:

@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from tests.conftest import Character
 from tests.transcription.characters import submit
 from tests.transcription.finishing import serve
-from transcription import claiming, editing, lifecycle, progress
-from transcription.bounds import bring_within
 from transcription.engine.types import Segment as Heard
 from transcription.engine.types import WindowResult, Word
+from transcription.errors import InvalidOption
 from transcription.exports import render
-from transcription.jobs import rows_of
 from transcription.models import Segment, Transcription
-from transcription.options import InvalidOption
-from transcription.pieces import Wanted
+from transcription.queue import claims, lifecycle, progress
+from transcription.segments.bounds import bring_within
+from transcription.transcripts import editing
+from transcription.transcripts.segment_edits import Wanted
+from transcription.worker.window_writer import segments_of
 
 # A busy machine is slow.
 calmly = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
@@ -66,16 +67,16 @@ def test_what_lies_within_stays_to_the_millisecond(start: float, seconds: float)
 
 
 @pytest.fixture
-def running(alice: Character, within: None, fox: Path) -> tuple[claiming.Claim, Transcription]:
+def running(alice: Character, within: None, fox: Path) -> tuple[claims.Claim, Transcription]:
     serve()
     row = submit(alice.actor, fox)
-    claim = claiming.claim("host/1")
+    claim = claims.claim("host/1")
     assert claim is not None
     return claim, row
 
 
-def save(claim: claiming.Claim, row: Transcription, result: WindowResult, first: int, decoded: float) -> list[Segment]:
-    segments = rows_of(row, result, first_index=first)
+def save(claim: claims.Claim, row: Transcription, result: WindowResult, first: int, decoded: float) -> list[Segment]:
+    segments = segments_of(row, result, first_index=first)
     lifecycle.save_window(claim, segments, result.end, "en", "v", {}, decoded_seconds=decoded)
     return segments
 
@@ -85,18 +86,18 @@ def times_of(row: Transcription) -> list[tuple[float, float]]:
 
 
 @pytest.mark.django_db
-def test_the_padded_last_window_ends_with_the_sound(running: tuple[claiming.Claim, Transcription]) -> None:
+def test_the_padded_last_window_ends_with_the_sound(running: tuple[claims.Claim, Transcription]) -> None:
     claim, row = running
     word = Word(" fox.", 50.1, 50.9, 0.5)
     segments = save(claim, row, window(heard(24.96, 50.9, words=(word,))), 0, 33.6514)
     assert times_of(row) == [(24.96, 33.651)]
     kept = row.segments.get().words
     assert [(one["word"], one["start"], one["end"]) for one in kept] == [(" fox.", 33.651, 33.651)]
-    assert progress.piece(segments[0])["end"] == 33.651, "watchers are told what is saved"
+    assert progress.segment_data(segments[0])["end"] == 33.651, "watchers are told what is saved"
 
 
 @pytest.mark.django_db
-def test_a_window_does_not_reach_back_behind_what_was_saved(running: tuple[claiming.Claim, Transcription]) -> None:
+def test_a_window_does_not_reach_back_behind_what_was_saved(running: tuple[claims.Claim, Transcription]) -> None:
     claim, row = running
     save(claim, row, window(heard(1.0, 1.0), heard(9.0, 8.0)), 0, 90.0)
     save(claim, row, window(heard(-1.0, 31.0), heard(40.0, 50.0), start=30.0, end=60.0), 2, 90.0)
@@ -104,7 +105,7 @@ def test_a_window_does_not_reach_back_behind_what_was_saved(running: tuple[claim
 
 
 @pytest.mark.django_db
-def test_saving_a_window_again_moves_nothing(running: tuple[claiming.Claim, Transcription]) -> None:
+def test_saving_a_window_again_moves_nothing(running: tuple[claims.Claim, Transcription]) -> None:
     claim, row = running
     segments = save(claim, row, window(heard(1.0, 2.0), heard(5.0, 70.0)), 0, 60.0)
     lifecycle.save_window(claim, segments, 30.0, "en", "v", {}, decoded_seconds=60.0)
@@ -112,7 +113,7 @@ def test_saving_a_window_again_moves_nothing(running: tuple[claiming.Claim, Tran
 
 
 @pytest.fixture
-def done(running: tuple[claiming.Claim, Transcription]) -> Transcription:
+def done(running: tuple[claims.Claim, Transcription]) -> Transcription:
     """2.9 seconds in two segments."""
     claim, row = running
     save(claim, row, window(heard(0.0, 1.5), heard(1.5, 30.0), end=2.9), 0, 2.9)

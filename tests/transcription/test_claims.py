@@ -9,15 +9,15 @@ import pytest
 from django.db import connection
 
 from tenants import scope
-from tests.conftest import Character, found, join
+from tests.conftest import Character, create_member, create_tenant
 from tests.transcription.characters import submit
-from transcription import claiming
-from transcription.claiming import Claim
+from transcription.queue import claims
+from transcription.queue.claims import Claim
 
 
 @pytest.fixture
 def alice(transactional_db: None) -> Character:
-    return join(found("Acme", concurrent=2), "alice@acme.example", "owner")
+    return create_member(create_tenant("Acme", concurrent=2), "alice@acme.example", "owner")
 
 
 def race(threads: int) -> list[Claim]:
@@ -26,7 +26,7 @@ def race(threads: int) -> list[Claim]:
 
     def work(number: int) -> None:
         barrier.wait()
-        if claim := claiming.claim(f"host/{number}"):
+        if claim := claims.claim(f"host/{number}"):
             won.append(claim)
         connection.close()
 

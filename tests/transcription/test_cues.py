@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from transcription.bounds import bounded
+from transcription.errors import InvalidOption
 from transcription.exports import Cue, Layout, cues_of, subrip, webvtt
 from transcription.exports.document import word_document
 from transcription.models import Recording, Segment, Transcription
-from transcription.options import InvalidOption
-from transcription.writing import atoms, width
+from transcription.scripts import atoms, width
+from transcription.segments.bounds import bounded
 
 # A busy machine is slow.
 calmly = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])

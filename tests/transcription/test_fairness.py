@@ -9,15 +9,15 @@ import pytest
 from benchmarks.simulation import HOUR, Arrival, Day, backlog, busy_day, customers, jain
 from tenants import scope
 from tenants.models import Quota, Tenant
-from transcription import claiming, fairness, lifecycle
-from transcription.claiming import Claim
-from transcription.models import Lane, Line, Transcription, Turn
+from transcription.models import Lane, LaneBacklog, TenantSchedule, Transcription
+from transcription.queue import claims, fairness, lifecycle
+from transcription.queue.claims import Claim
 
 pytestmark = pytest.mark.django_db
 
 
 def take(workers: int = 1, number: int = 0) -> Claim:
-    claim = claiming.claim(f"host/{number}.1", fairness.lanes_of(number, workers))
+    claim = claims.claim(f"host/{number}.1", fairness.lanes_of(number, workers))
     assert claim is not None
     return claim
 
@@ -92,7 +92,7 @@ def test_room_is_kept_for_people_who_wait() -> None:
     (acme,) = customers(1)
     backlog(acme, count=100, seconds=3600)
     assert [take(workers=4, number=number) for number in (1, 2, 3)]
-    assert claiming.claim("host/0.1", fairness.lanes_of(0, 4)) is None
+    assert claims.claim("host/0.1", fairness.lanes_of(0, 4)) is None
     backlog(acme, count=1, seconds=30, lane=Lane.INTERACTIVE)
     assert take(workers=4, number=0)
 
@@ -123,7 +123,7 @@ def test_a_tenant_at_its_cap_does_not_block_the_others() -> None:
     capped, other = customers(2, concurrent=1)
     backlog(capped, count=10, seconds=600)
     take()
-    assert claiming.claim("host/1.1") is None
+    assert claims.claim("host/1.1") is None
     backlog(other, count=1, seconds=600)
     assert take().tenant_id == other.id
 
@@ -131,9 +131,9 @@ def test_a_tenant_at_its_cap_does_not_block_the_others() -> None:
 def test_a_line_that_was_miscounted_is_corrected() -> None:
     (acme,) = customers(1)
     backlog(acme, count=3, seconds=60)
-    Line.objects.filter(tenant=acme, lane=Lane.STANDARD).update(waiting=7)
+    LaneBacklog.objects.filter(tenant=acme, lane=Lane.STANDARD).update(waiting=7)
     assert fairness.correct_all() == 1
-    assert Line.objects.get(tenant=acme, lane=Lane.STANDARD).waiting == 3
+    assert LaneBacklog.objects.get(tenant=acme, lane=Lane.STANDARD).waiting == 3
     assert fairness.correct_all() == 0
 
 
@@ -152,5 +152,5 @@ def test_an_inactive_tenant_waits(acme: Tenant) -> None:
     (sleeping,) = customers(1)
     backlog(sleeping, count=1, seconds=60)
     Tenant.objects.filter(id=sleeping.id).update(is_active=False)
-    assert claiming.claim("host/0.1") is None
-    assert Turn.objects.get(tenant=sleeping).virtual_time == 0.0
+    assert claims.claim("host/0.1") is None
+    assert TenantSchedule.objects.get(tenant=sleeping).virtual_time == 0.0

@@ -9,15 +9,16 @@ import pytest
 from django.conf import LazySettings
 
 from tenants.models import Tenant
-from transcription import catalogue, preferences
 from transcription.engine.exact import Resume
 from transcription.engine.types import Mode as EngineMode
 from transcription.engine.types import Segment as Heard
 from transcription.engine.types import WindowResult
-from transcription.jobs import heard_so_far
+from transcription.errors import InvalidOption
 from transcription.models import Transcription
-from transcription.options import InvalidOption, TranscriptionOptions
-from transcription.passes import Pass
+from transcription.options import offered_models, tenant_defaults
+from transcription.options.options import TranscriptionOptions
+from transcription.worker.resume import ResumePlan
+from transcription.worker.window_writer import seconds_by_language
 
 checked = TranscriptionOptions.checked
 
@@ -26,17 +27,17 @@ checked = TranscriptionOptions.checked
 def old_and_new(settings: LazySettings) -> Iterator[None]:
     """A model of before large-v3, and one that knows Cantonese."""
     settings.WHISPER_MODELS = ["base", "turbo"]
-    catalogue.offered_models.cache_clear()
+    offered_models.offered_models.cache_clear()
     yield
-    catalogue.offered_models.cache_clear()
+    offered_models.offered_models.cache_clear()
 
 
 @pytest.fixture
 def english_only(settings: LazySettings) -> Iterator[None]:
     settings.WHISPER_MODELS = ["base.en"]
-    catalogue.offered_models.cache_clear()
+    offered_models.offered_models.cache_clear()
     yield
-    catalogue.offered_models.cache_clear()
+    offered_models.offered_models.cache_clear()
 
 
 @pytest.mark.parametrize("given", ["pl, de,en", "Polish\nGerman\nEnglish", "en;pl;de;PL-pl"])
@@ -82,15 +83,15 @@ def test_an_english_only_model_knows_english_only() -> None:
 
 def test_the_tenants_languages_stand_in_where_a_request_names_none() -> None:
     acme = Tenant(name="Acme", languages="de,en,yue")
-    assert preferences.applied(checked(), acme, 60.0).languages == "de,en"
-    assert preferences.applied(checked(languages="fr,pl"), acme, 60.0).languages == "fr,pl"
-    assert preferences.applied(checked(language="fr"), acme, 60.0).languages == ""
+    assert tenant_defaults.applied(checked(), acme, 60.0).languages == "de,en"
+    assert tenant_defaults.applied(checked(languages="fr,pl"), acme, 60.0).languages == "fr,pl"
+    assert tenant_defaults.applied(checked(language="fr"), acme, 60.0).languages == ""
 
 
 def test_a_request_asked_again_names_only_its_own_languages() -> None:
     acme = Tenant(name="Acme", languages="de,en")
-    assert preferences.asked_languages(Transcription(model="base", languages="de,en"), acme) == ""
-    assert preferences.asked_languages(Transcription(model="base", languages="fr,pl"), acme) == "fr,pl"
+    assert tenant_defaults.asked_languages(Transcription(model="base", languages="de,en"), acme) == ""
+    assert tenant_defaults.asked_languages(Transcription(model="base", languages="fr,pl"), acme) == "fr,pl"
 
 
 def test_the_time_of_each_language_is_added_up() -> None:
@@ -98,14 +99,14 @@ def test_the_time_of_each_language_is_added_up() -> None:
     window = WindowResult(0, 0.0, 30.0, "en", 1.0, (said,))
     row = Transcription()
     for result in (window, replace(window, language="fr"), window, replace(window, segments=(), language="ja")):
-        row.heard_languages = heard_so_far(row, result)
+        row.heard_languages = seconds_by_language(row, result)
     assert row.heard_languages == {"en": 5.0, "fr": 2.5}
 
 
 @pytest.mark.parametrize("typed", ["en, de", "German; English", "EN\nde-AT", "de,Elvish,en"])
 def test_an_operator_may_type_a_tenant_s_languages_as_people_do(typed: str) -> None:
     tenant = Tenant(name="Acme", languages=typed)
-    assert preferences.applied(checked(), tenant, 60).languages == "de,en"
+    assert tenant_defaults.applied(checked(), tenant, 60).languages == "de,en"
 
 
 @pytest.mark.parametrize(("mode", "compared"), [("fast", ["", "en", "en"]), ("exact", ["de", "en", "de"])])
@@ -114,10 +115,10 @@ def test_an_attempt_that_goes_on_compares_languages_as_an_undisturbed_one_does(
 ) -> None:
     """Windows side by side with the first that has a text, one after the other with the one before."""
     spoken = Heard(0.0, 1.0, " Hello.", (), 0.0, -0.2, 1.0, 0.01, 0)
-    way = Pass(mode, Resume())
+    plan = ResumePlan(mode, Resume())
     windows: list[tuple[str, tuple[Heard, ...]]] = [("de", ()), ("en", (spoken,)), ("de", (spoken,))]
     results = [
         WindowResult(index, float(index), index + 1.0, code, 0.9, segments)
         for index, (code, segments) in enumerate(windows)
     ]
-    assert [way.after(result)["language"] for result in results] == compared
+    assert [plan.state_after(result)["language"] for result in results] == compared

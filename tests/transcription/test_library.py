@@ -12,9 +12,11 @@ from tenants.access import Actor
 from tenants.models import Quota, Reservation
 from tests.conftest import Character
 from tests.transcription.characters import submit
-from transcription import library, storage, sweeper
-from transcription.filters import Filter
-from transcription.library import UNDO_WINDOW
+from transcription.library import recordings
+from transcription.library.filters import Filter
+from transcription.library.recordings import UNDO_WINDOW
+from transcription.maintenance import sweeper
+from transcription.media import storage
 from transcription.models import Recording, Status, Transcription
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
@@ -30,41 +32,41 @@ def deleted_ago(row: Recording, ago: timedelta) -> None:
 
 
 def test_deleting_stops_the_work_and_can_be_undone(alice: Character, kept: Recording) -> None:
-    library.delete(alice.actor, kept.id)
-    assert not library.recordings(alice.actor).exists()
+    recordings.delete(alice.actor, kept.id)
+    assert not recordings.recordings(alice.actor).exists()
     assert Transcription.objects.get().status == Status.CANCELLED
     assert Reservation.objects.get().state == Reservation.State.RELEASED
-    library.restore(alice.actor, kept.id)
-    assert library.recordings(alice.actor).get() == kept
+    recordings.restore(alice.actor, kept.id)
+    assert recordings.recordings(alice.actor).get() == kept
 
 
 def test_what_was_restored_is_never_purged_and_what_is_too_old_not_restored(alice: Character, kept: Recording) -> None:
     deleted_ago(kept, UNDO_WINDOW + timedelta(seconds=1))
-    assert library.purge_deleted() == 0
+    assert recordings.purge_deleted() == 0
     with pytest.raises(Http404):
-        library.restore(alice.actor, kept.id)
+        recordings.restore(alice.actor, kept.id)
     deleted_ago(kept, 2 * UNDO_WINDOW + timedelta(seconds=1))
-    assert library.purge_deleted() == 1
+    assert recordings.purge_deleted() == 1
     assert not storage.local_path(kept.storage_key).exists()
     assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == 0
 
 
 def test_a_program_erases_for_good(alice: Character, kept: Recording) -> None:
-    library.erase(alice.actor, kept.id)
+    recordings.erase(alice.actor, kept.id)
     assert not Recording.objects.exists()
     assert not storage.local_path(kept.storage_key).exists()
 
 
-@pytest.mark.parametrize("door", [library.recording, library.delete, library.erase])
+@pytest.mark.parametrize("door", [recordings.recording, recordings.delete, recordings.erase])
 def test_mallory_finds_no_door(door: Callable[[Actor, UUID], object], kept: Recording, mallory: Character) -> None:
     with scope.bound(mallory.tenant.id), pytest.raises(Http404):
         door(mallory.actor, kept.id)
 
 
 def test_a_search_may_hold_anything(alice: Character, kept: Recording) -> None:
-    assert not library.recordings(alice.actor, Filter(search="\x00nothing")).exists()
-    assert not library.recordings(alice.actor, Filter(status="\x00")).exists()
-    assert library.recordings(alice.actor, Filter(search="FOX", status="queued")).get() == kept
+    assert not recordings.recordings(alice.actor, Filter(search="\x00nothing")).exists()
+    assert not recordings.recordings(alice.actor, Filter(status="\x00")).exists()
+    assert recordings.recordings(alice.actor, Filter(search="FOX", status="queued")).get() == kept
 
 
 def test_media_that_no_recording_names_is_swept(kept: Recording, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,14 @@ from django.utils import timezone
 from tenants import quota, scope
 from tenants.models import LedgerEntry, Quota, Reservation, Role, UsageMonth
 from tenants.quota import QuotaExceeded
-from tests.conftest import Character, found, join
+from tests.conftest import Character, create_member, create_tenant
 from tests.transcription.characters import submit
-from transcription import claiming, eta, fairness, intake, lifecycle
-from transcription.claiming import LostClaim
-from transcription.failures import Failure, reason_for_people
-from transcription.models import Attempt, Segment, Status, Transcription, Turn
-from transcription.options import TranscriptionOptions
+from transcription.errors import Failure, reason_for_people
+from transcription.intake import accept
+from transcription.leases import LostClaim
+from transcription.models import Attempt, Segment, Status, TenantSchedule, Transcription
+from transcription.options.options import TranscriptionOptions
+from transcription.queue import claims, eta, fairness, lifecycle
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 BROKEN = Failure("engine", "it broke")
@@ -25,13 +26,13 @@ def waiting(alice: Character, fox: Path) -> Transcription:
     return submit(alice.actor, fox)
 
 
-def claimed() -> claiming.Claim:
-    claim = claiming.claim("host/1")
+def claimed() -> claims.Claim:
+    claim = claims.claim("host/1")
     assert claim is not None
     return claim
 
 
-def segment(claim: claiming.Claim, index: int = 0) -> Segment:
+def segment(claim: claims.Claim, index: int = 0) -> Segment:
     return Segment(
         tenant_id=claim.tenant_id, transcription_id=claim.transcription_id, index=index, start=0, end=1, text=" Hi."
     )
@@ -47,8 +48,8 @@ def make_due(row: Transcription) -> None:
 
 
 def test_one_worker_wins_a_claim(waiting: Transcription) -> None:
-    assert claiming.claim("host/1") is not None
-    assert claiming.claim("host/2") is None
+    assert claims.claim("host/1") is not None
+    assert claims.claim("host/2") is None
     waiting.refresh_from_db()
     assert (waiting.status, waiting.attempts_made, waiting.worker) == (Status.RUNNING, 1, "host/1")
 
@@ -72,7 +73,7 @@ def test_a_failure_is_tried_three_times_and_then_costs_nothing(waiting: Transcri
         assert waiting.attempts_made == attempt
         assert waiting.status == (Status.FAILED if attempt == 3 else Status.QUEUED)
         if attempt < 3:
-            assert claiming.claim("host/1") is None, "the next attempt comes after a delay"
+            assert claims.claim("host/1") is None, "the next attempt comes after a delay"
             make_due(waiting)
     assert Reservation.objects.get().state == Reservation.State.RELEASED
     assert UsageMonth.objects.get().used_seconds == 0
@@ -110,7 +111,7 @@ def test_a_handed_back_transcription_counts_no_attempt(waiting: Transcription) -
     assert lifecycle.hand_back_all_of("host/") == 1
     waiting.refresh_from_db()
     assert (waiting.status, waiting.attempts_made) == (Status.QUEUED, 0)
-    assert claiming.claim("host/2") is not None
+    assert claims.claim("host/2") is not None
 
 
 def test_cancelling_charges_nothing_and_stops_the_worker(waiting: Transcription) -> None:
@@ -126,7 +127,7 @@ def test_a_tenant_runs_no_more_at_once_than_its_quota(alice: Character, mallory:
     Quota.objects.filter(tenant=alice.tenant).update(concurrent=1)
     first, second = submit(alice.actor, fox), submit(alice.actor, fox)
     assert claimed().transcription_id == first.id
-    assert claiming.claim("host/2") is None
+    assert claims.claim("host/2") is None
     assert lifecycle.cancel(first)
     assert claimed().transcription_id == second.id
 
@@ -136,7 +137,7 @@ def test_a_lost_claim_releases_nothing(waiting: Transcription, monkeypatch: pyte
     claim = claimed()
     decide = lifecycle._requeue
 
-    def expire_first(turn: Turn, row: Transcription, rows: QuerySet[Transcription], delay: float) -> int:
+    def expire_first(turn: TenantSchedule, row: Transcription, rows: QuerySet[Transcription], delay: float) -> int:
         pass_time(waiting, lease_until=timezone.now() - timedelta(minutes=5))
         return decide(turn, row, rows, delay)
 
@@ -152,7 +153,7 @@ def test_a_file_that_kills_its_worker_three_times_fails_for_free(waiting: Transc
         assert lifecycle.lose("host/1") == 1
         waiting.refresh_from_db()
         assert waiting.attempts_made == attempt
-        assert claiming.claim("host/2") is None, "the next attempt comes after a delay"
+        assert claims.claim("host/2") is None, "the next attempt comes after a delay"
         make_due(waiting)
     assert (waiting.status, waiting.error_code) == (Status.FAILED, "lost_worker")
     assert "three times" in reason_for_people(waiting.error_code)
@@ -175,7 +176,7 @@ def test_a_machine_that_went_away_is_not_held_against_its_recordings(waiting: Tr
         claimed()
         assert lifecycle.abandon_all_of("host/") == 1
         if crash:
-            assert claiming.claim("host/2") is None, "from the second time on there is a delay"
+            assert claims.claim("host/2") is None, "from the second time on there is a delay"
             make_due(waiting)
     waiting.refresh_from_db()
     assert (waiting.status, waiting.attempts_made) == (Status.QUEUED, 0)
@@ -214,7 +215,7 @@ def test_a_recording_that_proved_longer_is_charged_for_every_transcription(
 ) -> None:
     """The second one reserved what the recording said before the first one was done."""
     Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=90)
-    second = intake.again(alice.actor, waiting.recording, TranscriptionOptions.checked(prompt="Once more"))
+    second = accept.transcribe_again(alice.actor, waiting.recording, TranscriptionOptions.checked(prompt="Once more"))
     first_claim, second_claim = claimed(), claimed()
     lifecycle.extend(first_claim, 50)
     lifecycle.complete(first_claim, "Long.", 50.0, [])
@@ -226,10 +227,12 @@ def test_a_recording_that_proved_longer_is_charged_for_every_transcription(
 
 def test_tenants_that_may_run_nothing_hold_nobody_up(alice: Character, fox: Path) -> None:
     for number in range(12):
-        paused = join(found(f"Paused {number}", concurrent=0), f"paused{number}@example.com", Role.OWNER)
+        paused = create_member(
+            create_tenant(f"Paused {number}", concurrent=0), f"paused{number}@example.com", Role.OWNER
+        )
         with scope.bound(paused.tenant.id):
             row = submit(paused.actor, fox)
-            assert eta.place(row).eta_seconds is None
+            assert eta.estimate(row).eta_seconds is None
     mine = submit(alice.actor, fox)
     assert claimed().transcription_id == mine.id
 
@@ -243,6 +246,6 @@ def test_a_window_saved_again_after_a_lost_answer_is_there_once(waiting: Transcr
 
 @pytest.mark.parametrize(("made", "seconds"), [(1, 10), (2, 60), (3, 300)])
 def test_delays_between_attempts_grow_and_vary(made: int, seconds: float) -> None:
-    delays = {lifecycle.retry_delay(made) for _ in range(50)}
+    delays = {lifecycle.BACKOFF.after(made) for _ in range(50)}
     assert all(0.8 * seconds <= delay <= 1.2 * seconds for delay in delays)
     assert len(delays) > 10

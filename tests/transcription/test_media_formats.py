@@ -109,7 +109,7 @@ def test_no_demuxer_that_opens_something_else_is_taken() -> None:
 def test_a_refusal_says_that_the_format_is_not_taken_and_the_way_out(alice: Character, tmp_path: Path) -> None:
     (tmp_path / "list.mp3").write_bytes(LEFT_OUT["a list of other files"])
     refused = refuse(alice, tmp_path / "list.mp3")
-    assert (refused.status, refused.code) == (422, "format_not_taken")
+    assert refused.code == "format_not_taken"
     assert "WAV" in refused.message
 
 

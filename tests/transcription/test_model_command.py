@@ -11,9 +11,9 @@ from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 
 from tests.engine.model_hub import Hub, model_files, whisper_files
-from transcription import catalogue
 from transcription.engine import weights
 from transcription.management.commands import model
+from transcription.options import offered_models
 
 
 class Terminal(io.StringIO):
@@ -29,14 +29,14 @@ def folder(settings: LazySettings, tmp_path: Path) -> Path:
     settings.WHISPER_WEIGHTS = tmp_path / "models"
     settings.WHISPER_MODELS = ["base", "small"]
     settings.WHISPER_BACKEND = "ctranslate2"
-    catalogue.offered_models.cache_clear()
+    offered_models.offered_models.cache_clear()
     return tmp_path / "models"
 
 
 @pytest.fixture(autouse=True)
 def _ask_again() -> Iterator[None]:
     yield
-    catalogue.offered_models.cache_clear()
+    offered_models.offered_models.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -199,5 +199,5 @@ def test_a_machine_with_a_gpu_reads_torchs_form(settings: LazySettings, monkeypa
     settings.WHISPER_BACKEND = "torch"
     assert model.usual_form() == "torch"
     settings.WHISPER_BACKEND = "auto"
-    monkeypatch.setattr(catalogue, "has_gpu", lambda: True)
+    monkeypatch.setattr(offered_models, "has_gpu", lambda: True)
     assert model.usual_form() == "torch"

@@ -9,11 +9,12 @@ import pytest
 
 from tests.conftest import Character, MakeMedia
 from tests.transcription.characters import submit
-from transcription import claiming, jobs
 from transcription.engine.types import DecodeOptions, Segment, Window, WindowResult
 from transcription.models import Status, Transcription
+from transcription.queue import claims
+from transcription.worker import job
 
-# Committed, so that the leash, which looks from another connection, sees the claim.
+# Committed, so that the watchdog, which looks from another connection, sees the claim.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("within")]
 
 
@@ -28,7 +29,7 @@ class Engines:
             segment = Segment(window.start, window.end, " Fox.", (1,), 0.0, -0.1, 1.0, 0.0, 0)
             version = next(self.versions)
             if not version:
-                raise jobs.HandedBack
+                raise job.HandedBack
             yield WindowResult(window.index, window.start, window.end, "en", 1.0, (segment,), version)
 
 
@@ -39,10 +40,10 @@ def minutes(alice: Character, fox: Path, make_media: MakeMedia) -> Transcription
 
 
 def work(row: Transcription, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Transcription:
-    monkeypatch.setattr(jobs, "EngineClient", lambda _address: engines)
-    claim = claiming.claim("host/1")
+    monkeypatch.setattr(job, "EngineClient", lambda _address: engines)
+    claim = claims.claim("host/1")
     assert claim is not None
-    jobs.carry(claim)
+    job.run_attempt(claim)
     row.refresh_from_db()
     return row
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from transcription.peaks import POINTS, Peaks
+from transcription.media.waveform import POINTS, Peaks
 
 
 @pytest.mark.parametrize("chunk", [32_000, 1_001, 7])

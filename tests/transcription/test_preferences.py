@@ -15,11 +15,13 @@ from tests.conftest import Character, MakeMedia
 from tests.ops.conftest import condition
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import finish, serve
-from transcription import catalogue, claiming, fleet, hotwords, intake, lifecycle, preferences
-from transcription.idempotency import Call
-from transcription.models import Status
-from transcription.options import TranscriptionOptions
-from transcription.refusals import Refused
+from transcription.errors import Refused
+from transcription.intake import accept
+from transcription.intake.request import CallContext
+from transcription.models import Engine, Status
+from transcription.options import engines, hotwords, offered_models, tenant_defaults
+from transcription.options.options import TranscriptionOptions
+from transcription.queue import claims, lifecycle
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 
@@ -28,9 +30,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 def two_models(settings: LazySettings) -> Iterator[None]:
     """A large one by default, and a small one."""
     settings.WHISPER_MODELS = ["base", "tiny"]
-    catalogue.offered_models.cache_clear()
+    offered_models.offered_models.cache_clear()
     yield
-    catalogue.offered_models.cache_clear()
+    offered_models.offered_models.cache_clear()
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ class TestShortClips:
     def test_a_kept_recording_is_transcribed_again_the_same_way(self, alice: Character, fox: Path) -> None:
         first = submit(alice.actor, fox)
         prefer(alice.tenant, short_clip_model="tiny")
-        assert intake.again(alice.actor, first.recording, TranscriptionOptions.checked()).model == "tiny"
+        assert accept.transcribe_again(alice.actor, first.recording, TranscriptionOptions.checked()).model == "tiny"
 
     def test_its_result_is_known_by_the_model_it_came_from(self, alice: Character, fox: Path) -> None:
         prefer(alice.tenant, short_clip_model="tiny")
@@ -91,21 +93,21 @@ class TestShortClips:
 
     def test_a_retry_joins_what_went_to_the_small_model(self, alice: Character, fox: Path) -> None:
         prefer(alice.tenant, short_clip_model="tiny")
-        options, call = TranscriptionOptions.checked(), Call("/v1/audio/transcriptions", waits=True)
-        row = intake.accept(alice.actor, arrive(fox), options, "api", call)
-        retry = Call("/v1/audio/transcriptions", waits=True)
-        assert intake.accept(alice.actor, arrive(fox), options, "api", retry) == row
+        options, call = TranscriptionOptions.checked(), CallContext("/v1/audio/transcriptions", waits=True)
+        row = accept.accept(alice.actor, arrive(fox), options, "api", call)
+        retry = CallContext("/v1/audio/transcriptions", waits=True)
+        assert accept.accept(alice.actor, arrive(fox), options, "api", retry) == row
 
 
 def serve_both() -> None:
     versions = {"base": "base 1", "tiny": "tiny 1"}
-    fleet.report("here:0", replace(condition(), versions=versions), workers_alive=1, workers_wanted=1)
+    engines.report("here:0", replace(condition(), versions=versions), workers_alive=1, workers_wanted=1)
 
 
 def finish_long(alice: Character, path: Path) -> None:
     """Half a minute by the small model, which was asked for by its name."""
     row = submit(alice.actor, path, model="tiny")
-    claim = claiming.claim("host/1")
+    claim = claims.claim("host/1")
     assert claim is not None
     lifecycle.save_window(claim, [], 30.0, "en", "tiny 1")
     lifecycle.complete(claim, "", 30.0, [])
@@ -128,8 +130,8 @@ def test_the_tenants_names_stand_before_those_of_the_request(alice: Character, f
 def test_applying_twice_changes_nothing(alice: Character) -> None:
     """So that asking again under the options of an earlier transcription is asking for the same."""
     tenant = Tenant(name="Acme", hotwords="Acme", default_mode="fast", short_clip_model="base")
-    once = preferences.applied(TranscriptionOptions.checked(hotwords="Fox"), tenant, 3.0)
-    assert preferences.applied(once, tenant, 3.0) == once
+    once = tenant_defaults.applied(TranscriptionOptions.checked(hotwords="Fox"), tenant, 3.0)
+    assert tenant_defaults.applied(once, tenant, 3.0) == once
     assert hotwords.joined(once.hotwords, once.hotwords) == once.hotwords
 
 
@@ -142,13 +144,13 @@ def test_what_the_tenant_changes_is_worked_out_anew(alice: Character, fox: Path)
 
 def test_a_key_names_what_was_asked_for_whatever_the_tenant_changes(alice: Character, fox: Path) -> None:
     options = TranscriptionOptions.checked()
-    row = intake.accept(alice.actor, arrive(fox), options, "api", Call("/v1", "one"))
+    row = accept.accept(alice.actor, arrive(fox), options, "api", CallContext("/v1", "one"))
     prefer(alice.tenant, hotwords="Renard", default_mode="fast")
-    assert intake.accept(alice.actor, arrive(fox), options, "api", Call("/v1", "one")) == row
+    assert accept.accept(alice.actor, arrive(fox), options, "api", CallContext("/v1", "one")) == row
     for other in ({"mode": "fast"}, {"hotwords": "Renard"}, {"beam_size": 2}, {"word_timestamps": True}):
         asked = TranscriptionOptions.checked(**other)
         with pytest.raises(Refused) as refused:
-            intake.accept(alice.actor, arrive(fox), asked, "api", Call("/v1", "one"))
+            accept.accept(alice.actor, arrive(fox), asked, "api", CallContext("/v1", "one"))
         assert refused.value.code == "idempotency_key_reused"
 
 
@@ -157,7 +159,7 @@ def test_what_a_tenant_adds_is_not_asked_for_again(alice: Character, fox: Path) 
     prefer(alice.tenant, hotwords="Fjord, Birch", short_clip_model="tiny")
     row = submit(alice.actor, fox, hotwords="Delta")
     assert (row.model, row.hotwords) == ("tiny", "Fjord, Birch, Delta")
-    asked = preferences.asked(row, alice.actor.tenant)
+    asked = tenant_defaults.asked(row, alice.actor.tenant)
     assert asked == TranscriptionOptions.checked(hotwords="Delta")
 
 
@@ -165,8 +167,8 @@ def test_what_a_tenant_adds_is_not_asked_for_again(alice: Character, fox: Path) 
 def test_a_short_clip_model_that_no_engine_has_is_not_used(alice: Character) -> None:
     asked = TranscriptionOptions.checked(model="whisper-1", task="transcribe")
     alice.tenant.short_clip_model = "tiny"
-    assert preferences.applied(asked, alice.tenant, 5.0).model == "tiny"
-    engine = fleet.Engine.objects.create(name="here", host="here", ready=True, model_versions={"base": "base 1"})
-    assert preferences.applied(asked, alice.tenant, 5.0).model == "base"
-    fleet.Engine.objects.filter(pk=engine.pk).update(model_versions={"base": "base 1", "tiny": "tiny 1"})
-    assert preferences.applied(asked, alice.tenant, 5.0).model == "tiny"
+    assert tenant_defaults.applied(asked, alice.tenant, 5.0).model == "tiny"
+    engine = Engine.objects.create(name="here", host="here", ready=True, model_versions={"base": "base 1"})
+    assert tenant_defaults.applied(asked, alice.tenant, 5.0).model == "base"
+    Engine.objects.filter(pk=engine.pk).update(model_versions={"base": "base 1", "tiny": "tiny 1"})
+    assert tenant_defaults.applied(asked, alice.tenant, 5.0).model == "tiny"

@@ -13,11 +13,15 @@ from tenants.models import LedgerEntry, Quota, Tenant
 from tests.conftest import Character
 from tests.transcription.characters import submit
 from tests.transcription.finishing import finish, serve
-from transcription import exports, intake, library, retention, storage, sweeper
-from transcription.exports import TextDeleted
+from transcription import exports
+from transcription.errors import Refused
+from transcription.intake import accept
+from transcription.library import recordings, retention
+from transcription.library.retention import TextDeleted
+from transcription.maintenance import sweeper
+from transcription.media import storage
 from transcription.models import Recording, Segment, Status, Transcription
-from transcription.options import TranscriptionOptions
-from transcription.refusals import Refused
+from transcription.options.options import TranscriptionOptions
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 
@@ -55,7 +59,7 @@ def test_audio_goes_after_its_days_and_gives_its_room_back(alice: Character, don
     keep(alice, audio=10)
     assert retention.delete_old_audio() == 1
     assert retention.delete_old_audio() == 0
-    recording = library.recording(alice.actor, done.recording_id)
+    recording = recordings.recording(alice.actor, done.recording_id)
     assert recording.audio_deleted_at is not None
     assert not storage.local_path(recording.storage_key).exists()
     assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == 0
@@ -66,8 +70,8 @@ def test_what_has_no_audio_is_not_transcribed_again_and_says_why(alice: Characte
     keep(alice, audio=10)
     retention.delete_old_audio()
     with pytest.raises(Refused) as refused:
-        intake.again(alice.actor, done.recording, TranscriptionOptions.checked())
-    assert (refused.value.status, refused.value.code) == (410, "audio_deleted")
+        accept.transcribe_again(alice.actor, done.recording, TranscriptionOptions.checked())
+    assert refused.value.code == "audio_deleted"
     assert "your organisation keeps audio for 10 days" in refused.value.message
     keep(alice, audio=None)
     assert "as your organisation decided" in retention.why_no_audio(Recording.objects.get())
@@ -82,7 +86,7 @@ def test_text_goes_after_its_days_with_its_segments_and_prompt(alice: Character,
     done.refresh_from_db()
     assert (done.text, done.prompt, done.hotwords, Segment.objects.count()) == ("", "", "", 0)
     with pytest.raises(TextDeleted, match="your organisation keeps text for 5 days"):
-        exports.render(library.transcription(alice.actor, done.id), "srt")
+        exports.render(recordings.transcription(alice.actor, done.id), "srt")
     assert storage.local_path(done.recording.storage_key).exists()
 
 
@@ -104,7 +108,7 @@ def test_deleted_text_is_never_reused(alice: Character, fox: Path, done: Transcr
 
 def test_a_recording_at_work_is_left_alone(alice: Character, done: Transcription) -> None:
     keep(alice, audio=1, text=1)
-    second = intake.again(alice.actor, done.recording, TranscriptionOptions.checked())
+    second = accept.transcribe_again(alice.actor, done.recording, TranscriptionOptions.checked())
     assert sweep() == {}
     finish(second)
     assert sweep() == {
@@ -127,7 +131,7 @@ def test_deleting_what_lost_its_audio_gives_no_room_back_twice(
     submit(alice.actor, fox)
     keep(alice, audio=1)
     retention.delete_old_audio()
-    library.erase(alice.actor, done.recording_id)
+    recordings.erase(alice.actor, done.recording_id)
     assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == fox.stat().st_size
 
 

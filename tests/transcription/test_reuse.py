@@ -10,17 +10,20 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tenants.access import Actor
 from tenants.models import LedgerEntry, Quota, Reservation, UsageMonth
-from tests.conftest import Character, found, join
+from tests.conftest import Character, create_member, create_tenant
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import VERSION, finish, serve
-from transcription import claiming, eta, intake, library, lifecycle, reuse, storage
-from transcription.idempotency import Call
+from transcription.errors import Refused
+from transcription.intake import accept
+from transcription.intake.request import CallContext
+from transcription.library import recordings
+from transcription.media import storage
 from transcription.models import Recording, Status, Transcription
-from transcription.options import TranscriptionOptions
-from transcription.refusals import Refused
+from transcription.options.options import TranscriptionOptions
+from transcription.queue import claims, eta, lifecycle
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 OPTIONS = TranscriptionOptions.checked()
@@ -34,7 +37,7 @@ def first(alice: Character, fox: Path) -> Transcription:
 
 
 def answers_itself(row: Transcription) -> bool:
-    return row.status == Status.COMPLETED and reuse.is_reused(row)
+    return row.status == Status.COMPLETED and row.is_reused
 
 
 def test_what_is_known_is_given_at_once_and_charged_nothing(alice: Character, fox: Path, first: Transcription) -> None:
@@ -54,7 +57,7 @@ def test_its_recording_is_kept_and_counted_like_any_other(alice: Character, fox:
     assert (again.peaks, again.format) == ([3, 4], first.recording.format)
     assert again.duration_seconds == Recording.objects.get(id=first.recording_id).duration_seconds
     assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == 2 * fox.stat().st_size
-    library.erase(alice.actor, first.recording_id)
+    recordings.erase(alice.actor, first.recording_id)
     copy = Transcription.objects.get()
     assert (copy.text, copy.reused_from, answers_itself(copy)) == ("The fox.", None, True)
     assert storage.local_path(again.storage_key).exists()
@@ -65,7 +68,7 @@ def test_a_playable_copy_is_not_shared(alice: Character, fox: Path, first: Trans
     storage.copy(first.recording.storage_key, key)
     Recording.objects.update(playback_key=key)
     again = submit(alice.actor, fox).recording
-    library.erase(alice.actor, first.recording_id)
+    recordings.erase(alice.actor, first.recording_id)
     assert again.playback_key != key
     assert storage.local_path(again.playback_key).read_bytes() == fox.read_bytes()
 
@@ -114,7 +117,7 @@ def text_gone(_alice: Character, row: Transcription) -> None:
 
 
 def deleted(alice: Character, row: Transcription) -> None:
-    library.delete(alice.actor, row.recording_id)
+    recordings.delete(alice.actor, row.recording_id)
 
 
 @pytest.mark.parametrize("event", [new_weights, no_engine, mixed_versions, text_gone, deleted])
@@ -133,17 +136,19 @@ def test_nothing_crosses_to_another_tenant(mallory: Character, fox: Path, first:
 
 def test_a_kept_recording_is_answered_too(alice: Character, first: Transcription) -> None:
     """By what it has already: asking a thousand times stores nothing."""
-    assert intake.again(alice.actor, first.recording, OPTIONS) == first
+    assert accept.transcribe_again(alice.actor, first.recording, OPTIONS) == first
     assert first.recording.transcriptions.count() == 1
 
 
 def test_two_clicks_are_one_transcription_and_two_samples_are_two(alice: Character, fox: Path) -> None:
     recording = submit(alice.actor, fox).recording
     translated = TranscriptionOptions.checked(task="translate")
-    one, other = (intake.again(alice.actor, recording, translated) for _click in range(2))
+    one, other = (accept.transcribe_again(alice.actor, recording, translated) for _click in range(2))
     assert one == other
     sampled = TranscriptionOptions.checked(task="translate", temperature=0.4)
-    assert intake.again(alice.actor, recording, sampled) != intake.again(alice.actor, recording, sampled)
+    assert accept.transcribe_again(alice.actor, recording, sampled) != accept.transcribe_again(
+        alice.actor, recording, sampled
+    )
     assert Transcription.objects.count() == Reservation.objects.count() == 4
 
 
@@ -159,7 +164,7 @@ def test_a_spent_month_is_no_obstacle_but_a_full_store_is(alice: Character, fox:
 def test_speed_is_measured_by_work_alone(alice: Character, fox: Path, first: Transcription) -> None:
     before = eta.measured_speed()
     submit(alice.actor, fox)
-    library.erase(alice.actor, first.recording_id)
+    recordings.erase(alice.actor, first.recording_id)
     assert before is not None
     assert eta.measured_speed() is None
 
@@ -168,11 +173,11 @@ def waiting(character: Character, fox: Path, **options: object) -> Transcription
     """A synchronous request with the character's key."""
     actor = of_key(character)
     checked = TranscriptionOptions.checked(**options)  # type: ignore[arg-type]
-    return intake.accept(actor, arrive(fox), checked, "api", Call("/v1/audio/transcriptions", waits=True))
+    return accept.accept(actor, arrive(fox), checked, "api", CallContext("/v1/audio/transcriptions", waits=True))
 
 
 def of_key(character: Character) -> Actor:
-    actor = apikeys.authenticate(character.secret)
+    actor = api_keys.authenticate(character.secret)
     assert actor is not None
     return actor
 
@@ -180,7 +185,7 @@ def of_key(character: Character) -> Actor:
 def test_a_retry_joins_what_its_first_try_waits_for(alice: Character, fox: Path) -> None:
     row = waiting(alice, fox)
     assert waiting(alice, fox) == row
-    claiming.claim("host/1")
+    claims.claim("host/1")
     assert waiting(alice, fox) == row
     assert Recording.objects.count() == Transcription.objects.count() == Reservation.objects.count() == 1
     assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == fox.stat().st_size
@@ -195,7 +200,7 @@ def test_a_retry_after_the_end_is_given_the_result(alice: Character, fox: Path) 
 
 def test_only_a_retry_joins(alice: Character, acme: object, fox: Path) -> None:
     row = waiting(alice, fox)
-    carol = join(alice.tenant, "carol@acme.example", "editor")
+    carol = create_member(alice.tenant, "carol@acme.example", "editor")
     assert waiting(carol, fox) != row, "another program"
     assert submit(alice.actor, fox) != row, "nobody waits"
     assert waiting(alice, fox, language="en") != row, "another language"
@@ -205,7 +210,7 @@ def test_only_a_retry_joins(alice: Character, acme: object, fox: Path) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_twenty_impatient_requests_are_one_transcription(fox: Path, tmp_path: Path) -> None:
-    alice = join(found("Impatient"), "alice@impatient.example", "owner")
+    alice = create_member(create_tenant("Impatient"), "alice@impatient.example", "owner")
     serve()
 
     def ask(number: int) -> Transcription:

@@ -17,13 +17,15 @@ from hypothesis import strategies as st
 from tenants import scope
 from tests.conftest import Character
 from tests.web.conftest import make_transcription
-from transcription import editing, library, retention, search
-from transcription.filters import Filter
+from transcription import search
+from transcription.library import recordings, retention
+from transcription.library.filters import Filter
 from transcription.models import Recording, Segment, Status, Transcription
-from transcription.search import Entry, lookup
+from transcription.search import SearchEntry, lookup
 from transcription.search.folding import fold, terms_of, tokens_of
 from transcription.search.marks import parts_of
-from transcription.search.tokens import MOST_BYTES, Tokens, query_of
+from transcription.search.tokens import MOST_BYTES, lexemes, query_of
+from transcription.transcripts import editing
 
 # A busy machine is slow.
 calmly = settings(
@@ -152,8 +154,8 @@ def test_hours_of_any_text_fit_into_the_index(alice: Character) -> None:
     """PostgreSQL refuses a tsvector of a mebibyte: what does not fit is left out, and nothing fails."""
     han = [chr(0x4E00 + n) for n in range(900)]
     text = "".join(a + b for a in han[:450] for b in han)
-    assert len(Tokens(alice.tenant.id, fold(text)).lexemes()) > 50_000
-    assert sum(len(one.encode()) for one in Tokens(alice.tenant.id, fold(text)).lexemes()) <= MOST_BYTES
+    assert len(lexemes(alice.tenant.id, fold(text))) > 50_000
+    assert sum(len(one.encode()) for one in lexemes(alice.tenant.id, fold(text))) <= MOST_BYTES
     spoken(alice, "long.mp3", text)
     assert names(alice, han[0] + han[1]) == ["long.mp3"]
 
@@ -192,12 +194,12 @@ def test_a_correction_changes_what_is_found(alice: Character) -> None:
 def test_a_deleted_recording_is_not_found_until_it_is_back(alice: Character) -> None:
     row = spoken(alice, "a.mp3", " A red fox.")
     with scope.bound(alice.tenant.id):
-        library.delete(alice.actor, row.recording_id)
+        recordings.delete(alice.actor, row.recording_id)
         assert names(alice, "fox") == []
-        library.restore(alice.actor, row.recording_id)
+        recordings.restore(alice.actor, row.recording_id)
         assert names(alice, "fox") == ["a.mp3"]
-        library.erase(alice.actor, row.recording_id)
-        assert not Entry.objects.exists()
+        recordings.erase(alice.actor, row.recording_id)
+        assert not SearchEntry.objects.exists()
 
 
 def test_text_that_retention_deleted_is_not_found_but_the_name_is(alice: Character) -> None:
@@ -213,7 +215,7 @@ def test_text_that_retention_deleted_is_not_found_but_the_name_is(alice: Charact
         row = Transcription.objects.get()
         assert not row.revisions.exists()
         assert not hasattr(row, "machine_text")
-        assert "lynx" not in Entry.objects.get().folded
+        assert "lynx" not in SearchEntry.objects.get().folded
 
 
 def test_the_newest_finished_text_is_the_one_that_is_found(alice: Character) -> None:
@@ -234,8 +236,8 @@ def test_the_index_can_be_made_again(alice: Character, mallory: Character) -> No
     spoken(alice, "a.mp3", " fox")
     spoken(mallory, "b.mp3", " fox")
     with scope.across_tenants("a test"):
-        Entry.objects.filter(tenant=mallory.tenant).delete()
-        Entry.objects.update(folded=" nothing")
+        SearchEntry.objects.filter(tenant=mallory.tenant).delete()
+        SearchEntry.objects.update(folded=" nothing")
     assert search.note_missing() == 1
     assert names(mallory, "fox") == ["b.mp3"]
     assert search.rebuild() == 2
@@ -254,9 +256,9 @@ def test_the_list_of_recordings_is_searched_by_name_and_text(alice: Character) -
     spoken(alice, "Lynxes.mp3", " Nothing.")
     spoken(alice, "Other.mp3", " Nothing.")
     with scope.bound(alice.tenant.id):
-        found = {one.name for one in library.recordings(alice.actor, Filter(search="lynx"))}
+        found = {one.name for one in recordings.recordings(alice.actor, Filter(search="lynx"))}
         assert found == {"Board.mp3", "Lynxes.mp3"}
-        assert library.recordings(alice.actor, Filter(search="YNX")).get().name == "Lynxes.mp3", "any part of a name"
+        assert recordings.recordings(alice.actor, Filter(search="YNX")).get().name == "Lynxes.mp3", "any part of a name"
 
 
 def test_hits_come_in_pages_newest_first_over_http(alice: Character, mallory: Character) -> None:

@@ -12,7 +12,7 @@ import pytest
 from django.conf import LazySettings
 from moto.server import ThreadedMotoServer
 
-from transcription import storage
+from transcription.media import storage
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,19 @@ from django.test import Client
 from tests.conftest import Character, MakeMedia
 from tests.transcription.characters import submit
 from tests.transcription.finishing import VERSION, serve
-from transcription import claiming, copies, intake, jobs, library, lifecycle, media, storage, tracks
-from transcription.fetches import orders
+from transcription import media
+from transcription.errors import InvalidOption, Refused
+from transcription.fetches import access
+from transcription.intake import accept
+from transcription.library import recordings
+from transcription.media import playable_copies, storage
 from transcription.models import Recording, Segment, Transcription
-from transcription.options import InvalidOption, TranscriptionOptions
-from transcription.refusals import Refused
-from transcription.uploads import opening
+from transcription.options import audio_tracks
+from transcription.options.options import TranscriptionOptions
+from transcription.queue import claims, lifecycle
+from transcription.uploads import creation
+from transcription.worker import job, playback
+from transcription.worker.lease_renewer import LeaseRenewer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 
@@ -44,19 +51,19 @@ def served() -> None:
 
 def carry_out(row: Transcription) -> Transcription:
     """Claims what is due, which is to be `row`, decodes its sound and completes it as a job does."""
-    claim = claiming.claim("host/1")
+    claim = claims.claim("host/1")
     assert claim is not None
     assert claim.transcription_id == row.id
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=row.id)
     warnings: list[str] = []
-    with jobs.sound_of(row, 60, jobs.Lease(claim), warnings) as pcm:
+    with job.open_pcm(row, 60, LeaseRenewer(claim).renew_if_due, warnings) as pcm:
         sound = b"".join(pcm)
     text = " Loud." if max(abs(sample) for sample in array("h", sound)) > 5000 else " Quiet."
     seconds = len(sound) / media.BYTES_PER_SECOND
     segment = Segment(tenant_id=row.tenant_id, transcription=row, index=0, start=0.0, end=seconds, text=text)
     lifecycle.save_window(claim, [segment], seconds, "en", VERSION)
     row.warnings = warnings
-    jobs._offer_playback(row, seconds)
+    playback.store_playable_copy(row, seconds)
     lifecycle.complete(claim, text.strip(), seconds, [1], warnings)
     return Transcription.objects.get(id=row.id)
 
@@ -66,15 +73,19 @@ def test_the_named_track_is_transcribed_and_played(alice: Character, client: Cli
     first = carry_out(submit(alice.actor, two_tones))
     assert (first.text, first.audio_track, first.audio_track_taken) == ("Quiet.", 0, 1)
     recording = first.recording
-    assert [track["number"] for track in tracks.numbered(recording)] == [1, 2]
+    assert [track["number"] for track in audio_tracks.numbered(recording)] == [1, 2]
     assert recording.audio_tracks[1]["language"] == "ger"
-    again = intake.again(alice.actor, recording, TranscriptionOptions.checked(audio_track="2"))
+    again = accept.transcribe_again(alice.actor, recording, TranscriptionOptions.checked(audio_track="2"))
     second = carry_out(again)
     assert (second.text, second.audio_track_taken) == ("Loud.", 2)
-    assert loudest(storage.local_path(copies.key_of(first))) < 5000 < loudest(storage.local_path(copies.key_of(second)))
+    assert (
+        loudest(storage.local_path(playable_copies.key_of(first)))
+        < 5000
+        < loudest(storage.local_path(playable_copies.key_of(second)))
+    )
     client.force_login(alice.user)
     played = client.get(f"/recordings/{recording.id}/media")
-    sizes = [storage.local_path(copies.key_of(one)).stat().st_size for one in (first, second)]
+    sizes = [storage.local_path(playable_copies.key_of(one)).stat().st_size for one in (first, second)]
     assert (played["Content-Length"], played["Content-Type"]) == (str(sizes[1]), "audio/mp4")
     assert sizes[0] != sizes[1]
 
@@ -82,13 +93,13 @@ def test_the_named_track_is_transcribed_and_played(alice: Character, client: Cli
 @pytest.mark.usefixtures("served")
 def test_going_back_to_a_track_shows_its_text_and_its_sound_for_free(alice: Character, two_tones: Path) -> None:
     first = carry_out(submit(alice.actor, two_tones, audio_track=1))
-    carry_out(intake.again(alice.actor, first.recording, TranscriptionOptions.checked(audio_track=2)))
-    back = intake.again(alice.actor, first.recording, TranscriptionOptions.checked(audio_track=1))
-    recording = library.recording(alice.actor, first.recording_id)
+    carry_out(accept.transcribe_again(alice.actor, first.recording, TranscriptionOptions.checked(audio_track=2)))
+    back = accept.transcribe_again(alice.actor, first.recording, TranscriptionOptions.checked(audio_track=1))
+    recording = recordings.recording(alice.actor, first.recording_id)
     assert recording.latest == back
     assert (back.text, back.reused_from, back.audio_track_taken) == ("Quiet.", first, 1)
     assert recording.duration_seconds == round(first.saved_seconds, 3) < 2.5
-    assert copies.key_of(back) == copies.key_of(first)
+    assert playable_copies.key_of(back) == playable_copies.key_of(first)
 
 
 @pytest.mark.usefixtures("served")
@@ -97,11 +108,11 @@ def test_the_same_file_again_takes_tracks_and_copy_along(alice: Character, two_t
     again = submit(alice.actor, two_tones, audio_track=2)
     assert (again.text, again.reused_from, again.warnings) == ("Loud.", first, first.warnings)
     assert again.recording.audio_tracks == first.recording.audio_tracks
-    key = copies.key_of(again)
-    assert key not in ("", copies.key_of(first))
-    library.erase(alice.actor, first.recording_id)
+    key = playable_copies.key_of(again)
+    assert key not in ("", playable_copies.key_of(first))
+    recordings.erase(alice.actor, first.recording_id)
     assert loudest(storage.local_path(key)) > 5000
-    library.erase(alice.actor, again.recording_id)
+    recordings.erase(alice.actor, again.recording_id)
     assert not storage.local_path(key).exists()
     quiet = submit(alice.actor, two_tones, audio_track=1)
     assert quiet.reused_from is None, "another track is another text"
@@ -111,7 +122,7 @@ def test_the_same_file_again_takes_tracks_and_copy_along(alice: Character, two_t
 def test_after_a_named_track_the_automatic_one_is_looked_for(alice: Character, two_tones: Path) -> None:
     named = carry_out(submit(alice.actor, two_tones, audio_track=2))
     assert (named.text, named.recording.audio_track) == ("Loud.", 0)
-    automatic = carry_out(intake.again(alice.actor, named.recording, TranscriptionOptions.checked()))
+    automatic = carry_out(accept.transcribe_again(alice.actor, named.recording, TranscriptionOptions.checked()))
     assert (automatic.text, automatic.audio_track_taken) == ("Quiet.", 1)
 
 
@@ -126,7 +137,7 @@ def test_a_track_that_is_not_there_is_refused_with_how_many_there_are(
     assert not Recording.objects.exists()
     row = submit(alice.actor, two_tones)
     with pytest.raises(InvalidOption, match="1 to 2"):
-        intake.again(alice.actor, row.recording, TranscriptionOptions.checked(audio_track=3))
+        accept.transcribe_again(alice.actor, row.recording, TranscriptionOptions.checked(audio_track=3))
     assert Transcription.objects.count() == 1
 
 
@@ -151,8 +162,8 @@ def test_a_track_is_a_number_from_one(value: str | int) -> None:
 
 def test_every_way_in_knows_the_option() -> None:
     asked = TranscriptionOptions.checked(audio_track=2)
-    assert opening.options_of({"audio_track": "2"}).audio_track == 2
-    assert "audio_track" in orders.OPTIONS
+    assert creation.options_of({"audio_track": "2"}).audio_track == 2
+    assert "audio_track" in access.OPTIONS
     content = hashlib.sha256(b"").hexdigest()
     assert asked.fingerprint(content) != TranscriptionOptions.checked(audio_track=1).fingerprint(content)
 

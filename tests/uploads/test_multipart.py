@@ -24,7 +24,8 @@ from moto.server import ThreadedMotoServer
 from tenants.models import Quota, Tenant
 from tests.conftest import Character
 from tests.uploads.test_acceptance import sweep, sweep_stranded
-from transcription import storage, sweeper
+from transcription.maintenance import sweeper
+from transcription.media import storage
 from transcription.models import Recording, Transcription
 from transcription.uploads import bucket
 from transcription.uploads.models import Upload

@@ -29,11 +29,15 @@ from tests.conftest import Character
 from tests.transcription.characters import submit
 from tests.uploads.conftest import Tus
 from tests.uploads.test_acceptance import sweep
-from transcription import claiming, handover, jobs, library, storage, storage_check, sweeper
+from transcription.library import recordings
+from transcription.maintenance import sweeper
+from transcription.media import pcm_cache, storage, storage_check
+from transcription.media.storage import StorageUnavailable
 from transcription.models import Attempt, Lane, Recording, Status, Transcription
-from transcription.storage import StorageUnavailable
+from transcription.queue import claims
 from transcription.uploads import bucket
 from transcription.uploads.models import Upload
+from transcription.worker import job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parents[2]
@@ -279,13 +283,13 @@ def test_a_recording_whose_sound_can_not_be_had_waits_and_no_attempt_counts(
     s3: ObjectStorage, alice: Character, fox: Path
 ) -> None:
     row = submit(alice.actor, fox)
-    handover.take(row.id)
+    pcm_cache.take(row.id)
     s3.stop()
     for _ in range(4):
         Transcription.objects.update(not_before=timezone.now())
-        claim = claiming.claim("a worker", Lane.values)
+        claim = claims.claim("a worker", Lane.values)
         assert claim is not None
-        jobs.carry(claim)
+        job.run_attempt(claim)
         row.refresh_from_db()
         assert (row.status, row.attempts_made) == (Status.QUEUED, 0)
         assert row.not_before > timezone.now()
@@ -298,7 +302,7 @@ def test_what_is_deleted_meanwhile_goes_when_it_is_back(
 ) -> None:
     row = submit(alice.actor, fox)
     s3.stop()
-    library.erase(alice.actor, row.recording_id)
+    recordings.erase(alice.actor, row.recording_id)
     assert not Recording.objects.exists()
     s3.start()
     monkeypatch.setattr(sweeper, "ORPHAN_AGE", -sweeper.ORPHAN_AGE)

@@ -12,8 +12,8 @@ from uuid import UUID
 import pytest
 from django.conf import settings
 
-from portal import resumable
 from portal.asgi import application
+from portal.http import tus as tus_requests
 from tests.conftest import Character
 from tests.uploads.conftest import Tus
 from transcription.uploads import files
@@ -84,7 +84,7 @@ async def test_what_came_before_a_hang_up_counts(tus: Tus, alice: Character) -> 
 async def test_whoever_says_nothing_for_long_is_sent_away_with_the_offset(
     tus: Tus, alice: Character, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resumable, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(tus_requests, "SILENCE_SECONDS", 0.05)
     url = await tus.create(1000)
     connection = Connection(alice, url, 0)
     task = asyncio.create_task(connection.send(b"x" * 300, then="silent"))
@@ -125,7 +125,7 @@ async def test_the_lock_is_gone_before_the_answer_is_there(
     tus: Tus, alice: Character, monkeypatch: pytest.MonkeyPatch, size: int, then: str, status: int
 ) -> None:
     """Whoever has read the answer sends the next piece at once."""
-    monkeypatch.setattr(resumable, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(tus_requests, "SILENCE_SECONDS", 0.05)
     url = await tus.create(1000)
     connection, free = Connection(alice, url, 0), []
 

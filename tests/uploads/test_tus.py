@@ -19,9 +19,9 @@ from tenants import scope
 from tenants.models import Quota, RequestBudget
 from tests.conftest import Character
 from tests.uploads.conftest import BYTES, Tus, encoded, named
-from transcription import storage
+from transcription.media import storage
 from transcription.models import Recording, Transcription
-from transcription.uploads import files, opening
+from transcription.uploads import creation, files
 from transcription.uploads.models import Upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -410,7 +410,7 @@ async def test_a_spent_month_is_said_before_the_first_byte(tus: Tus, alice: Char
 
 
 async def test_only_so_many_uploads_are_open(tus: Tus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "MOST_OPEN", 2)
+    monkeypatch.setattr(creation, "MOST_OPEN", 2)
     await tus.create(10)
     await tus.create(10)
     answer = await tus.ask("POST", tus.address, Upload_Length="10")

@@ -12,16 +12,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal.web import history as page_of
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tenants.access import of_key
 from tenants.models import AuditEntry, Tenant
 from tests.conftest import Character
 from tests.web.conftest import Make
-from transcription import editing
-from transcription.corrections import MOST_SEGMENTS
-from transcription.models import Segment, Transcription
-from transcription.pieces import Wanted
-from transcription.revisions import Revision
+from transcription.models import Revision, Segment, Transcription
+from transcription.transcripts import editing
+from transcription.transcripts.segment_edits import Wanted
+from transcription.transcripts.validation import MOST_SEGMENTS
 
 pytestmark = pytest.mark.django_db
 HIDDEN = re.compile(r'<span class="visually-hidden"[^>]*>.*?</span>', re.DOTALL)
@@ -56,7 +55,7 @@ def differences(text: str) -> list[str]:
 
 def test_each_correction_says_who_and_which_words(as_bob: Client, alice: Character, row: Transcription) -> None:
     with scope.bound(row.tenant_id):
-        key, _secret = apikeys.issue(alice.tenant, "<i>Robot</i>", alice.user)
+        key, _secret = api_keys.issue(alice.tenant, "<i>Robot</i>", alice.user)
         robot = of_key(key, key.prefix)
         editing.edit(robot, row.id, 0, {"*"}, "Good evening.")
     correct(alice, row, "There are three risks.", index=1)

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tenants.models import ApiKey
 from tests.conftest import Character
 
@@ -25,7 +25,7 @@ def make_key(client: Client, name: str = "Podcast importer") -> tuple[str, str]:
 
 def test_a_new_key_works_and_is_shown_exactly_once(as_alice: Client, alice: Character) -> None:
     page, secret = make_key(as_alice)
-    actor = apikeys.authenticate(secret)
+    actor = api_keys.authenticate(secret)
     assert actor is not None
     assert actor.tenant == alice.tenant
     assert f'-H "Authorization: Bearer {secret}"' in page
@@ -46,7 +46,7 @@ def test_a_revoked_key_is_refused_from_then_on(as_alice: Client, alice: Characte
     with scope.bound(alice.tenant.id):
         key = ApiKey.objects.get(name="Podcast importer")
     as_alice.post(f"/keys/{key.id}/revoke/")
-    assert apikeys.authenticate(secret) is None
+    assert api_keys.authenticate(secret) is None
     assert "Revoked" in as_alice.get("/keys/").content.decode()
 
 
@@ -54,7 +54,7 @@ def test_another_tenant_s_key_can_t_be_revoked(as_alice: Client, mallory: Charac
     with scope.bound(mallory.tenant.id):
         key = ApiKey.objects.get()
     as_alice.post(f"/keys/{key.id}/revoke/")
-    assert apikeys.authenticate(mallory.secret) is not None
+    assert api_keys.authenticate(mallory.secret) is not None
 
 
 def key_of(who: Character, name: str = "Podcast importer") -> ApiKey:
@@ -118,16 +118,16 @@ def test_a_rotated_key_shows_its_new_secret_once_and_the_old_one_can_be_ended(
     assert "no-store" in answer.headers["Cache-Control"]
     found = re.search(r'id="secret">(wp_[^<]+)<', unescape(answer.content.decode()))
     assert found is not None
-    assert apikeys.authenticate(old)
-    assert apikeys.authenticate(found[1])
+    assert api_keys.authenticate(old)
+    assert api_keys.authenticate(found[1])
     page = as_alice.get(address).content.decode()
     assert found[1] not in page
     assert "The old secret still works" in page
     as_alice.post(f"{address}rotate/", {"grace": "3600"})
-    assert apikeys.authenticate(old), "a second rotation in its grace changes nothing"
+    assert api_keys.authenticate(old), "a second rotation in its grace changes nothing"
     as_alice.post(f"{address}end-old-secret/")
-    with pytest.raises(apikeys.KeyRefused):
-        apikeys.authenticate(old)
+    with pytest.raises(api_keys.KeyRefused):
+        api_keys.authenticate(old)
     assert "The old secret still works" not in as_alice.get(address).content.decode()
 
 
@@ -135,7 +135,7 @@ def test_a_grace_that_nobody_offers_rotates_nothing(as_alice: Client, alice: Cha
     _page, secret = make_key(as_alice)
     as_alice.post(f"/keys/{key_of(alice).id}/rotate/", {"grace": "99999999"})
     assert key_of(alice).old_until is None
-    assert apikeys.authenticate(secret)
+    assert api_keys.authenticate(secret)
 
 
 def test_the_state_of_a_key_is_said(as_alice: Client, alice: Character) -> None:

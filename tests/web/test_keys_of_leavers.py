@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tenants.models import ApiKey, AuditEntry, KeyScope, Member, Role
-from tests.conftest import Character, join
+from tests.conftest import Character, create_member
 
 pytestmark = pytest.mark.django_db
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def left(alice: Character) -> ApiKey:
     """A key of Adam's, who was removed by something that asked nobody."""
-    adam = join(alice.tenant, "adam@acme.example", Role.ADMIN)
+    adam = create_member(alice.tenant, "adam@acme.example", Role.ADMIN)
     Member.objects.filter(pk=adam.member.pk).delete()
     with scope.bound(alice.tenant.id):
         return ApiKey.objects.get(created_by=adam.user)
@@ -49,13 +49,13 @@ def test_a_key_of_somebody_who_is_there_can_not_be_kept(as_alice: Client, alice:
 
 def test_a_new_secret_decides_it_too(alice: Character, left: ApiKey) -> None:
     with scope.bound(alice.tenant.id):
-        made, _secret = apikeys.rotate(alice.actor, left.id)
+        made, _secret = api_keys.rotate(alice.actor, left.id)
         assert not made.is_left_behind
         assert made.maker == "gone"
 
 
 def test_programs_are_told_as_well(alice: Character, left: ApiKey) -> None:
-    _key, secret = apikeys.issue(alice.tenant, "Manager", alice.user, KeyScope.ADMIN)
+    _key, secret = api_keys.issue(alice.tenant, "Manager", alice.user, KeyScope.ADMIN)
     answer = Client().get("/api/v1/keys", headers={"authorization": f"Bearer {secret}"}).json()
     told = {key["created_by"]: key["creator_status"] for key in answer["results"]}
     assert told == {"adam@acme.example": "gone", "alice@acme.example": "member"}
@@ -66,6 +66,6 @@ def test_many_keys_take_no_more_queries(
     as_alice: Client, alice: Character, count: int, django_assert_max_num_queries: object
 ) -> None:
     for number in range(count):
-        apikeys.issue(alice.tenant, f"Key {number}", alice.user)
+        api_keys.issue(alice.tenant, f"Key {number}", alice.user)
     with django_assert_max_num_queries(12):  # type: ignore[operator]
         as_alice.get("/keys/")

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils.translation import override
 
 from portal.web.strings import page_strings
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tests.conftest import Character
 from tests.web.conftest import Make
 from transcription.models import Status
@@ -40,7 +40,7 @@ class Page(HTMLParser):
 def pages(alice: Character, make: Make) -> list[str]:
     rows = [make(alice.tenant, f"{status}.mp3", status) for status in Status.values]
     with scope.bound(alice.tenant.id):
-        key = apikeys.rotate(alice.actor, apikeys.keys(alice.actor)[0].id)[0]
+        key = api_keys.rotate(alice.actor, api_keys.keys(alice.actor)[0].id)[0]
     return [
         *(f"/recordings/{row.recording_id}/" for row in rows),
         *(

@@ -9,12 +9,12 @@ from django.test import Client
 from django.utils import timezone
 
 from portal.web import urls
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tenants.models import ApiKey, Notice, Role, Tenant
 from tenants.quota import this_month
-from tests.conftest import Character, join
+from tests.conftest import Character, create_member
 from tests.web.conftest import Make
-from transcription import storage
+from transcription.media import storage
 from transcription.models import Recording, Transcription
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
@@ -87,7 +87,7 @@ def address_of(url: str, row: Transcription) -> str:
         )
         endpoint = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
         delivery = events.test_of(endpoint)
-        key = ApiKey.objects.filter(tenant=row.tenant).first() or apikeys.issue(row.tenant, "Acme's secret plan")[0]
+        key = ApiKey.objects.filter(tenant=row.tenant).first() or api_keys.issue(row.tenant, "Acme's secret plan")[0]
     return url.format(
         recording=row.recording_id,
         transcription=row.id,
@@ -124,7 +124,7 @@ def test_media_has_the_same_door(
     address = f"/recordings/{row.recording_id}/{page}"
     client.force_login(mallory.user)
     assert client.generic(method, address).status_code == 404
-    client.force_login(join(acme, "somebody@acme.example", Role.OWNER).user)
+    client.force_login(create_member(acme, "somebody@acme.example", Role.OWNER).user)
     assert client.generic(method, address).status_code in (200, 302)
 
 
@@ -133,7 +133,7 @@ def test_each_role_may_do_what_the_table_says(
     method: str, url: str, role: str, status: int, acme: Tenant, make: Make, client: Client
 ) -> None:
     row = make(acme)
-    client.force_login(join(acme, "somebody@acme.example", role).user)
+    client.force_login(create_member(acme, "somebody@acme.example", role).user)
     assert client.generic(method, address_of(url, row)).status_code == status
 
 

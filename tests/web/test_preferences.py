@@ -9,7 +9,7 @@ from django.test import Client
 
 from tenants.models import Tenant
 from tests.conftest import Character
-from transcription import catalogue
+from transcription.options import offered_models
 
 WISHES = {"default_mode": "exact", "short_clip_model": "base", "languages": "de,en", "hotwords": "Acme\nDr. Fox"}
 
@@ -68,4 +68,4 @@ def test_mallory_sees_and_changes_her_own(client: Client, acme: Tenant, mallory:
 def test_only_models_that_are_offered_can_be_chosen(as_alice: Client) -> None:
     page = as_alice.get("/preferences/").content.decode()
     chosen = page.split('name="short_clip_model"')[1].split("</select>")[0]
-    assert chosen.count("<option") == 1 + len(catalogue.offered_models())
+    assert chosen.count("<option") == 1 + len(offered_models.offered_models())

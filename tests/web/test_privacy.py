@@ -7,7 +7,7 @@ from django.test import Client
 
 from tests.conftest import Character
 from tests.web.conftest import Make
-from transcription import storage
+from transcription.media import storage
 from transcription.models import Status
 
 pytestmark = pytest.mark.django_db

@@ -16,8 +16,8 @@ from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import Character
 from tests.web.conftest import Make
-from transcription.languages import LANGUAGES
 from transcription.models import Recording, Segment, Status, Transcription
+from transcription.options.languages import LANGUAGES
 
 
 def text_of(client: Client, address: str) -> str:
@@ -274,7 +274,7 @@ def test_a_viewer_and_a_stranger_cancel_nothing(
 
 def test_reused_text_says_so_and_where_it_comes_from(as_alice: Client, alice: Character, make: Make) -> None:
     first = make(alice.tenant, "first.mp3")
-    second = make(alice.tenant, "second.mp3", processing_seconds=0.0, reused_from=first)
+    second = make(alice.tenant, "second.mp3", is_reused=True, reused_from=first)
     text = text_of(as_alice, f"/recordings/{second.recording_id}/")
     assert "nothing was charged" in text
     assert f'<a href="/recordings/{first.recording_id}/">first.mp3</a>' in text

@@ -17,7 +17,7 @@ from tenants import scope
 from tenants.models import AuditEntry
 from tests.conftest import Character
 from tests.web.conftest import Make
-from transcription import storage
+from transcription.media import storage
 from transcription.models import Recording
 
 pytestmark = pytest.mark.django_db

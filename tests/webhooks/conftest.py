@@ -18,8 +18,8 @@ from tenants.models import ApiKey, KeyScope
 from tests.conftest import Character
 from tests.receiver import Receiver, listening
 from tests.web.conftest import make_transcription
-from transcription import claiming, fairness, lifecycle
 from transcription.models import Status, Transcription
+from transcription.queue import claims, fairness, lifecycle
 from transcription.webhooks import endpoints
 from transcription.webhooks.endpoints import Shown
 
@@ -75,7 +75,7 @@ def queued(character: Character, name: str = "Board meeting.mp3") -> Transcripti
 def completed(character: Character, name: str = "Board meeting.mp3") -> Transcription:
     """A transcription whose secret words nobody outside may be told."""
     row = queued(character, name)
-    claim = claiming.claim("host/1")
+    claim = claims.claim("host/1")
     assert claim is not None
     assert claim.transcription_id == row.id
     with scope.bound(character.tenant.id):

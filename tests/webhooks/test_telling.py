@@ -18,8 +18,8 @@ from tests.conftest import Character
 from tests.receiver import Receiver
 from tests.transcription.finishing import serve
 from tests.webhooks.conftest import completed, queued, subscribe
-from transcription import claiming, lifecycle
-from transcription.failures import Failure
+from transcription.errors import Failure
+from transcription.queue import claims, lifecycle
 from transcription.webhooks import dispatcher, endpoints, events, outbox, signing
 from transcription.webhooks.endpoints import Shown
 from transcription.webhooks.models import Delivery, Event
@@ -72,7 +72,7 @@ def test_a_forged_body_does_not_verify(alice: Character, hook: Shown, receiver: 
 @pytest.mark.usefixtures("hook")
 def test_what_is_rolled_back_is_not_told(alice: Character, monkeypatch: pytest.MonkeyPatch) -> None:
     row = queued(alice)
-    claim, announce = claiming.claim("host/1"), lifecycle._announce
+    claim, announce = claims.claim("host/1"), lifecycle._announce
     assert claim is not None
 
     def announce_then_break_off(*arguments: Any) -> None:
@@ -93,7 +93,7 @@ def test_what_is_rolled_back_is_not_told(alice: Character, monkeypatch: pytest.M
 
 def test_each_way_to_end_is_told(alice: Character, hook: Shown, receiver: Receiver) -> None:
     failing, cancelled = queued(alice, "a.mp3"), queued(alice, "b.mp3")
-    claim = claiming.claim("host/1")
+    claim = claims.claim("host/1")
     assert claim is not None
     with scope.bound(alice.tenant.id):
         lifecycle.fail(claim, Failure("not_media", "secret path /srv/x"))
@@ -108,7 +108,7 @@ def test_each_way_to_end_is_told(alice: Character, hook: Shown, receiver: Receiv
 
 def test_an_attempt_that_is_tried_again_is_not_told(alice: Character, hook: Shown) -> None:
     queued(alice)
-    claim = claiming.claim("host/1")
+    claim = claims.claim("host/1")
     assert claim is not None
     with scope.bound(alice.tenant.id):
         lifecycle.fail(claim, Failure("engine", "it broke"))
@@ -180,14 +180,15 @@ def test_a_lost_secret_is_replaced_by_a_new_one(
 
 
 def test_a_known_result_is_told_too(alice: Character, hook: Shown, receiver: Receiver) -> None:
-    from transcription.reuse import Known
+    from transcription.intake import reuse
+    from transcription.intake.reuse import FinishedResult
 
     serve()
     row = completed(alice)
     with scope.bound(alice.tenant.id):
         row.refresh_from_db()
         again = type(row)(tenant=row.tenant, recording=row.recording, model="base")
-        lifecycle.complete_by_reuse(again, Known(row, "", []))
+        reuse.insert_completed(again, FinishedResult(row, "", []))
     dispatcher.send_due()
     told = [message["data"]["transcription"] for message in received(receiver, hook.secret)]
     assert sorted(told) == sorted([str(row.id), str(again.id)])

@@ -11,8 +11,8 @@ from tests.conftest import Character
 from tests.transcription.characters import submit
 from tests.transcription.finishing import VERSION, serve
 from tests.webhooks.conftest import subscribe
-from transcription import claiming, lifecycle
 from transcription.models import Segment
+from transcription.queue import claims, lifecycle
 from transcription.webhooks.models import Event
 
 
@@ -22,7 +22,7 @@ def test_a_reused_text_keeps_its_warnings_and_webhooks_tell_them(alice: Characte
     subscribe(alice, "http://127.0.0.1:1024/told")
     serve()
     row = submit(alice.actor, fox)
-    claim = claiming.claim("host/1")
+    claim = claims.claim("host/1")
     assert claim is not None
     segment = Segment(tenant_id=row.tenant_id, transcription=row, index=0, start=0.0, end=2.5, text=" The fox.")
     lifecycle.save_window(claim, [segment], 2.9, "en", VERSION)

@@ -16,7 +16,7 @@ from transcription.engine.non_speech import (
     NonSpeechFinder,
     Silences,
     loudness,
-    non_speech,
+    non_speech_spans,
     overlapping,
 )
 from transcription.engine.types import SAMPLE_RATE, WINDOW_SAMPLES, Window
@@ -122,7 +122,7 @@ def _with_silences(window: Window, voice: NDArray[np.float32], is_spoken: bool) 
     if not is_spoken:
         is_worth = window.end - window.start >= LONG_SECONDS and loud.any()
         return replace(window, non_speech=((window.start, window.end),) if is_worth else ())
-    spans = non_speech(voice, window.start)
+    spans = non_speech_spans(voice, window.start)
     frames = [[round((at - window.start) * SAMPLE_RATE / FRAME_SAMPLES) for at in span] for span in spans]
     quiet = [span for span, (a, b) in zip(spans, frames, strict=True) if not loud[a:b].any()]
     return replace(window, non_speech=tuple(quiet))

@@ -2,7 +2,7 @@
 
 from transcription.exports.cues import Cue, cues_of
 from transcription.exports.fields import about, segment_fields, spoken_language, spoken_words, text_language, verbose
-from transcription.exports.formats import SUBTITLES, WRITERS, Export, TextDeleted, render
+from transcription.exports.formats import SUBTITLES, WRITERS, Export, render
 from transcription.exports.formulas import harmless
 from transcription.exports.layout import Layout
 from transcription.exports.subtitles import WEBVTT_HEAD, clock, subrip, webvtt
@@ -15,7 +15,6 @@ __all__ = [
     "Cue",
     "Export",
     "Layout",
-    "TextDeleted",
     "about",
     "clock",
     "cues_of",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from transcription.exports.layout import Layout
 from transcription.models import Segment
-from transcription.timeline import Timeline
-from transcription.writing import CLOSING, atoms, width
+from transcription.scripts import CLOSING, atoms, width
+from transcription.transcripts.timeline import Timeline
 
 SENTENCE_ENDS = ".!?…。！？"
 PAUSES = ",;:，、；："

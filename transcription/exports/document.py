@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from transcription.exports.fields import spoken_language, text_language
-from transcription.languages import LANGUAGES
 from transcription.models import Segment, Transcription
+from transcription.options.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from docx.document import Document

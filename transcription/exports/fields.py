@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from transcription.languages import LANGUAGES
+from transcription.media.warnings import warnings_of
 from transcription.models import Segment, Task, Transcription
-from transcription.tracks import numbered as tracks_of
-from transcription.warnings import warnings_of
+from transcription.options.audio_tracks import numbered as tracks_of
+from transcription.options.languages import LANGUAGES
 
 
 def verbose(transcription: Transcription, segments: Iterable[Segment]) -> dict[str, Any]:

@@ -8,17 +8,13 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from transcription import retention
+from transcription.errors import InvalidOption
 from transcription.exports.document import word_document
 from transcription.exports.layout import Layout
 from transcription.exports.subtitles import subrip, webvtt
 from transcription.exports.texts import everything, plain_text, tabular
+from transcription.library import retention
 from transcription.models import Segment, Transcription
-from transcription.options import InvalidOption
-
-
-class TextDeleted(Exception):
-    """The tenant's retention has deleted the text. The message says so to people."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +42,7 @@ def render(transcription: Transcription, format: str, layout: Layout | None = No
     if layout is not None and format not in SUBTITLES:
         message = _("Line lengths are for subtitles, srt and vtt; leave them out for %(format)s.")
         raise InvalidOption("max_line_length", message % {"format": format})
-    if transcription.text_deleted_at is not None:
-        raise TextDeleted(retention.why_no_text(transcription))
+    retention.require_text(transcription)
     segments = list(transcription.segments.all())
     body = SUBTITLES[format](segments, layout) if layout is not None else write(transcription, segments)
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", transcription.recording.name) or "transcript"

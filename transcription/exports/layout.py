@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from transcription.options import InvalidOption
+from transcription.errors import InvalidOption
 
 LINE_LENGTHS = range(10, 201)
 LINES = range(1, 11)

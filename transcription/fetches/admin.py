@@ -10,7 +10,7 @@ from tenants import units
 from tenants.admin import ReadOnly
 from transcription.fetches import failures
 from transcription.fetches.models import UNDER_WAY, Fetch
-from transcription.overdue import Overdue
+from transcription.models.overdue import Overdue
 
 
 class WaitingFetches(Overdue):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from transcription import failures
+from transcription import errors
 from transcription.fetches.models import Fetch
-from transcription.tracks import NO_SUCH_TRACK
+from transcription.options.audio_tracks import NO_SUCH_TRACK
 
 
 def reason_for_people(row: Fetch) -> str:
@@ -26,6 +26,6 @@ def reason_for_people(row: Fetch) -> str:
         "no_room": _("The server had no room for the file. Try later."),
         "lost_worker": _("Fetching it broke off again and again. Try again, or upload the file."),
     }
-    if row.error_code in failures.REASONS_OF_THE_FILE:
-        return failures.reason_for_people(row.error_code)
+    if row.error_code in errors.REASONS_OF_THE_FILE:
+        return errors.reason_for_people(row.error_code)
     return reasons.get(row.error_code, row.error_message)

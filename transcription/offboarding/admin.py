@@ -25,11 +25,11 @@ from django.views.decorators.http import require_safe
 from tenants import audit, scope, units
 from tenants.admin import ReadOnly, operator_of
 from tenants.models import LedgerEntry, Member, Tenant
-from transcription import storage
+from transcription.media import storage
+from transcription.media.storage import StorageUnavailable
 from transcription.models import Recording
 from transcription.offboarding import archive, deletion
 from transcription.offboarding.models import Deletion
-from transcription.storage import StorageUnavailable
 
 MAY_DELETE = "tenants.delete_tenant"
 

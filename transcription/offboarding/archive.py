@@ -24,22 +24,21 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from tenants.models import Quota, RequestBudget, Tenant, User
-from transcription import storage
 from transcription.connections import lend_connection
 from transcription.exports.texts import everything, plain_text
-from transcription.models import IdempotencyKey, Line, Recording, Segment, Turn
+from transcription.media import storage
+from transcription.models import IdempotencyKey, LaneBacklog, Recording, SearchEntry, Segment, TenantSchedule
 from transcription.offboarding.belongings import Rows, belongings, refers_to, rows_of
-from transcription.search.entry import Entry
 
 BATCH = 500
 CHUNK_BYTES = 1024 * 1024
 SECRET_FIELDS = {"digest", "old_digest", "salt", "old_salt"}
 LEFT_OUT: dict[str, str] = {
     Segment._meta.label_lower: "stands in the transcripts",
-    Entry._meta.label_lower: "the search index, made from the transcripts",
+    SearchEntry._meta.label_lower: "the search index, made from the transcripts",
     Quota._meta.label_lower: "stands in tenant.json",
-    Turn._meta.label_lower: "the moment's place in the fair order",
-    Line._meta.label_lower: "the moment's queue",
+    TenantSchedule._meta.label_lower: "the moment's place in the fair order",
+    LaneBacklog._meta.label_lower: "the moment's queue",
     RequestBudget._meta.label_lower: "the moment's requests",
     IdempotencyKey._meta.label_lower: "kept for a day",
     "tickets.socketticket": "kept for a minute",

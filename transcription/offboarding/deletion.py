@@ -1,8 +1,8 @@
 """Erasing a tenant. It may be interrupted anywhere and goes on: each step looks for what is left.
 
 `begin` switches the tenant off for good: from then on its keys, sessions and sockets open nothing, nothing of it is
-claimed, fetched or sent, and nothing is added (`fairness.admit`). `advance` ends its work and erases it, in short
-transactions; media, which is slow, outside of them. The sweeper calls it until nothing is left.
+claimed, fetched or sent, and nothing is added (`tenant_lock.lock_for_adding`). `advance` ends its work and erases it,
+in short transactions; media, which is slow, outside of them. The sweeper calls it until nothing is left.
 """
 
 from __future__ import annotations
@@ -23,26 +23,28 @@ from django.utils import timezone
 
 from tenants import scope
 from tenants.models import LedgerEntry, Member, Quota, Tenant, User
-from transcription import fairness, lifecycle, storage
+from transcription import tenant_lock
 from transcription.fetches.models import Fetch
-from transcription.models import Line, Recording, Status, Transcription, Turn
+from transcription.media import storage
+from transcription.models import LaneBacklog, Recording, Status, TenantSchedule, Transcription
 from transcription.offboarding import receipts
 from transcription.offboarding.belongings import Rows, belongings, is_known_elsewhere, rows_of
 from transcription.offboarding.models import Deletion
+from transcription.queue import lifecycle
 from transcription.uploads import bucket, files
 from transcription.uploads.models import Upload
 
 log = logging.getLogger(__name__)
 BATCH = 200
 UNFINISHED = (Status.QUEUED, Status.RUNNING)
-GO_WITH_THE_TENANT: set[Rows] = {Turn, Line, Quota}
-"""Whoever changes a tenant's rows locks its turn first: it is there until the end."""
+GO_WITH_THE_TENANT: set[Rows] = {TenantSchedule, LaneBacklog, Quota}
+"""Whoever changes a tenant's rows locks its schedule first: it is there until the end."""
 
 
 def begin(tenant: Tenant, requested_by: str, archive: str = "") -> Deletion:
     """Decides that a tenant is erased, which can't be undone. Once more gives what was decided before."""
     with transaction.atomic(), scope.bound(tenant.id):
-        fairness.lock(tenant.id)
+        tenant_lock.lock(tenant.id)
         Tenant.objects.filter(id=tenant.id, deleting_at=None).update(is_active=False, deleting_at=timezone.now())
         row, is_new = Deletion.objects.get_or_create(
             tenant_uuid=tenant.id,
@@ -140,7 +142,7 @@ def _erase(row: Deletion, model: Rows, at_once: int = BATCH) -> None:
     rows = rows_of(model, row.tenant_uuid).order_by("pk").values_list("pk", flat=True)
     while keys := list(rows[:at_once]):
         with transaction.atomic():
-            fairness.lock(row.tenant_uuid)
+            tenant_lock.lock(row.tenant_uuid)
             _forget_in_log(model, keys)
             _note(row, model._base_manager.filter(pk__in=keys).delete()[1])
 
@@ -150,7 +152,7 @@ def _erase_people(row: Deletion) -> None:
     while member := Member.objects.filter(tenant_id=row.tenant_uuid).select_related("user").first():
         user = member.user
         with transaction.atomic():
-            fairness.lock(row.tenant_uuid)
+            tenant_lock.lock(row.tenant_uuid)
             counts = Counter(Member.objects.filter(pk=member.pk).delete()[1])
             if not (user.is_staff or user.is_superuser or is_known_elsewhere(user, row.tenant_uuid)):
                 _forget_in_log(User, [user.pk])
@@ -163,7 +165,7 @@ def _erase_tenant(row: Deletion) -> None:
     if tenant is None:
         return
     with transaction.atomic():
-        fairness.lock(row.tenant_uuid)
+        tenant_lock.lock(row.tenant_uuid)
         _forget_in_log(Tenant, [tenant.pk])
         _note(row, tenant.delete()[1])
 

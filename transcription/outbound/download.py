@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from urllib3.response import HTTPResponse
 
 from transcription.outbound.deadline import Deadline
-from transcription.outbound.doors import retry_after
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.exchange import exchange
+from transcription.outbound.requests import retry_after
 from transcription.outbound.target import DOWNLOADS, parsed
 
 MOST_REDIRECTS = 5

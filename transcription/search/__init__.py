@@ -1,6 +1,6 @@
 """Full-text search over a tenant's recordings: names and transcripts, in every language, newest first."""
 
-from transcription.search.entry import Entry
+from transcription.models import SearchEntry
 from transcription.search.folding import LONGEST_QUERY, Term, terms_of
 from transcription.search.hits import Hit, Match, hits
 from transcription.search.index import forget, note, note_missing, rebuild
@@ -9,11 +9,11 @@ from transcription.search.marks import Part
 
 __all__ = [
     "LONGEST_QUERY",
-    "Entry",
     "Hit",
     "Match",
     "Part",
     "Place",
+    "SearchEntry",
     "Term",
     "forget",
     "found_recordings",

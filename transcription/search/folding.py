@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from transcription.writing import UNSPACED, is_unspaced
+from transcription.scripts import UNSPACED, is_unspaced
 
 LONGEST_WORD = 40
 MOST_TERMS = 10

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from transcription.models import Recording, Segment
-from transcription.search.entry import Entry
+from transcription.models import Recording, SearchEntry, Segment
 from transcription.search.folding import Term
 from transcription.search.marks import Part, parts_of
 
@@ -42,7 +41,7 @@ class _Line:
     text: str
 
 
-def hits(page: Iterable[Entry], terms: Sequence[Term]) -> list[Hit]:
+def hits(page: Iterable[SearchEntry], terms: Sequence[Term]) -> list[Hit]:
     """What to show of some entries: the first places of each term, and further ones while there is room."""
     places = {entry: _places(entry.folded, terms) for entry in page}
     recordings = Recording.objects.filter(deleted_at=None).defer("peaks").in_bulk([entry.pk for entry in places])
@@ -81,7 +80,7 @@ def _line(folded: str, at: int) -> int:
     return folded.count("\n", 0, at) - 1
 
 
-def _segments(places: dict[Entry, list[int]]) -> dict[UUID | None, list[_Line]]:
+def _segments(places: dict[SearchEntry, list[int]]) -> dict[UUID | None, list[_Line]]:
     """By transcription, in order. Asked for by two short lists, which is far cheaper to say than each pair."""
     wanted = {entry.transcription_id: lines for entry, lines in places.items() if lines}
     rows = Segment.objects.filter(transcription__in=wanted, index__in=set().union(*wanted.values()))

@@ -8,10 +8,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from tenants import scope
-from transcription.models import Recording, Segment, Status, Transcription
-from transcription.search.entry import Entry
+from transcription.models import Recording, SearchEntry, Segment, Status, Transcription
 from transcription.search.folding import fold
-from transcription.search.tokens import Tokens
+from transcription.search.tokens import lexemes
 
 BATCH = 200
 
@@ -21,7 +20,7 @@ def note(recording_id: UUID) -> None:
 
     The entry is locked before anything is read: who comes later reads what the earlier one wrote.
     """
-    known = Entry.objects.filter(recording_id=recording_id)
+    known = SearchEntry.objects.filter(recording_id=recording_id)
     list(known.select_for_update().values_list("recording_id"))
     living = Recording.objects.filter(id=recording_id, deleted_at=None)
     recording = living.only("tenant", "name", "created_at").first()
@@ -31,26 +30,26 @@ def note(recording_id: UUID) -> None:
     source = _source(recording)
     texts = Segment.objects.filter(transcription_id=source).values_list("text", flat=True) if source else ()
     folded = "\n".join(map(fold, (recording.name, *texts)))
-    entry = Entry(
+    entry = SearchEntry(
         recording=recording,
         tenant_id=recording.tenant_id,
         created_at=recording.created_at,
         transcription_id=source,
         folded=folded,
-        tokens=Tokens(recording.tenant_id, folded),
+        tokens=lexemes(recording.tenant_id, folded),
     )
     changing = ["created_at", "transcription_id", "folded", "tokens"]
-    Entry.objects.bulk_create([entry], update_conflicts=True, unique_fields=["recording"], update_fields=changing)
+    SearchEntry.objects.bulk_create([entry], update_conflicts=True, unique_fields=["recording"], update_fields=changing)
 
 
 def forget(recording_id: UUID) -> None:
-    Entry.objects.filter(recording_id=recording_id).delete()
+    SearchEntry.objects.filter(recording_id=recording_id).delete()
 
 
 def note_missing() -> int:
     """Makes the entries of recordings that have none, such as those of an earlier version of the portal; how many."""
     with scope.across_tenants("every tenant's recordings are indexed"):
-        return _note_all(Recording.objects.exclude(Exists(Entry.objects.filter(recording_id=OuterRef("pk")))))
+        return _note_all(Recording.objects.exclude(Exists(SearchEntry.objects.filter(recording_id=OuterRef("pk")))))
 
 
 def rebuild() -> int:

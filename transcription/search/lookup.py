@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 
 from tenants import scope
 from tenants.access import Actor
-from transcription.search.entry import Entry
+from transcription.models import SearchEntry
 from transcription.search.folding import Term
 from transcription.search.tokens import query_of
 
@@ -31,7 +31,9 @@ class Place:
     recording_id: UUID
 
 
-def page(actor: Actor, terms: Sequence[Term], after: Place | None, limit: int) -> tuple[list[Entry], Place | None]:
+def page(
+    actor: Actor, terms: Sequence[Term], after: Place | None, limit: int
+) -> tuple[list[SearchEntry], Place | None]:
     """At most `limit` entries of the actor's tenant that have every term, and the place where more follow."""
     actor.require("recordings.view")
     if not terms:
@@ -42,9 +44,9 @@ def page(actor: Actor, terms: Sequence[Term], after: Place | None, limit: int) -
     return found[:limit], Place(last.created_at, last.recording_id) if last else None
 
 
-def found_recordings(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[Entry, UUID]:
+def found_recordings(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[SearchEntry, UUID]:
     """The ids of the recordings in which every term stands, for a subquery; none without terms."""
-    rows = Entry.objects.none()
+    rows = SearchEntry.objects.none()
     if terms and connection.vendor == "postgresql":
         rows = _indexed(tenant_id, terms)
     elif terms:
@@ -52,17 +54,17 @@ def found_recordings(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[Entry, 
     return rows.order_by().values_list("recording_id", flat=True)
 
 
-def _of_tenant(tenant_id: UUID) -> QuerySet[Entry]:
-    shown = Entry.objects.filter(tenant_id=tenant_id).order_by(*NEWEST)
+def _of_tenant(tenant_id: UUID) -> QuerySet[SearchEntry]:
+    shown = SearchEntry.objects.filter(tenant_id=tenant_id).order_by(*NEWEST)
     return shown.only("recording", "tenant", "created_at", "transcription_id", "folded")
 
 
-def _read(tenant_id: UUID, terms: Sequence[Term], after: Place | None, count: int) -> list[Entry]:
+def _read(tenant_id: UUID, terms: Sequence[Term], after: Place | None, count: int) -> list[SearchEntry]:
     """The text of one entry after another, until there are enough."""
     return list(_holding(_behind(_of_tenant(tenant_id), after), terms)[:count])
 
 
-def _searched(tenant_id: UUID, terms: Sequence[Term], after: Place | None, count: int) -> list[Entry]:
+def _searched(tenant_id: UUID, terms: Sequence[Term], after: Place | None, count: int) -> list[SearchEntry]:
     """What is common is found among the newest entries; PostgreSQL looks into the index only for what is not.
 
     Its planner can't know which is which: it has no statistics of one tenant's words. So a few entries are read,
@@ -76,31 +78,31 @@ def _searched(tenant_id: UUID, terms: Sequence[Term], after: Place | None, count
     return found
 
 
-def _among_newest(tenant_id: UUID, terms: Sequence[Term], after: Place | None, reach: int) -> QuerySet[Entry]:
+def _among_newest(tenant_id: UUID, terms: Sequence[Term], after: Place | None, reach: int) -> QuerySet[SearchEntry]:
     rows = _of_tenant(tenant_id)
     newest = _behind(rows, after).values("pk")[:reach]
     return _holding(rows.filter(pk__in=newest), terms)
 
 
-def _behind(rows: QuerySet[Entry], after: Place | None) -> QuerySet[Entry]:
+def _behind(rows: QuerySet[SearchEntry], after: Place | None) -> QuerySet[SearchEntry]:
     if after is None:
         return rows
     at, of = after.created_at, after.recording_id
     return rows.filter(Q(created_at__lt=at) | Q(created_at=at, recording_id__lt=of))
 
 
-def _indexed(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[Entry]:
+def _indexed(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[SearchEntry]:
     """By the index of tokens, whose every lexeme is marked with its tenant.
 
     The tenant is compared in a way that keeps PostgreSQL from reading all of its entries instead.
     """
     with scope.across_tenants("the tenant is compared below, row by row"):
-        rows = Entry.objects.annotate(owner=Coalesce("tenant_id", "tenant_id")).filter(owner=tenant_id)
+        rows = SearchEntry.objects.annotate(owner=Coalesce("tenant_id", "tenant_id")).filter(owner=tenant_id)
         shown = rows.only("recording", "tenant", "created_at", "transcription_id", "folded")
         return _holding(shown.order_by(*NEWEST), terms, query_of(tenant_id, terms))
 
 
-def _holding(rows: QuerySet[Entry], terms: Sequence[Term], tokens: str = "") -> QuerySet[Entry]:
+def _holding(rows: QuerySet[SearchEntry], terms: Sequence[Term], tokens: str = "") -> QuerySet[SearchEntry]:
     """With the terms in their tokens, or else in their text.
 
     Tokens know the pairs of an unspaced run, not whether the pairs stand together.

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from transcription.scripts import UNSPACED
 from transcription.search.folding import Term, fold
-from transcription.writing import UNSPACED
 
 _PLAIN = {code: " " for code in range(128) if not chr(code).isalnum()}
 _UNIT = re.compile(rf"[{UNSPACED}]+|[^\s{UNSPACED}]+")

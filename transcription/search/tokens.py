@@ -1,4 +1,4 @@
-"""The indexed column: a tsvector of our own tokens on PostgreSQL, nothing on SQLite.
+"""The tokens that PostgreSQL indexes of a text, and the query for them.
 
 PostgreSQL's own text search configurations know no Chinese; trigrams (pg_trgm) don't find its words, which mostly
 have two characters. Each token begins with its tenant's four characters, so that a lookup in the GIN index reads
@@ -10,65 +10,24 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
-
-from django.db import models
-from django.db.models.lookups import Lookup
 
 from transcription.search.folding import Term, tokens_of
 
 MOST_BYTES = 900_000  # PostgreSQL's limit for a tsvector is a mebibyte
 
 
-@dataclass(frozen=True)
-class Tokens:
-    """What the column is given."""
-
-    tenant_id: UUID
-    folded: str
-
-    def lexemes(self) -> list[str]:
-        """Without repetition, as many as PostgreSQL takes: hours of Chinese fit."""
-        mark, room, found = _mark(self.tenant_id), MOST_BYTES, dict[str, None]()
-        for token in tokens_of(self.folded):
-            lexeme = mark + token
-            if lexeme not in found:
-                room -= len(lexeme.encode())
-                if room < 0:
-                    break
-                found[lexeme] = None
-        return list(found)
-
-
-class TokensField(models.Field):  # type: ignore[type-arg]  # Django's takes none at run time
-    """Written with `Tokens`, asked with `holds`; reading it back makes no sense."""
-
-    def db_type(self, connection: Any) -> str:
-        return "tsvector" if connection.vendor == "postgresql" else "text"
-
-    def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:
-        return "array_to_tsvector(%s::text[])" if connection.vendor == "postgresql" else "%s"
-
-    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
-        if connection.vendor != "postgresql":
-            return ""
-        return value.lexemes() if isinstance(value, Tokens) else []
-
-
-@TokensField.register_lookup
-class Holds(Lookup):
-    """A tsquery, of `query_of`. PostgreSQL only."""
-
-    lookup_name = "holds"
-
-    def get_prep_lookup(self) -> Any:
-        return self.rhs
-
-    def as_sql(self, compiler: Any, connection: Any) -> Any:
-        left, left_values = self.process_lhs(compiler, connection)
-        return f"{left} @@ %s::tsquery", [*left_values, self.rhs]
+def lexemes(tenant_id: UUID, folded: str) -> list[str]:
+    """Returns the tokens of a folded text, each once, as many as PostgreSQL takes: hours of Chinese fit."""
+    mark, room, found = _mark(tenant_id), MOST_BYTES, dict[str, None]()
+    for token in tokens_of(folded):
+        lexeme = mark + token
+        if lexeme not in found:
+            room -= len(lexeme.encode())
+            if room < 0:
+                break
+            found[lexeme] = None
+    return list(found)
 
 
 def query_of(tenant_id: UUID, terms: Iterable[Term]) -> str:

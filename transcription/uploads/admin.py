@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants import units
 from tenants.admin import ReadOnly
-from transcription.overdue import Overdue
+from transcription.models.overdue import Overdue
 from transcription.uploads.models import Upload
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.core.files.storage import storages
 
-from transcription import storage
+from transcription.media import storage
 
 MEBIBYTE = 1024 * 1024
 SMALLEST_PART = 8 * MEBIBYTE

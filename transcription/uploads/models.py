@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.models import ApiKey, Tenant, User
 from tenants.scope import TenantManager
+from transcription.media.storage import incoming_key
 from transcription.models import Recording
-from transcription.storage import incoming_key
 
 
 class Upload(models.Model):

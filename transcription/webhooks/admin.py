@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from tenants.admin import ReadOnly
-from transcription.overdue import Overdue
+from transcription.models.overdue import Overdue
 from transcription.webhooks import failures
 from transcription.webhooks.models import Attempt, Delivery, Endpoint
 

@@ -18,11 +18,10 @@ from django.utils.translation import gettext as _
 
 from tenants import audit, scope
 from tenants.access import Actor
-from transcription import fairness
-from transcription.options import InvalidOption
-from transcription.outbound import doors
+from transcription import tenant_lock
+from transcription.errors import InvalidOption, Refused
+from transcription.outbound import requests
 from transcription.outbound.errors import OutboundError
-from transcription.refusals import Refused
 from transcription.webhooks import events, signing
 from transcription.webhooks.models import SUBSCRIBABLE, Delivery, Endpoint
 
@@ -60,7 +59,7 @@ def running(actor: Actor, endpoint_id: UUID) -> Endpoint:
     """Raises Http404 and Refused."""
     found = one(actor, endpoint_id)
     if found.is_paused:
-        raise Refused("paused", _("This webhook is paused. Resume it first."), 409)
+        raise Refused("paused", _("This webhook is paused. Resume it first."))
     return found
 
 
@@ -79,11 +78,10 @@ def create(actor: Actor, url: str, description: str = "", events: Sequence[str] 
         digest=made.digest,
     )
     with transaction.atomic():
-        fairness.admit(actor.tenant.id)  # so that two who create at once can't pass the limit together
+        tenant_lock.lock_for_adding(actor.tenant.id)  # so that two who create at once can't pass the limit together
         if Endpoint.objects.filter(tenant=actor.tenant, deleted_at=None).count() >= MOST:
-            raise Refused(
-                "too_many_webhooks", _("There are %(n)d webhooks already. Delete one first.") % {"n": MOST}, 409
-            )
+            message = _("There are %(n)d webhooks already. Delete one first.")
+            raise Refused("too_many_webhooks", message % {"n": MOST})
         row.save(force_insert=True)
         audit.record(actor, "webhook.created", row, events=row.events)
     log.info("Webhook %s of tenant %s was created by %s", row.id, actor.tenant.id, _name(actor))
@@ -215,7 +213,7 @@ def keys_of(row: Endpoint) -> list[bytes]:
 
 def _url(url: str) -> str:
     try:
-        return doors.check(url.strip())
+        return requests.check(url.strip())
     except OutboundError as error:
         raise InvalidOption("url", str(error), error.code) from error
 

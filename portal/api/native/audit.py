@@ -6,10 +6,10 @@ from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.pages import newest_first
+from portal.api.native.pagination import newest_first
 from portal.api.native.parameters import moment
-from portal.api.native.shapes.audit import AuditEntryBody
-from portal.api.native.tenantview import TenantView
+from portal.api.native.schemas.audit import AuditEntryBody
+from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import CURSOR, listing, operation, query
 from tenants import audit
 from tenants.models import AuditEntry

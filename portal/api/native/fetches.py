@@ -10,12 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.native import parameters
-from portal.api.native.pages import newest_first
-from portal.api.native.shapes.fetches import FetchBody
-from portal.api.native.tenantview import TenantView
+from portal.api.native.pagination import newest_first
+from portal.api.native.schemas.fetches import FetchBody
+from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import CURSOR, listing, operation, query
 from portal.api.problems import problem
-from transcription.fetches import orders
+from transcription.fetches import access
 from transcription.fetches.failures import reason_for_people
 from transcription.fetches.models import Fetch
 
@@ -32,7 +32,7 @@ class FetchesView(TenantView):
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
         status = parameters.choice(request, "status", Fetch.Status.values)
-        return newest_first(orders.every(self.actor, status), request, self, fetch_fields)
+        return newest_first(access.every(self.actor, status), request, self, fetch_fields)
 
 
 class FetchView(TenantView):
@@ -40,7 +40,7 @@ class FetchView(TenantView):
 
     @operation("retrieveFetch", "One of them", {200: FetchBody})
     def get(self, request: Request, fetch_id: UUID) -> Response:
-        return Response(fetch_fields(orders.one(self.actor, fetch_id)))
+        return Response(fetch_fields(access.one(self.actor, fetch_id)))
 
 
 class CancelFetchView(TenantView):
@@ -48,7 +48,7 @@ class CancelFetchView(TenantView):
 
     @operation("cancelFetch", "Stop one whose file has not arrived yet", {200: FetchBody})
     def post(self, request: Request, fetch_id: UUID) -> Response:
-        row, stopped = orders.cancel(self.actor, fetch_id)
+        row, stopped = access.cancel(self.actor, fetch_id)
         if not stopped:
             detail = _("It can't be stopped any more: it is %s. Delete the recording instead.") % row.status
             return problem(409, "already_over", detail)

@@ -9,22 +9,22 @@ from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native import bodies
-from portal.api.native.pages import newest_first
+from portal.api.native import parsing
+from portal.api.native.pagination import newest_first
 from portal.api.native.representations import moment
-from portal.api.native.shapes.keys import KeyBody, KeySecretBody, OldSecret
-from portal.api.native.tenantview import TenantView
+from portal.api.native.schemas.keys import KeyBody, KeySecretBody, OldSecret
+from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import CURSOR, JSON, array, choice, counted, listing, operation, properties, text
-from tenants import apikeys
-from tenants.apikeys import Changes
+from tenants import api_keys
+from tenants.api_keys import Changes
 from tenants.models import ApiKey, KeyScope
 
 CHANGES = {
-    "name": text(maxLength=apikeys.LONGEST_NAME),
+    "name": text(maxLength=api_keys.LONGEST_NAME),
     "expires_at": text(format="date-time", nullable=True),
     "addresses": array(text()),
 }
-GRACE_SECONDS = range(int(apikeys.LONGEST_GRACE.total_seconds()) + 1)
+GRACE_SECONDS = range(int(api_keys.LONGEST_GRACE.total_seconds()) + 1)
 NEW = properties(scope=choice(*KeyScope.values), **CHANGES, required=["name"])
 CHANGED = properties(**CHANGES, required=[])
 ROTATED = properties(grace_seconds=counted(GRACE_SECONDS[0], GRACE_SECONDS[-1]), required=[])
@@ -36,7 +36,7 @@ class KeysView(TenantView):
 
     @operation("listKeys", "The keys, newest first", {200: listing(KeyBody)}, parameters=CURSOR)
     def get(self, request: Request) -> Response:
-        return newest_first(apikeys.keys(self.actor), request, self, key_fields)
+        return newest_first(api_keys.keys(self.actor), request, self, key_fields)
 
     @operation(
         "createKey",
@@ -47,12 +47,12 @@ class KeysView(TenantView):
     )
     def post(self, request: Request) -> Response:
         """Raises InvalidOption, InvalidKey and KeyConflict."""
-        body = bodies.json_object(request, NEW)
+        body = parsing.json_object(request, NEW)
         wanted = _changes(body)
-        key, secret = apikeys.create(
+        key, secret = api_keys.create(
             self.actor,
             wanted.get("name", ""),
-            bodies.text(body, "scope") or KeyScope.WRITE,
+            parsing.text(body, "scope") or KeyScope.WRITE,
             wanted.get("expires_at"),
             wanted.get("addresses", ()),
         )
@@ -65,7 +65,7 @@ class KeyView(TenantView):
 
     @operation("retrieveKey", "One key", {200: KeyBody})
     def get(self, request: Request, key_id: UUID) -> Response:
-        return Response(key_fields(apikeys.key(self.actor, key_id)))
+        return Response(key_fields(api_keys.key(self.actor, key_id)))
 
     @operation(
         "updateKey",
@@ -75,14 +75,14 @@ class KeyView(TenantView):
     )
     def patch(self, request: Request, key_id: UUID) -> Response:
         """Raises InvalidOption, InvalidKey and KeyConflict."""
-        wanted = _changes(bodies.json_object(request, CHANGED))
-        return Response(key_fields(apikeys.change(self.actor, key_id, wanted)))
+        wanted = _changes(parsing.json_object(request, CHANGED))
+        return Response(key_fields(api_keys.change(self.actor, key_id, wanted)))
 
     @operation("revokeKey", "Revoke a key for good", {204: None})
     def delete(self, request: Request, key_id: UUID) -> Response:
         """Revoked before is revoked too."""
-        apikeys.key(self.actor, key_id)
-        apikeys.revoke(self.actor, key_id)
+        api_keys.key(self.actor, key_id)
+        api_keys.revoke(self.actor, key_id)
         return Response(status=204)
 
 
@@ -97,8 +97,8 @@ class RotateView(TenantView):
     )
     def post(self, request: Request, key_id: UUID) -> Response:
         """Raises InvalidOption, InvalidKey and KeyConflict."""
-        grace = _grace(bodies.json_object(request, ROTATED))
-        key, secret = apikeys.rotate(self.actor, key_id, grace)
+        grace = _grace(parsing.json_object(request, ROTATED))
+        key, secret = api_keys.rotate(self.actor, key_id, grace)
         return Response(_with_secret(key, secret), headers=SHOWN_ONCE)
 
 
@@ -107,7 +107,7 @@ class OldSecretView(TenantView):
 
     @operation("endOldSecret", "End the secret from before the last rotation", {204: None})
     def delete(self, request: Request, key_id: UUID) -> Response:
-        apikeys.end_old_secret(self.actor, key_id)
+        api_keys.end_old_secret(self.actor, key_id)
         return Response(status=204)
 
 
@@ -134,22 +134,22 @@ def key_fields(key: ApiKey) -> KeyBody:
     }
 
 
-def _changes(body: bodies.Body) -> Changes:
+def _changes(body: parsing.Body) -> Changes:
     """Only `expires_at` may be null: a key that doesn't expire. Raises InvalidOption."""
     wanted = Changes()
     if "name" in body:
-        wanted["name"] = bodies.needed("name", bodies.text(body, "name"))
+        wanted["name"] = parsing.needed("name", parsing.text(body, "name"))
     if "expires_at" in body:
-        wanted["expires_at"] = bodies.moment(body, "expires_at")
+        wanted["expires_at"] = parsing.moment(body, "expires_at")
     if "addresses" in body:
-        wanted["addresses"] = bodies.needed("addresses", bodies.texts(body, "addresses"))
+        wanted["addresses"] = parsing.needed("addresses", parsing.texts(body, "addresses"))
     return wanted
 
 
-def _grace(body: bodies.Body) -> timedelta:
+def _grace(body: parsing.Body) -> timedelta:
     """Raises InvalidOption."""
-    seconds = bodies.whole_among(body, "grace_seconds", GRACE_SECONDS)
-    return apikeys.GRACE if seconds is None else timedelta(seconds=seconds)
+    seconds = parsing.whole_among(body, "grace_seconds", GRACE_SECONDS)
+    return api_keys.GRACE if seconds is None else timedelta(seconds=seconds)
 
 
 urls = [

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from portal.api import ignored
-from portal.api.native import bodies
-from portal.api.native.bodies import Body
+from portal.api.native import parsing
+from portal.api.native.parsing import Body
 from portal.api.openapi.operations import OPTION_FIELDS
-from portal.multipart import list_name
-from portal.receive import Upload
-from transcription.options import TranscriptionOptions
+from portal.http.form_data import list_name
+from portal.http.uploads import Upload
+from transcription.options.options import TranscriptionOptions
 
 
 def of_json(body: Body) -> TranscriptionOptions:
@@ -25,17 +25,17 @@ def given(body: Body) -> dict[str, Any]:
     What they may say is for TranscriptionOptions to check.
     """
     named: dict[str, Any] = {
-        "model": bodies.text(body, "model"),
-        "task": bodies.text(body, "task"),
-        "language": bodies.text(body, "language"),
-        "prompt": bodies.text(body, "prompt"),
-        "temperature": bodies.number(body, "temperature"),
-        "word_timestamps": bodies.flag(body, "word_timestamps"),
-        "mode": bodies.text(body, "mode"),
-        "hotwords": bodies.text(body, "hotwords"),
-        "beam_size": bodies.whole(body, "beam_size"),
-        "audio_track": bodies.whole(body, "audio_track"),
-        "languages": ",".join(bodies.texts(body, "languages") or ()),
+        "model": parsing.text(body, "model"),
+        "task": parsing.text(body, "task"),
+        "language": parsing.text(body, "language"),
+        "prompt": parsing.text(body, "prompt"),
+        "temperature": parsing.number(body, "temperature"),
+        "word_timestamps": parsing.flag(body, "word_timestamps"),
+        "mode": parsing.text(body, "mode"),
+        "hotwords": parsing.text(body, "hotwords"),
+        "beam_size": parsing.whole(body, "beam_size"),
+        "audio_track": parsing.whole(body, "audio_track"),
+        "languages": ",".join(parsing.texts(body, "languages") or ()),
     }
     return {name: value for name, value in named.items() if value not in (None, "")}
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from portal.api.native.moments import checked_moment
-from transcription.options import InvalidOption
+from portal.api.native.datetimes import checked_moment
+from transcription.errors import InvalidOption
 
 
 def whole(request: Request, name: str, among: range) -> int | None:

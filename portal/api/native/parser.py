@@ -11,8 +11,8 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import JSONParser
 
-from portal import json_body
-from portal.json_body import BadJson
+from portal.http import json_body
+from portal.http.json_body import BadJson
 
 
 class UnsupportedCharset(APIException):

@@ -10,14 +10,14 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api import calls
-from portal.api.native import bodies, options, parameters
+from portal.api import call_headers
+from portal.api.native import options, parameters, parsing
 from portal.api.native.fetches import fetch_fields
-from portal.api.native.pages import newest_first
+from portal.api.native.pagination import newest_first
 from portal.api.native.representations import recording_fields, transcription_fields
-from portal.api.native.shapes.fetches import FetchBody
-from portal.api.native.shapes.recordings import RecordingBody, TranscriptionBody
-from portal.api.native.tenantview import TenantView
+from portal.api.native.schemas.fetches import FetchBody
+from portal.api.native.schemas.recordings import RecordingBody, TranscriptionBody
+from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import (
     CURSOR,
     FILE,
@@ -32,14 +32,15 @@ from portal.api.openapi.operations import (
     query,
     text,
 )
-from portal.receive import received
-from transcription import intake, library
-from transcription.fetches import orders
-from transcription.filters import Filter
-from transcription.idempotency import Call
-from transcription.languages import language_code
+from portal.http.uploads import received
+from transcription.errors import InvalidOption
+from transcription.fetches import access
+from transcription.intake import accept
+from transcription.intake.request import CallContext
+from transcription.library import recordings
+from transcription.library.filters import Filter
 from transcription.models import Recording, Status
-from transcription.options import InvalidOption
+from transcription.options.languages import language_code
 
 BY_URL = properties(url=text(format="uri"), name=text(), **OPTION_FIELDS, required=["url"])
 AGAIN = properties(**OPTION_FIELDS, required=[])
@@ -62,7 +63,7 @@ class RecordingsView(TenantView):
     )
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
-        rows = library.recordings(self.actor, _filter(request))
+        rows = recordings.recordings(self.actor, _filter(request))
         return newest_first(rows, request, self, partial(recording_fields, with_place=False))
 
     @operation(
@@ -75,20 +76,20 @@ class RecordingsView(TenantView):
     )
     def post(self, request: Request) -> Response:
         self.actor.require("recordings.create")
-        call = calls.call_of(request._request)
+        call = call_headers.call_of(request._request)
         if request._request.content_type == JSON:
-            return self._by_url(bodies.json_object(request, BY_URL), call)
+            return self._by_url(parsing.json_object(request, BY_URL), call)
         upload = received(request._request)
-        row = intake.accept(self.actor, upload, options.of_form(upload), "api", call)
+        row = accept.accept(self.actor, upload, options.of_form(upload), "api", call)
         headers = {"Location": f"/api/v1/recordings/{row.recording_id}"} | options.ignored_headers(upload.fields)
-        return Response(recording_fields(row.recording), 201, headers=headers | calls.headers_of(call, row))
+        return Response(recording_fields(row.recording), 201, headers=headers | call_headers.headers_of(call, row))
 
-    def _by_url(self, body: bodies.Body, call: Call) -> Response:
+    def _by_url(self, body: parsing.Body, call: CallContext) -> Response:
         """Raises InvalidOption and Refused."""
         asked = options.of_json(body)
-        if not (url := bodies.text(body, "url")):
+        if not (url := parsing.text(body, "url")):
             raise InvalidOption("url", _("Name the “url” of the recording, or send a file as multipart/form-data."))
-        ordered = orders.order(self.actor, url, bodies.text(body, "name") or "", asked, call)
+        ordered = access.order(self.actor, url, parsing.text(body, "name") or "", asked, call)
         headers = {"Location": f"/api/v1/fetches/{ordered.fetch.id}"}
         if not ordered.is_new:
             headers["Idempotency-Replayed"] = "true"
@@ -100,11 +101,11 @@ class RecordingView(TenantView):
 
     @operation("retrieveRecording", "One recording", {200: RecordingBody})
     def get(self, request: Request, recording_id: UUID) -> Response:
-        return Response(recording_fields(library.recording(self.actor, recording_id)))
+        return Response(recording_fields(recordings.recording(self.actor, recording_id)))
 
     @operation("deleteRecording", "Delete a recording for good", {204: None})
     def delete(self, request: Request, recording_id: UUID) -> Response:
-        library.erase(self.actor, recording_id)
+        recordings.erase(self.actor, recording_id)
         return Response(status=204)
 
 
@@ -118,7 +119,7 @@ class RecordingTranscriptionsView(TenantView):
         parameters=CURSOR,
     )
     def get(self, request: Request, recording_id: UUID) -> Response:
-        rows = library.transcriptions(self.actor, recording_id)
+        rows = recordings.transcriptions(self.actor, recording_id)
         return newest_first(rows, request, self, partial(transcription_fields, with_place=False))
 
     @operation(
@@ -129,12 +130,12 @@ class RecordingTranscriptionsView(TenantView):
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, recording_id: UUID) -> Response:
-        call = calls.call_of(request._request)
-        recording = library.recording(self.actor, recording_id)
-        asked = options.of_json(bodies.json_object(request, AGAIN))
-        row = intake.again(self.actor, recording, asked, call)
+        call = call_headers.call_of(request._request)
+        recording = recordings.recording(self.actor, recording_id)
+        asked = options.of_json(parsing.json_object(request, AGAIN))
+        row = accept.transcribe_again(self.actor, recording, asked, call)
         location = {"Location": f"/api/v1/transcriptions/{row.id}"}
-        return Response(transcription_fields(row), 201, headers=location | calls.headers_of(call, row))
+        return Response(transcription_fields(row), 201, headers=location | call_headers.headers_of(call, row))
 
 
 def _filter(request: Request) -> Filter:

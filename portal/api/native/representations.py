@@ -6,16 +6,15 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from portal.api.native.shapes.failures import Failure
-from portal.api.native.shapes.recordings import LanguageFound, Queue, RecordingBody, TranscriptionBody
-from portal.live import place_of
-from transcription import tracks
+from portal.api.native.schemas.failures import Failure
+from portal.api.native.schemas.recordings import LanguageFound, Queue, RecordingBody, TranscriptionBody
+from portal.consumers import place_of
+from transcription.errors import reason_for_people
 from transcription.exports import WRITERS, spoken_language
-from transcription.failures import reason_for_people
+from transcription.media.warnings import warnings_of
 from transcription.models import Lane, Recording, Status, Transcription
-from transcription.options import codes_of
-from transcription.reuse import is_reused
-from transcription.warnings import warnings_of
+from transcription.options import audio_tracks
+from transcription.options.options import codes_of
 
 
 def recording_fields(recording: Recording, with_place: bool = True) -> RecordingBody:
@@ -29,7 +28,7 @@ def recording_fields(recording: Recording, with_place: bool = True) -> Recording
         "duration_seconds": recording.duration_seconds,
         "bytes": recording.bytes,
         "format": recording.format,
-        "audio_tracks": tracks.numbered(recording),
+        "audio_tracks": audio_tracks.numbered(recording),
         "audio_deleted_at": moment(recording.audio_deleted_at),
         "transcription": transcription_fields(latest, with_place) if latest else None,
     }
@@ -57,7 +56,7 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "created_at": row.created_at.isoformat(),
         "finished_at": moment(row.finished_at),
         "processing_seconds": row.processing_seconds,
-        "reused": is_reused(row),
+        "reused": row.is_reused,
         "reused_from": str(row.reused_from_id) if row.reused_from_id else None,
         "text_deleted_at": moment(row.text_deleted_at),
         "revision": row.revision,

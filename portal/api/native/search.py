@@ -13,11 +13,12 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from portal.api.native.parameters import whole
-from portal.api.native.shapes.search import FoundPart, FoundRecording, FoundSegment, HitBody, HitsBody
-from portal.api.native.tenantview import TenantView
+from portal.api.native.schemas.search import FoundPart, FoundRecording, FoundSegment, HitBody, HitsBody
+from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import CURSOR, operation, query
-from transcription import reading, search
-from transcription.options import InvalidOption
+from transcription import search
+from transcription.errors import InvalidOption
+from transcription.library import read_audit
 
 PAGE, MOST = 20, 50
 
@@ -37,7 +38,7 @@ class SearchView(TenantView):
         after = _place(request.query_params.get("cursor", ""))
         page, more = search.page(self.actor, terms, after, limit)
         hits = search.hits(page, terms)
-        reading.searched(self.actor, len(hits), [hit.transcription_id for hit in hits if hit.transcription_id])
+        read_audit.searched(self.actor, len(hits), [hit.transcription_id for hit in hits if hit.transcription_id])
         address = request.build_absolute_uri()
         body = HitsBody(
             next=replace_query_param(address, "cursor", _cursor(more)) if more else None,

@@ -8,17 +8,17 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.bodies import json_object, known_fields
 from portal.api.native.parameters import whole
-from portal.api.native.shapes.segments import RevisionBody, RevisionsBody, SegmentBody, SegmentsBody, SomeSegmentsBody
-from portal.api.native.tenantview import TenantView
+from portal.api.native.parsing import json_object, known_fields
+from portal.api.native.schemas.segments import RevisionBody, RevisionsBody, SegmentBody, SegmentsBody, SomeSegmentsBody
+from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import IF_MATCH, JSON, array, counted, operation, place, properties, text
 from portal.api.preconditions import quoted, seen
-from transcription import editing, reading
-from transcription.corrections import checked_number, checked_segments, checked_text, checked_time
-from transcription.models import Segment, Transcription
-from transcription.pieces import Wanted
-from transcription.revisions import Revision
+from transcription.library import read_audit
+from transcription.models import Revision, Segment, Transcription
+from transcription.transcripts import editing
+from transcription.transcripts.segment_edits import Wanted
+from transcription.transcripts.validation import checked_number, checked_segments, checked_text, checked_time
 
 MOST_AT_ONCE = 1000
 PIECE = {"text": text(), "start": {"type": "number", "minimum": 0}, "end": {"type": "number", "minimum": 0}}
@@ -45,7 +45,7 @@ class SegmentsView(TenantView):
         row = editing.transcript(self.actor, transcription_id)
         first = whole(request, "from", range(2**31))
         limit = whole(request, "limit", range(1, MOST_AT_ONCE + 1))
-        reading.read(self.actor, row, "answer")
+        read_audit.read(self.actor, row, "answer")
         return _segments(row, first or 0, limit)
 
     @operation(
@@ -67,7 +67,7 @@ class SegmentView(TenantView):
     @operation("retrieveSegment", "One segment", {200: SegmentBody})
     def get(self, request: Request, transcription_id: UUID, index: int) -> Response:
         found = editing.segment(self.actor, transcription_id, index)
-        reading.read(self.actor, found.transcription, "answer")
+        read_audit.read(self.actor, found.transcription, "answer")
         return _one(found)
 
     @operation(
@@ -134,7 +134,7 @@ class RevisionsView(TenantView):
     )
     def get(self, request: Request, transcription_id: UUID) -> Response:
         rows = editing.revisions(self.actor, transcription_id)
-        reading.read(self.actor, editing.transcript(self.actor, transcription_id), "revisions")
+        read_audit.read(self.actor, editing.transcript(self.actor, transcription_id), "revisions")
         before = whole(request, "before", range(2**31))
         limit = whole(request, "limit", range(1, REVISIONS_AT_ONCE + 1)) or REVISIONS_AT_ONCE
         found = list((rows.filter(number__lt=before) if before is not None else rows)[: limit + 1])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.shapes.sockets import TicketBody
-from portal.api.native.tenantview import TenantView
+from portal.api.native.schemas.sockets import TicketBody
+from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import operation
-from portal.tickets import desk
+from portal.tickets import service
 
 
 class SocketTicketsView(TenantView):
@@ -16,6 +16,6 @@ class SocketTicketsView(TenantView):
 
     @operation("createSocketTicket", "A ticket that opens one WebSocket, once", {201: TicketBody})
     def post(self, request: Request) -> Response:
-        ticket = desk.issue(self.actor)
+        ticket = service.issue(self.actor)
         body = {"ticket": ticket.secret, "expires_at": ticket.expires_at}
         return Response(body, status=201, headers={"Cache-Control": "no-store"})

@@ -9,14 +9,15 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api import calls
-from portal.api.native import bodies
+from portal.api import call_headers
+from portal.api.native import parsing
 from portal.api.native.representations import transcription_fields
-from portal.api.native.shapes.recordings import TranscriptionBody
-from portal.api.native.tenantview import TenantView
+from portal.api.native.schemas.recordings import TranscriptionBody
+from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import IDEMPOTENCY_KEY, operation, properties
 from portal.api.problems import problem
-from transcription import intake, library
+from transcription.intake import accept
+from transcription.library import recordings
 
 NO_FIELDS = properties(required=[])
 
@@ -26,7 +27,7 @@ class TranscriptionView(TenantView):
 
     @operation("retrieveTranscription", "One transcription", {200: TranscriptionBody})
     def get(self, request: Request, transcription_id: UUID) -> Response:
-        return Response(transcription_fields(library.transcription(self.actor, transcription_id)))
+        return Response(transcription_fields(recordings.transcription(self.actor, transcription_id)))
 
 
 class CancelView(TenantView):
@@ -34,7 +35,7 @@ class CancelView(TenantView):
 
     @operation("cancelTranscription", "Stop what waits or runs", {200: TranscriptionBody})
     def post(self, request: Request, transcription_id: UUID) -> Response:
-        row, cancelled = library.cancel(self.actor, transcription_id)
+        row, cancelled = recordings.cancel(self.actor, transcription_id)
         if not cancelled:
             return problem(409, "already_over", _("The transcription was over already: it is %s.") % row.status)
         return Response(transcription_fields(row))
@@ -53,12 +54,12 @@ class RetryView(TenantView):
     )
     def post(self, request: Request, transcription_id: UUID) -> Response:
         """Fields would be options of its own, which it has none of. Raises InvalidOption and Refused."""
-        call = calls.call_of(request._request)
-        found = library.transcription(self.actor, transcription_id)
-        bodies.json_object(request, NO_FIELDS)
-        row = intake.retry(self.actor, found, call)
+        call = call_headers.call_of(request._request)
+        found = recordings.transcription(self.actor, transcription_id)
+        parsing.json_object(request, NO_FIELDS)
+        row = accept.retry(self.actor, found, call)
         location = {"Location": f"/api/v1/transcriptions/{row.id}"}
-        return Response(transcription_fields(row), 201, headers=location | calls.headers_of(call, row))
+        return Response(transcription_fields(row), 201, headers=location | call_headers.headers_of(call, row))
 
 
 urls = [

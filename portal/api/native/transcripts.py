@@ -10,12 +10,13 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.tenantview import TenantView
+from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import TRANSCRIPTS, operation, place
 from portal.api.problems import problem
 from tenants.access import Actor
-from transcription import exports, library, reading
+from transcription import exports
 from transcription.exports import Layout
+from transcription.library import read_audit, recordings
 from transcription.models import Status, Transcription
 
 LAYOUT = (
@@ -29,7 +30,7 @@ class LatestTranscriptView(TenantView):
 
     @operation("retrieveLatestTranscript", "The latest transcript as a file", {200: TRANSCRIPTS}, parameters=LAYOUT)
     def get(self, request: Request, recording_id: UUID, extension: str) -> HttpResponse | Response:
-        latest = library.recording(self.actor, recording_id).latest
+        latest = recordings.recording(self.actor, recording_id).latest
         if latest is None:
             raise Http404
         return _transcript(self.actor, request, latest, extension)
@@ -40,7 +41,7 @@ class TranscriptView(TenantView):
 
     @operation("retrieveTranscript", "A transcript as a file", {200: TRANSCRIPTS}, parameters=LAYOUT)
     def get(self, request: Request, transcription_id: UUID, extension: str) -> HttpResponse | Response:
-        return _transcript(self.actor, request, library.transcription(self.actor, transcription_id), extension)
+        return _transcript(self.actor, request, recordings.transcription(self.actor, transcription_id), extension)
 
 
 def _transcript(actor: Actor, request: Request, row: Transcription, extension: str) -> HttpResponse | Response:
@@ -51,7 +52,7 @@ def _transcript(actor: Actor, request: Request, row: Transcription, extension: s
         return problem(409, "not_completed", _("The transcription is not done: it is %s.") % row.status)
     layout = Layout.checked(request.query_params.get("max_line_length"), request.query_params.get("max_lines"))
     export = exports.render(row, extension, layout)
-    reading.exported(actor, row, extension)
+    read_audit.exported(actor, row, extension)
     return HttpResponse(export.body, content_type=export.content_type)
 
 

@@ -9,12 +9,12 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api import tus
+from portal.api import tus_headers
 from portal.api.native import options
-from portal.api.native.callerview import CallerView
-from portal.api.native.pages import CursorPages
+from portal.api.native.pagination import CursorPages
 from portal.api.native.representations import moment
-from portal.api.native.shapes.uploads import UploadBody
+from portal.api.native.schemas.uploads import UploadBody
+from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import (
     CURSOR,
     FILE,
@@ -26,9 +26,10 @@ from portal.api.openapi.operations import (
     operation,
 )
 from portal.api.problems import problem
-from portal.resumable import Piece, PieceRefused, piece_of, plan_of
+from portal.http.statuses import status_of
+from portal.http.tus import Chunk, ChunkRefused, chunk_of, plan_of
 from tenants.access import Actor
-from transcription.uploads import acceptance, files, library, opening
+from transcription.uploads import acceptance, access, creation, files
 from transcription.uploads.models import Upload
 
 NO_OPTIONS = ("filename", "name", "source")
@@ -40,15 +41,15 @@ class NewestUploads(CursorPages):
     page_size = 50
 
 
-class TusView(CallerView):
+class TusView(TenantView):
     """Answers with the protocol's headers, refusals too."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Raises Refused: 412 and 400."""
         super().initial(request, *args, **kwargs)
         if request.method not in OTHERS:
-            tus.check_version(_headers(request))
-            tus.check_extensions(_headers(request))
+            tus_headers.check_version(_headers(request))
+            tus_headers.check_extensions(_headers(request))
 
     def get_permissions(self) -> Any:
         """What is spoken here is nobody's secret."""
@@ -60,13 +61,17 @@ class TusView(CallerView):
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         actor = request.user
-        most = opening.largest(actor.tenant) if isinstance(actor, Actor) else settings.UPLOAD_BYTES_LIMIT
-        offered = {"Tus-Version": tus.VERSION, "Tus-Extension": tus.EXTENSIONS, "Tus-Max-Size": str(most)}
+        most = creation.largest(actor.tenant) if isinstance(actor, Actor) else settings.UPLOAD_BYTES_LIMIT
+        offered = {
+            "Tus-Version": tus_headers.VERSION,
+            "Tus-Extension": tus_headers.EXTENSIONS,
+            "Tus-Max-Size": str(most),
+        }
         return Response(status=204, headers=offered)
 
     def handle_exception(self, exc: Exception) -> Response:
         """With the offset to go on at, where there is one."""
-        if not isinstance(exc, PieceRefused):
+        if not isinstance(exc, ChunkRefused):
             return super().handle_exception(exc)
         response = super().handle_exception(exc.why)
         if exc.offset is not None:
@@ -75,10 +80,10 @@ class TusView(CallerView):
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
-        response["Tus-Resumable"] = tus.VERSION
+        response["Tus-Resumable"] = tus_headers.VERSION
         response["Cache-Control"] = "no-store"
         if response.status_code == 412:
-            response["Tus-Version"] = tus.VERSION
+            response["Tus-Version"] = tus_headers.VERSION
         return response
 
 
@@ -90,7 +95,7 @@ class UploadsView(TusView):
     )
     def get(self, request: Request) -> Response:
         pages = NewestUploads()
-        page = pages.paginate_queryset(library.uploads(self.actor), request, view=self) or []
+        page = pages.paginate_queryset(access.uploads(self.actor), request, view=self) or []
         return pages.get_paginated_response([upload_fields(row) for row in page])
 
     @operation(
@@ -102,10 +107,10 @@ class UploadsView(TusView):
     )
     def post(self, request: Request) -> Response:
         self.actor.require("recordings.create")
-        if tus.is_piece(_headers(request)):
-            piece = piece_of(request._request)
-            return _advanced(piece, 201, _created(piece.upload))
-        row = opening.open_on_disk(self.actor, plan_of(self.actor, _headers(request)))
+        if tus_headers.is_chunk(_headers(request)):
+            chunk = chunk_of(request._request)
+            return _advanced(chunk, 201, _created(chunk.upload))
+        row = creation.open_on_disk(self.actor, plan_of(self.actor, _headers(request)))
         return Response(status=201, headers=_created(row) | _position(row, 0))
 
 
@@ -114,8 +119,8 @@ class UploadView(TusView):
 
     @operation("retrieveUploadOffset", "How many bytes have come", {200: None}, parameters=[VERSION])
     def head(self, request: Request, upload_id: UUID) -> Response:
-        row = library.upload(self.actor, upload_id, Upload.Way.TUS)
-        offset = library.offset(row)
+        row = access.upload(self.actor, upload_id, Upload.Way.TUS)
+        offset = access.offset(row)
         about = {"Upload-Length": str(row.length)} | ({"Upload-Metadata": row.metadata} if row.metadata else {})
         return Response(status=200, headers=about | _position(row, offset))
 
@@ -128,28 +133,28 @@ class UploadView(TusView):
     )
     def patch(self, request: Request, upload_id: UUID) -> Response:
         self.actor.require("recordings.create")
-        return _advanced(piece_of(request._request), 204, {})
+        return _advanced(chunk_of(request._request), 204, {})
 
     @operation("deleteUpload", "Forget an upload", {204: None}, parameters=[VERSION])
     def delete(self, request: Request, upload_id: UUID) -> Response:
-        library.terminate(self.actor, upload_id, Upload.Way.TUS)
+        access.terminate(self.actor, upload_id, Upload.Way.TUS)
         return Response(status=204)
 
     @operation("retrieveUpload", "What became of an upload", {200: UploadBody})
     def get(self, request: Request, upload_id: UUID) -> Response:
-        return Response(upload_fields(library.upload(self.actor, upload_id)))
+        return Response(upload_fields(access.upload(self.actor, upload_id)))
 
 
-def _advanced(piece: Piece, status: int, headers: dict[str, str]) -> Response:
+def _advanced(chunk: Chunk, status: int, headers: dict[str, str]) -> Response:
     """What has come; with the last byte, what became of it: a refusal by intake is a problem."""
-    row = piece.upload
-    if piece.slot.is_whole:
-        acceptance.settle_under_lock(row, piece.slot)
+    row = chunk.upload
+    if chunk.slot.is_whole:
+        acceptance.settle_under_lock(row, chunk.slot)
         row.refresh_from_db()
-    headers = headers | _position(row, piece.slot.size)
+    headers = headers | _position(row, chunk.slot.size)
     if row.state != Upload.State.REFUSED:
         return Response(status=status, headers=headers)
-    response = problem(**row.problem)
+    response = problem(**_problem(row))
     for name, value in headers.items():
         response[name] = value
     return response
@@ -157,21 +162,21 @@ def _advanced(piece: Piece, status: int, headers: dict[str, str]) -> Response:
 
 def _created(row: Upload) -> dict[str, str]:
     """Where it is, and what of its metadata changes nothing."""
-    sent = tus.metadata(row.metadata)
+    sent = tus_headers.metadata(row.metadata)
     return {"Location": f"/api/v1/uploads/{row.id}"} | options.ignored_headers(sent, *NO_OPTIONS)
 
 
 def _position(row: Upload, offset: int) -> dict[str, str]:
     """`Upload-State` and `Upload-Recording` are our own: what became of the bytes."""
-    expires = library.expiry(row)
+    expires = access.expiry(row)
     recording = {"Upload-Recording": f"/api/v1/recordings/{row.recording_id}"} if row.recording_id else {}
     about = {"Upload-Offset": str(offset), "Upload-State": row.state}
-    return about | recording | (tus.expires(expires) if expires else {})
+    return about | recording | (tus_headers.expires(expires) if expires else {})
 
 
 def upload_fields(row: Upload) -> UploadBody:
     """What the native API says of an upload. `offset` is null where the parts' list says what has come."""
-    expires = library.expiry(row)
+    expires = access.expiry(row)
     return {
         "id": str(row.id),
         "way": row.way,
@@ -183,8 +188,12 @@ def upload_fields(row: Upload) -> UploadBody:
         "expires_at": moment(expires),
         "recording": str(row.recording_id) if row.recording_id else None,
         "transcription": str(row.transcription_id) if row.transcription_id else None,
-        "problem": row.problem or None,
+        "problem": _problem(row) if row.problem else None,
     }
+
+
+def _problem(row: Upload) -> dict[str, Any]:
+    return {"status": status_of(row.problem["code"]), **row.problem}
 
 
 def _offset(row: Upload) -> int | None:

@@ -9,16 +9,23 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal import budget
-from portal.api.native.pages import newest_first
-from portal.api.native.shapes.usage import AudioSeconds, Day, LedgerEntryBody, RequestsPerMinute, StoredBytes, UsageBody
-from portal.api.native.tenantview import TenantView
+from portal.api.native.pagination import newest_first
+from portal.api.native.schemas.usage import (
+    AudioSeconds,
+    Day,
+    LedgerEntryBody,
+    RequestsPerMinute,
+    StoredBytes,
+    UsageBody,
+)
+from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import CURSOR, listing, operation, query
+from portal.http import request_budget
 from tenants import quota
 from tenants import usage as charges
 from tenants.models import LedgerEntry
-from tenants.requests import Room
-from transcription.options import InvalidOption
+from tenants.rate_limit import Room
+from transcription.errors import InvalidOption
 
 
 class UsageView(TenantView):
@@ -28,7 +35,7 @@ class UsageView(TenantView):
     def get(self, request: Request) -> Response:
         self.actor.require("usage.view")
         tenant, month = self.actor.tenant, quota.this_month()
-        now, room = quota.standing(tenant), budget.outcome_of(request._request)
+        now, room = quota.standing(tenant), request_budget.outcome_of(request._request)
         body = UsageBody(
             month=f"{month:%Y-%m}",
             audio_seconds=AudioSeconds(

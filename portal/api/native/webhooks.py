@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native import bodies, parameters
-from portal.api.native.pages import newest_first
+from portal.api.native import parameters, parsing
+from portal.api.native.pagination import newest_first
 from portal.api.native.representations import moment
-from portal.api.native.shapes.failures import Failure
-from portal.api.native.shapes.webhooks import (
+from portal.api.native.schemas.failures import Failure
+from portal.api.native.schemas.webhooks import (
     AttemptBody,
     DeliveryBody,
     DeliveryDetailBody,
@@ -23,9 +23,9 @@ from portal.api.native.shapes.webhooks import (
     WebhooksBody,
     WebhookSecretBody,
 )
-from portal.api.native.tenantview import TenantView
+from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import CURSOR, JSON, array, choice, listing, operation, properties, query, text
-from transcription.options import InvalidOption
+from transcription.errors import InvalidOption
 from transcription.webhooks import deliveries, endpoints
 from transcription.webhooks.endpoints import Shown
 from transcription.webhooks.failures import reason_for_people
@@ -53,12 +53,12 @@ class WebhooksView(TenantView):
         description="Its secret is shown this once.",
     )
     def post(self, request: Request) -> Response:
-        body = bodies.json_object(request, NEW)
+        body = parsing.json_object(request, NEW)
         shown = endpoints.create(
             self.actor,
-            bodies.text(body, "url") or "",
-            bodies.text(body, "description") or "",
-            bodies.texts(body, "events") or (),
+            parsing.text(body, "url") or "",
+            parsing.text(body, "description") or "",
+            parsing.texts(body, "events") or (),
         )
         location = {"Location": f"/api/v1/webhooks/{shown.endpoint.id}"}
         return Response(_with_secret(shown), 201, headers=location | NO_STORE)
@@ -78,16 +78,16 @@ class WebhookView(TenantView):
         body={JSON: CHANGED},
     )
     def patch(self, request: Request, endpoint_id: UUID) -> Response:
-        body = bodies.json_object(request, CHANGED)
-        status = bodies.text(body, "status")
+        body = parsing.json_object(request, CHANGED)
+        status = parsing.text(body, "status")
         if status not in (None, *STATUSES):
             raise InvalidOption("status", _("“status” is active or paused."))
         row = endpoints.change(
             self.actor,
             endpoint_id,
-            bodies.text(body, "url"),
-            bodies.text(body, "description"),
-            bodies.texts(body, "events"),
+            parsing.text(body, "url"),
+            parsing.text(body, "description"),
+            parsing.texts(body, "events"),
         )
         if status == "paused":
             row = endpoints.pause(self.actor, endpoint_id)

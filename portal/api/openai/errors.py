@@ -8,12 +8,12 @@ from django.http import JsonResponse
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
-from portal.outage import COME_BACK
-from portal.receive import UploadRefused
-from tenants.apikeys import ADDRESS, KeyRefused
-from tenants.requests import TooManyRequests
-from transcription.options import InvalidOption
-from transcription.refusals import Refused
+from portal.http.outage import RETRY_HEADERS
+from portal.http.statuses import status_of
+from portal.http.uploads import UploadRefused
+from tenants.api_keys import ADDRESS, KeyRefused
+from tenants.rate_limit import TooManyRequests
+from transcription.errors import InvalidOption, Refused
 
 NO_RETRY = {"x-should-retry": "false"}
 
@@ -76,7 +76,7 @@ def of_upload(refused: UploadRefused) -> ApiError:
 
 def unavailable() -> ApiError:
     message = _("The service is starting again. Please try in a moment.")
-    return ApiError(503, message, "server_error", code="unavailable", headers=COME_BACK)
+    return ApiError(503, message, "server_error", code="unavailable", headers=RETRY_HEADERS)
 
 
 def of_option(invalid: InvalidOption) -> ApiError:
@@ -88,9 +88,10 @@ def of_option(invalid: InvalidOption) -> ApiError:
 def of_refusal(refused: Refused) -> ApiError:
     """A full month is what OpenAI's SDKs know as insufficient_quota: 429, and no retry."""
     if refused.code == "quota_monthly_seconds":
-        headers = NO_RETRY | ({"x-quota-resets-at": refused.resets_at.isoformat()} if refused.resets_at else {})
+        headers = NO_RETRY | {"x-quota-resets-at": str(refused.parameters["resets_at"])}
         return ApiError(429, refused.message, "insufficient_quota", None, "insufficient_quota", headers)
+    status = status_of(refused.code)
     if refused.may_succeed_later:
-        return ApiError(refused.status, refused.message, "server_error", code=refused.code, headers=COME_BACK)
+        return ApiError(status, refused.message, "server_error", code=refused.code, headers=RETRY_HEADERS)
     param = "Idempotency-Key" if refused.code == "idempotency_key_reused" else "file"
-    return ApiError(refused.status, refused.message, param=param, code=refused.code, headers=NO_RETRY)
+    return ApiError(status, refused.message, param=param, code=refused.code, headers=NO_RETRY)

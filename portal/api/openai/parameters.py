@@ -9,14 +9,15 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from portal import json_body
 from portal.api import ignored
 from portal.api.openai.errors import ApiError, of_option
-from portal.json_body import BadJson
-from portal.multipart import list_name
-from portal.receive import Upload
+from portal.http import json_body
+from portal.http.form_data import list_name
+from portal.http.json_body import BadJson
+from portal.http.uploads import Upload
+from transcription.errors import InvalidOption
 from transcription.models import Lane, Mode, Task
-from transcription.options import LONGEST_PROMPT, InvalidOption, TranscriptionOptions
+from transcription.options.options import LONGEST_PROMPT, TranscriptionOptions
 
 RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 GRANULARITIES = ("word", "segment")

@@ -20,28 +20,29 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from portal import budget
-from portal.api import bearer, calls, waiting
-from portal.api.hub import Standing, hub
-from portal.api.openai import bodies, errors, parameters
-from portal.api.openai.bodies import Written
+from portal.api import call_headers, waiting
+from portal.api.openai import errors, parameters, responses
 from portal.api.openai.errors import ApiError
 from portal.api.openai.parameters import Parameters
+from portal.api.openai.responses import Written
 from portal.api.openai.wait import Wait
-from portal.hangups import client_of
-from portal.outage import AWAY
-from portal.receive import Upload, UploadRefused, received
-from portal.threads import CLIP_BYTES, CLIPS, UPLOADS, shared
+from portal.api.status_broker import StatusUpdate, broker
+from portal.http import authentication, request_budget
+from portal.http.asgi import scope_of
+from portal.http.disconnects import connection_of
+from portal.http.outage import AWAY
+from portal.http.thread_pools import CLIP_BYTES, CLIPS, UPLOADS, in_thread
+from portal.http.uploads import Upload, UploadRefused, received
 from tenants import scope
 from tenants.access import Actor
-from tenants.apikeys import KeyRefused
-from tenants.requests import TooManyRequests
-from transcription import catalogue, intake, reading
-from transcription.failures import REASONS_AT_FAULT, reason_for_people
-from transcription.idempotency import Call
+from tenants.api_keys import KeyRefused
+from tenants.rate_limit import TooManyRequests
+from transcription.errors import REASONS_AT_FAULT, InvalidOption, Refused, reason_for_people
+from transcription.intake import accept
+from transcription.intake.request import CallContext
+from transcription.library import read_audit
 from transcription.models import Status, Task, Transcription
-from transcription.options import InvalidOption
-from transcription.refusals import Refused
+from transcription.options import offered_models
 
 log = logging.getLogger(__name__)
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
@@ -102,7 +103,7 @@ async def models(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 
 @endpoint("GET", "DELETE")
 async def model(request: HttpRequest, actor: Actor, name: str) -> HttpResponseBase:
-    if catalogue.resolve_model(name) is None:
+    if offered_models.resolve_model(name) is None:
         message = _("The model “%(name)s” does not exist here.") % {"name": name[:80]}
         raise ApiError(404, message, param="model", code="model_not_found")
     if request.method == "DELETE":
@@ -111,12 +112,16 @@ async def model(request: HttpRequest, actor: Actor, name: str) -> HttpResponseBa
     return JsonResponse(_model(name))
 
 
-@database_sync_to_async
-def _caller(request: HttpRequest) -> Actor | None:
-    """Whose key it is; counts the request. Raises KeyRefused and TooManyRequests."""
-    actor = bearer.actor_of(request)
+async def _caller(request: HttpRequest) -> Actor | None:
+    """Returns whose key it is, and counts the request. Raises KeyRefused and TooManyRequests."""
+    is_counted = authentication.is_known(scope_of(request)) and request_budget.outcome_of(request) is not None
+    return _counted_caller(request) if is_counted else await database_sync_to_async(_counted_caller)(request)
+
+
+def _counted_caller(request: HttpRequest) -> Actor | None:
+    actor = authentication.caller_of_request(request).checked()
     if actor is not None:
-        budget.spend(budget.scope_of(request), actor)
+        request_budget.spend(scope_of(request), actor)
     return actor
 
 
@@ -128,52 +133,52 @@ async def _create(request: HttpRequest, actor: Actor, task: str) -> HttpResponse
         raise errors.of_upload(refused) from refused
     wanted = parameters.parse(upload, task)
     call = _call(request)
-    wait = Wait(client_of(request), _accept(actor, upload, wanted, call), upload.seconds)
+    wait = Wait(connection_of(request), _accept(actor, upload, wanted, call), upload.seconds)
     row = await wait.begin()
-    headers = calls.headers_of(call, row) | wanted.headers
+    headers = call_headers.headers_of(call, row) | wanted.headers
     if wanted.stream:
         await _note_reading(actor, row)
         headers |= {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingHttpResponse(_stream(row, wanted, wait), content_type="text/event-stream", headers=headers)
     done = await _finished(row, wait)
     await _note_reading(actor, done)
-    answer = bodies.response_of(done, wanted)
-    for name, value in (headers | bodies.headers_of(done)).items():
+    answer = responses.response_of(done, wanted)
+    for name, value in (headers | responses.headers_of(done)).items():
         answer[name] = value
     return answer
 
 
-def _call(request: HttpRequest) -> Call:
+def _call(request: HttpRequest) -> CallContext:
     """Raises ApiError."""
     try:
-        return calls.call_of(request, waits=True)
+        return call_headers.call_of(request, waits=True)
     except InvalidOption as invalid:
         raise errors.of_option(invalid) from invalid
 
 
-async def _accept(actor: Actor, upload: Upload, wanted: Parameters, call: Call) -> Transcription:
+async def _accept(actor: Actor, upload: Upload, wanted: Parameters, call: CallContext) -> Transcription:
     """Raises ApiError and PermissionDenied."""
     try:
         threads = CLIPS if upload.size <= CLIP_BYTES else UPLOADS
-        return await shared(_accept_bound, threads)(actor, upload, wanted, call)
+        return await in_thread(_accept_bound, threads)(actor, upload, wanted, call)
     except Refused as refused:
         raise errors.of_refusal(refused) from refused
     except InvalidOption as invalid:
         raise errors.of_option(invalid) from invalid
 
 
-def _accept_bound(actor: Actor, upload: Upload, wanted: Parameters, call: Call) -> Transcription:
+def _accept_bound(actor: Actor, upload: Upload, wanted: Parameters, call: CallContext) -> Transcription:
     with scope.bound(actor.tenant.id):
-        return intake.accept(actor, upload, wanted.options, "api", call)
+        return accept.accept(actor, upload, wanted.options, "api", call)
 
 
 async def _note_reading(actor: Actor, row: Transcription) -> None:
-    await shared(_noted)(actor, row)
+    await in_thread(_noted)(actor, row)
 
 
 def _noted(actor: Actor, row: Transcription) -> None:
     with scope.bound(actor.tenant.id):
-        reading.read(actor, row, "answer")
+        read_audit.read(actor, row, "answer")
 
 
 async def _finished(row: Transcription, wait: Wait) -> Transcription:
@@ -214,46 +219,46 @@ async def _stream(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncIt
                 yield event
     except AWAY as error:
         log.error("The database went away during the stream of transcription %s: %s", row.id, str(error).strip())
-        yield bodies.failed(errors.unavailable().body)
+        yield responses.failed(errors.unavailable().body)
     except Exception:
         log.exception("The stream of transcription %s broke", row.id)
-        yield bodies.failed(_server_error().body)
+        yield responses.failed(_server_error().body)
 
 
 async def _events(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncGenerator[bytes]:
     written = Written(wanted)
     yield KEEP_ALIVE
-    async with aclosing(_news_of(row)) as news:
-        async for standing in news:
-            if standing is None:
+    async with aclosing(_updates_of(row)) as updates:
+        async for update in updates:
+            if update is None:
                 yield KEEP_ALIVE
-            elif not standing.is_over:
+            elif not update.is_over:
                 for segment in await waiting.segments_from(row, written.segments):
                     yield written.delta(segment)
     over = await waiting.read(row) or row
     wait.end()
     if over.status != Status.COMPLETED or over.text_deleted_at is not None:
-        yield bodies.failed(_failure(over).body)
+        yield responses.failed(_failure(over).body)
         return
     for segment in over.segments.all()[written.segments :]:
         yield written.delta(segment)
     yield written.done(over)
 
 
-async def _news_of(row: Transcription) -> AsyncGenerator[Standing | None]:
-    """Each standing of a transcription until its end; None after KEEP_ALIVE_SECONDS without one."""
+async def _updates_of(row: Transcription) -> AsyncGenerator[StatusUpdate | None]:
+    """Yields each status of a transcription until its end; None after KEEP_ALIVE_SECONDS without a new one."""
     if row.is_over:
         return
-    async with hub().watching(row.id) as watch:
-        while watch.standing is None or not watch.standing.is_over:
+    async with broker().subscribe(row.id) as subscription:
+        while subscription.latest is None or not subscription.latest.is_over:
             try:
-                yield await asyncio.wait_for(watch.news(), KEEP_ALIVE_SECONDS)
+                yield await asyncio.wait_for(subscription.next(), KEEP_ALIVE_SECONDS)
             except TimeoutError:
                 yield None
 
 
 def _offered() -> tuple[str, ...]:
-    return catalogue.offered_models()
+    return offered_models.offered_models()
 
 
 def _model(name: str) -> dict[str, Any]:

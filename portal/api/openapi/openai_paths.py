@@ -6,7 +6,7 @@ from typing import Any
 
 from portal.api.openai.parameters import GRANULARITIES, RESPONSE_FORMATS
 from transcription.models import MOST_BEAMS, Mode
-from transcription.options import LONGEST_PROMPT, MOST_TRACKS
+from transcription.options.options import LONGEST_PROMPT, MOST_TRACKS
 
 Schema = dict[str, Any]
 TAG = "openai"

@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from portal.api.openapi.components import page_of, reference
 from tenants.models import LONGEST_HOTWORDS
 from transcription.models import MOST_BEAMS, Mode, Task
-from transcription.options import LONGEST_PROMPT, MOST_TRACKS
+from transcription.options.options import LONGEST_PROMPT, MOST_TRACKS
 
 View = TypeVar("View", bound=Callable[..., Any])
 Schema = dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
-from portal.api.native.shapes.failures import ProblemBody
+from portal.api.native.schemas.failures import ProblemBody
 from portal.api.openapi import openai_paths
 from portal.api.openapi.components import components, reference
 from portal.api.openapi.operations import NO_MORE

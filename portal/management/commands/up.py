@@ -14,13 +14,13 @@ from django.db import Error as DatabaseError
 
 from portal.supervisor import demo, preparation
 from portal.supervisor.console import say
-from portal.supervisor.crew import Crew, environment_of
-from portal.supervisor.folder import FolderRefused, taken
+from portal.supervisor.data_folder import FolderRefused, taken
 from portal.supervisor.greeting import greet
 from portal.supervisor.listener import AddressRefused, listening
 from portal.supervisor.preparation import PreparationFailed
-from transcription import lifeline
+from portal.supervisor.process_set import Crew, environment_of
 from transcription.redaction import redact
+from transcription.worker import parent_death
 
 
 class Command(BaseCommand):
@@ -30,11 +30,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default=settings.HOST, help="address to listen on")
         parser.add_argument("--port", type=int, default=settings.PORT, help="port to listen on")
+        parser.add_argument("--reload", action="store_true", help="restart the web process when a source file changes")
         parser.add_argument("--tied", action="store_true", help="stop when the process that started this one ends")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["tied"]:
-            lifeline.hold(os.getppid(), signal.SIGTERM)
+            parent_death.die_with_parent(os.getppid(), signal.SIGTERM)
         os.umask(0o077)  # media, database and sockets are this account's alone
         host, port = options["host"], options["port"]
         begun, url = time.monotonic(), url_of(port)
@@ -42,7 +43,7 @@ class Command(BaseCommand):
             with taken(settings.DATA, f"process {os.getpid()}, {url}"), listening(host, port) as listener:
                 prepare(url, host)
                 crew = Crew(listener, settings.DATA / "logs", environment_of(host, port, url))
-                crew.run(partial(greet, url, address_of(host, port), begun))
+                crew.run(partial(greet, url, address_of(host, port), begun), reload=options["reload"])
         except (AddressRefused, FolderRefused, PreparationFailed) as error:
             raise CommandError(str(error)) from None
         except (OSError, DatabaseError) as error:

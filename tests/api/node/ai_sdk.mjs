@@ -23,22 +23,24 @@ async function transcribed(model, options = {}) {
   return { text, segments, language, durationInSeconds, warnings: warnings.length, ignored, body: responses[0].body };
 }
 
-console.log(JSON.stringify({
-  whisper: await transcribed("whisper-1"),
-  gpt: await transcribed("gpt-4o-transcribe"),
-  words: await transcribed("whisper-1", { openai: { timestampGranularities: ["word"] } }),
-  gpt_words: await transcribed("gpt-4o-mini-transcribe", {
-    openai: { responseFormat: "verbose_json", timestampGranularities: ["word", "segment"] },
+console.log(
+  JSON.stringify({
+    whisper: await transcribed("whisper-1"),
+    gpt: await transcribed("gpt-4o-transcribe"),
+    words: await transcribed("whisper-1", { openai: { timestampGranularities: ["word"] } }),
+    gpt_words: await transcribed("gpt-4o-mini-transcribe", {
+      openai: { responseFormat: "verbose_json", timestampGranularities: ["word", "segment"] },
+    }),
+    everything: await transcribed("gpt-transcribe", {
+      openai: {
+        chunkingStrategy: { type: "server_vad", threshold: 0.5, silenceDurationMs: 300 },
+        include: ["logprobs"],
+        keywords: ["Quick Fox"],
+        languages: ["en"],
+        prompt: "A fox.",
+        temperature: 0,
+      },
+    }),
+    refused: await transcribed("whisper-9").catch(({ name, statusCode, data }) => ({ name, statusCode, data })),
   }),
-  everything: await transcribed("gpt-transcribe", {
-    openai: {
-      chunkingStrategy: { type: "server_vad", threshold: 0.5, silenceDurationMs: 300 },
-      include: ["logprobs"],
-      keywords: ["Quick Fox"],
-      languages: ["en"],
-      prompt: "A fox.",
-      temperature: 0,
-    },
-  }),
-  refused: await transcribed("whisper-9").catch(({ name, statusCode, data }) => ({ name, statusCode, data })),
-}));
+);

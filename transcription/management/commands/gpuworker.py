@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from transcription.gpuworker import AlreadyRunning, GpuWorker
+from transcription.worker.gpu_worker import AlreadyRunning, GpuWorker
 
 
 class Command(BaseCommand):

@@ -13,10 +13,10 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from transcription import catalogue
 from transcription.engine.catalogue import CATALOGUE, Model, find_model
 from transcription.engine.types import EngineError
 from transcription.engine.weights import FORMS, Form, Held, ensure, held, install, place_of, remove, verify
+from transcription.options import offered_models
 
 MEGABYTE = 1_000_000
 HEAD = ("NAME", "TITLE", "PARAMETERS", "DOWNLOAD", *(form.upper() for form in FORMS), "OFFERED")
@@ -94,7 +94,7 @@ class Command(BaseCommand):
         self.stdout.write(f"\nWeights are kept in {options['weights']}; this machine reads the form {usual_form()}.")
 
     def _fetch(self, options: dict[str, Any]) -> None:
-        names = options["names"] or catalogue.offered_models()
+        names = options["names"] or offered_models.offered_models()
         given = options["given"]
         if given is not None:
             self._install(names, given, options)
@@ -132,7 +132,7 @@ class Command(BaseCommand):
         there = _on_disk(options | {"names": [name]})
         going = {form for _, form, _ in there}
         kept = [form for form in FORMS if form not in going and held(name, form, folder)]
-        if name in catalogue.offered_models() and not kept and not options["force"]:
+        if name in offered_models.offered_models() and not kept and not options["force"]:
             raise CommandError(
                 f"{name} is offered here, and nothing would be left of it; --force removes it all the same"
             )
@@ -146,7 +146,7 @@ class Command(BaseCommand):
 def usual_form() -> Form:
     """The form that this installation's engines read, chosen as they choose their backend."""
     if settings.WHISPER_BACKEND == "auto":
-        return "torch" if catalogue.has_gpu() else "ctranslate2"
+        return "torch" if offered_models.has_gpu() else "ctranslate2"
     return "torch" if settings.WHISPER_BACKEND == "torch" else "ctranslate2"
 
 
@@ -155,7 +155,7 @@ def _default_of(action: str) -> str:
 
 
 def _row(model: Model, folder: Path) -> tuple[str, ...]:
-    offered = catalogue.offered_models()
+    offered = offered_models.offered_models()
     return (
         model.name,
         model.title,

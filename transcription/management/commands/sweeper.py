@@ -7,9 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections, connections
 
-from transcription import progress
 from transcription.fetches import fetcher
-from transcription.sweeper import (
+from transcription.maintenance.sweeper import (
     ARRIVALS,
     DELETIONS,
     EVERY_FEW_MINUTES,
@@ -19,6 +18,7 @@ from transcription.sweeper import (
     Task,
     sweep,
 )
+from transcription.queue import progress
 from transcription.webhooks import dispatcher
 
 ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from tenants import scope
 from tenants.models import Tenant
+from transcription.media.storage import StorageUnavailable
 from transcription.offboarding import archive, deletion, receipts
 from transcription.offboarding.models import Deletion
 from transcription.offboarding.receipts import NotGenuine
-from transcription.storage import StorageUnavailable
 
 
 class Command(BaseCommand):

@@ -1,0 +1,66 @@
+"""Those of django-allauth's routes that are meant: the rest of it is not mounted."""
+
+from __future__ import annotations
+
+from allauth.account import views
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import path, re_path
+from django.views.decorators.cache import never_cache
+from django.views.generic import TemplateView
+
+from portal import accounts
+from portal.http.reset_links import key_of
+from tenants import addresses
+from tenants.models import User
+from tenants.throttle import Limit
+
+PASSWORD_CHANGES = Limit("new passwords on the page", 5, 60)
+
+
+def password_change(request: HttpRequest) -> HttpResponseBase:
+    """The old password is asked for: whoever found an open session must not guess it."""
+    if request.method == "POST" and request.user.is_authenticated and not PASSWORD_CHANGES.take(str(request.user.pk)):
+        return render(request, "429.html", status=429)
+    answer: HttpResponseBase = views.password_change(request)
+    return answer
+
+
+def password_reset(request: HttpRequest) -> HttpResponseBase:
+    """Of too many links for one account the rest are not sent, and the answer is the same: those before still work."""
+    if request.method == "POST":
+        site = addresses.site_of(addresses.of_request(request))
+        if not accounts.RESETS_OF_ADDRESS.take(site):
+            return render(request, "429.html", status=429)
+        if not accounts.RESETS.take(User.objects.normalize_email(request.POST.get("email"))):
+            return redirect("account_reset_password_done")
+    answer: HttpResponseBase = views.password_reset(request)
+    return answer
+
+
+@never_cache
+def password_reset_from_key(request: HttpRequest, uidb36: str, key: str) -> HttpResponseBase:
+    """The address that holds the key tells it to nobody as a referrer."""
+    secret = key_of(request)
+    answer: HttpResponseBase = views.password_reset_from_key(request, uidb36=uidb36, key=secret or key)
+    if secret:
+        answer["Referrer-Policy"] = "strict-origin"
+    return answer
+
+
+urlpatterns = [
+    path("login/", views.login, name="account_login"),
+    path("logout/", views.logout, name="account_logout"),
+    path("signup/", TemplateView.as_view(template_name="account/signup_closed.html"), name="account_signup"),
+    path("inactive/", views.account_inactive, name="account_inactive"),
+    path("password/change/", password_change, name="account_change_password"),
+    path("password/reset/", password_reset, name="account_reset_password"),
+    path("password/reset/done/", views.password_reset_done, name="account_reset_password_done"),
+    re_path(
+        r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        password_reset_from_key,
+        name="account_reset_password_from_key",
+    ),
+    path("password/reset/key/done/", views.password_reset_from_key_done, name="account_reset_password_from_key_done"),
+]

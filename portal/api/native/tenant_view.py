@@ -1,0 +1,51 @@
+"""The base of the native API's views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from portal.api.native.conditional import not_modified_or
+from portal.http import authentication, request_budget
+from portal.http.asgi import scope_of
+from tenants import scope
+from tenants.access import Actor
+
+
+class TenantView(APIView):
+    """A DRF view that runs with its caller's tenant bound; portal.http.routes says how the caller is known."""
+
+    @property
+    def actor(self) -> Actor:
+        """The caller, whom CallerPermission has let in."""
+        actor = self.request.user
+        assert isinstance(actor, Actor)
+        return actor
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        actor = authentication.caller_of_request(request).actor
+        if actor is None:
+            return super().dispatch(request, *args, **kwargs)
+        with scope.bound(actor.tenant.id):
+            return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Raises PermissionDenied where a session's request needs a CSRF token and has none."""
+        super().initial(request, *args, **kwargs)
+        if isinstance(request.user, Actor):
+            authentication.check_csrf(request._request, request.user)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if request.method != "GET" or answer.status_code != 200 or answer.streaming:
+            return answer
+        return not_modified_or(request._request, answer)
+
+    def check_throttles(self, request: Request) -> None:
+        """Raises TooManyRequests."""
+        super().check_throttles(request)
+        request_budget.spend(scope_of(request._request), self.actor)

@@ -1,0 +1,278 @@
+"""WebSockets of pages and programs: a snapshot on connect, then hints. The database decides what is shown.
+
+Pages come with their session, from our own origin. Programs come with a ticket (`?ticket=`), from anywhere: nobody
+can guess it, and it opens one socket. portal.http.authentication knows both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
+from channels.routing import URLRouter
+from django.http import Http404
+from django.urls import path, re_path
+from django.utils.translation import override
+
+from portal.http import authentication
+from portal.http.asgi import Application, Message, Receive, Scope, Send
+from portal.http.outage import AWAY
+from portal.http.websocket_origin import OwnOriginOnly
+from tenants import scope
+from tenants.access import Actor, OtherTenant
+from transcription.errors import reason_for_people
+from transcription.library import read_audit, recordings
+from transcription.models import Status, Transcription
+from transcription.queue import eta, progress
+
+log = logging.getLogger(__name__)
+RECHECK_SECONDS = 3.0
+REDIS_TIMEOUT_SECONDS = 1.0
+NOT_SIGNED_IN, NOT_FOUND, OTHER_TENANT, INTERNAL_ERROR = 4401, 4404, 4409, 1011
+NO_BINARY, NO_JSON, TOO_BIG = 1003, 1007, 1009
+MAX_MESSAGE_LENGTH = 4096
+
+
+class TenantConsumer(AsyncJsonWebsocketConsumer):
+    """A socket of a signed-in member or of a program, who is checked again while it is open."""
+
+    group = ""
+    tenant_id: UUID
+    recheck: asyncio.Task[None] | None = None
+    is_closed = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_or_stop(message: Message) -> None:
+            if self.is_closed:
+                raise StopConsumer
+            self.is_closed = message["type"] == "websocket.close"
+            try:
+                await send(message)
+            except OSError as gone:  # as ASGI has it for a closed connection
+                raise StopConsumer from gone
+
+        try:
+            await super().__call__(scope, receive, send_or_stop)
+        finally:  # `disconnect` is not called where a client went in the middle of a message
+            if self.recheck is not None:
+                self.recheck.cancel()
+
+    async def connect(self) -> None:
+        await self.accept()
+        try:
+            actor = await self.connecting_actor()
+        except OtherTenant:
+            await self.close(OTHER_TENANT, "other_tenant")
+            return
+        if actor is None:
+            await self.close(NOT_SIGNED_IN)
+            return
+        self.tenant_id = actor.tenant.id
+        try:
+            self.group = await self.open(actor)
+        except Http404:
+            await self.close(NOT_FOUND)
+            return
+        await self._join()
+        await self.greet()
+        self.recheck = asyncio.create_task(self._keep_checking())
+
+    async def disconnect(self, code: int) -> None:
+        if self.group:
+            with suppress(Exception):  # the channel layer forgets who is silent
+                await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+        """Passes short JSON on; closes the socket at anything else, with a code that says why."""
+        if text_data is None:
+            await self.close(NO_BINARY)
+        elif len(text_data) > MAX_MESSAGE_LENGTH:
+            await self.close(TOO_BIG)
+        else:
+            try:
+                content = json.loads(text_data)
+            except (ValueError, RecursionError):
+                await self.close(NO_JSON)
+            else:
+                await self.receive_json(content)
+
+    async def _join(self) -> None:
+        """Joins the group. Without the channel layer the socket still works: `check` asks the database."""
+        try:
+            async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
+                await self.channel_layer.group_add(self.group, self.channel_name)
+        except Exception as error:
+            log.warning("A socket works without events (%s).", error or type(error).__name__)
+
+    @database_sync_to_async
+    def connecting_actor(self) -> Actor | None:
+        """Returns who opens the socket; None for nobody who may. Raises OtherTenant for a page of another tenant."""
+        return _viewer(authentication.caller_of(self.scope).checked())
+
+    @database_sync_to_async
+    def actor(self) -> Actor | None:
+        """Returns the same as the database has them now; None once they may not stay."""
+        return _viewer(authentication.renewed(self.scope))
+
+    async def open(self, actor: Actor) -> str:
+        """Returns the group to join. Raises Http404."""
+        raise NotImplementedError
+
+    async def greet(self) -> None:
+        """Sends what a page needs on connecting."""
+
+    async def check(self) -> None:
+        """Sends what is told without an event, every RECHECK_SECONDS."""
+
+    async def _keep_checking(self) -> None:
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
+            try:
+                if await self.actor() is None:
+                    await self.close(NOT_SIGNED_IN)
+                    return
+                await self.check()
+            except AWAY as error:
+                log.warning("A socket could not be checked (%s); trying again.", str(error).strip())
+            except StopConsumer:
+                return
+            except Exception:
+                log.exception("A socket could not be checked")
+                await self.close(INTERNAL_ERROR)
+                return
+
+
+class TranscriptionConsumer(TenantConsumer):
+    """/ws/transcriptions/<id>/: one transcription from the queue to its end."""
+
+    status = ""
+    sequence = -1
+
+    async def open(self, actor: Actor) -> str:
+        self.transcription_id = self.scope["url_route"]["kwargs"]["transcription_id"]
+        await self.record_reading(actor)
+        return progress.transcription_group(self.transcription_id)
+
+    async def greet(self) -> None:
+        await self.recording_changed({})
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        if isinstance(content, dict) and content.get("type") == "resync":
+            await self.recording_changed({})
+
+    async def recording_changed(self, _event: dict[str, Any]) -> None:
+        actor = await self.actor()
+        try:
+            snapshot = await self.snapshot(actor) if actor else None
+        except Http404:
+            snapshot = None
+        if snapshot is None:
+            await self.close(NOT_FOUND)
+            return
+        self.status, self.sequence = snapshot["status"], snapshot["seq"]
+        await self.send_json(snapshot)
+
+    async def transcription_progress(self, event: dict[str, Any]) -> None:
+        if event["seq"] <= self.sequence:
+            return
+        self.sequence = event["seq"]
+        await self.send_json({**event, "type": "progress"})
+
+    async def check(self) -> None:
+        """Sends the place in the queue, which changes without events, and what a lost event would have told."""
+        status, sequence, place = await self.current_status()
+        if status != self.status or sequence > self.sequence:
+            await self.recording_changed({})
+        elif place is not None:
+            await self.send_json({"type": "queue", "seq": sequence, **place})
+
+    @database_sync_to_async
+    def snapshot(self, actor: Actor) -> dict[str, Any]:
+        with scope.bound(actor.tenant.id), override(self.scope.get("language") or "en"):
+            row = recordings.transcription(actor, self.transcription_id)
+            return snapshot_of(row)
+
+    @database_sync_to_async
+    def record_reading(self, actor: Actor) -> None:
+        """Records in the audit log, once, that this socket reads the text. Raises Http404."""
+        with scope.bound(actor.tenant.id):
+            read_audit.read(actor, recordings.transcription(actor, self.transcription_id), "socket")
+
+    @database_sync_to_async
+    def current_status(self) -> tuple[str, int, dict[str, Any] | None]:
+        with scope.bound(self.tenant_id):
+            row = Transcription.objects.filter(id=self.transcription_id).select_related("recording").first()
+            return (row.status, row.sequence, place_of(row)) if row else ("gone", 0, None)
+
+
+class RecordingsConsumer(TenantConsumer):
+    """/ws/recordings/: which of a tenant's recordings changed."""
+
+    async def open(self, actor: Actor) -> str:
+        return progress.tenant_group(actor.tenant.id)
+
+    async def greet(self) -> None:
+        """Says that whoever lists the recordings from now on misses no change."""
+        await self.send_json({"type": "ready"})
+
+    async def recording_changed(self, event: dict[str, Any]) -> None:
+        await self.send_json({"type": "changed", "recording": event["recording"]})
+
+    async def recording_progress(self, event: dict[str, Any]) -> None:
+        await self.send_json({"type": "progress", "recording": event["recording"], "percent": event["percent"]})
+
+
+def snapshot_of(row: Transcription) -> dict[str, Any]:
+    failed = row.status == Status.FAILED
+    return {
+        "type": "snapshot",
+        "seq": row.sequence,
+        "status": row.status,
+        "percent": row.percent,
+        "position": None,
+        "eta_seconds": None,
+        **(place_of(row) or {}),
+        "language": row.detected_language or row.language or None,
+        "segments": [progress.segment_data(segment) for segment in row.segments.all()],
+        "error": {"code": row.error_code, "message": reason_for_people(row.error_code)} if failed else None,
+    }
+
+
+def place_of(row: Transcription) -> dict[str, Any] | None:
+    if row.status != Status.QUEUED:
+        return None
+    estimate = eta.estimate(row)
+    return {"position": estimate.position, "eta_seconds": estimate.eta_seconds}
+
+
+class NoSuchConsumer(AsyncWebsocketConsumer):
+    """Closes sockets of any other address."""
+
+    async def connect(self) -> None:
+        await self.close(NOT_FOUND)
+
+
+routes = [
+    path("ws/transcriptions/<uuid:transcription_id>/", TranscriptionConsumer.as_asgi()),
+    path("ws/recordings/", RecordingsConsumer.as_asgi()),
+    re_path("", NoSuchConsumer.as_asgi()),
+]
+from_anywhere: Application = URLRouter(routes)
+from_own_pages = OwnOriginOnly(from_anywhere)
+
+
+async def sockets(scope: Scope, receive: Receive, send: Send) -> None:
+    """A ticket opens a socket from anywhere; a session only from our own pages."""
+    application = from_own_pages if authentication.ticket_of(scope) is None else from_anywhere
+    await application(scope, receive, send)
+
+
+def _viewer(actor: Actor | None) -> Actor | None:
+    return actor if actor is not None and actor.may("recordings.view") else None

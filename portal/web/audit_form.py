@@ -1,0 +1,53 @@
+"""Which part of the audit log is shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.core.validators import MaxValueValidator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from portal.web.key_forms import LAST_DAY
+from tenants.audit import ACTIONS, Filter
+
+
+def action_choices() -> list[tuple[str, Any]]:
+    return [("", gettext("Anything")), *ACTIONS.items()]
+
+
+class AuditForm(forms.Form):
+    """Which entries of the audit log are shown. What makes no sense narrows nothing down."""
+
+    action = forms.ChoiceField(label=_("What"), required=False, choices=action_choices)
+    actor = forms.CharField(
+        label=_("Who"),
+        required=False,
+        max_length=254,
+        widget=forms.TextInput(attrs={"placeholder": _("E-mail address or key"), "autocomplete": "off"}),
+    )
+    object = forms.CharField(label=_("Object’s id"), required=False, max_length=40)
+    since = forms.DateField(
+        label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    until = forms.DateField(
+        label=_("Through"),
+        required=False,
+        validators=[MaxValueValidator(LAST_DAY)],
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+
+    @property
+    def wanted(self) -> Filter:
+        """Days are counted in UTC."""
+        self.is_valid()
+        since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
+        return Filter(
+            action=self.cleaned_data.get("action", ""),
+            actor=self.cleaned_data.get("actor", ""),
+            object_id=self.cleaned_data.get("object", ""),
+            since=datetime.combine(since, time.min, UTC) if since else None,
+            until=datetime.combine(until + timedelta(days=1), time.min, UTC) if until else None,
+        )

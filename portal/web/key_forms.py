@@ -1,0 +1,125 @@
+"""What people choose and type for API keys."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+
+from django import forms
+from django.core.validators import MaxValueValidator
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from portal.web.forms import LinesField
+from tenants.api_keys import GRACE, Changes, InvalidKey
+from tenants.models import ApiKey, KeyScope
+
+LAST_DAY = date(9999, 12, 30)
+
+
+def scope_choices() -> list[tuple[str, str]]:
+    """Each with what it allows."""
+    return [
+        (KeyScope.READ, gettext("Only read")),
+        (KeyScope.WRITE, gettext("Read, transcribe, edit and delete")),
+        (KeyScope.ADMIN, gettext("That, and manage keys, webhooks, audit")),
+    ]
+
+
+def grace_choices() -> list[tuple[int, str]]:
+    """Seconds."""
+    return [
+        (0, gettext("not a moment longer")),
+        (3600, gettext("1 hour more")),
+        (24 * 3600, gettext("24 hours more")),
+        (7 * 24 * 3600, gettext("7 days more")),
+    ]
+
+
+class KeyForm(forms.Form):
+    """Offers the choices of a new key; tenants.api_keys checks them."""
+
+    name = forms.CharField(
+        label=_("What will use it?"),
+        max_length=100,
+        widget=forms.TextInput(attrs={"placeholder": _("Podcast importer"), "autocomplete": "off"}),
+    )
+    scope = forms.ChoiceField(label=_("It may"), choices=scope_choices, initial=KeyScope.WRITE, required=False)
+    expires_on = forms.DateField(
+        label=_("Last day"),
+        required=False,
+        validators=[MaxValueValidator(LAST_DAY)],
+        help_text=_("It expires at the end of that day. Empty: never."),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+    addresses = LinesField(
+        label=_("Allowed addresses"),
+        required=False,
+        max_length=4000,
+        help_text=_("IP addresses and networks such as 203.0.113.0/24 or 2001:db8::/32, one a line. Empty: any."),
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+    )
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the chosen day has ended, on the portal's clock."""
+        day: date | None = self.cleaned_data["expires_on"]
+        return timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min)) if day else None
+
+    @property
+    def networks(self) -> list[str]:
+        return str(self.cleaned_data["addresses"]).replace(",", " ").split()
+
+    @property
+    def limits(self) -> list[forms.BoundField]:
+        """What most keys leave empty."""
+        return [self["expires_on"], self["addresses"]]
+
+    @property
+    def has_limits(self) -> bool:
+        return any(bool(field.value()) or bool(field.errors) for field in self.limits)
+
+    def refuse(self, invalid: InvalidKey) -> None:
+        """Says at its field what tenants.api_keys found."""
+        self.add_error({"expires_at": "expires_on"}.get(invalid.field, invalid.field), str(invalid))
+
+
+class KeyChangeForm(KeyForm):
+    """What may change of a key."""
+
+    scope = None  # type: ignore[assignment]  # Django's way to leave a field out
+
+    @classmethod
+    def of(cls, key: ApiKey, data: QueryDict | None = None) -> KeyChangeForm:
+        last_moment = timezone.localtime(key.expires_at - timedelta(microseconds=1)) if key.expires_at else None
+        kept = {
+            "name": key.name,
+            "expires_on": last_moment.date() if last_moment else None,
+            "addresses": "\n".join(key.addresses),
+        }
+        return cls(data, initial=kept, auto_id="key_%s")
+
+    @property
+    def changes(self) -> Changes:
+        """Only what was changed here: the time of an expiry that a program has set stays as it is."""
+        wanted = Changes()
+        if "name" in self.changed_data:
+            wanted["name"] = self.cleaned_data["name"]
+        if "expires_on" in self.changed_data:
+            wanted["expires_at"] = self.expires_at
+        if "addresses" in self.changed_data:
+            wanted["addresses"] = self.networks
+        return wanted
+
+
+class RotationForm(forms.Form):
+    """How long the old secret goes on opening."""
+
+    grace = forms.TypedChoiceField(
+        label=_("The old secret works for"), choices=grace_choices, coerce=int, initial=int(GRACE.total_seconds())
+    )
+
+    @property
+    def chosen(self) -> timedelta:
+        return timedelta(seconds=self.cleaned_data["grace"])

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from transcription.errors import InvalidOption, Refused
+from transcription.webhooks.endpoints import LONGEST_DESCRIPTION
+from transcription.webhooks.models import SUBSCRIBABLE, Endpoint, EventType
+
+
+class WebhookForm(forms.Form):
+    """A receiver and what it is told. Offers the choices; `endpoints` checks them."""
+
+    url = forms.CharField(
+        label=_("URL"),
+        max_length=2000,
+        widget=forms.URLInput(attrs={"placeholder": "https://example.com/hooks", "autocomplete": "off"}),
+    )
+    description = forms.CharField(label=_("Description"), max_length=LONGEST_DESCRIPTION, required=False)
+    events = forms.MultipleChoiceField(
+        label=_("Events"),
+        choices=[(kind.value, kind.label) for kind in EventType if kind in SUBSCRIBABLE],
+        initial=SUBSCRIBABLE,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> WebhookForm:
+        events = endpoint.events or SUBSCRIBABLE
+        return cls(initial={"url": endpoint.url, "description": endpoint.description, "events": events})
+
+    @property
+    def wanted(self) -> tuple[str, str, list[str]]:
+        """URL, description and events: none named where all are ticked, so that later ones come too."""
+        events = self.cleaned_data["events"]
+        return (
+            self.cleaned_data["url"],
+            self.cleaned_data["description"],
+            [] if len(events) == len(SUBSCRIBABLE) else events,
+        )
+
+    def refuse(self, error: InvalidOption | Refused) -> None:
+        param = error.param if isinstance(error, InvalidOption) else ""
+        self.add_error(param if param in self.fields else None, str(error))

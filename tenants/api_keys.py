@@ -1,0 +1,396 @@
+"""Keys of programs: made, let in, changed, rotated and revoked.
+
+A key is an identity with a scope, an expiry and a list of addresses. Its secret is shown once; a rotated key has
+two for a while. Whoever makes or changes a key gives no more than they have: a member no more than their role
+allows, a key no wider scope, no later expiry and no other addresses than its own.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypedDict
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from tenants import addresses as networks
+from tenants import audit, key_secrets, scope
+from tenants.access import SCOPES, Actor, of_key
+from tenants.key_secrets import Secret
+from tenants.models import ApiKey, KeyScope, Member, Tenant, User
+
+LAST_USED_STEP = timedelta(minutes=1)
+EXPIRED, REPLACED, ADDRESS = "key_expired", "secret_replaced", "address_not_allowed"
+LONGEST_NAME = 100
+MOST_ADDRESSES = 50
+MOST_LIVE = 500
+GRACE = timedelta(hours=24)
+LONGEST_GRACE = timedelta(days=7)
+
+
+class KeyRefused(PermissionDenied):
+    """The secret is a key's, and yet the request is not let in.
+
+    `code` is key_expired, secret_replaced or address_not_allowed. The message says why, to the holder of the secret.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class InvalidKey(ValueError):
+    """`field` of a key can't be so. The message says what it must be."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class KeyConflict(Exception):
+    """The key is not in the state for this. `code`: key_revoked, key_expired, rotation_under_way or too_many_keys."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Whoever was let in by one of a key's secrets, named by its prefix: what stays open remembers it."""
+
+    key_id: UUID
+    secret_prefix: str
+
+
+class Changes(TypedDict, total=False):
+    """What may change of a key. `addresses` empty: any."""
+
+    name: str
+    expires_at: datetime | None
+    addresses: Sequence[str]
+
+
+# Letting in -------------------------------------------------------------------------------------
+
+
+def authenticate(secret: str, address: str = "") -> Actor | None:
+    """The actor behind a key; None for a wrong, mistyped, revoked or switched-off one.
+
+    `address` is the caller's, as tenants.addresses writes it; an unknown one is on no list. Raises KeyRefused.
+    """
+    given = key_secrets.read(secret)
+    if given is None:
+        return None
+    key, is_old = _found(given)
+    if key is None or key.is_revoked or not key.tenant.is_active:
+        return None
+    _admit(key, is_old, address)
+    _touch(key, is_old)
+    return of_key(key, given.prefix, address)
+
+
+def actor_of(bearer: Bearer, address: str | None = None) -> Actor | None:
+    """The actor that was let in before, as the database has it now: for what stays open, such as sockets.
+
+    None once the key is revoked or expired, its tenant switched off, or the secret replaced and its grace over;
+    with `address`, also where that is not allowed.
+    """
+    with scope.across_tenants("the key says which tenant"):
+        key = ApiKey.objects.filter(id=bearer.key_id).select_related("tenant", "tenant__quota").first()
+    if key is None or not key.tenant.is_active or not _still_opens(key, bearer.secret_prefix):
+        return None
+    if address is not None and not _may_come_from(key, address):
+        return None
+    return of_key(key, bearer.secret_prefix, address or "")
+
+
+# Managing ---------------------------------------------------------------------------------------
+
+
+def keys(actor: Actor) -> QuerySet[ApiKey]:
+    """The tenant's keys, the newest first. Raises PermissionDenied."""
+    actor.require("keys.manage")
+    return with_makers(ApiKey.objects.filter(tenant=actor.tenant)).order_by("-created_at", "-id")
+
+
+def with_makers(rows: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+    """With what became of whoever made each key, in one query."""
+    members = Member.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("created_by"))
+    return rows.select_related("created_by").annotate(maker_is_member=Exists(members))
+
+
+def key(actor: Actor, key_id: UUID) -> ApiKey:
+    """One of the tenant's keys. Raises PermissionDenied and Http404."""
+    found = keys(actor).filter(id=key_id).first()
+    if found is None:
+        raise Http404(_("There is no such key."))
+    return found
+
+
+def create(
+    actor: Actor,
+    name: str,
+    key_scope: str = KeyScope.WRITE,
+    expires_at: datetime | None = None,
+    addresses: Iterable[str] = (),
+) -> tuple[ApiKey, str]:
+    """A new key and its secret. Raises PermissionDenied, InvalidKey and KeyConflict."""
+    actor.require("keys.manage")
+    if key_scope not in KeyScope.values:
+        raise InvalidKey("scope", _("A scope is one of %(known)s.") % {"known": ", ".join(KeyScope.values)})
+    wanted = _checked({"name": name, "expires_at": expires_at, "addresses": list(addresses)})
+    _require_as_much(actor, key_scope=key_scope, **_limits(wanted))
+    if ApiKey.objects.filter(tenant=actor.tenant, revoked_at=None).count() >= MOST_LIVE:
+        message = _("There are %(most)d keys already. Revoke those that nothing uses any more.")
+        raise KeyConflict("too_many_keys", message % {"most": MOST_LIVE})
+    with transaction.atomic():
+        made, secret = issue(
+            actor.tenant, wanted["name"], actor.user, key_scope, wanted["expires_at"], wanted["addresses"]
+        )
+        audit.record(actor, "key.created", made, scope=key_scope, **_told(wanted))
+    return made, secret
+
+
+def issue(
+    tenant: Tenant,
+    name: str,
+    created_by: User | None = None,
+    key_scope: str = KeyScope.WRITE,
+    expires_at: datetime | None = None,
+    addresses: Iterable[str] = (),
+) -> tuple[ApiKey, str]:
+    """A new key and its secret, which is never to be seen again. Asks nobody and checks nothing: `create` does."""
+    secret = key_secrets.make()
+    with scope.bound(tenant.id):
+        made = ApiKey.objects.create(
+            tenant=tenant,
+            name=name[:LONGEST_NAME],
+            prefix=secret.prefix,
+            digest=secret.digest,
+            created_by=created_by,
+            made_by=created_by.email if created_by else "",
+            scope=key_scope,
+            expires_at=expires_at,
+            addresses=list(addresses),
+        )
+    return made, secret.text
+
+
+def change(actor: Actor, key_id: UUID, wanted: Changes) -> ApiKey:
+    """The key with the wanted changes. Raises PermissionDenied, Http404, InvalidKey and KeyConflict."""
+    found = key(actor, key_id)
+    checked = _checked(wanted)
+    changed = {field: value for field, value in checked.items() if getattr(found, field) != value}
+    if not changed:
+        return found
+    _require_as_much(actor, **_limits(changed))
+    with transaction.atomic():
+        if not ApiKey.objects.filter(id=found.id, revoked_at=None).update(**changed):
+            raise _over()
+        audit.record(actor, "key.changed", found, fields=sorted(changed), **_told(changed))
+    for field, value in changed.items():
+        setattr(found, field, value)
+    return found
+
+
+def rotate(actor: Actor, key_id: UUID, grace: timedelta = GRACE) -> tuple[ApiKey, str]:
+    """The key with a new secret; the one it had opens for `grace` more, and none before it.
+
+    Of two that rotate one key at once, one wins. Raises PermissionDenied, Http404, InvalidKey and KeyConflict.
+    """
+    found, now = key(actor, key_id), timezone.now()
+    if not timedelta(0) <= grace <= LONGEST_GRACE:
+        message = _("An old secret stays for 0 seconds to %(days)d days.") % {"days": LONGEST_GRACE.days}
+        raise InvalidKey("grace_seconds", message)
+    if found.is_revoked:
+        raise _over()
+    if found.is_expired:
+        raise KeyConflict(EXPIRED, _("This key has expired. Give it a later date first."))
+    if found.old_is_live and grace:
+        message = _(
+            "The secret from before the last rotation is still in use. End it first, or rotate without a grace."
+        )
+        raise KeyConflict("rotation_under_way", message)
+    _require_as_much(actor, found.scope, expires_at=found.expires_at, addresses=found.addresses)
+    secret = key_secrets.make()
+    as_seen = ApiKey.objects.filter(id=found.id, revoked_at=None, prefix=found.prefix)
+    with transaction.atomic():
+        kept = {"kept_at": now} if found.is_left_behind else {}  # who left does not know the new secret
+        if not as_seen.update(**_rotated(found, secret, now + grace), **kept):
+            raise KeyConflict("rotation_under_way", _("The key was changed at the same moment. Look at it again."))
+        audit.record(actor, "key.rotated", found, grace_seconds=int(grace.total_seconds()))
+    return key(actor, key_id), secret.text
+
+
+def end_old_secret(actor: Actor, key_id: UUID) -> bool:
+    """The secret from before the last rotation opens nothing from now on; False where it did not any more.
+
+    Raises PermissionDenied and Http404.
+    """
+    found, now = key(actor, key_id), timezone.now()
+    with transaction.atomic():
+        if not ApiKey.objects.filter(id=found.id, revoked_at=None, old_until__gt=now).update(old_until=now):
+            return False
+        audit.record(actor, "key.old_secret_ended", found)
+    return True
+
+
+def keep(actor: Actor, key_id: UUID) -> bool:
+    """Decides that a key outlives its maker's leaving; False where that was decided, or nobody left.
+
+    Raises PermissionDenied and Http404.
+    """
+    found = key(actor, key_id)
+    with transaction.atomic():
+        undecided = ApiKey.objects.filter(id=found.id, revoked_at=None, kept_at=None)
+        if not found.is_left_behind or not undecided.update(kept_at=timezone.now()):
+            return False
+        audit.record(actor, "key.kept", found, name=found.name, made_by=found.made_by)
+    return True
+
+
+def revoke(actor: Actor, key_id: UUID) -> bool:
+    """True when the key was not revoked until now. Raises PermissionDenied."""
+    actor.require("keys.manage")
+    with transaction.atomic():
+        found = ApiKey.objects.filter(id=key_id, tenant=actor.tenant).first()
+        rows = ApiKey.objects.filter(id=key_id, tenant=actor.tenant, revoked_at=None)
+        if found is None or not rows.update(revoked_at=timezone.now()):
+            return False
+        audit.record(actor, "key.revoked", found, name=found.name)
+    return True
+
+
+def _found(given: Secret) -> tuple[ApiKey | None, bool]:
+    """The key of a secret, and whether it is the key's old one."""
+    with scope.across_tenants("the key says which tenant"):
+        named = ApiKey.objects.filter(Q(prefix=given.prefix) | Q(old_prefix=given.prefix))
+        for one in named.select_related("tenant", "tenant__quota"):
+            if hmac.compare_digest(one.digest, given.digest):
+                return one, False
+            if hmac.compare_digest(one.old_digest, given.digest):
+                return one, True
+    return None, False
+
+
+def _admit(found: ApiKey, is_old: bool, address: str) -> None:
+    """Raises KeyRefused."""
+    if is_old and not (found.old_until and found.old_until > timezone.now()):
+        raise KeyRefused(REPLACED, _("This secret was replaced when its key was rotated. Use the new one."))
+    if found.is_expired:
+        raise KeyRefused(EXPIRED, _("This key has expired. Whoever manages your keys may give it a later date."))
+    if not _may_come_from(found, address):
+        message = _("This key may not be used from %(address)s. Whoever manages your keys may allow that address.")
+        raise KeyRefused(ADDRESS, message % {"address": address or _("an unknown address")})
+
+
+def _still_opens(found: ApiKey, secret_prefix: str) -> bool:
+    if secret_prefix == found.prefix:
+        return found.is_live
+    return secret_prefix == found.old_prefix and found.old_is_live
+
+
+def _may_come_from(found: ApiKey, address: str) -> bool:
+    return not found.addresses or networks.cover(found.addresses, address)
+
+
+def _touch(found: ApiKey, is_old: bool) -> None:
+    now = timezone.now()
+    field, last = ("old_last_used_at", found.old_last_used_at) if is_old else ("last_used_at", found.last_used_at)
+    if last is None or last < now - LAST_USED_STEP:
+        stale = Q(**{field: None}) | Q(**{f"{field}__lt": now - LAST_USED_STEP})
+        with scope.bound(found.tenant_id):
+            ApiKey.objects.filter(stale, id=found.id).update(**{field: now})
+
+
+def _rotated(found: ApiKey, secret: Secret, old_until: datetime) -> dict[str, Any]:
+    return {
+        "prefix": secret.prefix,
+        "digest": secret.digest,
+        "last_used_at": None,
+        "old_prefix": found.prefix,
+        "old_digest": found.digest,
+        "old_until": old_until,
+        "old_last_used_at": found.last_used_at,
+    }
+
+
+def _checked(wanted: Changes) -> dict[str, Any]:
+    """The same, as it is kept. Raises InvalidKey."""
+    checked: dict[str, Any] = dict(wanted)
+    if "name" in wanted:
+        checked["name"] = _name(wanted["name"])
+    if "addresses" in wanted:
+        checked["addresses"] = _networks(wanted["addresses"])
+    if (expires_at := wanted.get("expires_at")) is not None and expires_at <= timezone.now():
+        raise InvalidKey("expires_at", _("A key expires in the future. To end it now, revoke it."))
+    return checked
+
+
+def _name(given: str) -> str:
+    """Raises InvalidKey."""
+    name = given.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise InvalidKey("name", _("A key has a name of 1 to %(most)d characters.") % {"most": LONGEST_NAME})
+    return name
+
+
+def _networks(given: Sequence[str]) -> list[str]:
+    """Each once, in the given order. Raises InvalidKey."""
+    if len(given) > MOST_ADDRESSES:
+        raise InvalidKey("addresses", _("A key has %(most)d allowed addresses at most.") % {"most": MOST_ADDRESSES})
+    kept = dict[str, None]()
+    for one in given:
+        try:
+            kept[networks.network(one)] = None
+        except ValueError:
+            message = _("“%(text)s” is no IP address and no network such as 203.0.113.0/24.") % {"text": one[:60]}
+            raise InvalidKey("addresses", message) from None
+    return list(kept)
+
+
+def _limits(fields: dict[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in fields.items() if field in ("expires_at", "addresses")}
+
+
+def _told(fields: dict[str, Any]) -> dict[str, Any]:
+    """For the audit log."""
+    told = {field: value for field, value in fields.items() if field in ("name", "addresses")}
+    if "expires_at" in fields:
+        told["expires_at"] = fields["expires_at"].isoformat() if fields["expires_at"] else None
+    return told
+
+
+def _require_as_much(actor: Actor, key_scope: str | None = None, **limits: Any) -> None:
+    """That the actor has what it gives to a key. Raises PermissionDenied."""
+    if key_scope is not None and not SCOPES[key_scope] <= actor.permissions:
+        raise PermissionDenied(_("Nobody gives a key more than they may do themselves."))
+    own = actor.key
+    if own is None:
+        return
+    later = own.expires_at and "expires_at" in limits and not _ends_by(limits["expires_at"], own.expires_at)
+    if later:
+        raise PermissionDenied(_("This key expires: it can't give a later expiry than its own."))
+    if "addresses" in limits and own.addresses and not _lies_within(limits["addresses"], own.addresses):
+        raise PermissionDenied(_("This key has allowed addresses: it can't allow others than its own."))
+
+
+def _ends_by(wanted: datetime | None, own: datetime) -> bool:
+    return wanted is not None and wanted <= own
+
+
+def _lies_within(wanted: Sequence[str], own: Sequence[str]) -> bool:
+    return bool(wanted) and networks.contain(own, wanted)
+
+
+def _over() -> KeyConflict:
+    return KeyConflict("key_revoked", _("This key was revoked, which can’t be undone. Create another one."))

@@ -1,0 +1,34 @@
+"""Who uses the portal, and how much they may."""
+
+from tenants.models.account_check import AccountCheck
+from tenants.models.api_key import ApiKey, KeyScope, Maker
+from tenants.models.audit_entry import AuditEntry
+from tenants.models.member import Member, Role
+from tenants.models.notice import Notice
+from tenants.models.quota import Quota
+from tenants.models.rate_limit import Attempts, RequestBudget
+from tenants.models.tenant import LONGEST_HOTWORDS, Mode, Tenant
+from tenants.models.usage import LedgerEntry, Reservation, UsageMonth
+from tenants.models.user import EmailUserManager, User
+
+__all__ = [
+    "LONGEST_HOTWORDS",
+    "AccountCheck",
+    "ApiKey",
+    "Attempts",
+    "AuditEntry",
+    "EmailUserManager",
+    "KeyScope",
+    "LedgerEntry",
+    "Maker",
+    "Member",
+    "Mode",
+    "Notice",
+    "Quota",
+    "RequestBudget",
+    "Reservation",
+    "Role",
+    "Tenant",
+    "UsageMonth",
+    "User",
+]

@@ -1,0 +1,25 @@
+"""What the nightly comparison of the accounts found."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class AccountCheck(models.Model):
+    """What the nightly comparison of ledgers, reservations and balances found. One row a day."""
+
+    day = models.DateField(_("day"), unique=True)
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    tenants_checked = models.PositiveIntegerField(_("tenants checked"), default=0)
+    discrepancies = models.JSONField(_("discrepancies"), default=list)
+
+    class Meta:
+        verbose_name = _("account check")
+        verbose_name_plural = _("account checks")
+        ordering = ("-day",)
+
+    def __str__(self) -> str:
+        return f"{self.day}"

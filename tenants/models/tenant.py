@@ -1,0 +1,99 @@
+"""A customer organisation, and how it wants its recordings transcribed."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Mode(models.TextChoices):
+    """How a recording is cut for Whisper."""
+
+    AUTO = "auto", _("Automatic")
+    EXACT = "exact", _("Exact")
+    FAST = "fast", _("Fast")
+
+
+LONGEST_HOTWORDS = 2000
+
+
+class Tenant(models.Model):
+    """A customer organisation."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=200)
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    deleting_at = models.DateTimeField(
+        _("being deleted since"), null=True, editable=False, help_text=_("Everything of it is being erased.")
+    )
+    audio_retention_days = models.PositiveIntegerField(
+        _("days that audio is kept"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(36_500)],
+        help_text=_("Counted from the upload; empty keeps it."),
+    )
+    text_retention_days = models.PositiveIntegerField(
+        _("days that text is kept"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(36_500)],
+        help_text=_("Counted from its completion; empty keeps it."),
+    )
+    default_mode = models.CharField(
+        _("how recordings are cut"),
+        max_length=5,
+        choices=Mode.choices,
+        default=Mode.AUTO,
+        help_text=_(
+            "Exact is Whisper’s own order, one piece after the other: the best text. Fast cuts at pauses and works on "
+            "the pieces side by side. Automatic is exact, and fast for long recordings while the engine is idle."
+        ),
+    )
+    short_clip_model = models.CharField(
+        _("model for short clips"),
+        max_length=40,
+        blank=True,
+        help_text=_(
+            "Clips under 30 seconds go to this model where the caller asks for the default one. Empty, or no longer "
+            "offered: to the default one."
+        ),
+    )
+    languages = models.CharField(
+        _("languages spoken here"),
+        max_length=400,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "Codes such as en, de or pl, with commas between them: where a request names no language, it is detected "
+            "among these. Empty: among all."
+        ),
+    )
+    hotwords = models.TextField(
+        _("names and terms"),
+        max_length=LONGEST_HOTWORDS,
+        blank=True,
+        help_text=_(
+            "Spellings that Whisper is reminded of in every transcription, before those of the request: the most "
+            "important first, separated by commas or lines."
+        ),
+    )
+
+    class Meta:
+        verbose_name = _("tenant")
+        verbose_name_plural = _("tenants")
+        ordering = ("name",)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(deleting_at=None) | models.Q(is_active=False), name="nothing_goes_on_while_deleting"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name

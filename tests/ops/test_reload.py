@@ -1,0 +1,96 @@
+"""`make dev`, from the outside: a changed file is served at once, and the engine goes on."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.stack import ROOT, Stack, start, stop
+
+pytestmark = [pytest.mark.slow, pytest.mark.weights]
+
+SOURCES = ("portal", "tenants", "transcription", "templates", "static", "locale")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the code that a test may change."""
+    for name in SOURCES:
+        shutil.copytree(ROOT / name, tmp_path / "code" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "manage.py", tmp_path / "code")
+    return tmp_path / "code"
+
+
+@pytest.fixture
+def developed(checkout: Path, tmp_path: Path) -> Iterator[Stack]:
+    data = tmp_path / "data"
+    data.mkdir()
+    stack = start(data, "--reload", root=checkout)
+    try:
+        yield stack
+    finally:
+        stop(stack)
+
+
+def test_changed_code_templates_and_scripts_are_served_while_the_engine_goes_on(
+    developed: Stack, checkout: Path, fox: Path
+) -> None:
+    engine = pid_of(developed, "transcription.engine")
+
+    append(checkout / "templates" / "entrance.html", "<!-- changed template -->")
+    wait_until(lambda: "<!-- changed template -->" in get(developed, "/accounts/login/").text)
+
+    append(checkout / "static" / "js" / "page.js", "// changed script")
+    manifest = developed.data / "static" / "staticfiles.json"
+    wait_until(lambda: any("// changed script" in file.read_text() for file in manifest.parent.glob("js/page.*.js")))
+
+    health = checkout / "portal" / "health.py"
+    code = health.read_text()
+    health.write_text("this is no Python\n")
+    wait_until(lambda: "web ended with exit code 1" in (developed.data / "up.log").read_text())
+    health.write_text(code)
+    wait_until(lambda: get(developed, "/health").status_code == 200)
+
+    with fox.open("rb") as file:
+        answer = httpx.post(
+            f"{developed.url}/v1/audio/transcriptions",
+            headers=developed.bearer,
+            data={"model": "whisper-1"},
+            files={"file": file},
+            timeout=120,
+        )
+    assert answer.status_code == 200, answer.text
+    assert "fox" in answer.json()["text"]
+    assert pid_of(developed, "transcription.engine") == engine
+
+
+def append(file: Path, text: str) -> None:
+    with file.open("a") as out:
+        out.write(f"\n{text}\n")
+
+
+def get(stack: Stack, path: str) -> httpx.Response:
+    return httpx.get(f"{stack.url}{path}", timeout=30)
+
+
+def pid_of(stack: Stack, word: str) -> int:
+    family = psutil.Process(stack.process.pid).children(recursive=True)
+    return next(one.pid for one in family if word in " ".join(one.cmdline()))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if condition():
+                return
+        except httpx.TransportError:
+            pass  # between two web processes
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

@@ -1,0 +1,142 @@
+"""The doors to a tenant's fetches: each takes an actor, strangers get 404."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from tenants import quota
+from tenants.access import Actor
+from tenants.quota import QuotaExceeded
+from transcription import tenant_lock
+from transcription.errors import InvalidOption, Refused, over_quota
+from transcription.fetches.models import UNDER_WAY, Fetch
+from transcription.intake import idempotency
+from transcription.intake.request import CallContext
+from transcription.media.filenames import clean_name
+from transcription.models import IdempotencyKey
+from transcription.options.options import TranscriptionOptions
+from transcription.outbound.errors import OutboundError
+from transcription.outbound.target import DOWNLOADS, parsed
+
+MOST_UNDER_WAY = 1000
+MOST_SHOWN = 10
+RECENTLY = timedelta(days=1)
+OPTIONS = {field.name for field in fields(TranscriptionOptions)}
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """`is_new` where this call made the fetch; else an earlier one under the same idempotency key did."""
+
+    fetch: Fetch
+    is_new: bool
+
+
+def order(actor: Actor, url: str, name: str, options: TranscriptionOptions, call: CallContext) -> Ordered:
+    """Promises to fetch and transcribe; nothing is resolved or connected here.
+
+    Raises InvalidOption, Refused and PermissionDenied.
+    """
+    actor.require("recordings.create")
+    try:
+        target = parsed(url.strip(), DOWNLOADS)
+    except OutboundError as error:
+        raise InvalidOption("url", str(error), error.code) from error
+    row = Fetch(
+        id=call.id,
+        tenant=actor.tenant,
+        api_key=actor.key,
+        url=target.url,
+        name=clean_name(name) if name else "",
+        options=asdict(options),
+        endpoint=call.endpoint,
+        idempotency_key=call.key,
+    )
+    row.request_sha256 = _digest(row)
+    with transaction.atomic():
+        tenant_lock.lock_for_adding(actor.tenant.id)
+        earlier = _earlier(row)
+        if earlier is not None:
+            return Ordered(earlier, is_new=False)
+        _check_room(actor)
+        row.save(force_insert=True)
+    return Ordered(row, is_new=True)
+
+
+def every(actor: Actor, status: str = "") -> QuerySet[Fetch]:
+    """Newest first."""
+    actor.require("recordings.view")
+    rows = Fetch.objects.filter(tenant=actor.tenant).order_by("-created_at", "-id")
+    return rows.filter(status=status) if status else rows
+
+
+def recent(actor: Actor) -> list[Fetch]:
+    """For people: those under way and those that failed within a day, newest first, MOST_SHOWN at most."""
+    failed = Q(status=Fetch.Status.FAILED, finished_at__gt=timezone.now() - RECENTLY)
+    rows = every(actor).filter(Q(status__in=UNDER_WAY) | failed)
+    return list(rows.select_related("api_key")[:MOST_SHOWN])
+
+
+def one(actor: Actor, fetch_id: UUID) -> Fetch:
+    """Raises Http404."""
+    found = every(actor).filter(id=fetch_id).first()
+    if found is None:
+        raise Http404(_("There is no such fetch."))
+    return found
+
+
+def cancel(actor: Actor, fetch_id: UUID) -> tuple[Fetch, bool]:
+    """Stops it; False where it was over, or its file had arrived already. Raises Http404."""
+    actor.require("recordings.create")
+    row = one(actor, fetch_id)
+    stoppable = Fetch.objects.filter(id=row.id, status__in=(Fetch.Status.QUEUED, Fetch.Status.FETCHING))
+    stopped = stoppable.update(
+        status=Fetch.Status.CANCELLED, fence=F("fence") + 1, finished_at=Now(), url=row.shown_url, options={}
+    )
+    return one(actor, fetch_id), stopped == 1
+
+
+def options_of(row: Fetch) -> TranscriptionOptions:
+    """As they were checked when it was ordered."""
+    return TranscriptionOptions(**{name: value for name, value in row.options.items() if name in OPTIONS})
+
+
+def _earlier(row: Fetch) -> Fetch | None:
+    """What an earlier request under this key ordered. Raises Refused where that request was another one."""
+    if not row.idempotency_key:
+        return None
+    rows = Fetch.objects.filter(tenant=row.tenant, idempotency_key=row.idempotency_key)
+    found = rows.first()
+    if found is not None and found.request_sha256 == row.request_sha256:
+        return found
+    if found is None and not IdempotencyKey.objects.filter(tenant=row.tenant, key=row.idempotency_key).exists():
+        return None
+    raise idempotency.key_reused()
+
+
+def _check_room(actor: Actor) -> None:
+    """An early, kind answer: what the file needs is known when it is there. Raises Refused."""
+    if Fetch.objects.filter(tenant=actor.tenant, status__in=UNDER_WAY).count() >= MOST_UNDER_WAY:
+        message = _("%(n)d downloads are under way already. Wait until some are done.") % {"n": MOST_UNDER_WAY}
+        raise Refused("too_many_fetches", message)
+    try:
+        quota.check(actor.tenant, seconds=1, size=1)
+    except QuotaExceeded as exceeded:
+        raise over_quota(exceeded) from exceeded
+
+
+def _digest(row: Fetch) -> str:
+    request: dict[str, Any] = {"endpoint": row.endpoint, "url": row.url, "name": row.name, "options": row.options}
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,199 @@
+"""Takes recordings in: accept, deduplicate, probe, store, commit. Whatever can refuse a request does so on this way.
+
+What is refused is charged nothing and leaves nothing behind. Probing and storing are slow and come before the
+commit, which is one short transaction.
+"""
+
+from __future__ import annotations
+
+import uuid
+from functools import partial
+from uuid import UUID
+
+from django.http import Http404
+from django.utils.translation import gettext as _
+
+from tenants import audit, quota
+from tenants.access import Actor
+from transcription import search
+from transcription.connections import lend_connection
+from transcription.errors import Refused
+from transcription.intake import commit, deduplicate
+from transcription.intake.commit import Insert, quota_refusals
+from transcription.intake.probe import probe
+from transcription.intake.request import CallContext, ReceivedFile, ReceivedInStorage, TranscriptionRequest
+from transcription.intake.reuse import FinishedResult
+from transcription.library import retention
+from transcription.media import playable_copies, storage
+from transcription.media.filenames import clean_name
+from transcription.models import Recording, Status, Transcription
+from transcription.options import audio_tracks, tenant_defaults
+from transcription.options.options import TranscriptionOptions
+
+
+def accept(
+    actor: Actor, upload: ReceivedFile, options: TranscriptionOptions, source: str, call: CallContext | None = None
+) -> Transcription:
+    """Stores a recording and queues its transcription, which is completed at once if a finished result is known.
+
+    If an earlier call's transcription answers, returns that and stores nothing. Raises Refused, InvalidOption and
+    PermissionDenied.
+    """
+    actor.require("recordings.create")
+    if upload.size == 0:
+        raise Refused("empty_file", _("The file is empty."))
+    request = TranscriptionRequest(actor, options, call or CallContext(), upload.sha256)
+    if (existing := deduplicate.find_existing(request)) is not None:
+        return commit.confirm(request, existing)
+    result = deduplicate.find_finished(request)
+    recording = _new_recording(actor, upload, source)
+    with quota_refusals(actor.tenant):
+        insert = _described_like(request, recording, result) if result else _probed(request, recording, upload)
+    _store(upload, recording)
+    return _commit_new(request, recording, insert)
+
+
+def transcribe_again(
+    actor: Actor, recording: Recording, options: TranscriptionOptions, call: CallContext | None = None
+) -> Transcription:
+    """Queues another transcription of a stored recording, or returns what answers already, as `accept` does.
+
+    At temperature 0 the recording's unfinished transcription under the same options answers; sampling makes a new
+    one each time. Raises Refused, InvalidOption, PermissionDenied, and Http404 for a recording deleted meanwhile.
+    """
+    actor.require("recordings.create")
+    request = TranscriptionRequest(actor, options, call or CallContext(), recording.sha256)
+
+    def insert() -> Transcription:
+        stored = _stored_recording(request, recording.id)
+        unfinished = None if options.temperature else deduplicate.find_unfinished(request, stored)
+        return unfinished or _insert_for_stored(request, stored)
+
+    return commit.commit(request, insert)
+
+
+def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> Transcription:
+    """Queues a failed or cancelled transcription again, under the options that were asked for then.
+
+    The recording's unfinished transcription under the same options answers, at any temperature. Raises what
+    `transcribe_again` raises; Refused also for a transcription that is queued, running or completed, or whose options
+    retention deleted; InvalidOption also for a model that is no longer offered.
+    """
+    actor.require("recordings.create")
+    new_one = {"path": f"/api/v1/recordings/{row.recording_id}/transcriptions"}
+    if not row.is_over:
+        raise Refused("not_over", _("The transcription is not over: it is %s. Wait, or cancel it.") % row.status)
+    if row.status == Status.COMPLETED:
+        message = _("The transcription is done. POST to %(path)s for another one of its recording.")
+        raise Refused("completed", message % new_one)
+    options, named = tenant_defaults.asked(row, actor.tenant), tenant_defaults.done(row)
+    request = TranscriptionRequest(actor, options, call or CallContext(), row.recording.sha256, named)
+
+    def insert() -> Transcription:
+        stored = _stored_recording(request, row.recording_id)
+        if row.text_deleted_at is not None:
+            way = _(
+                "Its prompt and hotwords were deleted with its text. POST to %(path)s with the options that you want."
+            )
+            raise Refused("text_deleted", f"{retention.why_no_text(row)} {way % new_one}")
+        return deduplicate.find_unfinished(request, stored) or _insert_for_stored(request, stored)
+
+    return commit.commit(request, insert)
+
+
+def _new_recording(actor: Actor, upload: ReceivedFile, source: str) -> Recording:
+    """Returns a recording that is not saved and says nothing about its content yet."""
+    recording_id = uuid.uuid4()
+    return Recording(
+        id=recording_id,
+        tenant=actor.tenant,
+        name=clean_name(upload.file_name),
+        source=source,
+        created_by=actor.user,
+        api_key=actor.key,
+        storage_key=storage.recording_key(actor.tenant.id, recording_id),
+        bytes=upload.size,
+        sha256=upload.sha256,
+    )
+
+
+def _probed(request: TranscriptionRequest, recording: Recording, upload: ReceivedFile) -> Insert:
+    """Describes the recording by a probe. Raises Refused, InvalidOption and QuotaExceeded."""
+    quota.check(request.tenant, seconds=1, size=upload.size)
+    found = probe(request.actor, upload, request.options.audio_track)
+    seconds = quota.billed_seconds(found.duration)
+    quota.check(request.tenant, seconds, upload.size)
+    audio_tracks.describe(recording, found, request.options.audio_track)
+    return partial(commit.queue, request, recording, seconds, found)
+
+
+def _described_like(request: TranscriptionRequest, recording: Recording, result: FinishedResult) -> Insert:
+    """Describes the recording as the result's was described. Raises QuotaExceeded: only its storage counts."""
+    quota.check(request.tenant, seconds=0, size=recording.bytes)
+    audio_tracks.describe_like(recording, result.source.recording)
+    playable_copies.take_over(recording, result.source)
+    return partial(commit.copy_result, request, recording, result)
+
+
+def _store(upload: ReceivedFile, recording: Recording) -> None:
+    lend_connection()
+    if isinstance(upload, ReceivedInStorage):
+        storage.copy_inside(upload.storage_key, recording.storage_key)
+    else:
+        storage.keep(upload.path, recording.storage_key)
+
+
+def _commit_new(request: TranscriptionRequest, recording: Recording, insert: Insert) -> Transcription:
+    """Commits a stored recording with its transcription; deletes it from storage if it was not taken. Raises Refused.
+
+    After any other error the transaction may have been committed: what is stored is left to the sweeper, which looks.
+    """
+
+    def insert_both() -> Transcription:
+        quota.take_storage(recording.tenant, recording.bytes)
+        recording.save(force_insert=True)
+        search.note(recording.id)
+        audit.record(request.actor, "recording.created", recording, source=recording.source, bytes=recording.bytes)
+        return insert()
+
+    try:
+        row = commit.commit(request, insert_both)
+    except Refused:
+        storage.drop(recording.storage_key, *recording.copies)
+        raise
+    if row.recording_id != recording.id:
+        storage.drop(recording.storage_key, *recording.copies)
+    return row
+
+
+def _stored_recording(request: TranscriptionRequest, recording_id: UUID) -> Recording:
+    """Reads a recording inside the commit, where nobody deletes it or its audio.
+
+    Raises Http404, Refused if its audio was deleted, and InvalidOption if it has no such audio track.
+    """
+    recording = Recording.objects.filter(tenant=request.tenant, id=recording_id, deleted_at=None).first()
+    if recording is None:
+        raise Http404(_("There is no such recording."))
+    if recording.audio_deleted_at is not None:
+        raise Refused("audio_deleted", retention.why_no_audio(recording))
+    audio_tracks.check(recording, request.options.audio_track)
+    return recording
+
+
+def _insert_for_stored(request: TranscriptionRequest, recording: Recording) -> Transcription:
+    """Returns or copies a finished result, or queues. Raises QuotaExceeded.
+
+    The player plays the audio track of a recording's latest transcription: for a file of several tracks an own
+    result that is not the latest is copied, so that it becomes it; results of other recordings, whose playable
+    copies this one lacks, are not used.
+    """
+    result, has_tracks = deduplicate.find_finished(request), len(recording.audio_tracks) > 1
+    is_own = result is not None and result.source.recording_id == recording.id
+    if result is None or (has_tracks and not is_own):
+        return commit.queue(request, recording, quota.billed_seconds(recording.duration_seconds))
+    if is_own and (not has_tracks or result.source == recording.latest):
+        return result.source
+    if is_own:
+        seconds = round(result.source.saved_seconds, 3)
+        Recording.objects.filter(id=recording.id).update(duration_seconds=seconds, peaks=[])
+    return commit.copy_result(request, recording, result)

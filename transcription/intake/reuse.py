@@ -1,0 +1,102 @@
+"""Transcriptions of the same content under the same options, finished or not, that may answer a request.
+
+Only the tenant's own. A finished one answers only at temperature 0, because sampling asks for a new sample, and only
+if an engine serves its model version now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from tenants.access import Actor
+from transcription.models import MachineText, Recording, Segment, Status, Transcription
+from transcription.options import engines
+from transcription.options.options import TranscriptionOptions
+from transcription.queue import lifecycle
+
+UNFINISHED = (Status.QUEUED, Status.RUNNING)
+
+
+@dataclass(frozen=True)
+class FinishedResult:
+    """A completed transcription with the machine's text and segments, without later edits."""
+
+    source: Transcription
+    text: str
+    segments: list[Segment]
+
+
+def find_finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: str) -> FinishedResult | None:
+    """Returns the tenant's latest result of this fingerprint, which includes these options."""
+    versions = engines.versions_of(options.model) if options.temperature == 0 else set()
+    if not versions:
+        return None
+    rows = Transcription.objects.filter(
+        tenant_id=tenant_id,
+        fingerprint=fingerprint,
+        status=Status.COMPLETED,
+        text_deleted_at=None,
+        recording__deleted_at=None,
+        model_version__in=versions,
+    )
+    source = rows.select_related("recording").order_by("-finished_at").first()
+    if source is None:
+        return None
+    result = _without_edits(source)
+    # Text and segments are deleted together: if the row still answers, those that were read are complete.
+    return result if rows.filter(id=source.id).exists() else None
+
+
+def unfinished_of_recording(recording: Recording, fingerprint: str) -> QuerySet[Transcription]:
+    """Returns queued and running transcriptions of this recording, the oldest first."""
+    rows = Transcription.objects.filter(tenant=recording.tenant_id, recording=recording, fingerprint=fingerprint)
+    return rows.filter(status__in=UNFINISHED).order_by("created_at")
+
+
+def unfinished_of_caller(actor: Actor, fingerprints: Collection[str]) -> QuerySet[Transcription]:
+    """Returns unfinished transcriptions that synchronous calls with the actor's key wait for, the oldest first.
+
+    A call that asks for the same meanwhile is taken for a retry, as OpenAI's SDKs send it after a timeout, at any
+    temperature.
+    """
+    unfinished = Transcription.objects.filter(
+        tenant=actor.tenant,
+        fingerprint__in=fingerprints,
+        someone_waits=True,
+        status__in=UNFINISHED,
+        recording__api_key=actor.key,
+        recording__deleted_at=None,
+    )
+    return unfinished.select_related("recording").order_by("created_at")
+
+
+def insert_completed(row: Transcription, result: FinishedResult) -> None:
+    """Inserts a transcription that `result` completes. Call in the accepting transaction, with the tenant locked."""
+    source = result.source
+    row.is_reused = True
+    row.text, row.detected_language, row.model_version = result.text, source.detected_language, source.model_version
+    row.heard_languages = source.heard_languages
+    row.saved_seconds, row.sequence, row.resume = source.saved_seconds, source.sequence, source.resume
+    row.warnings = source.warnings
+    row.reused_from = Transcription.objects.filter(id=source.id).first()  # it may have been deleted meanwhile
+    lifecycle.insert_completed(row, [_copied(segment, row) for segment in result.segments])
+
+
+def _without_edits(source: Transcription) -> FinishedResult:
+    """Reads the segments before the machine's text, which the first edit saves: without it, they were not edited."""
+    segments = list(source.segments.all())
+    machine = MachineText.objects.filter(transcription=source).first()
+    if machine is None:
+        return FinishedResult(source, source.text, segments)
+    original = [Segment(tenant_id=source.tenant_id, **fields) for fields in machine.numbered()]
+    return FinishedResult(source, machine.text, original)
+
+
+def _copied(segment: Segment, row: Transcription) -> Segment:
+    copy = Segment(**{field.attname: getattr(segment, field.attname) for field in Segment._meta.concrete_fields})
+    copy.pk, copy.transcription = None, row
+    return copy

@@ -1,0 +1,131 @@
+"""Puts right what a crash, a lost wake-up or a full Redis left behind. Holds no state: any number may run."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from itertools import islice
+
+from django.conf import settings
+from django.utils import timezone
+
+from tenants import audit, database_clock, notices, quota, scope, throttle
+from transcription import search
+from transcription.fetches import claims as fetch_claims
+from transcription.intake import idempotency, waiters
+from transcription.library import recordings, retention
+from transcription.maintenance import reconciliation
+from transcription.media import storage
+from transcription.models import Recording
+from transcription.offboarding import deletion
+from transcription.queue import claims, fairness, lifecycle, wakeups
+from transcription.uploads import cleanup as uploads
+from transcription.webhooks import deliveries, events
+
+log = logging.getLogger(__name__)
+ABANDONED_UPLOAD = timedelta(hours=24)
+ORPHAN_AGE = timedelta(hours=1)
+BATCH = 500
+
+
+def expire_leases() -> int:
+    return lifecycle.expire_leases()
+
+
+def clock_differs() -> int:
+    """Warns in the log when this host's clock is not the database's."""
+    return int(database_clock.is_skewed(database_clock.check()))
+
+
+def ring_again() -> int:
+    return wakeups.wake_missing(claims.due_by_lane())
+
+
+def purge_deleted() -> int:
+    return recordings.purge_deleted()
+
+
+def drop_abandoned_uploads() -> int:
+    """Deletes what a killed web process or worker left in the incoming folder."""
+    oldest, dropped = time.time() - ABANDONED_UPLOAD.total_seconds(), 0
+    for path in settings.INCOMING_DIR.glob("*"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < oldest:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                dropped += 1
+    return dropped
+
+
+def drop_orphaned_media() -> int:
+    """Deletes media that no recording names: stored just before a crash, or left by a purge or by retention."""
+    keys, dropped = storage.keys_older_than(timezone.now() - ORPHAN_AGE), 0
+    while batch := {key: storage.recording_id_of(key) for key in islice(keys, BATCH)}:
+        with scope.across_tenants("media of every tenant lies in one place"):
+            named = Recording.objects.filter(id__in=set(batch.values()), audio_deleted_at=None)
+            known = set(named.values_list("id", flat=True))
+        for key, recording_id in batch.items():
+            if recording_id is not None and recording_id not in known:
+                storage.delete(key)
+                dropped += 1
+    return dropped
+
+
+Task = Callable[[], int]
+EVERY_FEW_SECONDS: dict[str, Task] = {
+    "expired leases": expire_leases,
+    "wake-ups rung again": ring_again,
+    "transcriptions cancelled that nobody waits for": waiters.cancel_without_waiters,
+}
+# In a round of its own: a large file is probed, hashed and stored, while leases go on expiring.
+ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}
+# In a round of its own, too: a large tenant takes a while.
+DELETIONS: dict[str, Task] = {"tenants erased": deletion.advance_all}
+EVERY_MINUTE: dict[str, Task] = {
+    "accounts of a new month opened": quota.open_month,
+    "notices raised": notices.raise_due,
+    "notices e-mailed": notices.send_due,
+    "notices told to webhooks": events.tell_notices,
+    "clocks that differ too much": clock_differs,
+}
+EVERY_FEW_MINUTES: dict[str, Task] = {
+    "reservations of ended work released": reconciliation.release_ended,
+    "lines of the fair order corrected": fairness.correct_all,
+    "deleted recordings purged": purge_deleted,
+    "abandoned uploads dropped": drop_abandoned_uploads,
+    "old uploads forgotten": uploads.forget_old,
+}
+EVERY_HOUR: dict[str, Task] = {
+    "discrepancies in the accounts": reconciliation.check_today,  # the first of a day finds work, the others don't
+    "stranded transcriptions cancelled by retention": retention.cancel_stranded,
+    "recordings' audio deleted by retention": retention.delete_old_audio,
+    "transcriptions' text deleted by retention": retention.delete_old_text,
+    "recordings removed by retention": retention.remove_empty,
+    "idempotency keys forgotten": idempotency.forget_old,
+    "attempts forgotten": throttle.forget_old,
+    "orphaned media dropped": drop_orphaned_media,
+    "whole uploads of switched-off tenants forgotten": uploads.forget_stranded,
+    "downloads of switched-off tenants forgotten": fetch_claims.forget_stranded,
+    "old events of webhooks forgotten": deliveries.forget_old,
+    "old downloads by URL forgotten": fetch_claims.forget_old,
+    "stray uploads dropped": uploads.drop_strays,
+    "recordings added to the search index": search.note_missing,
+    "audit entries forgotten": audit.forget_old,
+}
+
+
+def sweep(tasks: dict[str, Task]) -> dict[str, int]:
+    """Runs each task; one that raises is logged and does not keep the others from running."""
+    counts: dict[str, int] = {}
+    for name, task in tasks.items():
+        try:
+            counts[name] = task()
+        except Exception:
+            log.exception("Sweeping failed: %s", name)
+    for name, count in counts.items():
+        if count:
+            log.info("Swept: %d %s", count, name)
+    return counts

@@ -1,0 +1,59 @@
+"""Copies of a recording's sound that browsers can play: of several audio tracks, one of each that was transcribed."""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import transaction
+
+from transcription.connections import lend_connection
+from transcription.media import storage
+from transcription.models import Recording, Transcription
+
+log = logging.getLogger(__name__)
+
+
+def key_of(row: Transcription) -> str:
+    """The key of the copy that plays what was transcribed; empty where there is none."""
+    recording = row.recording
+    if len(recording.audio_tracks) < 2:
+        return recording.playback_key
+    return str(recording.track_copies.get(str(row.audio_track_taken), ""))
+
+
+def new_key(row: Transcription) -> str:
+    several = len(row.recording.audio_tracks) > 1
+    name = f"playback-{row.audio_track_taken}.m4a" if several else "playback.m4a"
+    return storage.recording_key(row.recording.tenant_id, row.recording.id, name)
+
+
+def note(row: Transcription, key: str) -> bool:
+    """Notes a copy that is stored; False where the recording's sound was deleted meanwhile."""
+    with transaction.atomic():
+        kept = Recording.objects.select_for_update().filter(id=row.recording.id, audio_deleted_at=None).first()
+        if kept is None:
+            return False
+        if len(kept.audio_tracks) < 2:
+            kept.playback_key = row.recording.playback_key = key
+        else:
+            kept.track_copies |= {str(row.audio_track_taken): key}
+            row.recording.track_copies = kept.track_copies
+        kept.save(update_fields=["playback_key", "track_copies"])
+    return True
+
+
+def take_over(recording: Recording, source: Transcription) -> None:
+    """Copies the copy that plays an earlier transcription of the same content, before the recording is saved."""
+    if not (key := key_of(source)):
+        return
+    lend_connection()
+    target = storage.recording_key(recording.tenant_id, recording.id, key.rpartition("/")[2])
+    try:
+        storage.copy(key, target)
+    except Exception as error:  # S3's are its library's own; without a copy only the player is missing
+        log.warning("No playable copy of recording %s: %s", recording.id, error)
+        return
+    if len(recording.audio_tracks) < 2:
+        recording.playback_key = target
+    else:
+        recording.track_copies = {str(source.audio_track_taken): target}

@@ -1,0 +1,272 @@
+"""Where media lies: a local folder or S3, through Django's STORAGES, under a tenant's prefix.
+
+What S3 can't do, because it is away or refuses us, raises StorageUnavailable, whichever of its library's errors it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, default_storage, storages
+from django.utils.translation import gettext as _
+
+from transcription.errors import Refused
+
+log = logging.getLogger(__name__)
+COPY_CHUNK = 1024 * 1024
+SIGNED_SECONDS = 900
+
+if TYPE_CHECKING:
+    FileOfBytes = File[bytes]
+else:
+    FileOfBytes = File
+
+
+class _Moved(FileOfBytes):
+    """A file that FileSystemStorage may rename into place instead of copying."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.open("rb"), name=path.name)
+        self._path = path
+
+    def temporary_file_path(self) -> str:
+        return str(self._path)
+
+
+class StorageUnavailable(Refused):
+    """The object storage does not answer, or does not let us in: the same may succeed later."""
+
+    def __init__(self) -> None:
+        super().__init__("storage_unavailable", _("The object storage does not answer. Try again later."))
+
+
+@contextmanager
+def reached() -> Iterator[None]:
+    """Raises StorageUnavailable for any error of S3's library; without a bucket, nothing of that is loaded."""
+    if is_local():
+        yield
+        return
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (Boto3Error, BotoCoreError, ClientError) as error:
+        log.error("The object storage is away: %s", error)
+        raise StorageUnavailable from error
+
+
+def recording_key(tenant_id: UUID, recording_id: UUID, kind: str = "original") -> str:
+    """Names hold ids only: nothing a person typed becomes part of a path."""
+    return f"tenants/{tenant_id}/recordings/{recording_id}/{kind}"
+
+
+def incoming_key(tenant_id: UUID, upload_id: UUID) -> str:
+    """Where what a program sends straight to S3 lies until it is accepted."""
+    return f"tenants/{tenant_id}/incoming/{upload_id}"
+
+
+def keep(path: Path, key: str) -> None:
+    """Stores the file at `path`, which is gone afterwards when the storage is local. Raises StorageUnavailable."""
+    content = _Moved(path) if is_local() else File(path.open("rb"))
+    with content, reached():
+        saved = default_storage.save(key, content)
+    if saved != key:
+        default_storage.delete(saved)
+        raise FileExistsError(f"{key} is taken.")
+
+
+def copy(key: str, target: str) -> None:
+    """Stores what lies at `key` under another key too. Raises OSError and StorageUnavailable."""
+    with reached(), default_storage.open(key, "rb") as source:
+        saved = default_storage.save(target, source)
+    if saved != target:
+        default_storage.delete(saved)
+        raise FileExistsError(f"{target} is taken.")
+
+
+def copy_inside(key: str, target: str) -> None:
+    """The same within S3, at any size, and without a byte coming here. Raises StorageUnavailable."""
+    store: Any = storages["default"]
+    with reached():
+        if store.exists(target):
+            raise FileExistsError(f"{target} is taken.")
+        store.bucket.copy({"Bucket": store.bucket_name, "Key": key}, target)
+
+
+def drop(*keys: str) -> None:
+    """Deletes media that no row names any more; what S3 does not delete now, the sweep of orphans does."""
+    for key in keys:
+        with suppress(StorageUnavailable):
+            delete(key)
+
+
+def opened(key: str) -> FileOfBytes | None:
+    """The object at `key`, to be read and closed; None where there is none. Raises StorageUnavailable."""
+    try:
+        with reached():
+            return default_storage.open(key, "rb")
+    except FileNotFoundError:
+        return None
+
+
+def sizes_of(tenant_id: UUID) -> Iterator[int]:
+    """The bytes of every object of a tenant, recordings and what is still on its way. Raises StorageUnavailable."""
+    prefix = f"tenants/{tenant_id}/"
+    if is_local():
+        yield from (file.stat().st_size for file in Path(default_storage.path(prefix)).rglob("*") if file.is_file())
+    else:
+        with reached():
+            yield from (item.size for item in storages["default"].bucket.objects.filter(Prefix=prefix))  # type: ignore[attr-defined]
+
+
+def erase_tenant(tenant_id: UUID) -> None:
+    """Deletes every object of a tenant, whether or not a row names it. Raises OSError and StorageUnavailable."""
+    prefix = f"tenants/{tenant_id}/"
+    if is_local():
+        with suppress(FileNotFoundError):
+            shutil.rmtree(default_storage.path(prefix))
+    else:
+        with reached():
+            storages["default"].bucket.objects.filter(Prefix=prefix).delete()  # type: ignore[attr-defined]
+
+
+def delete(key: str) -> None:
+    """Deletes what lies at `key`; nothing there is no error. Raises StorageUnavailable."""
+    if not key:
+        return
+    with reached():
+        default_storage.delete(key)
+    if is_local():
+        _drop_empty_folder(Path(default_storage.path(key)).parent)
+
+
+def is_local() -> bool:
+    return isinstance(storages["default"], FileSystemStorage)
+
+
+def local_path(key: str) -> Path:
+    """Raises NotImplementedError where the storage is not a local folder."""
+    return Path(default_storage.path(key))
+
+
+def signed_url(key: str, disposition: str = "") -> str:
+    """A URL that lets a browser fetch one object from S3 for a while; `disposition` is the answer's header."""
+    answer = {"ResponseContentDisposition": disposition} if disposition else {}
+    with reached():
+        return presigned("get_object", SIGNED_SECONDS, Key=key, **answer)
+
+
+def presigned(method: str, seconds: int, **parameters: Any) -> str:
+    """A URL for people and programs, at S3_PUBLIC_ENDPOINT_URL where there is one."""
+    store: Any = storages["default"]
+    client = _client_of(store, settings.S3_PUBLIC_ENDPOINT_URL or store.endpoint_url)
+    parameters["Bucket"] = store.bucket_name
+    return str(client.generate_presigned_url(method, Params=parameters, ExpiresIn=seconds))
+
+
+def client() -> Any:
+    """S3's client for what Django's storage can't do."""
+    store: Any = storages["default"]
+    return _client_of(store, store.endpoint_url)
+
+
+def ask_for_bucket() -> None:
+    """One short question to S3; none where media lies in a folder. Raises StorageUnavailable within a few seconds."""
+    if is_local():
+        return
+    store: Any = storages["default"]
+    with reached():
+        _client_of(store, store.endpoint_url, is_prompt=True).head_bucket(Bucket=store.bucket_name)
+
+
+@lru_cache(maxsize=6)
+def _client_of(store: Any, endpoint_url: str | None, is_prompt: bool = False) -> Any:
+    """With the storage's own credentials, and version 4 signatures: only these sign a part's length and checksum.
+
+    Checksums of our own choosing would be signed into URLs, where no client could know of them.
+    """
+    from botocore.config import Config
+
+    signing = Config(signature_version="s3v4", request_checksum_calculation="when_required")
+    if not endpoint_url:
+        signing = signing.merge(Config(s3={"addressing_style": "virtual"}))  # the region's host: no redirects of PUTs
+    if is_prompt:
+        signing = signing.merge(Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 1}))
+    return store._create_session().client(
+        "s3",
+        region_name=store.region_name,
+        endpoint_url=endpoint_url,
+        use_ssl=store.use_ssl,
+        verify=store.verify,
+        config=store.client_config.merge(signing),
+    )
+
+
+@contextmanager
+def fetched(key: str, on_progress: Callable[[], None] = lambda: None) -> Iterator[Path]:
+    """A local path to read the object from: itself, or a temporary copy streamed to disk.
+
+    `on_progress` is called for each megabyte that is copied. Raises StorageUnavailable.
+    """
+    if is_local():
+        yield local_path(key)
+        return
+    settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=settings.INCOMING_DIR, prefix="fetched-") as copy:
+        with reached(), default_storage.open(key, "rb") as source:
+            while chunk := source.read(COPY_CHUNK):
+                copy.write(chunk)
+                on_progress()
+        copy.flush()
+        yield Path(copy.name)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A path for a file in the making, gone afterwards unless it was kept."""
+    settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.INCOMING_DIR, prefix="scratch-") as folder:
+        yield Path(folder) / "file"
+
+
+def keys_older_than(moment: datetime) -> Iterator[str]:
+    """Every media key whose object was last changed before `moment`. Raises StorageUnavailable."""
+    if not is_local():
+        with reached():
+            for item in storages["default"].bucket.objects.filter(Prefix="tenants/"):  # type: ignore[attr-defined]
+                if item.last_modified < moment:
+                    yield item.key
+        return
+    root = Path(default_storage.path("tenants"))
+    for file in root.glob("*/recordings/*/*"):
+        with suppress(FileNotFoundError):
+            if file.stat().st_mtime < moment.timestamp():
+                yield str(file.relative_to(root.parent))
+
+
+def recording_id_of(key: str) -> UUID | None:
+    """Whose media lies at `key`; None for a key that is not of our making, or of an upload."""
+    try:
+        _tenants, _tenant, kind, name, *_rest = key.split("/")
+        return UUID(name) if kind == "recordings" else None
+    except ValueError:
+        return None
+
+
+def _drop_empty_folder(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        pass

@@ -1,0 +1,29 @@
+"""What is sold: recordings, and the promise to turn them into text."""
+
+from tenants.models import Mode
+from transcription.models.engine import Engine
+from transcription.models.fair_queue import LaneBacklog, TenantSchedule
+from transcription.models.idempotency import IdempotencyKey
+from transcription.models.recording import Recording
+from transcription.models.revision import MachineText, Revision
+from transcription.models.search_entry import SearchEntry
+from transcription.models.transcription import MOST_BEAMS, Attempt, Lane, Segment, Status, Task, Transcription
+
+__all__ = [
+    "MOST_BEAMS",
+    "Attempt",
+    "Engine",
+    "IdempotencyKey",
+    "Lane",
+    "LaneBacklog",
+    "MachineText",
+    "Mode",
+    "Recording",
+    "Revision",
+    "SearchEntry",
+    "Segment",
+    "Status",
+    "Task",
+    "TenantSchedule",
+    "Transcription",
+]

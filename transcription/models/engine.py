@@ -1,0 +1,71 @@
+"""One engine of this installation, as its gpuworker last reported it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from tenants import database_clock
+
+ALIVE = timedelta(seconds=15)
+GPU_MEMORY_HIGH = 0.9
+LATELY = models.Q(updated_at__gte=Now() - ALIVE)
+
+
+class EngineManager(models.Manager["Engine"]):
+    """Says of each engine whether it `is_alive`, that is, reported lately by the database's clock."""
+
+    def get_queryset(self) -> models.QuerySet[Engine]:
+        return super().get_queryset().annotate(**{"is_alive": models.ExpressionWrapper(LATELY, models.BooleanField())})
+
+
+class Engine(models.Model):
+    """One engine and the RQ workers beside it, as last reported. Memory is in MiB."""
+
+    name = models.CharField(_("name"), max_length=120, primary_key=True)
+    host = models.CharField(_("machine"), max_length=120)
+    backend = models.CharField(_("backend"), max_length=40, blank=True)
+    device = models.CharField(_("device"), max_length=120, blank=True)
+    models_loaded = models.JSONField(_("models"), default=list)
+    model_versions = models.JSONField(_("model versions"), default=dict, help_text="By model name.")
+    ready = models.BooleanField(_("ready"), default=False)
+    problem = models.TextField(_("problem"), blank=True)
+    memory_used_mib = models.FloatField(_("memory in use, MiB"), default=0.0)
+    gpu_memory_used_mib = models.FloatField(_("GPU memory in use, MiB"), null=True, blank=True)
+    gpu_memory_total_mib = models.FloatField(_("GPU memory, MiB"), null=True, blank=True)
+    windows_done = models.PositiveBigIntegerField(_("windows done"), default=0)
+    audio_seconds_done = models.FloatField(_("audio seconds done"), default=0.0)
+    busy_seconds = models.FloatField(_("busy seconds"), default=0.0)
+    queued_windows = models.PositiveIntegerField(_("windows waiting"), default=0)
+    workers_alive = models.PositiveSmallIntegerField(_("workers alive"), default=0)
+    workers_wanted = models.PositiveSmallIntegerField(_("workers wanted"), default=0)
+    clock_ahead_seconds = models.FloatField(_("clock ahead of the database's, s"), default=0.0, db_default=0.0)
+    started_at = models.DateTimeField(_("started"), db_default=Now())
+    updated_at = models.DateTimeField(_("last report"), db_default=Now())
+    is_alive = True
+
+    objects: ClassVar[EngineManager] = EngineManager()
+
+    class Meta:
+        verbose_name = _("engine")
+        verbose_name_plural = _("engines")
+        ordering = ("name",)
+        permissions = (("view_operations", _("Can view the operations page")),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def gpu_memory_high_mib(self) -> float | None:
+        """From here on an operator is to look; None without a GPU."""
+        return self.gpu_memory_total_mib * GPU_MEMORY_HIGH if self.gpu_memory_total_mib else None
+
+    @property
+    def clock_problem(self) -> str:
+        """Returns how far its host's clock is from the database's; empty when that is not far."""
+        seconds = self.clock_ahead_seconds
+        return database_clock.described(seconds) if database_clock.is_skewed(seconds) else ""

@@ -1,0 +1,81 @@
+"""The media a tenant gave us."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models import ApiKey, Tenant, User
+from tenants.scope import TenantManager
+
+if TYPE_CHECKING:
+    from transcription.models.transcription import Transcription
+
+
+class Recording(models.Model):
+    """The media a tenant gave us."""
+
+    class Source(models.TextChoices):
+        UPLOAD = "upload", _("Upload")
+        MICROPHONE = "microphone", _("Microphone")
+        API = "api", _("API")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="recordings", verbose_name=_("tenant"))
+    name = models.CharField(_("name"), max_length=255)
+    source = models.CharField(_("source"), max_length=10, choices=Source.choices)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, verbose_name=_("uploaded by"))
+    api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, verbose_name=_("API key"))
+    created_at = models.DateTimeField(_("uploaded"), default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+    audio_deleted_at = models.DateTimeField(
+        _("audio deleted"), null=True, blank=True, editable=False, help_text=_("By the tenant's retention.")
+    )
+
+    storage_key = models.CharField(max_length=255, editable=False)
+    playback_key = models.CharField(max_length=255, blank=True, editable=False)
+    format = models.CharField(_("format"), max_length=60, help_text=_("ffmpeg's name of the container."))
+    codec = models.CharField(_("codec"), max_length=40, blank=True)
+    bytes = models.PositiveBigIntegerField(_("bytes"))
+    sha256 = models.CharField("SHA-256", max_length=64)
+    duration_seconds = models.FloatField(_("duration in seconds"))
+    audio_tracks = models.JSONField(
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="As transcription.options.audio_tracks describes them.",
+    )
+    audio_track = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="From 1: the one that is transcribed where none is asked for; 0 where nobody has looked yet.",
+    )
+    track_copies = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="Of several tracks: the copy for browsers, by number."
+    )
+    peaks = models.JSONField(default=list, blank=True, editable=False, help_text="Loudness, 0 to 100, evenly in time.")
+
+    objects = TenantManager()
+
+    class Meta:
+        verbose_name = _("recording")
+        verbose_name_plural = _("recordings")
+        indexes = (models.Index(fields=["tenant", "-created_at"], name="recordings_newest_first"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def copies(self) -> list[str]:
+        """The keys of all copies for browsers."""
+        return [key for key in (self.playback_key, *self.track_copies.values()) if key]
+
+    @property
+    def latest(self) -> Transcription | None:
+        """The newest transcription; free of queries where the door prefetched `transcriptions`."""
+        return next(iter(sorted(self.transcriptions.all(), key=lambda t: (t.created_at, t.id), reverse=True)), None)

@@ -1,0 +1,68 @@
+"""What can be found of a recording."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models.lookups import Lookup
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models import Tenant
+from tenants.scope import TenantManager
+
+
+class TokensField(models.Field):  # type: ignore[type-arg]  # Django's takes none at run time
+    """Holds a tsvector of the given lexemes on PostgreSQL, nothing on SQLite. Reading it back makes no sense."""
+
+    def db_type(self, connection: Any) -> str:
+        return "tsvector" if connection.vendor == "postgresql" else "text"
+
+    def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:
+        return "array_to_tsvector(%s::text[])" if connection.vendor == "postgresql" else "%s"
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        if connection.vendor != "postgresql":
+            return ""
+        return value
+
+
+@TokensField.register_lookup
+class Holds(Lookup):
+    """Matches a tsquery, as search.tokens.query_of writes it. PostgreSQL only."""
+
+    lookup_name = "holds"
+
+    def get_prep_lookup(self) -> Any:
+        return self.rhs
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        left, left_values = self.process_lhs(compiler, connection)
+        return f"{left} @@ %s::tsquery", [*left_values, self.rhs]
+
+
+class SearchEntry(models.Model):
+    """What can be found of a recording: its name and its text. Written by search/index.py, which can make it again.
+
+    `folded` has the name on its first line and a segment on each further one. There is no entry for what was deleted.
+    """
+
+    recording = models.OneToOneField(
+        "transcription.Recording", models.CASCADE, primary_key=True, related_name="search_entry"
+    )
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False)
+    created_at = models.DateTimeField(help_text="The recording's.")
+    transcription_id = models.UUIDField(null=True, help_text="Whose text it is; none while there is none.")
+    folded = models.TextField()
+    tokens = TokensField()
+
+    objects = TenantManager()
+
+    class Meta:
+        db_table = "transcription_entry"
+        verbose_name = _("search entry")
+        verbose_name_plural = _("search entries")
+        indexes = (models.Index(fields=["tenant", "-created_at", "-recording"], name="entries_newest_first"),)
+
+    def __str__(self) -> str:
+        return f"{self.recording_id}"

@@ -1,0 +1,80 @@
+"""The engines of this installation, on every machine: each one's gpuworker reports how it does every few seconds."""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from tenants import database_clock
+from transcription.engine.types import EngineStatus
+from transcription.models.engine import LATELY, Engine
+from transcription.redaction import redact
+
+REPORT_SECONDS = 2.0
+REMEMBERED = timedelta(hours=1)
+
+
+def report(
+    name: str, status: EngineStatus | None, workers_alive: int, workers_wanted: int, problem: str = ""
+) -> Engine:
+    """A gpuworker's word about itself; `status` is None while its engine does not answer."""
+    figures: dict[str, object] = {
+        "host": socket.gethostname(),
+        "ready": False,
+        "problem": problem,
+        "workers_alive": workers_alive,
+        "workers_wanted": workers_wanted,
+        "clock_ahead_seconds": database_clock.check(),
+        "updated_at": Now(),
+    }
+    if status is not None:
+        figures |= _figures_of(status)
+    Engine.objects.update_or_create(name=name, defaults=figures)
+    return Engine.objects.get(name=name)
+
+
+def _figures_of(status: EngineStatus) -> dict[str, object]:
+    return {
+        "backend": status.backend,
+        "device": status.device,
+        "models_loaded": list(status.models),
+        "model_versions": status.versions,
+        "ready": status.ready,
+        "problem": redact(status.error),
+        "memory_used_mib": status.memory_used_mib,
+        "gpu_memory_used_mib": status.gpu_memory_used_mib,
+        "gpu_memory_total_mib": status.gpu_memory_total_mib,
+        "windows_done": status.windows_done,
+        "audio_seconds_done": status.audio_seconds_done,
+        "busy_seconds": status.busy_seconds,
+        "queued_windows": sum(status.queued_windows.values()),
+        "started_at": Now() - timedelta(seconds=status.uptime_seconds),
+    }
+
+
+def alive() -> list[Engine]:
+    """Engines that reported lately, ready or not."""
+    return list(Engine.objects.filter(LATELY))
+
+
+def versions_of(model: str) -> set[str]:
+    """The versions of a model that engines serve now; see EngineStatus."""
+    return {version for engine in alive() if (version := engine.model_versions.get(model, ""))}
+
+
+def may_serve(model: str) -> bool:
+    """False where engines are ready and none of them has the model's weights."""
+    ready = [engine for engine in alive() if engine.ready]
+    return not ready or any(model in engine.model_versions for engine in ready)
+
+
+def leave(name: str) -> None:
+    """A gpuworker that stops in order takes its row with it."""
+    Engine.objects.filter(name=name).delete()
+
+
+def forget_the_dead() -> int:
+    """Drops engines that have not reported for an hour; how many."""
+    return Engine.objects.filter(updated_at__lt=Now() - REMEMBERED).delete()[0]

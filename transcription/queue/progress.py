@@ -1,0 +1,101 @@
+"""Tells watchers how a transcription moves. These are hints: every page converges on the database.
+
+The groups of the channel layer are `transcription.<id>` for one, and `tenant.<id>` for everything of a tenant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from concurrent.futures import Future, wait
+from typing import Any
+from uuid import UUID
+
+from channels.layers import get_channel_layer
+
+from transcription.models import Segment
+
+log = logging.getLogger(__name__)
+TIMEOUT_SECONDS = 2.0
+
+
+def transcription_group(transcription_id: UUID | str) -> str:
+    return f"transcription.{transcription_id}"
+
+
+def tenant_group(tenant_id: UUID | str) -> str:
+    return f"tenant.{tenant_id}"
+
+
+class Publisher:
+    """Sends events from one event loop in a thread of its own, so that a process connects to Redis once."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._last: Future[None] | None = None
+        threading.Thread(target=self._loop.run_forever, name="progress", daemon=True).start()
+
+    def send(self, messages: list[tuple[str, dict[str, Any]]]) -> None:
+        """Sends (group, event) pairs in the background, in order."""
+        self._last = asyncio.run_coroutine_threadsafe(self._send(messages, self._last), self._loop)
+
+    def flush(self) -> None:
+        """Waits until all events are sent, TIMEOUT_SECONDS at most."""
+        if self._last is not None:
+            wait([self._last], TIMEOUT_SECONDS)
+
+    async def _send(self, messages: list[tuple[str, dict[str, Any]]], previous: Future[None] | None) -> None:
+        if previous is not None:
+            await asyncio.wrap_future(previous)
+        layer = get_channel_layer()
+        assert layer is not None
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await asyncio.gather(*(layer.group_send(group, event) for group, event in messages))
+        except Exception as error:
+            log.warning("Watchers were not told (%s); their pages ask the database.", error or type(error).__name__)
+
+
+_publisher: Publisher | None = None
+_publisher_lock = threading.Lock()
+
+
+def _publish(messages: list[tuple[str, dict[str, Any]]]) -> None:
+    global _publisher
+    with _publisher_lock:
+        if _publisher is None:
+            _publisher = Publisher()
+    _publisher.send(messages)
+
+
+def flush() -> None:
+    """Waits for the last event. Call it before the process ends."""
+    if _publisher is not None:
+        _publisher.flush()
+
+
+def changed(tenant_id: UUID, recording_id: UUID, transcription_id: UUID) -> None:
+    """Tells watchers of a changed status: they read the database again."""
+    event = {"type": "recording.changed", "recording": str(recording_id), "transcription": str(transcription_id)}
+    _publish([(transcription_group(transcription_id), event), (tenant_group(tenant_id), event)])
+
+
+def advanced(
+    tenant_id: UUID, recording_id: UUID, transcription_id: UUID, sequence: int, percent: int, segments: list[Segment]
+) -> None:
+    """Tells watchers of saved segments. `sequence` counts the saves of a transcription without a gap."""
+    event = {
+        "type": "transcription.progress",
+        "transcription": str(transcription_id),
+        "seq": sequence,
+        "percent": percent,
+        "segments": [segment_data(segment) for segment in segments],
+    }
+    short = {"type": "recording.progress", "recording": str(recording_id), "percent": percent}
+    _publish([(transcription_group(transcription_id), event), (tenant_group(tenant_id), short)])
+
+
+def segment_data(segment: Segment) -> dict[str, Any]:
+    """Returns a segment as watchers are sent it."""
+    return {"index": segment.index, "start": segment.start, "end": segment.end, "text": segment.text.strip()}

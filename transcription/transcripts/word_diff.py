@@ -1,0 +1,151 @@
+"""Which words went and which came, between two versions of some segments.
+
+Myers' algorithm (1986), within limits: texts are hostile, and many pages are shown at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+
+from transcription.scripts import atoms
+
+MOST_CHARACTERS = 6000  # of a version that are compared
+MOST_STEPS = 250  # words that differ; of more all are said to
+CONTEXT = 12  # words that are shown beside a change
+LONGEST_RUN = 80  # words that are shown of one change
+BREAK = "\n"
+
+
+class Kind(StrEnum):
+    SAME = "same"
+    REMOVED = "removed"
+    ADDED = "added"
+    GAP = "gap"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A run of words, or a segment's end where `text` is BREAK."""
+
+    kind: Kind
+    text: str
+
+    @property
+    def is_break(self) -> bool:
+        return self.text == BREAK
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`is_cut` where only the beginning was compared."""
+
+    parts: list[Part]
+    is_cut: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the words are the same: then times were changed."""
+        return not self.is_cut and all(part.kind in (Kind.SAME, Kind.GAP) for part in self.parts)
+
+
+def difference(before: Sequence[str], after: Sequence[str]) -> Difference:
+    """Between the texts of segments. Words are compared without the spaces around them."""
+    former, cut_former = _tokens(before)
+    latter, cut_latter = _tokens(after)
+    is_cut = cut_former or cut_latter
+    pairs = _pairs([token.strip(" ") for token in former], [token.strip(" ") for token in latter])
+    parts: list[Part] = []
+    i = j = 0
+    for a, b in pairs:
+        parts += _changed(former[i:a], latter[j:b])
+        parts.append(Part(Kind.SAME, former[a] if former[a].startswith(" ") else latter[b]))
+        i, j = a + 1, b + 1
+    if not (is_cut and pairs):  # behind the last words that stay, what was cut off is no change
+        parts += _changed(former[i:], latter[j:])
+    return Difference(_joined(parts), is_cut)
+
+
+def _tokens(texts: Sequence[str]) -> tuple[list[str], bool]:
+    """Words with the space before them, and BREAK between segments; True where not all of it was taken."""
+    tokens, left = list[str](), MOST_CHARACTERS
+    for number, text in enumerate(texts):
+        if left <= 0:
+            return tokens, True
+        tokens += [BREAK] * (number > 0) + atoms(" ".join(text[:left].split()))
+        left -= len(text) + 1
+    return tokens, left < -1
+
+
+def _pairs(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
+    """Places of what stays, on a shortest way from one to the other; none where that takes too many steps."""
+    reached, trail = {1: 0}, list[dict[int, int]]()
+    for steps in range(MOST_STEPS + 1):
+        trail.append(dict(reached))
+        for diagonal in range(-steps, steps + 1, 2):
+            x = _next(reached, diagonal, steps)
+            while x < len(a) and x - diagonal < len(b) and a[x] == b[x - diagonal]:
+                x += 1
+            reached[diagonal] = x
+            if x >= len(a) and x - diagonal >= len(b):
+                return _walk_back(trail, len(a), len(b))
+    return []
+
+
+def _next(reached: dict[int, int], diagonal: int, steps: int) -> int:
+    """How far one comes there with one step more: a word of `b`, or one of `a`."""
+    if diagonal == -steps or (diagonal != steps and reached[diagonal - 1] < reached[diagonal + 1]):
+        return reached[diagonal + 1]
+    return reached[diagonal - 1] + 1
+
+
+def _walk_back(trail: list[dict[int, int]], x: int, y: int) -> list[tuple[int, int]]:
+    pairs = []
+    for steps in range(len(trail) - 1, -1, -1):
+        reached, diagonal = trail[steps], x - y
+        start = _next(reached, diagonal, steps)
+        while x > start:
+            x, y = x - 1, y - 1
+            pairs.append((x, y))
+        down = start == reached.get(diagonal + 1)
+        x, y = (start, start - diagonal - 1) if down else (start - 1, start - diagonal)
+    return pairs[::-1]
+
+
+def _changed(removed: Sequence[str], added: Sequence[str]) -> list[Part]:
+    return _run(Kind.REMOVED, removed) + _run(Kind.ADDED, added)
+
+
+def _run(kind: Kind, tokens: Sequence[str]) -> list[Part]:
+    shown = [Part(kind, token) for token in tokens[:LONGEST_RUN]]
+    return shown + [Part(Kind.GAP, "")] * (len(tokens) > LONGEST_RUN)
+
+
+def _joined(parts: list[Part]) -> list[Part]:
+    """Neighbours of one kind become one; of what stays, only the words beside a change are left."""
+    runs = [(kind, list(run)) for kind, run in groupby(parts, key=lambda part: part.kind)]
+    found: list[Part] = []
+    for number, (kind, run) in enumerate(runs):
+        if kind == Kind.SAME:
+            run = _beside(run, number > 0, number < len(runs) - 1)
+        for (one, is_break), some in groupby(run, key=lambda part: (part.kind, part.is_break)):
+            texts = [part.text for part in some]
+            found += [Part(one, BREAK)] * len(texts) if is_break else _spaced(one, "".join(texts))
+    return found
+
+
+def _spaced(kind: Kind, text: str) -> list[Part]:
+    """The space before a changed word is not struck out with it."""
+    if kind == Kind.SAME or not text.startswith(" "):
+        return [Part(kind, text)]
+    return [Part(Kind.SAME, " "), Part(kind, text[1:])]
+
+
+def _beside(run: list[Part], after_change: bool, before_change: bool) -> list[Part]:
+    """Of a run that stays, what is near a change before it or after it."""
+    head, tail = CONTEXT * after_change, CONTEXT * before_change
+    if len(run) <= head + tail + 1:
+        return run
+    return [*run[:head], Part(Kind.GAP, ""), *run[len(run) - tail :]]

@@ -1,0 +1,174 @@
+"""What crashes and forgetful clients left of uploads. Holds no state: any number of sweepers may run."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import connections
+from django.db.models import Min
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from tenants import scope
+from transcription.library import retention
+from transcription.media import storage
+from transcription.uploads import acceptance, bucket, files
+from transcription.uploads.files import Gone, Locked, Slot
+from transcription.uploads.models import Upload
+
+log = logging.getLogger(__name__)
+AT_ONCE = 4
+BATCH = 100
+GONE_FOR_GOOD = timedelta(days=7)
+SETTLED = (Upload.State.ACCEPTED, Upload.State.REFUSED)
+
+
+def note_whole() -> int:
+    """Notes files that are whole, where the server was killed before it could; how many."""
+    with scope.across_tenants("the sweeper serves every tenant"):
+        rows = Upload.objects.filter(state=Upload.State.OPEN, way=Upload.Way.TUS)
+        whole = [row for row in rows.only("id", "length") if files.size(row.id) >= row.length]
+        return sum(acceptance.arrived(row) for row in whole)
+
+
+def accept_whole() -> int:
+    """Makes recordings of whole uploads that nobody is at, a tenant's one after the other; how many are settled."""
+    tried: set[UUID] = set()
+    count = 0
+    while len(tried) < BATCH and (rows := _first_due_of_each_tenant(tried)):
+        tried |= {row.id for row in rows}
+        if len(rows) == 1:
+            count += _settle(rows[0])
+            continue
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload") as pool:
+            count += sum(pool.map(_settle_in_thread, rows))
+    return count
+
+
+def _first_due_of_each_tenant(tried: set[UUID]) -> list[Upload]:
+    """The longest waiting, side by side, so that a tenant's slow files keep others waiting for one of them at most."""
+    with scope.across_tenants("the sweeper serves every tenant"):
+        due = Upload.objects.filter(state=Upload.State.ARRIVED, not_before__lte=Now(), tenant__is_active=True)
+        due = due.exclude(id__in=tried).select_related("tenant__quota", "api_key")
+        tenants = due.order_by().values("tenant_id").annotate(first=Min("not_before")).order_by("first")
+        firsts = (due.filter(tenant_id=row["tenant_id"]).order_by("not_before").first() for row in tenants[:AT_ONCE])
+        return [row for row in firsts if row is not None]
+
+
+def _settle(row: Upload) -> bool:
+    with scope.bound(row.tenant_id):
+        return acceptance.settle(row)
+
+
+def _settle_in_thread(row: Upload) -> bool:
+    try:
+        return _settle(row)
+    finally:
+        connections.close_all()
+
+
+def forget_old() -> int:
+    """Deletes uploads of which nothing came for a day, and what was kept of settled ones; how many."""
+    now = timezone.now()
+    with scope.across_tenants("the sweeper serves every tenant"):
+        opened = Upload.objects.filter(state=Upload.State.OPEN, created_at__lt=now - files.KEPT)
+        old = [*opened, *Upload.objects.filter(state__in=SETTLED, expires_at__lt=now)]
+        return sum(_forget(row) for row in old)
+
+
+def forget_stranded() -> int:
+    """Deletes whole uploads that nobody accepts for so long, since their tenant is switched off; how many."""
+    expired_before = retention.stranded_before() + files.KEPT  # a whole one expires a day after its arrival
+    with scope.across_tenants("the sweeper serves every tenant"):
+        whole = Upload.objects.filter(state=Upload.State.ARRIVED, tenant__is_active=False)
+        return sum(_forget(row) for row in whole.filter(expires_at__lt=expired_before))
+
+
+def drop_strays() -> int:
+    """Deletes bytes that belong to no upload: their tenant was deleted, or a process killed between two steps."""
+    with scope.across_tenants("the sweeper serves every tenant"):
+        known = set(Upload.objects.values_list("id", flat=True))
+    count = 0
+    for upload_id in list(files.strays(known)):
+        files.drop(upload_id)
+        count += 1
+    if storage.is_local():
+        return count
+    return count + bucket.drop_strays({str(upload_id) for upload_id in known}, timezone.now() - 2 * files.KEPT)
+
+
+def _forget(row: Upload) -> bool:
+    """One that goes wrong does not keep the others."""
+    try:
+        if row.is_settled:
+            return _forget_settled(row)
+        if row.state == Upload.State.ARRIVED:
+            return _forget_whole(row)
+        return _forget_file(row) if row.is_on_disk else _forget_parts(row)
+    except Exception:
+        log.exception("Upload %s could not be forgotten", row.id)
+        return False
+
+
+def _forget_settled(row: Upload) -> bool:
+    """Its bytes first: a crash after it was settled may have left them."""
+    if row.is_on_disk:
+        files.drop(row.id)
+    else:
+        bucket.abort(row.object_key)
+    return bool(Upload.objects.filter(id=row.id).delete()[0])
+
+
+def _forget_whole(row: Upload) -> bool:
+    """Its row first, unless its tenant is back; a crash in between leaves strays. Not while somebody accepts it."""
+    rows = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED, tenant__is_active=False)
+    if not row.is_on_disk:
+        forgotten = bool(rows.filter(not_before__lte=Now()).delete()[0])
+        if forgotten:
+            bucket.abort(row.object_key)
+        return forgotten
+    try:
+        slot = Slot(row.id, row.length)
+    except Locked:
+        return False
+    except Gone:
+        return bool(rows.delete()[0])  # what another host may have is a stray there
+    try:
+        forgotten = bool(rows.delete()[0])
+        if forgotten:
+            slot.drop()
+        return forgotten
+    finally:
+        slot.close()
+
+
+def _forget_file(row: Upload) -> bool:
+    """Looks again with the file's lock held: a client may have come back."""
+    still_open = Upload.objects.filter(id=row.id, state=Upload.State.OPEN)
+    try:
+        slot = Slot(row.id, row.length)
+    except Locked:
+        return False
+    except Gone:
+        # Another host may have it, and somebody at work on it.
+        return bool(still_open.filter(created_at__lt=timezone.now() - GONE_FOR_GOOD).delete()[0])
+    try:
+        expires = files.expires_at(row.id)
+        if slot.is_whole or expires is None or expires > timezone.now():
+            return False
+        slot.drop()
+        return bool(still_open.delete()[0])
+    finally:
+        slot.close()
+
+
+def _forget_parts(row: Upload) -> bool:
+    """First nobody can ask for URLs or complete it, then S3 forgets it, then we do."""
+    still_open = Upload.objects.filter(id=row.id, state=Upload.State.OPEN, expires_at__lt=timezone.now())
+    if not still_open.update(multipart_id=""):
+        return False
+    bucket.abort(row.object_key)
+    return bool(still_open.delete()[0])

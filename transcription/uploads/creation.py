@@ -1,0 +1,142 @@
+"""Opening an upload: everything that can be refused before the first byte is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Sum
+from django.utils.translation import gettext as _
+
+from tenants import quota
+from tenants.access import Actor
+from tenants.models import Quota, Tenant
+from tenants.quota import QuotaExceeded
+from transcription import tenant_lock
+from transcription.errors import Refused, over_quota_noted
+from transcription.media import storage
+from transcription.media.filenames import clean_name
+from transcription.models import Recording
+from transcription.options.options import TranscriptionOptions
+from transcription.uploads import bucket, files
+from transcription.uploads.models import Upload
+
+log = logging.getLogger(__name__)
+MOST_OPEN = 100
+OPTIONS = (
+    *("model", "task", "language", "prompt", "temperature", "word_timestamps"),
+    *("mode", "hotwords", "beam_size", "audio_track", "languages"),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a client says that it will send. `length` in bytes; `options` by name, as they were written."""
+
+    name: str
+    length: int
+    options: Mapping[str, str] = field(default_factory=dict)
+    source: str = Recording.Source.API
+    metadata: str = ""
+    idempotency_key: str = ""
+
+
+def options_of(fields: Mapping[str, str]) -> TranscriptionOptions:
+    """Raises InvalidOption."""
+    given = {name: fields[name] for name in OPTIONS if fields.get(name)}
+    return TranscriptionOptions.checked(**given)  # type: ignore[arg-type] # each of them may be a form's text
+
+
+def largest(tenant: Tenant) -> int:
+    """The most bytes that one upload of a tenant may have."""
+    return min(tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
+
+
+def open_on_disk(actor: Actor, plan: Plan) -> Upload:
+    """An upload whose bytes come to this server. Raises Refused, InvalidOption and PermissionDenied."""
+    row = _opened(actor, plan, Upload.Way.TUS)
+    try:
+        files.create(row.id)
+    except OSError as error:
+        log.error("The file of an upload could not be made: %s", error)
+        row.delete()
+        raise _no_room() from error
+    return row
+
+
+def open_in_bucket(actor: Actor, plan: Plan) -> Upload:
+    """An upload whose parts go to S3. Raises Refused, InvalidOption and PermissionDenied."""
+    if storage.is_local():
+        message = _("This installation has no object storage. Send the file with tus to /api/v1/uploads.")
+        raise Refused("no_object_storage", message)
+    row = _opened(actor, plan, Upload.Way.S3)
+    try:
+        row.multipart_id = bucket.begin(row.object_key)
+    except Exception:
+        row.delete()
+        raise
+    Upload.objects.filter(id=row.id).update(multipart_id=row.multipart_id)
+    return row
+
+
+def _opened(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
+    actor.require("recordings.create")
+    options_of(plan.options)
+    if plan.length == 0:
+        raise Refused("empty_file", _("The file is empty."))
+    try:
+        return _within_limits(actor, plan, way)
+    except QuotaExceeded as exceeded:
+        raise over_quota_noted(actor.tenant, exceeded) from exceeded
+
+
+def _within_limits(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
+    """Checks the tenant's limits with its schedule locked, so that two that race can't both take the last room.
+
+    Raises QuotaExceeded and Refused.
+    """
+    limit = largest(actor.tenant)
+    if plan.length > limit:
+        raise QuotaExceeded("upload_bytes", plan.length, limit, limit)
+    quota.check(actor.tenant, seconds=1, size=plan.length)
+    if way == Upload.Way.TUS and not files.has_room(plan.length):
+        raise _no_room()
+    row = Upload(
+        tenant=actor.tenant,
+        user=actor.user,
+        api_key=actor.key,
+        way=way,
+        name=clean_name(plan.name),
+        length=plan.length,
+        metadata=plan.metadata,
+        options={name: plan.options[name] for name in OPTIONS if plan.options.get(name)},
+        source=plan.source,
+        idempotency_key=plan.idempotency_key,
+        part_bytes=bucket.part_bytes(plan.length) if way == Upload.Way.S3 else 0,
+        expires_at=files.fresh_expiry(),
+    )
+    with transaction.atomic():
+        tenant_lock.lock_for_adding(actor.tenant.id)
+        _check_held(actor.tenant, plan.length)
+        row.save(force_insert=True)
+    return row
+
+
+def _check_held(tenant: Tenant, length: int) -> None:
+    """What is on its way counts as stored already. Raises QuotaExceeded and Refused."""
+    under_way = Upload.objects.filter(tenant=tenant, state__in=(Upload.State.OPEN, Upload.State.ARRIVED))
+    held = under_way.order_by().aggregate(n=Count("id"), bytes=Sum("length"))
+    if held["n"] >= MOST_OPEN:
+        message = _("%(n)d uploads are open. Finish or delete some of them; GET /api/v1/uploads lists them.")
+        raise Refused("too_many_uploads", message % {"n": held["n"]})
+    limits = Quota.objects.get(tenant=tenant)
+    left = limits.stored_bytes - limits.stored_bytes_used - (held["bytes"] or 0)
+    if length > left:
+        raise QuotaExceeded("stored_bytes", length, max(0, left), limits.stored_bytes)
+
+
+def _no_room() -> Refused:
+    return Refused("no_room", _("The server has no room for this upload. Try later."))

@@ -1,0 +1,190 @@
+"""What an RQ job does: it claims one transcription and carries it to its end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from django.conf import settings
+from django.db import close_old_connections, connections
+
+from tenants import scope
+from tenants.quota import QuotaExceeded
+from transcription import media
+from transcription.engine import modes
+from transcription.engine import types as engine_types
+from transcription.engine.client import EngineClient
+from transcription.engine.types import DecodeOptions, EngineError, WindowRejected
+from transcription.errors import Failure
+from transcription.leases import LostClaim
+from transcription.media import DecoderDied, MediaError, pcm_cache, storage
+from transcription.media.storage import StorageUnavailable
+from transcription.media.waveform import Peaks
+from transcription.models import Lane, Transcription
+from transcription.options import audio_tracks
+from transcription.options.options import codes_of
+from transcription.queue import claims, lifecycle, progress
+from transcription.queue.claims import Claim
+from transcription.queue.database_outage import retry_through_outage
+from transcription.redaction import redact
+from transcription.worker import claim_watchdog, playback
+from transcription.worker.audio_meter import AudioMeter
+from transcription.worker.lease_renewer import LeaseRenewer
+from transcription.worker.resume import ResumePlan
+from transcription.worker.window_writer import WindowWriter
+
+log = logging.getLogger(__name__)
+ENGINE_LANES: dict[int, engine_types.Lane] = {
+    Lane.INTERACTIVE: "interactive",
+    Lane.STANDARD: "standard",
+    Lane.BULK: "bulk",
+}
+STORAGE_PAUSE_SECONDS = 30.0
+"""How long a recording waits whose audio the object storage did not deliver; no attempt is counted."""
+
+
+class HandedBack(BaseException):
+    """This process was told to stop: another worker goes on with the transcription."""
+
+
+@dataclass(frozen=True)
+class WorkerSlot:
+    """Which of a gpuworker's workers a process belongs to, and the lanes that it serves."""
+
+    number: int
+    lanes: Sequence[int]
+
+
+_slot = WorkerSlot(0, Lane.values)
+
+
+def occupy(slot: WorkerSlot) -> None:
+    """Sets the slot for the jobs of this worker, before it forks."""
+    global _slot
+    _slot = slot
+
+
+def worker_name(pid: int) -> str:
+    """Returns the name of a job's process: its gpuworker (host and number), worker and pid."""
+    return f"{settings.GPUWORKER_NAME}/{_slot.number}.{pid}"
+
+
+def work() -> None:
+    """Claims the next due transcription and carries it to its end; does nothing where none is due."""
+    close_old_connections()
+    signal.signal(signal.SIGUSR1, _raise_handed_back)
+    claim = claims.claim(worker_name(os.getpid()), _slot.lanes)
+    if claim is not None:
+        with scope.bound(claim.tenant_id):
+            run_attempt(claim)
+    progress.flush()
+    connections.close_all()
+
+
+def run_attempt(claim: Claim) -> None:
+    """Transcribes, and ends the attempt in every case: completed, failed, handed back or lost."""
+    try:
+        with claim_watchdog.interrupt_when_lost(claim):
+            transcribe(claim)
+    except LostClaim:
+        log.info("Transcription %s is no longer ours.", claim.transcription_id)
+    except HandedBack:
+        retry_through_outage(lifecycle.hand_back, claim)
+    except StorageUnavailable:
+        retry_through_outage(lifecycle.hand_back, claim, STORAGE_PAUSE_SECONDS)
+    except Exception as error:
+        _fail(claim, failure_of(error))
+
+
+def transcribe(claim: Claim) -> None:
+    """Decodes the audio, then the text of one window after the other; saves each window, and completes.
+
+    Raises LostClaim, HandedBack, StorageUnavailable, and the errors that `failure_of` knows.
+    """
+    row = Transcription.objects.select_related("recording", "tenant__quota").get(id=claim.transcription_id)
+    engine = EngineClient(str(settings.ENGINE_SOCKET))
+    plan = ResumePlan.of(row, engine)
+    lease, peaks = LeaseRenewer(claim), Peaks()
+    warnings: list[str] = []
+    meter, writer = AudioMeter(row, claim, lease), WindowWriter(row, claim, plan)
+    with open_pcm(row, meter.longest, lease.renew_if_due, warnings) as pcm:
+        samples = peaks.watch(meter.watch(pcm))
+        options = decode_options(row)
+        for window in modes.transcribe(engine, samples, options, plan.mode, plan.resume, lease.renew_if_due):
+            writer.save(window, meter.seconds)
+    row.warnings = list(dict.fromkeys(warnings))
+    if copy_first := playback.is_awaited(row.recording):
+        playback.store_playable_copy(row, meter.seconds, lease.renew_if_due)
+    retry_through_outage(lifecycle.complete, claim, writer.text, meter.seconds, peaks.points(), row.warnings)
+    if not copy_first:
+        playback.store_playable_copy(row, meter.seconds)
+
+
+@contextmanager
+def open_pcm(
+    row: Transcription, longest: float, on_progress: Callable[[], None], warnings: list[str]
+) -> Iterator[Iterator[bytes]]:
+    """Yields the recording as 16 kHz mono s16le chunks: those that intake cached, or decoded ones.
+
+    Decoding stops after `longest` seconds. Adds the codes of what it finds to `warnings` by the end of the audio.
+    """
+    if pcm := pcm_cache.take(row.id):
+        warnings += row.warnings
+        yield iter([pcm])
+        return
+    with storage.fetched(row.recording.storage_key, on_progress) as path:
+        track = audio_tracks.index_of(row, path, longest)
+        yield media.decode(path, row.recording.format, longest, track, warnings.append)
+
+
+def decode_options(row: Transcription) -> DecodeOptions:
+    """Returns a transcription's options as the engine takes them."""
+    return DecodeOptions(
+        model=row.model,
+        task="translate" if row.task == "translate" else "transcribe",
+        language=row.language or None,
+        languages=tuple(codes_of(row.languages)),
+        temperature=row.temperature,
+        prompt=row.prompt,
+        hotwords=row.hotwords,
+        word_timestamps=row.word_timestamps,
+        beam_size=row.beam_size,
+        lane=ENGINE_LANES[row.lane],
+    )
+
+
+def failure_of(error: Exception) -> Failure:
+    """Returns the failure, with its code and a redacted detail, that an exception ends an attempt with."""
+    detail = redact(f"{type(error).__name__}: {error}")[:2000]
+    match error:
+        case MediaError():
+            return Failure(error.code, detail)
+        case QuotaExceeded():
+            return Failure("quota", detail)
+        case WindowRejected():
+            return Failure("rejected", detail)
+        case DecoderDied():
+            return Failure("decoder", detail)
+        case EngineError():
+            return Failure("engine", detail)
+        case OSError():
+            return Failure("storage", detail)
+    log.error("Unexpected failure", exc_info=error)
+    return Failure("internal", detail)
+
+
+def _fail(claim: Claim, failure: Failure) -> None:
+    log.warning("Transcription %s: %s: %s", claim.transcription_id, failure.code, failure.detail)
+    try:
+        retry_through_outage(lifecycle.fail, claim, failure)
+    except LostClaim:
+        log.info("Transcription %s is no longer ours to fail.", claim.transcription_id)
+
+
+def _raise_handed_back(_signal: int, _frame: FrameType | None) -> None:
+    raise HandedBack
