@@ -65,8 +65,8 @@ def engine(arguments: Sequence[str]) -> None:
 
     watchdog.LEAST_PATIENCE_SECONDS *= float(os.environ[HASTE_VARIABLE])
     slowness = float(os.environ[SLOWNESS_VARIABLE])
-    choice.choose_backend = lambda *_args, **_kwargs: backend.ChaosBackend(slowness)
-    choice.weights_for = lambda *_args: Path(backend.__file__)
+    backend_selection.choose_backend = lambda *_args, **_kwargs: backend.ChaosBackend(slowness)
+    backend_selection.weights_for = lambda *_args: Path(backend.__file__)
     sys.exit(cli.main(arguments))
 
 
