@@ -33,7 +33,7 @@ from portal.http.uploads import received
 from transcription.errors import InvalidOption
 from transcription.fetches import access
 from transcription.intake import accept
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.library import recordings
 from transcription.library.filters import Filter
 from transcription.models import Recording, Status
@@ -79,7 +79,7 @@ class RecordingsView(TenantView):
         headers = {"Location": f"/api/v1/recordings/{row.recording_id}"} | options.ignored_headers(upload.fields)
         return Response(recording_fields(row.recording), 201, headers=headers | call_headers.headers_of(call, row))
 
-    def _by_url(self, body: RecordingByUrl, call: Call) -> Response:
+    def _by_url(self, body: RecordingByUrl, call: CallContext) -> Response:
         """Raises InvalidOption and Refused."""
         ordered = access.order(self.actor, body.url, body.name, body.options, call)
         headers = {"Location": f"/api/v1/fetches/{ordered.fetch.id}"}
@@ -124,7 +124,7 @@ class RecordingTranscriptionsView(TenantView):
     def post(self, request: Request, recording_id: UUID) -> Response:
         call = call_headers.call_of(request._request)
         recording = recordings.recording(self.actor, recording_id)
-        row = accept.again(self.actor, recording, parse_body(request, RequestedOptions).options, call)
+        row = accept.transcribe_again(self.actor, recording, parse_body(request, RequestedOptions).options, call)
         location = {"Location": f"/api/v1/transcriptions/{row.id}"}
         return Response(transcription_fields(row), 201, headers=location | call_headers.headers_of(call, row))
 
