@@ -89,11 +89,11 @@ class RecordingsView(TenantView):
         asked = options.of_json(body)
         if not (url := parsing.text(body, "url")):
             raise InvalidOption("url", _("Name the “url” of the recording, or send a file as multipart/form-data."))
-        ordered = access.order(self.actor, url, parsing.text(body, "name") or "", asked, call)
-        headers = {"Location": f"/api/v1/fetches/{ordered.fetch.id}"}
-        if not ordered.is_new:
+        created = access.create(self.actor, url, parsing.text(body, "name") or "", asked, call)
+        headers = {"Location": f"/api/v1/fetches/{created.fetch.id}"}
+        if not created.is_new:
             headers["Idempotency-Replayed"] = "true"
-        return Response(fetch_fields(ordered.fetch), 202, headers=headers)
+        return Response(fetch_fields(created.fetch), 202, headers=headers)
 
 
 class RecordingView(TenantView):
