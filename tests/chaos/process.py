@@ -61,7 +61,7 @@ def web(arguments: Sequence[str]) -> None:
 
 def engine(arguments: Sequence[str]) -> None:
     from tests.chaos import backend
-    from transcription.engine import choice, cli, watchdog
+    from transcription.engine import cli, watchdog
 
     watchdog.LEAST_PATIENCE_SECONDS *= float(os.environ[HASTE_VARIABLE])
     slowness = float(os.environ[SLOWNESS_VARIABLE])

@@ -25,7 +25,7 @@ from tenants import quota, scope
 from tenants.access import Actor, of_key
 from tenants.models import ApiKey, LedgerEntry, Reservation, UsageMonth
 from tenants.quota import QuotaExceeded
-from tests.conftest import found
+from tests.conftest import create_tenant
 from transcription.errors import Failure, Refused
 from transcription.intake import accept
 from transcription.leases import LostClaim
@@ -48,7 +48,7 @@ class Account(RuleBasedStateMachine):
         super().__init__()
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
-        self.tenant = found("Acme", monthly_seconds=LIMIT, concurrent=3)
+        self.tenant = create_tenant("Acme", monthly_seconds=LIMIT, concurrent=3)
         self.bound = scope.bound(self.tenant.id)
         self.bound.__enter__()
         self.actor: Actor = of_key(ApiKey(tenant=self.tenant), "")

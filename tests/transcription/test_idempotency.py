@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from tenants import scope
 from tenants.models import Quota, Reservation
-from tests.conftest import Character, MakeMedia, found, join
+from tests.conftest import Character, MakeMedia, create_member, create_tenant
 from tests.transcription.characters import arrive
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept, idempotency
@@ -99,7 +99,7 @@ def test_most_keys_will_do(key: str | None) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_hundred_requests_with_one_key_are_one_transcription(fox: Path, tmp_path: Path) -> None:
-    alice = join(found("Hasty"), "alice@hasty.example", "owner")
+    alice = create_member(create_tenant("Hasty"), "alice@hasty.example", "owner")
 
     def rush(number: int) -> Transcription:
         copy = tmp_path / f"{number}.wav"

@@ -8,7 +8,7 @@ from django.utils import timezone
 from tenants import quota, scope
 from tenants.models import LedgerEntry, Quota, Reservation, Role, UsageMonth
 from tenants.quota import QuotaExceeded
-from tests.conftest import Character, found, join
+from tests.conftest import Character, create_member, create_tenant
 from tests.transcription.characters import submit
 from transcription.errors import Failure, reason_for_people
 from transcription.intake import accept
@@ -227,10 +227,12 @@ def test_a_recording_that_proved_longer_is_charged_for_every_transcription(
 
 def test_tenants_that_may_run_nothing_hold_nobody_up(alice: Character, fox: Path) -> None:
     for number in range(12):
-        paused = join(found(f"Paused {number}", concurrent=0), f"paused{number}@example.com", Role.OWNER)
+        paused = create_member(
+            create_tenant(f"Paused {number}", concurrent=0), f"paused{number}@example.com", Role.OWNER
+        )
         with scope.bound(paused.tenant.id):
             row = submit(paused.actor, fox)
-            assert eta.place(row).eta_seconds is None
+            assert eta.estimate(row).eta_seconds is None
     mine = submit(alice.actor, fox)
     assert claimed().transcription_id == mine.id
 

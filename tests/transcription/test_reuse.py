@@ -13,7 +13,7 @@ from django.utils import timezone
 from tenants import api_keys, scope
 from tenants.access import Actor
 from tenants.models import LedgerEntry, Quota, Reservation, UsageMonth
-from tests.conftest import Character, found, join
+from tests.conftest import Character, create_member, create_tenant
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import VERSION, finish, serve
 from transcription.errors import Refused
@@ -200,7 +200,7 @@ def test_a_retry_after_the_end_is_given_the_result(alice: Character, fox: Path) 
 
 def test_only_a_retry_joins(alice: Character, acme: object, fox: Path) -> None:
     row = waiting(alice, fox)
-    carol = join(alice.tenant, "carol@acme.example", "editor")
+    carol = create_member(alice.tenant, "carol@acme.example", "editor")
     assert waiting(carol, fox) != row, "another program"
     assert submit(alice.actor, fox) != row, "nobody waits"
     assert waiting(alice, fox, language="en") != row, "another language"
@@ -210,7 +210,7 @@ def test_only_a_retry_joins(alice: Character, acme: object, fox: Path) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_twenty_impatient_requests_are_one_transcription(fox: Path, tmp_path: Path) -> None:
-    alice = join(found("Impatient"), "alice@impatient.example", "owner")
+    alice = create_member(create_tenant("Impatient"), "alice@impatient.example", "owner")
     serve()
 
     def ask(number: int) -> Transcription:

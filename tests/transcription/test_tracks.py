@@ -23,7 +23,8 @@ from transcription.options import audio_tracks
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
 from transcription.uploads import creation
-from transcription.worker import job
+from transcription.worker import job, playback
+from transcription.worker.lease_renewer import LeaseRenewer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 
@@ -55,14 +56,14 @@ def carry_out(row: Transcription) -> Transcription:
     assert claim.transcription_id == row.id
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=row.id)
     warnings: list[str] = []
-    with job.sound_of(row, 60, job.Lease(claim), warnings) as pcm:
+    with job.open_pcm(row, 60, LeaseRenewer(claim).renew_if_due, warnings) as pcm:
         sound = b"".join(pcm)
     text = " Loud." if max(abs(sample) for sample in array("h", sound)) > 5000 else " Quiet."
     seconds = len(sound) / media.BYTES_PER_SECOND
     segment = Segment(tenant_id=row.tenant_id, transcription=row, index=0, start=0.0, end=seconds, text=text)
     lifecycle.save_window(claim, [segment], seconds, "en", VERSION)
     row.warnings = warnings
-    job._offer_playback(row, seconds)
+    playback.store_playable_copy(row, seconds)
     lifecycle.complete(claim, text.strip(), seconds, [1], warnings)
     return Transcription.objects.get(id=row.id)
 

@@ -12,7 +12,7 @@ from tenants import quota
 from tenants.access import Actor
 from tenants.quota import QuotaExceeded
 from transcription import media
-from transcription.concurrency import Places, TooBusy
+from transcription.concurrency import ConcurrencyLimit, TooBusy
 from transcription.connections import lend_connection
 from transcription.errors import Refused, over_quota, reason_for_people
 from transcription.intake.request import ReceivedFile
@@ -21,7 +21,7 @@ from transcription.options import audio_tracks
 
 log = logging.getLogger(__name__)
 PROBES_AT_ONCE = 2 * (os.cpu_count() or 1)
-PROBES = Places(PROBES_AT_ONCE, share=PROBES_AT_ONCE // 2)
+PROBES = ConcurrencyLimit(PROBES_AT_ONCE, share=PROBES_AT_ONCE // 2)
 """Of this process. A tenant has half of them at most, so that its slow files leave room for the others' quick ones."""
 WAIT_SECONDS = 60.0
 """For a place; the probe itself may then take 40 s."""
@@ -37,7 +37,7 @@ def probe(actor: Actor, upload: ReceivedFile, audio_track: int) -> media.Probe:
     budget = quota.standing(tenant).left_seconds
     lend_connection()
     try:
-        with PROBES.held(tenant.id, WAIT_SECONDS):
+        with PROBES.slot(tenant.id, WAIT_SECONDS):
             return media.probe(upload.path, longest, budget, audio_track - 1 if audio_track else None, upload.file_name)
     except TooBusy:
         message = _("Too many of your files are being checked at once. Send this one again in a moment.")
