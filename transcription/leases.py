@@ -65,11 +65,6 @@ class Backoff:
     delays: tuple[float, ...]
     jitter: float = 0.2
 
-    @property
-    def shortest_series(self) -> float:
-        """The least seconds from a first failed attempt to one after all delays."""
-        return sum(self.delays) * (1 - self.jitter)
-
     def after(self, attempts: int) -> float:
         """Returns the seconds to wait after so many failed attempts, at least one."""
         delay = self.delays[min(attempts, len(self.delays)) - 1]

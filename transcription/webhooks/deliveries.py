@@ -26,7 +26,7 @@ BACKOFF = leases.Backoff((5, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000
 """Eleven attempts within 75 hours, give or take the jitter."""
 LONGEST_HOLD_SECONDS = 300.0
 FAILING_FOR = timedelta(days=3)
-SHORTEST_SERIES = timedelta(seconds=BACKOFF.shortest_series)
+SHORTEST_SERIES = timedelta(seconds=sum(BACKOFF.delays) * (1 - BACKOFF.jitter))
 """The least time in which a delivery can run out of attempts."""
 KEPT = timedelta(days=30)
 DELETED_KEPT = timedelta(hours=1)

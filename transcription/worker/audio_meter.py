@@ -9,11 +9,11 @@ from django.conf import settings
 from tenants import quota
 from tenants.quota import QuotaExceeded
 from transcription import media
+from transcription.leases import Renewal
 from transcription.models import Transcription
 from transcription.queue import lifecycle
 from transcription.queue.claims import Claim
 from transcription.queue.database_outage import retry_through_outage
-from transcription.worker.lease_renewer import LeaseRenewer
 
 EXTENSION_SECONDS = 60
 
@@ -24,11 +24,11 @@ class AudioMeter:
     `longest` is how many seconds are to be decoded at most: a second more than a recording may have.
     """
 
-    def __init__(self, row: Transcription, claim: Claim, lease: LeaseRenewer) -> None:
+    def __init__(self, row: Transcription, claim: Claim, renew_lease: Renewal) -> None:
         self.seconds = 0.0
         self.longest = min(row.tenant.quota.recording_seconds, settings.DECODED_SECONDS_LIMIT) + 1.0
         self._claim = claim
-        self._lease = lease
+        self._renew_lease = renew_lease
         self._reserved = quota.held_seconds(row.id)
 
     def watch(self, pcm: Iterator[bytes]) -> Iterator[bytes]:
@@ -37,7 +37,7 @@ class AudioMeter:
             self.seconds += len(chunk) / media.BYTES_PER_SECOND
             if (needed := quota.billed_seconds(self.seconds)) > self._reserved:
                 self._reserve(needed)
-            self._lease.renew_if_due()
+            self._renew_lease()
             yield chunk
 
     def _reserve(self, seconds: int) -> None:

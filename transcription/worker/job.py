@@ -34,7 +34,6 @@ from transcription.queue.database_outage import retry_through_outage
 from transcription.redaction import redact
 from transcription.worker import claim_watchdog, playback
 from transcription.worker.audio_meter import AudioMeter
-from transcription.worker.lease_renewer import LeaseRenewer
 from transcription.worker.resume import ResumePlan
 from transcription.worker.window_writer import WindowWriter
 
@@ -109,17 +108,17 @@ def transcribe(claim: Claim) -> None:
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=claim.transcription_id)
     engine = EngineClient(str(settings.ENGINE_SOCKET))
     plan = ResumePlan.of(row, engine)
-    lease, peaks = LeaseRenewer(claim), Peaks()
+    renew_lease, peaks = lifecycle.renewal(claim), Peaks()
     warnings: list[str] = []
-    meter, writer = AudioMeter(row, claim, lease), WindowWriter(row, claim, plan)
-    with open_pcm(row, meter.longest, lease.renew_if_due, warnings) as pcm:
+    meter, writer = AudioMeter(row, claim, renew_lease), WindowWriter(row, claim, plan)
+    with open_pcm(row, meter.longest, renew_lease, warnings) as pcm:
         samples = peaks.watch(meter.watch(pcm))
         options = decode_options(row)
-        for window in modes.transcribe(engine, samples, options, plan.mode, plan.resume, lease.renew_if_due):
+        for window in modes.transcribe(engine, samples, options, plan.mode, plan.resume, renew_lease):
             writer.save(window, meter.seconds)
     row.warnings = list(dict.fromkeys(warnings))
     if copy_first := playback.is_awaited(row.recording):
-        playback.store_playable_copy(row, meter.seconds, lease.renew_if_due)
+        playback.store_playable_copy(row, meter.seconds, renew_lease)
     retry_through_outage(lifecycle.complete, claim, writer.text, meter.seconds, peaks.points(), row.warnings)
     if not copy_first:
         playback.store_playable_copy(row, meter.seconds)
