@@ -42,6 +42,8 @@ class Claim:
     tenant_id: UUID
     fetch_id: UUID
     fence: int
+    request_id: str = ""
+    """Of the HTTP request that asked for it."""
 
 
 def claim(busy: Collection[UUID] = ()) -> Claim | None:
@@ -67,7 +69,7 @@ def _claimed(row: Fetch) -> Claim | None:
         bytes_received=0,
     ):
         return None
-    claimed = Claim(row.tenant_id, row.id, row.fence + 1)
+    claimed = Claim(row.tenant_id, row.id, row.fence + 1, row.request_id)
     if row.attempts_made < MOST_ATTEMPTS or Transcription.objects.filter(id=row.id).exists():
         return claimed
     fail(claimed, "lost_worker", _("Fetching it broke off again and again. Try again, or upload the file."))

@@ -37,6 +37,8 @@ class Claim:
     recording_id: UUID
     transcription_id: UUID
     fence: int
+    request_id: str = ""
+    """Of the HTTP request that asked for the transcription."""
 
 
 def claim(worker: str, lanes: Sequence[int] = Lane.values) -> Claim | None:
@@ -113,7 +115,7 @@ def _claimed(schedule: TenantSchedule, row: Transcription, worker: str) -> Claim
     fairness.serve(schedule, row)
     fence = row.fence + 1
     Attempt.objects.create(tenant_id=row.tenant_id, transcription_id=row.id, fence=fence, worker=worker)
-    return Claim(row.tenant_id, row.recording_id, row.id, fence)
+    return Claim(row.tenant_id, row.recording_id, row.id, fence, row.request_id)
 
 
 def lease() -> timedelta:

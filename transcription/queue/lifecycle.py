@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from tenants import database_clock, quota, scope
-from transcription import search, tenant_lock
+from transcription import request_id, search, tenant_lock
 from transcription.errors import Failure
 from transcription.models import Attempt, Recording, Segment, Status, TenantSchedule, Transcription
 from transcription.queue import claims, fairness, progress, wakeups
@@ -309,13 +309,14 @@ def _end_attempt(claim: Claim, outcome: str, error: str = "", reached: float = 0
 
 
 def _claim_of(row: Transcription) -> Claim:
-    return Claim(row.tenant_id, row.recording_id, row.id, row.fence)
+    return Claim(row.tenant_id, row.recording_id, row.id, row.fence, row.request_id)
 
 
 def _announce(claim: Claim, status: str, error_code: str = "", warnings: Sequence[str] = ()) -> None:
     """For webhooks, in the transaction that ends it: what is told and what is so are one."""
     ids = (claim.tenant_id, claim.recording_id, claim.transcription_id)
-    events.transcription_ended(*ids, status, error_code, warnings)
+    with request_id.bound(claim.request_id):
+        events.transcription_ended(*ids, status, error_code, warnings)
 
 
 def _tell(claim: Claim) -> None:

@@ -50,6 +50,8 @@ class Claim:
     tenant_id: UUID
     delivery_id: UUID
     fence: int
+    request_id: str = ""
+    """Of the HTTP request that the event goes back to."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ def claims(head: Head, most: int) -> list[Claim]:
     with scope.bound(head.tenant_id):
         due = _due().filter(endpoint_id=head.endpoint_id).order_by("next_attempt_at", "id")
         return [
-            Claim(head.tenant_id, delivery_id, fence + 1)
-            for delivery_id, fence in list(due.values_list("id", "fence")[:most])
+            Claim(head.tenant_id, delivery_id, fence + 1, request_id)
+            for delivery_id, fence, request_id in list(due.values_list("id", "fence", "event__request_id")[:most])
             if _due().filter(id=delivery_id, fence=fence).update(fence=F("fence") + 1, next_attempt_at=Now() + LEASE)
         ]
 

@@ -19,7 +19,7 @@ from django.db import close_old_connections, connections
 
 from tenants import quota, scope
 from tenants.quota import QuotaExceeded
-from transcription import media
+from transcription import media, request_id
 from transcription.engine import modes
 from transcription.engine import types as engine_types
 from transcription.engine.client import EngineClient
@@ -78,7 +78,7 @@ def work() -> None:
     signal.signal(signal.SIGUSR1, _stop)
     claim = claims.claim(worker_name(os.getpid()), _seat.lanes)
     if claim is not None:
-        with scope.bound(claim.tenant_id):
+        with scope.bound(claim.tenant_id), request_id.bound(claim.request_id):
             carry(claim)
     progress.flush()
     connections.close_all()
