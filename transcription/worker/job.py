@@ -119,6 +119,7 @@ def transcribe(claim: Claim) -> None:
     if watched := _somebody_watches(row.recording):
         _offer_playback(row, counter.seconds, lease.progress)
     patiently(lifecycle.complete, claim, "".join(pieces).strip(), counter.seconds, peaks.points(), row.warnings)
+    log.info("Transcription %s is complete: %.1f s of audio.", claim.transcription_id, counter.seconds)
     if not watched:
         _offer_playback(row, counter.seconds)
 
