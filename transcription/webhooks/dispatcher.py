@@ -19,10 +19,11 @@ from django.utils import timezone
 
 from tenants import scope
 from transcription import request_id
+from transcription.leases import Claim
 from transcription.outbound import requests
 from transcription.outbound.errors import OutboundError
 from transcription.webhooks import deliveries, endpoints, signing
-from transcription.webhooks.deliveries import Claim, Head, Outcome
+from transcription.webhooks.deliveries import Head, Outcome
 from transcription.webhooks.models import Delivery
 
 log = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ def _send_in_thread(rooms: Rooms, head: Head, claim: Claim) -> None:
         send(claim)
     except Exception:
         with request_id.bound(claim.request_id):
-            log.exception("Delivery %s broke off; it is sent again after its lease.", claim.delivery_id)
+            log.exception("Delivery %s broke off; it is sent again after its lease.", claim.id)
     finally:
         connections.close_all()
         rooms.leave(head)

@@ -173,6 +173,10 @@ class Delivery(models.Model):
     def __str__(self) -> str:
         return f"{self.event_id} {self.state}"
 
+    @property
+    def request_id(self) -> str:
+        return self.event.request_id
+
 
 class Attempt(models.Model):
     """One try at a delivery, as the log shows it."""
