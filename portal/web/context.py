@@ -1,4 +1,4 @@
-"""What every page knows: who is signed in, in which organisation, which others there are, and what is short."""
+"""Template variables of every page: who is signed in, in which organisation, which others there are, and notices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tenants.notices import Told
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
-    """Lazy: pages that show none of it, such as the admin's, ask the database nothing."""
+    """Returns them lazily: pages that show none, such as the admin's, make no query for them."""
     actor: Any = SimpleLazyObject(lambda: _actor(request))
     return {
         "actor": actor,
@@ -30,5 +30,5 @@ def _actor(request: HttpRequest) -> access.Actor | None:
 
 
 def _notices(actor: access.Actor | None) -> list[Told]:
-    """For those who may dismiss them."""
+    """Returns the notices of those who may dismiss them."""
     return notices.shown(actor.tenant) if actor and actor.may("notices.manage") else []

@@ -48,7 +48,7 @@ def test_one_upload_is_followed_from_the_web_process_to_its_webhook(
     )
     assert (answer.status_code, answer.headers["x-request-id"]) == (200, trace)
     modules = modules_that_log(running, trace, last="transcription.webhooks.dispatcher")
-    assert {"uvicorn.access", "transcription.worker.job", "transcription.webhooks.dispatcher"} <= modules
+    assert {"transcription.intake.commit", "transcription.worker.job", "transcription.webhooks.dispatcher"} <= modules
     assert [sent.path for sent in receiver.requests] == ["/"]
 
 
