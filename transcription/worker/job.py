@@ -107,7 +107,7 @@ def transcribe(claim: Claim) -> None:
     Raises LostClaim, HandedBack, StorageUnavailable, and the errors that `failure_of` knows.
     """
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=claim.transcription_id)
-    engine = EngineClient(str(settings.ENGINE_SOCKET))
+    engine = EngineClient(str(settings.ENGINE_SOCKET), request_id=claim.request_id)
     plan = ResumePlan.of(row, engine)
     lease, peaks = LeaseRenewer(claim), Peaks()
     warnings: list[str] = []
