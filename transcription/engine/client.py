@@ -36,12 +36,14 @@ class EngineClient:
     """Talks to the engine that listens at `address`, the path of a Unix socket.
 
     `patience` is how many seconds to wait for an engine that is away (restarting,
-    most likely) before giving up with EngineUnavailable. Safe to share between threads.
+    most likely) before giving up with EngineUnavailable. `request_id` stands in the engine's log lines about the
+    windows that this client sends. Safe to share between threads.
     """
 
-    def __init__(self, address: str, patience: float = 60.0) -> None:
+    def __init__(self, address: str, patience: float = 60.0, request_id: str = "") -> None:
         self.address = address
         self.patience = patience
+        self.request_id = request_id
 
     def __enter__(self) -> Self:
         return self
@@ -188,7 +190,15 @@ class _Conversation:
         sent = self.unanswered[number]
         sent.alone = False
         self.connection.sendall(
-            wire.window_frame(number, self.stream, sent.window, self.options, self.language, suspect=sent.losses > 0)
+            wire.window_frame(
+                number,
+                self.stream,
+                sent.window,
+                self.options,
+                self.language,
+                suspect=sent.losses > 0,
+                request_id=self.client.request_id,
+            )
         )
 
     def _take_answer(self) -> None:

@@ -262,7 +262,10 @@ class _Connection:
             raise wire.ProtocolError("a window without a stream")
         if len(self.streams) >= MAX_STREAMS and (name, lane) not in self.streams:
             raise wire.ProtocolError(f"more than {MAX_STREAMS} streams")
-        return self.streams.setdefault((name, lane), Stream(lane))
+        if (name, lane) not in self.streams:
+            self.streams[name, lane] = stream = Stream(lane, wire.request_id_of(header))
+            log.info("%s: decoding a stream of windows in the %s lane", stream.request_id, lane)
+        return self.streams[name, lane]
 
     def _answer_later(self, number: int, outcome: WindowResult | EngineError) -> None:
         """Called from a decode thread."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from transcription.engine.backend import DeviceLost, Language, Model, OutOfDeviceMemory, Work
-from transcription.engine.lane_queue import Request
+from transcription.engine.lane_queue import Request, request_ids
 from transcription.engine.prompts import context_of, prompt_of
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.spoken_language import among, followed
@@ -54,7 +54,7 @@ def attempt(
         if len(requests) == 1:
             queue.fail(requests[0], error)
             return []
-        log.warning("%d windows failed together (%s); trying fewer", len(requests), error)
+        log.warning("%s: %d windows failed together (%s); trying fewer", request_ids(requests), len(requests), error)
         step = max(1, len(requests) // 2) if isinstance(error, OutOfDeviceMemory) else 1
     parts = [requests[at : at + step] for at in range(0, len(requests), step)]
     return [request for part in parts for request in attempt(queue, part, call, shortage)]

@@ -17,7 +17,7 @@ from typing import cast
 
 from transcription.engine.backend import Decoded, DeviceLost, OutOfDeviceMemory, StepModel, Work
 from transcription.engine.fallback import next_temperature
-from transcription.engine.lane_queue import Request
+from transcription.engine.lane_queue import Request, request_ids
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.stages import announce, prepare, time_words
@@ -228,7 +228,7 @@ class StepLoop:
         if len(requests) == 1:
             self._give_up(requests[0], error)
             return
-        log.warning("%d windows under way failed together: %s", len(requests), error)
+        log.warning("%s: %d windows under way failed together: %s", request_ids(requests), len(requests), error)
         again = [(under_way.model, request) for request in requests]
         if isinstance(error, OutOfDeviceMemory):
             under_way.model.halve()

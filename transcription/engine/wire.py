@@ -50,6 +50,7 @@ MAX_TOKEN = 100_000
 MAX_SPANS = 1000
 MAX_LANGUAGES = 100
 LATEST_SECONDS = 1e9
+REQUEST_ID = re.compile("[A-Za-z0-9._-]{1,64}")
 SURROGATES = re.compile("[\ud800-\udfff]")
 LOUDEST_SOUND = 10.0
 """log10 of more mel power than any int16 sound has."""
@@ -88,18 +89,26 @@ def parse_header(head: bytes) -> Header:
 
 
 def window_frame(
-    number: int, stream: str, window: Window, options: DecodeOptions, language: str | None, suspect: bool = False
+    number: int,
+    stream: str,
+    window: Window,
+    options: DecodeOptions,
+    language: str | None,
+    suspect: bool = False,
+    request_id: str = "",
 ) -> bytes:
     """A window as a message.
 
     language: what the stream is already known to speak, where that is not given. suspect: whether an engine
-    ended while it had the window; one that is tried alone is answered with `alone_frame` before.
+    ended while it had the window; one that is tried alone is answered with `alone_frame` before. request_id: for
+    the engine's log lines.
     """
     header = {
         "kind": "window",
         "id": number,
         "stream": stream,
         "suspect": suspect,
+        "request_id": request_id,
         "index": window.index,
         "start": window.start,
         "end": window.end,
@@ -146,6 +155,12 @@ def _check_tail(tail: Tail, passage: Passage | None) -> None:
         f"context is at most {MAX_CONTEXT_TOKENS} tokens": not _is_context(tail.context),
     }
     _raise_first(problems)
+
+
+def request_id_of(header: Header) -> str:
+    """Returns the request id of a window's header; "-" without one that may stand in a log line."""
+    given = header.get("request_id")
+    return given if isinstance(given, str) and REQUEST_ID.fullmatch(given) else "-"
 
 
 def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]:

@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 
 from tenants.access import Actor
 from tenants.models import Member
-from transcription import errors, leases
+from transcription import errors, leases, request_id
 from transcription.connections import lend_connection
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
@@ -68,12 +68,14 @@ class _StoredFile(_File):
 def arrived(row: Upload) -> bool:
     """Notes that the last byte has come; False where it was noted before."""
     rows = Upload.objects.filter(id=row.id, state=Upload.State.OPEN)
-    return rows.update(state=Upload.State.ARRIVED, expires_at=files.fresh_expiry()) == 1
+    row.request_id = request_id.current() or row.request_id
+    arrival = {"state": Upload.State.ARRIVED, "expires_at": files.fresh_expiry(), "request_id": row.request_id}
+    return rows.update(**arrival) == 1
 
 
 def settle(row: Upload) -> bool:
     """Accepts or refuses a whole upload, wherever its bytes lie; False where somebody else is at it, or it failed."""
-    with _faults_noted(row):
+    with request_id.bound(row.request_id), _faults_noted(row):
         if row.is_on_disk:
             _settle_file(row)
         else:
