@@ -195,9 +195,9 @@ def test_the_last_form_of_an_offered_model_goes_only_by_force(folder: Path) -> N
 
 
 def test_a_machine_with_a_gpu_reads_torchs_form(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert model.usual_form() == "ctranslate2"
+    assert offered_models.weights_form() == "ctranslate2"
     settings.WHISPER_BACKEND = "torch"
-    assert model.usual_form() == "torch"
+    assert offered_models.weights_form() == "torch"
     settings.WHISPER_BACKEND = "auto"
     monkeypatch.setattr(offered_models, "has_gpu", lambda: True)
-    assert model.usual_form() == "torch"
+    assert offered_models.weights_form() == "torch"

@@ -91,7 +91,9 @@ class Command(BaseCommand):
         for row in rows:
             line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self.stdout.write(line.rstrip())
-        self.stdout.write(f"\nWeights are kept in {options['weights']}; this machine reads the form {usual_form()}.")
+        self.stdout.write(
+            f"\nWeights are kept in {options['weights']}; this machine reads the form {offered_models.weights_form()}."
+        )
 
     def _fetch(self, options: dict[str, Any]) -> None:
         names = options["names"] or offered_models.offered_models()
@@ -101,7 +103,7 @@ class Command(BaseCommand):
             return
         logging.getLogger("transcription.engine.weights").setLevel(logging.INFO)
         mirrors = (*getattr(settings, "WHISPER_MIRRORS", ()), *options["mirror"])
-        form = options["form"] or usual_form()
+        form = options["form"] or offered_models.weights_form()
         for name in names:
             path = ensure(name, form, options["weights"], Progress(sys.stderr), mirrors=mirrors)
             self.stdout.write(f"{name}: {path}")
@@ -141,13 +143,6 @@ class Command(BaseCommand):
             raise CommandError("nothing was removed")
         freed = sum(remove(name, form, folder) for form in sorted(going))
         self.stdout.write(f"{name}: {_megabytes(freed)} are free again")
-
-
-def usual_form() -> Form:
-    """The form that this installation's engines read, chosen as they choose their backend."""
-    if settings.WHISPER_BACKEND == "auto":
-        return "torch" if offered_models.has_gpu() else "ctranslate2"
-    return "torch" if settings.WHISPER_BACKEND == "torch" else "ctranslate2"
 
 
 def _default_of(action: str) -> str:
