@@ -112,7 +112,7 @@ def test_fetch_copies_what_the_operator_has(folder: Path, tmp_path: Path) -> Non
         (own / name).write_bytes(content)
     run("fetch", "base", "--from", str(own))
     assert "base (ctranslate2): OK" in run("verify", "base")
-    with pytest.raises(CommandError, match="takes one model's name"):
+    with pytest.raises(CommandError, match="takes the name of one model"):
         run("fetch", "--from", str(own))
 
 
