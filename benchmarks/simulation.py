@@ -132,7 +132,7 @@ class Day:
         self._report()
         with scope.bound(tenant.id):
             options = TranscriptionOptions.checked(model="base", lane=arrival.lane)
-            row = accept.again(Actor(tenant, EDIT), recording_of(tenant, arrival.seconds), options)
+            row = accept.transcribe_again(Actor(tenant, EDIT), recording_of(tenant, arrival.seconds), options)
             self._entered[row.id] = (self.now, eta.estimate(row).eta_seconds)
 
     def _report(self) -> None:

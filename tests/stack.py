@@ -102,11 +102,13 @@ def scripted_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives tests of one shared stack to one process where pytest-xdist distributes by group."""
+    """Marks tests by the stack they share: pytest-xdist gives a group to one process, and Whisper needs its weights."""
     for item in items:
         used = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
         if used:
             item.add_marker(pytest.mark.xdist_group(used[0]))
+        if "stack" in used[:1]:
+            item.add_marker(pytest.mark.weights)
 
 
 def _prepare(data: Path) -> None:

@@ -110,7 +110,7 @@ def restore(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     found = library.recording(request.actor, recording_id)
     try:
-        accept.again(request.actor, found, _options(request.POST.dict()))
+        accept.transcribe_again(request.actor, found, _options(request.POST.dict()))
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", recording_id)

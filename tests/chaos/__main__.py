@@ -23,9 +23,9 @@ def main() -> int:
         else Plan(seed, options.transcriptions, options.workers, options.kills, options.outage)
     )
     print(f"Seed {seed}: {plan.transcriptions} transcriptions, {plan.kills} kills …", flush=True)
-    verdict = carry_out(plan, options.keep)
-    print(verdict.table())
-    return 1 if verdict.faults else 0
+    report = carry_out(plan, options.keep)
+    print(report.table())
+    return 1 if report.faults else 0
 
 
 def _parser() -> argparse.ArgumentParser:

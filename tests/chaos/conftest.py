@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chaos.installation import Installation
 from tests.chaos.plan import short
-from tests.chaos.stage import Stage
 
 
 @pytest.fixture(scope="session")
-def stage() -> Iterator[Stage]:
+def installation() -> Iterator[Installation]:
     """Two gpuworkers with leases of eight seconds, shared by all tests of this folder."""
-    with Stage(short(seed=2)) as stage:
-        yield stage
-    stage.tidy_up()
+    with Installation(short(seed=2)) as installation:
+        yield installation
+    installation.tidy_up()

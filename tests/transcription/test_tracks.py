@@ -75,7 +75,7 @@ def test_the_named_track_is_transcribed_and_played(alice: Character, client: Cli
     recording = first.recording
     assert [track["number"] for track in audio_tracks.numbered(recording)] == [1, 2]
     assert recording.audio_tracks[1]["language"] == "ger"
-    again = accept.again(alice.actor, recording, TranscriptionOptions.checked(audio_track="2"))
+    again = accept.transcribe_again(alice.actor, recording, TranscriptionOptions.checked(audio_track="2"))
     second = carry_out(again)
     assert (second.text, second.audio_track_taken) == ("Loud.", 2)
     assert (
@@ -93,8 +93,8 @@ def test_the_named_track_is_transcribed_and_played(alice: Character, client: Cli
 @pytest.mark.usefixtures("served")
 def test_going_back_to_a_track_shows_its_text_and_its_sound_for_free(alice: Character, two_tones: Path) -> None:
     first = carry_out(submit(alice.actor, two_tones, audio_track=1))
-    carry_out(accept.again(alice.actor, first.recording, TranscriptionOptions.checked(audio_track=2)))
-    back = accept.again(alice.actor, first.recording, TranscriptionOptions.checked(audio_track=1))
+    carry_out(accept.transcribe_again(alice.actor, first.recording, TranscriptionOptions.checked(audio_track=2)))
+    back = accept.transcribe_again(alice.actor, first.recording, TranscriptionOptions.checked(audio_track=1))
     recording = recordings.recording(alice.actor, first.recording_id)
     assert recording.latest == back
     assert (back.text, back.reused_from, back.audio_track_taken) == ("Quiet.", first, 1)
@@ -122,7 +122,7 @@ def test_the_same_file_again_takes_tracks_and_copy_along(alice: Character, two_t
 def test_after_a_named_track_the_automatic_one_is_looked_for(alice: Character, two_tones: Path) -> None:
     named = carry_out(submit(alice.actor, two_tones, audio_track=2))
     assert (named.text, named.recording.audio_track) == ("Loud.", 0)
-    automatic = carry_out(accept.again(alice.actor, named.recording, TranscriptionOptions.checked()))
+    automatic = carry_out(accept.transcribe_again(alice.actor, named.recording, TranscriptionOptions.checked()))
     assert (automatic.text, automatic.audio_track_taken) == ("Quiet.", 1)
 
 
@@ -137,7 +137,7 @@ def test_a_track_that_is_not_there_is_refused_with_how_many_there_are(
     assert not Recording.objects.exists()
     row = submit(alice.actor, two_tones)
     with pytest.raises(InvalidOption, match="1 to 2"):
-        accept.again(alice.actor, row.recording, TranscriptionOptions.checked(audio_track=3))
+        accept.transcribe_again(alice.actor, row.recording, TranscriptionOptions.checked(audio_track=3))
     assert Transcription.objects.count() == 1
 
 

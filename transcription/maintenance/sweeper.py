@@ -70,7 +70,7 @@ Task = Callable[[], int]
 EVERY_FEW_SECONDS: dict[str, Task] = {
     "expired leases": lifecycle.expire_leases,
     "wake-ups sent again": wake_workers,
-    "transcriptions cancelled that nobody waits for": waiters.cancel_forsaken,
+    "transcriptions cancelled that nobody waits for": waiters.cancel_without_waiters,
 }
 ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}
 DELETIONS: dict[str, Task] = {"tenants erased": deletion.advance_all}

@@ -14,8 +14,9 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from tenants import scope
+from transcription.leases import LostClaim
 from transcription.queue import claims
-from transcription.queue.claims import Claim, LostClaim
+from transcription.queue.claims import Claim
 
 log = logging.getLogger(__name__)
 CHECK_SECONDS = 1.0

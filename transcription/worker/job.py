@@ -21,6 +21,7 @@ from transcription.engine import types as engine_types
 from transcription.engine.client import EngineClient
 from transcription.engine.types import DecodeOptions, EngineError, WindowRejected
 from transcription.errors import Failure
+from transcription.leases import LostClaim
 from transcription.media import DecoderDied, MediaError, pcm_cache, storage
 from transcription.media.storage import StorageUnavailable
 from transcription.media.waveform import Peaks
@@ -28,7 +29,7 @@ from transcription.models import Lane, Transcription
 from transcription.options import audio_tracks
 from transcription.options.options import codes_of
 from transcription.queue import claims, lifecycle, progress
-from transcription.queue.claims import Claim, LostClaim
+from transcription.queue.claims import Claim
 from transcription.queue.database_outage import retry_through_outage
 from transcription.redaction import redact
 from transcription.worker import claim_watchdog, playback
