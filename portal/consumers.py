@@ -240,7 +240,7 @@ def snapshot_of(row: Transcription) -> dict[str, Any]:
         "eta_seconds": None,
         **(place_of(row) or {}),
         "language": row.detected_language or row.language or None,
-        "segments": [progress.piece(segment) for segment in row.segments.all()],
+        "segments": [progress.segment_data(segment) for segment in row.segments.all()],
         "error": {"code": row.error_code, "message": reason_for_people(row.error_code)} if failed else None,
     }
 
@@ -248,8 +248,8 @@ def snapshot_of(row: Transcription) -> dict[str, Any]:
 def place_of(row: Transcription) -> dict[str, Any] | None:
     if row.status != Status.QUEUED:
         return None
-    place = eta.place(row)
-    return {"position": place.position, "eta_seconds": place.eta_seconds}
+    estimate = eta.estimate(row)
+    return {"position": estimate.position, "eta_seconds": estimate.eta_seconds}
 
 
 class NoSuchConsumer(AsyncWebsocketConsumer):

@@ -15,16 +15,49 @@ import pytest
 from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.db import connections
+from xdist.remote import Producer
+from xdist.scheduler import LoadGroupScheduling
 
 from portal.supervisor.valkey import server_command
 from tenants import api_keys, scope
 from tenants.access import Actor, of_member
 from tenants.models import Member, Quota, Role, Tenant, User
 from tests.clocks import travelling_database
+from tests.postgres import ON_POSTGRESQL
 from transcription import redis
 from transcription.media import ffmpeg, find_ffmpeg
 
 pytest_plugins = ["tests.stack"]
+PRODUCTS = {"stack", "scripted_stack", "product", "failing"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks what starts the whole product and what runs on PostgreSQL, too; of several processes each begins with what
+    is slow, so that none is left with it at the end.
+    """
+    for item in items:
+        if PRODUCTS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("product")
+        if "product" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("product"))
+        if item.path.relative_to(config.rootpath).as_posix() in ON_POSTGRESQL:
+            item.add_marker("postgresql")
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadGroupScheduling:
+    return FileScheduling(config, log)
+
+
+class FileScheduling(LoadGroupScheduling):
+    """Gives a process whole files, whose fixtures are made once; and all tests of one `xdist_group`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope = super()._split_scope(nodeid)
+        return nodeid.partition("::")[0] if scope == nodeid else scope
 
 
 @dataclass(frozen=True)

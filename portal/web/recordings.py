@@ -110,7 +110,7 @@ def restore(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     found = library.recording(request.actor, recording_id)
     try:
-        accept.again(request.actor, found, _options(request.POST.dict()))
+        accept.transcribe_again(request.actor, found, _options(request.POST.dict()))
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", recording_id)
@@ -135,7 +135,7 @@ def _shown(found: Recording) -> dict[str, Any]:
         "recording": found,
         "transcription": latest,
         "segments": _segments(latest),
-        "place": eta.place(latest) if latest and latest.status == Status.QUEUED else None,
+        "place": eta.estimate(latest) if latest and latest.status == Status.QUEUED else None,
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
         "other_tracks": audio_tracks.others(latest) if latest else [],

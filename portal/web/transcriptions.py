@@ -75,7 +75,7 @@ def track(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     """Transcribes another audio track of the recording, with all other options as they were."""
     found = recordings.transcription(request.actor, transcription_id)
     try:
-        accept.again(request.actor, found.recording, _of_track(request, found))
+        accept.transcribe_again(request.actor, found.recording, _of_track(request, found))
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", found.recording_id)

@@ -24,11 +24,12 @@ def gpuworker(_arguments: Sequence[str]) -> None:
     from django.core.management import call_command
 
     from tests.chaos import points
+    from transcription.leases import Backoff
     from transcription.queue import lifecycle
     from transcription.worker import gpu_worker
 
     haste = float(os.environ[HASTE_VARIABLE])
-    lifecycle.RETRY_DELAYS_SECONDS = tuple(seconds * haste for seconds in lifecycle.RETRY_DELAYS_SECONDS)  # type: ignore[assignment]
+    lifecycle.BACKOFF = Backoff(tuple(seconds * haste for seconds in lifecycle.BACKOFF.delays))
     gpu_worker.FINISH_SECONDS *= haste
     plain = gpu_worker.engine_command
     gpu_worker.engine_command = lambda: [sys.executable, "-m", __spec__.name, "engine", *_after("serve", plain())]
@@ -60,7 +61,7 @@ def web(arguments: Sequence[str]) -> None:
 
 def engine(arguments: Sequence[str]) -> None:
     from tests.chaos import backend
-    from transcription.engine import choice, cli, watchdog
+    from transcription.engine import cli, watchdog
 
     watchdog.LEAST_PATIENCE_SECONDS *= float(os.environ[HASTE_VARIABLE])
     slowness = float(os.environ[SLOWNESS_VARIABLE])

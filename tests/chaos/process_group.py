@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -56,7 +57,7 @@ class ManagedProcess:
             stderr=subprocess.STDOUT,
             user=self.user,
             pass_fds=self.inherited,
-            preexec_fn=parent_death.tied(),
+            preexec_fn=partial(parent_death.die_with_parent, os.getpid()),
         )
         self.starts += 1
         self.due_at = 0.0

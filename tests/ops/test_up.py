@@ -90,7 +90,7 @@ def test_a_stop_in_order_and_a_kill_after_a_second_start_leave_nobody_behind(tmp
 
     stack = start_scripted(tmp_path)
     processes = family(stack)
-    assert len(processes) >= 13, processes  # valkey, web, sweeper, gpuworker, engine, herald, 8 workers
+    assert len(processes) >= 13, processes  # valkey, web, sweeper, gpuworker, engine, status reporter, 8 workers
     stack.process.kill()
     stack.process.wait(PATIENCE_SECONDS)
     _gone, alive = psutil.wait_procs(processes, PATIENCE_SECONDS)

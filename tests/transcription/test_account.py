@@ -28,10 +28,11 @@ from tenants.quota import QuotaExceeded
 from tests.conftest import create_tenant
 from transcription.errors import Failure, Refused
 from transcription.intake import accept
+from transcription.leases import LostClaim
 from transcription.models import Lane, LaneBacklog, Recording, Status, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, fairness, lifecycle
-from transcription.queue.claims import Claim, LostClaim
+from transcription.queue.claims import Claim
 
 LIMIT = 120
 OPTIONS = TranscriptionOptions.checked()
@@ -65,7 +66,7 @@ class Account(RuleBasedStateMachine):
         )
         left = quota.standing(self.tenant).left_seconds
         try:
-            accept.again(self.actor, recording, OPTIONS)
+            accept.transcribe_again(self.actor, recording, OPTIONS)
             assert seconds <= left
         except Refused:
             assert seconds > left

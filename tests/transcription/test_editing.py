@@ -96,7 +96,7 @@ def test_another_upload_gets_the_machines_text_and_not_a_persons(alice: Characte
     assert third.text == "The fox."
     for other in (again, third):
         recordings.erase(alice.actor, other.recording_id)
-    same = accept.again(alice.actor, first.recording, TranscriptionOptions.checked())
+    same = accept.transcribe_again(alice.actor, first.recording, TranscriptionOptions.checked())
     assert (same.id, same.text) == (first.id, "Alice's private note."), "the same recording shows what it has"
 
 

@@ -17,7 +17,7 @@ from tests.conftest import Character, MakeMedia, create_member, create_tenant
 from tests.transcription.characters import arrive
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept, idempotency
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.maintenance import sweeper
 from transcription.media import storage
 from transcription.models import IdempotencyKey, Recording, Transcription
@@ -30,7 +30,7 @@ def ask(
     character: Character, path: Path, key: str = "one", endpoint: str = "/api/v1/recordings", **options: object
 ) -> Transcription:
     checked = TranscriptionOptions.checked(**options)  # type: ignore[arg-type]
-    return accept.accept(character.actor, arrive(path), checked, "api", Call(endpoint, key))
+    return accept.accept(character.actor, arrive(path), checked, "api", CallContext(endpoint, key))
 
 
 def test_the_same_request_is_given_the_same_transcription(alice: Character, fox: Path) -> None:
@@ -58,11 +58,11 @@ def test_another_request_under_the_same_key_is_refused_before_anything_is_kept(
 
 def test_another_transcription_of_a_recording_has_keys_too(alice: Character, fox: Path) -> None:
     recording = ask(alice, fox, key="").recording
-    options, call = TranscriptionOptions.checked(language="en"), Call("/again", "one")
-    row = accept.again(alice.actor, recording, options, call)
-    assert accept.again(alice.actor, recording, options, Call("/again", "one")) == row
+    options, call = TranscriptionOptions.checked(language="en"), CallContext("/again", "one")
+    row = accept.transcribe_again(alice.actor, recording, options, call)
+    assert accept.transcribe_again(alice.actor, recording, options, CallContext("/again", "one")) == row
     with pytest.raises(Refused):
-        accept.again(alice.actor, recording, TranscriptionOptions.checked(), Call("/again", "one"))
+        accept.transcribe_again(alice.actor, recording, TranscriptionOptions.checked(), CallContext("/again", "one"))
     assert Transcription.objects.count() == 2
 
 

@@ -67,7 +67,7 @@ def test_after_three_days_of_failures_the_webhook_is_paused_with_the_reason_and_
     receiver.status = 503
     completed(alice)
     begin = timezone.now()
-    for delay in (*deliveries.RETRY_DELAYS_SECONDS, 0):
+    for delay in (*deliveries.BACKOFF.delays, 0):
         assert dispatcher.send_due() == 1
         if the_delivery(alice).endpoint.is_paused:
             break

@@ -39,7 +39,7 @@ from tenants.api_keys import KeyRefused
 from tenants.rate_limit import TooManyRequests
 from transcription.errors import REASONS_AT_FAULT, InvalidOption, Refused, reason_for_people
 from transcription.intake import accept
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.library import read_audit
 from transcription.models import Status, Task, Transcription
 from transcription.options import offered_models
@@ -148,7 +148,7 @@ async def _create(request: HttpRequest, actor: Actor, task: str) -> HttpResponse
     return answer
 
 
-def _call(request: HttpRequest) -> Call:
+def _call(request: HttpRequest) -> CallContext:
     """Raises ApiError."""
     try:
         return call_headers.call_of(request, waits=True)
@@ -156,7 +156,7 @@ def _call(request: HttpRequest) -> Call:
         raise errors.of_option(invalid) from invalid
 
 
-async def _accept(actor: Actor, upload: Upload, wanted: Parameters, call: Call) -> Transcription:
+async def _accept(actor: Actor, upload: Upload, wanted: Parameters, call: CallContext) -> Transcription:
     """Raises ApiError and PermissionDenied."""
     try:
         threads = CLIPS if upload.size <= CLIP_BYTES else UPLOADS
@@ -167,7 +167,7 @@ async def _accept(actor: Actor, upload: Upload, wanted: Parameters, call: Call) 
         raise errors.of_option(invalid) from invalid
 
 
-def _accept_bound(actor: Actor, upload: Upload, wanted: Parameters, call: Call) -> Transcription:
+def _accept_bound(actor: Actor, upload: Upload, wanted: Parameters, call: CallContext) -> Transcription:
     with scope.bound(actor.tenant.id):
         return accept.accept(actor, upload, wanted.options, "api", call)
 
