@@ -54,11 +54,11 @@ def test_an_empty_or_too_long_window_is_rejected(client: EngineClient, english: 
         ({"temperature": float("nan")}, "between 0 and 1"),
         ({"lane": "fast"}, "interactive, standard, bulk"),
         ({"prompt": "a" * 100_000}, "65536 characters"),
-        ({"prompt": "half a \ud83d"}, "prompt is a text"),
-        ({"hotwords": "\udc00"}, "hotwords are a text"),
+        ({"prompt": "half a \ud83d"}, "prompt must be a string"),
+        ({"hotwords": "\udc00"}, "hotwords must be a string"),
         ({"hotwords": "a" * 100_000}, "65536 characters"),
-        ({"beam_size": 0}, "beam_size is 1 to 10"),
-        ({"beam_size": 1000}, "beam_size is 1 to 10"),
+        ({"beam_size": 0}, "beam_size must be 1 to 10"),
+        ({"beam_size": 1000}, "beam_size must be 1 to 10"),
     ],
 )
 def test_impossible_wishes_are_refused_with_a_reason(

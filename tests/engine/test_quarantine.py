@@ -79,7 +79,7 @@ def test_the_second_death_names_the_guilty_and_costs_nobody_else_an_attempt(engi
         guilty = pool.submit(engine.hear, 20, 21, DEADLY, 22).result(60)
         assert all(is_whole(one.result(60), words) for one, words in zip(heard, recordings, strict=True))
     assert isinstance(guilty, WindowFailed)
-    assert guilty.reason == "window 2 (2.0 s) ended the engine while that had nothing else"
+    assert guilty.reason == "window 2 (2.0 s) ended the engine while it was decoded alone"
     assert is_whole(engine.hear(*range(500, 510)), range(500, 510)), "the engine goes on"
     assert engine.deaths == 2
 
@@ -89,7 +89,7 @@ def test_several_guilty_are_named_one_after_the_other(engine: SupervisedEngine) 
     with ThreadPoolExecutor() as pool:
         heard = pool.submit(engine.hear, *words)
         guilty = [pool.submit(engine.hear, DEADLY, 20 + n) for n in range(2)]
-        assert all("ended the engine while that had nothing else" in str(one.result(60)) for one in guilty)
+        assert all("ended the engine while it was decoded alone" in str(one.result(60)) for one in guilty)
         assert is_whole(heard.result(60), words)
     assert is_whole(engine.hear(*range(500, 510)), range(500, 510)), "the engine goes on"
     assert engine.deaths <= 2 * 2
