@@ -165,7 +165,7 @@ def _memory(stack: Stack) -> dict[str, float]:
 
 def _kind(process: psutil.Process) -> str:
     line = " ".join(process.cmdline()) or process.name()
-    for mark in ("uvicorn", "engine", "sweeper", "valkey", "herald", "worker", "gpuworker"):
+    for mark in ("uvicorn", "engine", "sweeper", "valkey", "reporter", "worker", "gpuworker"):
         if mark in line:
             return mark
     return line[:40]

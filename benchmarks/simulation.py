@@ -132,12 +132,12 @@ class Day:
         self._report()
         with scope.bound(tenant.id):
             options = TranscriptionOptions.checked(model="base", lane=arrival.lane)
-            row = accept.again(Actor(tenant, EDIT), recording_of(tenant, arrival.seconds), options)
-            self._entered[row.id] = (self.now, eta.place(row).eta_seconds)
+            row = accept.transcribe_again(Actor(tenant, EDIT), recording_of(tenant, arrival.seconds), options)
+            self._entered[row.id] = (self.now, eta.estimate(row).eta_seconds)
 
     def _report(self) -> None:
         """What workers and gpuworkers write down as they go."""
-        cache.delete(eta.OUTLOOK_KEY)
+        cache.delete(eta.SNAPSHOT_KEY)
         Engine.objects.update_or_create(
             name="simulated", defaults={"host": "here", "workers_alive": self.workers, "updated_at": timezone.now()}
         )

@@ -7,27 +7,23 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 from django.core.asgi import get_asgi_application
 
-pages = get_asgi_application()
+django = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from portal.consumers import sockets  # noqa: E402
-from portal.health import PromptHealth  # noqa: E402
-from portal.http.disconnects import HangUpMiddleware  # noqa: E402
+from portal.health import HealthMiddleware  # noqa: E402
+from portal.http.asgi import Application  # noqa: E402
+from portal.http.body_limit import BodyLimitMiddleware  # noqa: E402
+from portal.http.disconnects import DisconnectMiddleware  # noqa: E402
+from portal.http.request_id import RequestIdMiddleware  # noqa: E402
 from portal.http.reset_links import ResetLinkMiddleware  # noqa: E402
-from portal.http.thread_pools import SharedThreads  # noqa: E402
-from portal.http.trailing_slashes import WithoutTrailingSlash  # noqa: E402
-from portal.http.tus import ResumableMiddleware  # noqa: E402
-from portal.http.uploads import Application, UploadMiddleware  # noqa: E402
+from portal.http.routes import RoutingMiddleware  # noqa: E402
+from portal.http.thread_pools import ThreadPoolMiddleware  # noqa: E402
+from portal.http.tus import TusMiddleware  # noqa: E402
+from portal.http.uploads import UploadMiddleware  # noqa: E402
 
-uploads = ResumableMiddleware(UploadMiddleware(HangUpMiddleware(cast(Application, pages))))
-application = WithoutTrailingSlash(
-    SharedThreads(
-        ProtocolTypeRouter(
-            {
-                "http": ResetLinkMiddleware(PromptHealth(uploads)),
-                "websocket": sockets,
-            }
-        )
-    )
-)
+bodies = BodyLimitMiddleware(TusMiddleware(UploadMiddleware(DisconnectMiddleware(cast(Application, django)))))
+http = ResetLinkMiddleware(HealthMiddleware(bodies))
+protocols = cast(Application, ProtocolTypeRouter({"http": http, "websocket": sockets}))
+application = RequestIdMiddleware(RoutingMiddleware(ThreadPoolMiddleware(protocols)))

@@ -1,7 +1,7 @@
 """WebSockets of pages and programs: a snapshot on connect, then hints. The database decides what is shown.
 
 Pages come with their session, from our own origin. Programs come with a ticket (`?ticket=`), from anywhere: nobody
-can guess it, and it opens one socket.
+can guess it, and it opens one socket. portal.http.authentication knows both.
 """
 
 from __future__ import annotations
@@ -11,27 +11,22 @@ import json
 import logging
 from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qs
 from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
 from channels.routing import URLRouter
-from channels.sessions import CookieMiddleware
-from django.conf import settings
 from django.http import Http404
 from django.urls import path, re_path
 from django.utils.translation import override
 
+from portal.http import authentication
+from portal.http.asgi import Application, Message, Receive, Scope, Send
 from portal.http.outage import AWAY
-from portal.http.sessions import actor_of_session
-from portal.http.uploads import Message, Receive, Scope, Send
 from portal.http.websocket_origin import OwnOriginOnly
-from portal.tickets import service
-from tenants import addresses, api_keys, scope
-from tenants.access import Actor, OtherTenant, Page
-from tenants.api_keys import Bearer
+from tenants import scope
+from tenants.access import Actor, OtherTenant
 from transcription.errors import reason_for_people
 from transcription.library import read_audit, recordings
 from transcription.models import Status, Transcription
@@ -39,19 +34,17 @@ from transcription.queue import eta, progress
 
 log = logging.getLogger(__name__)
 RECHECK_SECONDS = 3.0
-REDIS_PATIENCE_SECONDS = 1.0
-NOT_SIGNED_IN, NOT_FOUND, ANOTHER_TENANT, TROUBLE = 4401, 4404, 4409, 1011
-NO_BINARY, NO_JSON, TOO_LONG = 1003, 1007, 1009
-LONGEST_MESSAGE = 4096
-TICKET, PAGE = "ticket", "page"
+REDIS_TIMEOUT_SECONDS = 1.0
+NOT_SIGNED_IN, NOT_FOUND, OTHER_TENANT, INTERNAL_ERROR = 4401, 4404, 4409, 1011
+NO_BINARY, NO_JSON, TOO_BIG = 1003, 1007, 1009
+MAX_MESSAGE_LENGTH = 4096
 
 
 class TenantConsumer(AsyncJsonWebsocketConsumer):
-    """A signed-in member's socket, or a program's. Membership, key and secret are checked again while it is open."""
+    """A socket of a signed-in member or of a program, who is checked again while it is open."""
 
     group = ""
     tenant_id: UUID
-    bearer: Bearer | None = None
     recheck: asyncio.Task[None] | None = None
     is_closed = False
 
@@ -73,12 +66,10 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
 
     async def connect(self) -> None:
         await self.accept()
-        if TICKET in self.scope:
-            self.bearer = await database_sync_to_async(service.redeem)(self.scope[TICKET])
         try:
-            actor = await self.actor()
+            actor = await self.connecting_actor()
         except OtherTenant:
-            await self.close(ANOTHER_TENANT, "other_tenant")
+            await self.close(OTHER_TENANT, "other_tenant")
             return
         if actor is None:
             await self.close(NOT_SIGNED_IN)
@@ -99,11 +90,11 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
                 await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
-        """Hands on short JSON. Anything else closes the socket with a code that says why."""
+        """Passes short JSON on; closes the socket at anything else, with a code that says why."""
         if text_data is None:
             await self.close(NO_BINARY)
-        elif len(text_data) > LONGEST_MESSAGE:
-            await self.close(TOO_LONG)
+        elif len(text_data) > MAX_MESSAGE_LENGTH:
+            await self.close(TOO_BIG)
         else:
             try:
                 content = json.loads(text_data)
@@ -113,37 +104,32 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
                 await self.receive_json(content)
 
     async def _join(self) -> None:
-        """Without the channel layer the socket serves on: `check` asks the database."""
+        """Joins the group. Without the channel layer the socket still works: `check` asks the database."""
         try:
-            async with asyncio.timeout(REDIS_PATIENCE_SECONDS):
+            async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                 await self.channel_layer.group_add(self.group, self.channel_name)
         except Exception as error:
-            log.warning("A page watches without events (%s).", error or type(error).__name__)
+            log.warning("A socket works without events (%s).", error or type(error).__name__)
+
+    @database_sync_to_async
+    def connecting_actor(self) -> Actor | None:
+        """Returns who opens the socket; None for nobody who may. Raises OtherTenant for a page of another tenant."""
+        return _viewer(authentication.caller_of(self.scope).checked())
 
     @database_sync_to_async
     def actor(self) -> Actor | None:
-        """The member or the program as the database has it now, in the tenant whose page this is.
-
-        Raises OtherTenant on connecting, of a page that was drawn for another one.
-        """
-        address = addresses.of_scope(self.scope)
-        if TICKET in self.scope:
-            found = api_keys.actor_of(self.bearer, address) if self.bearer else None
-        else:
-            tenant_id, page = (str(self.tenant_id), None) if hasattr(self, "tenant_id") else (None, self.scope[PAGE])
-            cookie = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
-            found = actor_of_session(cookie, tenant_id, address, page)
-        return found if found is not None and found.may("recordings.view") else None
+        """Returns the same as the database has them now; None once they may not stay."""
+        return _viewer(authentication.renewed(self.scope))
 
     async def open(self, actor: Actor) -> str:
-        """The group to join. Raises Http404."""
+        """Returns the group to join. Raises Http404."""
         raise NotImplementedError
 
     async def greet(self) -> None:
-        """What a page is told on connecting."""
+        """Sends what a page needs on connecting."""
 
     async def check(self) -> None:
-        """What is told without an event, every RECHECK_SECONDS."""
+        """Sends what is told without an event, every RECHECK_SECONDS."""
 
     async def _keep_checking(self) -> None:
         while True:
@@ -159,7 +145,7 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
                 return
             except Exception:
                 log.exception("A socket could not be checked")
-                await self.close(TROUBLE)
+                await self.close(INTERNAL_ERROR)
                 return
 
 
@@ -171,7 +157,7 @@ class TranscriptionConsumer(TenantConsumer):
 
     async def open(self, actor: Actor) -> str:
         self.transcription_id = self.scope["url_route"]["kwargs"]["transcription_id"]
-        await self.admit(actor)
+        await self.record_reading(actor)
         return progress.transcription_group(self.transcription_id)
 
     async def greet(self) -> None:
@@ -200,8 +186,8 @@ class TranscriptionConsumer(TenantConsumer):
         await self.send_json({**event, "type": "progress"})
 
     async def check(self) -> None:
-        """The place in the queue moves without events, and a lost event must not leave the page behind."""
-        status, sequence, place = await self.standing()
+        """Sends the place in the queue, which changes without events, and what a lost event would have told."""
+        status, sequence, place = await self.current_status()
         if status != self.status or sequence > self.sequence:
             await self.recording_changed({})
         elif place is not None:
@@ -214,13 +200,13 @@ class TranscriptionConsumer(TenantConsumer):
             return snapshot_of(row)
 
     @database_sync_to_async
-    def admit(self, actor: Actor) -> None:
-        """The socket tells the text, now or as it comes: it stands in the audit log once. Raises Http404."""
+    def record_reading(self, actor: Actor) -> None:
+        """Records in the audit log, once, that this socket reads the text. Raises Http404."""
         with scope.bound(actor.tenant.id):
             read_audit.read(actor, recordings.transcription(actor, self.transcription_id), "socket")
 
     @database_sync_to_async
-    def standing(self) -> tuple[str, int, dict[str, Any] | None]:
+    def current_status(self) -> tuple[str, int, dict[str, Any] | None]:
         with scope.bound(self.tenant_id):
             row = Transcription.objects.filter(id=self.transcription_id).select_related("recording").first()
             return (row.status, row.sequence, place_of(row)) if row else ("gone", 0, None)
@@ -233,7 +219,7 @@ class RecordingsConsumer(TenantConsumer):
         return progress.tenant_group(actor.tenant.id)
 
     async def greet(self) -> None:
-        """Whoever lists the recordings after this misses no change."""
+        """Says that whoever lists the recordings from now on misses no change."""
         await self.send_json({"type": "ready"})
 
     async def recording_changed(self, event: dict[str, Any]) -> None:
@@ -254,7 +240,7 @@ def snapshot_of(row: Transcription) -> dict[str, Any]:
         "eta_seconds": None,
         **(place_of(row) or {}),
         "language": row.detected_language or row.language or None,
-        "segments": [progress.piece(segment) for segment in row.segments.all()],
+        "segments": [progress.segment_data(segment) for segment in row.segments.all()],
         "error": {"code": row.error_code, "message": reason_for_people(row.error_code)} if failed else None,
     }
 
@@ -262,12 +248,12 @@ def snapshot_of(row: Transcription) -> dict[str, Any]:
 def place_of(row: Transcription) -> dict[str, Any] | None:
     if row.status != Status.QUEUED:
         return None
-    place = eta.place(row)
-    return {"position": place.position, "eta_seconds": place.eta_seconds}
+    estimate = eta.estimate(row)
+    return {"position": estimate.position, "eta_seconds": estimate.eta_seconds}
 
 
 class NoSuchConsumer(AsyncWebsocketConsumer):
-    """Any other address."""
+    """Closes sockets of any other address."""
 
     async def connect(self) -> None:
         await self.close(NOT_FOUND)
@@ -278,15 +264,15 @@ routes = [
     path("ws/recordings/", RecordingsConsumer.as_asgi()),
     re_path("", NoSuchConsumer.as_asgi()),
 ]
-programs = URLRouter(routes)
-pages = OwnOriginOnly(CookieMiddleware(programs))
+from_anywhere: Application = URLRouter(routes)
+from_own_pages = OwnOriginOnly(from_anywhere)
 
 
 async def sockets(scope: Scope, receive: Receive, send: Send) -> None:
-    """With a ticket in its address a socket is a program's, and its cookies say nothing."""
-    asked = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
-    tickets = asked.get(TICKET)
-    if tickets is None:
-        await pages({**scope, PAGE: Page(asked.get("tenant", [""])[0])}, receive, send)
-    else:
-        await programs({**scope, TICKET: tickets[0]}, receive, send)
+    """A ticket opens a socket from anywhere; a session only from our own pages."""
+    application = from_own_pages if authentication.ticket_of(scope) is None else from_anywhere
+    await application(scope, receive, send)
+
+
+def _viewer(actor: Actor | None) -> Actor | None:
+    return actor if actor is not None and actor.may("recordings.view") else None

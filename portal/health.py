@@ -1,4 +1,4 @@
-"""/health: whether the product can do its job, in the client's own words, and what is wrong where it can't."""
+"""/health: whether the portal can transcribe, and what is wrong where it can't."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from portal.http.thread_pools import HEALTH, shared
-from portal.http.uploads import Application, Receive, Scope, Send
+from portal.http import routes
+from portal.http.asgi import Application, Receive, Scope, Send
+from portal.http.thread_pools import HEALTH, in_thread
 from tenants import database_clock
 from transcription import redis
 from transcription.media import storage_check
 from transcription.models import Engine
 from transcription.options import engines
 
-PATH = "/health"
 OK, DEGRADED, DOWN = "ok", "degraded", "down"
 
 
@@ -73,25 +73,25 @@ def health(request: HttpRequest) -> JsonResponse:
     if found.problems:
         answer["problems"] = found.problems
     response = JsonResponse(answer, status=503 if found.status == DOWN else 200)
-    response._has_been_logged = True  # type: ignore[attr-defined] # whoever asks each second knows already
+    response._has_been_logged = True  # type: ignore[attr-defined] # no log line each second
     return response
 
 
-class PromptHealth:
-    """ASGI middleware: /health passes the other requests by, in one step and a thread of its own.
+class HealthMiddleware:
+    """ASGI middleware that answers /health in one step and in a thread of its own.
 
-    On Django's way it would be sent to the shared threads and back for each part of the middleware, every time
-    behind everybody who came at the same moment.
+    Django would send it to the shared threads and back for each part of its middleware, every time behind all
+    requests that came at the same moment.
     """
 
     def __init__(self, application: Application) -> None:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH:
+        if scope["type"] != "http" or scope["path"] != routes.HEALTH:
             await self.application(scope, receive, send)
             return
-        response = await shared(health, HEALTH)(ASGIRequest(dict(scope), BytesIO()))
+        response = await in_thread(health, HEALTH)(ASGIRequest(dict(scope), BytesIO()))
         response["Content-Length"] = len(response.content)
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
@@ -99,7 +99,7 @@ class PromptHealth:
 
 
 def examine() -> Health:
-    """Asks what the product needs. Three queries at most, half a second for S3, and never the engines themselves."""
+    """Checks what the portal needs: three queries at most, half a second for S3, and never the engines themselves."""
     found = Health()
     try:
         found.engines = engines.alive()

@@ -77,7 +77,6 @@ MIDDLEWARE = [
     "portal.http.async_middleware.SecurityMiddleware",
     "portal.http.static_files.StaticFilesMiddleware",
     "portal.http.async_middleware.PrivacyMiddleware",
-    "portal.http.request_id.RequestIdMiddleware",
     "portal.http.rate_limit.RateLimitMiddleware",
     "portal.http.async_middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -88,8 +87,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "portal.http.async_middleware.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "portal.http.body_limit.BodyLimitMiddleware",
-    "portal.http.outage.OutageMiddleware",
+    "portal.http.body_limit.BodyTooLargeMiddleware",
     "portal.web.errors.ErrorMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
@@ -310,8 +308,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024**2  # a JSON body: the longest transcript
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.authentication.KeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["portal.api.permissions.KeyPermission"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.authentication.CallerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["portal.api.permissions.CallerPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["portal.api.native.parser.StrictJSONParser"],
     "EXCEPTION_HANDLER": "portal.api.problems.problem_response",
@@ -337,16 +335,22 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.error_reports.ReporterFilter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "transcription.request_id.RequestIdFilter"}},
     "formatters": {
         "line": {
             "class": "transcription.redaction.RedactingFormatter",
-            "format": "{asctime} {levelname} {name}: {message}",
+            "format": "{asctime} {levelname} {request_id} {name}: {message}",
             "style": "{",
         }
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
-        "mail_admins": {"class": "portal.error_reports.ErrorMailHandler", "level": "ERROR", "formatter": "line"},
+        "console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"},
+        "mail_admins": {
+            "class": "portal.error_reports.ErrorMailHandler",
+            "filters": ["request_id"],
+            "level": "ERROR",
+            "formatter": "line",
+        },
     },
     "root": {
         "handlers": ["console", "mail_admins"],

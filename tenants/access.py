@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import wraps
-from typing import Concatenate, ParamSpec
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
-from tenants import addresses, scope
 from tenants.models import ApiKey, KeyScope, Member, Role, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
@@ -29,8 +24,6 @@ SESSION_TENANT = "tenant"
 PAGE_TENANT_HEADER = "X-Page-Tenant"
 PAGE_TENANT_FIELD = "page_tenant"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-
-Parameters = ParamSpec("Parameters")
 
 
 class ScopeTooNarrow(PermissionDenied):
@@ -76,11 +69,6 @@ class Page:
         carried = request.headers.get(PAGE_TENANT_HEADER) or (request.POST.get(PAGE_TENANT_FIELD) if writes else "")
         return cls(carried or "", writes)
 
-    @classmethod
-    def of_headers(cls, headers: Mapping[str, str], method: str) -> Page:
-        """`headers` have names in lower case."""
-        return cls(headers.get(PAGE_TENANT_HEADER.lower(), ""), method not in SAFE_METHODS)
-
 
 @dataclass(frozen=True)
 class Actor:
@@ -119,13 +107,6 @@ class Actor:
         if self.key is not None and wider:
             raise ScopeTooNarrow(self.key.scope, wider[0])
         raise PermissionDenied(_("Your role in %(tenant)s does not allow this.") % {"tenant": self.tenant})
-
-
-class TenantRequest(HttpRequest):
-    """A request that came through `member_required`."""
-
-    user: User
-    actor: Actor
 
 
 def of_key(key: ApiKey, secret_prefix: str, address: str = "") -> Actor:
@@ -178,36 +159,3 @@ def _check_page(page: Page, now: Tenant, members: list[Member]) -> None:
         return
     drawn_for = [member.tenant for member in members if str(member.tenant_id) == page.tenant_id]
     raise OtherTenant(drawn_for[0] if drawn_for else None, now)
-
-
-def member_required(
-    permission: str,
-) -> Callable[
-    [Callable[Concatenate[TenantRequest, Parameters], HttpResponseBase]],
-    Callable[Concatenate[HttpRequest, Parameters], HttpResponseBase],
-]:
-    """Lets signed-in members with `permission` in; binds their tenant while the view runs.
-
-    What it raises is answered by portal.web.errors: NotSignedIn, OtherTenant and PermissionDenied.
-    """
-
-    def decorate(
-        view: Callable[Concatenate[TenantRequest, Parameters], HttpResponseBase],
-    ) -> Callable[Concatenate[HttpRequest, Parameters], HttpResponseBase]:
-        @wraps(view)
-        def guarded(request: HttpRequest, *args: Parameters.args, **kwargs: Parameters.kwargs) -> HttpResponseBase:
-            if not isinstance(request.user, User):
-                raise NotSignedIn
-            chosen = request.session.get(SESSION_TENANT)
-            address = addresses.of_request(request)
-            actor = of_session(request.user.pk, chosen, address, Page.of_request(request))
-            if actor is None:
-                raise PermissionDenied(_("You are not a member of any organisation yet. Ask your administrator."))
-            actor.require(permission)
-            request.actor = actor  # type: ignore[attr-defined]
-            with scope.bound(actor.tenant.id):
-                return view(request, *args, **kwargs)  # type: ignore[arg-type]
-
-        return guarded  # type: ignore[return-value]
-
-    return decorate

@@ -113,14 +113,14 @@ class Character:
         return {"Authorization": f"Bearer {self.secret}"}
 
 
-def join(tenant: Tenant, email: str, role: str) -> Character:
+def create_member(tenant: Tenant, email: str, role: str) -> Character:
     user = User.objects.create_user(email, "correct horse")
     member = Member.objects.create(tenant=tenant, user=user, role=role)
     _key, secret = api_keys.issue(tenant, f"Key of {email}", user)
     return Character(user, tenant, member, secret)
 
 
-def found(name: str, **limits: int) -> Tenant:
+def create_tenant(name: str, **limits: int) -> Tenant:
     tenant = Tenant.objects.create(name=name)
     quota = Quota.with_defaults(tenant)
     for limit, value in limits.items():
@@ -131,22 +131,22 @@ def found(name: str, **limits: int) -> Tenant:
 
 @pytest.fixture
 def acme(db: None) -> Tenant:
-    return found("Acme")
+    return create_tenant("Acme")
 
 
 @pytest.fixture
 def alice(acme: Tenant) -> Character:
-    return join(acme, "alice@acme.example", Role.OWNER)
+    return create_member(acme, "alice@acme.example", Role.OWNER)
 
 
 @pytest.fixture
 def bob(acme: Tenant) -> Character:
-    return join(acme, "bob@acme.example", Role.VIEWER)
+    return create_member(acme, "bob@acme.example", Role.VIEWER)
 
 
 @pytest.fixture
 def mallory(db: None) -> Character:
-    return join(found("Evil"), "mallory@evil.example", Role.OWNER)
+    return create_member(create_tenant("Evil"), "mallory@evil.example", Role.OWNER)
 
 
 @pytest.fixture

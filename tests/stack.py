@@ -1,22 +1,34 @@
-"""The whole product as `make run` starts it, once for all tests that need it."""
+"""The whole product as `make run` starts it, once for all tests that need it and do it no harm."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.scripted.control import EngineControl
+from tests.scripted.engine import FOLDER_VARIABLE
+
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 240
+PREPARE = """
+import django; django.setup()
+from portal.supervisor import preparation
+preparation.prepare_database(); preparation.collect_static_files()
+"""
+SHARED = ("scripted_stack", "stack")
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,19 @@ class Stack:
     @property
     def bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.api_key}"}
+
+    @property
+    def engine(self) -> EngineControl:
+        """Of a stack with the scripted engine."""
+        return EngineControl(_control_folder(self.data))
+
+
+def start_scripted(data: Path, **environment: str) -> Stack:
+    """Starts the stack with the scripted engine, on a database that is migrated already."""
+    if not any(data.iterdir()):
+        _prepare(data)
+    ours = {"DJANGO_SETTINGS_MODULE": "tests.scripted.settings", FOLDER_VARIABLE: str(_control_folder(data))}
+    return start(data, **ours, **environment)
 
 
 def start(data: Path, *options: str, root: Path = ROOT, **environment: str) -> Stack:
@@ -59,9 +84,49 @@ def stop(stack: Stack) -> None:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    running = start(tmp_path_factory.mktemp("stack"))
+    """The product with Whisper base."""
+    data = tmp_path_factory.mktemp("stack")
+    _prepare(data)
+    running = start(data)
     yield running
     stop(running)
+
+
+@pytest.fixture(scope="session")
+def scripted_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The product with an engine that hears the fox in every sound."""
+    running = start_scripted(tmp_path_factory.mktemp("scripted"))
+    yield running
+    stop(running)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks tests by the stack they share: pytest-xdist gives a group to one process, and Whisper needs its weights."""
+    for item in items:
+        used = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
+        if used:
+            item.add_marker(pytest.mark.xdist_group(used[0]))
+        if "stack" in used[:1]:
+            item.add_marker(pytest.mark.weights)
+
+
+def _prepare(data: Path) -> None:
+    shutil.copytree(_prepared(), data, dirs_exist_ok=True)
+
+
+@cache
+def _prepared() -> Path:
+    """A data folder with a migrated database and static files, made once in this process."""
+    folder = Path(tempfile.mkdtemp(prefix="prepared-", dir=os.environ["PORTAL_TEST_DATA"]))
+    environment = _environment(folder, 0) | {"DJANGO_SETTINGS_MODULE": "tests.scripted.settings"}
+    subprocess.run([sys.executable, "-c", PREPARE], cwd=ROOT, env=environment, check=True)
+    (folder / "secret_key").unlink(missing_ok=True)
+    return folder
+
+
+def _control_folder(data: Path) -> Path:
+    return data / "engine-control"
 
 
 def _environment(data: Path, port: int) -> dict[str, str]:

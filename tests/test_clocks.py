@@ -28,12 +28,12 @@ from transcription.fetches import access
 from transcription.fetches import claims as fetch_claims
 from transcription.fetches.models import Fetch
 from transcription.intake import waiters
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
+from transcription.leases import LostClaim
 from transcription.models import Attempt, Engine, Status, Transcription
 from transcription.options import engines
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, fairness, lifecycle
-from transcription.queue.claims import LostClaim
 from transcription.uploads import acceptance, creation
 from transcription.uploads.creation import Plan
 from transcription.uploads.models import Upload
@@ -150,11 +150,11 @@ class TestTranscriptions:
         Transcription.objects.update(waiters=1)
         with clock_moved(seconds=seconds):
             waiters.hang_up(waiting, timedelta(seconds=0))
-        assert waiters.cancel_forsaken() == 0
+        assert waiters.cancel_without_waiters() == 0
         with clock_moved(seconds=3600):
-            assert waiters.cancel_forsaken() == 0
+            assert waiters.cancel_without_waiters() == 0
         Transcription.objects.update(cancel_at=Now())
-        assert waiters.cancel_forsaken() == 1
+        assert waiters.cancel_without_waiters() == 1
         waiting.refresh_from_db()
         assert waiting.status == Status.CANCELLED
 
@@ -163,7 +163,7 @@ class TestFetchesUploadsAndWebhooks:
     def test_a_fetch_is_one_fetchers(self, alice: Character, settings: LazySettings) -> None:
         settings.OUTBOUND_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
         with clock_moved(seconds=90):
-            access.order(alice.actor, "http://127.0.0.1/fox.wav", "", TranscriptionOptions.checked(), Call())
+            access.order(alice.actor, "http://127.0.0.1/fox.wav", "", TranscriptionOptions.checked(), CallContext())
         claim = fetch_claims.claim()
         assert claim is not None
         with clock_moved(seconds=90):

@@ -1,4 +1,4 @@
-"""Whose turn it is where a few places serve many callers: each has a share at most, and they take turns."""
+"""Divides a few slots among many callers: each may occupy a share of them at most, and callers take turns."""
 
 from __future__ import annotations
 
@@ -11,76 +11,77 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Shares(Generic[Item]):
-    """Who waits for one of `places`, and who has one: nobody more than `share`. The caller locks."""
+class CallerQueue(Generic[Item]):
+    """Queues items by caller for `slots`, of which nobody gets more than `share`. Its user locks."""
 
-    def __init__(self, places: int, share: int) -> None:
-        self.places, self.share = places, max(1, min(share, places))
-        self._taken: Counter[Hashable] = Counter()
+    def __init__(self, slots: int, share: int) -> None:
+        self.slots, self.share = slots, max(1, min(share, slots))
+        self._occupied: Counter[Hashable] = Counter()
         self._waiting: dict[Hashable, deque[Item]] = {}
 
-    def wait(self, caller: Hashable, item: Item) -> None:
+    def add(self, caller: Hashable, item: Item) -> None:
         self._waiting.setdefault(caller, deque()).append(item)
 
-    def served(self) -> Iterator[tuple[Hashable, Item]]:
-        """Gives free places to those that wait, one of each caller before a second one of any."""
-        while self._taken.total() < self.places and (callers := self._eligible()):
+    def admit(self) -> Iterator[tuple[Hashable, Item]]:
+        """Gives free slots to waiting items, one of each caller before a second one of any, and yields them."""
+        while self._occupied.total() < self.slots and (callers := self._eligible()):
             caller = callers[0]
-            line = self._waiting.pop(caller)
-            item = line.popleft()
-            if line:
-                self._waiting[caller] = line  # behind all others
-            self._taken[caller] += 1
+            items = self._waiting.pop(caller)
+            item = items.popleft()
+            if items:
+                self._waiting[caller] = items  # behind all others
+            self._occupied[caller] += 1
             yield caller, item
 
-    def give_up(self, caller: Hashable, item: Item) -> bool:
-        """Returns False where the item has its place already."""
-        line = self._waiting.get(caller)
-        if line is None or item not in line:
+    def remove(self, caller: Hashable, item: Item) -> bool:
+        """Returns False where the item does not wait any more, since it has a slot."""
+        items = self._waiting.get(caller)
+        if items is None or item not in items:
             return False
-        line.remove(item)
-        if not line:
+        items.remove(item)
+        if not items:
             del self._waiting[caller]
         return True
 
-    def leave(self, caller: Hashable) -> None:
-        self._taken[caller] -= 1
-        self._taken += Counter()  # forgets those that have none
+    def release(self, caller: Hashable) -> None:
+        """Frees one of the caller's slots."""
+        self._occupied[caller] -= 1
+        self._occupied += Counter()  # forgets those that have none
 
     def _eligible(self) -> list[Hashable]:
-        return [caller for caller in self._waiting if self._taken[caller] < self.share]
+        return [caller for caller in self._waiting if self._occupied[caller] < self.share]
 
 
 class TooBusy(Exception):
-    """No place was free in time."""
+    """No slot was free in time."""
 
 
-class Places:
-    """Threads take turns by caller: a semaphore that one caller can't take whole."""
+class ConcurrencyLimit:
+    """A semaphore for threads that take turns by caller, and of which one caller can't occupy all slots."""
 
-    def __init__(self, places: int, share: int) -> None:
-        self._shares: Shares[threading.Event] = Shares(places, share)
-        self.share = self._shares.share
+    def __init__(self, slots: int, share: int) -> None:
+        self._queue: CallerQueue[threading.Event] = CallerQueue(slots, share)
+        self.share = self._queue.share
         self._lock = threading.Lock()
 
     @contextmanager
-    def held(self, caller: Hashable, patience: float) -> Iterator[None]:
-        """Raises TooBusy after `patience` seconds without a place."""
-        mine = threading.Event()
+    def slot(self, caller: Hashable, timeout: float) -> Iterator[None]:
+        """Waits for a slot and holds it. Raises TooBusy after `timeout` seconds without one."""
+        admitted = threading.Event()
         with self._lock:
-            self._shares.wait(caller, mine)
-            self._serve()
-        if not mine.wait(patience):
+            self._queue.add(caller, admitted)
+            self._admit()
+        if not admitted.wait(timeout):
             with self._lock:
-                if self._shares.give_up(caller, mine):
+                if self._queue.remove(caller, admitted):
                     raise TooBusy
         try:
             yield
         finally:
             with self._lock:
-                self._shares.leave(caller)
-                self._serve()
+                self._queue.release(caller)
+                self._admit()
 
-    def _serve(self) -> None:
-        for _caller, event in self._shares.served():
-            event.set()
+    def _admit(self) -> None:
+        for _caller, admitted in self._queue.admit():
+            admitted.set()

@@ -1,23 +1,20 @@
-"""How DRF learns who is asking: TenantView has read the key before."""
+"""Tells DRF who sends a request."""
 
 from __future__ import annotations
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from tenants.access import Actor, OtherTenant
-from tenants.api_keys import KeyRefused
+from portal.http.authentication import caller_of_request
+from tenants.access import Actor
 
 
-class KeyAuthentication(BaseAuthentication):
-    """`request.user` is the Actor of a live key."""
+class CallerAuthentication(BaseAuthentication):
+    """Makes the Actor of portal.http.authentication `request.user`."""
 
     def authenticate(self, request: Request) -> tuple[Actor, None] | None:
-        """Raises KeyRefused or OtherTenant, as TenantView found it."""
-        refused: KeyRefused | OtherTenant | None = getattr(request._request, "refused", None)
-        if refused is not None:
-            raise refused
-        actor: Actor | None = getattr(request._request, "actor", None)
+        """Raises KeyRefused and OtherTenant."""
+        actor = caller_of_request(request._request).checked()
         return (actor, None) if actor is not None else None
 
     def authenticate_header(self, request: Request) -> str:

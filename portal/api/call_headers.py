@@ -5,17 +5,17 @@ from __future__ import annotations
 from django.http import HttpRequest
 
 from transcription.intake import idempotency
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.models import Transcription
 
 
-def call_of(request: HttpRequest, waits: bool = False) -> Call:
+def call_of(request: HttpRequest, waits: bool = False) -> CallContext:
     """Raises InvalidOption for an idempotency key that is none."""
     key = idempotency.checked_key(request.headers.get("Idempotency-Key"))
-    return Call(endpoint=request.path, key=key, waits=waits)
+    return CallContext(endpoint=request.path, key=key, waits=waits)
 
 
-def headers_of(call: Call, row: Transcription) -> dict[str, str]:
+def headers_of(call: CallContext, row: Transcription) -> dict[str, str]:
     """`Idempotency-Replayed` where an earlier call's transcription answers, `X-Reused` where an earlier result does."""
     replayed = {"Idempotency-Replayed": "true"} if call.key and not call.created(row) else {}
     return replayed | ({"X-Reused": "true"} if row.is_reused else {})

@@ -1,3 +1,5 @@
+"""Who may use an API at all."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -11,8 +13,8 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView  # which itself imports its default permissions
 
 
-class KeyPermission(BasePermission):
-    """A live key is needed; what it may do, the doors of the domain decide."""
+class CallerPermission(BasePermission):
+    """Lets known callers in. The domain's own functions check what each may do."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return isinstance(request.user, Actor)

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from portal.api.preconditions import PreconditionRequired, quoted
-from portal.http.outage import COME_BACK
+from portal.http.outage import RETRY_HEADERS
 from portal.http.statuses import status_of
 from portal.http.uploads import UploadRefused
 from tenants.access import OtherTenant, ScopeTooNarrow
@@ -123,6 +123,6 @@ def unavailable() -> Response:
 
 
 def _with_pause(response: Response) -> Response:
-    for name, value in COME_BACK.items():
+    for name, value in RETRY_HEADERS.items():
         response[name] = value
     return response

@@ -1,4 +1,4 @@
-"""The words of tus 1.0.0 (https://tus.io/protocols/resumable-upload): headers in, headers out."""
+"""Reads and writes the headers of tus 1.0.0 (https://tus.io/protocols/resumable-upload)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from datetime import datetime
 from django.utils.http import http_date
 from django.utils.translation import gettext as _
 
+from portal.http.routes import TUS_BYTES
 from transcription.errors import Refused
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,expiration"
-CONTENT_TYPE = "application/offset+octet-stream"
-LONGEST_METADATA = 32 * 1024
-MOST_PAIRS = 64
+MAX_METADATA_LENGTH = 32 * 1024
+MAX_PAIRS = 64
 KEY = re.compile(r"[!-+\--~]{1,100}")  # ASCII without spaces and commas
 NUMBER = re.compile(r"[0-9]{1,18}")
 UNSUPPORTED = {"Upload-Concat": "concatenation", "Upload-Checksum": "checksum"}
-"""Headers that ask for an extension without which the same request means something else."""
+"""Headers that ask for an extension; without it the same request means something else."""
 Headers = Mapping[str, str]
 
 
@@ -32,7 +32,7 @@ def check_version(headers: Headers) -> None:
 
 
 def check_extensions(headers: Headers) -> None:
-    """Raises Refused: 400. Headers that nobody knows change nothing, as everywhere in HTTP."""
+    """Raises Refused: 400. Unknown headers change nothing, as everywhere in HTTP."""
     for name, extension in UNSUPPORTED.items():
         if name.lower() in headers:
             message = _(
@@ -42,19 +42,19 @@ def check_extensions(headers: Headers) -> None:
             raise Refused("unsupported_extension", message % {"name": name, "extension": extension})
 
 
-def is_piece(headers: Headers) -> bool:
-    """Whether the body is bytes of an upload."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower() == CONTENT_TYPE
+def is_chunk(headers: Headers) -> bool:
+    """Returns whether the body is bytes of an upload."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == TUS_BYTES
 
 
 def check_content_type(headers: Headers) -> None:
     """Raises Refused: 415."""
-    if not is_piece(headers):
-        raise Refused("wrong_content_type", _("Send `Content-Type: %(type)s`.") % {"type": CONTENT_TYPE})
+    if not is_chunk(headers):
+        raise Refused("wrong_content_type", _("Send `Content-Type: %(type)s`.") % {"type": TUS_BYTES})
 
 
 def number(headers: Headers, name: str) -> int:
-    """A whole number of bytes. Raises Refused: 400."""
+    """Returns a header that is a whole number of bytes. Raises Refused: 400."""
     value = headers.get(name.lower(), "").strip()
     if not NUMBER.fullmatch(value):
         raise Refused("invalid_header", _("`%(name)s` is a whole number of bytes.") % {"name": name})
@@ -62,7 +62,7 @@ def number(headers: Headers, name: str) -> int:
 
 
 def length(headers: Headers) -> int:
-    """`Upload-Length`. Raises Refused: 400."""
+    """Returns `Upload-Length`. Raises Refused: 400."""
     if "upload-defer-length" in headers:
         message = _("The length must be known when an upload is begun: send `Upload-Length`.")
         raise Refused("length_required", message)
@@ -70,14 +70,14 @@ def length(headers: Headers) -> int:
 
 
 def metadata(header: str) -> dict[str, str]:
-    """`Upload-Metadata` by key: pairs of an ASCII key and a text in base64, which may be left out. Raises Refused: 400.
+    """Returns `Upload-Metadata` by key: pairs of an ASCII key and a base64 value, which may be left out.
 
-    Some clients send an empty header where they have nothing to say.
+    Some clients send an empty header where they have no metadata. Raises Refused: 400.
     """
-    if len(header) > LONGEST_METADATA:
+    if len(header) > MAX_METADATA_LENGTH:
         raise _bad_metadata(_("`Upload-Metadata` is too long."))
     pairs = [pair.strip(" ") for pair in header.split(",")] if header.strip() else []
-    if len(pairs) > MOST_PAIRS:
+    if len(pairs) > MAX_PAIRS:
         raise _bad_metadata(_("`Upload-Metadata` has too many pairs."))
     found: dict[str, str] = {}
     for pair in pairs:

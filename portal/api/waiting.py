@@ -1,38 +1,38 @@
-"""Waiting for a transcription: it holds neither a thread nor a database connection."""
+"""Waits for a transcription without holding a thread or a database connection."""
 
 from __future__ import annotations
 
 import asyncio
 
-from portal.api.status_broker import hub
-from portal.http.thread_pools import shared
+from portal.api.status_broker import broker
+from portal.http.thread_pools import in_thread
 from tenants import scope
 from transcription.models import Segment, Transcription
 
 
-async def finished(row: Transcription, patience: float) -> Transcription | None:
-    """The transcription with its segments once it is over; None when `patience` seconds were not enough.
+async def finished(row: Transcription, timeout_seconds: float) -> Transcription | None:
+    """Returns the transcription with its segments once it is over; None when the time was not enough.
 
-    One that was deleted meanwhile is given as it was.
+    One that was deleted meanwhile is returned as it was.
     """
     if not row.is_over:
         try:
-            async with hub().watching(row.id) as watch, asyncio.timeout(patience):
-                await watch.end()
+            async with broker().subscribe(row.id) as subscription, asyncio.timeout(timeout_seconds):
+                await subscription.wait_until_over()
         except TimeoutError:
             return None
     return await read(row) or row
 
 
-@shared
+@in_thread
 def read(row: Transcription) -> Transcription | None:
-    """It and its segments as the database has them; None where it was deleted."""
+    """Returns it with its segments as the database has them now; None where it was deleted."""
     with scope.bound(row.tenant_id):
         rows = Transcription.objects.filter(id=row.id).select_related("recording").prefetch_related("segments")
         return rows.first()
 
 
-@shared
+@in_thread
 def segments_from(row: Transcription, index: int) -> list[Segment]:
     with scope.bound(row.tenant_id):
         return list(Segment.objects.filter(transcription_id=row.id, index__gte=index))

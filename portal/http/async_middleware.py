@@ -1,13 +1,15 @@
-"""Others' middleware that only looks at headers: run where it stands, in the event loop.
+"""Django middleware that runs in the event loop: a base for our own, and others' that only look at headers.
 
-Around an asynchronous view Django would take each of them to a thread and back, twice; none of them asks the database
-or waits for anything. A database query in one would raise SynchronousOnlyOperation.
+Around an asynchronous view Django would take each of the others' to a thread and back, twice; none of them asks the
+database or waits for anything. A database query in one raises SynchronousOnlyOperation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from asgiref.sync import markcoroutinefunction
 from corsheaders.middleware import CorsMiddleware as Cors
 from csp.middleware import CSPMiddleware as CSP
 from django.conf import settings
@@ -21,17 +23,31 @@ from django.middleware.locale import LocaleMiddleware as Locale
 from django.middleware.security import SecurityMiddleware as Security
 from django.utils.deprecation import MiddlewareMixin
 
-NOTHING = (
+UNUSED_FEATURES = (
     *("accelerometer", "camera", "display-capture", "encrypted-media", "gamepad", "geolocation", "gyroscope", "hid"),
     *("idle-detection", "magnetometer", "midi", "payment", "picture-in-picture", "publickey-credentials-get"),
     *("screen-wake-lock", "serial", "usb", "xr-spatial-tracking"),
 )
-"""What browsers know by name and no page of ours asks for; an unknown name is an error in their consoles."""
-PERMISSIONS_POLICY = ", ".join(["microphone=(self)", *(f"{feature}=()" for feature in NOTHING)])
+"""Features that browsers know by name and no page uses; an unknown name is an error in their consoles."""
+PERMISSIONS_POLICY = ", ".join(["microphone=(self)", *(f"{feature}=()" for feature in UNUSED_FEATURES)])
 
 
-class InTheLoop:
-    """Stands before a MiddlewareMixin among the bases."""
+class AsyncMiddleware:
+    """Base of asynchronous middleware: calls the next one. Django calls `process_exception` in a thread."""
+
+    sync_capable = False
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> None:
+        self.get_response = get_response
+        markcoroutinefunction(self)
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return await self.get_response(request)
+
+
+class RunsInLoop:
+    """Mixin before a MiddlewareMixin: calls its `process_request` and `process_response` in the event loop."""
 
     get_response: Any
 
@@ -42,20 +58,20 @@ class InTheLoop:
 
 
 class CorsMiddleware(Cors):
-    """Changes nothing where no origin is allowed. Stands first, so that refusals can be read too."""
+    """Changes nothing where no origin is allowed. Comes first, so that pages of those can read refusals too."""
 
     def is_enabled(self, request: HttpRequest) -> bool:
         return bool(settings.CORS_ALLOWED_ORIGINS) and super().is_enabled(request)
 
 
-class SecurityMiddleware(InTheLoop, Security):
+class SecurityMiddleware(RunsInLoop, Security):
     pass
 
 
-class PrivacyMiddleware(InTheLoop, MiddlewareMixin):
-    """Lets no cache keep what was said to one caller, and pages use nothing but the microphone.
+class PrivacyMiddleware(RunsInLoop, MiddlewareMixin):
+    """Forbids caches to keep an answer, and pages to use any feature but the microphone.
 
-    What has an ETag may be kept by the caller, and is asked for again.
+    A caller may keep an answer that has an ETag, and revalidates it.
     """
 
     def process_response(self, _request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -66,33 +82,33 @@ class PrivacyMiddleware(InTheLoop, MiddlewareMixin):
         return response
 
 
-class CSPMiddleware(InTheLoop, CSP):
+class CSPMiddleware(RunsInLoop, CSP):
     pass
 
 
-class LocaleMiddleware(InTheLoop, Locale):
+class LocaleMiddleware(RunsInLoop, Locale):
     pass
 
 
 class PermanentRedirect(HttpResponsePermanentRedirect):
-    """308: what was a POST stays one."""
+    """308: a POST stays a POST."""
 
     status_code = 308
 
 
-class CommonMiddleware(InTheLoop, Common):
-    """Redirects to the page's address with a slash where that is missing."""
+class CommonMiddleware(RunsInLoop, Common):
+    """Redirects to a page's address with a slash where that is missing."""
 
     response_redirect_class = PermanentRedirect
 
 
-class CsrfViewMiddleware(InTheLoop, Csrf):
+class CsrfViewMiddleware(RunsInLoop, Csrf):
     pass
 
 
-class AuthenticationMiddleware(InTheLoop, Authentication):
+class AuthenticationMiddleware(RunsInLoop, Authentication):
     pass
 
 
-class XFrameOptionsMiddleware(InTheLoop, XFrameOptions):
+class XFrameOptionsMiddleware(RunsInLoop, XFrameOptions):
     pass

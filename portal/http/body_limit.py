@@ -1,46 +1,82 @@
-"""Bodies that are no uploads are small: forms, and the JSON of the APIs. Of a larger one the rest is not read."""
+"""Limits bodies that are no uploads: forms, and the JSON of the APIs. The rest of a larger one is not read."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
-from django.conf import settings
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from portal.http.request_budget import scope_of
+from portal.http.asgi import Application, Message, Receive, Scope, Send, UnreadBody, closing, header, scope_of
+from portal.http.async_middleware import AsyncMiddleware
+from portal.http.routes import Body, route_of
 from portal.web.errors import too_large
 
-API = "/api/v1/"
-FORM_BYTES = 2 * 1024**2
 SCOPE_KEY = "portal.body_too_large"
 
 
-def limit_of(path: str) -> int:
-    """The most bytes that a body for this path may have."""
-    return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) if path.startswith(API) else FORM_BYTES
-
-
-def announced(scope: MutableMapping[str, Any]) -> int:
-    """The length that the request's headers say; 0 where they say none."""
-    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    return int(length) if length.isdigit() else 0
-
-
 class BodyLimitMiddleware:
-    """Answers requests whose body passed its limit before Django saw it."""
+    """ASGI middleware: ends a body where it passes its route's limit, or says that it will, and notes so."""
 
-    sync_capable = False
-    async_capable = True
+    def __init__(self, application: Application) -> None:
+        self.application = application
 
-    def __init__(self, get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if route_of(scope).body is not Body.SMALL:
+            await self.application(scope, receive, send)
+            return
+        body = LimitedBody(scope, receive)
+        await self.application(scope, body.receive, body.closing(send))
+        await body.drain()
+
+
+class LimitedBody:
+    """A request's body, up to its route's limit."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope, self._receive, self._rest = scope, receive, UnreadBody(receive)
+        self._limit = self._left = route_of(scope).body_bytes
+
+    async def receive(self) -> Message:
+        if self._is_over:
+            return await self._rest.wait_for_disconnect()
+        message = await self._receive()
+        announced = _announced(self._scope) if message.get("more_body") else 0
+        self._left -= len(message.get("body", b""))
+        if self._is_over or announced > self._limit:
+            self._left = -1
+            self._scope[SCOPE_KEY] = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        return message
+
+    def closing(self, send: Send) -> Send:
+        """Returns a send that ends the connection after the answer to a body that was not read to its end."""
+        close = closing(send)
+
+        async def send_or_close(message: Message) -> None:
+            await (close if self._is_over else send)(message)
+
+        return send_or_close
+
+    async def drain(self) -> None:
+        if self._is_over:
+            await self._rest.drain()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._left < 0
+
+
+class BodyTooLargeMiddleware(AsyncMiddleware):
+    """Django middleware: answers requests whose body passed its limit."""
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if SCOPE_KEY in scope_of(request):
-            return await sync_to_async(too_large)(request, limit_of(request.path))  # its page may ask for the session
+        scope = scope_of(request)
+        if SCOPE_KEY in scope:
+            return await sync_to_async(too_large)(request, route_of(scope).body_bytes)  # its page may read the session
         return await self.get_response(request)
+
+
+def _announced(scope: Scope) -> int:
+    """Returns the length that the request's headers say; 0 where they say none."""
+    length = header(scope, "content-length")
+    return int(length) if length.isascii() and length.isdigit() else 0

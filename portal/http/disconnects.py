@@ -1,4 +1,4 @@
-"""Clients that hang up: the end of a request is told to whoever asked, with whether its client went before it."""
+"""Tells views how their request ended: answered, or given up by a client that disconnected before."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from collections.abc import Awaitable, Callable
 
 from django.http import HttpRequest
 
-from portal.http.uploads import Application, Message, Receive, Scope, Send
+from portal.http.asgi import Application, Message, Receive, Scope, Send, scope_of
 
 log = logging.getLogger(__name__)
-SCOPE_KEY = "portal.client"
-Farewell = Callable[[bool], Awaitable[None]]
+SCOPE_KEY = "portal.connection"
+OnEnd = Callable[[bool], Awaitable[None]]
 
 
-class Client:
-    """Who sent one HTTP request. It hung up where it went before the last byte of its answer was sent.
+class Connection:
+    """The client's end of one HTTP request. `is_lost` once it disconnected before the last byte of its answer was sent.
 
-    A server that stops ends its requests too: those clients did not hang up.
+    A server that stops ends its requests too: those clients did not disconnect.
     """
 
     def __init__(self) -> None:
-        self.hung_up = False
+        self.is_lost = False
         self._is_answered = False
-        self._farewells: list[Farewell] = []
+        self._callbacks: list[OnEnd] = []
 
-    def at_the_end(self, farewell: Farewell) -> None:
-        """`farewell(hung_up)` is awaited when the request is over, whatever its end is."""
-        self._farewells.append(farewell)
+    def on_end(self, callback: OnEnd) -> None:
+        """Awaits `callback(is_lost)` when the request is over, whatever its end is."""
+        self._callbacks.append(callback)
 
-    def listening(self, receive: Receive) -> Receive:
+    def watch_receive(self, receive: Receive) -> Receive:
         async def receive_and_note() -> Message:
             message = await receive()
             if message["type"] == "http.disconnect" and not self._is_answered:
-                self.hung_up = True
+                self.is_lost = True
             return message
 
         return receive_and_note
 
-    def answering(self, send: Send) -> Send:
+    def watch_send(self, send: Send) -> Send:
         async def note_and_send(message: Message) -> None:
             if message["type"] == "http.response.body" and not message.get("more_body"):
                 self._is_answered = True
@@ -46,29 +46,29 @@ class Client:
 
         return note_and_send
 
-    async def part(self) -> None:
-        for farewell in self._farewells:
+    async def end(self) -> None:
+        for callback in self._callbacks:
             try:
-                await farewell(self.hung_up)
+                await callback(self.is_lost)
             except Exception:
-                log.exception("A request was not ended as it should be")
+                log.exception("What follows the end of a request failed")
 
 
-class HangUpMiddleware:
-    """ASGI middleware that puts a Client into each HTTP scope."""
+class DisconnectMiddleware:
+    """ASGI middleware that puts a Connection into each HTTP scope."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        client = scope[SCOPE_KEY] = Client()
+        connection = scope[SCOPE_KEY] = Connection()
         try:
-            await self.application(scope, client.listening(receive), client.answering(send))
+            await self.application(scope, connection.watch_receive(receive), connection.watch_send(send))
         finally:
-            await client.part()
+            await connection.end()
 
 
-def client_of(request: HttpRequest) -> Client:
-    """Without an ASGI server around Django, one that never hangs up."""
-    client: Client = getattr(request, "scope", {}).get(SCOPE_KEY) or Client()
-    return client
+def connection_of(request: HttpRequest) -> Connection:
+    """Returns the request's connection; without an ASGI server around Django, one that is never lost."""
+    connection: Connection = scope_of(request).get(SCOPE_KEY) or Connection()
+    return connection

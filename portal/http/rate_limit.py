@@ -1,4 +1,4 @@
-"""What every counted answer says of the requests a minute.
+"""Tells in every counted answer how many requests a minute are left.
 
 `RateLimit-Policy` and `RateLimit` are structured fields (draft-ietf-httpapi-ratelimit-headers-10), the three
 `RateLimit-…` of its earlier versions and OpenAI's `x-ratelimit-…` say the same to older clients.
@@ -7,28 +7,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from portal.http import request_budget
+from portal.http.async_middleware import AsyncMiddleware
 from tenants.rate_limit import WINDOW_SECONDS, Room, TooManyRequests
 
 POLICY = "requests"
 
 
-class RateLimitMiddleware:
-    """Writes the headers on whatever a view answered, once its request was counted."""
-
-    sync_capable = False
-    async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
+class RateLimitMiddleware(AsyncMiddleware):
+    """Adds the headers to whatever a view answered, once its request was counted."""
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = await self.get_response(request)
@@ -40,8 +31,8 @@ class RateLimitMiddleware:
 
 
 def headers_of(outcome: Room | TooManyRequests) -> dict[str, str]:
-    """`t` and `RateLimit-Reset` are seconds until all requests are there again; of a refusal, until the next one is,
-    as in `Retry-After`.
+    """Returns them by name. `t` and `RateLimit-Reset` are seconds until all requests may come again; of a refusal,
+    until the next one may, as in `Retry-After`.
     """
     room = outcome.room if isinstance(outcome, TooManyRequests) else outcome
     full_after = math.ceil(room.full_after)
@@ -59,7 +50,7 @@ def headers_of(outcome: Room | TooManyRequests) -> dict[str, str]:
 
 
 def duration(seconds: float) -> str:
-    """As OpenAI writes it: `120ms`, `8.64s`, `1m0s`."""
+    """Returns seconds as OpenAI writes them: `120ms`, `8.64s`, `1m0s`."""
     milliseconds = math.ceil(seconds * 1000)
     if milliseconds < 1000:
         return f"{milliseconds}ms"

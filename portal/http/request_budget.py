@@ -1,12 +1,10 @@
-"""Each request with a key is counted once, wherever its key is read first: before an upload's body, or in the view."""
+"""Counts each request with a key once: before an upload's body, or in the view."""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import Any
-
 from django.http import HttpRequest
 
+from portal.http.asgi import Scope, scope_of
 from tenants import rate_limit
 from tenants.access import Actor
 from tenants.rate_limit import Room, TooManyRequests
@@ -14,10 +12,10 @@ from tenants.rate_limit import Room, TooManyRequests
 SCOPE_KEY = "portal.http.request_budget"
 
 
-def spend(scope: MutableMapping[str, Any], actor: Actor) -> None:
-    """Counts the request of this ASGI scope; those of signed-in people are not. Raises TooManyRequests.
+def spend(scope: Scope, actor: Actor) -> None:
+    """Counts the request of this scope; those of signed-in people are not counted. Raises TooManyRequests.
 
-    Asked again in the same scope, it gives the same answer and counts nothing.
+    Called again for the same scope, it gives the same outcome and counts nothing.
     """
     if actor.key is None:
         return
@@ -27,16 +25,8 @@ def spend(scope: MutableMapping[str, Any], actor: Actor) -> None:
         raise scope[SCOPE_KEY]
 
 
-def scope_of(request: HttpRequest) -> MutableMapping[str, Any]:
-    """The ASGI scope of a request; where the server speaks WSGI, as Django's test client does, one of its own."""
-    if not hasattr(request, "scope"):
-        request.scope = {}  # type: ignore[attr-defined]
-    scope: MutableMapping[str, Any] = request.scope  # type: ignore[attr-defined]
-    return scope
-
-
 def outcome_of(request: HttpRequest) -> Room | TooManyRequests | None:
-    """What came of counting a request; None where it was not counted."""
+    """Returns what came of counting a request; None where it was not counted."""
     outcome: Room | TooManyRequests | None = scope_of(request).get(SCOPE_KEY)
     return outcome
 

@@ -1,33 +1,36 @@
-"""Every answer carries the id by which its log lines can be found."""
+"""Gives each HTTP request and WebSocket an id, which its log lines and its answer carry."""
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from portal.http.asgi import Application, Message, Receive, Scope, Send
+from transcription import request_id
 
-HEADER = "x-request-id"
-ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+HEADER = b"x-request-id"
+ACCEPTABLE = re.compile(rf"[A-Za-z0-9._-]{{1,{request_id.MAX_LENGTH}}}")
 
 
 class RequestIdMiddleware:
-    """Takes the caller's `x-request-id` where it is a plain one, else makes one; echoes it."""
+    """ASGI middleware: takes the client's `x-request-id` where it is a plain one, else makes one."""
 
-    sync_capable = False
-    async_capable = True
+    def __init__(self, application: Application) -> None:
+        self.application = application
 
-    def __init__(self, get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        bound_id = _given(scope) or f"req_{uuid.uuid4().hex}"
 
-    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get(HEADER, "")
-        request_id = given if ACCEPTABLE.fullmatch(given) else f"req_{uuid.uuid4().hex}"
-        response = await self.get_response(request)
-        response[HEADER] = request_id
-        return response
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (HEADER, bound_id.encode("ascii"))]
+            await send(message)
+
+        with request_id.bound(bound_id):
+            await self.application(scope, receive, send_with_id)
+
+
+def _given(scope: Scope) -> str:
+    """Returns the client's id; empty where it sent none, or one that must not stand in a log line."""
+    given = next((value.decode("latin-1") for name, value in scope.get("headers", ()) if name == HEADER), "")
+    return given if ACCEPTABLE.fullmatch(given) else ""

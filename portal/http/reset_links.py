@@ -11,7 +11,7 @@ import re
 from allauth.account.views import PasswordResetFromKeyView
 from django.http import HttpRequest
 
-from portal.http.uploads import Application, Receive, Scope, Send
+from portal.http.asgi import Application, Receive, Scope, Send
 
 LINK = re.compile(r"^(/accounts/password/reset/key/[0-9A-Za-z]+-)([^/]+)/?$")
 SCOPE_KEY = "portal.reset_key"

@@ -18,7 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from portal import env
 from portal.supervisor.console import say
 from transcription.options import offered_models
-from transcription.worker.process_supervisor import become, fork
+from transcription.worker.process_supervisor import exec_command, fork
 
 
 class PreparationFailed(Exception):
@@ -65,7 +65,7 @@ def fetch_weights() -> None:
         command = [sys.executable, "-m", "transcription.engine", "fetch", model, "--form", form, "--weights", place]
         mirrors = [part for url in settings.WHISPER_MIRRORS for part in ("--mirror", url)]
         _pid, status = os.waitpid(
-            fork("fetch", partial(become, [*command, *mirrors], environment=env.environment_without_secrets())), 0
+            fork("fetch", partial(exec_command, [*command, *mirrors], environment=env.environment_without_secrets())), 0
         )
         if not status:
             stamp.write(place)

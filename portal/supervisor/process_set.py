@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from portal.supervisor import gpus, valkey
 from portal.supervisor.console import Voice, say
 from portal.supervisor.preparation import collect_static_files
 from portal.supervisor.reload import SourceFiles
-from transcription.worker.process_supervisor import Supervisor, Ward, become, errand, fork
+from transcription.worker.process_supervisor import ManagedProcess, Supervisor, exec_command, fork, run_once
 
 STOP_SECONDS = 28.0
 VALKEY_SECONDS = 3.0
@@ -50,7 +49,7 @@ class Crew:
         with Supervisor(say) as supervisor:
             for voice in self._voices:
                 supervisor.read(voice.ear, voice.listen)
-            greeter = Ward("The greeter", partial(fork, "greeter", greet), is_errand=True)
+            greeter = ManagedProcess("The greeter", partial(fork, "greeter", greet), runs_once=True)
             supervisor.start(*self.doorbell, *self.members, greeter)
             supervisor.run(every=partial(self._reload_webs, supervisor, sources) if sources else None)
             say("Stopping. Unfinished recordings go on at the next start; Ctrl-C again to hurry.")
@@ -61,29 +60,24 @@ class Crew:
         if not sources.have_changed():
             return
         say("A source file has changed: the web process is started again.")
-        supervisor.send(self.webs, signal.SIGTERM)
-        if not supervisor.wait_until_gone(self.webs, WEB_GRACE_SECONDS + 2):
-            supervisor.send(self.webs, signal.SIGKILL)
-            supervisor.wait_until_gone(self.webs, WEB_GRACE_SECONDS)
-        errand("static files", collect_static_files)
+        supervisor.stop(self.webs, WEB_GRACE_SECONDS + 2)
+        run_once("static files", collect_static_files)
         for web in self.webs:
-            web.delay = web.due_at = 0.0  # one that failed with the code before isn't waited for
+            web.restart_delay = web.restart_at = 0.0  # one that failed with the code before isn't waited for
             web.start()
 
-    def _stop(self, supervisor: Supervisor, first: list[Ward]) -> None:
-        """Valkey goes last, since the others still ring."""
-        supervisor.send(first, signal.SIGTERM)
-        if not supervisor.wait_until_gone(first, STOP_SECONDS, impatient=True):
-            supervisor.send(first, signal.SIGKILL)
-        supervisor.send(self.doorbell, signal.SIGTERM)
-        if not supervisor.wait_until_gone(self.doorbell, VALKEY_SECONDS, impatient=True):
-            supervisor.send(self.doorbell, signal.SIGKILL)
+    def _stop(self, supervisor: Supervisor, first: list[ManagedProcess]) -> None:
+        """Valkey goes last, since the others still send wake-ups."""
+        supervisor.stop(first, STOP_SECONDS)
+        supervisor.stop(self.doorbell, VALKEY_SECONDS)
 
-    def _member(self, name: str, command: list[str], changes: dict[str, str] | None = None, loud: bool = True) -> Ward:
+    def _member(
+        self, name: str, command: list[str], changes: dict[str, str] | None = None, loud: bool = True
+    ) -> ManagedProcess:
         voice = Voice(name, self._logs, loud)
         self._voices.append(voice)
         environment = self._environment | (changes or {})
-        return Ward(name, partial(fork, name, partial(become, command, voice.mouth, environment)))
+        return ManagedProcess(name, partial(fork, name, partial(exec_command, command, voice.mouth, environment)))
 
 
 def _manage(command: str) -> list[str]:

@@ -15,10 +15,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from portal.web import spreadsheet
+from portal.web.access import TenantRequest, member_required
 from portal.web.audit_form import AuditForm
 from portal.web.spreadsheet import utc
 from tenants import audit as log
-from tenants.access import TenantRequest, member_required
 from tenants.models import AuditEntry
 from transcription.exports import harmless
 

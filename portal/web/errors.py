@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from http import HTTPStatus
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -13,8 +12,11 @@ from django.template import loader
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
+from portal.http.async_middleware import AsyncMiddleware
+from portal.http.outage import AWAY, RETRY_HEADERS
 from tenants.access import NotSignedIn, OtherTenant
 
+log = logging.getLogger(__name__)
 FOR_PROGRAMS = ("/v1/", "/api/")
 NATIVE = "/api/"
 CODES = {
@@ -38,7 +40,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def signed_out(request: HttpRequest) -> HttpResponse:
-    """A script keeps what it has and says so; anybody else is led to the door."""
+    """Tells a script; leads anybody else to the sign-in page."""
     if _wants_json(request):
         return _problem(request, 401, _("You are signed out. Sign in on another tab, then try again."))
     return redirect_to_login(request.get_full_path())
@@ -65,13 +67,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return HttpResponse(loader.render_to_string("500.html"), status=500)
 
 
-def unavailable(request: HttpRequest, headers: dict[str, str]) -> HttpResponse:
-    """Nothing that this needs is the database's."""
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """Touches neither the database nor the session."""
     if _wants_json(request):
         response: HttpResponse = _problem(request, 503, _("The service is starting again. Please try in a moment."))
     else:
         response = HttpResponse(loader.render_to_string("503.html"), status=503)
-    for name, value in headers.items():
+    for name, value in RETRY_HEADERS.items():
         response[name] = value
     return response
 
@@ -87,23 +89,18 @@ def _wants_json(request: HttpRequest) -> bool:
     return by_script or request.path.startswith(FOR_PROGRAMS) or request.headers.get("Accept") == "application/json"
 
 
-class ErrorMiddleware:
-    """Answers what `member_required` raises and Django has no handler for."""
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+class ErrorMiddleware(AsyncMiddleware):
+    """Answers what views raise and Django has no handler for: nobody's session, another tenant's page, an outage."""
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, NotSignedIn):
             return signed_out(request)
-        return other_tenant(request, error) if isinstance(error, OtherTenant) else None
+        if isinstance(error, OtherTenant):
+            return other_tenant(request, error)
+        if isinstance(error, AWAY):
+            log.error("The database is away: %s", str(error).strip())
+            return unavailable(request)
+        return None
 
 
 def _problem(request: HttpRequest, status: int, message: str) -> JsonResponse:

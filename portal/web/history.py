@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from tenants.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, member_required
 from transcription.library import read_audit
 from transcription.library.retention import TextDeleted
 from transcription.transcripts import editing

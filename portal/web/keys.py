@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from portal.web.access import TenantRequest, member_required
 from portal.web.key_forms import KeyChangeForm, KeyForm, RotationForm
 from tenants import api_keys
-from tenants.access import TenantRequest, member_required
 from tenants.api_keys import InvalidKey, KeyConflict
 from tenants.models import ApiKey, KeyScope
 

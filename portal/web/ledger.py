@@ -7,10 +7,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from portal.web import spreadsheet
+from portal.web.access import TenantRequest, member_required
 from portal.web.months import asked_month
 from portal.web.spreadsheet import utc
 from tenants import usage
-from tenants.access import TenantRequest, member_required
 from tenants.models import LedgerEntry
 from transcription.exports import harmless
 

@@ -15,8 +15,8 @@ from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
-from portal.http.outage import COME_BACK
-from tenants.access import TenantRequest, member_required
+from portal.http.outage import RETRY_HEADERS
+from portal.web.access import TenantRequest, member_required
 from transcription.library import read_audit, recordings, retention
 from transcription.media import playable_copies, storage, storage_check
 from transcription.media.storage import StorageUnavailable
@@ -65,7 +65,7 @@ def peaks(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 
 def _away() -> HttpResponse:
     """Where a redirect would lead a browser to nothing."""
-    return HttpResponse(f"{StorageUnavailable().message}\n", "text/plain; charset=utf-8", 503, headers=COME_BACK)
+    return HttpResponse(f"{StorageUnavailable().message}\n", "text/plain; charset=utf-8", 503, headers=RETRY_HEADERS)
 
 
 def _gives_sound(request: HttpRequest, response: HttpResponseBase) -> bool:

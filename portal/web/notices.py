@@ -7,8 +7,8 @@ from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from portal.web.access import TenantRequest, member_required
 from tenants import notices
-from tenants.access import TenantRequest, member_required
 
 
 @require_POST

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from portal.web.access import TenantRequest, member_required
 from portal.web.forms import PreferencesForm
 from tenants import audit
-from tenants.access import TenantRequest, member_required
 
 log = logging.getLogger(__name__)
 

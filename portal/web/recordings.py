@@ -17,13 +17,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from portal.http.outage import COME_BACK
+from portal.http.outage import RETRY_HEADERS
 from portal.http.statuses import status_of
 from portal.http.uploads import Upload, UploadRefused, received
+from portal.web.access import TenantRequest, member_required
 from portal.web.forms import FilterForm, OptionsForm
 from portal.web.undo import tell_with_undo
 from tenants import quota
-from tenants.access import TenantRequest, member_required
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
 from transcription.library import read_audit, retention
@@ -110,7 +110,7 @@ def restore(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     found = library.recording(request.actor, recording_id)
     try:
-        accept.again(request.actor, found, _options(request.POST.dict()))
+        accept.transcribe_again(request.actor, found, _options(request.POST.dict()))
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", recording_id)
@@ -135,7 +135,7 @@ def _shown(found: Recording) -> dict[str, Any]:
         "recording": found,
         "transcription": latest,
         "segments": _segments(latest),
-        "place": eta.place(latest) if latest and latest.status == Status.QUEUED else None,
+        "place": eta.estimate(latest) if latest and latest.status == Status.QUEUED else None,
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
         "other_tracks": audio_tracks.others(latest) if latest else [],
@@ -195,5 +195,5 @@ def _not_taken(refused: UploadRefused) -> str:
 
 
 def _problem(code: str, message: str, status: int) -> JsonResponse:
-    headers = COME_BACK if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    headers = RETRY_HEADERS if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return JsonResponse({"error": {"code": code, "message": message}}, status=status, headers=headers)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from portal.http import json_body
 from portal.http.json_body import BadJson
 from portal.web import words
-from tenants.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, member_required
 from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted

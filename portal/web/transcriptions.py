@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from tenants.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, member_required
 from transcription import exports
 from transcription.errors import InvalidOption, Refused
 from transcription.exports import Layout
@@ -75,7 +75,7 @@ def track(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     """Transcribes another audio track of the recording, with all other options as they were."""
     found = recordings.transcription(request.actor, transcription_id)
     try:
-        accept.again(request.actor, found.recording, _of_track(request, found))
+        accept.transcribe_again(request.actor, found.recording, _of_track(request, found))
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", found.recording_id)

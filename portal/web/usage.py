@@ -9,10 +9,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from portal.ops import charts
+from portal.web.access import TenantRequest, member_required
 from portal.web.months import asked_month
 from tenants import quota
 from tenants import usage as charges
-from tenants.access import TenantRequest, member_required
 from transcription.models import Status, Transcription
 
 ON_A_PAGE = 25

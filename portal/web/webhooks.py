@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from portal.web.access import TenantRequest, member_required
 from portal.web.webhook_form import WebhookForm
-from tenants.access import TenantRequest, member_required
 from transcription.errors import InvalidOption, Refused
 from transcription.webhooks import deliveries, endpoints
 from transcription.webhooks.models import Endpoint

@@ -11,7 +11,7 @@ from tenants import scope
 from tenants.models import AuditEntry, Role
 from tests.api.characters import bearer, send
 from tests.api.test_scopes import AGREED, TABLE, address_of
-from tests.conftest import Character, join
+from tests.conftest import Character, create_member
 from tests.web import test_permissions as pages
 from tests.web.conftest import make_transcription
 from transcription import search
@@ -74,7 +74,7 @@ def test_of_the_api(method: str, path: str, body: Any, row: Transcription, alice
 
 @pytest.mark.parametrize(("method", "url"), PAGES)
 def test_of_the_portal(method: str, url: str, row: Transcription, client: Client) -> None:
-    client.force_login(join(row.tenant, "somebody@acme.example", Role.OWNER).user)
+    client.force_login(create_member(row.tenant, "somebody@acme.example", Role.OWNER).user)
     address = pages.address_of(url, row)
     before = len(told(row))
     answer = client.generic(method, address)
@@ -97,7 +97,7 @@ def test_a_correction_that_changes_nothing_is_reading(
 
 
 def test_a_conflict_on_the_page_that_shows_what_stands_there(row: Transcription, client: Client) -> None:
-    client.force_login(join(row.tenant, "somebody@acme.example", Role.EDITOR).user)
+    client.force_login(create_member(row.tenant, "somebody@acme.example", Role.EDITOR).user)
     before = len(told(row))
     late = client.post(f"/transcriptions/{row.id}/segments/0/", {"text": "Mine.", "etag": "0.0"}, "application/json")
     assert (late.status_code, CANARY in late.content.decode()) == (412, True)

@@ -29,7 +29,7 @@ from transcription.models import Status, Transcription
 from transcription.queue import claims, progress
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE = 20.0
+PATIENCE = 60.0
 OPENAI = "/v1/audio/transcriptions"
 GRACE = waiters.GRACE.total_seconds() + 5
 

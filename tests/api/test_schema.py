@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import Stack, start, stop
+from tests.stack import Stack, start_scripted, stop
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
@@ -22,8 +22,8 @@ EXAMPLES, SEED, SECONDS = "10", "1", 600
 
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Stack]:
-    """One that may come to harm: its key may do anything, as often as it wants,."""
-    running = start(tmp_path)
+    """One that may come to harm: its key may do anything, as often as it wants."""
+    running = start_scripted(tmp_path)
     with sqlite3.connect(running.data / "portal.sqlite3", timeout=20) as database:
         database.execute("UPDATE tenants_quota SET requests_per_minute = 1000000")
         database.execute("UPDATE tenants_apikey SET scope = 'admin'")

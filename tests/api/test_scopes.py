@@ -15,7 +15,7 @@ from tests.api.characters import bearer, send
 from tests.conftest import Character
 from tests.web.conftest import make_transcription
 from transcription.fetches import access
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.models import Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.uploads import creation
@@ -120,7 +120,7 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
         key = ApiKey.objects.filter(created_by__email="alice@acme.example").order_by("created_at")[0]
         made: dict[str, Any] = {"recording": row.recording_id, "transcription": row.id, "key": key.id}
         if "{fetch}" in path:
-            call = Call(endpoint=path, key="")
+            call = CallContext(endpoint=path, key="")
             url = "https://acme.example/board.mp3"
             made["fetch"] = access.order(alice.actor, url, "", TranscriptionOptions.checked(), call).fetch.id
         if "{webhook}" in path:

@@ -1,4 +1,4 @@
-"""A real Chromium against the real stack. Whatever a page complains about fails its test."""
+"""A real Chromium against the product with the scripted engine. Whatever a page complains about fails its test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
 from tests.stack import Stack
 
@@ -26,7 +26,7 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE = 15_000
+PATIENCE = 60_000
 EXPECTED_NOISE = ("the server responded with a status of 4", "ERR_INTERNET_DISCONNECTED")
 WATCH_POLICY = """
     document.addEventListener("securitypolicyviolation", (event) => console.error(
@@ -38,6 +38,11 @@ SignIn = Callable[..., Page]
 def find_chromium() -> str | None:
     given = os.environ.get("CHROMIUM")
     return given or next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def stack(scripted_stack: Stack) -> Stack:
+    return scripted_stack
 
 
 @pytest.fixture(scope="module")
@@ -86,17 +91,33 @@ def _hear(complaints: list[str], kind: str, text: str) -> None:
         complaints.append(text)
 
 
+def session_of_staff(browser: Browser, stack: Stack) -> StorageState:
+    """Signs in as the stack's member of staff; the browser's cookies afterwards."""
+    context = browser.new_context(base_url=stack.url)
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_label("Email").fill(stack.credentials["staff_email"])
+    page.get_by_label("Password").fill(stack.credentials["staff_password"])
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/recordings/")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, stack: Stack) -> StorageState:
+    """One session for all tests of a module."""
+    return session_of_staff(browser, stack)
+
+
 @pytest.fixture
-def sign_in(open_context: Callable[..., BrowserContext], stack: Stack) -> SignIn:
+def sign_in(open_context: Callable[..., BrowserContext], signed_in: StorageState) -> SignIn:
     """Opens the library as the stack's member of staff; options are the browser context's."""
 
     def enter(**options: object) -> Page:
-        page = open_context(**options).new_page()
-        page.goto("/")
-        page.get_by_label("Email").fill(stack.credentials["staff_email"])
-        page.get_by_label("Password").fill(stack.credentials["staff_password"])
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/recordings/")
+        page = open_context(storage_state=signed_in, **options).new_page()
+        page.goto("/recordings/")
         return page
 
     return enter

@@ -87,7 +87,7 @@ def allowed(folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def portal(allowed: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    running = product.start(tmp_path_factory.mktemp("cors"), CORS_ALLOWED_ORIGINS=allowed)
+    running = product.start_scripted(tmp_path_factory.mktemp("cors"), CORS_ALLOWED_ORIGINS=allowed)
     yield running
     product.stop(running)
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, StorageState, expect
 
-from tests.browser.conftest import SignIn
+from tests.browser.conftest import SignIn, session_of_staff
 from tests.browser.test_portal import choose, open_transcript, row
 from tests.conftest import MakeMedia
 from tests.stack import ROOT, Stack
@@ -27,6 +27,12 @@ LEAVE = """
 from tenants.models import Member
 Member.objects.filter(tenant__name="Second").delete()
 """
+
+
+@pytest.fixture
+def signed_in(browser: Browser, stack: Stack) -> StorageState:
+    """A session for each test, since some end theirs."""
+    return session_of_staff(browser, stack)
 
 
 def end_session(page: Page) -> None:
@@ -60,7 +66,7 @@ def test_uploads_pieces_and_the_microphone_go_on_after_a_new_sign_in(
     page: Page, stack: Stack, fox: Path, large: Path
 ) -> None:
     page.get_by_role("button", name="Record with this device").click()
-    page.wait_for_timeout(1500)
+    expect(page.locator("[data-recorder-time]")).to_have_text("0:01")
     end_session(page)
     notice = page.locator("#page-notice")
     expect(notice).to_contain_text("You are signed out. Sign in on another tab, then try again.")
@@ -100,7 +106,7 @@ def test_what_was_typed_in_the_editor_is_saved_after_a_new_sign_in(
 @pytest.fixture
 def second_organisation(stack: Stack) -> Iterator[None]:
     """The owner is a member of another one too, while the test runs."""
-    environment = {**os.environ, "PORTAL_DATA": str(stack.data), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    environment = {**os.environ, "PORTAL_DATA": str(stack.data), "DJANGO_SETTINGS_MODULE": "tests.scripted.settings"}
 
     def run(code: str) -> None:
         command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]

@@ -23,9 +23,9 @@ def main() -> int:
         else Plan(seed, options.transcriptions, options.workers, options.kills, options.outage)
     )
     print(f"Seed {seed}: {plan.transcriptions} transcriptions, {plan.kills} kills …", flush=True)
-    verdict = carry_out(plan, options.keep)
-    print(verdict.table())
-    return 1 if verdict.faults else 0
+    report = carry_out(plan, options.keep)
+    print(report.table())
+    return 1 if report.faults else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--outage", type=float, default=60.0, help="seconds without Redis")
-    parser.add_argument("--short", action="store_true", help="24 transcriptions, 8 kills, a minute")
+    parser.add_argument("--short", action="store_true", help="16 transcriptions, 6 kills, half a minute")
     parser.add_argument("--verbose", action="store_true", help="say what is killed, and when")
     parser.add_argument("--keep", action="store_true", help="keep the logs, whatever comes out")
     return parser

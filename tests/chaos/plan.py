@@ -30,7 +30,7 @@ class Plan:
 
     @property
     def longest(self) -> float:
-        return 70.0 if self.is_short else 150.0
+        return 45.0 if self.is_short else 150.0
 
     @property
     def deadline(self) -> float:
@@ -48,7 +48,7 @@ class Plan:
 
     @property
     def haste(self) -> float:
-        """What the waits between attempts, and the patience with a batch, are multiplied with."""
+        """Multiplies the waits between attempts and for a gpuworker that stops, and the patience with a batch."""
         return 0.2 if self.is_short else 1.0
 
     @property
@@ -97,8 +97,8 @@ class Plan:
 
 
 def short(seed: int = 1) -> Plan:
-    """For `make test`: about a minute."""
-    return Plan(seed, transcriptions=24, workers=4, kills=8, outage=10.0, lease=8, is_short=True)
+    """For `make test`: half a minute."""
+    return Plan(seed, transcriptions=16, workers=4, kills=6, outage=5.0, lease=8, is_short=True)
 
 
 def _deck(chance: random.Random, kinds: tuple[str, ...], size: int) -> list[str]:

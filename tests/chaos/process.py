@@ -2,7 +2,7 @@
 
 ROLE is gpuworker, sweeper, web (with the listening socket's descriptor), engine, or tenants (with a number), which
 prepares a database and prints the API keys. Beside the points, the only change is the engine's backend; in the short
-form, the waits between attempts and the patience with a batch are shorter, too.
+form, the waits between attempts and for a gpuworker that stops, and the patience with a batch, are shorter, too.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ def gpuworker(_arguments: Sequence[str]) -> None:
     from django.core.management import call_command
 
     from tests.chaos import points
+    from transcription.leases import Backoff
     from transcription.queue import lifecycle
     from transcription.worker import gpu_worker
 
     haste = float(os.environ[HASTE_VARIABLE])
-    lifecycle.RETRY_DELAYS_SECONDS = tuple(seconds * haste for seconds in lifecycle.RETRY_DELAYS_SECONDS)  # type: ignore[assignment]
+    lifecycle.BACKOFF = Backoff(tuple(seconds * haste for seconds in lifecycle.BACKOFF.delays))
+    gpu_worker.FINISH_SECONDS *= haste
     plain = gpu_worker.engine_command
     gpu_worker.engine_command = lambda: [sys.executable, "-m", __spec__.name, "engine", *_after("serve", plain())]
     points.install_in_jobs()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chaos.plan import short
-from tests.chaos.run import carry_out
+from tests.chaos.installation import Installation
+from tests.chaos.run import Run
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.xdist_group("chaos")]
 
 
 @pytest.mark.timeout(360)
-def test_whatever_is_killed_nothing_is_lost_doubled_changed_or_charged_twice() -> None:
-    verdict = carry_out(short(seed=2))
-    assert not verdict.faults, verdict.table()
-    assert verdict.finished == verdict.plan.transcriptions
+def test_whatever_is_killed_nothing_is_lost_doubled_changed_or_charged_twice(installation: Installation) -> None:
+    report = Run(installation).go()
+    assert not report.faults, report.table()
+    assert report.finished == report.plan.transcriptions

@@ -37,8 +37,15 @@ class Watch:
         self._url = url
         self.due = self.running = self.over = 0
         self.looks = self.idle_looks = 0
+        self._over_before = 0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
+
+    def count_from_here(self) -> None:
+        """Leaves what is over by now out of the counts. Raises psycopg.Error."""
+        self._count()
+        self._over_before += self.over
+        self.over = self.looks = self.idle_looks = 0
 
     def start(self) -> None:
         self._thread.start()
@@ -78,6 +85,7 @@ class Watch:
                           count(*) filter (where status = 'running'),
                           count(*) filter (where status not in ('queued', 'running'))
                    from transcription_transcription"""
-        self.due, self.running, self.over = self.rows(query)[0]
+        self.due, self.running, over = self.rows(query)[0]
+        self.over = over - self._over_before
         self.looks += 1
         self.idle_looks += self.due + self.running == 0

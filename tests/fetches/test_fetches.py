@@ -22,9 +22,9 @@ from tests.conftest import Character, FakeFfmpeg
 from tests.receiver import Receiver
 from tests.transcription.characters import submit
 from transcription.fetches import claims, fetcher
-from transcription.fetches.claims import LostClaim
 from transcription.fetches.models import Fetch
 from transcription.intake import accept
+from transcription.leases import LostClaim
 from transcription.library import recordings
 from transcription.media import storage
 from transcription.models import Recording, Transcription

@@ -83,7 +83,7 @@ class Product:
 
 def python(running: Stack, code: str) -> str:
     environment: dict[str, Any] = {**os.environ, "PORTAL_DATA": str(running.data)}
-    environment |= {"DJANGO_SETTINGS_MODULE": "portal.settings"}
+    environment |= {"DJANGO_SETTINGS_MODULE": "tests.scripted.settings"}
     for name in ("DATABASE_URL", "REDIS_URL"):
         environment.pop(name, None)
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
@@ -105,7 +105,7 @@ def files_allowed(number: int) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     with files_allowed(USUAL_FILES):
-        running = stack.start(tmp_path_factory.mktemp("hostile"), **LITTLE_PATIENCE)
+        running = stack.start_scripted(tmp_path_factory.mktemp("hostile"), **LITTLE_PATIENCE)
     try:
         made = json.loads(python(running, CHARACTERS.replace("PASSWORD", repr(PASSWORD))))
         yield Product(running, {name: Person(**facts) for name, facts in made.items()})

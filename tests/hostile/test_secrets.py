@@ -107,7 +107,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failing]:
             "WEB_CONCURRENCY": "2",
             "WORKERS": "1",
         }
-        running = stack.start(data, **environment)
+        running = stack.start_scripted(data, **environment)
         try:
             given = {**os.environ, "PORTAL_DATA": str(data), "DJANGO_SETTINGS_MODULE": "portal.settings"}
             known = [*PASSWORDS.values(), DATABASE_PASSWORD, REDIS_PASSWORD, running.api_key]
@@ -215,7 +215,7 @@ def test_command_lines_tell_no_secret_and_the_engine_knows_none(failing: Failing
     lines = {str(process.pid): " ".join(process.cmdline()) for process in family}
     assert len(lines) > 5
     assert seen(failing.secrets, lines) == []
-    engines = [process for process in family if "transcription.engine" in " ".join(process.cmdline())]
+    engines = [process for process in family if "tests.scripted.engine" in process.cmdline()]
     assert engines
     names = {name for name, variable in env.VARIABLES.items() if variable.is_secret}
     for engine in engines:

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.hostile.conftest import Product
 
 SOCKET = "/ws/recordings/"
-PATIENCE_SECONDS = 15
+PATIENCE_SECONDS = 60
 
 
 def address(product: Product, path: str = SOCKET) -> str:

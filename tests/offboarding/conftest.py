@@ -20,7 +20,7 @@ from tests.conftest import Character
 from tests.transcription.characters import submit
 from tests.transcription.finishing import finish, serve
 from transcription.fetches import access
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.media import storage
 from transcription.models import Transcription
 from transcription.offboarding.belongings import belongings, rows_of
@@ -78,7 +78,11 @@ def live(character: Character, done: Transcription, fox: Path) -> None:
     slot.write(b"x" * 400)
     slot.close()
     access.order(
-        actor, "https://files.example/a.mp3?key=of-somebody", "", TranscriptionOptions.checked(), Call("/", "once")
+        actor,
+        "https://files.example/a.mp3?key=of-somebody",
+        "",
+        TranscriptionOptions.checked(),
+        CallContext("/", "once"),
     )
     endpoints.create(actor, "https://127.0.0.1:8443/in")
     notices.note_refusal(tenant, "stored_bytes")

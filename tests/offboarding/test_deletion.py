@@ -25,13 +25,13 @@ from tests.transcription.characters import arrive
 from transcription.errors import Refused
 from transcription.fetches import claims as fetch_claims
 from transcription.intake import accept
+from transcription.leases import LostClaim
 from transcription.models import Transcription
 from transcription.offboarding import deletion, receipts
 from transcription.offboarding.models import Deletion
 from transcription.offboarding.receipts import NotGenuine
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
-from transcription.queue.claims import LostClaim
 from transcription.uploads import cleanup
 from transcription.webhooks import deliveries
 

@@ -18,7 +18,7 @@ from tests.ops.test_admin import LISTS
 from tests.ops.test_operations import transcription
 from transcription.fetches import access
 from transcription.fetches.models import Fetch
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.models import Status
 from transcription.options.options import TranscriptionOptions
 from transcription.uploads import creation
@@ -45,7 +45,7 @@ def work_of(who: Character) -> None:
         Upload.objects.filter(pk=upload.pk).update(
             problem=problem, state="refused", metadata="filename s3cret", idempotency_key="s3cret"
         )
-        url, call = "https://acme.example/board.mp3?token=s3cret", Call(endpoint="x", key="")
+        url, call = "https://acme.example/board.mp3?token=s3cret", CallContext(endpoint="x", key="")
         access.order(who.actor, url, "", TranscriptionOptions.checked(), call)
         salt, digest = "hunter2" * 4, "s3cret" * 10
         hook = Endpoint.objects.create(

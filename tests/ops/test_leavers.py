@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from tenants import api_keys, scope
 from tenants.models import ApiKey, AuditEntry, Member, Role, Tenant, User
-from tests.conftest import Character, join
+from tests.conftest import Character, create_member
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def adam(alice: Character) -> Character:
     """An admin of Acme."""
-    return join(alice.tenant, "adam@acme.example", Role.ADMIN)
+    return create_member(alice.tenant, "adam@acme.example", Role.ADMIN)
 
 
 def form_of(page: Any) -> dict[str, Any]:

@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def run(program: str, *arguments: str) -> subprocess.Popen[str]:
     """A supervisor of its own in a fresh process: signals and forks are none of pytest's business."""
-    head = "import os, signal, sys, time\nfrom transcription.worker.process_supervisor import Supervisor, Ward, fork\n"
+    head = "import os, signal, sys, time\n"
+    head += "from transcription.worker.process_supervisor import ManagedProcess, Supervisor, fork\n"
     return subprocess.Popen(
         [sys.executable, "-c", head + textwrap.dedent(program), *arguments],
         cwd=ROOT,
@@ -29,7 +30,7 @@ def run(program: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -48,7 +49,7 @@ def test_a_child_that_dies_is_started_again_with_one_line() -> None:
     supervisor = run(
         """
         with Supervisor(lambda line: print(line, flush=True)) as supervisor:
-            supervisor.start(Ward("Sisyphus", lambda: fork("sisyphus", lambda: sys.exit(3))))
+            supervisor.start(ManagedProcess("Sisyphus", lambda: fork("sisyphus", lambda: sys.exit(3))))
             supervisor.run()
         """
     )
@@ -70,8 +71,8 @@ def test_a_killed_supervisor_leaves_nobody_behind() -> None:
             time.sleep(60)
 
         with Supervisor(print) as supervisor:
-            supervisor.start(Ward("child", lambda: fork("child", nest)))
-            os.write(1, b"%d\\n" % supervisor.wards[0].pid)
+            supervisor.start(ManagedProcess("child", lambda: fork("child", nest)))
+            os.write(1, b"%d\\n" % supervisor.processes[0].pid)
             supervisor.run()
         """
     )
@@ -82,11 +83,12 @@ def test_a_killed_supervisor_leaves_nobody_behind() -> None:
     until(lambda: not any(is_running(pid) for pid in pids))
 
 
-def test_an_errand_is_done_once() -> None:
+def test_a_process_that_runs_once_is_not_started_again() -> None:
     supervisor = run(
         """
         with Supervisor(lambda line: print("again", flush=True)) as supervisor:
-            supervisor.start(Ward("errand", lambda: fork("errand", lambda: print("done", flush=True)), is_errand=True))
+            work = lambda: print("done", flush=True)
+            supervisor.start(ManagedProcess("once", lambda: fork("once", work), runs_once=True))
             deadline = time.monotonic() + 1.5
             supervisor.run(every=lambda: time.monotonic() > deadline and os.kill(os.getpid(), signal.SIGTERM))
         """
@@ -153,5 +155,5 @@ def test_a_gpuworker_has_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(gpu_worker, "PREDECESSOR_SECONDS", 0.2)
     refused = pytest.raises(gpu_worker.AlreadyRunning, match="here:0")
-    with gpu_worker.only_one("here:0"), gpu_worker.only_one("here:1"), refused, gpu_worker.only_one("here:0"):
+    with gpu_worker.hold_name("here:0"), gpu_worker.hold_name("here:1"), refused, gpu_worker.hold_name("here:0"):
         pass

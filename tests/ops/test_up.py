@@ -1,101 +1,97 @@
-"""`make run`, from the outside: a stack of its own that is stopped, killed and started again."""
+"""`make run`, from the outside: stacks of their own that are stopped, killed and started again."""
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from tests.stack import Stack, start, stop
+from tests.stack import Stack, start, start_scripted, stop
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a stack that nobody else looks at, started once."""
-    data = tmp_path_factory.mktemp("own")
-    stop(start(data))
-    return data
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """With two web processes and Whisper itself."""
+    stack = start(tmp_path_factory.mktemp("running"), WEB_CONCURRENCY="2")
+    yield stack
+    stop(stack)
 
 
 def family(stack: Stack) -> list[psutil.Process]:
     return list(psutil.Process(stack.process.pid).children(recursive=True))
 
 
-def test_the_credentials_are_this_accounts_alone(own: Path) -> None:
-    file = own / "credentials.txt"
+def called(stack: Stack, word: str) -> list[psutil.Process]:
+    """Living processes with that word in their command line."""
+    return [one for one in family(stack) if word in " ".join(one.cmdline())]
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def is_healthy(stack: Stack) -> bool:
+    return bool(httpx.get(f"{stack.url}/health", timeout=30).json()["status"] == "ok")
+
+
+def test_the_credentials_are_this_accounts_alone(running: Stack) -> None:
+    file = running.data / "credentials.txt"
     assert file.stat().st_mode & 0o777 == 0o600
     names = [line.split(":")[0] for line in file.read_text().splitlines()]
     assert names == ["url", "staff_email", "staff_password", "admin_email", "admin_password", "api_key"]
 
 
-def test_a_second_start_works_and_a_kill_leaves_nobody_behind(own: Path) -> None:
-    stack = start(own)
-    processes = family(stack)
-    assert len(processes) >= 13, processes  # valkey, web, sweeper, gpuworker, engine, herald, 8 workers
-    stack.process.kill()
-    stack.process.wait(5)
-    _gone, alive = psutil.wait_procs(processes, 3)
-    assert not alive
+def test_processes_are_small(running: Stack) -> None:
+    """A web process stays under 200 MB, a worker under 250 MB."""
+    sizes = {one.name(): one.memory_info().rss / 1e6 for one in family(running)}
+    assert {one.pid: one.memory_info().rss for one in called(running, "uvicorn") if one.memory_info().rss > 200e6} == {}
+    workers = {name: size for name, size in sizes.items() if name.startswith("worker-")}
+    assert workers
+    assert {name: size for name, size in workers.items() if size > 250} == {}
 
 
-def test_a_stop_in_order_leaves_nobody_behind(own: Path) -> None:
-    stack = start(own)
+def test_of_two_web_processes_one_goes_on_while_the_other_comes_back(running: Stack) -> None:
+    before = called(running, "uvicorn")
+    assert len(before) == 2
+    before[0].kill()
+    before[0].wait(PATIENCE_SECONDS)
+    for _request in range(20):
+        assert httpx.get(f"{running.url}/health", timeout=PATIENCE_SECONDS).status_code == 200
+    until(lambda: len(called(running, "uvicorn")) == 2)
+    said = (running.data / "up.log").read_text()
+    assert re.search(r"^web1? was ended by SIGKILL; it is started again in 0.5 s.", said, re.MULTILINE)
+
+
+def test_a_dead_engine_comes_back(running: Stack) -> None:
+    (engine,) = called(running, "transcription.engine")
+    engine.kill()
+    engine.wait(PATIENCE_SECONDS)
+    until(lambda: called(running, "transcription.engine") and is_healthy(running))
+    assert "The engine was ended by SIGKILL; it is started again in 0.5 s." in (running.data / "up.log").read_text()
+
+
+def test_a_stop_in_order_and_a_kill_after_a_second_start_leave_nobody_behind(tmp_path: Path) -> None:
+    stack = start_scripted(tmp_path)
     processes = family(stack)
     stop(stack)
     assert stack.process.returncode == 0
     assert not [process for process in processes if process.is_running()]
 
-
-def test_a_dead_web_process_and_a_dead_engine_come_back(own: Path) -> None:
-    stack = start(own)
-    try:
-        for word in ("uvicorn", "transcription.engine"):
-            victim = next(one for one in family(stack) if word in " ".join(one.cmdline()))
-            victim.kill()
-            victim.wait(5)
-            deadline = time.monotonic() + 60
-            while (
-                not _another(stack, word, victim.pid)
-                or httpx.get(f"{stack.url}/health", timeout=30).json()["status"] != "ok"
-            ):
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
-        said = (own / "up.log").read_text()
-        assert "web was ended by SIGKILL; it is started again in 0.5 s." in said
-        assert "The engine was ended by SIGKILL; it is started again in 0.5 s." in said
-    finally:
-        stop(stack)
-
-
-def test_of_two_web_processes_one_goes_on_while_the_other_comes_back(own: Path) -> None:
-    stack = start(own, WEB_CONCURRENCY="2")
-    try:
-        webs = [one for one in family(stack) if "uvicorn" in " ".join(one.cmdline())]
-        assert len(webs) == 2
-        webs[0].kill()
-        webs[0].wait(5)
-        for _request in range(20):
-            assert httpx.get(f"{stack.url}/health", timeout=5).status_code == 200
-    finally:
-        stop(stack)
-
-
-def _another(stack: Stack, word: str, pid: int) -> bool:
-    return any(word in " ".join(one.cmdline()) and one.pid != pid for one in family(stack))
-
-
-def test_processes_are_small(own: Path) -> None:
-    """The web process stays under 200 MB, a worker under 250 MB."""
-    stack = start(own)
-    try:
-        sizes = {one.name(): one.memory_info().rss / 1e6 for one in family(stack)}
-        web = next(one for one in family(stack) if "uvicorn" in " ".join(one.cmdline()))
-        assert web.memory_info().rss / 1e6 < 200
-        assert {name: size for name, size in sizes.items() if name.startswith("worker-") and size > 250} == {}
-    finally:
-        stop(stack)
+    stack = start_scripted(tmp_path)
+    processes = family(stack)
+    assert len(processes) >= 13, processes  # valkey, web, sweeper, gpuworker, engine, status reporter, 8 workers
+    stack.process.kill()
+    stack.process.wait(PATIENCE_SECONDS)
+    _gone, alive = psutil.wait_procs(processes, PATIENCE_SECONDS)
+    assert not alive

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.test import Client
 
 from portal.asgi import application
-from portal.http.body_limit import FORM_BYTES
+from portal.http.routes import FORM_BYTES
 from tests.conftest import Character
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,7 +14,7 @@ from portal import consumers
 from portal.asgi import application
 from tenants import scope
 from tenants.models import Member
-from tests.conftest import Character, found
+from tests.conftest import Character, create_tenant
 from tests.portal.test_receive import signed_in
 from tests.transcription.characters import submit
 from transcription.models import Transcription
@@ -120,7 +120,7 @@ async def test_another_site_may_not_connect(alice: Character) -> None:
 
 async def test_a_removed_member_of_two_tenants_hears_no_more_of_the_first(alice: Character, fox: Path) -> None:
     row = await queue(alice, fox)
-    other = await sync_to_async(found)("Zebra")
+    other = await sync_to_async(create_tenant)("Zebra")
     await Member.objects.acreate(tenant=other, user=alice.user, role="owner")
     sockets = [await socket_of(alice, path) for path in (f"/ws/transcriptions/{row.id}/", "/ws/recordings/")]
     assert [(await socket.hear())["type"] for socket in sockets] == ["snapshot", "ready"]

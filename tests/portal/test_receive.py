@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 
+from portal.http.body_limit import BodyLimitMiddleware
 from portal.http.uploads import SCOPE_KEY, Upload, UploadMiddleware, UploadRefused
 from tenants.models import Quota
 from tests.conftest import Character
@@ -58,7 +59,7 @@ class Client:
         async def send(_message: Any) -> None:
             pass
 
-        await UploadMiddleware(self._application)(scope, receive, send)
+        await BodyLimitMiddleware(UploadMiddleware(self._application))(scope, receive, send)
 
     async def _application(self, scope: Any, receive: Any, _send: Any) -> None:
         self.outcome = scope.get(SCOPE_KEY)
@@ -139,7 +140,7 @@ async def test_bytes_after_the_end_count_too(alice: Character) -> None:
 async def test_a_strange_cookie_of_another_application_is_no_obstacle(alice: Character) -> None:
     session = await signed_in(alice)
     client = Client("", cookie=f'prefs={{"theme":"dark"}}; sessionid={session}')
-    await client.post(form())
+    await client.post(form(), path="/recordings/")
     assert isinstance(client.outcome, Upload)
 
 

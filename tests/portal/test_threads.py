@@ -15,18 +15,18 @@ from asgiref.sync import sync_to_async
 from django.conf import LazySettings
 
 from portal.asgi import application
-from portal.http.thread_pools import REQUEST_THREADS, REQUESTS, UPLOAD_THREADS, UPLOADS, caller
+from portal.http.thread_pools import REQUEST_THREADS, REQUESTS, UPLOAD_THREADS, UPLOADS, thread_user
 from tenants import scope
 from tests.conftest import Character, MakeMedia
 from tests.transcription.finishing import finish
 from transcription import media
-from transcription.intake import accept
+from transcription.intake import probe
 from transcription.media import storage
 from transcription.models import Transcription
 from transcription.uploads import bucket
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -125,7 +125,7 @@ async def test_a_tenants_slow_files_do_not_keep_another_ones_clip_waiting(
 
     places = ["/v1/audio/transcriptions", "/api/v1/recordings"]
     hers = [asyncio.create_task(send(mallory, place, silent)) for place in places for _ in range(UPLOAD_THREADS + 2)]
-    await slow.is_busy(accept.PROBES.share)
+    await slow.is_busy(probe.PROBES.share)
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert (await send(alice, "/api/v1/recordings", fox.read_bytes())).status_code == 201
         asked = asyncio.create_task(send(alice, "/v1/audio/transcriptions", fox.read_bytes()))
@@ -142,15 +142,15 @@ async def test_a_file_that_waits_too_long_for_its_probe_is_refused_for_now(
     http: httpx.AsyncClient, alice: Character, fox: Path, slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(media, "probe", slow.down(media.probe))
-    monkeypatch.setattr(accept, "PROBE_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(probe, "WAIT_SECONDS", 0.05)
 
     async def send(place: str) -> httpx.Response:
         return await http.post(
             place, data={"model": "base", "temperature": "1"}, files={"file": ("a.wav", fox.read_bytes())}
         )
 
-    first = [asyncio.create_task(send("/api/v1/recordings")) for _ in range(accept.PROBES.share)]
-    await slow.is_busy(accept.PROBES.share)
+    first = [asyncio.create_task(send("/api/v1/recordings")) for _ in range(probe.PROBES.share)]
+    await slow.is_busy(probe.PROBES.share)
     for place in ("/api/v1/recordings", "/v1/audio/transcriptions"):
         refused = await send(place)
         assert (refused.status_code, "retry-after" in refused.headers) == (503, True), refused.text
@@ -160,10 +160,10 @@ async def test_a_file_that_waits_too_long_for_its_probe_is_refused_for_now(
 
 
 async def test_one_caller_never_has_all_threads(slow: Slow) -> None:
-    caller.set("mallory")
+    thread_user.set("mallory")
     hers = [REQUESTS.submit(slow.down(lambda: None)) for _ in range(2 * REQUEST_THREADS)]
     await slow.is_busy(REQUESTS.share)
-    caller.set("alice")
+    thread_user.set("alice")
     assert REQUESTS.submit(lambda: "hers").result(PATIENCE_SECONDS) == "hers"
     assert hers[-1].cancel()
     slow.end()

@@ -19,7 +19,7 @@ from tenants.access import SCOPES, Actor, ScopeTooNarrow
 from tenants.api_keys import Bearer, InvalidKey, KeyConflict, KeyRefused
 from tenants.models import ApiKey, KeyScope
 from tests.conftest import Character
-from tests.tenants.stampede import stampede
+from tests.tenants.race import race
 
 pytestmark = pytest.mark.django_db
 HERE = "203.0.113.9"
@@ -258,7 +258,7 @@ def test_of_many_that_rotate_one_key_at_once_one_wins(alice: Character) -> None:
                 return False
             return True
 
-    assert stampede(20, rotate) == 1
+    assert race(20, rotate) == 1
     assert opened(alice.secret), "the one old secret is the one that was there before"
 
 

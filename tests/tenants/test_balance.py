@@ -12,7 +12,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from tenants import balance, quota, scope
 from tenants.models import LedgerEntry, Reservation, Tenant, UsageMonth
-from tests.conftest import found
+from tests.conftest import create_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +34,7 @@ def busy(acme: Tenant) -> Tenant:
 
 
 def test_honest_work_balances(busy: Tenant) -> None:
-    work(found("Other"), 5, settled=True)
+    work(create_tenant("Other"), 5, settled=True)
     assert balance.check() == []
 
 
@@ -62,6 +62,6 @@ def test_both_figures_are_compared(busy: Tenant) -> None:
 
 def test_it_is_one_query_whatever_there_is(busy: Tenant, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for number in range(5):
-        work(found(f"Tenant {number}"), 10, settled=True)
+        work(create_tenant(f"Tenant {number}"), 10, settled=True)
     with django_assert_num_queries(1):
         assert balance.check() == []

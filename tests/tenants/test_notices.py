@@ -17,7 +17,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from tenants import notices, quota, scope
 from tenants.models import Notice, Quota, Role, Tenant, UsageMonth
-from tests.conftest import Character, found, join
+from tests.conftest import Character, create_member, create_tenant
 
 pytestmark = pytest.mark.django_db
 MINUTES, STORAGE = Notice.Limit.MONTHLY_SECONDS, Notice.Limit.STORED_BYTES
@@ -108,12 +108,12 @@ class TestWhenANoticeIsRaised:
     def test_nobody_is_told_of_a_limit_of_nothing_or_of_a_closed_tenant(self, acme: Tenant) -> None:
         use(acme, seconds=100)
         Tenant.objects.filter(id=acme.id).update(is_active=False)
-        nothing = found("Nothing", monthly_seconds=0, stored_bytes=0)
+        nothing = create_tenant("Nothing", monthly_seconds=0, stored_bytes=0)
         assert (notices.raise_due(), raised(nothing)) == (0, set())
 
     def test_more_tenants_cost_no_more_queries(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
         for number in range(5):
-            use(found(f"Tenant {number}"), seconds=85, size=1000)
+            use(create_tenant(f"Tenant {number}"), seconds=85, size=1000)
         with django_assert_num_queries(3):
             assert notices.raise_due() == 10
 
@@ -138,8 +138,8 @@ class TestTheMail:
         assert "Recordings that need more than what is left are refused. Deleting recordings" in mail.outbox[0].body
 
     def test_all_owners_get_it_and_nobody_else(self, alice: Character, mallory: Character) -> None:
-        join(alice.tenant, "anna@acme.example", Role.OWNER)
-        gone = join(alice.tenant, "gone@acme.example", Role.OWNER)
+        create_member(alice.tenant, "anna@acme.example", Role.OWNER)
+        gone = create_member(alice.tenant, "gone@acme.example", Role.OWNER)
         gone.user.is_active = False
         gone.user.save()
         use(alice.tenant, seconds=80)
@@ -185,7 +185,7 @@ class TestTheMail:
         use(acme, seconds=80)
         notices.raise_due()
         assert notices.send_due() == 0
-        join(acme, "alice@acme.example", Role.OWNER)
+        create_member(acme, "alice@acme.example", Role.OWNER)
         assert notices.send_due() == 1
 
 

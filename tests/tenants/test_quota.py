@@ -9,8 +9,8 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from tenants import quota, scope
 from tenants.models import LedgerEntry, Reservation, Tenant, UsageMonth
 from tenants.quota import QuotaExceeded
-from tests.conftest import found
-from tests.tenants.stampede import stampede
+from tests.conftest import create_tenant
+from tests.tenants.race import race
 
 
 def reserve(tenant: Tenant, seconds: int) -> uuid.UUID:
@@ -85,7 +85,7 @@ class TestOneMonth:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_five_hundred_at_once_exactly_the_hundred_that_fit_win() -> None:
-    tenant = found("Acme", monthly_seconds=1000)
+    tenant = create_tenant("Acme", monthly_seconds=1000)
 
     def submit() -> bool:
         with scope.bound(tenant.id):
@@ -95,22 +95,22 @@ def test_of_five_hundred_at_once_exactly_the_hundred_that_fit_win() -> None:
                 return False
         return True
 
-    assert stampede(500, submit) == 100
+    assert race(500, submit) == 100
     with scope.bound(tenant.id):
         assert numbers() == (0, 1000)
         assert Reservation.objects.count() == 100
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_stampede_with_room_for_all_is_let_in_whole() -> None:
-    tenant = found("Acme", monthly_seconds=1000)
+def test_many_at_once_with_room_for_all_are_let_in() -> None:
+    tenant = create_tenant("Acme", monthly_seconds=1000)
 
     def submit() -> bool:
         with scope.bound(tenant.id):
             work = reserve(tenant, 10)
             return quota.settle(work, 10, "Board") and not quota.release(work)
 
-    assert stampede(100, submit) == 100
+    assert race(100, submit) == 100
     with scope.bound(tenant.id):
         assert numbers() == (1000, 0)
         assert LedgerEntry.objects.count() == 100
@@ -136,7 +136,7 @@ class TestTheTurnOfAMonth:
     def test_the_first_sweep_opens_it_for_active_tenants_and_the_next_ones_do_nothing(
         self, acme: Tenant, within: None, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        closed = found("Closed")
+        closed = create_tenant("Closed")
         Tenant.objects.filter(id=closed.id).update(is_active=False)
         assert quota.open_month() == 1
         reserve(acme, 10)

@@ -25,13 +25,14 @@ from tenants import quota, scope
 from tenants.access import Actor, of_key
 from tenants.models import ApiKey, LedgerEntry, Reservation, UsageMonth
 from tenants.quota import QuotaExceeded
-from tests.conftest import found
+from tests.conftest import create_tenant
 from transcription.errors import Failure, Refused
 from transcription.intake import accept
+from transcription.leases import LostClaim
 from transcription.models import Lane, LaneBacklog, Recording, Status, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, fairness, lifecycle
-from transcription.queue.claims import Claim, LostClaim
+from transcription.queue.claims import Claim
 
 LIMIT = 120
 OPTIONS = TranscriptionOptions.checked()
@@ -47,7 +48,7 @@ class Account(RuleBasedStateMachine):
         super().__init__()
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
-        self.tenant = found("Acme", monthly_seconds=LIMIT, concurrent=3)
+        self.tenant = create_tenant("Acme", monthly_seconds=LIMIT, concurrent=3)
         self.bound = scope.bound(self.tenant.id)
         self.bound.__enter__()
         self.actor: Actor = of_key(ApiKey(tenant=self.tenant), "")
@@ -65,7 +66,7 @@ class Account(RuleBasedStateMachine):
         )
         left = quota.standing(self.tenant).left_seconds
         try:
-            accept.again(self.actor, recording, OPTIONS)
+            accept.transcribe_again(self.actor, recording, OPTIONS)
             assert seconds <= left
         except Refused:
             assert seconds > left

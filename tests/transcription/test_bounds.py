@@ -23,7 +23,7 @@ from transcription.queue import claims, lifecycle, progress
 from transcription.segments.bounds import bring_within
 from transcription.transcripts import editing
 from transcription.transcripts.segment_edits import Wanted
-from transcription.worker.job import rows_of
+from transcription.worker.window_writer import segments_of
 
 # A busy machine is slow.
 calmly = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
@@ -76,7 +76,7 @@ def running(alice: Character, within: None, fox: Path) -> tuple[claims.Claim, Tr
 
 
 def save(claim: claims.Claim, row: Transcription, result: WindowResult, first: int, decoded: float) -> list[Segment]:
-    segments = rows_of(row, result, first_index=first)
+    segments = segments_of(row, result, first_index=first)
     lifecycle.save_window(claim, segments, result.end, "en", "v", {}, decoded_seconds=decoded)
     return segments
 
@@ -93,7 +93,7 @@ def test_the_padded_last_window_ends_with_the_sound(running: tuple[claims.Claim,
     assert times_of(row) == [(24.96, 33.651)]
     kept = row.segments.get().words
     assert [(one["word"], one["start"], one["end"]) for one in kept] == [(" fox.", 33.651, 33.651)]
-    assert progress.piece(segments[0])["end"] == 33.651, "watchers are told what is saved"
+    assert progress.segment_data(segments[0])["end"] == 33.651, "watchers are told what is saved"
 
 
 @pytest.mark.django_db

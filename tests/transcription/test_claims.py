@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from tenants import scope
-from tests.conftest import Character, found, join
+from tests.conftest import Character, create_member, create_tenant
 from tests.transcription.characters import submit
 from transcription.queue import claims
 from transcription.queue.claims import Claim
@@ -17,7 +17,7 @@ from transcription.queue.claims import Claim
 
 @pytest.fixture
 def alice(transactional_db: None) -> Character:
-    return join(found("Acme", concurrent=2), "alice@acme.example", "owner")
+    return create_member(create_tenant("Acme", concurrent=2), "alice@acme.example", "owner")
 
 
 def race(threads: int) -> list[Claim]:

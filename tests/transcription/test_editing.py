@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tenants import scope
-from tests.conftest import Character, found, join
+from tests.conftest import Character, create_member, create_tenant
 from tests.transcription.characters import submit
 from tests.transcription.finishing import finish, serve
 from tests.web.conftest import make_transcription
@@ -96,13 +96,13 @@ def test_another_upload_gets_the_machines_text_and_not_a_persons(alice: Characte
     assert third.text == "The fox."
     for other in (again, third):
         recordings.erase(alice.actor, other.recording_id)
-    same = accept.again(alice.actor, first.recording, TranscriptionOptions.checked())
+    same = accept.transcribe_again(alice.actor, first.recording, TranscriptionOptions.checked())
     assert (same.id, same.text) == (first.id, "Alice's private note."), "the same recording shows what it has"
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_twenty_who_saw_the_same_one_wins() -> None:
-    alice = join(found("Busy"), "alice@busy.example", "owner")
+    alice = create_member(create_tenant("Busy"), "alice@busy.example", "owner")
     row = make_transcription(alice.tenant)
     actor = alice.actor
 
@@ -126,7 +126,7 @@ def test_of_twenty_who_saw_the_same_one_wins() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_twenty_changes_at_once_are_twenty_revisions_that_can_all_be_undone() -> None:
-    alice = join(found("Busy"), "alice@busy.example", "owner")
+    alice = create_member(create_tenant("Busy"), "alice@busy.example", "owner")
     row = make_transcription(alice.tenant)
     actor = alice.actor
 

@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from tenants import scope
 from tenants.models import Quota, Reservation
-from tests.conftest import Character, MakeMedia, found, join
+from tests.conftest import Character, MakeMedia, create_member, create_tenant
 from tests.transcription.characters import arrive
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept, idempotency
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.maintenance import sweeper
 from transcription.media import storage
 from transcription.models import IdempotencyKey, Recording, Transcription
@@ -30,7 +30,7 @@ def ask(
     character: Character, path: Path, key: str = "one", endpoint: str = "/api/v1/recordings", **options: object
 ) -> Transcription:
     checked = TranscriptionOptions.checked(**options)  # type: ignore[arg-type]
-    return accept.accept(character.actor, arrive(path), checked, "api", Call(endpoint, key))
+    return accept.accept(character.actor, arrive(path), checked, "api", CallContext(endpoint, key))
 
 
 def test_the_same_request_is_given_the_same_transcription(alice: Character, fox: Path) -> None:
@@ -58,11 +58,11 @@ def test_another_request_under_the_same_key_is_refused_before_anything_is_kept(
 
 def test_another_transcription_of_a_recording_has_keys_too(alice: Character, fox: Path) -> None:
     recording = ask(alice, fox, key="").recording
-    options, call = TranscriptionOptions.checked(language="en"), Call("/again", "one")
-    row = accept.again(alice.actor, recording, options, call)
-    assert accept.again(alice.actor, recording, options, Call("/again", "one")) == row
+    options, call = TranscriptionOptions.checked(language="en"), CallContext("/again", "one")
+    row = accept.transcribe_again(alice.actor, recording, options, call)
+    assert accept.transcribe_again(alice.actor, recording, options, CallContext("/again", "one")) == row
     with pytest.raises(Refused):
-        accept.again(alice.actor, recording, TranscriptionOptions.checked(), Call("/again", "one"))
+        accept.transcribe_again(alice.actor, recording, TranscriptionOptions.checked(), CallContext("/again", "one"))
     assert Transcription.objects.count() == 2
 
 
@@ -99,7 +99,7 @@ def test_most_keys_will_do(key: str | None) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_hundred_requests_with_one_key_are_one_transcription(fox: Path, tmp_path: Path) -> None:
-    alice = join(found("Hasty"), "alice@hasty.example", "owner")
+    alice = create_member(create_tenant("Hasty"), "alice@hasty.example", "owner")
 
     def rush(number: int) -> Transcription:
         copy = tmp_path / f"{number}.wav"

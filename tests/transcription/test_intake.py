@@ -135,7 +135,7 @@ def test_short_work_that_somebody_waits_for_goes_first(alice: Character, fox: Pa
 
 def test_a_kept_recording_is_transcribed_again(alice: Character, fox: Path) -> None:
     first = submit(alice.actor, fox)
-    second = accept.again(alice.actor, first.recording, TranscriptionOptions.checked(task="translate"))
+    second = accept.transcribe_again(alice.actor, first.recording, TranscriptionOptions.checked(task="translate"))
     assert Transcription.objects.count() == 2
     assert second.recording.latest == second
     assert arrive(fox).size == first.recording.bytes

@@ -17,8 +17,8 @@ from transcription.errors import InvalidOption
 from transcription.models import Transcription
 from transcription.options import offered_models, tenant_defaults
 from transcription.options.options import TranscriptionOptions
-from transcription.worker.job import heard_so_far
-from transcription.worker.resume import Pass
+from transcription.worker.resume import ResumePlan
+from transcription.worker.window_writer import seconds_by_language
 
 checked = TranscriptionOptions.checked
 
@@ -99,7 +99,7 @@ def test_the_time_of_each_language_is_added_up() -> None:
     window = WindowResult(0, 0.0, 30.0, "en", 1.0, (said,))
     row = Transcription()
     for result in (window, replace(window, language="fr"), window, replace(window, segments=(), language="ja")):
-        row.heard_languages = heard_so_far(row, result)
+        row.heard_languages = seconds_by_language(row, result)
     assert row.heard_languages == {"en": 5.0, "fr": 2.5}
 
 
@@ -115,10 +115,10 @@ def test_an_attempt_that_goes_on_compares_languages_as_an_undisturbed_one_does(
 ) -> None:
     """Windows side by side with the first that has a text, one after the other with the one before."""
     spoken = Heard(0.0, 1.0, " Hello.", (), 0.0, -0.2, 1.0, 0.01, 0)
-    way = Pass(mode, Resume())
+    plan = ResumePlan(mode, Resume())
     windows: list[tuple[str, tuple[Heard, ...]]] = [("de", ()), ("en", (spoken,)), ("de", (spoken,))]
     results = [
         WindowResult(index, float(index), index + 1.0, code, 0.9, segments)
         for index, (code, segments) in enumerate(windows)
     ]
-    assert [way.after(result)["language"] for result in results] == compared
+    assert [plan.state_after(result)["language"] for result in results] == compared

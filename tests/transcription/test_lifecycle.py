@@ -8,14 +8,14 @@ from django.utils import timezone
 from tenants import quota, scope
 from tenants.models import LedgerEntry, Quota, Reservation, Role, UsageMonth
 from tenants.quota import QuotaExceeded
-from tests.conftest import Character, found, join
+from tests.conftest import Character, create_member, create_tenant
 from tests.transcription.characters import submit
 from transcription.errors import Failure, reason_for_people
 from transcription.intake import accept
+from transcription.leases import LostClaim
 from transcription.models import Attempt, Segment, Status, TenantSchedule, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, eta, fairness, lifecycle
-from transcription.queue.claims import LostClaim
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 BROKEN = Failure("engine", "it broke")
@@ -215,7 +215,7 @@ def test_a_recording_that_proved_longer_is_charged_for_every_transcription(
 ) -> None:
     """The second one reserved what the recording said before the first one was done."""
     Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=90)
-    second = accept.again(alice.actor, waiting.recording, TranscriptionOptions.checked(prompt="Once more"))
+    second = accept.transcribe_again(alice.actor, waiting.recording, TranscriptionOptions.checked(prompt="Once more"))
     first_claim, second_claim = claimed(), claimed()
     lifecycle.extend(first_claim, 50)
     lifecycle.complete(first_claim, "Long.", 50.0, [])
@@ -227,10 +227,12 @@ def test_a_recording_that_proved_longer_is_charged_for_every_transcription(
 
 def test_tenants_that_may_run_nothing_hold_nobody_up(alice: Character, fox: Path) -> None:
     for number in range(12):
-        paused = join(found(f"Paused {number}", concurrent=0), f"paused{number}@example.com", Role.OWNER)
+        paused = create_member(
+            create_tenant(f"Paused {number}", concurrent=0), f"paused{number}@example.com", Role.OWNER
+        )
         with scope.bound(paused.tenant.id):
             row = submit(paused.actor, fox)
-            assert eta.place(row).eta_seconds is None
+            assert eta.estimate(row).eta_seconds is None
     mine = submit(alice.actor, fox)
     assert claimed().transcription_id == mine.id
 
@@ -244,6 +246,6 @@ def test_a_window_saved_again_after_a_lost_answer_is_there_once(waiting: Transcr
 
 @pytest.mark.parametrize(("made", "seconds"), [(1, 10), (2, 60), (3, 300)])
 def test_delays_between_attempts_grow_and_vary(made: int, seconds: float) -> None:
-    delays = {lifecycle.retry_delay(made) for _ in range(50)}
+    delays = {lifecycle.BACKOFF.after(made) for _ in range(50)}
     assert all(0.8 * seconds <= delay <= 1.2 * seconds for delay in delays)
     assert len(delays) > 10

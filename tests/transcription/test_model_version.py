@@ -14,7 +14,7 @@ from transcription.models import Status, Transcription
 from transcription.queue import claims
 from transcription.worker import job
 
-# Committed, so that the leash, which looks from another connection, sees the claim.
+# Committed, so that the watchdog, which looks from another connection, sees the claim.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("within")]
 
 
@@ -43,7 +43,7 @@ def work(row: Transcription, engines: Engines, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(job, "EngineClient", lambda _address: engines)
     claim = claims.claim("host/1")
     assert claim is not None
-    job.carry(claim)
+    job.run_attempt(claim)
     row.refresh_from_db()
     return row
 

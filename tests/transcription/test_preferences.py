@@ -17,7 +17,7 @@ from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import finish, serve
 from transcription.errors import Refused
 from transcription.intake import accept
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.models import Engine, Status
 from transcription.options import engines, hotwords, offered_models, tenant_defaults
 from transcription.options.options import TranscriptionOptions
@@ -74,7 +74,7 @@ class TestShortClips:
     def test_a_kept_recording_is_transcribed_again_the_same_way(self, alice: Character, fox: Path) -> None:
         first = submit(alice.actor, fox)
         prefer(alice.tenant, short_clip_model="tiny")
-        assert accept.again(alice.actor, first.recording, TranscriptionOptions.checked()).model == "tiny"
+        assert accept.transcribe_again(alice.actor, first.recording, TranscriptionOptions.checked()).model == "tiny"
 
     def test_its_result_is_known_by_the_model_it_came_from(self, alice: Character, fox: Path) -> None:
         prefer(alice.tenant, short_clip_model="tiny")
@@ -93,9 +93,9 @@ class TestShortClips:
 
     def test_a_retry_joins_what_went_to_the_small_model(self, alice: Character, fox: Path) -> None:
         prefer(alice.tenant, short_clip_model="tiny")
-        options, call = TranscriptionOptions.checked(), Call("/v1/audio/transcriptions", waits=True)
+        options, call = TranscriptionOptions.checked(), CallContext("/v1/audio/transcriptions", waits=True)
         row = accept.accept(alice.actor, arrive(fox), options, "api", call)
-        retry = Call("/v1/audio/transcriptions", waits=True)
+        retry = CallContext("/v1/audio/transcriptions", waits=True)
         assert accept.accept(alice.actor, arrive(fox), options, "api", retry) == row
 
 
@@ -144,13 +144,13 @@ def test_what_the_tenant_changes_is_worked_out_anew(alice: Character, fox: Path)
 
 def test_a_key_names_what_was_asked_for_whatever_the_tenant_changes(alice: Character, fox: Path) -> None:
     options = TranscriptionOptions.checked()
-    row = accept.accept(alice.actor, arrive(fox), options, "api", Call("/v1", "one"))
+    row = accept.accept(alice.actor, arrive(fox), options, "api", CallContext("/v1", "one"))
     prefer(alice.tenant, hotwords="Renard", default_mode="fast")
-    assert accept.accept(alice.actor, arrive(fox), options, "api", Call("/v1", "one")) == row
+    assert accept.accept(alice.actor, arrive(fox), options, "api", CallContext("/v1", "one")) == row
     for other in ({"mode": "fast"}, {"hotwords": "Renard"}, {"beam_size": 2}, {"word_timestamps": True}):
         asked = TranscriptionOptions.checked(**other)
         with pytest.raises(Refused) as refused:
-            accept.accept(alice.actor, arrive(fox), asked, "api", Call("/v1", "one"))
+            accept.accept(alice.actor, arrive(fox), asked, "api", CallContext("/v1", "one"))
         assert refused.value.code == "idempotency_key_reused"
 
 

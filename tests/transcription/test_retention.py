@@ -70,7 +70,7 @@ def test_what_has_no_audio_is_not_transcribed_again_and_says_why(alice: Characte
     keep(alice, audio=10)
     retention.delete_old_audio()
     with pytest.raises(Refused) as refused:
-        accept.again(alice.actor, done.recording, TranscriptionOptions.checked())
+        accept.transcribe_again(alice.actor, done.recording, TranscriptionOptions.checked())
     assert refused.value.code == "audio_deleted"
     assert "your organisation keeps audio for 10 days" in refused.value.message
     keep(alice, audio=None)
@@ -108,7 +108,7 @@ def test_deleted_text_is_never_reused(alice: Character, fox: Path, done: Transcr
 
 def test_a_recording_at_work_is_left_alone(alice: Character, done: Transcription) -> None:
     keep(alice, audio=1, text=1)
-    second = accept.again(alice.actor, done.recording, TranscriptionOptions.checked())
+    second = accept.transcribe_again(alice.actor, done.recording, TranscriptionOptions.checked())
     assert sweep() == {}
     finish(second)
     assert sweep() == {

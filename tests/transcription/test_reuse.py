@@ -13,12 +13,12 @@ from django.utils import timezone
 from tenants import api_keys, scope
 from tenants.access import Actor
 from tenants.models import LedgerEntry, Quota, Reservation, UsageMonth
-from tests.conftest import Character, found, join
+from tests.conftest import Character, create_member, create_tenant
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import VERSION, finish, serve
 from transcription.errors import Refused
 from transcription.intake import accept
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.library import recordings
 from transcription.media import storage
 from transcription.models import Recording, Status, Transcription
@@ -136,17 +136,19 @@ def test_nothing_crosses_to_another_tenant(mallory: Character, fox: Path, first:
 
 def test_a_kept_recording_is_answered_too(alice: Character, first: Transcription) -> None:
     """By what it has already: asking a thousand times stores nothing."""
-    assert accept.again(alice.actor, first.recording, OPTIONS) == first
+    assert accept.transcribe_again(alice.actor, first.recording, OPTIONS) == first
     assert first.recording.transcriptions.count() == 1
 
 
 def test_two_clicks_are_one_transcription_and_two_samples_are_two(alice: Character, fox: Path) -> None:
     recording = submit(alice.actor, fox).recording
     translated = TranscriptionOptions.checked(task="translate")
-    one, other = (accept.again(alice.actor, recording, translated) for _click in range(2))
+    one, other = (accept.transcribe_again(alice.actor, recording, translated) for _click in range(2))
     assert one == other
     sampled = TranscriptionOptions.checked(task="translate", temperature=0.4)
-    assert accept.again(alice.actor, recording, sampled) != accept.again(alice.actor, recording, sampled)
+    assert accept.transcribe_again(alice.actor, recording, sampled) != accept.transcribe_again(
+        alice.actor, recording, sampled
+    )
     assert Transcription.objects.count() == Reservation.objects.count() == 4
 
 
@@ -171,7 +173,7 @@ def waiting(character: Character, fox: Path, **options: object) -> Transcription
     """A synchronous request with the character's key."""
     actor = of_key(character)
     checked = TranscriptionOptions.checked(**options)  # type: ignore[arg-type]
-    return accept.accept(actor, arrive(fox), checked, "api", Call("/v1/audio/transcriptions", waits=True))
+    return accept.accept(actor, arrive(fox), checked, "api", CallContext("/v1/audio/transcriptions", waits=True))
 
 
 def of_key(character: Character) -> Actor:
@@ -198,7 +200,7 @@ def test_a_retry_after_the_end_is_given_the_result(alice: Character, fox: Path) 
 
 def test_only_a_retry_joins(alice: Character, acme: object, fox: Path) -> None:
     row = waiting(alice, fox)
-    carol = join(alice.tenant, "carol@acme.example", "editor")
+    carol = create_member(alice.tenant, "carol@acme.example", "editor")
     assert waiting(carol, fox) != row, "another program"
     assert submit(alice.actor, fox) != row, "nobody waits"
     assert waiting(alice, fox, language="en") != row, "another language"
@@ -208,7 +210,7 @@ def test_only_a_retry_joins(alice: Character, acme: object, fox: Path) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_twenty_impatient_requests_are_one_transcription(fox: Path, tmp_path: Path) -> None:
-    alice = join(found("Impatient"), "alice@impatient.example", "owner")
+    alice = create_member(create_tenant("Impatient"), "alice@impatient.example", "owner")
     serve()
 
     def ask(number: int) -> Transcription:

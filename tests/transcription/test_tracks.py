@@ -23,7 +23,8 @@ from transcription.options import audio_tracks
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
 from transcription.uploads import creation
-from transcription.worker import job
+from transcription.worker import job, playback
+from transcription.worker.lease_renewer import LeaseRenewer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 
@@ -55,14 +56,14 @@ def carry_out(row: Transcription) -> Transcription:
     assert claim.transcription_id == row.id
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=row.id)
     warnings: list[str] = []
-    with job.sound_of(row, 60, job.Lease(claim), warnings) as pcm:
+    with job.open_pcm(row, 60, LeaseRenewer(claim).renew_if_due, warnings) as pcm:
         sound = b"".join(pcm)
     text = " Loud." if max(abs(sample) for sample in array("h", sound)) > 5000 else " Quiet."
     seconds = len(sound) / media.BYTES_PER_SECOND
     segment = Segment(tenant_id=row.tenant_id, transcription=row, index=0, start=0.0, end=seconds, text=text)
     lifecycle.save_window(claim, [segment], seconds, "en", VERSION)
     row.warnings = warnings
-    job._offer_playback(row, seconds)
+    playback.store_playable_copy(row, seconds)
     lifecycle.complete(claim, text.strip(), seconds, [1], warnings)
     return Transcription.objects.get(id=row.id)
 
@@ -74,7 +75,7 @@ def test_the_named_track_is_transcribed_and_played(alice: Character, client: Cli
     recording = first.recording
     assert [track["number"] for track in audio_tracks.numbered(recording)] == [1, 2]
     assert recording.audio_tracks[1]["language"] == "ger"
-    again = accept.again(alice.actor, recording, TranscriptionOptions.checked(audio_track="2"))
+    again = accept.transcribe_again(alice.actor, recording, TranscriptionOptions.checked(audio_track="2"))
     second = carry_out(again)
     assert (second.text, second.audio_track_taken) == ("Loud.", 2)
     assert (
@@ -92,8 +93,8 @@ def test_the_named_track_is_transcribed_and_played(alice: Character, client: Cli
 @pytest.mark.usefixtures("served")
 def test_going_back_to_a_track_shows_its_text_and_its_sound_for_free(alice: Character, two_tones: Path) -> None:
     first = carry_out(submit(alice.actor, two_tones, audio_track=1))
-    carry_out(accept.again(alice.actor, first.recording, TranscriptionOptions.checked(audio_track=2)))
-    back = accept.again(alice.actor, first.recording, TranscriptionOptions.checked(audio_track=1))
+    carry_out(accept.transcribe_again(alice.actor, first.recording, TranscriptionOptions.checked(audio_track=2)))
+    back = accept.transcribe_again(alice.actor, first.recording, TranscriptionOptions.checked(audio_track=1))
     recording = recordings.recording(alice.actor, first.recording_id)
     assert recording.latest == back
     assert (back.text, back.reused_from, back.audio_track_taken) == ("Quiet.", first, 1)
@@ -121,7 +122,7 @@ def test_the_same_file_again_takes_tracks_and_copy_along(alice: Character, two_t
 def test_after_a_named_track_the_automatic_one_is_looked_for(alice: Character, two_tones: Path) -> None:
     named = carry_out(submit(alice.actor, two_tones, audio_track=2))
     assert (named.text, named.recording.audio_track) == ("Loud.", 0)
-    automatic = carry_out(accept.again(alice.actor, named.recording, TranscriptionOptions.checked()))
+    automatic = carry_out(accept.transcribe_again(alice.actor, named.recording, TranscriptionOptions.checked()))
     assert (automatic.text, automatic.audio_track_taken) == ("Quiet.", 1)
 
 
@@ -136,7 +137,7 @@ def test_a_track_that_is_not_there_is_refused_with_how_many_there_are(
     assert not Recording.objects.exists()
     row = submit(alice.actor, two_tones)
     with pytest.raises(InvalidOption, match="1 to 2"):
-        accept.again(alice.actor, row.recording, TranscriptionOptions.checked(audio_track=3))
+        accept.transcribe_again(alice.actor, row.recording, TranscriptionOptions.checked(audio_track=3))
     assert Transcription.objects.count() == 1
 
 

@@ -180,7 +180,7 @@ def test_a_file_that_costs_every_reader_its_life_is_refused_in_the_end_with_the_
         for _try in range(acceptance.MOST_INTERRUPTIONS - 1):
             sweep()
             assert Upload.objects.get().state == Upload.State.ARRIVED
-            clock.shift(acceptance.LONGEST_PAUSE)
+            clock.shift(timedelta(seconds=1.25 * acceptance.BACKOFF.delays[-1]))
         assert sweep() == {"uploads settled": 1}
     refused = Upload.objects.get()
     assert (refused.state, refused.problem["code"]) == ("refused", "too_complex")

@@ -289,7 +289,7 @@ def test_a_recording_whose_sound_can_not_be_had_waits_and_no_attempt_counts(
         Transcription.objects.update(not_before=timezone.now())
         claim = claims.claim("a worker", Lane.values)
         assert claim is not None
-        job.carry(claim)
+        job.run_attempt(claim)
         row.refresh_from_db()
         assert (row.status, row.attempts_made) == (Status.QUEUED, 0)
         assert row.not_before > timezone.now()

@@ -7,7 +7,7 @@ from django.test import Client
 
 from tenants import api_keys, scope
 from tenants.models import ApiKey, AuditEntry, KeyScope, Member, Role
-from tests.conftest import Character, join
+from tests.conftest import Character, create_member
 
 pytestmark = pytest.mark.django_db
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def left(alice: Character) -> ApiKey:
     """A key of Adam's, who was removed by something that asked nobody."""
-    adam = join(alice.tenant, "adam@acme.example", Role.ADMIN)
+    adam = create_member(alice.tenant, "adam@acme.example", Role.ADMIN)
     Member.objects.filter(pk=adam.member.pk).delete()
     with scope.bound(alice.tenant.id):
         return ApiKey.objects.get(created_by=adam.user)

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tenants import notices, scope
 from tenants.models import Quota, Tenant
-from tests.conftest import Character, found, join
+from tests.conftest import Character, create_member, create_tenant
 from tests.tenants.test_notices import use
 from tests.transcription.characters import submit
 from tests.web.test_markup import Page
@@ -47,9 +47,9 @@ def test_managers_see_it_on_every_page_with_its_figures(almost: Tenant, as_alice
 
 def test_an_admin_does_and_an_editor_and_a_viewer_do_not(almost: Tenant, as_alice: Client, as_bob: Client) -> None:
     client = Client()
-    client.force_login(join(almost, "adam@acme.example", "admin").user)
+    client.force_login(create_member(almost, "adam@acme.example", "admin").user)
     assert banner(client)
-    client.force_login(join(almost, "edna@acme.example", "editor").user)
+    client.force_login(create_member(almost, "edna@acme.example", "editor").user)
     assert not banner(client)
     assert not banner(as_bob)
 
@@ -101,7 +101,7 @@ def test_a_hostile_name_stays_text(as_alice: Client, alice: Character) -> None:
 def test_where_nothing_is_short_it_costs_managers_one_query_and_others_none(
     as_alice: Client, as_bob: Client, alice: Character
 ) -> None:
-    found("Other")
+    create_tenant("Other")
 
     def asked(client: Client) -> int:
         with CaptureQueriesContext(connection) as seen:

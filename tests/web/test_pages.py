@@ -15,7 +15,7 @@ from django.urls import reverse
 from portal.web.urls import urlpatterns
 from tenants import scope
 from tenants.models import Member, Role, Tenant
-from tests.conftest import Character, found
+from tests.conftest import Character, create_tenant
 from tests.web.conftest import Make
 from transcription.models import Recording
 
@@ -30,7 +30,7 @@ ARGUMENTS = {"index": 0, "format": "txt", "notice_id": 1}
 @pytest.fixture
 def second(alice: Character) -> Tenant:
     """Alice is in a second organisation, too."""
-    second = found("Second")
+    second = create_tenant("Second")
     Member.objects.create(tenant=second, user=alice.user, role=Role.OWNER)
     return second
 

@@ -14,7 +14,7 @@ from django.test import Client
 from portal import accounts
 from tenants import scope
 from tenants.models import AuditEntry, Member, User
-from tests.conftest import Character, found
+from tests.conftest import Character, create_tenant
 
 pytestmark = pytest.mark.django_db
 NEW = "a new and long password"
@@ -46,7 +46,7 @@ class TestInTheAdmin:
     def test_a_new_address_is_told_where_the_person_is_and_nowhere_else(
         self, operator: Client, alice: Character, mallory: Character
     ) -> None:
-        second = found("Second")
+        second = create_tenant("Second")
         Member.objects.create(tenant=second, user=alice.user, role="viewer")
         assert change(operator, alice.user, person_form(alice.user, email="Alice@New.example")).status_code == 302
         details = {"email": "alice@new.example", "before": "alice@acme.example"}

@@ -12,7 +12,7 @@ from portal.web import urls
 from tenants import api_keys, scope
 from tenants.models import ApiKey, Notice, Role, Tenant
 from tenants.quota import this_month
-from tests.conftest import Character, join
+from tests.conftest import Character, create_member
 from tests.web.conftest import Make
 from transcription.media import storage
 from transcription.models import Recording, Transcription
@@ -124,7 +124,7 @@ def test_media_has_the_same_door(
     address = f"/recordings/{row.recording_id}/{page}"
     client.force_login(mallory.user)
     assert client.generic(method, address).status_code == 404
-    client.force_login(join(acme, "somebody@acme.example", Role.OWNER).user)
+    client.force_login(create_member(acme, "somebody@acme.example", Role.OWNER).user)
     assert client.generic(method, address).status_code in (200, 302)
 
 
@@ -133,7 +133,7 @@ def test_each_role_may_do_what_the_table_says(
     method: str, url: str, role: str, status: int, acme: Tenant, make: Make, client: Client
 ) -> None:
     row = make(acme)
-    client.force_login(join(acme, "somebody@acme.example", role).user)
+    client.force_login(create_member(acme, "somebody@acme.example", role).user)
     assert client.generic(method, address_of(url, row)).status_code == status
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from tenants import scope
 from tenants.models import AuditEntry, Member, User
-from tests.conftest import Character, found
+from tests.conftest import Character, create_tenant
 
 pytestmark = pytest.mark.django_db
 LOGIN = "/accounts/login/"
@@ -42,7 +42,7 @@ def test_who_comes_and_goes(alice: Character, client: Client) -> None:
 
 
 def test_each_tenant_of_a_member_is_told_and_no_other(alice: Character, mallory: Character, client: Client) -> None:
-    second = found("Second")
+    second = create_tenant("Second")
     Member.objects.create(tenant=second, user=alice.user, role="viewer")
     sign_in(client, alice.user.email)
     with scope.bound(second.id):

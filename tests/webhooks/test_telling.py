@@ -181,14 +181,14 @@ def test_a_lost_secret_is_replaced_by_a_new_one(
 
 def test_a_known_result_is_told_too(alice: Character, hook: Shown, receiver: Receiver) -> None:
     from transcription.intake import reuse
-    from transcription.intake.reuse import Known
+    from transcription.intake.reuse import FinishedResult
 
     serve()
     row = completed(alice)
     with scope.bound(alice.tenant.id):
         row.refresh_from_db()
         again = type(row)(tenant=row.tenant, recording=row.recording, model="base")
-        reuse.complete(again, Known(row, "", []))
+        reuse.insert_completed(again, FinishedResult(row, "", []))
     dispatcher.send_due()
     told = [message["data"]["transcription"] for message in received(receiver, hook.secret)]
     assert sorted(told) == sorted([str(row.id), str(again.id)])

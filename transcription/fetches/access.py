@@ -22,7 +22,8 @@ from tenants.quota import QuotaExceeded
 from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused, over_quota
 from transcription.fetches.models import UNDER_WAY, Fetch
-from transcription.intake.idempotency import Call
+from transcription.intake import idempotency
+from transcription.intake.request import CallContext
 from transcription.media.filenames import clean_name
 from transcription.models import IdempotencyKey
 from transcription.options.options import TranscriptionOptions
@@ -43,7 +44,7 @@ class Ordered:
     is_new: bool
 
 
-def order(actor: Actor, url: str, name: str, options: TranscriptionOptions, call: Call) -> Ordered:
+def order(actor: Actor, url: str, name: str, options: TranscriptionOptions, call: CallContext) -> Ordered:
     """Promises to fetch and transcribe; nothing is resolved or connected here.
 
     Raises InvalidOption, Refused and PermissionDenied.
@@ -122,8 +123,7 @@ def _earlier(row: Fetch) -> Fetch | None:
         return found
     if found is None and not IdempotencyKey.objects.filter(tenant=row.tenant, key=row.idempotency_key).exists():
         return None
-    message = _("This Idempotency-Key was used for another request. Use a new key for each new request.")
-    raise Refused("idempotency_key_reused", message)
+    raise idempotency.key_reused()
 
 
 def _check_room(actor: Actor) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -20,10 +20,10 @@ from tenants.access import Actor
 from transcription.connections import lend_connection
 from transcription.errors import InvalidOption, Refused
 from transcription.fetches import access, claims
-from transcription.fetches.claims import Claim, LostClaim
 from transcription.fetches.models import Fetch
 from transcription.intake import accept
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
+from transcription.leases import Claim, LostClaim, Renewal
 from transcription.media import storage
 from transcription.models import Transcription
 from transcription.outbound.download import Downloaded, download
@@ -93,7 +93,7 @@ def fetch(claim: Claim, stop: threading.Event) -> None:
         try:
             _fetch(claim, stop)
         except LostClaim:
-            log.info("Fetch %s was cancelled, or taken over.", claim.fetch_id)
+            log.info("Fetch %s was cancelled, or taken over.", claim.id)
         except Stopping:
             claims.hand_back(claim)
 
@@ -102,7 +102,7 @@ def _fetch_in_thread(places: Places, claim: Claim, stop: threading.Event) -> Non
     try:
         fetch(claim, stop)
     except Exception:
-        log.exception("Fetch %s broke off; it is tried again after its lease.", claim.fetch_id)
+        log.exception("Fetch %s broke off; it is tried again after its lease.", claim.id)
     finally:
         connections.close_all()
         places.take(claim.tenant_id, -1)
@@ -118,7 +118,7 @@ def _fetch(claim: Claim, stop: threading.Event) -> None:
         with storage.scratch() as path:
             limit = min(row.tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
             lend_connection()
-            file = download(row.url, path, limit, settings.FETCH_SECONDS_LIMIT, _Progress(claim, stop))
+            file = download(row.url, path, limit, settings.FETCH_SECONDS_LIMIT, _progress(claim, stop))
             claims.arrived(claim, file.size)
             _accept(claim, row, file)
     except OutboundError as error:
@@ -146,7 +146,8 @@ def _accept(claim: Claim, row: Fetch, file: Downloaded) -> None:
     A promise outlives its name: another request may have taken the key meanwhile.
     """
     actor = Actor(tenant=row.tenant, permissions=tenant_access.EDIT, key=row.api_key)
-    call = Call(endpoint=row.endpoint, key=row.idempotency_key, id=row.id, also=partial(claims.complete, claim))
+    done = partial(claims.complete, claim)
+    call = CallContext(endpoint=row.endpoint, key=row.idempotency_key, id=row.id, in_transaction=done)
     named = replace(file, file_name=row.name or file.file_name)
     options = access.options_of(row)
     try:
@@ -157,17 +158,18 @@ def _accept(claim: Claim, row: Fetch, file: Downloaded) -> None:
         accept.accept(actor, named, options, "api", replace(call, key=""))
 
 
-class _Progress:
-    """Renews the lease while bytes come."""
+def _progress(claim: Claim, stop: threading.Event) -> Callable[[int], None]:
+    """Returns what is called as bytes come: it renews the lease, and raises LostClaim and Stopping."""
 
-    def __init__(self, claim: Claim, stop: threading.Event) -> None:
-        self._claim, self._stop, self._renewed = claim, stop, time.monotonic()
+    def renew(size: int) -> None:
+        claims.renew(claim, size)
+        lend_connection()
 
-    def __call__(self, size: int) -> None:
-        """Raises LostClaim and Stopping."""
-        if self._stop.is_set():
+    renewal = Renewal(renew, RENEW_EVERY_SECONDS)
+
+    def on_bytes(size: int) -> None:
+        if stop.is_set():
             raise Stopping
-        if time.monotonic() - self._renewed >= RENEW_EVERY_SECONDS:
-            claims.renew(self._claim, size)
-            lend_connection()
-            self._renewed = time.monotonic()
+        renewal(size)
+
+    return on_bytes

@@ -1,41 +1,129 @@
-"""What somebody asks for, and by which names an earlier request for the same is known."""
+"""A request for a transcription: who asks for what, and by which names an earlier request for the same is known."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+from uuid import UUID
 
 from tenants.access import Actor
-from transcription.intake.idempotency import Call
-from transcription.models import Recording, Transcription
+from tenants.models import Tenant
+from transcription.models import Lane, Recording, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.options import TranscriptionOptions
 
+INTERACTIVE_SECONDS = 300
+
+
+class ReceivedFile(Protocol):
+    """A file that has arrived on this machine's disk. `size` in bytes, `sha256` in hex."""
+
+    @property
+    def file_name(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+@runtime_checkable
+class ReceivedInStorage(ReceivedFile, Protocol):
+    """A file that the object storage has, too, under `storage_key`: it is copied there instead of sent again."""
+
+    @property
+    def storage_key(self) -> str: ...
+
 
 @dataclass(frozen=True)
-class Order:
-    """What an actor asks for, and by which names an earlier request for the same is known."""
+class CallContext:
+    """The call that carries a request. What it creates has the id `id`; an earlier call's answer has another one.
+
+    `endpoint` is its path, `key` its idempotency key or empty. `waits` is true for a synchronous call, whose response
+    is the text. `in_transaction` runs in the transaction that decides which transcription answers; an exception that
+    it raises undoes the decision.
+    """
+
+    endpoint: str = ""
+    key: str = ""
+    waits: bool = False
+    id: UUID = field(default_factory=uuid.uuid4)
+    in_transaction: Callable[[Transcription], None] | None = None
+
+    def created(self, row: Transcription) -> bool:
+        return row.id == self.id
+
+
+@dataclass(frozen=True)
+class TranscriptionRequest:
+    """What an actor asks for.
+
+    `options` are those asked for, before tenant defaults. `named_options` are those that the request names itself,
+    where `options` were derived from them.
+    """
 
     actor: Actor
-    asked: TranscriptionOptions
-    call: Call
+    options: TranscriptionOptions
+    call: CallContext
     content_sha256: str
-    named: TranscriptionOptions | None = None  # what the request itself names, where `asked` was worked out from it
+    named_options: TranscriptionOptions | None = None
 
-    def options(self, recording: Recording) -> TranscriptionOptions:
-        """What is done for a recording of that length."""
-        return tenant_defaults.applied(self.asked, self.actor.tenant, recording.duration_seconds)
-
-    @cached_property
-    def possible(self) -> dict[str, TranscriptionOptions]:
-        """By fingerprint, what may be done, whatever the length is."""
-        options = tenant_defaults.possible(self.asked, self.actor.tenant)
-        return {one.fingerprint(self.content_sha256): one for one in options}
-
-    def is_answered_by(self, row: Transcription) -> bool:
-        """Of the same content and among the possible ones: whether its recording's length makes it the one."""
-        return self.options(row.recording).fingerprint(self.content_sha256) == row.fingerprint
+    @property
+    def tenant(self) -> Tenant:
+        return self.actor.tenant
 
     @cached_property
     def digest(self) -> str:
-        return self.call.digest(self.content_sha256, self.named or self.asked)
+        """SHA-256 of what two requests under one idempotency key must share: endpoint, content and options."""
+        options = asdict(self.named_options or self.options)
+        same = {"endpoint": self.call.endpoint, "content": self.content_sha256, "options": options}
+        return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def options_by_fingerprint(self) -> dict[str, TranscriptionOptions]:
+        """The options that tenant defaults may lead to, whatever the recording's length is."""
+        possible = tenant_defaults.possible(self.options, self.tenant)
+        return {options.fingerprint(self.content_sha256): options for options in possible}
+
+    def options_for(self, recording: Recording) -> TranscriptionOptions:
+        """Returns the options after tenant defaults, some of which depend on the recording's length."""
+        return tenant_defaults.applied(self.options, self.tenant, recording.duration_seconds)
+
+    def fingerprint_for(self, recording: Recording) -> str:
+        return self.options_for(recording).fingerprint(self.content_sha256)
+
+    def is_for(self, row: Transcription) -> bool:
+        """Returns whether a transcription of the same content was made under the options that its length leads to."""
+        return self.fingerprint_for(row.recording) == row.fingerprint
+
+    def new_transcription(self, recording: Recording, options: TranscriptionOptions) -> Transcription:
+        """Returns a transcription that is not saved yet."""
+        too_long = options.lane == Lane.INTERACTIVE and recording.duration_seconds > INTERACTIVE_SECONDS
+        return Transcription(
+            id=self.call.id,
+            tenant=self.tenant,
+            recording=recording,
+            model=options.model,
+            task=options.task,
+            language=options.language,
+            prompt=options.prompt,
+            temperature=options.temperature,
+            word_timestamps=options.word_timestamps,
+            mode=options.mode,
+            hotwords=options.hotwords,
+            beam_size=options.beam_size,
+            audio_track=options.audio_track,
+            languages=options.languages,
+            lane=Lane.STANDARD if too_long else options.lane,
+            audio_seconds=recording.duration_seconds,
+            fingerprint=options.fingerprint(self.content_sha256),
+            someone_waits=self.call.waits,
+            waiters=1 if self.call.waits and not self.call.key else None,
+        )

@@ -1,12 +1,12 @@
-"""How many requests wait for a transcription's text, in all web processes together.
+"""Counts the requests that wait for a transcription's text, in all web processes together.
 
-What a synchronous request created is worth its work as long as somebody waits: `waiters` counts them, and when the
-last one has hung up, `cancel_at` says when the work is cancelled, unless somebody joins again until then. The time in
-between is for OpenAI's SDKs, which hang up after a timeout and send the request again.
+A synchronous request's transcription is worth its work as long as somebody waits for it: `waiters` counts them, and
+when the last one hangs up, `cancel_at` says when the work is cancelled, unless a request joins before that. The time
+in between is for OpenAI's SDKs, which hang up after a timeout and send the request again.
 
-`waiters` is null where the work is finished whoever waits: it came by other ways, an idempotency key names it (its
-caller means to come back), or a caller was told that it goes on. A web process that is killed leaves the count too
-high: nothing is cancelled that somebody might want.
+`waiters` is null for a transcription that is finished in any case: it was not requested synchronously, an idempotency
+key names it, or a caller was told that the work goes on. A web process that is killed leaves the count too high, which
+cancels nothing.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ LONGEST_GRACE = timedelta(minutes=10)
 
 
 def join(row: Transcription) -> bool:
-    """Another request waits for it; False where it is over already."""
+    """Counts another waiter. Returns False if the transcription is over already."""
     return _unfinished(row).update(waiters=F("waiters") + 1, cancel_at=None) == 1
 
 
 def keep(row: Transcription) -> bool:
-    """It is finished, whoever waits; False where it is over already."""
+    """Has the transcription finished, whoever waits. Returns False if it is over already."""
     return _unfinished(row).update(waiters=None, cancel_at=None) == 1
 
 
 def leave(row: Transcription) -> None:
-    """One that waited was told something else than the text: its caller knows, and nothing is cancelled."""
+    """Counts a waiter less that was answered, but without the text: its caller knows, and nothing is cancelled."""
     _unfinished(row).filter(waiters__gt=0).update(waiters=F("waiters") - 1, cancel_at=None)
 
 
 def hang_up(row: Transcription, upload: timedelta) -> None:
-    """One that waited is gone. `upload`: how long its file took, and a retry's will take again."""
+    """Counts a waiter less that hung up. `upload` is how long its file took, and a retry's will take again."""
     grace = min(GRACE + 2 * upload, LONGEST_GRACE)
     _unfinished(row).filter(waiters__gt=0).update(waiters=F("waiters") - 1, cancel_at=Now() + grace)
 
 
-def cancel_forsaken() -> int:
-    """Cancels what nobody waits for any more; how many."""
+def cancel_without_waiters() -> int:
+    """Cancels transcriptions whose waiters all hung up a while ago. Returns how many."""
     with scope.across_tenants("the sweeper serves every tenant"):
-        forsaken = Q(waiters=0, cancel_at__lte=Now())
-        rows = list(Transcription.objects.filter(forsaken, status__in=(Status.QUEUED, Status.RUNNING)))
-        cancelled = [row for row in rows if lifecycle.cancel(row, only=forsaken)]
+        left = Q(waiters=0, cancel_at__lte=Now())
+        rows = list(Transcription.objects.filter(left, status__in=(Status.QUEUED, Status.RUNNING)))
+        cancelled = [row for row in rows if lifecycle.cancel(row, only=left)]
     for row in cancelled:
-        log.info("Transcription %s was cancelled: whoever waited for it hung up.", row.id)
+        log.info("Transcription %s was cancelled: every request that waited for it hung up.", row.id)
     return len(cancelled)
 
 

@@ -78,7 +78,7 @@ Task = Callable[[], int]
 EVERY_FEW_SECONDS: dict[str, Task] = {
     "expired leases": expire_leases,
     "wake-ups rung again": ring_again,
-    "transcriptions cancelled that nobody waits for": waiters.cancel_forsaken,
+    "transcriptions cancelled that nobody waits for": waiters.cancel_without_waiters,
 }
 # In a round of its own: a large file is probed, hashed and stored, while leases go on expiring.
 ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}

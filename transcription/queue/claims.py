@@ -17,7 +17,7 @@ from django.db.models import Count, F, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 
 from tenants import scope
-from transcription import tenant_lock
+from transcription import leases, tenant_lock
 from transcription.models import Attempt, Lane, LaneBacklog, Status, TenantSchedule, Transcription
 from transcription.queue import fairness, progress
 
@@ -25,18 +25,19 @@ CANDIDATES = 8
 ROUNDS = 8
 
 
-class LostClaim(Exception):
-    """The attempt's fence or lease is gone: somebody else decides about this transcription now."""
-
-
 @dataclass(frozen=True)
-class Claim:
-    """A worker's right to write to one transcription, until its lease expires."""
+class Claim(leases.Claim):
+    """A worker's right to write to a transcription."""
 
-    tenant_id: UUID
     recording_id: UUID
-    transcription_id: UUID
-    fence: int
+
+    @classmethod
+    def of(cls, row: Transcription) -> Claim:
+        return cls(row.tenant_id, row.id, row.fence, row.recording_id)
+
+    @property
+    def transcription_id(self) -> UUID:
+        return self.id
 
 
 def claim(worker: str, lanes: Sequence[int] = Lane.values) -> Claim | None:
@@ -99,21 +100,21 @@ def _claim_from(backlog: LaneBacklog, worker: str, waits: bool) -> Claim | None:
 
 
 def _claimed(schedule: TenantSchedule, row: Transcription, worker: str) -> Claim | None:
-    won = Transcription.objects.filter(id=row.id, status=Status.QUEUED, fence=row.fence).update(
+    won = leases.claim(
+        Transcription.objects.filter(status=Status.QUEUED),
+        row,
         status=Status.RUNNING,
-        fence=F("fence") + 1,
         attempts_made=F("attempts_made") + 1,
         lease_until=Now() + lease(),
         worker=worker,
         started_at=Coalesce("started_at", Now()),
     )
-    if not won:
+    if won is None:
         return None
     fairness.leave(schedule, row)
     fairness.serve(schedule, row)
-    fence = row.fence + 1
-    Attempt.objects.create(tenant_id=row.tenant_id, transcription_id=row.id, fence=fence, worker=worker)
-    return Claim(row.tenant_id, row.recording_id, row.id, fence)
+    Attempt.objects.create(tenant_id=row.tenant_id, transcription_id=row.id, fence=won.fence, worker=worker)
+    return Claim(won.tenant_id, won.id, won.fence, row.recording_id)
 
 
 def lease() -> timedelta:
@@ -121,13 +122,11 @@ def lease() -> timedelta:
 
 
 def held(claim: Claim) -> QuerySet[Transcription]:
-    """The claimed row, as long as the claim holds."""
-    return Transcription.objects.filter(
-        id=claim.transcription_id, status=Status.RUNNING, fence=claim.fence, lease_until__gt=Now()
-    )
+    """Selects the claimed row, as long as the lease has not expired."""
+    return leases.claimed(Transcription.objects.filter(status=Status.RUNNING, lease_until__gt=Now()), claim)
 
 
 def holds(claim: Claim) -> bool:
     """Whether the worker should go on: the attempt is still its own, running or just completed."""
-    rows = Transcription.objects.filter(id=claim.transcription_id, fence=claim.fence)
-    return rows.filter(status__in=(Status.RUNNING, Status.COMPLETED)).exists()
+    ours = Transcription.objects.filter(status__in=(Status.RUNNING, Status.COMPLETED))
+    return leases.claimed(ours, claim).exists()

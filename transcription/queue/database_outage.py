@@ -1,4 +1,4 @@
-"""Work outlasts a restart of the database: its writes are tried again until they are done or lost."""
+"""Lets work outlast a restart of the database."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from django.db import InterfaceError, OperationalError, connections
 
 log = logging.getLogger(__name__)
 Parameters = ParamSpec("Parameters")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 PAUSE_SECONDS = 0.5
 
 
-def patiently(write: Callable[Parameters, Answer], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
-    """Calls `write`, again and again while the database is away, for as long as a lease lasts.
+def retry_through_outage(
+    write: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+) -> Result:
+    """Calls `write` until the database answers, for as long as a lease lasts.
 
-    `write` must be one that may be repeated after an answer was lost. Raises its last error.
+    `write` must be safe to repeat after an answer was lost. Raises its last error.
     """
     deadline = time.monotonic() + settings.LEASE_SECONDS
     while True:

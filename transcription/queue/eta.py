@@ -1,7 +1,7 @@
-"""Where a waiting transcription stands, and when it is likely to be done.
+"""Estimates the position of a waiting transcription, and when its text will be there.
 
-The fair order says how many audio seconds are served before it, and how far others who come later may slip in; the
-recent past says how fast the work goes, and how much comes.
+The fair order says how many audio seconds are served before it, and how far other tenants who come later may get ahead
+of it. The recent past says how fast the work goes, and how much arrives.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Now
 
 from tenants import scope
-from tenants.models import Quota
 from transcription.models import Lane, Status, TenantSchedule, Transcription
 from transcription.options import engines
 from transcription.queue import fairness
@@ -25,19 +24,19 @@ from transcription.queue.fairness import COST, Waiting
 
 SAMPLE = 40
 SAMPLE_AGE = timedelta(hours=24)
-HIGH = 0.9
-OUTLOOK_SECONDS = 2
-OUTLOOK_KEY = "transcription.eta.outlook"
-LATELY = timedelta(hours=1)
-NEWCOMERS_SECONDS = 60
-NEWCOMERS_KEY = "transcription.eta.newcomers"
+HIGH_QUANTILE = 0.9
+SNAPSHOT_SECONDS = 2
+SNAPSHOT_KEY = "transcription.eta.snapshot"
+ARRIVALS_AGE = timedelta(hours=1)
+ARRIVALS_SECONDS = 60
+ARRIVALS_KEY = "transcription.eta.arrivals"
 ROUNDS = 6
 Span = tuple[datetime, datetime, float]
 
 
 @dataclass(frozen=True)
-class Place:
-    """`position` counts from 1; `eta_seconds` until the text is there, None while no speed was measured."""
+class QueueEstimate:
+    """`position` counts from 1. `eta_seconds` is the time until the text is there, None while no speed was measured."""
 
     position: int
     eta_seconds: float | None
@@ -45,22 +44,22 @@ class Place:
 
 @dataclass(frozen=True)
 class Speed:
-    """Audio seconds done in a second: by the whole installation at its busiest, and for one recording at the best."""
+    """Audio seconds done in a second: `total` by everything at the busiest, `single` for one recording at best."""
 
-    together: float
-    alone: float
+    total: float
+    single: float
 
-    def of_one_among(self, count: int) -> float:
-        """What one recording gets while `count` are worked on."""
-        return min(self.alone, self.together / max(1, count))
+    def of_each(self, count: int) -> float:
+        """Returns the speed of one recording while `count` are worked on."""
+        return min(self.single, self.total / max(1, count))
 
     def of_all(self, workers: int) -> float:
-        return min(self.together, self.alone * workers)
+        return min(self.total, self.single * workers)
 
 
 @dataclass(frozen=True)
-class Newcomer:
-    """A tenant that brought work lately: `rate` in audio seconds a second."""
+class TenantArrivals:
+    """How much work a tenant submitted lately: `rate` in audio seconds a second."""
 
     tenant_id: UUID
     virtual_time: float
@@ -69,22 +68,22 @@ class Newcomer:
 
 
 @dataclass(frozen=True)
-class Outlook:
-    """What everybody's estimates have in common. Seconds are audio seconds still to be done."""
+class QueueSnapshot:
+    """What all estimates have in common. Seconds are audio seconds still to be done."""
 
     backlogs: list[Waiting]
     running: dict[UUID, tuple[int, float]]
     system_time: float
     workers: int
     speed: Speed | None
-    newcomers: list[Newcomer]
+    arrivals: list[TenantArrivals]
 
     @property
     def running_count(self) -> int:
         return sum(count for count, _seconds in self.running.values())
 
     @property
-    def in_all(self) -> int:
+    def total_count(self) -> int:
         return self.running_count + sum(backlog.count for backlog in self.backlogs)
 
     @property
@@ -93,32 +92,30 @@ class Outlook:
 
 
 @dataclass(frozen=True)
-class Ahead:
-    """What is served before a transcription: how many, and their audio seconds."""
+class WorkAhead:
+    """How many transcriptions are served before one, and their audio seconds."""
 
     count: float
     seconds: float
 
 
-def place(row: Transcription) -> Place:
-    """The place of a queued transcription among all tenants' ones, and how long until its text is there."""
+def estimate(row: Transcription) -> QueueEstimate:
+    """Estimates for a queued transcription, among those of all tenants."""
     with scope.across_tenants("a queue is shared"):
-        outlook = _outlook()
+        snapshot = _snapshot()
         own = _own_ahead(row)
-        start = _start(row, own, outlook)
-        others = _others_ahead(row, start, outlook)
+        start = _virtual_start(row, own, snapshot)
+        others = _others_ahead(row, start, snapshot)
         position = 1 + round(own.count + others.count)
-        if outlook.speed is None:
-            return Place(position, None)
-        if row.tenant.quota.concurrent == 0:
-            return Place(position, None)
-        wait = max(_wait_for_a_worker(row, start, own, others, outlook), _wait_for_the_cap(row, own, outlook))
-        at_once = min(_workers_of(row.lane, outlook.workers), outlook.in_all)
-        return Place(position, wait + fairness.left_seconds(row) / outlook.speed.of_one_among(at_once))
+        if snapshot.speed is None or row.tenant.quota.concurrent == 0:
+            return QueueEstimate(position, None)
+        wait = max(_wait_for_worker(row, start, own, others, snapshot), _wait_for_quota(row, own, snapshot))
+        running = min(_workers_of(row.lane, snapshot.workers), snapshot.total_count)
+        return QueueEstimate(position, wait + fairness.left_seconds(row) / snapshot.speed.of_each(running))
 
 
 def measured_speed() -> Speed | None:
-    """From the latest finished transcriptions and those that run; None before the first."""
+    """Measures the latest finished transcriptions and the running ones. Returns None before the first."""
     with scope.across_tenants("the speed is everybody's"):
         recent = Transcription.objects.filter(
             status=Status.COMPLETED, reused_from=None, finished_at__gte=Now() - SAMPLE_AGE
@@ -130,133 +127,132 @@ def measured_speed() -> Speed | None:
     if not spans:
         return None
     speeds = [seconds / (end - start).total_seconds() for start, end, seconds in spans]
-    return Speed(together=_busiest(spans, speeds), alone=_high([(speed, 1.0) for speed in speeds]))
+    return Speed(total=_busiest(spans, speeds), single=_high([(speed, 1.0) for speed in speeds]))
 
 
-def _outlook() -> Outlook:
-    """Asked for by every waiting page every few seconds, so taken once for all of a process."""
-    found = cache.get(OUTLOOK_KEY)
-    if not isinstance(found, Outlook):
-        found = Outlook(
+def _snapshot() -> QueueSnapshot:
+    """Returns a cached snapshot: every waiting page asks for one every few seconds."""
+    found = cache.get(SNAPSHOT_KEY)
+    if not isinstance(found, QueueSnapshot):
+        found = QueueSnapshot(
             backlogs=fairness.everybody_waiting(),
             running=_running(),
             system_time=fairness.system_time(),
             workers=max(1, sum(engine.workers_alive for engine in engines.alive())),
             speed=measured_speed(),
-            newcomers=cache.get_or_set(NEWCOMERS_KEY, _newcomers, NEWCOMERS_SECONDS) or [],
+            arrivals=cache.get_or_set(ARRIVALS_KEY, _arrivals, ARRIVALS_SECONDS) or [],
         )
-        cache.set(OUTLOOK_KEY, found, OUTLOOK_SECONDS)
+        cache.set(SNAPSHOT_KEY, found, SNAPSHOT_SECONDS)
     return found
 
 
-def _newcomers() -> list[Newcomer]:
-    lately = Transcription.objects.filter(created_at__gte=Now() - LATELY, reused_from=None).order_by()
-    rows = lately.values("tenant_id", "tenant__schedule__virtual_time", "tenant__quota__share")
+def _arrivals() -> list[TenantArrivals]:
+    recent = Transcription.objects.filter(created_at__gte=Now() - ARRIVALS_AGE, reused_from=None).order_by()
+    rows = recent.values("tenant_id", "tenant__schedule__virtual_time", "tenant__quota__share")
     return [
-        Newcomer(
+        TenantArrivals(
             row["tenant_id"],
             row["tenant__schedule__virtual_time"] or 0.0,
             row["tenant__quota__share"] or 1,
-            row["seconds"] / LATELY.total_seconds(),
+            row["seconds"] / ARRIVALS_AGE.total_seconds(),
         )
         for row in rows.annotate(seconds=Sum("audio_seconds"))
     ]
 
 
 def _running() -> dict[UUID, tuple[int, float]]:
+    """Returns the number of running transcriptions and their audio seconds to be done, by tenant."""
     rows = Transcription.objects.filter(status=Status.RUNNING).order_by().values("tenant_id")
     found = rows.annotate(n=Count("id"), seconds=Sum(F("audio_seconds") - F("saved_seconds")))
     return {row["tenant_id"]: (row["n"], max(0.0, row["seconds"] or 0.0)) for row in found}
 
 
-def _own_ahead(row: Transcription) -> Ahead:
-    """Its own tenant's: more urgent lanes first, then who came first."""
+def _own_ahead(row: Transcription) -> WorkAhead:
+    """Returns what its own tenant has in more urgent lanes, or submitted earlier to the same one."""
     earlier = Q(created_at__lt=row.created_at) | Q(created_at=row.created_at, id__lt=row.id)
     queued = Transcription.objects.filter(tenant_id=row.tenant_id, status=Status.QUEUED)
     ahead = queued.filter(Q(lane__lt=row.lane) | Q(earlier, lane=row.lane))
     found = ahead.aggregate(n=Count("id"), seconds=Sum(F("audio_seconds") - F("saved_seconds")))
-    return Ahead(found["n"], max(0.0, found["seconds"] or 0.0))
+    return WorkAhead(found["n"], max(0.0, found["seconds"] or 0.0))
 
 
-def _start(row: Transcription, own: Ahead, outlook: Outlook) -> float:
-    """The virtual time at which its tenant's turn has come to it."""
-    turn = TenantSchedule.objects.filter(tenant_id=row.tenant_id).first()
-    share = Quota.objects.values_list("share", flat=True).get(tenant_id=row.tenant_id)
-    begin = max(turn.virtual_time if turn else 0.0, outlook.system_time - fairness.CREDIT_SECONDS)
-    return begin + own.seconds * COST[Lane(row.lane)] / share
+def _virtual_start(row: Transcription, own: WorkAhead, snapshot: QueueSnapshot) -> float:
+    """Returns the virtual time of its tenant at which the transcription is served."""
+    schedule = TenantSchedule.objects.filter(tenant_id=row.tenant_id).first()
+    begin = max(schedule.virtual_time if schedule else 0.0, snapshot.system_time - fairness.CREDIT_SECONDS)
+    return begin + own.seconds * COST[Lane(row.lane)] / row.tenant.quota.share
 
 
-def _others_ahead(row: Transcription, start: float, outlook: Outlook) -> Ahead:
-    """What other tenants that wait are given until then."""
+def _others_ahead(row: Transcription, start: float, snapshot: QueueSnapshot) -> WorkAhead:
+    """Returns what the waiting transcriptions of other tenants are served until the virtual time `start`."""
     lanes = [Lane.INTERACTIVE] if row.lane == Lane.INTERACTIVE else list(Lane)
-    tenants = {backlog.tenant_id for backlog in outlook.backlogs} - {row.tenant_id}
-    ahead = [_given(outlook, tenant_id, start, lanes) for tenant_id in tenants]
-    return Ahead(sum(part.count for part in ahead), sum(part.seconds for part in ahead))
+    tenants = {backlog.tenant_id for backlog in snapshot.backlogs} - {row.tenant_id}
+    ahead = [_served_until(start, tenant_id, lanes, snapshot) for tenant_id in tenants]
+    return WorkAhead(sum(part.count for part in ahead), sum(part.seconds for part in ahead))
 
 
-def _slipping_in(row: Transcription, start: float, wait: float, outlook: Outlook) -> float:
-    """Audio seconds that other tenants will bring while it waits, and be given before it."""
+def _arriving_ahead(row: Transcription, start: float, wait: float, snapshot: QueueSnapshot) -> float:
+    """Returns the audio seconds that other tenants submit in `wait` seconds, and are served before it."""
     waiting: dict[UUID, float] = defaultdict(float)
-    for backlog in outlook.backlogs:
+    for backlog in snapshot.backlogs:
         waiting[backlog.tenant_id] += backlog.seconds
-    others = [other for other in outlook.newcomers if other.tenant_id != row.tenant_id]
-    rooms = [
-        (start - max(other.virtual_time, outlook.system_time)) * other.share - waiting[other.tenant_id]
-        for other in others
-    ]
-    return sum(max(0.0, min(other.rate * wait, room)) for other, room in zip(others, rooms, strict=True))
+    total = 0.0
+    for other in snapshot.arrivals:
+        if other.tenant_id != row.tenant_id:
+            begin = max(other.virtual_time, snapshot.system_time)
+            limit = (start - begin) * other.share - waiting[other.tenant_id]
+            total += max(0.0, min(other.rate * wait, limit))
+    return total
 
 
-def _given(outlook: Outlook, tenant_id: UUID, until: float, lanes: list[Lane]) -> Ahead:
-    """What a tenant is given until the virtual time `until`: whole recordings, so half a one more on average."""
+def _served_until(until: float, tenant_id: UUID, lanes: list[Lane], snapshot: QueueSnapshot) -> WorkAhead:
+    """Returns what a tenant is served until a virtual time: whole recordings, so half of one more on average."""
     count, seconds = 0.0, 0.0
-    for backlog in sorted(
-        (backlog for backlog in outlook.backlogs if backlog.tenant_id == tenant_id), key=lambda backlog: backlog.lane
-    ):
-        if backlog.lane not in lanes:
-            continue
-        begin = max(backlog.virtual_time, outlook.system_time - fairness.CREDIT_SECONDS)
-        room = (until - begin) * backlog.share / COST[Lane(backlog.lane)] - seconds
-        if room < 0:
+    served = [backlog for backlog in snapshot.backlogs if backlog.tenant_id == tenant_id and backlog.lane in lanes]
+    for backlog in sorted(served, key=lambda backlog: backlog.lane):
+        begin = max(backlog.virtual_time, snapshot.system_time - fairness.CREDIT_SECONDS)
+        limit = (until - begin) * backlog.share / COST[Lane(backlog.lane)] - seconds
+        if limit < 0:
             break
-        part = min(backlog.seconds, room + backlog.seconds / backlog.count / 2)
+        part = min(backlog.seconds, limit + backlog.seconds / backlog.count / 2)
         seconds += part
         count += backlog.count * part / backlog.seconds if backlog.seconds else backlog.count
-    return Ahead(count, seconds)
+    return WorkAhead(count, seconds)
 
 
-def _wait_for_a_worker(row: Transcription, start: float, own: Ahead, others: Ahead, outlook: Outlook) -> float:
-    """Seconds until a worker of its lane is free and everything ahead has been taken.
+def _wait_for_worker(
+    row: Transcription, start: float, own: WorkAhead, others: WorkAhead, snapshot: QueueSnapshot
+) -> float:
+    """Returns the seconds until a worker of its lane is free and everything ahead has been claimed.
 
-    When it is taken, the other workers are in the middle of theirs: that much is not waited for.
+    The other workers are in the middle of their recordings then, and the rest of those is not waited for.
     """
-    assert outlook.speed is not None
-    workers = _workers_of(row.lane, outlook.workers)
-    free = workers - outlook.running_count
-    ahead = own.count + others.count
-    if ahead < free:
+    assert snapshot.speed is not None
+    workers = _workers_of(row.lane, snapshot.workers)
+    count = own.count + others.count + snapshot.running_count
+    if count < workers:
         return 0.0
-    count, seconds = ahead + outlook.running_count, own.seconds + others.seconds + outlook.running_seconds
+    seconds = own.seconds + others.seconds + snapshot.running_seconds
     in_the_middle = min(count, workers) - 1
     left_in_the_middle = in_the_middle * seconds / count / 2 if count else 0.0
-    full_speed = outlook.speed.of_all(workers)
+    full_speed = snapshot.speed.of_all(workers)
     wait = certain = max(0.0, seconds - left_in_the_middle) / full_speed
     for _round in range(ROUNDS):
-        wait = certain + _slipping_in(row, start, wait, outlook) / full_speed
+        wait = certain + _arriving_ahead(row, start, wait, snapshot) / full_speed
     return wait
 
 
-def _wait_for_the_cap(row: Transcription, own: Ahead, outlook: Outlook) -> float:
-    """Seconds until its tenant may run one more."""
-    assert outlook.speed is not None
-    cap = Quota.objects.values_list("concurrent", flat=True).get(tenant_id=row.tenant_id)
-    running, seconds = outlook.running.get(row.tenant_id, (0, 0.0))
+def _wait_for_quota(row: Transcription, own: WorkAhead, snapshot: QueueSnapshot) -> float:
+    """Returns the seconds until its tenant's limit on transcriptions at once lets another one run."""
+    assert snapshot.speed is not None
+    limit = row.tenant.quota.concurrent
+    running, seconds = snapshot.running.get(row.tenant_id, (0, 0.0))
     count = running + own.count
-    if count < cap:
+    if count < limit:
         return 0.0
-    left_in_the_middle = (cap - 1) * (seconds + own.seconds) / count / 2
-    at_once = min(outlook.workers, outlook.in_all)
-    return max(0.0, seconds + own.seconds - left_in_the_middle) / (outlook.speed.of_one_among(at_once) * cap)
+    left_in_the_middle = (limit - 1) * (seconds + own.seconds) / count / 2
+    at_once = min(snapshot.workers, snapshot.total_count)
+    return max(0.0, seconds + own.seconds - left_in_the_middle) / (snapshot.speed.of_each(at_once) * limit)
 
 
 def _workers_of(lane: int, workers: int) -> int:
@@ -264,20 +260,19 @@ def _workers_of(lane: int, workers: int) -> int:
 
 
 def _busiest(spans: list[Span], speeds: list[float]) -> float:
-    """What was done in a second when most was done: each of the transcriptions at its own even speed."""
-    turns = [(start, speed) for (start, _end, _), speed in zip(spans, speeds, strict=True)]
-    turns += [(end, -speed) for (_start, end, _), speed in zip(spans, speeds, strict=True)]
-    turns.sort()
+    """Returns the audio seconds done in a second at the busiest, when each transcription has its own even speed."""
+    paired = zip(spans, speeds, strict=True)
+    changes = sorted(change for (start, end, _), speed in paired for change in ((start, speed), (end, -speed)))
     now, measured = 0.0, []
-    for (time, change), (following, _) in pairwise(turns):
+    for (time, change), (following, _) in pairwise(changes):
         now += change
         measured.append((now, (following - time).total_seconds()))
     return _high([(speed, weight) for speed, weight in measured if speed > 0.0 and weight > 0.0])
 
 
 def _high(weighted: list[tuple[float, float]]) -> float:
-    """The value that a tenth of the weight lies above: near the largest, and no outlier."""
-    left = HIGH * sum(weight for _value, weight in weighted)
+    """Returns the weighted HIGH_QUANTILE of (value, weight) pairs: near the largest, and no outlier."""
+    left = HIGH_QUANTILE * sum(weight for _value, weight in weighted)
     for value, weight in sorted(weighted):
         left -= weight
         if left <= 0:

@@ -1,14 +1,14 @@
-"""What becomes of a transcription: with claiming the only place where its status changes.
+"""How claimed and waiting transcriptions go on and end. Only this module and `claims` change a status.
 
-Every function is one short transaction; a change is a compare-and-swap that counts its rows, and the loser
-returns quietly or raises LostClaim. Watchers are told after the commit.
+Every function is one short transaction, whose UPDATE is conditional on what it found. Watchers are told after the
+commit.
 """
 
 from __future__ import annotations
 
 import logging
-import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -17,18 +17,18 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from tenants import database_clock, quota, scope
-from transcription import search, tenant_lock
+from transcription import leases, search, tenant_lock
 from transcription.errors import Failure
+from transcription.leases import LostClaim
 from transcription.models import Attempt, Recording, Segment, Status, TenantSchedule, Transcription
 from transcription.queue import claims, fairness, progress, wakeups
-from transcription.queue.claims import Claim, LostClaim, held, lease
+from transcription.queue.claims import Claim, held, lease
 from transcription.segments import bounds
 from transcription.webhooks import events
 
 log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 3
-RETRY_DELAYS_SECONDS = (10, 60, 300)
-RETRY_JITTER = 0.2
+BACKOFF = leases.Backoff((10, 60, 300))
 MOST_ABANDONED = 10
 BATCH = 500
 
@@ -43,14 +43,14 @@ def save_window(
     heard_languages: dict[str, float] | None = None,
     decoded_seconds: float | None = None,
 ) -> int:
-    """Saves a window's segments and renews the lease; the new event number. Raises LostClaim.
+    """Saves a window's segments and renews the lease. Returns the new event number. Raises LostClaim.
 
-    `saved_seconds` is the window's end; `resume` what another attempt needs to go on from there;
-    `heard_languages` the seconds of text by language so far. The segments' times are brought into what is known of
-    the recording: `decoded_seconds`, or without them up to the window's end.
+    `saved_seconds` is the window's end; `resume` is what another attempt needs to go on from there;
+    `heard_languages` are the seconds of text by language so far. The segments' times are brought within
+    `decoded_seconds`, by default within the window's end.
 
-    Failed attempts are counted from the last progress on. Saving a window again, because nobody knows whether
-    the first time was committed, changes nothing.
+    The count of failed attempts starts again. Saving a window twice, because the answer to the first commit was lost,
+    changes nothing.
     """
     _bring_within(claim, segments, saved_seconds if decoded_seconds is None else decoded_seconds)
     with transaction.atomic():
@@ -70,43 +70,39 @@ def save_window(
         )
         if won:
             Segment.objects.bulk_create(segments)
-        row = held(claim).filter(saved_seconds=saved_seconds).first()
-        if row is None:
-            raise LostClaim
-        return row.sequence
+        return leases.read(held(claim).filter(saved_seconds=saved_seconds)).sequence
 
 
 def _bring_within(claim: Claim, segments: list[Segment], latest: float) -> None:
     if not segments:
         return
-    earlier = Segment.objects.filter(transcription_id=claim.transcription_id, index__lt=segments[0].index)
+    earlier = Segment.objects.filter(transcription_id=claim.id, index__lt=segments[0].index)
     start = earlier.order_by("-index").values_list("start", flat=True).first()
     bounds.bring_within(segments, start or 0.0, latest)
 
 
 def renew(claim: Claim) -> None:
-    """Progress that is not text yet, such as a decoded minute. Raises LostClaim."""
-    if not held(claim).update(lease_until=Now() + lease()):
-        raise LostClaim
+    """Renews the lease on progress that is not text yet, such as a decoded minute. Raises LostClaim."""
+    leases.write(held(claim), lease_until=Now() + lease())
 
 
 def extend(claim: Claim, seconds: int) -> None:
-    """The recording proves longer than it said: `seconds` are held in all. Raises LostClaim and QuotaExceeded."""
+    """Reserves `seconds` in all for a recording longer than it said. Raises LostClaim and QuotaExceeded."""
     with transaction.atomic():
-        if held(claim).select_for_update().first() is None:
-            raise LostClaim
-        quota.extend(claim.transcription_id, seconds)
+        leases.read(held(claim).select_for_update())
+        quota.extend(claim.id, seconds)
 
 
 def complete(claim: Claim, text: str, duration: float, peaks: list[int], warnings: Sequence[str] = ()) -> None:
-    """The promise is kept: charges `duration` audio seconds, once. Raises LostClaim.
+    """Completes the transcription and charges `duration` audio seconds, once. Raises LostClaim.
 
-    `warnings` are codes that the reader of the text is told (transcription.media.warnings).
+    `warnings` are codes that readers of the text are told (transcription.media.warnings).
     """
     with transaction.atomic():
-        row = held(claim).select_related("recording").first()
+        row = leases.read(held(claim).select_related("recording"))
         now = database_clock.now()
-        if row is None or not held(claim).update(
+        leases.write(
+            held(claim),
             status=Status.COMPLETED,
             text=text,
             warnings=list(warnings),
@@ -116,62 +112,55 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int], warning
             processing_seconds=(now - (row.started_at or now)).total_seconds(),
             lease_until=None,
             sequence=F("sequence") + 1,
-        ):
-            raise LostClaim
+        )
         Recording.objects.filter(id=claim.recording_id).update(peaks=peaks, duration_seconds=round(duration, 3))
         search.note(claim.recording_id)
-        if not quota.settle(claim.transcription_id, quota.billed_seconds(duration), row.recording.name):
-            log.error("Transcription %s was completed without a reservation to settle.", claim.transcription_id)
+        if not quota.settle(claim.id, quota.billed_seconds(duration), row.recording.name):
+            log.error("Transcription %s was completed without a reservation to settle.", claim.id)
         _end_attempt(claim, Attempt.Outcome.COMPLETED)
         _announce(claim, Status.COMPLETED, "", warnings)
     _tell(claim)
 
 
 def fail(claim: Claim, failure: Failure) -> None:
-    """Queues another attempt where that may help, else ends with the reason. Raises LostClaim."""
-    with transaction.atomic():
-        schedule = tenant_lock.lock(claim.tenant_id)
-        row = held(claim).select_for_update().first()
-        if row is None:
-            raise LostClaim
+    """Queues another attempt where that may help, else ends the transcription. Raises LostClaim."""
+    with _locked(held(claim), claim) as (schedule, row):
         if failure.may_succeed_later and row.attempts_made < MOST_ATTEMPTS:
-            won = _requeue(schedule, row, held(claim), delay=retry_delay(row.attempts_made))
+            _requeue(schedule, row, held(claim), BACKOFF.after(row.attempts_made))
         else:
-            won = _give_up(row, held(claim), failure)
-        if not won:
-            raise LostClaim
+            _give_up(row, held(claim), failure)
         _end_attempt(claim, Attempt.Outcome.FAILED, failure.detail)
     _tell(claim)
 
 
 def hand_back(claim: Claim, delay: float = 0.0) -> None:
-    """The worker must stop, or can't begin: another one goes on after `delay` seconds, and no attempt is counted."""
-    with transaction.atomic():
-        schedule = tenant_lock.lock(claim.tenant_id)
-        rows = Transcription.objects.filter(id=claim.transcription_id, status=Status.RUNNING, fence=claim.fence)
-        row = rows.select_for_update().first()
-        if row is None or not _requeue(schedule, row, rows, delay, attempts_made=F("attempts_made") - 1):
-            return
-        fairness.give_back(schedule, row)
-        _end_attempt(claim, Attempt.Outcome.HANDED_BACK)
-    _tell(claim)
+    """Queues the transcription again after `delay` seconds, without counting an attempt.
+
+    For a worker that must stop, or can't begin. Does nothing if the claim was lost.
+    """
+    rows = _running(claim)
+    with suppress(LostClaim):
+        with _locked(rows, claim) as (schedule, row):
+            _requeue(schedule, row, rows, delay, attempts_made=F("attempts_made") - 1)
+            fairness.give_back(schedule, row)
+            _end_attempt(claim, Attempt.Outcome.HANDED_BACK)
+        _tell(claim)
 
 
 def hand_back_all_of(worker_prefix: str) -> int:
-    """Hands back what the workers of a gpuworker that stops were doing; how many."""
+    """Hands back what the workers of a gpuworker that stops were doing. Returns how many."""
     with scope.across_tenants("a gpuworker serves every tenant"):
-        rows = Transcription.objects.filter(status=Status.RUNNING, worker__startswith=worker_prefix)
-        claims = [_claim_of(row) for row in rows]
-        for left in claims:
-            hand_back(left)
-    return len(claims)
+        rows = list(Transcription.objects.filter(status=Status.RUNNING, worker__startswith=worker_prefix))
+        for row in rows:
+            hand_back(Claim.of(row))
+    return len(rows)
 
 
 def abandon_all_of(worker_prefix: str) -> int:
-    """Ends at once the attempts of a machine or a worker that went away; how many.
+    """Ends at once the attempts of a machine or a worker that went away. Returns how many.
 
-    What died had not touched the recordings, so none of them is suspected; only one that was there each of
-    MOST_ABANDONED times is.
+    What died had not touched the recordings, so none of them is suspected of having caused it, unless it was there
+    each of MOST_ABANDONED times.
     """
     with scope.across_tenants("a gpuworker serves every tenant"):
         rows = list(Transcription.objects.filter(status=Status.RUNNING, worker__startswith=worker_prefix))
@@ -179,17 +168,18 @@ def abandon_all_of(worker_prefix: str) -> int:
 
 
 def lose(worker: str) -> int:
-    """Ends the attempt of a worker process that was seen to die; 1, or 0 without one.
+    """Ends the attempt of a worker process that was seen to die. Returns 1, or 0 if it had none.
 
-    Its recording may be why, so each death counts; but nothing says that waiting longer helps.
+    Its recording may be the cause, so each death counts as a failed attempt; waiting longer after more of them is not
+    known to help.
     """
     with scope.across_tenants("a worker serves every tenant"):
         rows = list(Transcription.objects.filter(status=Status.RUNNING, worker=worker))
-        return sum(_lose(row, Attempt.Outcome.LOST, Q(), retry_delay(1)) for row in rows)
+        return sum(_lose(row, Attempt.Outcome.LOST, Q(), BACKOFF.after(1)) for row in rows)
 
 
 def expire_leases() -> int:
-    """Ends attempts that showed no progress within their lease; how many. The lease was delay enough."""
+    """Ends attempts that showed no progress within their lease. Returns how many. The lease was delay enough."""
     with scope.across_tenants("the sweeper serves every tenant"):
         expired = Q(lease_until__lte=Now())
         rows = list(Transcription.objects.filter(expired, status=Status.RUNNING))
@@ -197,26 +187,24 @@ def expire_leases() -> int:
 
 
 def _lose(seen: Transcription, outcome: str, only: Q, delay: float) -> bool:
-    claim = _claim_of(seen)
-    with transaction.atomic():
-        schedule = tenant_lock.lock(seen.tenant_id)
-        rows = Transcription.objects.filter(only, id=seen.id, status=Status.RUNNING, fence=seen.fence)
-        row = rows.select_for_update().first()
-        if row is None:
-            return False
-        failure = Failure.abandoned() if outcome == Attempt.Outcome.ABANDONED else Failure.lost_worker()
-        if _is_suspect(row, outcome):
-            won = _give_up(row, rows, failure)
-        elif outcome == Attempt.Outcome.ABANDONED:
-            won = _requeue(schedule, row, rows, delay, attempts_made=F("attempts_made") - 1)
-            fairness.give_back(schedule, row)
-        else:
-            won = _requeue(schedule, row, rows, delay)
-        if not won:
-            return False
-        _end_attempt(claim, outcome, failure.detail, row.saved_seconds)
-    _tell(claim)
-    return True
+    """Queues another attempt after `delay` seconds, or ends a suspect. Returns False if the row changed meanwhile."""
+    claim = Claim.of(seen)
+    rows = _running(claim).filter(only)
+    is_abandoned = outcome == Attempt.Outcome.ABANDONED
+    failure = Failure.abandoned() if is_abandoned else Failure.lost_worker()
+    with suppress(LostClaim):
+        with _locked(rows, claim) as (schedule, row):
+            if _is_suspect(row, outcome):
+                _give_up(row, rows, failure)
+            elif is_abandoned:
+                _requeue(schedule, row, rows, delay, attempts_made=F("attempts_made") - 1)
+                fairness.give_back(schedule, row)
+            else:
+                _requeue(schedule, row, rows, delay)
+            _end_attempt(claim, outcome, failure.detail, row.saved_seconds)
+        _tell(claim)
+        return True
+    return False
 
 
 def _is_suspect(row: Transcription, outcome: str) -> bool:
@@ -226,45 +214,56 @@ def _is_suspect(row: Transcription, outcome: str) -> bool:
 
 
 def _abandoned(row: Transcription) -> int:
-    """How often it was abandoned where it stands now."""
+    """Returns how often the transcription was abandoned at the progress it has now."""
     return row.attempts.filter(outcome=Attempt.Outcome.ABANDONED, reached_seconds__gte=row.saved_seconds).count()
 
 
 def _delay_after(abandoned: int) -> float:
-    """At once the first time; a machine that comes and goes is not followed at its pace."""
-    return retry_delay(1) if abandoned else 0.0
+    """Returns the seconds to wait: none the first time, then some, for a machine that comes and goes."""
+    return BACKOFF.after(1) if abandoned else 0.0
 
 
 def cancel(row: Transcription, only: Q = Q()) -> bool:  # noqa: B008 - nobody changes it
-    """Stops a waiting or running transcription, charging nothing; False when it was over already, or not `only`."""
+    """Stops a queued or running transcription and charges nothing.
+
+    Returns False if it was over already, or is not `only`.
+    """
+    claim = Claim.of(row)
+    rows = Transcription.objects.filter(only, id=row.id, status__in=(Status.QUEUED, Status.RUNNING))
+    with suppress(LostClaim):
+        with _locked(rows, claim) as (schedule, now):
+            _end(rows, Status.CANCELLED, None)
+            if now.status == Status.QUEUED:
+                fairness.leave(schedule, now)
+            _charge_nothing(row)
+            Attempt.objects.filter(transcription_id=row.id, outcome=Attempt.Outcome.RUNNING).update(
+                outcome=Attempt.Outcome.CANCELLED, finished_at=Now()
+            )
+            _announce(claim, Status.CANCELLED)
+        _tell(claim)
+        return True
+    return False
+
+
+@contextmanager
+def _locked(rows: QuerySet[Transcription], claim: Claim) -> Iterator[tuple[TenantSchedule, Transcription]]:
+    """A transaction with the tenant locked, then the row that `rows` selects. Raises LostClaim if it selects none."""
     with transaction.atomic():
-        schedule = tenant_lock.lock(row.tenant_id)
-        rows = Transcription.objects.filter(only, id=row.id, status__in=(Status.QUEUED, Status.RUNNING))
-        now = rows.select_for_update().first()
-        if now is None or not _end(rows, Status.CANCELLED, None):
-            return False
-        if now.status == Status.QUEUED:
-            fairness.leave(schedule, now)
-        _charge_nothing(row)
-        Attempt.objects.filter(transcription_id=row.id, outcome=Attempt.Outcome.RUNNING).update(
-            outcome=Attempt.Outcome.CANCELLED, finished_at=Now()
-        )
-        _announce(_claim_of(row), Status.CANCELLED)
-    _tell(_claim_of(row))
-    return True
+        schedule = tenant_lock.lock(claim.tenant_id)
+        yield schedule, leases.read(rows.select_for_update())
 
 
-def retry_delay(attempts_made: int) -> float:
-    """Seconds to wait after the given number of attempts, ± 20 % so that failures don't march in step."""
-    base = RETRY_DELAYS_SECONDS[min(attempts_made, len(RETRY_DELAYS_SECONDS)) - 1]
-    return base * random.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)  # noqa: S311 - no secret
+def _running(claim: Claim) -> QuerySet[Transcription]:
+    """Selects the claimed row, whether or not its lease has expired."""
+    return leases.claimed(Transcription.objects.filter(status=Status.RUNNING), claim)
 
 
 def _requeue(
     schedule: TenantSchedule, row: Transcription, rows: QuerySet[Transcription], delay: float, **changes: object
-) -> int:
+) -> None:
     row.not_before = database_clock.now() + timedelta(seconds=delay)
-    won = rows.update(
+    leases.write(
+        rows,
         status=Status.QUEUED,
         lease_until=None,
         worker="",
@@ -272,27 +271,24 @@ def _requeue(
         sequence=F("sequence") + 1,
         **changes,
     )
-    if won:
-        fairness.enter(schedule, row)
-    return won
+    fairness.enter(schedule, row)
 
 
-def _give_up(row: Transcription, rows: QuerySet[Transcription], failure: Failure) -> int:
-    won = _end(rows, Status.FAILED, failure)
-    if won:
-        _charge_nothing(row)
-        _announce(_claim_of(row), Status.FAILED, failure.code)
-    return won
+def _give_up(row: Transcription, rows: QuerySet[Transcription], failure: Failure) -> None:
+    _end(rows, Status.FAILED, failure)
+    _charge_nothing(row)
+    _announce(Claim.of(row), Status.FAILED, failure.code)
 
 
 def _charge_nothing(row: Transcription) -> None:
-    """What is not paid for is not kept: neither the reservation nor the text so far."""
+    """Releases the reservation and deletes the text so far, which nobody pays for."""
     quota.release(row.id)
     Segment.objects.filter(transcription_id=row.id).delete()
 
 
-def _end(rows: QuerySet[Transcription], status: str, failure: Failure | None) -> int:
-    return rows.update(
+def _end(rows: QuerySet[Transcription], status: str, failure: Failure | None) -> None:
+    leases.write(
+        rows,
         status=status,
         lease_until=None,
         finished_at=Now(),
@@ -303,41 +299,36 @@ def _end(rows: QuerySet[Transcription], status: str, failure: Failure | None) ->
 
 
 def _end_attempt(claim: Claim, outcome: str, error: str = "", reached: float = 0.0) -> None:
-    Attempt.objects.filter(transcription_id=claim.transcription_id, fence=claim.fence).update(
+    Attempt.objects.filter(transcription_id=claim.id, fence=claim.fence).update(
         outcome=outcome, finished_at=Now(), error=error, reached_seconds=reached
     )
 
 
-def _claim_of(row: Transcription) -> Claim:
-    return Claim(row.tenant_id, row.recording_id, row.id, row.fence)
-
-
 def _announce(claim: Claim, status: str, error_code: str = "", warnings: Sequence[str] = ()) -> None:
-    """For webhooks, in the transaction that ends it: what is told and what is so are one."""
-    ids = (claim.tenant_id, claim.recording_id, claim.transcription_id)
-    events.transcription_ended(*ids, status, error_code, warnings)
+    """Records the event for webhooks, in the transaction that ends the transcription."""
+    events.transcription_ended(claim.tenant_id, claim.recording_id, claim.id, status, error_code, warnings)
 
 
 def _tell(claim: Claim) -> None:
-    """After the commit: watchers read again, and a slot may be free for the tenant's next one."""
+    """Tells watchers after the commit, and wakes a worker: the tenant may now run its next transcription."""
 
     def tell() -> None:
-        progress.changed(claim.tenant_id, claim.recording_id, claim.transcription_id)
+        progress.changed(claim.tenant_id, claim.recording_id, claim.id)
         wakeups.wake_once(claims.next_lane())
 
     transaction.on_commit(tell, robust=True)
 
 
 def insert_completed(row: Transcription, segments: Sequence[Segment]) -> None:
-    """Inserts a transcription that is complete from the start: nothing was worked on or charged.
+    """Inserts a transcription that is complete from the start and charges nothing.
 
-    Call inside the accepting transaction, with the tenant's schedule locked.
+    Call in the accepting transaction, with the tenant locked.
     """
     row.status = Status.COMPLETED
     row.started_at = row.finished_at = database_clock.now()
     row.processing_seconds = 0.0
     row.save(force_insert=True)
     Segment.objects.bulk_create(segments, BATCH)
-    _announce(_claim_of(row), Status.COMPLETED, "", row.warnings)
+    _announce(Claim.of(row), Status.COMPLETED, "", row.warnings)
     search.note(row.recording_id)
-    _tell(_claim_of(row))
+    _tell(Claim.of(row))

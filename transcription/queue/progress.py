@@ -1,6 +1,6 @@
-"""What watchers are told while a transcription moves. Hints only: every page converges on the database.
+"""Tells watchers how a transcription moves. These are hints: every page converges on the database.
 
-Groups of the channel layer: `transcription.<id>` for one, `tenant.<id>` for everything of a tenant.
+The groups of the channel layer are `transcription.<id>` for one, and `tenant.<id>` for everything of a tenant.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from channels.layers import get_channel_layer
 from transcription.models import Segment
 
 log = logging.getLogger(__name__)
-PATIENCE_SECONDS = 2.0
+TIMEOUT_SECONDS = 2.0
 
 
 def transcription_group(transcription_id: UUID | str) -> str:
@@ -29,7 +29,7 @@ def tenant_group(tenant_id: UUID | str) -> str:
 
 
 class Publisher:
-    """One event loop in one thread of a process, so that its Redis connection is made once."""
+    """Sends events from one event loop in a thread of its own, so that a process connects to Redis once."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -37,21 +37,21 @@ class Publisher:
         threading.Thread(target=self._loop.run_forever, name="progress", daemon=True).start()
 
     def send(self, messages: list[tuple[str, dict[str, Any]]]) -> None:
-        """Sends (group, event) pairs in the background, after those sent before."""
+        """Sends (group, event) pairs in the background, in order."""
         self._last = asyncio.run_coroutine_threadsafe(self._send(messages, self._last), self._loop)
 
     def flush(self) -> None:
-        """Waits until what was sent is out, or for PATIENCE_SECONDS."""
+        """Waits until all events are sent, TIMEOUT_SECONDS at most."""
         if self._last is not None:
-            wait([self._last], PATIENCE_SECONDS)
+            wait([self._last], TIMEOUT_SECONDS)
 
-    async def _send(self, messages: list[tuple[str, dict[str, Any]]], before: Future[None] | None) -> None:
-        if before is not None:
-            await asyncio.wrap_future(before)
+    async def _send(self, messages: list[tuple[str, dict[str, Any]]], previous: Future[None] | None) -> None:
+        if previous is not None:
+            await asyncio.wrap_future(previous)
         layer = get_channel_layer()
         assert layer is not None
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 await asyncio.gather(*(layer.group_send(group, event) for group, event in messages))
         except Exception as error:
             log.warning("Watchers were not told (%s); their pages ask the database.", error or type(error).__name__)
@@ -70,13 +70,13 @@ def _publish(messages: list[tuple[str, dict[str, Any]]]) -> None:
 
 
 def flush() -> None:
-    """A process that is about to end calls this, so that its last event is not lost with it."""
+    """Waits for the last event. Call it before the process ends."""
     if _publisher is not None:
         _publisher.flush()
 
 
 def changed(tenant_id: UUID, recording_id: UUID, transcription_id: UUID) -> None:
-    """A status changed: whoever watches reads the database again."""
+    """Tells watchers of a changed status: they read the database again."""
     event = {"type": "recording.changed", "recording": str(recording_id), "transcription": str(transcription_id)}
     _publish([(transcription_group(transcription_id), event), (tenant_group(tenant_id), event)])
 
@@ -84,18 +84,18 @@ def changed(tenant_id: UUID, recording_id: UUID, transcription_id: UUID) -> None
 def advanced(
     tenant_id: UUID, recording_id: UUID, transcription_id: UUID, sequence: int, percent: int, segments: list[Segment]
 ) -> None:
-    """More text was saved. `sequence` counts the saves of a transcription without a gap."""
-    pieces = [piece(segment) for segment in segments]
+    """Tells watchers of saved segments. `sequence` counts the saves of a transcription without a gap."""
     event = {
         "type": "transcription.progress",
         "transcription": str(transcription_id),
         "seq": sequence,
         "percent": percent,
-        "segments": pieces,
+        "segments": [segment_data(segment) for segment in segments],
     }
     short = {"type": "recording.progress", "recording": str(recording_id), "percent": percent}
     _publish([(transcription_group(transcription_id), event), (tenant_group(tenant_id), short)])
 
 
-def piece(segment: Segment) -> dict[str, Any]:
+def segment_data(segment: Segment) -> dict[str, Any]:
+    """Returns a segment as watchers are sent it."""
     return {"index": segment.index, "start": segment.start, "end": segment.end, "text": segment.text.strip()}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,19 +18,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants.access import Actor
 from tenants.models import Member
-from transcription import errors
+from transcription import errors, leases
 from transcription.connections import lend_connection
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
-from transcription.intake.accept import Received
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext, ReceivedFile
+from transcription.leases import LostClaim, Renewal
 from transcription.media import storage
 from transcription.models import Transcription
 from transcription.uploads import bucket, creation, files
@@ -43,13 +42,9 @@ ENDPOINT = "/api/v1/uploads"
 READ_BYTES = 1024 * 1024
 LEASE = timedelta(minutes=5)
 RENEW_EVERY_SECONDS = 60.0
-LONGEST_PAUSE = timedelta(minutes=10)
+BACKOFF = leases.Backoff((5, 10, 20, 40, 80, 160, 320, 600))
 MOST_INTERRUPTIONS = 10
 """Half an hour of tries, as a recording by URL has: what else takes the memory then may be over."""
-
-
-class _DecidedElsewhere(Exception):
-    """Somebody else settled or deleted it meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -110,30 +105,17 @@ def _settle_file(row: Upload) -> None:
 
 def _settle_object(row: Upload) -> None:
     """One at a time by a lease, which the progress of the download keeps up."""
-    mine = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED, not_before__lte=Now())
-    if not mine.update(not_before=Now() + LEASE):
+    if not _arrived(row).filter(not_before__lte=Now()).update(not_before=Now() + LEASE):
         return
     lend_connection()
     if bucket.object_bytes(row.object_key) is None:
         _lost(row)
         return
-    renewal = _Renewal(row)
+    renewal = Renewal(lambda: _arrived(row).update(not_before=Now() + LEASE), RENEW_EVERY_SECONDS)
     with storage.fetched(row.object_key, renewal) as path:
         digest = _sha256(path, renewal)
         _decide(row, _StoredFile(row.name, path, path.stat().st_size, digest, row.object_key))
     bucket.abort(row.object_key)
-
-
-class _Renewal:
-    """Called as the work goes on, keeps the lease."""
-
-    def __init__(self, row: Upload) -> None:
-        self._row, self._renewed = row, time.monotonic()
-
-    def __call__(self) -> None:
-        if time.monotonic() - self._renewed >= RENEW_EVERY_SECONDS:
-            self._renewed = time.monotonic()
-            Upload.objects.filter(id=self._row.id, state=Upload.State.ARRIVED).update(not_before=Now() + LEASE)
 
 
 @contextmanager
@@ -141,19 +123,18 @@ def _faults_noted(row: Upload) -> Iterator[None]:
     """An exception is logged, and its upload is tried again after 5 s, then after twice as long each time."""
     try:
         yield
-    except _DecidedElsewhere:
+    except LostClaim:
         pass
     except Exception as error:
         trace = None if isinstance(error, Refused) else error
         log.error("Upload %s of tenant %s could not be taken in: %s", row.id, row.tenant_id, error, exc_info=trace)
-        pause = min(timedelta(seconds=5) * 2 ** min(row.tries, 20), LONGEST_PAUSE)
-        waiting = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED)
-        waiting.update(tries=F("tries") + 1, not_before=Now() + pause)
+        pause = timedelta(seconds=BACKOFF.after(row.tries + 1))
+        _arrived(row).update(tries=F("tries") + 1, not_before=Now() + pause)
 
 
-def _decide(row: Upload, file: Received) -> None:
-    """Raises _DecidedElsewhere, and whatever goes wrong with us."""
-    call = Call(endpoint=ENDPOINT, key=row.idempotency_key, also=partial(_accepted, row))
+def _decide(row: Upload, file: ReceivedFile) -> None:
+    """Raises LostClaim, and whatever goes wrong with us."""
+    call = CallContext(endpoint=ENDPOINT, key=row.idempotency_key, in_transaction=partial(_accepted, row))
     try:
         accept.accept(_actor(row), file, creation.options_of(row.options), row.source, call)
     except Refused as refused:
@@ -178,7 +159,7 @@ def _too_complex() -> Refused:
 
 
 def _accepted(row: Upload, transcription: Transcription) -> None:
-    """In the transaction in which intake decides. Raises _DecidedElsewhere."""
+    """In the transaction in which intake decides. Raises LostClaim."""
     _settled(
         row,
         state=Upload.State.ACCEPTED,
@@ -193,9 +174,7 @@ def _refused(row: Upload, problem: dict[str, Any]) -> None:
 
 
 def _settled(row: Upload, **changes: Any) -> None:
-    whole = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED)
-    if not whole.update(**changes, expires_at=files.fresh_expiry()):
-        raise _DecidedElsewhere
+    leases.write(_arrived(row), **changes, expires_at=files.fresh_expiry())
 
 
 def _missing(row: Upload) -> None:
@@ -204,7 +183,12 @@ def _missing(row: Upload) -> None:
     if row.expires_at < timezone.now():
         _lost(row)
         return
-    Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED).update(not_before=Now() + LONGEST_PAUSE)
+    _arrived(row).update(not_before=Now() + timedelta(seconds=BACKOFF.delays[-1]))
+
+
+def _arrived(row: Upload) -> QuerySet[Upload]:
+    """Selects the upload as long as nobody has settled or deleted it."""
+    return Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED)
 
 
 def _lost(row: Upload) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,16 +16,17 @@ from django.utils.translation import gettext as _
 
 from tenants import database_clock, scope
 from tenants.access import Actor
+from transcription import leases
+from transcription.leases import Claim
 from transcription.webhooks import endpoints
 from transcription.webhooks.models import Attempt, Delivery, Endpoint, Event
 
 LEASE = timedelta(seconds=60)
-RETRY_DELAYS_SECONDS = (5, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+BACKOFF = leases.Backoff((5, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
 """Between one attempt and the next: eleven attempts within 75 hours, give or take the jitter."""
-RETRY_JITTER = 0.2
 LONGEST_HOLD_SECONDS = 300.0
 FAILING_FOR = timedelta(days=3)
-SHORTEST_SERIES = timedelta(seconds=sum(RETRY_DELAYS_SECONDS) * (1 - RETRY_JITTER))
+SHORTEST_SERIES = timedelta(seconds=BACKOFF.shortest_series)
 """The least time in which one delivery can run out of attempts."""
 KEPT = timedelta(days=30)
 DELETED_KEPT = timedelta(hours=1)
@@ -41,15 +41,6 @@ class Head:
     tenant_id: UUID
     endpoint_id: UUID
     is_failing: bool
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The right to send one delivery, until its lease expires."""
-
-    tenant_id: UUID
-    delivery_id: UUID
-    fence: int
 
 
 @dataclass(frozen=True)
@@ -85,11 +76,8 @@ def claims(head: Head, most: int) -> list[Claim]:
     """Up to `most` due deliveries of an endpoint, each under a lease of its own; what others claimed is passed by."""
     with scope.bound(head.tenant_id):
         due = _due().filter(endpoint_id=head.endpoint_id).order_by("next_attempt_at", "id")
-        return [
-            Claim(head.tenant_id, delivery_id, fence + 1)
-            for delivery_id, fence in list(due.values_list("id", "fence")[:most])
-            if _due().filter(id=delivery_id, fence=fence).update(fence=F("fence") + 1, next_attempt_at=Now() + LEASE)
-        ]
+        won = [leases.claim(_due(), row, next_attempt_at=Now() + LEASE) for row in due[:most]]
+        return [claim for claim in won if claim is not None]
 
 
 def claimed(claim: Claim) -> Delivery | None:
@@ -120,12 +108,6 @@ def finish(claim: Claim, outcome: Outcome) -> bool:
         return True
 
 
-def retry_delay(attempts_made: int) -> float:
-    """Seconds after the given number of failed attempts, ± 20 % so that retries don't march in step."""
-    base = RETRY_DELAYS_SECONDS[min(attempts_made, len(RETRY_DELAYS_SECONDS)) - 1]
-    return base * random.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)  # noqa: S311 - no secret
-
-
 def _succeed(row: Delivery, outcome: Outcome) -> None:
     _close(row, Delivery.State.DELIVERED, outcome)
     Endpoint.objects.filter(id=row.endpoint_id, failures__gt=0).update(failures=0, failing_since=None, not_before=Now())
@@ -134,13 +116,13 @@ def _succeed(row: Delivery, outcome: Outcome) -> None:
 def _fail(row: Delivery, outcome: Outcome) -> None:
     """What ran out of attempts is failed; where nothing at all was taken it is kept, and the webhook paused."""
     made = row.attempts_made + 1
-    ran_out = made > len(RETRY_DELAYS_SECONDS)
+    ran_out = made > len(BACKOFF.delays)
     if not _hold(row.endpoint_id, outcome, ran_out) and ran_out:
         _close(row, Delivery.State.FAILED, outcome)
         return
     Delivery.objects.filter(id=row.id).update(
         attempts_made=made,
-        next_attempt_at=Now() + timedelta(seconds=max(retry_delay(made), outcome.retry_after)),
+        next_attempt_at=Now() + timedelta(seconds=max(BACKOFF.after(made), outcome.retry_after)),
         last_status=outcome.status,
         last_error=outcome.error,
     )
@@ -152,7 +134,7 @@ def _hold(endpoint_id: UUID, outcome: Outcome, ran_out: bool) -> bool:
     rows = Endpoint.objects.filter(id=endpoint_id)
     endpoint = rows.select_for_update(no_key=True).get()
     if endpoint.not_before <= now:  # later than that, what failed was under way already when it was held
-        seconds = max(min(retry_delay(endpoint.failures + 1), LONGEST_HOLD_SECONDS), outcome.retry_after)
+        seconds = max(min(BACKOFF.after(endpoint.failures + 1), LONGEST_HOLD_SECONDS), outcome.retry_after)
         rows.update(
             failures=F("failures") + 1,
             failing_since=Coalesce("failing_since", now),
@@ -183,7 +165,7 @@ def _due() -> QuerySet[Delivery]:
 
 
 def _held(claim: Claim) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(id=claim.delivery_id, fence=claim.fence, state=Delivery.State.PENDING)
+    return leases.claimed(Delivery.objects.filter(state=Delivery.State.PENDING), claim)
 
 
 def log_of(actor: Actor, endpoint_id: UUID, state: str = "") -> QuerySet[Delivery]:

@@ -18,10 +18,11 @@ from django.db import close_old_connections, connection, connections
 from django.utils import timezone
 
 from tenants import scope
+from transcription.leases import Claim
 from transcription.outbound import requests
 from transcription.outbound.errors import OutboundError
 from transcription.webhooks import deliveries, endpoints, signing
-from transcription.webhooks.deliveries import Claim, Head, Outcome
+from transcription.webhooks.deliveries import Head, Outcome
 from transcription.webhooks.models import Delivery
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def _send_in_thread(rooms: Rooms, head: Head, claim: Claim) -> None:
     try:
         send(claim)
     except Exception:
-        log.exception("Delivery %s broke off; it is sent again after its lease.", claim.delivery_id)
+        log.exception("Delivery %s broke off; it is sent again after its lease.", claim.id)
     finally:
         connections.close_all()
         rooms.leave(head)

@@ -1,4 +1,4 @@
-"""Stops a job whose transcription is no longer its own: cancelled, deleted, or given to another worker."""
+"""Interrupts a job whose transcription was cancelled, deleted or given to another worker."""
 
 from __future__ import annotations
 
@@ -14,48 +14,49 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from tenants import scope
+from transcription.leases import LostClaim
 from transcription.queue import claims
-from transcription.queue.claims import Claim, LostClaim
+from transcription.queue.claims import Claim
 
 log = logging.getLogger(__name__)
-LOOK_EVERY_SECONDS = 1.0
-TIDYING_SECONDS = 10.0
-STUCK_EXIT = 75
+CHECK_SECONDS = 1.0
+CLEANUP_SECONDS = 10.0
+STUCK_EXIT_CODE = 75
 
 
 @contextmanager
-def held(claim: Claim) -> Iterator[None]:
-    """Raises LostClaim in the main thread, wherever it is, within a second or so of the claim's loss.
+def interrupt_when_lost(claim: Claim) -> Iterator[None]:
+    """Raises LostClaim in the main thread within about CHECK_SECONDS of the claim's loss.
 
-    It has TIDYING_SECONDS to tidy up. A main thread that sits in C code hears nothing: then the process is ended.
+    Ends the process when the main thread, which may be stuck in C code, has not left the block CLEANUP_SECONDS later.
     """
-    over = threading.Event()
-    before = signal.signal(signal.SIGUSR2, _let_go)
-    watcher = threading.Thread(target=_watch, args=(claim, over), name="leash", daemon=True)
+    ended = threading.Event()
+    previous = signal.signal(signal.SIGUSR2, _raise_lost_claim)
+    watcher = threading.Thread(target=_watch, args=(claim, ended), name="claim-watchdog", daemon=True)
     watcher.start()
     try:
         yield
     finally:
-        over.set()
+        ended.set()
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         watcher.join()
-        signal.signal(signal.SIGUSR2, before)
+        signal.signal(signal.SIGUSR2, previous)
 
 
-def _watch(claim: Claim, over: threading.Event) -> None:
-    while not over.wait(LOOK_EVERY_SECONDS):
-        if _is_ours(claim):
+def _watch(claim: Claim, ended: threading.Event) -> None:
+    while not ended.wait(CHECK_SECONDS):
+        if _holds(claim):
             continue
         os.kill(os.getpid(), signal.SIGUSR2)
-        if over.wait(TIDYING_SECONDS):
+        if ended.wait(CLEANUP_SECONDS):
             break
-        log.error("Transcription %s is lost and its job does not stop: ending the process.", claim.transcription_id)
-        os._exit(STUCK_EXIT)
+        log.error("Ending the process: transcription %s is lost and its job does not stop.", claim.transcription_id)
+        os._exit(STUCK_EXIT_CODE)
     connections.close_all()
 
 
-def _is_ours(claim: Claim) -> bool:
-    """While the database is away nobody else can have taken it."""
+def _holds(claim: Claim) -> bool:
+    """Returns True while the database is away: nobody else can have taken the claim then."""
     try:
         with scope.bound(claim.tenant_id):
             return claims.holds(claim)
@@ -64,5 +65,5 @@ def _is_ours(claim: Claim) -> bool:
         return True
 
 
-def _let_go(_signal: int, _frame: FrameType | None) -> None:
+def _raise_lost_claim(_signal: int, _frame: FrameType | None) -> None:
     raise LostClaim

@@ -1,8 +1,7 @@
-"""What a worker does while Redis is away: it looks into the database every few seconds."""
+"""What a worker does while Redis is away: it looks for work in the database every few seconds."""
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import signal
@@ -11,77 +10,62 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
-from transcription.worker import parent_death
+from transcription.worker.process_supervisor import fork
 
-log = logging.getLogger(__name__)
-LEAST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 3.0
-HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 3.0
+HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
-class Poller:
-    """Does `work` in a child, again and again, as RQ would do it for a wake-up.
+class DatabasePoller:
+    """Runs `job` in a child process, again and again, as RQ runs it for each wake-up.
 
-    SIGTERM lets the child in hand finish and ends the polling; SIGUSR1 is passed on to the child. `bury` is told
-    the pid of a child that did not end in order.
+    SIGTERM and SIGINT end the polling after the running child; SIGUSR1 is passed on to that child.
+    `report_crash` is called with the pid of a child that failed.
     """
 
-    def __init__(self, work: Callable[[], None], bury: Callable[[int], None]) -> None:
-        self.told_to_stop = False
-        self._work = work
-        self._bury = bury
+    def __init__(self, job: Callable[[], None], report_crash: Callable[[int], None]) -> None:
+        self.stop_requested = False
+        self._job = job
+        self._report_crash = report_crash
         self._child = 0
 
     def run(self, until: Callable[[], bool]) -> None:
-        """Looks at least once; returns once told to stop, or when `until` says so after a look."""
-        before = {number: signal.signal(number, self._hear) for number in HEARD}
+        """Polls at least once. Returns when a signal requested it, or when `until` returns True after a round."""
+        previous = {number: signal.signal(number, self._handle_signal) for number in HANDLED_SIGNALS}
         try:
-            while not self.told_to_stop:
-                self._do_one()
+            while not self.stop_requested:
+                self._run_child()
                 self._pause()
                 if until():
                     break
         finally:
-            for number, handler in before.items():
+            for number, handler in previous.items():
                 signal.signal(number, handler)
 
-    def _do_one(self) -> None:
-        parent = os.getpid()
-        signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
-        self._child = os.fork()
-        if self._child == 0:
-            self._be_child(parent)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+    def _run_child(self) -> None:
+        """Blocks signals over the fork, so that the parent knows its child, and the child has its own handlers."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
+        self._child = fork("horse", self._run_job)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
         _pid, status = os.waitpid(self._child, 0)
         ended, self._child = self._child, 0
         if status:
-            self._bury(ended)
+            self._report_crash(ended)
 
-    def _be_child(self, parent: int) -> None:
-        code = 1
-        try:
-            os.setpgrp()
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
-            parent_death.hold(parent)
-            parent_death.rename("horse")
-            self._work()
-            code = 0
-        except BaseException:
-            log.exception("A job failed")
-        finally:
-            os._exit(code)
+    def _run_job(self) -> None:
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
+        self._job()
 
     def _pause(self) -> None:
-        """Not all workers at once. A signal cuts it short at the next tenth of a second."""
-        end = time.monotonic() + random.uniform(LEAST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)  # noqa: S311 - no secret
-        while time.monotonic() < end and not self.told_to_stop:
+        """Waits a random time, so that workers don't poll in step. A signal ends it within a tenth of a second."""
+        end = time.monotonic() + random.uniform(SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)  # noqa: S311 - no secret
+        while time.monotonic() < end and not self.stop_requested:
             time.sleep(0.1)
 
-    def _hear(self, number: int, _frame: FrameType | None) -> None:
+    def _handle_signal(self, number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGUSR1:
-            self.told_to_stop = True
+            self.stop_requested = True
         elif self._child:
             with suppress(ProcessLookupError):
                 os.kill(self._child, signal.SIGUSR1)

@@ -1,190 +1,149 @@
-"""What an RQ job does: claim one transcription and carry it to its end.
-
-The way of a recording can be read here from top to bottom; each step is somebody else's noun.
-"""
+"""What an RQ job does: it claims one transcription and carries it to its end."""
 
 from __future__ import annotations
 
 import logging
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import FrameType
 
 from django.conf import settings
 from django.db import close_old_connections, connections
 
-from tenants import quota, scope
+from tenants import scope
 from tenants.quota import QuotaExceeded
 from transcription import media
 from transcription.engine import modes
 from transcription.engine import types as engine_types
 from transcription.engine.client import EngineClient
-from transcription.engine.types import DecodeOptions, EngineError, WindowRejected, WindowResult
+from transcription.engine.types import DecodeOptions, EngineError, WindowRejected
 from transcription.errors import Failure
-from transcription.media import DecoderDied, MediaError, pcm_cache, playable_copies, storage
+from transcription.leases import LostClaim
+from transcription.media import DecoderDied, MediaError, pcm_cache, storage
 from transcription.media.storage import StorageUnavailable
 from transcription.media.waveform import Peaks
-from transcription.models import Lane, Recording, Segment, Transcription
+from transcription.models import Lane, Transcription
 from transcription.options import audio_tracks
 from transcription.options.options import codes_of
 from transcription.queue import claims, lifecycle, progress
-from transcription.queue.claims import Claim, LostClaim
-from transcription.queue.database_outage import patiently
+from transcription.queue.claims import Claim
+from transcription.queue.database_outage import retry_through_outage
 from transcription.redaction import redact
-from transcription.worker import claim_watchdog
-from transcription.worker.resume import Pass
+from transcription.worker import claim_watchdog, playback
+from transcription.worker.audio_meter import AudioMeter
+from transcription.worker.lease_renewer import LeaseRenewer
+from transcription.worker.resume import ResumePlan
+from transcription.worker.window_writer import WindowWriter
 
 log = logging.getLogger(__name__)
-LANES: dict[int, engine_types.Lane] = {
+ENGINE_LANES: dict[int, engine_types.Lane] = {
     Lane.INTERACTIVE: "interactive",
     Lane.STANDARD: "standard",
     Lane.BULK: "bulk",
 }
-EXTENSION_SECONDS = 60
-RENEW_EVERY_SECONDS = 600
-PLAYER_FIRST_SECONDS = 1800
 STORAGE_PAUSE_SECONDS = 30.0
-"""Until a recording is tried again whose sound S3 did not give: that is nobody's attempt."""
+"""How long a recording waits whose audio the object storage did not deliver; no attempt is counted."""
 
 
 class HandedBack(BaseException):
-    """This process was told to stop: the transcription goes to another worker."""
+    """This process was told to stop: another worker goes on with the transcription."""
 
 
 @dataclass(frozen=True)
-class Seat:
-    """Which worker of its gpuworker this process belongs to, and the lanes that it serves."""
+class WorkerSlot:
+    """Which of a gpuworker's workers a process belongs to, and the lanes that it serves."""
 
     number: int
     lanes: Sequence[int]
 
 
-_seat = Seat(0, Lane.values)
+_slot = WorkerSlot(0, Lane.values)
 
 
-def take_seat(seat: Seat) -> None:
-    """For a worker, before it forks: whose jobs its children do."""
-    global _seat
-    _seat = seat
+def occupy(slot: WorkerSlot) -> None:
+    """Sets the slot for the jobs of this worker, before it forks."""
+    global _slot
+    _slot = slot
+
+
+def worker_name(pid: int) -> str:
+    """Returns the name of a job's process: its gpuworker (host and number), worker and pid."""
+    return f"{settings.GPUWORKER_NAME}/{_slot.number}.{pid}"
 
 
 def work() -> None:
-    """Claims the next due transcription and carries it through; quietly nothing where none is due."""
+    """Claims the next due transcription and carries it to its end; does nothing where none is due."""
     close_old_connections()
-    signal.signal(signal.SIGUSR1, _stop)
-    claim = claims.claim(worker_name(os.getpid()), _seat.lanes)
+    signal.signal(signal.SIGUSR1, _raise_handed_back)
+    claim = claims.claim(worker_name(os.getpid()), _slot.lanes)
     if claim is not None:
         with scope.bound(claim.tenant_id):
-            carry(claim)
+            run_attempt(claim)
     progress.flush()
     connections.close_all()
 
 
-def carry(claim: Claim) -> None:
-    """Every end of an attempt: done, failed, handed back, or no longer ours."""
+def run_attempt(claim: Claim) -> None:
+    """Transcribes, and ends the attempt in every case: completed, failed, handed back or lost."""
     try:
-        with claim_watchdog.held(claim):
+        with claim_watchdog.interrupt_when_lost(claim):
             transcribe(claim)
     except LostClaim:
         log.info("Transcription %s is no longer ours.", claim.transcription_id)
     except HandedBack:
-        patiently(lifecycle.hand_back, claim)
+        retry_through_outage(lifecycle.hand_back, claim)
     except StorageUnavailable:
-        patiently(lifecycle.hand_back, claim, STORAGE_PAUSE_SECONDS)
+        retry_through_outage(lifecycle.hand_back, claim, STORAGE_PAUSE_SECONDS)
     except Exception as error:
-        failure = failure_of(error)
-        log.warning("Transcription %s: %s: %s", claim.transcription_id, failure.code, failure.detail)
-        _fail(claim, failure)
+        _fail(claim, failure_of(error))
 
 
 def transcribe(claim: Claim) -> None:
-    """Decode, window, decode text, save as it comes, complete. Raises what `carry` knows."""
+    """Decodes the audio, then the text of one window after the other; saves each window, and completes.
+
+    Raises LostClaim, HandedBack, StorageUnavailable, and the errors that `failure_of` knows.
+    """
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=claim.transcription_id)
-    pieces = list(row.segments.values_list("text", flat=True))
-    lease, peaks, counter = Lease(claim), Peaks(), Counter(row, claim)
-    warnings: list[str] = []
     engine = EngineClient(str(settings.ENGINE_SOCKET))
-    way = Pass.of(row, engine)
-    with sound_of(row, counter.longest, lease, warnings) as pcm:
-        sound = peaks.watch(counter.watch(pcm))
-        for result in modes.transcribe(engine, sound, decode_options(row), way.mode, way.resume, lease.progress):
-            segments = rows_of(row, result, first_index=len(pieces))
-            pieces += [segment.text for segment in segments]
-            _save(claim, row, segments, result, way, counter.seconds)
+    plan = ResumePlan.of(row, engine)
+    lease, peaks = LeaseRenewer(claim), Peaks()
+    warnings: list[str] = []
+    meter, writer = AudioMeter(row, claim, lease), WindowWriter(row, claim, plan)
+    with open_pcm(row, meter.longest, lease.renew_if_due, warnings) as pcm:
+        samples = peaks.watch(meter.watch(pcm))
+        options = decode_options(row)
+        for window in modes.transcribe(engine, samples, options, plan.mode, plan.resume, lease.renew_if_due):
+            writer.save(window, meter.seconds)
     row.warnings = list(dict.fromkeys(warnings))
-    if watched := _somebody_watches(row.recording):
-        _offer_playback(row, counter.seconds, lease.progress)
-    patiently(lifecycle.complete, claim, "".join(pieces).strip(), counter.seconds, peaks.points(), row.warnings)
-    if not watched:
-        _offer_playback(row, counter.seconds)
+    if copy_first := playback.is_awaited(row.recording):
+        playback.store_playable_copy(row, meter.seconds, lease.renew_if_due)
+    retry_through_outage(lifecycle.complete, claim, writer.text, meter.seconds, peaks.points(), row.warnings)
+    if not copy_first:
+        playback.store_playable_copy(row, meter.seconds)
 
 
 @contextmanager
-def sound_of(row: Transcription, longest: float, lease: Lease, warnings: list[str]) -> Iterator[Iterator[bytes]]:
-    """16 kHz mono s16le PCM: what intake handed over, or decoded from the recording.
+def open_pcm(
+    row: Transcription, longest: float, on_progress: Callable[[], None], warnings: list[str]
+) -> Iterator[Iterator[bytes]]:
+    """Yields the recording as 16 kHz mono s16le chunks: those that intake cached, or decoded ones.
 
-    When the sound has ended, `warnings` holds the codes of what decoding it found.
+    Decoding stops after `longest` seconds. Adds the codes of what it finds to `warnings` by the end of the audio.
     """
     if pcm := pcm_cache.take(row.id):
         warnings += row.warnings
         yield iter([pcm])
         return
-    with storage.fetched(row.recording.storage_key, lease.progress) as path:
-        yield media.decode(
-            path, row.recording.format, longest, audio_tracks.index_of(row, path, longest), warnings.append
-        )
-
-
-class Lease:
-    """Renewed by progress that is not text yet: a copied megabyte, a window of somebody else's ahead of ours."""
-
-    def __init__(self, claim: Claim) -> None:
-        self._claim = claim
-        self._renewed_at = time.monotonic()
-
-    def progress(self) -> None:
-        """Raises LostClaim."""
-        if time.monotonic() - self._renewed_at > settings.LEASE_SECONDS / 6:
-            patiently(lifecycle.renew, self._claim)
-            self._renewed_at = time.monotonic()
-
-
-class Counter:
-    """Counts decoded seconds: the reservation grows with a recording that is longer than it said."""
-
-    def __init__(self, row: Transcription, claim: Claim) -> None:
-        self.seconds = 0.0
-        self.longest = min(row.tenant.quota.recording_seconds, settings.DECODED_SECONDS_LIMIT) + 1.0
-        self._claim = claim
-        self._reserved = quota.held_seconds(row.id)
-        self._renew_at = RENEW_EVERY_SECONDS
-
-    def watch(self, pcm: Iterator[bytes]) -> Iterator[bytes]:
-        """Passes PCM through. Raises QuotaExceeded and LostClaim."""
-        for chunk in pcm:
-            self.seconds += len(chunk) / media.BYTES_PER_SECOND
-            if (needed := quota.billed_seconds(self.seconds)) > self._reserved:
-                self._extend(needed)
-            if self.seconds > self._renew_at:
-                self._renew_at += RENEW_EVERY_SECONDS
-                patiently(lifecycle.renew, self._claim)
-            yield chunk
-
-    def _extend(self, needed: int) -> None:
-        """A minute ahead where there is room, else to the second. Raises QuotaExceeded."""
-        try:
-            patiently(lifecycle.extend, self._claim, needed + EXTENSION_SECONDS)
-            self._reserved = needed + EXTENSION_SECONDS
-        except QuotaExceeded:
-            patiently(lifecycle.extend, self._claim, needed)
-            self._reserved = needed
+    with storage.fetched(row.recording.storage_key, on_progress) as path:
+        track = audio_tracks.index_of(row, path, longest)
+        yield media.decode(path, row.recording.format, longest, track, warnings.append)
 
 
 def decode_options(row: Transcription) -> DecodeOptions:
+    """Returns a transcription's options as the engine takes them."""
     return DecodeOptions(
         model=row.model,
         task="translate" if row.task == "translate" else "transcribe",
@@ -195,39 +154,12 @@ def decode_options(row: Transcription) -> DecodeOptions:
         hotwords=row.hotwords,
         word_timestamps=row.word_timestamps,
         beam_size=row.beam_size,
-        lane=LANES[row.lane],
+        lane=ENGINE_LANES[row.lane],
     )
 
 
-def rows_of(row: Transcription, result: WindowResult, first_index: int) -> list[Segment]:
-    return [
-        Segment(
-            tenant_id=row.tenant_id,
-            transcription=row,
-            index=first_index + number,
-            start=segment.start,
-            end=segment.end,
-            text=segment.text.replace("\x00", ""),
-            seek=segment.seek,
-            tokens=list(segment.tokens),
-            temperature=segment.temperature,
-            avg_logprob=segment.avg_logprob,
-            compression_ratio=segment.compression_ratio,
-            no_speech_prob=segment.no_speech_prob,
-            language=result.language,
-            words=[asdict(word) for word in segment.words],
-        )
-        for number, segment in enumerate(result.segments)
-    ]
-
-
-def worker_name(pid: int) -> str:
-    """host, gpuworker, worker and process: what an operator needs to find it."""
-    return f"{settings.GPUWORKER_NAME}/{_seat.number}.{pid}"
-
-
 def failure_of(error: Exception) -> Failure:
-    """What an exception means for the promise."""
+    """Returns the failure, with its code and a redacted detail, that an exception ends an attempt with."""
     detail = redact(f"{type(error).__name__}: {error}")[:2000]
     match error:
         case MediaError():
@@ -246,60 +178,13 @@ def failure_of(error: Exception) -> Failure:
     return Failure("internal", detail)
 
 
-def _save(
-    claim: Claim, row: Transcription, segments: list[Segment], result: WindowResult, way: Pass, decoded_seconds: float
-) -> None:
-    row.model_version = _version_of_all(row, result)
-    row.saved_seconds = result.end
-    row.heard_languages = heard_so_far(row, result)
-    language = max(row.heard_languages, key=row.heard_languages.__getitem__, default=result.language)
-    about = (result.end, language, row.model_version, way.after(result), row.heard_languages, decoded_seconds)
-    sequence = patiently(lifecycle.save_window, claim, segments, *about)
-    progress.advanced(claim.tenant_id, claim.recording_id, claim.transcription_id, sequence, row.percent, segments)
-
-
-def heard_so_far(row: Transcription, result: WindowResult) -> dict[str, float]:
-    """Seconds of text by language, this window's included."""
-    heard: dict[str, float] = dict(row.heard_languages)
-    if seconds := sum(segment.end - segment.start for segment in result.segments):
-        heard[result.language] = round(heard.get(result.language, 0.0) + seconds, 3)
-    return heard
-
-
-def _version_of_all(row: Transcription, result: WindowResult) -> str:
-    """The model version that decoded all windows so far; empty, then for good, where it was not one."""
-    return result.model_version if row.saved_seconds == 0 or row.model_version == result.model_version else ""
-
-
-def _somebody_watches(recording: Recording) -> bool:
-    """Whether a page is about to say "Done" and show a player; programs and long recordings don't wait for one."""
-    return recording.source != Recording.Source.API and recording.duration_seconds < PLAYER_FIRST_SECONDS
-
-
-def _offer_playback(row: Transcription, seconds: float, on_progress: Callable[[], None] = lambda: None) -> None:
-    """A copy that browsers can play, where the original is none; a failure costs only the player."""
-    recording = row.recording
-    if audio_tracks.found_in(row).is_playable or playable_copies.key_of(row):
-        return
-    key, track = playable_copies.new_key(row), max(0, row.audio_track_taken - 1)
-    try:
-        with storage.fetched(recording.storage_key, on_progress) as path, storage.scratch() as copy:
-            media.make_playable(path, recording.format, copy, seconds + 1, on_progress, track)
-            storage.delete(key)  # of an attempt that ended right here
-            storage.keep(copy, key)
-    except (MediaError, DecoderDied, OSError, StorageUnavailable) as error:
-        log.warning("No playable copy of recording %s: %s", recording.id, error)
-        return
-    if not playable_copies.note(row, key):
-        storage.drop(key)
-
-
 def _fail(claim: Claim, failure: Failure) -> None:
+    log.warning("Transcription %s: %s: %s", claim.transcription_id, failure.code, failure.detail)
     try:
-        patiently(lifecycle.fail, claim, failure)
+        retry_through_outage(lifecycle.fail, claim, failure)
     except LostClaim:
         log.info("Transcription %s is no longer ours to fail.", claim.transcription_id)
 
 
-def _stop(_signal: int, _frame: FrameType | None) -> None:
+def _raise_handed_back(_signal: int, _frame: FrameType | None) -> None:
     raise HandedBack

@@ -1,7 +1,6 @@
-"""Ties a process to its parent: when the parent dies, however it dies, the child does too.
+"""Ties a process to its parent: the kernel signals the child when the parent dies, however it dies.
 
-Linux keeps that promise in the kernel; elsewhere nothing is tied, and a parent that is killed leaves its
-children to the operator.
+Only Linux does that. Elsewhere children of a killed parent keep running.
 """
 
 from __future__ import annotations
@@ -10,29 +9,22 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
-from functools import partial
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before any fork that uses it
 
 
-def hold(parent: int, last_word: int = signal.SIGKILL) -> None:
-    """This process gets `last_word` when `parent` dies; at once where that has happened already."""
+def die_with_parent(parent: int, signal_number: int = signal.SIGKILL) -> None:
+    """Makes the kernel send `signal_number` to this process when `parent` dies; sends it now if `parent` is dead."""
     if _libc is None:
         return
-    _libc.prctl(PR_SET_PDEATHSIG, int(last_word), 0, 0, 0)
+    _libc.prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
     if os.getppid() != parent:
-        os.kill(os.getpid(), last_word)
+        os.kill(os.getpid(), signal_number)
 
 
-def tied(last_word: int = signal.SIGKILL) -> Callable[[], None]:
-    """A `preexec_fn` for a child of this process."""
-    return partial(hold, os.getpid(), last_word)
-
-
-def rename(title: str) -> None:
-    """What `top` and `ps -o comm` call this process; 15 bytes are shown."""
+def set_process_name(name: str) -> None:
+    """Sets the name that `top` and `ps -o comm` show, cut to 15 bytes."""
     if _libc is not None:
-        _libc.prctl(PR_SET_NAME, title.encode()[:15], 0, 0, 0)
+        _libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Child processes that are started again when they end, by one single-threaded loop."""
+"""A single-threaded loop that starts child processes and restarts those that end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
@@ -20,24 +21,25 @@ log = logging.getLogger(__name__)
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 STEADY_SECONDS = 30.0
-HEARD = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+KILL_SECONDS = 5.0
+HANDLED_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(eq=False)
-class Ward:
-    """A process that is to run for as long as its supervisor does, or, as an errand, once.
+class ManagedProcess:
+    """A process that its supervisor restarts whenever it ends, or that runs once.
 
-    `spawn` starts it and returns its pid; `bereaved` is called when it has ended unexpectedly.
+    `spawn` starts it and returns its pid. `on_exit` is called after each unexpected end.
     """
 
     name: str
     spawn: Callable[[], int]
-    is_errand: bool = False
-    bereaved: Callable[[], object] = lambda: None
+    runs_once: bool = False
+    on_exit: Callable[[], object] = lambda: None
     pid: int = 0
     started_at: float = 0.0
-    due_at: float = 0.0
-    delay: float = 0.0
+    restart_at: float = 0.0
+    restart_delay: float = 0.0
 
     @property
     def is_running(self) -> bool:
@@ -48,7 +50,7 @@ class Ward:
         self.pid = self.spawn()
 
     def poll(self) -> int | None:
-        """The wait status of an end that was not seen yet."""
+        """Returns the wait status once after the process has ended, and None otherwise."""
         if not self.pid:
             return None
         try:
@@ -60,141 +62,141 @@ class Ward:
         self.pid = 0
         return status
 
-    def postpone(self) -> float:
-        """Seconds until the next start: longer each time, short again after a steady while."""
-        steady = time.monotonic() - self.started_at > STEADY_SECONDS
-        self.delay = FIRST_DELAY_SECONDS if steady or not self.delay else min(2 * self.delay, LONGEST_DELAY_SECONDS)
-        self.due_at = time.monotonic() + self.delay
-        return self.delay
+    def schedule_restart(self) -> float:
+        """Doubles the delay before each restart, up to a limit, and resets it after a steady run. Returns seconds."""
+        is_first = not self.restart_delay or time.monotonic() - self.started_at > STEADY_SECONDS
+        self.restart_delay = FIRST_DELAY_SECONDS if is_first else min(2 * self.restart_delay, LONGEST_DELAY_SECONDS)
+        self.restart_at = time.monotonic() + self.restart_delay
+        return self.restart_delay
 
-    def send(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         if self.pid:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
-            except ProcessLookupError:
-                pass
 
 
 class Supervisor:
-    """Keeps wards running until it is told to stop by SIGTERM or SIGINT.
+    """Keeps processes running until it receives SIGTERM or SIGINT.
 
-    `say` gets one line for each unexpected end. Within `with`, signals are heard; a forked child calls
-    `forget_signals` before anything else.
+    `report` is called with one line for each unexpected end. Signals are handled within the `with` block; a forked
+    child calls `reset_signals` first.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.wards: list[Ward] = []
-        self.asked_to_stop = 0
-        self._say = say
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self.processes: list[ManagedProcess] = []
+        self.stop_requests = 0
+        self._report = report
         self._selector = selectors.DefaultSelector()
-        self._heard, self._wakeup = socket.socketpair()
+        self._wakeup_reader, self._wakeup_writer = socket.socketpair()
 
     def __enter__(self) -> Supervisor:
-        self._heard.setblocking(False)
-        self._wakeup.setblocking(False)
-        self._selector.register(self._heard, selectors.EVENT_READ, self._drain)
-        for number in HEARD:
-            signal.signal(number, self._note)
-        signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
+        self._wakeup_reader.setblocking(False)
+        self._wakeup_writer.setblocking(False)
+        self._selector.register(self._wakeup_reader, selectors.EVENT_READ, self._drain_wakeups)
+        for number in HANDLED_SIGNALS:
+            signal.signal(number, self._handle_signal)
+        signal.set_wakeup_fd(self._wakeup_writer.fileno(), warn_on_full_buffer=False)
         return self
 
     def __exit__(self, *_error: object) -> None:
-        forget_signals()
+        reset_signals()
         self._selector.close()
-        self._heard.close()
-        self._wakeup.close()
+        self._wakeup_reader.close()
+        self._wakeup_writer.close()
 
     def read(self, file: int, reader: Callable[[], None]) -> None:
-        """Calls `reader` whenever `file` has something to read, or has ended."""
+        """Calls `reader` whenever the file descriptor `file` has something to read, or has ended."""
         self._selector.register(file, selectors.EVENT_READ, reader)
 
-    def stop_reading(self, file: int) -> None:
-        self._selector.unregister(file)
-
-    def start(self, *wards: Ward) -> None:
-        """Takes wards in and starts them, in order."""
-        for ward in wards:
-            self.wards.append(ward)
-            ward.start()
+    def start(self, *processes: ManagedProcess) -> None:
+        """Starts processes in order, and supervises them from then on."""
+        for process in processes:
+            self.processes.append(process)
+            process.start()
 
     def run(self, every: Callable[[], None] | None = None) -> None:
-        """Returns once asked to stop. `every` is called at each turn."""
-        while not self.asked_to_stop:
-            self.tend()
+        """Returns after the first SIGTERM or SIGINT. Calls `every` in each round, which takes a second at most."""
+        while not self.stop_requests:
+            self._restart_ended()
             if every:
                 every()
-            self.wait(self._seconds_to_next_start())
-
-    def tend(self) -> None:
-        """Notes who ended and starts again who is due."""
-        for ward in self.wards:
-            status = ward.poll()
-            if ward.is_errand:
-                continue
-            if status is not None:
-                delay = ward.postpone()
-                self._say(f"{ward.name} {how_it_ended(status)}; it is started again in {delay:g} s.")
-                ward.bereaved()
-            if not ward.is_running and time.monotonic() >= ward.due_at:
-                ward.start()
+            self.wait(self._seconds_to_next_restart())
 
     def wait(self, seconds: float) -> None:
-        """Until a signal or a line arrives, at most `seconds`."""
+        """Waits at most `seconds` for a signal or for output."""
         for key, _events in self._selector.select(max(0.0, seconds)):
             key.data()
 
-    def wait_until_gone(self, wards: Iterable[Ward], seconds: float, impatient: bool = False) -> bool:
-        """Whether `wards` ended within `seconds`. Nothing is started again; a second signal ends the patience."""
-        wards, deadline, asked = list(wards), time.monotonic() + seconds, self.asked_to_stop
-        while [ward for ward in wards if self._is_left(ward)]:
+    def wait_until_ended(self, processes: Iterable[ManagedProcess], seconds: float) -> bool:
+        """Returns whether all ended within `seconds`. Restarts nothing; a further stop signal ends the wait."""
+        processes, deadline, requests = list(processes), time.monotonic() + seconds, self.stop_requests
+        while any(self._still_runs(process) for process in processes):
             left = deadline - time.monotonic()
-            if left <= 0 or (impatient and self.asked_to_stop > asked):
+            if left <= 0 or self.stop_requests > requests:
                 return False
             self.wait(min(left, 1.0))
         return True
 
-    def send(self, wards: Iterable[Ward], number: int) -> None:
-        for ward in wards:
-            ward.send(number)
+    def send_signal(self, processes: Iterable[ManagedProcess], number: int) -> None:
+        for process in processes:
+            process.send_signal(number)
 
-    def _is_left(self, ward: Ward) -> bool:
-        ward.poll()
-        return ward.is_running
+    def stop(self, processes: Iterable[ManagedProcess], seconds: float) -> None:
+        """Sends SIGTERM, and SIGKILL to what still runs after `seconds` or a further stop signal."""
+        processes = list(processes)
+        self.send_signal(processes, signal.SIGTERM)
+        if not self.wait_until_ended(processes, seconds):
+            self.send_signal(processes, signal.SIGKILL)
+            self.wait_until_ended(processes, KILL_SECONDS)
 
-    def _seconds_to_next_start(self) -> float:
-        waiting = [ward.due_at for ward in self.wards if not ward.is_running and not ward.is_errand]
-        return min([due - time.monotonic() for due in waiting], default=1.0)
+    def _restart_ended(self) -> None:
+        for process in self.processes:
+            status = process.poll()
+            if process.runs_once:
+                continue
+            if status is not None:
+                delay = process.schedule_restart()
+                self._report(f"{process.name} {_describe_exit(status)}; it is started again in {delay:g} s.")
+                process.on_exit()
+            if not process.is_running and time.monotonic() >= process.restart_at:
+                process.start()
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
+    def _still_runs(self, process: ManagedProcess) -> bool:
+        process.poll()
+        return process.is_running
+
+    def _seconds_to_next_restart(self) -> float:
+        ended = [process for process in self.processes if not process.is_running and not process.runs_once]
+        return min([process.restart_at - time.monotonic() for process in ended], default=1.0)
+
+    def _handle_signal(self, number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:
-            self.asked_to_stop += 1
+            self.stop_requests += 1
 
-    def _drain(self) -> None:
-        try:
-            self._heard.recv(4096)
-        except BlockingIOError:
-            pass
+    def _drain_wakeups(self) -> None:
+        with suppress(BlockingIOError):
+            self._wakeup_reader.recv(4096)
 
 
 def fork(name: str, work: Callable[[], object]) -> int:
-    """Runs `work` in a child of its own session that ends with this process; the child's pid.
+    """Runs `work` in a child process that leads its own session and dies with this process. Returns its pid.
 
-    The child's exit code is 0 when `work` returned. Fork before there are threads or open connections.
+    The child's exit code is 0 when `work` returned. Call it before there are threads or open connections.
     """
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _be_child(name, parent, work)
+        _run_child(name, parent, work)
     return pid
 
 
-def _be_child(name: str, parent: int, work: Callable[[], object]) -> NoReturn:
+def _run_child(name: str, parent: int, work: Callable[[], object]) -> NoReturn:
     code = 1
     try:
         os.setsid()
-        forget_signals()
-        parent_death.hold(parent)
-        parent_death.rename(name)
+        reset_signals()
+        parent_death.die_with_parent(parent)
+        parent_death.set_process_name(name)
         work()
         code = 0
     except SystemExit as error:
@@ -205,14 +207,16 @@ def _be_child(name: str, parent: int, work: Callable[[], object]) -> NoReturn:
         os._exit(code)
 
 
-def errand(name: str, work: Callable[[], object]) -> bool:
-    """Does a small thing that needs the database in a child, and waits for it; whether it was done."""
+def run_once(name: str, work: Callable[[], object]) -> bool:
+    """Runs `work` in a child process, such as work that needs the database. Returns whether it exited with 0."""
     _pid, status = os.waitpid(fork(name, work), 0)
     return status == 0
 
 
-def become(command: Sequence[str], output: int | None = None, environment: dict[str, str] | None = None) -> NoReturn:
-    """For a forked child: runs `command` in its place, with both outputs on the file descriptor `output`."""
+def exec_command(
+    command: Sequence[str], output: int | None = None, environment: dict[str, str] | None = None
+) -> NoReturn:
+    """Replaces a forked child by `command`, with stdout and stderr on the file descriptor `output`."""
     if output is not None:
         os.dup2(output, 1)
         os.dup2(output, 2)
@@ -221,15 +225,14 @@ def become(command: Sequence[str], output: int | None = None, environment: dict[
     os.execve(command[0], list(command), environment)  # noqa: S606
 
 
-def forget_signals() -> None:
-    """For a forked child: signals do what they do by default."""
+def reset_signals() -> None:
+    """Restores the default handling of HANDLED_SIGNALS, in a forked child or after supervision."""
     signal.set_wakeup_fd(-1)
-    for number in HEARD:
+    for number in HANDLED_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
 
 
-def how_it_ended(status: int) -> str:
-    """A wait status in words."""
+def _describe_exit(status: int) -> str:
     if os.WIFSIGNALED(status):
         return f"was ended by {signal.Signals(os.WTERMSIG(status)).name}"
     return f"ended with exit code {os.waitstatus_to_exitcode(status)}"

@@ -1,4 +1,4 @@
-"""How an attempt goes through a recording, and where it goes on."""
+"""In which mode an attempt transcribes a recording, and from where it goes on."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from transcription.engine.types import Mode as EngineMode
 from transcription.models import Mode, Transcription
 
 LONG_SECONDS = 180.0
-"""From here on an idle engine is put to better use with windows side by side."""
+"""An idle engine decodes the windows of a recording of this length side by side."""
 
 
 @dataclass
-class Pass:
-    """The mode that a transcription is done in, in all of its attempts, and what is done already."""
+class ResumePlan:
+    """The mode of a transcription, which is that of all its attempts, and the state that the last window left.
+
+    `language` is what the next windows' languages are compared with: in exact mode that of the window before, in fast
+    mode that of the first one, so that a resumed attempt hears what an undisturbed one would.
+    """
 
     mode: EngineMode
     resume: Resume
@@ -27,23 +31,19 @@ class Pass:
         self.language = self.resume.language
 
     @classmethod
-    def of(cls, row: Transcription, engine: EngineClient) -> Pass:
-        """As it was begun; at the beginning as asked for, and as the engine's load has it where that was left open."""
+    def of(cls, row: Transcription, engine: EngineClient) -> ResumePlan:
+        """Returns the plan that an earlier attempt saved; without one, the requested mode from the beginning."""
         state: dict[str, Any] = row.resume
         if row.saved_seconds == 0:
-            return cls(_mode(row, engine), Resume())
-        if not state:  # begun by a release that knew only this mode
+            return cls(_choose_mode(row, engine), Resume())
+        if not state:  # saved by a release that knew only this mode
             return cls("fast", Resume(row.saved_seconds, language=row.detected_language))
         context, spoken = tuple(state.get("context", ())), state.get("language", "")
         resume = Resume(row.saved_seconds, context, state.get("last_speech", 0.0), state.get("windows", 0), spoken)
         return cls(state["mode"], resume)
 
-    def after(self, result: WindowResult) -> dict[str, Any]:
-        """What `Transcription.resume` holds after a window.
-
-        The language is what the next windows' languages are compared with: in exact mode that of the window before, in
-        fast mode that of the first one, so that an attempt that goes on hears what an undisturbed one would.
-        """
+    def state_after(self, result: WindowResult) -> dict[str, Any]:
+        """Returns what `Transcription.resume` stores after a window."""
         resume = Resume.after(result)
         if self.mode == "exact" or (not self.language and result.segments):
             self.language = resume.language
@@ -56,7 +56,7 @@ class Pass:
         }
 
 
-def _mode(row: Transcription, engine: EngineClient) -> EngineMode:
+def _choose_mode(row: Transcription, engine: EngineClient) -> EngineMode:
     match row.mode:
         case Mode.EXACT:
             return "exact"

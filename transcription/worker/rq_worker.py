@@ -6,13 +6,13 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
-from importlib import import_module
+from functools import partial, wraps
 from types import FrameType
-from typing import Any
+from typing import Any, ParamSpec
 
+import django.db.models.sql.compiler  # noqa: F401 - loaded here, before workers are forked, and not in each job
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connections
@@ -30,23 +30,81 @@ from rq.serializers import JSONSerializer
 
 from transcription import media, redis
 from transcription.queue import fairness, lifecycle, progress, wakeups
-from transcription.queue.database_outage import patiently
+from transcription.queue.database_outage import retry_through_outage
 from transcription.redaction import redact
 from transcription.worker import parent_death
-from transcription.worker.database_poller import Poller
-from transcription.worker.process_supervisor import errand
+from transcription.worker.database_poller import DatabasePoller
+from transcription.worker.job import WorkerSlot, occupy, work, worker_name
+from transcription.worker.process_supervisor import run_once
 
 log = logging.getLogger(__name__)
 logging.getLogger("rq.worker").setLevel(logging.WARNING)  # RQ sets INFO on import, past our settings
+Parameters = ParamSpec("Parameters")
 WORKER_TTL_SECONDS = 20  # RQ waits five seconds for a wake-up then, and notices within fifteen that Redis hangs
 
 
-class Bell(Queue):
-    """A queue whose silence is an end, not an error: without Redis the worker looks into the database itself."""
+def preload() -> None:
+    """Does before workers are forked what each job would have to do."""
+    get_channel_layer()
+    media.find_ffmpeg()
+    media.without_network()
+
+
+def serve(number: int) -> None:
+    """Runs worker `number` until SIGTERM: on wake-ups from Redis, or while it is away by polling the database."""
+    lanes = fairness.lanes_of(number, settings.WORKERS)
+    occupy(WorkerSlot(number, lanes))
+    while True:
+        worker = _create_worker(number, lanes) if redis.is_writable() else None
+        if worker is not None and _work_until_stopped(worker):
+            return
+        log.warning("Worker %d polls the database until Redis is back.", number)
+        poller = DatabasePoller(work, _report_crash)
+        poller.run(until=redis.is_writable)
+        if poller.stop_requested:
+            return
+
+
+def _create_worker(number: int, lanes: Sequence[int]) -> LaneWorker | None:
+    """Returns None while Redis is away."""
+    with suppress(RedisError):
+        return LaneWorker(
+            wakeups.queue_names(lanes),
+            name=f"{settings.GPUWORKER_NAME}-{number}-{secrets.token_hex(3)}",
+            queue_class=LaneQueue,
+            connection=Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0)),
+            serializer=JSONSerializer,
+            default_result_ttl=0,
+            worker_ttl=WORKER_TTL_SECONDS,
+            log_job_description=False,
+        )
+    return None
+
+
+def _work_until_stopped(worker: LaneWorker) -> bool:
+    """Returns True when a signal ended the work, and False when Redis became unusable."""
+    with suppress(RedisError):
+        worker.work()
+    return worker.stop_requested
+
+
+def _report_crash(pid: int) -> None:
+    """Ends the attempt of a job whose process died, before its lease expires."""
+    run_once("crash-reporter", partial(_release_claim, pid))
+
+
+def _release_claim(pid: int) -> None:
+    retry_through_outage(lifecycle.lose, worker_name(pid))
+    progress.flush()
+    connections.close_all()
+
+
+class LaneQueue(Queue):
+    """A queue that stops its worker while Redis is away, so that the worker polls the database."""
 
     @classmethod
     def dequeue_any(cls, *args: Any, **kwargs: Any) -> Any:
-        """Raises rq's StopRequested where Redis is away, or takes no wake-ups."""
+        """Raises rq's StopRequested where Redis is away or takes no writes."""
         try:
             return super().dequeue_any(*args, **kwargs)
         except DequeueTimeout:
@@ -58,19 +116,33 @@ class Bell(Queue):
             raise StopRequested from None
 
 
-class LaneWorker(Worker):
-    """Takes wake-ups from the lanes in order.
+def _ignoring_redis_errors(method: Callable[Parameters, Any]) -> Callable[Parameters, None]:
+    @wraps(method)
+    def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        with suppress(RedisError):
+            method(*args, **kwargs)
 
-    Redis is a doorbell: while a recording is carried, its absence is no reason to stop. RQ's own command
-    channel (a thread and a connection for each worker) is left out, since cancelling goes through the
-    database, and so is suspension.
+    return call
+
+
+class LaneWorker(Worker):
+    """Takes wake-ups from the lanes in order, and finishes its job when Redis goes away meanwhile.
+
+    RQ's command channel (a thread and a connection for each worker) and its suspension are left out: transcriptions
+    are cancelled through the database.
     """
 
     log_result_lifespan = False
-    _ended_badly = 0
+    _crashed_pid = 0
+
+    set_state = _ignoring_redis_errors(Worker.set_state)
+    heartbeat = _ignoring_redis_errors(Worker.heartbeat)
+    maintain_heartbeats = _ignoring_redis_errors(Worker.maintain_heartbeats)
+    set_shutdown_requested_date = _ignoring_redis_errors(Worker.set_shutdown_requested_date)
+    register_death = _ignoring_redis_errors(Worker.register_death)
 
     @property
-    def told_to_stop(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether a signal ended the work, and not the absence of Redis."""
         return self._shutdown_requested_date is not None
 
@@ -80,53 +152,33 @@ class LaneWorker(Worker):
     def check_for_suspension(self, burst: bool) -> None:
         pass
 
-    def set_state(self, state: str, pipeline: Any = None) -> None:
-        with suppress(RedisError):
-            super().set_state(state, pipeline)
-
-    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        with suppress(RedisError):
-            super().heartbeat(timeout, pipeline)
-
-    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        with suppress(RedisError):
-            super().maintain_heartbeats(job, execution)
-
-    def set_shutdown_requested_date(self) -> None:
-        with suppress(RedisError):
-            super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]
-
-    def register_death(self) -> None:
-        with suppress(RedisError):
-            super().register_death()  # type: ignore[no-untyped-call]
-
     def _install_signal_handlers(self) -> None:
         super()._install_signal_handlers()  # type: ignore[no-untyped-call]
-        signal.signal(signal.SIGUSR1, self._tell_horse)
+        signal.signal(signal.SIGUSR1, self._forward_to_horse)
 
-    def _tell_horse(self, number: int, _frame: FrameType | None) -> None:
-        """Our gpuworker must go: the horse hands its transcription back."""
+    def _forward_to_horse(self, number: int, _frame: FrameType | None) -> None:
+        """Makes the work horse hand back its transcription: the gpuworker is about to end."""
         if self.horse_pid:
             with suppress(ProcessLookupError):
                 os.kill(self.horse_pid, number)
 
     def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
         pid, status, usage = super().wait_for_horse()
-        self._ended_badly = pid if pid and status else 0
+        self._crashed_pid = pid if pid and status else 0
         return pid, status, usage
 
     def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
-        """Without Redis there is no record of the wake-up to bring up to date."""
+        """Reports a crash to the database; what Redis keeps of the wake-up may be lost."""
         try:
             with suppress(RedisError):
                 super().monitor_work_horse(job, queue, execution)
         finally:
-            if self._ended_badly:
-                _bury(self._ended_badly)
-                self._ended_badly = 0
+            if self._crashed_pid:
+                _report_crash(self._crashed_pid)
+                self._crashed_pid = 0
 
     def handle_job_success(self, job: Job, queue: Queue, *args: Any, **kwargs: Any) -> None:
-        """The wake-up did its work, whether or not Redis still knows of it."""
+        """Ignores that Redis may have forgotten the wake-up: its work is done."""
         with suppress(RedisError, InvalidJobOperation):
             super().handle_job_success(job, queue, *args, **kwargs)
 
@@ -138,76 +190,15 @@ class LaneWorker(Worker):
         exc_string: str = "",
         execution: Execution | None = None,
     ) -> None:
-        """What Redis keeps of a failure is shown in RQ's dashboard."""
+        """Redacts what RQ's dashboard shows of a failure."""
         super().handle_job_failure(job, queue, started_job_registry, redact(exc_string), execution)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
-        parent_death.hold(self.pid or 0)
-        parent_death.rename("horse")
+        parent_death.die_with_parent(self.pid or 0)
+        parent_death.set_process_name("horse")
         super().main_work_horse(job, queue)
 
     def setup_work_horse_signals(self) -> None:
-        """Until the job says otherwise, SIGUSR1 ends a horse: it has claimed nothing yet."""
+        """Lets SIGUSR1 end a horse that has claimed nothing yet; the job handles it from then on."""
         super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-
-
-def warm() -> None:
-    """Loads what every horse would load anew, a tenth of a second late: call it before workers are forked."""
-    for name in ("transcription.worker.job", "django.db.models.sql.compiler"):
-        import_module(name)
-    get_channel_layer()
-    media.find_ffmpeg()
-    media.without_network()
-
-
-def serve(number: int) -> None:
-    """The life of one worker process, until SIGTERM: wake-ups from Redis, or while it is away a look now and then."""
-    jobs = import_module("transcription.worker.job")
-    seat = jobs.Seat(number, fairness.lanes_of(number, settings.WORKERS))
-    jobs.take_seat(seat)
-    while True:
-        worker = _born(seat.number, seat.lanes) if redis.is_writable() else None
-        if worker is not None and _stopped(worker):
-            return
-        log.warning("Worker %d asks the database until Redis is back.", number)
-        poller = Poller(jobs.work, _bury)
-        poller.run(until=redis.is_writable)
-        if poller.told_to_stop:
-            return
-
-
-def _stopped(worker: LaneWorker) -> bool:
-    """Works until told to stop, or until Redis takes or gives nothing any more; whether it was the former."""
-    with suppress(RedisError):
-        worker.work()
-    return worker.told_to_stop
-
-
-def _born(number: int, lanes: Sequence[int]) -> LaneWorker | None:
-    """None while Redis is away."""
-    try:
-        return LaneWorker(
-            wakeups.queue_names(lanes),
-            name=f"{settings.GPUWORKER_NAME}-{number}-{secrets.token_hex(3)}",
-            queue_class=Bell,
-            connection=Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0)),
-            serializer=JSONSerializer,
-            default_result_ttl=0,
-            worker_ttl=WORKER_TTL_SECONDS,
-            log_job_description=False,
-        )
-    except RedisError:
-        return None
-
-
-def _bury(pid: int) -> None:
-    """A child died on its transcription: that is known now, not when the lease expires."""
-    errand("mourner", partial(_lose, pid))
-
-
-def _lose(pid: int) -> None:
-    jobs = import_module("transcription.worker.job")
-    patiently(lifecycle.lose, jobs.worker_name(pid))
-    progress.flush()
-    connections.close_all()

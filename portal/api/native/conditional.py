@@ -1,4 +1,4 @@
-"""`ETag` and `If-None-Match` (RFC 9110) for what is read: whoever has it already is told so in a few bytes."""
+"""`ETag` and `If-None-Match` (RFC 9110): answers 304 to a caller that has the same already."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.utils.cache import get_conditional_response
 from rest_framework.response import Response
 
 
-def unless_known(request: HttpRequest, response: HttpResponse) -> HttpResponseBase:
-    """The response with its tag, or 304 without a body where the caller named that tag."""
+def not_modified_or(request: HttpRequest, response: HttpResponse) -> HttpResponseBase:
+    """Returns the response with its tag, or 304 without a body where the caller named that tag."""
     if isinstance(response, Response):
         response.render()
     if not response.has_header("ETag"):

@@ -17,7 +17,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from portal.api.native.datetimes import checked_moment
-from portal.http.body_limit import limit_of
+from portal.http.asgi import scope_of
+from portal.http.routes import route_of
 from transcription.errors import InvalidOption
 
 LONGEST_NAME = 60  # of what is no field, in an answer
@@ -50,7 +51,7 @@ def json_object(request: Request, schema: Mapping[str, Any]) -> Body:
     length = request.META.get("CONTENT_LENGTH")
     if not length and "HTTP_TRANSFER_ENCODING" in request.META:
         raise LengthRequired
-    if int(length or 0) > (limit := limit_of(request.path)):
+    if int(length or 0) > (limit := route_of(scope_of(request._request)).body_bytes):
         raise BodyTooLarge(limit)
     return known_fields(request.data, schema)
 

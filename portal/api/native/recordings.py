@@ -36,7 +36,7 @@ from portal.http.uploads import received
 from transcription.errors import InvalidOption
 from transcription.fetches import access
 from transcription.intake import accept
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.library import recordings
 from transcription.library.filters import Filter
 from transcription.models import Recording, Status
@@ -84,7 +84,7 @@ class RecordingsView(TenantView):
         headers = {"Location": f"/api/v1/recordings/{row.recording_id}"} | options.ignored_headers(upload.fields)
         return Response(recording_fields(row.recording), 201, headers=headers | call_headers.headers_of(call, row))
 
-    def _by_url(self, body: parsing.Body, call: Call) -> Response:
+    def _by_url(self, body: parsing.Body, call: CallContext) -> Response:
         """Raises InvalidOption and Refused."""
         asked = options.of_json(body)
         if not (url := parsing.text(body, "url")):
@@ -133,7 +133,7 @@ class RecordingTranscriptionsView(TenantView):
         call = call_headers.call_of(request._request)
         recording = recordings.recording(self.actor, recording_id)
         asked = options.of_json(parsing.json_object(request, AGAIN))
-        row = accept.again(self.actor, recording, asked, call)
+        row = accept.transcribe_again(self.actor, recording, asked, call)
         location = {"Location": f"/api/v1/transcriptions/{row.id}"}
         return Response(transcription_fields(row), 201, headers=location | call_headers.headers_of(call, row))
 

@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.native import options, parsing
-from portal.api.native.caller_view import CallerView
 from portal.api.native.schemas.uploads import MultipartBody, MultipartPartsBody, Part, PartUrl, PartUrlsBody
+from portal.api.native.tenant_view import TenantView
 from portal.api.native.uploads import upload_fields
 from portal.api.openapi.operations import (
     IDEMPOTENCY_KEY,
@@ -46,7 +46,7 @@ PART = properties(number=counted(1), sha256=text(), required=["number"])
 WANTED = properties(parts=array({"oneOf": [counted(1), PART]}), required=["parts"])
 
 
-class MultipartsView(CallerView):
+class MultipartsView(TenantView):
     """POST a file's name and length, and the options, as JSON."""
 
     @operation(
@@ -69,7 +69,7 @@ class MultipartsView(CallerView):
         return Response(_fields(row), 201, headers={"Location": f"/api/v1/uploads/multipart/{row.id}"})
 
 
-class MultipartView(CallerView):
+class MultipartView(TenantView):
     """GET says which parts are there; DELETE forgets it."""
 
     @operation("retrieveMultipartUpload", "Which parts are there", {200: MultipartPartsBody})
@@ -87,7 +87,7 @@ class MultipartView(CallerView):
         return Response(status=204)
 
 
-class PartUrlsView(CallerView):
+class PartUrlsView(TenantView):
     """POST the numbers of parts, as JSON, for URLs that take them."""
 
     @operation(
@@ -104,7 +104,7 @@ class PartUrlsView(CallerView):
         return Response(PartUrlsBody(expires_in=bucket.URL_SECONDS, parts=parts))
 
 
-class CompleteView(CallerView):
+class CompleteView(TenantView):
     """POST when all parts are there: 202, and the upload's GET says what became of it."""
 
     @operation("completeMultipartUpload", "All parts are there", {202: MultipartBody})

@@ -1,3 +1,5 @@
+"""The base of the native API's views."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -7,46 +9,43 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from portal.api import bearer
-from portal.api.native.conditional import unless_known
-from portal.http import request_budget
+from portal.api.native.conditional import not_modified_or
+from portal.http import authentication, request_budget
+from portal.http.asgi import scope_of
 from tenants import scope
-from tenants.access import Actor, OtherTenant
-from tenants.api_keys import KeyRefused
+from tenants.access import Actor
 
 
 class TenantView(APIView):
-    """A DRF view that runs with its key's tenant bound."""
+    """A DRF view that runs with its caller's tenant bound; portal.http.routes says how the caller is known."""
 
     @property
     def actor(self) -> Actor:
-        """Behind KeyPermission there is always one."""
+        """The caller, whom CallerPermission has let in."""
         actor = self.request.user
         assert isinstance(actor, Actor)
         return actor
 
-    def caller(self, request: HttpRequest) -> Actor | None:
-        """Who is asking; None for nobody. Raises KeyRefused, and OtherTenant for a page."""
-        return bearer.actor_of(request)
-
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        try:
-            actor = self.caller(request)
-        except (KeyRefused, OtherTenant) as refused:  # KeyAuthentication says so, where errors become problems
-            request.refused, actor = refused, None  # type: ignore[attr-defined]
-        request.actor = actor  # type: ignore[attr-defined]
+        actor = authentication.caller_of_request(request).actor
         if actor is None:
             return super().dispatch(request, *args, **kwargs)
         with scope.bound(actor.tenant.id):
             return super().dispatch(request, *args, **kwargs)
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Raises PermissionDenied where a session's request needs a CSRF token and has none."""
+        super().initial(request, *args, **kwargs)
+        if isinstance(request.user, Actor):
+            authentication.check_csrf(request._request, request.user)
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)
         if request.method != "GET" or answer.status_code != 200 or answer.streaming:
             return answer
-        return unless_known(request._request, answer)
+        return not_modified_or(request._request, answer)
 
     def check_throttles(self, request: Request) -> None:
         """Raises TooManyRequests."""
         super().check_throttles(request)
-        request_budget.spend(request_budget.scope_of(request._request), self.actor)
+        request_budget.spend(scope_of(request._request), self.actor)

@@ -11,10 +11,10 @@ from rest_framework.response import Response
 
 from portal.api import tus_headers
 from portal.api.native import options
-from portal.api.native.caller_view import CallerView
 from portal.api.native.pagination import CursorPages
 from portal.api.native.representations import moment
 from portal.api.native.schemas.uploads import UploadBody
+from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import (
     CURSOR,
     FILE,
@@ -27,7 +27,7 @@ from portal.api.openapi.operations import (
 )
 from portal.api.problems import problem
 from portal.http.statuses import status_of
-from portal.http.tus import Piece, PieceRefused, piece_of, plan_of
+from portal.http.tus import Chunk, ChunkRefused, chunk_of, plan_of
 from tenants.access import Actor
 from transcription.uploads import acceptance, access, creation, files
 from transcription.uploads.models import Upload
@@ -41,7 +41,7 @@ class NewestUploads(CursorPages):
     page_size = 50
 
 
-class TusView(CallerView):
+class TusView(TenantView):
     """Answers with the protocol's headers, refusals too."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -71,7 +71,7 @@ class TusView(CallerView):
 
     def handle_exception(self, exc: Exception) -> Response:
         """With the offset to go on at, where there is one."""
-        if not isinstance(exc, PieceRefused):
+        if not isinstance(exc, ChunkRefused):
             return super().handle_exception(exc)
         response = super().handle_exception(exc.why)
         if exc.offset is not None:
@@ -107,9 +107,9 @@ class UploadsView(TusView):
     )
     def post(self, request: Request) -> Response:
         self.actor.require("recordings.create")
-        if tus_headers.is_piece(_headers(request)):
-            piece = piece_of(request._request)
-            return _advanced(piece, 201, _created(piece.upload))
+        if tus_headers.is_chunk(_headers(request)):
+            chunk = chunk_of(request._request)
+            return _advanced(chunk, 201, _created(chunk.upload))
         row = creation.open_on_disk(self.actor, plan_of(self.actor, _headers(request)))
         return Response(status=201, headers=_created(row) | _position(row, 0))
 
@@ -133,7 +133,7 @@ class UploadView(TusView):
     )
     def patch(self, request: Request, upload_id: UUID) -> Response:
         self.actor.require("recordings.create")
-        return _advanced(piece_of(request._request), 204, {})
+        return _advanced(chunk_of(request._request), 204, {})
 
     @operation("deleteUpload", "Forget an upload", {204: None}, parameters=[VERSION])
     def delete(self, request: Request, upload_id: UUID) -> Response:
@@ -145,13 +145,13 @@ class UploadView(TusView):
         return Response(upload_fields(access.upload(self.actor, upload_id)))
 
 
-def _advanced(piece: Piece, status: int, headers: dict[str, str]) -> Response:
+def _advanced(chunk: Chunk, status: int, headers: dict[str, str]) -> Response:
     """What has come; with the last byte, what became of it: a refusal by intake is a problem."""
-    row = piece.upload
-    if piece.slot.is_whole:
-        acceptance.settle_under_lock(row, piece.slot)
+    row = chunk.upload
+    if chunk.slot.is_whole:
+        acceptance.settle_under_lock(row, chunk.slot)
         row.refresh_from_db()
-    headers = headers | _position(row, piece.slot.size)
+    headers = headers | _position(row, chunk.slot.size)
     if row.state != Upload.State.REFUSED:
         return Response(status=status, headers=headers)
     response = problem(**_problem(row))

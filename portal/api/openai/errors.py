@@ -8,7 +8,7 @@ from django.http import JsonResponse
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
-from portal.http.outage import COME_BACK
+from portal.http.outage import RETRY_HEADERS
 from portal.http.statuses import status_of
 from portal.http.uploads import UploadRefused
 from tenants.api_keys import ADDRESS, KeyRefused
@@ -76,7 +76,7 @@ def of_upload(refused: UploadRefused) -> ApiError:
 
 def unavailable() -> ApiError:
     message = _("The service is starting again. Please try in a moment.")
-    return ApiError(503, message, "server_error", code="unavailable", headers=COME_BACK)
+    return ApiError(503, message, "server_error", code="unavailable", headers=RETRY_HEADERS)
 
 
 def of_option(invalid: InvalidOption) -> ApiError:
@@ -92,6 +92,6 @@ def of_refusal(refused: Refused) -> ApiError:
         return ApiError(429, refused.message, "insufficient_quota", None, "insufficient_quota", headers)
     status = status_of(refused.code)
     if refused.may_succeed_later:
-        return ApiError(status, refused.message, "server_error", code=refused.code, headers=COME_BACK)
+        return ApiError(status, refused.message, "server_error", code=refused.code, headers=RETRY_HEADERS)
     param = "Idempotency-Key" if refused.code == "idempotency_key_reused" else "file"
     return ApiError(status, refused.message, param=param, code=refused.code, headers=NO_RETRY)

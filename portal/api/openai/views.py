@@ -20,17 +20,18 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from portal.api import bearer, call_headers, waiting
+from portal.api import call_headers, waiting
 from portal.api.openai import errors, parameters, responses
 from portal.api.openai.errors import ApiError
 from portal.api.openai.parameters import Parameters
 from portal.api.openai.responses import Written
 from portal.api.openai.wait import Wait
-from portal.api.status_broker import Standing, hub
-from portal.http import request_budget
-from portal.http.disconnects import client_of
+from portal.api.status_broker import StatusUpdate, broker
+from portal.http import authentication, request_budget
+from portal.http.asgi import scope_of
+from portal.http.disconnects import connection_of
 from portal.http.outage import AWAY
-from portal.http.thread_pools import CLIP_BYTES, CLIPS, UPLOADS, shared
+from portal.http.thread_pools import CLIP_BYTES, CLIPS, UPLOADS, in_thread
 from portal.http.uploads import Upload, UploadRefused, received
 from tenants import scope
 from tenants.access import Actor
@@ -38,7 +39,7 @@ from tenants.api_keys import KeyRefused
 from tenants.rate_limit import TooManyRequests
 from transcription.errors import REASONS_AT_FAULT, InvalidOption, Refused, reason_for_people
 from transcription.intake import accept
-from transcription.intake.idempotency import Call
+from transcription.intake.request import CallContext
 from transcription.library import read_audit
 from transcription.models import Status, Task, Transcription
 from transcription.options import offered_models
@@ -111,12 +112,16 @@ async def model(request: HttpRequest, actor: Actor, name: str) -> HttpResponseBa
     return JsonResponse(_model(name))
 
 
-@database_sync_to_async
-def _caller(request: HttpRequest) -> Actor | None:
-    """Whose key it is; counts the request. Raises KeyRefused and TooManyRequests."""
-    actor = bearer.actor_of(request)
+async def _caller(request: HttpRequest) -> Actor | None:
+    """Returns whose key it is, and counts the request. Raises KeyRefused and TooManyRequests."""
+    is_counted = authentication.is_known(scope_of(request)) and request_budget.outcome_of(request) is not None
+    return _counted_caller(request) if is_counted else await database_sync_to_async(_counted_caller)(request)
+
+
+def _counted_caller(request: HttpRequest) -> Actor | None:
+    actor = authentication.caller_of_request(request).checked()
     if actor is not None:
-        request_budget.spend(request_budget.scope_of(request), actor)
+        request_budget.spend(scope_of(request), actor)
     return actor
 
 
@@ -128,7 +133,7 @@ async def _create(request: HttpRequest, actor: Actor, task: str) -> HttpResponse
         raise errors.of_upload(refused) from refused
     wanted = parameters.parse(upload, task)
     call = _call(request)
-    wait = Wait(client_of(request), _accept(actor, upload, wanted, call), upload.seconds)
+    wait = Wait(connection_of(request), _accept(actor, upload, wanted, call), upload.seconds)
     row = await wait.begin()
     headers = call_headers.headers_of(call, row) | wanted.headers
     if wanted.stream:
@@ -143,7 +148,7 @@ async def _create(request: HttpRequest, actor: Actor, task: str) -> HttpResponse
     return answer
 
 
-def _call(request: HttpRequest) -> Call:
+def _call(request: HttpRequest) -> CallContext:
     """Raises ApiError."""
     try:
         return call_headers.call_of(request, waits=True)
@@ -151,24 +156,24 @@ def _call(request: HttpRequest) -> Call:
         raise errors.of_option(invalid) from invalid
 
 
-async def _accept(actor: Actor, upload: Upload, wanted: Parameters, call: Call) -> Transcription:
+async def _accept(actor: Actor, upload: Upload, wanted: Parameters, call: CallContext) -> Transcription:
     """Raises ApiError and PermissionDenied."""
     try:
         threads = CLIPS if upload.size <= CLIP_BYTES else UPLOADS
-        return await shared(_accept_bound, threads)(actor, upload, wanted, call)
+        return await in_thread(_accept_bound, threads)(actor, upload, wanted, call)
     except Refused as refused:
         raise errors.of_refusal(refused) from refused
     except InvalidOption as invalid:
         raise errors.of_option(invalid) from invalid
 
 
-def _accept_bound(actor: Actor, upload: Upload, wanted: Parameters, call: Call) -> Transcription:
+def _accept_bound(actor: Actor, upload: Upload, wanted: Parameters, call: CallContext) -> Transcription:
     with scope.bound(actor.tenant.id):
         return accept.accept(actor, upload, wanted.options, "api", call)
 
 
 async def _note_reading(actor: Actor, row: Transcription) -> None:
-    await shared(_noted)(actor, row)
+    await in_thread(_noted)(actor, row)
 
 
 def _noted(actor: Actor, row: Transcription) -> None:
@@ -223,11 +228,11 @@ async def _stream(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncIt
 async def _events(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncGenerator[bytes]:
     written = Written(wanted)
     yield KEEP_ALIVE
-    async with aclosing(_news_of(row)) as news:
-        async for standing in news:
-            if standing is None:
+    async with aclosing(_updates_of(row)) as updates:
+        async for update in updates:
+            if update is None:
                 yield KEEP_ALIVE
-            elif not standing.is_over:
+            elif not update.is_over:
                 for segment in await waiting.segments_from(row, written.segments):
                     yield written.delta(segment)
     over = await waiting.read(row) or row
@@ -240,14 +245,14 @@ async def _events(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncGe
     yield written.done(over)
 
 
-async def _news_of(row: Transcription) -> AsyncGenerator[Standing | None]:
-    """Each standing of a transcription until its end; None after KEEP_ALIVE_SECONDS without one."""
+async def _updates_of(row: Transcription) -> AsyncGenerator[StatusUpdate | None]:
+    """Yields each status of a transcription until its end; None after KEEP_ALIVE_SECONDS without a new one."""
     if row.is_over:
         return
-    async with hub().watching(row.id) as watch:
-        while watch.standing is None or not watch.standing.is_over:
+    async with broker().subscribe(row.id) as subscription:
+        while subscription.latest is None or not subscription.latest.is_over:
             try:
-                yield await asyncio.wait_for(watch.news(), KEEP_ALIVE_SECONDS)
+                yield await asyncio.wait_for(subscription.next(), KEEP_ALIVE_SECONDS)
             except TimeoutError:
                 yield None
 

@@ -7,8 +7,8 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
-from portal.http.disconnects import Client
-from portal.http.thread_pools import shared
+from portal.http.disconnects import Connection
+from portal.http.thread_pools import in_thread
 from tenants import scope
 from transcription.intake import waiters
 from transcription.models import Transcription
@@ -17,11 +17,13 @@ from transcription.models import Transcription
 class Wait:
     """`accepting` gives the transcription. It is not broken off: a client that goes meanwhile may come again."""
 
-    def __init__(self, client: Client, accepting: Coroutine[Any, Any, Transcription], upload_seconds: float) -> None:
+    def __init__(
+        self, connection: Connection, accepting: Coroutine[Any, Any, Transcription], upload_seconds: float
+    ) -> None:
         self._accepting = asyncio.ensure_future(accepting)
         self._upload = timedelta(seconds=upload_seconds)
         self._is_over = False
-        client.at_the_end(self._part)
+        connection.on_end(self._end_of_request)
 
     async def begin(self) -> Transcription:
         """Raises whatever accepting raises."""
@@ -36,29 +38,29 @@ class Wait:
         await _keep(await self._accepting)
         self._is_over = True
 
-    async def _part(self, hung_up: bool) -> None:
+    async def _end_of_request(self, is_lost: bool) -> None:
         try:
             row = await self._accepting
         except Exception:  # the request was told
             return
         if self._is_over or row.is_over:
             return
-        await (_hang_up(row, self._upload) if hung_up else _leave(row))
+        await (_hang_up(row, self._upload) if is_lost else _leave(row))
 
 
-@shared
+@in_thread
 def _keep(row: Transcription) -> None:
     with scope.bound(row.tenant_id):
         waiters.keep(row)
 
 
-@shared
+@in_thread
 def _leave(row: Transcription) -> None:
     with scope.bound(row.tenant_id):
         waiters.leave(row)
 
 
-@shared
+@in_thread
 def _hang_up(row: Transcription, upload: timedelta) -> None:
     with scope.bound(row.tenant_id):
         waiters.hang_up(row, upload)

@@ -10,7 +10,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularYAMLAPIView
 
 from portal.api.openapi import examples as snippets
 from portal.api.openapi import schema as schema  # registers the keys' security scheme
-from tenants.access import TenantRequest, member_required
+from portal.web.access import TenantRequest, member_required
 
 ALLOW_THEIR_STYLES = csp_update({"style-src": [UNSAFE_INLINE], "img-src": ["data:"], "worker-src": [SELF, "blob:"]})
 """Swagger UI and ReDoc write style elements and draw inlined pictures; scripts stay our own files."""

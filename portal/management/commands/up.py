@@ -35,7 +35,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["tied"]:
-            parent_death.hold(os.getppid(), signal.SIGTERM)
+            parent_death.die_with_parent(os.getppid(), signal.SIGTERM)
         os.umask(0o077)  # media, database and sockets are this account's alone
         host, port = options["host"], options["port"]
         begun, url = time.monotonic(), url_of(port)

@@ -16,9 +16,9 @@ import psutil
 import psycopg
 
 from tests.chaos import points
-from tests.chaos.household import Household, Member, until
 from tests.chaos.orders import Note, Orders
 from tests.chaos.plan import FREEZE, Plan
+from tests.chaos.process_group import ManagedProcess, ProcessGroup, until
 from tests.chaos.watch import Running, Watch
 
 log = logging.getLogger(__name__)
@@ -52,14 +52,14 @@ class Outage:
     waiting: int = field(default=0)
 
 
-class Monkey:
+class KillScheduler:
     """Goes on as the share of finished work does; where nothing finishes, it waits for a while and goes on.
 
     An attempt that is the last one is spared: two crashes cost a recording nothing, and a third one is what a
     poisoned recording is known by.
     """
 
-    def __init__(self, plan: Plan, household: Household, watch: Watch, orders: Orders) -> None:
+    def __init__(self, plan: Plan, processes: ProcessGroup, watch: Watch, orders: Orders) -> None:
         self.kills: list[Kill] = []
         self.freezes: list[Kill] = []
         self.troubles: list[str] = []
@@ -69,12 +69,12 @@ class Monkey:
         """Of the work, after which the next deed is due; 1 when all is done."""
         self.waits_for_upload = False
         self._plan = plan
-        self._household = household
+        self._processes = processes
         self._watch = watch
         self._orders = orders
-        self._chance = random.Random(f"{plan.seed}/monkey")
+        self._chance = random.Random(f"{plan.seed}/scheduler")
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="monkey", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -150,7 +150,7 @@ class Monkey:
 
     def _hang_and_stop(self) -> None:
         """SIGTERM to a gpuworker that can't finish what it does."""
-        members = self._until_found(lambda: [m for m in self._household.gpuworkers() if self._of_gpuworker(m)])
+        members = self._until_found(lambda: [m for m in self._processes.gpuworkers() if self._of_gpuworker(m)])
         for member in members[:1]:
             for engine in member.descendants("engine"):
                 engine.suspend()
@@ -167,7 +167,7 @@ class Monkey:
     def _horses(self) -> list[tuple[Running, psutil.Process]]:
         """Living horses, with what they are at; frozen ones and those at a last attempt are left out."""
         by_pid = {attempt.pid: attempt for attempt in self._under_way()}
-        horses = [horse for member in self._household.gpuworkers() for horse in member.descendants("horse")]
+        horses = [horse for member in self._processes.gpuworkers() for horse in member.descendants("horse")]
         found = [(by_pid[horse.pid], horse) for horse in horses if horse.pid in by_pid]
         return [(at, horse) for at, horse in found if at.attempts_made < LAST_ATTEMPT and not _is_frozen(horse)]
 
@@ -182,11 +182,11 @@ class Monkey:
     def _target(self, name: str) -> tuple[list[psutil.Process], list[Running]] | None:
         """The process to kill and the attempts at stake; None where there is none, or one must be spared."""
         if name in ("worker", "gpuworker", "engine"):
-            member = self._chance.choice(self._household.gpuworkers())
+            member = self._chance.choice(self._processes.gpuworkers())
             processes = self._own(member) if name == "gpuworker" else member.descendants(f"{name}")
             victims = self._of_gpuworker(member)
         else:
-            processes = self._own(self._household.members[name])
+            processes = self._own(self._processes.members[name])
             victims = self._under_way() if name in EVERYBODY else []
         if not processes:
             return None
@@ -202,11 +202,11 @@ class Monkey:
             return None  # a frozen job is to wake up
         return [process], victims
 
-    def _of_gpuworker(self, member: Member) -> list[Running]:
+    def _of_gpuworker(self, member: ManagedProcess) -> list[Running]:
         prefix = member.environment["GPUWORKER_NAME"] + "/"
         return [attempt for attempt in self._under_way() if attempt.worker.startswith(prefix)]
 
-    def _own(self, member: Member) -> list[psutil.Process]:
+    def _own(self, member: ManagedProcess) -> list[psutil.Process]:
         if member.process is None or member.process.poll() is not None:
             return []
         return [psutil.Process(member.process.pid)]
@@ -253,12 +253,12 @@ class Monkey:
 
     def _flush(self) -> None:
         log.info("%3.0f %% done: FLUSHALL", 100 * self.share)
-        until(self._household.is_redis_there, 30, "Valkey")
-        self._household.redis().flushall()
+        until(self._processes.is_redis_there, 30, "Valkey")
+        self._processes.redis().flushall()
 
     def _take_redis_away(self) -> None:
         """For the length of the outage nothing else is killed, so that what goes wrong is Redis's fault."""
-        valkey = self._household.members["valkey"]
+        valkey = self._processes.members["valkey"]
         valkey.is_held_down = True
         valkey.send(signal.SIGKILL)
         log.info("%3.0f %% done: Redis goes away", 100 * self.share)
@@ -266,7 +266,7 @@ class Monkey:
         self._ending.wait(self._plan.outage)
         self.outage.waiting = self._watch.due
         valkey.is_held_down = False
-        until(self._household.is_redis_there, 30, "Valkey")
+        until(self._processes.is_redis_there, 30, "Valkey")
         self.outage.ended = time.time()
         self._ending.wait(self._plan.outage / 5)
 

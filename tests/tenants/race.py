@@ -11,15 +11,15 @@ from django.db import connection
 THREADS = 32
 
 
-def stampede(times: int, attempt: Callable[[], bool]) -> int:
+def race(times: int, attempt: Callable[[], bool]) -> int:
     """Makes `times` attempts from THREADS threads at once; how many of them won."""
     waiting: SimpleQueue[int] = SimpleQueue()
     for number in range(times):
         waiting.put(number)
-    gate, wins, errors = threading.Barrier(THREADS), SimpleQueue[int](), SimpleQueue[BaseException]()
+    start, wins, errors = threading.Barrier(THREADS), SimpleQueue[int](), SimpleQueue[BaseException]()
 
     def rush() -> None:
-        gate.wait()
+        start.wait()
         try:
             while True:
                 number = waiting.get_nowait()

@@ -11,16 +11,16 @@ from typing import Any
 import httpx
 
 from tests.chaos.callers import Accepted, Callers
-from tests.chaos.monkey import Kill, Monkey
+from tests.chaos.installation import Installation
+from tests.chaos.kill_scheduler import Kill, KillScheduler
 from tests.chaos.plan import Plan
-from tests.chaos.stage import Stage
 
 RECOVERY_LIMIT = 75.0
 PICKUP_LIMIT = 10.0
 
 
 @dataclass
-class Verdict:
+class Report:
     """Zeros, maxima, and the facts behind each that is none."""
 
     plan: Plan
@@ -113,53 +113,55 @@ class Verdict:
         return "\n".join(lines)
 
 
-class Judge:
+class Checker:
     """Compares what was accepted with what the database has."""
 
-    def __init__(self, stage: Stage, callers: Callers, monkey: Monkey, expected: dict[str, str]) -> None:
-        self._watch = stage.watch
-        self._url = stage.household.url
+    def __init__(
+        self, installation: Installation, callers: Callers, scheduler: KillScheduler, expected: dict[str, str]
+    ) -> None:
+        self._watch = installation.watch
+        self._url = installation.processes.url
         self._accepted = callers.accepted
         self._tries = callers.tries
-        self._monkey = monkey
+        self._scheduler = scheduler
         self._expected = expected
-        self.verdict = Verdict(stage.plan)
+        self.report = Report(installation.plan)
 
-    def judge(self, calm: Sequence[Accepted], seconds: float) -> Verdict:
+    def check(self, calm: Sequence[Accepted], seconds: float) -> Report:
         """`calm` are those that were sent undisturbed, `seconds` is how long the others took."""
-        self.verdict.seconds = seconds
+        self.report.seconds = seconds
         self._count()
         self._compare_texts([*calm, *self._good])
         self._check_accounts()
         self._check_poison()
         self._time_recoveries()
         self._look_at_outage()
-        verdict, monkey = self.verdict, self._monkey
-        verdict.kills = Counter(kill.name for kill in monkey.kills)
-        verdict.missed, verdict.troubles = monkey.missed, monkey.troubles
-        return verdict
+        report, scheduler = self.report, self._scheduler
+        report.kills = Counter(kill.name for kill in scheduler.kills)
+        report.missed, report.troubles = scheduler.missed, scheduler.troubles
+        return report
 
     @property
     def _good(self) -> list[Accepted]:
         return [one for one in self._accepted if not one.made.poison]
 
     def _count(self) -> None:
-        verdict, tenants = self.verdict, sorted({one.tenant for one in self._accepted})
+        report, tenants = self.report, sorted({one.tenant for one in self._accepted})
         rows = self._rows("id, status, error_code, attempts_made, error_message")
-        verdict.accepted = len(self._accepted)
-        verdict.finished = sum(
+        report.accepted = len(self._accepted)
+        report.finished = sum(
             rows[one.transcription][1] == "completed" for one in self._good if one.transcription in rows
         )
-        verdict.lost = len(self._good) - verdict.finished
+        report.lost = len(self._good) - report.finished
         for one in self._good:
             row = rows.get(one.transcription)
             if row is None or row[1] != "completed":
-                verdict.notes.append(f"{one.made.file.name} is {row[1:] if row else 'gone'} ({one.transcription})")
+                report.notes.append(f"{one.made.file.name} is {row[1:] if row else 'gone'} ({one.transcription})")
         query = "select count(*) from transcription_transcription where tenant_id::text = any(%s)"
-        more = self._watch.rows(query, tenants)[0][0] - verdict.accepted
-        verdict.duplicated = abs(more) + self._repeated_segments()
+        more = self._watch.rows(query, tenants)[0][0] - report.accepted
+        report.duplicated = abs(more) + self._repeated_segments()
         attempts = self._watch.rows("select outcome, count(*) from transcription_attempt group by outcome")
-        verdict.attempts = dict(attempts)
+        report.attempts = dict(attempts)
 
     def _repeated_segments(self) -> int:
         query = """select coalesce(sum(n - 1), 0) from (select count(*) n from transcription_segment
@@ -181,8 +183,8 @@ class Judge:
                 continue
             found = (texts[one.transcription], joined.get(one.transcription, "").strip())
             if found != (wanted, wanted):
-                self.verdict.different += 1
-                self.verdict.notes.append(f"the text of {one.made.file.name} differs ({one.transcription})")
+                self.report.different += 1
+                self.report.notes.append(f"the text of {one.made.file.name} differs ({one.transcription})")
 
     def _check_accounts(self) -> None:
         """One ledger row for each completed transcription, of its seconds; none for others; balances that add up."""
@@ -203,8 +205,8 @@ class Judge:
                 self._misbilled(f"tenant {tenant} used {used}, has reserved {reserved}, and was charged {charged}")
 
     def _misbilled(self, note: str) -> None:
-        self.verdict.misbilled += 1
-        self.verdict.notes.append(note)
+        self.report.misbilled += 1
+        self.report.notes.append(note)
 
     def _check_poison(self) -> None:
         """Failed after three attempts, for a reason that a person can read."""
@@ -214,8 +216,8 @@ class Judge:
                 continue
             _id, status, attempts, code = rows.get(one.transcription, ("", "lost", 0, ""))
             if (status, attempts) != ("failed", 3) or "Nothing was charged" not in self._reason(one):
-                self.verdict.unpoisoned += 1
-                self.verdict.notes.append(f"poison {one.made.poison} is {status} after {attempts}: {code}")
+                self.report.unpoisoned += 1
+                self.report.notes.append(f"poison {one.made.poison} is {status} after {attempts}: {code}")
 
     def _reason(self, one: Accepted) -> str:
         """What the API says of a failure."""
@@ -233,38 +235,38 @@ class Judge:
             begun.setdefault(name, []).append((fence, start))
             over[name, fence] = end or math.inf
         ends = {row[0]: row[1] for row in self._rows("id, extract(epoch from finished_at)::float").values()}
-        for kill in (*self._monkey.kills, *self._monkey.freezes):
+        for kill in (*self._scheduler.kills, *self._scheduler.freezes):
             for name, fence in kill.victims:
                 claimed = [moment for number, moment in begun.get(name, []) if number > fence]
                 ended = [ends[name]] if ends.get(name) else []
                 self._note_recovery(kill, name, min([*claimed, *ended], default=math.inf) - kill.moment)
                 notice = over.get((name, fence), math.inf) - kill.moment
-                self.verdict.slowest_notice = max(self.verdict.slowest_notice, notice)
+                self.report.slowest_notice = max(self.report.slowest_notice, notice)
 
     def _note_recovery(self, kill: Kill, transcription: str, seconds: float) -> None:
-        if seconds > self.verdict.slowest_recovery:
-            self.verdict.slowest_recovery = seconds
-            self.verdict.slowest_recovery_after = f"{kill.name} ({transcription})"
+        if seconds > self.report.slowest_recovery:
+            self.report.slowest_recovery = seconds
+            self.report.slowest_recovery_after = f"{kill.name} ({transcription})"
 
     def _look_at_outage(self) -> None:
-        verdict, outage = self.verdict, self._monkey.outage
+        report, outage = self.report, self._scheduler.outage
         meanwhile = [one for one in self._tries if outage.began < one.began < outage.ended]
-        verdict.sent_in_outage = len(meanwhile)
+        report.sent_in_outage = len(meanwhile)
         refused = [one for one in meanwhile if one.status != 201]
-        verdict.refused_in_outage = len(refused)
-        verdict.notes += [f"refused while Redis was away: {one.status} {one.detail}" for one in refused]
-        verdict.slowest_answer_in_outage = max((one.ended - one.began for one in meanwhile), default=0.0)
-        verdict.asked_again = len(self._tries) - len(self._accepted)
-        verdict.idle = self._watch.idle_looks / max(1, self._watch.looks)
-        verdict.slowest_acceptance = max((one.seconds for one in self._accepted), default=0.0)
+        report.refused_in_outage = len(refused)
+        report.notes += [f"refused while Redis was away: {one.status} {one.detail}" for one in refused]
+        report.slowest_answer_in_outage = max((one.ended - one.began for one in meanwhile), default=0.0)
+        report.asked_again = len(self._tries) - len(self._accepted)
+        report.idle = self._watch.idle_looks / max(1, self._watch.looks)
+        report.slowest_acceptance = max((one.seconds for one in self._accepted), default=0.0)
         moments = sorted(
             row[0]
             for row in self._watch.rows("select extract(epoch from started_at)::float from transcription_attempt")
         )
-        verdict.claimed_in_outage = sum(outage.began + 1 < moment < outage.ended for moment in moments)
+        report.claimed_in_outage = sum(outage.began + 1 < moment < outage.ended for moment in moments)
         later = [moment for moment in moments if moment >= outage.ended]
         if outage.waiting:
-            verdict.pickup = later[0] - outage.ended if later else math.inf
+            report.pickup = later[0] - outage.ended if later else math.inf
 
     def _rows(self, columns: str) -> dict[str, tuple[Any, ...]]:
         """Every accepted transcription's columns, the first of which is its id."""

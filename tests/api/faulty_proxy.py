@@ -15,7 +15,7 @@ HOP_BY_HOP = {"host", "connection", "transfer-encoding", "content-length", "cont
 
 
 @dataclass
-class Gate:
+class FaultyProxy:
     """`troubles` are the statuses of its own next answers; then it passes on what comes."""
 
     url: str = ""
@@ -24,17 +24,17 @@ class Gate:
 
 
 @contextmanager
-def standing_before(upstream: str) -> Iterator[Gate]:
-    gate = Gate()
+def faulty_proxy(upstream: str) -> Iterator[FaultyProxy]:
+    proxy = FaultyProxy()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            gate.seen += 1
-            if gate.troubles:
-                status = gate.troubles.pop(0)
+            proxy.seen += 1
+            if proxy.troubles:
+                status = proxy.troubles.pop(0)
                 error = {"message": "A bad moment.", "type": "server_error", "param": None, "code": None}
                 self._answer(status, {"Retry-After": "0.1"}, json.dumps({"error": error}).encode())
                 return
@@ -55,9 +55,9 @@ def standing_before(upstream: str) -> Iterator[Gate]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        gate.url = f"http://127.0.0.1:{server.server_port}"
+        proxy.url = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield gate
+            yield proxy
         finally:
             server.shutdown()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -32,7 +33,7 @@ STOP_SECONDS = 30.0
 
 
 @dataclass(eq=False)
-class Member:
+class ManagedProcess:
     """A process that runs until it is told to stop, or held down."""
 
     name: str
@@ -56,7 +57,7 @@ class Member:
             stderr=subprocess.STDOUT,
             user=self.user,
             pass_fds=self.inherited,
-            preexec_fn=parent_death.tied(),
+            preexec_fn=partial(parent_death.die_with_parent, os.getpid()),
         )
         self.starts += 1
         self.due_at = 0.0
@@ -84,7 +85,7 @@ class Member:
         return [member for member in family if _is_called(member, word)]
 
 
-class Household:
+class ProcessGroup:
     """PostgreSQL, Valkey, gpuworkers, sweeper and web, all on data in `folder`."""
 
     def __init__(self, plan: Plan, folder: Path) -> None:
@@ -95,7 +96,7 @@ class Household:
         self.database = Postgres(folder / "pg")
         self.redis_socket = folder / "valkey.sock"
         self.url = ""
-        self.members: dict[str, Member] = {}
+        self.members: dict[str, ManagedProcess] = {}
         self._open = ExitStack()
         self._ending = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
@@ -134,7 +135,7 @@ class Household:
         found: list[dict[str, object]] = json.loads(done.stdout.splitlines()[-1])
         return found
 
-    def gpuworkers(self) -> list[Member]:
+    def gpuworkers(self) -> list[ManagedProcess]:
         return [member for name, member in self.members.items() if name.startswith("gpuworker")]
 
     def redis(self) -> redis.Redis:
@@ -158,7 +159,7 @@ class Household:
             "valkey": self._member("valkey", server_command(self.folder / "valkey", self.redis_socket), bare),
         }
 
-    def _staff(self) -> list[Member]:
+    def _staff(self) -> list[ManagedProcess]:
         environment = self._environment()
         web = self._member("web", self._command("web", str(self._listener.fileno())), environment)
         web.inherited = (self._listener.fileno(),)
@@ -175,8 +176,10 @@ class Household:
     def _one_of_several(self, number: int) -> dict[str, str]:
         return {"GPUWORKER_NAME": f"chaos:{number}", "ENGINE_SOCKET": str(self.folder / f"engine{number}.sock")}
 
-    def _member(self, name: str, command: list[str], environment: dict[str, str], user: str | None = None) -> Member:
-        return Member(name, command, environment, self.logs / f"{name}.log", user)
+    def _member(
+        self, name: str, command: list[str], environment: dict[str, str], user: str | None = None
+    ) -> ManagedProcess:
+        return ManagedProcess(name, command, environment, self.logs / f"{name}.log", user)
 
     def _command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "tests.chaos.process", *arguments]
@@ -220,7 +223,7 @@ def until(condition: Callable[[], object], seconds: float, what: str) -> None:
         time.sleep(0.05)
 
 
-def _end(members: list[Member]) -> None:
+def _end(members: list[ManagedProcess]) -> None:
     for member in members:
         member.send(member.farewell)
     deadline = time.monotonic() + STOP_SECONDS

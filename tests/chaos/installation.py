@@ -12,16 +12,16 @@ import psycopg
 
 from tests.chaos import recordings
 from tests.chaos.callers import Accepted, Callers
-from tests.chaos.household import Household, until
 from tests.chaos.orders import Orders
 from tests.chaos.plan import Plan
+from tests.chaos.process_group import ProcessGroup, until
 from tests.chaos.recordings import Made
 from tests.chaos.watch import Watch
 
 READY_SECONDS = 180.0
 
 
-class Stage:
+class Installation:
     """Up within `with`. What lies in `folder`, logs included, stays until it is tidied up."""
 
     def __init__(self, plan: Plan) -> None:
@@ -30,26 +30,26 @@ class Stage:
         self.folder.chmod(0o755)
         self.media = self.folder / "media"
         self.orders = Orders(self.folder)
-        self.household = Household(plan, self.folder)
-        self.watch = Watch(self.household.database.url)
+        self.processes = ProcessGroup(plan, self.folder)
+        self.watch = Watch(self.processes.database.url)
         self.tenants: list[dict[str, Any]] = []
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Installation:
         """Raises TimeoutError where the engines do not get ready."""
         try:
-            self.household.start()
-            self.tenants = self.household.tenants()
-            self.household.open()
+            self.processes.start()
+            self.tenants = self.processes.tenants()
+            self.processes.open()
             self.watch.start()
-            until(self.is_ready, READY_SECONDS, f"the engines; their logs: {self.household.logs}")
+            until(self.is_ready, READY_SECONDS, f"the engines; their logs: {self.processes.logs}")
         except BaseException:
-            self.household.stop()
+            self.processes.stop()
             raise
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.watch.stop()
-        self.household.stop()
+        self.processes.stop()
 
     def tidy_up(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -63,7 +63,7 @@ class Stage:
 
     def send(self, made: Sequence[Made], tenant: int = 0) -> list[Accepted]:
         """Sends recordings as fast as they are taken."""
-        callers = Callers(self.household.url, self.plan.seed, [self.tenants[tenant]], lambda: True)
+        callers = Callers(self.processes.url, self.plan.seed, [self.tenants[tenant]], lambda: True)
         callers.start(made)
         until(lambda: callers.are_done, READY_SECONDS, "uploads")
         return callers.accepted

@@ -1,0 +1,162 @@
+"""Says who sends a request: by an API key, a session or a socket ticket. Nothing else reads those.
+
+A request is authenticated once, and its Caller travels in the ASGI scope. That happens where it is first asked for:
+before the body for uploads, else in the thread in which the view runs anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from urllib.parse import parse_qs
+
+from django.core.exceptions import PermissionDenied
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.translation import gettext as _
+from rest_framework.authentication import CSRFCheck
+
+from portal.http.asgi import Scope, header, scope_of
+from portal.http.routes import Credentials, route_of
+from portal.http.sessions import actor_of_session, session_key_of
+from portal.tickets import service as tickets
+from tenants import access, addresses, api_keys
+from tenants.access import Actor, OtherTenant, Page
+from tenants.api_keys import Bearer, KeyRefused
+from tenants.models import User
+
+SCOPE_KEY = "portal.caller"
+TICKET, PAGE_TENANT = "ticket", "tenant"
+"""Parameters of a socket's address."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sends a request. Without `actor` nobody is known; `refusal` is why, where the sender may be told."""
+
+    actor: Actor | None = None
+    refusal: KeyRefused | OtherTenant | None = None
+
+    def checked(self) -> Actor | None:
+        """Returns the actor; None for nobody. Raises KeyRefused, and OtherTenant for a page of another tenant."""
+        if self.refusal is not None:
+            raise self.refusal
+        return self.actor
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Returns who sends the request of this scope; the first call asks the database."""
+    if SCOPE_KEY not in scope:
+        scope[SCOPE_KEY] = _authenticate(scope)
+    caller: Caller = scope[SCOPE_KEY]
+    return caller
+
+
+def caller_of_request(request: HttpRequest) -> Caller:
+    """Returns the same for a Django request; of a page's, from the session and the user that Django has loaded."""
+    scope = scope_of(request)
+    if SCOPE_KEY not in scope and route_of(scope).credentials is Credentials.SESSION:
+        scope[SCOPE_KEY] = _caller_by_django_session(request)
+    return caller_of(scope)
+
+
+def is_known(scope: Scope) -> bool:
+    """Returns whether the request was authenticated before."""
+    return SCOPE_KEY in scope
+
+
+def forget(scope: Scope) -> None:
+    """Makes the next call authenticate anew: a key may be revoked, or a member removed, while a long body comes."""
+    scope.pop(SCOPE_KEY, None)
+
+
+def renewed(scope: Scope) -> Actor | None:
+    """Returns the actor of an open socket as the database has it now, in the same tenant; None once it may not stay."""
+    known, address = caller_of(scope).actor, addresses.of_scope(scope)
+    if known is None:
+        return None
+    if known.key is not None:
+        return api_keys.actor_of(Bearer(known.key.id, known.secret_prefix), address)
+    return actor_of_session(_session_key(scope), str(known.tenant.id), address)
+
+
+def ticket_of(scope: Scope) -> str | None:
+    """Returns the ticket in a socket's address; None without one."""
+    return next(iter(_query(scope).get(TICKET, ())), None)
+
+
+def claimed_identity(scope: Scope) -> Hashable:
+    """Returns what a request says of its sender, unverified: for sharing threads before anybody has asked."""
+    return header(scope, "authorization") or _session_key(scope) or (scope.get("client") or ("",))[0]
+
+
+def check_csrf(request: HttpRequest, actor: Actor) -> None:
+    """Raises PermissionDenied where a session's request changes something without the page's token.
+
+    Another site can't send a key, so those need none.
+    """
+    if actor.key is not None or request.method in access.SAFE_METHODS:
+        return
+    check = CSRFCheck(lambda _request: HttpResponse())
+    check.process_request(request)
+    if check.process_view(request, lambda *_: HttpResponse(), (), {}):
+        raise PermissionDenied(_("The page's security token is missing or too old. Reload the page."))
+
+
+@contextmanager
+def request_before_django(scope: Scope) -> Iterator[HttpRequest]:
+    """Gives the request, without its body, and its language to what runs before Django's middleware does."""
+    request = ASGIRequest(dict(scope), BytesIO())
+    with translation.override(translation.get_language_from_request(request)):
+        yield request
+
+
+def _authenticate(scope: Scope) -> Caller:
+    try:
+        return Caller(_socket_actor(scope) if scope["type"] == "websocket" else _request_actor(scope))
+    except (KeyRefused, OtherTenant) as refusal:
+        return Caller(refusal=refusal)
+
+
+def _request_actor(scope: Scope) -> Actor | None:
+    """Raises KeyRefused and OtherTenant."""
+    credentials, address = route_of(scope).credentials, addresses.of_scope(scope)
+    if credentials is not Credentials.SESSION:
+        scheme, _space, secret = header(scope, "authorization").partition(" ")
+        if scheme.lower() == "bearer":
+            return api_keys.authenticate(secret.strip(), address)
+        if credentials is Credentials.KEY:
+            return None
+    page = Page(header(scope, access.PAGE_TENANT_HEADER.lower()), scope["method"] not in access.SAFE_METHODS)
+    return actor_of_session(_session_key(scope), address=address, page=page)
+
+
+def _socket_actor(scope: Scope) -> Actor | None:
+    """Raises OtherTenant. With a ticket a socket is a program's, and its cookies say nothing."""
+    address, ticket = addresses.of_scope(scope), ticket_of(scope)
+    if ticket is not None:
+        bearer = tickets.redeem(ticket)
+        return api_keys.actor_of(bearer, address) if bearer else None
+    page = Page(_query(scope).get(PAGE_TENANT, [""])[0])
+    return actor_of_session(_session_key(scope), address=address, page=page)
+
+
+def _caller_by_django_session(request: HttpRequest) -> Caller:
+    if not isinstance(request.user, User):
+        return Caller()
+    chosen, address = request.session.get(access.SESSION_TENANT), addresses.of_request(request)
+    try:
+        return Caller(access.of_session(request.user.pk, chosen, address, Page.of_request(request)))
+    except OtherTenant as refusal:
+        return Caller(refusal=refusal)
+
+
+def _session_key(scope: Scope) -> str | None:
+    return session_key_of(header(scope, "cookie"))
+
+
+def _query(scope: Scope) -> dict[str, list[str]]:
+    return parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)

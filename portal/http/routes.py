@@ -1,0 +1,115 @@
+"""Which credentials, body and threads each route takes: all that is decided before Django sees a request.
+
+The first row that matches holds; `{id}` is a UUID. The last two rows match whatever is named above them in no row.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from django.conf import settings
+
+from portal.http.asgi import Application, Receive, Scope, Send, header
+
+JSON = "application/json"
+TUS_BYTES = "application/offset+octet-stream"
+JSON_BYTES: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+FORM_BYTES = 2 * 1024**2
+HEALTH = "/health"
+METHOD_OVERRIDE = "x-http-method-override"
+SCOPE_KEY = "portal.route"
+
+
+class Credentials(Enum):
+    """What a request may identify its sender by."""
+
+    KEY = "key"
+    SESSION = "session"
+    KEY_OR_SESSION = "key or session"
+
+
+class Body(Enum):
+    """Who takes a request's body."""
+
+    SMALL = "Django, up to Route.body_bytes"
+    FILE = "portal.http.uploads: multipart/form-data with one file"
+    CHUNK = "portal.http.tus: bytes of a resumable upload"
+
+
+@dataclass(frozen=True)
+class Route:
+    """A row of the table. `methods` or `content_type` that are empty match any."""
+
+    methods: str
+    path: str
+    credentials: Credentials
+    body: Body = Body.SMALL
+    body_bytes: int = JSON_BYTES
+    content_type: str = ""
+    is_slow: bool = False
+    """Its view probes and stores a recording, or asks the object storage: it runs in threads of its own kind."""
+    sees_disconnect: bool = False
+    """Its view sees to it that what was begun is finished. Others are not told of a client that disconnects, or the
+    file would go while a thread still stores it."""
+
+    def matches(self, method: str, path: str, content_type: str) -> bool:
+        if self.methods and method not in self.methods.split():
+            return False
+        if self.content_type and content_type != self.content_type:
+            return False
+        return PATTERNS[self.path].fullmatch(path) is not None
+
+
+ROUTES = (
+    Route("POST", "/v1/audio/(transcriptions|translations)", Credentials.KEY, Body.FILE, sees_disconnect=True),
+    Route("POST", "/api/v1/recordings", Credentials.KEY, content_type=JSON, is_slow=True),
+    Route("POST", "/api/v1/recordings", Credentials.KEY, Body.FILE, is_slow=True),
+    Route("DELETE", "/api/v1/recordings/{id}", Credentials.KEY, is_slow=True),
+    Route("POST", "/recordings/", Credentials.SESSION, Body.FILE, is_slow=True),
+    Route("POST", "/api/v1/uploads", Credentials.KEY_OR_SESSION, Body.CHUNK, content_type=TUS_BYTES, is_slow=True),
+    Route("POST", "/api/v1/uploads", Credentials.KEY_OR_SESSION, is_slow=True),
+    Route("PATCH", "/api/v1/uploads/{id}", Credentials.KEY_OR_SESSION, Body.CHUNK, is_slow=True),
+    Route("", "/api/v1/uploads/multipart(/{id}(/complete)?)?", Credentials.KEY_OR_SESSION, is_slow=True),
+    Route("", "/api/v1/uploads(/.*)?", Credentials.KEY_OR_SESSION),
+    Route("", "/api/v1/.*", Credentials.KEY),
+    Route("", "/v1/.*", Credentials.KEY, body_bytes=FORM_BYTES),
+    Route("", ".*", Credentials.SESSION, body_bytes=FORM_BYTES),
+)
+UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+PATTERNS = {route.path: re.compile(route.path.replace("{id}", UUID), re.DOTALL) for route in ROUTES}
+WITH_SLASH = re.compile(rf"/(v1|api/v1)/.*[^/]/|{HEALTH}/", re.DOTALL)
+OVERRIDABLE = re.compile(rf"/api/v1/uploads(/{UUID})?")
+OVERRIDING = ("HEAD", "PATCH", "DELETE")
+
+
+def route_of(scope: Scope) -> Route:
+    """Returns the row of an HTTP request, which is looked for once."""
+    if SCOPE_KEY not in scope:
+        content_type = header(scope, "content-type").partition(";")[0].strip().lower()
+        asked = (scope["method"], scope["path"], content_type)
+        scope[SCOPE_KEY] = next(route for route in ROUTES if route.matches(*asked))
+    route: Route = scope[SCOPE_KEY]
+    return route
+
+
+class RoutingMiddleware:
+    """ASGI middleware that spells an API's path and method as the table and Django's URLs do.
+
+    A slash at the end changes nothing: Django would redirect to the address with a slash, and most clients make a GET
+    of a redirected POST. `X-HTTP-Method-Override` of a POST is for tus clients that know no PATCH or DELETE.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if WITH_SLASH.fullmatch(scope["path"]):
+                scope["path"] = scope["path"][:-1]
+                scope["raw_path"] = scope.get("raw_path", b"").removesuffix(b"/")
+            if scope["method"] == "POST" and OVERRIDABLE.fullmatch(scope["path"]):
+                wanted = header(scope, METHOD_OVERRIDE).strip().upper()
+                scope["method"] = wanted if wanted in OVERRIDING else "POST"
+        await self.application(scope, receive, send)

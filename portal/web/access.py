@@ -1,0 +1,57 @@
+"""Which pages a signed-in member may open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+
+from portal.http.authentication import caller_of_request
+from tenants import scope
+from tenants.access import Actor, NotSignedIn
+from tenants.models import User
+
+Parameters = ParamSpec("Parameters")
+
+
+class TenantRequest(HttpRequest):
+    """A request that came through `member_required`."""
+
+    user: User
+    actor: Actor
+
+
+def member_required(
+    permission: str,
+) -> Callable[
+    [Callable[Concatenate[TenantRequest, Parameters], HttpResponseBase]],
+    Callable[Concatenate[HttpRequest, Parameters], HttpResponseBase],
+]:
+    """Lets signed-in members with `permission` in; binds their tenant while the view runs.
+
+    What it raises is answered by portal.web.errors: NotSignedIn, OtherTenant and PermissionDenied.
+    """
+
+    def decorate(
+        view: Callable[Concatenate[TenantRequest, Parameters], HttpResponseBase],
+    ) -> Callable[Concatenate[HttpRequest, Parameters], HttpResponseBase]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Parameters.args, **kwargs: Parameters.kwargs) -> HttpResponseBase:
+            actor = caller_of_request(request).checked()
+            if actor is None and not request.user.is_authenticated:
+                raise NotSignedIn
+            if actor is None:
+                raise PermissionDenied(_("You are not a member of any organisation yet. Ask your administrator."))
+            actor.require(permission)
+            request.actor = actor  # type: ignore[attr-defined]
+            with scope.bound(actor.tenant.id):
+                return view(request, *args, **kwargs)  # type: ignore[arg-type]
+
+        return guarded  # type: ignore[return-value]
+
+    return decorate

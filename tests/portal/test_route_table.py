@@ -1,0 +1,77 @@
+"""The table of routes: which row a request is, and how it is spelled before it is looked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from portal.http.routes import ROUTES, TUS_BYTES, Body, Credentials, RoutingMiddleware, route_of
+
+ID = "9b2f6c1e-0d5a-4f3e-8a57-1f2e3d4c5b6a"
+REQUESTS = [
+    ("POST", "/v1/audio/transcriptions", "", Credentials.KEY, Body.FILE, False),
+    ("POST", "/v1/audio/translations", "", Credentials.KEY, Body.FILE, False),
+    ("GET", "/v1/models", "", Credentials.KEY, Body.SMALL, False),
+    ("GET", "/api/v1/recordings", "", Credentials.KEY, Body.SMALL, False),
+    ("POST", "/api/v1/recordings", "Application/JSON; charset=utf-8", Credentials.KEY, Body.SMALL, True),
+    ("POST", "/api/v1/recordings", "multipart/form-data; boundary=x", Credentials.KEY, Body.FILE, True),
+    ("DELETE", f"/api/v1/recordings/{ID}", "", Credentials.KEY, Body.SMALL, True),
+    ("GET", f"/api/v1/recordings/{ID}", "", Credentials.KEY, Body.SMALL, False),
+    ("POST", "/recordings/", "", Credentials.SESSION, Body.FILE, True),
+    ("GET", "/recordings/", "", Credentials.SESSION, Body.SMALL, False),
+    ("POST", "/api/v1/uploads", TUS_BYTES, Credentials.KEY_OR_SESSION, Body.CHUNK, True),
+    ("POST", "/api/v1/uploads", "", Credentials.KEY_OR_SESSION, Body.SMALL, True),
+    ("PATCH", f"/api/v1/uploads/{ID}", "", Credentials.KEY_OR_SESSION, Body.CHUNK, True),
+    ("HEAD", f"/api/v1/uploads/{ID}", "", Credentials.KEY_OR_SESSION, Body.SMALL, False),
+    ("POST", f"/api/v1/uploads/multipart/{ID}/complete", "", Credentials.KEY_OR_SESSION, Body.SMALL, True),
+    ("POST", f"/api/v1/uploads/multipart/{ID}/urls", "", Credentials.KEY_OR_SESSION, Body.SMALL, False),
+    ("POST", "/accounts/login/", "", Credentials.SESSION, Body.SMALL, False),
+    ("POST", "/v1/audio/transcriptions\n", "", Credentials.KEY, Body.SMALL, False),
+]
+
+
+def scope_of(method: str, path: str, **headers: str) -> dict[str, Any]:
+    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "headers": named}
+
+
+@pytest.mark.parametrize(("method", "path", "content_type", "credentials", "body", "is_slow"), REQUESTS)
+def test_a_request_has_the_row_that_is_meant(
+    method: str, path: str, content_type: str, credentials: Credentials, body: Body, is_slow: bool
+) -> None:
+    route = route_of(scope_of(method, path, content_type=content_type))
+    assert (route.credentials, route.body, route.is_slow) == (credentials, body, is_slow)
+
+
+def test_no_row_is_shadowed_by_those_above_it() -> None:
+    found = [route_of(scope_of(method, path, content_type=kind)) for method, path, kind, *_ in REQUESTS]
+    assert set(ROUTES) <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("sent", "header", "heard"),
+    [
+        (("POST", "/v1/models/"), "", ("POST", "/v1/models")),
+        (("GET", "/health/"), "", ("GET", "/health")),
+        (("POST", "/recordings/"), "", ("POST", "/recordings/")),
+        (("GET", "/api/v1/"), "", ("GET", "/api/v1/")),
+        (("POST", f"/api/v1/uploads/{ID}/"), "patch", ("PATCH", f"/api/v1/uploads/{ID}")),
+        (("POST", f"/api/v1/uploads/{ID}"), "PUT", ("POST", f"/api/v1/uploads/{ID}")),
+        (("GET", f"/api/v1/uploads/{ID}"), "DELETE", ("GET", f"/api/v1/uploads/{ID}")),
+        (("POST", f"/api/v1/recordings/{ID}"), "DELETE", ("POST", f"/api/v1/recordings/{ID}")),
+    ],
+)
+async def test_paths_and_methods_are_spelled_one_way(
+    sent: tuple[str, str], header: str, heard: tuple[str, str]
+) -> None:
+    seen: list[tuple[str, str]] = []
+
+    async def application(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append((scope["method"], scope["path"]))
+
+    async def nothing(*_: Any) -> Any:
+        return {}
+
+    await RoutingMiddleware(application)(scope_of(*sent, x_http_method_override=header), nothing, nothing)
+    assert seen == [heard]

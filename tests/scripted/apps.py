@@ -1,0 +1,26 @@
+"""Starts the scripted engine where the product starts its own."""
+
+from __future__ import annotations
+
+import sys
+
+from django.apps import AppConfig
+
+
+class ScriptedEngineConfig(AppConfig):
+    """Replaces the gpuworker's engine command, and fetches no weights."""
+
+    name = "tests.scripted"
+    label = "scripted_engine"
+
+    def ready(self) -> None:
+        if "gpuworker" in sys.argv:
+            from transcription.worker import gpu_worker
+
+            plain = gpu_worker.engine_command()
+            ours = [sys.executable, "-m", "tests.scripted.engine", *plain[plain.index("serve") :]]
+            gpu_worker.engine_command = lambda: ours
+        if "up" in sys.argv:
+            from portal.supervisor import preparation
+
+            preparation.fetch_weights = lambda: None

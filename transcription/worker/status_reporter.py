@@ -1,0 +1,96 @@
+"""The process of a gpuworker that writes the engine's status to the database, where pages and health read it."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import signal
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from transcription.engine.client import EngineClient
+from transcription.engine.types import EngineStatus, EngineUnavailable
+from transcription.options import engines
+
+log = logging.getLogger(__name__)
+STARTING_SECONDS = 0.2
+LONGEST_SILENCE_SECONDS = 30.0
+
+
+class SharedState:
+    """What a gpuworker and its status reporter tell each other: the living workers, and that the engine is ready."""
+
+    def __init__(self) -> None:
+        self._workers_alive = mmap.mmap(-1, 1)
+        self.engine_ready_fd, self._engine_ready_writer = os.pipe()
+
+    @property
+    def workers_alive(self) -> int:
+        return self._workers_alive[0]
+
+    @workers_alive.setter
+    def workers_alive(self, count: int) -> None:
+        self._workers_alive[0] = min(count, 255)
+
+    def announce_ready_engine(self) -> None:
+        """Makes the file descriptor `engine_ready_fd` readable."""
+        os.write(self._engine_ready_writer, b".")
+
+
+def report(name: str, state: SharedState) -> NoReturn:
+    """Reports the engine of the gpuworker `name` until the process is ended."""
+    client, heartbeat, was_ready = EngineClient(str(settings.ENGINE_SOCKET)), Heartbeat(), False
+    while True:
+        status, problem = _query(client)
+        heartbeat.record(status)
+        if status and status.ready and not was_ready:
+            state.announce_ready_engine()
+            was_ready = True
+            time.sleep(STARTING_SECONDS)  # workers are forked meanwhile, so that the first report counts them
+        try:
+            engines.report(name, status, state.workers_alive, settings.WORKERS, problem)
+        except DatabaseError as error:
+            log.warning("The engine's status could not be written: %s", str(error).strip())
+            connections.close_all()
+        time.sleep(engines.REPORT_SECONDS if was_ready and state.workers_alive else STARTING_SECONDS)
+
+
+class Heartbeat:
+    """Kills an engine that has answered before and falls silent: a frozen one would never end by itself."""
+
+    def __init__(self) -> None:
+        self._pid = 0
+        self._answered_at = time.monotonic()
+
+    def record(self, status: EngineStatus | None) -> None:
+        """Takes an answer of the engine, or None where it gave none."""
+        if status is not None:
+            self._pid, self._answered_at = status.pid, time.monotonic()
+        elif self._pid and time.monotonic() - self._answered_at > LONGEST_SILENCE_SECONDS:
+            log.error("The engine has not answered for %g s; it is killed.", LONGEST_SILENCE_SECONDS)
+            if _is_sibling(self._pid):
+                os.kill(self._pid, signal.SIGKILL)
+            self._pid = 0
+
+
+def _is_sibling(pid: int) -> bool:
+    """Returns whether `pid` is a child of our own gpuworker: a pid may be used again by another process."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    return int(fields[1]) == os.getppid()
+
+
+def _query(client: EngineClient) -> tuple[EngineStatus | None, str]:
+    """Returns the engine's status, or None and why there is none."""
+    try:
+        return client.status(), ""
+    except EngineUnavailable as error:
+        return None, str(error)
