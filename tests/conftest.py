@@ -38,6 +38,7 @@ THOROUGH = {
     "tests/api/test_openai_errors.py",
     "tests/api/test_slashes.py",
     "tests/api/test_waiting.py",
+    "tests/engine/test_cli.py",
     "tests/offboarding/test_admin.py",
     "tests/offboarding/test_archive.py",
     "tests/offboarding/test_deletion.py",
@@ -56,6 +57,8 @@ THOROUGH = {
     "tests/transcription/test_model_version.py",
     "tests/uploads/test_acceptance.py",
     "tests/uploads/test_multipart.py",
+    "tests/uploads/test_object_storage.py",
+    "tests/uploads/test_tus.py",
     "tests/web/test_sound.py",
     "tests/webhooks/test_retries.py",
 }
