@@ -31,7 +31,7 @@ def checkout(tmp_path: Path) -> Path:
 def developed(checkout: Path, tmp_path: Path) -> Iterator[Stack]:
     data = tmp_path / "data"
     data.mkdir()
-    stack = start(data, "--reload", root=checkout)
+    stack = start(data, checkout, "--reload")
     try:
         yield stack
     finally:
@@ -78,7 +78,7 @@ def get(stack: Stack, path: str) -> httpx.Response:
 
 def pid_of(stack: Stack, word: str) -> int:
     family = psutil.Process(stack.process.pid).children(recursive=True)
-    return next(one.pid for one in family if word in " ".join(one.cmdline()))
+    return next(int(one.pid) for one in family if word in " ".join(one.cmdline()))
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
