@@ -143,7 +143,7 @@ def _waiting() -> int:
 
 
 def _complete_all() -> None:
-    """What workers do, without hearing anything."""
+    """What workers do, without transcript anything."""
     from tenants import scope
     from transcription.models import Recording, Segment
     from transcription.queue import claims, lifecycle, progress

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from transcription.engine.torch_backend.requests import Request, Result
+from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
 from transcription.engine.torch_backend.slots import SlotDecoder
 
 
-def decode_all(decoder: SlotDecoder, requests: Sequence[Request]) -> list[Result]:
+def decode_all(decoder: SlotDecoder, requests: Sequence[DecodeRequest]) -> list[DecodeResult]:
     """Decode all requests, in their order, filling every slot as soon as it is free.
 
     Raises ValueError for a request that cannot be decoded; the others are then given up too.
     """
-    results: dict[int, Result] = {}
+    results: dict[int, DecodeResult] = {}
     number_of: dict[int, int] = {}
     waiting = list(range(len(requests)))
     try:

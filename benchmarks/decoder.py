@@ -22,8 +22,8 @@ from benchmarks.speech import clips
 from benchmarks.table import machine, print_table, spread
 from benchmarks.whisper_base import base_model
 from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.parameters import of_whisper
-from transcription.engine.torch_backend.requests import Request
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.vocabulary import start_of
 
@@ -75,7 +75,7 @@ def _theirs(model: Whisper, encodings: Tensor, batch: int) -> Callable[[], int]:
 
 def _ours(model: Whisper, encodings: Tensor, batch: int, cross: CrossName = "keys_values") -> Callable[[], int]:
     decoder = SlotDecoder(of_whisper(model), batch, cross=cross)
-    requests = [Request(encoding, start_of(model.dims, "en")) for encoding in encodings]
+    requests = [DecodeRequest(encoding, start_of(model.dims, "en")) for encoding in encodings]
     return lambda: sum(len(result.tokens) for result in decode_all(decoder, requests))
 
 

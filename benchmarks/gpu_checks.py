@@ -15,8 +15,8 @@ from benchmarks import gpu_pipeline
 from benchmarks.continuous import decode_all
 from benchmarks.gpu_contestants import crosses, slot_decoder
 from benchmarks.gpu_model import LANGUAGE, SMALL, TINY, Job, random_whisper
+from transcription.engine.torch_backend.decode_request import DecodeResult
 from transcription.engine.torch_backend.parameters import Parameters, of_whisper
-from transcription.engine.torch_backend.requests import Result
 
 WINDOWS = 6
 TOKENS = 32
@@ -47,17 +47,19 @@ def checks(device: torch.device) -> Iterator[Check]:
             yield Check(name, 0, WINDOWS, 0.0, f"{type(error).__name__}: {error}".splitlines()[0])
 
 
-def _comparisons(device: torch.device) -> dict[str, Callable[[], tuple[list[Result], list[Result]]]]:
+def _comparisons(device: torch.device) -> dict[str, Callable[[], tuple[list[DecodeResult], list[DecodeResult]]]]:
     dims = SMALL if device.type == "cuda" else TINY
     model = random_whisper(dims, "cpu")
     job = Job(device, dims, TOKENS if device.type == "cuda" else CPU_TOKENS, "synthetic")
     exact = of_whisper(model, device, torch.float32)
     first, *others = crosses()
 
-    def ours(slots: int = 4, cross: str = first, parameters: Parameters = exact, graphs: bool = True) -> list[Result]:
+    def ours(
+        slots: int = 4, cross: str = first, parameters: Parameters = exact, graphs: bool = True
+    ) -> list[DecodeResult]:
         return _decoded(job, parameters, slots, cross, graphs)
 
-    found: dict[str, Callable[[], tuple[list[Result], list[Result]]]] = {
+    found: dict[str, Callable[[], tuple[list[DecodeResult], list[DecodeResult]]]] = {
         "openai-whisper and ours, fp32": lambda: (_openai(job, model), ours()),
         "1 slot and 4, fp32": lambda: (ours(1), ours()),
         "encoder in its own stream and before, fp32": lambda: (_piped(job, exact), ours()),
@@ -86,13 +88,13 @@ def _mels(job: Job) -> Tensor:
     return replace(job, device=torch.device("cpu")).mels(WINDOWS).to(job.device)
 
 
-def _decoded(job: Job, parameters: Parameters, slots: int, cross: str, graphs: bool) -> list[Result]:
+def _decoded(job: Job, parameters: Parameters, slots: int, cross: str, graphs: bool) -> list[DecodeResult]:
     decoder = slot_decoder(parameters, slots, cross, graphs)
     encodings = decoder.encode(_mels(job))
     return decode_all(decoder, [job.request(encoding, n) for encoding, n in zip(encodings, _lengths(job), strict=True)])
 
 
-def _piped(job: Job, parameters: Parameters) -> list[Result]:
+def _piped(job: Job, parameters: Parameters) -> list[DecodeResult]:
     """In the order of the windows, which with a single slot is that of their ends."""
     decoder = slot_decoder(parameters, 1, crosses()[0])
     results = gpu_pipeline.run(decoder, job, _mels(job))
@@ -100,7 +102,7 @@ def _piped(job: Job, parameters: Parameters) -> list[Result]:
     return [replace(it, tokens=it.tokens[:n], logprobs=it.logprobs[:n]) for it, n in zip(results, lengths, strict=True)]
 
 
-def _openai(job: Job, model: Whisper) -> list[Result]:
+def _openai(job: Job, model: Whisper) -> list[DecodeResult]:
     """openai-whisper's own tokens; it does not tell the single log-probabilities."""
     model = model.to(job.device)
     results = []
@@ -109,11 +111,11 @@ def _openai(job: Job, model: Whisper) -> list[Result]:
             language=LANGUAGE, sample_len=length, suppress_tokens=[-1, job.vocabulary.eot], fp16=False
         )
         result = decode(model, mel, options)
-        results.append(Result(tuple(result.tokens), (), result.avg_logprob, result.no_speech_prob))
+        results.append(DecodeResult(tuple(result.tokens), (), result.avg_logprob, result.no_speech_prob))
     return results
 
 
-def _compared(name: str, ours: Sequence[Result], theirs: Sequence[Result]) -> Check:
+def _compared(name: str, ours: Sequence[DecodeResult], theirs: Sequence[DecodeResult]) -> Check:
     same = sum(one.tokens == other.tokens for one, other in zip(ours, theirs, strict=True))
     largest = max(
         (

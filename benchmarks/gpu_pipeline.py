@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu_model import Job
-from transcription.engine.torch_backend.requests import Result
+from transcription.engine.torch_backend.decode_request import DecodeResult
 from transcription.engine.torch_backend.slots import SlotDecoder
 
 ENCODER_BATCH = 8
@@ -43,12 +43,12 @@ class Timings:
         return 1000 * ordered[len(ordered) // 2]
 
 
-def run(decoder: SlotDecoder, job: Job, mels: Tensor, timings: Timings | None = None) -> list[Result]:
+def run(decoder: SlotDecoder, job: Job, mels: Tensor, timings: Timings | None = None) -> list[DecodeResult]:
     """Encode and decode windows, (windows, n_mels, 3000); results as they came. Waits for the device.
 
     Raises what the encoder's thread raised.
     """
-    results: list[Result] = []
+    results: list[DecodeResult] = []
     waiting: list[Tensor] = []
     with _encoder(decoder, mels) as encoded:
         while len(results) < len(mels):

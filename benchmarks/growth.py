@@ -9,8 +9,8 @@ from benchmarks.contestants import engine, ours
 from benchmarks.speech import clips, joined
 from benchmarks.table import print_table
 from benchmarks.weightless import Caller, WeightlessBackend
-from transcription.engine.desk import Desk
 from transcription.engine.models import Models
+from transcription.engine.request_queue import RequestQueue
 from transcription.engine.scheduler import Scheduler
 
 AT_ONCE = (1, 4, 16, 64)
@@ -42,16 +42,16 @@ def measure(repeats: int) -> None:
 def host_milliseconds(recordings: int, workers: int) -> float:
     """Processor time that the scheduler takes for a window, of so many recordings with 32 windows each."""
     backend = WeightlessBackend(workers=workers, slots=16, steps=1)
-    desk = Desk()
-    models = Models(backend, desk)
+    queue = RequestQueue()
+    models = Models(backend, queue)
     models.weights = {"base": Path("base")}
-    scheduler = Scheduler(backend, models, desk, 16, print)
+    scheduler = Scheduler(backend, models, queue, 16, print)
     callers = [Caller() for _ in range(recordings)]
     began = time.process_time()
     scheduler.start({})
     for word in range(20, 20 + WINDOWS):
         for caller in callers:
-            scheduler.desk.submit(caller.ticket(word))
+            scheduler.queue.submit(caller.request(word))
     for caller in callers:
         caller.wait_for(WINDOWS)
     spent = time.process_time() - began

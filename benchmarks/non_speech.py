@@ -1,7 +1,7 @@
 """How sure is the voice detector that somebody speaks? `python -m benchmarks.non_speech`
 
 Every clip of pytest-audioeval and every one that `SPEECH` names, at several levels and in several noises, and a minute
-each of what is no speech. docs/engine.md keeps the figures; `transcription.engine.unspoken` has the threshold.
+each of what is no speech. docs/engine.md keeps the figures; `transcription.engine.non_speech` has the threshold.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from benchmarks.agreement import package_clips
 from benchmarks.speech import clips, pcm
 from benchmarks.table import machine, print_table
+from transcription.engine.non_speech import RUN, NonSpeechFinder
 from transcription.engine.types import SAMPLE_RATE
-from transcription.engine.unspoken import RUN, UnspokenFinder
 
 Sound = NDArray[np.float64]
 SECONDS = 60
@@ -76,7 +76,7 @@ def _speech_row(name: str, sounds: list[Sound]) -> list[str]:
 
 
 def _highest(sound: Sound) -> float:
-    finder = UnspokenFinder()
+    finder = NonSpeechFinder()
     finder.feed(np.round(sound).clip(-32768, 32767).astype(np.int16))
     return float(np.convolve(finder.probabilities, np.full(RUN, 1 / RUN), "valid").max())
 

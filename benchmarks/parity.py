@@ -22,8 +22,8 @@ from benchmarks.encodings import encoding_of
 from benchmarks.speech import clips
 from benchmarks.table import machine, print_table
 from benchmarks.whisper_base import base_model
+from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
 from transcription.engine.torch_backend.parameters import of_whisper
-from transcription.engine.torch_backend.requests import Request, Result
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.vocabulary import start_of
 
@@ -38,7 +38,7 @@ class Window:
     task: str
     prompt: str
     expected: DecodingResult
-    request: Request
+    request: DecodeRequest
 
 
 def main() -> None:
@@ -72,11 +72,11 @@ def _windows(model: Whisper, decoder: SlotDecoder, recordings: list[tuple[Path, 
         kinds = [("plain", "transcribe", ""), ("prompt", "transcribe", PROMPT)]
         for kind, task, prompt in [*kinds, *([("translate", "translate", "")] if language != "en" else [])]:
             options = DecodingOptions(task=task, language=language, prompt=prompt or None, fp16=False)
-            request = Request(encoding, start_of(model.dims, language, task, prompt))
+            request = DecodeRequest(encoding, start_of(model.dims, language, task, prompt))
             yield Window(kind, language, task, prompt, decode(model, encoding, options), request)
 
 
-def _rows(batch: int, windows: list[Window], results: list[Result]) -> list[list[str]]:
+def _rows(batch: int, windows: list[Window], results: list[DecodeResult]) -> list[list[str]]:
     by_kind: dict[str, list[tuple[bool, float, float]]] = defaultdict(list)
     for window, result in zip(windows, results, strict=True):
         expected = window.expected

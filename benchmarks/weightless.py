@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from transcription.engine.backend import Decoded, Language, WordTiming, Work
+from transcription.engine.lane_queue import Request, Stream
 from transcription.engine.types import DecodeOptions, EngineError, Lane, Window, WindowResult
-from transcription.engine.waiting import Stream, Ticket
 
 PATIENCE_SECONDS = 20.0
 
@@ -126,10 +126,10 @@ class Caller:
     def __post_init__(self) -> None:
         self.stream = Stream(self.lane)
 
-    def ticket(self, word: int) -> Ticket:
+    def request(self, word: int) -> Request:
         window = Window(word, 0.0, 1.0, np.full(16_000, word, dtype=np.int16))
         options = DecodeOptions(self.model, lane=self.lane, word_timestamps=self.words, prompt=self.prompt)
-        return Ticket(Work(window, options, self.language), self.stream, lambda outcome: self._take(word, outcome))
+        return Request(Work(window, options, self.language), self.stream, lambda outcome: self._take(word, outcome))
 
     def wait_for(self, count: int) -> dict[int, WindowResult | EngineError]:
         """So many answers. Raises TimeoutError."""

@@ -164,7 +164,11 @@ class Addresses {
 
   /** @param {string} key */
   async removeUpload(key) {
-    localStorage.removeItem(key);
+    try {
+      localStorage.removeItem(key);
+    } catch {
+      /* a forbidden storage: nothing was kept in it */
+    }
   }
 
   /**

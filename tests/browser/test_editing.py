@@ -70,7 +70,7 @@ def test_a_correction_that_is_saved_late_leaves_what_is_typed_meanwhile(page: Pa
     shown = page.locator(".segment__text").first
     field = page.locator(".segment__editor textarea")
     held: list[Route] = []
-    page.route(SEGMENT, held.append, times=1)
+    page.route(SEGMENT, lambda route: held.append(route), times=1)
     page.locator("[data-edit]").first.click()
     field.fill("A first thought.")
     with page.expect_request(SEGMENT):
@@ -84,7 +84,9 @@ def test_a_correction_that_is_saved_late_leaves_what_is_typed_meanwhile(page: Pa
     expect(field).to_have_value("A second thought.")
 
 
-def test_an_undone_correction_is_read_again_when_the_answer_was_lost(page: Page, fox: Path, tmp_path: Path) -> None:
+def test_an_undone_correction_is_read_again_when_the_answer_was_lost(
+    page: Page, fox: Path, tmp_path: Path, complaints: list[str]
+) -> None:
     open_transcript(page, fox, tmp_path, "lost.wav")
     shown = page.locator(".segment__text").first
     spoken = shown.inner_text()
@@ -95,6 +97,8 @@ def test_an_undone_correction_is_read_again_when_the_answer_was_lost(page: Page,
     page.route(SEGMENT, lambda route: route.fulfill(status=503, json={"error": {}}))
     page.locator(".toast").get_by_role("button", name="Undo").click()
     expect(shown).to_have_text(spoken)
+    assert [text for text in complaints if "503" not in text] == []
+    complaints.clear()
 
 
 def test_subtitles_with_line_lengths_are_downloaded(page: Page, fox: Path, tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from transcription import media
 from transcription.engine.backend import Language, Work
 from transcription.engine.exact import transcribe_exactly
 from transcription.engine.fast import transcribe_fast
-from transcription.engine.hearing import Hearing
 from transcription.engine.prompts import prompt_of
 from transcription.engine.spoken_language import followed
 from transcription.engine.types import MODES, DecodeOptions, Mode, Window, WindowResult
+from transcription.engine.window_transcript import WindowTranscript
 
 OPTIONS = DecodeOptions("base")
 
@@ -67,7 +67,7 @@ def heard_in(window: Window, language: str) -> WindowResult:
 def result_of(work: Work, language: Language) -> WindowResult:
     work.language = language.code
     work.prompt = prompt_of(work, ChaosVocabulary())
-    return Hearing(work, decoded(work), ChaosVocabulary()).result(language, "")
+    return WindowTranscript(work, decoded(work), ChaosVocabulary()).result(language, "")
 
 
 def main(folder: Path) -> None:

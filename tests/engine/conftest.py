@@ -19,7 +19,23 @@ from transcription.engine.local import wait_until_ready
 from transcription.engine.types import SAMPLE_RATE, DecodeOptions
 from transcription.engine.weights import ensure, print_progress
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+TORCH = ("parity", "test_backend_selection.py", "test_ctranslate2.py", "test_gpu_benchmark.py")
+"""What imports torch or openai-whisper, or starts a process that does."""
+
+collect_ignore = [] if importlib.util.find_spec("whisper") else list(TORCH)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of this folder that need torch, and those that need base's weights, which need it, too."""
+    for item in items:
+        if "base_weights" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.weights)
+            item.add_marker(pytest.mark.torch)
+        elif item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in TORCH:
+            item.add_marker(pytest.mark.torch)
 
 
 @dataclass
@@ -68,6 +84,7 @@ def engine(base_weights: Path) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def torch_engine(base_weights: Path) -> Iterator[Engine]:
+    pytest.importorskip("whisper")
     yield from _engine(base_weights, "torch")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.conftest import ROOT, sample
-from tests.engine.hub import model_files
+from tests.engine.model_hub import model_files
 from transcription.engine import arguments
 from transcription.engine.audio import find_ffmpeg, read_media
 
@@ -145,8 +145,10 @@ def test_half_a_model_that_nobody_can_mend_is_said_with_every_source(command: st
     assert f"name a mirror, or copy the model into {tmp_path}" in line
 
 
-@pytest.mark.parametrize("backend", ["ctranslate2", "torch"])
+@pytest.mark.parametrize("backend", ["ctranslate2", pytest.param("torch", marks=pytest.mark.torch)])
 def test_a_model_that_cannot_be_opened_is_said(backend: str, tmp_path: Path) -> None:
+    if backend == "torch":
+        pytest.importorskip("whisper")
     place(tmp_path / "ctranslate2" / "tiny")
     options = ("--models", "tiny", "--device", "cpu", "--backend", backend, "--weights", str(tmp_path))
     line = complaint("serve", "--socket", str(tmp_path / "socket"), *options, status=FAILED)

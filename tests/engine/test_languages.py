@@ -11,7 +11,7 @@ from tests.engine.conftest import speech
 from transcription.engine.backend import Language, Work
 from transcription.engine.client import EngineClient
 from transcription.engine.fast import transcribe_fast
-from transcription.engine.mixture import MOST_IN_VAIN, Mixture
+from transcription.engine.language_mix import MAX_FUTILE_SPLITS, LanguageMix
 from transcription.engine.modes import transcribe
 from transcription.engine.spoken_language import among, followed
 from transcription.engine.types import MODES, SAMPLE_RATE, DecodeOptions, Mode, Window, WindowResult
@@ -74,13 +74,13 @@ def lasting(seconds: float) -> Window:
 
 
 def test_an_unclear_window_is_halved_unless_it_is_short_or_that_was_in_vain() -> None:
-    mixture = Mixture(enabled=True)
-    assert mixture.is_seen_in(heard(0.5), lasting(30.0))
-    assert not mixture.is_seen_in(heard(0.9), lasting(30.0))
-    for _ in range(MOST_IN_VAIN):
-        assert not mixture.is_seen_in(heard(0.5), lasting(8.0))
-    assert not mixture.is_seen_in(heard(0.5), lasting(30.0))
-    assert not Mixture(enabled=False).is_seen_in(heard(0.5), lasting(30.0))
+    mix = LanguageMix(enabled=True)
+    assert mix.is_mixed(heard(0.5), lasting(30.0))
+    assert not mix.is_mixed(heard(0.9), lasting(30.0))
+    for _ in range(MAX_FUTILE_SPLITS):
+        assert not mix.is_mixed(heard(0.5), lasting(8.0))
+    assert not mix.is_mixed(heard(0.5), lasting(30.0))
+    assert not LanguageMix(enabled=False).is_mixed(heard(0.5), lasting(30.0))
 
 
 def test_the_parts_of_a_mixed_window_are_all_of_it(fox: bytes, counting: bytes) -> None:

@@ -13,8 +13,8 @@ from tests.engine.conftest import Engine, speech
 from transcription.engine.client import EngineClient
 from transcription.engine.exact import transcribe_exactly
 from transcription.engine.modes import transcribe
+from transcription.engine.non_speech import NonSpeechFinder
 from transcription.engine.types import MODES, SAMPLE_RATE, DecodeOptions, Mode, Window, WindowResult
-from transcription.engine.unspoken import UnspokenFinder
 from transcription.engine.windows import fast_windows
 
 HOTWORDS = "Dr. Grünwald, Kowalczyk, Acme Industries, Whisper Portal, Zanzibar"
@@ -119,7 +119,7 @@ def test_hotwords_do_not_follow_what_is_said(client: EngineClient, fox: bytes, m
 def test_a_voice_under_music_is_heard_and_music_alone_is_not(client: EngineClient, mode: Mode) -> None:
     said = speech("en/quick_brown_fox") + speech("en/counting") + speech("en/hello_world")
     hidden = under_music(said, -10.0)
-    finder = UnspokenFinder()
+    finder = NonSpeechFinder()
     finder.feed(np.frombuffer(hidden, dtype="<i2"))
     assert finder.silences(len(hidden) / 2 / SAMPLE_RATE).doubted, "the voice detector hears little of it"
     text = heard(client, hidden, mode)
@@ -141,17 +141,17 @@ def test_fast_windows_hold_what_is_loud_and_pass_over_what_is_quiet(fox: bytes) 
     assert all(before.end <= after.start for before, after in pairwise(windows))
     for done, window in enumerate(windows, start=1):
         again = list(fast_windows([fox + loud + fox + quiet + fox], start=window.end))
-        assert [(w.index, w.start, w.unspoken) for w in again] == [
-            (w.index, w.start, w.unspoken) for w in windows[done:]
+        assert [(w.index, w.start, w.non_speech) for w in again] == [
+            (w.index, w.start, w.non_speech) for w in windows[done:]
         ]
 
 
 def test_a_phrase_between_two_voices_may_be_sung(fox: bytes) -> None:
     """Where it is loud, what is shorter than a window of its own keeps its text."""
-    finder = UnspokenFinder()
+    finder = NonSpeechFinder()
     finder.feed(np.frombuffer(fox + scaled(music(4.0), 3000.0) + fox + room(4.0) + fox, dtype="<i2"))
-    assert len(finder.stretches()) == 2
-    (quiet,) = finder.silences(100.0).unspoken
+    assert len(finder.spans()) == 2
+    (quiet,) = finder.silences(100.0).non_speech
     assert quiet[0] > 9.0
 
 
@@ -189,7 +189,7 @@ def test_a_pause_is_no_reason_for_another_window(fox: bytes) -> None:
 def test_with_the_switch_off_windows_are_openai_whispers(fox: bytes) -> None:
     pcm = fox + silence(40.0)
     assert [window.start for window in exact_windows(pcm, skip_non_speech=False)] == [0.0, 30.0]
-    assert all(window.unspoken == () for window in exact_windows(pcm, skip_non_speech=False))
+    assert all(window.non_speech == () for window in exact_windows(pcm, skip_non_speech=False))
     assert len(list(fast_windows([room(20.0)], skip_non_speech=False))) == 1
 
 
@@ -197,6 +197,6 @@ def test_with_the_switch_off_windows_are_openai_whispers(fox: bytes) -> None:
 def test_faint_and_noisy_speech_is_never_taken_for_silence(clip: str) -> None:
     said = speech(clip)
     for pcm in (quieter(said, 40.0), quieter(said, 60.0), noisy(said, 0.0), quieter(noisy(said, 5.0), 40.0)):
-        finder = UnspokenFinder()
+        finder = NonSpeechFinder()
         finder.feed(np.frombuffer(pcm, dtype="<i2"))
-        assert sum(end - start for start, end in finder.stretches()) < 0.4 * len(pcm) / 2 / SAMPLE_RATE
+        assert sum(end - start for start, end in finder.spans()) < 0.4 * len(pcm) / 2 / SAMPLE_RATE

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.engine.conftest import ROOT
-from tests.engine.toys import DEADLY, text_of
+from tests.engine.fake_backend import DEADLY, text_of
 from transcription.engine.client import EngineClient
 from transcription.engine.local import wait_until_ready
 from transcription.engine.types import DecodeOptions, EngineError, Lane, Window, WindowFailed, WindowResult
@@ -22,13 +22,13 @@ from transcription.engine.types import DecodeOptions, EngineError, Lane, Window,
 BATCHES, SLOTS = 2, 0
 
 
-class House:
+class SupervisedEngine:
     """An engine that is started again whenever it ends."""
 
     def __init__(self, folder: Path, workers: int) -> None:
         self.address = str(folder / "socket")
         self.deaths = 0
-        self._command = [sys.executable, "-m", "tests.engine.mortal", self.address, str(workers)]
+        self._command = [sys.executable, "-m", "tests.engine.serve_fake", self.address, str(workers)]
         self._process = self._started()
         wait_until_ready(EngineClient(self.address), self._process)
         self._closing = False
@@ -60,11 +60,11 @@ class House:
 
 
 @pytest.fixture(params=[BATCHES, SLOTS], ids=["batches", "slots"])
-def house(request: pytest.FixtureRequest) -> Iterator[House]:
+def engine(request: pytest.FixtureRequest) -> Iterator[SupervisedEngine]:
     with tempfile.TemporaryDirectory(prefix="engine-") as folder:
-        house = House(Path(folder), request.param)
-        yield house
-        house.close()
+        engine = SupervisedEngine(Path(folder), request.param)
+        yield engine
+        engine.close()
 
 
 def is_whole(heard: list[WindowResult] | EngineError, words: range) -> bool:
@@ -72,24 +72,24 @@ def is_whole(heard: list[WindowResult] | EngineError, words: range) -> bool:
     return [text_of(result) for result in heard] == [f" w{word}" for word in words]
 
 
-def test_the_second_death_names_the_guilty_and_costs_nobody_else_an_attempt(house: House) -> None:
+def test_the_second_death_names_the_guilty_and_costs_nobody_else_an_attempt(engine: SupervisedEngine) -> None:
     recordings = [range(100 * n, 100 * n + 30) for n in range(1, 5)]
     with ThreadPoolExecutor() as pool:
-        heard = [pool.submit(house.hear, *words) for words in recordings]
-        guilty = pool.submit(house.hear, 20, 21, DEADLY, 22).result(60)
+        heard = [pool.submit(engine.hear, *words) for words in recordings]
+        guilty = pool.submit(engine.hear, 20, 21, DEADLY, 22).result(60)
         assert all(is_whole(one.result(60), words) for one, words in zip(heard, recordings, strict=True))
     assert isinstance(guilty, WindowFailed)
     assert guilty.reason == "window 2 (2.0 s) ended the engine while that had nothing else"
-    assert is_whole(house.hear(*range(500, 510)), range(500, 510)), "the house goes on"
-    assert house.deaths == 2
+    assert is_whole(engine.hear(*range(500, 510)), range(500, 510)), "the engine goes on"
+    assert engine.deaths == 2
 
 
-def test_several_guilty_are_named_one_after_the_other(house: House) -> None:
+def test_several_guilty_are_named_one_after_the_other(engine: SupervisedEngine) -> None:
     words = range(100, 150)
     with ThreadPoolExecutor() as pool:
-        heard = pool.submit(house.hear, *words)
-        guilty = [pool.submit(house.hear, DEADLY, 20 + n) for n in range(2)]
+        heard = pool.submit(engine.hear, *words)
+        guilty = [pool.submit(engine.hear, DEADLY, 20 + n) for n in range(2)]
         assert all("ended the engine while that had nothing else" in str(one.result(60)) for one in guilty)
         assert is_whole(heard.result(60), words)
-    assert is_whole(house.hear(*range(500, 510)), range(500, 510)), "the house goes on"
-    assert house.deaths <= 2 * 2
+    assert is_whole(engine.hear(*range(500, 510)), range(500, 510)), "the engine goes on"
+    assert engine.deaths <= 2 * 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.toys import ToyBackend
+from tests.engine.fake_backend import FakeBackend
 from transcription.engine import version
 from transcription.engine.backend import Backend
 from transcription.engine.client import EngineClient
@@ -46,7 +46,7 @@ def test_other_weights_or_another_way_to_run_them_are_another_version(tmp_path: 
     one, two = folder(tmp_path / "one", b"one"), folder(tmp_path / "two", b"two")
     copy = shutil.copytree(one, tmp_path / "copy")
     assert version_of("base", one, backend) == version_of("base", copy, backend)
-    small, large = ToyBackend(compute_type="int8"), ToyBackend(compute_type="float32")
+    small, large = FakeBackend(compute_type="int8"), FakeBackend(compute_type="float32")
     assert len({version_of("base", one, small), version_of("base", two, small), version_of("base", one, large)}) == 3
 
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.engine.hub import Hub, model_file, model_files, whisper_files
+from tests.engine.model_hub import Hub, model_file, model_files, whisper_files
 from transcription.engine import catalogue, download, weights
 from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.dimensions import dimensions_of

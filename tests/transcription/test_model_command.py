@@ -10,7 +10,7 @@ import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 
-from tests.engine.hub import Hub, model_files, whisper_files
+from tests.engine.model_hub import Hub, model_files, whisper_files
 from transcription.engine import weights
 from transcription.management.commands import model
 from transcription.options import offered_models

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from transcription.engine.fallback import compression_ratio
+from transcription.engine.compression import compression_ratio
 from transcription.engine.types import DecodeOptions, Window
 
 

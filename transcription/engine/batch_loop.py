@@ -1,7 +1,7 @@
 """Decoding with models that take some windows and bring them back together.
 
 Some threads encode, a window each, ahead of those that decode: decoding pays for each call, so that windows should
-come to it in company.
+come to it in batch.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from contextlib import contextmanager
 from typing import cast
 
 from transcription.engine.backend import Backend, BatchModel, Decoded, DeviceLost, Work
-from transcription.engine.desk import Desk
+from transcription.engine.encoded_buffer import Encoded, EncodedBuffer
 from transcription.engine.fallback import next_temperature
-from transcription.engine.hearing import Hearing
+from transcription.engine.lane_queue import Request
 from transcription.engine.models import Models
-from transcription.engine.shelf import Encoded, Shelf
+from transcription.engine.request_queue import RequestQueue
 from transcription.engine.stages import announce, attempt, prepare, time_words
 from transcription.engine.types import LANES, EngineError, Lane
-from transcription.engine.waiting import Ticket
+from transcription.engine.window_transcript import WindowTranscript
 
 log = logging.getLogger(__name__)
 
 URGENT: tuple[Lane, ...] = LANES[:1]
 ORDINARY: tuple[Lane, ...] = LANES[1:]
 
-COMPANY = 4
+MIN_BATCH = 4
 """Windows that are worth a call while more are being encoded: with base on two cores a call of one
 takes 0.8 s, of four 1.8 s."""
 
@@ -35,7 +35,7 @@ QUICK_SECONDS = 2.0
 """Within so long the slowest model that is open hears a second of noise."""
 
 LOOK_AGAIN_SECONDS = 0.25
-"""After so long a thread that waits for company looks whether the one that encodes is still at it, or opens a model."""
+"""After so long a thread that waits for batch looks whether the one that encodes is still at it, or opens a model."""
 
 
 class BatchLoop:
@@ -50,33 +50,37 @@ class BatchLoop:
         self,
         backend: Backend,
         models: Models,
-        desk: Desk,
+        queue: RequestQueue,
         encode_batch: int,
         batch_size: int,
         on_fatal: Callable[[str], None],
     ) -> None:
         self._models = models
-        self._desk = desk
+        self._queue = queue
         self._encode_batch = encode_batch
         self._batch_size = batch_size
         self._on_fatal = on_fatal
         self._backend = backend
-        self._shelf = Shelf()
+        self._buffer = EncodedBuffer()
         self._encoding = 0
         self._opening = False
         self._urgent_idle = 0
         self._running = 0
 
     def threads(self) -> list[threading.Thread]:
-        """Not started yet; they end when the desk stops."""
+        """Not started yet; they end when the queue stops."""
         backend = self._backend
-        rounds = {self._encode: backend.encoders, self._decode: backend.workers, self._hurry: backend.urgent_workers}
+        rounds = {
+            self._encode: backend.encoders,
+            self._decode: backend.workers,
+            self._decode_urgent: backend.urgent_workers,
+        }
         every = [round_ for round_, count in rounds.items() for _ in range(count)]
         return [threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in every]
 
     def _repeat(self, round_: Callable[[], None]) -> None:
         try:
-            while not self._desk.stopping:
+            while not self._queue.stopping:
                 round_()
         except DeviceLost as error:
             self._on_fatal(f"the device is lost: {error}")
@@ -87,75 +91,75 @@ class BatchLoop:
     # The threads that encode
 
     def _encode(self) -> None:
-        desk = self._desk
-        with desk.changed:
-            desk.changed.wait_for(lambda: desk.stopping or self._may_encode())
-            tickets = desk.take(
-                0 if desk.stopping else self._encode_batch, _model_name, self._lanes(), self._models.prefers
+        queue = self._queue
+        with queue.changed:
+            queue.changed.wait_for(lambda: queue.stopping or self._may_encode())
+            requests = queue.take(
+                0 if queue.stopping else self._encode_batch, _model_name, self._lanes(), self._models.prefers
             )
-            self._opening = bool(tickets)
+            self._opening = bool(requests)
             is_alone = self._is_alone()
-        for ticket in tickets:
-            ticket.work.urgent = is_alone
-        if tickets:
-            self._put_on_shelf(tickets)
+        for request in requests:
+            request.work.urgent = is_alone
+        if requests:
+            self._encode_into_buffer(requests)
 
     def _is_alone(self) -> bool:
         """Whether a window may be encoded where urgent ones are, with all cores: there is no other. Hold `changed`.
 
         An urgent one that comes meanwhile waits for that, which is why only quick models may.
         """
-        quick = bool(self._backend.urgent_workers) and self._desk.canary_seconds < QUICK_SECONDS
-        return quick and self._desk.under_way == 1 and not self._desk.ready(LANES)
+        quick = bool(self._backend.urgent_workers) and self._queue.probe_seconds < QUICK_SECONDS
+        return quick and self._queue.under_way == 1 and not self._queue.ready(LANES)
 
     def _may_encode(self) -> bool:
         if self._opening:
             return False
-        held = len(self._shelf) + self._encoding
-        return held < max(self._batch_size, COMPANY) and self._desk.ready(self._lanes()) > 0
+        held = len(self._buffer) + self._encoding
+        return held < max(self._batch_size, MIN_BATCH) and self._queue.ready(self._lanes()) > 0
 
     def _lanes(self) -> Sequence[Lane]:
         return ORDINARY if self._urgent_idle else LANES
 
-    def _put_on_shelf(self, tickets: Sequence[Ticket]) -> None:
-        model = self._opened(tickets)
-        with self._desk.changed:
+    def _encode_into_buffer(self, requests: Sequence[Request]) -> None:
+        model = self._opened(requests)
+        with self._queue.changed:
             self._opening = False
             self._encoding += 1
-            self._desk.changed.notify_all()
-        encoded = self._encoded(model, tickets) if model else []
-        with self._desk.changed:
+            self._queue.changed.notify_all()
+        encoded = self._encoded(model, requests) if model else []
+        with self._queue.changed:
             self._encoding -= 1
-            self._shelf.add(encoded)
-            self._desk.changed.notify_all()
+            self._buffer.add(encoded)
+            self._queue.changed.notify_all()
 
-    def _encoded(self, model: BatchModel, tickets: Sequence[Ticket]) -> list[Encoded]:
-        ready = prepare(self._desk, model, tickets, self._shrink_encoding)
-        self._models.release(tickets[0].work.options.model, users=len(tickets) - len(ready))
-        for ticket in ready:
-            ticket.work.urgent = False
-        return [Encoded(model, ticket) for ticket in ready]
+    def _encoded(self, model: BatchModel, requests: Sequence[Request]) -> list[Encoded]:
+        ready = prepare(self._queue, model, requests, self._shrink_encoding)
+        self._models.release(requests[0].work.options.model, users=len(requests) - len(ready))
+        for request in ready:
+            request.work.urgent = False
+        return [Encoded(model, request) for request in ready]
 
     # The threads that decode
 
     def _decode(self) -> None:
-        desk = self._desk
-        with desk.changed:
-            desk.changed.wait_for(lambda: desk.stopping or self._shelf)
-            if not desk.changed.wait_for(lambda: desk.stopping or self._may_decode(), LOOK_AGAIN_SECONDS):
+        queue = self._queue
+        with queue.changed:
+            queue.changed.wait_for(lambda: queue.stopping or self._buffer)
+            if not queue.changed.wait_for(lambda: queue.stopping or self._may_decode(), LOOK_AGAIN_SECONDS):
                 return
-            self._drop_the_gone()
-            batch = [] if desk.stopping else self._shelf.take(self._share())
+            self._drop_abandoned()
+            batch = [] if queue.stopping else self._buffer.take(self._share())
             self._running += 1
         with self._counted_out():
             if batch:
-                self._run(batch[0].model, [encoded.ticket for encoded in batch])
+                self._run(batch[0].model, [encoded.request for encoded in batch])
 
     def _may_decode(self) -> bool:
         """More threads than the cores are good for run only where an urgent window would wait otherwise."""
-        if not self._shelf or self._running >= self._backend.workers:
+        if not self._buffer or self._running >= self._backend.workers:
             return False
-        return len(self._shelf) >= COMPANY or self._shelf.holds(URGENT) or not self._more_to_come()
+        return len(self._buffer) >= MIN_BATCH or self._buffer.holds(URGENT) or not self._more_to_come()
 
     def _more_to_come(self) -> bool:
         """Whether windows are going to be encoded soon. None are while a model opens, perhaps in another's place."""
@@ -166,33 +170,33 @@ class BatchLoop:
         if self._more_to_come():
             return self._batch_size
         idle = max(1, self._backend.workers - self._running)
-        return max(1, min(self._batch_size, -(-len(self._shelf) // idle)))
+        return max(1, min(self._batch_size, -(-len(self._buffer) // idle)))
 
-    def _drop_the_gone(self) -> None:
-        for encoded in self._shelf.drop_the_gone():
-            self._desk.forget(encoded.ticket)
-            self._models.release(encoded.ticket.work.options.model)
+    def _drop_abandoned(self) -> None:
+        for encoded in self._buffer.drop_abandoned():
+            self._queue.discard(encoded.request)
+            self._models.release(encoded.request.work.options.model)
 
     # The threads for urgent windows
 
-    def _hurry(self) -> None:
-        desk = self._desk
-        with desk.changed:
+    def _decode_urgent(self) -> None:
+        queue = self._queue
+        with queue.changed:
             self._urgent_idle += 1
-            desk.changed.wait_for(lambda: desk.stopping or desk.ready(URGENT) > 0)
+            queue.changed.wait_for(lambda: queue.stopping or queue.ready(URGENT) > 0)
             idle, self._urgent_idle = self._urgent_idle, self._urgent_idle - 1
-            share = max(1, min(self._batch_size, -(-desk.ready(URGENT) // idle)))
-            tickets = desk.take(0 if desk.stopping else share, _alike, URGENT, self._models.prefers)
+            share = max(1, min(self._batch_size, -(-queue.ready(URGENT) // idle)))
+            requests = queue.take(0 if queue.stopping else share, _alike, URGENT, self._models.prefers)
             # What this thread left may be for an ordinary one, now that no urgent one is idle.
-            desk.changed.notify_all()
+            queue.changed.notify_all()
         # A model may open in the place of another one, whose windows have to be decoded meanwhile.
-        model = self._opened(tickets) if tickets else None
+        model = self._opened(requests) if requests else None
         if model is None:
             return
-        with desk.changed:
+        with queue.changed:
             self._running += 1
         with self._counted_out():
-            self._hurry_through(model, tickets)
+            self._run_urgent(model, requests)
 
     @contextmanager
     def _counted_out(self) -> Iterator[None]:
@@ -200,69 +204,69 @@ class BatchLoop:
         try:
             yield
         finally:
-            with self._desk.changed:
+            with self._queue.changed:
                 self._running -= 1
-                self._desk.changed.notify_all()
+                self._queue.changed.notify_all()
 
-    def _hurry_through(self, model: BatchModel, tickets: Sequence[Ticket]) -> None:
-        for ticket in tickets:
-            ticket.work.urgent = True
-        ready = prepare(self._desk, model, tickets, self._shrink_encoding)
-        name = tickets[0].work.options.model
-        self._models.release(name, users=len(tickets) - len(ready))
+    def _run_urgent(self, model: BatchModel, requests: Sequence[Request]) -> None:
+        for request in requests:
+            request.work.urgent = True
+        ready = prepare(self._queue, model, requests, self._shrink_encoding)
+        name = requests[0].work.options.model
+        self._models.release(name, users=len(requests) - len(ready))
         for group in _by_key(model, ready):
             self._run(model, group)
 
     # What they share
 
-    def _opened(self, tickets: Sequence[Ticket]) -> BatchModel | None:
+    def _opened(self, requests: Sequence[Request]) -> BatchModel | None:
         """The model of some windows, which are failed where it cannot be opened; each counts as a user of it."""
-        announce(tickets)
+        announce(requests)
         try:
-            return cast("BatchModel", self._models.acquire(tickets[0].work.options.model, users=len(tickets)))
+            return cast("BatchModel", self._models.acquire(requests[0].work.options.model, users=len(requests)))
         except EngineError as error:
-            for ticket in tickets:
-                self._desk.fail(ticket, error)
+            for request in requests:
+                self._queue.fail(request, error)
             return None
 
-    def _run(self, model: BatchModel, batch: Sequence[Ticket]) -> None:
+    def _run(self, model: BatchModel, batch: Sequence[Request]) -> None:
         """Decode windows that share a call, and let go of their model."""
-        outcomes: dict[Ticket, Decoded] = {}
+        outcomes: dict[Request, Decoded] = {}
 
-        def decode(some: Sequence[Ticket]) -> None:
-            outcomes.update(zip(some, model.decode([ticket.work for ticket in some]), strict=True))
+        def decode(some: Sequence[Request]) -> None:
+            outcomes.update(zip(some, model.decode([request.work for request in some]), strict=True))
 
-        decoded = attempt(self._desk, batch, decode, self._shrink)
-        kept = self._conclude(model, [(ticket, outcomes[ticket]) for ticket in decoded])
+        decoded = attempt(self._queue, batch, decode, self._shrink)
+        kept = self._conclude(model, [(request, outcomes[request]) for request in decoded])
         self._models.release(batch[0].work.options.model, users=len(batch) - len(kept))
         if kept:
-            with self._desk.changed:
-                self._shelf.add(kept)
-                self._desk.changed.notify_all()
+            with self._queue.changed:
+                self._buffer.add(kept)
+                self._queue.changed.notify_all()
 
-    def _conclude(self, model: BatchModel, decoded: Sequence[tuple[Ticket, Decoded]]) -> list[Encoded]:
+    def _conclude(self, model: BatchModel, decoded: Sequence[tuple[Request, Decoded]]) -> list[Encoded]:
         """Answer windows, time their words before where that was asked for, or let them try again hotter.
 
         Returns suspects that try again: they stay under way, since nobody else may come between.
         """
-        heard: dict[Ticket, Hearing] = {}
+        heard: dict[Request, WindowTranscript] = {}
         kept: list[Encoded] = []
-        for ticket, outcome in decoded:
-            hotter = next_temperature(outcome, ticket.work.temperature, ticket.work.options.temperature)
+        for request, outcome in decoded:
+            hotter = next_temperature(outcome, request.work.temperature, request.work.options.temperature)
             if hotter is not None:
-                ticket.work.temperature = hotter
-                if ticket.suspect:
-                    kept.append(Encoded(model, ticket))
+                request.work.temperature = hotter
+                if request.suspect:
+                    kept.append(Encoded(model, request))
                 else:
-                    self._desk.again(ticket)
+                    self._queue.retry(request)
                 continue
             try:
-                heard[ticket] = Hearing(ticket.work, outcome, model.vocabulary)
+                heard[request] = WindowTranscript(request.work, outcome, model.vocabulary)
             except Exception as error:
-                self._desk.fail(ticket, error)
-        timed = time_words(self._desk, model, heard, self._shrink)
-        for ticket in timed:
-            self._desk.answer(ticket, heard[ticket])
+                self._queue.fail(request, error)
+        timed = time_words(self._queue, model, heard, self._shrink)
+        for request in timed:
+            self._queue.answer(request, heard[request])
         return kept
 
     def _shrink(self, windows: int) -> None:
@@ -274,10 +278,10 @@ class BatchLoop:
         log.warning("out of memory with %d windows; encoding %d at once from now on", windows, self._encode_batch)
 
 
-def _by_key(model: BatchModel, tickets: Sequence[Ticket]) -> list[list[Ticket]]:
-    groups: dict[Hashable, list[Ticket]] = {}
-    for ticket in tickets:
-        groups.setdefault(model.batch_key(ticket.work), []).append(ticket)
+def _by_key(model: BatchModel, requests: Sequence[Request]) -> list[list[Request]]:
+    groups: dict[Hashable, list[Request]] = {}
+    for request in requests:
+        groups.setdefault(model.batch_key(request.work), []).append(request)
     return list(groups.values())
 
 
@@ -287,6 +291,6 @@ def _model_name(work: Work) -> str:
 
 def _alike(work: Work) -> Hashable:
     """Windows with equal keys may share a batch, as far as can be told before their prompt is known."""
-    options, before = work.options, work.window.rest or work.window.passage
+    options, before = work.options, work.window.tail or work.window.passage
     context = None if before is None or before.context is None else len(before.context)
     return options.model, work.temperature, work.beams, options.prompt, options.hotwords, context

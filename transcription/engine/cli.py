@@ -130,7 +130,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     # Before anything that brings OpenMP is imported.
     machine.sleep_between_parallel_work()
-    from transcription.engine.choice import choose_backend, weights_for
+    from transcription.engine.backend_selection import choose_backend, weights_for
     from transcription.engine.server import Server
 
     guard.die_with_parent()

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from transcription.engine.catalogue import find_model
+from transcription.engine.language_mix import LanguageMix, middle
 from transcription.engine.mel import Loudest
-from transcription.engine.mixture import Mixture, middle
+from transcription.engine.non_speech import NonSpeechFinder, overlapping
 from transcription.engine.spool import Spool
 from transcription.engine.types import (
     FRAME_SAMPLES,
@@ -26,7 +27,6 @@ from transcription.engine.types import (
     Window,
     WindowResult,
 )
-from transcription.engine.unspoken import UnspokenFinder, within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +63,7 @@ def transcribe_exactly(
     followed, a window that seems to hold several is heard again, shorter.
     """
     with Spool() as sound:
-        loudest, finder = Loudest(find_model(options.model).n_mels), UnspokenFinder()
+        loudest, finder = Loudest(find_model(options.model).n_mels), NonSpeechFinder()
         listens = options.skip_non_speech or options.follows_language
 
         def watch(samples: NDArray[np.int16]) -> None:
@@ -74,10 +74,10 @@ def transcribe_exactly(
         sound.fill(pcm, watch)
         silences = _Silences.of(finder, sound.samples // FRAME_SAMPLES) if options.skip_non_speech else _Silences()
         loop = _SeekLoop(sound, loudest.value(), silences, resume or Resume())
-        mixture = Mixture(options.follows_language)
+        mix = LanguageMix(options.follows_language)
         for result in decode(loop.windows()):
             window = loop.window
-            if mixture.is_seen_in(result, window):
+            if mix.is_mixed(result, window):
                 loop.shorten(finder.quietest(*middle(window)))
                 continue
             loop.note(result)
@@ -88,17 +88,17 @@ def transcribe_exactly(
 class _Silences:
     """Stretches without a voice: those whose text is dropped in seconds, and in frames the long ones."""
 
-    unspoken: tuple[Span, ...] = ()
+    non_speech: tuple[Span, ...] = ()
     passed: tuple[tuple[int, int], ...] = ()
     doubted: tuple[tuple[int, int], ...] = ()
 
     @classmethod
-    def of(cls, finder: UnspokenFinder, frames: int) -> _Silences:
+    def of(cls, finder: NonSpeechFinder, frames: int) -> _Silences:
         def in_frames(spans: Iterable[Span]) -> tuple[tuple[int, int], ...]:
             return tuple((round(a * FRAMES_PER_SECOND), min(frames, round(b * FRAMES_PER_SECOND))) for a, b in spans)
 
         found = finder.silences(frames / FRAMES_PER_SECOND)
-        return cls(found.unspoken, in_frames(found.passed), in_frames(found.doubted))
+        return cls(found.non_speech, in_frames(found.passed), in_frames(found.doubted))
 
     def spoken_from(self, seek: int) -> int:
         """The frame itself, or the end of what is passed over that it lies in."""
@@ -148,7 +148,7 @@ class _SeekLoop:
             end=(seek + frames) / FRAMES_PER_SECOND,
             samples=self._sound.read(begin - lead, begin + frames * FRAME_SAMPLES + TRAIL_SAMPLES),
             passage=Passage(frames, lead, self._loudest, self._at.context, self._at.last_speech),
-            unspoken=within(
-                self._silences.unspoken, seek / FRAMES_PER_SECOND, (seek + WINDOW_FRAMES) / FRAMES_PER_SECOND
+            non_speech=overlapping(
+                self._silences.non_speech, seek / FRAMES_PER_SECOND, (seek + WINDOW_FRAMES) / FRAMES_PER_SECOND
             ),
         )

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from transcription.engine.backend import Decoded
+from transcription.engine.backend import Decoded
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 MAX_COMPRESSION_RATIO = 2.4
@@ -18,12 +14,6 @@ SURE_NO_SPEECH_PROB, SURE_AVG_LOGPROB = 0.55, -0.5
 
 RESET_ABOVE = 0.5
 """Temperature above which openai-whisper does not trust a text enough to prompt what follows it."""
-
-
-def compression_ratio(text: str) -> float:
-    """Bytes of the text over its bytes after zlib: high where it repeats itself."""
-    data = text.encode()
-    return len(data) / len(zlib.compress(data))
 
 
 def is_silence(decoded: Decoded) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from transcription.engine.mixture import Mixture, halved
-from transcription.engine.rests import Again, Rests
+from transcription.engine.language_mix import LanguageMix, halved
+from transcription.engine.tail_windows import Again, TailWindows
 from transcription.engine.types import EngineError, Window, WindowResult
 from transcription.engine.windows import fast_windows
 
@@ -24,11 +24,11 @@ def transcribe_fast(
 ) -> Iterator[WindowResult]:
     """A recording's windows in their order, as they are done.
 
-    Whisper sometimes ends a window's text long before the speech in it ends. Its rest is then heard, while others
-    go on: `again` decodes a window for its rest, in a language, in a thread.
+    Whisper sometimes ends a window's text long before the speech in it ends. Its tail is then heard, while others
+    go on: `again` decodes a window for its tail, in a language, in a thread.
     halves: hears half of a window that seems to hold several languages; None where the language is not followed.
     pcm, start, skip_non_speech: as for `fast_windows`. on_wait: called with each window that was heard, and every
-    second in which only rests are waited for.
+    second in which only tails are waited for.
     """
     sent: dict[int, Window] = {}
 
@@ -37,28 +37,28 @@ def transcribe_fast(
             sent[window.index] = window
             yield window
 
-    rests = Rests(again, on_wait)
-    mixture = Mixture(halves is not None)
+    tails = TailWindows(again, on_wait)
+    mix = LanguageMix(halves is not None)
     try:
         for result in decode(watched()):
-            for part, window in _parts(result, sent.pop(result.index), mixture, halves):
-                rests.add(part, window)
+            for part, window in _parts(result, sent.pop(result.index), mix, halves):
+                tails.add(part, window)
             on_wait()
-            yield from rests.whole()
-        yield from rests.all()
+            yield from tails.whole()
+        yield from tails.all()
     except EngineError:
-        yield from rests.whole()
+        yield from tails.whole()
         raise
     finally:
-        rests.close()
+        tails.close()
 
 
 def _parts(
-    result: WindowResult, window: Window, mixture: Mixture, halves: Halves | None
+    result: WindowResult, window: Window, mix: LanguageMix, halves: Halves | None
 ) -> Iterator[tuple[WindowResult, Window]]:
     """A window's result, or those of its parts where it seems to hold several languages."""
-    if halves is None or not mixture.is_seen_in(result, window):
+    if halves is None or not mix.is_mixed(result, window):
         yield result, window
         return
     for half in halved(window):
-        yield from _parts(halves(half), half, mixture, halves)
+        yield from _parts(halves(half), half, mix, halves)

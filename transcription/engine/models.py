@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transcription.engine.backend import Backend, BatchModel, DeviceLost, OutOfDeviceMemory, StepModel, Work
-from transcription.engine.canary import try_out
-from transcription.engine.desk import Desk
+from transcription.engine.probe import probe_model
+from transcription.engine.request_queue import RequestQueue
 from transcription.engine.types import EngineError
 
 log = logging.getLogger(__name__)
@@ -39,8 +39,8 @@ class Models:
     take together, about; 0 for as much as the device gives.
     """
 
-    def __init__(self, backend: Backend, desk: Desk, limit_mib: float = 0.0) -> None:
-        self._desk = desk
+    def __init__(self, backend: Backend, queue: RequestQueue, limit_mib: float = 0.0) -> None:
+        self._queue = queue
         self.weights: dict[str, Path] = {}
         self.missing: dict[str, str] = {}
         self._backend = backend
@@ -74,7 +74,7 @@ class Models:
         with self._opening:
             if (found := self._taken(name, users)) is not None:
                 return found
-            with self._desk.timed(patience=OPENING_PATIENCE_SECONDS):
+            with self._queue.timed(patience=OPENING_PATIENCE_SECONDS):
                 opened = self._opened(name, users)
             with self._changed:
                 self._open[name] = opened
@@ -110,7 +110,7 @@ class Models:
         """Open it, in the place of others where the device has no room."""
         while True:
             try:
-                return self._tried_out(name, path)
+                return self._probed(name, path)
             except OutOfDeviceMemory as error:
                 if not self._retire_oldest(name):
                     raise EngineError(f"the model {name} does not fit into memory: {error}") from error
@@ -119,10 +119,10 @@ class Models:
             except Exception as error:
                 raise EngineError(f"the model {name} cannot be opened: {error!r}") from error
 
-    def _tried_out(self, name: str, path: Path) -> BatchModel | StepModel:
+    def _probed(self, name: str, path: Path) -> BatchModel | StepModel:
         model = self._backend.open(name, path)
         try:
-            self._desk.note_canary(try_out(self._backend, model, name))
+            self._queue.note_probe(probe_model(self._backend, model, name))
         except Exception:
             model.close()
             raise

@@ -10,7 +10,7 @@ from functools import partial
 from transcription.engine.client import EngineClient
 from transcription.engine.exact import Resume, transcribe_exactly
 from transcription.engine.fast import transcribe_fast
-from transcription.engine.rests import alone
+from transcription.engine.tail_windows import tail_window
 from transcription.engine.types import DecodeOptions, Mode, Window, WindowResult
 
 
@@ -43,7 +43,7 @@ def transcribe(
 
     def again(window: Window, language: str) -> WindowResult:
         # Words are timed, and beams ranked, by all of a window's text.
-        heard = alone(window) if options.word_timestamps or options.beam_size > 1 else window
+        heard = tail_window(window) if options.word_timestamps or options.beam_size > 1 else window
         return next(client.decode([heard], replace(options, language=language), on_progress=alive.set))
 
     def half(window: Window) -> WindowResult:

@@ -10,7 +10,7 @@ MAX_PROMPT_TOKENS = 223
 """Half of Whisper's text context, less one: openai-whisper's `n_ctx // 2 - 1`."""
 
 MAX_HOTWORD_TOKENS = MAX_PROMPT_TOKENS // 2
-"""The rest is left to the text before."""
+"""The other half of the prompt is left to the context."""
 
 MAX_CHARACTERS = 16_384
 """Of a text whose last 223 tokens count."""
@@ -18,9 +18,9 @@ MAX_CHARACTERS = 16_384
 
 def context_of(work: Work, vocabulary: Vocabulary) -> tuple[int, ...]:
     """Tokens of what was said before, or of the prompt where nothing was; at most 223."""
-    passage, rest = work.window.passage, work.window.rest
-    if rest is not None:
-        return tuple(token for token in rest.context if token < vocabulary.eot)[-MAX_PROMPT_TOKENS:]
+    passage, tail = work.window.passage, work.window.tail
+    if tail is not None:
+        return tuple(token for token in tail.context if token < vocabulary.eot)[-MAX_PROMPT_TOKENS:]
     if passage is not None and passage.context is not None:
         return passage.context[-MAX_PROMPT_TOKENS:]
     return tuple(_encoded(work.options.prompt[-MAX_CHARACTERS:], vocabulary)[-MAX_PROMPT_TOKENS:])

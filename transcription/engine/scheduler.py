@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from transcription.engine.backend import Backend
 from transcription.engine.batch_loop import BatchLoop
-from transcription.engine.desk import Desk
 from transcription.engine.models import Models
+from transcription.engine.request_queue import RequestQueue
 from transcription.engine.step_loop import StepLoop
 
 GPU_ENCODE_BATCH = 8
@@ -24,26 +24,26 @@ class Scheduler:
     """
 
     def __init__(
-        self, backend: Backend, models: Models, desk: Desk, batch_size: int, on_fatal: Callable[[str], None]
+        self, backend: Backend, models: Models, queue: RequestQueue, batch_size: int, on_fatal: Callable[[str], None]
     ) -> None:
-        self.desk = desk
+        self.queue = queue
         self._loop = (
-            BatchLoop(backend, models, self.desk, _encode_batch(backend), batch_size, on_fatal)
+            BatchLoop(backend, models, self.queue, _encode_batch(backend), batch_size, on_fatal)
             if backend.workers
-            else StepLoop(models, self.desk, _encode_batch(backend), batch_size, on_fatal)
+            else StepLoop(models, self.queue, _encode_batch(backend), batch_size, on_fatal)
         )
         self._threads: list[threading.Thread] = []
 
     def start(self, versions: dict[str, str]) -> None:
         """Begin to work. `versions`, by model, go into the results."""
-        self.desk.versions = versions
+        self.queue.versions = versions
         self._threads = self._loop.threads()
         for thread in self._threads:
             thread.start()
 
     def stop(self, seconds: float) -> None:
         """Finish the batches in hand and take no more; wait for that so many seconds at most."""
-        self.desk.stop()
+        self.queue.stop()
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))

@@ -82,10 +82,10 @@ def _whole(tokens: Sequence[int], offset: float, frames: int, vocabulary: Vocabu
     return Piece(offset, offset + duration, tuple(tokens), vocabulary.decode(tokens))
 
 
-def spoken(pieces: Sequence[Piece], unspoken: Sequence[Span]) -> list[Piece]:
+def spoken(pieces: Sequence[Piece], non_speech: Sequence[Span]) -> list[Piece]:
     """The pieces without those that lie in a stretch in which surely nobody speaks; none begins or ends in one."""
     kept = list(pieces)
-    for start, end in unspoken:
+    for start, end in non_speech:
         kept = [piece for piece in kept if not (start <= piece.start and piece.end <= end)]
         for piece in kept:
             if piece.start < start < piece.end <= end:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from transcription.engine import guard, wire
 from transcription.engine.backend import Backend, DeviceLost, Language, Work
-from transcription.engine.desk import Desk
+from transcription.engine.lane_queue import Request, Stream
 from transcription.engine.languages import LANGUAGES
 from transcription.engine.models import Models
+from transcription.engine.request_queue import RequestQueue
 from transcription.engine.scheduler import Scheduler
 from transcription.engine.types import (
     DecodeOptions,
@@ -28,7 +29,6 @@ from transcription.engine.types import (
     WindowResult,
 )
 from transcription.engine.version import version_of
-from transcription.engine.waiting import Stream, Ticket
 from transcription.engine.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -65,10 +65,10 @@ class Server:
         self.names = tuple(names)
         self.find_weights = find_weights
         self.address = address
-        desk = Desk()
-        self.models = Models(backend, desk, memory_limit_mib)
-        self.scheduler = Scheduler(backend, self.models, desk, batch_size, self._die)
-        self.watchdog = Watchdog(desk.overdue, self._die)
+        queue = RequestQueue()
+        self.models = Models(backend, queue, memory_limit_mib)
+        self.scheduler = Scheduler(backend, self.models, queue, batch_size, self._die)
+        self.watchdog = Watchdog(queue.overdue, self._die)
         self.ready = False
         self.error = ""
         self.began = time.monotonic()
@@ -82,8 +82,8 @@ class Server:
     def status(self) -> EngineStatus:
         """How the engine is doing; answerable while the model loads."""
         gpu = self.backend.gpu_memory_mib()
-        desk = self.scheduler.desk
-        tally = desk.tally
+        queue = self.scheduler.queue
+        tally = queue.tally
         return EngineStatus(
             ready=self.ready,
             backend=self.backend.name,
@@ -97,13 +97,13 @@ class Server:
             windows_done=tally.windows,
             audio_seconds_done=tally.audio_seconds,
             busy_seconds=tally.busy_seconds,
-            queued_windows=desk.queued(),
-            windows_under_way=desk.under_way,
-            calls_in_hand=desk.calls_in_hand,
-            calls_done=desk.calls_done,
+            queued_windows=queue.queued(),
+            windows_under_way=queue.under_way,
+            calls_in_hand=queue.calls_in_hand,
+            calls_done=queue.calls_done,
             uptime_seconds=time.monotonic() - self.began,
             error=self.error,
-            versions=desk.versions,
+            versions=queue.versions,
         )
 
     async def _serve(self) -> None:
@@ -205,7 +205,7 @@ class _Connection:
             log.warning("hanging up on a caller: %s", error)
             self._write(wire.frame({"kind": "protocol", "reason": str(error)}))
         finally:
-            self.server.scheduler.desk.drop(self.streams.values())
+            self.server.scheduler.queue.drop(self.streams.values())
             self.writer.close()
 
     async def _receive(self) -> tuple[wire.Header, bytes]:
@@ -236,8 +236,8 @@ class _Connection:
         stream = self._stream(header, options.lane)
         if stream.language is None and header.get("spoken") in LANGUAGES:
             stream.language = Language(header["spoken"], 1.0)
-        self.server.scheduler.desk.submit(
-            Ticket(
+        self.server.scheduler.queue.submit(
+            Request(
                 Work(window, options, options.language, options.temperature),
                 stream,
                 lambda outcome: self._answer_later(number, outcome),

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Protocol
 
 from transcription.engine.backend import DeviceLost, Language, Model, OutOfDeviceMemory, Work
-from transcription.engine.desk import Desk
-from transcription.engine.hearing import Hearing
+from transcription.engine.lane_queue import Request
 from transcription.engine.prompts import context_of, prompt_of
+from transcription.engine.request_queue import RequestQueue
 from transcription.engine.spoken_language import among, followed
 from transcription.engine.types import LAST_TIMESTAMP, WINDOW_FRAMES, WindowRejected
-from transcription.engine.waiting import Ticket
+from transcription.engine.window_transcript import WindowTranscript
 
 log = logging.getLogger(__name__)
 
@@ -23,111 +23,118 @@ class OnMemoryShortage(Protocol):
         """Memory ran out with so many windows at once."""
 
 
-def announce(tickets: Sequence[Ticket]) -> None:
+def announce(requests: Sequence[Request]) -> None:
     """Tell the callers of suspects, before their model is even opened, that these have the engine to themselves."""
-    for suspect in (ticket for ticket in tickets if ticket.suspect):
+    for suspect in (request for request in requests if request.suspect):
         suspect.announce()
 
 
 def attempt(
-    desk: Desk, tickets: Sequence[Ticket], call: Callable[[Sequence[Ticket]], None], shortage: OnMemoryShortage
-) -> list[Ticket]:
+    queue: RequestQueue,
+    requests: Sequence[Request],
+    call: Callable[[Sequence[Request]], None],
+    shortage: OnMemoryShortage,
+) -> list[Request]:
     """Call a model with some windows, and return those that it took.
 
     Where it fails, the one at fault is found and failed: after half of them where memory ran out,
     one by one elsewhere. Raises DeviceLost.
     """
-    if not tickets:
+    if not requests:
         return []
     try:
-        with desk.timed(len(tickets)):
-            call(tickets)
-        return list(tickets)
+        with queue.timed(len(requests)):
+            call(requests)
+        return list(requests)
     except DeviceLost:
         raise
     except Exception as error:
         if isinstance(error, OutOfDeviceMemory):
-            shortage(len(tickets))
-        if len(tickets) == 1:
-            desk.fail(tickets[0], error)
+            shortage(len(requests))
+        if len(requests) == 1:
+            queue.fail(requests[0], error)
             return []
-        log.warning("%d windows failed together (%s); trying fewer", len(tickets), error)
-        step = max(1, len(tickets) // 2) if isinstance(error, OutOfDeviceMemory) else 1
-    parts = [tickets[at : at + step] for at in range(0, len(tickets), step)]
-    return [ticket for part in parts for ticket in attempt(desk, part, call, shortage)]
+        log.warning("%d windows failed together (%s); trying fewer", len(requests), error)
+        step = max(1, len(requests) // 2) if isinstance(error, OutOfDeviceMemory) else 1
+    parts = [requests[at : at + step] for at in range(0, len(requests), step)]
+    return [request for part in parts for request in attempt(queue, part, call, shortage)]
 
 
-def prepare(desk: Desk, model: Model, tickets: Sequence[Ticket], shortage: OnMemoryShortage) -> list[Ticket]:
+def prepare(
+    queue: RequestQueue, model: Model, requests: Sequence[Request], shortage: OnMemoryShortage
+) -> list[Request]:
     """Encode windows of one model; returns those that are ready to be decoded."""
-    welcome = [ticket for ticket in tickets if _is_welcome(desk, model, ticket)]
-    encoded = attempt(desk, welcome, lambda some: model.encode([ticket.work for ticket in some]), shortage)
-    unknown = [ticket for ticket in encoded if ticket.work.language is None]
+    welcome = [request for request in requests if _is_welcome(queue, model, request)]
+    encoded = attempt(queue, welcome, lambda some: model.encode([request.work for request in some]), shortage)
+    unknown = [request for request in encoded if request.work.language is None]
 
-    def detect(some: Sequence[Ticket]) -> None:
-        works = [_for_detection(ticket) for ticket in some]
+    def detect(some: Sequence[Request]) -> None:
+        works = [_for_detection(request) for request in some]
         model.encode(works)
-        for ticket, found in zip(some, model.detect(works), strict=True):
-            _settle(desk, model, ticket, among(found, ticket.work.options.languages))
+        for request, found in zip(some, model.detect(works), strict=True):
+            _settle(queue, model, request, among(found, request.work.options.languages))
 
-    attempt(desk, unknown, detect, shortage)
-    desk.release([ticket for ticket in welcome if ticket.stream.detecting])
-    return [ticket for ticket in encoded if ticket.work.language is not None]
+    attempt(queue, unknown, detect, shortage)
+    queue.release([request for request in welcome if request.stream.detecting])
+    return [request for request in encoded if request.work.language is not None]
 
 
-def _settle(desk: Desk, model: Model, ticket: Ticket, found: Language) -> None:
+def _settle(queue: RequestQueue, model: Model, request: Request, found: Language) -> None:
     """What was said in another language is no prompt."""
-    before, work = ticket.stream.language, ticket.work
+    before, work = request.stream.language, request.work
     language = followed(found, before, work) if before else found
     passage = work.window.passage
     if before and language.code != before.code and passage is not None:
         work.window = replace(work.window, passage=replace(passage, context=()))
         work.prompt = prompt_of(work, model.vocabulary)
-    desk.pin(ticket, language)
+    queue.set_language(request, language)
 
 
-def _for_detection(ticket: Ticket) -> Work:
+def _for_detection(request: Request) -> Work:
     """openai-whisper hears a short recording once more to find out its language: silence follows it then.
 
     Later windows are not worth another encoding.
     """
-    work, window = ticket.work, ticket.work.window
-    if ticket.stream.language is not None or window.passage is None or window.passage.frames == WINDOW_FRAMES:
+    work, window = request.work, request.work.window
+    if request.stream.language is not None or window.passage is None or window.passage.frames == WINDOW_FRAMES:
         return work
     padded = replace(window, passage=replace(window.passage, frames=WINDOW_FRAMES))
     return Work(padded, work.options, urgent=work.urgent)
 
 
-def _is_welcome(desk: Desk, model: Model, ticket: Ticket) -> bool:
+def _is_welcome(queue: RequestQueue, model: Model, request: Request) -> bool:
     """Whether a window can be tried; its prompt is written."""
     try:
-        problem = _problem(model, ticket)
-        ticket.work.prompt = prompt_of(ticket.work, model.vocabulary)
+        problem = _problem(model, request)
+        request.work.prompt = prompt_of(request.work, model.vocabulary)
     except Exception as error:
-        desk.fail(ticket, error)
+        queue.fail(request, error)
         return False
     if problem:
-        desk.refuse(ticket, WindowRejected(problem))
+        queue.refuse(request, WindowRejected(problem))
     return not problem
 
 
-def _problem(model: Model, ticket: Ticket) -> str:
+def _problem(model: Model, request: Request) -> str:
     """Why a window cannot be tried; nothing where it can."""
-    language, name, vocabulary = ticket.work.language, ticket.work.options.model, model.vocabulary
+    language, name, vocabulary = request.work.language, request.work.options.model, model.vocabulary
     if language is not None and language not in vocabulary.languages:
         return f"the model {name} does not know the language {language!r}"
-    if any(token > vocabulary.timestamp_begin + LAST_TIMESTAMP for token in context_of(ticket.work, vocabulary)):
+    if any(token > vocabulary.timestamp_begin + LAST_TIMESTAMP for token in context_of(request.work, vocabulary)):
         return f"the model {name} does not know all tokens of the context"
     return ""
 
 
-def time_words(desk: Desk, model: Model, heard: Mapping[Ticket, Hearing], shortage: OnMemoryShortage) -> list[Ticket]:
+def time_words(
+    queue: RequestQueue, model: Model, heard: Mapping[Request, WindowTranscript], shortage: OnMemoryShortage
+) -> list[Request]:
     """Add words to what was heard, where they were asked for; returns the windows that can be answered."""
-    texts = {ticket: hearing.text for ticket, hearing in heard.items()}
+    texts = {request: transcript.text for request, transcript in heard.items()}
 
-    def align(some: Sequence[Ticket]) -> None:
-        timings = model.align([ticket.work for ticket in some], [texts[ticket] for ticket in some])
-        for ticket, timing in zip(some, timings, strict=True):
-            heard[ticket].add_words(timing)
+    def align(some: Sequence[Request]) -> None:
+        timings = model.align([request.work for request in some], [texts[request] for request in some])
+        for request, timing in zip(some, timings, strict=True):
+            heard[request].add_words(timing)
 
-    wordless = [ticket for ticket in heard if not texts[ticket]]
-    return wordless + attempt(desk, [ticket for ticket in heard if texts[ticket]], align, shortage)
+    wordless = [request for request in heard if not texts[request]]
+    return wordless + attempt(queue, [request for request in heard if texts[request]], align, shortage)

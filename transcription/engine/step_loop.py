@@ -16,27 +16,27 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from transcription.engine.backend import Decoded, DeviceLost, OutOfDeviceMemory, StepModel, Work
-from transcription.engine.desk import Desk
 from transcription.engine.fallback import next_temperature
-from transcription.engine.hearing import Hearing
+from transcription.engine.lane_queue import Request
 from transcription.engine.models import Models
+from transcription.engine.request_queue import RequestQueue
 from transcription.engine.stages import announce, prepare, time_words
 from transcription.engine.types import LANES, EngineError, Lane
-from transcription.engine.waiting import Ticket
+from transcription.engine.window_transcript import WindowTranscript
 
 log = logging.getLogger(__name__)
 
 URGENT = LANES[:1]
 
-Seats = tuple[StepModel, Ticket]
+Pending = tuple[StepModel, Request]
 
 
 @dataclass(slots=True, eq=False)
-class _Seated:
+class _UnderWay:
     """Windows of one model that are under way."""
 
     model: StepModel
-    tickets: dict[Work, Ticket] = field(default_factory=dict)
+    requests: dict[Work, Request] = field(default_factory=dict)
 
 
 class StepLoop:
@@ -48,26 +48,26 @@ class StepLoop:
     """
 
     def __init__(
-        self, models: Models, desk: Desk, encode_batch: int, ahead: int, on_fatal: Callable[[str], None]
+        self, models: Models, queue: RequestQueue, encode_batch: int, ahead: int, on_fatal: Callable[[str], None]
     ) -> None:
         self._models = models
-        self._desk = desk
+        self._queue = queue
         self._encode_batch = encode_batch
         self._ahead = ahead
         self._on_fatal = on_fatal
-        self._encoded: deque[Seats] = deque()
-        self._halves: deque[list[Seats]] = deque()
-        self._heard: deque[tuple[StepModel, Ticket, Hearing]] = deque()
-        self._seated: dict[StepModel, _Seated] = {}
+        self._encoded: deque[Pending] = deque()
+        self._halves: deque[list[Pending]] = deque()
+        self._heard: deque[tuple[StepModel, Request, WindowTranscript]] = deque()
+        self._under_way: dict[StepModel, _UnderWay] = {}
 
     def threads(self) -> list[threading.Thread]:
-        """Not started yet; they end when the desk stops."""
+        """Not started yet; they end when the queue stops."""
         rounds = (self._prepare, self._step, self._time)
         return [threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in rounds]
 
     def _repeat(self, round_: Callable[[], None]) -> None:
         try:
-            while not self._desk.stopping:
+            while not self._queue.stopping:
                 round_()
         except DeviceLost as error:
             self._on_fatal(f"the device is lost: {error}")
@@ -79,32 +79,32 @@ class StepLoop:
 
     def _prepare(self) -> None:
         """Encode what comes next."""
-        desk = self._desk
-        with desk.changed:
-            desk.changed.wait_for(lambda: desk.stopping or desk.ready(self._wanted_lanes()) > 0)
-            tickets = desk.take(
-                0 if desk.stopping else self._encode_batch, _model_name, self._wanted_lanes(), self._models.prefers
+        queue = self._queue
+        with queue.changed:
+            queue.changed.wait_for(lambda: queue.stopping or queue.ready(self._wanted_lanes()) > 0)
+            requests = queue.take(
+                0 if queue.stopping else self._encode_batch, _model_name, self._wanted_lanes(), self._models.prefers
             )
-        if tickets:
-            self._encode(tickets)
+        if requests:
+            self._encode(requests)
 
     def _wanted_lanes(self) -> Sequence[Lane]:
         return LANES if len(self._encoded) < self._ahead else URGENT
 
-    def _encode(self, tickets: Sequence[Ticket]) -> None:
-        name = tickets[0].work.options.model
-        announce(tickets)
+    def _encode(self, requests: Sequence[Request]) -> None:
+        name = requests[0].work.options.model
+        announce(requests)
         try:
-            model = cast("StepModel", self._models.acquire(name, users=len(tickets)))
+            model = cast("StepModel", self._models.acquire(name, users=len(requests)))
         except EngineError as error:
-            for ticket in tickets:
-                self._desk.fail(ticket, error)
+            for request in requests:
+                self._queue.fail(request, error)
             return
-        ready = prepare(self._desk, model, tickets, self._shrink)
-        self._models.release(name, users=len(tickets) - len(ready))
-        with self._desk.changed:
-            self._encoded.extend((model, ticket) for ticket in ready)
-            self._desk.changed.notify_all()
+        ready = prepare(self._queue, model, requests, self._shrink)
+        self._models.release(name, users=len(requests) - len(ready))
+        with self._queue.changed:
+            self._encoded.extend((model, request) for request in ready)
+            self._queue.changed.notify_all()
 
     def _shrink(self, windows: int) -> None:
         self._encode_batch = max(1, min(self._encode_batch, windows // 2))
@@ -114,160 +114,160 @@ class StepLoop:
 
     def _time(self) -> None:
         """Time the words of what was heard, as many windows at once as are encoded at once."""
-        desk = self._desk
-        with desk.changed:
-            desk.changed.wait_for(lambda: desk.stopping or self._heard)
-            if desk.stopping:
+        queue = self._queue
+        with queue.changed:
+            queue.changed.wait_for(lambda: queue.stopping or self._heard)
+            if queue.stopping:
                 return
             first = self._heard[0][0]
             batch = [entry for entry in self._heard if entry[0] is first][: self._encode_batch]
             self._heard = deque(entry for entry in self._heard if entry not in batch)
-        hearings = {ticket: hearing for _, ticket, hearing in batch}
-        for ticket in time_words(desk, first, hearings, self._shrink):
-            desk.answer(ticket, hearings[ticket])
-        self._release(hearings)
+        transcripts = {request: transcript for _, request, transcript in batch}
+        for request in time_words(queue, first, transcripts, self._shrink):
+            queue.answer(request, transcripts[request])
+        self._release(transcripts)
 
-    def _release(self, tickets: Iterable[Ticket]) -> None:
-        for ticket in tickets:
-            self._models.release(ticket.work.options.model)
+    def _release(self, requests: Iterable[Request]) -> None:
+        for request in requests:
+            self._models.release(request.work.options.model)
 
     # The thread that steps
 
     def _step(self) -> None:
         """One step of every model that has windows under way."""
-        desk = self._desk
-        with desk.changed:
-            desk.changed.wait_for(lambda: desk.stopping or self._encoded or self._halves or self._seated)
-            self._drop_the_gone()
+        queue = self._queue
+        with queue.changed:
+            queue.changed.wait_for(lambda: queue.stopping or self._encoded or self._halves or self._under_way)
+            self._drop_abandoned()
             entering = self._entering()
-        for model, tickets in entering.items():
-            self._admit(model, tickets)
+        for model, requests in entering.items():
+            self._admit(model, requests)
         # A model without windows is not kept from being closed, and is by now where their callers left.
-        for seated in [seated for seated in self._seated.values() if seated.tickets]:
-            self._advance(seated)
-        self._seated = {model: seated for model, seated in self._seated.items() if seated.tickets}
+        for under_way in [under_way for under_way in self._under_way.values() if under_way.requests]:
+            self._advance(under_way)
+        self._under_way = {model: under_way for model, under_way in self._under_way.items() if under_way.requests}
 
-    def _entering(self) -> dict[StepModel, list[Ticket]]:
+    def _entering(self) -> dict[StepModel, list[Request]]:
         """For the free slots, the most urgent first. What failed together enters in halves, after what is urgent."""
-        order = sorted(self._encoded, key=lambda seats: LANES.index(seats[1].stream.lane))
+        order = sorted(self._encoded, key=lambda pending: LANES.index(pending[1].stream.lane))
         if self._halves:
-            order = [seats for seats in order if seats[1].stream.lane in URGENT]
-            if not order and not self._seated:
+            order = [pending for pending in order if pending[1].stream.lane in URGENT]
+            if not order and not self._under_way:
                 return _by_model(self._halves.popleft())
-        entering: dict[StepModel, list[Ticket]] = {}
-        for model, ticket in order:
+        entering: dict[StepModel, list[Request]] = {}
+        for model, request in order:
             places = entering.setdefault(model, [])
-            if model.room([*(other.work for other in places), ticket.work]):
-                places.append(ticket)
-        taken = {ticket for tickets in entering.values() for ticket in tickets}
+            if model.room([*(other.work for other in places), request.work]):
+                places.append(request)
+        taken = {request for requests in entering.values() for request in requests}
         if taken:
-            self._encoded = deque(seats for seats in self._encoded if seats[1] not in taken)
-            self._desk.changed.notify_all()
+            self._encoded = deque(pending for pending in self._encoded if pending[1] not in taken)
+            self._queue.changed.notify_all()
         return entering
 
-    def _drop_the_gone(self) -> None:
+    def _drop_abandoned(self) -> None:
         """Forget windows that nobody waits for any more, wherever they are."""
         for waiting in (self._encoded, *self._halves):
-            for seats in [seats for seats in waiting if seats[1].stream.gone]:
-                waiting.remove(seats)
-                self._leave(seats[1])
+            for pending in [pending for pending in waiting if pending[1].stream.abandoned]:
+                waiting.remove(pending)
+                self._leave(pending[1])
         self._halves = deque(group for group in self._halves if group)
-        for seated in self._seated.values():
-            for work in [work for work, ticket in seated.tickets.items() if ticket.stream.gone]:
-                seated.model.evict(work)
-                self._leave(seated.tickets.pop(work))
+        for under_way in self._under_way.values():
+            for work in [work for work, request in under_way.requests.items() if request.stream.abandoned]:
+                under_way.model.evict(work)
+                self._leave(under_way.requests.pop(work))
 
-    def _leave(self, ticket: Ticket) -> None:
-        self._desk.forget(ticket)
-        self._models.release(ticket.work.options.model)
+    def _leave(self, request: Request) -> None:
+        self._queue.discard(request)
+        self._models.release(request.work.options.model)
 
-    def _admit(self, model: StepModel, tickets: Sequence[Ticket]) -> None:
+    def _admit(self, model: StepModel, requests: Sequence[Request]) -> None:
         """Where a model cannot take windows, what is under way already goes on."""
-        if not tickets:
+        if not requests:
             return
-        under_way = self._seated.get(model)
+        under_way = self._under_way.get(model)
         try:
-            with self._desk.timed(len(tickets)):
-                model.admit([ticket.work for ticket in tickets])
+            with self._queue.timed(len(requests)):
+                model.admit([request.work for request in requests])
         except DeviceLost:
             raise
         except Exception as error:
             short = isinstance(error, OutOfDeviceMemory)
             if short:
                 model.halve()
-            if short and under_way is not None and under_way.tickets:
-                self._put_back([(model, ticket) for ticket in tickets])
-            elif len(tickets) == 1:
-                self._give_up(tickets[0], error)
+            if short and under_way is not None and under_way.requests:
+                self._put_back([(model, request) for request in requests])
+            elif len(requests) == 1:
+                self._give_up(requests[0], error)
             else:
-                for ticket in tickets:
-                    self._admit(model, [ticket])
+                for request in requests:
+                    self._admit(model, [request])
             return
-        seated = self._seated.setdefault(model, _Seated(model))
-        seated.tickets |= {ticket.work: ticket for ticket in tickets}
+        under_way = self._under_way.setdefault(model, _UnderWay(model))
+        under_way.requests |= {request.work: request for request in requests}
 
-    def _advance(self, seated: _Seated) -> None:
+    def _advance(self, under_way: _UnderWay) -> None:
         try:
-            with self._desk.timed():
-                seated.model.step()
-                done = seated.model.finished()
+            with self._queue.timed():
+                under_way.model.step()
+                done = under_way.model.finished()
         except DeviceLost:
             raise
         except Exception as error:
-            self._recover(seated, error)
+            self._recover(under_way, error)
             return
         for work, decoded in done:
-            self._conclude(seated.model, seated.tickets.pop(work), decoded)
+            self._conclude(under_way.model, under_way.requests.pop(work), decoded)
 
-    def _recover(self, seated: _Seated, error: Exception) -> None:
-        """What was under way goes back, and enters again in smaller company until the one at fault is alone."""
-        tickets = list(seated.tickets.values())
-        for ticket in tickets:
-            seated.model.evict(ticket.work)
-        seated.tickets.clear()
-        if len(tickets) == 1:
-            self._give_up(tickets[0], error)
+    def _recover(self, under_way: _UnderWay, error: Exception) -> None:
+        """What was under way goes back, and is admitted again in smaller groups, until the window at fault is alone."""
+        requests = list(under_way.requests.values())
+        for request in requests:
+            under_way.model.evict(request.work)
+        under_way.requests.clear()
+        if len(requests) == 1:
+            self._give_up(requests[0], error)
             return
-        log.warning("%d windows under way failed together: %s", len(tickets), error)
-        again = [(seated.model, ticket) for ticket in tickets]
+        log.warning("%d windows under way failed together: %s", len(requests), error)
+        again = [(under_way.model, request) for request in requests]
         if isinstance(error, OutOfDeviceMemory):
-            seated.model.halve()
+            under_way.model.halve()
             self._put_back(again)
         else:
             half = len(again) // 2
             self._halves.extendleft((again[half:], again[:half]))
 
-    def _put_back(self, seats: Sequence[Seats]) -> None:
-        with self._desk.changed:
-            self._encoded.extendleft(reversed(seats))
+    def _put_back(self, pending: Sequence[Pending]) -> None:
+        with self._queue.changed:
+            self._encoded.extendleft(reversed(pending))
 
-    def _give_up(self, ticket: Ticket, error: Exception) -> None:
-        self._desk.fail(ticket, error)
-        self._models.release(ticket.work.options.model)
+    def _give_up(self, request: Request, error: Exception) -> None:
+        self._queue.fail(request, error)
+        self._models.release(request.work.options.model)
 
-    def _conclude(self, model: StepModel, ticket: Ticket, decoded: Decoded) -> None:
-        hotter = next_temperature(decoded, ticket.work.temperature, ticket.work.options.temperature)
+    def _conclude(self, model: StepModel, request: Request, decoded: Decoded) -> None:
+        hotter = next_temperature(decoded, request.work.temperature, request.work.options.temperature)
         if hotter is not None:
-            ticket.work.temperature = hotter
-            self._put_back([(model, ticket)])
+            request.work.temperature = hotter
+            self._put_back([(model, request)])
             return
         try:
-            hearing = Hearing(ticket.work, decoded, model.vocabulary)
+            transcript = WindowTranscript(request.work, decoded, model.vocabulary)
         except Exception as error:
-            self._give_up(ticket, error)
+            self._give_up(request, error)
             return
-        if hearing.text:
-            with self._desk.changed:
-                self._heard.append((model, ticket, hearing))
-                self._desk.changed.notify_all()
+        if transcript.text:
+            with self._queue.changed:
+                self._heard.append((model, request, transcript))
+                self._queue.changed.notify_all()
             return
-        self._desk.answer(ticket, hearing)
-        self._models.release(ticket.work.options.model)
+        self._queue.answer(request, transcript)
+        self._models.release(request.work.options.model)
 
 
-def _by_model(group: Sequence[Seats]) -> dict[StepModel, list[Ticket]]:
+def _by_model(group: Sequence[Pending]) -> dict[StepModel, list[Request]]:
     models = dict.fromkeys(model for model, _ in group)
-    return {model: [ticket for own, ticket in group if own is model] for model in models}
+    return {model: [request for own, request in group if own is model] for model in models}
 
 
 def _model_name(work: Work) -> str:

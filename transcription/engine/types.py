@@ -130,7 +130,7 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class Tail:
     """What of a window in fast mode is still to be heard: that which follows a text that is known.
 
     after: where that text ends, from the window's start, in timestamps of 0.02 s: 0 to 1500.
@@ -146,8 +146,8 @@ class Window:
     """A stretch of a recording: mono int16 at 16 kHz, shape (n,), 0 < n <= 480,000.
 
     `start` and `end` are seconds in the recording. With a `passage` it belongs to exact mode, and
-    its samples are lead + 160 * frames + TRAIL_SAMPLES, fewer where the recording ends. With a `rest`
-    only that is asked for. `unspoken` are stretches of the recording, in seconds, in which the voice detector
+    its samples are lead + 160 * frames + TRAIL_SAMPLES, fewer where the recording ends. With a `tail`
+    only that is asked for. `non_speech` are stretches of the recording, in seconds, in which the voice detector
     hears nobody: what is heard in one of them is dropped.
     """
 
@@ -156,13 +156,13 @@ class Window:
     end: float
     samples: NDArray[np.int16]
     passage: Passage | None = None
-    rest: Rest | None = None
-    unspoken: tuple[Span, ...] = ()
+    tail: Tail | None = None
+    non_speech: tuple[Span, ...] = ()
 
     @property
     def is_doubted(self) -> bool:
         """Whether all of it is without a voice: it has no hotwords and no prompt, and text that Whisper is sure of."""
-        return any(a <= self.start + TOLERANCE and self.end - TOLERANCE <= b for a, b in self.unspoken)
+        return any(a <= self.start + TOLERANCE and self.end - TOLERANCE <= b for a, b in self.non_speech)
 
 
 @dataclass(frozen=True, slots=True)

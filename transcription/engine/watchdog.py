@@ -1,4 +1,4 @@
-"""Ends an engine whose device hangs: its callers send their windows again, to a new one."""
+"""Ends an engine whose device hangs. Its callers send their windows to the next engine process."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Callable
 
 LOOK_EVERY_SECONDS = 1.0
 LEAST_PATIENCE_SECONDS = 30.0
-DEAF_SECONDS = 45
-CANARIES = 4
-"""How many times longer than the canary's second of noise an honest window may take."""
+FROZEN_SECONDS = 45
+PROBES_PER_WINDOW = 4
+"""A call may take so many times the seconds of the probe (probe.py) for each of its windows."""
 
 
-def patience_for(canary_seconds: float, windows: int) -> float:
-    """Seconds after which a call with so many windows is taken to hang."""
-    return max(LEAST_PATIENCE_SECONDS, CANARIES * canary_seconds * windows)
+def patience_for(probe_seconds: float, windows: int) -> float:
+    """Returns the seconds after which a call with so many windows counts as hanging."""
+    return max(LEAST_PATIENCE_SECONDS, PROBES_PER_WINDOW * probe_seconds * windows)
 
 
 class Watchdog:
-    """Watches progress: `overdue` says by how many seconds a call of a model exceeds its patience.
+    """Calls `on_stuck` with a reason once `overdue` returns more than 0 seconds.
 
-    `on_stuck` is called with a reason when one does. Should this process not even run Python any
-    more, because C code holds its lock, it ends after DEAF_SECONDS with every thread's traceback.
+    Where no Python code runs because C code holds the interpreter's lock, the process ends after
+    FROZEN_SECONDS with every thread's traceback.
     """
 
     def __init__(self, overdue: Callable[[], float], on_stuck: Callable[[str], None]) -> None:
@@ -35,6 +35,6 @@ class Watchdog:
     def _watch(self) -> None:
         pause = threading.Event()
         while (seconds := self._overdue()) <= 0:
-            faulthandler.dump_traceback_later(DEAF_SECONDS, exit=True)
+            faulthandler.dump_traceback_later(FROZEN_SECONDS, exit=True)
             pause.wait(LOOK_EVERY_SECONDS)
         self._on_stuck(f"a call of the model is overdue by {seconds:.0f} s")

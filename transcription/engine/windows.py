@@ -10,8 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transcription.engine.cutter import LONGEST, Cutter, Stretch
+from transcription.engine.non_speech import (
+    LONG_SECONDS,
+    QUIET,
+    NonSpeechFinder,
+    Silences,
+    loudness,
+    non_speech_spans,
+    overlapping,
+)
 from transcription.engine.types import SAMPLE_RATE, WINDOW_SAMPLES, Window
-from transcription.engine.unspoken import LONG_SECONDS, QUIET, Silences, UnspokenFinder, loudness, unspoken, within
 from transcription.engine.vad import BLOCK_FRAMES, FRAME_SAMPLES, VoiceDetector
 
 WINDOW_BYTES = 2 * WINDOW_SAMPLES
@@ -62,14 +70,14 @@ def _short(pcm: bytes, skip_non_speech: bool) -> Iterator[Window]:
     samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], dtype="<i2")
     end, found = len(samples) / SAMPLE_RATE, Silences()
     if skip_non_speech:
-        finder = UnspokenFinder()
+        finder = NonSpeechFinder()
         finder.feed(samples)
         found = finder.silences(end)
     edges = [0.0, *chain.from_iterable(sorted(found.passed + found.doubted)), end]
     parts = [*zip(edges[::2], edges[1::2], strict=True), *((start, min(until, end)) for start, until in found.doubted)]
     for index, (start, until) in enumerate(sorted((a, b) for a, b in parts if a < b)):
         part = samples[round(start * SAMPLE_RATE) : round(until * SAMPLE_RATE)]
-        yield Window(index, start, until, part, unspoken=within(found.unspoken, start, until))
+        yield Window(index, start, until, part, non_speech=overlapping(found.non_speech, start, until))
 
 
 def _cut(chunks: Iterable[bytes], skip_non_speech: bool) -> Iterator[Window]:
@@ -113,11 +121,11 @@ def _with_silences(window: Window, voice: NDArray[np.float32], is_spoken: bool) 
     loud = loudness(whole_frames(window.samples, FRAME_SAMPLES)) > QUIET
     if not is_spoken:
         is_worth = window.end - window.start >= LONG_SECONDS and loud.any()
-        return replace(window, unspoken=((window.start, window.end),) if is_worth else ())
-    spans = unspoken(voice, window.start)
+        return replace(window, non_speech=((window.start, window.end),) if is_worth else ())
+    spans = non_speech_spans(voice, window.start)
     frames = [[round((at - window.start) * SAMPLE_RATE / FRAME_SAMPLES) for at in span] for span in spans]
     quiet = [span for span, (a, b) in zip(spans, frames, strict=True) if not loud[a:b].any()]
-    return replace(window, unspoken=tuple(quiet))
+    return replace(window, non_speech=tuple(quiet))
 
 
 def _blocks(chunks: Iterable[bytes], size: int) -> Iterator[tuple[Samples, bool]]:

@@ -29,9 +29,9 @@ from transcription.engine.types import (
     DecodeOptions,
     EngineStatus,
     Passage,
-    Rest,
     Segment,
     Span,
+    Tail,
     Window,
     WindowRejected,
     WindowResult,
@@ -104,8 +104,8 @@ def window_frame(
         "start": window.start,
         "end": window.end,
         "passage": asdict(window.passage) if window.passage else None,
-        "rest": asdict(window.rest) if window.rest else None,
-        "unspoken": window.unspoken,
+        "tail": asdict(window.tail) if window.tail else None,
+        "non_speech": window.non_speech,
         "spoken": language,
         "options": asdict(options),
     }
@@ -120,8 +120,8 @@ def check_window(window: Window) -> None:
     if window.passage is not None:
         _check_passage(window.passage)
         longest = window.passage.lead + window.passage.frames * FRAME_SAMPLES + TRAIL_SAMPLES
-    if window.rest is not None:
-        _check_rest(window.rest, window.passage)
+    if window.tail is not None:
+        _check_tail(window.tail, window.passage)
     if not 0 < len(samples) <= longest:
         raise WindowRejected(f"this window holds 1 to {longest} samples (30 s at most), not {len(samples)}")
     if not (_is_number(window.start, 0.0, LATEST_SECONDS) and _is_number(window.end, 0.0, LATEST_SECONDS)):
@@ -139,11 +139,11 @@ def _check_passage(passage: Passage) -> None:
     _raise_first(problems)
 
 
-def _check_rest(rest: Rest, passage: Passage | None) -> None:
+def _check_tail(tail: Tail, passage: Passage | None) -> None:
     problems = {
-        "a window in exact mode has no rest": passage is not None,
-        f"a rest begins after 0 to {LAST_TIMESTAMP} timestamps": not _is_count(rest.after, 0, LAST_TIMESTAMP),
-        f"context is at most {MAX_CONTEXT_TOKENS} tokens": not _is_context(rest.context),
+        "a window in exact mode has no tail": passage is not None,
+        f"a tail begins after 0 to {LAST_TIMESTAMP} timestamps": not _is_count(tail.after, 0, LAST_TIMESTAMP),
+        f"context is at most {MAX_CONTEXT_TOKENS} tokens": not _is_context(tail.context),
     }
     _raise_first(problems)
 
@@ -162,8 +162,8 @@ def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]
             end=float(header["end"]),
             samples=np.frombuffer(payload, dtype="<i2"),
             passage=_passage(header.get("passage")),
-            rest=_rest(header.get("rest")),
-            unspoken=_spans(header.get("unspoken")),
+            tail=_tail(header.get("tail")),
+            non_speech=_spans(header.get("non_speech")),
         )
         options = DecodeOptions(**{**header["options"], "languages": tuple(header["options"].get("languages", ()))})
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
@@ -182,17 +182,17 @@ def _passage(fields: Header | None) -> Passage | None:
     return Passage(**{**fields, "context": None if context is None else tuple(context)})
 
 
-def _rest(fields: Header | None) -> Rest | None:
+def _tail(fields: Header | None) -> Tail | None:
     if fields is None:
         return None
     if not isinstance(fields, dict):
-        raise TypeError("a rest is an object")
-    return Rest(**{**fields, "context": tuple(fields.get("context", ()))})
+        raise TypeError("a tail is an object")
+    return Tail(**{**fields, "context": tuple(fields.get("context", ()))})
 
 
 def _spans(fields: object) -> tuple[Span, ...]:
     if not isinstance(fields, list | None) or len(fields or ()) > MAX_SPANS:
-        raise TypeError(f"unspoken is a list of at most {MAX_SPANS} spans")
+        raise TypeError(f"non_speech is a list of at most {MAX_SPANS} spans")
     return tuple((float(start), float(end)) for start, end in fields or ())
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,16 @@ from whisper.decoding import DecodingOptions, DecodingResult, decode
 from whisper.model import Whisper
 
 from tests.engine.conftest import speech
+from tests.engine.untrained import untrained_whisper
+from transcription.engine.torch_backend.decode_request import DecodeRequest, Rules
+from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.loading import load_whisper
 from transcription.engine.torch_backend.parameters import Parameters, of_whisper
-from transcription.engine.torch_backend.requests import Request, Rules
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.vocabulary import start_of
 from transcription.engine.types import SAMPLE_RATE
 
+BEAMS = 5
 LONG_PROMPT = "A fox, a dog, and a number of other animals that met on a Tuesday. " * 20
 
 
@@ -51,40 +55,65 @@ CASES = [
     Case("en/counting", "de"),
 ]
 
+REAL_CASES = [Case("en/quick_brown_fox"), Case("zh/jishu", "zh", prompt="一二三"), Case("silence")]
+"""What the real weights are compared on; the untrained ones take all of CASES."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """The two halves of every comparison; encodings and expected results are computed once."""
+    """One set of weights in openai-whisper's model and in ours, with openai-whisper's results, computed once each."""
 
     model: Whisper
     parameters: Parameters
     encoding: Callable[[str], Tensor]
     expected: Callable[[Case], DecodingResult]
+    searched: Callable[[Case], DecodingResult]
 
-    def request(self, case: Case) -> Request:
+    @classmethod
+    def of(cls, model: Whisper, encode: Callable[[str], Tensor]) -> Pair:
+        """encode: returns the encoding, (1500, state), of a clip."""
+        encoding = cache(encode)
+
+        @cache
+        def expected(case: Case, beams: int | None = None) -> DecodingResult:
+            return decode(model, encoding(case.clip), replace(options_of(case), beam_size=beams))
+
+        return cls(model, of_whisper(model), encoding, expected, partial(expected, beams=BEAMS))
+
+    def request(self, case: Case) -> DecodeRequest:
         start = start_of(self.model.dims, case.language, case.task, case.prompt, case.timestamps)
-        return Request(self.encoding(case.clip), start, rules=Rules(timestamps=case.timestamps))
+        return DecodeRequest(self.encoding(case.clip), start, rules=Rules(timestamps=case.timestamps))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Small tensors gain nothing from more threads, which moreover spin while other processes need the cores."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def pair() -> Pair:
+    """Untrained weights; a clip's encoding is noise of its own."""
+    model = untrained_whisper()
+    shape = (model.dims.n_audio_ctx, model.dims.n_audio_state)
+
+    def encode(clip: str) -> Tensor:
+        return torch.randn(shape, generator=torch.Generator().manual_seed(zlib.crc32(clip.encode())))
+
+    return Pair.of(model, encode)
 
 
 @pytest.fixture(scope="session")
 def model(base_weights: Path) -> Whisper:
+    """openai-whisper's model with base's weights."""
     return load_whisper("base", base_weights, "cpu")
 
 
 @pytest.fixture(scope="session")
-def pair(model: Whisper) -> Pair:
-    parameters = of_whisper(model)
-    decoder = SlotDecoder(parameters, 1)
-
-    @cache
-    def encoding(clip: str) -> Tensor:
-        return decoder.encode(spectrogram_of(samples_of(clip), model.dims.n_mels)[None])[0]
-
-    @cache
-    def expected(case: Case) -> DecodingResult:
-        return decode(model, encoding(case.clip), options_of(case))
-
-    return Pair(model, parameters, encoding, expected)
+def real_pair(model: Whisper) -> Pair:
+    """Base's weights, and what its encoder makes of the clips."""
+    encoder = Encoder(of_whisper(model).audio)
+    return Pair.of(model, lambda clip: encoder(spectrogram_of(samples_of(clip), model.dims.n_mels)[None])[0])
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import torch
 from whisper.timing import dtw_cpu, find_alignment
 from whisper.timing import median_filter as their_median_filter
 
-from tests.engine.parity.conftest import Case, Pair, samples_of, spectrogram_of
+from tests.engine.parity.conftest import REAL_CASES, Case, Pair, samples_of, spectrogram_of
 from transcription.engine.torch_backend.alignment import Aligner, Spoken, median_filter
 from transcription.engine.torch_backend.vocabulary import tokenizer_of
 from transcription.engine.torch_backend.warping import dtw
@@ -16,9 +16,8 @@ from transcription.engine.torch_backend.warping import dtw
 pytestmark = pytest.mark.parity
 
 
-@pytest.mark.slow
-def test_word_times_of_a_batch(pair: Pair) -> None:
-    cases = [Case("en/quick_brown_fox"), Case("zh/jishu", "zh", prompt="一二三")]
+def test_word_times_of_a_batch(real_pair: Pair) -> None:
+    pair, cases = real_pair, REAL_CASES[:2]
     windows = [_spoken(pair, case) for case in cases]
     for case, window, words in zip(cases, windows, Aligner(pair.parameters)(windows), strict=True):
         mel = spectrogram_of(samples_of(case.clip), 80)

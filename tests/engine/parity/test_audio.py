@@ -44,7 +44,8 @@ def test_a_batch_of_spectrograms_is_its_members() -> None:
     )
 
 
-def test_encodings_and_languages(pair: Pair, decoder: SlotDecoder) -> None:
+def test_encodings_and_languages(real_pair: Pair) -> None:
+    pair, decoder = real_pair, SlotDecoder(real_pair.parameters, 1)
     clips = ["en/quick_brown_fox", "es/conteo", "zh/jishu"]
     encodings = torch.stack([pair.encoding(clip) for clip in clips])
     mel = spectrogram_of(samples_of(clips[0]), 80)

@@ -10,9 +10,9 @@ from whisper.model import ModelDimensions
 from benchmarks.continuous import decode_all
 from tests.engine.parity.conftest import Case, Pair
 from transcription.engine.torch_backend.cache import SlotCache
+from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.parameters import Parameters, of_state, of_whisper
-from transcription.engine.torch_backend.requests import Request
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.step import Step, StepShape
@@ -58,11 +58,12 @@ def test_a_slot_of_large_v3_costs_a_third_of_a_gigabyte(parameters: Parameters) 
     assert sum(tensor.nbytes for tensor in tensors) == pytest.approx(0.32e9, rel=0.01)
 
 
-def test_half_precision_hears_the_same(pair: Pair) -> None:
+def test_half_precision_hears_the_same(real_pair: Pair) -> None:
+    pair = real_pair
     case = Case("en/quick_brown_fox")
     request = pair.request(case)
     decoder = SlotDecoder(of_whisper(pair.model, dtype=torch.float16), 1)
-    (result,) = decode_all(decoder, [Request(request.encoding.half(), request.start)])
+    (result,) = decode_all(decoder, [DecodeRequest(request.encoding.half(), request.start)])
     assert list(result.tokens) == pair.expected(case).tokens
     assert result.avg_logprob == pytest.approx(pair.expected(case).avg_logprob, abs=0.02)
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from whisper.model import Whisper
 
-from tests.engine.conftest import Engine
+from tests.engine.conftest import ROOT, Engine
+from tests.engine.parity.conftest import Pair
 from transcription.engine.client import EngineClient
 from transcription.engine.exact import Resume
+from transcription.engine.local import wait_until_ready
 from transcription.engine.modes import transcribe
 from transcription.engine.types import SAMPLE_RATE, DecodeOptions, Segment, WindowResult
 
@@ -23,8 +30,18 @@ OPENAIS = DecodeOptions("base", skip_non_speech=False, follow_language=False)
 
 
 @pytest.fixture(scope="module")
-def ear(torch_engine: Engine) -> EngineClient:
-    return EngineClient(torch_engine.address, patience=20.0)
+def client() -> Iterator[EngineClient]:
+    """An engine with the untrained weights."""
+    with tempfile.TemporaryDirectory(prefix="engine-") as folder:
+        address = str(Path(folder) / "socket")
+        process = subprocess.Popen([sys.executable, "-m", "tests.engine.serve_untrained", address], cwd=ROOT)
+        client = EngineClient(address, patience=20.0)
+        try:
+            wait_until_ready(client, process)
+            yield client
+        finally:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +51,8 @@ def mixed(fox: bytes, counting: bytes, conteo: bytes) -> bytes:
     return pause.join([fox, counting, fox, conteo, counting, fox]) + counting[: 2 * SAMPLE_RATE + 66]
 
 
-@pytest.fixture(scope="module")
-def brief(fox: bytes, counting: bytes) -> bytes:
-    return fox + bytes(2 * SAMPLE_RATE) + counting
-
-
-def ours(ear: EngineClient, pcm: bytes, options: DecodeOptions) -> list[WindowResult]:
-    return list(transcribe(ear, [pcm], options, "exact"))
+def ours(client: EngineClient, pcm: bytes, options: DecodeOptions) -> list[WindowResult]:
+    return list(transcribe(client, [pcm], options, "exact"))
 
 
 def theirs(model: Whisper, pcm: bytes, **options: Any) -> dict[str, Any]:
@@ -55,54 +67,58 @@ def segments(results: list[WindowResult]) -> Iterator[Segment]:
 
 
 def assert_same(results: list[WindowResult], expected: dict[str, Any]) -> None:
-    heard = list(segments(results))
-    assert [s.tokens for s in heard] == [tuple(s["tokens"]) for s in expected["segments"]]
-    assert [(s.seek, s.text, s.temperature) for s in heard] == [
+    found = list(segments(results))
+    assert [s.tokens for s in found] == [tuple(s["tokens"]) for s in expected["segments"]]
+    assert [(s.seek, s.text, s.temperature) for s in found] == [
         (s["seek"], s["text"], s["temperature"]) for s in expected["segments"]
     ]
-    for name in ("start", "end"):
-        np.testing.assert_allclose(
-            [getattr(s, name) for s in heard], [s[name] for s in expected["segments"]], atol=0.02
-        )
-    for name in ("avg_logprob", "no_speech_prob", "compression_ratio"):
-        found = [getattr(s, name) for s in heard]
-        np.testing.assert_allclose(found, [s[name] for s in expected["segments"]], atol=2e-3)
-
-
-@pytest.mark.parametrize(
-    ("sound", "options"),
-    [
-        ("mixed", {"language": "en"}),
-        ("mixed", {"language": "es", "task": "translate"}),
-        ("brief", {"language": "en", "prompt": "A fox and a dog."}),
-        ("brief", {"language": "en", "beam_size": 3}),
-        ("brief", {}),
-    ],
-)
-def test_every_window_comes_out_as_openai_whisper_has_it(
-    ear: EngineClient, model: Whisper, sound: str, options: dict[str, Any], request: pytest.FixtureRequest
-) -> None:
-    pcm: bytes = request.getfixturevalue(sound)
-    results = ours(ear, pcm, replace(OPENAIS, **options))
-    asked = {"initial_prompt" if name == "prompt" else name: value for name, value in options.items()}
-    expected = theirs(model, pcm, **asked)
-    assert_same(results, expected)
+    for names, tolerance in ((("start", "end"), 0.02), (("avg_logprob", "no_speech_prob", "compression_ratio"), 2e-3)):
+        for name in names:
+            figures = [getattr(s, name) for s in found]
+            np.testing.assert_allclose(figures, [s[name] for s in expected["segments"]], atol=tolerance)
     assert {result.language for result in results} == {expected["language"]}
 
 
-def test_words_have_openai_whispers_times(ear: EngineClient, model: Whisper, mixed: bytes) -> None:
-    results = ours(ear, mixed, replace(OPENAIS, language="en", word_timestamps=True))
-    expected = theirs(model, mixed, language="en", word_timestamps=True)
-    heard = [word for segment in segments(results) for word in segment.words]
+def assert_same_words(results: list[WindowResult], expected: dict[str, Any]) -> None:
+    found = [word for segment in segments(results) for word in segment.words]
     words = [word for segment in expected["segments"] for word in segment["words"]]
-    assert [word.word for word in heard] == [word["word"] for word in words]
+    assert [word.word for word in found] == [word["word"] for word in words]
     for name in ("start", "end"):
-        np.testing.assert_allclose([getattr(w, name) for w in heard], [w[name] for w in words], atol=0.021)
+        np.testing.assert_allclose([getattr(w, name) for w in found], [w[name] for w in words], atol=0.021)
 
 
-def test_an_interrupted_transcription_goes_on_as_if_it_had_not_been(ear: EngineClient, mixed: bytes) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"language": "en"},
+        {"language": "es", "task": "translate"},
+        {"language": "en", "prompt": "A fox and a dog."},
+        {"language": "en", "beam_size": 3},
+        {},
+    ],
+)
+def test_every_window_comes_out_as_openai_whisper_has_it(
+    client: EngineClient, pair: Pair, mixed: bytes, options: dict[str, Any]
+) -> None:
+    results = ours(client, mixed, replace(OPENAIS, **options))
+    asked = {"initial_prompt" if name == "prompt" else name: value for name, value in options.items()}
+    assert_same(results, theirs(pair.model, mixed, **asked))
+    assert len(results) > 1
+
+
+def test_real_weights_hear_what_openai_whisper_hears(torch_engine: Engine, model: Whisper, mixed: bytes) -> None:
+    client = EngineClient(torch_engine.address, patience=20.0)
+    results = ours(client, mixed, replace(OPENAIS, word_timestamps=True))
+    expected = theirs(model, mixed, word_timestamps=True)
+    assert_same(results, expected)
+    assert_same_words(results, expected)
+
+
+def test_an_interrupted_transcription_goes_on_as_if_it_had_not_been(client: EngineClient, mixed: bytes) -> None:
     options = replace(OPENAIS, language="en", word_timestamps=True)
-    whole = ours(ear, mixed, options)
-    for done in range(1, len(whole)):
-        resumed = transcribe(ear, [mixed], options, "exact", Resume.after(whole[done - 1]))
-        assert list(resumed) == whole[done:]
+    whole = ours(client, mixed, options)
+    assert len(whole) > 2
+    for done, following in pairwise(whole):
+        resumed = transcribe(client, [mixed], options, "exact", Resume.after(done))
+        assert next(resumed) == following
+    assert list(transcribe(client, [mixed], options, "exact", Resume.after(whole[-1]))) == []

@@ -155,6 +155,6 @@ def _running_out(calls: int) -> Callable[[CrossAttention, Tensor, int], tuple[Te
 
 def run_out(decoder: SlotDecoder) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Step until nothing is under way; slots with their tokens."""
-    while decoder._seats.occupants:
+    while decoder._allocator.occupants:
         decoder.step()
         yield from ((slot, result.tokens) for slot, result in decoder.finished())

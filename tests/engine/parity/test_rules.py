@@ -8,8 +8,9 @@ from torch import Tensor
 from whisper.decoding import DecodingOptions, DecodingTask
 from whisper.model import Whisper
 
-from transcription.engine.torch_backend.admission import Admission
-from transcription.engine.torch_backend.requests import Request, Rules
+from tests.engine.parity.conftest import Pair
+from transcription.engine.torch_backend.decode_request import DecodeRequest, Rules
+from transcription.engine.torch_backend.request_tensors import RequestTensors
 from transcription.engine.torch_backend.rules import LogitRules
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.vocabulary import Vocabulary, start_of, vocabulary_of
@@ -17,6 +18,11 @@ from transcription.engine.torch_backend.vocabulary import Vocabulary, start_of, 
 pytestmark = pytest.mark.parity
 
 PASTS = 48
+
+
+@pytest.fixture(scope="module")
+def model(pair: Pair) -> Whisper:
+    return pair.model
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +60,7 @@ def test_any_past_allows_the_same_tokens(
     logits[:, vocabulary.timestamp_begin :] += torch.linspace(-4, 6, PASTS)[:, None]
     options = DecodingOptions(language="fr", prompt=prompt or None, without_timestamps=not timestamps, fp16=False)
     expected = expected_of(model, options, tokens, logits)
-    state = state_after(model, vocabulary, Request(encoding(model), start, rules=Rules(timestamps)), sampled)
+    state = state_after(model, vocabulary, DecodeRequest(encoding(model), start, rules=Rules(timestamps)), sampled)
     LogitRules(vocabulary, torch.device("cpu"))(logits, state, tokens[:, -1])
     assert torch.equal(logits, expected)
 
@@ -63,11 +69,11 @@ def encoding(model: Whisper) -> Tensor:
     return torch.zeros(model.dims.n_audio_ctx, model.dims.n_audio_state)
 
 
-def state_after(model: Whisper, vocabulary: Vocabulary, request: Request, sampled: Tensor) -> SlotState:
+def state_after(model: Whisper, vocabulary: Vocabulary, request: DecodeRequest, sampled: Tensor) -> SlotState:
     """Where slots stand that began with the request and have sampled these tokens."""
-    admission = Admission(model.dims, vocabulary, torch.device("cpu"))
+    tensors = RequestTensors(model.dims, vocabulary, torch.device("cpu"))
     state = SlotState.of(len(sampled), model.dims.n_text_ctx, vocabulary, torch.device("cpu"))
-    state.write(torch.arange(len(sampled)), admission.columns([request] * len(sampled)))
+    state.write(torch.arange(len(sampled)), tensors.columns([request] * len(sampled)))
     begin = len(request.start.tokens)
     state.tokens[:, begin : begin + sampled.shape[1]] = sampled
     state.position.fill_(begin + sampled.shape[1] - 1)

@@ -8,28 +8,33 @@ from whisper.decoding import DecodingResult, decode
 from whisper.model import ModelDimensions, Whisper
 
 from benchmarks.continuous import decode_all
-from tests.engine.parity.conftest import CASES, LONG_PROMPT, Case, Pair, options_of
+from tests.engine.parity.conftest import CASES, LONG_PROMPT, REAL_CASES, Case, Pair, options_of
+from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
 from transcription.engine.torch_backend.parameters import of_whisper
-from transcription.engine.torch_backend.requests import Request, Result
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.vocabulary import start_of
 
 pytestmark = pytest.mark.parity
 
 
-def assert_same(result: Result, expected: DecodingResult) -> None:
+def assert_same(result: DecodeResult, expected: DecodingResult) -> None:
     assert list(result.tokens) == expected.tokens
     assert result.avg_logprob == pytest.approx(expected.avg_logprob, abs=1e-3)
     assert result.no_speech_prob == pytest.approx(expected.no_speech_prob, abs=1e-3)
     assert len(result.logprobs) == len(result.tokens)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("slots", [1, 4, 8])
 def test_tokens_are_the_same_at_any_batch(pair: Pair, slots: int) -> None:
     results = decode_all(SlotDecoder(pair.parameters, slots), [pair.request(case) for case in CASES])
     for result, case in zip(results, CASES, strict=True):
         assert_same(result, pair.expected(case))
+
+
+def test_tokens_of_the_real_weights_are_the_same(real_pair: Pair) -> None:
+    results = decode_all(SlotDecoder(real_pair.parameters, 2), [real_pair.request(case) for case in REAL_CASES])
+    for result, case in zip(results, REAL_CASES, strict=True):
+        assert_same(result, real_pair.expected(case))
 
 
 def test_windows_enter_and_leave_while_others_are_under_way(pair: Pair, decoder: SlotDecoder) -> None:
@@ -59,7 +64,7 @@ def test_other_dimensions_and_the_end_of_the_context(prompt: str) -> None:
     case = Case("", "yue", prompt=prompt)
     start = start_of(model.dims, case.language, case.task, case.prompt)
     decoder = SlotDecoder(of_whisper(model), 2)
-    results = decode_all(decoder, [Request(encoding, start) for encoding in encodings])
+    results = decode_all(decoder, [DecodeRequest(encoding, start) for encoding in encodings])
     for result, encoding in zip(results, encodings, strict=True):
         assert_same(result, decode(model, encoding, options_of(case)))
     assert max(len(result.tokens) for result in results) >= 222

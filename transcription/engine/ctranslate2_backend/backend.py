@@ -37,7 +37,7 @@ ENCODER_SHARE = 0.42
 """Of the weights, at most: what torch holds besides, in as many bytes as the file."""
 
 ENCODINGS_MIB = 120.0
-"""Of large-v3, those that are kept for rests; base's take 50."""
+"""Of large-v3, those that are kept for tails; base's take 50."""
 
 WORKSPACE_MIB = 90.0
 """What a worker of base takes besides, measured with two windows at once."""

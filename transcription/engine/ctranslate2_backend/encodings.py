@@ -1,4 +1,4 @@
-"""What the encoder made of the latest windows, for the rests of some of them."""
+"""What the encoder made of the latest windows, for the tails of some of them."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Encodings:
 
 
 def may_have_rest(window: Window) -> bool:
-    """Whether it may come once more: in fast mode, and not for its rest already."""
-    return window.passage is None and window.rest is None
+    """Whether it may come once more: in fast mode, and not for its tail already."""
+    return window.passage is None and window.tail is None
 
 
 def _digest(window: Window) -> bytes:

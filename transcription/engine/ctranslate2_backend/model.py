@@ -48,9 +48,9 @@ class Ctranslate2Model:
         self._encodings = Encodings()
 
     def encode(self, works: Sequence[Work]) -> None:
-        """Set the `encoding`, float (1500, state), of works that lack it; a rest is heard in its window's."""
+        """Set the `encoding`, float (1500, state), of works that lack it; a tail is heard in its window's."""
         for work in works:
-            if work.window.rest is not None and work.encoding is None:
+            if work.window.tail is not None and work.encoding is None:
                 work.encoding = self._encodings.find(work.window)
         missing = [work for work in works if work.encoding is None]
         if not missing:
@@ -74,7 +74,7 @@ class Ctranslate2Model:
     def batch_key(self, work: Work) -> Hashable:
         """Works with equal keys may share a call of `decode`."""
         # CTranslate2 wants the start of the transcript at one position in all prompts.
-        return (work.urgent, work.temperature, len(work.prompt), work.beams, work.window.rest is None)
+        return (work.urgent, work.temperature, len(work.prompt), work.beams, work.window.tail is None)
 
     def decode(self, works: Sequence[Work]) -> list[Decoded]:
         """Decode encoded works of one key, whose languages are known.
@@ -95,8 +95,8 @@ class Ctranslate2Model:
                 return_scores=True,
                 return_no_speech_prob=True,
                 suppress_tokens=self.vocabulary.suppressed,
-                # A rest begins with its timestamp, after which the text may end.
-                suppress_blank=works[0].window.rest is None,
+                # A tail begins with its timestamp, after which the text may end.
+                suppress_blank=works[0].window.tail is None,
                 sampling_topk=0 if temperature > 0 else 1,
                 sampling_temperature=temperature,
             )

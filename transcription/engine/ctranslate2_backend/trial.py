@@ -50,7 +50,7 @@ class Entrant:
 
     @property
     def score(self) -> float:
-        """A lone clip and a full house count the same."""
+        """A lone clip and a full engine count the same."""
         return math.sqrt(self.alone * self.crowded)
 
     def probe(self, mel: ctranslate2.StorageView) -> None:

@@ -74,12 +74,12 @@ class Ctranslate2Vocabulary:
         return [self.sot, language, self._added[f"<|{work.options.task}|>"]]
 
     def start(self, work: Work) -> list[int]:
-        """All tokens before the first that the model is to find, and of a rest the timestamp with which that begins.
+        """All tokens before the first that the model is to find, and of a tail the timestamp with which that begins.
 
         Raises ValueError for a prompt with tokens that would mislead CTranslate2, or lead it out of its tables.
         """
-        rest = work.window.rest
-        sequence = [*self.sequence(work), *([self.timestamp_begin + rest.after] if rest else ())]
+        tail = work.window.tail
+        sequence = [*self.sequence(work), *([self.timestamp_begin + tail.after] if tail else ())]
         if not work.prompt:
             return sequence
         if not all(0 <= token < self.size and token != self.sot for token in work.prompt):

@@ -1,117 +1,56 @@
-"""Requests as the columns of the slots' state."""
+"""New windows on their way into the cache and the state."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import Tensor
-from whisper.model import ModelDimensions
 
-from transcription.engine.torch_backend.requests import Request, Rules
-from transcription.engine.torch_backend.state import NO_TIMESTAMP
-from transcription.engine.torch_backend.vocabulary import Vocabulary
-
-WINDOW_SECONDS = 30.0
-PROMPT_BUCKETS = (32, 64, 128, 256)
-"""Lengths to which prompts are padded, so that few shapes occur."""
+from transcription.engine.torch_backend.parameters import Parameters
+from transcription.engine.torch_backend.readback import Occupant
+from transcription.engine.torch_backend.request_tensors import RequestTensors
+from transcription.engine.torch_backend.state import SlotState
+from transcription.engine.torch_backend.text_decoder import TextDecoder
 
 
 class Admission:
-    """Checks requests and lays them out; asks nothing of the device."""
+    """Fills the rows of windows, each with `beams` rows of the state, all with the same request.
 
-    def __init__(self, dims: ModelDimensions, vocabulary: Vocabulary, device: torch.device) -> None:
-        self._dims = dims
-        self._vocabulary = vocabulary
-        self._device = device
-        self._masks: dict[tuple[int, ...], Tensor] = {}
+    Rows are filled before anyone owns them: where that fails, for want of memory say, nobody has
+    them, nobody else's are touched, and the next window in them begins from nothing.
+    """
 
-    def check(self, request: Request) -> None:
-        """Raises ValueError for a request that cannot be decoded."""
-        tokens, sot_index = request.start.tokens, request.start.sot_index
-        shape = (self._dims.n_audio_ctx, self._dims.n_audio_state)
-        if tuple(request.encoding.shape) != shape:
-            raise ValueError(f"an encoding has the shape {shape}, not {tuple(request.encoding.shape)}")
-        if not 0 <= sot_index < len(tokens) or tokens[sot_index] != self._vocabulary.sot:
-            raise ValueError("there is no <|startoftranscript|> at sot_index")
-        if len(tokens) > self._dims.n_text_ctx:
-            raise ValueError(f"{len(tokens)} start tokens are more than the context of {self._dims.n_text_ctx}")
-        if request.temperature < 0 or (request.max_tokens is not None and request.max_tokens < 1):
-            raise ValueError("temperature must not be negative, and max_tokens must be positive")
+    def __init__(
+        self, parameters: Parameters, tensors: RequestTensors, decoder: TextDecoder, state: SlotState, beams: int = 1
+    ) -> None:
+        self._dtype = parameters.dtype
+        self._tensors = tensors
+        self._decoder = decoder
+        self._state = state
+        self._beams = beams
 
-    def columns(self, requests: Sequence[Request]) -> dict[str, Tensor]:
-        """The state of slots that begin with these requests, on the device."""
-        starts = [request.start for request in requests]
-        rules = [request.rules for request in requests]
-        return {
-            "tokens": self._table([start.tokens for start in starts], self._dims.n_text_ctx + 1),
-            "logprobs": self._column([0.0] * len(requests))[:, None].expand(-1, self._dims.n_text_ctx + 1),
-            "position": self._column([start.sot_index for start in starts]),
-            "start": self._column([len(start.tokens) for start in starts]),
-            "end": self._column([self._end(request) for request in requests]),
-            "sot_index": self._column([start.sot_index for start in starts]),
-            "running": self._column([True] * len(requests)),
-            "temperature": self._column([request.temperature for request in requests]),
-            "seed": self._column([request.seed for request in requests]),
-            "sum_logprob": self._column([0.0] * len(requests)),
-            "no_speech": self._column([0.0] * len(requests)),
-            "timestamp": self._column([self._before_first(rule) for rule in rules]),
-            "last_initial": self._column([self._last_initial(rule) for rule in rules]),
-            "timestamps": self._column([rule.timestamps for rule in rules]),
-            "suppress_blank": self._column([rule.suppress_blank for rule in rules]),
-            "suppressed": torch.stack([self._suppressed(rule) for rule in rules]),
-        }
+    def fill(self, occupants: Sequence[Occupant]) -> None:
+        """One run through the layers for all of them. Does nothing for nobody."""
+        if not occupants:
+            return
+        # A run over the prompts takes the first of the batch.
+        ordered = sorted(occupants, key=lambda occupant: not occupant.request.start.sot_index)
+        try:
+            self._fill(ordered)
+        except BaseException:
+            # Or rows whose state was written would run without an occupant.
+            for row in self._state_rows(ordered):
+                self._state.stop(row)
+            raise
 
-    def prompts(self, requests: Sequence[Request]) -> Tensor | None:
-        """What stands before <|startoftranscript|>, (requests, bucket), padded; None if nothing does.
+    def _fill(self, occupants: Sequence[Occupant]) -> None:
+        requests = [occupant.request for occupant in occupants]
+        rows = self._tensors.rows([occupant.row for occupant in occupants])
+        encodings = torch.stack([request.encoding for request in requests]).to(self._dtype)
+        prompted = [request for request in requests if request.start.sot_index]
+        self._decoder.admit(rows, encodings, self._tensors.prompts(prompted))
+        columns = self._tensors.columns([request for request in requests for _ in range(self._beams)])
+        self._state.write(self._tensors.rows(self._state_rows(occupants)), columns)
 
-        Only this is prefilled: the start tokens proper go through the steps, for which a graph exists.
-        """
-        prompts = [request.start.tokens[: request.start.sot_index] for request in requests]
-        longest = max(map(len, prompts), default=0)
-        if not longest:
-            return None
-        width = next((bucket for bucket in PROMPT_BUCKETS if bucket >= longest), self._dims.n_text_ctx)
-        return self._table(prompts, min(width, self._dims.n_text_ctx))
-
-    def rows(self, rows: Sequence[int]) -> Tensor:
-        return self._column(rows)
-
-    def _end(self, request: Request) -> int:
-        """Tokens in all: openai-whisper samples 224, and stops when it has one more than the context."""
-        context = int(self._dims.n_text_ctx)
-        return min(len(request.start.tokens) + (request.max_tokens or context // 2), context + 1)
-
-    def _before_first(self, rules: Rules) -> int:
-        """The timestamp that the first one has to exceed."""
-        first = rules.first_timestamp
-        return NO_TIMESTAMP if first is None else self._vocabulary.timestamp_begin + first - 1
-
-    def _last_initial(self, rules: Rules) -> int:
-        if rules.first_timestamp is not None:
-            return self._vocabulary.timestamp_begin + rules.first_timestamp
-        if not rules.max_initial_timestamp:
-            return self._vocabulary.size
-        precision = WINDOW_SECONDS / int(self._dims.n_audio_ctx)
-        return self._vocabulary.timestamp_begin + round(rules.max_initial_timestamp / precision)
-
-    def _suppressed(self, rules: Rules) -> Tensor:
-        """Mask of the tokens that are never sampled, (vocabulary,), kept for the next time."""
-        tokens = self._vocabulary.suppressed if rules.suppressed is None else rules.suppressed
-        tokens = (*tokens, self._vocabulary.no_timestamps) if rules.timestamps else tokens
-        if tokens not in self._masks:
-            mask = torch.zeros(self._vocabulary.size, dtype=torch.bool)
-            mask[list(tokens)] = True
-            self._masks[tokens] = mask.to(self._device)
-        return self._masks[tokens]
-
-    def _table(self, rows: Sequence[Sequence[int]], width: int) -> Tensor:
-        return self._column([[*row, *[self._vocabulary.eot] * (width - len(row))] for row in rows])
-
-    def _column(self, values: Sequence[Any]) -> Tensor:
-        tensor = torch.tensor(values)
-        if self._device.type != "cuda":
-            return tensor
-        # Out of pinned memory, or the copy would wait for every step that is queued.
-        return tensor.pin_memory().to(self._device, non_blocking=True)
+    def _state_rows(self, occupants: Sequence[Occupant]) -> list[int]:
+        return [occupant.row * self._beams + beam for occupant in occupants for beam in range(self._beams)]

@@ -8,16 +8,16 @@ from itertools import product
 
 import torch
 
+from transcription.engine.torch_backend.admission import Admission
 from transcription.engine.torch_backend.beam_step import BeamStep, Candidates
 from transcription.engine.torch_backend.buckets import smallest
 from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
 from transcription.engine.torch_backend.decoder import Decoder
-from transcription.engine.torch_backend.entry import Entry
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
-from transcription.engine.torch_backend.report import Occupant
-from transcription.engine.torch_backend.requests import Request, Result
+from transcription.engine.torch_backend.readback import Occupant
 from transcription.engine.torch_backend.search import Fed, Search
 from transcription.engine.torch_backend.step import StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder
@@ -58,22 +58,22 @@ class BeamDecoder(Decoder):
         decoder = TextDecoder(parameters, self._cache)
         self._step = BeamStep(parameters, decoder, self.vocabulary, windows * beams, beams + 1)
         self._candidates = Candidates(self._step)
-        self._entry = Entry(parameters, self._admission, decoder, self._step.state, beams)
+        self._admission = Admission(parameters, self._tensors, decoder, self._step.state, beams)
         self._graphs = StepGraphs(self._step, nullcontext, device, enabled=device.type == "cuda" and graphs)
         self._pending: list[Occupant] = []
         self._done: list[Occupant] = []
 
     @torch.inference_mode()
-    def admit_all(self, requests: Sequence[Request]) -> list[int]:
+    def admit_all(self, requests: Sequence[DecodeRequest]) -> list[int]:
         """As a SlotDecoder does. Raises SlotsFull, or ValueError for a request with a temperature too."""
         for request in requests:
-            self._admission.check(request)
+            self._tensors.check(request)
             if request.temperature:
                 raise ValueError("beams are for a temperature of 0")
-        occupants = self._seats.find(requests)
-        self._entry.fill(occupants)
+        occupants = self._allocator.find(requests)
+        self._admission.fill(occupants)
         self._searches |= {occupant.slot: self._search(occupant.request) for occupant in occupants}
-        return self._seats.take(occupants)
+        return self._allocator.take(occupants)
 
     @torch.inference_mode()
     def step(self) -> None:
@@ -90,9 +90,9 @@ class BeamDecoder(Decoder):
         self._candidates.send(beams)
         self._graphs.run(StepShape(len(beams), smallest(self._contexts, longest), sampled=False))
         self._candidates.fetch()
-        self._pending = [self._seats.occupants[slot] for slot in running]
+        self._pending = [self._allocator.occupants[slot] for slot in running]
 
-    def finished(self) -> list[tuple[int, Result]]:
+    def finished(self) -> list[tuple[int, DecodeResult]]:
         """The windows that are known to be done, each once; their slots are free again. Never waits."""
         if self._candidates.ready:
             self._take_in()
@@ -103,7 +103,7 @@ class BeamDecoder(Decoder):
         return done
 
     def evict(self, slot: int) -> None:
-        occupant = self._seats.occupants.pop(slot)
+        occupant = self._allocator.occupants.pop(slot)
         del self._searches[slot]
         self._done = [other for other in self._done if other is not occupant]
 
@@ -113,19 +113,19 @@ class BeamDecoder(Decoder):
 
         Raises RuntimeError while a window is under way, whose cache a short context would spoil.
         """
-        if self._seats.occupants:
+        if self._allocator.occupants:
             raise RuntimeError("the decoder can only be warmed up while all of its slots are free")
         self._step.inputs.zero_()
         shapes = product(self._batches, self._contexts)
         return self._graphs.capture_all(StepShape(windows * self.beams, size, False) for windows, size in shapes)
 
-    def _search(self, request: Request) -> Search:
-        end = int(self._admission.columns([request])["end"])
+    def _search(self, request: DecodeRequest) -> Search:
+        end = int(self._tensors.columns([request])["end"])
         return Search(request, end, self.beams, self._enough, self.vocabulary)
 
     def _rows(self, slot: int) -> slice:
         """The rows of a window's beams."""
-        first = self._seats.occupants[slot].row * self.beams
+        first = self._allocator.occupants[slot].row * self.beams
         return slice(first, first + self.beams)
 
     def _take_in(self) -> None:
@@ -134,7 +134,7 @@ class BeamDecoder(Decoder):
             return
         no_speech, logprobs, tokens = self._candidates.read()
         pending, self._pending = self._pending, []
-        for occupant in filter(self._seats.holds, pending):
+        for occupant in filter(self._allocator.holds, pending):
             search, rows = self._searches[occupant.slot], self._rows(occupant.slot)
             search.advance(logprobs[rows], tokens[rows], float(no_speech[rows.start]))
             if search.done:
@@ -149,15 +149,15 @@ class BeamDecoder(Decoder):
             if source != target
         ]
         if moves:
-            sources, targets = (self._admission.rows(rows) for rows in zip(*moves, strict=True))
+            sources, targets = (self._tensors.rows(rows) for rows in zip(*moves, strict=True))
             self._cache.reorder(sources, targets, context)
         for search in searches.values():
             search.settle()
 
     def _compact(self) -> int:
         """Move windows to lower rows where that makes the step smaller; returns the step's windows."""
-        windows = smallest(self._batches, len(self._seats.occupants))
-        for occupant, row in self._seats.beyond(windows):
+        windows = smallest(self._batches, len(self._allocator.occupants))
+        for occupant, row in self._allocator.beyond(windows):
             self._cache.move(occupant.row, row)
             for beam in range(self.beams):
                 self._step.state.move(occupant.row * self.beams + beam, row * self.beams + beam)

@@ -14,11 +14,11 @@ from transcription.engine.backend import Decoded, Language, WordTiming, Work
 from transcription.engine.torch_backend.alignment import Aligner, Spoken
 from transcription.engine.torch_backend.beams import BeamDecoder
 from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult, Rules
 from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.errors import translated_errors
 from transcription.engine.torch_backend.mel import features
 from transcription.engine.torch_backend.parameters import Parameters
-from transcription.engine.torch_backend.requests import Request, Result, Rules
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.text import TorchVocabulary
 from transcription.engine.torch_backend.vocabulary import start_of
@@ -155,7 +155,7 @@ class TorchModel:
         self._running[beams] = _Running(BeamDecoder(self._parameters, BEAM_WINDOWS, beams, cross=self._cross))
         return self._running[beams]
 
-    def _request(self, work: Work) -> Request:
+    def _request(self, work: Work) -> DecodeRequest:
         encoding = _encoding(work)
         if self._side is not None:
             # Made on the other stream: its memory is not to be given away while a step may read it.
@@ -163,11 +163,11 @@ class TorchModel:
         start = start_of(self._parameters.dims, work.language, work.options.task, work.prompt)
         # The same recording gets the same text again, and a hotter try another draw.
         seed = 1000 * work.window.index + round(100 * work.temperature)
-        rest = work.window.rest
-        rules = Rules(first_timestamp=rest.after) if rest else Rules()
-        return Request(encoding, start, work.temperature, seed, rules)
+        tail = work.window.tail
+        rules = Rules(first_timestamp=tail.after) if tail else Rules()
+        return DecodeRequest(encoding, start, work.temperature, seed, rules)
 
-    def _decoded(self, result: Result) -> Decoded:
+    def _decoded(self, result: DecodeResult) -> Decoded:
         text = self.vocabulary.decode(result.tokens)
         return Decoded(result.tokens, text, result.avg_logprob, result.no_speech_prob)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transcription.engine.torch_backend.requests import Request, Result
+from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
 from transcription.engine.torch_backend.state import NO_TIMESTAMP
 from transcription.engine.torch_backend.vocabulary import Vocabulary
 
@@ -46,7 +46,7 @@ class Search:
     sources: for each row, the row whose text it goes on with; whoever sees to that forgets it by `settle`.
     """
 
-    def __init__(self, request: Request, end: int, beams: int, candidates: int, vocabulary: Vocabulary) -> None:
+    def __init__(self, request: DecodeRequest, end: int, beams: int, candidates: int, vocabulary: Vocabulary) -> None:
         self.no_speech = 0.0
         self.done = False
         self._start = request.start.tokens
@@ -82,7 +82,7 @@ class Search:
             self.sources = self._update(logprobs[: len(self._beams)], tokens[: len(self._beams)])
             self.done = len(self._finished) >= self._candidates or self._length >= self._end
 
-    def result(self) -> Result:
+    def result(self) -> DecodeResult:
         """The likeliest text by its mean, those that have not ended counted where too few have."""
         texts = list(self._finished)
         if len(texts) < self._size:
@@ -92,7 +92,7 @@ class Search:
         scores = [beam.total / max(1, self._words(beam)) for beam in texts]
         best = texts[int(np.argmax(scores))]
         length = self._words(best)
-        return Result(best.tokens[:length], best.logprobs[:length], best.total, self.no_speech)
+        return DecodeResult(best.tokens[:length], best.logprobs[:length], best.total, self.no_speech)
 
     def _update(self, logprobs: NDArray[np.float32], tokens: NDArray[np.int64]) -> list[int]:
         """Keep the best candidates that go on, and those better than the last of them that end;

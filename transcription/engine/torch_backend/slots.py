@@ -9,17 +9,17 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from transcription.engine.torch_backend.admission import Admission
 from transcription.engine.torch_backend.buckets import smallest
 from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
 from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.encoder import Encoder
-from transcription.engine.torch_backend.entry import Entry
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
-from transcription.engine.torch_backend.report import Reports
-from transcription.engine.torch_backend.requests import Request, Result
-from transcription.engine.torch_backend.seats import SlotsFull
+from transcription.engine.torch_backend.readback import Readback
+from transcription.engine.torch_backend.slot_allocator import SlotsFull
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.step import Step, StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder
@@ -61,10 +61,10 @@ class SlotDecoder(Decoder):
         self._cache = SlotCache(parameters, slots, cross)
         self._state = SlotState.of(slots, dims.n_text_ctx, self.vocabulary, device)
         self._decoder = TextDecoder(parameters, self._cache)
-        self._entry = Entry(parameters, self._admission, self._decoder, self._state)
+        self._admission = Admission(parameters, self._tensors, self._decoder, self._state)
         step = Step(self._decoder, self._state, self.vocabulary)
         self._graphs = StepGraphs(step, self._idle, device, enabled=cuda and graphs)
-        self._reports = Reports(self._state, self.vocabulary.eot)
+        self._readback = Readback(self._state, self.vocabulary.eot)
         self._read_every = read_every or (READ_EVERY if cuda else 1)
         self._languages = torch.tensor(self.vocabulary.language_tokens, dtype=torch.long, device=device)
         self._steps = 0
@@ -92,16 +92,16 @@ class SlotDecoder(Decoder):
         return [dict(zip(codes, chances, strict=True)) for chances in probabilities.tolist()]
 
     @torch.inference_mode()
-    def admit_all(self, requests: Sequence[Request]) -> list[int]:
+    def admit_all(self, requests: Sequence[DecodeRequest]) -> list[int]:
         for request in requests:
-            self._admission.check(request)
-        occupants = self._seats.find(requests)
-        self._entry.fill(occupants)
-        return self._seats.take(occupants)
+            self._tensors.check(request)
+        occupants = self._allocator.find(requests)
+        self._admission.fill(occupants)
+        return self._allocator.take(occupants)
 
     @torch.inference_mode()
     def step(self) -> None:
-        occupants = list(self._seats.occupants.values())
+        occupants = list(self._allocator.occupants.values())
         if not occupants:
             return
         rows = self._compact()
@@ -112,19 +112,19 @@ class SlotDecoder(Decoder):
             occupant.fed = min(occupant.fed + 1, self._contexts[-1] - 1)
         self._steps += 1
         if self._steps % self._read_every == 0:
-            self._reports.post(occupants)
+            self._readback.post(occupants)
 
-    def finished(self) -> list[tuple[int, Result]]:
+    def finished(self) -> list[tuple[int, DecodeResult]]:
         done = []
-        for occupant, result in self._reports.collect():
-            if self._seats.holds(occupant):
-                del self._seats.occupants[occupant.slot]
+        for occupant, result in self._readback.collect():
+            if self._allocator.holds(occupant):
+                del self._allocator.occupants[occupant.slot]
                 done.append((occupant.slot, result))
         return done
 
     @torch.inference_mode()
     def evict(self, slot: int) -> None:
-        self._state.stop(self._seats.occupants.pop(slot).row)
+        self._state.stop(self._allocator.occupants.pop(slot).row)
 
     @torch.inference_mode()
     def warm_up(self, sampled: bool = False) -> int:
@@ -133,7 +133,7 @@ class SlotDecoder(Decoder):
         sampled: those for temperatures above 0 too. Returns how many were captured.
         Raises RuntimeError while a window is under way, whose cache a short context would spoil.
         """
-        if self._seats.occupants:
+        if self._allocator.occupants:
             raise RuntimeError("the decoder can only be warmed up while all of its slots are free")
         kinds = (False, True) if sampled else (False,)
         shapes = [StepShape(*shape) for shape in product(self._batches, self._contexts, kinds)]
@@ -141,8 +141,8 @@ class SlotDecoder(Decoder):
 
     def _compact(self) -> int:
         """Move windows to lower rows where that makes the step smaller; returns the step's rows."""
-        rows = smallest(self._batches, len(self._seats.occupants))
-        for occupant, row in self._seats.beyond(rows):
+        rows = smallest(self._batches, len(self._allocator.occupants))
+        for occupant, row in self._allocator.beyond(rows):
             self._cache.move(occupant.row, row)
             self._state.move(occupant.row, row)
             self._state.stop(occupant.row)

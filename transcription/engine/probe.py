@@ -1,4 +1,4 @@
-"""A second of noise that must pass through a model before anyone's speech does."""
+"""Decodes a second of noise with a model that was just opened, to see that it works and how fast it is."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from transcription.engine.backend import Backend, BatchModel, StepModel, Work
 from transcription.engine.types import SAMPLE_RATE, DecodeOptions, Window
 
 
-def try_out(backend: Backend, model: BatchModel | StepModel, name: str) -> float:
-    """Seconds that the model took. Raises whatever it raises.
+def probe_model(backend: Backend, model: BatchModel | StepModel, name: str) -> float:
+    """Returns the seconds that the model takes for it. Raises whatever the model raises.
 
-    A GPU's first time goes into compiling and loading kernels, so there the second one counts.
+    On a GPU the second run counts: the first one compiles and loads kernels.
     """
     for _time in range(1 if backend.device == "cpu" else 2):
         began = time.monotonic()
-        _send_canary(backend, model, name)
+        _decode_noise(backend, model, name)
     return time.monotonic() - began
 
 
-def _send_canary(backend: Backend, model: BatchModel | StepModel, name: str) -> None:
+def _decode_noise(backend: Backend, model: BatchModel | StepModel, name: str) -> None:
     noise = np.random.default_rng(0).normal(0, 1000, SAMPLE_RATE).astype(np.int16)
     work = Work(Window(0, 0.0, 1.0, noise), DecodeOptions(name))
     model.encode([work])
     model.detect([work])
-    work.language = "en"  # as Korean, which it is taken for, base finds 224 tokens in it: 2.5 s of every start
+    work.language = "en"  # base detects Korean and then samples 224 tokens, which takes 2.5 s
     if backend.workers:
         cast("BatchModel", model).decode([work])
         return

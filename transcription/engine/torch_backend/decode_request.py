@@ -27,7 +27,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Request:
+class DecodeRequest:
     """A window to decode.
 
     encoding: the encoder's output, (1500, state).
@@ -45,7 +45,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class DecodeResult:
     """What was sampled, end of text and start tokens left out.
 
     logprobs: natural logarithm of each token's probability among those that were allowed.

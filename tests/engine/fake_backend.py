@@ -32,12 +32,12 @@ DEADLY = 16
 UNSURE = 17
 """That of a window that needs a second try, at another temperature."""
 
-UNSPEAKABLE = "☠"
+UNENCODABLE = "☠"
 """In a prompt, breaks the tokenizer."""
 
 
 @dataclass
-class ToyBackend(WeightlessBackend):
+class FakeBackend(WeightlessBackend):
     """`capacity_mib` of room for models of 100 MiB each."""
 
     capacity_mib: float = 1e9
@@ -46,15 +46,15 @@ class ToyBackend(WeightlessBackend):
     name: str = "toy"
     opened: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
-    models: dict[str, ToyStepModel] = field(default_factory=dict)
+    models: dict[str, FakeModel] = field(default_factory=dict)
 
-    def open(self, name: str, path: Path) -> ToyStepModel:
+    def open(self, name: str, path: Path) -> FakeModel:
         if name == self.broken:
             raise UnpicklingError("not a model")
         if 100.0 * (len(self.opened) - len(self.closed) + 1) > self.capacity_mib:
             raise OutOfDeviceMemory(f"no room for {name}")
         self.opened.append(name)
-        self.models[name] = ToyStepModel(self.slots, self.steps, lambda: self.closed.append(name))
+        self.models[name] = FakeModel(self.slots, self.steps, lambda: self.closed.append(name))
         return self.models[name]
 
     def memory_mib(self, path: Path) -> float:
@@ -64,25 +64,25 @@ class ToyBackend(WeightlessBackend):
         return self.free
 
 
-class ToyVocabulary(WeightlessVocabulary):
+class FakeVocabulary(WeightlessVocabulary):
     def encode(self, text: str) -> list[int]:
-        if UNSPEAKABLE in text:
+        if UNENCODABLE in text:
             raise ValueError("no tokens for this")
         return super().encode(text)
 
 
-class ToyStepModel(WeightlessModel):
+class FakeModel(WeightlessModel):
     """`most` windows fit into its memory, whatever its slots say."""
 
     def __init__(self, slots: int, steps: int, on_close: Callable[[], None]) -> None:
         super().__init__(slots, steps)
-        self.vocabulary = ToyVocabulary()
+        self.vocabulary = FakeVocabulary()
         self.most = slots
-        self.is_closed = self.is_haunted = False
+        self.is_closed = self.was_stepped_after_close = False
         self.on_close = on_close
         self.order: list[int] = []
         self.calls: list[int] = []
-        self.companies: list[frozenset[int]] = []
+        self.batches: list[frozenset[int]] = []
         self.encoding_seconds = 0.0
         self.encoded_urgently: list[bool] = []
         self.widest = 0
@@ -114,7 +114,7 @@ class ToyStepModel(WeightlessModel):
 
     def step(self) -> None:
         time.sleep(0.001)
-        self.is_haunted |= self.is_closed
+        self.was_stepped_after_close |= self.is_closed
         if len(self.under_way) > self.most:
             raise OutOfDeviceMemory("too many at once")
         self._look_at(self.under_way)
@@ -128,7 +128,7 @@ class ToyStepModel(WeightlessModel):
 
     def _look_at(self, works: Iterable[Work]) -> None:
         words = frozenset(int(work.window.samples[0]) for work in works)
-        self.companies.append(words)
+        self.batches.append(words)
         if DEADLY in words:
             os.kill(os.getpid(), signal.SIGKILL)
         if POISON in words:

@@ -5,43 +5,43 @@ from __future__ import annotations
 import numpy as np
 
 from transcription.engine.backend import Language, Work
+from transcription.engine.lane_queue import LaneQueue, Request, Stream
 from transcription.engine.types import LANES, DecodeOptions, Lane, Window
-from transcription.engine.waiting import Stream, Ticket, WaitingRoom
 
 SILENCE = np.zeros(1, dtype=np.int16)
 
 
-def ticket(stream: Stream, index: int, language: str | None = "en") -> Ticket:
+def request(stream: Stream, index: int, language: str | None = "en") -> Request:
     work = Work(Window(index, 0.0, 1.0, SILENCE), DecodeOptions("base"), language)
-    return Ticket(work, stream, lambda outcome: None)
+    return Request(work, stream, lambda outcome: None)
 
 
-def filled(room: WaitingRoom, lane: Lane, windows: int, language: str | None = "en") -> Stream:
+def filled(room: LaneQueue, lane: Lane, windows: int, language: str | None = "en") -> Stream:
     stream = Stream(lane)
     for index in range(windows):
-        room.add(ticket(stream, index, language))
+        room.add(request(stream, index, language))
     return stream
 
 
-def taken(room: WaitingRoom, limit: int) -> list[tuple[Stream, int]]:
+def taken(room: LaneQueue, limit: int) -> list[tuple[Stream, int]]:
     batch = room.take(limit, lambda work: work.temperature)
-    return [(ticket.stream, ticket.work.window.index) for ticket in batch]
+    return [(request.stream, request.work.window.index) for request in batch]
 
 
 def test_short_clips_overtake_everybody() -> None:
-    room = WaitingRoom()
+    room = LaneQueue()
     bulk, standard, clip = (filled(room, lane, 1) for lane in ("bulk", "standard", "interactive"))
     assert taken(room, 3) == [(clip, 0), (standard, 0), (bulk, 0)]
 
 
 def test_recordings_take_turns_however_long_they_are() -> None:
-    room = WaitingRoom()
+    room = LaneQueue()
     long, short = filled(room, "standard", 100), filled(room, "standard", 2)
     assert taken(room, 4) == [(long, 0), (short, 0), (long, 1), (short, 1)]
 
 
 def test_a_batch_holds_only_what_may_share_it() -> None:
-    room = WaitingRoom()
+    room = LaneQueue()
     cold, hot = filled(room, "standard", 1), filled(room, "standard", 1)
     hot.waiting[0].work.temperature = 0.2
     assert taken(room, 8) == [(cold, 0)]
@@ -49,7 +49,7 @@ def test_a_batch_holds_only_what_may_share_it() -> None:
 
 
 def test_a_recording_waits_for_its_first_window_to_find_the_language() -> None:
-    room = WaitingRoom()
+    room = LaneQueue()
     stream = filled(room, "standard", 3, language=None)
     assert room.ready() == 1
     assert taken(room, 8) == [(stream, 0)]
@@ -59,7 +59,7 @@ def test_a_recording_waits_for_its_first_window_to_find_the_language() -> None:
 
 
 def test_a_window_that_needs_another_try_goes_first() -> None:
-    room = WaitingRoom()
+    room = LaneQueue()
     first, second = filled(room, "standard", 2), filled(room, "standard", 2)
     (again,) = room.take(1, lambda work: work.temperature)
     room.return_to_front(again)
@@ -67,7 +67,7 @@ def test_a_window_that_needs_another_try_goes_first() -> None:
 
 
 def test_who_leaves_is_forgotten() -> None:
-    room = WaitingRoom()
+    room = LaneQueue()
     gone, stays = filled(room, "standard", 5), filled(room, "bulk", 1)
     room.drop(gone)
     assert room.lengths() == {"interactive": 0, "standard": 0, "bulk": 1}
@@ -75,7 +75,7 @@ def test_who_leaves_is_forgotten() -> None:
 
 
 def test_a_suspect_is_tried_however_many_others_are_more_urgent() -> None:
-    room = WaitingRoom()
+    room = LaneQueue()
     suspect = filled(room, "bulk", 2)
     for one in suspect.waiting:
         one.suspect = True
@@ -87,7 +87,7 @@ def test_a_suspect_is_tried_however_many_others_are_more_urgent() -> None:
 
 
 def test_only_what_may_be_taken_is_ready() -> None:
-    room = WaitingRoom()
+    room = LaneQueue()
     suspect, _standard = filled(room, "bulk", 1), filled(room, "standard", 5)
     suspect.waiting[0].suspect = True
     assert [room.ready([lane]) for lane in LANES] == [0, 0, 1]

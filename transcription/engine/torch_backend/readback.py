@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from transcription.engine.torch_backend.requests import Request, Result
+from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
 from transcription.engine.torch_backend.state import SlotState
 
 COLUMNS = ("running", "position", "tokens", "logprobs", "sum_logprob", "no_speech")
@@ -26,11 +26,11 @@ class Occupant:
 
     slot: int
     row: int
-    request: Request
+    request: DecodeRequest
     fed: int
 
 
-class Reports:
+class Readback:
     """Copies of the state on their way to the host: one at a time, with who lived where."""
 
     def __init__(self, state: SlotState, eot: int) -> None:
@@ -40,7 +40,7 @@ class Reports:
         self._host = [torch.empty(t.shape, dtype=t.dtype, pin_memory=self._cuda) for t in self._columns]
         self._event = torch.cuda.Event() if self._cuda else None  # type: ignore[no-untyped-call]
         self._posted: list[tuple[Occupant, int]] = []
-        self._done: list[tuple[Occupant, Result]] = []
+        self._done: list[tuple[Occupant, DecodeResult]] = []
 
     def post(self, occupants: Sequence[Occupant]) -> None:
         """Send for news of these slots; waits for the news sent for before, if it is under way.
@@ -56,7 +56,7 @@ class Reports:
             self._event.record()
         self._posted = [(occupant, occupant.row) for occupant in occupants]
 
-    def collect(self) -> list[tuple[Occupant, Result]]:
+    def collect(self) -> list[tuple[Occupant, DecodeResult]]:
         """Who is known to be done, each with what was sampled; never waits.
 
         A slot that goes on running after its news may be reported twice.
@@ -71,11 +71,11 @@ class Reports:
         self._done += [(occupant, self._result(occupant, row)) for occupant, row in self._posted if not running[row]]
         self._posted = []
 
-    def _result(self, occupant: Occupant, row: int) -> Result:
+    def _result(self, occupant: Occupant, row: int) -> DecodeResult:
         _, position, tokens, logprobs, sum_logprob, no_speech = (column[row] for column in self._host)
         begin, end = len(occupant.request.start.tokens), int(position) + 2
         sampled = tokens[begin:end].tolist()
         if sampled[-1] == self._eot:
             end -= 1
             del sampled[-1]
-        return Result(tuple(sampled), tuple(logprobs[begin:end].tolist()), float(sum_logprob), float(no_speech))
+        return DecodeResult(tuple(sampled), tuple(logprobs[begin:end].tolist()), float(sum_logprob), float(no_speech))

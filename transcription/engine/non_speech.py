@@ -1,7 +1,7 @@
-"""Where the voice detector hears nobody. There Whisper invents text, its hotwords before all.
+"""Finds the stretches of a recording in which the voice detector finds no speech. Whisper invents text there.
 
-The detector is deaf to most of what is sung, and to speech under music. So where it is loud, Whisper is asked, too: a
-window that lies in such a stretch is heard without hotwords and prompt, and its text kept where Whisper is sure of it.
+The detector misses most singing, and speech under music. A loud stretch is therefore decoded in windows of its own,
+without hotwords and prompt, and its text is kept where Whisper is confident.
 """
 
 from __future__ import annotations
@@ -16,42 +16,43 @@ from transcription.engine.types import SAMPLE_RATE, Span
 from transcription.engine.vad import BLOCK_FRAMES, FRAME_SAMPLES, VoiceDetector
 
 RUN = 8
-"""Frames (0.26 s) over which the detector's probability is averaged: noise makes single frames jump."""
+"""Frames (0.26 s) over which the detector's probability is averaged: noise causes single high frames."""
 
 PERHAPS_SPEECH = 0.17
-"""From this mean on somebody may speak. docs/engine.md has what speech and noise were measured to reach."""
+"""From this mean on a frame counts as speech. docs/engine.md lists what speech and noise reach."""
 
 CERTAIN_FRAME = 0.5
-"""A single frame as probable as this may be all there is of a word: Silero's own threshold."""
+"""From this probability on a single frame counts as speech: Silero's own threshold."""
 
 PADDING = 16
-"""Frames (0.5 s) around speech that count as speech: a consonant is quiet, and a timestamp is rounded."""
+"""Frames (0.5 s) around speech that count as speech: consonants are quiet, and timestamps are rounded."""
 
 SHORTEST_SECONDS = 1.0
-"""A stretch without speech that is shorter is a pause."""
+"""A shorter stretch without speech counts as a pause."""
 
 LONG_SECONDS = 4.0
-"""A stretch without speech that is worth a window's end: with the padding, five seconds without a voice."""
+"""A stretch of this length ends a window; with the padding, it is five seconds without speech."""
 
 
 QUIET = 75.0
-"""Root mean square of a frame (-53 dBFS) up to which a room is silent: no music hides a voice, and nobody sings."""
+"""Root mean square of a frame (-53 dBFS) up to which it counts as silent: too quiet for music."""
 
 
 @dataclass(frozen=True, slots=True)
 class Silences:
-    """Stretches without a voice, in seconds. `unspoken` are all but the loud ones that are short: no window has them.
+    """Stretches without speech, in seconds.
 
-    Of the long ones those that are quiet are passed over, and the loud ones doubted: Whisper is asked, too.
+    non_speech: all but those that are loud and short; their text is dropped. passed: the long and quiet ones, which
+    no window covers. doubted: the long and loud ones, which have windows of their own.
     """
 
-    unspoken: tuple[Span, ...] = ()
+    non_speech: tuple[Span, ...] = ()
     passed: tuple[Span, ...] = ()
     doubted: tuple[Span, ...] = ()
 
 
-class UnspokenFinder:
-    """Finds the stretches of one recording in which no voice is heard, as its samples pass by."""
+class NonSpeechFinder:
+    """Finds the stretches of one recording without speech. Its samples are fed in order."""
 
     def __init__(self) -> None:
         self._detector = VoiceDetector()
@@ -60,23 +61,23 @@ class UnspokenFinder:
         self._loudness: list[NDArray[np.float32]] = []
 
     def feed(self, samples: NDArray[np.int16]) -> None:
-        """The recording's next samples, (n,)."""
+        """Takes the recording's next samples, int16 of shape (n,)."""
         self._held = np.concatenate([self._held, samples])
         block = BLOCK_FRAMES * FRAME_SAMPLES
         while len(self._held) >= block:
-            self._listen(self._held[:block])
+            self._detect(self._held[:block])
             self._held = self._held[block:]
 
-    def stretches(self) -> tuple[Span, ...]:
-        """Seconds, in order, when all samples were fed."""
-        return unspoken(self.probabilities) if len(self.probabilities) else ()
+    def spans(self) -> tuple[Span, ...]:
+        """Returns all stretches in order, in seconds. Call it when all samples were fed."""
+        return non_speech_spans(self.probabilities) if len(self.probabilities) else ()
 
     def silences(self, end: float) -> Silences:
-        """Of a recording that lasts until `end` seconds, when all samples were fed."""
-        spans = self.stretches()
-        long, loud = long_ones(spans, end), [span for span in spans if not self._is_quiet(*span)]
+        """Classifies the stretches of a recording of `end` seconds. Call it when all samples were fed."""
+        spans = self.spans()
+        long, loud = long_spans(spans, end), [span for span in spans if not self._is_quiet(*span)]
         return Silences(
-            unspoken=tuple(span for span in spans if span in long or span not in loud),
+            non_speech=tuple(span for span in spans if span in long or span not in loud),
             passed=tuple(span for span in long if span not in loud),
             doubted=tuple(span for span in long if span in loud),
         )
@@ -86,7 +87,7 @@ class UnspokenFinder:
         return float(np.concatenate(self._loudness)[first:last].max(initial=0.0)) <= QUIET
 
     def quietest(self, start: float, end: float) -> float:
-        """The time between these at which speech is least likely, when all samples were fed."""
+        """Returns the time from `start` to `end`, in seconds, at which speech is least probable."""
         first = round(start * SAMPLE_RATE / FRAME_SAMPLES)
         heard = self.probabilities[first : max(first + 1, round(end * SAMPLE_RATE / FRAME_SAMPLES))]
         if not len(heard):
@@ -95,21 +96,21 @@ class UnspokenFinder:
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """Of all frames, (n,), when all samples were fed."""
+        """The probability of speech in each frame, float32 of shape (n,). Read it when all samples were fed."""
         if len(self._held):
-            self._listen(np.pad(self._held, (0, -len(self._held) % FRAME_SAMPLES)))
+            self._detect(np.pad(self._held, (0, -len(self._held) % FRAME_SAMPLES)))
             self._held = self._held[:0]
         return np.concatenate([*self._probabilities, np.zeros(0, dtype=np.float32)])
 
-    def _listen(self, samples: NDArray[np.int16]) -> None:
+    def _detect(self, samples: NDArray[np.int16]) -> None:
         self._probabilities.append(self._detector.probabilities(samples))
         self._loudness.append(loudness(samples))
 
 
-def unspoken(probabilities: NDArray[np.float32], offset: float = 0.0) -> tuple[Span, ...]:
-    """The stretches of SHORTEST_SECONDS and more in which no voice is heard.
+def non_speech_spans(probabilities: NDArray[np.float32], offset: float = 0.0) -> tuple[Span, ...]:
+    """Returns the stretches without speech of at least SHORTEST_SECONDS.
 
-    probabilities: of the detector's frames, (n,); offset: seconds at which the first one begins.
+    probabilities: the detector's, of shape (n,). offset: the start of the first frame in seconds.
     """
     runs = np.convolve(probabilities, np.full(RUN, 1 / RUN, dtype=np.float32))[RUN - 1 :]
     spoken = _reaching(runs >= PERHAPS_SPEECH, PADDING, RUN - 1 + PADDING)
@@ -120,24 +121,24 @@ def unspoken(probabilities: NDArray[np.float32], offset: float = 0.0) -> tuple[S
 
 
 def loudness(samples: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Root mean square of each frame; samples: (512 n,)."""
+    """Returns the root mean square of each frame, of shape (n,). samples: int16 of shape (512 n,)."""
     power = np.mean(samples.reshape(-1, FRAME_SAMPLES).astype(np.float32) ** 2, axis=1)
     roots: NDArray[np.float32] = np.sqrt(power).astype(np.float32)
     return roots
 
 
-def long_ones(stretches: Sequence[Span], end: float) -> list[Span]:
-    """Those that are worth a window's end, or last until `end`, the recording's."""
+def long_spans(stretches: Sequence[Span], end: float) -> list[Span]:
+    """Returns the stretches of at least LONG_SECONDS and the one that lasts until `end`, the recording's end."""
     return [(a, b) for a, b in stretches if b - a >= LONG_SECONDS or b >= end]
 
 
-def within(stretches: Sequence[Span], start: float, end: float) -> tuple[Span, ...]:
-    """Those that reach into the time between."""
+def overlapping(stretches: Sequence[Span], start: float, end: float) -> tuple[Span, ...]:
+    """Returns the stretches that overlap the time from `start` to `end`."""
     return tuple((a, b) for a, b in stretches if a < end and b > start)
 
 
 def _reaching(marks: NDArray[np.bool_], before: int, after: int) -> NDArray[np.bool_]:
-    """True from so many frames before each mark to so many after it."""
+    """Returns marks that are true from `before` frames before each mark to `after` frames after it."""
     edges = np.zeros(len(marks) + 1, dtype=np.int64)
     at = np.flatnonzero(marks)
     np.add.at(edges, np.maximum(0, at - before), 1)

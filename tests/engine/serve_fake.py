@@ -1,11 +1,11 @@
-"""An engine whose toy of a model dies of a deadly window: `python -m tests.engine.mortal SOCKET WORKERS`."""
+"""An engine whose toy of a model dies of a deadly window: `python -m tests.engine.serve_fake SOCKET WORKERS`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from tests.engine.toys import ToyBackend
+from tests.engine.fake_backend import FakeBackend
 from transcription.engine import guard
 from transcription.engine.server import Server
 
@@ -14,7 +14,7 @@ def main(address: Path, workers: int) -> int:
     guard.die_with_parent()
     weights = address.with_name("weights")
     weights.touch()
-    return Server(ToyBackend(workers=workers), ("base",), lambda _: weights, address, batch_size=8).run()
+    return Server(FakeBackend(workers=workers), ("base",), lambda _: weights, address, batch_size=8).run()
 
 
 if __name__ == "__main__":

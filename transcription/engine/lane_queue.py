@@ -1,4 +1,4 @@
-"""The waiting room: who is next, when many recordings wait for one model."""
+"""Windows that wait for a model, in lanes: decides which windows are decoded next."""
 
 from __future__ import annotations
 
@@ -14,29 +14,33 @@ Answer = Callable[["WindowResult | EngineError"], None]
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """The windows of one recording over one connection; they share a language."""
+    """The windows of one recording that one connection sends; they share a language.
+
+    detecting: the language is being detected in the stream's first window. abandoned: nobody waits for its results.
+    """
 
     lane: Lane
     language: Language | None = None
     detecting: bool = False
-    gone: bool = False
-    waiting: deque[Ticket] = field(default_factory=deque)
+    abandoned: bool = False
+    waiting: deque[Request] = field(default_factory=deque)
 
     @property
     def is_suspect(self) -> bool:
         return bool(self.waiting) and self.waiting[0].suspect
 
-    def may_go(self) -> bool:
-        """False while the stream's first window is still finding out the language."""
+    def is_eligible(self) -> bool:
+        """Returns whether the next window may be taken: not while the language is being detected in the first one."""
         return bool(self.waiting) and (self.waiting[0].knows_language or not self.detecting)
 
 
 @dataclass(slots=True, eq=False)
-class Ticket:
-    """A window in the waiting room, with the stream it came in and the way to answer.
+class Request:
+    """A window to decode, with its stream and the callback that takes its result or its error.
 
-    suspect: an engine ended while it had this window, which is therefore tried alone. announce: tells
-    its caller, before a model sees it, that nothing else is under way. language: what was detected in it.
+    suspect: an engine process ended while it decoded this window, which is therefore decoded alone.
+    announce: tells the caller, before a model gets the window, that nothing else is under way.
+    language: the language that was detected in the window.
     """
 
     work: Work
@@ -51,36 +55,35 @@ class Ticket:
         return self.work.language is not None or self.stream.language is not None
 
 
-class WaitingRoom:
+class LaneQueue:
     """Lanes of streams of windows. Not thread-safe: its owner holds a lock.
 
-    The most urgent lane goes first; within a lane streams take turns, whatever the
-    number of windows that each has waiting. While suspects wait in any lane, they and
-    urgent windows alternate, and all else waits: an endless stream of others can't keep
-    them from being tried.
+    Serves the most urgent lane first, and the streams of a lane in turn (round-robin), whatever the number of
+    windows that each has waiting. While suspects wait in any lane, serves suspects and urgent windows in
+    alternation and nothing else, so that a steady supply of other windows cannot delay a suspect for ever.
     """
 
     def __init__(self) -> None:
         self._lanes: dict[Lane, deque[Stream]] = {lane: deque() for lane in LANES}
         self._suspect_went_last = False
 
-    def add(self, ticket: Ticket) -> None:
-        """Let a window wait at the end of its stream."""
-        ticket.stream.waiting.append(ticket)
-        self._seat(ticket.stream)
+    def add(self, request: Request) -> None:
+        """Appends a window to its stream."""
+        request.stream.waiting.append(request)
+        self._enqueue(request.stream)
 
-    def return_to_front(self, ticket: Ticket) -> None:
-        """Let a window that needs another try go before the rest of its lane."""
-        stream = ticket.stream
-        stream.waiting.appendleft(ticket)
+    def return_to_front(self, request: Request) -> None:
+        """Puts a window that needs another try before all others of its lane."""
+        stream = request.stream
+        stream.waiting.appendleft(request)
         lane = self._lanes[stream.lane]
         if stream in lane:
             lane.remove(stream)
         lane.appendleft(stream)
 
     def drop(self, stream: Stream) -> None:
-        """Forget all that a stream has waiting."""
-        stream.gone = True
+        """Marks a stream as abandoned and removes its windows."""
+        stream.abandoned = True
         stream.waiting.clear()
         if stream in self._lanes[stream.lane]:
             self._lanes[stream.lane].remove(stream)
@@ -91,13 +94,13 @@ class WaitingRoom:
         key: Callable[[Work], Hashable],
         lanes: Collection[Lane] = LANES,
         wanted: Callable[[Work], bool] = lambda _: True,
-    ) -> list[Ticket]:
-        """Take the next wanted window of some lanes and, up to `limit` in all, those that can share its batch.
+    ) -> list[Request]:
+        """Removes and returns the next wanted window of some lanes and, up to `limit` in all, others of the same key.
 
-        A suspect shares it with none.
+        A suspect is returned alone.
         """
-        batch: list[Ticket] = []
-        for stream in self._turns(limit, lanes):
+        batch: list[Request] = []
+        for stream in self._rounds(limit, lanes):
             work = stream.waiting[0].work
             if not wanted(work):
                 continue
@@ -106,7 +109,7 @@ class WaitingRoom:
             if batch and (stream.is_suspect or key(work) != key(batch[0].work)):
                 continue
             stream.detecting = stream.detecting or not stream.waiting[0].knows_language
-            batch.append(self._call(stream))
+            batch.append(self._dequeue(stream))
             if len(batch) == limit or batch[0].suspect:
                 break
         if batch:
@@ -114,33 +117,33 @@ class WaitingRoom:
         return batch
 
     def ready(self, lanes: Collection[Lane] = LANES) -> int:
-        """How many windows of these lanes could be taken now."""
+        """Counts the windows of these lanes that `take` could return now."""
         return sum(
             len(stream.waiting) if stream.waiting[0].knows_language else 1
             for name in lanes
-            for stream in self._in_turn(name)
+            for stream in self._eligible(name)
         )
 
     def holds_suspects(self) -> bool:
         return any(stream.is_suspect for lane in self._lanes.values() for stream in lane)
 
     def lengths(self) -> dict[Lane, int]:
-        """Windows waiting in each lane."""
+        """Counts the windows in each lane."""
         return {name: sum(len(stream.waiting) for stream in lane) for name, lane in self._lanes.items()}
 
-    def _seat(self, stream: Stream) -> None:
+    def _enqueue(self, stream: Stream) -> None:
         if stream not in self._lanes[stream.lane]:
             self._lanes[stream.lane].append(stream)
 
-    def _turns(self, limit: int, lanes: Collection[Lane]) -> Iterator[Stream]:
-        """Streams that may go, the most urgent first, for at most `limit` rounds a lane."""
+    def _rounds(self, limit: int, lanes: Collection[Lane]) -> Iterator[Stream]:
+        """Yields the eligible streams, the most urgent first, for at most `limit` rounds a lane."""
         for name in (lane for lane in LANES if lane in lanes):
             for _ in range(limit):
-                yield from self._in_turn(name)
+                yield from self._eligible(name)
 
-    def _in_turn(self, name: Lane) -> list[Stream]:
-        """The streams of a lane that may go now."""
-        streams = [stream for stream in self._lanes[name] if stream.may_go()]
+    def _eligible(self, name: Lane) -> list[Stream]:
+        """Returns the streams of a lane whose first window may be taken now."""
+        streams = [stream for stream in self._lanes[name] if stream.is_eligible()]
         if not self._has(LANES, suspect=True):
             return streams
         urgent_first = self._suspect_went_last and self._has(LANES[:1], suspect=False)
@@ -149,14 +152,14 @@ class WaitingRoom:
         return [stream for stream in streams if stream.is_suspect]
 
     def _has(self, lanes: Collection[Lane], suspect: bool) -> bool:
-        waiting = (stream for name in lanes for stream in self._lanes[name] if stream.may_go())
+        waiting = (stream for name in lanes for stream in self._lanes[name] if stream.is_eligible())
         return any(stream.is_suspect is suspect for stream in waiting)
 
-    def _call(self, stream: Stream) -> Ticket:
-        """Take a stream's first window, and let the stream queue up again behind the others."""
+    def _dequeue(self, stream: Stream) -> Request:
+        """Removes and returns a stream's first window, and moves the stream to the end of its lane."""
         lane = self._lanes[stream.lane]
         lane.remove(stream)
-        ticket = stream.waiting.popleft()
+        request = stream.waiting.popleft()
         if stream.waiting:
             lane.append(stream)
-        return ticket
+        return request

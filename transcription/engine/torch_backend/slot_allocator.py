@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from transcription.engine.torch_backend.report import Occupant
-from transcription.engine.torch_backend.requests import Request
+from transcription.engine.torch_backend.decode_request import DecodeRequest
+from transcription.engine.torch_backend.readback import Occupant
 
 
 class SlotsFull(Exception):
     """Every slot is taken: admit fewer requests, or step until some are done."""
 
 
-class Seats:
+class SlotAllocator:
     """Windows by slot. A slot's number stays, while its row on the device may move down."""
 
     def __init__(self, slots: int) -> None:
@@ -39,7 +39,7 @@ class Seats:
     def free(self) -> int:
         return max(0, self._limit - len(self.occupants))
 
-    def find(self, requests: Sequence[Request]) -> list[Occupant]:
+    def find(self, requests: Sequence[DecodeRequest]) -> list[Occupant]:
         """Free slots and rows, the lowest first, that are not taken yet. Raises SlotsFull."""
         if len(requests) > self.free:
             raise SlotsFull(f"{len(requests)} requests for {self.free} free slots")

@@ -21,15 +21,15 @@ from transcription.engine.ctranslate2_backend.replica import Plan, load
 from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
 from transcription.engine.fast import transcribe_fast
 from transcription.engine.modes import transcribe
-from transcription.engine.rests import alone
+from transcription.engine.tail_windows import tail_window
 from transcription.engine.types import (
     SAMPLE_RATE,
     TIMESTAMPS_PER_SECOND,
     DecodeOptions,
     EngineUnavailable,
     Passage,
-    Rest,
     Segment,
+    Tail,
     Window,
     WindowFailed,
     WindowRejected,
@@ -54,9 +54,9 @@ def heard_again(pcm: bytes, seconds: float) -> list[tuple[float, float, str]]:
     stretches: list[tuple[float, float, str]] = []
 
     def again(window: Window, language: str) -> WindowResult:
-        rest = alone(window)
-        stretches.append((round(rest.start, 2), round(rest.end, 2), language))
-        return next(heard_until(60)([rest]))
+        tail = tail_window(window)
+        stretches.append((round(tail.start, 2), round(tail.end, 2), language))
+        return next(heard_until(60)([tail]))
 
     results = list(transcribe_fast([pcm], heard_until(seconds), again))
     assert all(result.segments[-1].end == result.end for result in results if stretches)
@@ -80,7 +80,7 @@ def test_rests_are_heard_while_others_go_on_and_come_out_in_order(lecture: bytes
         if window.index:
             another_began.set()
         assert another_began.wait(20)
-        return next(heard_until(60)([alone(window)]))
+        return next(heard_until(60)([tail_window(window)]))
 
     results = list(transcribe_fast([lecture], heard_until(3.0), again))
     assert [result.index for result in results] == list(range(len(results)))
@@ -113,7 +113,7 @@ def test_what_was_heard_before_the_engine_went_is_kept(lecture: bytes) -> None:
     def again(window: Window, language: str) -> WindowResult:
         assert asked.wait(20)
         heard.set()
-        return next(heard_until(60)([alone(window)]))
+        return next(heard_until(60)([tail_window(window)]))
 
     results = transcribe_fast([lecture], decode, again)
     assert len(next(results).segments) == 2
@@ -139,12 +139,12 @@ def test_a_rest_is_heard_after_the_text_that_is_known(
     (before,) = client.decode([whole(fox)], english)
     after = round(len(fox) / 2 / SAMPLE_RATE * TIMESTAMPS_PER_SECOND)
     context = tuple(token for segment in before.segments for token in segment.tokens)
-    (rest,) = client.decode([replace(whole(fox + counting), rest=Rest(after, context))], english)
+    (tail,) = client.decode([replace(whole(fox + counting), tail=Tail(after, context))], english)
     assert "fox" in text_of(before)
-    assert "fox" not in text_of(rest)
-    assert any(number in text_of(rest).lower() for number in ("seven", "7"))
-    assert rest.segments[0].start == pytest.approx(after / TIMESTAMPS_PER_SECOND)
-    assert rest.segments[-1].end <= len(fox + counting) / 2 / SAMPLE_RATE
+    assert "fox" not in text_of(tail)
+    assert any(number in text_of(tail).lower() for number in ("seven", "7"))
+    assert tail.segments[0].start == pytest.approx(after / TIMESTAMPS_PER_SECOND)
+    assert tail.segments[-1].end <= len(fox + counting) / 2 / SAMPLE_RATE
 
 
 def test_with_word_times_it_is_a_window_of_its_own(
@@ -153,18 +153,18 @@ def test_with_word_times_it_is_a_window_of_its_own(
     sent: list[Window] = []
     decode = client.decode
 
-    def watched(windows: Iterable[Window], *rest: object, **options: object) -> Iterator[WindowResult]:
+    def watched(windows: Iterable[Window], *tail: object, **options: object) -> Iterator[WindowResult]:
         for window in windows:
             sent.append(window)
             first = not window.start
-            for result in decode([window], *rest, **options):  # type: ignore[arg-type]
+            for result in decode([window], *tail, **options):  # type: ignore[arg-type]
                 yield replace(result, segments=result.segments[:1]) if first else result
 
     monkeypatch.setattr(client, "decode", watched)
     options = replace(english, word_timestamps=True)
     gap = bytes(2 * SAMPLE_RATE)
     (result,) = transcribe(client, [fox + gap + counting], options, "fast")
-    assert [window.rest for window in sent] == [None, None]
+    assert [window.tail for window in sent] == [None, None]
     assert 0 < sent[1].start < sent[1].end == sent[0].end
     words = [word for segment in result.segments for word in segment.words]
     assert [word.start for word in words] == sorted(word.start for word in words)
@@ -172,19 +172,19 @@ def test_with_word_times_it_is_a_window_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("rest", "passage", "reason"),
+    ("tail", "passage", "reason"),
     [
-        (Rest(-1), None, "0 to 1500 timestamps"),
-        (Rest(1501), None, "0 to 1500 timestamps"),
-        (Rest(10, (10**9,)), None, "at most 448 tokens"),
-        (Rest(10, (1,) * 449), None, "at most 448 tokens"),
-        (Rest(10), Passage(100, 0, 1.0), "exact mode has no rest"),
+        (Tail(-1), None, "0 to 1500 timestamps"),
+        (Tail(1501), None, "0 to 1500 timestamps"),
+        (Tail(10, (10**9,)), None, "at most 448 tokens"),
+        (Tail(10, (1,) * 449), None, "at most 448 tokens"),
+        (Tail(10), Passage(100, 0, 1.0), "exact mode has no tail"),
     ],
 )
 def test_an_impossible_rest_is_refused_with_a_reason(
-    client: EngineClient, english: DecodeOptions, rest: Rest, passage: Passage | None, reason: str
+    client: EngineClient, english: DecodeOptions, tail: Tail, passage: Passage | None, reason: str
 ) -> None:
-    window = replace(whole(bytes(32_000)), rest=rest, passage=passage)
+    window = replace(whole(bytes(32_000)), tail=tail, passage=passage)
     with pytest.raises(WindowRejected, match=reason):
         list(client.decode([window], english))
 
@@ -199,12 +199,12 @@ def test_its_window_is_encoded_once(base_weights: Path, fox: bytes, counting: by
 
     model = Ctranslate2Model(Replica(pool, encode), None, Ctranslate2Vocabulary.read(base_weights, True))
     first = Work(whole(fox + counting), DecodeOptions("base"), "en")
-    rest = Work(replace(first.window, rest=Rest(200)), DecodeOptions("base"), "en")
-    other = Work(replace(whole(counting), rest=Rest(50)), DecodeOptions("base"), "en")
-    for work in (first, rest, other):
+    tail = Work(replace(first.window, tail=Tail(200)), DecodeOptions("base"), "en")
+    other = Work(replace(whole(counting), tail=Tail(50)), DecodeOptions("base"), "en")
+    for work in (first, tail, other):
         model.encode([work])
     assert encoded == [1, 1], "the other's window was never here"
-    assert np.array_equal(np.asarray(rest.encoding), np.asarray(first.encoding))
+    assert np.array_equal(np.asarray(tail.encoding), np.asarray(first.encoding))
 
 
 def test_only_the_latest_windows_are_kept() -> None:

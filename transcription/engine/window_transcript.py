@@ -1,4 +1,4 @@
-"""What was heard in a window: its segments, and in exact mode where and how the next window begins."""
+"""Turns a decoded window into segments and, in exact mode, into the start and the prompt of the next window."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from transcription.engine.types import FRAMES_PER_SECOND, Segment, WindowResult,
 from transcription.engine.words import add_words, last_word_end, text_tokens
 
 
-class Hearing:
-    """A decoded window on its way to an answer. Words are added before `result`, or not at all."""
+class WindowTranscript:
+    """The segments of a decoded window.
+
+    The caller calls `add_words`, where `text` is not empty, before `result`.
+    """
 
     def __init__(self, work: Work, decoded: Decoded, vocabulary: Vocabulary) -> None:
         self.work = work
@@ -28,13 +31,13 @@ class Hearing:
 
     @property
     def text(self) -> list[int]:
-        """Tokens whose words are to be timed; empty where there is nothing to time."""
+        """The tokens whose words are to be timed; empty where no word times were asked for or nothing was said."""
         if not self.work.options.word_timestamps:
             return []
         return text_tokens(self._cut.pieces, self._vocabulary.eot)
 
     def add_words(self, timings: list[WordTiming]) -> None:
-        """The alignment of `text`."""
+        """Gives the segments their words. timings: the alignment of `text`."""
         self._words_wanted = False
         pieces = self._cut.pieces
         add_words(pieces, timings, self._vocabulary.eot, self._offset, self._last_speech)
@@ -47,7 +50,7 @@ class Hearing:
 
     def result(self, language: Language, model_version: str) -> WindowResult:
         if self._words_wanted:
-            # Without any text, the timestamps alone still say where the next window begins.
+            # The timestamps of a window without text determine where the next window begins.
             self.add_words([])
         window = self.work.window
         kept = [piece for piece in self._cut.pieces if not piece.is_empty]
@@ -67,7 +70,7 @@ class Hearing:
     def _cut_up(self) -> Cut:
         cut = self._cut_tokens()
         window = self.work.window
-        return cut if window.is_doubted else replace(cut, pieces=spoken(cut.pieces, window.unspoken))
+        return cut if window.is_doubted else replace(cut, pieces=spoken(cut.pieces, window.non_speech))
 
     @property
     def _is_silence(self) -> bool:
@@ -81,26 +84,26 @@ class Hearing:
         if self._is_silence:
             return Cut([], advance=window.passage.frames, finished=True)
         cut = cut_exactly(self._decoded.tokens, self._following(0), window.passage.frames, self._vocabulary)
-        # Others may follow a window that ends before thirty seconds, whatever its timestamps say.
+        # A window may be shorter than 30 s while its timestamps reach up to 30 s.
         return replace(cut, advance=min(cut.advance, window.passage.frames))
 
     def _fast_pieces(self) -> list[Piece]:
         window = self.work.window
-        after = window.rest.after * SECONDS_PER_TIMESTAMP if window.rest else 0.0
+        after = window.tail.after * SECONDS_PER_TIMESTAMP if window.tail else 0.0
         return cut_fast(self._decoded.tokens, window.start, window.end - window.start, self._vocabulary, after)
 
     @property
     def _latest(self) -> int:
-        """The frame after the window's last."""
+        """The frame after the window's last one."""
         passage = self.work.window.passage
         return self._following(passage.frames if passage else 0)
 
     def _following(self, frames: int) -> int:
-        """The frame so many after the window's first."""
+        """Returns the frame that is so many frames after the window's first one."""
         return round(self._offset * FRAMES_PER_SECOND) + frames
 
     def _context(self, kept: Sequence[Piece]) -> tuple[int, ...]:
-        """What the next window is prompted with."""
+        """Returns the tokens that prompt the next window."""
         before = context_of(self.work, self._vocabulary)
         if not self._cut.pieces:
             return before
