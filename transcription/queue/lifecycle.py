@@ -10,22 +10,19 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from tenants import database_clock, quota, scope
-from transcription import leases, search, tenant_lock
+from transcription import leases, request_id, search, tenant_lock
 from transcription.errors import Failure
-from transcription.leases import LostClaim, Renewal
+from transcription.leases import LostClaim
 from transcription.models import Attempt, Recording, Segment, Status, TenantSchedule, Transcription
 from transcription.queue import claims, fairness, progress, wakeups
 from transcription.queue.claims import Claim, held, lease
-from transcription.queue.database_outage import retry_through_outage
 from transcription.segments import bounds
 from transcription.webhooks import events
 
@@ -87,11 +84,6 @@ def _bring_within(claim: Claim, segments: list[Segment], latest: float) -> None:
 def renew(claim: Claim) -> None:
     """Renews the lease on progress that is not text yet, such as a decoded minute. Raises LostClaim."""
     leases.write(held(claim), lease_until=Now() + lease())
-
-
-def renewal(claim: Claim) -> Renewal:
-    """Returns what a job calls as its work goes on: it renews the lease six times in its course, at most."""
-    return Renewal(partial(retry_through_outage, renew, claim), settings.LEASE_SECONDS / 6)
 
 
 def extend(claim: Claim, seconds: int) -> None:
@@ -314,7 +306,8 @@ def _end_attempt(claim: Claim, outcome: str, error: str = "", reached: float = 0
 
 def _announce(claim: Claim, status: str, error_code: str = "", warnings: Sequence[str] = ()) -> None:
     """Records the event for webhooks, in the transaction that ends the transcription."""
-    events.transcription_ended(claim.tenant_id, claim.recording_id, claim.id, status, error_code, warnings)
+    with request_id.bound(claim.request_id):
+        events.transcription_ended(claim.tenant_id, claim.recording_id, claim.id, status, error_code, warnings)
 
 
 def _tell(claim: Claim) -> None:

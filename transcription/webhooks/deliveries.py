@@ -75,7 +75,7 @@ def due_endpoints() -> list[DueEndpoint]:
 def claim(endpoint: DueEndpoint, limit: int) -> list[Claim]:
     """Claims up to `limit` due deliveries of an endpoint, each under a lease of its own."""
     with scope.bound(endpoint.tenant_id):
-        due = _due().filter(endpoint_id=endpoint.endpoint_id).order_by("next_attempt_at", "id")
+        due = _due().filter(endpoint_id=endpoint.endpoint_id).order_by("next_attempt_at", "id").select_related("event")
         won = [leases.claim(_due(), row, next_attempt_at=Now() + LEASE) for row in due[:limit]]
         return [claim for claim in won if claim is not None]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.conf import settings
 
 from tenants import quota
 from tenants.quota import QuotaExceeded
 from transcription import media
-from transcription.leases import Renewal
 from transcription.models import Transcription
 from transcription.queue import lifecycle
 from transcription.queue.claims import Claim
@@ -24,20 +23,20 @@ class AudioMeter:
     `longest` is how many seconds are to be decoded at most: a second more than a recording may have.
     """
 
-    def __init__(self, row: Transcription, claim: Claim, renew_lease: Renewal) -> None:
+    def __init__(self, row: Transcription, claim: Claim, on_progress: Callable[[], None]) -> None:
         self.seconds = 0.0
         self.longest = min(row.tenant.quota.recording_seconds, settings.DECODED_SECONDS_LIMIT) + 1.0
         self._claim = claim
-        self._renew_lease = renew_lease
+        self._on_progress = on_progress
         self._reserved = quota.held_seconds(row.id)
 
     def watch(self, pcm: Iterator[bytes]) -> Iterator[bytes]:
-        """Passes PCM on, and renews the lease. Raises QuotaExceeded and LostClaim."""
+        """Passes PCM on, calling `on_progress` for each chunk. Raises QuotaExceeded and LostClaim."""
         for chunk in pcm:
             self.seconds += len(chunk) / media.BYTES_PER_SECOND
             if (needed := quota.billed_seconds(self.seconds)) > self._reserved:
                 self._reserve(needed)
-            self._renew_lease()
+            self._on_progress()
             yield chunk
 
     def _reserve(self, seconds: int) -> None:
