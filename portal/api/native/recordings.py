@@ -11,7 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api import call_headers
-from portal.api.native import options, parameters
+from portal.api.form_options import ignored_headers, sent_options
+from portal.api.native import parameters
 from portal.api.native.fetches import fetch_fields
 from portal.api.native.pagination import newest_first
 from portal.api.native.parsing import parse_body
@@ -38,6 +39,7 @@ from transcription.library import recordings
 from transcription.library.filters import Filter
 from transcription.models import Recording, Status
 from transcription.options.languages import language_code
+from transcription.options.options import TranscriptionOptions
 
 FILTERS = (
     query("search", "Only those in whose name or text every word stands."),
@@ -75,8 +77,9 @@ class RecordingsView(TenantView):
         if request._request.content_type == JSON:
             return self._by_url(parse_body(request, RecordingByUrl), call)
         upload = received(request._request)
-        row = accept.accept(self.actor, upload, options.of_form(upload), "api", call)
-        headers = {"Location": f"/api/v1/recordings/{row.recording_id}"} | options.ignored_headers(upload.fields)
+        options = TranscriptionOptions.from_fields(sent_options(upload))
+        row = accept.accept(self.actor, upload, options, "api", call)
+        headers = {"Location": f"/api/v1/recordings/{row.recording_id}"} | ignored_headers(upload.fields)
         return Response(recording_fields(row.recording), 201, headers=headers | call_headers.headers_of(call, row))
 
     def _by_url(self, body: RecordingByUrl, call: CallContext) -> Response:
