@@ -18,7 +18,7 @@ from tests.hostile.conftest import Product
 MIB = 1024 * 1024
 MADE = """
 import json
-from tenants import apikeys, scope
+from tenants import api_keys, scope
 from tenants.access import of_member
 from tenants.models import KeyScope, Member
 from tests.web.conftest import make_transcription
