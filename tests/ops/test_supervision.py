@@ -132,14 +132,14 @@ def test_a_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.Monke
     from portal.supervisor import data_folder
 
     monkeypatch.setattr(data_folder, "LEAST_FREE_MIB", 10**9)
-    with pytest.raises(data_folder.FolderRefused, match="is full"), data_folder.taken(tmp_path, ""):
+    with pytest.raises(data_folder.FolderRefused, match="is full"), data_folder.lock_folder(tmp_path, ""):
         pass
 
 
 def test_one_supervisor_to_a_folder(tmp_path: Path) -> None:
-    from portal.supervisor.data_folder import taken
+    from portal.supervisor.data_folder import lock_folder
 
-    with taken(tmp_path, "process 7, http://127.0.0.1:8000"):
+    with lock_folder(tmp_path, "process 7, http://127.0.0.1:8000"):
         outcome = up(tmp_path, 8000)
     assert_one_clear_line(outcome, "is running already")
     assert "process 7, http://127.0.0.1:8000" in outcome.stderr
