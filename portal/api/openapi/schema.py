@@ -39,7 +39,7 @@ PROBLEMS = {
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its base carries no types
     """`Authorization: Bearer KEY`."""
 
-    target_class = "portal.api.authentication.KeyAuthentication"
+    target_class = "portal.api.authentication.CallerAuthentication"
     name = "key"
 
     def get_security_definition(self, auto_schema: Any) -> Schema:
