@@ -1,4 +1,4 @@
-"""The doors: who is asking, and what they may do."""
+"""Says what an actor may do in a tenant, and finds the actors of keys, members and operators."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def of_operator(user: User, tenant: Tenant, address: str = "") -> Actor:
 
 
 def of_stranger(tenant: Tenant, address: str = "") -> Actor:
-    """Somebody at the door who has not shown who they are."""
+    """Returns the actor of somebody who has not signed in."""
     return Actor(tenant=tenant, permissions=frozenset(), address=address, is_stranger=True)
 
 

@@ -147,13 +147,16 @@ def note_refusal(tenant: Tenant, limit_name: str) -> None:
             Notice.objects.bulk_create([refused], ignore_conflicts=True)
 
 
-def shown(tenant: Tenant) -> list[Told]:
-    """This month's notices that are still so and that nobody has dismissed, the highest of each limit."""
+def shown(tenant: Tenant, standing: Standing | None = None) -> list[Told]:
+    """Returns this month's notices that are still so and that nobody has dismissed, the highest of each limit.
+
+    `standing` is the tenant's, where the caller has it.
+    """
     with scope.bound(tenant.id):
         rows = list(_highest().filter(dismissed_at=None, month=quota.this_month()))
     if not rows:
         return []
-    now = quota.standing(tenant)
+    now = quota.standing(tenant) if standing is None else standing
     return [told for told in (Told(notice, now) for notice in rows) if told.is_current]
 
 

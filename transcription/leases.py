@@ -30,13 +30,15 @@ class Claim:
     tenant_id: UUID
     id: UUID
     fence: int
+    request_id: str
+    """The id of the HTTP request that the row goes back to, for log lines."""
 
 
 def claim(rows: QuerySet[Row], row: Row, **changes: Any) -> Claim | None:
     """Claims `row` and makes `changes`. Returns None if it is no longer among `rows`, or its fence was raised."""
     seen: Any = row
     won = rows.filter(pk=seen.pk, fence=seen.fence).update(fence=F("fence") + 1, **changes)
-    return Claim(seen.tenant_id, seen.pk, seen.fence + 1) if won else None
+    return Claim(seen.tenant_id, seen.pk, seen.fence + 1, seen.request_id) if won else None
 
 
 def claimed(rows: QuerySet[Row], claim: Claim) -> QuerySet[Row]:

@@ -28,7 +28,6 @@ def usage(request: TenantRequest) -> HttpResponse:
     days = charges.by_day(tenant, month)
     chart = charts.bars([day.seconds for day in days])
     shown = {
-        "standing": quota.standing(tenant),
         "running": Transcription.objects.filter(tenant=tenant, status=Status.RUNNING).count(),
         "month": month,
         "months": sorted({month, *charges.months(tenant)}, reverse=True),

@@ -23,7 +23,6 @@ from transcription.models import Recording, Segment, Transcription
 from transcription.options import audio_tracks
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
-from transcription.uploads import creation
 from transcription.worker import job, playback
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
@@ -162,7 +161,7 @@ def test_a_track_is_a_number_from_one(value: str | int) -> None:
 
 def test_every_way_in_knows_the_option() -> None:
     asked = TranscriptionOptions.checked(audio_track=2)
-    assert creation.options_of({"audio_track": "2"}).audio_track == 2
+    assert TranscriptionOptions.from_fields({"audio_track": "2"}).audio_track == 2
     assert "audio_track" in access.OPTIONS
     content = hashlib.sha256(b"").hexdigest()
     assert asked.fingerprint(content) != TranscriptionOptions.checked(audio_track=1).fingerprint(content)

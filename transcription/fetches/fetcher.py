@@ -17,6 +17,7 @@ from django.db import close_old_connections, connections
 from tenants import access as tenant_access
 from tenants import scope
 from tenants.access import Actor
+from transcription import request_id
 from transcription.connections import lend_connection
 from transcription.errors import InvalidOption, Refused
 from transcription.fetches import access, claims
@@ -89,7 +90,7 @@ def fetch_due() -> int:
 
 def fetch(claim: Claim, stop: threading.Event) -> None:
     """One attempt, to its end."""
-    with scope.bound(claim.tenant_id):
+    with scope.bound(claim.tenant_id), request_id.bound(claim.request_id):
         try:
             _fetch(claim, stop)
         except LostClaim:
@@ -102,7 +103,8 @@ def _fetch_in_thread(places: Places, claim: Claim, stop: threading.Event) -> Non
     try:
         fetch(claim, stop)
     except Exception:
-        log.exception("Fetch %s broke off; it is tried again after its lease.", claim.id)
+        with request_id.bound(claim.request_id):
+            log.exception("Fetch %s broke off; it is tried again after its lease.", claim.id)
     finally:
         connections.close_all()
         places.take(claim.tenant_id, -1)

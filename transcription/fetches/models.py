@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from tenants.models import ApiKey, Tenant
 from tenants.scope import TenantManager
 from transcription.models import Recording
+from transcription.request_id import MAX_LENGTH as REQUEST_ID_LENGTH
+from transcription.request_id import current as current_request_id
 
 
 class Fetch(models.Model):
@@ -49,6 +51,14 @@ class Fetch(models.Model):
     options = models.JSONField(default=dict, editable=False)
     endpoint = models.CharField(max_length=255, editable=False)
     idempotency_key = models.CharField(max_length=255, blank=True, editable=False)
+    request_id = models.CharField(
+        max_length=REQUEST_ID_LENGTH,
+        blank=True,
+        default=current_request_id,
+        db_default="",
+        editable=False,
+        help_text="Of the HTTP request that asked for it, for log lines.",
+    )
     request_sha256 = models.CharField(max_length=64, editable=False)
 
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.QUEUED)

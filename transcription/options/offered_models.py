@@ -29,7 +29,7 @@ ALIASES = {
 
 @cache
 def offered_models() -> tuple[str, ...]:
-    """Names of the models offered, the default first."""
+    """Returns the names of the models offered, the default first."""
     return tuple(settings.WHISPER_MODELS) or (DEFAULT_ON_GPU if has_gpu() else DEFAULT_ON_CPU,)
 
 
@@ -38,18 +38,18 @@ def default_model() -> str:
 
 
 def resolve_model(name: str) -> str | None:
-    """Our name for what a caller called `name`; None for one that is not offered."""
+    """Returns our name for the model that a caller calls `name`; None for one that is not offered."""
     wanted = _own_name(name) or default_model()
     return wanted if wanted in offered_models() else None
 
 
 def knows(model: str, language: str) -> bool:
-    """Whether a model, by our name for it, has a token for a language."""
+    """Returns whether a model, by our name for it, has a token for a language."""
     return language in languages_of(model)
 
 
 def is_named(name: str) -> bool:
-    """Whether a caller chose a model by `name`, rather than whatever is the default."""
+    """Returns whether `name` names a model, rather than whatever is the default."""
     return _own_name(name) != ""
 
 

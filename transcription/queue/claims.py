@@ -33,7 +33,7 @@ class Claim(leases.Claim):
 
     @classmethod
     def of(cls, row: Transcription) -> Claim:
-        return cls(row.tenant_id, row.id, row.fence, row.recording_id)
+        return cls(row.tenant_id, row.id, row.fence, row.request_id, row.recording_id)
 
     @property
     def transcription_id(self) -> UUID:
@@ -114,7 +114,7 @@ def _claimed(schedule: TenantSchedule, row: Transcription, worker: str) -> Claim
     fairness.leave(schedule, row)
     fairness.serve(schedule, row)
     Attempt.objects.create(tenant_id=row.tenant_id, transcription_id=row.id, fence=won.fence, worker=worker)
-    return Claim(won.tenant_id, won.id, won.fence, row.recording_id)
+    return Claim(won.tenant_id, won.id, won.fence, won.request_id, row.recording_id)
 
 
 def lease() -> timedelta:

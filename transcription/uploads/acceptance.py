@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 
 from tenants.access import Actor
 from tenants.models import Member
-from transcription import errors, leases
+from transcription import errors, leases, request_id
 from transcription.connections import lend_connection
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
@@ -33,7 +33,8 @@ from transcription.intake.request import CallContext, ReceivedFile
 from transcription.leases import LostClaim, Renewal
 from transcription.media import storage
 from transcription.models import Transcription
-from transcription.uploads import bucket, creation, files
+from transcription.options.options import TranscriptionOptions
+from transcription.uploads import bucket, files
 from transcription.uploads.files import Gone, Locked, Slot
 from transcription.uploads.models import Upload
 
@@ -67,12 +68,14 @@ class _StoredFile(_File):
 def arrived(row: Upload) -> bool:
     """Notes that the last byte has come; False where it was noted before."""
     rows = Upload.objects.filter(id=row.id, state=Upload.State.OPEN)
-    return rows.update(state=Upload.State.ARRIVED, expires_at=files.fresh_expiry()) == 1
+    row.request_id = request_id.current() or row.request_id
+    arrival = {"state": Upload.State.ARRIVED, "expires_at": files.fresh_expiry(), "request_id": row.request_id}
+    return rows.update(**arrival) == 1
 
 
 def settle(row: Upload) -> bool:
     """Accepts or refuses a whole upload, wherever its bytes lie; False where somebody else is at it, or it failed."""
-    with _faults_noted(row):
+    with request_id.bound(row.request_id), _faults_noted(row):
         if row.is_on_disk:
             _settle_file(row)
         else:
@@ -136,7 +139,7 @@ def _decide(row: Upload, file: ReceivedFile) -> None:
     """Raises LostClaim, and whatever goes wrong with us."""
     call = CallContext(endpoint=ENDPOINT, key=row.idempotency_key, in_transaction=partial(_accepted, row))
     try:
-        accept.accept(_actor(row), file, creation.options_of(row.options), row.source, call)
+        accept.accept(_actor(row), file, TranscriptionOptions.from_fields(row.options), row.source, call)
     except Refused as refused:
         final = _too_complex() if _kills_its_readers(row, refused) else refused
         if final.may_succeed_later:

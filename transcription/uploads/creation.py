@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -20,34 +21,24 @@ from transcription.errors import Refused, over_quota_noted
 from transcription.media import storage
 from transcription.media.filenames import clean_name
 from transcription.models import Recording
-from transcription.options.options import TranscriptionOptions
+from transcription.options.options import OPTIONS, TranscriptionOptions
 from transcription.uploads import bucket, files
 from transcription.uploads.models import Upload
 
 log = logging.getLogger(__name__)
 MOST_OPEN = 100
-OPTIONS = (
-    *("model", "task", "language", "prompt", "temperature", "word_timestamps"),
-    *("mode", "hotwords", "beam_size", "audio_track", "languages"),
-)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a client says that it will send. `length` in bytes; `options` by name, as they were written."""
+    """What a client says that it will send. `length` in bytes; `options` by name, unchecked, maybe among others."""
 
     name: str
     length: int
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     source: str = Recording.Source.API
     metadata: str = ""
     idempotency_key: str = ""
-
-
-def options_of(fields: Mapping[str, str]) -> TranscriptionOptions:
-    """Raises InvalidOption."""
-    given = {name: fields[name] for name in OPTIONS if fields.get(name)}
-    return TranscriptionOptions.checked(**given)  # type: ignore[arg-type] # each of them may be a form's text
 
 
 def largest(tenant: Tenant) -> int:
@@ -84,7 +75,7 @@ def open_in_bucket(actor: Actor, plan: Plan) -> Upload:
 
 def _opened(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
     actor.require("recordings.create")
-    options_of(plan.options)
+    TranscriptionOptions.from_fields(plan.options)
     if plan.length == 0:
         raise Refused("empty_file", _("The file is empty."))
     try:

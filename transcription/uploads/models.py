@@ -15,6 +15,8 @@ from tenants.models import ApiKey, Tenant, User
 from tenants.scope import TenantManager
 from transcription.media.storage import incoming_key
 from transcription.models import Recording
+from transcription.request_id import MAX_LENGTH as REQUEST_ID_LENGTH
+from transcription.request_id import current as current_request_id
 
 
 class Upload(models.Model):
@@ -52,6 +54,14 @@ class Upload(models.Model):
     source = models.CharField(_("source"), max_length=10, choices=Recording.Source.choices)
     idempotency_key = models.CharField(max_length=255, blank=True, editable=False)
     multipart_id = models.CharField(max_length=1024, blank=True, editable=False, help_text="S3's name for it.")
+    request_id = models.CharField(
+        max_length=REQUEST_ID_LENGTH,
+        blank=True,
+        default=current_request_id,
+        db_default="",
+        editable=False,
+        help_text="Of the HTTP request that began it, then of the one that brought its last byte.",
+    )
     part_bytes = models.PositiveBigIntegerField(default=0, editable=False)
 
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.OPEN)

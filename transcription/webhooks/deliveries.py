@@ -75,7 +75,7 @@ def heads() -> list[Head]:
 def claims(head: Head, most: int) -> list[Claim]:
     """Up to `most` due deliveries of an endpoint, each under a lease of its own; what others claimed is passed by."""
     with scope.bound(head.tenant_id):
-        due = _due().filter(endpoint_id=head.endpoint_id).order_by("next_attempt_at", "id")
+        due = _due().filter(endpoint_id=head.endpoint_id).order_by("next_attempt_at", "id").select_related("event")
         won = [leases.claim(_due(), row, next_attempt_at=Now() + LEASE) for row in due[:most]]
         return [claim for claim in won if claim is not None]
 

@@ -18,6 +18,7 @@ from django.db import close_old_connections, connection, connections
 from django.utils import timezone
 
 from tenants import scope
+from transcription import request_id
 from transcription.leases import Claim
 from transcription.outbound import requests
 from transcription.outbound.errors import OutboundError
@@ -92,13 +93,15 @@ def send_due() -> int:
 
 def send(claim: Claim) -> bool:
     """One attempt; False where the claim was lost."""
-    with scope.bound(claim.tenant_id):
+    with scope.bound(claim.tenant_id), request_id.bound(claim.request_id):
         row = deliveries.claimed(claim)
         if row is None:
             return False
         if not connection.in_atomic_block:
             connection.close()  # not held while a receiver thinks
-        return deliveries.finish(claim, _attempt(row))
+        outcome = _attempt(row)
+        log.info("Delivery %s of %s: %s", row.id, row.event.type, outcome.error or outcome.status)
+        return deliveries.finish(claim, outcome)
 
 
 def _claimed(rooms: Rooms) -> Iterator[tuple[Head, Claim]]:
@@ -114,7 +117,8 @@ def _send_in_thread(rooms: Rooms, head: Head, claim: Claim) -> None:
     try:
         send(claim)
     except Exception:
-        log.exception("Delivery %s broke off; it is sent again after its lease.", claim.id)
+        with request_id.bound(claim.request_id):
+            log.exception("Delivery %s broke off; it is sent again after its lease.", claim.id)
     finally:
         connections.close_all()
         rooms.leave(head)

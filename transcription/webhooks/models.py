@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.models import Tenant
 from tenants.scope import TenantManager
+from transcription.request_id import MAX_LENGTH as REQUEST_ID_LENGTH
+from transcription.request_id import current as current_request_id
 
 
 class EventType(models.TextChoices):
@@ -99,6 +101,14 @@ class Event(models.Model):
     type = models.CharField(_("type"), max_length=40, choices=EventType.choices)
     subject = models.CharField(max_length=64)
     body = models.TextField(_("body"))
+    request_id = models.CharField(
+        max_length=REQUEST_ID_LENGTH,
+        blank=True,
+        default=current_request_id,
+        db_default="",
+        editable=False,
+        help_text="Of the HTTP request that it goes back to, for log lines.",
+    )
     created_at = models.DateTimeField(_("time"), default=timezone.now, db_index=True)
 
     objects = TenantManager()
@@ -162,6 +172,10 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_id} {self.state}"
+
+    @property
+    def request_id(self) -> str:
+        return self.event.request_id
 
 
 class Attempt(models.Model):

@@ -16,7 +16,7 @@ from django.db import close_old_connections, connections
 
 from tenants import scope
 from tenants.quota import QuotaExceeded
-from transcription import media
+from transcription import media, request_id
 from transcription.engine import modes
 from transcription.engine import types as engine_types
 from transcription.engine.client import EngineClient
@@ -80,7 +80,7 @@ def work() -> None:
     signal.signal(signal.SIGUSR1, _raise_handed_back)
     claim = claims.claim(worker_name(os.getpid()), _slot.lanes)
     if claim is not None:
-        with scope.bound(claim.tenant_id):
+        with scope.bound(claim.tenant_id), request_id.bound(claim.request_id):
             run_attempt(claim)
     progress.flush()
     connections.close_all()
@@ -107,7 +107,7 @@ def transcribe(claim: Claim) -> None:
     Raises LostClaim, HandedBack, StorageUnavailable, and the errors that `failure_of` knows.
     """
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=claim.transcription_id)
-    engine = EngineClient(str(settings.ENGINE_SOCKET))
+    engine = EngineClient(str(settings.ENGINE_SOCKET), request_id=claim.request_id)
     plan = ResumePlan.of(row, engine)
     renew = Renewal(partial(retry_through_outage, lifecycle.renew, claim), settings.LEASE_SECONDS / 6)
     meter, writer, peaks = AudioMeter(row, claim, renew), WindowWriter(row, claim, plan), Peaks()
@@ -121,6 +121,7 @@ def transcribe(claim: Claim) -> None:
     if copy_first := playback.is_awaited(row.recording):
         playback.store_playable_copy(row, meter.seconds, renew)
     retry_through_outage(lifecycle.complete, claim, writer.text, meter.seconds, peaks.points(), row.warnings)
+    log.info("Transcription %s is complete: %.1f s of audio.", claim.id, meter.seconds)
     if not copy_first:
         playback.store_playable_copy(row, meter.seconds)
 
