@@ -81,7 +81,7 @@ class Backoff:
 class Renewal:
     """Calls `renew` at most every so many seconds, however often the work in progress calls it."""
 
-    def __init__(self, renew: Callable[..., None], seconds: float) -> None:
+    def __init__(self, renew: Callable[..., object], seconds: float) -> None:
         self._renew, self._seconds, self._renewed_at = renew, seconds, time.monotonic()
 
     def __call__(self, *progress: Any) -> None:

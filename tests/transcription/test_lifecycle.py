@@ -137,9 +137,9 @@ def test_a_lost_claim_releases_nothing(waiting: Transcription, monkeypatch: pyte
     claim = claimed()
     decide = lifecycle._requeue
 
-    def expire_first(schedule: TenantSchedule, row: Transcription, rows: QuerySet[Transcription], delay: float) -> int:
+    def expire_first(schedule: TenantSchedule, row: Transcription, rows: QuerySet[Transcription], delay: float) -> None:
         pass_time(waiting, lease_until=timezone.now() - timedelta(minutes=5))
-        return decide(schedule, row, rows, delay)
+        decide(schedule, row, rows, delay)
 
     monkeypatch.setattr(lifecycle, "_requeue", expire_first)
     with pytest.raises(LostClaim):
