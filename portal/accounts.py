@@ -24,7 +24,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from tenants import addresses, people, sign_ins
-from tenants.access import of_member
+from tenants.access import member_actor
 from tenants.models import User
 from tenants.throttle import Limit
 
@@ -87,7 +87,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """By whoever is signed in, or has the link out of a mail: both are the person."""
         address = addresses.of_request(self.request)
         how = "page" if self.request.user == user else "mail"
-        with people.telling(user.pk, lambda member: of_member(member, address), how=how):
+        with people.recording_changes(user.pk, lambda member: member_actor(member, address), how=how):
             super().set_password(user, password)
 
 

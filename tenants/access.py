@@ -26,7 +26,7 @@ PAGE_TENANT_FIELD = "page_tenant"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-class ScopeTooNarrow(PermissionDenied):
+class InsufficientScope(PermissionDenied):
     """A key's scope does not allow this; the scope `needed` does."""
 
     def __init__(self, has: str, needed: str) -> None:
@@ -40,7 +40,7 @@ class NotSignedIn(Exception):
     """Nobody is signed in, or not any more."""
 
 
-class OtherTenant(Exception):
+class TenantMismatch(Exception):
     """The page was drawn for another tenant than the one that the session is in now: in another tab it was switched.
 
     `page` is the one of the page; None where the page says none, or the person is not its member any more.
@@ -100,36 +100,36 @@ class Actor:
         return permission in self.permissions
 
     def require(self, permission: str) -> None:
-        """Raises PermissionDenied; of a key ScopeTooNarrow, where another scope would do."""
+        """Raises PermissionDenied; of a key InsufficientScope, where another scope would do."""
         if self.may(permission):
             return
         wider = [scope for scope, permissions in SCOPES.items() if permission in permissions]
         if self.key is not None and wider:
-            raise ScopeTooNarrow(self.key.scope, wider[0])
+            raise InsufficientScope(self.key.scope, wider[0])
         raise PermissionDenied(_("Your role in %(tenant)s does not allow this.") % {"tenant": self.tenant})
 
 
-def of_key(key: ApiKey, secret_prefix: str, address: str = "") -> Actor:
+def key_actor(key: ApiKey, secret_prefix: str, address: str = "") -> Actor:
     return Actor(
         tenant=key.tenant, permissions=SCOPES[key.scope], key=key, secret_prefix=secret_prefix, address=address
     )
 
 
-def of_member(member: Member, address: str = "") -> Actor:
+def member_actor(member: Member, address: str = "") -> Actor:
     return Actor(tenant=member.tenant, permissions=PERMISSIONS[member.role], member=member, address=address)
 
 
-def of_operator(user: User, tenant: Tenant, address: str = "") -> Actor:
+def operator_actor(user: User, tenant: Tenant, address: str = "") -> Actor:
     """Whoever runs the installation, at work in the admin on a tenant's behalf."""
     return Actor(tenant=tenant, permissions=MANAGE, operator=user, address=address)
 
 
-def of_stranger(tenant: Tenant, address: str = "") -> Actor:
+def stranger_actor(tenant: Tenant, address: str = "") -> Actor:
     """Somebody at the door who has not shown who they are."""
     return Actor(tenant=tenant, permissions=frozenset(), address=address, is_stranger=True)
 
 
-def of_system(tenant: Tenant) -> Actor:
+def system_actor(tenant: Tenant) -> Actor:
     """The portal itself, or a command on its machine."""
     return Actor(tenant=tenant, permissions=frozenset())
 
@@ -140,22 +140,22 @@ def memberships(user_id: int) -> list[Member]:
     return list(rows.select_related("tenant", "tenant__quota", "user").order_by("tenant__name", "id"))
 
 
-def of_session(user_id: int, chosen_tenant: str | None, address: str = "", page: Page | None = None) -> Actor | None:
+def session_actor(user_id: int, chosen_tenant: str | None, address: str = "", page: Page | None = None) -> Actor | None:
     """The actor of a signed-in user: in the chosen tenant, else in the first one; None without any.
 
-    Raises OtherTenant where `page` was drawn for another one, and where it does not say for which of several.
+    Raises TenantMismatch where `page` was drawn for another one, and where it does not say for which of several.
     """
     members = memberships(user_id)
     chosen = [member for member in members if str(member.tenant_id) == chosen_tenant]
     found = chosen or members
     if found and page is not None:
         _check_page(page, found[0].tenant, members)
-    return of_member(found[0], address) if found else None
+    return member_actor(found[0], address) if found else None
 
 
 def _check_page(page: Page, now: Tenant, members: list[Member]) -> None:
-    """Raises OtherTenant. Whoever is in one organisation only can't have meant another."""
+    """Raises TenantMismatch. Whoever is in one organisation only can't have meant another."""
     if page.tenant_id == str(now.id) or (not page.tenant_id and not (page.writes and len(members) > 1)):
         return
     drawn_for = [member.tenant for member in members if str(member.tenant_id) == page.tenant_id]
-    raise OtherTenant(drawn_for[0] if drawn_for else None, now)
+    raise TenantMismatch(drawn_for[0] if drawn_for else None, now)

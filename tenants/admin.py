@@ -22,8 +22,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants import addresses, api_keys, audit, discrepancies, former_members, people, units
-from tenants.access import Actor, of_operator
-from tenants.former_members import Fate, FateField
+from tenants.access import Actor, operator_actor
+from tenants.former_members import KeyDecision, KeyDecisionField
 from tenants.models import (
     AccountCheck,
     ApiKey,
@@ -56,10 +56,10 @@ class ReadOnly:
 def operator_of(request: HttpRequest, tenant: Tenant) -> Actor:
     """Whoever is signed in to the admin, as the audit log of a tenant names them."""
     assert isinstance(request.user, User)
-    return of_operator(request.user, tenant, addresses.of_request(request))
+    return operator_actor(request.user, tenant, addresses.of_request(request))
 
 
-def operators(request: HttpRequest) -> people.Who:
+def operators(request: HttpRequest) -> people.ActorFor:
     """The same, in each of a person's tenants."""
     return lambda member: operator_of(request, member.tenant)
 
@@ -136,7 +136,7 @@ class ApiKeyInline(ReadOnly, admin.TabularInline):
 
 
 class TenantForm(forms.ModelForm):
-    keys_of_leavers = FateField()
+    keys_of_leavers = KeyDecisionField()
 
 
 @admin.register(Tenant)
@@ -238,7 +238,7 @@ def _leavers(formset: Any) -> list[User]:
 
 
 class PersonForm(UserChangeForm):
-    keys_of_leavers = FateField()
+    keys_of_leavers = KeyDecisionField()
 
 
 class PersonCreationForm(AdminUserCreationForm):
@@ -271,7 +271,7 @@ class PersonAdmin(UserAdmin):
         if not change:
             super().save_model(request, person, form, change)
             return
-        with people.telling(person.pk, operators(request)):
+        with people.recording_changes(person.pk, operators(request)):
             super().save_model(request, person, form, change)
         if not person.is_active and "is_active" in form.changed_data:
             self._settle_keys(request, person, form.cleaned_data["keys_of_leavers"])
@@ -280,14 +280,14 @@ class PersonAdmin(UserAdmin):
         user = self.get_object(request, unquote(id))
         if user is None or request.method != "POST":
             return super().user_change_password(request, id, form_url)
-        with people.telling(user.pk, operators(request), how="operator"):
+        with people.recording_changes(user.pk, operators(request), how="operator"):
             return super().user_change_password(request, id, form_url)
 
     def delete_model(self, request: HttpRequest, person: User) -> None:
         """Here nobody is asked what becomes of the person's keys."""
         with transaction.atomic():
-            self._settle_keys(request, person, Fate.REVOKE)
-            people.tell_removed(person, operators(request))
+            self._settle_keys(request, person, KeyDecision.REVOKE)
+            people.record_removal(person, operators(request))
             super().delete_model(request, person)
 
     def delete_queryset(self, request: HttpRequest, persons: QuerySet[User]) -> None:
@@ -295,12 +295,14 @@ class PersonAdmin(UserAdmin):
             for person in persons:
                 self.delete_model(request, person)
 
-    def _settle_keys(self, request: HttpRequest, person: User, fate: str) -> None:
+    def _settle_keys(self, request: HttpRequest, person: User, decision: str) -> None:
         actors = [operator_of(request, tenant) for tenant in former_members.tenants_with_keys_of(person)]
-        if count := former_members.settle(actors, person, fate):
+        if count := former_members.settle(actors, person, decision):
             kept = ngettext("%(n)d API key of theirs goes on.", "%(n)d API keys of theirs go on.", count)
             revoked = ngettext("%(n)d API key of theirs was revoked.", "%(n)d API keys of theirs were revoked.", count)
-            self.message_user(request, (kept if fate == Fate.KEEP else revoked) % {"n": count}, messages.WARNING)
+            self.message_user(
+                request, (kept if decision == KeyDecision.KEEP else revoked) % {"n": count}, messages.WARNING
+            )
 
 
 @admin.register(ApiKey)

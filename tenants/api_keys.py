@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from tenants import addresses as networks
 from tenants import audit, key_secrets, scope
-from tenants.access import SCOPES, Actor, of_key
+from tenants.access import SCOPES, Actor, key_actor
 from tenants.key_secrets import Secret
 from tenants.models import ApiKey, KeyScope, Member, Tenant, User
 
@@ -95,7 +95,7 @@ def authenticate(secret: str, address: str = "") -> Actor | None:
         return None
     _admit(key, is_old, address)
     _touch(key, is_old)
-    return of_key(key, given.prefix, address)
+    return key_actor(key, given.prefix, address)
 
 
 def actor_of(bearer: Bearer, address: str | None = None) -> Actor | None:
@@ -110,7 +110,7 @@ def actor_of(bearer: Bearer, address: str | None = None) -> Actor | None:
         return None
     if address is not None and not _may_come_from(key, address):
         return None
-    return of_key(key, bearer.secret_prefix, address or "")
+    return key_actor(key, bearer.secret_prefix, address or "")
 
 
 # Managing ---------------------------------------------------------------------------------------

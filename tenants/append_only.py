@@ -11,7 +11,7 @@ Row = TypeVar("Row", bound="AppendOnly")
 BATCH = 1000
 
 
-class WrittenOnce(TypeError):
+class AppendOnlyError(TypeError):
     """Somebody tried to change or delete what is written once."""
 
 
@@ -19,13 +19,13 @@ class AppendOnlyRows(models.QuerySet[Row]):
     """Reads, inserts, and forgets what is too old."""
 
     def update(self, **_changes: Any) -> NoReturn:
-        raise WrittenOnce(f"{self.model.__name__} is never changed.")
+        raise AppendOnlyError(f"{self.model.__name__} is never changed.")
 
     def bulk_update(self, *_arguments: Any, **_changes: Any) -> NoReturn:
-        raise WrittenOnce(f"{self.model.__name__} is never changed.")
+        raise AppendOnlyError(f"{self.model.__name__} is never changed.")
 
     def delete(self) -> NoReturn:
-        raise WrittenOnce(f"{self.model.__name__} is deleted by age only.")
+        raise AppendOnlyError(f"{self.model.__name__} is deleted by age only.")
 
     def forget_before(self, moment: datetime) -> int:
         """Deletes what was written before `moment`; how many.
@@ -51,8 +51,8 @@ class AppendOnly(models.Model):
 
     def save(self, **arguments: Any) -> None:
         if not self._state.adding:
-            raise WrittenOnce(f"{type(self).__name__} is never changed.")
+            raise AppendOnlyError(f"{type(self).__name__} is never changed.")
         super().save(**{**arguments, "force_insert": True})
 
     def delete(self, *_arguments: Any, **_options: Any) -> NoReturn:
-        raise WrittenOnce(f"{type(self).__name__} is deleted by age only.")
+        raise AppendOnlyError(f"{type(self).__name__} is deleted by age only.")

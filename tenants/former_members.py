@@ -16,22 +16,22 @@ from tenants.access import Actor
 from tenants.models import ApiKey, Tenant, User
 
 
-class Fate(models.TextChoices):
+class KeyDecision(models.TextChoices):
     REVOKE = "revoke", _("Revoke them at once")
     KEEP = "keep", _("Let them go on working, as the organisation’s")
 
 
-class FateField(forms.TypedChoiceField):
+class KeyDecisionField(forms.TypedChoiceField):
     """Asks an operator. What was not answered is revoking."""
 
     def __init__(self) -> None:
         super().__init__(
             label=_("API keys of people who leave"),
             help_text=_("Of members removed, or people switched off, with this page. They may still know the secrets."),
-            choices=Fate.choices,
-            initial=Fate.REVOKE,
+            choices=KeyDecision.choices,
+            initial=KeyDecision.REVOKE,
             required=False,
-            empty_value=Fate.REVOKE,
+            empty_value=KeyDecision.REVOKE,
             widget=forms.RadioSelect,
         )
 
@@ -43,13 +43,13 @@ def tenants_with_keys_of(user: User) -> list[Tenant]:
         return list(Tenant.objects.filter(id__in=keys.values("tenant")))
 
 
-def settle(actors: Iterable[Actor], user: User, fate: str) -> int:
+def settle(actors: Iterable[Actor], user: User, decision: str) -> int:
     """Revokes or keeps what `user` made in the actors' tenants, once they have left; how many keys. Audited."""
     count = 0
     for actor in actors:
         with scope.bound(actor.tenant.id):
             made = ApiKey.objects.filter(created_by=user, revoked_at=None, kept_at=None)
             for key_id in list(made.values_list("id", flat=True)):
-                decide = api_keys.keep if fate == Fate.KEEP else api_keys.revoke
+                decide = api_keys.keep if decision == KeyDecision.KEEP else api_keys.revoke
                 count += decide(actor, key_id)
     return count

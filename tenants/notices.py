@@ -29,7 +29,7 @@ from django.utils.translation import pgettext
 from tenants import quota, scope, units
 from tenants.access import Actor
 from tenants.models import Member, Notice, Quota, Role, Tenant, UsageMonth
-from tenants.quota import Standing
+from tenants.quota import QuotaSnapshot
 
 log = logging.getLogger(__name__)
 PERCENTAGES = (100, 80)
@@ -41,18 +41,18 @@ MOST_IN_A_ROUND = 100
 
 
 @dataclass(frozen=True)
-class Told:
+class CurrentNotice:
     """A notice with the tenant's figures of now, in words."""
 
     notice: Notice
-    standing: Standing
+    snapshot: QuotaSnapshot
 
     @property
     def percent(self) -> int:
         """Of now: a notice may have been raised at a higher figure, or after a refusal at a lower one."""
         if self.is_storage:
-            return self.standing.stored_percent
-        return self.standing.percent
+            return self.snapshot.stored_percent
+        return self.snapshot.percent
 
     @property
     def is_current(self) -> bool:
@@ -83,7 +83,7 @@ class Told:
 
     @property
     def figure(self) -> str:
-        now = self.standing
+        now = self.snapshot
         if self.is_storage:
             words = _("%(used)s of %(limit)s are in use (%(percent)d %%).")
             used, limit = units.size(now.quota.stored_bytes_used), units.size(now.quota.stored_bytes)
@@ -96,7 +96,7 @@ class Told:
     def remainder(self) -> str:
         if not self.is_refusal:
             return ""
-        left = units.size(self.standing.left_bytes) if self.is_storage else units.audio(self.standing.left_seconds)
+        left = units.size(self.snapshot.left_bytes) if self.is_storage else units.audio(self.snapshot.left_seconds)
         return _("What is left: %(left)s.") % {"left": left}
 
     @property
@@ -109,7 +109,7 @@ class Told:
     def way_out(self) -> str:
         if self.is_storage:
             return _("Deleting recordings makes room.")
-        day = date_format(self.standing.resets_at.astimezone(UTC), pgettext("date format", "j F Y"))
+        day = date_format(self.snapshot.resets_at.astimezone(UTC), pgettext("date format", "j F Y"))
         return _("The minutes reset on %(date)s (UTC).") % {"date": day}
 
     @property
@@ -147,14 +147,14 @@ def note_refusal(tenant: Tenant, limit_name: str) -> None:
             Notice.objects.bulk_create([refused], ignore_conflicts=True)
 
 
-def shown(tenant: Tenant) -> list[Told]:
+def current(tenant: Tenant) -> list[CurrentNotice]:
     """This month's notices that are still so and that nobody has dismissed, the highest of each limit."""
     with scope.bound(tenant.id):
         rows = list(_highest().filter(dismissed_at=None, month=quota.this_month()))
     if not rows:
         return []
-    now = quota.standing(tenant)
-    return [told for told in (Told(notice, now) for notice in rows) if told.is_current]
+    now = quota.snapshot(tenant)
+    return [told for told in (CurrentNotice(notice, now) for notice in rows) if told.is_current]
 
 
 def dismiss(actor: Actor, notice_id: int) -> bool:
@@ -208,7 +208,7 @@ def _send(notice: Notice, connection: BaseEmailBackend) -> bool:
 
 
 def _message(notice: Notice, connection: BaseEmailBackend) -> mail.EmailMessage:
-    told = Told(notice, quota.standing(notice.tenant))
+    told = CurrentNotice(notice, quota.snapshot(notice.tenant))
     name = " ".join(notice.tenant.name.split())  # a line break would end the header
     lines = (
         _("%(title)s for %(tenant)s.") % {"title": told.title, "tenant": name},

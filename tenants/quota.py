@@ -32,7 +32,7 @@ class QuotaExceeded(Exception):
 
 
 @dataclass(frozen=True)
-class Standing:
+class QuotaSnapshot:
     """How much of a tenant's quota is gone. Seconds are audio seconds of this month."""
 
     quota: Quota
@@ -91,12 +91,12 @@ def open_month() -> int:
     return len(rows)
 
 
-def standing(tenant: Tenant) -> Standing:
+def snapshot(tenant: Tenant) -> QuotaSnapshot:
     month = this_month()
     quota = Quota.objects.get(tenant=tenant)
     with scope.bound(tenant.id):
         usage = UsageMonth.objects.filter(month=month).first()
-    return Standing(
+    return QuotaSnapshot(
         quota=quota,
         used_seconds=usage.used_seconds if usage else 0,
         reserved_seconds=usage.reserved_seconds if usage else 0,
@@ -106,7 +106,7 @@ def standing(tenant: Tenant) -> Standing:
 
 def check(tenant: Tenant, seconds: int, size: int) -> None:
     """An early, kind answer before anything is stored; `reserve` decides. Raises QuotaExceeded."""
-    now = standing(tenant)
+    now = snapshot(tenant)
     if seconds > now.quota.recording_seconds:
         limit = now.quota.recording_seconds
         raise QuotaExceeded("recording_seconds", seconds, limit, limit)

@@ -27,7 +27,7 @@ POUR = """
 
 
 @dataclass(frozen=True)
-class Room:
+class Allowance:
     """How much of a minute's `limit` is left: `remaining` requests now, all of them in `full_after` seconds."""
 
     limit: int
@@ -49,11 +49,11 @@ class TooManyRequests(Exception):
         return max(1, math.ceil(self.retry_after))
 
     @property
-    def room(self) -> Room:
-        return Room(self.limit, 0, self.full_after)
+    def allowance(self) -> Allowance:
+        return Allowance(self.limit, 0, self.full_after)
 
 
-def take(tenant: Tenant, now: float | None = None) -> Room:
+def take(tenant: Tenant, now: float | None = None) -> Allowance:
     """Counts one request. `now` is Unix time in seconds, the database's without it. Raises TooManyRequests."""
     limit = max(1, tenant.quota.requests_per_minute)
     if (room := _pour(tenant, now, limit)) is not None:
@@ -75,7 +75,7 @@ def _room_at(budget: RequestBudget, limit: int) -> float:
     return budget.empty_at - WINDOW_SECONDS + WINDOW_SECONDS / limit
 
 
-def _pour(tenant: Tenant, now: float | None, limit: int) -> Room | None:
+def _pour(tenant: Tenant, now: float | None, limit: int) -> Allowance | None:
     """None where there is no room. With a little slack: seconds of Unix time in a float add up only nearly."""
     share = WINDOW_SECONDS / limit
     latest = WINDOW_SECONDS - share + _slack(share)
@@ -87,11 +87,11 @@ def _pour(tenant: Tenant, now: float | None, limit: int) -> Room | None:
     return _room(float(poured[0][0]), float(poured[0][1]), limit) if poured else None
 
 
-def _room(empty_at: float, now: float, limit: int) -> Room:
+def _room(empty_at: float, now: float, limit: int) -> Allowance:
     share = WINDOW_SECONDS / limit
     full_after = max(0.0, empty_at - now)
     remaining = math.floor((WINDOW_SECONDS - full_after + _slack(share)) / share)
-    return Room(limit, min(limit, max(0, remaining)), full_after)
+    return Allowance(limit, min(limit, max(0, remaining)), full_after)
 
 
 def _slack(share: float) -> float:

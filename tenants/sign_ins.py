@@ -6,7 +6,7 @@ from datetime import timedelta
 from zlib import crc32
 
 from tenants import audit
-from tenants.access import memberships, of_member, of_stranger
+from tenants.access import member_actor, memberships, stranger_actor
 
 REFUSALS_WITHIN = timedelta(hours=1)
 MOST_REFUSALS = 5
@@ -14,12 +14,12 @@ MOST_REFUSALS = 5
 
 def signed_in(user_id: int, address: str) -> None:
     for member in memberships(user_id):
-        audit.record(of_member(member, address), "member.signed_in", member)
+        audit.record(member_actor(member, address), "member.signed_in", member)
 
 
 def signed_out(user_id: int, address: str) -> None:
     for member in memberships(user_id):
-        audit.record(of_member(member, address), "member.signed_out", member)
+        audit.record(member_actor(member, address), "member.signed_out", member)
 
 
 def refused(user_id: int, address: str) -> None:
@@ -30,5 +30,5 @@ def refused(user_id: int, address: str) -> None:
     """
     place = crc32(address.encode()) % MOST_REFUSALS
     for member in memberships(user_id):
-        stranger = of_stranger(member.tenant, address)
+        stranger = stranger_actor(member.tenant, address)
         audit.record_once(stranger, "member.sign_in_failed", member, REFUSALS_WITHIN, place, email=member.user.email)

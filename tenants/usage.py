@@ -26,7 +26,7 @@ class Day:
 
 
 @dataclass(frozen=True)
-class Spender:
+class Consumer:
     """Who caused charges; neither a member nor a key where that was not kept, or they are gone."""
 
     member: User | None
@@ -61,19 +61,19 @@ def by_day(tenant: Tenant, month: date) -> list[Day]:
     return [Day(month + timedelta(days=number), seconds) for number, seconds in enumerate(totals)]
 
 
-def by_member(tenant: Tenant, month: date) -> list[Spender]:
+def by_member(tenant: Tenant, month: date) -> list[Consumer]:
     """Members, the largest first. What no key is known for belongs here; last, with `member` None, what nobody is."""
     rows = _grouped(tenant, month, "user_id", Q(api_key=None))
     people = User.objects.in_bulk({row["user_id"] for row in rows} - {None})
-    spenders = [Spender(people.get(row["user_id"]), None, row["count"], row["total"]) for row in rows]
-    return sorted(spenders, key=lambda one: one.member is None)
+    consumers = [Consumer(people.get(row["user_id"]), None, row["count"], row["total"]) for row in rows]
+    return sorted(consumers, key=lambda one: one.member is None)
 
 
-def by_key(tenant: Tenant, month: date) -> list[Spender]:
+def by_key(tenant: Tenant, month: date) -> list[Consumer]:
     """API keys, the largest first."""
     rows = _grouped(tenant, month, "api_key_id", Q(api_key__isnull=False))
     keys = ApiKey.objects.in_bulk({row["api_key_id"] for row in rows})
-    return [Spender(None, keys.get(row["api_key_id"]), row["count"], row["total"]) for row in rows]
+    return [Consumer(None, keys.get(row["api_key_id"]), row["count"], row["total"]) for row in rows]
 
 
 def batches(tenant: Tenant, month: date | None = None) -> Iterator[list[LedgerEntry]]:

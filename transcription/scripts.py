@@ -15,7 +15,7 @@ OPENING = "([{<«“‘„（［｛〈《「『【〔〖〝"
 CLOSING = ")]}>»”’…!%,.:;?、。，．：；？！）］｝〉》」』】〕〗〟％ー々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ"
 _ONE = re.compile(f"[{UNSPACED}]")
 # A character of an unspaced script or a run of others, with the marks that may not part from it at a line's end.
-_ATOM = re.compile(
+_LINE_BREAK_UNIT = re.compile(
     rf"\s*[{re.escape(OPENING)}\u0e40-\u0e44\u0ec0-\u0ec4]*(?:[{UNSPACED}][\u0300-\u036f\u3099\u309a]*|[^\s{UNSPACED}]+)"
     rf"(?:[{re.escape(CLOSING)}\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u102b-\u103e\u17b4-\u17d3])*"
 )
@@ -26,7 +26,7 @@ def is_unspaced(character: str) -> bool:
     return _ONE.match(character) is not None
 
 
-def atoms(text: str) -> list[str]:
+def line_break_units(text: str) -> list[str]:
     """The pieces between which a line may break, each with the space before it; joined they are the text.
 
     Words where words have spaces; elsewhere single characters, with the punctuation that belongs to them.
@@ -34,7 +34,7 @@ def atoms(text: str) -> list[str]:
     found, at = [], 0
     text = text.rstrip()
     while at < len(text):
-        match = _ATOM.match(text, at) or _TAIL.match(text, at)
+        match = _LINE_BREAK_UNIT.match(text, at) or _TAIL.match(text, at)
         assert match is not None
         found.append(match[0])
         at = match.end()
@@ -59,6 +59,6 @@ def one_line(text: str) -> str:
     return " ".join("".join(c for c in plain if unicodedata.category(c) not in ("Cc", "Cs")).split())
 
 
-def led(text: str) -> str:
+def with_leading_space(text: str) -> str:
     """As Whisper writes a segment: with a space before its first word, where its script has spaces."""
     return text if not text or is_unspaced(text[0]) else f" {text}"

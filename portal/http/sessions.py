@@ -23,8 +23,8 @@ def actor_of_session(
 ) -> Actor | None:
     """The actor of a session as the database has it now, password changes and sign-outs included.
 
-    Without `tenant_id` in the tenant that the session chose; with it, in that one or nowhere. Raises OtherTenant where
-    the request is of a `page` of another one.
+    Without `tenant_id` in the tenant that the session chose; with it, in that one or nowhere. Raises TenantMismatch
+    where the request is of a `page` of another one.
     """
     if not session_key:
         return None
@@ -32,5 +32,5 @@ def actor_of_session(
     user = get_user(cast(HttpRequest, SimpleNamespace(session=session)))
     if not user.is_authenticated:
         return None
-    actor = access.of_session(user.pk, tenant_id or session.get(access.SESSION_TENANT), address, page)
+    actor = access.session_actor(user.pk, tenant_id or session.get(access.SESSION_TENANT), address, page)
     return None if actor is None or tenant_id not in (None, str(actor.tenant.id)) else actor

@@ -9,7 +9,7 @@ from django.utils.functional import SimpleLazyObject
 
 from portal.web.tenant import memberships
 from tenants import access, notices
-from tenants.notices import Told
+from tenants.notices import CurrentNotice
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
@@ -25,10 +25,10 @@ def portal(request: HttpRequest) -> dict[str, Any]:
 def _actor(request: HttpRequest) -> access.Actor | None:
     found: access.Actor | None = getattr(request, "actor", None)
     if found is None and request.user.is_authenticated:
-        found = access.of_session(request.user.pk, request.session.get(access.SESSION_TENANT))
+        found = access.session_actor(request.user.pk, request.session.get(access.SESSION_TENANT))
     return found
 
 
-def _notices(actor: access.Actor | None) -> list[Told]:
+def _notices(actor: access.Actor | None) -> list[CurrentNotice]:
     """For those who may dismiss them."""
-    return notices.shown(actor.tenant) if actor and actor.may("notices.manage") else []
+    return notices.current(actor.tenant) if actor and actor.may("notices.manage") else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from transcription.exports.layout import Layout
 from transcription.models import Segment
-from transcription.scripts import CLOSING, atoms, width
+from transcription.scripts import CLOSING, line_break_units, width
 from transcription.transcripts.timeline import Timeline
 
 SENTENCE_ENDS = ".!?…。！？"
@@ -25,7 +25,7 @@ class Cue:
     lines: tuple[str, ...]
 
 
-def cues_of(segments: Iterable[Segment], layout: Layout | None = None) -> Iterator[Cue]:
+def split_into_cues(segments: Iterable[Segment], layout: Layout | None = None) -> Iterator[Cue]:
     """Without a layout a segment is a cue of one line; what has no text has no cue."""
     for segment in segments:
         if layout is not None:
@@ -45,7 +45,7 @@ def _apart(segment: Segment, cues: list[Cue]) -> Iterator[Cue]:
 
 
 def _laid_out(segment: Segment, layout: Layout) -> Iterator[Cue]:
-    pieces = atoms(segment.text.strip())
+    pieces = line_break_units(segment.text.strip())
     times = Timeline(segment.text, segment.words, segment.start, segment.end)
     begin, place = segment.start, 0
     while pieces:

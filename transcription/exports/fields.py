@@ -11,7 +11,7 @@ from transcription.options.audio_tracks import numbered as tracks_of
 from transcription.options.languages import LANGUAGES
 
 
-def verbose(transcription: Transcription, segments: Iterable[Segment]) -> dict[str, Any]:
+def verbose_json(transcription: Transcription, segments: Iterable[Segment]) -> dict[str, Any]:
     """The dictionary of OpenAI's verbose_json, without `usage`."""
     return {
         "task": transcription.task,
@@ -19,10 +19,10 @@ def verbose(transcription: Transcription, segments: Iterable[Segment]) -> dict[s
         "duration": round(transcription.recording.duration_seconds, 3),
         "text": transcription.text,
         "segments": [segment_fields(segment) for segment in segments],
-    } | about(transcription)
+    } | extra_fields(transcription)
 
 
-def about(transcription: Transcription) -> dict[str, Any]:
+def extra_fields(transcription: Transcription) -> dict[str, Any]:
     """What OpenAI has no place for: warnings, and of several audio tracks the one that was taken."""
     warned = warnings_of(transcription)
     tracks = tracks_of(transcription.recording)

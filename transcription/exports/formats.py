@@ -12,7 +12,7 @@ from transcription.errors import InvalidOption
 from transcription.exports.document import word_document
 from transcription.exports.layout import Layout
 from transcription.exports.subtitles import subrip, webvtt
-from transcription.exports.texts import everything, plain_text, tabular
+from transcription.exports.texts import full_json, plain_text, tsv
 from transcription.library import retention
 from transcription.models import Segment, Transcription
 
@@ -29,8 +29,8 @@ WRITERS: dict[str, tuple[str, Writer]] = {
     "txt": ("text/plain; charset=utf-8", lambda _transcription, segments: plain_text(segments)),
     "srt": ("application/x-subrip; charset=utf-8", lambda _transcription, segments: subrip(segments)),
     "vtt": ("text/vtt; charset=utf-8", lambda _transcription, segments: webvtt(segments)),
-    "json": ("application/json", everything),
-    "tsv": ("text/tab-separated-values; charset=utf-8", lambda _transcription, segments: tabular(segments)),
+    "json": ("application/json", full_json),
+    "tsv": ("text/tab-separated-values; charset=utf-8", lambda _transcription, segments: tsv(segments)),
     "docx": ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", word_document),
 }
 SUBTITLES: dict[str, Callable[[list[Segment], Layout], str]] = {"srt": subrip, "vtt": webvtt}

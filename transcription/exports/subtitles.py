@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-from transcription.exports.cues import cues_of
+from transcription.exports.cues import split_into_cues
 from transcription.exports.layout import Layout
 from transcription.models import Segment
 
@@ -17,7 +17,7 @@ def subrip(segments: Iterable[Segment], layout: Layout | None = None, first: int
     """SubRip: cues numbered from `first`, comma before the milliseconds."""
     return "".join(
         f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n{_block(cue.lines)}\n\n"
-        for number, cue in enumerate(cues_of(segments, layout), start=first)
+        for number, cue in enumerate(split_into_cues(segments, layout), start=first)
     )
 
 
@@ -25,7 +25,7 @@ def webvtt(segments: Iterable[Segment], layout: Layout | None = None) -> str:
     """WebVTT (W3C): `&`, `<` and `>` are escaped, so that text stays text."""
     cues = (
         f"{clock(cue.start, '.')} --> {clock(cue.end, '.')}\n{escape(_block(cue.lines), quote=False)}\n\n"
-        for cue in cues_of(segments, layout)
+        for cue in split_into_cues(segments, layout)
     )
     return WEBVTT_HEAD + "".join(cues)
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from transcription.exports.fields import segment_fields, verbose
-from transcription.exports.formulas import harmless
+from transcription.exports.fields import segment_fields, verbose_json
+from transcription.exports.formulas import escape_formulas
 from transcription.models import Segment, Transcription
 
 
@@ -17,20 +17,20 @@ def plain_text(segments: Iterable[Segment]) -> str:
     return "".join(f"{segment.text.strip()}\n" for segment in segments)
 
 
-def tabular(segments: Iterable[Segment]) -> str:
+def tsv(segments: Iterable[Segment]) -> str:
     """start, end in milliseconds and text, tab-separated; no cell is a formula."""
     rows = (f"{round(s.start * 1000)}\t{round(s.end * 1000)}\t{_cell(s.text)}\n" for s in segments)
     return "start\tend\ttext\n" + "".join(rows)
 
 
-def everything(transcription: Transcription, segments: list[Segment]) -> str:
+def full_json(transcription: Transcription, segments: list[Segment]) -> str:
     """JSON with each segment's figures and words."""
-    body = verbose(transcription, ()) | {"segments": [_with_words(segment) for segment in segments]}
+    body = verbose_json(transcription, ()) | {"segments": [_with_words(segment) for segment in segments]}
     return json.dumps(body, ensure_ascii=False, indent=2)
 
 
 def _cell(text: str) -> str:
-    return harmless(re.sub(r"[\t\r\n]+", " ", text).strip())
+    return escape_formulas(re.sub(r"[\t\r\n]+", " ", text).strip())
 
 
 def _with_words(segment: Segment) -> dict[str, Any]:

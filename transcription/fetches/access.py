@@ -28,7 +28,7 @@ from transcription.media.filenames import clean_name
 from transcription.models import IdempotencyKey
 from transcription.options.options import TranscriptionOptions
 from transcription.outbound.errors import OutboundError
-from transcription.outbound.target import DOWNLOADS, parsed
+from transcription.outbound.target import DOWNLOADS, parse_target
 
 MOST_UNDER_WAY = 1000
 MOST_SHOWN = 10
@@ -51,7 +51,7 @@ def order(actor: Actor, url: str, name: str, options: TranscriptionOptions, call
     """
     actor.require("recordings.create")
     try:
-        target = parsed(url.strip(), DOWNLOADS)
+        target = parse_target(url.strip(), DOWNLOADS)
     except OutboundError as error:
         raise InvalidOption("url", str(error), error.code) from error
     row = Fetch(

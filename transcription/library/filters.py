@@ -34,7 +34,7 @@ class Filter:
         if "\x00" in self.status + self.source + self.model + self.language:  # PostgreSQL knows no such text
             return rows.none()
         if self.search:
-            texts = search.found_recordings(tenant_id, search.terms_of(self.search))
+            texts = search.matching_recordings(tenant_id, search.terms_of(self.search))
             rows = rows.filter(Q(name__icontains=self.search.replace("\x00", "")) | Q(id__in=texts))
         if self.source:
             rows = rows.filter(source=self.source)

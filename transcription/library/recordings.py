@@ -89,7 +89,7 @@ def delete(actor: Actor, recording_id: UUID) -> Recording:
         found.deleted_at = timezone.now()
         if not Recording.objects.filter(id=found.id).update(deleted_at=found.deleted_at):
             raise Http404(_("There is no such recording."))
-        text_search.forget(found.id)
+        text_search.remove_recording(found.id)
         audit.record(actor, "recording.deleted", found)
     log.info("Recording %s of tenant %s was deleted by %s", found.id, actor.tenant.id, actor.user or actor.key)
     return found
@@ -105,7 +105,7 @@ def restore(actor: Actor, recording_id: UUID) -> Recording:
         tenant_lock.lock(actor.tenant.id)
         if not Recording.objects.filter(id=found.id, deleted_at=found.deleted_at).update(deleted_at=None):
             raise Http404(_("There is no such recording."))
-        text_search.note(found.id)
+        text_search.index_recording(found.id)
         audit.record(actor, "recording.restored", found)
     found.deleted_at = None
     return found
@@ -146,7 +146,7 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
         row.delete()
         if row.audio_deleted_at is None:
             quota.give_storage_back(tenant_id, row.bytes)
-    storage.drop(row.storage_key, *row.copies)
+    storage.discard(row.storage_key, *row.copies)
     return True
 
 

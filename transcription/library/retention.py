@@ -173,7 +173,7 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
             return False
         Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="", track_copies={})
         quota.give_storage_back(tenant.id, row.bytes)
-    storage.drop(row.storage_key, *row.copies)
+    storage.discard(row.storage_key, *row.copies)
     return True
 
 
@@ -186,6 +186,6 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
             return False
         for of_text in (Segment, MachineText, Revision):
             of_text.objects.filter(transcription_id=transcription_id).delete()
-        search.note(Transcription.objects.values_list("recording_id", flat=True).get(id=transcription_id))
+        search.index_recording(Transcription.objects.values_list("recording_id", flat=True).get(id=transcription_id))
         Attempt.objects.filter(transcription_id=transcription_id).update(error="")
     return True

@@ -25,15 +25,15 @@ BITSTREAMS = """
     aac ac3 ac4 alaw amrnb amrwb aptx aptx_hd dfpwm dts dtshd eac3 flac g722 g723_1 g726 g726le g728 g729 loas mlp mp3
     mulaw s337m sbc sln spdif truehd
 """
-OF_GAMES = """
+GAME_FORMATS = """
     4xm adp ads adx afc aix apc apm argo_asf argo_brp argo_cvg bethsoftvid bfi bfstm bink binka bmv boa c93 cdxl dcstr
     derf dsicin dxa ea ea_cdata film_cpk fsb fwse gdv genh hca hnm idcin ipmovie iss jv kvag mca mm mods moflex msf
     mtaf musx mv mvi mxg pp_bnk psxstr redspark rl2 roq rpl rsd scd sdns sga siff smk smush svag svs thp tiertexseq
     tmv usm vag vividas vmd vpk wady wc3movie wsaud wsvqa xa xmd xmv xvag yop
 """
-TAKEN = tuple(f"{CONTAINERS} {AUDIO_FILES} {BITSTREAMS} {OF_GAMES}".split())
+ALLOWED_DEMUXERS = tuple(f"{CONTAINERS} {AUDIO_FILES} {BITSTREAMS} {GAME_FORMATS}".split())
 
-BY_NAME = {
+DEMUXERS_BY_EXTENSION = {
     "722": "g722",
     "al": "alaw",
     "alaw": "alaw",
@@ -56,8 +56,8 @@ BY_NAME = {
 }
 """Bitstreams that begin with nothing to know them by: a file's name says what it is, and chooses from these alone."""
 
-LEFT_OUT = {"asx", "cue", "edl", "m3u", "m3u8", "mpd", "pcm", "pls", "raw", "s16", "s16le", "sdp", "xspf"}
-PLAYLIST = b"#EXTM3U"
+REFUSED_EXTENSIONS = {"asx", "cue", "edl", "m3u", "m3u8", "mpd", "pcm", "pls", "raw", "s16", "s16le", "sdp", "xspf"}
+PLAYLIST_MAGIC = b"#EXTM3U"
 
 TELEPHONE_RATE = {"alaw": "8000", "mulaw": "8000"}
 
@@ -70,17 +70,17 @@ def source_options(path: Path, container: str = "") -> list[str]:
     return [*(["-f", container] if container else []), *(["-sample_rate", rate] if rate else [])]
 
 
-def by_name(name: str) -> str | None:
-    """The demuxer that a file's name asks for, None for a name that asks for none of `BY_NAME`."""
-    return BY_NAME.get(_suffix(name))
+def demuxer_by_extension(name: str) -> str | None:
+    """The demuxer that a file's name asks for, None for a name that asks for none of `DEMUXERS_BY_EXTENSION`."""
+    return DEMUXERS_BY_EXTENSION.get(_suffix(name))
 
 
-def is_left_out(path: Path, name: str = "") -> bool:
+def is_refused(path: Path, name: str = "") -> bool:
     """Whether a file that ffmpeg doesn't know by its content is a playlist or headerless PCM, by its name or mark."""
-    if _suffix(name) in LEFT_OUT:
+    if _suffix(name) in REFUSED_EXTENSIONS:
         return True
     with path.open("rb") as file:
-        return file.read(len(PLAYLIST)) == PLAYLIST
+        return file.read(len(PLAYLIST_MAGIC)) == PLAYLIST_MAGIC
 
 
 def _suffix(name: str) -> str:

@@ -27,7 +27,7 @@ def new_key(row: Transcription) -> str:
     return storage.recording_key(row.recording.tenant_id, row.recording.id, name)
 
 
-def note(row: Transcription, key: str) -> bool:
+def record_copy(row: Transcription, key: str) -> bool:
     """Notes a copy that is stored; False where the recording's sound was deleted meanwhile."""
     with transaction.atomic():
         kept = Recording.objects.select_for_update().filter(id=row.recording.id, audio_deleted_at=None).first()
@@ -42,7 +42,7 @@ def note(row: Transcription, key: str) -> bool:
     return True
 
 
-def take_over(recording: Recording, source: Transcription) -> None:
+def copy_from(recording: Recording, source: Transcription) -> None:
     """Copies the copy that plays an earlier transcription of the same content, before the recording is saved."""
     if not (key := key_of(source)):
         return

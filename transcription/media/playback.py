@@ -7,10 +7,10 @@ from itertools import chain
 from pathlib import Path
 
 from transcription.media import ffmpeg
+from transcription.media.audio_reader import AudioReader
 from transcription.media.errors import MediaError
 from transcription.media.ffmpeg import Ffmpeg
 from transcription.media.formats import source_options
-from transcription.media.listening import Listening
 
 PLAYABLE = {"mp3", "wav", "flac", "ogg", "mov,mp4,m4a,3gp,3g2,mj2", "aac", "matroska,webm"}
 PLAYABLE_CODECS = {"mp3", "aac", "flac", "opus", "vorbis", "pcm_s16le", "pcm_u8", "pcm_f32le", "pcm_s24le"}
@@ -42,15 +42,15 @@ def make_playable(
     """
     cpu_seconds = 60 + longest
     source = source_options(path, container)
-    listening = Listening(path, source, track, longest, cpu_seconds, rate=RATE, stereo=True)
-    sound = listening.pcm()
+    reader = AudioReader(path, source, track, longest, cpu_seconds, rate=RATE, stereo=True)
+    sound = reader.pcm()
     if not (first := next(sound, b"")):
         raise MediaError("not_media")
-    form = ["-f", "s16le", "-ar", str(RATE), "-ac", str(listening.channels)]
+    form = ["-f", "s16le", "-ar", str(RATE), "-ac", str(reader.channels)]
     output = ["-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart", "-f", "mp4"]
-    with ffmpeg.writing(form, output, target, cpu_seconds) as encoder:
+    with ffmpeg.encoder(form, output, target, cpu_seconds) as encoder:
         _feed(encoder, chain([first], sound), on_progress)
-        encoder.must_have_ended()
+        encoder.check_exit()
     if encoder.returncode != 0:
         raise MediaError("not_media")
 

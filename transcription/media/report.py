@@ -21,14 +21,14 @@ GUESSED_LAYOUT = re.compile(
     r"^(?:\[aist#0:(\d+)/.*\] )?Guessed Channel Layout(?: for Input Stream #0\.(\d+))?", re.MULTILINE
 )
 ESTIMATED = re.compile(r"^\S.*Estimating duration from bitrate", re.MULTILINE)
-NOT_TAKEN = re.compile(r"^\S.*Format not on whitelist", re.MULTILINE)
-UNSURE = re.compile(r"^\S.*detected only with low score", re.MULTILINE)
+NOT_ALLOWED = re.compile(r"^\S.*Format not on whitelist", re.MULTILINE)
+LOW_SCORE = re.compile(r"^\S.*detected only with low score", re.MULTILINE)
 CUT_OFF = re.compile(r"^\S.*(partial file$|File ended prematurely)", re.MULTILINE)
 CUT_PACKET = re.compile(r"^\S.*corrupt input packet in stream", re.MULTILINE)
 WITH_WHOLE_PACKETS = {*f"{CONTAINERS} {AUDIO_FILES}".split(), "mov,mp4,m4a,3gp,3g2,mj2"} - {"mpeg", "mpegts", "wav"}
 """Where a packet that ends too early means a file that does: streams that were received have such ones anywhere."""
 
-MOST_FOLDED = 8
+MAX_DOWNMIXED_CHANNELS = 8
 """Channels that ffmpeg's down-mixing knows the places of."""
 
 LAYOUTS = {"mono": 1, "stereo": 2, "downmix": 2, "binaural": 2, "quad": 4, "cube": 8, "hexagonal": 6, "octagonal": 8}
@@ -68,10 +68,10 @@ class Header:
     def has_unknown_layout(self, track: int) -> bool:
         """Whether nobody knows which channel is where: ffmpeg would weigh them by a guess, or not at all."""
         channels = self.tracks[track].channels if track < len(self.tracks) else 0
-        return channels > MOST_FOLDED or (channels > 2 and track in self.guessed_layouts)
+        return channels > MAX_DOWNMIXED_CHANNELS or (channels > 2 and track in self.guessed_layouts)
 
     @classmethod
-    def of(cls, report: str) -> Header:
+    def parse(cls, report: str) -> Header:
         container, start = INPUT.search(report), START.search(report)
         if container is None:
             return cls()
@@ -94,14 +94,14 @@ def is_cut_off(report: str, container: str) -> bool:
     return bool(CUT_OFF.search(report) or (container in WITH_WHOLE_PACKETS and CUT_PACKET.search(report)))
 
 
-def is_not_taken(report: str) -> bool:
+def is_format_refused(report: str) -> bool:
     """Whether ffmpeg knows the format, and we don't take it."""
-    return bool(NOT_TAKEN.search(report))
+    return bool(NOT_ALLOWED.search(report))
 
 
-def is_unsure(report: str) -> bool:
+def is_guessed(report: str) -> bool:
     """Whether ffmpeg only guessed the format."""
-    return bool(UNSURE.search(report))
+    return bool(LOW_SCORE.search(report))
 
 
 def _claimed(report: str) -> float | None:

@@ -33,7 +33,7 @@ else:
     FileOfBytes = File
 
 
-class _Moved(FileOfBytes):
+class _MovableFile(FileOfBytes):
     """A file that FileSystemStorage may rename into place instead of copying."""
 
     def __init__(self, path: Path) -> None:
@@ -52,7 +52,7 @@ class StorageUnavailable(Refused):
 
 
 @contextmanager
-def reached() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Raises StorageUnavailable for any error of S3's library; without a bucket, nothing of that is loaded."""
     if is_local():
         yield
@@ -77,10 +77,10 @@ def incoming_key(tenant_id: UUID, upload_id: UUID) -> str:
     return f"tenants/{tenant_id}/incoming/{upload_id}"
 
 
-def keep(path: Path, key: str) -> None:
+def save(path: Path, key: str) -> None:
     """Stores the file at `path`, which is gone afterwards when the storage is local. Raises StorageUnavailable."""
-    content = _Moved(path) if is_local() else File(path.open("rb"))
-    with content, reached():
+    content = _MovableFile(path) if is_local() else File(path.open("rb"))
+    with content, translate_errors():
         saved = default_storage.save(key, content)
     if saved != key:
         default_storage.delete(saved)
@@ -89,7 +89,7 @@ def keep(path: Path, key: str) -> None:
 
 def copy(key: str, target: str) -> None:
     """Stores what lies at `key` under another key too. Raises OSError and StorageUnavailable."""
-    with reached(), default_storage.open(key, "rb") as source:
+    with translate_errors(), default_storage.open(key, "rb") as source:
         saved = default_storage.save(target, source)
     if saved != target:
         default_storage.delete(saved)
@@ -99,23 +99,23 @@ def copy(key: str, target: str) -> None:
 def copy_inside(key: str, target: str) -> None:
     """The same within S3, at any size, and without a byte coming here. Raises StorageUnavailable."""
     store: Any = storages["default"]
-    with reached():
+    with translate_errors():
         if store.exists(target):
             raise FileExistsError(f"{target} is taken.")
         store.bucket.copy({"Bucket": store.bucket_name, "Key": key}, target)
 
 
-def drop(*keys: str) -> None:
+def discard(*keys: str) -> None:
     """Deletes media that no row names any more; what S3 does not delete now, the sweep of orphans does."""
     for key in keys:
         with suppress(StorageUnavailable):
             delete(key)
 
 
-def opened(key: str) -> FileOfBytes | None:
+def open_object(key: str) -> FileOfBytes | None:
     """The object at `key`, to be read and closed; None where there is none. Raises StorageUnavailable."""
     try:
-        with reached():
+        with translate_errors():
             return default_storage.open(key, "rb")
     except FileNotFoundError:
         return None
@@ -127,7 +127,7 @@ def sizes_of(tenant_id: UUID) -> Iterator[int]:
     if is_local():
         yield from (file.stat().st_size for file in Path(default_storage.path(prefix)).rglob("*") if file.is_file())
     else:
-        with reached():
+        with translate_errors():
             yield from (item.size for item in storages["default"].bucket.objects.filter(Prefix=prefix))  # type: ignore[attr-defined]
 
 
@@ -138,7 +138,7 @@ def erase_tenant(tenant_id: UUID) -> None:
         with suppress(FileNotFoundError):
             shutil.rmtree(default_storage.path(prefix))
     else:
-        with reached():
+        with translate_errors():
             storages["default"].bucket.objects.filter(Prefix=prefix).delete()  # type: ignore[attr-defined]
 
 
@@ -146,7 +146,7 @@ def delete(key: str) -> None:
     """Deletes what lies at `key`; nothing there is no error. Raises StorageUnavailable."""
     if not key:
         return
-    with reached():
+    with translate_errors():
         default_storage.delete(key)
     if is_local():
         _drop_empty_folder(Path(default_storage.path(key)).parent)
@@ -164,7 +164,7 @@ def local_path(key: str) -> Path:
 def signed_url(key: str, disposition: str = "") -> str:
     """A URL that lets a browser fetch one object from S3 for a while; `disposition` is the answer's header."""
     answer = {"ResponseContentDisposition": disposition} if disposition else {}
-    with reached():
+    with translate_errors():
         return presigned("get_object", SIGNED_SECONDS, Key=key, **answer)
 
 
@@ -182,12 +182,12 @@ def client() -> Any:
     return _client_of(store, store.endpoint_url)
 
 
-def ask_for_bucket() -> None:
+def check_bucket() -> None:
     """One short question to S3; none where media lies in a folder. Raises StorageUnavailable within a few seconds."""
     if is_local():
         return
     store: Any = storages["default"]
-    with reached():
+    with translate_errors():
         _client_of(store, store.endpoint_url, is_prompt=True).head_bucket(Bucket=store.bucket_name)
 
 
@@ -215,7 +215,7 @@ def _client_of(store: Any, endpoint_url: str | None, is_prompt: bool = False) ->
 
 
 @contextmanager
-def fetched(key: str, on_progress: Callable[[], None] = lambda: None) -> Iterator[Path]:
+def local_copy(key: str, on_progress: Callable[[], None] = lambda: None) -> Iterator[Path]:
     """A local path to read the object from: itself, or a temporary copy streamed to disk.
 
     `on_progress` is called for each megabyte that is copied. Raises StorageUnavailable.
@@ -225,7 +225,7 @@ def fetched(key: str, on_progress: Callable[[], None] = lambda: None) -> Iterato
         return
     settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=settings.INCOMING_DIR, prefix="fetched-") as copy:
-        with reached(), default_storage.open(key, "rb") as source:
+        with translate_errors(), default_storage.open(key, "rb") as source:
             while chunk := source.read(COPY_CHUNK):
                 copy.write(chunk)
                 on_progress()
@@ -234,7 +234,7 @@ def fetched(key: str, on_progress: Callable[[], None] = lambda: None) -> Iterato
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
+def temporary_path() -> Iterator[Path]:
     """A path for a file in the making, gone afterwards unless it was kept."""
     settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.INCOMING_DIR, prefix="scratch-") as folder:
@@ -244,7 +244,7 @@ def scratch() -> Iterator[Path]:
 def keys_older_than(moment: datetime) -> Iterator[str]:
     """Every media key whose object was last changed before `moment`. Raises StorageUnavailable."""
     if not is_local():
-        with reached():
+        with translate_errors():
             for item in storages["default"].bucket.objects.filter(Prefix="tenants/"):  # type: ignore[attr-defined]
                 if item.last_modified < moment:
                     yield item.key

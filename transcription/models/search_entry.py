@@ -28,10 +28,10 @@ class TokensField(models.Field):  # type: ignore[type-arg]  # Django's takes non
 
 
 @TokensField.register_lookup
-class Holds(Lookup):
+class MatchesTsquery(Lookup):
     """Matches a tsquery, as search.tokens.query_of writes it. PostgreSQL only."""
 
-    lookup_name = "holds"
+    lookup_name = "matches_tsquery"
 
     def get_prep_lookup(self) -> Any:
         return self.rhs

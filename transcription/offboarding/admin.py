@@ -124,7 +124,7 @@ def _facts(tenant: Tenant) -> list[tuple[str, object]]:
 @never_cache
 def _archive(request: HttpRequest, tenant: Tenant) -> HttpResponse | StreamingHttpResponse:
     try:
-        storage.ask_for_bucket()
+        storage.check_bucket()
     except StorageUnavailable as error:
         messages.error(request, error.message)
         return HttpResponseRedirect(reverse("admin:offboarding_delete_tenant", args=[tenant.pk]))

@@ -25,10 +25,10 @@ from django.utils.text import slugify
 
 from tenants.models import Quota, RequestBudget, Tenant, User
 from transcription.connections import lend_connection
-from transcription.exports.texts import everything, plain_text
+from transcription.exports.texts import full_json, plain_text
 from transcription.media import storage
 from transcription.models import IdempotencyKey, LaneBacklog, Recording, SearchEntry, Segment, TenantSchedule
-from transcription.offboarding.belongings import Rows, belongings, refers_to, rows_of
+from transcription.offboarding.tenant_models import Rows, refers_to, rows_of, tenant_models
 
 BATCH = 500
 CHUNK_BYTES = 1024 * 1024
@@ -101,8 +101,8 @@ def stream(tenant: Tenant, portal: str) -> Iterator[bytes]:
 def _files(tenant: Tenant, portal: str, sums: list[str]) -> Iterator[tuple[str, Iterable[bytes]]]:
     yield "README.txt", [_readme(tenant, portal).encode()]
     yield "tenant.json", [_json(_fields(tenant) | {"quota": _fields(tenant.quota)}, indent=2)]
-    people = _People()
-    for model in reversed(belongings()):
+    people = _EmailLookup()
+    for model in reversed(tenant_models()):
         if model._meta.label_lower not in LEFT_OUT:
             yield f"rows/{model._meta.app_label}.{model._meta.model_name}.jsonl", _lines(model, tenant, people)
     for recording in _batches(Recording, tenant):
@@ -128,12 +128,12 @@ def _recording(recording: Recording) -> Iterator[tuple[str, Iterable[bytes]]]:
         if row.text_deleted_at is None:
             segments = list(row.segments.all())
             yield f"{folder}/{row.id}.txt", [plain_text(segments).encode(errors="replace")]
-            yield f"{folder}/{row.id}.json", [everything(row, segments).encode(errors="replace")]
+            yield f"{folder}/{row.id}.json", [full_json(row, segments).encode(errors="replace")]
 
 
 def _media(name: str, key: str) -> Iterator[tuple[str, Iterable[bytes]]]:
     """Nothing where the storage has lost it: the row says what was there."""
-    if key and (opened := storage.opened(key)) is not None:
+    if key and (opened := storage.open_object(key)) is not None:
         with opened:
             lend_connection()
             yield name, iter(partial(_piece, opened), b"")
@@ -141,18 +141,18 @@ def _media(name: str, key: str) -> Iterator[tuple[str, Iterable[bytes]]]:
 
 def _piece(opened: storage.FileOfBytes) -> bytes:
     """What comes next; b"" at the end. Raises StorageUnavailable."""
-    with storage.reached():
+    with storage.translate_errors():
         return bytes(opened.read(CHUNK_BYTES))
 
 
-def _lines(model: Rows, tenant: Tenant, people: _People) -> Iterator[bytes]:
+def _lines(model: Rows, tenant: Tenant, people: _EmailLookup) -> Iterator[bytes]:
     persons = refers_to(model, User)
     for row in _batches(model, tenant):
         named = {f"{name}_email": people.email(getattr(row, f"{name}_id")) for name in persons}
         yield _json(_fields(row) | named) + b"\n"
 
 
-class _People:
+class _EmailLookup:
     """E-mail addresses by id, each asked for once."""
 
     def __init__(self) -> None:
@@ -173,7 +173,7 @@ def _batches(model: Rows, tenant: Tenant) -> Iterator[Any]:
         batch = list(rows.filter(pk__gt=batch[-1].pk)[:BATCH])
 
 
-SHOWN: dict[str, Callable[[Any], Any]] = {
+REDACTED_FIELDS: dict[str, Callable[[Any], Any]] = {
     # Its query may be somebody's key to the file.
     "fetches.fetch.url": lambda url: urlunsplit(urlsplit(url)._replace(query="", fragment="")),
 }
@@ -182,7 +182,7 @@ SHOWN: dict[str, Callable[[Any], Any]] = {
 def _fields(row: models.Model) -> dict[str, Any]:
     model = row._meta.label_lower
     fields = (field.attname for field in row._meta.concrete_fields if field.name not in SECRET_FIELDS)
-    return {name: SHOWN.get(f"{model}.{name}", lambda value: value)(getattr(row, name)) for name in fields}
+    return {name: REDACTED_FIELDS.get(f"{model}.{name}", lambda value: value)(getattr(row, name)) for name in fields}
 
 
 def _json(value: Any, indent: int | None = None) -> bytes:

@@ -28,8 +28,8 @@ from transcription.fetches.models import Fetch
 from transcription.media import storage
 from transcription.models import LaneBacklog, Recording, Status, TenantSchedule, Transcription
 from transcription.offboarding import receipts
-from transcription.offboarding.belongings import Rows, belongings, is_known_elsewhere, rows_of
 from transcription.offboarding.models import Deletion
+from transcription.offboarding.tenant_models import Rows, is_known_elsewhere, rows_of, tenant_models
 from transcription.queue import lifecycle
 from transcription.uploads import bucket, files
 from transcription.uploads.models import Upload
@@ -37,7 +37,7 @@ from transcription.uploads.models import Upload
 log = logging.getLogger(__name__)
 BATCH = 200
 UNFINISHED = (Status.QUEUED, Status.RUNNING)
-GO_WITH_THE_TENANT: set[Rows] = {TenantSchedule, LaneBacklog, Quota}
+DELETED_WITH_TENANT: set[Rows] = {TenantSchedule, LaneBacklog, Quota}
 """Whoever changes a tenant's rows locks its schedule first: it is there until the end."""
 
 
@@ -132,8 +132,8 @@ def _erase_uploads(row: Deletion) -> None:
 def _erase_rows(row: Deletion) -> None:
     """Recordings one at a time: each may have thousands of segments."""
     _erase(row, Recording, at_once=1)
-    for model in belongings():
-        if model not in GO_WITH_THE_TENANT and model is not Member:
+    for model in tenant_models():
+        if model not in DELETED_WITH_TENANT and model is not Member:
             _erase(row, model)
 
 
@@ -143,8 +143,8 @@ def _erase(row: Deletion, model: Rows, at_once: int = BATCH) -> None:
     while keys := list(rows[:at_once]):
         with transaction.atomic():
             tenant_lock.lock(row.tenant_uuid)
-            _forget_in_log(model, keys)
-            _note(row, model._base_manager.filter(pk__in=keys).delete()[1])
+            _delete_log_entries(model, keys)
+            _count_erased(row, model._base_manager.filter(pk__in=keys).delete()[1])
 
 
 def _erase_people(row: Deletion) -> None:
@@ -155,9 +155,9 @@ def _erase_people(row: Deletion) -> None:
             tenant_lock.lock(row.tenant_uuid)
             counts = Counter(Member.objects.filter(pk=member.pk).delete()[1])
             if not (user.is_staff or user.is_superuser or is_known_elsewhere(user, row.tenant_uuid)):
-                _forget_in_log(User, [user.pk])
+                _delete_log_entries(User, [user.pk])
                 counts.update(user.delete()[1])
-            _note(row, counts)
+            _count_erased(row, counts)
 
 
 def _erase_tenant(row: Deletion) -> None:
@@ -166,8 +166,8 @@ def _erase_tenant(row: Deletion) -> None:
         return
     with transaction.atomic():
         tenant_lock.lock(row.tenant_uuid)
-        _forget_in_log(Tenant, [tenant.pk])
-        _note(row, tenant.delete()[1])
+        _delete_log_entries(Tenant, [tenant.pk])
+        _count_erased(row, tenant.delete()[1])
 
 
 def _finish(row: Deletion) -> bool:
@@ -191,13 +191,13 @@ def _end_sessions() -> None:
             session.delete()
 
 
-def _forget_in_log(model: Rows, keys: Iterable[object]) -> None:
+def _delete_log_entries(model: Rows, keys: Iterable[object]) -> None:
     """Django's log of what operators did in the admin has names of its objects."""
     kind = ContentType.objects.get_for_model(model)
     LogEntry.objects.filter(content_type=kind, object_id__in=[str(key) for key in keys]).delete()
 
 
-def _note(row: Deletion, counts: Mapping[str, int]) -> None:
+def _count_erased(row: Deletion, counts: Mapping[str, int]) -> None:
     """In the transaction that deletes."""
     now = Deletion.objects.select_for_update().get(id=row.id)
     total = Counter(now.erased)

@@ -12,7 +12,7 @@ from transcription.offboarding.models import Deletion
 SALT = "whisper-portal receipt of a deleted tenant"
 
 
-class NotGenuine(Exception):
+class InvalidReceipt(Exception):
     """The receipt was not signed by this installation, or changed since. The message says so."""
 
 
@@ -33,16 +33,16 @@ def write(row: Deletion, portal: str) -> str:
 
 
 def verified(text: str) -> dict[str, Any]:
-    """What a receipt says. SECRET_KEY_FALLBACKS count, too. Raises NotGenuine."""
+    """What a receipt says. SECRET_KEY_FALLBACKS count, too. Raises InvalidReceipt."""
     try:
         parts = json.loads(text)
         told, signature = parts["receipt"], parts["signature"]
         Signer(salt=SALT).unsign(f"{_canonical(told)}:{signature}")
     except (ValueError, TypeError, LookupError):
-        raise NotGenuine("This is no receipt: a file of JSON with “receipt” and “signature” is needed.") from None
+        raise InvalidReceipt("This is no receipt: a file of JSON with “receipt” and “signature” is needed.") from None
     except BadSignature:
         message = "The receipt is not genuine: it was changed, or signed with another SECRET_KEY than this portal's."
-        raise NotGenuine(message) from None
+        raise InvalidReceipt(message) from None
     return dict(told)
 
 

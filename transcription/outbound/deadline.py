@@ -24,7 +24,7 @@ class Deadline:
         self._end = time.monotonic() + seconds
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._strike)
+        self._timer = threading.Timer(seconds, self._shut_down_sockets)
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
@@ -56,12 +56,12 @@ class Deadline:
         with self._lock:
             self._sockets.append(connected.dup())
         if self.is_over:
-            self._strike()
+            self._shut_down_sockets()
 
     def error(self) -> OutboundError:
         return OutboundError("timeout", _("The other side took too long to answer."), may_succeed_later=True)
 
-    def _strike(self) -> None:
+    def _shut_down_sockets(self) -> None:
         with self._lock:
             for watched in self._sockets:
                 with suppress(OSError):

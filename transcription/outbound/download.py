@@ -19,11 +19,11 @@ from transcription.outbound.deadline import Deadline
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.exchange import exchange
 from transcription.outbound.requests import retry_after
-from transcription.outbound.target import DOWNLOADS, parsed
+from transcription.outbound.target import DOWNLOADS, parse_target
 
 MOST_REDIRECTS = 5
 REDIRECTS = {301, 302, 303, 307, 308}
-TRY_AGAIN = {408, 425, 429}
+RETRYABLE_STATUSES = {408, 425, 429}
 IDLE_SECONDS = 20.0
 CHUNK = 64 * 1024
 SLOW_SECONDS = 30.0
@@ -48,10 +48,10 @@ def download(url: str, path: Path, most_bytes: int, seconds: float, on_progress:
     """
     with Deadline(seconds) as deadline:
         for _hop in range(MOST_REDIRECTS + 1):
-            target = parsed(url, DOWNLOADS)
+            target = parse_target(url, DOWNLOADS)
             with exchange("GET", target, deadline, IDLE_SECONDS, {"Accept": "*/*"}) as answer:
                 if answer.status not in REDIRECTS:
-                    return _kept(answer, target.url, path, _Limits(most_bytes, deadline, on_progress))
+                    return _save_body(answer, target.url, path, _Limits(most_bytes, deadline, on_progress))
                 url = urljoin(target.url, answer.headers.get("Location", ""))
     message = _("More than %(n)d redirects followed each other.") % {"n": MOST_REDIRECTS}
     raise OutboundError("too_many_redirects", message)
@@ -64,22 +64,22 @@ class _Limits:
     on_progress: Callable[[int], None]
 
 
-def _kept(answer: HTTPResponse, url: str, path: Path, limits: _Limits) -> Downloaded:
+def _save_body(answer: HTTPResponse, url: str, path: Path, limits: _Limits) -> Downloaded:
     if answer.status != 200:
-        again = answer.status in TRY_AGAIN or answer.status >= 500
+        again = answer.status in RETRYABLE_STATUSES or answer.status >= 500
         message = _("The other side answered %(status)d instead of the file.") % {"status": answer.status}
         raise OutboundError("status", message, again, answer.status, retry_after(answer))
     length = answer.headers.get("Content-Length", "")
     if length.isdigit() and int(length) > limits.most_bytes:
         raise _too_large(limits.most_bytes)
-    size, digest, pace = 0, hashlib.sha256(), _Pace()
+    size, digest, speed = 0, hashlib.sha256(), _MinimumSpeed()
     with _writing(path) as write:
         while chunk := answer.read1(CHUNK, decode_content=True):
             size += len(chunk)
             if size > limits.most_bytes:
                 raise _too_large(limits.most_bytes)
             limits.deadline.left()
-            pace.keep(size)
+            speed.check(size)
             write(chunk)
             digest.update(chunk)
             limits.on_progress(size)
@@ -106,13 +106,13 @@ def _writing(path: Path) -> Iterator[Callable[[bytes], None]]:
         yield write
 
 
-class _Pace:
+class _MinimumSpeed:
     """Raises OutboundError where too little comes."""
 
     def __init__(self) -> None:
         self._since, self._size = time.monotonic(), 0
 
-    def keep(self, size: int) -> None:
+    def check(self, size: int) -> None:
         now = time.monotonic()
         if now - self._since < SLOW_SECONDS:
             return

@@ -16,7 +16,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
-from transcription.outbound import dialing
+from transcription.outbound import connecting
 from transcription.outbound.deadline import Deadline
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.target import Target
@@ -24,7 +24,7 @@ from transcription.outbound.target import Target
 AGENT = "WhisperPortal/1"
 
 
-class _Plain(HTTPConnection):
+class _PlainConnection(HTTPConnection):
     """Asks no resolver: it is handed the socket."""
 
     def __init__(self, connected: socket.socket, host: str, port: int, **options: Any) -> None:
@@ -35,11 +35,11 @@ class _Plain(HTTPConnection):
         return self._connected
 
 
-class _Tls(HTTPSConnection):
+class _TlsConnection(HTTPSConnection):
     """The same; the certificate must be the host's, whatever address was dialled."""
 
     def __init__(self, connected: socket.socket, host: str, port: int, **options: Any) -> None:
-        super().__init__(host, port, ssl_context=trust(), **options)
+        super().__init__(host, port, ssl_context=tls_context(), **options)
         self._connected = connected
 
     def _new_conn(self) -> socket.socket:
@@ -47,7 +47,7 @@ class _Tls(HTTPSConnection):
 
 
 @cache
-def trust() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     """The machine's certificate authorities, which may have the operator's own, and Mozilla's."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
@@ -64,8 +64,8 @@ def exchange(
     body: bytes | None = None,
 ) -> Iterator[HTTPResponse]:
     """The answer, its body not read yet. `idle_seconds` is the longest wait for a byte. Raises OutboundError."""
-    connected = dialing.dial(target, deadline)
-    kind = _Tls if target.scheme == "https" else _Plain
+    connected = connecting.connect(target, deadline)
+    kind = _TlsConnection if target.scheme == "https" else _PlainConnection
     connection = kind(connected, target.host, target.port, timeout=idle_seconds)
     try:
         connected.settimeout(min(idle_seconds, deadline.left()))
@@ -75,13 +75,13 @@ def exchange(
         deadline.left()  # headers that it cut short look like whole ones
         yield answer
     except (HTTPError, HTTPException, OSError, ValueError) as error:
-        raise _told(error, deadline) from error
+        raise _outbound_error(error, deadline) from error
     finally:
         connection.close()
         connected.close()
 
 
-def _told(error: Exception, deadline: Deadline) -> OutboundError:
+def _outbound_error(error: Exception, deadline: Deadline) -> OutboundError:
     if deadline.is_over or isinstance(error, TimeoutError):
         return deadline.error()
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from urllib3.response import HTTPResponse
 
-from transcription.outbound import dialing
+from transcription.outbound import connecting
 from transcription.outbound.deadline import Deadline
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.exchange import exchange
-from transcription.outbound.target import WEBHOOKS, parsed
+from transcription.outbound.target import WEBHOOKS, parse_target
 
 POST_SECONDS = 15.0
 IDLE_SECONDS = 10.0
@@ -40,12 +40,12 @@ def check(url: str) -> str:
     With CHECKS_AT_ONCE under way the DNS is not asked: a slow one must not hold a web process's threads. Whatever
     is sent later is judged again, in any case.
     """
-    target = parsed(url, WEBHOOKS)
+    target = parse_target(url, WEBHOOKS)
     if not _checks.acquire(blocking=False):
         return target.url
     try:
         with Deadline(CHECK_SECONDS) as deadline:
-            dialing.addresses(target, deadline)
+            connecting.addresses(target, deadline)
     finally:
         _checks.release()
     return target.url
@@ -53,7 +53,7 @@ def check(url: str) -> str:
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
     """Sends `body` and returns any answer, a redirect too: none is followed. Raises OutboundError."""
-    target = parsed(url, WEBHOOKS)
+    target = parse_target(url, WEBHOOKS)
     with (
         Deadline(POST_SECONDS) as deadline,
         exchange("POST", target, deadline, IDLE_SECONDS, headers, body) as answer,

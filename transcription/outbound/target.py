@@ -42,7 +42,7 @@ class Target:
         return f"{self.scheme}://{host}{port}{self.path}"
 
 
-def parsed(url: str, purpose: str) -> Target:
+def parse_target(url: str, purpose: str) -> Target:
     """Opens and resolves nothing. `purpose` is DOWNLOADS or WEBHOOKS. Raises OutboundError."""
     if len(url) > LONGEST_URL:
         raise _refused(_("The URL is longer than %(n)d characters.") % {"n": LONGEST_URL})

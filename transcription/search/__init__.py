@@ -2,25 +2,25 @@
 
 from transcription.models import SearchEntry
 from transcription.search.folding import LONGEST_QUERY, Term, terms_of
-from transcription.search.hits import Hit, Match, hits
-from transcription.search.index import forget, note, note_missing, rebuild
-from transcription.search.lookup import Place, found_recordings, page
-from transcription.search.marks import Part
+from transcription.search.highlighting import TextSpan
+from transcription.search.index import index_missing, index_recording, rebuild, remove_recording
+from transcription.search.lookup import Cursor, matching_recordings, page
+from transcription.search.results import Match, SearchResult, results
 
 __all__ = [
     "LONGEST_QUERY",
-    "Hit",
+    "Cursor",
     "Match",
-    "Part",
-    "Place",
     "SearchEntry",
+    "SearchResult",
     "Term",
-    "forget",
-    "found_recordings",
-    "hits",
-    "note",
-    "note_missing",
+    "TextSpan",
+    "index_missing",
+    "index_recording",
+    "matching_recordings",
     "page",
     "rebuild",
+    "remove_recording",
+    "results",
     "terms_of",
 ]

@@ -15,7 +15,7 @@ from transcription.search.tokens import lexemes
 BATCH = 200
 
 
-def note(recording_id: UUID) -> None:
+def index_recording(recording_id: UUID) -> None:
     """Writes a recording's entry anew from its rows as they are now; a deleted one has none.
 
     The entry is locked before anything is read: who comes later reads what the earlier one wrote.
@@ -42,30 +42,30 @@ def note(recording_id: UUID) -> None:
     SearchEntry.objects.bulk_create([entry], update_conflicts=True, unique_fields=["recording"], update_fields=changing)
 
 
-def forget(recording_id: UUID) -> None:
+def remove_recording(recording_id: UUID) -> None:
     SearchEntry.objects.filter(recording_id=recording_id).delete()
 
 
-def note_missing() -> int:
+def index_missing() -> int:
     """Makes the entries of recordings that have none, such as those of an earlier version of the portal; how many."""
     with scope.across_tenants("every tenant's recordings are indexed"):
-        return _note_all(Recording.objects.exclude(Exists(SearchEntry.objects.filter(recording_id=OuterRef("pk")))))
+        return _index_all(Recording.objects.exclude(Exists(SearchEntry.objects.filter(recording_id=OuterRef("pk")))))
 
 
 def rebuild() -> int:
     """Writes every entry anew, each in a transaction of its own, while the portal runs; how many."""
     with scope.across_tenants("every tenant's recordings are indexed"):
-        return _note_all(Recording.objects.all())
+        return _index_all(Recording.objects.all())
 
 
-def _note_all(rows: QuerySet[Recording]) -> int:
+def _index_all(rows: QuerySet[Recording]) -> int:
     count, rows = 0, rows.filter(deleted_at=None).order_by("id")
     batch = list(rows.values_list("id", flat=True)[:BATCH])
     while batch:
         for recording_id in batch:
             with transaction.atomic():
                 list(Recording.objects.select_for_update().filter(id=recording_id).values_list("id"))
-                note(recording_id)
+                index_recording(recording_id)
         count += len(batch)
         batch = list(rows.filter(id__gt=batch[-1]).values_list("id", flat=True)[:BATCH])
     return count

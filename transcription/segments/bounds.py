@@ -12,18 +12,18 @@ MILLISECONDS = 1000
 SHORTEST = 20  # milliseconds: one of Whisper's timestamps
 
 
-def bring_within(segments: Iterable[Segment], earliest: float, latest: float) -> None:
+def clamp_segments(segments: Iterable[Segment], earliest: float, latest: float) -> None:
     """Moves the times of segments, and of their words, into the recording; their text is left as it is.
 
     earliest: seconds before which none starts. latest: seconds after which none ends, more than SHORTEST later.
     """
     for segment in segments:
-        segment.start, segment.end = bounded(segment.start, segment.end, earliest, latest)
+        segment.start, segment.end = clamped_times(segment.start, segment.end, earliest, latest)
         segment.words = list(in_order(segment.words, segment.start, segment.end))
         earliest = segment.start
 
 
-def bounded(start: float, end: float, earliest: float, latest: float) -> tuple[float, float]:
+def clamped_times(start: float, end: float, earliest: float, latest: float) -> tuple[float, float]:
     """Returns a segment's times to the millisecond, at least SHORTEST apart, as near to the given ones as they may be.
 
     What is no number, as a model may give it, counts for the earliest moment that there is.

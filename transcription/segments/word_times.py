@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
-from transcription.scripts import atoms
+from transcription.scripts import line_break_units
 
 Word = dict[str, Any]
 MOST_CELLS = 10_000  # of a comparison: beyond, what differs in the middle is taken as new
 
 
-def words_of(text: str, heard: Sequence[Word], start: float, end: float) -> list[Word]:
+def align_words(text: str, heard: Sequence[Word], start: float, end: float) -> list[Word]:
     """The timed words of `text`, which joined are the text; none where none were `heard`.
 
     A word that was heard keeps its times and its probability. Words that were not are given the time of those
     they replace, in proportion to their characters, and have no probability.
     """
-    pieces = atoms(text)
+    pieces = line_break_units(text)
     if not heard or not pieces:
         return []
     kept = _kept(pieces, heard)
@@ -34,7 +34,7 @@ def words_of(text: str, heard: Sequence[Word], start: float, end: float) -> list
 
 def _kept(pieces: list[str], heard: Sequence[Word]) -> dict[tuple[int, int], int]:
     """Where in `pieces` words stand that were heard: from and to, and which word."""
-    old = [(number, atom.strip()) for number, word in enumerate(heard) for atom in atoms(word["word"])]
+    old = [(number, atom.strip()) for number, word in enumerate(heard) for atom in line_break_units(word["word"])]
     pairs = dict(_matches([atom for _number, atom in old], [piece.strip() for piece in pieces]))
     places: dict[int, list[int | None]] = {}
     for place, (number, _atom) in enumerate(old):
@@ -48,7 +48,7 @@ def _kept(pieces: list[str], heard: Sequence[Word]) -> dict[tuple[int, int], int
 
 
 def _matches(old: list[str], new: list[str]) -> Iterator[tuple[int, int]]:
-    """Places of equal atoms, in order: what is alike at both ends, and what a comparison finds between."""
+    """Places of equal line_break_units, in order: what is alike at both ends, and what a comparison finds between."""
     shorter = min(len(old), len(new))
     head = next((i for i in range(shorter) if old[i] != new[i]), shorter)
     yield from ((i, i) for i in range(head))

@@ -24,8 +24,8 @@ from transcription import search
 from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings, retention
 from transcription.models import MachineText, Revision, Segment, Status, Transcription
-from transcription.scripts import led
-from transcription.transcripts.segment_edits import Piece, Wanted, arranged, piece_of
+from transcription.scripts import with_leading_space
+from transcription.transcripts.segment_edits import SegmentEdit, SegmentFields, apply_edits, field_values
 from transcription.transcripts.timeline import Timeline
 from transcription.transcripts.validation import MOST_SEGMENTS, checked_times, too_many
 
@@ -98,7 +98,7 @@ def edit(
     with _locked(actor, transcription_id) as row:
         now = _segment(row, index)
         _compare(seen, segment_tag(now), list_tag(row))
-        wanted = Wanted(
+        wanted = SegmentEdit(
             now.start if start is None else start,
             now.end if end is None else end,
             now.text.strip() if text is None else text,
@@ -118,7 +118,9 @@ def remove(actor: Actor, transcription_id: UUID, index: int, seen: Collection[st
         return row
 
 
-def replace(actor: Actor, transcription_id: UUID, wanted: Sequence[Wanted], seen: Collection[str]) -> Transcription:
+def replace(
+    actor: Actor, transcription_id: UUID, wanted: Sequence[SegmentEdit], seen: Collection[str]
+) -> Transcription:
     """All segments at once; those that stay as they are stay whole. `seen` are tags of the list. Raises as `edit`."""
     with _locked(actor, transcription_id) as row:
         _compare(seen, list_tag(row))
@@ -146,7 +148,7 @@ def split(
             raise too_many("position")
         place, times = len("".join(left.split())), Timeline(now.text, now.words, now.start, now.end)
         ends, begins = (times.ends(place), times.begins(place)) if at is None else (at, at)
-        halves = [Wanted(now.start, _inside(now, ends), left), Wanted(_inside(now, begins), now.end, right)]
+        halves = [SegmentEdit(now.start, _inside(now, ends), left), SegmentEdit(_inside(now, begins), now.end, right)]
         if any(half.start >= half.end for half in halves) or (at is not None and at != halves[1].start):
             message = _("A segment is split at a time between its start, %(start).3f s, and its end, %(end).3f s.")
             raise InvalidOption("at", message % {"start": now.start, "end": now.end})
@@ -159,8 +161,8 @@ def merge(actor: Actor, transcription_id: UUID, index: int, seen: Collection[str
     with _locked(actor, transcription_id) as row:
         now, after = _segment(row, index), _segment(row, index + 1)
         _compare(seen, list_tag(row))
-        text = (led(now.text.strip()) + led(after.text.strip())).strip()
-        wanted = Wanted(now.start, max(now.end, after.end), text)
+        text = (with_leading_space(now.text.strip()) + with_leading_space(after.text.strip())).strip()
+        wanted = SegmentEdit(now.start, max(now.end, after.end), text)
         _change(actor, row, Action.MERGE, index, [now, after], [wanted])
         return _segment(row, index)
 
@@ -173,7 +175,7 @@ def revert(actor: Actor, transcription_id: UUID, number: int, seen: Collection[s
     with _locked(actor, transcription_id) as row:
         _compare(seen, list_tag(row))
         former = list(row.segments.all())
-        then = _as_it_stood(row, [piece_of(one) for one in former], number)
+        then = _as_it_stood(row, [field_values(one) for one in former], number)
         _put(actor, row, Action.REVERT, 0, former, then)
         return row
 
@@ -205,8 +207,8 @@ def _segment(row: Transcription, index: int) -> Segment:
     return found
 
 
-def _neighbour(row: Transcription, index: int) -> list[Wanted]:
-    return [Wanted(one.start, one.end, one.text) for one in row.segments.filter(index=index)]
+def _neighbour(row: Transcription, index: int) -> list[SegmentEdit]:
+    return [SegmentEdit(one.start, one.end, one.text) for one in row.segments.filter(index=index)]
 
 
 def _latest(row: Transcription) -> float:
@@ -226,14 +228,16 @@ def _compare(seen: Collection[str], *tags: str) -> None:
 
 
 def _change(
-    actor: Actor, row: Transcription, action: str, first: int, former: list[Segment], wanted: Sequence[Wanted]
+    actor: Actor, row: Transcription, action: str, first: int, former: list[Segment], wanted: Sequence[SegmentEdit]
 ) -> None:
-    _put(actor, row, action, first, former, arranged([piece_of(one) for one in former], wanted))
+    _put(actor, row, action, first, former, apply_edits([field_values(one) for one in former], wanted))
 
 
-def _put(actor: Actor, row: Transcription, action: str, first: int, former: list[Segment], pieces: list[Piece]) -> None:
+def _put(
+    actor: Actor, row: Transcription, action: str, first: int, former: list[Segment], pieces: list[SegmentFields]
+) -> None:
     """Replaces segments, keeps what stood there and indexes the text. What is the same at both ends isn't touched."""
-    before = [piece_of(one) for one in former]
+    before = [field_values(one) for one in former]
     head, tail = _alike(before, pieces)
     if head == len(before) == len(pieces):
         read_audit.read(actor, row, "correction")  # nothing is corrected, but the caller is told what stands there
@@ -262,10 +266,10 @@ def _put(actor: Actor, row: Transcription, action: str, first: int, former: list
     )
     audit.record(actor, "transcript.corrected", row, recording=str(row.recording_id), how=action, revision=number)
     _forget_oldest(row)
-    search.note(row.recording_id)
+    search.index_recording(row.recording_id)
 
 
-def _alike(before: Sequence[Piece], after: Sequence[Piece]) -> tuple[int, int]:
+def _alike(before: Sequence[SegmentFields], after: Sequence[SegmentFields]) -> tuple[int, int]:
     """How many are the same at the beginning, and behind what differs."""
     shorter = min(len(before), len(after))
     head = next((i for i in range(shorter) if before[i] != after[i]), shorter)
@@ -273,7 +277,7 @@ def _alike(before: Sequence[Piece], after: Sequence[Piece]) -> tuple[int, int]:
     return head, next((i for i in range(rest) if before[-1 - i] != after[-1 - i]), rest)
 
 
-def _write(row: Transcription, number: int, first: int, former: list[Segment], pieces: list[Piece]) -> None:
+def _write(row: Transcription, number: int, first: int, former: list[Segment], pieces: list[SegmentFields]) -> None:
     """Those behind move, which changes their tags: another one stands at their place now."""
     Segment.objects.filter(pk__in=[gone.pk for gone in former]).delete()
     if moved := len(pieces) - len(former):
@@ -285,11 +289,11 @@ def _write(row: Transcription, number: int, first: int, former: list[Segment], p
 
 
 def _keep_machine_text(row: Transcription) -> None:
-    pieces = [piece_of(one) for one in row.segments.all()]
+    pieces = [field_values(one) for one in row.segments.all()]
     MachineText.objects.create(tenant_id=row.tenant_id, transcription=row, text=row.text, segments=pieces)
 
 
-def _as_it_stood(row: Transcription, pieces: list[Piece], number: int) -> list[Piece]:
+def _as_it_stood(row: Transcription, pieces: list[SegmentFields], number: int) -> list[SegmentFields]:
     """Raises Http404."""
     if number == row.revision:
         return pieces

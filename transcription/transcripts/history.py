@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from django.db.models import Min
 
 from transcription.models import Revision, Transcription
-from transcription.transcripts.segment_edits import Piece
+from transcription.transcripts.segment_edits import SegmentFields
 from transcription.transcripts.word_diff import Difference, difference
 
 AT_ONCE = 10  # revisions may be large: not all of them are held at once
 
 
 @dataclass(frozen=True)
-class Line:
+class SegmentText:
     """A segment's seconds and text."""
 
     start: float
@@ -28,11 +28,11 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Standing:
+class TranscriptState:
     """A transcript as it was after `revision`."""
 
     revision: int
-    lines: list[Line]
+    lines: list[SegmentText]
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,21 @@ class Change:
     words: Difference
 
 
-def standing(row: Transcription) -> Standing:
+def current_state(row: Transcription) -> TranscriptState:
     """As it stands now. One query, so that the text is that of the revision."""
     rows = Transcription.objects.filter(pk=row.pk).order_by("segments__index")
     found = list(rows.values_list("revision", "segments__start", "segments__end", "segments__text"))
-    lines = [Line(start, end, text.strip()) for _revision, start, end, text in found if text is not None]
-    return Standing(found[0][0] if found else row.revision, lines)
+    lines = [SegmentText(start, end, text.strip()) for _revision, start, end, text in found if text is not None]
+    return TranscriptState(found[0][0] if found else row.revision, lines)
 
 
-def kept(row: Transcription, now: Standing) -> range:
+def kept_revisions(row: Transcription, now: TranscriptState) -> range:
     """The numbers of the revisions that are kept, the newest first."""
     oldest = Revision.objects.filter(transcription=row).aggregate(oldest=Min("number"))["oldest"]
     return range(now.revision, (oldest or now.revision + 1) - 1, -1)
 
 
-def changes(row: Transcription, now: Standing, numbers: Sequence[int]) -> list[Change]:
+def changes(row: Transcription, now: TranscriptState, numbers: Sequence[int]) -> list[Change]:
     """Those of `numbers`, which are some in a row of `kept`."""
     if not numbers:
         return []
@@ -66,17 +66,17 @@ def changes(row: Transcription, now: Standing, numbers: Sequence[int]) -> list[C
     lines, found = list(now.lines), []
     for revision in rows.select_related("made_by", "api_key").order_by("-number").iterator(AT_ONCE):
         place = slice(revision.first, revision.first + revision.added)
-        before, after = [_line(piece) for piece in revision.before], lines[place]
+        before, after = [_segment_text(piece) for piece in revision.before], lines[place]
         lines[place] = before
         if revision.number <= numbers[0]:
             found.append(_change(revision, before, after))
     return found
 
 
-def _change(revision: Revision, before: list[Line], after: list[Line]) -> Change:
+def _change(revision: Revision, before: list[SegmentText], after: list[SegmentText]) -> Change:
     start = min((line.start for line in (*before[:1], *after[:1])), default=0.0)
     return Change(revision, start, difference([line.text for line in before], [line.text for line in after]))
 
 
-def _line(piece: Piece) -> Line:
-    return Line(piece["start"], piece["end"], piece["text"].strip())
+def _segment_text(piece: SegmentFields) -> SegmentText:
+    return SegmentText(piece["start"], piece["end"], piece["text"].strip())

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from transcription.errors import InvalidOption
 from transcription.scripts import one_line
-from transcription.transcripts.segment_edits import Wanted
+from transcription.transcripts.segment_edits import SegmentEdit
 
 LONGEST_TEXT = 5000
 MOST_SEGMENTS = 20_000
@@ -42,7 +42,7 @@ def checked_number(value: Any, param: str) -> int:
     return value
 
 
-def checked_segments(value: Any) -> list[Wanted]:
+def checked_segments(value: Any) -> list[SegmentEdit]:
     """Raises InvalidOption."""
     if not isinstance(value, list):
         raise InvalidOption("segments", _("“segments” is a list of segments, each with start, end and text."))
@@ -51,7 +51,7 @@ def checked_segments(value: Any) -> list[Wanted]:
     return [_segment(one, f"segments[{number}]") for number, one in enumerate(value)]
 
 
-def checked_times(wanted: Sequence[Wanted], latest: float) -> None:
+def checked_times(wanted: Sequence[SegmentEdit], latest: float) -> None:
     """Checks that segments are in order, that each ends after it starts, and none after `latest` seconds.
 
     Raises InvalidOption.
@@ -76,10 +76,10 @@ def too_many(param: str) -> InvalidOption:
     return InvalidOption(param, _("A transcript has at most %(n)d segments.") % {"n": MOST_SEGMENTS})
 
 
-def _segment(value: Any, param: str) -> Wanted:
+def _segment(value: Any, param: str) -> SegmentEdit:
     if not isinstance(value, Mapping):
         raise InvalidOption(param, _("A segment has start, end and text."))
-    return Wanted(
+    return SegmentEdit(
         checked_time(value.get("start"), f"{param}.start"),
         checked_time(value.get("end"), f"{param}.end"),
         checked_text(value.get("text"), f"{param}.text"),

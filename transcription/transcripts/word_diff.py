@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
-from transcription.scripts import atoms
+from transcription.scripts import line_break_units
 
 MOST_CHARACTERS = 6000  # of a version that are compared
 MOST_STEPS = 250  # words that differ; of more all are said to
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Part:
+class DiffSpan:
     """A run of words, or a segment's end where `text` is BREAK."""
 
     kind: Kind
@@ -42,7 +42,7 @@ class Part:
 class Difference:
     """`is_cut` where only the beginning was compared."""
 
-    parts: list[Part]
+    parts: list[DiffSpan]
     is_cut: bool
 
     @property
@@ -57,15 +57,15 @@ def difference(before: Sequence[str], after: Sequence[str]) -> Difference:
     latter, cut_latter = _tokens(after)
     is_cut = cut_former or cut_latter
     pairs = _pairs([token.strip(" ") for token in former], [token.strip(" ") for token in latter])
-    parts: list[Part] = []
+    parts: list[DiffSpan] = []
     i = j = 0
     for a, b in pairs:
         parts += _changed(former[i:a], latter[j:b])
-        parts.append(Part(Kind.SAME, former[a] if former[a].startswith(" ") else latter[b]))
+        parts.append(DiffSpan(Kind.SAME, former[a] if former[a].startswith(" ") else latter[b]))
         i, j = a + 1, b + 1
     if not (is_cut and pairs):  # behind the last words that stay, what was cut off is no change
         parts += _changed(former[i:], latter[j:])
-    return Difference(_joined(parts), is_cut)
+    return Difference(_merged(parts), is_cut)
 
 
 def _tokens(texts: Sequence[str]) -> tuple[list[str], bool]:
@@ -74,7 +74,7 @@ def _tokens(texts: Sequence[str]) -> tuple[list[str], bool]:
     for number, text in enumerate(texts):
         if left <= 0:
             return tokens, True
-        tokens += [BREAK] * (number > 0) + atoms(" ".join(text[:left].split()))
+        tokens += [BREAK] * (number > 0) + line_break_units(" ".join(text[:left].split()))
         left -= len(text) + 1
     return tokens, left < -1
 
@@ -114,38 +114,38 @@ def _walk_back(trail: list[dict[int, int]], x: int, y: int) -> list[tuple[int, i
     return pairs[::-1]
 
 
-def _changed(removed: Sequence[str], added: Sequence[str]) -> list[Part]:
+def _changed(removed: Sequence[str], added: Sequence[str]) -> list[DiffSpan]:
     return _run(Kind.REMOVED, removed) + _run(Kind.ADDED, added)
 
 
-def _run(kind: Kind, tokens: Sequence[str]) -> list[Part]:
-    shown = [Part(kind, token) for token in tokens[:LONGEST_RUN]]
-    return shown + [Part(Kind.GAP, "")] * (len(tokens) > LONGEST_RUN)
+def _run(kind: Kind, tokens: Sequence[str]) -> list[DiffSpan]:
+    shown = [DiffSpan(kind, token) for token in tokens[:LONGEST_RUN]]
+    return shown + [DiffSpan(Kind.GAP, "")] * (len(tokens) > LONGEST_RUN)
 
 
-def _joined(parts: list[Part]) -> list[Part]:
+def _merged(parts: list[DiffSpan]) -> list[DiffSpan]:
     """Neighbours of one kind become one; of what stays, only the words beside a change are left."""
     runs = [(kind, list(run)) for kind, run in groupby(parts, key=lambda part: part.kind)]
-    found: list[Part] = []
+    found: list[DiffSpan] = []
     for number, (kind, run) in enumerate(runs):
         if kind == Kind.SAME:
-            run = _beside(run, number > 0, number < len(runs) - 1)
+            run = _trimmed(run, number > 0, number < len(runs) - 1)
         for (one, is_break), some in groupby(run, key=lambda part: (part.kind, part.is_break)):
             texts = [part.text for part in some]
-            found += [Part(one, BREAK)] * len(texts) if is_break else _spaced(one, "".join(texts))
+            found += [DiffSpan(one, BREAK)] * len(texts) if is_break else _spaced(one, "".join(texts))
     return found
 
 
-def _spaced(kind: Kind, text: str) -> list[Part]:
+def _spaced(kind: Kind, text: str) -> list[DiffSpan]:
     """The space before a changed word is not struck out with it."""
     if kind == Kind.SAME or not text.startswith(" "):
-        return [Part(kind, text)]
-    return [Part(Kind.SAME, " "), Part(kind, text[1:])]
+        return [DiffSpan(kind, text)]
+    return [DiffSpan(Kind.SAME, " "), DiffSpan(kind, text[1:])]
 
 
-def _beside(run: list[Part], after_change: bool, before_change: bool) -> list[Part]:
+def _trimmed(run: list[DiffSpan], after_change: bool, before_change: bool) -> list[DiffSpan]:
     """Of a run that stays, what is near a change before it or after it."""
     head, tail = CONTEXT * after_change, CONTEXT * before_change
     if len(run) <= head + tail + 1:
         return run
-    return [*run[:head], Part(Kind.GAP, ""), *run[len(run) - tail :]]
+    return [*run[:head], DiffSpan(Kind.GAP, ""), *run[len(run) - tail :]]

@@ -17,7 +17,7 @@ from portal.api.preconditions import quoted, seen
 from transcription.library import read_audit
 from transcription.models import Revision, Segment, Transcription
 from transcription.transcripts import editing
-from transcription.transcripts.segment_edits import Wanted
+from transcription.transcripts.segment_edits import SegmentEdit
 from transcription.transcripts.validation import checked_number, checked_segments, checked_text, checked_time
 
 MOST_AT_ONCE = 1000
@@ -159,7 +159,7 @@ class RevertView(TenantView):
         return _segments(row, 0, None)
 
 
-def _wanted(listed: Any) -> list[Wanted]:
+def _wanted(listed: Any) -> list[SegmentEdit]:
     """Raises InvalidOption."""
     wanted = checked_segments(listed)
     for number, one in enumerate(listed):

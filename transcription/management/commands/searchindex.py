@@ -14,5 +14,5 @@ class Command(BaseCommand):
         parser.add_argument("--missing", action="store_true", help="only recordings that are not in it")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        count = search.note_missing() if options["missing"] else search.rebuild()
+        count = search.index_missing() if options["missing"] else search.rebuild()
         self.stdout.write(f"{count} recordings are in the search index anew.")

@@ -16,7 +16,7 @@ Rows = type[models.Model]
 
 
 @cache
-def belongings() -> list[Rows]:
+def tenant_models() -> list[Rows]:
     """The models whose rows are a tenant's, those first that others don't refer to."""
     owned = [model for model in apps.get_models() if refers_to(model, Tenant)]
     graph: dict[Rows, set[Rows]] = {model: set() for model in owned}
@@ -39,7 +39,7 @@ def refers_to(model: Rows, other: Rows) -> list[str]:
 
 def is_known_elsewhere(user: User, tenant_id: object) -> bool:
     """Whether another tenant has rows that name this person."""
-    for model in belongings():
+    for model in tenant_models():
         for name in refers_to(model, User):
             if model._base_manager.filter(**{name: user}).exclude(tenant_id=tenant_id).exists():
                 return True

@@ -31,7 +31,7 @@ def addresses(target: Target, deadline: Deadline) -> list[Address]:
     return list(dict.fromkeys(found))
 
 
-def dial(target: Target, deadline: Deadline) -> socket.socket:
+def connect(target: Target, deadline: Deadline) -> socket.socket:
     """Connects to the first address that answers. Raises OutboundError."""
     for address in addresses(target, deadline)[:MOST_TRIED]:
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6

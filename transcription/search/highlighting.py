@@ -16,21 +16,21 @@ _UNIT = re.compile(rf"[{UNSPACED}]+|[^\s{UNSPACED}]+")
 
 
 @dataclass(frozen=True)
-class Part:
+class TextSpan:
     text: str
     match: bool
 
 
-def parts_of(text: str, terms: Sequence[Term]) -> list[Part]:
+def highlight(text: str, terms: Sequence[Term]) -> list[TextSpan]:
     """The text, composed (NFC), in parts. A word that begins with a term matches as a whole."""
     text = unicodedata.normalize("NFC", text)
-    parts, at = list[Part](), 0
+    parts, at = list[TextSpan](), 0
     for begin, end in _joined(_spans(text, terms)):
         if at < begin:
-            parts.append(Part(text[at:begin], False))
-        parts.append(Part(text[begin:end], True))
+            parts.append(TextSpan(text[at:begin], False))
+        parts.append(TextSpan(text[begin:end], True))
         at = end
-    return [*parts, Part(text[at:], False)] if at < len(text) else parts
+    return [*parts, TextSpan(text[at:], False)] if at < len(text) else parts
 
 
 def _spans(text: str, terms: Sequence[Term]) -> Iterator[tuple[int, int]]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from transcription.models import Recording, SearchEntry, Segment
 from transcription.search.folding import Term
-from transcription.search.marks import Part, parts_of
+from transcription.search.highlighting import TextSpan, highlight
 
 MOST_MATCHES = 3
 
@@ -20,19 +20,19 @@ class Match:
     index: int
     start: float
     end: float
-    parts: list[Part]
+    parts: list[TextSpan]
 
 
 @dataclass(frozen=True)
-class Hit:
+class SearchResult:
     recording: Recording
     transcription_id: UUID | None
-    name: list[Part]
+    name: list[TextSpan]
     matches: list[Match]
 
 
 @dataclass(frozen=True)
-class _Line:
+class _FoundSegment:
     """What is shown of a segment."""
 
     index: int
@@ -41,16 +41,16 @@ class _Line:
     text: str
 
 
-def hits(page: Iterable[SearchEntry], terms: Sequence[Term]) -> list[Hit]:
+def results(page: Iterable[SearchEntry], terms: Sequence[Term]) -> list[SearchResult]:
     """What to show of some entries: the first places of each term, and further ones while there is room."""
     places = {entry: _places(entry.folded, terms) for entry in page}
     recordings = Recording.objects.filter(deleted_at=None).defer("peaks").in_bulk([entry.pk for entry in places])
     segments = _segments(places)
     return [
-        Hit(
+        SearchResult(
             recording=recordings[entry.pk],
             transcription_id=entry.transcription_id,
-            name=parts_of(recordings[entry.pk].name, terms),
+            name=highlight(recordings[entry.pk].name, terms),
             matches=_matches(segments.get(entry.transcription_id, []), terms),
         )
         for entry in places
@@ -80,19 +80,19 @@ def _line(folded: str, at: int) -> int:
     return folded.count("\n", 0, at) - 1
 
 
-def _segments(places: dict[SearchEntry, list[int]]) -> dict[UUID | None, list[_Line]]:
+def _segments(places: dict[SearchEntry, list[int]]) -> dict[UUID | None, list[_FoundSegment]]:
     """By transcription, in order. Asked for by two short lists, which is far cheaper to say than each pair."""
     wanted = {entry.transcription_id: lines for entry, lines in places.items() if lines}
     rows = Segment.objects.filter(transcription__in=wanted, index__in=set().union(*wanted.values()))
-    found: dict[UUID | None, list[_Line]] = {}
+    found: dict[UUID | None, list[_FoundSegment]] = {}
     columns = rows.order_by("index").values_list("transcription", "index", "start", "end", "text")
     for transcription, index, start, end, text in columns:
         if index in wanted[transcription]:
-            found.setdefault(transcription, []).append(_Line(index, start, end, text))
+            found.setdefault(transcription, []).append(_FoundSegment(index, start, end, text))
     return found
 
 
-def _matches(lines: list[_Line], terms: Sequence[Term]) -> list[Match]:
+def _matches(lines: list[_FoundSegment], terms: Sequence[Term]) -> list[Match]:
     """Of segments that have a term: one may have been corrected since it was looked up."""
-    found = [Match(one.index, one.start, one.end, parts_of(one.text.strip(), terms)) for one in lines]
+    found = [Match(one.index, one.start, one.end, highlight(one.text.strip(), terms)) for one in lines]
     return [one for one in found if any(part.match for part in one.parts)]

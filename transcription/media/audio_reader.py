@@ -36,7 +36,7 @@ MAY_JUMP = ("mpegts", "mpeg")
 AHEAD_SECONDS = 200_000
 """Added to timestamps while Matroska carries them, which knows none below 0; MPEG's reach down to 95,444 s."""
 
-ONE_CLOCK = "".join(
+MONOTONIC_TIMESTAMPS = "".join(
     (
         "asetpts='st(2,if(isnan(PTS),ld(1),PTS+ld(0)));",
         "st(3,if(gt(N,0)*lt(ld(2),ld(1)-SR),ld(1)-ld(2),0));",
@@ -48,7 +48,7 @@ ONE_CLOCK = "".join(
 
 
 @dataclass
-class Listening:
+class AudioReader:
     """Reads one track; what it found out stands in it when `pcm` has ended. `stereo` keeps two channels apart.
 
     `header` is there from the first sound on. `is_over` says that ffmpeg itself came to the end of the track, and not
@@ -129,30 +129,39 @@ class Listening:
 
     def _run(self, layouts: str) -> Iterator[bytes]:
         form = f"aformat=sample_fmts=s16:sample_rates={self.rate}{layouts}"
-        output = ["-map", f"0:a:{self.track}", "-af", f"{form},{ONE_CLOCK}", "-c:a", "pcm_s16le", "-f", "matroska"]
-        with ffmpeg.reading(
+        output = [
+            "-map",
+            f"0:a:{self.track}",
+            "-af",
+            f"{form},{MONOTONIC_TIMESTAMPS}",
+            "-c:a",
+            "pcm_s16le",
+            "-f",
+            "matroska",
+        ]
+        with ffmpeg.decoder(
             self.path, self.source, [*output, "pipe:1"], self.cpu_seconds, self.wall_seconds
         ) as process:
             for block in read_blocks(process.chunks()):
                 if not self.header.container:
-                    self.header = Header.of(process.report)
+                    self.header = Header.parse(process.report)
                 if layouts and self.header.has_unknown_layout(self.track):
                     return
-                yield from self._in_its_place(block)
+                yield from self._placed(block)
             self._end(process)
 
     def _end(self, process: Ffmpeg) -> None:
         """Raises MediaError and DecoderDied."""
         self.report = process.report
-        self.header = Header.of(self.report)
-        process.must_have_ended(self.report)
+        self.header = Header.parse(self.report)
+        process.check_exit(self.report)
         if self.header.tracks and self.track >= len(self.header.tracks):
             raise MediaError("no_such_track", tracks=len(self.header.tracks))
         if process.crashed and self.decoded:
             raise DecoderDied(f"ffmpeg crashed: {process.returncode}.")
         self.is_over = True
 
-    def _in_its_place(self, block: Block) -> Iterator[bytes]:
+    def _placed(self, block: Block) -> Iterator[bytes]:
         """Silence up to it, where it begins later than the sound before it ended, and the sound. Raises MediaError."""
         self.channels = 2 if self.stereo and block.channels == 2 else 1
         begins = block.seconds - AHEAD_SECONDS - self.origin + self._moved
