@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(?:#[^)]*)?\)")
 NAME = re.compile(r"`([A-Za-z_]\w*)`")
-PATH = re.compile(r"`((?:portal|transcription|tenants|tests|benchmarks|docker|static|templates)/[\w./-]*)`")
+PATH = re.compile(r"`((?:portal|transcription|tenants|tests|benchmarks|static|templates)/[\w./-]*)`")
 
 
 def links(page: Path) -> list[tuple[str, Path]]:

@@ -61,12 +61,12 @@ def web(arguments: Sequence[str]) -> None:
 
 def engine(arguments: Sequence[str]) -> None:
     from tests.chaos import backend
-    from transcription.engine import cli, watchdog
+    from transcription.engine import backend_selection, cli, watchdog
 
     watchdog.LEAST_PATIENCE_SECONDS *= float(os.environ[HASTE_VARIABLE])
     slowness = float(os.environ[SLOWNESS_VARIABLE])
-    choice.choose_backend = lambda *_args, **_kwargs: backend.ChaosBackend(slowness)
-    choice.weights_for = lambda *_args: Path(backend.__file__)
+    backend_selection.choose_backend = lambda *_args, **_kwargs: backend.ChaosBackend(slowness)
+    backend_selection.weights_for = lambda *_args: Path(backend.__file__)
     sys.exit(cli.main(arguments))
 
 

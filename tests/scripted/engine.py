@@ -155,8 +155,8 @@ def _text(token: int) -> str:
 def main(arguments: Sequence[str]) -> int:
     from transcription.engine import cli
 
-    choice.choose_backend = lambda *_args, **_kwargs: ScriptedBackend()
-    choice.weights_for = lambda *_args: Path(__file__)
+    backend_selection.choose_backend = lambda *_args, **_kwargs: ScriptedBackend()
+    backend_selection.weights_for = lambda *_args: Path(__file__)
     return cli.main(arguments)
 
 
