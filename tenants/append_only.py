@@ -1,4 +1,4 @@
-"""Rows that are written once: never changed, and deleted only when their time is over."""
+"""Models whose rows are only inserted, and deleted by age."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ BATCH = 1000
 
 
 class AppendOnlyError(TypeError):
-    """Somebody tried to change or delete what is written once."""
+    """An append-only row was to be changed or deleted."""
 
 
 class AppendOnlyRows(models.QuerySet[Row]):
-    """Reads, inserts, and forgets what is too old."""
+    """Refuses updates and deletes, except `forget_before`."""
 
     def update(self, **_changes: Any) -> NoReturn:
         raise AppendOnlyError(f"{self.model.__name__} is never changed.")
@@ -28,10 +28,9 @@ class AppendOnlyRows(models.QuerySet[Row]):
         raise AppendOnlyError(f"{self.model.__name__} is deleted by age only.")
 
     def forget_before(self, moment: datetime) -> int:
-        """Deletes what was written before `moment`; how many.
+        """Deletes the rows created before `moment` and returns their number.
 
-        Rows are as old as their ids are low, so it begins at the lowest and ends at the first batch that has a
-        younger one: where nothing is to be deleted, it reads one batch.
+        Ids grow with time, so the lowest ids are read first, in batches, until a batch has a younger row.
         """
         count = 0
         while True:
@@ -44,7 +43,7 @@ class AppendOnlyRows(models.QuerySet[Row]):
 
 
 class AppendOnly(models.Model):
-    """Has a numeric id and `created_at`."""
+    """Base of append-only models. A subclass has a numeric id and `created_at`."""
 
     class Meta:
         abstract = True

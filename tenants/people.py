@@ -1,4 +1,4 @@
-"""Changes of a person's address, password and rights, for the audit log of every organisation that they are in."""
+"""Audit entries of changes to a user's e-mail address, password and rights, in every tenant they belong to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RIGHTS = ("is_active", "is_staff", "is_superuser")
 
 @contextmanager
 def recording_changes(user_id: int, actor_for: ActorFor, **details: audit.Detail) -> Iterator[None]:
-    """Records what the block changed of a person, in the block's transaction. `details` go with a new password."""
+    """Audits what the block changes of a user, in one transaction. `details` are added to a change of password."""
     with transaction.atomic():
         before = audited_fields(user_id)
         yield
@@ -26,12 +26,12 @@ def recording_changes(user_id: int, actor_for: ActorFor, **details: audit.Detail
 
 
 def audited_fields(user_id: int) -> dict[str, Any]:
-    """What is told of when it changes."""
+    """Returns the fields whose changes are audited."""
     return dict(User.objects.filter(pk=user_id).values("email", "password", *RIGHTS).get())
 
 
 def record_changes(user_id: int, before: dict[str, Any], actor_for: ActorFor, **details: audit.Detail) -> None:
-    """Records what is different from `before`."""
+    """Audits what differs from `before`, a result of `audited_fields`."""
     now = audited_fields(user_id)
     rights = [name for name in RIGHTS if now[name] != before[name]]
     for member in all_memberships(user_id):
@@ -45,11 +45,11 @@ def record_changes(user_id: int, before: dict[str, Any], actor_for: ActorFor, **
 
 
 def record_removal(user: User, actor_for: ActorFor) -> None:
-    """Records that a person is about to be deleted, and leaves every organisation with that."""
+    """Audits in each tenant that a user, who is about to be deleted, is removed."""
     for member in all_memberships(user.pk):
         audit.record(actor_for(member), "member.removed", member.tenant, email=user.email, role=member.role)
 
 
 def all_memberships(user_id: int) -> list[Member]:
-    """All of a person's, also while the person or the organisation is switched off."""
+    """Returns a user's memberships, including those of inactive users and tenants."""
     return list(Member.objects.filter(user_id=user_id).select_related("tenant", "user").order_by("id"))

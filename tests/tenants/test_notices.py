@@ -200,7 +200,7 @@ class TestAMailServer:
         with override_settings(EMAIL_BACKEND=f"{__name__}.AbsentServer"):
             assert [notices.send_due(), notices.send_due()] == [0, 0]
         assert [record.getMessage() for record in caplog.records] == [
-            "Owners could not be told of their limits, the mail server is away: Connection refused"
+            "Notices were not sent, the mail server is unavailable: Connection refused"
         ] * 2
         assert notices.send_due() == 2
 

@@ -24,7 +24,7 @@ from transcription.models import Recording, Segment, Status, Transcription
 from transcription.search import SearchEntry, lookup
 from transcription.search.folding import fold, terms_of, tokens_of
 from transcription.search.highlighting import highlight
-from transcription.search.tokens import MOST_BYTES, lexemes, query_of
+from transcription.search.tokens import MAX_BYTES, lexemes, query_of
 from transcription.transcripts import editing
 
 # A busy machine is slow.
@@ -155,7 +155,7 @@ def test_hours_of_any_text_fit_into_the_index(alice: Character) -> None:
     han = [chr(0x4E00 + n) for n in range(900)]
     text = "".join(a + b for a in han[:450] for b in han)
     assert len(lexemes(alice.tenant.id, fold(text))) > 50_000
-    assert sum(len(one.encode()) for one in lexemes(alice.tenant.id, fold(text))) <= MOST_BYTES
+    assert sum(len(one.encode()) for one in lexemes(alice.tenant.id, fold(text))) <= MAX_BYTES
     spoken(alice, "long.mp3", text)
     assert names(alice, han[0] + han[1]) == ["long.mp3"]
 

@@ -20,7 +20,7 @@ from tests.web.conftest import Make
 from transcription.models import Revision, Segment, Transcription
 from transcription.transcripts import editing
 from transcription.transcripts.segment_edits import SegmentEdit
-from transcription.transcripts.validation import MOST_SEGMENTS
+from transcription.transcripts.validation import MAX_SEGMENTS
 
 pytestmark = pytest.mark.django_db
 HIDDEN = re.compile(r'<span class="visually-hidden"[^>]*>.*?</span>', re.DOTALL)
@@ -157,7 +157,7 @@ def test_pages_follow_each_other_at_the_same_cost(
 def test_what_is_not_kept_any_more_is_said(
     as_alice: Client, alice: Character, row: Transcription, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(editing, "MOST_REVISIONS", 2)
+    monkeypatch.setattr(editing, "MAX_REVISIONS", 2)
     for number in range(4):
         correct(alice, row, f"Number {number}.")
     page = read(as_alice, row)
@@ -169,7 +169,7 @@ def test_what_is_not_kept_any_more_is_said(
 
 def test_a_page_of_very_large_corrections_stays_small(as_alice: Client, alice: Character, row: Transcription) -> None:
     for word in ("tick", "tock"):
-        wanted = [SegmentEdit(n / 1000, (n + 1) / 1000, f"{word} {n} " * 20) for n in range(MOST_SEGMENTS // 40)]
+        wanted = [SegmentEdit(n / 1000, (n + 1) / 1000, f"{word} {n} " * 20) for n in range(MAX_SEGMENTS // 40)]
         with scope.bound(row.tenant_id):
             editing.replace(alice.actor, row.id, wanted, {"*"})
     page = read(as_alice, row)

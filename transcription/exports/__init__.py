@@ -1,4 +1,4 @@
-"""A transcript as a file: txt, srt, vtt, json, tsv, docx. One small writer a format."""
+"""Writes transcripts as files: txt, srt, vtt, json, tsv and docx."""
 
 from transcription.exports.cues import Cue, split_into_cues
 from transcription.exports.fields import (

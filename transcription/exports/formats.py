@@ -1,4 +1,4 @@
-"""Which formats there are, and how a transcription becomes a file of one."""
+"""The export formats, and rendering a transcription in one of them."""
 
 from __future__ import annotations
 
@@ -37,10 +37,13 @@ SUBTITLES: dict[str, Callable[[list[Segment], Layout], str]] = {"srt": subrip, "
 
 
 def render(transcription: Transcription, format: str, layout: Layout | None = None) -> Export:
-    """Raises KeyError for an unknown format, InvalidOption for a layout of what has no cues, and TextDeleted."""
+    """Returns a transcription as a file.
+
+    Raises KeyError for an unknown format, InvalidOption for a layout of a format without cues, and TextDeleted.
+    """
     content_type, write = WRITERS[format]
     if layout is not None and format not in SUBTITLES:
-        message = _("Line lengths are for subtitles, srt and vtt; leave them out for %(format)s.")
+        message = _("Line lengths apply to the subtitle formats srt and vtt only; omit them for %(format)s.")
         raise InvalidOption("max_line_length", message % {"format": format})
     retention.require_text(transcription)
     segments = list(transcription.segments.all())

@@ -1,4 +1,4 @@
-"""SubRip and WebVTT."""
+"""Writes subtitles as SubRip and WebVTT."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WEBVTT_HEAD = "WEBVTT\n\n"
 
 
 def subrip(segments: Iterable[Segment], layout: Layout | None = None, first: int = 1) -> str:
-    """SubRip: cues numbered from `first`, comma before the milliseconds."""
+    """Returns SubRip with cues numbered from `first`."""
     return "".join(
         f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n{_block(cue.lines)}\n\n"
         for number, cue in enumerate(split_into_cues(segments, layout), start=first)
@@ -22,7 +22,7 @@ def subrip(segments: Iterable[Segment], layout: Layout | None = None, first: int
 
 
 def webvtt(segments: Iterable[Segment], layout: Layout | None = None) -> str:
-    """WebVTT (W3C): `&`, `<` and `>` are escaped, so that text stays text."""
+    """Returns WebVTT (W3C) with `&`, `<` and `>` escaped."""
     cues = (
         f"{clock(cue.start, '.')} --> {clock(cue.end, '.')}\n{escape(_block(cue.lines), quote=False)}\n\n"
         for cue in split_into_cues(segments, layout)
@@ -31,12 +31,12 @@ def webvtt(segments: Iterable[Segment], layout: Layout | None = None) -> str:
 
 
 def clock(seconds: float, separator: str) -> str:
-    """`01:02:03.456` with the given character before the milliseconds."""
+    """Formats seconds as `01:02:03.456`, with `separator` before the milliseconds."""
     milliseconds = round(max(0.0, seconds) * 1000)
     whole, rest = divmod(milliseconds, 1000)
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{separator}{rest:03d}"
 
 
 def _block(lines: Iterable[str]) -> str:
-    """Lines that can't end their cue or start another: none is empty or has an arrow that looks like a timing."""
+    """Joins lines, with arrows shortened that would start another cue."""
     return "\n".join(re.sub(r"-{2,}>", "->", line) for line in lines)

@@ -1,4 +1,4 @@
-"""The plain formats: text, a table, JSON."""
+"""Writes transcripts as plain text, TSV and JSON."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from transcription.models import Segment, Transcription
 
 
 def plain_text(segments: Iterable[Segment]) -> str:
-    """A segment a line, as openai-whisper's WriteTXT has it."""
+    """Returns one line for each segment, as openai-whisper's WriteTXT does."""
     return "".join(f"{segment.text.strip()}\n" for segment in segments)
 
 
 def tsv(segments: Iterable[Segment]) -> str:
-    """start, end in milliseconds and text, tab-separated; no cell is a formula."""
+    """Returns start and end in milliseconds and text, tab-separated, with formulas escaped."""
     rows = (f"{round(s.start * 1000)}\t{round(s.end * 1000)}\t{_cell(s.text)}\n" for s in segments)
     return "start\tend\ttext\n" + "".join(rows)
 
 
 def full_json(transcription: Transcription, segments: list[Segment]) -> str:
-    """JSON with each segment's figures and words."""
+    """Returns verbose_json with the words of each segment."""
     body = verbose_json(transcription, ()) | {"segments": [_with_words(segment) for segment in segments]}
     return json.dumps(body, ensure_ascii=False, indent=2)
 
@@ -34,5 +34,5 @@ def _cell(text: str) -> str:
 
 
 def _with_words(segment: Segment) -> dict[str, Any]:
-    """As openai-whisper's JSON has it: `words` only where they were timed, each with its leading space."""
+    """Adds `words` if they were timed, each with its leading space, as openai-whisper's JSON does."""
     return segment_fields(segment) | ({"words": segment.words} if segment.words else {})

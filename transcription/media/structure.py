@@ -11,7 +11,7 @@ from typing import IO
 UNKNOWN_SIZES = (0, 0x7FFF0000)
 """What recorders write that can't go back to their header: nothing, or close to the most."""
 
-MOST_CHUNKS = 1000
+MAX_CHUNKS = 1000
 STRAY_BYTES = 4096
 LONGEST_PAGE = 65_307
 PAGE_HEAD = 27
@@ -47,7 +47,7 @@ def _chunks(file: IO[bytes], size: int) -> Iterator[tuple[bytes, int, int]]:
     if head[:4] not in (b"RIFF", b"RIFX") or head[8:] != b"WAVE":
         return
     order, at = "<I" if head[:4] == b"RIFF" else ">I", 12
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         file.seek(at)
         if at >= size or len(found := file.read(8)) < 8:
             return

@@ -16,7 +16,7 @@ from tenants.models import Mode, Tenant
 from tenants.scope import TenantManager
 from transcription.models.recording import Recording
 
-MOST_BEAMS = 10
+MAX_BEAMS = 10
 
 
 class Status(models.TextChoices):
@@ -82,7 +82,7 @@ class Transcription(models.Model):
     beam_size = models.PositiveSmallIntegerField(
         _("beams"),
         default=1,
-        validators=[MinValueValidator(1), MaxValueValidator(MOST_BEAMS)],
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_BEAMS)],
         help_text=_("Above 1: a beam search, where the temperature is 0."),
     )
     audio_track = models.PositiveSmallIntegerField(

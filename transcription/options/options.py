@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from tenants.models import LONGEST_HOTWORDS
 from transcription.errors import InvalidOption
-from transcription.models import MOST_BEAMS, Lane, Mode, Task
+from transcription.models import MAX_BEAMS, Lane, Mode, Task
 from transcription.options import hotwords as words
 from transcription.options.languages import language_code
 from transcription.options.offered_models import is_named, knows, resolve_model
@@ -180,8 +180,8 @@ def _beam_size(value: str | int) -> int:
         number = int(str(value).strip() or 1)
     except ValueError:
         number = 0
-    if not 1 <= number <= MOST_BEAMS:
-        raise InvalidOption("beam_size", _("The beam size is a whole number from 1 to %(n)d.") % {"n": MOST_BEAMS})
+    if not 1 <= number <= MAX_BEAMS:
+        raise InvalidOption("beam_size", _("The beam size is a whole number from 1 to %(n)d.") % {"n": MAX_BEAMS})
     return number
 
 

@@ -16,7 +16,7 @@ from transcription.outbound.networks import Address
 from transcription.outbound.target import Target
 
 CONNECT_SECONDS = 5.0
-MOST_TRIED = 4
+MAX_TRIED = 4
 
 
 def addresses(target: Target, deadline: Deadline) -> list[Address]:
@@ -33,7 +33,7 @@ def addresses(target: Target, deadline: Deadline) -> list[Address]:
 
 def connect(target: Target, deadline: Deadline) -> socket.socket:
     """Connects to the first address that answers. Raises OutboundError."""
-    for address in addresses(target, deadline)[:MOST_TRIED]:
+    for address in addresses(target, deadline)[:MAX_TRIED]:
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
         connection = socket.socket(family, socket.SOCK_STREAM)
         try:

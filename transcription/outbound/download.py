@@ -21,7 +21,7 @@ from transcription.outbound.exchange import exchange
 from transcription.outbound.requests import retry_after
 from transcription.outbound.target import DOWNLOADS, parse_target
 
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 REDIRECTS = {301, 302, 303, 307, 308}
 RETRYABLE_STATUSES = {408, 425, 429}
 IDLE_SECONDS = 20.0
@@ -42,18 +42,18 @@ class Downloaded:
 
 
 def download(url: str, path: Path, most_bytes: int, seconds: float, on_progress: Callable[[int], None]) -> Downloaded:
-    """Streams to `path`, over at most MOST_REDIRECTS redirects, each judged like the URL itself.
+    """Streams to `path`, over at most MAX_REDIRECTS redirects, each judged like the URL itself.
 
     `on_progress` is told the bytes so far, and may raise to stop. Raises OutboundError.
     """
     with Deadline(seconds) as deadline:
-        for _hop in range(MOST_REDIRECTS + 1):
+        for _hop in range(MAX_REDIRECTS + 1):
             target = parse_target(url, DOWNLOADS)
             with exchange("GET", target, deadline, IDLE_SECONDS, {"Accept": "*/*"}) as answer:
                 if answer.status not in REDIRECTS:
                     return _save_body(answer, target.url, path, _Limits(most_bytes, deadline, on_progress))
                 url = urljoin(target.url, answer.headers.get("Location", ""))
-    message = _("More than %(n)d redirects followed each other.") % {"n": MOST_REDIRECTS}
+    message = _("More than %(n)d redirects followed each other.") % {"n": MAX_REDIRECTS}
     raise OutboundError("too_many_redirects", message)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from transcription.scripts import UNSPACED, is_unspaced
 
 LONGEST_WORD = 40
-MOST_TERMS = 10
+MAX_TERMS = 10
 LONGEST_QUERY = 200
 # Accents of Latin, Greek and Cyrillic; Hebrew points; Arabic short vowels. Not the vowels of Indic scripts, nor kana's.
 _MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0670]")
@@ -55,7 +55,7 @@ def fold(text: str) -> str:
 def terms_of(query: str) -> list[Term]:
     """All of them have to be found. Empty where a query has neither letters nor digits."""
     units = dict.fromkeys(fold(query[:LONGEST_QUERY]).split())
-    return [Term(unit[:LONGEST_WORD], is_unspaced(unit)) for unit in units][:MOST_TERMS]
+    return [Term(unit[:LONGEST_WORD], is_unspaced(unit)) for unit in units][:MAX_TERMS]
 
 
 def tokens_of(folded: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from transcription.models import Recording, SearchEntry, Segment
 from transcription.search.folding import Term
 from transcription.search.highlighting import TextSpan, highlight
 
-MOST_MATCHES = 3
+MAX_MATCHES = 3
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ def results(page: Iterable[SearchEntry], terms: Sequence[Term]) -> list[SearchRe
 
 
 def _places(folded: str, terms: Sequence[Term]) -> list[int]:
-    """Indexes of at most MOST_MATCHES segments: where each term stands first, then where any stands again."""
+    """Indexes of at most MAX_MATCHES segments: where each term stands first, then where any stands again."""
     begin = folded.find("\n") + 1 or len(folded)
     firsts = [at for term in terms if (at := folded.find(term.pattern, begin)) >= 0]
-    found = list(dict.fromkeys(_line(folded, at) for at in sorted(firsts)))[:MOST_MATCHES]
+    found = list(dict.fromkeys(_line(folded, at) for at in sorted(firsts)))[:MAX_MATCHES]
     for at in firsts:
         line_end = folded.find("\n", at)
-        while line_end >= 0 and len(found) < MOST_MATCHES:
+        while line_end >= 0 and len(found) < MAX_MATCHES:
             later = min((p for term in terms if (p := folded.find(term.pattern, line_end)) >= 0), default=-1)
             if later < 0:
                 break

@@ -14,12 +14,12 @@ from uuid import UUID
 
 from transcription.search.folding import Term, tokens_of
 
-MOST_BYTES = 900_000  # PostgreSQL's limit for a tsvector is a mebibyte
+MAX_BYTES = 900_000  # PostgreSQL's limit for a tsvector is a mebibyte
 
 
 def lexemes(tenant_id: UUID, folded: str) -> list[str]:
     """Returns the tokens of a folded text, each once, as many as PostgreSQL takes: hours of Chinese fit."""
-    mark, room, found = _mark(tenant_id), MOST_BYTES, dict[str, None]()
+    mark, room, found = _mark(tenant_id), MAX_BYTES, dict[str, None]()
     for token in tokens_of(folded):
         lexeme = mark + token
         if lexeme not in found:

@@ -9,7 +9,7 @@ from typing import Any
 from transcription.scripts import line_break_units
 
 Word = dict[str, Any]
-MOST_CELLS = 10_000  # of a comparison: beyond, what differs in the middle is taken as new
+MAX_CELLS = 10_000  # of a comparison: beyond, what differs in the middle is taken as new
 
 
 def align_words(text: str, heard: Sequence[Word], start: float, end: float) -> list[Word]:
@@ -55,7 +55,7 @@ def _matches(old: list[str], new: list[str]) -> Iterator[tuple[int, int]]:
     rest = shorter - head
     tail = next((i for i in range(rest) if old[-1 - i] != new[-1 - i]), rest)
     left, right = old[head : len(old) - tail], new[head : len(new) - tail]
-    if len(left) * len(right) <= MOST_CELLS:
+    if len(left) * len(right) <= MAX_CELLS:
         for block in SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks():
             yield from ((head + block.a + i, head + block.b + i) for i in range(block.size))
     yield from ((len(old) - i, len(new) - i) for i in range(tail, 0, -1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from portal.api.openai.parameters import GRANULARITIES, RESPONSE_FORMATS
-from transcription.models import MOST_BEAMS, Mode
+from transcription.models import MAX_BEAMS, Mode
 from transcription.options.options import LONGEST_PROMPT, MOST_TRACKS
 
 Schema = dict[str, Any]
@@ -74,7 +74,7 @@ FIELDS: dict[str, Schema] = {
     "stream": {"type": "boolean", "default": False},
     "mode": {"type": "string", "enum": list(Mode.values), "default": "auto", "description": "An extension of ours."},
     "hotwords": {"type": "string", "description": "An extension of ours: names and terms, with commas between them."},
-    "beam_size": {"type": "integer", "minimum": 1, "maximum": MOST_BEAMS, "default": 1},
+    "beam_size": {"type": "integer", "minimum": 1, "maximum": MAX_BEAMS, "default": 1},
     "audio_track": {
         "type": "integer",
         "minimum": 1,

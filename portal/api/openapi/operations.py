@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 
 from portal.api.openapi.components import page_of, reference
 from tenants.models import LONGEST_HOTWORDS
-from transcription.models import MOST_BEAMS, Mode, Task
+from transcription.models import MAX_BEAMS, Mode, Task
 from transcription.options.options import LONGEST_PROMPT, MOST_TRACKS
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -95,7 +95,7 @@ OPTION_FIELDS: dict[str, Schema] = {
     "word_timestamps": {"type": "boolean"},
     "mode": choice(*Mode.values),
     "hotwords": text(maxLength=LONGEST_HOTWORDS),
-    "beam_size": counted(1, MOST_BEAMS),
+    "beam_size": counted(1, MAX_BEAMS),
     "audio_track": counted(1, MOST_TRACKS)
     | {"description": "Of several in the file; without it the default one, or the first that is not silent."},
     "languages": array(text(description="ISO 639-1; where `language` is not given, detection is limited to these.")),
