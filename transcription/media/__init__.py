@@ -1,6 +1,6 @@
-"""Hostile media in, sound on the media's own clock out: what a browser's media element would show as time.
+"""Decodes untrusted media to audio whose times are those of a browser's media element.
 
-`probe` and `decode` read one audio track as 16 kHz mono s16le PCM, `make_playable` writes a copy of it for browsers.
+`probe` and `decode` read one audio track as 16 kHz mono s16le PCM; `make_playable` writes a copy for browsers.
 """
 
 from transcription.media.audio_reader import BYTES_PER_SECOND, SAMPLE_RATE

@@ -1,7 +1,7 @@
-"""The only door to ffmpeg: hostile media is read in a small, limited process.
+"""Runs ffmpeg on untrusted media in a restricted process.
 
-Limits: address space, CPU, wall clock, open files, no files written, its own process group, no protocol but `file:`
-and `pipe:`, demuxers from a list (`formats`), and, where the system allows it, no network.
+Address space, CPU time, wall time and open files are limited; it writes no files, has its own process group, can use
+the protocols `file:` and `pipe:` and an allow-list of demuxers (`formats`), and has no network if the system allows.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.
 
 @cache
 def find_ffmpeg() -> str:
-    """ffmpeg on PATH, else the one that imageio-ffmpeg ships."""
+    """Returns the path of ffmpeg: on PATH, else that of imageio-ffmpeg."""
     found = shutil.which("ffmpeg")
     if found:
         return found
@@ -45,17 +45,17 @@ def find_ffmpeg() -> str:
 
 
 class Ffmpeg(subprocess.Popen[bytes]):
-    """One ffmpeg in a process group of its own; its status says who ended it, once `ended` has returned."""
+    """One ffmpeg in its own process group. Its exit status is known after `wait_for_exit`."""
 
     cpu_limit = 0.0
     cpu_seconds = 0.0
     timed_out = False
 
     def chunks(self) -> Iterator[bytes]:
-        """What it writes to stdout, as it comes; what it said before that stands in `report` by then."""
+        """Yields stdout as it is written. `report` has what was written to stderr before."""
         assert self.stdout is not None
         assert self.stderr is not None
-        self._begin, self._end = bytearray(), bytearray()
+        self._head, self._tail = bytearray(), bytearray()
         with selectors.DefaultSelector() as pipes:
             for pipe in (self.stdout, self.stderr):
                 os.set_blocking(pipe.fileno(), False)
@@ -71,21 +71,21 @@ class Ffmpeg(subprocess.Popen[bytes]):
                         pipes.unregister(self.stdout)
 
     def _read_report(self, pipe: int) -> bool:
-        """Keeps the beginning and the end of what it says; False when it has closed the pipe."""
+        """Reads stderr, keeping its head and tail; returns False if it was closed."""
         with suppress(BlockingIOError):
-            while said := os.read(pipe, READ_BYTES):
-                room = REPORT_BYTES - len(self._begin)
-                self._begin += said[:room]
-                self._end = (self._end + said[room:])[-REPORT_END_BYTES:]
+            while data := os.read(pipe, READ_BYTES):
+                left = REPORT_BYTES - len(self._head)
+                self._head += data[:left]
+                self._tail = (self._tail + data[left:])[-REPORT_END_BYTES:]
             return False
         return True
 
     @property
     def report(self) -> str:
-        return (self._begin + self._end).decode("utf-8", "replace")
+        return (self._head + self._tail).decode("utf-8", "replace")
 
     def wait_for_exit(self) -> int:
-        """Waits for its end: the exit status, negative for a signal."""
+        """Waits for the process and returns its exit status, negative for a signal."""
         if self.returncode is None:
             _pid, status, used = os.wait4(self.pid, 0)
             self.returncode = os.waitstatus_to_exitcode(status)
@@ -93,9 +93,9 @@ class Ffmpeg(subprocess.Popen[bytes]):
         return self.returncode
 
     def check_exit(self, report: str | None = None) -> None:
-        """A damaged file ends ffmpeg with a message; a signal ends it in the middle of a good one.
+        """Waits for the process. A damaged file is no error, since ffmpeg ends by itself with a message.
 
-        Raises MediaError and DecoderDied.
+        Raises MediaError if it exceeded a limit, and DecoderDied if it was killed.
         """
         status = self.wait_for_exit()
         if self.exceeded_limit(report or ""):
@@ -113,17 +113,17 @@ class Ffmpeg(subprocess.Popen[bytes]):
         self.kill_group()
 
     def exceeded_limit(self, report: str) -> bool:
-        """Of CPU time, of memory or of what it may write: the next attempt would, too.
+        """Returns whether it exceeded CPU time, memory or output size, as any attempt would.
 
-        A clock that ran out while it hardly worked is none: the machine was too busy.
+        The wall time counts only if it used much CPU time; otherwise the machine was too busy.
         """
         if self.returncode == 0:
             return False
-        worked = self.cpu_seconds >= self.cpu_limit * (0.5 if self.timed_out else 0.9)
-        return worked or -self.returncode in (signal.SIGXCPU, signal.SIGXFSZ) or bool(NO_MEMORY.search(report))
+        used_up = self.cpu_seconds >= self.cpu_limit * (0.5 if self.timed_out else 0.9)
+        return used_up or -self.returncode in (signal.SIGXCPU, signal.SIGXFSZ) or bool(NO_MEMORY.search(report))
 
     def was_killed(self, report: str | None) -> bool:
-        """By a signal from outside, on which it may also have ended in order; `report` is what it said, if it could."""
+        """Returns whether an outside signal ended it, after which ffmpeg may exit by itself with a message."""
         if self.returncode in SIGNAL_EXIT_STATUSES:
             return report is None or bool(SIGNAL_MESSAGE.search(report))
         return self.returncode < 0 and -self.returncode not in CRASHES
@@ -137,7 +137,7 @@ class Ffmpeg(subprocess.Popen[bytes]):
 def decoder(
     path: Path, source: list[str], output: list[str], cpu_seconds: float, wall_seconds: float | None = None
 ) -> Iterator[Ffmpeg]:
-    """A running ffmpeg that reads a file; ended with its process group after the block, or by its wall clock."""
+    """Runs an ffmpeg that reads a file; kills its process group after the block or after `wall_seconds`."""
     allowed = ["-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(ALLOWED_DEMUXERS)]
     plain = ["-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"]
     arguments = ["-nostdin", "-v", "info", "-copyts", *allowed, *source, "-i", f"file:{path}", *plain, *output]
@@ -148,7 +148,7 @@ def decoder(
 
 @contextmanager
 def encoder(source: list[str], output: list[str], target: Path, cpu_seconds: float) -> Iterator[Ffmpeg]:
-    """A running ffmpeg that writes what it gets on stdin to a file."""
+    """Runs an ffmpeg that encodes its stdin to a file."""
     arguments = ["-v", "error", *source, "-i", "pipe:0", *output, "-y", f"file:{target}"]
     process = _start(arguments, cpu_seconds, writes=True)
     with _terminated_after(process):
@@ -196,7 +196,7 @@ def _killed_after(process: Ffmpeg, seconds: float | None) -> Iterator[None]:
 
 
 def _terminate(process: Ffmpeg) -> None:
-    """A child whose reader is gone ends by itself, or is made to."""
+    """Waits briefly for a process whose pipes are closed, then kills it."""
     try:
         process.wait(0.2)
     except subprocess.TimeoutExpired:
@@ -205,7 +205,7 @@ def _terminate(process: Ffmpeg) -> None:
 
 
 def _limits(cpu_seconds: float, writes: bool) -> list[str]:
-    """A shell that limits itself and becomes the command: no code runs between fork and exec in our threads."""
+    """Returns a shell prefix that sets limits and execs the command, which is safer than code between fork and exec."""
     written = COPY_BYTES // 512 if writes else 0
     limits = f"ulimit -v {ADDRESS_SPACE_KIB}; ulimit -t {int(cpu_seconds)}; ulimit -f {written}; ulimit -n 32; "
     return [*without_network(), "/bin/sh", "-c", limits + 'ulimit -c 0; exec "$0" "$@"']
@@ -213,7 +213,7 @@ def _limits(cpu_seconds: float, writes: bool) -> list[str]:
 
 @cache
 def without_network() -> tuple[str, ...]:
-    """A prefix that takes the network away, where this system lets us."""
+    """Returns a command prefix that removes the network, empty if the system doesn't allow it."""
     prefix = ("unshare", "--user", "--net")
     try:
         subprocess.run([*prefix, "true"], check=True, capture_output=True, timeout=5)

@@ -1,9 +1,9 @@
-"""Which of ffmpeg's demuxers read what people send.
+"""The ffmpeg demuxers that may read uploads.
 
-An allow-list: whatever has sound and lies in one file. Left out are demuxers that open other files, devices or
-addresses (concat, hls, dash, imf, sdp, rtp, rtsp, sap, image2, vobsub, mlv, dvdvideo, avisynth, lavfi, all devices),
-those that compute sound from a script or a score (sbg, libgme, libopenmpt), those without sound (pictures, subtitles,
-text, raw video, data), and headerless PCM of which nobody knows the rate.
+An allow-list of single-file formats with audio. Excluded are demuxers that open other files, devices or addresses
+(concat, hls, dash, imf, sdp, rtp, rtsp, sap, image2, vobsub, mlv, dvdvideo, avisynth, lavfi, all devices), that
+synthesise audio from a script or a score (sbg, libgme, libopenmpt), that have no audio (pictures, subtitles, text,
+raw video, data), and headerless PCM, whose sample rate is unknown.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ DEMUXERS_BY_EXTENSION = {
     "ul": "mulaw",
     "ulaw": "mulaw",
 }
-"""Bitstreams that begin with nothing to know them by: a file's name says what it is, and chooses from these alone."""
+"""Bitstreams without a signature: only the file's extension identifies them."""
 
 REFUSED_EXTENSIONS = {"asx", "cue", "edl", "m3u", "m3u8", "mpd", "pcm", "pls", "raw", "s16", "s16le", "sdp", "xspf"}
 PLAYLIST_MAGIC = b"#EXTM3U"
@@ -63,7 +63,7 @@ TELEPHONE_RATE = {"alaw": "8000", "mulaw": "8000"}
 
 
 def source_options(path: Path, container: str = "") -> list[str]:
-    """ffmpeg's input options for a file: `container` is the demuxer that reads it, where that is known."""
+    """Returns ffmpeg's input options for a file. `container` is its demuxer, if known."""
     if container in ("", "wav") and has_stale_wav_length(path):
         return ["-f", "wav", "-ignore_length", "1"]
     rate = TELEPHONE_RATE.get(container)
@@ -71,12 +71,12 @@ def source_options(path: Path, container: str = "") -> list[str]:
 
 
 def demuxer_by_extension(name: str) -> str | None:
-    """The demuxer that a file's name asks for, None for a name that asks for none of `DEMUXERS_BY_EXTENSION`."""
+    """Returns the demuxer of a file's extension, None for one not in `DEMUXERS_BY_EXTENSION`."""
     return DEMUXERS_BY_EXTENSION.get(_suffix(name))
 
 
 def is_refused(path: Path, name: str = "") -> bool:
-    """Whether a file that ffmpeg doesn't know by its content is a playlist or headerless PCM, by its name or mark."""
+    """Returns whether a file of unknown content is a playlist or headerless PCM, by its extension or signature."""
     if _suffix(name) in REFUSED_EXTENSIONS:
         return True
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What a file is, and roughly how long: really decodes the beginning, and counts the rest without decoding it."""
+"""Determines a file's format and approximate length: decodes the beginning, and counts the packets of the rest."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PROBE_SECONDS = 20
 PROBE_WALL_SECONDS = 20
 PROBE_CPU_SECONDS = 20
 LONGEST_SILENCE_SECONDS = 300
-"""How far a track is heard that is silent, before another one of the file is taken."""
+"""How far a silent track is decoded before another one is chosen."""
 
 SILENT_PEAK = 32
-"""The loudest sample of silence: about -60 dB, which is more than what coding adds to digital silence."""
+"""The loudest sample of silence: about -60 dB, above the noise that coding adds to digital silence."""
 
 MAX_TRACKS_TRIED = 4
 SLACK_SECONDS = 1.0
@@ -36,10 +36,10 @@ TIME_BASE = re.compile(rb"^#tb 0: (\d+)/(\d+)")
 
 @dataclass(frozen=True)
 class Probe:
-    """What a file proved to be. `duration` in seconds, as far as the probe's patience tells: the job counts again.
+    """The result of a probe. `duration` is in seconds and may be a lower bound; the job measures it exactly.
 
-    `pcm` is the whole sound as `decode` gives it where the probe came to the end of it, else empty, and `warnings`
-    are the codes that belong to it. `track` is the index of the audio track that was taken.
+    `pcm` and `warnings` are those of `decode` if the probe decoded the whole track, else `pcm` is empty. `track` is
+    the index of the chosen audio track.
     """
 
     format: str
@@ -52,26 +52,25 @@ class Probe:
 
     @property
     def is_playable(self) -> bool:
-        """Whether common browsers play it as it is."""
+        """Whether common browsers play the file as it is."""
         plain = len(self.tracks) < 2 and all(track.channels <= MAX_DOWNMIXED_CHANNELS for track in self.tracks)
         return plain and is_playable(self.format, self.codec, self.warnings)
 
 
 def probe(path: Path, longest: float, budget: float, track: int | None = None, name: str = "") -> Probe:
-    """Reads the header, decodes the beginning of an audio track, and counts the packets of what comes after it.
+    """Reads the header, decodes the beginning of an audio track, and counts the packets of the rest.
 
-    `longest` and `budget` are seconds: what one recording may last, and what there is to spend. Counting stops
-    past either, or after PROBE_WALL_SECONDS: then `duration` is a lower bound. What a header claims never counts.
-    Without `track` the one flagged as default is taken, else the first, unless it is silent and another isn't.
-    `name` is the file's own name, asked only where the content doesn't tell the format. Raises MediaError; too_long
-    where the audio is longer than `longest`, no_such_track for a `track` that isn't there; and DecoderDied where the
-    beginning could not be read by no fault of its own.
+    `longest` is the allowed length of a recording and `budget` the remaining quota, in seconds. Counting stops beyond
+    either, or after PROBE_WALL_SECONDS; then `duration` is a lower bound. The header's length isn't trusted. Without
+    `track` the default track is chosen, else the first, unless it is silent and another isn't. `name` is the file's
+    name, used only if the content doesn't identify the format. Raises MediaError, among others too_long if the audio
+    is longer than `longest` and no_such_track; and DecoderDied if ffmpeg was killed.
     """
     beginning = _read_start(path, longest, track, name)
     reader, duration = beginning.reader, beginning.reader.seconds
     if not reader.is_over:
         duration = max(duration, _count_packets(reader, min(longest, budget) + SLACK_SECONDS))
-    if duration > budget:  # it doesn't fit, and what is said about that may name what the file says
+    if duration > budget:  # it is refused, and the message may use the length in the header
         duration = max(duration, min(reader.header.claimed or 0.0, longest))
     if reader.decoded_seconds < SHORTEST_SECONDS:
         raise MediaError("too_short")
@@ -91,7 +90,7 @@ def probe(path: Path, longest: float, budget: float, track: int | None = None, n
 
 @dataclass
 class _TrackStart:
-    """The first seconds of a track; `pcm` is empty where there is more than is worth keeping."""
+    """The first seconds of a track; `pcm` is empty if there are more than PROBE_SECONDS."""
 
     reader: AudioReader
     pcm: bytes = b""
@@ -103,13 +102,13 @@ class _TrackStart:
         return self.error is None and self.reader.decoded > 0
 
     def is_enough(self, choosing: bool) -> bool:
-        """Where another track may be taken, what is silent so far is heard for longer."""
+        """Returns whether enough was decoded: more of a silent track if another one may be chosen."""
         waits = choosing and self.is_silent and len(self.reader.header.tracks) > 1
         return self.reader.decoded_seconds >= (LONGEST_SILENCE_SECONDS if waits else PROBE_SECONDS)
 
 
 def _read_start(path: Path, longest: float, track: int | None, name: str) -> _TrackStart:
-    """Of the track that was chosen, or is to be taken. Raises MediaError and DecoderDied."""
+    """Decodes the beginning of the requested track, or of the best one. Raises MediaError and DecoderDied."""
     if track is not None and not 0 <= track < MOST_TRACKS:
         raise MediaError("no_such_track")
     decode_start = partial(_decode_start, path, longest=longest, choosing=track is None)
@@ -128,7 +127,7 @@ def _read_start(path: Path, longest: float, track: int | None, name: str) -> _Tr
 
 
 def _is_known(first: _TrackStart, named: str) -> bool:
-    """Whether the content told the format, and a demuxer that takes no options but its own."""
+    """Returns whether the content identified the format, so that the file's extension isn't needed."""
     container, report = first.reader.header.container, first.reader.report
     if is_guessed(report) or container == named:
         return False
@@ -146,7 +145,7 @@ def _check_is_audio(first: _TrackStart, name: str) -> None:
 
 
 def _choose_audible(first: _TrackStart, decode_start: Callable[..., _TrackStart]) -> _TrackStart:
-    """The first track, in the order of preference, that is not silent; else the first that can be decoded."""
+    """Returns the first track, default ones first, that is not silent; else the first that can be decoded."""
     until, silent = time.monotonic() + PROBE_WALL_SECONDS / 2, None
     for track in sorted(first.reader.header.tracks, key=lambda track: not track.is_default)[:MAX_TRACKS_TRIED]:
         heard = (
@@ -188,9 +187,9 @@ def _peak(pcm: bytes) -> int:
 
 
 def _count_packets(reader: AudioReader, enough: float) -> float:
-    """How far the packets of a track reach in seconds, read and not decoded; counting stops past `enough`.
+    """Returns the end in seconds of a track's packets, without decoding them; stops beyond `enough`.
 
-    What limits and PROBE_WALL_SECONDS cut off is counted as far as it was read. Raises DecoderDied.
+    Returns a lower bound if a limit or PROBE_WALL_SECONDS ends it. Raises DecoderDied.
     """
     output = ["-map", f"0:a:{reader.track}", "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]
     counted = 0.0
@@ -205,7 +204,7 @@ def _count_packets(reader: AudioReader, enough: float) -> float:
 
 
 def _reached(chunks: Iterable[bytes], origin: float) -> Iterator[float]:
-    """After each chunk of framecrc's lines, the second that packets reach, by their times or by their lengths."""
+    """Yields, after each chunk of framecrc's lines, the end in seconds by the packets' times or total length."""
     rest, tick, length, end = b"", 0.0, 0, 0
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")

@@ -1,4 +1,4 @@
-"""What is sold: recordings, and the promise to turn them into text."""
+"""The models of recordings and their transcriptions."""
 
 from tenants.models import Mode
 from transcription.models.engine import Engine

@@ -1,4 +1,4 @@
-"""One HTTP request and its answer, over a connection of its own."""
+"""One HTTP request and its response, over its own connection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AGENT = "WhisperPortal/1"
 
 
 class _PlainConnection(HTTPConnection):
-    """Asks no resolver: it is handed the socket."""
+    """An HTTP connection over a connected socket."""
 
     def __init__(self, connected: socket.socket, host: str, port: int, **options: Any) -> None:
         super().__init__(host, port, **options)
@@ -36,7 +36,7 @@ class _PlainConnection(HTTPConnection):
 
 
 class _TlsConnection(HTTPSConnection):
-    """The same; the certificate must be the host's, whatever address was dialled."""
+    """An HTTPS connection over a connected socket; the certificate must be the host's, whatever the address."""
 
     def __init__(self, connected: socket.socket, host: str, port: int, **options: Any) -> None:
         super().__init__(host, port, ssl_context=tls_context(), **options)
@@ -48,7 +48,7 @@ class _TlsConnection(HTTPSConnection):
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """The machine's certificate authorities, which may have the operator's own, and Mozilla's."""
+    """Trusts the machine's certificate authorities, which may include the operator's, and Mozilla's."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
@@ -63,7 +63,7 @@ def exchange(
     headers: Mapping[str, str],
     body: bytes | None = None,
 ) -> Iterator[HTTPResponse]:
-    """The answer, its body not read yet. `idle_seconds` is the longest wait for a byte. Raises OutboundError."""
+    """Yields the response before its body is read. `idle_seconds` limits the wait for data. Raises OutboundError."""
     connected = connecting.connect(target, deadline)
     kind = _TlsConnection if target.scheme == "https" else _PlainConnection
     connection = kind(connected, target.host, target.port, timeout=idle_seconds)
@@ -72,7 +72,7 @@ def exchange(
         common = {"User-Agent": AGENT, "Accept-Encoding": "identity", "Connection": "close"}
         connection.request(method, target.path, body, {**common, **headers}, preload_content=False)
         answer = connection.getresponse()
-        deadline.left()  # headers that it cut short look like whole ones
+        deadline.left()  # after the deadline, truncated headers look like complete ones
         yield answer
     except (HTTPError, HTTPException, OSError, ValueError) as error:
         raise _outbound_error(error, deadline) from error

@@ -1,4 +1,4 @@
-"""Full-text search over a tenant's recordings: names and transcripts, in every language, newest first."""
+"""Full-text search in the names and transcripts of a tenant's recordings, in every language, newest first."""
 
 from transcription.models import SearchEntry
 from transcription.search.folding import LONGEST_QUERY, Term, terms_of

@@ -1,4 +1,4 @@
-"""Looking a query up: which entries have all its terms, newest first, a page at a time."""
+"""Finds the entries that contain all terms of a query, newest first, in pages."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from transcription.search.tokens import query_of
 NEWEST = ("-created_at", "-recording_id")
 PROBE_SIZE = 64
 COMMON_MATCHES = 3
-"""Of those probed, from which on reading further costs less than the index: it would find very many."""
+"""With at least this many matches among the probed entries, scanning is cheaper than the index."""
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """The last entry of a page: the next page begins behind it."""
+    """The last entry of a page, after which the next one begins."""
 
     created_at: datetime
     recording_id: UUID
@@ -34,7 +34,7 @@ class Cursor:
 def page(
     actor: Actor, terms: Sequence[Term], after: Cursor | None, limit: int
 ) -> tuple[list[SearchEntry], Cursor | None]:
-    """At most `limit` entries of the actor's tenant that have every term, and the place where more follow."""
+    """Returns at most `limit` matching entries of the actor's tenant, and the cursor of the next page if any."""
     actor.require("recordings.view")
     if not terms:
         return [], None
@@ -45,7 +45,7 @@ def page(
 
 
 def matching_recordings(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[SearchEntry, UUID]:
-    """The ids of the recordings in which every term stands, for a subquery; none without terms."""
+    """Returns the ids of the matching recordings, for a subquery; none without terms."""
     rows = SearchEntry.objects.none()
     if terms and connection.vendor == "postgresql":
         rows = _indexed(tenant_id, terms)
@@ -60,15 +60,15 @@ def _of_tenant(tenant_id: UUID) -> QuerySet[SearchEntry]:
 
 
 def _scan(tenant_id: UUID, terms: Sequence[Term], after: Cursor | None, count: int) -> list[SearchEntry]:
-    """The text of one entry after another, until there are enough."""
+    """Scans the entries' text until there are enough matches."""
     return list(_matching(_after(_of_tenant(tenant_id), after), terms)[:count])
 
 
 def _search_postgresql(tenant_id: UUID, terms: Sequence[Term], after: Cursor | None, count: int) -> list[SearchEntry]:
-    """What is common is found among the newest entries; PostgreSQL looks into the index only for what is not.
+    """Scans the newest entries for common terms, and uses the index for rare ones.
 
-    Its planner can't know which is which: it has no statistics of one tenant's words. So a few entries are read,
-    and if that says that a page's worth is near, as many as it takes.
+    PostgreSQL's planner has no statistics of one tenant's words, so a few entries are probed first; if they suggest
+    that a page can be filled by scanning, as many as that takes are scanned.
     """
     found = list(_among_newest(tenant_id, terms, after, PROBE_SIZE)[:count])
     if COMMON_MATCHES <= len(found) < count:
@@ -87,14 +87,14 @@ def _among_newest(tenant_id: UUID, terms: Sequence[Term], after: Cursor | None, 
 def _after(rows: QuerySet[SearchEntry], after: Cursor | None) -> QuerySet[SearchEntry]:
     if after is None:
         return rows
-    at, of = after.created_at, after.recording_id
-    return rows.filter(Q(created_at__lt=at) | Q(created_at=at, recording_id__lt=of))
+    later = Q(created_at__lt=after.created_at)
+    return rows.filter(later | Q(created_at=after.created_at, recording_id__lt=after.recording_id))
 
 
 def _indexed(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[SearchEntry]:
-    """By the index of tokens, whose every lexeme is marked with its tenant.
+    """Matches by the GIN index of tokens, each of which is prefixed with its tenant.
 
-    The tenant is compared in a way that keeps PostgreSQL from reading all of its entries instead.
+    Comparing the tenant by an expression keeps PostgreSQL from using the tenant's index instead.
     """
     with scope.across_tenants("the tenant is compared below, row by row"):
         rows = SearchEntry.objects.annotate(owner=Coalesce("tenant_id", "tenant_id")).filter(owner=tenant_id)
@@ -103,9 +103,9 @@ def _indexed(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[SearchEntry]:
 
 
 def _matching(rows: QuerySet[SearchEntry], terms: Sequence[Term], tokens: str = "") -> QuerySet[SearchEntry]:
-    """With the terms in their tokens, or else in their text.
+    """Filters by the tokens, or else by the text.
 
-    Tokens know the pairs of an unspaced run, not whether the pairs stand together.
+    Tokens contain the pairs of an unspaced run, but not their order, so longer runs are compared with the text too.
     """
     if tokens:
         rows = rows.filter(tokens__matches_tsquery=tokens)

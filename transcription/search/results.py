@@ -1,4 +1,4 @@
-"""Showing where a query was found."""
+"""Search results with the segments that match."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_MATCHES = 3
 
 @dataclass(frozen=True)
 class Match:
-    """A segment in which terms stand; times in seconds."""
+    """A matching segment; times in seconds."""
 
     index: int
     start: float
@@ -33,7 +33,7 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class _FoundSegment:
-    """What is shown of a segment."""
+    """The columns of a segment that a result needs."""
 
     index: int
     start: float
@@ -42,10 +42,10 @@ class _FoundSegment:
 
 
 def results(page: Iterable[SearchEntry], terms: Sequence[Term]) -> list[SearchResult]:
-    """What to show of some entries: the first places of each term, and further ones while there is room."""
-    places = {entry: _places(entry.folded, terms) for entry in page}
-    recordings = Recording.objects.filter(deleted_at=None).defer("peaks").in_bulk([entry.pk for entry in places])
-    segments = _segments(places)
+    """Returns the results of some entries, each with up to MAX_MATCHES segments."""
+    indexes = {entry: _segment_indexes(entry.folded, terms) for entry in page}
+    recordings = Recording.objects.filter(deleted_at=None).defer("peaks").in_bulk([entry.pk for entry in indexes])
+    segments = _segments(indexes)
     return [
         SearchResult(
             recording=recordings[entry.pk],
@@ -53,13 +53,13 @@ def results(page: Iterable[SearchEntry], terms: Sequence[Term]) -> list[SearchRe
             name=highlight(recordings[entry.pk].name, terms),
             matches=_matches(segments.get(entry.transcription_id, []), terms),
         )
-        for entry in places
+        for entry in indexes
         if entry.pk in recordings
     ]
 
 
-def _places(folded: str, terms: Sequence[Term]) -> list[int]:
-    """Indexes of at most MAX_MATCHES segments: where each term stands first, then where any stands again."""
+def _segment_indexes(folded: str, terms: Sequence[Term]) -> list[int]:
+    """Returns indexes of at most MAX_MATCHES segments: the first match of each term, then further matches."""
     begin = folded.find("\n") + 1 or len(folded)
     firsts = [at for term in terms if (at := folded.find(term.pattern, begin)) >= 0]
     found = list(dict.fromkeys(_line(folded, at) for at in sorted(firsts)))[:MAX_MATCHES]
@@ -76,13 +76,13 @@ def _places(folded: str, terms: Sequence[Term]) -> list[int]:
 
 
 def _line(folded: str, at: int) -> int:
-    """The name is on the line before the first segment."""
+    """Returns the index of the segment at a position; the name, on the first line, has -1."""
     return folded.count("\n", 0, at) - 1
 
 
-def _segments(places: dict[SearchEntry, list[int]]) -> dict[UUID | None, list[_FoundSegment]]:
-    """By transcription, in order. Asked for by two short lists, which is far cheaper to say than each pair."""
-    wanted = {entry.transcription_id: lines for entry, lines in places.items() if lines}
+def _segments(indexes: dict[SearchEntry, list[int]]) -> dict[UUID | None, list[_FoundSegment]]:
+    """Returns segments by transcription, in order. Two IN lists are far cheaper than a condition for each pair."""
+    wanted = {entry.transcription_id: numbers for entry, numbers in indexes.items() if numbers}
     rows = Segment.objects.filter(transcription__in=wanted, index__in=set().union(*wanted.values()))
     found: dict[UUID | None, list[_FoundSegment]] = {}
     columns = rows.order_by("index").values_list("transcription", "index", "start", "end", "text")
@@ -92,7 +92,7 @@ def _segments(places: dict[SearchEntry, list[int]]) -> dict[UUID | None, list[_F
     return found
 
 
-def _matches(lines: list[_FoundSegment], terms: Sequence[Term]) -> list[Match]:
-    """Of segments that have a term: one may have been corrected since it was looked up."""
-    found = [Match(one.index, one.start, one.end, highlight(one.text.strip(), terms)) for one in lines]
-    return [one for one in found if any(part.match for part in one.parts)]
+def _matches(segments: list[_FoundSegment], terms: Sequence[Term]) -> list[Match]:
+    """Leaves out segments that were corrected since the lookup and don't match any more."""
+    candidates = [Match(s.index, s.start, s.end, highlight(s.text.strip(), terms)) for s in segments]
+    return [match for match in candidates if any(span.match for span in match.parts)]
