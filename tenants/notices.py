@@ -147,13 +147,16 @@ def note_refusal(tenant: Tenant, limit_name: str) -> None:
             Notice.objects.bulk_create([refused], ignore_conflicts=True)
 
 
-def current(tenant: Tenant) -> list[CurrentNotice]:
-    """Returns this month's notices that still apply and are not dismissed, the highest of each limit."""
+def current(tenant: Tenant, snapshot: QuotaSnapshot | None = None) -> list[CurrentNotice]:
+    """Returns this month's notices that still apply and are not dismissed, the highest of each limit.
+
+    `snapshot` is the tenant's, if the caller has it.
+    """
     with scope.bound(tenant.id):
         rows = list(_highest().filter(dismissed_at=None, month=quota.this_month()))
     if not rows:
         return []
-    snapshot = quota.snapshot(tenant)
+    snapshot = snapshot or quota.snapshot(tenant)
     return [shown for shown in (CurrentNotice(notice, snapshot) for notice in rows) if shown.is_current]
 
 

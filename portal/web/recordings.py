@@ -23,14 +23,13 @@ from portal.http.uploads import Upload, UploadRefused, received
 from portal.web.access import TenantRequest, member_required
 from portal.web.forms import FilterForm, OptionsForm
 from portal.web.undo import success_with_undo
-from tenants import quota
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
 from transcription.library import read_audit, retention
 from transcription.library import recordings as library
 from transcription.library.filters import EVERYTHING
 from transcription.media.warnings import warnings_of
-from transcription.models import Recording, Status, Task, Transcription
+from transcription.models import Recording, Status, Transcription
 from transcription.options import audio_tracks
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import eta
@@ -62,7 +61,7 @@ def rows(request: TenantRequest) -> HttpResponse:
 def upload(request: TenantRequest) -> JsonResponse:
     try:
         sent = received(request)
-        options = _options({name: sent.field(name) for name in sent.fields})
+        options = TranscriptionOptions.from_fields({name: sent.field(name) for name in sent.fields})
         transcription = accept.accept(request.actor, sent, options, source=_source(sent))
     except UploadRefused as refused:
         return _problem(refused.code, _not_taken(refused), UPLOAD_STATUS.get(refused.code, 400))
@@ -110,14 +109,14 @@ def restore(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     found = library.recording(request.actor, recording_id)
     try:
-        accept.transcribe_again(request.actor, found, _options(request.POST.dict()))
+        accept.transcribe_again(request.actor, found, TranscriptionOptions.from_fields(request.POST.dict()))
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", recording_id)
 
 
 def _listed(request: TenantRequest) -> dict[str, Any]:
-    """The page of the list that the query string asks for, and the quota next to it."""
+    """Returns the page of the list that the query string asks for."""
     filters = FilterForm(request.GET)
     wanted = filters.wanted
     found = library.recordings(request.actor, wanted).select_related("created_by", "api_key")
@@ -125,7 +124,6 @@ def _listed(request: TenantRequest) -> dict[str, Any]:
         "filters": filters,
         "filtered": wanted != EVERYTHING,
         "page": Paginator(found, ON_A_PAGE).get_page(request.GET.get("page")),
-        "snapshot": quota.snapshot(request.actor.tenant),
     }
 
 
@@ -156,21 +154,6 @@ def _editable(request: TenantRequest, found: Recording) -> bool:
 def _segments(transcription: Transcription | None) -> list[Any]:
     return (
         list(transcription.segments.only("index", "start", "end", "text", "words", "revision")) if transcription else []
-    )
-
-
-def _options(fields: dict[str, str]) -> TranscriptionOptions:
-    """Raises InvalidOption."""
-    return TranscriptionOptions.checked(
-        language=fields.get("language", ""),
-        task=fields.get("task", Task.TRANSCRIBE),
-        model=fields.get("model", ""),
-        mode=fields.get("mode", ""),
-        hotwords=fields.get("hotwords", ""),
-        word_timestamps=fields.get("word_timestamps", ""),
-        beam_size=fields.get("beam_size", ""),
-        audio_track=fields.get("audio_track", ""),
-        languages=fields.get("languages", ""),
     )
 
 

@@ -22,13 +22,12 @@ ON_A_PAGE = 25
 @never_cache
 @member_required("usage.view")
 def usage(request: TenantRequest) -> HttpResponse:
-    """This month's standing, and the charges of the month that is asked for, else of this one."""
+    """Shows this month's usage, and the charges of the requested month, by default this one."""
     tenant = request.actor.tenant
     month = requested_month(request) or quota.this_month()
     days = charges.by_day(tenant, month)
     chart = charts.bars([day.seconds for day in days])
     shown = {
-        "snapshot": quota.snapshot(tenant),
         "running": Transcription.objects.filter(tenant=tenant, status=Status.RUNNING).count(),
         "month": month,
         "months": sorted({month, *charges.months(tenant)}, reverse=True),

@@ -153,7 +153,7 @@ def _text(token: int) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    from transcription.engine import cli
+    from transcription.engine import backend_selection, cli
 
     backend_selection.choose_backend = lambda *_args, **_kwargs: ScriptedBackend()
     backend_selection.weights_for = lambda *_args: Path(__file__)

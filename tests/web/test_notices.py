@@ -45,6 +45,13 @@ def test_managers_see_it_on_every_page_with_its_figures(almost: Tenant, as_alice
         assert Page(text).faults == []
 
 
+def test_a_page_reads_the_quota_once_for_its_own_figures_and_for_the_banner(almost: Tenant, as_alice: Client) -> None:
+    for page in PAGES[:2]:
+        with CaptureQueriesContext(connection) as captured:
+            assert banner(as_alice, page)
+        assert sum('FROM "tenants_quota"' in query["sql"] for query in captured) == 1
+
+
 def test_an_admin_does_and_an_editor_and_a_viewer_do_not(almost: Tenant, as_alice: Client, as_bob: Client) -> None:
     client = Client()
     client.force_login(create_member(almost, "adam@acme.example", "admin").user)

@@ -34,6 +34,6 @@ def _integer(name: str, text: str | None, allowed: range) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 4 and int(text) in allowed):
-        message = _("“%(name)s” must be an integer from %(least)d to %(most)d.")
+        message = _("“%(name)s” must be a whole number from %(least)d to %(most)d.")
         raise InvalidOption(name, message % {"name": name, "least": allowed[0], "most": allowed[-1]})
     return int(text)

@@ -123,9 +123,13 @@ class Ffmpeg(subprocess.Popen[bytes]):
         return used_up or -self.returncode in (signal.SIGXCPU, signal.SIGXFSZ) or bool(NO_MEMORY.search(report))
 
     def was_killed(self, report: str | None) -> bool:
-        """Returns whether an outside signal ended it, after which ffmpeg may exit by itself with a message."""
-        if self.returncode in SIGNAL_EXIT_STATUSES:
-            return report is None or bool(SIGNAL_MESSAGE.search(report))
+        """Returns whether an outside signal ended it. `report` is its stderr, None if that isn't read.
+
+        After a signal ffmpeg may exit by itself, while it opens its input even with the status of a damaged file: then
+        only the report tells.
+        """
+        if self.returncode > 0:
+            return self.returncode in SIGNAL_EXIT_STATUSES if report is None else bool(SIGNAL_MESSAGE.search(report))
         return self.returncode < 0 and -self.returncode not in CRASHES
 
     @property

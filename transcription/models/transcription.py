@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from tenants.models import Mode, Tenant
 from tenants.scope import TenantManager
 from transcription.models.recording import Recording
+from transcription.request_id import MAX_LENGTH as REQUEST_ID_LENGTH
+from transcription.request_id import current as current_request_id
 
 MAX_BEAMS = 10
 
@@ -97,6 +99,14 @@ class Transcription(models.Model):
         help_text=_("Codes, with commas between them: detection is limited to these."),
     )
     lane = models.PositiveSmallIntegerField(_("lane"), choices=Lane.choices, default=Lane.STANDARD)
+    request_id = models.CharField(
+        max_length=REQUEST_ID_LENGTH,
+        blank=True,
+        default=current_request_id,
+        db_default="",
+        editable=False,
+        help_text="Of the HTTP request that asked for it, for log lines.",
+    )
     audio_seconds = models.FloatField(default=0.0, editable=False, help_text="Its weight in the fair order.")
     fingerprint = models.CharField(
         max_length=64, blank=True, editable=False, help_text="SHA-256 of the content and the options."

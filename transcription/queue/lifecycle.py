@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from tenants import database_clock, quota, scope
-from transcription import leases, search, tenant_lock
+from transcription import leases, request_id, search, tenant_lock
 from transcription.errors import Failure
 from transcription.leases import LostClaim
 from transcription.models import Attempt, Recording, Segment, Status, TenantSchedule, Transcription
@@ -306,7 +306,8 @@ def _end_attempt(claim: Claim, outcome: str, error: str = "", reached: float = 0
 
 def _announce(claim: Claim, status: str, error_code: str = "", warnings: Sequence[str] = ()) -> None:
     """Records the event for webhooks, in the transaction that ends the transcription."""
-    events.transcription_ended(claim.tenant_id, claim.recording_id, claim.id, status, error_code, warnings)
+    with request_id.bound(claim.request_id):
+        events.transcription_ended(claim.tenant_id, claim.recording_id, claim.id, status, error_code, warnings)
 
 
 def _tell(claim: Claim) -> None:

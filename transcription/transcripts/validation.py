@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -35,22 +35,6 @@ def checked_time(value: Any, param: str) -> float:
     return round(float(value), 3)
 
 
-def checked_number(value: Any, param: str) -> int:
-    """Raises InvalidOption."""
-    if type(value) is not int or not 0 <= value < 2**31:
-        raise InvalidOption(param, _("“%(name)s” must be an integer.") % {"name": param})
-    return value
-
-
-def checked_segments(value: Any) -> list[SegmentEdit]:
-    """Raises InvalidOption."""
-    if not isinstance(value, list):
-        raise InvalidOption("segments", _("“segments” must be a list of segments, each with start, end and text."))
-    if len(value) > MAX_SEGMENTS:
-        raise too_many("segments")
-    return [_segment(item, f"segments[{number}]") for number, item in enumerate(value)]
-
-
 def checked_times(segments: Sequence[SegmentEdit], latest: float) -> None:
     """Raises InvalidOption unless segments are ordered, end after they start, and end by `latest` seconds."""
     before = 0.0
@@ -69,13 +53,3 @@ def checked_times(segments: Sequence[SegmentEdit], latest: float) -> None:
 
 def too_many(param: str) -> InvalidOption:
     return InvalidOption(param, _("A transcript can have at most %(n)d segments.") % {"n": MAX_SEGMENTS})
-
-
-def _segment(value: Any, param: str) -> SegmentEdit:
-    if not isinstance(value, Mapping):
-        raise InvalidOption(param, _("A segment must have start, end and text."))
-    return SegmentEdit(
-        checked_time(value.get("start"), f"{param}.start"),
-        checked_time(value.get("end"), f"{param}.end"),
-        checked_text(value.get("text"), f"{param}.text"),
-    )
