@@ -18,7 +18,7 @@ from django.db import connections
 
 from portal.supervisor.valkey import server_command
 from tenants import api_keys, scope
-from tenants.access import Actor, of_member
+from tenants.access import Actor, member_actor
 from tenants.models import Member, Quota, Role, Tenant, User
 from tests.clocks import travelling_database
 from tests.postgres import ON_POSTGRESQL
@@ -95,7 +95,7 @@ class Character:
 
     @property
     def actor(self) -> Actor:
-        return of_member(Member.objects.select_related("tenant__quota", "user").get(pk=self.member.pk))
+        return member_actor(Member.objects.select_related("tenant__quota", "user").get(pk=self.member.pk))
 
     @property
     def bearer(self) -> dict[str, str]:
