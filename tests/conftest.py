@@ -29,6 +29,39 @@ from transcription.media import ffmpeg, find_ffmpeg
 
 pytest_plugins = ["tests.stack"]
 PRODUCTS = {"stack", "scripted_stack", "product", "failing"}
+# Files that take two seconds of a processor or more for few tests: `make check` goes without them.
+THOROUGH = {
+    "tests/api/test_audio_tracks.py",
+    "tests/api/test_audit_complete.py",
+    "tests/api/test_hangups.py",
+    "tests/api/test_lists.py",
+    "tests/api/test_openai_errors.py",
+    "tests/api/test_slashes.py",
+    "tests/api/test_waiting.py",
+    "tests/engine/test_cli.py",
+    "tests/offboarding/test_admin.py",
+    "tests/offboarding/test_archive.py",
+    "tests/offboarding/test_deletion.py",
+    "tests/offboarding/test_s3.py",
+    "tests/ops/test_admin_of_work.py",
+    "tests/portal/test_live.py",
+    "tests/portal/test_threads.py",
+    "tests/tenants/test_quota.py",
+    "tests/transcription/test_account.py",
+    "tests/transcription/test_fairness.py",
+    "tests/transcription/test_idempotency.py",
+    "tests/transcription/test_media.py",
+    "tests/transcription/test_media_claims.py",
+    "tests/transcription/test_media_clock.py",
+    "tests/transcription/test_media_formats.py",
+    "tests/transcription/test_model_version.py",
+    "tests/uploads/test_acceptance.py",
+    "tests/uploads/test_multipart.py",
+    "tests/uploads/test_object_storage.py",
+    "tests/uploads/test_tus.py",
+    "tests/web/test_sound.py",
+    "tests/webhooks/test_retries.py",
+}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -36,13 +69,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Marks what starts the whole product and what runs on PostgreSQL, too; of several processes each begins with what
     is slow, so that none is left with it at the end.
     """
+    if gone := [name for name in (*ON_POSTGRESQL, *THOROUGH) if not (config.rootpath / name).exists()]:
+        raise pytest.UsageError(f"ON_POSTGRESQL or THOROUGH names files that are no more: {', '.join(gone)}")
     for item in items:
         if PRODUCTS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("product")
         if "product" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("product"))
-        if item.path.relative_to(config.rootpath).as_posix() in ON_POSTGRESQL:
+        name = item.path.relative_to(config.rootpath).as_posix()
+        if name in ON_POSTGRESQL:
             item.add_marker("postgresql")
+        if name in THOROUGH:
+            item.add_marker("thorough")
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

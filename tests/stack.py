@@ -59,10 +59,10 @@ def start_scripted(data: Path, **environment: str) -> Stack:
     if not any(data.iterdir()):
         _prepare(data)
     ours = {"DJANGO_SETTINGS_MODULE": "tests.scripted.settings", FOLDER_VARIABLE: str(_control_folder(data))}
-    return start(data, **ours, **environment)
+    return start(data, root=ROOT, **ours, **environment)
 
 
-def start(data: Path, *options: str, root: Path = ROOT, **environment: str) -> Stack:
+def start(data: Path, root: Path = ROOT, /, *options: str, **environment: str) -> Stack:
     """Starts the stack from the code in `root` on a free port and waits until it is healthy."""
     port = _free_port()
     process = subprocess.Popen(

@@ -16,12 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from tenants import audit, units
 from tenants.admin import ReadOnly, operator_of
 from transcription.models import Attempt, Engine, Recording, Transcription
+from transcription.options.options import OPTIONS
 from transcription.queue import lifecycle
-
-OPTIONS = (
-    *("model", "task", "language", "prompt", "hotwords", "temperature"),
-    *("mode", "beam_size", "word_timestamps", "audio_track", "languages", "lane"),
-)
 
 
 class AttemptInline(ReadOnly, admin.TabularInline):
@@ -41,7 +37,7 @@ class TranscriptionAdmin(ReadOnly, admin.ModelAdmin):
     actions = ("cancel",)
     fieldsets = (
         (None, {"fields": ("name", "tenant", "status", "progress", "error_code", "error_message")}),
-        (_("Options"), {"fields": OPTIONS}),
+        (_("Options"), {"fields": (*OPTIONS, "lane")}),
         (_("Way"), {"fields": ("created_at", "started_at", "finished_at", "not_before", "lease_until", "worker")}),
         (
             _("Result"),

@@ -19,6 +19,7 @@ from django.utils.translation import pgettext
 from portal.web import strings
 from portal.web import tracks as tracks_of
 from portal.web import words as words_of
+from portal.web.forms import other_options
 from portal.web.languages import language_name
 from portal.web.undo import recording_to_restore
 from tenants import units
@@ -45,6 +46,7 @@ register.filter("fetch_reason", fetch_failures.reason_for_people)
 register.filter("segment_tag", segment_tag)
 register.filter("list_tag", list_tag)
 register.filter("track_label", tracks_of.label)
+register.filter("other_options", other_options)
 
 
 @register.simple_tag

@@ -13,12 +13,14 @@ from portal.web.languages import language_choices
 from tenants.models import LONGEST_HOTWORDS, Tenant
 from transcription.errors import InvalidOption
 from transcription.library.filters import Filter
-from transcription.models import Mode, Status, Task, Transcription
+from transcription.models import Mode, Status, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.offered_models import default_model, knows, offered_models
-from transcription.options.options import checked_languages
+from transcription.options.options import OPTIONS, TranscriptionOptions, checked_languages
 
 CAREFUL_BEAMS = 5
+NOT_OFFERED = ("prompt", "temperature")
+SHOWN_FIRST = ("language", "task", "model", "audio_track")
 
 
 def model_choices() -> list[tuple[str, str]]:
@@ -77,12 +79,15 @@ class LinesField(forms.CharField):
 
 
 class OptionsForm(forms.Form):
-    """How a recording is to be transcribed. Offers the choices; TranscriptionOptions checks them."""
+    """How a recording is to be transcribed. Offers the choices; TranscriptionOptions checks them.
 
+    An option that is not declared here has the field of its column.
+    """
+
+    field_order = (*SHOWN_FIRST, "mode", "languages", "hotwords", "word_timestamps")
     language = forms.ChoiceField(
         label=_("Spoken language"), choices=spoken_language_choices, required=False, widget=LanguageSelect
     )
-    task = forms.ChoiceField(label=_("Text"), choices=Task.choices, initial=Task.TRANSCRIBE)
     model = forms.ChoiceField(label=_("Model"), choices=model_choices, required=False)
     mode = forms.ChoiceField(label=_("Mode"), choices=mode_choices, initial=Mode.AUTO, required=False)
     hotwords = LinesField(
@@ -92,7 +97,6 @@ class OptionsForm(forms.Form):
         help_text=_("How they are spelt, with commas between them."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
-    word_timestamps = forms.BooleanField(label=_("Word times"), required=False)
     audio_track = forms.ChoiceField(label=_("Audio track"), required=False)
     beam_size = forms.BooleanField(
         label=_("Search more carefully (beam search)"),
@@ -100,27 +104,24 @@ class OptionsForm(forms.Form):
         widget=forms.CheckboxInput(attrs={"value": CAREFUL_BEAMS}),
     )
 
-    languages = forms.CharField(
-        label=_("Languages to choose from"),
-        max_length=400,
-        required=False,
-        help_text=_("Codes such as en, de or pl, with commas between them: the language is detected among these."),
-    )
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        columns = [name for name in OPTIONS if name not in (*self.fields, *NOT_OFFERED)]
+        labels = {"task": gettext("Text"), "word_timestamps": gettext("Word times")}
+        codes = gettext("Codes such as en, de or pl, with commas between them: the language is detected among these.")
+        self.fields |= forms.fields_for_model(Transcription, columns, labels=labels, help_texts={"languages": codes})
+        self.order_fields(self.field_order)
 
     @classmethod
     def like(cls, transcription: Transcription) -> OptionsForm:
-        """Filled with the options of an earlier transcription, as far as they are still offered."""
-        options = {
-            "language": transcription.language,
-            "task": transcription.task,
-            "mode": transcription.mode,
-            "hotwords": tenant_defaults.asked_hotwords(transcription, transcription.tenant),
-            "word_timestamps": transcription.word_timestamps,
+        """Returns a form with the options of an earlier transcription, as far as they are still offered."""
+        options = TranscriptionOptions.from_row(transcription).columns | {
+            "hotwords": tenant_defaults.requested_hotwords(transcription, transcription.tenant),
             "beam_size": transcription.beam_size > 1,
-            "languages": tenant_defaults.asked_languages(transcription, transcription.tenant).replace(",", ", "),
+            "languages": tenant_defaults.requested_languages(transcription, transcription.tenant).replace(",", ", "),
         }
-        if (model := tenant_defaults.asked_model(transcription, transcription.tenant)) in offered_models():
-            options["model"] = model
+        model = tenant_defaults.requested_model(transcription, transcription.tenant)
+        options["model"] = model if model in offered_models() else ""
         form = cls(initial=options, auto_id="again_%s")
         form.offer_tracks(transcription)
         return form
@@ -137,12 +138,23 @@ class OptionsForm(forms.Form):
 
     @property
     def more(self) -> list[forms.BoundField]:
-        """What most people leave as it is."""
-        return [self[name] for name in ("mode", "languages", "hotwords", "word_timestamps", "beam_size")]
+        """The fields that most people leave as they are."""
+        return [self[name] for name in self.fields if name not in SHOWN_FIRST]
 
     @property
     def is_more_set(self) -> bool:
-        return any(bool(field.value()) and field.value() != Mode.AUTO for field in self.more)
+        return any((field.value() or "") not in ("", field.field.initial) for field in self.more)
+
+
+def other_options(transcription: Transcription) -> list[tuple[str, str]]:
+    """Returns label and value of what was chosen of the options that have the field of their column."""
+    found = []
+    for name, field in OptionsForm().fields.items():
+        value = getattr(transcription, name)
+        if name not in (*OptionsForm.base_fields, "task", "languages") and value != field.initial:
+            display = getattr(transcription, f"get_{name}_display", None)
+            found.append((str(field.label), gettext("Yes") if value is True else str(display() if display else value)))
+    return found
 
 
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's takes none at run time

@@ -1,120 +1,31 @@
-"""Whisper's languages by the names people call them, in the language of the page."""
+"""Whisper's languages by the names that people call them, in the language of the page (Unicode's CLDR, from Babel)."""
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from functools import cache
 
-NAMES = {
-    "af": _("Afrikaans"),
-    "am": _("Amharic"),
-    "ar": _("Arabic"),
-    "as": _("Assamese"),
-    "az": _("Azerbaijani"),
-    "ba": _("Bashkir"),
-    "be": _("Belarusian"),
-    "bg": _("Bulgarian"),
-    "bn": _("Bengali"),
-    "bo": _("Tibetan"),
-    "br": _("Breton"),
-    "bs": _("Bosnian"),
-    "ca": _("Catalan"),
-    "cs": _("Czech"),
-    "cy": _("Welsh"),
-    "da": _("Danish"),
-    "de": _("German"),
-    "el": _("Greek"),
-    "en": _("English"),
-    "es": _("Spanish"),
-    "et": _("Estonian"),
-    "eu": _("Basque"),
-    "fa": _("Persian"),
-    "fi": _("Finnish"),
-    "fo": _("Faroese"),
-    "fr": _("French"),
-    "gl": _("Galician"),
-    "gu": _("Gujarati"),
-    "ha": _("Hausa"),
-    "haw": _("Hawaiian"),
-    "he": _("Hebrew"),
-    "hi": _("Hindi"),
-    "hr": _("Croatian"),
-    "ht": _("Haitian Creole"),
-    "hu": _("Hungarian"),
-    "hy": _("Armenian"),
-    "id": _("Indonesian"),
-    "is": _("Icelandic"),
-    "it": _("Italian"),
-    "ja": _("Japanese"),
-    "jw": _("Javanese"),
-    "ka": _("Georgian"),
-    "kk": _("Kazakh"),
-    "km": _("Khmer"),
-    "kn": _("Kannada"),
-    "ko": _("Korean"),
-    "la": _("Latin"),
-    "lb": _("Luxembourgish"),
-    "ln": _("Lingala"),
-    "lo": _("Lao"),
-    "lt": _("Lithuanian"),
-    "lv": _("Latvian"),
-    "mg": _("Malagasy"),
-    "mi": _("Maori"),
-    "mk": _("Macedonian"),
-    "ml": _("Malayalam"),
-    "mn": _("Mongolian"),
-    "mr": _("Marathi"),
-    "ms": _("Malay"),
-    "mt": _("Maltese"),
-    "my": _("Burmese"),
-    "ne": _("Nepali"),
-    "nl": _("Dutch"),
-    "nn": _("Norwegian Nynorsk"),
-    "no": _("Norwegian"),
-    "oc": _("Occitan"),
-    "pa": _("Punjabi"),
-    "pl": _("Polish"),
-    "ps": _("Pashto"),
-    "pt": _("Portuguese"),
-    "ro": _("Romanian"),
-    "ru": _("Russian"),
-    "sa": _("Sanskrit"),
-    "sd": _("Sindhi"),
-    "si": _("Sinhala"),
-    "sk": _("Slovak"),
-    "sl": _("Slovenian"),
-    "sn": _("Shona"),
-    "so": _("Somali"),
-    "sq": _("Albanian"),
-    "sr": _("Serbian"),
-    "su": _("Sundanese"),
-    "sv": _("Swedish"),
-    "sw": _("Swahili"),
-    "ta": _("Tamil"),
-    "te": _("Telugu"),
-    "tg": _("Tajik"),
-    "th": _("Thai"),
-    "tk": _("Turkmen"),
-    "tl": _("Tagalog"),
-    "tr": _("Turkish"),
-    "tt": _("Tatar"),
-    "uk": _("Ukrainian"),
-    "ur": _("Urdu"),
-    "uz": _("Uzbek"),
-    "vi": _("Vietnamese"),
-    "yi": _("Yiddish"),
-    "yo": _("Yoruba"),
-    "yue": _("Cantonese"),
-    "zh": pgettext_lazy("language", "Chinese"),
-}
+from babel import Locale
+from django.utils.translation import get_language, to_locale
+from django.utils.translation import gettext as _
+
+from transcription.engine.languages import LANGUAGES
+
+JAVANESE = {"jw": "jv"}
+"""Whisper calls it by a code that ISO 639 has withdrawn."""
 
 
 def language_name(code: str) -> str:
-    """The name for a code; the code itself for an unknown one."""
-    return str(NAMES.get(code, code))
+    """Returns the name for a code; the code itself for an unknown one."""
+    return _names(get_language() or "en").get(code, code)
 
 
 def language_choices() -> list[tuple[str, str]]:
-    """Detection first, then every language by its name."""
-    named = sorted(((code, str(name)) for code, name in NAMES.items()), key=lambda choice: choice[1])
-    return [("", str(_("Detect language"))), *named]
+    """Returns detection first, then every language by its name."""
+    named = sorted(_names(get_language() or "en").items(), key=lambda choice: choice[1])
+    return [("", _("Detect language")), *named]
+
+
+@cache
+def _names(page_language: str) -> dict[str, str]:
+    known = Locale.parse(to_locale(page_language)).languages
+    return {code: str(known[JAVANESE.get(code, code)]) for code in LANGUAGES}

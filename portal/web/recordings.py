@@ -29,7 +29,7 @@ from transcription.library import read_audit, retention
 from transcription.library import recordings as library
 from transcription.library.filters import EVERYTHING
 from transcription.media.warnings import warnings_of
-from transcription.models import Recording, Status, Task, Transcription
+from transcription.models import Recording, Status, Transcription
 from transcription.options import audio_tracks
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import eta
@@ -61,7 +61,7 @@ def rows(request: TenantRequest) -> HttpResponse:
 def upload(request: TenantRequest) -> JsonResponse:
     try:
         sent = received(request)
-        options = _options({name: sent.field(name) for name in sent.fields})
+        options = TranscriptionOptions.from_fields({name: sent.field(name) for name in sent.fields})
         transcription = accept.accept(request.actor, sent, options, source=_source(sent))
     except UploadRefused as refused:
         return _problem(refused.code, _not_taken(refused), UPLOAD_STATUS.get(refused.code, 400))
@@ -109,7 +109,7 @@ def restore(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     found = library.recording(request.actor, recording_id)
     try:
-        accept.transcribe_again(request.actor, found, _options(request.POST.dict()))
+        accept.transcribe_again(request.actor, found, TranscriptionOptions.from_fields(request.POST.dict()))
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", recording_id)
@@ -154,21 +154,6 @@ def _editable(request: TenantRequest, found: Recording) -> bool:
 def _segments(transcription: Transcription | None) -> list[Any]:
     return (
         list(transcription.segments.only("index", "start", "end", "text", "words", "revision")) if transcription else []
-    )
-
-
-def _options(fields: dict[str, str]) -> TranscriptionOptions:
-    """Raises InvalidOption."""
-    return TranscriptionOptions.checked(
-        language=fields.get("language", ""),
-        task=fields.get("task", Task.TRANSCRIBE),
-        model=fields.get("model", ""),
-        mode=fields.get("mode", ""),
-        hotwords=fields.get("hotwords", ""),
-        word_timestamps=fields.get("word_timestamps", ""),
-        beam_size=fields.get("beam_size", ""),
-        audio_track=fields.get("audio_track", ""),
-        languages=fields.get("languages", ""),
     )
 
 

@@ -83,5 +83,5 @@ def track(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
 
 def _of_track(request: TenantRequest, found: Transcription) -> TranscriptionOptions:
     """Raises InvalidOption."""
-    asked = tenant_defaults.asked(found, request.actor.tenant)
+    asked = tenant_defaults.requested(found, request.actor.tenant)
     return replace(asked, audio_track=checked_track(request.POST.get("audio_track", "")))

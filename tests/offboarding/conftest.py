@@ -74,10 +74,10 @@ def live(character: Character, done: Transcription, fox: Path) -> None:
     editing.edit(actor, done.id, 0, {tag}, text="The quick fox.")
     submit(actor, fox, temperature=0.5)
     opened = creation.open_on_disk(actor, Plan("half.wav", 1000))
-    slot = files.Slot(opened.id, 1000)
+    slot = files.LockedFile(opened.id, 1000)
     slot.write(b"x" * 400)
     slot.close()
-    access.order(
+    access.create(
         actor,
         "https://files.example/a.mp3?key=of-somebody",
         "",

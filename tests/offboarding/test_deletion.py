@@ -140,7 +140,7 @@ def test_nothing_of_it_goes_on_meanwhile(alice: Character, lived: Transcription,
     assert client.get("/recordings/").status_code == 403
     assert [claim for claim in iter(fetch_claims.claim, None) if claim.tenant_id == alice.tenant.id] == []
     assert cleanup.accept_whole() == 0
-    assert [head for head in deliveries.heads() if head.tenant_id == alice.tenant.id] == []
+    assert [head for head in deliveries.due_endpoints() if head.tenant_id == alice.tenant.id] == []
     with scope.bound(alice.tenant.id), pytest.raises(Refused, match="is being deleted"):
         accept.accept(actor, file, TranscriptionOptions.checked(temperature=0.9), source="upload")
     assert deletion.advance(row)

@@ -83,15 +83,15 @@ def test_an_english_only_model_knows_english_only() -> None:
 
 def test_the_tenants_languages_stand_in_where_a_request_names_none() -> None:
     acme = Tenant(name="Acme", languages="de,en,yue")
-    assert tenant_defaults.applied(checked(), acme, 60.0).languages == "de,en"
-    assert tenant_defaults.applied(checked(languages="fr,pl"), acme, 60.0).languages == "fr,pl"
-    assert tenant_defaults.applied(checked(language="fr"), acme, 60.0).languages == ""
+    assert tenant_defaults.apply(checked(), acme, 60.0).languages == "de,en"
+    assert tenant_defaults.apply(checked(languages="fr,pl"), acme, 60.0).languages == "fr,pl"
+    assert tenant_defaults.apply(checked(language="fr"), acme, 60.0).languages == ""
 
 
 def test_a_request_asked_again_names_only_its_own_languages() -> None:
     acme = Tenant(name="Acme", languages="de,en")
-    assert tenant_defaults.asked_languages(Transcription(model="base", languages="de,en"), acme) == ""
-    assert tenant_defaults.asked_languages(Transcription(model="base", languages="fr,pl"), acme) == "fr,pl"
+    assert tenant_defaults.requested_languages(Transcription(model="base", languages="de,en"), acme) == ""
+    assert tenant_defaults.requested_languages(Transcription(model="base", languages="fr,pl"), acme) == "fr,pl"
 
 
 def test_the_time_of_each_language_is_added_up() -> None:
@@ -106,7 +106,7 @@ def test_the_time_of_each_language_is_added_up() -> None:
 @pytest.mark.parametrize("typed", ["en, de", "German; English", "EN\nde-AT", "de,Elvish,en"])
 def test_an_operator_may_type_a_tenant_s_languages_as_people_do(typed: str) -> None:
     tenant = Tenant(name="Acme", languages=typed)
-    assert tenant_defaults.applied(checked(), tenant, 60).languages == "de,en"
+    assert tenant_defaults.apply(checked(), tenant, 60).languages == "de,en"
 
 
 @pytest.mark.parametrize(("mode", "compared"), [("fast", ["", "en", "en"]), ("exact", ["de", "en", "de"])])

@@ -130,8 +130,8 @@ def test_the_tenants_names_stand_before_those_of_the_request(alice: Character, f
 def test_applying_twice_changes_nothing(alice: Character) -> None:
     """So that asking again under the options of an earlier transcription is asking for the same."""
     tenant = Tenant(name="Acme", hotwords="Acme", default_mode="fast", short_clip_model="base")
-    once = tenant_defaults.applied(TranscriptionOptions.checked(hotwords="Fox"), tenant, 3.0)
-    assert tenant_defaults.applied(once, tenant, 3.0) == once
+    once = tenant_defaults.apply(TranscriptionOptions.checked(hotwords="Fox"), tenant, 3.0)
+    assert tenant_defaults.apply(once, tenant, 3.0) == once
     assert hotwords.joined(once.hotwords, once.hotwords) == once.hotwords
 
 
@@ -159,7 +159,7 @@ def test_what_a_tenant_adds_is_not_asked_for_again(alice: Character, fox: Path) 
     prefer(alice.tenant, hotwords="Fjord, Birch", short_clip_model="tiny")
     row = submit(alice.actor, fox, hotwords="Delta")
     assert (row.model, row.hotwords) == ("tiny", "Fjord, Birch, Delta")
-    asked = tenant_defaults.asked(row, alice.actor.tenant)
+    asked = tenant_defaults.requested(row, alice.actor.tenant)
     assert asked == TranscriptionOptions.checked(hotwords="Delta")
 
 
@@ -167,8 +167,8 @@ def test_what_a_tenant_adds_is_not_asked_for_again(alice: Character, fox: Path) 
 def test_a_short_clip_model_that_no_engine_has_is_not_used(alice: Character) -> None:
     asked = TranscriptionOptions.checked(model="whisper-1", task="transcribe")
     alice.tenant.short_clip_model = "tiny"
-    assert tenant_defaults.applied(asked, alice.tenant, 5.0).model == "tiny"
+    assert tenant_defaults.apply(asked, alice.tenant, 5.0).model == "tiny"
     engine = Engine.objects.create(name="here", host="here", ready=True, model_versions={"base": "base 1"})
-    assert tenant_defaults.applied(asked, alice.tenant, 5.0).model == "base"
+    assert tenant_defaults.apply(asked, alice.tenant, 5.0).model == "base"
     Engine.objects.filter(pk=engine.pk).update(model_versions={"base": "base 1", "tiny": "tiny 1"})
-    assert tenant_defaults.applied(asked, alice.tenant, 5.0).model == "tiny"
+    assert tenant_defaults.apply(asked, alice.tenant, 5.0).model == "tiny"

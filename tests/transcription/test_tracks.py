@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,7 @@ from transcription.models import Recording, Segment, Transcription
 from transcription.options import audio_tracks
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
-from transcription.uploads import creation
 from transcription.worker import job, playback
-from transcription.worker.lease_renewer import LeaseRenewer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 
@@ -56,7 +55,7 @@ def carry_out(row: Transcription) -> Transcription:
     assert claim.transcription_id == row.id
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=row.id)
     warnings: list[str] = []
-    with job.open_pcm(row, 60, LeaseRenewer(claim).renew_if_due, warnings) as pcm:
+    with job.open_pcm(row, 60, partial(lifecycle.renew, claim), warnings) as pcm:
         sound = b"".join(pcm)
     text = " Loud." if max(abs(sample) for sample in array("h", sound)) > 5000 else " Quiet."
     seconds = len(sound) / media.BYTES_PER_SECOND
@@ -162,7 +161,7 @@ def test_a_track_is_a_number_from_one(value: str | int) -> None:
 
 def test_every_way_in_knows_the_option() -> None:
     asked = TranscriptionOptions.checked(audio_track=2)
-    assert creation.options_of({"audio_track": "2"}).audio_track == 2
+    assert TranscriptionOptions.from_fields({"audio_track": "2"}).audio_track == 2
     assert "audio_track" in access.OPTIONS
     content = hashlib.sha256(b"").hexdigest()
     assert asked.fingerprint(content) != TranscriptionOptions.checked(audio_track=1).fingerprint(content)

@@ -27,8 +27,8 @@ from tenants import scope
 from tenants.models import Quota
 from tests.conftest import Character
 from tests.transcription.characters import submit
+from tests.uploads.arrivals import sweep
 from tests.uploads.conftest import Tus
-from tests.uploads.test_acceptance import sweep
 from transcription.library import recordings
 from transcription.maintenance import sweeper
 from transcription.media import pcm_cache, storage, storage_check

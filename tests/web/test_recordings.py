@@ -9,9 +9,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 
-from portal.web.languages import NAMES
+from portal.web.languages import language_choices, language_name
 from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import Character
@@ -216,8 +216,14 @@ def test_an_upload_without_a_file_is_refused_in_words(as_alice: Client) -> None:
     assert answer.json()["error"]["message"] == "The upload arrived incomplete. Please try again."
 
 
-def test_every_language_of_whisper_has_a_name() -> None:
-    assert set(NAMES) == set(LANGUAGES)
+@pytest.mark.parametrize(("page_language", "cantonese"), [("en", "Cantonese"), ("zh-hans", "粤语")])
+def test_every_language_of_whisper_has_a_name_in_the_page_s_language(page_language: str, cantonese: str) -> None:
+    with translation.override(page_language):
+        names = dict(language_choices()[1:])
+        assert language_name("yue") == cantonese
+    assert set(names) == set(LANGUAGES)
+    assert len(set(names.values())) == len(names)
+    assert not set(names.values()) & set(names)
 
 
 def test_the_library_s_queries_do_not_grow_with_the_list(as_alice: Client, alice: Character, make: Make) -> None:

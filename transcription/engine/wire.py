@@ -57,7 +57,7 @@ LOUDEST_SOUND = 10.0
 
 
 class ProtocolError(Exception):
-    """The other side does not speak our language: hang up."""
+    """A message that does not follow the protocol: the receiver closes the connection."""
 
 
 def frame(header: Header, payload: bytes = b"") -> bytes:
@@ -169,7 +169,7 @@ def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]
     Raises WindowRejected, with a reason that a person can read, for anything amiss.
     """
     if len(payload) % 2:
-        raise WindowRejected("half a sample: the payload has an odd number of bytes")
+        raise WindowRejected("the payload has an odd number of bytes; samples have two each")
     try:
         window = Window(
             index=int(header["index"]),
@@ -213,24 +213,26 @@ def _spans(fields: object) -> tuple[Span, ...]:
 
 def _check_options(options: DecodeOptions) -> None:
     problems = {
-        "model is a short name": not _is_text(options.model, MAX_NAME_CHARACTERS),
-        "task is transcribe or translate": options.task not in ("transcribe", "translate"),
-        "language is an ISO code or null": options.language is not None
+        f"model must be a string of at most {MAX_NAME_CHARACTERS} characters": not _is_text(
+            options.model, MAX_NAME_CHARACTERS
+        ),
+        "task must be transcribe or translate": options.task not in ("transcribe", "translate"),
+        "language must be an ISO code or null": options.language is not None
         and not _is_text(options.language, MAX_NAME_CHARACTERS),
-        "temperature lies between 0 and 1": not _is_number(options.temperature, 0.0, 1.0),
-        f"prompt is a text of at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
+        "temperature must be between 0 and 1": not _is_number(options.temperature, 0.0, 1.0),
+        f"prompt must be a string of at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
             options.prompt, MAX_PROMPT_CHARACTERS
         ),
-        f"hotwords are a text of at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
+        f"hotwords must be a string of at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
             options.hotwords, MAX_PROMPT_CHARACTERS
         ),
-        "word_timestamps is true or false": type(options.word_timestamps) is not bool,
+        "word_timestamps must be true or false": type(options.word_timestamps) is not bool,
         f"languages are at most {MAX_LANGUAGES} ISO codes": len(options.languages) > MAX_LANGUAGES
         or not all(_is_text(code, MAX_NAME_CHARACTERS) for code in options.languages),
-        "follow_language is true or false": type(options.follow_language) is not bool,
-        "skip_non_speech is true or false": type(options.skip_non_speech) is not bool,
-        f"beam_size is 1 to {MAX_BEAM_SIZE}": not _is_count(options.beam_size, 1, MAX_BEAM_SIZE),
-        f"lane is one of {', '.join(LANES)}": options.lane not in LANES,
+        "follow_language must be true or false": type(options.follow_language) is not bool,
+        "skip_non_speech must be true or false": type(options.skip_non_speech) is not bool,
+        f"beam_size must be 1 to {MAX_BEAM_SIZE}": not _is_count(options.beam_size, 1, MAX_BEAM_SIZE),
+        f"lane must be one of {', '.join(LANES)}": options.lane not in LANES,
     }
     _raise_first(problems)
 

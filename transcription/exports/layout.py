@@ -34,6 +34,6 @@ def _whole(name: str, text: str | None, among: range) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 4 and int(text) in among):
-        message = _("“%(name)s” is a whole number from %(least)d to %(most)d.")
+        message = _("“%(name)s” must be a whole number from %(least)d to %(most)d.")
         raise InvalidOption(name, message % {"name": name, "least": among[0], "most": among[-1]})
     return int(text)

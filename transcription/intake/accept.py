@@ -86,7 +86,7 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
     if row.status == Status.COMPLETED:
         message = _("The transcription is done. POST to %(path)s for another one of its recording.")
         raise Refused("completed", message % new_one)
-    options, named = tenant_defaults.asked(row, actor.tenant), tenant_defaults.done(row)
+    options, named = tenant_defaults.requested(row, actor.tenant), TranscriptionOptions.from_row(row)
     request = TranscriptionRequest(actor, options, call or CallContext(), row.recording.sha256, named)
 
     def insert() -> Transcription:

@@ -89,12 +89,12 @@ class TranscriptionRequest:
     @cached_property
     def options_by_fingerprint(self) -> dict[str, TranscriptionOptions]:
         """The options that tenant defaults may lead to, whatever the recording's length is."""
-        possible = tenant_defaults.possible(self.options, self.tenant)
+        possible = tenant_defaults.candidates(self.options, self.tenant)
         return {options.fingerprint(self.content_sha256): options for options in possible}
 
     def options_for(self, recording: Recording) -> TranscriptionOptions:
         """Returns the options after tenant defaults, some of which depend on the recording's length."""
-        return tenant_defaults.applied(self.options, self.tenant, recording.duration_seconds)
+        return tenant_defaults.apply(self.options, self.tenant, recording.duration_seconds)
 
     def fingerprint_for(self, recording: Recording) -> str:
         return self.options_for(recording).fingerprint(self.content_sha256)
@@ -110,17 +110,7 @@ class TranscriptionRequest:
             id=self.call.id,
             tenant=self.tenant,
             recording=recording,
-            model=options.model,
-            task=options.task,
-            language=options.language,
-            prompt=options.prompt,
-            temperature=options.temperature,
-            word_timestamps=options.word_timestamps,
-            mode=options.mode,
-            hotwords=options.hotwords,
-            beam_size=options.beam_size,
-            audio_track=options.audio_track,
-            languages=options.languages,
+            **options.columns,
             lane=Lane.STANDARD if too_long else options.lane,
             audio_seconds=recording.duration_seconds,
             fingerprint=options.fingerprint(self.content_sha256),

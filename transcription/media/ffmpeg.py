@@ -123,9 +123,12 @@ class Ffmpeg(subprocess.Popen[bytes]):
         return worked or -self.returncode in (signal.SIGXCPU, signal.SIGXFSZ) or bool(NO_MEMORY.search(report))
 
     def was_stopped(self, report: str | None) -> bool:
-        """By a signal from outside, on which it may also have ended in order; `report` is what it said, if it could."""
-        if self.returncode in IN_ORDER_ON_A_SIGNAL:
-            return report is None or bool(ON_A_SIGNAL.search(report))
+        """By a signal from outside, on which it may also have ended in order; `report` is what it said, if it could.
+
+        Told to stop while it still opens its input, it ends with the status of a damaged file: only the report tells.
+        """
+        if self.returncode > 0:
+            return self.returncode in IN_ORDER_ON_A_SIGNAL if report is None else bool(ON_A_SIGNAL.search(report))
         return self.returncode < 0 and -self.returncode not in CRASHES
 
     @property

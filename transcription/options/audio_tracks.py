@@ -27,21 +27,21 @@ class NumberedTrack(TypedDict):
 
 
 def describe(recording: Recording, found: Probe, asked: int) -> None:
-    """Notes on the recording what a probe found in it. `asked` is the number of the track it was told to take, or 0."""
+    """Stores on the recording what a probe found. `asked` is the number of the track that was requested, or 0."""
     recording.format, recording.codec, recording.duration_seconds = found.format, found.codec, found.duration
     recording.audio_tracks = [_kept(track) for track in found.tracks]
     recording.audio_track = 0 if asked and len(found.tracks) > 1 else found.track + 1
 
 
 def describe_like(recording: Recording, other: Recording) -> None:
-    """Notes what is known of another recording with the same content."""
+    """Copies what a probe found in another recording with the same content."""
     recording.format, recording.codec, recording.duration_seconds = other.format, other.codec, other.duration_seconds
     recording.audio_tracks, recording.audio_track = other.audio_tracks, other.audio_track
     recording.peaks = other.peaks
 
 
 def index_of(row: Transcription, path: Path, longest: float) -> int:
-    """The index of the track to transcribe; chooses one where none was asked for and nobody has chosen yet.
+    """Returns the index of the track to transcribe; chooses one where none was requested or chosen before.
 
     Raises MediaError and DecoderDied.
     """
@@ -52,7 +52,7 @@ def index_of(row: Transcription, path: Path, longest: float) -> int:
 
 
 def found_in(row: Transcription) -> Probe:
-    """What a probe said of the recording, with what was noticed while it was decoded."""
+    """Returns what a probe found in the recording, with the warnings of its decoding."""
     recording, index = row.recording, max(0, row.audio_track_taken - 1)
     tracks = tuple(AudioTrack(index=number, **track) for number, track in enumerate(recording.audio_tracks))
     codec = tracks[index].codec if index < len(tracks) else recording.codec
@@ -65,7 +65,7 @@ def numbered(recording: Recording) -> list[NumberedTrack]:
 
 
 def others(row: Transcription) -> list[NumberedTrack]:
-    """The tracks that it was not made from."""
+    """Returns the tracks that it was not made from."""
     return [track for track in numbered(row.recording) if track["number"] != row.audio_track_taken]
 
 
@@ -78,7 +78,7 @@ def check(recording: Recording, asked: int) -> None:
 def no_such_track(count: int) -> InvalidOption:
     message = ngettext(
         "The file has %(n)d audio track: leave “audio_track” out, or name track 1.",
-        "The file has %(n)d audio tracks. “audio_track” is a number from 1 to %(n)d.",
+        "The file has %(n)d audio tracks. “audio_track” must be a number from 1 to %(n)d.",
         count,
     )
     return InvalidOption("audio_track", message % {"n": count}, NO_SUCH_TRACK)

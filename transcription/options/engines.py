@@ -1,4 +1,4 @@
-"""The engines of this installation, on every machine: each one's gpuworker reports how it does every few seconds."""
+"""The engines of this installation, on every machine; each gpuworker reports its engine's status every few seconds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REMEMBERED = timedelta(hours=1)
 def report(
     name: str, status: EngineStatus | None, workers_alive: int, workers_wanted: int, problem: str = ""
 ) -> Engine:
-    """A gpuworker's word about itself; `status` is None while its engine does not answer."""
+    """Stores a gpuworker's report; `status` is None while its engine does not answer."""
     figures: dict[str, object] = {
         "host": socket.gethostname(),
         "ready": False,
@@ -55,26 +55,26 @@ def _figures_of(status: EngineStatus) -> dict[str, object]:
 
 
 def alive() -> list[Engine]:
-    """Engines that reported lately, ready or not."""
+    """Returns the engines that reported lately, ready or not."""
     return list(Engine.objects.filter(LATELY))
 
 
 def versions_of(model: str) -> set[str]:
-    """The versions of a model that engines serve now; see EngineStatus."""
+    """Returns the versions of a model that engines serve now; see EngineStatus."""
     return {version for engine in alive() if (version := engine.model_versions.get(model, ""))}
 
 
 def may_serve(model: str) -> bool:
-    """False where engines are ready and none of them has the model's weights."""
+    """Returns False where engines are ready and none of them has the model's weights."""
     ready = [engine for engine in alive() if engine.ready]
     return not ready or any(model in engine.model_versions for engine in ready)
 
 
 def leave(name: str) -> None:
-    """A gpuworker that stops in order takes its row with it."""
+    """Deletes the row of a gpuworker that stops."""
     Engine.objects.filter(name=name).delete()
 
 
 def forget_the_dead() -> int:
-    """Drops engines that have not reported for an hour; how many."""
+    """Deletes engines that have not reported for an hour; returns how many."""
     return Engine.objects.filter(updated_at__lt=Now() - REMEMBERED).delete()[0]

@@ -1,4 +1,4 @@
-"""Names and terms that Whisper is reminded of while it listens."""
+"""Names and terms that are put into the prompt of every window."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ BETWEEN_TERMS = re.compile(r"[,;\n\r，、；]")
 
 
 def terms(text: str) -> list[str]:
-    """The terms of a list with commas or lines, each once, in its order."""
+    """Returns the terms of a list with commas or lines, each once, in its order."""
     plain = (" ".join(term.replace("\x00", "").split()) for term in BETWEEN_TERMS.split(text))
     return list(dict.fromkeys(term for term in plain if term))
 
 
 def without(known: str, text: str) -> str:
-    """The list without the terms of another one."""
+    """Returns the list without the terms of another one."""
     left_out = set(terms(known))
     return ", ".join(term for term in terms(text) if term not in left_out)
 
 
 def joined(*texts: str) -> str:
-    """One list of several, the first one's terms first. Joining again what was joined before adds nothing."""
+    """Returns one list of several, the first one's terms first. Joining the result again changes nothing."""
     return ", ".join(terms("\n".join(texts)))

@@ -1,139 +1,40 @@
-"""Whisper's languages: code and English name, as openai-whisper's tokenizer has them (v20250625)."""
+"""Whisper's languages: what codes and names callers may use for them."""
 
 from __future__ import annotations
 
-LANGUAGES: dict[str, str] = {
-    "en": "english",
-    "zh": "chinese",
-    "de": "german",
-    "es": "spanish",
-    "ru": "russian",
-    "ko": "korean",
-    "fr": "french",
-    "ja": "japanese",
-    "pt": "portuguese",
-    "tr": "turkish",
-    "pl": "polish",
-    "ca": "catalan",
-    "nl": "dutch",
-    "ar": "arabic",
-    "sv": "swedish",
-    "it": "italian",
-    "id": "indonesian",
-    "hi": "hindi",
-    "fi": "finnish",
-    "vi": "vietnamese",
-    "he": "hebrew",
-    "uk": "ukrainian",
-    "el": "greek",
-    "ms": "malay",
-    "cs": "czech",
-    "ro": "romanian",
-    "da": "danish",
-    "hu": "hungarian",
-    "ta": "tamil",
-    "no": "norwegian",
-    "th": "thai",
-    "ur": "urdu",
-    "hr": "croatian",
-    "bg": "bulgarian",
-    "lt": "lithuanian",
-    "la": "latin",
-    "mi": "maori",
-    "ml": "malayalam",
-    "cy": "welsh",
-    "sk": "slovak",
-    "te": "telugu",
-    "fa": "persian",
-    "lv": "latvian",
-    "bn": "bengali",
-    "sr": "serbian",
-    "az": "azerbaijani",
-    "sl": "slovenian",
-    "kn": "kannada",
-    "et": "estonian",
-    "mk": "macedonian",
-    "br": "breton",
-    "eu": "basque",
-    "is": "icelandic",
-    "hy": "armenian",
-    "ne": "nepali",
-    "mn": "mongolian",
-    "bs": "bosnian",
-    "kk": "kazakh",
-    "sq": "albanian",
-    "sw": "swahili",
-    "gl": "galician",
-    "mr": "marathi",
-    "pa": "punjabi",
-    "si": "sinhala",
-    "km": "khmer",
-    "sn": "shona",
-    "yo": "yoruba",
-    "so": "somali",
-    "af": "afrikaans",
-    "oc": "occitan",
-    "ka": "georgian",
-    "be": "belarusian",
-    "tg": "tajik",
-    "sd": "sindhi",
-    "gu": "gujarati",
-    "am": "amharic",
-    "yi": "yiddish",
-    "lo": "lao",
-    "uz": "uzbek",
-    "fo": "faroese",
-    "ht": "haitian creole",
-    "ps": "pashto",
-    "tk": "turkmen",
-    "nn": "nynorsk",
-    "mt": "maltese",
-    "sa": "sanskrit",
-    "lb": "luxembourgish",
-    "my": "myanmar",
-    "bo": "tibetan",
-    "tl": "tagalog",
-    "mg": "malagasy",
-    "as": "assamese",
-    "tt": "tatar",
-    "haw": "hawaiian",
-    "ln": "lingala",
-    "ha": "hausa",
-    "ba": "bashkir",
-    "jw": "javanese",
-    "su": "sundanese",
-    "yue": "cantonese",
-}
-# ISO 639-2, both the bibliographic and the terminological codes.
-# fmt: off
-THREE_LETTERS: dict[str, str] = {
-    "eng": "en", "ger": "de", "deu": "de", "fre": "fr", "fra": "fr", "spa": "es", "ita": "it", "por": "pt",
-    "dut": "nl", "nld": "nl", "rus": "ru", "jpn": "ja", "chi": "zh", "zho": "zh", "kor": "ko", "ara": "ar",
-    "hin": "hi", "pol": "pl", "tur": "tr", "swe": "sv", "dan": "da", "nor": "no", "nob": "no", "nno": "nn",
-    "fin": "fi", "ces": "cs", "cze": "cs", "slk": "sk", "slo": "sk", "hun": "hu", "ron": "ro", "rum": "ro",
-    "bul": "bg", "hrv": "hr", "srp": "sr", "slv": "sl", "ukr": "uk", "bel": "be", "ell": "el", "gre": "el",
-    "heb": "he", "tha": "th", "vie": "vi", "ind": "id", "may": "ms", "msa": "ms", "per": "fa", "fas": "fa",
-    "urd": "ur", "ben": "bn", "tam": "ta", "tel": "te", "mar": "mr", "guj": "gu", "kan": "kn", "mal": "ml",
-    "pan": "pa", "cat": "ca", "eus": "eu", "baq": "eu", "glg": "gl", "cym": "cy", "wel": "cy", "est": "et",
-    "lav": "lv", "lit": "lt", "isl": "is", "ice": "is", "mkd": "mk", "mac": "mk", "sqi": "sq", "alb": "sq",
-    "bos": "bs", "hye": "hy", "arm": "hy", "kat": "ka", "geo": "ka", "aze": "az", "kaz": "kk", "uzb": "uz",
-    "mon": "mn", "nep": "ne", "sin": "si", "khm": "km", "lao": "lo", "mya": "my", "bur": "my", "tgl": "tl",
-    "fil": "tl", "swa": "sw", "afr": "af", "lat": "la", "yue": "yue", "haw": "haw", "mao": "mi", "mri": "mi",
-    "ltz": "lb", "mlt": "mt",
-}
-# fmt: on
-CODES: dict[str, str] = {name: code for code, name in LANGUAGES.items()}
+import babel.core
+
+from transcription.engine.languages import LANGUAGES as CODES
+
+NAMES = """
+    english, chinese, german, spanish, russian, korean, french, japanese, portuguese, turkish, polish, catalan,
+    dutch, arabic, swedish, italian, indonesian, hindi, finnish, vietnamese, hebrew, ukrainian, greek, malay,
+    czech, romanian, danish, hungarian, tamil, norwegian, thai, urdu, croatian, bulgarian, lithuanian, latin,
+    maori, malayalam, welsh, slovak, telugu, persian, latvian, bengali, serbian, azerbaijani, slovenian,
+    kannada, estonian, macedonian, breton, basque, icelandic, armenian, nepali, mongolian, bosnian, kazakh,
+    albanian, swahili, galician, marathi, punjabi, sinhala, khmer, shona, yoruba, somali, afrikaans, occitan,
+    georgian, belarusian, tajik, sindhi, gujarati, amharic, yiddish, lao, uzbek, faroese, haitian creole,
+    pashto, turkmen, nynorsk, maltese, sanskrit, luxembourgish, myanmar, tibetan, tagalog, malagasy, assamese,
+    tatar, hawaiian, lingala, hausa, bashkir, javanese, sundanese, cantonese
+"""
+LANGUAGES: dict[str, str] = dict(zip(CODES, " ".join(NAMES.split()).split(", "), strict=True))
+"""The English names by code, as openai-whisper's tokenizer has them (v20250625): verbose_json tells them."""
+
+BY_NAME: dict[str, str] = {name: code for code, name in LANGUAGES.items()}
+WHISPERS_CODES = {"nb": "no", "fil": "tl", "jv": "jw"}
+"""Where CLDR prefers another code than Whisper's."""
 
 
 def language_code(text: str) -> str | None:
-    """The code for a code or an English name in any case, with a region or not; None for an unknown one."""
+    """Returns the code for a code or an English name in any case, with a region or without; None for an unknown one."""
     lowered = text.strip().lower().replace("_", "-")
-    if lowered in CODES:
-        return CODES[lowered]
+    if lowered in BY_NAME:
+        return BY_NAME[lowered]
     code = lowered.split("-", 1)[0]
     return code if code in LANGUAGES else None
 
 
 def from_three_letters(code: str) -> str:
-    """The code for one of ISO 639-2, as media files have it; the code itself for any other."""
-    return THREE_LETTERS.get(code.lower(), code)
+    """Returns Whisper's code for one of ISO 639-2 or 639-3, as media files have it; any other code as it is."""
+    modern: str = babel.core.get_global("language_aliases").get(code.lower(), code)
+    return WHISPERS_CODES.get(modern, modern)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 from functools import cache
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from transcription.engine.languages import languages_of
+
+if TYPE_CHECKING:
+    from transcription.engine.weights import Form
 
 DEFAULT_ON_GPU = "large-v3"
 DEFAULT_ON_CPU = "base"
@@ -25,7 +29,7 @@ ALIASES = {
 
 @cache
 def offered_models() -> tuple[str, ...]:
-    """Names of the models offered, the default first."""
+    """Returns the names of the models offered, the default first."""
     return tuple(settings.WHISPER_MODELS) or (DEFAULT_ON_GPU if has_gpu() else DEFAULT_ON_CPU,)
 
 
@@ -34,18 +38,18 @@ def default_model() -> str:
 
 
 def resolve_model(name: str) -> str | None:
-    """Our name for what a caller called `name`; None for one that is not offered."""
+    """Returns our name for the model that a caller calls `name`; None for one that is not offered."""
     wanted = _own_name(name) or default_model()
     return wanted if wanted in offered_models() else None
 
 
 def knows(model: str, language: str) -> bool:
-    """Whether a model, by our name for it, has a token for a language."""
+    """Returns whether a model, by our name for it, has a token for a language."""
     return language in languages_of(model)
 
 
 def is_named(name: str) -> bool:
-    """Whether a caller chose a model by `name`, rather than whatever is the default."""
+    """Returns whether `name` names a model, rather than whatever is the default."""
     return _own_name(name) != ""
 
 
@@ -72,3 +76,10 @@ def _nvml_counts_a_device() -> bool:
         return bool(pynvml.nvmlDeviceGetCount() > 0)
     except pynvml.NVMLError:
         return False
+
+
+def weights_form() -> Form:
+    """Returns the form of weights that this machine's engine reads, chosen as it chooses its backend."""
+    if settings.WHISPER_BACKEND == "auto":
+        return "torch" if has_gpu() else "ctranslate2"
+    return "torch" if settings.WHISPER_BACKEND == "torch" else "ctranslate2"

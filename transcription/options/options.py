@@ -1,17 +1,24 @@
-"""How a recording is to be transcribed, as a caller asks for it."""
+"""How a recording is to be transcribed, as a caller asks for it: the one list of options, for every way in.
+
+To add an option, add a column to Transcription and a field to TranscriptionOptions. Both APIs and their schema, tus
+metadata, URL fetches, the portal's form and details, the admin and the fingerprint derive from these two.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from functools import partial
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
 from tenants.models import LONGEST_HOTWORDS
 from transcription.errors import InvalidOption
-from transcription.models import MOST_BEAMS, Lane, Mode, Task
+from transcription.models import MOST_BEAMS, Lane, Mode, Task, Transcription
 from transcription.options import hotwords as words
 from transcription.options.languages import language_code
 from transcription.options.offered_models import is_named, knows, resolve_model
@@ -25,90 +32,20 @@ SOUND_VERSION = 2
 """How recordings are decoded: another number keeps texts that were made of other sound from being reused."""
 
 
-@dataclass(frozen=True)
-class TranscriptionOptions:
-    """Checked options; `language` is an ISO 639-1 code or empty to detect.
-
-    `languages` are codes, sorted, with commas between them: detection is limited to these. There are none beside a
-    `language`. `hotwords` are terms with commas between them. `audio_track` counts a file's audio tracks from 1; 0
-    leaves it open. Where no model was named (`named_model`), `model` is the default one, and the tenant's settings may
-    choose another: `preferences.applied` says what is done in the end.
-    """
-
-    model: str
-    task: str = Task.TRANSCRIBE
-    language: str = ""
-    prompt: str = ""
-    temperature: float = 0.0
-    word_timestamps: bool = False
-    mode: str = Mode.AUTO
-    hotwords: str = ""
-    beam_size: int = 1
-    audio_track: int = 0
-    languages: str = ""
-    lane: int = Lane.STANDARD
-    named_model: bool = True
-
-    def fingerprint(self, content_sha256: str) -> str:
-        """SHA-256 of all that decides the text: the content, how it is decoded, and every option.
-
-        The lane and who chose the model are no part of it.
-        """
-        options = {name: value for name, value in asdict(self).items() if name not in NOT_OF_THE_TEXT}
-        whole = {"content": content_sha256, "sound": SOUND_VERSION} | options
-        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
-
-    @classmethod
-    def checked(
-        cls,
-        model: str = "",
-        task: str = Task.TRANSCRIBE,
-        language: str = "",
-        prompt: str = "",
-        temperature: str | float = 0.0,
-        word_timestamps: str | bool = False,
-        mode: str = Mode.AUTO,
-        hotwords: str = "",
-        beam_size: str | int = 1,
-        audio_track: str | int = "",
-        languages: str = "",
-        lane: int = Lane.STANDARD,
-    ) -> TranscriptionOptions:
-        """`languages` are codes or names, with commas or lines between them. Raises InvalidOption."""
-        if task not in Task.values:
-            raise InvalidOption("task", _("“%(task)s” is not a task: transcribe or translate.") % {"task": task[:40]})
-        own_name = offered_model(model)
-        spoken, among = _language(language), checked_languages(languages)
-        if not spoken and len(codes_of(among)) == 1:
-            spoken, among = among, ""
-        _check_known(own_name, "language", spoken)
-        for code in codes_of(among):
-            _check_known(own_name, "languages", code)
-        return cls(
-            model=own_name,
-            task=task,
-            language=spoken,
-            languages="" if spoken else among,
-            prompt=_prompt(prompt),
-            temperature=_temperature(temperature),
-            word_timestamps=_flag("word_timestamps", word_timestamps),
-            mode=_mode(mode),
-            hotwords=_hotwords(hotwords),
-            beam_size=_beam_size(beam_size),
-            audio_track=checked_track(audio_track),
-            lane=lane,
-            named_model=is_named(model),
-        )
-
-
 def offered_model(name: str) -> str:
-    """Our name for the model that a caller called `name`. Raises InvalidOption."""
+    """Returns our name for the model that a caller calls `name`. Raises InvalidOption."""
     model = resolve_model(name)
     if model is None:
         raise InvalidOption(
             "model", _("The model “%(name)s” does not exist here.") % {"name": name[:80]}, "model_not_found"
         )
     return model
+
+
+def _task(text: str) -> str:
+    if text not in Task.values:
+        raise InvalidOption("task", _("“%(task)s” is not a task: transcribe or translate.") % {"task": text[:40]})
+    return text
 
 
 def _language(text: str) -> str:
@@ -120,8 +57,9 @@ def _language(text: str) -> str:
     return code
 
 
-def checked_languages(text: str) -> str:
-    """The codes of a list of codes or English names, sorted, with commas between them. Raises InvalidOption."""
+def checked_languages(sent: str | list[str]) -> str:
+    """Returns the codes of codes or English names, sorted, with commas between them. Raises InvalidOption."""
+    text = sent if isinstance(sent, str) else ",".join(sent)
     unknown = [name for name in _language_names(text) if language_code(name) is None]
     if unknown:
         raise InvalidOption("languages", _("“%(code)s” is not a language Whisper knows.") % {"code": unknown[0][:40]})
@@ -129,7 +67,7 @@ def checked_languages(text: str) -> str:
 
 
 def known_languages(text: str) -> list[str]:
-    """The codes of a list of codes or English names, sorted; what is no language is left out."""
+    """Returns the codes of a list of codes or English names, sorted; what is no language is left out."""
     return sorted({code for name in _language_names(text) if (code := language_code(name))})
 
 
@@ -156,7 +94,7 @@ def _prompt(text: str) -> str:
 def _flag(name: str, value: str | bool) -> bool:
     text = str(value).strip().lower()
     if text not in YES + NO:
-        raise InvalidOption(name, _("“%(name)s” is true or false.") % {"name": name})
+        raise InvalidOption(name, _("“%(name)s” must be true or false.") % {"name": name})
     return text in YES
 
 
@@ -181,17 +119,17 @@ def _beam_size(value: str | int) -> int:
     except ValueError:
         number = 0
     if not 1 <= number <= MOST_BEAMS:
-        raise InvalidOption("beam_size", _("The beam size is a whole number from 1 to %(n)d.") % {"n": MOST_BEAMS})
+        raise InvalidOption("beam_size", _("The beam size must be a whole number from 1 to %(n)d.") % {"n": MOST_BEAMS})
     return number
 
 
 def checked_track(value: str | int) -> int:
-    """The number of an audio track, 0 where none is named. Raises InvalidOption."""
+    """Returns the number of an audio track, 0 for an empty text. Raises InvalidOption."""
     text = str(value).strip()
     if not text:
         return 0
     if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= MOST_TRACKS):
-        message = _("The audio track is a whole number from 1 to %(n)d; leave it out for the file’s default one.")
+        message = _("The audio track must be a whole number from 1 to %(n)d; leave it out for the file’s default one.")
         raise InvalidOption("audio_track", message % {"n": MOST_TRACKS})
     return int(text)
 
@@ -202,5 +140,132 @@ def _temperature(value: str | float) -> float:
     except (ValueError, OverflowError):
         number = -1.0
     if not 0.0 <= number <= 1.0:
-        raise InvalidOption("temperature", _("The temperature is a number from 0 to 1."))
+        raise InvalidOption("temperature", _("The temperature must be a number from 0 to 1."))
     return number
+
+
+class Option(NamedTuple):
+    """How the value of an option is checked and described.
+
+    check: takes what was sent, as text or as JSON's own type, and returns what is stored; raises InvalidOption.
+    schema: the JSON Schema of what the native API takes.
+    """
+
+    check: Callable[[Any], Any]
+    schema: dict[str, Any]
+
+    @property
+    def is_list(self) -> bool:
+        return bool(self.schema["type"] == "array")
+
+
+def option(check: Callable[[Any], Any], schema: dict[str, Any], default: Any = MISSING) -> Any:
+    """Declares a field of TranscriptionOptions that callers may set."""
+    return field(default=default, metadata={"option": Option(check, schema)})
+
+
+@dataclass(frozen=True)
+class TranscriptionOptions:
+    """Checked options.
+
+    language: an ISO 639-1 code, or empty to detect. languages: sorted codes with commas between them, to which
+    detection is limited; empty beside a `language`. hotwords: terms with commas between them. audio_track: counts the
+    file's audio tracks from 1; 0 leaves it open. named_model: whether the caller named the model; where they did not,
+    `model` is the default one, and the tenant's settings may choose another (`tenant_defaults.apply`).
+    """
+
+    model: str = option(
+        offered_model,
+        {"type": "string", "description": "A name of `GET /v1/models`; the organisation's choice unless given."},
+    )
+    task: str = option(_task, {"type": "string", "enum": list(Task.values)}, Task.TRANSCRIBE)
+    language: str = option(
+        _language, {"type": "string", "description": "ISO 639-1; detected where it is not given."}, ""
+    )
+    prompt: str = option(_prompt, {"type": "string", "maxLength": LONGEST_PROMPT}, "")
+    temperature: float = option(_temperature, {"type": "number", "minimum": 0, "maximum": 1, "default": 0}, 0.0)
+    word_timestamps: bool = option(partial(_flag, "word_timestamps"), {"type": "boolean"}, False)
+    mode: str = option(_mode, {"type": "string", "enum": list(Mode.values), "default": "auto"}, Mode.AUTO)
+    hotwords: str = option(
+        _hotwords,
+        {
+            "type": "string",
+            "maxLength": LONGEST_HOTWORDS,
+            "description": "Names and terms, with commas between them.",
+        },
+        "",
+    )
+    beam_size: int = option(_beam_size, {"type": "integer", "minimum": 1, "maximum": MOST_BEAMS, "default": 1}, 1)
+    audio_track: int = option(
+        checked_track,
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST_TRACKS,
+            "description": "Of several in the file; without it the default one, or the first that is not silent.",
+        },
+        0,
+    )
+    languages: str = option(
+        checked_languages,
+        {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "ISO 639-1; where `language` is not given, detection is limited to these.",
+        },
+        "",
+    )
+    lane: int = Lane.STANDARD
+    named_model: bool = True
+
+    @classmethod
+    def checked(cls, lane: int = Lane.STANDARD, **sent: Any) -> TranscriptionOptions:
+        """Returns the options that a caller sent, by name; an empty text is as if it was left out.
+
+        Raises InvalidOption.
+        """
+        given = {name: value for name, value in sent.items() if value not in ("", None)}
+        values = {name: OPTIONS[name].check(value) for name, value in given.items()}
+        model = values.pop("model", None) or offered_model("")
+        options = cls(model, **values, lane=lane, named_model=is_named(given.get("model", "")))
+        return options._with_settled_language()
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> TranscriptionOptions:
+        """Returns the options among the fields of a form or of metadata. Raises InvalidOption."""
+        return cls.checked(**{name: fields[name] for name in OPTIONS if name in fields})
+
+    @classmethod
+    def from_row(cls, row: Transcription) -> TranscriptionOptions:
+        """Returns the options under which a transcription is made, the tenant's defaults included."""
+        return cls(**{name: getattr(row, name) for name in OPTIONS})
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns of a Transcription that hold these options: all but the lane, which its length decides, too."""
+        return {name: getattr(self, name) for name in OPTIONS}
+
+    def fingerprint(self, content_sha256: str) -> str:
+        """Returns the SHA-256 of all that decides the text: the content, how it is decoded, and every option.
+
+        The lane and who chose the model are no part of it.
+        """
+        options = {name: value for name, value in asdict(self).items() if name not in NOT_OF_THE_TEXT}
+        whole = {"content": content_sha256, "sound": SOUND_VERSION} | options
+        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+    def _with_settled_language(self) -> TranscriptionOptions:
+        """Takes the only one of `languages` for `language`, and drops them beside one. Raises InvalidOption."""
+        codes = codes_of(self.languages)
+        _check_known(self.model, "language", self.language)
+        for code in codes:
+            _check_known(self.model, "languages", code)
+        if not self.language and len(codes) == 1:
+            return replace(self, language=codes[0], languages="")
+        return replace(self, languages="" if self.language else self.languages)
+
+
+OPTIONS: dict[str, Option] = {
+    one.name: one.metadata["option"] for one in fields(TranscriptionOptions) if "option" in one.metadata
+}
+"""The options that callers may set, by name."""

@@ -1,4 +1,4 @@
-"""What a tenant's own settings make of the options that a request asks for."""
+"""A tenant's defaults, applied to the options that a request asks for."""
 
 from __future__ import annotations
 
@@ -13,82 +13,68 @@ from transcription.options.options import TranscriptionOptions, codes_of, known_
 SHORT_CLIP_SECONDS = 30.0
 
 
-def applied(asked: TranscriptionOptions, tenant: Tenant, seconds: float) -> TranscriptionOptions:
-    """The options under which a recording of this length is transcribed. Applying them again changes nothing."""
-    model = tenant.short_clip_model if _is_for_short_clips(asked, tenant, seconds) else asked.model
+def apply(requested: TranscriptionOptions, tenant: Tenant, seconds: float) -> TranscriptionOptions:
+    """Returns the options under which a recording of this length is transcribed.
+
+    Applying the defaults again changes nothing.
+    """
+    model = tenant.short_clip_model if _is_for_short_clips(requested, tenant, seconds) else requested.model
     return replace(
-        asked,
+        requested,
         model=model,
-        languages=asked.languages or ("" if asked.language else _usual_languages(tenant, model)),
-        mode=tenant.default_mode if asked.mode == Mode.AUTO else asked.mode,
-        hotwords=hotwords.joined(tenant.hotwords, asked.hotwords),
+        languages=requested.languages or ("" if requested.language else _usual_languages(tenant, model)),
+        mode=tenant.default_mode if requested.mode == Mode.AUTO else requested.mode,
+        hotwords=hotwords.joined(tenant.hotwords, requested.hotwords),
     )
 
 
-def possible(asked: TranscriptionOptions, tenant: Tenant) -> list[TranscriptionOptions]:
-    """What may come of the options as long as the recording's length is not known: one or two."""
-    return list(dict.fromkeys(applied(asked, tenant, seconds) for seconds in (0.0, SHORT_CLIP_SECONDS)))
+def candidates(requested: TranscriptionOptions, tenant: Tenant) -> list[TranscriptionOptions]:
+    """Returns what `apply` may return while the recording's length is not known: one or two."""
+    return list(dict.fromkeys(apply(requested, tenant, seconds) for seconds in (0.0, SHORT_CLIP_SECONDS)))
 
 
-def _is_for_short_clips(asked: TranscriptionOptions, tenant: Tenant, seconds: float) -> bool:
+def _is_for_short_clips(requested: TranscriptionOptions, tenant: Tenant, seconds: float) -> bool:
     short, model = seconds < SHORT_CLIP_SECONDS, tenant.short_clip_model
-    known = all(knows(model, code) for code in (asked.language, *codes_of(asked.languages)) if code)
-    return short and known and not asked.named_model and model in offered_models() and engines.may_serve(model)
+    known = all(knows(model, code) for code in (requested.language, *codes_of(requested.languages)) if code)
+    return short and known and not requested.named_model and model in offered_models() and engines.may_serve(model)
 
 
 def _usual_languages(tenant: Tenant, model: str) -> str:
-    """Those of the tenant's that the model knows: the others can't be detected anyway.
+    """Returns those of the tenant's languages that the model knows; the others can't be detected.
 
-    Nothing has checked what an operator typed in the admin.
+    An operator may type anything in the admin, so that unknown names are left out, too.
     """
     return ",".join(code for code in known_languages(tenant.languages) if knows(model, code))
 
 
-def asked(row: Transcription, tenant: Tenant) -> TranscriptionOptions:
-    """What a request for this transcription asked for, so that `applied` makes the same of it once more.
+def requested(row: Transcription, tenant: Tenant) -> TranscriptionOptions:
+    """Returns the options that the original request asked for, before tenant defaults.
 
     Raises InvalidOption where its model is no longer offered.
     """
-    name = asked_model(row, tenant)
+    name = requested_model(row, tenant)
     return replace(
-        done(row),
+        TranscriptionOptions.from_row(row),
         model=offered_model(name),
         named_model=is_named(name),
-        hotwords=asked_hotwords(row, tenant),
-        languages=asked_languages(row, tenant),
+        hotwords=requested_hotwords(row, tenant),
+        languages=requested_languages(row, tenant),
     )
 
 
-def done(row: Transcription) -> TranscriptionOptions:
-    """The options of a transcription, with all that the tenant's settings made of them."""
-    return TranscriptionOptions(
-        model=row.model,
-        task=row.task,
-        language=row.language,
-        prompt=row.prompt,
-        temperature=row.temperature,
-        word_timestamps=row.word_timestamps,
-        mode=row.mode,
-        hotwords=row.hotwords,
-        beam_size=row.beam_size,
-        audio_track=row.audio_track,
-        languages=row.languages,
-    )
-
-
-def asked_model(row: Transcription, tenant: Tenant) -> str:
-    """The model that was asked for by its name; empty where the tenant's settings choose it, or it is the default."""
+def requested_model(row: Transcription, tenant: Tenant) -> str:
+    """Returns the model that the request named; empty where it is the default or the tenant's settings chose it."""
     seconds = row.recording.duration_seconds
     unnamed = TranscriptionOptions(default_model(), named_model=False)
     for_short_clips = seconds < SHORT_CLIP_SECONDS and row.model == tenant.short_clip_model
-    return "" if for_short_clips or row.model == applied(unnamed, tenant, seconds).model else row.model
+    return "" if for_short_clips or row.model == apply(unnamed, tenant, seconds).model else row.model
 
 
-def asked_hotwords(row: Transcription, tenant: Tenant) -> str:
-    """The request's own terms, without those that the tenant adds to all."""
+def requested_hotwords(row: Transcription, tenant: Tenant) -> str:
+    """Returns the request's own terms, without those that the tenant adds to every request."""
     return hotwords.without(tenant.hotwords, row.hotwords)
 
 
-def asked_languages(row: Transcription, tenant: Tenant) -> str:
-    """The languages that the request named itself; empty where they are what the tenant's settings say."""
+def requested_languages(row: Transcription, tenant: Tenant) -> str:
+    """Returns the languages that the request named; empty where they are the tenant's."""
     return "" if row.languages == _usual_languages(tenant, row.model) else row.languages

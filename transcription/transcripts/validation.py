@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -19,7 +19,7 @@ MOST_SEGMENTS = 20_000
 def checked_text(value: Any, param: str = "text") -> str:
     """Text on one line. Raises InvalidOption."""
     if not isinstance(value, str):
-        raise InvalidOption(param, _("“%(name)s” is a text.") % {"name": param})
+        raise InvalidOption(param, _("“%(name)s” must be a string.") % {"name": param})
     text = one_line(value) if len(value) <= 4 * LONGEST_TEXT else value
     if not text:
         raise InvalidOption(param, _("A segment has text. Delete the segment instead."))
@@ -31,24 +31,8 @@ def checked_text(value: Any, param: str = "text") -> str:
 def checked_time(value: Any, param: str) -> float:
     """Seconds to the millisecond. Raises InvalidOption."""
     if type(value) not in (int, float) or not 0 <= value < 1e7 or not math.isfinite(value):
-        raise InvalidOption(param, _("“%(name)s” is a number of seconds.") % {"name": param})
+        raise InvalidOption(param, _("“%(name)s” must be a number of seconds.") % {"name": param})
     return round(float(value), 3)
-
-
-def checked_number(value: Any, param: str) -> int:
-    """Raises InvalidOption."""
-    if type(value) is not int or not 0 <= value < 2**31:
-        raise InvalidOption(param, _("“%(name)s” is a whole number.") % {"name": param})
-    return value
-
-
-def checked_segments(value: Any) -> list[Wanted]:
-    """Raises InvalidOption."""
-    if not isinstance(value, list):
-        raise InvalidOption("segments", _("“segments” is a list of segments, each with start, end and text."))
-    if len(value) > MOST_SEGMENTS:
-        raise too_many("segments")
-    return [_segment(one, f"segments[{number}]") for number, one in enumerate(value)]
 
 
 def checked_times(wanted: Sequence[Wanted], latest: float) -> None:
@@ -74,13 +58,3 @@ def checked_times(wanted: Sequence[Wanted], latest: float) -> None:
 
 def too_many(param: str) -> InvalidOption:
     return InvalidOption(param, _("A transcript has at most %(n)d segments.") % {"n": MOST_SEGMENTS})
-
-
-def _segment(value: Any, param: str) -> Wanted:
-    if not isinstance(value, Mapping):
-        raise InvalidOption(param, _("A segment has start, end and text."))
-    return Wanted(
-        checked_time(value.get("start"), f"{param}.start"),
-        checked_time(value.get("end"), f"{param}.end"),
-        checked_text(value.get("text"), f"{param}.text"),
-    )

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.native.pagination import newest_first
-from portal.api.native.parameters import moment
+from portal.api.native.parameters import date_time
 from portal.api.native.schemas.audit import AuditEntryBody
 from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import CURSOR, listing, operation, query
@@ -38,8 +38,8 @@ class AuditView(TenantView):
             action=asked.get("action", ""),
             actor=asked.get("actor", ""),
             object_id=asked.get("object", ""),
-            since=moment(request, "since"),
-            until=moment(request, "until"),
+            since=date_time(request, "since"),
+            until=date_time(request, "until"),
         )
         return newest_first(audit.entries(self.actor, wanted), request, self, entry_fields)
 

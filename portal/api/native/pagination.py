@@ -16,11 +16,11 @@ Row = TypeVar("Row", bound=Model)
 
 
 class CursorPages(CursorPagination):
-    """Pages of what is ordered by a moment first. A cursor that we didn't make is 404, whatever is in it."""
+    """Pages of rows that are ordered by a time first. A cursor that we didn't make is 404, whatever is in it."""
 
     def decode_cursor(self, request: Any) -> Any:
         cursor = super().decode_cursor(request)
-        if cursor is not None and cursor.position is not None and not _is_moment(str(cursor.position)):
+        if cursor is not None and cursor.position is not None and not _is_datetime(str(cursor.position)):
             raise NotFound(_("There is no such page. Begin with the first one."))
         return cursor
 
@@ -35,15 +35,15 @@ class NewestFirst(CursorPages):
 
 
 def newest_first(rows: QuerySet[Row], request: Request, view: APIView, fields: Callable[[Row], Any]) -> Response:
-    """The page that the request asks for, each row as `fields` shows it. Raises NotFound."""
+    """Returns the page that the request asks for, each row as `fields` describes it. Raises NotFound."""
     pages = NewestFirst()
     page = pages.paginate_queryset(rows, request, view=view) or []
     return pages.get_paginated_response([fields(row) for row in page])
 
 
-def _is_moment(text: str) -> bool:
+def _is_datetime(text: str) -> bool:
     try:
-        moment = parse_datetime(text)
+        found = parse_datetime(text)
     except ValueError:
         return False
-    return moment is not None and moment.tzinfo is not None
+    return found is not None and found.tzinfo is not None

@@ -1,29 +1,43 @@
-"""What a JSON body says, checked for its kind.
-
-A field is absent where it is left out or null: each of these functions gives None then, and raises InvalidOption for
-a value of another kind. Fields that the schema of the body doesn't know are refused: whoever mistypes one learns it.
-"""
+"""Reads JSON bodies as Pydantic models, whose schema is the published one."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from django.template.defaultfilters import filesizeformat
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from portal.api.native.datetimes import checked_moment
 from portal.http.asgi import scope_of
 from portal.http.routes import route_of
 from transcription.errors import InvalidOption
 
-LONGEST_NAME = 60  # of what is no field, in an answer
-Body = Mapping[str, Any]
-Value = TypeVar("Value")
+LONGEST_NAME = 60  # of an unknown field, in an answer
+INDEX_AT_END = re.compile(r"\[\d+\]$")
+MESSAGES: dict[str, str | Promise] = {
+    "missing": gettext_lazy("“%(name)s” is missing."),
+    "model_type": gettext_lazy("“%(name)s” must be an object."),
+    "datetime_type": gettext_lazy("“%(name)s” must be a string with date, time and zone, as in 2027-01-31T12:00:00Z."),
+    "string_type": gettext_lazy("“%(name)s” must be a string."),
+    "incomplete_string": gettext_lazy("“%(name)s” must be a string without NUL and without half a character."),
+    "bool_type": gettext_lazy("“%(name)s” must be true or false."),
+    "float_type": gettext_lazy("“%(name)s” must be a number."),
+    "int_type": gettext_lazy("“%(name)s” must be an integer."),
+    "list_type": gettext_lazy("“%(name)s” must be a list."),
+    "too_short": gettext_lazy("“%(name)s” must not be empty."),
+    "greater_than_equal": gettext_lazy("“%(name)s” must be %(ge)d or more."),
+    "less_than_equal": gettext_lazy("“%(name)s” must be %(le)d or less."),
+    "literal_error": gettext_lazy("“%(name)s” must be one of: %(expected)s."),
+}
+"""By Pydantic's error types (https://docs.pydantic.dev/latest/errors/validation_errors/) and our own one."""
 
 
 class BodyTooLarge(APIException):
@@ -42,8 +56,41 @@ class LengthRequired(APIException):
         super().__init__(_("The body came without its length, and was not read. Send it whole, with Content-Length."))
 
 
-def json_object(request: Request, schema: Mapping[str, Any]) -> Body:
-    """The fields that came, each one of the schema's. No body at all is an empty object.
+def _as_openapi(schema: dict[str, Any]) -> None:
+    """Says it as OpenAPI 3.0 does, which has `nullable`, and without what generated clients have no use for."""
+    for part in (schema, *schema.get("properties", {}).values()):
+        part.pop("title", None)
+        if part.get("default") in (None, "", []):
+            part.pop("default", None)
+        match part.get("anyOf"):
+            case [_, {"type": "null"}]:
+                part |= part.pop("anyOf")[0] | {"nullable": True}
+
+
+class RequestBody(BaseModel):
+    """A JSON object with these fields and no others, each of its own type.
+
+    A null is as if the field was left out, unless `knows_null`.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, json_schema_extra=_as_openapi)
+    knows_null: ClassVar[bool] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, sent: Any) -> Any:
+        if not isinstance(sent, Mapping):
+            return sent
+        if unknown := sorted(set(sent) - set(cls.model_fields)):
+            raise _no_such_field(unknown[0], sorted(cls.model_fields))
+        return {name: value for name, value in sent.items() if value is not None or cls.knows_null}
+
+
+Body = TypeVar("Body", bound=RequestBody)
+
+
+def parse_body(request: Request, model: type[Body]) -> Body:
+    """Returns the body, where no body is an empty object.
 
     Raises InvalidOption, and before anything is read BodyTooLarge, and LengthRequired for a stream: what comes without
     a length would pass for no body.
@@ -53,87 +100,46 @@ def json_object(request: Request, schema: Mapping[str, Any]) -> Body:
         raise LengthRequired
     if int(length or 0) > (limit := route_of(scope_of(request._request)).body_bytes):
         raise BodyTooLarge(limit)
-    return known_fields(request.data, schema)
+    try:
+        return model.model_validate(request.data)
+    except ValidationError as invalid:
+        raise _invalid_option(invalid.errors(include_url=False)[0]) from invalid
 
 
-def known_fields(value: Any, schema: Mapping[str, Any], param: str = "body") -> Body:
-    """`value` as an object of this schema. Raises InvalidOption, which names an unknown field or else `param`."""
-    if not isinstance(value, Mapping):
-        raise InvalidOption(param, _("Send a JSON object."))
-    known = schema["properties"]
-    if unknown := sorted(name for name in value if name not in known):
-        raise _no_such_field(unknown[0], known)
-    return value
+def _complete(text: str) -> str:
+    """JSON can spell NUL and half a character, which no database can store."""
+    if "\x00" in text or text != _whole_characters(text):
+        raise PydanticCustomError("incomplete_string", "incomplete string")
+    return text
 
 
-def needed(name: str, value: Value | None) -> Value:
-    """Raises InvalidOption where it is absent."""
-    if value is None:
-        raise InvalidOption(name, _("“%(name)s” is missing.") % {"name": name})
-    return value
+Text = Annotated[str, AfterValidator(_complete)]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-def text(body: Body, name: str) -> str | None:
-    value = body.get(name)
-    if value is not None and not _is_text(value):
-        raise InvalidOption(name, _("“%(name)s” is a text.") % {"name": name})
-    return value
+def documented(**schema: Any) -> Any:
+    """Annotates a field with more of its JSON Schema, where the domain checks it in words of its own."""
+    return Field(json_schema_extra=schema)
 
 
-def texts(body: Body, name: str) -> list[str] | None:
-    value = body.get(name)
-    if value is not None and not (isinstance(value, list) and all(_is_text(one) for one in value)):
-        raise InvalidOption(name, _("“%(name)s” is a list of texts.") % {"name": name})
-    return value
+def _invalid_option(error: ErrorDetails) -> InvalidOption:
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
+    context = error.get("ctx", {})
+    if isinstance(said := context.get("error"), InvalidOption):
+        return InvalidOption(name if error["loc"][-1:] == (said.param,) else said.param, str(said), said.code)
+    if not name:
+        return InvalidOption("body", _("Send a JSON object."))
+    message = MESSAGES["missing" if error["input"] is None else error["type"]]
+    return InvalidOption(INDEX_AT_END.sub("", name), str(message) % {"name": name, **context})
 
 
-def number(body: Body, name: str) -> float | None:
-    value: float | None = body.get(name)
-    if value is not None and type(value) not in (int, float):
-        raise InvalidOption(name, _("“%(name)s” is a number.") % {"name": name})
-    return value
+def _whole_characters(text: str) -> str:
+    return text.encode(errors="replace").decode()
 
 
-def whole(body: Body, name: str) -> int | None:
-    value: int | None = body.get(name)
-    if value is not None and type(value) is not int:
-        raise InvalidOption(name, _("“%(name)s” is a whole number.") % {"name": name})
-    return value
-
-
-def whole_among(body: Body, name: str, among: range) -> int | None:
-    value: int | None = body.get(name)
-    if value is not None and not (type(value) is int and value in among):
-        message = _("“%(name)s” is a whole number from %(least)d to %(most)d.")
-        raise InvalidOption(name, message % {"name": name, "least": among[0], "most": among[-1]})
-    return value
-
-
-def flag(body: Body, name: str) -> bool | None:
-    value: bool | None = body.get(name)
-    if value is not None and type(value) is not bool:
-        raise InvalidOption(name, _("“%(name)s” is true or false.") % {"name": name})
-    return value
-
-
-def moment(body: Body, name: str) -> datetime | None:
-    """In UTC."""
-    value = text(body, name)
-    return None if value is None else checked_moment(value, name)
-
-
-def _is_text(value: Any) -> bool:
-    """JSON can spell half a character and NUL, which no database can store."""
-    return isinstance(value, str) and "\x00" not in value and value == _whole_characters(value)
-
-
-def _whole_characters(value: str) -> str:
-    return value.encode(errors="replace").decode()
-
-
-def _no_such_field(name: str, known: Mapping[str, Any]) -> InvalidOption:
+def _no_such_field(name: str, known: list[str]) -> InvalidOption:
     shown = _whole_characters(name[:LONGEST_NAME])
     if not known:
         return InvalidOption(shown, _("There is no field “%(name)s” here: send none.") % {"name": shown})
     message = _("There is no field “%(name)s” here. Known are %(known)s.")
-    return InvalidOption(shown, message % {"name": shown, "known": ", ".join(sorted(known))})
+    return InvalidOption(shown, message % {"name": shown, "known": ", ".join(known)})

@@ -11,26 +11,24 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api import call_headers
-from portal.api.native import options, parameters, parsing
+from portal.api.form_options import ignored_headers, sent_options
+from portal.api.native import parameters
 from portal.api.native.fetches import fetch_fields
 from portal.api.native.pagination import newest_first
+from portal.api.native.parsing import parse_body
 from portal.api.native.representations import recording_fields, transcription_fields
 from portal.api.native.schemas.fetches import FetchBody
-from portal.api.native.schemas.recordings import RecordingBody, TranscriptionBody
+from portal.api.native.schemas.recordings import RecordingBody, RecordingByUrl, RequestedOptions, TranscriptionBody
 from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import (
     CURSOR,
-    FILE,
     FORM,
     IDEMPOTENCY_KEY,
     JSON,
-    OPTION_FIELDS,
-    form,
+    file_form,
     listing,
     operation,
-    properties,
     query,
-    text,
 )
 from portal.http.uploads import received
 from transcription.errors import InvalidOption
@@ -41,9 +39,8 @@ from transcription.library import recordings
 from transcription.library.filters import Filter
 from transcription.models import Recording, Status
 from transcription.options.languages import language_code
+from transcription.options.options import TranscriptionOptions
 
-BY_URL = properties(url=text(format="uri"), name=text(), **OPTION_FIELDS, required=["url"])
-AGAIN = properties(**OPTION_FIELDS, required=[])
 FILTERS = (
     query("search", "Only those in whose name or text every word stands."),
     query("status", "Only those whose latest transcription is so.", enum=list(Status.values)),
@@ -70,7 +67,7 @@ class RecordingsView(TenantView):
         "createRecording",
         "Send a recording, or say where it is",
         {201: RecordingBody, 202: FetchBody},
-        body={FORM: form(file=FILE, **OPTION_FIELDS, required=["file"]), JSON: BY_URL},
+        body={FORM: file_form(), JSON: RecordingByUrl},
         parameters=[IDEMPOTENCY_KEY],
         description="A file is answered with 201, a URL with 202: it is fetched soon.",
     )
@@ -78,22 +75,20 @@ class RecordingsView(TenantView):
         self.actor.require("recordings.create")
         call = call_headers.call_of(request._request)
         if request._request.content_type == JSON:
-            return self._by_url(parsing.json_object(request, BY_URL), call)
+            return self._by_url(parse_body(request, RecordingByUrl), call)
         upload = received(request._request)
-        row = accept.accept(self.actor, upload, options.of_form(upload), "api", call)
-        headers = {"Location": f"/api/v1/recordings/{row.recording_id}"} | options.ignored_headers(upload.fields)
+        options = TranscriptionOptions.from_fields(sent_options(upload))
+        row = accept.accept(self.actor, upload, options, "api", call)
+        headers = {"Location": f"/api/v1/recordings/{row.recording_id}"} | ignored_headers(upload.fields)
         return Response(recording_fields(row.recording), 201, headers=headers | call_headers.headers_of(call, row))
 
-    def _by_url(self, body: parsing.Body, call: CallContext) -> Response:
+    def _by_url(self, body: RecordingByUrl, call: CallContext) -> Response:
         """Raises InvalidOption and Refused."""
-        asked = options.of_json(body)
-        if not (url := parsing.text(body, "url")):
-            raise InvalidOption("url", _("Name the “url” of the recording, or send a file as multipart/form-data."))
-        ordered = access.order(self.actor, url, parsing.text(body, "name") or "", asked, call)
-        headers = {"Location": f"/api/v1/fetches/{ordered.fetch.id}"}
-        if not ordered.is_new:
+        created = access.create(self.actor, body.url, body.name, body.options, call)
+        headers = {"Location": f"/api/v1/fetches/{created.fetch.id}"}
+        if not created.is_new:
             headers["Idempotency-Replayed"] = "true"
-        return Response(fetch_fields(ordered.fetch), 202, headers=headers)
+        return Response(fetch_fields(created.fetch), 202, headers=headers)
 
 
 class RecordingView(TenantView):
@@ -126,14 +121,13 @@ class RecordingTranscriptionsView(TenantView):
         "transcribeAgain",
         "Transcribe a recording again",
         {201: TranscriptionBody},
-        body={JSON: AGAIN},
+        body={JSON: RequestedOptions},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, recording_id: UUID) -> Response:
         call = call_headers.call_of(request._request)
         recording = recordings.recording(self.actor, recording_id)
-        asked = options.of_json(parsing.json_object(request, AGAIN))
-        row = accept.transcribe_again(self.actor, recording, asked, call)
+        row = accept.transcribe_again(self.actor, recording, parse_body(request, RequestedOptions).options, call)
         location = {"Location": f"/api/v1/transcriptions/{row.id}"}
         return Response(transcription_fields(row), 201, headers=location | call_headers.headers_of(call, row))
 
@@ -146,8 +140,8 @@ def _filter(request: Request) -> Filter:
         source=parameters.choice(request, "source", Recording.Source.values),
         model=request.query_params.get("model", ""),
         language=_language(request.query_params.get("language", "")),
-        created_after=parameters.moment(request, "created_after"),
-        created_before=parameters.moment(request, "created_before"),
+        created_after=parameters.date_time(request, "created_after"),
+        created_before=parameters.date_time(request, "created_before"),
     )
 
 

@@ -1,13 +1,20 @@
-"""What the native API says of a recording: times in UTC, durations in seconds, links as paths."""
+"""Answers of the native API about recordings: times in UTC, durations in seconds, links as paths."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.urls import reverse
 
 from portal.api.native.schemas.failures import Failure
-from portal.api.native.schemas.recordings import LanguageFound, Queue, RecordingBody, TranscriptionBody
+from portal.api.native.schemas.recordings import (
+    SHOWN_AS_THEY_ARE,
+    LanguageFound,
+    Queue,
+    RecordingBody,
+    TranscriptionBody,
+)
 from portal.consumers import place_of
 from transcription.errors import reason_for_people
 from transcription.exports import WRITERS, spoken_language
@@ -18,7 +25,7 @@ from transcription.options.options import codes_of
 
 
 def recording_fields(recording: Recording, with_place: bool = True) -> RecordingBody:
-    """`with_place` asks for the place in the queue, which costs queries: not in lists."""
+    """Describes a recording. `with_place` adds the place in the queue, which costs queries: not for lists."""
     latest = recording.latest
     return {
         "id": str(recording.id),
@@ -29,46 +36,43 @@ def recording_fields(recording: Recording, with_place: bool = True) -> Recording
         "bytes": recording.bytes,
         "format": recording.format,
         "audio_tracks": audio_tracks.numbered(recording),
-        "audio_deleted_at": moment(recording.audio_deleted_at),
+        "audio_deleted_at": rfc3339(recording.audio_deleted_at),
         "transcription": transcription_fields(latest, with_place) if latest else None,
     }
 
 
 def transcription_fields(row: Transcription, with_place: bool = True) -> TranscriptionBody:
-    return {
+    fields: TranscriptionBody = {
         "id": str(row.id),
         "recording": str(row.recording_id),
         "status": row.status,
         "percent": row.percent,
-        "task": row.task,
-        "model": row.model,
         "language": spoken_language(row) or None,
-        "mode": row.mode,
         "mode_taken": row.mode_taken or None,
-        "hotwords": row.hotwords,
-        "beam_size": row.beam_size,
         "languages": codes_of(row.languages),
         "languages_found": _found(row),
-        "word_timestamps": row.word_timestamps,
         "audio_track": row.audio_track or None,
         "audio_track_taken": row.audio_track_taken or None,
         "lane": Lane(row.lane).key,
         "created_at": row.created_at.isoformat(),
-        "finished_at": moment(row.finished_at),
+        "finished_at": rfc3339(row.finished_at),
         "processing_seconds": row.processing_seconds,
         "reused": row.is_reused,
         "reused_from": str(row.reused_from_id) if row.reused_from_id else None,
-        "text_deleted_at": moment(row.text_deleted_at),
+        "text_deleted_at": rfc3339(row.text_deleted_at),
         "revision": row.revision,
         "queue": _queue(row) if with_place else None,
         "error": _error(row),
         "warnings": warnings_of(row),
         "transcripts": _links(row),
     }
+    options: Any = {name: getattr(row, name) for name in SHOWN_AS_THEY_ARE}
+    fields.update(options)
+    return fields
 
 
 def _found(row: Transcription) -> list[LanguageFound]:
-    """The most spoken first."""
+    """Returns the languages that were heard, the most spoken first."""
     total = sum(row.heard_languages.values())
     ordered = sorted(row.heard_languages.items(), key=lambda heard: -heard[1])
     return [{"language": code, "share": round(seconds / total, 3)} for code, seconds in ordered]
@@ -92,5 +96,5 @@ def _links(row: Transcription) -> dict[str, str] | None:
     return {name: address + name for name in WRITERS}
 
 
-def moment(when: datetime | None) -> str | None:
+def rfc3339(when: datetime | None) -> str | None:
     return when.isoformat() if when else None

@@ -2,48 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
-from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native import options, parsing
-from portal.api.native.schemas.uploads import MultipartBody, MultipartPartsBody, Part, PartUrl, PartUrlsBody
+from portal.api.native.parsing import parse_body
+from portal.api.native.schemas.uploads import (
+    MultipartBody,
+    MultipartPartsBody,
+    NewMultipartUpload,
+    Part,
+    PartUrl,
+    PartUrlsBody,
+    WantedParts,
+)
 from portal.api.native.tenant_view import TenantView
 from portal.api.native.uploads import upload_fields
-from portal.api.openapi.operations import (
-    IDEMPOTENCY_KEY,
-    JSON,
-    OPTION_FIELDS,
-    array,
-    counted,
-    operation,
-    properties,
-    text,
-)
+from portal.api.openapi.operations import IDEMPOTENCY_KEY, JSON, operation
 from portal.http.tus import source_of
-from transcription.errors import InvalidOption
 from transcription.intake import idempotency
 from transcription.uploads import access, bucket, creation
 from transcription.uploads.creation import Plan
 from transcription.uploads.models import Upload
-
-SHA256_BYTES = 32
-LENGTHS = range(2**53)  # what every JSON library counts exactly
-NEW = properties(
-    name=text(),
-    length=counted(0),
-    source=text(description="`microphone` for what the portal's page records."),
-    **OPTION_FIELDS,
-    required=["name", "length"],
-)
-PART = properties(number=counted(1), sha256=text(), required=["number"])
-WANTED = properties(parts=array({"oneOf": [counted(1), PART]}), required=["parts"])
 
 
 class MultipartsView(TenantView):
@@ -53,16 +34,16 @@ class MultipartsView(TenantView):
         "createMultipartUpload",
         "Begin an upload straight to S3",
         {201: MultipartBody},
-        body={JSON: NEW},
+        body={JSON: NewMultipartUpload},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request) -> Response:
-        body = parsing.json_object(request, NEW)
+        new = parse_body(request, NewMultipartUpload)
         plan = Plan(
-            name=parsing.text(body, "name") or "",
-            length=parsing.needed("length", parsing.whole_among(body, "length", LENGTHS)),
-            options={name: _written(value) for name, value in options.given(body).items()},
-            source=source_of(self.actor, parsing.text(body, "source") or ""),
+            name=new.name,
+            length=new.length,
+            options=new.model_dump(exclude_unset=True),
+            source=source_of(self.actor, new.source),
             idempotency_key=idempotency.checked_key(request.headers.get("Idempotency-Key")),
         )
         row = creation.open_in_bucket(self.actor, plan)
@@ -94,11 +75,11 @@ class PartUrlsView(TenantView):
         "createPartUrls",
         "URLs that take parts",
         {200: PartUrlsBody},
-        body={JSON: WANTED},
+        body={JSON: WantedParts},
     )
     def post(self, request: Request, upload_id: UUID) -> Response:
         row = access.upload(self.actor, upload_id, Upload.Way.S3)
-        wanted = _wanted(parsing.json_object(request, WANTED))
+        wanted = {part.number: part.sha256 for part in parse_body(request, WantedParts).parts}
         urls = access.part_urls(row, wanted)
         parts = [PartUrl(number=n, url=url, headers=_part_headers(row, n, wanted[n])) for n, url in urls.items()]
         return Response(PartUrlsBody(expires_in=bucket.URL_SECONDS, parts=parts))
@@ -121,32 +102,3 @@ def _fields(row: Upload) -> MultipartBody:
 def _part_headers(row: Upload, number: int, sha256: str) -> dict[str, str]:
     checksum = {"x-amz-checksum-sha256": sha256} if sha256 else {}
     return {"Content-Length": str(access.part_size(row, number))} | checksum
-
-
-def _wanted(body: parsing.Body) -> dict[int, str]:
-    """`{"parts": [1, {"number": 2, "sha256": "…"}]}` by number. Raises InvalidOption."""
-    listed = body.get("parts")
-    if not isinstance(listed, list) or not listed:
-        raise InvalidOption("parts", _("Send `parts`: a list of numbers, or of objects with `number` and `sha256`."))
-    return dict(_part(one) for one in listed)
-
-
-def _part(one: Any) -> tuple[int, str]:
-    """Raises InvalidOption."""
-    part = parsing.known_fields(one if isinstance(one, Mapping) else {"number": one}, PART)
-    number, sha256 = parsing.needed("number", parsing.whole(part, "number")), parsing.text(part, "sha256")
-    if sha256 and not _is_sha256(sha256):
-        raise InvalidOption("parts", _("A part's `sha256` is its SHA-256 digest in base64."))
-    return number, sha256 or ""
-
-
-def _written(value: str | float | bool) -> str:
-    """An option as a form would send it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _is_sha256(text: str) -> bool:
-    try:
-        return len(base64.b64decode(text, validate=True)) == SHA256_BYTES
-    except (binascii.Error, ValueError):
-        return False

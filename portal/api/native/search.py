@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from portal.api.native.parameters import whole
-from portal.api.native.schemas.search import FoundPart, FoundRecording, FoundSegment, HitBody, HitsBody
+from portal.api.native.schemas.search import FoundRecording, FoundSegment, Fragment, HitBody, HitsBody
 from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import CURSOR, operation, query
 from transcription import search
@@ -64,8 +64,8 @@ def hit_fields(hit: search.Hit) -> HitBody:
     }
 
 
-def _parts(parts: list[search.Part]) -> list[FoundPart]:
-    return [FoundPart(text=part.text, match=part.match) for part in parts]
+def _parts(parts: list[search.Part]) -> list[Fragment]:
+    return [Fragment(text=part.text, match=part.match) for part in parts]
 
 
 def _terms(query: str) -> list[search.Term]:
@@ -87,8 +87,8 @@ def _place(cursor: str) -> search.Place | None:
     if not cursor:
         return None
     try:
-        moment, recording_id = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ")
-        place = search.Place(datetime.fromisoformat(moment), UUID(recording_id))
+        created_at, recording_id = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ")
+        place = search.Place(datetime.fromisoformat(created_at), UUID(recording_id))
         place.created_at.utctimetuple()
     except (ValueError, OverflowError):
         raise Http404(_("There is no such page. Begin with the first one.")) from None

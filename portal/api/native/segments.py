@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.native.parameters import whole
-from portal.api.native.parsing import json_object, known_fields
-from portal.api.native.schemas.segments import RevisionBody, RevisionsBody, SegmentBody, SegmentsBody, SomeSegmentsBody
+from portal.api.native.parsing import parse_body
+from portal.api.native.schemas.segments import (
+    Division,
+    NewSegments,
+    Reversion,
+    RevisionBody,
+    RevisionsBody,
+    SegmentBody,
+    SegmentChanges,
+    SegmentsBody,
+    SomeSegmentsBody,
+)
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import IF_MATCH, JSON, array, counted, operation, place, properties, text
+from portal.api.openapi.operations import IF_MATCH, JSON, operation, place
 from portal.api.preconditions import quoted, seen
 from transcription.library import read_audit
 from transcription.models import Revision, Segment, Transcription
 from transcription.transcripts import editing
 from transcription.transcripts.segment_edits import Wanted
-from transcription.transcripts.validation import checked_number, checked_segments, checked_text, checked_time
 
 MOST_AT_ONCE = 1000
-PIECE = {"text": text(), "start": {"type": "number", "minimum": 0}, "end": {"type": "number", "minimum": 0}}
-SHOWN = {"index": counted(0), "words": array({"type": "object"}), "revision": counted(0), "etag": text()}
-LISTED = properties(**PIECE, **{name: kind | {"readOnly": True} for name, kind in SHOWN.items()}, required=list(PIECE))
-"""As GET shows it, so that what was read can be sent back."""
-ALL = properties(segments=array(LISTED), required=["segments"])
-CORRECTION = properties(**PIECE, required=[])
-DIVISION = properties(position=counted(0), at={"type": "number"}, required=["position"])
-GOING_BACK = properties(revision=counted(0), required=["revision"])
 REVISIONS_AT_ONCE = 50
 
 
@@ -52,11 +52,11 @@ class SegmentsView(TenantView):
         "replaceSegments",
         "Replace all segments",
         {200: SegmentsBody},
-        body={JSON: ALL},
+        body={JSON: NewSegments},
         parameters=[IF_MATCH],
     )
     def put(self, request: Request, transcription_id: UUID) -> Response:
-        wanted = _wanted(json_object(request, ALL).get("segments"))
+        wanted = [Wanted(one.start, one.end, one.text) for one in parse_body(request, NewSegments).segments]
         row = editing.replace(self.actor, transcription_id, wanted, seen(request._request))
         return _segments(row, 0, None)
 
@@ -74,20 +74,12 @@ class SegmentView(TenantView):
         "updateSegment",
         "Correct a segment",
         {200: SegmentBody},
-        body={JSON: CORRECTION},
+        body={JSON: SegmentChanges},
         parameters=[IF_MATCH],
     )
     def patch(self, request: Request, transcription_id: UUID, index: int) -> Response:
-        body = json_object(request, CORRECTION)
-        found = editing.edit(
-            self.actor,
-            transcription_id,
-            index,
-            seen(request._request),
-            text=checked_text(body["text"]) if "text" in body else None,
-            start=checked_time(body["start"], "start") if "start" in body else None,
-            end=checked_time(body["end"], "end") if "end" in body else None,
-        )
+        changes = parse_body(request, SegmentChanges).model_dump()
+        found = editing.edit(self.actor, transcription_id, index, seen(request._request), **changes)
         return _one(found)
 
     @operation("deleteSegment", "Delete a segment", {204: None}, parameters=[IF_MATCH])
@@ -103,14 +95,12 @@ class SplitView(TenantView):
         "splitSegment",
         "Divide a segment",
         {200: SomeSegmentsBody},
-        body={JSON: DIVISION},
+        body={JSON: Division},
         parameters=[IF_MATCH],
     )
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
-        body = json_object(request, DIVISION)
-        position = checked_number(body.get("position"), "position")
-        at = checked_time(body["at"], "at") if body.get("at") is not None else None
-        both = editing.split(self.actor, transcription_id, index, position, at, seen(request._request))
+        where = parse_body(request, Division)
+        both = editing.split(self.actor, transcription_id, index, where.position, where.at, seen(request._request))
         return Response(SomeSegmentsBody(segments=[segment_fields(one) for one in both]), headers=_tag_of_list(both[0]))
 
 
@@ -150,21 +140,13 @@ class RevertView(TenantView):
         "revertTranscript",
         "Go back to a revision; 0 is the machine's text",
         {200: SegmentsBody},
-        body={JSON: GOING_BACK},
+        body={JSON: Reversion},
         parameters=[IF_MATCH],
     )
     def post(self, request: Request, transcription_id: UUID) -> Response:
-        number = checked_number(json_object(request, GOING_BACK).get("revision"), "revision")
+        number = parse_body(request, Reversion).revision
         row = editing.revert(self.actor, transcription_id, number, seen(request._request))
         return _segments(row, 0, None)
-
-
-def _wanted(listed: Any) -> list[Wanted]:
-    """Raises InvalidOption."""
-    wanted = checked_segments(listed)
-    for number, one in enumerate(listed):
-        known_fields(one, LISTED, f"segments[{number}]")
-    return wanted
 
 
 def segment_fields(segment: Segment) -> SegmentBody:

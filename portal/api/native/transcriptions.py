@@ -10,16 +10,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api import call_headers
-from portal.api.native import parsing
+from portal.api.native.parsing import RequestBody, parse_body
 from portal.api.native.representations import transcription_fields
 from portal.api.native.schemas.recordings import TranscriptionBody
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import IDEMPOTENCY_KEY, operation, properties
+from portal.api.openapi.operations import IDEMPOTENCY_KEY, operation
 from portal.api.problems import problem
 from transcription.intake import accept
 from transcription.library import recordings
 
-NO_FIELDS = properties(required=[])
+
+class NoFields(RequestBody):
+    """The options are those of the transcription that is tried again."""
 
 
 class TranscriptionView(TenantView):
@@ -56,7 +58,7 @@ class RetryView(TenantView):
         """Fields would be options of its own, which it has none of. Raises InvalidOption and Refused."""
         call = call_headers.call_of(request._request)
         found = recordings.transcription(self.actor, transcription_id)
-        parsing.json_object(request, NO_FIELDS)
+        parse_body(request, NoFields)
         row = accept.retry(self.actor, found, call)
         location = {"Location": f"/api/v1/transcriptions/{row.id}"}
         return Response(transcription_fields(row), 201, headers=location | call_headers.headers_of(call, row))

@@ -10,9 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api import tus_headers
-from portal.api.native import options
+from portal.api.form_options import ignored_headers
 from portal.api.native.pagination import CursorPages
-from portal.api.native.representations import moment
+from portal.api.native.representations import rfc3339
 from portal.api.native.schemas.uploads import UploadBody
 from portal.api.native.tenant_view import TenantView
 from portal.api.openapi.operations import (
@@ -163,7 +163,7 @@ def _advanced(chunk: Chunk, status: int, headers: dict[str, str]) -> Response:
 def _created(row: Upload) -> dict[str, str]:
     """Where it is, and what of its metadata changes nothing."""
     sent = tus_headers.metadata(row.metadata)
-    return {"Location": f"/api/v1/uploads/{row.id}"} | options.ignored_headers(sent, *NO_OPTIONS)
+    return {"Location": f"/api/v1/uploads/{row.id}"} | ignored_headers(sent, *NO_OPTIONS)
 
 
 def _position(row: Upload, offset: int) -> dict[str, str]:
@@ -185,7 +185,7 @@ def upload_fields(row: Upload) -> UploadBody:
         "length": row.length,
         "offset": _offset(row),
         "created_at": row.created_at.isoformat(),
-        "expires_at": moment(expires),
+        "expires_at": rfc3339(expires),
         "recording": str(row.recording_id) if row.recording_id else None,
         "transcription": str(row.transcription_id) if row.transcription_id else None,
         "problem": _problem(row) if row.problem else None,

@@ -5,36 +5,33 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.urls import path
-from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native import parameters, parsing
+from portal.api.native import parameters
 from portal.api.native.pagination import newest_first
-from portal.api.native.representations import moment
+from portal.api.native.parsing import parse_body
+from portal.api.native.representations import rfc3339
 from portal.api.native.schemas.failures import Failure
 from portal.api.native.schemas.webhooks import (
     AttemptBody,
     DeliveryBody,
     DeliveryDetailBody,
     Event,
+    NewWebhook,
     Pause,
     WebhookBody,
+    WebhookChanges,
     WebhooksBody,
     WebhookSecretBody,
 )
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import CURSOR, JSON, array, choice, listing, operation, properties, query, text
-from transcription.errors import InvalidOption
+from portal.api.openapi.operations import CURSOR, JSON, listing, operation, query
 from transcription.webhooks import deliveries, endpoints
 from transcription.webhooks.endpoints import Shown
 from transcription.webhooks.failures import reason_for_people
 from transcription.webhooks.models import Attempt, Delivery, Endpoint
 
-STATUSES = ("active", "paused")
-FIELDS = {"url": text(), "description": text(), "events": array(text())}
-NEW = properties(**FIELDS, required=["url"])
-CHANGED = properties(**FIELDS, status=choice(*STATUSES), required=[])
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -49,17 +46,12 @@ class WebhooksView(TenantView):
         "createWebhook",
         "Make a webhook",
         {201: WebhookSecretBody},
-        body={JSON: NEW},
+        body={JSON: NewWebhook},
         description="Its secret is shown this once.",
     )
     def post(self, request: Request) -> Response:
-        body = parsing.json_object(request, NEW)
-        shown = endpoints.create(
-            self.actor,
-            parsing.text(body, "url") or "",
-            parsing.text(body, "description") or "",
-            parsing.texts(body, "events") or (),
-        )
+        new = parse_body(request, NewWebhook)
+        shown = endpoints.create(self.actor, new.url, new.description, new.events)
         location = {"Location": f"/api/v1/webhooks/{shown.endpoint.id}"}
         return Response(_with_secret(shown), 201, headers=location | NO_STORE)
 
@@ -75,23 +67,14 @@ class WebhookView(TenantView):
         "updateWebhook",
         "Change, pause or resume a webhook",
         {200: WebhookBody},
-        body={JSON: CHANGED},
+        body={JSON: WebhookChanges},
     )
     def patch(self, request: Request, endpoint_id: UUID) -> Response:
-        body = parsing.json_object(request, CHANGED)
-        status = parsing.text(body, "status")
-        if status not in (None, *STATUSES):
-            raise InvalidOption("status", _("“status” is active or paused."))
-        row = endpoints.change(
-            self.actor,
-            endpoint_id,
-            parsing.text(body, "url"),
-            parsing.text(body, "description"),
-            parsing.texts(body, "events"),
-        )
-        if status == "paused":
+        changes = parse_body(request, WebhookChanges)
+        row = endpoints.change(self.actor, endpoint_id, changes.url, changes.description, changes.events)
+        if changes.status == "paused":
             row = endpoints.pause(self.actor, endpoint_id)
-        elif status == "active" and row.is_paused:
+        elif changes.status == "active" and row.is_paused:
             row = endpoints.resume(self.actor, endpoint_id)
         return Response(endpoint_fields(row))
 
@@ -154,7 +137,7 @@ class ReplayView(TenantView):
 
 def endpoint_fields(row: Endpoint) -> WebhookBody:
     """`events` is empty where all are sent."""
-    paused = Pause(code=row.pause, message=endpoints.why_paused(row), since=moment(row.paused_at))
+    paused = Pause(code=row.pause, message=endpoints.why_paused(row), since=rfc3339(row.paused_at))
     return {
         "id": str(row.id),
         "url": row.url,
@@ -162,9 +145,9 @@ def endpoint_fields(row: Endpoint) -> WebhookBody:
         "events": row.events,
         "status": "paused" if row.is_paused else "active",
         "paused": paused if row.is_paused else None,
-        "failing_since": moment(row.failing_since),
-        "old_secret_until": moment(row.old_until),
-        "created_at": moment(row.created_at),
+        "failing_since": rfc3339(row.failing_since),
+        "old_secret_until": rfc3339(row.old_until),
+        "created_at": rfc3339(row.created_at),
     }
 
 
@@ -172,12 +155,12 @@ def delivery_fields(row: Delivery) -> DeliveryBody:
     waits = row.state == Delivery.State.PENDING
     return {
         "id": str(row.id),
-        "event": Event(id=row.event.message_id, type=row.event.type, created_at=moment(row.event.created_at)),
+        "event": Event(id=row.event.message_id, type=row.event.type, created_at=rfc3339(row.event.created_at)),
         "status": row.state,
         "attempts": row.attempts_made,
-        "created_at": moment(row.created_at),
-        "next_attempt_at": moment(row.next_attempt_at) if waits else None,
-        "finished_at": moment(row.finished_at),
+        "created_at": rfc3339(row.created_at),
+        "next_attempt_at": rfc3339(row.next_attempt_at) if waits else None,
+        "finished_at": rfc3339(row.finished_at),
         "response_status": row.last_status,
         "error": _error(row.last_error, row.last_status),
     }
@@ -185,7 +168,7 @@ def delivery_fields(row: Delivery) -> DeliveryBody:
 
 def _attempt_fields(row: Attempt) -> AttemptBody:
     return {
-        "started_at": moment(row.started_at),
+        "started_at": rfc3339(row.started_at),
         "seconds": round(row.seconds, 3),
         "response_status": row.status,
         "response": row.response,

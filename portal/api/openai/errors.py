@@ -20,7 +20,7 @@ NO_RETRY = {"x-should-retry": "false"}
 
 @dataclass(eq=False)
 class ApiError(Exception):
-    """An answer that is not a transcript. `headers` may tell the SDK whether to try again."""
+    """An error to be answered in OpenAI's form. `headers` may tell the SDK whether to retry."""
 
     status: int
     message: str

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from portal.api import ignored
+from portal.api.form_options import sent_options
 from portal.api.openai.errors import ApiError, of_option
 from portal.http import json_body
 from portal.http.form_data import list_name
@@ -17,7 +18,7 @@ from portal.http.json_body import BadJson
 from portal.http.uploads import Upload
 from transcription.errors import InvalidOption
 from transcription.models import Lane, Mode, Task
-from transcription.options.options import LONGEST_PROMPT, TranscriptionOptions
+from transcription.options.options import LONGEST_PROMPT, OPTIONS, TranscriptionOptions
 
 RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 GRANULARITIES = ("word", "segment")
@@ -25,18 +26,24 @@ VOICE_ACTIVITY = "server_vad"
 STRATEGY = "chunking_strategy"
 STRATEGY_TYPE = f"{STRATEGY}[type]"
 SPEAKERS = ("known_speaker_names", "known_speaker_references")
-LISTS = ("timestamp_granularities", "include", "languages", "keywords", *SPEAKERS)
+DERIVED_OPTIONS = ("task", "word_timestamps")
+"""No fields here: the endpoint and `timestamp_granularities` decide them."""
+FORM_OPTIONS = {name: option for name, option in OPTIONS.items() if name not in DERIVED_OPTIONS}
+LISTS = (
+    *(name for name, option in FORM_OPTIONS.items() if option.is_list),
+    *("timestamp_granularities", "include", "keywords", *SPEAKERS),
+)
 FIELDS = (
-    *("model", "language", "prompt", "response_format", "temperature", "stream", STRATEGY, STRATEGY_TYPE),
-    *("mode", "hotwords", "beam_size", "audio_track"),
+    *(name for name, option in FORM_OPTIONS.items() if not option.is_list),
+    *("response_format", "stream", STRATEGY, STRATEGY_TYPE),
 )
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the caller asked for, and how the answer is to look.
+    """The checked parameters of a request.
 
-    `ignored` names what changes nothing here: parameters of OpenAI's, and fields that nobody knows.
+    `ignored` names the fields that change nothing here: some parameters of OpenAI's, and unknown fields.
     """
 
     options: TranscriptionOptions
@@ -58,21 +65,17 @@ def parse(upload: Upload, task: str) -> Parameters:
         raise ApiError(400, _("The field `model` is missing."), param="model", code="missing_required_parameter")
     _check_include(upload, response_format)
     strategy = _chunking_strategy(upload)
+    sent = sent_options(upload) | {
+        "task": task,
+        "prompt": upload.field("prompt")[-LONGEST_PROMPT:],  # Whisper reads no more than the end of it
+        "word_timestamps": "word" in granularities,
+        "mode": upload.field("mode") or (Mode.FAST if strategy == VOICE_ACTIVITY else ""),
+        "hotwords": "\n".join([upload.field("hotwords"), *upload.every("keywords")]),
+    }
+    if task == Task.TRANSLATE:
+        sent |= {"language": "", "languages": ""}
     try:
-        options = TranscriptionOptions.checked(
-            model=upload.field("model"),
-            task=task,
-            language="" if task == Task.TRANSLATE else upload.field("language"),
-            prompt=upload.field("prompt")[-LONGEST_PROMPT:],  # Whisper reads no more than the end of it
-            temperature=upload.field("temperature") or 0.0,
-            word_timestamps="word" in granularities,
-            mode=upload.field("mode") or (Mode.FAST if strategy == VOICE_ACTIVITY else ""),
-            hotwords="\n".join([upload.field("hotwords"), *upload.every("keywords")]),
-            beam_size=upload.field("beam_size"),
-            audio_track=upload.field("audio_track"),
-            languages="" if task == Task.TRANSLATE else ",".join(upload.every("languages")),
-            lane=Lane.INTERACTIVE,
-        )
+        options = TranscriptionOptions.checked(Lane.INTERACTIVE, **sent)
     except InvalidOption as invalid:
         raise of_option(invalid) from invalid
     names = tuple(dict.fromkeys(_ignored(upload, task, response_format)))
@@ -91,13 +94,13 @@ def _response_format(upload: Upload) -> str:
 
 
 def _words(upload: Upload, name: str) -> list[str]:
-    """The values of a list whose values hold no comma: some clients send it as `word,segment`."""
+    """Returns the values of a list whose values hold no comma: some clients send it as `word,segment`."""
     texts = (text.strip() for value in upload.every(name) for text in value.split(","))
     return [text for text in texts if text]
 
 
 def _granularities(upload: Upload, response_format: str) -> frozenset[str]:
-    """What is to have times. Models with OpenAI's newer names have none, and may be asked for some. Raises ApiError."""
+    """Returns what gets times. Models by OpenAI's newer names have none: it is ignored for them. Raises ApiError."""
     wanted = frozenset(_words(upload, "timestamp_granularities"))
     if not wanted <= set(GRANULARITIES):
         message = _("Timestamp granularities are word and segment.")
@@ -121,7 +124,7 @@ def _check_include(upload: Upload, response_format: str) -> None:
 
 
 def _chunking_strategy(upload: Upload) -> str:
-    """`auto`, `server_vad` or nothing. Raises ApiError."""
+    """Returns `auto`, `server_vad` or an empty text. Raises ApiError."""
     wanted = upload.field(STRATEGY_TYPE) or _strategy_fields(upload).get("type") or upload.field(STRATEGY)
     if wanted not in ("", "auto", VOICE_ACTIVITY):
         raise _no_choice(str(wanted), ("auto", VOICE_ACTIVITY), STRATEGY)
@@ -129,7 +132,7 @@ def _chunking_strategy(upload: Upload) -> str:
 
 
 def _strategy_fields(upload: Upload) -> dict[str, Any]:
-    """Those of a strategy that was sent as a JSON object."""
+    """Returns the fields of a strategy that was sent as a JSON object."""
     with suppress(BadJson):
         sent = json_body.parse(upload.field(STRATEGY))
         return sent if isinstance(sent, dict) else {}
@@ -145,7 +148,10 @@ def _stream(upload: Upload) -> bool:
 
 
 def _ignored(upload: Upload, task: str, response_format: str) -> Iterator[str]:
-    """Whisper gives no log probability a token, and tells no speakers apart; a language that is given is not heard."""
+    """Yields the fields that change nothing.
+
+    Whisper keeps no log probability of a token and tells no speakers apart; a language that is given is not detected.
+    """
     yield from (f"{name}[]" for name in ("include", *SPEAKERS) if upload.every(name))
     if response_format != "verbose_json" and upload.every("timestamp_granularities"):
         yield "timestamp_granularities[]"

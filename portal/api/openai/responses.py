@@ -1,4 +1,4 @@
-"""The five shapes of an answer, and the events of a streamed one."""
+"""The answers in OpenAI's five response formats, and the events of a streamed one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _verbose(row: Transcription, segments: list[Segment], granularities: frozens
 
 
 def headers_of(row: Transcription) -> dict[str, str]:
-    """Codes of warnings, and of several audio tracks the one that was taken, in whatever format the text is."""
+    """Returns the codes of warnings and, where there are several audio tracks, the number of the transcribed one."""
     codes = codes_of(row)
     warned = {WARNINGS_HEADER: ", ".join(codes)} if codes else {}
     return warned | ({TRACK_HEADER: str(row.audio_track_taken)} if len(row.recording.audio_tracks) > 1 else {})
@@ -50,15 +50,15 @@ def usage(row: Transcription) -> dict[str, Any]:
     return {"type": "duration", "seconds": billed_seconds(row.recording.duration_seconds)}
 
 
-class Written:
-    """What was streamed of a transcript so far: piece by piece what the whole is in the format asked for."""
+class StreamedTranscript:
+    """Writes a transcript as events; the texts of all deltas together are the file in the format asked for."""
 
     def __init__(self, wanted: Parameters) -> None:
         self.segments = 0
         self._wanted = wanted
 
     def delta(self, segment: Segment) -> bytes:
-        text, self.segments = self._piece(segment), segment.index + 1
+        text, self.segments = self._text_of(segment), segment.index + 1
         return _event({"type": "transcript.text.delta", "delta": text})
 
     def done(self, row: Transcription) -> bytes:
@@ -73,7 +73,7 @@ class Written:
                 event |= _verbose(row, segments, self._wanted.granularities)
         return _event(event)
 
-    def _piece(self, segment: Segment) -> str:
+    def _text_of(self, segment: Segment) -> str:
         match self._wanted.response_format:
             case "srt":
                 return exports.subrip([segment], first=segment.index + 1)

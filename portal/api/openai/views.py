@@ -24,7 +24,7 @@ from portal.api import call_headers, waiting
 from portal.api.openai import errors, parameters, responses
 from portal.api.openai.errors import ApiError
 from portal.api.openai.parameters import Parameters
-from portal.api.openai.responses import Written
+from portal.api.openai.responses import StreamedTranscript
 from portal.api.openai.wait import Wait
 from portal.api.status_broker import StatusUpdate, broker
 from portal.http import authentication, request_budget
@@ -185,7 +185,7 @@ async def _finished(row: Transcription, wait: Wait) -> Transcription:
     """The completed transcription. Raises ApiError."""
     over = await waiting.finished(row, settings.SYNC_WAIT_SECONDS)
     if over is None:
-        await wait.promise()
+        await wait.keep()
         message = _("This takes longer than a request may wait. It goes on: GET /api/v1/recordings/%(id)s.")
         raise ApiError(
             504, message % {"id": row.recording_id}, "server_error", code="still_running", headers=errors.NO_RETRY
@@ -226,23 +226,23 @@ async def _stream(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncIt
 
 
 async def _events(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncGenerator[bytes]:
-    written = Written(wanted)
+    transcript = StreamedTranscript(wanted)
     yield KEEP_ALIVE
     async with aclosing(_updates_of(row)) as updates:
         async for update in updates:
             if update is None:
                 yield KEEP_ALIVE
             elif not update.is_over:
-                for segment in await waiting.segments_from(row, written.segments):
-                    yield written.delta(segment)
+                for segment in await waiting.segments_from(row, transcript.segments):
+                    yield transcript.delta(segment)
     over = await waiting.read(row) or row
     wait.end()
     if over.status != Status.COMPLETED or over.text_deleted_at is not None:
         yield responses.failed(_failure(over).body)
         return
-    for segment in over.segments.all()[written.segments :]:
-        yield written.delta(segment)
-    yield written.done(over)
+    for segment in over.segments.all()[transcript.segments :]:
+        yield transcript.delta(segment)
+    yield transcript.done(over)
 
 
 async def _updates_of(row: Transcription) -> AsyncGenerator[StatusUpdate | None]:

@@ -30,11 +30,11 @@ class Wait:
         return await asyncio.shield(self._accepting)
 
     def end(self) -> None:
-        """The transcription is over: nobody needs to count any more."""
+        """Notes that the transcription is over: this request no longer counts as waiting."""
         self._is_over = True
 
-    async def promise(self) -> None:
-        """The caller is told that the work goes on."""
+    async def keep(self) -> None:
+        """Keeps the transcription, as the caller is told that the work goes on."""
         await _keep(await self._accepting)
         self._is_over = True
 

@@ -1,4 +1,4 @@
-"""The schema's components, from the very types that the views return."""
+"""The schema's components of answers, from the types that the views return."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 from drf_spectacular.plumbing import resolve_type_hint
 
 Schema = dict[str, Any]
-_met: dict[str, type] = {}
+_referred: dict[str, type] = {}
 _resolved: Callable[[type], Schema] = resolve_type_hint  # it carries no types
 
 
 def reference(body: type) -> Schema:
-    """A reference to a TypedDict's component, which goes into the schema."""
+    """Returns a reference to a TypedDict's component, and adds that to the schema."""
     name = body.__name__.removesuffix("Body")
-    if _met.setdefault(name, body) is not body:
+    if _referred.setdefault(name, body) is not body:
         raise ValueError(f"two bodies are called {name}")
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def page_of(item: type) -> Schema:
-    """A page of a cursor-paginated list."""
+    """Returns the schema of a page of a cursor-paginated list."""
     link = {"type": "string", "format": "uri", "nullable": True}
     return {
         "type": "object",
@@ -31,5 +31,5 @@ def page_of(item: type) -> Schema:
 
 
 def components() -> dict[str, Schema]:
-    """Every component that was referred to, by name."""
-    return {name: _resolved(body) for name, body in sorted(_met.items())}
+    """Returns every component that was referred to, by name."""
+    return {name: _resolved(body) for name, body in sorted(_referred.items())}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from portal.api.openai.parameters import GRANULARITIES, RESPONSE_FORMATS
-from transcription.models import MOST_BEAMS, Mode
-from transcription.options.options import LONGEST_PROMPT, MOST_TRACKS
+from portal.api.openai.parameters import FORM_OPTIONS, GRANULARITIES, RESPONSE_FORMATS
+from transcription.options.options import LONGEST_PROMPT, OPTIONS
 
 Schema = dict[str, Any]
 TAG = "openai"
+OPENAIS_OWN = ("model", "prompt", "temperature", "language", "languages")
 
 TEXT: Schema = {"type": "string"}
 USAGE: Schema = {
@@ -65,31 +65,29 @@ SHORT: Schema = {
 }
 COMPONENTS: dict[str, Schema] = {"OpenAIError": ERROR, "Model": MODEL, "AudioTranscription": SHORT}
 
+EXTENSIONS = [name for name in FORM_OPTIONS if name not in OPENAIS_OWN]
+
+
+def _extension(schema: Schema) -> Schema:
+    return schema | {"description": f"An extension of ours. {schema.get('description', '')}".strip()}
+
+
+def _field(name: str) -> str:
+    return f"{name}[]" if FORM_OPTIONS[name].is_list else name
+
+
 FIELDS: dict[str, Schema] = {
     "file": {"type": "string", "format": "binary", "description": "Any media that holds sound."},
     "model": {"type": "string", "description": "`whisper-1`, or a name of `GET /v1/models`."},
     "prompt": {"type": "string", "description": f"The last {LONGEST_PROMPT} characters are used."},
     "response_format": {"type": "string", "enum": list(RESPONSE_FORMATS), "default": "json"},
-    "temperature": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+    "temperature": OPTIONS["temperature"].schema,
     "stream": {"type": "boolean", "default": False},
-    "mode": {"type": "string", "enum": list(Mode.values), "default": "auto", "description": "An extension of ours."},
-    "hotwords": {"type": "string", "description": "An extension of ours: names and terms, with commas between them."},
-    "beam_size": {"type": "integer", "minimum": 1, "maximum": MOST_BEAMS, "default": 1},
-    "audio_track": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": MOST_TRACKS,
-        "description": "An extension of ours: of several in the file; without it the default one, or the first that is "
-        "not silent.",
-    },
+    **{_field(name): _extension(FORM_OPTIONS[name].schema) for name in EXTENSIONS},
 }
 LANGUAGE: dict[str, Schema] = {
-    "language": {"type": "string", "description": "ISO 639-1; detected where it is not given."},
-    "languages[]": {
-        "type": "array",
-        "items": {"type": "string"},
-        "description": "ISO 639-1; where `language` is not given, detection is limited to these.",
-    },
+    "language": OPTIONS["language"].schema,
+    "languages[]": OPTIONS["languages"].schema,
     "timestamp_granularities[]": {
         "type": "array",
         "items": {"type": "string", "enum": list(GRANULARITIES)},

@@ -1,4 +1,4 @@
-"""What the schema says of a view, beside the view itself."""
+"""Decorators and parameters with which a view describes itself in the schema."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
 from portal.api.openapi.components import page_of, reference
-from tenants.models import LONGEST_HOTWORDS
-from transcription.models import MOST_BEAMS, Mode, Task
-from transcription.options.options import LONGEST_PROMPT, MOST_TRACKS
+from transcription.options.options import OPTIONS
 
 View = TypeVar("View", bound=Callable[..., Any])
 Schema = dict[str, Any]
@@ -52,30 +50,10 @@ CURSOR = (
 )
 
 
-def text(**more: Any) -> Schema:
-    return {"type": "string", **more}
-
-
-def counted(least: int, most: int | None = None) -> Schema:
-    return {"type": "integer", "minimum": least} | ({} if most is None else {"maximum": most})
-
-
-def choice(*values: str) -> Schema:
-    return {"type": "string", "enum": list(values)}
-
-
-def array(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def properties(*, required: Sequence[str], **fields: Schema) -> Schema:
-    """An object with these fields and no others: what `bodies.json_object` takes."""
-    return form(required=required, **fields) | {"additionalProperties": False}
-
-
-def form(*, required: Sequence[str], **fields: Schema) -> Schema:
-    """Fields, beside which others are ignored."""
-    return {"type": "object", "properties": fields} | ({"required": list(required)} if required else {})
+def file_form() -> Schema:
+    """Returns the schema of a form with a file and the options; other fields are ignored, and named in the answer."""
+    fields = {"file": FILE} | {name: option.schema for name, option in OPTIONS.items()}
+    return {"type": "object", "properties": fields, "required": ["file"]}
 
 
 def place(name: str, description: str) -> OpenApiParameter:
@@ -84,22 +62,6 @@ def place(name: str, description: str) -> OpenApiParameter:
 
 def query(name: str, description: str, **more: Any) -> OpenApiParameter:
     return OpenApiParameter(name, OpenApiTypes.STR, description=description, **more)
-
-
-OPTION_FIELDS: dict[str, Schema] = {
-    "model": text(description="A name of `GET /v1/models`; the organisation's choice unless given."),
-    "task": choice(*Task.values),
-    "language": text(description="ISO 639-1; detected where it is not given."),
-    "prompt": text(maxLength=LONGEST_PROMPT),
-    "temperature": {"type": "number", "minimum": 0, "maximum": 1},
-    "word_timestamps": {"type": "boolean"},
-    "mode": choice(*Mode.values),
-    "hotwords": text(maxLength=LONGEST_HOTWORDS),
-    "beam_size": counted(1, MOST_BEAMS),
-    "audio_track": counted(1, MOST_TRACKS)
-    | {"description": "Of several in the file; without it the default one, or the first that is not silent."},
-    "languages": array(text(description="ISO 639-1; where `language` is not given, detection is limited to these.")),
-}
 
 
 def operation(
@@ -114,13 +76,13 @@ def operation(
     """Describe a method of a view.
 
     name: the operation's id, as generated clients call it. answers: by status; a TypedDict, a schema for another
-    media type (`{"text/plain": {...}}`), or None without a body. body: by media type.
+    media type (`{"text/plain": {...}}`), or None without a body. body: by media type; a Pydantic model or a schema.
     """
     decorate: Callable[[View], View] = extend_schema(
         operation_id=name,
         summary=summary,
         description=description or NO_MORE,
-        request={media: _schema(shape) for media, shape in body.items()} if body else None,
+        request=dict(body) if body else None,
         responses=_responses(answers),
         parameters=list(parameters),
     )
@@ -138,11 +100,7 @@ def _responses(answers: Mapping[int, type | Schema | None]) -> dict[Any, Any]:
         if answer is None:
             found[status] = None
         elif isinstance(answer, dict):
-            found |= {(status, media): _schema(shape) for media, shape in answer.items()}
+            found |= {(status, media): schema for media, schema in answer.items()}
         else:
             found[(status, JSON)] = reference(answer)
     return found
-
-
-def _schema(shape: type | Schema) -> Schema:
-    return shape if isinstance(shape, dict) else reference(shape)

@@ -1,4 +1,4 @@
-"""What completes the schema that drf-spectacular draws from the views."""
+"""Completes the schema that drf-spectacular makes of the views."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
 
 
 def complete(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
-    """Add what no single view says: problems, OpenAI's endpoints, and the components."""
+    """Adds problems, OpenAI's endpoints and the components of answers."""
     reference(ProblemBody)
     for path in result["paths"].values():
         for method in path.values():

@@ -2,7 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Literal, TypedDict, cast
+
+from pydantic import BeforeValidator, Field
+
+from portal.api.native.datetimes import read_datetime
+from portal.api.native.parsing import RequestBody, Text, documented
+from tenants import api_keys
+from tenants.models import KeyScope
+
+Name = Annotated[Text, documented(maxLength=api_keys.LONGEST_NAME)]
+
+
+class KeyChanges(RequestBody):
+    """The changes to a key. Only `expires_at` may be null: such a key doesn't expire."""
+
+    knows_null: ClassVar[bool] = True
+    name: Name = ""
+    expires_at: Annotated[datetime | None, BeforeValidator(read_datetime)] = None
+    addresses: list[Text] = []
+
+    @property
+    def sent(self) -> api_keys.Changes:
+        """The fields that came."""
+        return cast("api_keys.Changes", self.model_dump(exclude_unset=True))
+
+
+class NewKey(KeyChanges):
+    """A key to create."""
+
+    name: Name
+    scope: Annotated[Text, documented(enum=KeyScope.values)] = KeyScope.WRITE
+
+
+class KeyRotation(RequestBody):
+    """How long the secret from before stays valid."""
+
+    grace_seconds: Annotated[int, Field(ge=0, le=int(api_keys.LONGEST_GRACE.total_seconds()))] = int(
+        api_keys.GRACE.total_seconds()
+    )
+
+    @property
+    def grace(self) -> timedelta:
+        return timedelta(seconds=self.grace_seconds)
 
 
 class OldSecret(TypedDict):

@@ -2,11 +2,65 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, get_type_hints
 
+from django.utils.translation import gettext as _
+from pydantic import WithJsonSchema, create_model, model_validator
+
+from portal.api.native.parsing import RequestBody, Text, documented
 from portal.api.native.schemas.failures import Failure
+from transcription.errors import InvalidOption
 from transcription.media.warnings import Warned
 from transcription.options.audio_tracks import NumberedTrack
+from transcription.options.options import OPTIONS, TranscriptionOptions
+
+JSON_TYPES = {"string": Text, "number": float, "integer": int, "boolean": bool, "array": list[Text]}
+HIDDEN = ("prompt", "temperature")
+SHOWN_OTHERWISE = ("language", "languages", "audio_track")
+SHOWN_AS_THEY_ARE = [name for name in OPTIONS if name not in (*HIDDEN, *SHOWN_OTHERWISE)]
+
+if TYPE_CHECKING:
+    OptionFields = RequestBody
+
+    class OptionAnswers(TypedDict):
+        """Each of SHOWN_AS_THEY_ARE."""
+else:
+    OptionFields = create_model(
+        "OptionFields",
+        __base__=RequestBody,
+        **{
+            name: (
+                Annotated[JSON_TYPES[option.schema["type"]], WithJsonSchema(option.schema)],
+                option.schema.get("default"),
+            )
+            for name, option in OPTIONS.items()
+        },
+    )
+    _types = get_type_hints(TranscriptionOptions)
+    OptionAnswers = TypedDict("OptionAnswers", {name: _types[name] for name in SHOWN_AS_THEY_ARE})
+
+
+class RequestedOptions(OptionFields):
+    """How a recording is to be transcribed."""
+
+    @property
+    def options(self) -> TranscriptionOptions:
+        """Raises InvalidOption."""
+        return TranscriptionOptions.from_fields(self.model_dump(exclude_unset=True))
+
+
+class RecordingByUrl(RequestedOptions):
+    """The address of a recording to fetch, and how it is to be transcribed."""
+
+    url: Annotated[Text, documented(format="uri")]
+    name: Text = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_url(cls, sent: Any) -> Any:
+        if isinstance(sent, dict) and sent.get("url") in (None, ""):
+            raise InvalidOption("url", _("Name the “url” of the recording, or send a file as multipart/form-data."))
+        return sent
 
 
 class Queue(TypedDict):
@@ -23,7 +77,7 @@ class LanguageFound(TypedDict):
     share: float
 
 
-class TranscriptionBody(TypedDict):
+class TranscriptionBody(OptionAnswers):
     """One transcription of a recording. `transcripts` are links by format, once it is completed.
 
     `audio_track` is the number that was asked for, `audio_track_taken` the one that was, or is, transcribed.
@@ -33,16 +87,10 @@ class TranscriptionBody(TypedDict):
     recording: str
     status: str
     percent: int
-    task: str
-    model: str
     language: str | None
-    mode: str
     mode_taken: str | None
-    hotwords: str
-    beam_size: int
     languages: list[str]
     languages_found: list[LanguageFound]
-    word_timestamps: bool
     audio_track: int | None
     audio_track_taken: int | None
     lane: str

@@ -1,12 +1,12 @@
-"""What a search finds."""
+"""Results of a search."""
 
 from __future__ import annotations
 
 from typing import TypedDict
 
 
-class FoundPart(TypedDict):
-    """A piece of text, and whether it is what was looked for."""
+class Fragment(TypedDict):
+    """A piece of a text, and whether it matches the query."""
 
     text: str
     match: bool
@@ -22,12 +22,12 @@ class FoundRecording(TypedDict):
 
 
 class FoundSegment(TypedDict):
-    """A segment in which something was found, seconds in the recording."""
+    """A segment that matches; times are seconds in the recording."""
 
     segment: int
     start: float
     end: float
-    parts: list[FoundPart]
+    parts: list[Fragment]
 
 
 class HitBody(TypedDict):
@@ -35,7 +35,7 @@ class HitBody(TypedDict):
 
     recording: FoundRecording
     transcription: str | None
-    name: list[FoundPart]
+    name: list[Fragment]
     matches: list[FoundSegment]
 
 

@@ -2,7 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from functools import partial
+from typing import Annotated, Any, ClassVar, TypedDict
+
+from pydantic import AfterValidator, BeforeValidator
+
+from portal.api.native.parsing import Count, RequestBody, documented
+from transcription.transcripts.validation import MOST_SEGMENTS, checked_text, checked_time, too_many
+
+SegmentText = Annotated[Any, BeforeValidator(checked_text), documented(type="string")]
+Start = Annotated[Any, BeforeValidator(partial(checked_time, param="start")), documented(type="number", minimum=0)]
+End = Annotated[Any, BeforeValidator(partial(checked_time, param="end")), documented(type="number", minimum=0)]
+
+
+def _not_too_many(segments: Any) -> Any:
+    if isinstance(segments, list) and len(segments) > MOST_SEGMENTS:
+        raise too_many("segments")
+    return segments
+
+
+class SegmentChanges(RequestBody):
+    """The corrections of a segment."""
+
+    knows_null: ClassVar[bool] = True
+    text: SegmentText = None
+    start: Start = None
+    end: End = None
+
+
+class NewSegment(RequestBody):
+    """A segment, in the shape in which GET answers it, so that it can be sent back."""
+
+    knows_null: ClassVar[bool] = True
+    text: SegmentText
+    start: Start
+    end: End
+    index: Annotated[Any, documented(type="integer", minimum=0, readOnly=True)] = None
+    words: Annotated[Any, documented(type="array", items={"type": "object"}, readOnly=True)] = None
+    revision: Annotated[Any, documented(type="integer", minimum=0, readOnly=True)] = None
+    etag: Annotated[Any, documented(type="string", readOnly=True)] = None
+
+
+class NewSegments(RequestBody):
+    """All segments of a transcript."""
+
+    segments: Annotated[list[NewSegment], BeforeValidator(_not_too_many)]
+
+
+class Division(RequestBody):
+    """The character of a segment's text before which it is divided, and the seconds in the recording."""
+
+    position: Count
+    at: Annotated[float, AfterValidator(partial(checked_time, param="at"))] | None = None
+
+
+class Reversion(RequestBody):
+    """The number of the revision to go back to."""
+
+    revision: Count
 
 
 class SegmentBody(TypedDict):

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Literal, TypedDict
 
+from portal.api.native.parsing import RequestBody, Text
 from portal.api.native.schemas.failures import Failure
+
+
+class NewWebhook(RequestBody):
+    """A webhook to create. Without `events`, all are sent."""
+
+    url: Text
+    description: Text = ""
+    events: list[Text] = []
+
+
+class WebhookChanges(RequestBody):
+    """The changes to a webhook."""
+
+    url: Text | None = None
+    description: Text | None = None
+    events: list[Text] | None = None
+    status: Literal["active", "paused"] | None = None
 
 
 class Pause(TypedDict):
