@@ -54,9 +54,11 @@ THOROUGH = {
     "tests/transcription/test_media_formats.py",
     "tests/transcription/test_model_version.py",
     "tests/uploads/test_acceptance.py",
+    "tests/uploads/test_cleanup.py",
     "tests/uploads/test_multipart.py",
     "tests/uploads/test_object_storage.py",
     "tests/uploads/test_tus.py",
+    "tests/uploads/test_tus_access.py",
     "tests/web/test_sound.py",
     "tests/webhooks/test_retries.py",
 }
