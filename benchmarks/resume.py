@@ -36,12 +36,12 @@ PATIENCE_SECONDS = 900
 PREPARE = """
 import django; django.setup()
 from django.core.management import call_command
-from tenants import apikeys
+from tenants import api_keys
 from tenants.models import Quota, Tenant
 call_command("migrate", verbosity=0)
 tenant = Tenant.objects.create(name="Acme")
 Quota.with_defaults(tenant).save()
-print(apikeys.issue(tenant, "benchmark")[1])
+print(api_keys.issue(tenant, "benchmark")[1])
 """
 
 

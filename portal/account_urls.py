@@ -1,4 +1,4 @@
-"""Those of django-allauth's routes that are meant: the rest of it is not mounted."""
+"""The routes of django-allauth that the portal offers; its others are not mounted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PASSWORD_CHANGES = Limit("new passwords on the page", 5, 60)
 
 
 def password_change(request: HttpRequest) -> HttpResponseBase:
-    """The old password is asked for: whoever found an open session must not guess it."""
+    """Limits tries: the old password is asked for, and whoever found an open session must not guess it."""
     if request.method == "POST" and request.user.is_authenticated and not PASSWORD_CHANGES.take(str(request.user.pk)):
         return render(request, "429.html", status=429)
     answer: HttpResponseBase = views.password_change(request)
@@ -28,7 +28,7 @@ def password_change(request: HttpRequest) -> HttpResponseBase:
 
 
 def password_reset(request: HttpRequest) -> HttpResponseBase:
-    """Of too many links for one account the rest are not sent, and the answer is the same: those before still work."""
+    """Sends no more than a few links for one account, and answers the same beyond that: the earlier ones still work."""
     if request.method == "POST":
         site = addresses.site_of(addresses.of_request(request))
         if not accounts.RESETS_OF_ADDRESS.take(site):
@@ -41,7 +41,7 @@ def password_reset(request: HttpRequest) -> HttpResponseBase:
 
 @never_cache
 def password_reset_from_key(request: HttpRequest, uidb36: str, key: str) -> HttpResponseBase:
-    """The address that holds the key tells it to nobody as a referrer."""
+    """Keeps the key out of the referrer."""
     secret = key_of(request)
     answer: HttpResponseBase = views.password_reset_from_key(request, uidb36=uidb36, key=secret or key)
     if secret:

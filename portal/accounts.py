@@ -1,7 +1,7 @@
-"""Sign-in and passwords, as django-allauth is to do them here.
+"""Adapts django-allauth: sign-in, sign-out and passwords.
 
 The address of an account is the one in `User.email`, which operators change. allauth's own table of addresses is
-not asked: a person could be known by several there, and not all of them theirs.
+not used: a person could have several there, and not all of them theirs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from tenants import addresses, people, sign_ins
-from tenants.access import of_member
+from tenants.access import member_actor
 from tenants.models import User
 from tenants.throttle import Limit
 
@@ -37,7 +37,7 @@ MAILS = ThreadPoolExecutor(1, "mail")
 
 
 class AddressBackend(AuthenticationBackend):  # type: ignore[misc]
-    """Knows people by the address of their account alone."""
+    """Finds people by the address of their account alone."""
 
     def _authenticate_by_email(self, email: str, password: str) -> AbstractBaseUser | None:
         user: AbstractBaseUser | None = self._check_password(user_of(email), password)
@@ -45,7 +45,7 @@ class AddressBackend(AuthenticationBackend):  # type: ignore[misc]
 
 
 class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Nobody signs up alone: operators and owners invite. Who comes and goes stands in the audit log."""
+    """Closes sign-up: operators and owners invite. Records sign-ins and sign-outs in the audit log."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
@@ -56,7 +56,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             sign_ins.signed_in(user.pk, addresses.of_request(request))
 
     def logout(self, request: HttpRequest) -> None:
-        """Of somebody who is signed in."""
+        """Signs out a user who is signed in."""
         assert isinstance(request.user, User)
         user_id = request.user.pk
         with transaction.atomic():
@@ -64,13 +64,16 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             sign_ins.signed_out(user_id, addresses.of_request(request))
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Never counts by account alone: whoever guesses elsewhere can't keep its owner out. Raises ValidationError."""
+        """Counts tries by address, and by address and account: guesses from elsewhere don't keep the owner out.
+
+        Raises ValidationError.
+        """
         address, email = addresses.site_of(addresses.of_request(request)), _typed(credentials)
         if not WRONG_PASSWORDS_OF_ADDRESS.take(address) or not WRONG_PASSWORDS.take(address, email):
             raise self.validation_error("too_many_login_attempts")
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
-        """A right password is not counted. Raises ValidationError."""
+        """Does not count a right password. Raises ValidationError."""
         user: AbstractBaseUser | None = super().authenticate(request, **credentials)
         if user is not None:
             address = addresses.site_of(addresses.of_request(request))
@@ -79,20 +82,20 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return user
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """What was typed is kept nowhere: only accounts that exist are told of."""
+        """Records the failure of an account that exists. What was typed is kept nowhere."""
         if (user := user_of(_typed(credentials))) is not None:
             sign_ins.refused(user.pk, addresses.of_request(request))
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
-        """By whoever is signed in, or has the link out of a mail: both are the person."""
+        """Sets the password of whoever is signed in, or has the link from a mail: either is the person."""
         address = addresses.of_request(self.request)
         how = "page" if self.request.user == user else "mail"
-        with people.telling(user.pk, lambda member: of_member(member, address), how=how):
+        with people.recording_changes(user.pk, lambda member: member_actor(member, address), how=how):
             super().set_password(user, password)
 
 
 class ResetPasswordForm(forms.ResetPasswordForm):  # type: ignore[misc]
-    """Takes as long, and says the same, whether there is such an account."""
+    """Takes as long, and answers the same, whether or not there is such an account."""
 
     def clean_email(self) -> str:
         return str(self.cleaned_data["email"])
@@ -112,7 +115,7 @@ def user_of(email: str) -> User | None:
 
 
 def reset_mail(user: User) -> EmailMessage:
-    """The link is of PORTAL_URL: what the request says of its host is the client's word."""
+    """Returns the mail with a link of PORTAL_URL: the request's Host is what the client claims."""
     key = {"uidb36": user_pk_to_url_str(user), "key": default_token_generator.make_token(user)}
     address = f"{settings.PORTAL_URL}{reverse('account_reset_password_from_key', kwargs=key)}"
     subject = render_to_string("account/email/password_reset_subject.txt").strip()
@@ -123,7 +126,7 @@ def reset_mail(user: User) -> EmailMessage:
 
 
 def _send(mail: EmailMessage) -> None:
-    """After the answer, which must not tell by its time or its failure that there was somebody to write to."""
+    """Runs after the answer, whose time and outcome must not tell whether there is such an account."""
     try:
         mail.send()
     except Exception as error:

@@ -35,8 +35,8 @@ class Health:
     problems: list[str] = field(default_factory=list)
     engines: list[Engine] = field(default_factory=list)
 
-    def find(self, status: str, problem: str) -> None:
-        """Notes a problem; the worst one decides the status."""
+    def add(self, status: str, problem: str) -> None:
+        """Adds a problem; the worst one decides the status."""
         self.problems.append(problem)
         if self.status != DOWN:
             self.status = status
@@ -47,13 +47,13 @@ class Health:
 
     @property
     def gpu_memory_used(self) -> str | None:
-        """Of all GPUs together, as in "9783 MiB"; None without one."""
+        """The use of all GPUs together, as in "9783 MiB"; None without one."""
         figures = [engine.gpu_memory_used_mib for engine in self.engines if engine.gpu_memory_used_mib is not None]
         return mebibytes(sum(figures)) if figures else None
 
     @property
     def memory_used(self) -> str:
-        """Of the engines' processes and of this one."""
+        """The memory of the engines' processes and of this one."""
         return mebibytes(sum(engine.memory_used_mib for engine in self.engines) + own_memory_mib())
 
 
@@ -105,32 +105,32 @@ def examine() -> Health:
         found.engines = engines.alive()
         ahead = database_clock.check()
     except DatabaseError:
-        found.find(DOWN, "the database does not answer")
+        found.add(DOWN, "the database does not answer")
     else:
         _examine_engines(found)
         if database_clock.is_skewed(ahead):
-            found.find(DEGRADED, f"this web process's clock is {database_clock.described(ahead)}")
+            found.add(DEGRADED, f"this web process's clock is {database_clock.described(ahead)}")
     if storage_check.is_away():
-        found.find(DEGRADED, "the object storage does not answer: no uploads are taken, and no sound is played")
+        found.add(DEGRADED, "the object storage does not answer: no uploads are taken, and no sound is played")
     if redis.ping() is None:
-        found.find(DEGRADED, "Redis does not answer: work is picked up late, pages are not told")
+        found.add(DEGRADED, "Redis does not answer: work is picked up late, pages are not told")
     return found
 
 
 def _examine_engines(found: Health) -> None:
     if not found.engines:
-        found.find(DOWN, "no engine is running")
+        found.add(DOWN, "no engine is running")
     elif not found.is_model_loaded:
-        found.find(DOWN, "the engine is loading its model")
+        found.add(DOWN, "the engine is loading its model")
     for engine in found.engines:
         if found.is_model_loaded and not engine.ready:
-            found.find(DEGRADED, f"{engine.name}: its engine is not ready")
+            found.add(DEGRADED, f"{engine.name}: its engine is not ready")
         elif engine.ready and not engine.workers_alive:
-            found.find(DEGRADED, f"{engine.name}: no worker is running")
+            found.add(DEGRADED, f"{engine.name}: no worker is running")
         elif engine.ready and engine.problem:
-            found.find(DEGRADED, f"{engine.name}: {engine.problem}")
+            found.add(DEGRADED, f"{engine.name}: {engine.problem}")
         if engine.clock_problem:
-            found.find(DEGRADED, f"{engine.name}: its clock is {engine.clock_problem}")
+            found.add(DEGRADED, f"{engine.name}: its clock is {engine.clock_problem}")
 
 
 def mebibytes(figure: float) -> str:
@@ -138,6 +138,6 @@ def mebibytes(figure: float) -> str:
 
 
 def own_memory_mib() -> float:
-    """The most this process has ever had resident."""
+    """Returns the peak resident memory of this process."""
     unit = 1024**2 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -307,6 +307,7 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024**2  # a JSON body: the longest transcript that may be replaced has room
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
+# APIs ------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api.authentication.CallerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["portal.api.permissions.CallerPermission"],
@@ -328,7 +329,8 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["portal.api.openapi.schema.complete"],
 }
 
-# What is secret is hidden in all that is logged, mailed and shown of an error: transcription/redaction.py.
+# Logs and error mails --------------------------------------------------------------------------
+# transcription/redaction.py hides what is secret in all that is logged, mailed and shown of an error.
 SECRETS = (SECRET_KEY, *env.secrets().values())
 ENVIRONMENT_WITHOUT_SECRETS = env.environment_without_secrets
 DEFAULT_EXCEPTION_REPORTER = "portal.error_reports.ErrorReporter"
@@ -358,7 +360,7 @@ LOGGING = {
         "level": env.text("LOG_LEVEL", "INFO", "how much is logged"),
     },
     "loggers": {
-        "django": {"handlers": [], "level": "INFO"},  # its own handlers know nothing of our secrets
+        "django": {"handlers": [], "level": "INFO"},  # its own handlers would not hide secrets
         "django.server": {"handlers": [], "propagate": True},
         "uvicorn": {"handlers": [], "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": True},
@@ -368,5 +370,5 @@ LOGGING = {
         "urllib3": {"level": "ERROR"},  # its warnings name whole URLs, with what is secret in them
     },
 }
-# They look for Django's own names in MIDDLEWARE, not for subclasses; tests/api/test_waiting.py looks for both.
+# These checks look for Django's own names in MIDDLEWARE, not for subclasses; tests/api/test_waiting.py does for both.
 SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]

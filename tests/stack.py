@@ -28,7 +28,6 @@ import django; django.setup()
 from portal.supervisor import preparation
 preparation.prepare_database(); preparation.collect_static_files()
 """
-SHARED = ("scripted_stack", "stack")
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,10 @@ def start_scripted(data: Path, **environment: str) -> Stack:
     if not any(data.iterdir()):
         _prepare(data)
     ours = {"DJANGO_SETTINGS_MODULE": "tests.scripted.settings", FOLDER_VARIABLE: str(_control_folder(data))}
-    return start(data, **ours, **environment)
+    return start(data, root=ROOT, **ours, **environment)
 
 
-def start(data: Path, *options: str, root: Path = ROOT, **environment: str) -> Stack:
+def start(data: Path, root: Path = ROOT, /, *options: str, **environment: str) -> Stack:
     """Starts the stack from the code in `root` on a free port and waits until it is healthy."""
     port = _free_port()
     process = subprocess.Popen(
@@ -98,17 +97,6 @@ def scripted_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     running = start_scripted(tmp_path_factory.mktemp("scripted"))
     yield running
     stop(running)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks tests by the stack they share: pytest-xdist gives a group to one process, and Whisper needs its weights."""
-    for item in items:
-        used = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
-        if used:
-            item.add_marker(pytest.mark.xdist_group(used[0]))
-        if "stack" in used[:1]:
-            item.add_marker(pytest.mark.weights)
 
 
 def _prepare(data: Path) -> None:

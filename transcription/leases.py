@@ -30,13 +30,15 @@ class Claim:
     tenant_id: UUID
     id: UUID
     fence: int
+    request_id: str
+    """The id of the HTTP request that the row goes back to, for log lines."""
 
 
 def claim(rows: QuerySet[Row], row: Row, **changes: Any) -> Claim | None:
     """Claims `row` and makes `changes`. Returns None if it is no longer among `rows`, or its fence was raised."""
     seen: Any = row
     won = rows.filter(pk=seen.pk, fence=seen.fence).update(fence=F("fence") + 1, **changes)
-    return Claim(seen.tenant_id, seen.pk, seen.fence + 1) if won else None
+    return Claim(seen.tenant_id, seen.pk, seen.fence + 1, seen.request_id) if won else None
 
 
 def claimed(rows: QuerySet[Row], claim: Claim) -> QuerySet[Row]:
@@ -65,11 +67,6 @@ class Backoff:
     delays: tuple[float, ...]
     jitter: float = 0.2
 
-    @property
-    def shortest_series(self) -> float:
-        """The least seconds from a first failed attempt to one after all delays."""
-        return sum(self.delays) * (1 - self.jitter)
-
     def after(self, attempts: int) -> float:
         """Returns the seconds to wait after so many failed attempts, at least one."""
         delay = self.delays[min(attempts, len(self.delays)) - 1]
@@ -79,7 +76,7 @@ class Backoff:
 class Renewal:
     """Calls `renew` at most every so many seconds, however often the work in progress calls it."""
 
-    def __init__(self, renew: Callable[..., None], seconds: float) -> None:
+    def __init__(self, renew: Callable[..., object], seconds: float) -> None:
         self._renew, self._seconds, self._renewed_at = renew, seconds, time.monotonic()
 
     def __call__(self, *progress: Any) -> None:

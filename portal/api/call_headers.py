@@ -1,4 +1,4 @@
-"""What a creating request says in its headers, and what its answer says in return."""
+"""Reads the headers of a request that creates a transcription, and writes those of its answer."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def call_of(request: HttpRequest, waits: bool = False) -> CallContext:
 
 
 def headers_of(call: CallContext, row: Transcription) -> dict[str, str]:
-    """`Idempotency-Replayed` where an earlier call's transcription answers, `X-Reused` where an earlier result does."""
+    """Returns `Idempotency-Replayed` if an earlier call answers, `X-Reused` if an earlier result does."""
     replayed = {"Idempotency-Replayed": "true"} if call.key and not call.created(row) else {}
     return replayed | ({"X-Reused": "true"} if row.is_reused else {})

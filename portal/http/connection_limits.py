@@ -1,8 +1,8 @@
-"""The web process's connections: what a client may send and how slowly, and how many there are at once.
+"""Limits the web process's connections: what a client may send, how slowly, and how many there are at once.
 
-uvicorn's options bound none of it with httptools, so its protocol is extended here:
+With httptools uvicorn has options for none of it, so its protocol is extended here:
 `uvicorn --http portal.http.connection_limits:BoundedHttpProtocol`. A proxy in front may be stricter;
-nothing relies on one.
+the portal relies on none.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 log = logging.getLogger(__name__)
 HEAD_BYTES = 64 * 1024
-LEAST_BODY_BYTES = 15_000
-"""That a body must bring in each REQUEST_BODY_SECONDS: at 60 s a quarter of what the slowest modem does."""
-MOST_FILES = 65_536
-LINGER_SECONDS, LINGER_BYTES, LINGERING = 2.0, 16 * 1024 * 1024, 64
-"""How long, for how much and on how many connections too many a refused client is listened to."""
-OWN_FILES = 256
-"""Of the files that a process may open, those that are no connections: databases, uploads, programs it starts."""
+MIN_BODY_BYTES = 15_000
+"""That a body must bring in each REQUEST_BODY_SECONDS: at 60 s a quarter of the slowest modem's rate."""
+MAX_FILES = 65_536
+LINGER_SECONDS, LINGER_BYTES, MAX_LINGERING = 2.0, 16 * 1024 * 1024, 64
+"""For how long, for how many bytes and on how many surplus connections a refused client's body is still read."""
+RESERVED_FILES = 256
+"""Files that a process opens besides connections: databases, uploads, pipes of programs."""
 
 
 class HeadTooLarge(Exception):
@@ -33,9 +33,9 @@ class HeadTooLarge(Exception):
 
 
 def raise_file_limit() -> int:
-    """Lets this process open as many files as the system allows, up to MOST_FILES. How many that is."""
+    """Lets this process open as many files as the system allows, up to MAX_FILES. Returns how many that is."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return wanted
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
@@ -44,14 +44,15 @@ def raise_file_limit() -> int:
 
 FILES = raise_file_limit()
 _idle: dict[BoundedHttpProtocol, None] = {}
-"""Connections on which no request is being answered, those that have waited for longest first."""
+"""Connections on which no request is being answered, the longest waiting first."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's own, with limits for heads (bytes and seconds), bodies (a least rate) and connections (a number).
+    """uvicorn's protocol with limits: of heads in bytes and seconds, of bodies by rate, of connections by number.
 
-    A head is complete in REQUEST_HEAD_SECONDS, else the connection ends: with 408 where a part of it has come. A body
-    brings LEAST_BODY_BYTES in each REQUEST_BODY_SECONDS, or its end. Time in which we don't read doesn't count.
+    Ends a connection whose head is not complete in REQUEST_HEAD_SECONDS, with 408 where a part of it has come, and one
+    whose body brings neither MIN_BODY_BYTES nor its end in REQUEST_BODY_SECONDS. Time in which nothing is read from it
+    does not count.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -63,8 +64,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._await_head()
-        if len(self.connections) > most_connections():
-            self._make_room()
+        if len(self.connections) > max_connections():
+            self._evict_idle()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_clock()
@@ -100,7 +101,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header after the body, of a body in chunks, is nobody's."""
+        """Ignores the trailers of a chunked body."""
         if self._is_in_head:
             super().on_header(name, value)
 
@@ -140,7 +141,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._start_clock(settings.REQUEST_BODY_SECONDS, self._end_slow_body)
 
     def _end_slow_head(self) -> None:
-        if not self._is_answered:  # the head is the next request's, and nobody's answer is cut off for it
+        if not self._is_answered:  # the head is the next request's; the answer under way is not cut off for it
             self._await_head()
         elif self._is_in_head:
             self._refuse(408)
@@ -148,8 +149,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _end_slow_body(self) -> None:
-        is_ours_to_read = self.flow.read_paused or self.cycle.waiting_for_100_continue
-        if is_ours_to_read or self._body_bytes >= LEAST_BODY_BYTES:
+        is_reading_paused = self.flow.read_paused or self.cycle.waiting_for_100_continue
+        if is_reading_paused or self._body_bytes >= MIN_BODY_BYTES:
             self._await_body()
         else:
             self._refuse(408)
@@ -163,29 +164,30 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._clock.cancel()
             self._clock = None
 
-    def _make_room(self) -> None:
-        """Ends the connection that has waited for longest without a request; where all are busy, this new one."""
+    def _evict_idle(self) -> None:
+        """Ends the connection that has waited longest without a request; where all are busy, this new one."""
         longest = next(iter(_idle))
         longest._refuse(503)
-        if len(self.connections) > most_connections() + LINGERING:
+        if len(self.connections) > max_connections() + MAX_LINGERING:
             longest.transport.close()
 
     @property
     def _is_answered(self) -> bool:
-        """Whether no request of this connection waits for its answer, or for the rest of it."""
+        """Whether every request of this connection has its whole answer."""
         return self.cycle is None or bool(self.cycle.response_complete)
 
     @property
     def _can_answer(self) -> bool:
-        """Whether the client can tell which request an answer of this protocol's own is for."""
+        """Whether the client can tell which request an answer of this protocol itself belongs to."""
         if self._is_in_body:
             return not self.cycle.response_started and not self.pipeline
         return self._is_answered
 
     def _refuse(self, status: int) -> None:
-        """Answers where an answer can be told from another one's, and ends the connection.
+        """Answers, where the client can tell what the answer belongs to, and ends the connection.
 
-        What the client is still sending is read for a moment: closed at once, its system would drop our answer.
+        Reads on for a moment what the client is still sending: if it were closed at once, the client's system would
+        drop the answer.
         """
         _idle.pop(self, None)
         self._is_refused, self._unparsed = True, 0
@@ -210,6 +212,6 @@ def _answer(status: int) -> bytes:
     return f"{head}{retry}connection: close\r\n\r\n{phrase}".encode()
 
 
-def most_connections() -> int:
-    """WEB_CONNECTIONS, or as many as there are files for."""
-    return min(settings.WEB_CONNECTIONS, max(FILES - OWN_FILES, OWN_FILES))
+def max_connections() -> int:
+    """Returns WEB_CONNECTIONS, or as many as there are files for."""
+    return min(settings.WEB_CONNECTIONS, max(FILES - RESERVED_FILES, RESERVED_FILES))

@@ -1,4 +1,4 @@
-"""What browsers let pages of other sites do here: call both APIs with a key, never with a session's cookie."""
+"""Settings of CORS: pages of other sites may call both APIs with a key, never with a session's cookie."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ RESPONSE_HEADERS = (
 
 
 def is_origin(text: str) -> bool:
-    """Whether a browser can name its page's origin so: in lower case, without a path or the scheme's own port."""
+    """Returns whether browsers write an origin so: in lower case, without a path or the scheme's own port."""
     found = ORIGIN.fullmatch(text)
     return found is not None and (found[1], found[3]) not in DEFAULT_PORTS

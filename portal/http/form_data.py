@@ -1,4 +1,4 @@
-"""One multipart/form-data body (RFC 7578) with at most one file, written to disk while it arrives."""
+"""Parses a multipart/form-data body (RFC 7578) with at most one file, which it writes to disk as it arrives."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 UNREAD_FIELDS = ("known_speaker_references",)
-"""Voices as data URLs of a megabyte and more, for a service that tells speakers apart; kept as empty texts."""
+"""Voices as data URLs of a megabyte and more, for services that recognise speakers; kept as empty strings."""
 LIST_NAME = re.compile(r"(.+?)\[[0-9]*\]", re.DOTALL)
 EXTENDED_NAME = re.compile(rb"filename\*=utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
 
 
 class TooLarge(Exception):
-    """The file passed its limit."""
+    """The file is larger than its limit."""
 
 
 class BadUpload(Exception):
-    """Not a body we can read; the text says why."""
+    """The body can't be parsed; the message says why."""
 
 
 class MultipartUpload:
-    """Feed it chunks; it keeps fields in memory (FIELDS_LIMIT bytes in all) and the file on disk."""
+    """Takes a body in chunks; keeps fields in memory (FIELDS_LIMIT bytes in all) and the file on disk."""
 
     FIELDS_LIMIT = 256 * 1024
     PARTS_LIMIT = 200
@@ -70,11 +70,11 @@ class MultipartUpload:
             self._file.close()
 
     def discard(self) -> None:
-        """Deletes the file unless somebody moved it."""
+        """Deletes the file unless it was moved."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
         if self._file is not None:
-            with suppress(OSError):  # a full disk says so once more
+            with suppress(OSError):  # of a full disk, again
                 self._file.close()
 
     def _new_parser(self) -> MultipartParser:
@@ -154,13 +154,13 @@ class MultipartUpload:
 
 
 def list_name(field: str) -> str:
-    """What a list is called whose values are sent as `name`, `name[]` or `name[0]`."""
+    """Returns the name of a list whose values are sent as `name`, `name[]` or `name[0]`."""
     spelled = LIST_NAME.fullmatch(field)
     return spelled[1] if spelled else field
 
 
 def _file_name(header: bytes, options: dict[bytes, bytes]) -> str:
-    """The name as browsers, curl and SDKs send it (UTF-8, quotes as %22), else as old clients do (RFC 5987)."""
+    """Returns the name as browsers, curl and SDKs send it (UTF-8, quotes as %22), else as old clients do (RFC 5987)."""
     if b"filename" in options:
         return options[b"filename"].decode("utf-8", "replace").replace("%22", '"')
     extended = EXTENDED_NAME.search(header)

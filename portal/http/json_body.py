@@ -1,4 +1,4 @@
-"""JSON that strangers send: read strictly, so that every reader of it understands the same."""
+"""Parses JSON strictly, so that every parser of the same body understands the same."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 
 
 class BadJson(ValueError):
-    """The text is no JSON that is taken here. The message says why."""
+    """The body is not JSON, or not unambiguous. The message says why."""
 
 
 def parse(text: str | bytes) -> Any:
-    """Returns what the JSON says; bytes are UTF-8. Raises BadJson, for a name that an object has twice, too."""
+    """Returns the value of the JSON; bytes are UTF-8. Raises BadJson, also where an object has a name twice."""
     try:
         decoded = text.decode("utf-8-sig") if isinstance(text, bytes) else text
         return json.loads(decoded, object_pairs_hook=_unique, parse_constant=_refuse_constant)

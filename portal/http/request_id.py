@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import uuid
 
-from portal.http.asgi import Application, Message, Receive, Scope, Send
+from portal.http.asgi import Application, Message, Receive, Scope, Send, header
 from transcription import request_id
 
-HEADER = b"x-request-id"
+HEADER = "x-request-id"
 ACCEPTABLE = re.compile(rf"[A-Za-z0-9._-]{{1,{request_id.MAX_LENGTH}}}")
 
 
@@ -23,7 +23,7 @@ class RequestIdMiddleware:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (HEADER, bound_id.encode("ascii"))]
+                message["headers"] = [*message.get("headers", ()), (HEADER.encode(), bound_id.encode("ascii"))]
             await send(message)
 
         with request_id.bound(bound_id):
@@ -32,5 +32,5 @@ class RequestIdMiddleware:
 
 def _given(scope: Scope) -> str:
     """Returns the client's id; empty where it sent none, or one that must not stand in a log line."""
-    given = next((value.decode("latin-1") for name, value in scope.get("headers", ()) if name == HEADER), "")
+    given = header(scope, HEADER)
     return given if ACCEPTABLE.fullmatch(given) else ""

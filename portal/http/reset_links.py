@@ -1,7 +1,7 @@
-"""A link for a new password is a secret that stands in an address: nothing that logs addresses may see it.
+"""Keeps the key of a link for a new password out of the path, so that nothing that logs addresses sees it.
 
-The key is taken out of the path before anything else knows of the request, and travels in the scope. What logs or
-mails the path of this request, uvicorn's access log too, has `set-password` in its place.
+The key travels in the scope. Whatever logs or mails the path of this request, uvicorn's access log included, has
+`set-password` in its place.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from allauth.account.views import PasswordResetFromKeyView
 from django.http import HttpRequest
 
-from portal.http.asgi import Application, Receive, Scope, Send
+from portal.http.asgi import Application, Receive, Scope, Send, scope_of
 
 LINK = re.compile(r"^(/accounts/password/reset/key/[0-9A-Za-z]+-)([^/]+)/?$")
 SCOPE_KEY = "portal.reset_key"
@@ -19,9 +19,9 @@ NO_KEY = PasswordResetFromKeyView.reset_url_key
 
 
 class ResetLinkMiddleware:
-    """Hands on the request with its key in the scope.
+    """ASGI middleware that moves the key from the path to the scope.
 
-    The slash at the end is added where a mail program lost it: a redirect to the address with one would lose the key.
+    It adds the slash at the end where a mail program lost it: a redirect to the address with one would lose the key.
     """
 
     def __init__(self, application: Application) -> None:
@@ -37,5 +37,5 @@ class ResetLinkMiddleware:
 
 
 def key_of(request: HttpRequest) -> str:
-    """The key that this request came with; empty where it brought none."""
-    return str(getattr(request, "scope", {}).get(SCOPE_KEY, ""))
+    """Returns the key that this request came with; empty without one."""
+    return str(scope_of(request).get(SCOPE_KEY, ""))

@@ -1,4 +1,4 @@
-"""Who is behind a session cookie, where there is no Django request: uploads and WebSockets."""
+"""Finds the member of a session cookie where there is no Django request: for uploads and WebSockets."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def session_key_of(cookie_header: str) -> str | None:
 def actor_of_session(
     session_key: str | None, tenant_id: str | None = None, address: str = "", page: Page | None = None
 ) -> Actor | None:
-    """The actor of a session as the database has it now, password changes and sign-outs included.
+    """Returns the actor of a session as the database has it now, password changes and sign-outs included.
 
-    Without `tenant_id` in the tenant that the session chose; with it, in that one or nowhere. Raises OtherTenant where
-    the request is of a `page` of another one.
+    Without `tenant_id` it is the actor in the tenant that the session chose; with it, in that one or none. Raises
+    TenantMismatch if `page` was drawn for another one.
     """
     if not session_key:
         return None
@@ -32,5 +32,5 @@ def actor_of_session(
     user = get_user(cast(HttpRequest, SimpleNamespace(session=session)))
     if not user.is_authenticated:
         return None
-    actor = access.of_session(user.pk, tenant_id or session.get(access.SESSION_TENANT), address, page)
+    actor = access.session_actor(user.pk, tenant_id or session.get(access.SESSION_TENANT), address, page)
     return None if actor is None or tenant_id not in (None, str(actor.tenant.id)) else actor

@@ -1,4 +1,4 @@
-"""The portal's own files, named by their content so that browsers may keep them for ever."""
+"""Serves the portal's own files, named by their content so that browsers may keep them for ever."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ CHUNK_BYTES = 64 * 1024
 
 
 class ModuleStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Imports between JavaScript modules are named by content too."""
+    """Names imports between JavaScript modules by content too."""
 
     support_js_module_import_aggregation = True
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
-    """WhiteNoise without a thread for each request: its own middleware is synchronous, and all behind it with it."""
+    """WhiteNoise in the event loop: its own middleware is synchronous, and makes all behind it so."""
 
     sync_capable = False
     async_capable = True
@@ -41,7 +41,7 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
 
 
 def _answer(found: Any, request: HttpRequest) -> HttpResponseBase:
-    """WhiteNoise's answer, read as it is sent."""
+    """Returns WhiteNoise's answer, whose file is read as it is sent."""
     answer = found.get_response(request.method, request.META)
     response = StreamingHttpResponse(_chunks(answer.file), status=int(answer.status))
     del response["content-type"]

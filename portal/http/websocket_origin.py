@@ -1,4 +1,4 @@
-"""A page's socket is opened by our own pages alone: the origin is compared whole, with its scheme and its port."""
+"""Lets only our own pages open a page's socket: compares whole origins, with scheme and port."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
-from portal.http.asgi import Application, Receive, Scope, Send
+from portal.http.asgi import Application, Receive, Scope, Send, header
 
 PORTS = {"http": 80, "https": 443}
 SCHEMES = {"ws": "http", "wss": "https"}
@@ -16,7 +16,7 @@ Origin = tuple[str, str, int]
 
 
 class OwnOriginOnly:
-    """ASGI middleware: refuses the handshake of everybody else's pages."""
+    """ASGI middleware that refuses the handshake of other sites' pages."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -28,18 +28,17 @@ class OwnOriginOnly:
 
 
 def is_own(scope: Scope) -> bool:
-    """Whether the page has the address that was asked, or one of CSRF_TRUSTED_ORIGINS."""
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    """Returns whether the page's origin is the one that was asked, or one of CSRF_TRUSTED_ORIGINS."""
     own = {parsed(origin) for origin in settings.CSRF_TRUSTED_ORIGINS}
-    host = headers.get(b"host", "")
+    host = header(scope, "host")
     if validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
         own.add(parsed(f"{SCHEMES[scope.get('scheme', 'ws')]}://{host}"))
-    origin = parsed(headers.get(b"origin", ""))
+    origin = parsed(header(scope, "origin"))
     return origin is not None and origin in own
 
 
 def parsed(origin: str) -> Origin | None:
-    """The scheme, the host and the port, said or not; None for what is no web page's origin."""
+    """Returns scheme, host and port, the default one if none is given; None for what is no web page's origin."""
     try:
         parts = urlsplit(origin)
         port = parts.port

@@ -1,1 +1,1 @@
-"""Everything on one machine: `manage.py up` prepares a data folder and keeps the processes running."""
+"""`manage.py up`: prepares a data folder, starts all processes on one machine, and keeps them running."""

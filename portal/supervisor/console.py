@@ -1,4 +1,4 @@
-"""What the children say: on the terminal with the speaker's name, and in a file of each one's own."""
+"""Prints what the processes log, each line with the process's name, and keeps it in a file for each of them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,32 @@ FILE_BYTES = 10 * 1024 * 1024
 NAME_WIDTH = 10
 
 
-class Voice:
-    """One child's output, from a pipe that stays open while the child is started again."""
+class LogPipe:
+    """The pipe that a process writes its output to. It stays open while the process is started again.
 
-    def __init__(self, name: str, folder: Path, loud: bool = True) -> None:
+    With `is_printed` False, lines go to the file only.
+    """
+
+    def __init__(self, name: str, folder: Path, is_printed: bool = True) -> None:
         self.name = name
-        self.loud = loud
-        self.ear, self.mouth = os.pipe()
+        self.is_printed = is_printed
+        self.read_fd, self.write_fd = os.pipe()
         self._file = folder / f"{name}.log"
         self._rest = b""
 
-    def listen(self) -> None:
-        """Passes on the whole lines that have arrived."""
-        *lines, self._rest = (self._rest + os.read(self.ear, 65536)).split(b"\n")
+    def forward(self) -> None:
+        """Redacts the whole lines that have arrived, and writes them to the terminal and the file."""
+        *lines, self._rest = (self._rest + os.read(self.read_fd, 65536)).split(b"\n")
         if not lines:
             return
         lines = redact(b"\n".join(lines).decode(errors="replace")).encode().split(b"\n")
-        if self.loud:
+        if self.is_printed:
             _print(b"".join(b"%-*s| %s\n" % (NAME_WIDTH, self.name.encode(), line) for line in lines))
-        with suppress(OSError):  # a full disk is no reason to be silent on the terminal
-            self._keep(b"".join(line + b"\n" for line in lines))
+        with suppress(OSError):  # a full disk does not keep lines from the terminal
+            self._append(b"".join(line + b"\n" for line in lines))
 
-    def _keep(self, text: bytes) -> None:
+    def _append(self, text: bytes) -> None:
+        """Keeps one older file when this one exceeds FILE_BYTES."""
         with self._file.open("ab") as file:
             file.write(text)
             size = file.tell()
@@ -43,11 +47,11 @@ class Voice:
 
 
 def say(text: str) -> None:
-    """The supervisor's own word."""
+    """Prints a line of the supervisor's own, redacted."""
     _print(f"{redact(text)}\n".encode())
 
 
 def _print(text: bytes) -> None:
-    with suppress(OSError):  # nobody reads any more
+    with suppress(OSError):  # the terminal is gone
         sys.stdout.flush()
         os.write(sys.stdout.fileno(), text)

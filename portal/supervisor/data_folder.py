@@ -1,4 +1,4 @@
-"""The data folder of an installation: it can be written, has room, and belongs to one supervisor at a time."""
+"""Checks the data folder of an installation, and locks it: it belongs to one supervisor at a time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ LEAST_FREE_MIB = 64
 
 
 class FolderRefused(Exception):
-    """Nothing can be started with this folder, for the reason given."""
+    """The data folder can't be used, for the reason given."""
 
 
 @contextmanager
-def taken(folder: Path, note: str) -> Iterator[None]:
-    """Holds `folder`; `note` tells whoever comes second. Raises FolderRefused."""
+def lock_folder(folder: Path, note: str) -> Iterator[None]:
+    """Locks `folder`, and leaves `note` in it for the message to a second supervisor. Raises FolderRefused."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = os.open(folder / "portal.lock", os.O_RDWR | os.O_CREAT, 0o600)

@@ -1,4 +1,4 @@
-"""A first tenant to look around with: its owner, an operator for the admin, and an API key."""
+"""Creates a first tenant to try the portal with: its owner, an operator for the admin, and an API key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SAMPLE = settings.BASE_DIR / "docs" / "samples" / "quick_brown_fox.wav"
 
 @dataclass(frozen=True)
 class Credentials:
-    """How to get in, as the first start writes it down."""
+    """The URL, passwords and API key that the first start writes to the credentials file."""
 
     url: str
     staff_email: str
@@ -30,7 +30,7 @@ class Credentials:
     api_key: str
 
     def write(self, file: Path) -> None:
-        """Readable by this account alone."""
+        """Replaces `file` by one that only this account can read."""
         text = "".join(f"{name}: {value}\n" for name, value in vars(self).items())
         fresh = file.with_suffix(".new")
         fresh.unlink(missing_ok=True)
@@ -44,12 +44,12 @@ def credentials_file() -> Path:
 
 
 def is_new_installation() -> bool:
-    """Whether nobody uses it yet."""
+    """Returns whether there are neither users nor tenants."""
     return not User.objects.exists() and not Tenant.objects.exists()
 
 
 def create(url: str) -> Credentials:
-    """Makes the tenant and its people, and writes the credentials file."""
+    """Creates the tenant and its people, and writes the credentials file."""
     staff_password, admin_password = secrets.token_urlsafe(12), secrets.token_urlsafe(12)
     with transaction.atomic():
         tenant = Tenant.objects.create(name="Demo")
@@ -58,13 +58,13 @@ def create(url: str) -> Credentials:
         Member.objects.create(tenant=tenant, user=owner, role=Role.OWNER)
         User.objects.create_superuser(OPERATOR_EMAIL, admin_password)
         _key, secret = api_keys.issue(tenant, "First key", owner)
-        made = Credentials(url, STAFF_EMAIL, staff_password, OPERATOR_EMAIL, admin_password, secret)
-        made.write(credentials_file())
-    return made
+        credentials = Credentials(url, STAFF_EMAIL, staff_password, OPERATOR_EMAIL, admin_password, secret)
+        credentials.write(credentials_file())
+    return credentials
 
 
 def curl_line(url: str) -> str:
-    """A first request, to be pasted into a shell on this machine."""
+    """Returns a command for a shell on this machine that transcribes a sample."""
     key = f"$(sed -n 's/^api_key: //p' '{credentials_file()}')"
     form = f"-F model=whisper-1 -F file=@'{SAMPLE}'"
     return f'curl -H "Authorization: Bearer {key}" {form} {url}/v1/audio/transcriptions'

@@ -1,4 +1,4 @@
-"""Which GPUs this machine's gpuworkers are to use: one each."""
+"""Assigns this machine's GPUs to its gpuworkers, one each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VISIBLE = env.items("CUDA_VISIBLE_DEVICES", "", "GPUs to use, by number; all whe
 
 
 def environments() -> list[dict[str, str]]:
-    """What is different for each gpuworker; one without a difference where there is at most one GPU."""
+    """Returns each gpuworker's own variables: one empty dict where there is at most one GPU."""
     devices = VISIBLE or [str(number) for number in range(_count())]
     if len(devices) < 2:
         return [{}]

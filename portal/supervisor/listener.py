@@ -1,4 +1,4 @@
-"""The web process's listening socket, opened before anything is started and kept while the process restarts."""
+"""Opens the listening socket of the web processes, before anything is started. It stays while they restart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class AddressRefused(Exception):
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A bound socket that children inherit. Raises AddressRefused."""
+    """Yields a listening socket that children inherit. Raises AddressRefused."""
     if not 0 < port < 2**16:
         raise AddressRefused(f"{port} is no port: one of 1 to 65535 is needed.")
     try:

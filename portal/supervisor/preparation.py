@@ -1,9 +1,8 @@
-"""What must stand before the processes start. Each step looks first, and is silent where nothing is to be done."""
+"""Prepares an installation before its processes start. Each step does, and prints, nothing where it is done already."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -18,7 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from portal import env
 from portal.supervisor.console import say
 from transcription.options import offered_models
-from transcription.worker.process_supervisor import exec_command, fork
+from transcription.worker.process_supervisor import exec_command, run_once
 
 
 class PreparationFailed(Exception):
@@ -33,14 +32,14 @@ def prepare_database() -> None:
 
 
 def close_database() -> None:
-    """No connection and no thread of a pool may be open when processes are forked."""
+    """Closes connections and stops the threads of their pool: neither survives a fork."""
     connections.close_all()
     if settings.DATABASES["default"].get("OPTIONS", {}).get("pool"):
         connection.close_pool()  # type: ignore[attr-defined]
 
 
 def collect_static_files() -> None:
-    """Again only when one of the sources has changed."""
+    """Collects them again only when one of the sources has changed."""
     stamp = Stamp("static")
     fingerprint = hashlib.sha256("\n".join(_static_sources()).encode()).hexdigest()
     if stamp.says(fingerprint) and settings.STATIC_ROOT.is_dir():
@@ -51,12 +50,12 @@ def collect_static_files() -> None:
 
 
 def fetch_weights() -> None:
-    """Before the engine starts, so that a person sees how far it is.
+    """Downloads missing weights here rather than in the engine, so that a person sees the progress.
 
-    Raises PreparationFailed for the default model; without another one the rest is served all the same.
+    Raises PreparationFailed for the default model. Without one of the others, the rest is served.
     """
     for model in offered_models.offered_models():
-        form = weights_form()
+        form = offered_models.weights_form()
         stamp = Stamp(f"weights-{form}-{model}")
         place = str(settings.WHISPER_WEIGHTS)
         if stamp.says(place) and settings.WHISPER_WEIGHTS.is_dir():
@@ -64,10 +63,8 @@ def fetch_weights() -> None:
         say(f"Fetching the weights of Whisper {model} …")
         command = [sys.executable, "-m", "transcription.engine", "fetch", model, "--form", form, "--weights", place]
         mirrors = [part for url in settings.WHISPER_MIRRORS for part in ("--mirror", url)]
-        _pid, status = os.waitpid(
-            fork("fetch", partial(exec_command, [*command, *mirrors], environment=env.environment_without_secrets())), 0
-        )
-        if not status:
+        fetch = partial(exec_command, [*command, *mirrors], env.environment_without_secrets())
+        if run_once("fetch", fetch):
             stamp.write(place)
             continue
         problem = f"The weights of Whisper {model} could not be fetched. Try again, or put them in {place}."
@@ -76,15 +73,8 @@ def fetch_weights() -> None:
         say(problem)
 
 
-def weights_form() -> str:
-    """What the engine of this machine reads."""
-    if settings.WHISPER_BACKEND == "auto":
-        return "torch" if offered_models.has_gpu() else "ctranslate2"
-    return str(settings.WHISPER_BACKEND)
-
-
 class Stamp:
-    """Remembers in a file for what a step was last done."""
+    """A file that remembers for which input a step was last done."""
 
     def __init__(self, step: str) -> None:
         self._file: Path = settings.DATA / "stamps" / step

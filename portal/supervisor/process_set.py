@@ -1,4 +1,4 @@
-"""The processes of an installation on one machine, and the order in which they go."""
+"""The processes of an installation on one machine, in the order in which they start and stop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.conf import settings
 
 from portal import env
 from portal.supervisor import gpus, valkey
-from portal.supervisor.console import Voice, say
+from portal.supervisor.console import LogPipe, say
 from portal.supervisor.preparation import collect_static_files
 from portal.supervisor.reload import SourceFiles
 from transcription.worker.process_supervisor import ManagedProcess, Supervisor, exec_command, fork, run_once
@@ -23,37 +23,39 @@ WEB_GRACE_SECONDS = 5
 SOURCE_FOLDERS = ("portal", "tenants", "transcription", "templates", "static", "locale")
 
 
-class Crew:
-    """Valkey where it is embedded, WEB_CONCURRENCY web processes on one socket, sweeper, one gpuworker for each GPU."""
+class ProcessSet:
+    """Valkey where it is embedded, a gpuworker for each GPU, WEB_CONCURRENCY web processes on one socket, a sweeper."""
 
     def __init__(self, listener: socket.socket, logs: Path, environment: dict[str, str]) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
         self._environment = environment
-        self._voices: list[Voice] = []
-        self.doorbell = [self._member("valkey", _valkey_command(), loud=False)] if settings.REDIS_EMBEDDED else []
-        self.workers = [
-            self._member(f"gpuworker{number or ''}", _manage("gpuworker"), changes)
+        self._pipes: list[LogPipe] = []
+        self.valkey = [self._process("valkey", _valkey_command(), is_printed=False)] if settings.REDIS_EMBEDDED else []
+        self.gpuworkers = [
+            self._process(f"gpuworker{number or ''}", _manage("gpuworker"), changes)
             for number, changes in enumerate(gpus.environments())
         ]
-        # Uvicorn reads WEB_CONCURRENCY, too; here each process is looked after by itself.
+        # Uvicorn would read WEB_CONCURRENCY and start as many; here each process is supervised by itself.
         self.webs = [
-            self._member(f"web{number or ''}", web_command(listener), {"WEB_CONCURRENCY": "1"})
+            self._process(f"web{number or ''}", web_command(listener), {"WEB_CONCURRENCY": "1"})
             for number in range(settings.WEB_CONCURRENCY)
         ]
-        self.members = [*self.workers, *self.webs, self._member("sweeper", _manage("sweeper"))]
+        self.sweeper = self._process("sweeper", _manage("sweeper"))
 
-    def run(self, greet: Callable[[], None], reload: bool = False) -> None:
-        """Until SIGTERM or SIGINT. `greet` runs in a child, once; `reload` restarts the web processes at changes."""
+    def run(self, announce: Callable[[], None], reload: bool = False) -> None:
+        """Runs until SIGTERM or SIGINT, and `announce` once in a child. `reload` restarts web processes at changes."""
         sources = SourceFiles(settings.BASE_DIR / name for name in SOURCE_FOLDERS) if reload else None
         with Supervisor(say) as supervisor:
-            for voice in self._voices:
-                supervisor.read(voice.ear, voice.listen)
-            greeter = ManagedProcess("The greeter", partial(fork, "greeter", greet), runs_once=True)
-            supervisor.start(*self.doorbell, *self.members, greeter)
+            for pipe in self._pipes:
+                supervisor.read(pipe.read_fd, pipe.forward)
+            announcer = ManagedProcess("The announcer", partial(fork, "announcer", announce), runs_once=True)
+            processes = [*self.gpuworkers, *self.webs, self.sweeper, announcer]
+            supervisor.start(*self.valkey, *processes)
             supervisor.run(every=partial(self._reload_webs, supervisor, sources) if sources else None)
             say("Stopping. Unfinished recordings go on at the next start; Ctrl-C again to hurry.")
-            self._stop(supervisor, [*self.members, greeter])
+            supervisor.stop(processes, STOP_SECONDS)
+            supervisor.stop(self.valkey, VALKEY_SECONDS)  # last: until then the others send wake-ups
 
     def _reload_webs(self, supervisor: Supervisor, sources: SourceFiles) -> None:
         """Restarts the web processes where a source has changed. Connections wait at the listening socket meanwhile."""
@@ -66,18 +68,13 @@ class Crew:
             web.restart_delay = web.restart_at = 0.0  # one that failed with the code before isn't waited for
             web.start()
 
-    def _stop(self, supervisor: Supervisor, first: list[ManagedProcess]) -> None:
-        """Valkey goes last, since the others still send wake-ups."""
-        supervisor.stop(first, STOP_SECONDS)
-        supervisor.stop(self.doorbell, VALKEY_SECONDS)
-
-    def _member(
-        self, name: str, command: list[str], changes: dict[str, str] | None = None, loud: bool = True
+    def _process(
+        self, name: str, command: list[str], changes: dict[str, str] | None = None, is_printed: bool = True
     ) -> ManagedProcess:
-        voice = Voice(name, self._logs, loud)
-        self._voices.append(voice)
+        pipe = LogPipe(name, self._logs, is_printed)
+        self._pipes.append(pipe)
         environment = self._environment | (changes or {})
-        return ManagedProcess(name, partial(fork, name, partial(exec_command, command, voice.mouth, environment)))
+        return ManagedProcess(name, partial(fork, name, partial(exec_command, command, environment, pipe.write_fd)))
 
 
 def _manage(command: str) -> list[str]:
@@ -85,7 +82,7 @@ def _manage(command: str) -> list[str]:
 
 
 def web_command(listener: socket.socket) -> list[str]:
-    """The web process, which takes its connections from `listener`."""
+    """Returns the command line of a web process that accepts connections from `listener`."""
     return [
         *(sys.executable, "-m", "uvicorn", "portal.asgi:application", "--fd", str(listener.fileno())),
         *("--loop", "uvloop", "--http", "portal.http.connection_limits:BoundedHttpProtocol"),
@@ -100,5 +97,5 @@ def _valkey_command() -> list[str]:
 
 
 def environment_of(host: str, port: int, url: str) -> dict[str, str]:
-    """What every member is started with."""
+    """Returns the environment that all processes of a start have in common."""
     return env.process_environment(HOST=host, PORT=str(port), PORTAL_URL=url, PYTHONPATH=str(settings.BASE_DIR))

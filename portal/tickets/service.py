@@ -1,4 +1,4 @@
-"""Where tickets are issued and taken back."""
+"""Issues and redeems tickets."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ KEPT = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a program is given; the secret is never to be seen again."""
+    """What a program is given. The secret is not kept."""
 
     secret: str
     expires_at: datetime
 
 
 def issue(actor: Actor) -> Ticket:
-    """A ticket in the name of the actor's key. Sweeps old ones, so that they never pile up. Raises PermissionDenied."""
+    """Issues a ticket for the actor's key, and deletes old ones. Raises PermissionDenied."""
     actor.require("recordings.view")
     assert actor.key is not None
     expires_at = database_clock.now() + VALID
-    with scope.across_tenants("old tickets are nobody's"):
+    with scope.across_tenants("old tickets of every tenant are deleted"):
         SocketTicket.objects.filter(expires_at__lt=Now() - KEPT).delete()
     ticket = Ticket(f"wst_{secrets.token_urlsafe(32)}", expires_at)
     with scope.bound(actor.tenant.id):
@@ -46,7 +46,7 @@ def issue(actor: Actor) -> Ticket:
 
 
 def redeem(secret: str) -> Bearer | None:
-    """Who asked for a ticket, the first time; None for an unknown, used or expired one."""
+    """Returns who asked for a ticket, once; None for an unknown, used or expired one."""
     with scope.across_tenants("the ticket says which tenant"):
         tickets = SocketTicket.objects.filter(digest=_digest(secret))
         won = tickets.filter(used_at=None, expires_at__gt=Now()).update(used_at=Now())

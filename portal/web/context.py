@@ -1,4 +1,4 @@
-"""What every page knows: who is signed in, in which organisation, which others there are, and what is short."""
+"""Template variables of every page: who is signed in, where, in which other organisations, quota and notices."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from portal.web.tenant import memberships
-from tenants import access, notices
-from tenants.notices import Told
+from tenants import access, notices, quota
+from tenants.notices import CurrentNotice
+from tenants.quota import QuotaSnapshot
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
-    """Lazy: pages that show none of it, such as the admin's, ask the database nothing."""
+    """Returns them lazily: pages that show none, such as the admin's, make no query for them."""
     actor: Any = SimpleLazyObject(lambda: _actor(request))
+    snapshot: Any = SimpleLazyObject(lambda: quota.snapshot(actor.tenant))
     return {
         "actor": actor,
         "memberships": SimpleLazyObject(lambda: memberships(request)),
-        "notices": SimpleLazyObject(lambda: _notices(actor)),
+        "notices": SimpleLazyObject(lambda: _notices(actor, snapshot)),
+        "quota_snapshot": snapshot,
     }
 
 
 def _actor(request: HttpRequest) -> access.Actor | None:
     found: access.Actor | None = getattr(request, "actor", None)
     if found is None and request.user.is_authenticated:
-        found = access.of_session(request.user.pk, request.session.get(access.SESSION_TENANT))
+        found = access.session_actor(request.user.pk, request.session.get(access.SESSION_TENANT))
     return found
 
 
-def _notices(actor: access.Actor | None) -> list[Told]:
-    """For those who may dismiss them."""
-    return notices.shown(actor.tenant) if actor and actor.may("notices.manage") else []
+def _notices(actor: access.Actor | None, snapshot: QuotaSnapshot) -> list[CurrentNotice]:
+    """Returns the notices of those who may dismiss them."""
+    return notices.current(actor.tenant, snapshot) if actor and actor.may("notices.manage") else []

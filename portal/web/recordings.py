@@ -22,8 +22,7 @@ from portal.http.statuses import status_of
 from portal.http.uploads import Upload, UploadRefused, received
 from portal.web.access import TenantRequest, member_required
 from portal.web.forms import FilterForm, OptionsForm
-from portal.web.undo import tell_with_undo
-from tenants import quota
+from portal.web.undo import success_with_undo
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
 from transcription.library import read_audit, retention
@@ -93,7 +92,7 @@ def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 @member_required("recordings.delete")
 def delete(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     deleted = library.delete(request.actor, recording_id)
-    tell_with_undo(request, _("“%(name)s” was deleted.") % {"name": deleted.name}, deleted.id)
+    success_with_undo(request, _("“%(name)s” was deleted.") % {"name": deleted.name}, deleted.id)
     return redirect("web:recordings")
 
 
@@ -117,7 +116,7 @@ def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 
 
 def _listed(request: TenantRequest) -> dict[str, Any]:
-    """The page of the list that the query string asks for, and the quota next to it."""
+    """Returns the page of the list that the query string asks for."""
     filters = FilterForm(request.GET)
     wanted = filters.wanted
     found = library.recordings(request.actor, wanted).select_related("created_by", "api_key")
@@ -125,7 +124,6 @@ def _listed(request: TenantRequest) -> dict[str, Any]:
         "filters": filters,
         "filtered": wanted != EVERYTHING,
         "page": Paginator(found, ON_A_PAGE).get_page(request.GET.get("page")),
-        "standing": quota.standing(request.actor.tenant),
     }
 
 

@@ -1,4 +1,4 @@
-"""Which organisation a member of several works in."""
+"""Pages that choose in which organisation a member of several works."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tenants.models import Member, User
 
 
 def memberships(request: HttpRequest) -> list[Member]:
-    """Where the signed-in person may work; nowhere for a stranger."""
+    """Returns the memberships of the signed-in person; none for anybody else."""
     return access.memberships(request.user.pk) if request.user.is_authenticated else []
 
 
 @require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """Staff go to their recordings, an operator who is in no organisation to the admin."""
+    """Redirects members to their recordings, and an operator who is in no organisation to the admin."""
     operates = isinstance(request.user, User) and request.user.is_staff and not memberships(request)
     return redirect("admin:index" if operates else "web:recordings")
 

@@ -122,7 +122,7 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
         if "{fetch}" in path:
             call = CallContext(endpoint=path, key="")
             url = "https://acme.example/board.mp3"
-            made["fetch"] = access.order(alice.actor, url, "", TranscriptionOptions.checked(), call).fetch.id
+            made["fetch"] = access.create(alice.actor, url, "", TranscriptionOptions.checked(), call).fetch.id
         if "{webhook}" in path:
             hook = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
             made |= {"webhook": hook.id, "delivery": events.test_of(hook).id}

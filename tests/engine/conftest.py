@@ -1,4 +1,4 @@
-"""A real engine with real weights, and people who really speak."""
+"""Engines with real weights, and recordings of real speech."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def torch_engine(base_weights: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def own_engine(base_weights: Path) -> Iterator[Engine]:
-    """An engine for a test that is going to hurt it."""
+    """An engine that the test may kill."""
     yield from _engine(base_weights, "ctranslate2")
 
 
@@ -138,7 +138,7 @@ def lecture(fox: bytes, counting: bytes) -> bytes:
 
 @pytest.fixture
 def silent_film(tmp_path: Path) -> Path:
-    """A second of a picture."""
+    """A video without sound."""
     file = tmp_path / "film.mkv"
     colour = ["-f", "lavfi", "-i", "color=size=32x32:duration=1"]
     subprocess.run([find_ffmpeg(), "-v", "error", *colour, str(file)], check=True)

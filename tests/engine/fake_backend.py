@@ -1,4 +1,4 @@
-"""Models at the boundary that hear without weights, and misbehave when told to: for what the loops do with them."""
+"""A backend without weights, whose models fail on marked windows, for tests of the scheduler."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from transcription.engine.backend import Decoded, OutOfDeviceMemory, Work
 from transcription.engine.types import EngineError, WindowResult
 
 POISON = 13
-"""The first sample of a window that breaks whatever decodes it."""
+"""The first sample of a window whose decoding raises RuntimeError."""
 
 HUGE = 14
-"""That of a window that fits into no memory."""
+"""The first sample of a window whose admission raises OutOfDeviceMemory."""
 
 NOT_A_NUMBER = 15
-"""That of a window whose probabilities are none."""
+"""The first sample of a window whose average log-probability is NaN."""
 
 DEADLY = 16
-"""That of a window that ends the process, as a crash in native code does."""
+"""The first sample of a window that kills the process, as a crash in native code does."""
 
 UNSURE = 17
-"""That of a window that needs a second try, at another temperature."""
+"""The first sample of a window that needs a second temperature."""
 
 UNENCODABLE = "☠"
-"""In a prompt, breaks the tokenizer."""
+"""A character in a prompt on which the tokenizer raises ValueError."""
 
 
 @dataclass
 class FakeBackend(WeightlessBackend):
-    """`capacity_mib` of room for models of 100 MiB each."""
+    """Opens models of 100 MiB each, as many as fit into `capacity_mib`."""
 
     capacity_mib: float = 1e9
     free: float = 1e9
     broken: str = ""
-    name: str = "toy"
+    name: str = "fake"
     opened: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     models: dict[str, FakeModel] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class FakeVocabulary(WeightlessVocabulary):
 
 
 class FakeModel(WeightlessModel):
-    """`most` windows fit into its memory, whatever its slots say."""
+    """Raises OutOfDeviceMemory in a step with more than `most` windows."""
 
     def __init__(self, slots: int, steps: int, on_close: Callable[[], None]) -> None:
         super().__init__(slots, steps)
@@ -100,7 +100,7 @@ class FakeModel(WeightlessModel):
         self.on_close()
 
     def decode(self, works: Sequence[Work]) -> list[Decoded]:
-        self._look_at(works)
+        self._record(works)
         self.calls.append(len(works))
         return super().decode(works)
 
@@ -117,7 +117,7 @@ class FakeModel(WeightlessModel):
         self.was_stepped_after_close |= self.is_closed
         if len(self.under_way) > self.most:
             raise OutOfDeviceMemory("too many at once")
-        self._look_at(self.under_way)
+        self._record(self.under_way)
         super().step()
 
     def decoded(self, work: Work) -> Decoded:
@@ -126,7 +126,7 @@ class FakeModel(WeightlessModel):
             return replace(found, avg_logprob=-2.0)
         return replace(found, avg_logprob=math.nan) if word == NOT_A_NUMBER else found
 
-    def _look_at(self, works: Iterable[Work]) -> None:
+    def _record(self, works: Iterable[Work]) -> None:
         words = frozenset(int(work.window.samples[0]) for work in works)
         self.batches.append(words)
         if DEADLY in words:

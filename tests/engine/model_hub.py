@@ -1,4 +1,4 @@
-"""A model hub of our own on this machine, and models of a few hundred kilobytes to put on its shelves."""
+"""A local HTTP server with the interface of Hugging Face, and small models for it to serve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine whose toy of a model dies of a deadly window: `python -m tests.engine.serve_fake SOCKET WORKERS`."""
+"""An engine with the fake backend: `python -m tests.engine.serve_fake SOCKET WORKERS`."""
 
 from __future__ import annotations
 

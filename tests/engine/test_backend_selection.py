@@ -1,4 +1,4 @@
-"""What is asked for and isn't there."""
+"""The backend and the device that are asked for must exist."""
 
 from __future__ import annotations
 

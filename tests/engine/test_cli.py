@@ -112,7 +112,7 @@ def test_a_recording_full_of_damage_is_read_to_its_end(tmp_path: Path) -> None:
         (["--colour", "red"], "unrecognized arguments"),
     ],
 )
-def test_wishes_that_cannot_be_meant_are_refused(arguments: list[str], reason: str, clip: str) -> None:
+def test_invalid_arguments_are_refused(arguments: list[str], reason: str, clip: str) -> None:
     assert reason in complaint("transcribe", clip, *arguments, status=USAGE)
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong goes wrong for its owner only."""
+"""Errors of one caller, and of the engine, do not affect other callers."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def test_an_empty_or_too_long_window_is_rejected(client: EngineClient, english: 
         ({"temperature": float("nan")}, "between 0 and 1"),
         ({"lane": "fast"}, "interactive, standard, bulk"),
         ({"prompt": "a" * 100_000}, "65536 characters"),
-        ({"prompt": "half a \ud83d"}, "prompt is a text"),
-        ({"hotwords": "\udc00"}, "hotwords are a text"),
+        ({"prompt": "half a \ud83d"}, "prompt must be a string"),
+        ({"hotwords": "\udc00"}, "hotwords must be a string"),
         ({"hotwords": "a" * 100_000}, "65536 characters"),
-        ({"beam_size": 0}, "beam_size is 1 to 10"),
-        ({"beam_size": 1000}, "beam_size is 1 to 10"),
+        ({"beam_size": 0}, "beam_size must be 1 to 10"),
+        ({"beam_size": 1000}, "beam_size must be 1 to 10"),
     ],
 )
-def test_impossible_wishes_are_refused_with_a_reason(
+def test_invalid_options_are_refused_with_a_reason(
     client: EngineClient, english: DecodeOptions, change: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(WindowRejected, match=reason):
@@ -102,7 +102,9 @@ def test_an_endless_prompt_is_cut_and_harms_nothing(client: EngineClient, fox: b
     assert "fox" in words(hear(client, fox, talkative))
 
 
-def test_garbage_on_the_socket_hurts_nobody_else(client: EngineClient, fox: bytes, english: DecodeOptions) -> None:
+def test_garbage_on_the_socket_affects_no_other_caller(
+    client: EngineClient, fox: bytes, english: DecodeOptions
+) -> None:
     messages = [b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b"\x00\x00\x00\x02{}", b"\x00\x00\x00\x05hello", b"\x00\x00"]
     for message in messages:
         with client.connect(2.0) as vandal:

@@ -1,4 +1,4 @@
-"""A window that ends its engine is found out by itself, and costs the others a moment."""
+"""A window that ends its engine is identified and given up; other windows are only delayed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SupervisedEngine:
 
     def __init__(self, folder: Path, workers: int) -> None:
         self.address = str(folder / "socket")
-        self.deaths = 0
+        self.crashes = 0
         self._command = [sys.executable, "-m", "tests.engine.serve_fake", self.address, str(workers)]
         self._process = self._started()
         wait_until_ready(EngineClient(self.address), self._process)
@@ -40,7 +40,7 @@ class SupervisedEngine:
         self._process.kill()
         self._keeper.join()
 
-    def hear(self, *words: int, lane: Lane = "standard") -> list[WindowResult] | EngineError:
+    def decode(self, *words: int, lane: Lane = "standard") -> list[WindowResult] | EngineError:
         """What somebody hears who sends a recording of these windows, several at a time."""
         windows = (Window(n, float(n), n + 1.0, np.full(16_000, word, np.int16)) for n, word in enumerate(words))
         try:
@@ -53,7 +53,7 @@ class SupervisedEngine:
 
     def _keep(self) -> None:
         while self._process.wait() and not self._closing:
-            self.deaths += 1
+            self.crashes += 1
             self._process = self._started()
             if self._closing:
                 self._process.kill()
@@ -72,24 +72,24 @@ def is_whole(heard: list[WindowResult] | EngineError, words: range) -> bool:
     return [text_of(result) for result in heard] == [f" w{word}" for word in words]
 
 
-def test_the_second_death_names_the_guilty_and_costs_nobody_else_an_attempt(engine: SupervisedEngine) -> None:
+def test_the_second_crash_identifies_the_window_and_fails_no_other(engine: SupervisedEngine) -> None:
     recordings = [range(100 * n, 100 * n + 30) for n in range(1, 5)]
     with ThreadPoolExecutor() as pool:
-        heard = [pool.submit(engine.hear, *words) for words in recordings]
-        guilty = pool.submit(engine.hear, 20, 21, DEADLY, 22).result(60)
+        heard = [pool.submit(engine.decode, *words) for words in recordings]
+        deadly = pool.submit(engine.decode, 20, 21, DEADLY, 22).result(60)
         assert all(is_whole(one.result(60), words) for one, words in zip(heard, recordings, strict=True))
-    assert isinstance(guilty, WindowFailed)
-    assert guilty.reason == "window 2 (2.0 s) ended the engine while that had nothing else"
-    assert is_whole(engine.hear(*range(500, 510)), range(500, 510)), "the engine goes on"
-    assert engine.deaths == 2
+    assert isinstance(deadly, WindowFailed)
+    assert deadly.reason == "window 2 (2.0 s) ended the engine while it was decoded alone"
+    assert is_whole(engine.decode(*range(500, 510)), range(500, 510)), "the engine continues"
+    assert engine.crashes == 2
 
 
-def test_several_guilty_are_named_one_after_the_other(engine: SupervisedEngine) -> None:
+def test_several_such_windows_are_identified_one_after_the_other(engine: SupervisedEngine) -> None:
     words = range(100, 150)
     with ThreadPoolExecutor() as pool:
-        heard = pool.submit(engine.hear, *words)
-        guilty = [pool.submit(engine.hear, DEADLY, 20 + n) for n in range(2)]
-        assert all("ended the engine while that had nothing else" in str(one.result(60)) for one in guilty)
+        heard = pool.submit(engine.decode, *words)
+        deadly = [pool.submit(engine.decode, DEADLY, 20 + n) for n in range(2)]
+        assert all("ended the engine while it was decoded alone" in str(one.result(60)) for one in deadly)
         assert is_whole(heard.result(60), words)
-    assert is_whole(engine.hear(*range(500, 510)), range(500, 510)), "the engine goes on"
-    assert engine.deaths <= 2 * 2
+    assert is_whole(engine.decode(*range(500, 510)), range(500, 510)), "the engine continues"
+    assert engine.crashes <= 2 * 2

@@ -1,4 +1,4 @@
-"""Many recordings through few models: who goes first, what a failure costs, and how much fits."""
+"""The scheduler: the order of windows, the isolation of failures, and models that share memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NAMES = ("base", "small", "tiny")
 
 @pytest.fixture
 def run() -> Iterator[Run]:
-    """Starts a scheduler on a toy, and stops it afterwards."""
+    """Starts schedulers on a fake backend, and stops them afterwards."""
     running: list[Scheduler] = []
 
     def start(backend: FakeBackend, limit_mib: float = 0.0, batch_size: int = 8) -> Scheduler:
@@ -57,7 +57,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def base(backend: FakeBackend, scheduler: Scheduler) -> FakeModel:
-    """The toy's open model."""
+    """Opens base and returns the fake model."""
     warm = Caller()
     scheduler.queue.submit(warm.request(1))
     warm.wait_for(1)
@@ -80,7 +80,7 @@ def test_every_window_gets_its_own_answer(run: Run, workers: int, encoders: int)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_suspect_has_the_engine_to_itself(run: Run, workers: int) -> None:
+def test_a_suspect_is_decoded_alone(run: Run, workers: int) -> None:
     backend = FakeBackend(workers=workers)
     scheduler, patient, hasty, suspects = run(backend), Caller(), Caller("interactive"), Caller()
     model = base(backend, scheduler)
@@ -99,7 +99,7 @@ def test_a_suspect_has_the_engine_to_itself(run: Run, workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_nobody_comes_between_the_tries_of_a_suspect(run: Run, workers: int) -> None:
+def test_no_window_comes_between_the_tries_of_a_suspect(run: Run, workers: int) -> None:
     backend = FakeBackend(workers=workers)
     scheduler, hasty, suspects = run(backend), Caller("interactive"), Caller("bulk")
     model = base(backend, scheduler)
@@ -132,7 +132,7 @@ def test_suspects_whose_caller_leaves_keep_nobody_waiting(run: Run, workers: int
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_poisoned_window_fails_alone(run: Run, workers: int) -> None:
+def test_a_window_that_breaks_the_decoder_fails_alone(run: Run, workers: int) -> None:
     scheduler, caller = run(FakeBackend(workers=workers)), Caller()
     for word in (20, 21, POISON, 22, 23):
         scheduler.queue.submit(caller.request(word))
@@ -170,7 +170,7 @@ def test_a_model_whose_callers_left_is_not_stepped_once_it_is_closed(run: Run) -
 
 @pytest.mark.parametrize("encoders", [1, 3])
 def test_an_urgent_window_of_another_model_waits_for_what_is_encoded_but_not_for_ever(run: Run, encoders: int) -> None:
-    """The model that it takes the place of is used by windows on the shelf."""
+    """Encoded windows in the buffer still use the model that is to be closed."""
     backend = FakeBackend(workers=1, urgent_workers=1, encoders=encoders, capacity_mib=100.0)
     scheduler, lecture, clip = run(backend), Caller(), Caller("interactive", model="small")
     model = base(backend, scheduler)
@@ -256,7 +256,7 @@ def test_a_caller_who_leaves_frees_the_places_of_its_windows(run: Run) -> None:
     assert gone.answers == {}
 
 
-def test_windows_wait_for_company_while_more_are_being_encoded(run: Run) -> None:
+def test_windows_wait_for_a_batch_while_more_are_being_encoded(run: Run) -> None:
     backend = FakeBackend(workers=2)
     scheduler, caller = run(backend), Caller()
     model = base(backend, scheduler)
@@ -270,7 +270,7 @@ def test_windows_wait_for_company_while_more_are_being_encoded(run: Run) -> None
     assert all(windows >= MIN_BATCH for windows in full)
 
 
-def test_a_lone_window_waits_for_nobody(run: Run) -> None:
+def test_a_single_window_is_decoded_at_once(run: Run) -> None:
     backend = FakeBackend(workers=2)
     scheduler = run(backend)
     model = base(backend, scheduler)

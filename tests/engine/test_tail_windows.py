@@ -1,4 +1,4 @@
-"""What a window's text leaves out at its end is heard, too."""
+"""The speech after the end of a window's text is decoded, too."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_silence_after_the_end_of_a_text_is_left_alone(fox: bytes) -> None:
     assert heard_again(fox + bytes(2 * 15 * SAMPLE_RATE), len(fox) / 2 / SAMPLE_RATE) == []
 
 
-def test_rests_are_heard_while_others_go_on_and_come_out_in_order(lecture: bytes) -> None:
+def test_tails_are_decoded_beside_other_windows_and_come_out_in_order(lecture: bytes) -> None:
     another_began = threading.Event()
 
     def again(window: Window, language: str) -> WindowResult:
@@ -88,7 +88,7 @@ def test_rests_are_heard_while_others_go_on_and_come_out_in_order(lecture: bytes
     assert all(len(result.segments) == 2 for result in results)
 
 
-def test_a_rest_that_can_t_be_heard_fails_where_it_stands(lecture: bytes) -> None:
+def test_a_tail_that_fails_fails_in_its_place(lecture: bytes) -> None:
     def again(window: Window, language: str) -> WindowResult:
         if window.start > 30.0:
             raise WindowFailed("broken")
@@ -131,7 +131,7 @@ def text_of(result: WindowResult) -> str:
 
 
 @pytest.mark.parametrize("backend", ["ctranslate2", "torch"])
-def test_a_rest_is_heard_after_the_text_that_is_known(
+def test_a_tail_is_decoded_after_the_text_that_is_known(
     backend: str, client: EngineClient, torch_engine: Engine, fox: bytes, counting: bytes, english: DecodeOptions
 ) -> None:
     if backend == "torch":
@@ -147,7 +147,7 @@ def test_a_rest_is_heard_after_the_text_that_is_known(
     assert tail.segments[-1].end <= len(fox + counting) / 2 / SAMPLE_RATE
 
 
-def test_with_word_times_it_is_a_window_of_its_own(
+def test_with_word_times_a_tail_is_a_window_of_its_own(
     client: EngineClient, fox: bytes, counting: bytes, english: DecodeOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[Window] = []
@@ -181,7 +181,7 @@ def test_with_word_times_it_is_a_window_of_its_own(
         (Tail(10), Passage(100, 0, 1.0), "exact mode has no tail"),
     ],
 )
-def test_an_impossible_rest_is_refused_with_a_reason(
+def test_an_impossible_tail_is_refused_with_a_reason(
     client: EngineClient, english: DecodeOptions, tail: Tail, passage: Passage | None, reason: str
 ) -> None:
     window = replace(whole(bytes(32_000)), tail=tail, passage=passage)
@@ -189,7 +189,7 @@ def test_an_impossible_rest_is_refused_with_a_reason(
         list(client.decode([window], english))
 
 
-def test_its_window_is_encoded_once(base_weights: Path, fox: bytes, counting: bytes) -> None:
+def test_the_window_of_a_tail_is_encoded_once(base_weights: Path, fox: bytes, counting: bytes) -> None:
     pool = load(base_weights, "cpu", Plan("int8", 1, 2))
     own, encoded = OwnEncoder(pool), list[int]()
 

@@ -1,4 +1,4 @@
-"""What becomes of a window's tokens, where openai-whisper's transcribe() has its own ways."""
+"""The segments, the end and the context of a window, by the rules of openai-whisper's transcribe()."""
 
 from __future__ import annotations
 

@@ -1,61 +1,27 @@
-"""A recording by its URL: promised at once, fetched later, never lost, and never from where it must not come."""
+"""A request for a recording by URL is answered at once, and the recording is fetched later."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
-from django.conf import LazySettings, settings
-from django.db import connection, connections
+from django.conf import LazySettings
 from django.test import Client
 
 from portal.http.uploads import SCOPE_KEY, UploadMiddleware
 from tenants import scope
-from tenants.models import ApiKey, LedgerEntry, Quota, Reservation, Tenant
-from tests.conftest import Character, FakeFfmpeg
+from tenants.models import ApiKey, Quota, Reservation
+from tests.conftest import Character
+from tests.fetches.calls import JSON, UNKNOWN, now, order
 from tests.receiver import Receiver
 from tests.transcription.characters import submit
 from transcription.fetches import claims, fetcher
 from transcription.fetches.models import Fetch
-from transcription.intake import accept
-from transcription.leases import LostClaim
-from transcription.library import recordings
 from transcription.media import storage
 from transcription.models import Recording, Transcription
-from transcription.webhooks import dispatcher, endpoints
 
 pytestmark = pytest.mark.django_db
-JSON = "application/json"
-UNKNOWN = UUID("00000000-0000-4000-8000-000000000000")
-
-
-def order(api: Client, url: str, key: str = "", **more: Any) -> dict[str, Any]:
-    headers = {"Idempotency-Key": key} if key else {}
-    answer = api.post("/api/v1/recordings", {"url": url, **more}, JSON, headers=headers)
-    assert answer.status_code == 202, answer.content
-    assert answer.headers["Location"] == f"/api/v1/fetches/{answer.json()['id']}"
-    return dict(answer.json())
-
-
-def killed(work: Callable[..., Any], before: bool) -> Callable[..., Any]:
-    """`work` in a process that ends just before or after it."""
-
-    def work_once(*arguments: Any) -> None:
-        if not before:
-            work(*arguments)
-        raise SystemExit
-
-    return work_once
-
-
-def now(api: Client, made: dict[str, Any]) -> dict[str, Any]:
-    return dict(api.get(f"/api/v1/fetches/{made['id']}").json())
 
 
 def test_a_url_becomes_a_recording_with_its_options(api: Client, alice: Character, server: Receiver, fox: Path) -> None:
@@ -134,66 +100,6 @@ def test_a_name_that_leads_inside_is_never_connected(
     assert server.connections == 0
 
 
-def test_a_server_that_stumbles_is_asked_again_and_what_was_said_is_shown(
-    api: Client, server: Receiver, time_passes: Callable[[timedelta], None]
-) -> None:
-    server.status = 503
-    made = order(api, server.url)
-    fetcher.fetch_due()
-    waiting = now(api, made)
-    assert (waiting["status"], waiting["attempts"], waiting["error"]["code"]) == ("queued", 1, "status")
-    assert fetcher.fetch_due() == 0
-    server.status = 200
-    time_passes(timedelta(seconds=15))
-    fetcher.fetch_due()
-    assert (now(api, made)["status"], now(api, made)["error"]) == ("done", None)
-
-
-def test_it_is_given_up_after_five_attempts_and_told(
-    api: Client, alice: Character, server: Receiver, time_passes: Callable[[timedelta], None], settings: LazySettings
-) -> None:
-    settings.OUTBOUND_PLAIN_HTTP = ["downloads", "webhooks"]
-    with scope.bound(alice.tenant.id):
-        endpoints.create(alice.actor, f"{server.url}/hook", events=["fetch.failed"])
-    server.status = 500
-    made = order(api, server.url)
-    for _attempt in range(claims.MOST_ATTEMPTS):
-        assert fetcher.fetch_due() == 1
-        time_passes(timedelta(minutes=30))
-    assert fetcher.fetch_due() == 0
-    assert (now(api, made)["status"], now(api, made)["error"]["code"]) == ("failed", "status")
-    dispatcher.send_due()
-    assert made["id"].encode() in server.requests[-1].body
-
-
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"status": 404}, "status"),
-        ({"body": b"no song at all" * 100}, "not_media"),
-        ({"body": b""}, "empty_file"),
-        ({"body": bytes(200_000)}, "too_large"),
-        ({"status": 302, "headers": {"Location": "http://192.168.1.1/"}}, "refused_address"),
-        ({"status": 302, "headers": {"Location": "/again"}}, "too_many_redirects"),
-    ],
-)
-def test_what_can_t_succeed_fails_at_once_with_the_reason_and_costs_nothing(
-    change: dict[str, Any], code: str, api: Client, alice: Character, server: Receiver
-) -> None:
-    Quota.objects.filter(tenant=alice.tenant).update(upload_bytes=150_000)
-    for name, value in change.items():
-        setattr(server, name, value)
-    made = order(api, server.url)
-    fetcher.fetch_due()
-    failed = now(api, made)
-    assert (failed["status"], failed["error"]["code"]) == ("failed", code)
-    assert failed["error"]["message"]
-    with scope.bound(alice.tenant.id):
-        assert not Recording.objects.exists()
-        assert not LedgerEntry.objects.exists()
-    assert list(settings.INCOMING_DIR.glob("scratch-*")) == []
-
-
 def test_a_full_quota_is_said_at_once_and_one_that_fills_up_meanwhile_later(
     api: Client, alice: Character, server: Receiver
 ) -> None:
@@ -228,63 +134,6 @@ def test_a_key_of_an_upload_orders_nothing(api: Client, alice: Character, server
     assert answer.status_code == 422
 
 
-def test_what_a_killed_process_had_accepted_is_not_accepted_twice(
-    api: Client, alice: Character, server: Receiver, time_passes: Callable[[timedelta], None]
-) -> None:
-    made = order(api, server.url)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accept, "accept", killed(accept.accept, before=False))
-        with pytest.raises(SystemExit):
-            fetcher.fetch_due()
-    time_passes(timedelta(minutes=16))
-    assert fetcher.fetch_due() == 0
-    assert now(api, made)["status"] == "done"
-    with scope.bound(alice.tenant.id):
-        assert Recording.objects.count() == Reservation.objects.count() == 1
-
-
-def test_what_a_killed_process_had_not_accepted_is_fetched_again(
-    api: Client, alice: Character, server: Receiver, time_passes: Callable[[timedelta], None]
-) -> None:
-    made = order(api, server.url)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(claims, "complete", killed(claims.complete, before=True))
-        with pytest.raises(SystemExit):
-            fetcher.fetch_due()
-    assert now(api, made)["status"] == "accepting"
-    assert fetcher.fetch_due() == 0
-    time_passes(timedelta(minutes=16))
-    assert fetcher.fetch_due() == 1
-    assert now(api, made)["status"] == "done"
-    with scope.bound(alice.tenant.id):
-        assert Recording.objects.count() == Reservation.objects.count() == 1
-
-
-def test_what_a_killed_process_was_fetching_is_fetched_after_its_lease(
-    api: Client, server: Receiver, time_passes: Callable[[timedelta], None]
-) -> None:
-    made = order(api, server.url)
-    dead = claims.claim()
-    assert dead is not None
-    assert fetcher.fetch_due() == 0
-    time_passes(timedelta(seconds=61))
-    assert fetcher.fetch_due() == 1
-    assert now(api, made)["attempts"] == 2
-    with scope.bound(dead.tenant_id), pytest.raises(LostClaim):
-        claims.renew(dead, 5)
-
-
-def test_one_that_kills_its_process_each_time_fails_in_the_end(
-    api: Client, server: Receiver, time_passes: Callable[[timedelta], None]
-) -> None:
-    made = order(api, server.url)
-    for _attempt in range(claims.MOST_ATTEMPTS):
-        assert claims.claim() is not None
-        time_passes(timedelta(seconds=61))
-    assert claims.claim() is None
-    assert (now(api, made)["status"], now(api, made)["error"]["code"]) == ("failed", "lost_worker")
-
-
 def test_it_can_be_cancelled_until_it_is_here(api: Client, alice: Character, server: Receiver) -> None:
     made = order(api, f"{server.url}/?token=x")
     assert api.post(f"/api/v1/fetches/{made['id']}/cancel").json()["status"] == "cancelled"
@@ -309,17 +158,6 @@ def test_cancelling_stops_a_download_under_way(
     assert now(api, made)["status"] == "cancelled"
     with scope.bound(alice.tenant.id):
         assert not Recording.objects.exists()
-
-
-def test_a_process_that_stops_hands_it_back_and_burns_no_attempt(api: Client, server: Receiver) -> None:
-    made, stop = order(api, server.url), threading.Event()
-    stop.set()
-    claim = claims.claim()
-    assert claim is not None
-    fetcher.fetch(claim, stop)
-    assert (now(api, made)["status"], now(api, made)["attempts"]) == ("queued", 0)
-    assert fetcher.fetch_due() == 1
-    assert now(api, made)["status"] == "done"
 
 
 @pytest.mark.parametrize(
@@ -366,112 +204,6 @@ def test_people_see_what_is_being_fetched_and_why_it_failed(
         fetcher.fetch_due()
 
 
-@pytest.mark.parametrize("way", ["at once", "after the undo window"])
-def test_of_an_erased_recording_neither_name_nor_url_is_left(
-    way: str, api: Client, alice: Character, server: Receiver, time_passes: Callable[[timedelta], None]
-) -> None:
-    made, other = (order(api, f"{server.url}/{name}.wav", name=name) for name in ("Divorce", "Wedding"))
-    assert fetcher.fetch_due() == 2
-    recording_id = now(api, made)["recording"]
-    if way == "at once":
-        with scope.bound(alice.tenant.id):
-            recordings.erase(alice.actor, recording_id)
-    else:
-        with scope.bound(alice.tenant.id):
-            recordings.delete(alice.actor, recording_id)
-        assert now(api, made)["status"] == "done", "it may still be undone"
-        time_passes(timedelta(minutes=30))
-        recordings.purge_deleted()
-    assert api.get(f"/api/v1/fetches/{made['id']}").status_code == 404
-    with scope.bound(alice.tenant.id):
-        assert [str(row.id) for row in Fetch.objects.all()] == [other["id"]]
-
-
-def test_a_switched_off_tenant_s_downloads_wait_a_month_and_go(
-    api: Client, alice: Character, server: Receiver, time_passes: Callable[[timedelta], None]
-) -> None:
-    order(api, f"{server.url}/?token=x")
-    Tenant.objects.update(is_active=False)
-    time_passes(timedelta(days=29))
-    assert (fetcher.fetch_due(), claims.forget_stranded()) == (0, 0)
-    time_passes(timedelta(days=2))
-    assert claims.forget_stranded() == 1
-    with scope.bound(alice.tenant.id):
-        assert not Fetch.objects.exists()
-        assert not Reservation.objects.exists()
-    assert server.connections == 0
-
-
-@pytest.mark.parametrize("keeps_audio", [0, 1, 400, None])
-def test_a_short_pause_loses_no_download_however_short_audio_is_kept(
-    keeps_audio: int | None, api: Client, server: Receiver, time_passes: Callable[[timedelta], None]
-) -> None:
-    made = order(api, server.url)
-    Tenant.objects.update(is_active=False, audio_retention_days=keeps_audio)
-    time_passes(timedelta(days=29))
-    assert claims.forget_stranded() == 0
-    Tenant.objects.update(is_active=True)
-    assert fetcher.fetch_due() == 1
-    assert now(api, made)["status"] == "done"
-
-
-def test_a_tenant_that_is_switched_on_while_others_are_swept_loses_no_download(
-    api: Client, server: Receiver, time_passes: Callable[[timedelta], None]
-) -> None:
-    made = order(api, server.url)
-    Tenant.objects.update(is_active=False)
-    time_passes(timedelta(days=40))
-
-    def switched_on_first(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
-        if sql.startswith("DELETE"):
-            Tenant.objects.update(is_active=True)
-        return execute(sql, *rest)
-
-    with connection.execute_wrapper(switched_on_first):
-        assert claims.forget_stranded() == 0
-    assert Tenant.objects.filter(is_active=True).exists()
-    assert fetcher.fetch_due() == 1
-    assert now(api, made)["status"] == "done"
-
-
-def test_a_tenant_that_is_switched_on_again_loses_no_download(
-    api: Client, alice: Character, server: Receiver, time_passes: Callable[[timedelta], None]
-) -> None:
-    made = order(api, server.url)
-    Tenant.objects.update(is_active=False)
-    time_passes(timedelta(days=40))
-    Tenant.objects.update(is_active=True)
-    assert claims.forget_stranded() == 0
-    assert fetcher.fetch_due() == 1
-    assert now(api, made)["status"] == "done"
-
-
-def test_a_decoder_that_somebody_killed_is_no_fault_of_the_file(
-    api: Client, server: Receiver, fake_ffmpeg: FakeFfmpeg, time_passes: Callable[[timedelta], None]
-) -> None:
-    made = order(api, server.url)
-    with fake_ffmpeg("kill -KILL $$"):
-        assert fetcher.fetch_due() == 1
-    assert (now(api, made)["status"], now(api, made)["error"]["code"]) == ("queued", "interrupted")
-    time_passes(timedelta(minutes=1))
-    assert fetcher.fetch_due() == 1
-    assert now(api, made)["status"] == "done"
-
-
-def test_old_ones_and_old_keys_are_forgotten(
-    api: Client, alice: Character, server: Receiver, time_passes: Callable[[timedelta], None]
-) -> None:
-    order(api, server.url, key="one")
-    fetcher.fetch_due()
-    time_passes(timedelta(hours=25))
-    claims.forget_old()
-    with scope.bound(alice.tenant.id):
-        assert Fetch.objects.get().idempotency_key == ""
-        time_passes(timedelta(days=31))
-        claims.forget_old()
-        assert not Fetch.objects.exists()
-
-
 @pytest.mark.parametrize("content_type", [b"application/json", b"application/json; charset=utf-8"])
 async def test_json_passes_by_where_uploads_are_received(content_type: bytes) -> None:
     seen: list[Any] = []
@@ -489,41 +221,6 @@ async def test_json_passes_by_where_uploads_are_received(content_type: bytes) ->
     asked = {"type": "http", "method": "POST", "path": "/api/v1/recordings", "headers": headers}
     await UploadMiddleware(application)(asked, receive, send)
     assert seen == [(False, b'{"url": ""}')]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_one_tenant_s_slow_server_leaves_room_for_the_others(
-    alice: Character, mallory: Character, server: Receiver, fox: Path
-) -> None:
-    over, body = threading.Event(), server.body
-
-    def reply(handler: Any) -> None:
-        if handler.path == "/slow":
-            over.wait(15)
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    server.reply = reply
-    theirs, ours = (Client(headers=one.bearer) for one in (mallory, alice))
-    for _order in range(12):
-        order(theirs, f"{server.url}/slow")
-    made, stop = order(ours, f"{server.url}/fox.wav"), threading.Event()
-    loop = threading.Thread(target=fetcher.run, args=(stop,))
-    loop.start()
-    try:
-        deadline = time.monotonic() + 12
-        while now(ours, made)["status"] != "done":
-            assert time.monotonic() < deadline, now(ours, made)
-            time.sleep(0.05)
-        assert sum(one.path == "/slow" for one in server.requests) <= fetcher.FOR_TENANT
-    finally:
-        stop.set()
-        over.set()
-        loop.join(30)
-        connections.close_all()
-    assert not loop.is_alive()
 
 
 def test_an_upload_beside_it_is_as_before(alice: Character, fox: Path) -> None:

@@ -24,7 +24,7 @@ USUAL_FILES = 1024
 PASSWORD = "correct horse battery"
 CHARACTERS = """
 import json
-from tenants import apikeys
+from tenants import api_keys
 from tenants.models import Member, Quota, Role, Tenant, User
 
 made = {}
@@ -35,7 +35,7 @@ for tenant_name, people in {"Acme": {"alice": Role.OWNER, "bob": Role.VIEWER}, "
         email = f"{name}@{tenant_name.lower()}.example"
         user = User.objects.create_user(email, PASSWORD)
         Member.objects.create(tenant=tenant, user=user, role=role)
-        _key, secret = apikeys.issue(tenant, f"Key of {name}", user)
+        _key, secret = api_keys.issue(tenant, f"Key of {name}", user)
         made[name] = {"email": email, "tenant_id": str(tenant.id), "api_key": secret}
 User.objects.create_superuser("operator@portal.example", PASSWORD)
 made["operator"] = {"email": "operator@portal.example", "tenant_id": "", "api_key": ""}

@@ -22,7 +22,7 @@ with scope.across_tenants("a test"):
         print(one.action, one.details)
 """
 PERSON = """
-from tenants import apikeys
+from tenants import api_keys
 from tenants.models import Member, Tenant, User
 user = User.objects.create_user({email!r}, {password!r})
 Member.objects.create(tenant=Tenant.objects.get(name="Acme"), user=user, role="viewer")

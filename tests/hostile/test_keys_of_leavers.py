@@ -10,13 +10,13 @@ from tests.hostile.conftest import PASSWORD, Person, Product
 
 JOIN = """
 import json
-from tenants import apikeys
+from tenants import api_keys
 from tenants.models import Member, Role, Tenant, User
 
 tenant = Tenant.objects.get(id={tenant!r})
 user = User.objects.create_user("leaver@acme.example", {password!r})
 Member.objects.create(tenant=tenant, user=user, role=Role.ADMIN)
-_key, secret = apikeys.issue(tenant, "Key of a leaver", user)
+_key, secret = api_keys.issue(tenant, "Key of a leaver", user)
 print(json.dumps({{"id": user.pk, "secret": secret}}))
 """
 

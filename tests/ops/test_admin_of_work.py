@@ -46,7 +46,7 @@ def work_of(who: Character) -> None:
             problem=problem, state="refused", metadata="filename s3cret", idempotency_key="s3cret"
         )
         url, call = "https://acme.example/board.mp3?token=s3cret", CallContext(endpoint="x", key="")
-        access.order(who.actor, url, "", TranscriptionOptions.checked(), call)
+        access.create(who.actor, url, "", TranscriptionOptions.checked(), call)
         salt, digest = "hunter2" * 4, "s3cret" * 10
         hook = Endpoint.objects.create(
             tenant=who.tenant, url="https://acme.example/s3cret/hook?s3cret", salt=salt, digest=digest, old_salt=salt

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
-from portal.management.commands.up import is_loopback, make_accounts
+from portal.management.commands.up import create_accounts, is_loopback
 from tenants.models import User
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def data(settings: LazySettings, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost"])
 def test_on_this_machine_they_are_made(host: str, data: Path) -> None:
-    make_accounts("http://127.0.0.1:8000", host)
+    create_accounts("http://127.0.0.1:8000", host)
     assert User.objects.count() == 2
     assert (data / "credentials.txt").stat().st_mode & 0o777 == 0o600
 
@@ -31,7 +31,7 @@ def test_where_others_reach_them_the_way_to_the_first_operator_is_said(
     host: str, data: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert not is_loopback(host)
-    make_accounts("http://portal.example", host)
+    create_accounts("http://portal.example", host)
     assert not User.objects.exists()
     assert list(data.iterdir()) == []
     said = "".join(capfd.readouterr())
@@ -41,5 +41,5 @@ def test_where_others_reach_them_the_way_to_the_first_operator_is_said(
 
 def test_anywhere_when_told_to(settings: LazySettings) -> None:
     settings.DEMO_ACCOUNTS = True
-    make_accounts("http://portal.example", "0.0.0.0")
+    create_accounts("http://portal.example", "0.0.0.0")
     assert User.objects.count() == 2

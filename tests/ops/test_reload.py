@@ -13,7 +13,7 @@ import pytest
 
 from tests.stack import ROOT, Stack, start, stop
 
-pytestmark = [pytest.mark.slow, pytest.mark.weights]
+pytestmark = [pytest.mark.slow, pytest.mark.weights, pytest.mark.timeout(900)]
 
 SOURCES = ("portal", "tenants", "transcription", "templates", "static", "locale")
 
@@ -31,7 +31,7 @@ def checkout(tmp_path: Path) -> Path:
 def developed(checkout: Path, tmp_path: Path) -> Iterator[Stack]:
     data = tmp_path / "data"
     data.mkdir()
-    stack = start(data, "--reload", root=checkout)
+    stack = start(data, checkout, "--reload")
     try:
         yield stack
     finally:
@@ -43,10 +43,12 @@ def test_changed_code_templates_and_scripts_are_served_while_the_engine_goes_on(
 ) -> None:
     engine = pid_of(developed, "transcription.engine")
 
-    append(checkout / "templates" / "entrance.html", "<!-- changed template -->")
-    wait_until(lambda: "<!-- changed template -->" in get(developed, "/accounts/login/").text)
+    template = checkout / "templates" / "entrance.html"
+    template.write_text(template.read_text().replace("</main>", "<p>Changed</p></main>"))
+    wait_until(lambda: "<p>Changed</p>" in get(developed, "/accounts/login/").text)
 
-    append(checkout / "static" / "js" / "page.js", "// changed script")
+    with (checkout / "static" / "js" / "page.js").open("a") as script:
+        script.write("// changed script\n")
     manifest = developed.data / "static" / "staticfiles.json"
     wait_until(lambda: any("// changed script" in file.read_text() for file in manifest.parent.glob("js/page.*.js")))
 
@@ -70,21 +72,16 @@ def test_changed_code_templates_and_scripts_are_served_while_the_engine_goes_on(
     assert pid_of(developed, "transcription.engine") == engine
 
 
-def append(file: Path, text: str) -> None:
-    with file.open("a") as out:
-        out.write(f"\n{text}\n")
-
-
 def get(stack: Stack, path: str) -> httpx.Response:
     return httpx.get(f"{stack.url}{path}", timeout=30)
 
 
 def pid_of(stack: Stack, word: str) -> int:
     family = psutil.Process(stack.process.pid).children(recursive=True)
-    return next(one.pid for one in family if word in " ".join(one.cmdline()))
+    return next(int(one.pid) for one in family if word in " ".join(one.cmdline()))
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:

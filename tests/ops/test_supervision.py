@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def run(program: str, *arguments: str) -> subprocess.Popen[str]:
-    """A supervisor of its own in a fresh process: signals and forks are none of pytest's business."""
+    """Runs a supervisor in a process of its own, so that pytest neither forks nor handles its signals."""
     head = "import os, signal, sys, time\n"
     head += "from transcription.worker.process_supervisor import ManagedProcess, Supervisor, fork\n"
     return subprocess.Popen(
@@ -49,7 +49,7 @@ def test_a_child_that_dies_is_started_again_with_one_line() -> None:
     supervisor = run(
         """
         with Supervisor(lambda line: print(line, flush=True)) as supervisor:
-            supervisor.start(ManagedProcess("Sisyphus", lambda: fork("sisyphus", lambda: sys.exit(3))))
+            supervisor.start(ManagedProcess("The child", lambda: fork("child", lambda: sys.exit(3))))
             supervisor.run()
         """
     )
@@ -58,20 +58,20 @@ def test_a_child_that_dies_is_started_again_with_one_line() -> None:
     supervisor.send_signal(signal.SIGTERM)
     assert supervisor.wait(5) == 0
     assert lines == [
-        "Sisyphus ended with exit code 3; it is started again in 0.5 s.",
-        "Sisyphus ended with exit code 3; it is started again in 1 s.",
+        "The child ended with exit code 3; it is started again in 0.5 s.",
+        "The child ended with exit code 3; it is started again in 1 s.",
     ]
 
 
 def test_a_killed_supervisor_leaves_nobody_behind() -> None:
     supervisor = run(
         """
-        def nest():
+        def fork_and_sleep():
             os.write(1, b"%d\\n" % fork("grandchild", lambda: time.sleep(60)))
             time.sleep(60)
 
         with Supervisor(print) as supervisor:
-            supervisor.start(ManagedProcess("child", lambda: fork("child", nest)))
+            supervisor.start(ManagedProcess("child", lambda: fork("child", fork_and_sleep)))
             os.write(1, b"%d\\n" % supervisor.processes[0].pid)
             supervisor.run()
         """
@@ -132,14 +132,14 @@ def test_a_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.Monke
     from portal.supervisor import data_folder
 
     monkeypatch.setattr(data_folder, "LEAST_FREE_MIB", 10**9)
-    with pytest.raises(data_folder.FolderRefused, match="is full"), data_folder.taken(tmp_path, ""):
+    with pytest.raises(data_folder.FolderRefused, match="is full"), data_folder.lock_folder(tmp_path, ""):
         pass
 
 
 def test_one_supervisor_to_a_folder(tmp_path: Path) -> None:
-    from portal.supervisor.data_folder import taken
+    from portal.supervisor.data_folder import lock_folder
 
-    with taken(tmp_path, "process 7, http://127.0.0.1:8000"):
+    with lock_folder(tmp_path, "process 7, http://127.0.0.1:8000"):
         outcome = up(tmp_path, 8000)
     assert_one_clear_line(outcome, "is running already")
     assert "process 7, http://127.0.0.1:8000" in outcome.stderr

@@ -161,7 +161,7 @@ async def test_a_body_that_stops_or_drips_ends_its_connection(server: Server, fi
 async def test_a_slow_line_that_lives_is_let_finish(
     server: Server, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_limits, "LEAST_BODY_BYTES", 100)
+    monkeypatch.setattr(connection_limits, "MIN_BODY_BYTES", 100)
     client = await server.connect()
     client.send(POST + b"10000\r\n\r\n")
     for _ in range(20):

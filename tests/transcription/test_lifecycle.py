@@ -135,11 +135,11 @@ def test_a_tenant_runs_no_more_at_once_than_its_quota(alice: Character, mallory:
 def test_a_lost_claim_releases_nothing(waiting: Transcription, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between reading the row and changing it, the lease may expire."""
     claim = claimed()
-    decide = lifecycle._requeue
+    requeue = lifecycle._requeue
 
-    def expire_first(turn: TenantSchedule, row: Transcription, rows: QuerySet[Transcription], delay: float) -> int:
+    def expire_first(schedule: TenantSchedule, row: Transcription, rows: QuerySet[Transcription], delay: float) -> None:
         pass_time(waiting, lease_until=timezone.now() - timedelta(minutes=5))
-        return decide(turn, row, rows, delay)
+        requeue(schedule, row, rows, delay)
 
     monkeypatch.setattr(lifecycle, "_requeue", expire_first)
     with pytest.raises(LostClaim):

@@ -200,10 +200,20 @@ def test_a_probe_that_somebody_ends_blames_no_file(how: signal.Signals, tmp_path
         arriving.end()
 
 
+@pytest.mark.parametrize("status", [1, 123, 183, 255])
+def test_a_probe_that_is_told_to_stop_blames_no_file_however_far_it_was(
+    status: int, fox: Path, fake_ffmpeg: FakeFfmpeg
+) -> None:
+    says = f"echo 'Exiting normally, received signal 15.' >&2; exit {status}"
+    with fake_ffmpeg(says), pytest.raises(DecoderDied):
+        media.probe(fox, 60, 60)
+
+
 def test_what_takes_more_time_than_a_recording_may_says_so(
     fox: Path, fake_ffmpeg: FakeFfmpeg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probing, "PROBE_CPU_SECONDS", 1)
+    monkeypatch.setattr(probing, "PROBE_WALL_SECONDS", 200)  # for a second of a busy processor
     with fake_ffmpeg("while :; do :; done"), pytest.raises(MediaError) as refusal:
         media.probe(fox, 60, 60)
     assert refusal.value.code == "too_complex"

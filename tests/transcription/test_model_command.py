@@ -112,7 +112,7 @@ def test_fetch_copies_what_the_operator_has(folder: Path, tmp_path: Path) -> Non
         (own / name).write_bytes(content)
     run("fetch", "base", "--from", str(own))
     assert "base (ctranslate2): OK" in run("verify", "base")
-    with pytest.raises(CommandError, match="takes one model's name"):
+    with pytest.raises(CommandError, match="takes the name of one model"):
         run("fetch", "--from", str(own))
 
 
@@ -142,7 +142,7 @@ def test_verify_names_what_is_damaged_and_the_way_out(folder: Path) -> None:
     with pytest.raises(CommandError, match="1 damaged") as error:
         call_command("model", "verify", stdout=output)
     assert error.value.returncode == 1
-    assert "mend it with manage.py model fetch small --form ctranslate2" in output.getvalue()
+    assert "repair it with manage.py model fetch small --form ctranslate2" in output.getvalue()
     run("fetch", "small", "--form", "ctranslate2")
     assert run("verify", "small").splitlines() == ["small (ctranslate2): OK"]
 
@@ -156,17 +156,17 @@ def test_a_fetch_that_was_cut_off_is_not_called_damaged(folder: Path, hub: Hub) 
     hub.breaks_after = 50_000
     with pytest.raises(CommandError, match="no source has small"):
         run("fetch", "small")
-    assert "small (ctranslate2): not fetched to its end; go on with manage.py model fetch small" in run("verify")
+    assert "small (ctranslate2): incomplete; resume with manage.py model fetch small" in run("verify")
     assert line_of("small")[6] == "partial,"
 
 
 def test_remove_gives_the_room_back_once_it_is_agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("fetch", "tiny")
     monkeypatch.setattr("builtins.input", lambda question: "")
-    with pytest.raises(CommandError, match="nothing was removed"):
+    with pytest.raises(CommandError, match="Nothing was removed"):
         run("remove", "tiny")
     monkeypatch.setattr("builtins.input", lambda question: "y")
-    assert run("remove", "tiny") == "tiny: 3 MB are free again\n"
+    assert run("remove", "tiny") == "tiny: 3 MB freed\n"
     assert not list((folder / "ctranslate2").iterdir())
 
 
@@ -176,7 +176,7 @@ def test_remove_needs_yes_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) 
 
     run("fetch", "tiny")
     monkeypatch.setattr("builtins.input", nobody)
-    with pytest.raises(CommandError, match="say --yes"):
+    with pytest.raises(CommandError, match="use --yes"):
         run("remove", "tiny")
     assert run("remove", "tiny", "--yes").startswith("tiny: ")
 
@@ -188,16 +188,16 @@ def test_the_last_form_of_an_offered_model_goes_only_by_force(folder: Path) -> N
     other = folder / "torch" / "small.pt"
     other.parent.mkdir()
     other.write_bytes(b"the other form")
-    assert run("remove", "small", "--yes", "--form", "ctranslate2") == "small: 3 MB are free again\n"
+    assert run("remove", "small", "--yes", "--form", "ctranslate2") == "small: 3 MB freed\n"
     with pytest.raises(CommandError, match="small is offered here"):
         run("remove", "small", "--yes", "--form", "torch")
-    assert run("remove", "small", "--yes", "--force") == "small: 0 MB are free again\n"
+    assert run("remove", "small", "--yes", "--force") == "small: 0 MB freed\n"
 
 
 def test_a_machine_with_a_gpu_reads_torchs_form(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert model.usual_form() == "ctranslate2"
+    assert offered_models.weights_form() == "ctranslate2"
     settings.WHISPER_BACKEND = "torch"
-    assert model.usual_form() == "torch"
+    assert offered_models.weights_form() == "torch"
     settings.WHISPER_BACKEND = "auto"
     monkeypatch.setattr(offered_models, "has_gpu", lambda: True)
-    assert model.usual_form() == "torch"
+    assert offered_models.weights_form() == "torch"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,6 @@ from transcription.options import audio_tracks
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
 from transcription.worker import job, playback
-from transcription.worker.lease_renewer import LeaseRenewer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 
@@ -55,7 +55,7 @@ def carry_out(row: Transcription) -> Transcription:
     assert claim.transcription_id == row.id
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=row.id)
     warnings: list[str] = []
-    with job.open_pcm(row, 60, LeaseRenewer(claim).renew_if_due, warnings) as pcm:
+    with job.open_pcm(row, 60, partial(lifecycle.renew, claim), warnings) as pcm:
         sound = b"".join(pcm)
     text = " Loud." if max(abs(sample) for sample in array("h", sound)) > 5000 else " Quiet."
     seconds = len(sound) / media.BYTES_PER_SECOND

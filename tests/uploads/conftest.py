@@ -7,15 +7,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 import pytest_asyncio
+from asgiref.sync import sync_to_async
 from django.conf import LazySettings
 
 from portal.asgi import application
+from tenants import scope
 from tests.conftest import Character, MakeMedia
+from transcription.models import Recording
 
+UNKNOWN = "/api/v1/uploads/00000000-0000-4000-8000-000000000000"
 BYTES = {"Content-Type": "application/offset+octet-stream"}
 
 
@@ -54,6 +59,16 @@ def named(headers: dict[str, str]) -> dict[str, str]:
 
 def encoded(**metadata: str) -> str:
     return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in metadata.items())
+
+
+def id_of(url: str) -> UUID:
+    return UUID(url.rsplit("/", 1)[1])
+
+
+@sync_to_async
+def recordings() -> list[Recording]:
+    with scope.across_tenants("a test looks"):
+        return list(Recording.objects.select_related("created_by", "api_key").prefetch_related("transcriptions"))
 
 
 @pytest_asyncio.fixture

@@ -1,9 +1,7 @@
-"""Whole uploads become recordings once, whatever is killed and wherever; forgotten ones go."""
+"""Complete uploads become recordings once, whenever a process is killed."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -13,24 +11,20 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from tenants import scope
 from tenants.models import ApiKey, Quota, Reservation, Tenant
 from tests.conftest import Character, FakeFfmpeg
+from tests.uploads.arrivals import age, begun, path_of, sweep
 from transcription import media
-from transcription.errors import Refused
-from transcription.intake import accept
-from transcription.library import recordings
-from transcription.maintenance import sweeper
+from transcription.intake import commit
 from transcription.media import storage
 from transcription.models import Recording, Transcription
-from transcription.uploads import acceptance, creation, files
-from transcription.uploads import access as doors
-from transcription.uploads.creation import Plan
-from transcription.uploads.files import Locked, Slot
+from transcription.uploads import acceptance, files
+from transcription.uploads import access as uploads
+from transcription.uploads.files import LockedFile
 from transcription.uploads.models import Upload
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("within")]
@@ -38,32 +32,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 class Killed(BaseException):
     """The process ends here: nothing after it runs."""
-
-
-def begun(character: Character, content: bytes, sent: int | None = None) -> Upload:
-    """An upload of which the first `sent` bytes, or all, have come: then the server was killed."""
-    row = creation.open_on_disk(character.actor, Plan(name="a.wav", length=len(content)))
-    slot = Slot(row.id, row.length)
-    slot.write(content[:sent])
-    slot.close()
-    return row
-
-
-def path_of(row: Upload) -> Path:
-    return Path(settings.UPLOADS_DIR) / str(row.id)
-
-
-def sweep() -> dict[str, int]:
-    tasks = sweeper.ARRIVALS | {"old uploads forgotten": sweeper.EVERY_FEW_MINUTES["old uploads forgotten"]}
-    tasks |= {"stray uploads dropped": sweeper.EVERY_HOUR["stray uploads dropped"]}
-    return {name: count for name, count in sweeper.sweep(tasks).items() if count}
-
-
-def age(row: Upload, hours: float) -> None:
-    """As if its last byte had come so long ago."""
-    then = time.time() - hours * 3600
-    os.utime(path_of(row), (then, then))
-    Upload.objects.filter(id=row.id).update(created_at=timezone.now() - timedelta(hours=hours))
 
 
 def test_a_whole_file_that_nobody_noted_is_accepted_after_a_restart(alice: Character, sound: bytes) -> None:
@@ -86,10 +54,10 @@ def test_a_whole_file_that_nobody_noted_is_accepted_after_a_restart(alice: Chara
         (acceptance, "_decide"),
         (media, "probe"),
         (storage, "keep"),
-        (accept, "_decide"),
-        (accept, "_note"),
+        (commit, "commit"),
+        (commit, "_note"),
         (acceptance, "_settled"),
-        (Slot, "drop"),
+        (LockedFile, "drop"),
     ],
 )
 @pytest.mark.parametrize("after", [False, True])
@@ -105,7 +73,7 @@ def test_killed_anywhere_on_the_way_it_is_accepted_once(
         raise Killed
 
     monkeypatch.setattr(where, name, killed)
-    slot = doors.locked(row)
+    slot = uploads.locked(row)
     with pytest.raises(Killed):
         acceptance.settle_under_lock(row, slot)
     slot.close()
@@ -231,90 +199,6 @@ def test_a_file_system_without_second_names_is_no_obstacle(
     assert sweep()["uploads settled"] == 1
 
 
-def test_a_day_after_its_last_byte_an_upload_is_forgotten(alice: Character, sound: bytes, uploads_dir: Path) -> None:
-    row = begun(alice, sound, sent=1000)
-    age(row, 23.9)
-    assert sweep() == {}
-    age(row, 24.1)
-    assert sweep() == {"old uploads forgotten": 1}
-    assert not Upload.objects.exists()
-    assert list(uploads_dir.iterdir()) == []
-
-
-def test_nobody_forgets_what_somebody_is_sending(alice: Character, sound: bytes) -> None:
-    row = begun(alice, sound, sent=1000)
-    age(row, 25)
-    slot = doors.locked(row)
-    assert sweep() == {}
-    slot.write(b"x")
-    slot.close()
-    assert sweep() == {}, "a byte has come since"
-
-
-def test_who_opened_a_file_before_it_was_deleted_does_not_write_to_it(alice: Character, sound: bytes) -> None:
-    row = begun(alice, sound, sent=1000)
-    slot = doors.locked(row)
-    descriptor = os.open(path_of(row), os.O_RDWR)
-    slot.drop()
-    slot.close()
-    with pytest.raises(files.Gone):
-        files._lock(descriptor)
-    os.close(descriptor)
-    with pytest.raises(Refused) as refused:
-        doors.locked(row)
-    assert refused.value.code == "upload_gone"
-
-
-def test_a_lock_dies_with_its_process(alice: Character, sound: bytes) -> None:
-    row = begun(alice, sound, sent=1000)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        Slot(row.id, row.length)
-        os.write(writer, b"!")
-        time.sleep(60)
-        os._exit(1)
-    os.read(reader, 1)
-    with pytest.raises(Locked):
-        Slot(row.id, row.length)
-    os.kill(child, 9)
-    os.waitpid(child, 0)
-    Slot(row.id, row.length).close()
-
-
-def test_what_became_of_it_is_known_for_a_day(alice: Character, sound: bytes) -> None:
-    begun(alice, sound)
-    sweep()
-    Upload.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert sweep() == {"old uploads forgotten": 1}
-    assert Recording.objects.count() == 1
-
-
-def test_bytes_without_an_upload_are_dropped_when_they_are_old(
-    alice: Character, sound: bytes, uploads_dir: Path
-) -> None:
-    row = begun(alice, sound, sent=1000)
-    shutil.copy(path_of(row), uploads_dir / "notes.txt")
-    Upload.objects.all().delete()
-    assert sweep() == {}
-    then = time.time() - 25 * 3600
-    for path in uploads_dir.iterdir():
-        os.utime(path, (then, then))
-    assert sweep() == {"stray uploads dropped": 1}
-    assert [path.name for path in uploads_dir.iterdir()] == ["notes.txt"]
-
-
-def test_a_lost_file_is_looked_for_a_day_and_then_said_to_be_lost(alice: Character, sound: bytes) -> None:
-    row = begun(alice, sound)
-    acceptance.arrived(row)
-    files.drop(row.id)
-    assert sweep() == {}
-    assert Upload.objects.get().state == Upload.State.ARRIVED
-    Upload.objects.update(not_before=timezone.now(), expires_at=timezone.now() - timedelta(hours=1))
-    sweep()
-    assert Upload.objects.get().problem["code"] == "upload_lost"
-
-
 def test_whoever_leaves_meanwhile_takes_nothing_along(alice: Character, sound: bytes) -> None:
     begun(alice, sound)
     alice.member.delete()
@@ -329,74 +213,6 @@ def test_a_tenant_that_is_switched_off_waits(alice: Character, sound: bytes) -> 
     assert sweep() == {"uploads found whole": 1}
     Tenant.objects.update(is_active=True)
     assert sweep() == {"uploads settled": 1}
-
-
-def sweep_stranded() -> int:
-    tasks = [name for name in sweeper.EVERY_HOUR if "switched-off" in name]
-    return sum(sweeper.sweep({name: sweeper.EVERY_HOUR[name] for name in tasks}).values())
-
-
-@pytest.mark.parametrize("keeps_audio", [None, 400, 7, 0])
-def test_what_a_switched_off_tenant_sent_goes_after_a_month_however_long_it_keeps_audio(
-    keeps_audio: int | None, alice: Character, sound: bytes, uploads_dir: Path
-) -> None:
-    row, half = begun(alice, sound), begun(alice, sound, sent=1000)
-    Tenant.objects.update(is_active=False, audio_retention_days=keeps_audio)
-    sweep()
-    age(half, 25)
-    assert sweep() == {"old uploads forgotten": 1}, "what is not whole goes after a day, as everybody's does"
-    with time_machine.travel(timezone.now() + timedelta(days=30, minutes=-1)):
-        assert (sweep(), sweep_stranded()) == ({}, 0)
-    with time_machine.travel(timezone.now() + timedelta(days=30, minutes=1)):
-        assert sweep_stranded() == 1
-    assert not Upload.objects.filter(id=row.id).exists()
-    assert list(uploads_dir.iterdir()) == []
-    assert not Reservation.objects.exists()
-    Tenant.objects.update(is_active=True)
-    begun(alice, sound)
-    assert (sweep()["uploads settled"], Quota.objects.get().stored_bytes_used) == (1, len(sound))
-
-
-def test_what_comes_back_in_time_is_accepted_however_old_it_is(alice: Character, sound: bytes) -> None:
-    begun(alice, sound)
-    Tenant.objects.update(is_active=False)
-    sweep()
-    with time_machine.travel(timezone.now() + timedelta(days=40)):
-        Tenant.objects.update(is_active=True)
-        assert sweep_stranded() == 0
-        assert sweep() == {"uploads settled": 1}
-
-
-def test_nobody_forgets_what_is_being_accepted(alice: Character, sound: bytes) -> None:
-    row = begun(alice, sound)
-    sweep_arrivals = sweeper.ARRIVALS["uploads found whole"]
-    assert sweep_arrivals() == 1
-    Tenant.objects.update(is_active=False)
-    slot = doors.locked(row)
-    with time_machine.travel(timezone.now() + timedelta(days=40)):
-        assert sweep_stranded() == 0
-        slot.close()
-        assert sweep_stranded() == 1
-
-
-def test_a_recording_that_is_purged_takes_its_upload_along(alice: Character, sound: bytes) -> None:
-    begun(alice, sound)
-    sweep()
-    recordings.erase(alice.actor, Recording.objects.get().id)
-    assert not Upload.objects.exists()
-
-
-def test_a_cancelled_request_leaves_its_thread_the_file(alice: Character, sound: bytes) -> None:
-    row = begun(alice, sound, sent=1000)
-    slot = doors.locked(row)
-    with slot.held():
-        slot.close()
-        with pytest.raises(Locked):
-            Slot(row.id, row.length)
-    Slot(row.id, row.length).close()
-    with pytest.raises(files.Gone):
-        slot.write(b"x")
-    assert files.size(row.id) == 1000
 
 
 def test_a_tenants_slow_files_keep_nobody_elses_waiting(

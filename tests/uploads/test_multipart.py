@@ -23,7 +23,7 @@ from moto.server import ThreadedMotoServer
 
 from tenants.models import Quota, Tenant
 from tests.conftest import Character
-from tests.uploads.test_acceptance import sweep, sweep_stranded
+from tests.uploads.arrivals import sweep, sweep_stranded
 from transcription.maintenance import sweeper
 from transcription.media import storage
 from transcription.models import Recording, Transcription

@@ -17,7 +17,7 @@ from portal.http import tus as tus_requests
 from tests.conftest import Character
 from tests.uploads.conftest import Tus
 from transcription.uploads import files
-from transcription.uploads.files import Slot
+from transcription.uploads.files import LockedFile
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,7 +130,7 @@ async def test_the_lock_is_gone_before_the_answer_is_there(
     connection, free = Connection(alice, url, 0), []
 
     def try_the_lock() -> None:
-        Slot(id_of(url), 1000).close()
+        LockedFile(id_of(url), 1000).close()
         free.append(connection.status)
 
     connection.on_answer = try_the_lock
@@ -144,10 +144,10 @@ async def test_the_lock_is_gone_before_the_answer_is_there(
 async def test_a_process_that_is_just_being_started_keeps_no_lock(tus: Tus) -> None:
     """Between its fork and its exec it has a copy of every descriptor of ours, and with it of the lock."""
     url = await tus.create(1000)
-    slot = Slot(id_of(url), 1000)
+    slot = LockedFile(id_of(url), 1000)
     copy = os.dup(slot._descriptor)
     slot.close()
-    Slot(id_of(url), 1000).close()
+    LockedFile(id_of(url), 1000).close()
     os.close(copy)
 
 

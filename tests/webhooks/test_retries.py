@@ -192,8 +192,8 @@ def test_what_a_killed_dispatcher_had_claimed_is_sent_after_its_lease(
     alice: Character, hook: Shown, receiver: Receiver, time_passes: Pass
 ) -> None:
     completed(alice)
-    (head,) = deliveries.heads()
-    (claim,) = deliveries.claims(head, 5)
+    (head,) = deliveries.due_endpoints()
+    (claim,) = deliveries.claim(head, 5)
     assert dispatcher.send_due() == 0
     time_passes(timedelta(seconds=61))
     assert dispatcher.send_due() == 1

@@ -1,4 +1,4 @@
-"""What a backend is: the part that owns models on a device and turns windows into tokens.
+"""The interface of backends, which run models on a device and turn windows into tokens.
 
 There are two kinds of models. A BatchModel decodes some windows in one call, from start to end. A
 StepModel has slots, which windows enter and leave while others are under way.
@@ -18,16 +18,16 @@ from transcription.engine.types import DecodeOptions, Window
 
 
 class OutOfDeviceMemory(Exception):
-    """It did not fit: try less at once."""
+    """The device is out of memory: fewer windows at once may fit."""
 
 
 class DeviceLost(Exception):
-    """The device's state is beyond repair: only a new process can go on."""
+    """The device failed for good: only a new process can continue."""
 
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """One window on its way through a model.
+    """A window with the state of its decoding.
 
     `prompt` is the tokens before the start of the transcript, without the one that announces them;
     at most 223. `encoding` is the model's own: what its encoder made of the audio, kept so that
@@ -45,7 +45,7 @@ class Work:
 
     @property
     def beams(self) -> int:
-        """With how many beams to search; 1 at temperatures above 0, as openai-whisper has it."""
+        """The number of beams; 1 at temperatures above 0, as in openai-whisper."""
         return self.options.beam_size if self.temperature == 0 else 1
 
 
@@ -60,7 +60,7 @@ class Language:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a model made of a window at one temperature.
+    """The result of decoding a window at one temperature.
 
     `tokens` are what was sampled, timestamps included, the end of the text left out; `text` is
     theirs. `avg_logprob` is the sum of the tokens' log-probabilities over their number plus one
@@ -101,40 +101,40 @@ class Vocabulary(Protocol):
     """A model's tokens."""
 
     eot: int
-    """The end of the text; text is below it, special tokens from it on."""
+    """The end-of-text token. Text tokens are smaller, special tokens greater."""
     timestamp_begin: int
-    """Stands for 0.00 s; greater ones for 0.02 s more each."""
+    """The timestamp token of 0.00 s. Each following token stands for 0.02 s more."""
     languages: frozenset[str]
     """ISO codes that the model has a token for; only "en" for a model that knows nothing else."""
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of a text, which may be hostile: what looks like a special token is text."""
+        """Returns the tokens of a text. A special token's name in it is encoded as text."""
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of tokens; timestamps and special tokens are left out."""
+        """Returns the text of tokens, without timestamps and special tokens."""
 
 
 class Model(Protocol):
-    """A loaded model. Works in one call are of this model."""
+    """A loaded model."""
 
     @property
     def vocabulary(self) -> Vocabulary:
         """Its tokens."""
 
     def encode(self, works: Sequence[Work]) -> None:
-        """Set the `encoding` of works that lack it."""
+        """Sets the `encoding` of works that have none."""
 
     def detect(self, works: Sequence[Work]) -> list[Language]:
-        """The language spoken in each window, encoded already."""
+        """Returns the language of each encoded window."""
 
     def align(self, works: Sequence[Work], texts: Sequence[Sequence[int]]) -> list[list[WordTiming]]:
-        """When each word of a text was said: `texts` are tokens below eot, one text for each work.
+        """Returns the words of each text with their times. texts: text tokens, one sequence for each work.
 
         As whisper.timing.find_alignment; the works are encoded and their languages known.
         """
 
     def close(self) -> None:
-        """Give its memory back. Nothing is called afterwards."""
+        """Releases the model's memory. It is not used afterwards."""
 
 
 class BatchModel(Model, Protocol):
@@ -144,7 +144,7 @@ class BatchModel(Model, Protocol):
         """Works with equal keys may share a call of `decode`."""
 
     def decode(self, works: Sequence[Work]) -> list[Decoded]:
-        """Decode encoded works of one key, whose languages are known.
+        """Decodes encoded works of one batch key, whose languages are known.
 
         Raises OutOfDeviceMemory, DeviceLost, or anything else for a poisoned window.
         """
@@ -154,30 +154,30 @@ class StepModel(Model, Protocol):
     """`encode`, `detect` and `align` may be called from one thread while another steps."""
 
     def room(self, works: Sequence[Work]) -> bool:
-        """Whether `admit` would find places for these now. Some places are kept for interactive ones."""
+        """Returns whether there are slots for these now. Some slots are reserved for interactive windows."""
 
     def admit(self, works: Sequence[Work]) -> None:
-        """Put encoded works, whose languages are known, under way. Raises as `decode` does."""
+        """Admits encoded works, whose languages are known, to slots. Raises as BatchModel.decode does."""
 
     def step(self) -> None:
-        """Feed every window one token. On a GPU this only queues the work."""
+        """Feeds every window one token. On a GPU this only queues the step."""
 
     def finished(self) -> list[tuple[Work, Decoded]]:
-        """What is known to be done, each once; its place is free again."""
+        """Returns the finished works, each once, and frees their slots."""
 
     def evict(self, work: Work) -> None:
-        """Give up a work that is under way, or nothing if it isn't."""
+        """Frees the slot of a work; does nothing if it has none."""
 
     def halve(self) -> None:
-        """From now on only half as many may be under way as there are places, at the least one."""
+        """Halves the number of works that may be under way, to at least one."""
 
 
 class Backend(Protocol):
-    """A device with a library that decodes on it."""
+    """A device and the library that decodes on it."""
 
     name: str
     library_version: str
-    """Of the library that decodes, such as "4.6.0"."""
+    """The version of the library that decodes, such as "4.6.0"."""
     device: str
     workers: int
     """Threads that may call a BatchModel at once, urgent ones not counted; 0 where models are StepModels.
@@ -193,19 +193,19 @@ class Backend(Protocol):
 
     @property
     def compute_type(self) -> str:
-        """The numbers it computes with, such as "int8"; certain when a model is open."""
+        """The type of its arithmetic, such as "int8"; final once a model is open."""
 
     def open(self, name: str, path: Path) -> BatchModel | StepModel:
-        """Load a model from its file or folder.
+        """Loads a model from its file or folder.
 
         Raises EngineError for a file that is damaged, OutOfDeviceMemory, DeviceLost.
         """
 
     def memory_mib(self, path: Path) -> float:
-        """What a model from this file or folder takes on the device when it is open, about."""
+        """Estimates the memory of a model from this file or folder."""
 
     def free_mib(self) -> float:
-        """What models may still take of the device's memory; infinite where opening one finds out."""
+        """Returns the memory that is free for models; infinite where only opening one tells."""
 
     def gpu_memory_mib(self) -> tuple[float, float] | None:
-        """Used and total memory of the GPU, or None without one."""
+        """Returns the used and the total memory of the GPU; None without a GPU."""

@@ -1,18 +1,17 @@
-"""Decoding with models that take some windows and bring them back together.
+"""Batched decoding: each call of a BatchModel decodes several windows from start to end.
 
-Some threads encode, a window each, ahead of those that decode: decoding pays for each call, so that windows should
-come to it in batch.
+Some threads encode windows ahead of the threads that decode. A call of the decoder has a fixed cost, so that windows
+are decoded in batches.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
-from transcription.engine.backend import Backend, BatchModel, Decoded, DeviceLost, Work
+from transcription.engine.backend import Backend, BatchModel, Decoded, Work
 from transcription.engine.encoded_buffer import Encoded, EncodedBuffer
 from transcription.engine.fallback import next_temperature
 from transcription.engine.lane_queue import Request
@@ -28,22 +27,21 @@ URGENT: tuple[Lane, ...] = LANES[:1]
 ORDINARY: tuple[Lane, ...] = LANES[1:]
 
 MIN_BATCH = 4
-"""Windows that are worth a call while more are being encoded: with base on two cores a call of one
-takes 0.8 s, of four 1.8 s."""
+"""The smallest batch while more windows are being encoded: with base on two cores a call takes 0.8 s for one window
+and 1.8 s for four."""
 
 QUICK_SECONDS = 2.0
-"""Within so long the slowest model that is open hears a second of noise."""
+"""Models whose probe (probe.py) takes less are quick: see `_is_alone`."""
 
 LOOK_AGAIN_SECONDS = 0.25
-"""After so long a thread that waits for batch looks whether the one that encodes is still at it, or opens a model."""
+"""After so long a thread that waits for a full batch looks again whether more windows are being encoded."""
 
 
 class BatchLoop:
-    """`backend.encoders` threads that encode, `backend.workers` that decode, `backend.urgent_workers` for the urgent.
+    """Runs `backend.encoders` threads that encode, `backend.workers` that decode and `backend.urgent_workers` that do
+    both for urgent windows, so that a short clip does not wait for a long recording's window.
 
-    The urgent ones see to it that a short clip need not wait until a long recording's window is
-    done: they both encode and decode. When there is nothing but short clips, all threads take them.
-    encode_batch: windows to encode at once. on_fatal: called with a reason when only a new process can go on.
+    While only urgent windows wait, all threads take them. encode_batch: windows to encode at once.
     """
 
     def __init__(
@@ -53,13 +51,11 @@ class BatchLoop:
         queue: RequestQueue,
         encode_batch: int,
         batch_size: int,
-        on_fatal: Callable[[str], None],
     ) -> None:
         self._models = models
         self._queue = queue
         self._encode_batch = encode_batch
         self._batch_size = batch_size
-        self._on_fatal = on_fatal
         self._backend = backend
         self._buffer = EncodedBuffer()
         self._encoding = 0
@@ -67,28 +63,17 @@ class BatchLoop:
         self._urgent_idle = 0
         self._running = 0
 
-    def threads(self) -> list[threading.Thread]:
-        """Not started yet; they end when the queue stops."""
+    def rounds(self) -> list[Callable[[], None]]:
+        """Returns a function for each thread, which is called again and again until the queue stops."""
         backend = self._backend
-        rounds = {
+        counts = {
             self._encode: backend.encoders,
             self._decode: backend.workers,
             self._decode_urgent: backend.urgent_workers,
         }
-        every = [round_ for round_, count in rounds.items() for _ in range(count)]
-        return [threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in every]
+        return [round_ for round_, count in counts.items() for _ in range(count)]
 
-    def _repeat(self, round_: Callable[[], None]) -> None:
-        try:
-            while not self._queue.stopping:
-                round_()
-        except DeviceLost as error:
-            self._on_fatal(f"the device is lost: {error}")
-        except Exception as error:
-            log.exception("the scheduler broke")
-            self._on_fatal(f"the scheduler broke: {error!r}")
-
-    # The threads that encode
+    # Encoding threads
 
     def _encode(self) -> None:
         queue = self._queue
@@ -105,9 +90,9 @@ class BatchLoop:
             self._encode_into_buffer(requests)
 
     def _is_alone(self) -> bool:
-        """Whether a window may be encoded where urgent ones are, with all cores: there is no other. Hold `changed`.
+        """Returns whether the only window under way may use the urgent workers, with all cores. Hold `changed`.
 
-        An urgent one that comes meanwhile waits for that, which is why only quick models may.
+        An urgent window that arrives meanwhile waits for it, which is why only quick models may do so.
         """
         quick = bool(self._backend.urgent_workers) and self._queue.probe_seconds < QUICK_SECONDS
         return quick and self._queue.under_way == 1 and not self._queue.ready(LANES)
@@ -140,7 +125,7 @@ class BatchLoop:
             request.work.urgent = False
         return [Encoded(model, request) for request in ready]
 
-    # The threads that decode
+    # Decoding threads
 
     def _decode(self) -> None:
         queue = self._queue
@@ -156,17 +141,17 @@ class BatchLoop:
                 self._run(batch[0].model, [encoded.request for encoded in batch])
 
     def _may_decode(self) -> bool:
-        """More threads than the cores are good for run only where an urgent window would wait otherwise."""
+        """Returns whether this thread may decode: not while `backend.workers` threads run or a batch is filling up."""
         if not self._buffer or self._running >= self._backend.workers:
             return False
         return len(self._buffer) >= MIN_BATCH or self._buffer.holds(URGENT) or not self._more_to_come()
 
     def _more_to_come(self) -> bool:
-        """Whether windows are going to be encoded soon. None are while a model opens, perhaps in another's place."""
+        """Returns whether windows will be encoded soon: none are while a model opens."""
         return self._encoding > 0 or self._may_encode()
 
     def _share(self) -> int:
-        """Leave enough for the threads that have nothing to do, unless more is to come."""
+        """Returns the size of the next batch: shared with the idle threads unless more windows are being encoded."""
         if self._more_to_come():
             return self._batch_size
         idle = max(1, self._backend.workers - self._running)
@@ -177,7 +162,7 @@ class BatchLoop:
             self._queue.discard(encoded.request)
             self._models.release(encoded.request.work.options.model)
 
-    # The threads for urgent windows
+    # Threads for urgent windows
 
     def _decode_urgent(self) -> None:
         queue = self._queue
@@ -187,9 +172,9 @@ class BatchLoop:
             idle, self._urgent_idle = self._urgent_idle, self._urgent_idle - 1
             share = max(1, min(self._batch_size, -(-queue.ready(URGENT) // idle)))
             requests = queue.take(0 if queue.stopping else share, _alike, URGENT, self._models.prefers)
-            # What this thread left may be for an ordinary one, now that no urgent one is idle.
+            # Ordinary threads take urgent windows while no urgent thread is idle.
             queue.changed.notify_all()
-        # A model may open in the place of another one, whose windows have to be decoded meanwhile.
+        # Opening may have to wait until another model's windows are decoded: this thread does not count as running.
         model = self._opened(requests) if requests else None
         if model is None:
             return
@@ -200,7 +185,7 @@ class BatchLoop:
 
     @contextmanager
     def _counted_out(self) -> Iterator[None]:
-        """At its end one thread less is running."""
+        """Counts this thread as running until the block ends."""
         try:
             yield
         finally:
@@ -217,10 +202,10 @@ class BatchLoop:
         for group in _by_key(model, ready):
             self._run(model, group)
 
-    # What they share
+    # Shared by all threads
 
     def _opened(self, requests: Sequence[Request]) -> BatchModel | None:
-        """The model of some windows, which are failed where it cannot be opened; each counts as a user of it."""
+        """Returns the model of some requests, each a user of it; fails them and returns None if it cannot be opened."""
         announce(requests)
         try:
             return cast("BatchModel", self._models.acquire(requests[0].work.options.model, users=len(requests)))
@@ -230,7 +215,7 @@ class BatchLoop:
             return None
 
     def _run(self, model: BatchModel, batch: Sequence[Request]) -> None:
-        """Decode windows that share a call, and let go of their model."""
+        """Decodes a batch in one call, answers it, and releases its model."""
         outcomes: dict[Request, Decoded] = {}
 
         def decode(some: Sequence[Request]) -> None:
@@ -245,9 +230,9 @@ class BatchLoop:
                 self._queue.changed.notify_all()
 
     def _conclude(self, model: BatchModel, decoded: Sequence[tuple[Request, Decoded]]) -> list[Encoded]:
-        """Answer windows, time their words before where that was asked for, or let them try again hotter.
+        """Answers decoded requests, with word times where they were asked for, or retries them at a higher temperature.
 
-        Returns suspects that try again: they stay under way, since nobody else may come between.
+        Returns the suspects that are retried: they stay under way, so that no other window is decoded in between.
         """
         heard: dict[Request, WindowTranscript] = {}
         kept: list[Encoded] = []
@@ -290,7 +275,7 @@ def _model_name(work: Work) -> str:
 
 
 def _alike(work: Work) -> Hashable:
-    """Windows with equal keys may share a batch, as far as can be told before their prompt is known."""
+    """Returns the key of windows that may share a batch, as far as it is known before their prompts are encoded."""
     options, before = work.options, work.window.tail or work.window.passage
     context = None if before is None or before.context is None else len(before.context)
     return options.model, work.temperature, work.beams, options.prompt, options.hotwords, context

@@ -24,10 +24,10 @@ from transcription.engine.types import (
 )
 
 MOST_LOSSES = 5
-"""How often a window may be lost with engines that others ended. The one that ends them is known after two."""
+"""How often a window may be lost with engines that other windows end. A window that ends engines is known after two."""
 
 SILENCE_SECONDS = 5.0
-"""After so long without an answer, ask whether the engine is still there."""
+"""After so long without an answer the client asks for the engine's status."""
 
 RETRY_SECONDS = 0.1
 
@@ -36,12 +36,14 @@ class EngineClient:
     """Talks to the engine that listens at `address`, the path of a Unix socket.
 
     `patience` is how many seconds to wait for an engine that is away (restarting,
-    most likely) before giving up with EngineUnavailable. Safe to share between threads.
+    most likely) before giving up with EngineUnavailable. `request_id` stands in the engine's log lines about the
+    windows that this client sends. Safe to share between threads.
     """
 
-    def __init__(self, address: str, patience: float = 60.0) -> None:
+    def __init__(self, address: str, patience: float = 60.0, request_id: str = "") -> None:
         self.address = address
         self.patience = patience
+        self.request_id = request_id
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +118,7 @@ class _Sent:
         return f"window {self.window.index} ({self.window.start:.1f} s)"
 
     def lose(self) -> None:
-        """Its engine ended. Raises WindowFailed where that happened too often."""
+        """Counts an engine that ended while it had the window. Raises WindowFailed after MOST_LOSSES."""
         self.losses += 1
         if self.losses > MOST_LOSSES:
             raise WindowFailed(f"the engine was lost {self.losses} times while it had {self.name}")
@@ -161,7 +163,7 @@ class _Conversation:
             self.connection = None
 
     def _may_send(self, in_flight: int) -> bool:
-        """What was lost with an engine is answered first: what follows it is no suspect."""
+        """Returns whether a new window may be sent: not before those that an engine lost are answered."""
         return len(self.unanswered) < in_flight and not any(sent.losses for sent in self.unanswered.values())
 
     def _answer_waits(self) -> bool:
@@ -188,7 +190,15 @@ class _Conversation:
         sent = self.unanswered[number]
         sent.alone = False
         self.connection.sendall(
-            wire.window_frame(number, self.stream, sent.window, self.options, self.language, suspect=sent.losses > 0)
+            wire.window_frame(
+                number,
+                self.stream,
+                sent.window,
+                self.options,
+                self.language,
+                suspect=sent.losses > 0,
+                request_id=self.client.request_id,
+            )
         )
 
     def _take_answer(self) -> None:
@@ -213,7 +223,7 @@ class _Conversation:
         return _receive(self.connection)
 
     def _note_progress(self, status: EngineStatus) -> None:
-        """A call in hand is progress too: one that hangs is ended with its engine."""
+        """Reports progress. A call in progress counts: the engine's watchdog ends one that hangs."""
         if status.calls_in_hand or status.calls_done != self.calls_done:
             self.on_progress()
         self.calls_done = status.calls_done
@@ -240,24 +250,24 @@ class _Conversation:
                 raise wire.ProtocolError(f"unexpected {kind!r} {reason}")
 
     def _resend_everything(self) -> None:
-        """To the next engine. Raises WindowFailed and EngineUnavailable."""
-        self._hear_last_words()
+        """Sends all unanswered windows to the next engine. Raises WindowFailed and EngineUnavailable."""
+        self._drain()
         for sent in self.unanswered.values():
             sent.lose()
         time.sleep(RETRY_SECONDS)  # the socket of a process that is dying still takes connections
         self._reconnect()
 
-    def _hear_last_words(self) -> None:
-        """What the engine said before it ended. Raises WindowFailed where it had one window alone."""
+    def _drain(self) -> None:
+        """Reads what the engine sent before it ended. Raises WindowFailed if it had one window alone."""
         with suppress(OSError, EOFError, wire.ProtocolError):
             while self._answer_waits() and self.connection is not None:
                 self._handle(_receive(self.connection))
         for sent in self.unanswered.values():
             if sent.alone:
-                raise WindowFailed(f"{sent.name} ended the engine while that had nothing else")
+                raise WindowFailed(f"{sent.name} ended the engine while it was decoded alone")
 
     def _reconnect(self) -> None:
-        """Connect and send all that is unanswered; EngineUnavailable after the patience."""
+        """Connects and sends all unanswered windows. Raises EngineUnavailable when `patience` seconds are over."""
         deadline = time.monotonic() + self.client.patience
         while True:
             self.hang_up()
@@ -267,7 +277,7 @@ class _Conversation:
                     self._send(number)
                 return
             except OSError as error:
-                self._hear_last_words()
+                self._drain()
                 if time.monotonic() > deadline:
                     raise EngineUnavailable(
                         f"no engine at {self.client.address} for {self.client.patience:g} s"

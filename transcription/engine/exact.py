@@ -38,7 +38,7 @@ Decode = Callable[[Iterable[Window]], Iterator[WindowResult]]
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Where an interrupted transcription goes on; the figures of its last WindowResult."""
+    """Where an interrupted transcription continues; taken from its last WindowResult."""
 
     end: float = 0.0
     context: tuple[int, ...] | None = None
@@ -54,7 +54,7 @@ class Resume:
 def transcribe_exactly(
     pcm: Iterable[bytes], decode: Decode, options: DecodeOptions, resume: Resume | None = None
 ) -> Iterator[WindowResult]:
-    """The recording's windows in order.
+    """Yields the results of the recording's windows in order.
 
     pcm: the recording from its beginning as mono s16le at 16 kHz, in chunks of any size; it is read
     to its end before the first window. A recording that goes on after `resume` has the windows that it
@@ -86,7 +86,7 @@ def transcribe_exactly(
 
 @dataclass(frozen=True, slots=True)
 class _Silences:
-    """Stretches without a voice: those whose text is dropped in seconds, and in frames the long ones."""
+    """Stretches without speech: `non_speech`, whose text is dropped, in seconds, the long ones in frames."""
 
     non_speech: tuple[Span, ...] = ()
     passed: tuple[tuple[int, int], ...] = ()
@@ -101,17 +101,17 @@ class _Silences:
         return cls(found.non_speech, in_frames(found.passed), in_frames(found.doubted))
 
     def spoken_from(self, seek: int) -> int:
-        """The frame itself, or the end of what is passed over that it lies in."""
+        """Returns the frame, or the end of the passed stretch that contains it."""
         return next((end for start, end in self.passed if start <= seek < end), seek)
 
     def edge_after(self, seek: int, last: int) -> int:
-        """Where a window that begins there ends at the latest."""
+        """Returns the last frame of a window that begins at `seek`."""
         edges = [start for start, _ in self.passed] + [edge for span in self.doubted for edge in span]
         return min((edge for edge in edges if edge > seek), default=last)
 
 
 class _SeekLoop:
-    """Where the next window begins is known when the one before it is heard. `window` is the latest one."""
+    """Yields windows, each of which begins where the result of the one before says. `window` is the latest one."""
 
     window: Window
 
@@ -128,11 +128,11 @@ class _SeekLoop:
         self._until = self._frames
 
     def shorten(self, end: float) -> None:
-        """The latest window is asked for again, and ends there."""
+        """Makes the next window the latest one, cut at `end` seconds."""
         self._until = round(end * FRAMES_PER_SECOND)
 
     def windows(self) -> Iterator[Window]:
-        """Each must have been noted, or shortened, before the next one is asked for."""
+        """Yields the windows. Call `note` or `shorten` for each before the next one."""
         while (seek := self._silences.spoken_from(round(self._at.end * FRAMES_PER_SECOND))) < self._frames:
             self.window = self._window(seek)
             yield self.window

@@ -1,4 +1,4 @@
-"""A long recording side by side: its windows depend on nothing but its audio."""
+"""Fast mode: the windows of a recording are decoded side by side, as none depends on another's text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transcription.engine.types import EngineError, Window, WindowResult
 from transcription.engine.windows import fast_windows
 
 Halves = Callable[[Window], WindowResult]
-"""Hears a window and finds out its language."""
+"""Decodes a window and detects its language."""
 
 
 def transcribe_fast(
@@ -22,7 +22,7 @@ def transcribe_fast(
     skip_non_speech: bool = True,
     halves: Halves | None = None,
 ) -> Iterator[WindowResult]:
-    """A recording's windows in their order, as they are done.
+    """Yields the results of a recording's windows in order, each as soon as it is done.
 
     Whisper sometimes ends a window's text long before the speech in it ends. Its tail is then heard, while others
     go on: `again` decodes a window for its tail, in a language, in a thread.
@@ -56,7 +56,7 @@ def transcribe_fast(
 def _parts(
     result: WindowResult, window: Window, mix: LanguageMix, halves: Halves | None
 ) -> Iterator[tuple[WindowResult, Window]]:
-    """A window's result, or those of its parts where it seems to hold several languages."""
+    """Yields a window's result, or those of its halves if it seems to hold several languages."""
     if halves is None or not mix.is_mixed(result, window):
         yield result, window
         return

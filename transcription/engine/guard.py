@@ -1,4 +1,4 @@
-"""What ties the process to the machine: its parent, its memory, its size."""
+"""Ties the process to its parent's life and to a limit of memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MIB = 1024 * 1024
 
 
 def die_with_parent() -> None:
-    """End this process when the one that started it ends.
+    """Ends this process when its parent ends.
 
     The kernel is asked for a SIGKILL (it sends it when the parent's *thread* that forked
     us ends); where it can't, a thread looks every second whether the parent has changed.

@@ -16,10 +16,12 @@ Answer = Callable[["WindowResult | EngineError"], None]
 class Stream:
     """The windows of one recording that one connection sends; they share a language.
 
-    detecting: the language is being detected in the stream's first window. abandoned: nobody waits for its results.
+    request_id: of the HTTP request that the recording came with, for log lines. detecting: the language is being
+    detected in the stream's first window. abandoned: nobody waits for its results.
     """
 
     lane: Lane
+    request_id: str = "-"
     language: Language | None = None
     detecting: bool = False
     abandoned: bool = False
@@ -53,6 +55,11 @@ class Request:
     @property
     def knows_language(self) -> bool:
         return self.work.language is not None or self.stream.language is not None
+
+
+def request_ids(requests: Collection[Request]) -> str:
+    """Joins the ids of the HTTP requests that windows belong to, for a log line."""
+    return ", ".join(sorted({request.stream.request_id for request in requests}))
 
 
 class LaneQueue:

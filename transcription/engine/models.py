@@ -1,4 +1,4 @@
-"""The models that are open, as many as fit: the least recently used makes room for another one."""
+"""Keeps models open, as many as fit, and closes the least recently used one for another."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from transcription.engine.types import EngineError
 log = logging.getLogger(__name__)
 
 TENURE_SECONDS = 10.0
-"""For so long after an opening, windows of models that are open go first: opening costs seconds."""
+"""Seconds after an opening in which windows of open models come first: opening takes seconds."""
 
 OPENING_PATIENCE_SECONDS = 300.0
-"""For reading gigabytes from a slow disk, and for the windows of the model that makes room."""
+"""The time limit of an opening: reading gigabytes from a slow disk, after another model's windows are done."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,12 +52,12 @@ class Models:
         self._opened_at = 0.0
 
     def prefers(self, work: Work) -> bool:
-        """Whether a window is for a model that is open; all are, when the last opening was some time ago."""
+        """Returns whether a window's model is open, or the last opening more than TENURE_SECONDS ago."""
         return work.options.model in self._open or time.monotonic() - self._opened_at > TENURE_SECONDS
 
     @contextmanager
     def using(self, name: str) -> Iterator[BatchModel | StepModel]:
-        """The model, open, for as long as the block lasts. Raises as `acquire` does."""
+        """Keeps the model open until the block ends. Raises as `acquire` does."""
         model = self.acquire(name)
         try:
             yield model
@@ -65,7 +65,7 @@ class Models:
             self.release(name)
 
     def acquire(self, name: str, users: int = 1) -> BatchModel | StepModel:
-        """The model, open until `release` was called for as many users. May take as long as opening it takes.
+        """Returns the model, which stays open until `release` was called for as many users. Opens it if necessary.
 
         Raises EngineError where its weights are missing, damaged, or too large, and DeviceLost.
         """
@@ -87,7 +87,7 @@ class Models:
             self._changed.notify_all()
 
     def _taken(self, name: str, users: int) -> BatchModel | StepModel | None:
-        """More users of an open model; waits where it is about to be closed."""
+        """Adds users to an open model and returns it; None if it is closed. Waits while it is being closed."""
         with self._changed:
             self._changed.wait_for(lambda: name not in self._retiring)
             opened = self._open.get(name)
@@ -107,7 +107,7 @@ class Models:
         return _Open(model, needed, users, time.monotonic())
 
     def _made(self, name: str, path: Path) -> BatchModel | StepModel:
-        """Open it, in the place of others where the device has no room."""
+        """Opens a model, after closing others where the device has no room."""
         while True:
             try:
                 return self._probed(name, path)
@@ -144,7 +144,7 @@ class Models:
         return self.weights[name]
 
     def _retire_oldest(self, newcomer: str) -> bool:
-        """Close the model that was not used for longest, once nobody uses it; False if none is open."""
+        """Closes the least recently used model once it has no users. Returns False if none is open."""
         with self._changed:
             if not self._open:
                 return False

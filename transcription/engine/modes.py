@@ -1,4 +1,4 @@
-"""The two ways through a recording: window after window, or all windows side by side."""
+"""Transcribes a recording in exact mode, one window after the other, or in fast mode, all windows side by side."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def transcribe(
     resume: Resume | None = None,
     on_progress: Callable[[], None] = lambda: None,
 ) -> Iterator[WindowResult]:
-    """A recording's windows in their order, as they are done.
+    """Yields the results of a recording's windows in order, each as soon as it is done.
 
     pcm: mono s16le at 16 kHz from the recording's beginning. resume: where an interrupted
     transcription in the same mode goes on. on_progress: called while windows are waited for and the
@@ -50,7 +50,7 @@ def transcribe(
         return next(client.decode([window], options, on_progress=alive.set, spoken=spoken))
 
     def pass_on() -> None:
-        """A caller's own callback is for its own thread."""
+        """Calls `on_progress` in the caller's thread."""
         if alive.is_set():
             alive.clear()
             on_progress()

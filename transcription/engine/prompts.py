@@ -1,4 +1,4 @@
-"""The tokens that a window is asked to continue."""
+"""Builds the prompt of a window from hotwords and the text before it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MAX_HOTWORD_TOKENS = MAX_PROMPT_TOKENS // 2
 """The other half of the prompt is left to the context."""
 
 MAX_CHARACTERS = 16_384
-"""Of a text whose last 223 tokens count."""
+"""Characters of a text that are encoded: its last 223 tokens count."""
 
 
 def context_of(work: Work, vocabulary: Vocabulary) -> tuple[int, ...]:
-    """Tokens of what was said before, or of the prompt where nothing was; at most 223."""
+    """Returns the tokens of the text before the window, or of the `prompt` option if there is none; at most 223."""
     passage, tail = work.window.passage, work.window.tail
     if tail is not None:
         return tuple(token for token in tail.context if token < vocabulary.eot)[-MAX_PROMPT_TOKENS:]
@@ -27,7 +27,7 @@ def context_of(work: Work, vocabulary: Vocabulary) -> tuple[int, ...]:
 
 
 def prompt_of(work: Work, vocabulary: Vocabulary) -> tuple[int, ...]:
-    """Hotwords, then as much of the context's end as there is room for: at most 223 tokens.
+    """Returns the hotwords and as much of the context's end as fits: at most 223 tokens.
 
     As openai-whisper's carry_initial_prompt puts its initial prompt before every window. Where no voice is
     heard there is none: Whisper would say it again.

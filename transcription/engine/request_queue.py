@@ -143,7 +143,7 @@ class RequestQueue:
     def fail(self, request: Request, error: Exception) -> None:
         """Logs an error that decoding a window raised, and answers with WindowFailed."""
         window = request.work.window
-        log.error("window %d (%.1f s) failed: %s", window.index, window.start, error)
+        log.error("%s: window %d (%.1f s) failed: %s", request.stream.request_id, window.index, window.start, error)
         reason = str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"
         self.refuse(request, WindowFailed(reason))
 

@@ -1,4 +1,4 @@
-"""The engine's process: a socket in the main thread, the model in others."""
+"""The engine's process: the main thread serves a Unix socket, other threads run the models."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from transcription.engine.watchdog import Watchdog
 log = logging.getLogger(__name__)
 
 MAX_UNANSWERED = 64
-"""Windows of one connection (60 MB) that may wait; then it is not read from."""
+"""Unanswered windows of one connection (60 MB), beyond which the server stops reading from it."""
 
 MAX_STREAMS = 1024
-"""Streams over one connection."""
+"""The most streams of one connection."""
 
 STOP_SECONDS = 10.0
 ANNOUNCE_SECONDS = 2.0
@@ -74,13 +74,13 @@ class Server:
         self.began = time.monotonic()
 
     def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; the process's exit code. Raises EngineError where it cannot listen."""
+        """Serves until SIGTERM or SIGINT and returns the exit code. Raises EngineError if it cannot listen."""
         _refuse_second_engine(self.address)
         asyncio.run(self._serve())
         return 0
 
     def status(self) -> EngineStatus:
-        """How the engine is doing; answerable while the model loads."""
+        """Returns the engine's status, also while a model is loading."""
         gpu = self.backend.gpu_memory_mib()
         queue = self.scheduler.queue
         tally = queue.tally
@@ -126,7 +126,7 @@ class Server:
         os._exit(0)
 
     async def _listen(self) -> asyncio.Server:
-        """Bind with mode 0600 from the first moment on. Raises EngineError where that cannot be done."""
+        """Binds the socket with mode 0600. Raises EngineError if it cannot."""
         before = os.umask(0o177)
         try:
             return await asyncio.start_unix_server(self._accept, path=str(self.address))
@@ -140,7 +140,7 @@ class Server:
         await _Connection(self, reader, writer).run()
 
     def _load(self) -> None:
-        """Fetch all weights, open the first model, and begin."""
+        """Fetches all weights, opens the first model and starts the scheduler."""
         began, first = time.monotonic(), self.names[0]
         try:
             for name in self.names:
@@ -166,7 +166,7 @@ class Server:
         )
 
     def _find(self, name: str, needed: bool) -> None:
-        """Only the first model's weights are indispensable: without another's, its callers are told so."""
+        """Finds a model's weights. Only the first model's are required; callers of others are refused."""
         try:
             self.models.weights[name] = self.find_weights(name)
         except EngineError as error:
@@ -176,7 +176,7 @@ class Server:
             self.models.missing[name] = self.error = str(error)
 
     def _die(self, reason: str, code: int = BROKEN_EXIT) -> None:
-        """End at once with an error code: the supervisor starts a fresh process."""
+        """Ends the process at once with an error code. Its supervisor starts another one."""
         self.error = reason
         log.critical("%s", reason)
         logging.shutdown()
@@ -184,7 +184,7 @@ class Server:
 
 
 class _Connection:
-    """One caller. Whatever goes wrong here is nobody else's business."""
+    """The connection of one caller. An error here affects no other connection."""
 
     def __init__(self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.server = server
@@ -262,14 +262,17 @@ class _Connection:
             raise wire.ProtocolError("a window without a stream")
         if len(self.streams) >= MAX_STREAMS and (name, lane) not in self.streams:
             raise wire.ProtocolError(f"more than {MAX_STREAMS} streams")
-        return self.streams.setdefault((name, lane), Stream(lane))
+        if (name, lane) not in self.streams:
+            self.streams[name, lane] = stream = Stream(lane, wire.request_id_of(header))
+            log.info("%s: decoding a stream of windows in the %s lane", stream.request_id, lane)
+        return self.streams[name, lane]
 
     def _answer_later(self, number: int, outcome: WindowResult | EngineError) -> None:
-        """Called from a decode thread."""
+        """Is called from a decode thread."""
         self.loop.call_soon_threadsafe(self._answer, number, outcome)
 
     def _announce(self, number: int) -> None:
-        """Called from a decode thread, which goes on when the socket has the message, if its caller reads at all."""
+        """Is called from a decode thread, which waits up to ANNOUNCE_SECONDS until the message is sent."""
         told = asyncio.run_coroutine_threadsafe(self._tell_alone(number), self.loop)
         with suppress(TimeoutError, ConnectionError):
             told.result(ANNOUNCE_SECONDS)

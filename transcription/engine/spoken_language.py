@@ -1,4 +1,4 @@
-"""Which language a window is taken to be spoken in."""
+"""Decides the language of a window."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from transcription.engine.backend import Language, Work
 from transcription.engine.types import SAMPLE_RATE
 
 CLEAR = 0.7
-"""From this probability on another language than the one so far is believed."""
+"""The probability from which on another language than the one before is accepted."""
 
 TIMES_LIKELIER = 4.0
-"""So many times likelier than the one so far it must be besides."""
+"""How many times more probable than the one before it must be."""
 
 UNLIKELY, PLAUSIBLE = 0.05, 0.4
-"""Where the one so far is less likely than the first, another is believed from the second on."""
+"""If the one before is less probable than the first number, another is accepted from the second on."""
 
 ENOUGH_SECONDS = 2.0
-"""In less sound than this nobody is taken to change the language: names and exclamations are foreign often enough."""
+"""Seconds of sound below which the language does not change: names and exclamations are often foreign."""
 
 
 def among(found: Language, allowed: Collection[str]) -> Language:
-    """The likeliest of the allowed languages, its probability among these; the likeliest of all without any."""
+    """Returns the most probable of the allowed languages, with its probability among these; of all without any."""
     chances = {code: chance for code, chance in _chances(found).items() if code in allowed}
     total = sum(chances.values())
     if not total:
@@ -31,7 +31,7 @@ def among(found: Language, allowed: Collection[str]) -> Language:
 
 
 def followed(found: Language, before: Language, work: Work) -> Language:
-    """The language found, where it is clearly another one than before; otherwise that one, as likely as it is here."""
+    """Returns the detected language if it clearly differs from the one before, else that one, with its probability."""
     chance = _chances(found).get(before.code, 0.0)
     least = PLAUSIBLE if chance < UNLIKELY else CLEAR
     clear = found.probability >= max(least, TIMES_LIKELIER * chance)

@@ -1,4 +1,4 @@
-"""What every window goes through around its decoding: encoded, language found, prompt written, words timed."""
+"""The stages around decoding: validation, encoding, language detection, prompts and word times."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from transcription.engine.backend import DeviceLost, Language, Model, OutOfDeviceMemory, Work
-from transcription.engine.lane_queue import Request
+from transcription.engine.lane_queue import Request, request_ids
 from transcription.engine.prompts import context_of, prompt_of
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.spoken_language import among, followed
@@ -20,11 +20,11 @@ log = logging.getLogger(__name__)
 
 class OnMemoryShortage(Protocol):
     def __call__(self, windows: int) -> None:
-        """Memory ran out with so many windows at once."""
+        """Is called after memory ran out with so many windows at once."""
 
 
 def announce(requests: Sequence[Request]) -> None:
-    """Tell the callers of suspects, before their model is even opened, that these have the engine to themselves."""
+    """Tells the callers of suspects, before their model is opened, that these are decoded alone."""
     for suspect in (request for request in requests if request.suspect):
         suspect.announce()
 
@@ -35,10 +35,10 @@ def attempt(
     call: Callable[[Sequence[Request]], None],
     shortage: OnMemoryShortage,
 ) -> list[Request]:
-    """Call a model with some windows, and return those that it took.
+    """Calls a model with the windows of some requests and returns those that succeeded.
 
-    Where it fails, the one at fault is found and failed: after half of them where memory ran out,
-    one by one elsewhere. Raises DeviceLost.
+    If the call fails, tries the requests again in halves where memory ran out, else one by one, and fails each that
+    fails alone. Raises DeviceLost.
     """
     if not requests:
         return []
@@ -54,7 +54,7 @@ def attempt(
         if len(requests) == 1:
             queue.fail(requests[0], error)
             return []
-        log.warning("%d windows failed together (%s); trying fewer", len(requests), error)
+        log.warning("%s: %d windows failed together (%s); trying fewer", request_ids(requests), len(requests), error)
         step = max(1, len(requests) // 2) if isinstance(error, OutOfDeviceMemory) else 1
     parts = [requests[at : at + step] for at in range(0, len(requests), step)]
     return [request for part in parts for request in attempt(queue, part, call, shortage)]
@@ -63,24 +63,24 @@ def attempt(
 def prepare(
     queue: RequestQueue, model: Model, requests: Sequence[Request], shortage: OnMemoryShortage
 ) -> list[Request]:
-    """Encode windows of one model; returns those that are ready to be decoded."""
-    welcome = [request for request in requests if _is_welcome(queue, model, request)]
-    encoded = attempt(queue, welcome, lambda some: model.encode([request.work for request in some]), shortage)
+    """Encodes windows of one model and detects their languages. Returns the requests that can be decoded."""
+    decodable = [request for request in requests if _is_decodable(queue, model, request)]
+    encoded = attempt(queue, decodable, lambda some: model.encode([request.work for request in some]), shortage)
     unknown = [request for request in encoded if request.work.language is None]
 
     def detect(some: Sequence[Request]) -> None:
         works = [_for_detection(request) for request in some]
         model.encode(works)
         for request, found in zip(some, model.detect(works), strict=True):
-            _settle(queue, model, request, among(found, request.work.options.languages))
+            _set_language(queue, model, request, among(found, request.work.options.languages))
 
     attempt(queue, unknown, detect, shortage)
-    queue.release([request for request in welcome if request.stream.detecting])
+    queue.release([request for request in decodable if request.stream.detecting])
     return [request for request in encoded if request.work.language is not None]
 
 
-def _settle(queue: RequestQueue, model: Model, request: Request, found: Language) -> None:
-    """What was said in another language is no prompt."""
+def _set_language(queue: RequestQueue, model: Model, request: Request, found: Language) -> None:
+    """Records a detected language. A prompt in another language is dropped."""
     before, work = request.stream.language, request.work
     language = followed(found, before, work) if before else found
     passage = work.window.passage
@@ -91,9 +91,10 @@ def _settle(queue: RequestQueue, model: Model, request: Request, found: Language
 
 
 def _for_detection(request: Request) -> Work:
-    """openai-whisper hears a short recording once more to find out its language: silence follows it then.
+    """Returns the work from whose encoding the language is detected.
 
-    Later windows are not worth another encoding.
+    openai-whisper encodes a short recording again for that, padded with silence instead of zeros. For later windows
+    the encoding that exists is used.
     """
     work, window = request.work, request.work.window
     if request.stream.language is not None or window.passage is None or window.passage.frames == WINDOW_FRAMES:
@@ -102,8 +103,8 @@ def _for_detection(request: Request) -> Work:
     return Work(padded, work.options, urgent=work.urgent)
 
 
-def _is_welcome(queue: RequestQueue, model: Model, request: Request) -> bool:
-    """Whether a window can be tried; its prompt is written."""
+def _is_decodable(queue: RequestQueue, model: Model, request: Request) -> bool:
+    """Returns whether a request can be decoded, after setting its prompt; refuses or fails it otherwise."""
     try:
         problem = _problem(model, request)
         request.work.prompt = prompt_of(request.work, model.vocabulary)
@@ -116,7 +117,7 @@ def _is_welcome(queue: RequestQueue, model: Model, request: Request) -> bool:
 
 
 def _problem(model: Model, request: Request) -> str:
-    """Why a window cannot be tried; nothing where it can."""
+    """Returns why a request cannot be decoded, or an empty string."""
     language, name, vocabulary = request.work.language, request.work.options.model, model.vocabulary
     if language is not None and language not in vocabulary.languages:
         return f"the model {name} does not know the language {language!r}"
@@ -128,7 +129,7 @@ def _problem(model: Model, request: Request) -> str:
 def time_words(
     queue: RequestQueue, model: Model, heard: Mapping[Request, WindowTranscript], shortage: OnMemoryShortage
 ) -> list[Request]:
-    """Add words to what was heard, where they were asked for; returns the windows that can be answered."""
+    """Adds words to transcripts for which they were asked. Returns the requests that can be answered."""
     texts = {request: transcript.text for request, transcript in heard.items()}
 
     def align(some: Sequence[Request]) -> None:

@@ -1,15 +1,13 @@
-"""Continuous batching: windows enter and leave a running decoder while others are under way.
+"""Continuous batching: windows enter and leave a running decoder between its steps.
 
-Three threads. One prepares: it opens models and encodes windows ahead of their turn. One steps: at
-every boundary it lets encoded windows into free slots, the most urgent first, and takes out those
-that are done. One times words afterwards. On a GPU the first and the second keep its arithmetic and
-its memory busy at once.
+Three threads: one opens models and encodes windows ahead of the decoder; one admits encoded windows to free slots,
+the most urgent first, runs the steps and collects finished windows; one times words. On a GPU encoding is bound by
+arithmetic and decoding by memory, so that the first two run well side by side.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +15,7 @@ from typing import cast
 
 from transcription.engine.backend import Decoded, DeviceLost, OutOfDeviceMemory, StepModel, Work
 from transcription.engine.fallback import next_temperature
-from transcription.engine.lane_queue import Request
+from transcription.engine.lane_queue import Request, request_ids
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.stages import announce, prepare, time_words
@@ -33,7 +31,7 @@ Pending = tuple[StepModel, Request]
 
 @dataclass(slots=True, eq=False)
 class _UnderWay:
-    """Windows of one model that are under way."""
+    """The requests of one model that are under way, by their work."""
 
     model: StepModel
     requests: dict[Work, Request] = field(default_factory=dict)
@@ -42,43 +40,28 @@ class _UnderWay:
 class StepLoop:
     """Drives StepModels.
 
-    encode_batch: windows to encode at once. ahead: windows that may be encoded and wait for a slot;
-    urgent ones are encoded however many wait. on_fatal: called with a reason when only a new process
-    can go on.
+    encode_batch: windows to encode at once. ahead: encoded windows that may wait for a slot; urgent windows are
+    encoded however many wait.
     """
 
-    def __init__(
-        self, models: Models, queue: RequestQueue, encode_batch: int, ahead: int, on_fatal: Callable[[str], None]
-    ) -> None:
+    def __init__(self, models: Models, queue: RequestQueue, encode_batch: int, ahead: int) -> None:
         self._models = models
         self._queue = queue
         self._encode_batch = encode_batch
         self._ahead = ahead
-        self._on_fatal = on_fatal
         self._encoded: deque[Pending] = deque()
         self._halves: deque[list[Pending]] = deque()
         self._heard: deque[tuple[StepModel, Request, WindowTranscript]] = deque()
         self._under_way: dict[StepModel, _UnderWay] = {}
 
-    def threads(self) -> list[threading.Thread]:
-        """Not started yet; they end when the queue stops."""
-        rounds = (self._prepare, self._step, self._time)
-        return [threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in rounds]
+    def rounds(self) -> list[Callable[[], None]]:
+        """Returns a function for each thread, which is called again and again until the queue stops."""
+        return [self._prepare, self._step, self._time]
 
-    def _repeat(self, round_: Callable[[], None]) -> None:
-        try:
-            while not self._queue.stopping:
-                round_()
-        except DeviceLost as error:
-            self._on_fatal(f"the device is lost: {error}")
-        except Exception as error:
-            log.exception("the scheduler broke")
-            self._on_fatal(f"the scheduler broke: {error!r}")
-
-    # The thread that prepares
+    # The encoding thread
 
     def _prepare(self) -> None:
-        """Encode what comes next."""
+        """Encodes the next windows."""
         queue = self._queue
         with queue.changed:
             queue.changed.wait_for(lambda: queue.stopping or queue.ready(self._wanted_lanes()) > 0)
@@ -110,10 +93,10 @@ class StepLoop:
         self._encode_batch = max(1, min(self._encode_batch, windows // 2))
         log.warning("out of memory with %d windows; encoding %d at once from now on", windows, self._encode_batch)
 
-    # The thread that times words
+    # The word-timing thread
 
     def _time(self) -> None:
-        """Time the words of what was heard, as many windows at once as are encoded at once."""
+        """Times the words of decoded windows, as many at once as are encoded at once."""
         queue = self._queue
         with queue.changed:
             queue.changed.wait_for(lambda: queue.stopping or self._heard)
@@ -131,10 +114,10 @@ class StepLoop:
         for request in requests:
             self._models.release(request.work.options.model)
 
-    # The thread that steps
+    # The stepping thread
 
     def _step(self) -> None:
-        """One step of every model that has windows under way."""
+        """Admits windows and runs one step of every model that has windows under way."""
         queue = self._queue
         with queue.changed:
             queue.changed.wait_for(lambda: queue.stopping or self._encoded or self._halves or self._under_way)
@@ -142,13 +125,13 @@ class StepLoop:
             entering = self._entering()
         for model, requests in entering.items():
             self._admit(model, requests)
-        # A model without windows is not kept from being closed, and is by now where their callers left.
+        # A model without windows may be closed at any time, so that it is not stepped.
         for under_way in [under_way for under_way in self._under_way.values() if under_way.requests]:
             self._advance(under_way)
         self._under_way = {model: under_way for model, under_way in self._under_way.items() if under_way.requests}
 
     def _entering(self) -> dict[StepModel, list[Request]]:
-        """For the free slots, the most urgent first. What failed together enters in halves, after what is urgent."""
+        """Removes and returns the windows for the free slots: urgent ones first, then halves of a group that failed."""
         order = sorted(self._encoded, key=lambda pending: LANES.index(pending[1].stream.lane))
         if self._halves:
             order = [pending for pending in order if pending[1].stream.lane in URGENT]
@@ -166,7 +149,7 @@ class StepLoop:
         return entering
 
     def _drop_abandoned(self) -> None:
-        """Forget windows that nobody waits for any more, wherever they are."""
+        """Discards the windows of abandoned streams, waiting or under way."""
         for waiting in (self._encoded, *self._halves):
             for pending in [pending for pending in waiting if pending[1].stream.abandoned]:
                 waiting.remove(pending)
@@ -182,7 +165,7 @@ class StepLoop:
         self._models.release(request.work.options.model)
 
     def _admit(self, model: StepModel, requests: Sequence[Request]) -> None:
-        """Where a model cannot take windows, what is under way already goes on."""
+        """Admits windows to a model's slots. Where that fails, windows that are under way continue."""
         if not requests:
             return
         under_way = self._under_way.get(model)
@@ -228,7 +211,7 @@ class StepLoop:
         if len(requests) == 1:
             self._give_up(requests[0], error)
             return
-        log.warning("%d windows under way failed together: %s", len(requests), error)
+        log.warning("%s: %d windows under way failed together: %s", request_ids(requests), len(requests), error)
         again = [(under_way.model, request) for request in requests]
         if isinstance(error, OutOfDeviceMemory):
             under_way.model.halve()

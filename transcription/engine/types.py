@@ -1,4 +1,4 @@
-"""The values that go into the engine and come out of it."""
+"""The values that callers and the engine exchange."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SAMPLE_RATE = 16_000
-"""Samples a second: the only rate that Whisper hears."""
+"""Samples per second, the only rate that Whisper takes."""
 
 WINDOW_SECONDS = 30
-"""The longest stretch of audio that Whisper sees at once."""
+"""The length of Whisper's window in seconds."""
 
 WINDOW_SAMPLES = SAMPLE_RATE * WINDOW_SECONDS
 
@@ -28,10 +28,10 @@ FRAMES_PER_SECOND = SAMPLE_RATE // FRAME_SAMPLES
 WINDOW_FRAMES = WINDOW_SECONDS * FRAMES_PER_SECOND
 
 LEAD_SAMPLES = 2 * FRAME_SAMPLES
-"""What a window in exact mode has before its start: its first frames look back 200 samples."""
+"""Samples before the start of a window in exact mode: its first frames depend on the 200 samples before them."""
 
 TRAIL_SAMPLES = 40
-"""What a window in exact mode has after its last frame's own 160 samples."""
+"""Samples after the last frame of a window in exact mode."""
 
 Lane = Literal["interactive", "standard", "bulk"]
 LANES: tuple[Lane, ...] = get_args(Lane)
@@ -41,7 +41,7 @@ Task = Literal["transcribe", "translate"]
 
 Mode = Literal["exact", "fast"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-"""exact: openai-whisper's own order, a window after the other. fast: all windows side by side."""
+"""exact: openai-whisper's order, one window after the other. fast: all windows side by side."""
 
 MAX_BEAM_SIZE = 10
 
@@ -50,15 +50,15 @@ Span = tuple[float, float]
 
 
 class EngineError(Exception):
-    """Something between a window and its text went wrong."""
+    """The base of the engine's errors."""
 
 
 class EngineUnavailable(EngineError):
-    """Nobody answers at the engine's address, and the caller's patience is over."""
+    """No engine answered at the address within the caller's `patience`."""
 
 
 class WindowRejected(EngineError):
-    """The caller's own input is at fault: sending it again will not help."""
+    """The caller's input is invalid. Sending it again does not help."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -66,7 +66,7 @@ class WindowRejected(EngineError):
 
 
 class WindowFailed(EngineError):
-    """The engine failed on this window: another try may succeed."""
+    """The engine failed on this window. Another try may succeed."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -75,7 +75,7 @@ class WindowFailed(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:
-    """How to turn a window into text.
+    """The options of a transcription.
 
     `temperature` 0 means greedy search with Whisper's automatic fallback up to 1.0;
     any other value is sampled at as it is. `language` is an ISO code such as "en",
@@ -108,12 +108,12 @@ class DecodeOptions:
 
 
 TOLERANCE = 0.02
-"""Seconds by which a window's ends are rounded."""
+"""Seconds by which a window's start and end may be rounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What a window in exact mode has to know of its recording.
+    """What a window in exact mode depends on besides its samples.
 
     frames: of 10 ms that the recording has in the window, 1 to 3000.
     lead: samples before the window's start, for the spectrogram's first frames: 0 or LEAD_SAMPLES.
@@ -131,7 +131,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What of a window in fast mode is still to be heard: that which follows a text that is known.
+    """The part of a window in fast mode after the text that is known. Only this part is decoded.
 
     after: where that text ends, from the window's start, in timestamps of 0.02 s: 0 to 1500.
     context: its tokens, timestamps included; none where it is not to be believed.
@@ -161,7 +161,7 @@ class Window:
 
     @property
     def is_doubted(self) -> bool:
-        """Whether all of it is without a voice: it has no hotwords and no prompt, and text that Whisper is sure of."""
+        """Whether the voice detector finds no speech in it: decoded without hotwords and prompt, kept if confident."""
         return any(a <= self.start + TOLERANCE and self.end - TOLERANCE <= b for a, b in self.non_speech)
 
 
@@ -197,7 +197,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class WindowResult:
-    """What the engine heard in one window; no segments where nobody speaks.
+    """The transcript of one window, without segments if nobody speaks.
 
     `model_version` names what decoded it: equal versions hear the same, as EngineStatus.versions says.
     In exact mode the next window starts at `end`, with this `context` and this `last_speech`.
@@ -216,7 +216,7 @@ class WindowResult:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """How the engine is doing. Memory is in MiB, times are in seconds.
+    """The engine's state. Memory is in MiB, times are in seconds.
 
     `memory_used_mib` is the process's resident set; the GPU's figures are None on a CPU.
     `busy_seconds` adds up over parallel batches. `models` are those offered. `versions` has a line for

@@ -1,4 +1,4 @@
-"""What decodes, in a line: windows with equal samples, options and version are taken to have equal text."""
+"""The version of what decodes: windows with equal samples, options and version have equal text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from transcription.engine.backend import Backend
 from transcription.engine.weights import digest
 
 REVISION = 4
-"""Of our own part: raise it when windows, fallback, segments or tokens come out otherwise than before."""
+"""The revision of our own code: increase it when windows, fallback, segments or tokens change."""
 
 DIGITS = 12
 

@@ -50,13 +50,14 @@ MAX_TOKEN = 100_000
 MAX_SPANS = 1000
 MAX_LANGUAGES = 100
 LATEST_SECONDS = 1e9
+REQUEST_ID = re.compile("[A-Za-z0-9._-]{1,64}")
 SURROGATES = re.compile("[\ud800-\udfff]")
 LOUDEST_SOUND = 10.0
 """log10 of more mel power than any int16 sound has."""
 
 
 class ProtocolError(Exception):
-    """The other side does not speak our language: hang up."""
+    """A message that does not follow the protocol: the receiver closes the connection."""
 
 
 def frame(header: Header, payload: bytes = b"") -> bytes:
@@ -88,18 +89,26 @@ def parse_header(head: bytes) -> Header:
 
 
 def window_frame(
-    number: int, stream: str, window: Window, options: DecodeOptions, language: str | None, suspect: bool = False
+    number: int,
+    stream: str,
+    window: Window,
+    options: DecodeOptions,
+    language: str | None,
+    suspect: bool = False,
+    request_id: str = "",
 ) -> bytes:
     """A window as a message.
 
     language: what the stream is already known to speak, where that is not given. suspect: whether an engine
-    ended while it had the window; one that is tried alone is answered with `alone_frame` before.
+    ended while it had the window; one that is tried alone is answered with `alone_frame` before. request_id: for
+    the engine's log lines.
     """
     header = {
         "kind": "window",
         "id": number,
         "stream": stream,
         "suspect": suspect,
+        "request_id": request_id,
         "index": window.index,
         "start": window.start,
         "end": window.end,
@@ -148,13 +157,19 @@ def _check_tail(tail: Tail, passage: Passage | None) -> None:
     _raise_first(problems)
 
 
+def request_id_of(header: Header) -> str:
+    """Returns the request id of a window's header; "-" without one that may stand in a log line."""
+    given = header.get("request_id")
+    return given if isinstance(given, str) and REQUEST_ID.fullmatch(given) else "-"
+
+
 def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]:
     """The window and options of a message.
 
     Raises WindowRejected, with a reason that a person can read, for anything amiss.
     """
     if len(payload) % 2:
-        raise WindowRejected("half a sample: the payload has an odd number of bytes")
+        raise WindowRejected("the payload has an odd number of bytes; samples have two each")
     try:
         window = Window(
             index=int(header["index"]),
@@ -198,24 +213,26 @@ def _spans(fields: object) -> tuple[Span, ...]:
 
 def _check_options(options: DecodeOptions) -> None:
     problems = {
-        "model is a short name": not _is_text(options.model, MAX_NAME_CHARACTERS),
-        "task is transcribe or translate": options.task not in ("transcribe", "translate"),
-        "language is an ISO code or null": options.language is not None
+        f"model must be a string of at most {MAX_NAME_CHARACTERS} characters": not _is_text(
+            options.model, MAX_NAME_CHARACTERS
+        ),
+        "task must be transcribe or translate": options.task not in ("transcribe", "translate"),
+        "language must be an ISO code or null": options.language is not None
         and not _is_text(options.language, MAX_NAME_CHARACTERS),
-        "temperature lies between 0 and 1": not _is_number(options.temperature, 0.0, 1.0),
-        f"prompt is a text of at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
+        "temperature must be between 0 and 1": not _is_number(options.temperature, 0.0, 1.0),
+        f"prompt must be a string of at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
             options.prompt, MAX_PROMPT_CHARACTERS
         ),
-        f"hotwords are a text of at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
+        f"hotwords must be a string of at most {MAX_PROMPT_CHARACTERS} characters": not _is_text(
             options.hotwords, MAX_PROMPT_CHARACTERS
         ),
-        "word_timestamps is true or false": type(options.word_timestamps) is not bool,
+        "word_timestamps must be true or false": type(options.word_timestamps) is not bool,
         f"languages are at most {MAX_LANGUAGES} ISO codes": len(options.languages) > MAX_LANGUAGES
         or not all(_is_text(code, MAX_NAME_CHARACTERS) for code in options.languages),
-        "follow_language is true or false": type(options.follow_language) is not bool,
-        "skip_non_speech is true or false": type(options.skip_non_speech) is not bool,
-        f"beam_size is 1 to {MAX_BEAM_SIZE}": not _is_count(options.beam_size, 1, MAX_BEAM_SIZE),
-        f"lane is one of {', '.join(LANES)}": options.lane not in LANES,
+        "follow_language must be true or false": type(options.follow_language) is not bool,
+        "skip_non_speech must be true or false": type(options.skip_non_speech) is not bool,
+        f"beam_size must be 1 to {MAX_BEAM_SIZE}": not _is_count(options.beam_size, 1, MAX_BEAM_SIZE),
+        f"lane must be one of {', '.join(LANES)}": options.lane not in LANES,
     }
     _raise_first(problems)
 

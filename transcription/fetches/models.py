@@ -12,10 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from tenants.models import ApiKey, Tenant
 from tenants.scope import TenantManager
 from transcription.models import Recording
+from transcription.request_id import MAX_LENGTH as REQUEST_ID_LENGTH
+from transcription.request_id import current as current_request_id
 
 
 class Fetch(models.Model):
-    """Our promise to get a recording from a URL, and to transcribe it.
+    """A recording that is to be downloaded from a URL and transcribed.
 
                claim                 arrived               accepted
         queued ──────▶ fetching ───────────────▶ accepting ─────────▶ done
@@ -24,10 +26,10 @@ class Fetch(models.Model):
           │               │     or the last attempt
           └───────────────┘ tried again after a delay
 
-    Erasing the recording for good takes the row along, with its name and URL.
+    Erasing the recording deletes the row, with its name and URL.
 
-    A claim moves `not_before` past its lease and raises `fence`; every write of an attempt is conditional on it.
-    The transcription has the fetch's own id, so that accepting twice can't make two of it.
+    `not_before` is when a queued one is due, and when the lease of a claimed one expires. Every write of an attempt is
+    conditional on `fence`. The transcription has the fetch's id, so that accepting twice can't create two.
     """
 
     class Status(models.TextChoices):
@@ -49,6 +51,14 @@ class Fetch(models.Model):
     options = models.JSONField(default=dict, editable=False)
     endpoint = models.CharField(max_length=255, editable=False)
     idempotency_key = models.CharField(max_length=255, blank=True, editable=False)
+    request_id = models.CharField(
+        max_length=REQUEST_ID_LENGTH,
+        blank=True,
+        default=current_request_id,
+        db_default="",
+        editable=False,
+        help_text="Of the HTTP request that asked for it, for log lines.",
+    )
     request_sha256 = models.CharField(max_length=64, editable=False)
 
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.QUEUED)

@@ -6,6 +6,7 @@ inserts a transcription, and the others find it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -24,6 +25,7 @@ from transcription.media import pcm_cache
 from transcription.models import Lane, Recording, Transcription
 from transcription.queue import fairness, progress, wakeups
 
+log = logging.getLogger(__name__)
 Insert = Callable[[], Transcription]
 """Inserts a transcription in the transaction. May raise QuotaExceeded and Refused."""
 
@@ -32,7 +34,9 @@ def commit(request: TranscriptionRequest, insert: Insert) -> Transcription:
     """Returns what an earlier call made, else what `insert` inserts. Raises Refused."""
     with quota_refusals(request.tenant), transaction.atomic():
         tenant_lock.lock_for_adding(request.tenant.id)
-        return _note(request, deduplicate.find_existing(request) or insert())
+        row = _note(request, deduplicate.find_existing(request) or insert())
+    log.info("Transcription %s of tenant %s is accepted.", row.id, row.tenant_id)
+    return row
 
 
 def confirm(request: TranscriptionRequest, existing: Transcription) -> Transcription:

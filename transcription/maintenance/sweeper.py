@@ -1,4 +1,4 @@
-"""Puts right what a crash, a lost wake-up or a full Redis left behind. Holds no state: any number may run."""
+"""Repairs what a crash, a lost wake-up or a full Redis left behind. It has no state: any number may run."""
 
 from __future__ import annotations
 
@@ -27,31 +27,23 @@ from transcription.uploads import cleanup as uploads
 from transcription.webhooks import deliveries, events
 
 log = logging.getLogger(__name__)
-ABANDONED_UPLOAD = timedelta(hours=24)
+ABANDONED_AGE = timedelta(hours=24)
 ORPHAN_AGE = timedelta(hours=1)
 BATCH = 500
 
 
-def expire_leases() -> int:
-    return lifecycle.expire_leases()
-
-
-def clock_differs() -> int:
-    """Warns in the log when this host's clock is not the database's."""
+def check_clock() -> int:
+    """Logs a warning where this host's clock differs too much from the database's."""
     return int(database_clock.is_skewed(database_clock.check()))
 
 
-def ring_again() -> int:
+def wake_workers() -> int:
     return wakeups.wake_missing(claims.due_by_lane())
 
 
-def purge_deleted() -> int:
-    return recordings.purge_deleted()
-
-
 def drop_abandoned_uploads() -> int:
-    """Deletes what a killed web process or worker left in the incoming folder."""
-    oldest, dropped = time.time() - ABANDONED_UPLOAD.total_seconds(), 0
+    """Deletes what killed web processes and workers left in the incoming folder."""
+    oldest, dropped = time.time() - ABANDONED_AGE.total_seconds(), 0
     for path in settings.INCOMING_DIR.glob("*"):
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < oldest:
@@ -61,7 +53,7 @@ def drop_abandoned_uploads() -> int:
 
 
 def drop_orphaned_media() -> int:
-    """Deletes media that no recording names: stored just before a crash, or left by a purge or by retention."""
+    """Deletes media without a recording: stored just before a crash, or left by a purge or by retention."""
     keys, dropped = storage.keys_older_than(timezone.now() - ORPHAN_AGE), 0
     while batch := {key: storage.recording_id_of(key) for key in islice(keys, BATCH)}:
         with scope.across_tenants("media of every tenant lies in one place"):
@@ -76,25 +68,23 @@ def drop_orphaned_media() -> int:
 
 Task = Callable[[], int]
 EVERY_FEW_SECONDS: dict[str, Task] = {
-    "expired leases": expire_leases,
-    "wake-ups rung again": ring_again,
+    "expired leases": lifecycle.expire_leases,
+    "wake-ups sent again": wake_workers,
     "transcriptions cancelled that nobody waits for": waiters.cancel_without_waiters,
 }
-# In a round of its own: a large file is probed, hashed and stored, while leases go on expiring.
 ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}
-# In a round of its own, too: a large tenant takes a while.
 DELETIONS: dict[str, Task] = {"tenants erased": deletion.advance_all}
 EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
     "notices raised": notices.raise_due,
     "notices e-mailed": notices.send_due,
     "notices told to webhooks": events.tell_notices,
-    "clocks that differ too much": clock_differs,
+    "clocks that differ too much": check_clock,
 }
 EVERY_FEW_MINUTES: dict[str, Task] = {
     "reservations of ended work released": reconciliation.release_ended,
-    "lines of the fair order corrected": fairness.correct_all,
-    "deleted recordings purged": purge_deleted,
+    "backlogs of the fair order corrected": fairness.correct_all,
+    "deleted recordings purged": recordings.purge_deleted,
     "abandoned uploads dropped": drop_abandoned_uploads,
     "old uploads forgotten": uploads.forget_old,
 }
@@ -112,13 +102,25 @@ EVERY_HOUR: dict[str, Task] = {
     "old events of webhooks forgotten": deliveries.forget_old,
     "old downloads by URL forgotten": fetch_claims.forget_old,
     "stray uploads dropped": uploads.drop_strays,
-    "recordings added to the search index": search.note_missing,
+    "recordings added to the search index": search.index_missing,
     "audit entries forgotten": audit.forget_old,
 }
 
 
+ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (
+    (2.0, EVERY_FEW_SECONDS),
+    (3.0, ARRIVALS),
+    (60.0, EVERY_MINUTE),
+    (300.0, EVERY_FEW_MINUTES),
+    (3600.0, EVERY_HOUR),
+    (5.0, DELETIONS),
+)
+"""Tasks by the pause between their runs, in seconds. Rounds don't wait for each other: large uploads and tenants take
+minutes, while leases go on expiring."""
+
+
 def sweep(tasks: dict[str, Task]) -> dict[str, int]:
-    """Runs each task; one that raises is logged and does not keep the others from running."""
+    """Runs each task, and returns their counts by name. A task that raises is logged, and the others run."""
     counts: dict[str, int] = {}
     for name, task in tasks.items():
         try:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 from functools import cache
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from transcription.engine.languages import languages_of
+
+if TYPE_CHECKING:
+    from transcription.engine.weights import Form
 
 DEFAULT_ON_GPU = "large-v3"
 DEFAULT_ON_CPU = "base"
@@ -72,3 +76,10 @@ def _nvml_counts_a_device() -> bool:
         return bool(pynvml.nvmlDeviceGetCount() > 0)
     except pynvml.NVMLError:
         return False
+
+
+def weights_form() -> Form:
+    """Returns the form of weights that this machine's engine reads, chosen as it chooses its backend."""
+    if settings.WHISPER_BACKEND == "auto":
+        return "torch" if has_gpu() else "ctranslate2"
+    return "torch" if settings.WHISPER_BACKEND == "torch" else "ctranslate2"

@@ -118,7 +118,7 @@ def measured_speed() -> Speed | None:
     """Measures the latest finished transcriptions and the running ones. Returns None before the first."""
     with scope.across_tenants("the speed is everybody's"):
         recent = Transcription.objects.filter(
-            status=Status.COMPLETED, reused_from=None, finished_at__gte=Now() - SAMPLE_AGE
+            status=Status.COMPLETED, is_reused=False, finished_at__gte=Now() - SAMPLE_AGE
         ).order_by("-finished_at")
         rows = list(recent.values_list("started_at", "finished_at", "audio_seconds")[:SAMPLE])
         running = Transcription.objects.filter(status=Status.RUNNING, fence=1, saved_seconds__gt=0)
@@ -147,7 +147,7 @@ def _snapshot() -> QueueSnapshot:
 
 
 def _arrivals() -> list[TenantArrivals]:
-    recent = Transcription.objects.filter(created_at__gte=Now() - ARRIVALS_AGE, reused_from=None).order_by()
+    recent = Transcription.objects.filter(created_at__gte=Now() - ARRIVALS_AGE, is_reused=False).order_by()
     rows = recent.values("tenant_id", "tenant__schedule__virtual_time", "tenant__quota__share")
     return [
         TenantArrivals(

@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from tenants import database_clock, quota, scope
-from transcription import leases, search, tenant_lock
+from transcription import leases, request_id, search, tenant_lock
 from transcription.errors import Failure
 from transcription.leases import LostClaim
 from transcription.models import Attempt, Recording, Segment, Status, TenantSchedule, Transcription
@@ -78,7 +78,7 @@ def _bring_within(claim: Claim, segments: list[Segment], latest: float) -> None:
         return
     earlier = Segment.objects.filter(transcription_id=claim.id, index__lt=segments[0].index)
     start = earlier.order_by("-index").values_list("start", flat=True).first()
-    bounds.bring_within(segments, start or 0.0, latest)
+    bounds.clamp_segments(segments, start or 0.0, latest)
 
 
 def renew(claim: Claim) -> None:
@@ -114,7 +114,7 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int], warning
             sequence=F("sequence") + 1,
         )
         Recording.objects.filter(id=claim.recording_id).update(peaks=peaks, duration_seconds=round(duration, 3))
-        search.note(claim.recording_id)
+        search.index_recording(claim.recording_id)
         if not quota.settle(claim.id, quota.billed_seconds(duration), row.recording.name):
             log.error("Transcription %s was completed without a reservation to settle.", claim.id)
         _end_attempt(claim, Attempt.Outcome.COMPLETED)
@@ -306,7 +306,8 @@ def _end_attempt(claim: Claim, outcome: str, error: str = "", reached: float = 0
 
 def _announce(claim: Claim, status: str, error_code: str = "", warnings: Sequence[str] = ()) -> None:
     """Records the event for webhooks, in the transaction that ends the transcription."""
-    events.transcription_ended(claim.tenant_id, claim.recording_id, claim.id, status, error_code, warnings)
+    with request_id.bound(claim.request_id):
+        events.transcription_ended(claim.tenant_id, claim.recording_id, claim.id, status, error_code, warnings)
 
 
 def _tell(claim: Claim) -> None:
@@ -330,5 +331,5 @@ def insert_completed(row: Transcription, segments: Sequence[Segment]) -> None:
     row.save(force_insert=True)
     Segment.objects.bulk_create(segments, BATCH)
     _announce(Claim.of(row), Status.COMPLETED, "", row.warnings)
-    search.note(row.recording_id)
+    search.index_recording(row.recording_id)
     _tell(Claim.of(row))

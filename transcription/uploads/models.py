@@ -1,4 +1,4 @@
-"""Files that are on their way to us, in as many pieces as it takes."""
+"""Uploads that arrive in several requests."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from tenants.models import ApiKey, Tenant, User
 from tenants.scope import TenantManager
 from transcription.media.storage import incoming_key
 from transcription.models import Recording
+from transcription.request_id import MAX_LENGTH as REQUEST_ID_LENGTH
+from transcription.request_id import current as current_request_id
 
 
 class Upload(models.Model):
-    """A file that arrives in pieces, and what became of it.
+    """A file that arrives in several requests, and what intake made of it.
 
         open ──the last byte is here──▶ arrived ──intake takes it──▶ accepted  (a recording)
          │                                 └─────intake refuses it─▶ refused   (a problem)
-         └── terminated, or nothing came for a day: the row is gone
+         └── terminated, or nothing came for a day: the row is deleted
 
-    How much of an open one has arrived is not written here: the size of its file says it, or the storage's list of
-    parts. `accepted` is set in the transaction that makes the recording, so there is exactly one.
+    How much of an open one has arrived is not stored here: it is the size of its file, or the storage's list of parts.
+    `accepted` is set in the transaction that creates the recording, so there is exactly one.
     """
 
     class Way(models.TextChoices):
@@ -52,6 +54,14 @@ class Upload(models.Model):
     source = models.CharField(_("source"), max_length=10, choices=Recording.Source.choices)
     idempotency_key = models.CharField(max_length=255, blank=True, editable=False)
     multipart_id = models.CharField(max_length=1024, blank=True, editable=False, help_text="S3's name for it.")
+    request_id = models.CharField(
+        max_length=REQUEST_ID_LENGTH,
+        blank=True,
+        default=current_request_id,
+        db_default="",
+        editable=False,
+        help_text="Of the HTTP request that began it, then of the one that brought its last byte.",
+    )
     part_bytes = models.PositiveBigIntegerField(default=0, editable=False)
 
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.OPEN)

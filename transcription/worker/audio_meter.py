@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.conf import settings
 
@@ -13,7 +13,6 @@ from transcription.models import Transcription
 from transcription.queue import lifecycle
 from transcription.queue.claims import Claim
 from transcription.queue.database_outage import retry_through_outage
-from transcription.worker.lease_renewer import LeaseRenewer
 
 EXTENSION_SECONDS = 60
 
@@ -24,20 +23,20 @@ class AudioMeter:
     `longest` is how many seconds are to be decoded at most: a second more than a recording may have.
     """
 
-    def __init__(self, row: Transcription, claim: Claim, lease: LeaseRenewer) -> None:
+    def __init__(self, row: Transcription, claim: Claim, on_progress: Callable[[], None]) -> None:
         self.seconds = 0.0
         self.longest = min(row.tenant.quota.recording_seconds, settings.DECODED_SECONDS_LIMIT) + 1.0
         self._claim = claim
-        self._lease = lease
+        self._on_progress = on_progress
         self._reserved = quota.held_seconds(row.id)
 
     def watch(self, pcm: Iterator[bytes]) -> Iterator[bytes]:
-        """Passes PCM on, and renews the lease. Raises QuotaExceeded and LostClaim."""
+        """Passes PCM on, calling `on_progress` for each chunk. Raises QuotaExceeded and LostClaim."""
         for chunk in pcm:
             self.seconds += len(chunk) / media.BYTES_PER_SECOND
             if (needed := quota.billed_seconds(self.seconds)) > self._reserved:
                 self._reserve(needed)
-            self._lease.renew_if_due()
+            self._on_progress()
             yield chunk
 
     def _reserve(self, seconds: int) -> None:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
 from django.conf import settings
@@ -15,13 +16,13 @@ from django.db import close_old_connections, connections
 
 from tenants import scope
 from tenants.quota import QuotaExceeded
-from transcription import media
+from transcription import media, request_id
 from transcription.engine import modes
 from transcription.engine import types as engine_types
 from transcription.engine.client import EngineClient
 from transcription.engine.types import DecodeOptions, EngineError, WindowRejected
 from transcription.errors import Failure
-from transcription.leases import LostClaim
+from transcription.leases import LostClaim, Renewal
 from transcription.media import DecoderDied, MediaError, pcm_cache, storage
 from transcription.media.storage import StorageUnavailable
 from transcription.media.waveform import Peaks
@@ -34,7 +35,6 @@ from transcription.queue.database_outage import retry_through_outage
 from transcription.redaction import redact
 from transcription.worker import claim_watchdog, playback
 from transcription.worker.audio_meter import AudioMeter
-from transcription.worker.lease_renewer import LeaseRenewer
 from transcription.worker.resume import ResumePlan
 from transcription.worker.window_writer import WindowWriter
 
@@ -80,7 +80,7 @@ def work() -> None:
     signal.signal(signal.SIGUSR1, _raise_handed_back)
     claim = claims.claim(worker_name(os.getpid()), _slot.lanes)
     if claim is not None:
-        with scope.bound(claim.tenant_id):
+        with scope.bound(claim.tenant_id), request_id.bound(claim.request_id):
             run_attempt(claim)
     progress.flush()
     connections.close_all()
@@ -107,20 +107,21 @@ def transcribe(claim: Claim) -> None:
     Raises LostClaim, HandedBack, StorageUnavailable, and the errors that `failure_of` knows.
     """
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=claim.transcription_id)
-    engine = EngineClient(str(settings.ENGINE_SOCKET))
+    engine = EngineClient(str(settings.ENGINE_SOCKET), request_id=claim.request_id)
     plan = ResumePlan.of(row, engine)
-    lease, peaks = LeaseRenewer(claim), Peaks()
+    renew = Renewal(partial(retry_through_outage, lifecycle.renew, claim), settings.LEASE_SECONDS / 6)
+    meter, writer, peaks = AudioMeter(row, claim, renew), WindowWriter(row, claim, plan), Peaks()
     warnings: list[str] = []
-    meter, writer = AudioMeter(row, claim, lease), WindowWriter(row, claim, plan)
-    with open_pcm(row, meter.longest, lease.renew_if_due, warnings) as pcm:
+    with open_pcm(row, meter.longest, renew, warnings) as pcm:
         samples = peaks.watch(meter.watch(pcm))
         options = decode_options(row)
-        for window in modes.transcribe(engine, samples, options, plan.mode, plan.resume, lease.renew_if_due):
+        for window in modes.transcribe(engine, samples, options, plan.mode, plan.resume, renew):
             writer.save(window, meter.seconds)
     row.warnings = list(dict.fromkeys(warnings))
     if copy_first := playback.is_awaited(row.recording):
-        playback.store_playable_copy(row, meter.seconds, lease.renew_if_due)
+        playback.store_playable_copy(row, meter.seconds, renew)
     retry_through_outage(lifecycle.complete, claim, writer.text, meter.seconds, peaks.points(), row.warnings)
+    log.info("Transcription %s is complete: %.1f s of audio.", claim.id, meter.seconds)
     if not copy_first:
         playback.store_playable_copy(row, meter.seconds)
 
@@ -137,7 +138,7 @@ def open_pcm(
         warnings += row.warnings
         yield iter([pcm])
         return
-    with storage.fetched(row.recording.storage_key, on_progress) as path:
+    with storage.local_copy(row.recording.storage_key, on_progress) as path:
         track = audio_tracks.index_of(row, path, longest)
         yield media.decode(path, row.recording.format, longest, track, warnings.append)
 

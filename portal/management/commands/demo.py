@@ -9,10 +9,10 @@ from portal.supervisor import demo
 
 
 class Command(BaseCommand):
-    help = "Makes a first tenant with an owner, an operator and an API key, and writes down how to get in."
+    help = "Creates a first tenant with an owner, an operator and an API key, and writes the credentials to a file."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not demo.is_new_installation():
-            raise CommandError("There are users or tenants already: nothing was made.")
+            raise CommandError("Nothing was created: there are users or tenants already.")
         demo.create(settings.PORTAL_URL)
         self.stdout.write(f"{demo.credentials_file()}\n{demo.curl_line(settings.PORTAL_URL)}")

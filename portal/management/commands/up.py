@@ -13,12 +13,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
 from portal.supervisor import demo, preparation
+from portal.supervisor.announcement import announce_when_ready
 from portal.supervisor.console import say
-from portal.supervisor.data_folder import FolderRefused, taken
-from portal.supervisor.greeting import greet
+from portal.supervisor.data_folder import FolderRefused, lock_folder
 from portal.supervisor.listener import AddressRefused, listening
 from portal.supervisor.preparation import PreparationFailed
-from portal.supervisor.process_set import Crew, environment_of
+from portal.supervisor.process_set import ProcessSet, environment_of
 from transcription.redaction import redact
 from transcription.worker import parent_death
 
@@ -38,12 +38,13 @@ class Command(BaseCommand):
             parent_death.die_with_parent(os.getppid(), signal.SIGTERM)
         os.umask(0o077)  # media, database and sockets are this account's alone
         host, port = options["host"], options["port"]
-        begun, url = time.monotonic(), url_of(port)
+        started_at, url = time.monotonic(), url_of(port)
         try:
-            with taken(settings.DATA, f"process {os.getpid()}, {url}"), listening(host, port) as listener:
+            with lock_folder(settings.DATA, f"process {os.getpid()}, {url}"), listening(host, port) as listener:
                 prepare(url, host)
-                crew = Crew(listener, settings.DATA / "logs", environment_of(host, port, url))
-                crew.run(partial(greet, url, address_of(host, port), begun), reload=options["reload"])
+                processes = ProcessSet(listener, settings.DATA / "logs", environment_of(host, port, url))
+                announce = partial(announce_when_ready, url, address_of(host, port), started_at)
+                processes.run(announce, reload=options["reload"])
         except (AddressRefused, FolderRefused, PreparationFailed) as error:
             raise CommandError(str(error)) from None
         except (OSError, DatabaseError) as error:
@@ -53,28 +54,28 @@ class Command(BaseCommand):
 
 
 def prepare(url: str, host: str) -> None:
-    """Whatever is missing of an installation. Raises PreparationFailed."""
+    """Creates whatever an installation lacks. Raises PreparationFailed."""
     preparation.prepare_database()
     preparation.collect_static_files()
     if demo.is_new_installation():
-        make_accounts(url, host)
+        create_accounts(url, host)
     preparation.close_database()
     preparation.fetch_weights()
 
 
-def make_accounts(url: str, host: str) -> None:
-    """A first tenant and its people, unless others could reach them before anybody has looked."""
+def create_accounts(url: str, host: str) -> None:
+    """Creates a first tenant and its people, unless other machines could use its accounts before its owner does."""
     if settings.DEMO_ACCOUNTS or is_loopback(host):
         demo.create(url)
-        say(f"Made a first tenant and its people; how to sign in: {demo.credentials_file()}")
+        say(f"Created a first tenant and its people. Credentials: {demo.credentials_file()}")
         return
-    say(f"Other machines can reach {host}, so no accounts were made. Make the first operator:")
+    say(f"Other machines can reach {host}, so no accounts were created. Create the first operator:")
     say(f"  PORTAL_DATA={settings.DATA} {sys.executable} {settings.BASE_DIR / 'manage.py'} createsuperuser")
     say("and then tenants and their members in the admin, or start with DEMO_ACCOUNTS=yes.")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a web process that listens there."""
+    """Returns whether only this machine can reach a web process that listens on `host`."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -82,12 +83,12 @@ def is_loopback(host: str) -> bool:
 
 
 def url_of(port: int) -> str:
-    """Where people go: as configured, with the port of this start where the default stands."""
+    """Returns PORTAL_URL as configured, with the port of this start where it is the default."""
     default = f"http://127.0.0.1:{settings.PORT}"
     return f"http://127.0.0.1:{port}" if default == settings.PORTAL_URL else str(settings.PORTAL_URL)
 
 
 def address_of(host: str, port: int) -> str:
-    """Where this machine itself reaches the web process."""
+    """Returns the URL at which this machine itself reaches the web process."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)  # noqa: S104
     return f"http://{f'[{reachable}]' if ':' in reachable and not reachable.startswith('[') else reachable}:{port}"

@@ -101,9 +101,9 @@ def test_a_slot_stays_taken_until_its_result_is_fetched(pair: Pair, decoder: Bea
 
 def test_a_broken_encoding_harms_nobody_else(pair: Pair, decoder: BeamDecoder) -> None:
     fox = pair.request(FOX)
-    broken = replace(fox, encoding=torch.full_like(fox.encoding, torch.nan))
+    broken = replace(fox, encoding=torch.full_like(fox.encoding, torch.nan), max_tokens=60)
     lost, found, after = searched(decoder, [broken, fox, pair.request(PROMPTED)])
-    assert len(lost.tokens) <= 224
+    assert len(lost.tokens) <= 60
     assert_same(found, pair.searched(FOX))
     assert_same(after, pair.searched(PROMPTED))
 
@@ -123,13 +123,12 @@ def test_what_is_refused(pair: Pair, decoder: BeamDecoder) -> None:
     assert (decoder.finished(), decoder.warm_up(), decoder.free) == ([], 0, 2)
 
 
-@pytest.mark.slow
 def test_the_end_of_the_context() -> None:
-    """Untrained, so that hardly any text ends before its cap; the prompt is as long as may be."""
+    """Untrained weights, whose texts hardly ever end before their cap, and a prompt of half of a short context."""
     torch.manual_seed(3)
-    model = Whisper(ModelDimensions(80, 1500, 128, 2, 1, 51_865, 448, 128, 2, 1)).eval()
+    model = Whisper(ModelDimensions(80, 1500, 64, 1, 1, 51_865, 96, 64, 1, 1)).eval()
     torch.nn.init.normal_(model.decoder.positional_embedding, std=0.5)
-    encoding = torch.randn(1500, 128)
+    encoding = torch.randn(1500, 64)
     case = Case("", prompt="A fox, a dog, and a number of other animals. " * 30)
     request = DecodeRequest(encoding, start_of(model.dims, case.language, case.task, case.prompt))
     expected = decode(model, encoding, replace(options_of(case), beam_size=BEAMS))

@@ -56,9 +56,9 @@ def test_windows_enter_and_leave_while_others_are_under_way(pair: Pair, decoder:
 
 @pytest.mark.parametrize("prompt", ["", LONG_PROMPT])
 def test_other_dimensions_and_the_end_of_the_context(prompt: str) -> None:
-    """large-v3's vocabulary and spectrogram; untrained, so that the text only ends at its cap."""
+    """large-v3's vocabulary and spectrogram, a short context, and untrained weights: texts end at their cap."""
     torch.manual_seed(3)
-    model = Whisper(ModelDimensions(128, 1500, 128, 2, 2, 51_866, 448, 128, 2, 2)).eval()
+    model = Whisper(ModelDimensions(128, 1500, 128, 2, 2, 51_866, 96, 128, 2, 2)).eval()
     torch.nn.init.normal_(model.decoder.positional_embedding, std=0.5)
     encodings = torch.randn(1, 1500, 128)
     case = Case("", "yue", prompt=prompt)
@@ -67,4 +67,4 @@ def test_other_dimensions_and_the_end_of_the_context(prompt: str) -> None:
     results = decode_all(decoder, [DecodeRequest(encoding, start) for encoding in encodings])
     for result, encoding in zip(results, encodings, strict=True):
         assert_same(result, decode(model, encoding, options_of(case)))
-    assert max(len(result.tokens) for result in results) >= 222
+    assert max(len(result.tokens) for result in results) >= 46

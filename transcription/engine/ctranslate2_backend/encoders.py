@@ -1,4 +1,4 @@
-"""The encoder's two ways: CTranslate2's own, and torch's where the CPU multiplies bfloat16 by itself."""
+"""The two encoders: CTranslate2's, and torch's on CPUs with bfloat16 instructions."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _begin(threads: int, niceness: int) -> None:
 
 
 def may_use_torch() -> bool:
-    """Whether it is worth a try: torch takes a second to import."""
+    """Returns whether the CPU has bfloat16 instructions and torch is installed. Importing torch takes a second."""
     found = machine.cpu_features() & NATIVE_BFLOAT16
     return bool(found) and importlib.util.find_spec("whisper") is not None
 
@@ -105,7 +105,7 @@ def read_for_torch(folder: Path) -> Bfloat16Encoder:
 
 
 def faster(rival: Encoder, own: Encoder, n_mels: int) -> bool:
-    """Whether a rival is clearly faster with a window of noise; its first one warms it up."""
+    """Returns whether a rival encodes a window of noise clearly faster, after one to warm up."""
     mel = np.random.default_rng(0).normal(0.0, 0.3, (1, n_mels, 3000)).astype(np.float32)
     rival(mel)
     theirs, ours = _seconds(rival, mel), _seconds(own, mel)

@@ -1,4 +1,4 @@
-"""What the encoder made of the latest windows, for the tails of some of them."""
+"""Keeps the encodings of the latest windows, from which their tails are decoded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Encoding = NDArray[np.float32]
 
 
 class Encodings:
-    """Those of the latest windows, found again by their samples. Used by several threads at once."""
+    """The encodings of the latest windows by their samples. Thread-safe."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[bytes, Encoding] = OrderedDict()
@@ -35,14 +35,14 @@ class Encodings:
                 self._kept.popitem(last=False)
 
     def find(self, window: Window) -> Encoding | None:
-        """That of a window with the same samples, if it is still here."""
+        """Returns the encoding of a window with the same samples; None if it is no longer kept."""
         key = _digest(window)
         with self._lock:
             return self._kept.get(key)
 
 
 def may_have_rest(window: Window) -> bool:
-    """Whether it may come once more: in fast mode, and not for its tail already."""
+    """Returns whether a tail of this window may follow: in fast mode, unless it is a tail itself."""
     return window.passage is None and window.tail is None
 
 

@@ -1,4 +1,4 @@
-"""Which numbers, and how many threads, are fastest on this CPU: a short trial with the real weights."""
+"""Measures which compute type and which split of the cores is fastest on this CPU, with the real weights."""
 
 from __future__ import annotations
 

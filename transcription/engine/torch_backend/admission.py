@@ -1,4 +1,4 @@
-"""New windows on their way into the cache and the state."""
+"""Writes new windows into the cache and the state."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from transcription.engine.torch_backend.text_decoder import TextDecoder
 class Admission:
     """Fills the rows of windows, each with `beams` rows of the state, all with the same request.
 
-    Rows are filled before anyone owns them: where that fails, for want of memory say, nobody has
-    them, nobody else's are touched, and the next window in them begins from nothing.
+    Rows are filled before the allocator assigns them. If that fails, for lack of memory for example, they stay free
+    and no other window's rows have changed.
     """
 
     def __init__(
@@ -30,15 +30,15 @@ class Admission:
         self._beams = beams
 
     def fill(self, occupants: Sequence[Occupant]) -> None:
-        """One run through the layers for all of them. Does nothing for nobody."""
+        """Fills the rows of all occupants with one run through the layers."""
         if not occupants:
             return
-        # A run over the prompts takes the first of the batch.
+        # The prefill takes the prompts of the first rows of the batch.
         ordered = sorted(occupants, key=lambda occupant: not occupant.request.start.sot_index)
         try:
             self._fill(ordered)
         except BaseException:
-            # Or rows whose state was written would run without an occupant.
+            # Rows whose state was written would otherwise run without an occupant.
             for row in self._state_rows(ordered):
                 self._state.stop(row)
             raise

@@ -48,7 +48,7 @@ class SlotCache:
         return self.keys[layer, :rows, :, :context], self.values[layer, :rows, :, :context]
 
     def clear(self, rows: Tensor) -> None:
-        """Forget windows' texts. A masked position weighs nothing, but nothing times NaN is NaN:
+        """Clears the rows of windows. A masked position weighs nothing, but nothing times NaN is NaN:
         what a window left behind whose encoding was broken would spoil the next one's text."""
         if self.beams > 1:
             rows = (rows[:, None] * self.beams + self._beam_numbers(rows)).flatten()

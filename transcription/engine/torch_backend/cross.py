@@ -1,4 +1,4 @@
-"""What a decoder remembers of its windows' encodings, and how it looks at them.
+"""The cross-attention's memory of encodings, and the attention over it.
 
 Two ways, equal but for rounding. Figures are for large-v3 in fp16: an encoding is 3.84 MB, and a
 decoder of 32 layers has 20 heads.

@@ -1,4 +1,4 @@
-"""What goes into a slot of the decoder and what comes out of it."""
+"""The input and the output of the slot and beam decoders."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DecodeRequest:
 
 @dataclass(frozen=True, slots=True)
 class DecodeResult:
-    """What was sampled, end of text and start tokens left out.
+    """The sampled tokens, without start tokens and end of text.
 
     logprobs: natural logarithm of each token's probability among those that were allowed.
     sum_logprob: their sum, with that of the end of the text if it came to that.

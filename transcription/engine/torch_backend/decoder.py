@@ -1,4 +1,4 @@
-"""What both decoders are: a Whisper with windows under way, each in a slot of its own."""
+"""The interface of both decoders, SlotDecoder and BeamDecoder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transcription.engine.torch_backend.vocabulary import vocabulary_of
 
 
 class Decoder(ABC):
-    """Windows are admitted, stepped until they are finished, or evicted. Not thread-safe."""
+    """A Whisper whose windows are admitted to slots, stepped until they are finished, or evicted. Not thread-safe."""
 
     def __init__(self, parameters: Parameters, slots: int) -> None:
         dims, device = parameters.dims, parameters.device
@@ -49,25 +49,25 @@ class Decoder(ABC):
         return self._allocator.free
 
     def admit(self, request: DecodeRequest) -> int:
-        """Put a window into a free slot; returns its number. Raises as `admit_all` does."""
+        """Admits one window and returns its slot. Raises as `admit_all` does."""
         return self.admit_all([request])[0]
 
     @abstractmethod
     def admit_all(self, requests: Sequence[DecodeRequest]) -> list[int]:
-        """Admit several windows with one run through the layers; returns their slots, in order.
+        """Admits several windows with one run through the layers and returns their slots, in order.
 
-        Where that fails, none of them is admitted and those under way are as they were.
+        If that fails, none of them is admitted and the windows under way are unchanged.
         Raises SlotsFull, or ValueError for a request that cannot be decoded.
         """
 
     @abstractmethod
     def step(self) -> None:
-        """Feed every window one token. Does nothing when all slots are free."""
+        """Feeds every window one token. Does nothing while all slots are free."""
 
     @abstractmethod
     def finished(self) -> list[tuple[int, DecodeResult]]:
-        """The windows that are known to be done, each once; their slots are free again."""
+        """Returns the finished windows by slot, each once, and frees their slots."""
 
     @abstractmethod
     def evict(self, slot: int) -> None:
-        """Free a slot whose window nobody waits for any more. Raises KeyError for a free one."""
+        """Frees a slot before its window is finished. Raises KeyError for a free slot."""

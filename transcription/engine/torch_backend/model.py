@@ -1,4 +1,4 @@
-"""A Whisper that is open: what turns windows into requests and results into text."""
+"""An open Whisper, which turns works into requests for its decoders and results into text."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from transcription.engine.torch_backend.vocabulary import start_of
 from transcription.engine.types import FRAME_SAMPLES
 
 BEAM_WINDOWS = 2
-"""Windows that may be searched with the same number of beams at once."""
+"""Windows of one number of beams that are searched at once."""
 
 RESERVED_SHARE = 8
-"""One slot in so many is kept for interactive windows."""
+"""One slot in so many is reserved for interactive windows."""
 
 
 @dataclass(slots=True)
@@ -134,7 +134,7 @@ class TorchModel:
 
     @contextmanager
     def _beside(self) -> Iterator[None]:
-        """Beside the steps: on a stream of its own, whose work is done at the block's end."""
+        """Runs the block on a CUDA stream of its own and waits for its end."""
         if self._side is None:
             yield
             return
@@ -150,7 +150,7 @@ class TorchModel:
         self._running = {beams: running for beams, running in self._running.items() if beams == 1 or running.works}
 
     def _with_beams(self, beams: int) -> _Running:
-        """One such decoder at a time: it takes as much memory as several slots."""
+        """Opens a decoder with so many beams in place of idle ones: each takes as much memory as several slots."""
         self._drop_idle_beams()
         self._running[beams] = _Running(BeamDecoder(self._parameters, BEAM_WINDOWS, beams, cross=self._cross))
         return self._running[beams]

@@ -1,4 +1,4 @@
-"""News of the slots, brought to the host without making the device wait.
+"""Copies the state of the slots to the host without making the device wait.
 
 The CUDA half (pinned memory, events) HAS NOT RUN on a GPU yet.
 """
@@ -19,7 +19,7 @@ COLUMNS = ("running", "position", "tokens", "logprobs", "sum_logprob", "no_speec
 
 @dataclass(eq=False, slots=True)
 class Occupant:
-    """A request in a slot. `row` is where its state is: it may move, `slot` does not.
+    """A request in a slot. `row` is the row of its state, which may change; `slot` does not.
 
     fed: position of the token that the next step feeds, unless the slot is done already.
     """
@@ -31,7 +31,7 @@ class Occupant:
 
 
 class Readback:
-    """Copies of the state on their way to the host: one at a time, with who lived where."""
+    """One asynchronous copy of the state at a time, with the occupants of its rows."""
 
     def __init__(self, state: SlotState, eot: int) -> None:
         self._eot = eot
@@ -43,9 +43,9 @@ class Readback:
         self._done: list[tuple[Occupant, DecodeResult]] = []
 
     def post(self, occupants: Sequence[Occupant]) -> None:
-        """Send for news of these slots; waits for the news sent for before, if it is under way.
+        """Starts a copy of the state of these slots. Waits for the copy before, if it is under way.
 
-        That wait is also what keeps the host from running far ahead of the device.
+        That wait also keeps the host from running far ahead of the device.
         """
         if self._event is not None:
             self._event.synchronize()
@@ -57,9 +57,9 @@ class Readback:
         self._posted = [(occupant, occupant.row) for occupant in occupants]
 
     def collect(self) -> list[tuple[Occupant, DecodeResult]]:
-        """Who is known to be done, each with what was sampled; never waits.
+        """Returns the occupants that are done, each with its result. Never waits.
 
-        A slot that goes on running after its news may be reported twice.
+        May return an occupant twice.
         """
         if self._event is None or self._event.query():  # type: ignore[no-untyped-call]
             self._unpack()

@@ -1,4 +1,4 @@
-"""Requests as the columns of the slots' state."""
+"""Turns requests into tensors: the columns of the slots' state, and the prompts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROMPT_BUCKETS = (32, 64, 128, 256)
 
 
 class RequestTensors:
-    """Checks requests and lays them out; asks nothing of the device."""
+    """Validates requests and builds their tensors. Never waits for the device."""
 
     def __init__(self, dims: ModelDimensions, vocabulary: Vocabulary, device: torch.device) -> None:
         self._dims = dims
@@ -41,7 +41,7 @@ class RequestTensors:
             raise ValueError("temperature must not be negative, and max_tokens must be positive")
 
     def columns(self, requests: Sequence[DecodeRequest]) -> dict[str, Tensor]:
-        """The state of slots that begin with these requests, on the device."""
+        """Returns the initial state of slots with these requests, by column of SlotState, on the device."""
         starts = [request.start for request in requests]
         rules = [request.rules for request in requests]
         return {
@@ -64,9 +64,9 @@ class RequestTensors:
         }
 
     def prompts(self, requests: Sequence[DecodeRequest]) -> Tensor | None:
-        """What stands before <|startoftranscript|>, (requests, bucket), padded; None if nothing does.
+        """Returns the tokens before <|startoftranscript|>, (requests, bucket), padded; None if there are none.
 
-        Only this is prefilled: the start tokens proper go through the steps, for which a graph exists.
+        Only these are prefilled: the start tokens are fed by the steps, for which a graph exists.
         """
         prompts = [request.start.tokens[: request.start.sot_index] for request in requests]
         longest = max(map(len, prompts), default=0)
@@ -79,12 +79,12 @@ class RequestTensors:
         return self._column(rows)
 
     def _end(self, request: DecodeRequest) -> int:
-        """Tokens in all: openai-whisper samples 224, and stops when it has one more than the context."""
+        """Returns the most tokens in all: openai-whisper samples 224, and stops at one more than the context."""
         context = int(self._dims.n_text_ctx)
         return min(len(request.start.tokens) + (request.max_tokens or context // 2), context + 1)
 
     def _before_first(self, rules: Rules) -> int:
-        """The timestamp that the first one has to exceed."""
+        """Returns the token that the first timestamp must exceed."""
         first = rules.first_timestamp
         return NO_TIMESTAMP if first is None else self._vocabulary.timestamp_begin + first - 1
 
@@ -97,7 +97,7 @@ class RequestTensors:
         return self._vocabulary.timestamp_begin + round(rules.max_initial_timestamp / precision)
 
     def _suppressed(self, rules: Rules) -> Tensor:
-        """Mask of the tokens that are never sampled, (vocabulary,), kept for the next time."""
+        """Returns the mask of the tokens that are never sampled, (vocabulary,); masks are cached."""
         tokens = self._vocabulary.suppressed if rules.suppressed is None else rules.suppressed
         tokens = (*tokens, self._vocabulary.no_timestamps) if rules.timestamps else tokens
         if tokens not in self._masks:
@@ -113,5 +113,5 @@ class RequestTensors:
         tensor = torch.tensor(values)
         if self._device.type != "cuda":
             return tensor
-        # Out of pinned memory, or the copy would wait for every step that is queued.
+        # A copy from pageable memory would wait for every queued step.
         return tensor.pin_memory().to(self._device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""Who sits in which slot, and how many may."""
+"""Assigns windows to slots and rows, and limits how many there are."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from transcription.engine.torch_backend.readback import Occupant
 
 
 class SlotsFull(Exception):
-    """Every slot is taken: admit fewer requests, or step until some are done."""
+    """There are fewer free slots than requests: admit fewer, or step until some are done."""
 
 
 class SlotAllocator:
-    """Windows by slot. A slot's number stays, while its row on the device may move down."""
+    """The windows under way, by slot. A slot keeps its number while its row on the device may change."""
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
@@ -40,7 +40,7 @@ class SlotAllocator:
         return max(0, self._limit - len(self.occupants))
 
     def find(self, requests: Sequence[DecodeRequest]) -> list[Occupant]:
-        """Free slots and rows, the lowest first, that are not taken yet. Raises SlotsFull."""
+        """Returns occupants for the lowest free slots and rows, without assigning them. Raises SlotsFull."""
         if len(requests) > self.free:
             raise SlotsFull(f"{len(requests)} requests for {self.free} free slots")
         taken = {occupant.row for occupant in self.occupants.values()}
@@ -53,11 +53,11 @@ class SlotAllocator:
         return [occupant.slot for occupant in occupants]
 
     def holds(self, occupant: Occupant) -> bool:
-        """Whether this very window is still in its slot."""
+        """Returns whether this window is still in its slot."""
         return self.occupants.get(occupant.slot) is occupant
 
     def beyond(self, rows: int) -> Iterator[tuple[Occupant, int]]:
-        """Windows that are not in the first rows, each with a row there that is free."""
+        """Yields the windows beyond the first rows, each with a free row among those."""
         used = {occupant.row for occupant in self.occupants.values()}
         holes = iter(sorted(set(range(rows)) - used))
         for occupant in self.occupants.values():

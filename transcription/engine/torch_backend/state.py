@@ -1,4 +1,4 @@
-"""Where each slot stands, as tensors on the device."""
+"""The state of the slots, as tensors on the device."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from transcription.engine.torch_backend.parameters import CrossAttention, Decode
 
 
 class TextDecoder:
-    """The layers and nothing else: which token comes next is decided elsewhere."""
+    """The layers of the text decoder, from tokens to logits."""
 
     def __init__(self, parameters: Parameters, cache: SlotCache) -> None:
         self._parameters = parameters
@@ -36,7 +36,7 @@ class TextDecoder:
         return (parameters.text_norm(x[:, 0]) @ parameters.embedding.T).float()
 
     def admit(self, rows: Tensor, encodings: Tensor, prompts: Tensor | None) -> None:
-        """Fill the cache of some windows.
+        """Fills the cache of some windows.
 
         rows: (batch,); encodings: (batch, 1500, state); prompts: tokens from position 0,
         (prompted, length), of the first of these windows, padded at the end; of a window's beams,

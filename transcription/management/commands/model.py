@@ -1,4 +1,4 @@
-"""The models' weights on this machine, from the command line."""
+"""Lists, fetches, verifies and removes the models' weights on this machine."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from transcription.engine.weights import FORMS, Form, Held, ensure, held, instal
 from transcription.options import offered_models
 
 MEGABYTE = 1_000_000
-HEAD = ("NAME", "TITLE", "PARAMETERS", "DOWNLOAD", *(form.upper() for form in FORMS), "OFFERED")
-WAY_OUT = "manage.py model fetch {} --form {}"
+HEADER = ("NAME", "TITLE", "PARAMETERS", "DOWNLOAD", *(form.upper() for form in FORMS), "OFFERED")
+FETCH_COMMAND = "manage.py model fetch {} --form {}"
 
 
 class Progress:
-    """A file's percent and MB/s: on one line of a terminal, elsewhere a line for every tenth."""
+    """Prints a file's percent and MB/s: on one line of a terminal, or a line for every tenth."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-        self._terminal = stream.isatty()
-        self._name, self._begin, self._first, self._tenth = "", 0.0, 0, -1
+        self._is_terminal = stream.isatty()
+        self._name, self._started_at, self._first_bytes, self._tenth = "", 0.0, 0, -1
 
     def __call__(self, name: str, done: int, total: int) -> None:
-        """done: bytes that are there, of `total`, or of nobody knows how many where that is 0."""
+        """Prints that `done` bytes of `total` are on the disk. `total` is 0 where the size is unknown."""
         if name != self._name:
-            self._name, self._begin, self._first, self._tenth = name, time.monotonic(), done, -1
-        seconds = max(time.monotonic() - self._begin, 1e-3)
-        rate = (done - self._first) / MEGABYTE / seconds
+            self._name, self._started_at, self._first_bytes, self._tenth = name, time.monotonic(), done, -1
+        seconds = max(time.monotonic() - self._started_at, 1e-3)
+        rate = (done - self._first_bytes) / MEGABYTE / seconds
         tenth = 10 * done // total if total else 10 * done // (1000 * MEGABYTE)
-        share = f"{100 * done // total:3d} %" if total else "    ?"
-        line = f"{name}: {share}, {done / MEGABYTE:.1f} of {total / MEGABYTE:.1f} MB, {rate:.1f} MB/s"
-        if self._terminal:
+        percent = f"{100 * done // total:3d} %" if total else "    ?"
+        line = f"{name}: {percent}, {done / MEGABYTE:.1f} of {total / MEGABYTE:.1f} MB, {rate:.1f} MB/s"
+        if self._is_terminal:
             print(f"\r{line:<72}", end="\n" if done == total else "", file=self._stream, flush=True)
         elif tenth != self._tenth:
             print(line, file=self._stream, flush=True)
@@ -53,19 +53,21 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-        self._add(actions, "list", self._list, "what there is, what is on the disk, what is offered")
-        fetch = self._add(actions, "fetch", self._fetch, "download models, checked; goes on where it was cut off")
-        fetch.add_argument("names", nargs="*", metavar="NAME", help="those offered here when left out")
-        fetch.add_argument("--mirror", action="append", default=[], metavar="URL", help="laid out like huggingface.co")
+        self._add(actions, "list", self._list, "list all models, what is on the disk, and what is offered")
+        fetch = self._add(actions, "fetch", self._fetch, "download and verify models; resumes an interrupted download")
+        fetch.add_argument("names", nargs="*", metavar="NAME", help="default: the models offered here")
+        fetch.add_argument(
+            "--mirror", action="append", default=[], metavar="URL", help="a server laid out like huggingface.co"
+        )
         fetch.add_argument(
             "--from", dest="given", type=Path, metavar="PATH", help="copy your own .pt file or CTranslate2 folder"
         )
-        check = self._add(actions, "verify", self._verify, "hash every file; exit code 1 if one is damaged")
-        check.add_argument("names", nargs="*", metavar="NAME", help="all that are on the disk when left out")
-        gone = self._add(actions, "remove", self._remove, "take a model off the disk")
-        gone.add_argument("name", metavar="NAME")
-        gone.add_argument("--yes", action="store_true", help="do not ask")
-        gone.add_argument("--force", action="store_true", help="even the last form of a model that is offered")
+        check = self._add(actions, "verify", self._verify, "hash every file; the exit code is 1 if one is damaged")
+        check.add_argument("names", nargs="*", metavar="NAME", help="default: all that are on the disk")
+        delete = self._add(actions, "remove", self._remove, "delete a model from the disk")
+        delete.add_argument("name", metavar="NAME")
+        delete.add_argument("--yes", action="store_true", help="do not ask")
+        delete.add_argument("--force", action="store_true", help="delete even the last form of a model that is offered")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -73,7 +75,7 @@ class Command(BaseCommand):
         except EngineError as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
-            raise CommandError("interrupted; fetch again to go on", returncode=130) from None
+            raise CommandError("Interrupted. Fetch again to resume.", returncode=130) from None
 
     def _add(
         self, actions: Any, name: str, run: Callable[[dict[str, Any]], None], help: str
@@ -86,12 +88,14 @@ class Command(BaseCommand):
         return parser
 
     def _list(self, options: dict[str, Any]) -> None:
-        rows = [HEAD, *(_row(model, options["weights"]) for model in CATALOGUE.values())]
+        rows = [HEADER, *(_row(model, options["weights"]) for model in CATALOGUE.values())]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self.stdout.write(line.rstrip())
-        self.stdout.write(f"\nWeights are kept in {options['weights']}; this machine reads the form {usual_form()}.")
+        self.stdout.write(
+            f"\nWeights are kept in {options['weights']}; this machine reads the form {offered_models.weights_form()}."
+        )
 
     def _fetch(self, options: dict[str, Any]) -> None:
         names = options["names"] or offered_models.offered_models()
@@ -101,57 +105,50 @@ class Command(BaseCommand):
             return
         logging.getLogger("transcription.engine.weights").setLevel(logging.INFO)
         mirrors = (*getattr(settings, "WHISPER_MIRRORS", ()), *options["mirror"])
-        form = options["form"] or usual_form()
+        form = options["form"] or offered_models.weights_form()
         for name in names:
             path = ensure(name, form, options["weights"], Progress(sys.stderr), mirrors=mirrors)
             self.stdout.write(f"{name}: {path}")
 
     def _install(self, names: Sequence[str], given: Path, options: dict[str, Any]) -> None:
         if len(names) != 1:
-            raise CommandError("--from takes one model's name", returncode=2)
+            raise CommandError("--from takes the name of one model.", returncode=2)
         path = install(names[0], options["weights"], given, Progress(sys.stderr))
         self.stdout.write(f"{names[0]}: {path}")
 
     def _verify(self, options: dict[str, Any]) -> None:
         damaged = 0
         for name, form, found in _on_disk(options):
-            verdict = verify(name, form, options["weights"]) if found.state != "partial" else None
-            if verdict is None:
-                self.stdout.write(f"{name} ({form}): not fetched to its end; go on with {WAY_OUT.format(name, form)}")
-            elif verdict.whole:
-                self.stdout.write(f"{name} ({form}): OK{', ' if verdict.reason else ''}{verdict.reason}")
+            result = verify(name, form, options["weights"]) if found.state != "partial" else None
+            if result is None:
+                self.stdout.write(f"{name} ({form}): incomplete; resume with {FETCH_COMMAND.format(name, form)}")
+            elif result.whole:
+                self.stdout.write(f"{name} ({form}): OK{', ' if result.reason else ''}{result.reason}")
             else:
                 damaged += 1
-                way_out = WAY_OUT.format(name, form)
-                self.stdout.write(f"{name} ({form}): damaged: {verdict.reason}; mend it with {way_out}")
+                command = FETCH_COMMAND.format(name, form)
+                self.stdout.write(f"{name} ({form}): damaged: {result.reason}; repair it with {command}")
         if damaged:
-            raise CommandError(f"{damaged} damaged")
+            raise CommandError(f"{damaged} damaged.")
 
     def _remove(self, options: dict[str, Any]) -> None:
         folder, name = options["weights"], find_model(options["name"]).name
-        there = _on_disk(options | {"names": [name]})
-        going = {form for _, form, _ in there}
-        kept = [form for form in FORMS if form not in going and held(name, form, folder)]
+        found = _on_disk(options | {"names": [name]})
+        removed = {form for _, form, _ in found}
+        kept = [form for form in FORMS if form not in removed and held(name, form, folder)]
         if name in offered_models.offered_models() and not kept and not options["force"]:
             raise CommandError(
-                f"{name} is offered here, and nothing would be left of it; --force removes it all the same"
+                f"{name} is offered here, and no other form of it is on the disk. --force removes it nevertheless."
             )
-        total = sum(found.bytes for _, _, found in there)
-        if not options["yes"] and not _agreed(f"Remove {name} ({', '.join(sorted(going))}, {_megabytes(total)})?"):
-            raise CommandError("nothing was removed")
-        freed = sum(remove(name, form, folder) for form in sorted(going))
-        self.stdout.write(f"{name}: {_megabytes(freed)} are free again")
-
-
-def usual_form() -> Form:
-    """The form that this installation's engines read, chosen as they choose their backend."""
-    if settings.WHISPER_BACKEND == "auto":
-        return "torch" if offered_models.has_gpu() else "ctranslate2"
-    return "torch" if settings.WHISPER_BACKEND == "torch" else "ctranslate2"
+        total = sum(weights.bytes for _, _, weights in found)
+        if not options["yes"] and not _agreed(f"Remove {name} ({', '.join(sorted(removed))}, {_megabytes(total)})?"):
+            raise CommandError("Nothing was removed.")
+        freed = sum(remove(name, form, folder) for form in sorted(removed))
+        self.stdout.write(f"{name}: {_megabytes(freed)} freed")
 
 
 def _default_of(action: str) -> str:
-    return "the one this machine reads" if action == "fetch" else "every one that is there"
+    return "the form this machine reads" if action == "fetch" else "every form on the disk"
 
 
 def _row(model: Model, folder: Path) -> tuple[str, ...]:
@@ -173,24 +170,24 @@ def _cell(found: Held | None) -> str:
 
 
 def _on_disk(options: dict[str, Any]) -> list[tuple[str, Form, Held]]:
-    """The models that were named, or all, in the forms that are there; CommandError where one isn't at all."""
+    """Returns the named models, or all, in the forms on the disk. Raises CommandError where a named one is missing."""
     folder, only = options["weights"], options["form"]
     forms: Sequence[Form] = [only] if only else FORMS
-    there = []
+    on_disk = []
     for name in options["names"] or CATALOGUE:
         found = [(name, form, it) for form in forms if (it := held(name, form, folder)) is not None]
         if options["names"] and not found:
             places = " or ".join(str(place_of(find_model(name), form, folder)) for form in forms)
-            raise CommandError(f"{name} is not on the disk: there is no {places}")
-        there += found
-    return there
+            raise CommandError(f"{name} is not on the disk: there is no {places}.")
+        on_disk += found
+    return on_disk
 
 
 def _agreed(question: str) -> bool:
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
-        raise CommandError("nobody is there to answer: say --yes") from None
+        raise CommandError("There is no terminal to ask for confirmation: use --yes.") from None
 
 
 def _megabytes(size: int) -> str:

@@ -8,11 +8,11 @@ from transcription import search
 
 
 class Command(BaseCommand):
-    help = "Writes the search index anew, while the portal runs."
+    help = "Rebuilds the search index while the portal runs."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--missing", action="store_true", help="only recordings that are not in it")
+        parser.add_argument("--missing", action="store_true", help="add only recordings that are missing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        count = search.note_missing() if options["missing"] else search.rebuild()
-        self.stdout.write(f"{count} recordings are in the search index anew.")
+        count = search.index_missing() if options["missing"] else search.rebuild()
+        self.stdout.write(f"{count} recordings were indexed.")

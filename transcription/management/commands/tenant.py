@@ -16,28 +16,28 @@ from tenants.models import Tenant
 from transcription.media.storage import StorageUnavailable
 from transcription.offboarding import archive, deletion, receipts
 from transcription.offboarding.models import Deletion
-from transcription.offboarding.receipts import NotGenuine
+from transcription.offboarding.receipts import InvalidReceipt
 
 
 class Command(BaseCommand):
-    help = "Archives a tenant, deletes it with everything that it has, and checks receipts of what was deleted."
+    help = "Archives a tenant, deletes it with all its data, and verifies receipts of deletions."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-        export = actions.add_parser("export", help="writes everything of a tenant into a zip")
-        self._takes_tenant(export)
-        export.add_argument("file", type=Path, help="the zip to make; it must not exist")
-        delete = actions.add_parser("delete", help="erases a tenant for good, and prints a signed receipt")
-        self._takes_tenant(delete)
-        delete.add_argument("--confirm", required=True, metavar="NAME", help="the tenant's name, to be sure")
+        export = actions.add_parser("export", help="write all data of a tenant to a zip file")
+        self._add_tenant_argument(export)
+        export.add_argument("file", type=Path, help="the zip file to create; it must not exist")
+        delete = actions.add_parser("delete", help="erase a tenant for good, and print a signed receipt")
+        self._add_tenant_argument(delete)
+        delete.add_argument("--confirm", required=True, metavar="NAME", help="the tenant's name, as a confirmation")
         choice = delete.add_mutually_exclusive_group(required=True)
-        choice.add_argument("--archive", type=Path, metavar="FILE", help="write everything into this zip before")
-        choice.add_argument("--without-archive", action="store_true", help="nothing is kept")
-        verify = actions.add_parser("verify-receipt", help="says whether this portal signed a receipt")
+        choice.add_argument("--archive", type=Path, metavar="FILE", help="write all data to this zip file first")
+        choice.add_argument("--without-archive", action="store_true", help="keep nothing")
+        verify = actions.add_parser("verify-receipt", help="check whether this portal signed a receipt")
         verify.add_argument("file", type=Path)
 
-    def _takes_tenant(self, parser: ArgumentParser) -> None:
-        parser.add_argument("tenant", help="its id, or its name where only one has that")
+    def _add_tenant_argument(self, parser: ArgumentParser) -> None:
+        parser.add_argument("tenant", help="its id, or its name if that is unique")
 
     def handle(self, *args: Any, **options: Any) -> None:
         actions = {"export": self._export, "delete": self._delete, "verify-receipt": self._verify}
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         self._write(_found(options["tenant"]), options["file"])
 
     def _delete(self, options: dict[str, Any]) -> None:
-        """Given again after an interruption, it goes on."""
+        """Erases a tenant, or resumes an erasure that was interrupted."""
         name = options["tenant"]
         row = Deletion.objects.filter(tenant_uuid=name).first() if _is_id(name) else None
         if row is None:
@@ -62,30 +62,30 @@ class Command(BaseCommand):
         self.stdout.write(row.receipt)
 
     def _erase(self, row: Deletion) -> None:
-        """Raises CommandError where something is left."""
-        why = "Something came in between."
+        """Raises CommandError where something is not erased yet."""
+        why = "Something was interrupted or added meanwhile."
         try:
             deletion.advance(row)
         except StorageUnavailable as error:
             why = str(error)
         row.refresh_from_db()
         if row.state == Deletion.State.ERASING:
-            again = f"`tenant delete {row.tenant_uuid} …` goes on, and so does the sweeper."
+            again = f"`tenant delete {row.tenant_uuid} …` resumes the erasure, and so does the sweeper."
             raise CommandError(f"{row.tenant_name} is switched off, but not erased yet. {why} {again}")
 
     def _verify(self, options: dict[str, Any]) -> None:
         try:
-            told = receipts.verified(options["file"].read_text())
-        except (OSError, UnicodeDecodeError, NotGenuine) as error:
+            receipt = receipts.verified(options["file"].read_text())
+        except (OSError, UnicodeDecodeError, InvalidReceipt) as error:
             raise CommandError(str(error)) from None
-        name, moment, who = told["tenant"]["name"], told["finished_at"], told["requested_by"]
-        self.stdout.write(f"The receipt is genuine: {name} was erased on {moment}, as {who} asked.")
+        name, moment, who = receipt["tenant"]["name"], receipt["finished_at"], receipt["requested_by"]
+        self.stdout.write(f"The receipt is genuine: {name} was erased on {moment}, as requested by {who}.")
 
     def _write(self, tenant: Tenant, file: Path) -> None:
-        """Under its name only when it is whole, and for this account alone."""
+        """Writes a file that only this account can read, and that has its name only when it is complete."""
         part = file.with_name(f"{file.name}.part")
         if file.exists():
-            raise CommandError(f"{file} exists already. Name a file that doesn't.")
+            raise CommandError(f"{file} already exists. Name a file that does not.")
         try:
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
                 with scope.bound(tenant.id):
@@ -96,7 +96,7 @@ class Command(BaseCommand):
         except (OSError, StorageUnavailable) as error:
             part.unlink(missing_ok=True)
             why = str(error).rstrip(".")
-            raise CommandError(f"The archive could not be made: {why}. Nothing was deleted.") from None
+            raise CommandError(f"The archive could not be written: {why}. Nothing was deleted.") from None
         self.stderr.write(f"{file}: {file.stat().st_size} bytes, {timezone.now():%Y-%m-%d %H:%M} UTC")
 
 
@@ -107,7 +107,7 @@ def _found(name: str) -> Tenant:
         raise CommandError(f"There is no tenant “{name}”.")
     if len(tenants) > 1:
         ids = ", ".join(str(tenant.id) for tenant in tenants)
-        raise CommandError(f"Several tenants are named “{name}”. Give the id of the one that is meant: {ids}.")
+        raise CommandError(f"Several tenants are named “{name}”. Give the id of one of them: {ids}.")
     return tenants[0]
 
 
