@@ -88,9 +88,8 @@ async def test_an_id_that_is_no_plain_word_is_not_taken_from_a_client(
     sent: str, alice: Character, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://testserver") as http:
-        answer = await http.get(
-            "/api/v1/recordings", headers=[*alice.bearer.items(), ("X-Request-Id", sent.encode("utf-8"))]
-        )
+        key, given_id = f"Bearer {alice.secret}".encode(), sent.encode()
+        answer = await http.get("/api/v1/recordings", headers=[(b"authorization", key), (b"x-request-id", given_id)])
     given = answer.headers.get_list("x-request-id")
     assert (answer.status_code, len(given), given[0][:4], len(given[0])) == (200, 1, "req_", 36)
 
