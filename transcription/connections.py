@@ -1,4 +1,4 @@
-"""The database connection of a request or a job, which others may need meanwhile."""
+"""Returns database connections to the pool during slow work."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from django.db import connection
 
 
 def lend_connection() -> None:
-    """Before something slow: the connection goes back to the pool. Within a transaction it stays."""
+    """Returns this thread's connection to the pool, except inside a transaction. Call before slow work."""
     if not connection.in_atomic_block:
         connection.close()

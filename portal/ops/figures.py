@@ -22,7 +22,7 @@ DAY = timedelta(hours=24)
 SAMPLE = 5000
 BARS = 30
 RECENT_FAILURES = 10
-NOTHING: dict[str, Any] = {"count": 0, "seconds": 0.0, "saved": 0.0, "oldest": None}
+EMPTY_TOTALS: dict[str, Any] = {"count": 0, "seconds": 0.0, "saved": 0.0, "oldest": None}
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Quantiles:
 
 
 @dataclass(frozen=True)
-class Done:
+class CompletedTranscription:
     """One completed transcription."""
 
     created_at: datetime
@@ -72,7 +72,7 @@ class Period:
     """What was completed in the last hour, or day."""
 
     span: timedelta
-    done: Sequence[Done]
+    done: Sequence[CompletedTranscription]
 
     @property
     def waited(self) -> Quantiles:
@@ -172,12 +172,12 @@ def quantiles(values: Iterable[float]) -> Quantiles:
     return Quantiles(p50=cuts[9], p95=cuts[18])
 
 
-def _done_since(begin: datetime) -> list[Done]:
+def _done_since(begin: datetime) -> list[CompletedTranscription]:
     rows = Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin, is_reused=False)
     rows = rows.order_by("-finished_at")
     values = rows.values_list("created_at", "started_at", "finished_at", "recording__duration_seconds")[:SAMPLE]
     return [
-        Done(created, started or created, finished, seconds)
+        CompletedTranscription(created, started or created, finished, seconds)
         for created, started, finished, seconds in values
         if finished is not None
     ]
@@ -193,7 +193,7 @@ def _lanes() -> list[LaneLoad]:
     )
     found: dict[tuple[int, str], dict[str, Any]] = {(row["lane"], row["status"]): dict(row) for row in totals}
     return [
-        _lane(lane, found.get((lane, Status.QUEUED), NOTHING), found.get((lane, Status.RUNNING), NOTHING))
+        _lane(lane, found.get((lane, Status.QUEUED), EMPTY_TOTALS), found.get((lane, Status.RUNNING), EMPTY_TOTALS))
         for lane in Lane
     ]
 

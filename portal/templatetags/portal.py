@@ -18,10 +18,10 @@ from django.utils.translation import pgettext
 
 from portal.web import strings
 from portal.web import tracks as tracks_of
-from portal.web import words as words_of
 from portal.web.forms import other_options
 from portal.web.languages import language_name
 from portal.web.undo import recording_to_restore
+from portal.web.word_positions import word_positions
 from tenants import units
 from tenants.access import PAGE_TENANT_FIELD, Actor
 from tenants.audit import ACTIONS
@@ -196,7 +196,7 @@ def unlocalized(number: float) -> str:
 @register.filter
 def word_marks(segment: Segment) -> str:
     """JSON for `static/js/words.js`; empty where no words were timed."""
-    return json.dumps(words_of.marks(segment), separators=(",", ":")) if segment.words else ""
+    return json.dumps(word_positions(segment), separators=(",", ":")) if segment.words else ""
 
 
 @register.filter

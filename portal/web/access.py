@@ -34,7 +34,7 @@ def member_required(
 ]:
     """Lets signed-in members with `permission` in; binds their tenant while the view runs.
 
-    What it raises is answered by portal.web.errors: NotSignedIn, OtherTenant and PermissionDenied.
+    What it raises is answered by portal.web.errors: NotSignedIn, TenantMismatch and PermissionDenied.
     """
 
     def decorate(

@@ -20,7 +20,7 @@ from portal.web.audit_form import AuditForm
 from portal.web.spreadsheet import utc
 from tenants import audit as log
 from tenants.models import AuditEntry
-from transcription.exports import harmless
+from transcription.exports import escape_formulas
 
 ON_A_PAGE = 50
 COLUMNS = ("time", "actor kind", "actor id", "actor", "address", "action", "object", "object id", "details")
@@ -83,4 +83,4 @@ def _row(entry: AuditEntry) -> tuple[object, ...]:
         *(entry.actor_kind, entry.shown_actor_id, entry.shown_actor, entry.shown_address),
         *(entry.action, entry.object_type, entry.object_id, details),
     )
-    return (utc(entry.created_at), *(harmless(text) for text in texts))
+    return (utc(entry.created_at), *(escape_formulas(text) for text in texts))

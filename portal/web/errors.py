@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from portal.http.async_middleware import AsyncMiddleware
 from portal.http.outage import AWAY, RETRY_HEADERS
-from tenants.access import NotSignedIn, OtherTenant
+from tenants.access import NotSignedIn, TenantMismatch
 
 log = logging.getLogger(__name__)
 FOR_PROGRAMS = ("/v1/", "/api/")
@@ -46,7 +46,7 @@ def signed_out(request: HttpRequest) -> HttpResponse:
     return redirect_to_login(request.get_full_path())
 
 
-def other_tenant(request: HttpRequest, error: OtherTenant) -> HttpResponse:
+def other_tenant(request: HttpRequest, error: TenantMismatch) -> HttpResponse:
     if _wants_json(request):
         return _problem(request, 409, str(error))
     return render(request, "409.html", {"error": error, "actor": None, "notices": []}, status=409)
@@ -95,7 +95,7 @@ class ErrorMiddleware(AsyncMiddleware):
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, NotSignedIn):
             return signed_out(request)
-        if isinstance(error, OtherTenant):
+        if isinstance(error, TenantMismatch):
             return other_tenant(request, error)
         if isinstance(error, AWAY):
             log.error("The database is away: %s", str(error).strip())

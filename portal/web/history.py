@@ -29,8 +29,8 @@ def history(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
         row = editing.transcript(request.actor, transcription_id)
     except (NotCompleted, TextDeleted):
         raise Http404 from None
-    now = past.standing(row)
-    page = Paginator(past.kept(row, now), ON_A_PAGE).get_page(request.GET.get("page"))
+    now = past.current_state(row)
+    page = Paginator(past.kept_revisions(row, now), ON_A_PAGE).get_page(request.GET.get("page"))
     changes = past.changes(row, now, list(page.object_list))
     read_audit.read(request.actor, row, "history")
     shown = {

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
 
 
-def asked_month(request: HttpRequest) -> date | None:
+def requested_month(request: HttpRequest) -> date | None:
     """Its first day; None where none is asked for. Raises Http404 where it is no month."""
     asked = request.GET.get("month", "")
     if not asked:

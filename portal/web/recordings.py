@@ -22,7 +22,7 @@ from portal.http.statuses import status_of
 from portal.http.uploads import Upload, UploadRefused, received
 from portal.web.access import TenantRequest, member_required
 from portal.web.forms import FilterForm, OptionsForm
-from portal.web.undo import tell_with_undo
+from portal.web.undo import success_with_undo
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
 from transcription.library import read_audit, retention
@@ -92,7 +92,7 @@ def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 @member_required("recordings.delete")
 def delete(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     deleted = library.delete(request.actor, recording_id)
-    tell_with_undo(request, _("“%(name)s” was deleted.") % {"name": deleted.name}, deleted.id)
+    success_with_undo(request, _("“%(name)s” was deleted.") % {"name": deleted.name}, deleted.id)
     return redirect("web:recordings")
 
 

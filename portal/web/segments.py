@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.http import json_body
 from portal.http.json_body import BadJson
-from portal.web import words
 from portal.web.access import TenantRequest, member_required
+from portal.web.word_positions import word_positions
 from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
@@ -107,7 +107,7 @@ def _body(request: HttpRequest) -> dict[str, Any]:
 def _fields(segment: Segment) -> dict[str, Any]:
     return {
         "text": segment.text.strip(),
-        "words": words.marks(segment),
+        "words": word_positions(segment),
         "etag": editing.segment_tag(segment),
         "revision": segment.revision,
     }

@@ -25,7 +25,7 @@ Row = tuple[object, ...]
 def download(
     name: str, tenant: Tenant, columns: Row, batches: Iterator[list[Item]], row: Callable[[Item], Row]
 ) -> StreamingHttpResponse:
-    """The answer with the file. Each batch is read with the tenant bound; `row` makes its texts `harmless`."""
+    """The answer with the file. Each batch is read with the tenant bound; `row` makes its texts `escape_formulas`."""
     lines = _lines(tenant, columns, batches, row)
     headers = {
         "Content-Disposition": content_disposition_header(True, name) or "attachment",

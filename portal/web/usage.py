@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from portal.ops import charts
 from portal.web.access import TenantRequest, member_required
-from portal.web.months import asked_month
+from portal.web.months import requested_month
 from tenants import quota
 from tenants import usage as charges
 from transcription.models import Status, Transcription
@@ -22,9 +22,9 @@ ON_A_PAGE = 25
 @never_cache
 @member_required("usage.view")
 def usage(request: TenantRequest) -> HttpResponse:
-    """This month's standing, and the charges of the month that is asked for, else of this one."""
+    """Shows this month's usage, and the charges of the requested month, by default this one."""
     tenant = request.actor.tenant
-    month = asked_month(request) or quota.this_month()
+    month = requested_month(request) or quota.this_month()
     days = charges.by_day(tenant, month)
     chart = charts.bars([day.seconds for day in days])
     shown = {

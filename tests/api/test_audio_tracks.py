@@ -106,4 +106,4 @@ def test_warnings_are_codes_with_sentences(client: Client, alice: Character, row
 @pytest.mark.usefixtures("within")
 def test_what_has_one_track_and_no_warning_says_nothing_of_them(alice: Character) -> None:
     row = make_transcription(alice.tenant)
-    assert not {"warnings", "audio_track", "audio_tracks"} & exports.verbose(row, ()).keys()
+    assert not {"warnings", "audio_track", "audio_tracks"} & exports.verbose_json(row, ()).keys()

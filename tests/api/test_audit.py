@@ -72,7 +72,7 @@ class TestWhatIsWritten:
         row, unheard = make_transcription(alice.tenant), make_transcription(alice.tenant, "Risks.mp3", Status.QUEUED)
         with scope.bound(alice.tenant.id):
             for one in (row, unheard):
-                search.note(one.recording_id)
+                search.index_recording(one.recording_id)
         reader = bearer(alice, "read")
         for words in ("risks", "unheard-of"):
             assert client.get("/api/v1/search", {"q": words}, headers=reader).status_code == 200

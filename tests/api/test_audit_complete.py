@@ -48,7 +48,7 @@ def row(alice: Character) -> Transcription:
     with scope.bound(alice.tenant.id):
         Segment.objects.filter(transcription=made).update(text=f" Hello {CANARY}.")
         editing.edit(alice.actor, made.id, 0, {"*"}, f"Hello {CANARY}, hello.")
-        search.note(made.recording_id)
+        search.index_recording(made.recording_id)
     return made
 
 

@@ -260,14 +260,14 @@ async def test_a_stopped_server_hangs_up_for_nobody(alice: Character, floor: Flo
 async def test_an_upload_that_is_being_accepted_is_not_torn_apart(
     alice: Character, floor: Floor, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reached, may_go_on, keep = threading.Event(), threading.Event(), storage.keep
+    reached, may_go_on, keep = threading.Event(), threading.Event(), storage.save
 
     def slow_keep(path: Path, key: str) -> None:
         reached.set()
         assert may_go_on.wait(PATIENCE)
         keep(path, key)
 
-    monkeypatch.setattr(storage, "keep", slow_keep)
+    monkeypatch.setattr(storage, "save", slow_keep)
     caller = Caller(alice, sound)
     await caller.ask()
     assert await asyncio.to_thread(reached.wait, PATIENCE)

@@ -12,7 +12,7 @@ from django.test import Client
 from portal.asgi import application
 from portal.http import rate_limit
 from tenants.models import Quota, RequestBudget
-from tenants.rate_limit import Room, TooManyRequests
+from tenants.rate_limit import Allowance, TooManyRequests
 from tests.api.characters import bearer
 from tests.conftest import Character
 
@@ -96,7 +96,7 @@ def test_durations_are_written_as_openai_does(seconds: float, text: str) -> None
 
 
 def test_a_full_bucket_is_never_said_to_have_room_again_later_than_it_has() -> None:
-    idle = rate_limit.headers_of(Room(limit=600, remaining=599, full_after=0.1))
+    idle = rate_limit.headers_of(Allowance(limit=600, remaining=599, full_after=0.1))
     assert idle["RateLimit"] == '"requests";r=599;t=1'
     full = rate_limit.headers_of(TooManyRequests(retry_after=0.02, limit=600, full_after=60.0))
     assert full["RateLimit"] == '"requests";r=0;t=1'

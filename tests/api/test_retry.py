@@ -118,7 +118,7 @@ def test_twice_it_is_one_as_long_as_it_is_not_over(temperature: float, program: 
     with scope.bound(acme.id):
         Transcription.objects.filter(id=first.id).update(status=Status.RUNNING)
     assert first == second == retried(program, row)
-    assert (count(acme), quota.standing(acme).reserved_seconds) == (2, 101)
+    assert (count(acme), quota.snapshot(acme).reserved_seconds) == (2, 101)
 
 
 def test_under_another_key_it_is_the_same_one_and_told_as_a_replay(program: Program, acme: Tenant) -> None:

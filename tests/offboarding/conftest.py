@@ -23,7 +23,7 @@ from transcription.fetches import access
 from transcription.intake.request import CallContext
 from transcription.media import storage
 from transcription.models import Transcription
-from transcription.offboarding.belongings import belongings, rows_of
+from transcription.offboarding.tenant_models import rows_of, tenant_models
 from transcription.options.options import TranscriptionOptions
 from transcription.transcripts import editing
 from transcription.uploads import creation, files
@@ -110,7 +110,8 @@ def everything_of() -> Callable[[Tenant], dict[str, Any]]:
 
     def look(tenant: Tenant) -> dict[str, Any]:
         found: dict[str, Any] = {
-            model._meta.label_lower: list(rows_of(model, tenant.id).order_by("pk").values()) for model in belongings()
+            model._meta.label_lower: list(rows_of(model, tenant.id).order_by("pk").values())
+            for model in tenant_models()
         }
         folder = Path(storage.local_path(f"tenants/{tenant.id}"))
         found["media"] = {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}

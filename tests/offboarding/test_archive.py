@@ -17,7 +17,7 @@ from tests.conftest import Character
 from transcription.media import storage
 from transcription.models import Recording, Transcription
 from transcription.offboarding import archive
-from transcription.offboarding.belongings import belongings
+from transcription.offboarding.tenant_models import tenant_models
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def test_everything_of_a_tenant_is_in_it(alice: Character, lived: Transcription,
 
 def test_every_kind_of_row_is_in_it_or_left_out_for_a_reason(alice: Character, lived: Transcription) -> None:
     names = opened(alice.tenant).namelist()
-    for model in belongings():
+    for model in tenant_models():
         label = model._meta.label_lower
         assert (f"rows/{label}.jsonl" in names) != (label in archive.LEFT_OUT), label
 

@@ -29,7 +29,7 @@ from transcription.leases import LostClaim
 from transcription.models import Transcription
 from transcription.offboarding import deletion, receipts
 from transcription.offboarding.models import Deletion
-from transcription.offboarding.receipts import NotGenuine
+from transcription.offboarding.receipts import InvalidReceipt
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
 from transcription.uploads import cleanup
@@ -172,12 +172,12 @@ def test_a_receipt_that_was_changed_is_not_genuine(
     changed = json.loads(receipt)
     changed["receipt"]["erased"]["rows"]["transcription.recording"] = 1
     for text in (json.dumps(changed), "[]", "", '{"receipt": 1, "signature": 2}'):
-        with pytest.raises(NotGenuine):
+        with pytest.raises(InvalidReceipt):
             receipts.verified(text)
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another key by now"
     assert receipts.verified(receipt)["tenant"]["name"] == "Acme"
     settings.SECRET_KEY_FALLBACKS = []
-    with pytest.raises(NotGenuine, match="not genuine"):
+    with pytest.raises(InvalidReceipt, match="not genuine"):
         receipts.verified(receipt)
 
 

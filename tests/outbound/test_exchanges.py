@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.receiver import Receiver
-from transcription.outbound import dialing, exchange, requests
+from transcription.outbound import connecting, exchange, requests
 from transcription.outbound import download as downloads
 from transcription.outbound.download import Downloaded, download
 from transcription.outbound.errors import OutboundError
@@ -179,7 +179,7 @@ def test_a_resolver_that_hangs_meets_the_deadline(monkeypatch: pytest.MonkeyPatc
 def test_of_several_addresses_the_next_is_tried(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(socket.AF_INET, 1, 6, "", (one, 0)) for one in ("127.0.0.9", "127.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: rows)
-    monkeypatch.setattr(dialing, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(connecting, "CONNECT_SECONDS", 1.0)
     assert post(f"http://two.example:{receiver.port}/", b"{}", {}).status == 200
 
 
@@ -225,14 +225,14 @@ def test_the_certificate_must_be_the_host_s_and_trusted(tmp_path: Path, monkeypa
     key, trusted = certificate(tmp_path, "hooks.example")
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: [(socket.AF_INET, 1, 6, "", ("127.0.0.1", 0))])
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    exchange.trust.cache_clear()
+    exchange.tls_context.cache_clear()
     try:
         with tls_server(key, trusted) as port:
             assert post(f"https://hooks.example:{port}/", b"{}", {}).status == 204
             for url in (f"https://other.example:{port}/", f"https://127.0.0.1:{port}/"):
                 assert within(5, lambda url=url: post(url, b"{}", {})).code == "tls"  # type: ignore[misc]
             monkeypatch.delenv("SSL_CERT_FILE")
-            exchange.trust.cache_clear()
+            exchange.tls_context.cache_clear()
             assert within(5, lambda: post(f"https://hooks.example:{port}/", b"{}", {})).code == "tls"
     finally:
-        exchange.trust.cache_clear()
+        exchange.tls_context.cache_clear()

@@ -92,7 +92,7 @@ async def test_a_short_clip_does_not_wait_for_files_that_are_being_stored(
 
     files = [sound(make_media, 300 + number) for number in range(UPLOAD_THREADS + 2)]
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "keep", slow.down(storage.keep))
+        patch.setattr(storage, "save", slow.down(storage.save))
         stored = [asyncio.create_task(send(path, "/api/v1/recordings")) for path in files]
         await slow.is_busy(UPLOADS.share)
     clip = sound(make_media, 900)

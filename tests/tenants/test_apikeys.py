@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from tenants import api_keys, scope
-from tenants.access import SCOPES, Actor, ScopeTooNarrow
+from tenants.access import SCOPES, Actor, InsufficientScope
 from tenants.api_keys import Bearer, InvalidKey, KeyConflict, KeyRefused
 from tenants.models import ApiKey, KeyScope
 from tests.conftest import Character
@@ -118,7 +118,7 @@ class TestScope:
     def test_that_is_too_narrow_names_the_one_that_is_needed(self, alice: Character, within: None) -> None:
         _key, secret = api_keys.create(alice.actor, "x", "read")
         for permission, needed in (("recordings.delete", "write"), ("audit.view", "admin")):
-            with pytest.raises(ScopeTooNarrow) as refused:
+            with pytest.raises(InsufficientScope) as refused:
                 opened(secret).require(permission)
             assert (refused.value.has, refused.value.needed) == ("read", needed)
             assert f"“{needed}”" in str(refused.value)
@@ -291,7 +291,7 @@ class TestManaging:
         assert opened(alice.secret)
 
     def test_ends_with_so_many_keys(self, alice: Character, within: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(api_keys, "MOST_LIVE", 2)
+        monkeypatch.setattr(api_keys, "MAX_LIVE", 2)
         key, _secret = api_keys.create(alice.actor, "second")
         with pytest.raises(KeyConflict) as conflict:
             api_keys.create(alice.actor, "third")

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from tenants import quota, scope
-from tenants.access import Actor, of_key
+from tenants.access import Actor, key_actor
 from tenants.models import ApiKey, LedgerEntry, Reservation, UsageMonth
 from tenants.quota import QuotaExceeded
 from tests.conftest import create_tenant
@@ -51,7 +51,7 @@ class Account(RuleBasedStateMachine):
         self.tenant = create_tenant("Acme", monthly_seconds=LIMIT, concurrent=3)
         self.bound = scope.bound(self.tenant.id)
         self.bound.__enter__()
-        self.actor: Actor = of_key(ApiKey(tenant=self.tenant), "")
+        self.actor: Actor = key_actor(ApiKey(tenant=self.tenant), "")
         self.charged: dict[Any, int] = {}
 
     def teardown(self) -> None:
@@ -64,7 +64,7 @@ class Account(RuleBasedStateMachine):
         recording = Recording.objects.create(
             tenant=self.tenant, name="Board", bytes=1, duration_seconds=float(seconds), format="wav"
         )
-        left = quota.standing(self.tenant).left_seconds
+        left = quota.snapshot(self.tenant).left_seconds
         try:
             accept.transcribe_again(self.actor, recording, OPTIONS)
             assert seconds <= left

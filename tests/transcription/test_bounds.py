@@ -20,9 +20,9 @@ from transcription.errors import InvalidOption
 from transcription.exports import render
 from transcription.models import Segment, Transcription
 from transcription.queue import claims, lifecycle, progress
-from transcription.segments.bounds import bring_within
+from transcription.segments.bounds import clamp_segments
 from transcription.transcripts import editing
-from transcription.transcripts.segment_edits import Wanted
+from transcription.transcripts.segment_edits import SegmentEdit
 from transcription.worker.window_writer import segments_of
 
 # A busy machine is slow.
@@ -48,7 +48,7 @@ def test_whatever_is_heard_is_in_order_and_within_the_recording(
     segments: list[Segment], earliest: float, latest: float
 ) -> None:
     said = [(segment.text, [word["word"] for word in segment.words]) for segment in segments]
-    bring_within(segments, earliest, latest)
+    clamp_segments(segments, earliest, latest)
     assert [(segment.text, [word["word"] for word in segment.words]) for segment in segments] == said
     for segment in segments:
         assert round(earliest, 3) <= segment.start < segment.end <= latest + 1e-6
@@ -62,7 +62,7 @@ def test_whatever_is_heard_is_in_order_and_within_the_recording(
 @given(st.floats(0, 30), st.floats(0.05, 20))
 def test_what_lies_within_stays_to_the_millisecond(start: float, seconds: float) -> None:
     segment = Segment(start=start, end=start + seconds, text=" a")
-    bring_within([segment], 0.0, 60.0)
+    clamp_segments([segment], 0.0, 60.0)
     assert (segment.start, segment.end) == (round(start, 3), round(start + seconds, 3))
 
 
@@ -132,7 +132,7 @@ def test_a_correction_keeps_within_the_recording(
     with pytest.raises(InvalidOption, match=limit):
         editing.edit(alice.actor, done.id, 1, {"*"}, start=start, end=end)
     with pytest.raises(InvalidOption, match=limit):
-        editing.replace(alice.actor, done.id, [Wanted(0.0, 1.5, "One."), Wanted(start, end, "Two.")], {"*"})
+        editing.replace(alice.actor, done.id, [SegmentEdit(0.0, 1.5, "One."), SegmentEdit(start, end, "Two.")], {"*"})
     assert times_of(done) == [(0.0, 1.5), (1.5, 2.9)]
 
 

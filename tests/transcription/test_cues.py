@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from transcription.errors import InvalidOption
-from transcription.exports import Cue, Layout, cues_of, subrip, webvtt
+from transcription.exports import Cue, Layout, split_into_cues, subrip, webvtt
 from transcription.exports.document import word_document
 from transcription.models import Recording, Segment, Transcription
-from transcription.scripts import atoms, width
-from transcription.segments.bounds import bounded
+from transcription.scripts import line_break_units, width
+from transcription.segments.bounds import clamped_times
 
 # A busy machine is slow.
 calmly = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -41,14 +41,14 @@ def segments(draw: st.DrawFn) -> list[Segment]:
     for index, text in enumerate(draw(st.lists(TEXTS, max_size=5))):
         start = now + draw(st.floats(0, 3))
         now = start + draw(st.floats(0, 20))
-        start, now = bounded(start, now, 0.0, now + 1.0)
+        start, now = clamped_times(start, now, 0.0, now + 1.0)
         words = draw(st.one_of(st.just([]), timed(text, start, now), timed("other words", start, now)))
         found.append(Segment(index=index, start=start, end=now, text=f" {text}", words=words))
     return found
 
 
 def timed(text: str, start: float, end: float) -> st.SearchStrategy[list[dict[str, Any]]]:
-    pieces = atoms(text)
+    pieces = line_break_units(text)
     moments = st.floats(start - 1, end + 1)
     return st.lists(st.tuples(moments, moments), min_size=len(pieces), max_size=len(pieces)).map(
         lambda times: [
@@ -66,32 +66,32 @@ def bare(text: str) -> str:
 @given(segments(), LAYOUTS)
 def test_every_word_is_there_in_order(pieces: list[Segment], layout: Layout) -> None:
     for piece in pieces:
-        shown = "".join(bare(line) for cue in cues_of([piece], layout) for line in cue.lines)
+        shown = "".join(bare(line) for cue in split_into_cues([piece], layout) for line in cue.lines)
         assert shown == bare(piece.text)
 
 
 @calmly
 @given(st.lists(LATIN, max_size=40), LAYOUTS)
 def test_words_that_have_spaces_are_never_cut(words: list[str], layout: Layout) -> None:
-    cues = cues_of([said(" ".join(words))], layout)
+    cues = split_into_cues([said(" ".join(words))], layout)
     assert [word for cue in cues for line in cue.lines for word in line.split()] == words
 
 
 @calmly
 @given(segments(), LAYOUTS)
 def test_lines_hold_unless_one_word_is_longer(pieces: list[Segment], layout: Layout) -> None:
-    for cue in cues_of(pieces, layout):
+    for cue in split_into_cues(pieces, layout):
         assert 1 <= len(cue.lines) <= layout.max_lines
         for line in cue.lines:
             assert line == line.strip() != ""
-            assert width(line) <= layout.max_line_length or len(atoms(line)) == 1
+            assert width(line) <= layout.max_line_length or len(line_break_units(line)) == 1
 
 
 @calmly
 @given(segments(), LAYOUTS)
 def test_times_are_in_order_and_within_their_segments(pieces: list[Segment], layout: Layout) -> None:
     for piece in pieces:
-        now, cues = piece.start, list(cues_of([piece], layout))
+        now, cues = piece.start, list(split_into_cues([piece], layout))
         for cue in cues:
             assert piece.start <= cue.start < cue.end <= piece.end
             assert now <= cue.start or len(cues) > (piece.end - piece.start) * 1000
@@ -110,7 +110,7 @@ def test_no_cue_ends_when_it_starts(pieces: list[Segment], layout: Layout) -> No
 @calmly
 @given(segments(), LAYOUTS)
 def test_another_reader_finds_the_same_cues(pieces: list[Segment], layout: Layout) -> None:
-    wanted = list(cues_of(pieces, layout))
+    wanted = list(split_into_cues(pieces, layout))
     for text, format in ((subrip(pieces, layout), "srt"), (webvtt(pieces, layout), "vtt")):
         read = pysubs2.SSAFile.from_string(text, format_=format)
         assert len(read) == len(wanted)
@@ -129,14 +129,14 @@ def test_a_cue_ends_where_its_last_word_does_and_the_next_begins_with_its_first(
         {"word": f" {word}", "start": start, "end": start + 0.5, "probability": 1.0}
         for word, start in zip(text.split(), (0.5, 1.0, 2.0, 3.0, 7.0, 8.0), strict=True)
     ]
-    assert list(cues_of([said(text, words)], Layout(20, 1))) == [
+    assert list(split_into_cues([said(text, words)], Layout(20, 1))) == [
         Cue(0.0, 3.5, ("One two three four.",)),
         Cue(7.0, 10.0, ("Five six",)),
     ]
 
 
 def test_without_words_the_time_is_shared_by_characters() -> None:
-    cues = list(cues_of([said("aaaaaaaaaa bbbbbbbbbb")], Layout(10, 1)))
+    cues = list(split_into_cues([said("aaaaaaaaaa bbbbbbbbbb")], Layout(10, 1)))
     assert cues == [Cue(0.0, 5.0, ("aaaaaaaaaa",)), Cue(5.0, 10.0, ("bbbbbbbbbb",))]
 
 
@@ -155,11 +155,11 @@ def test_chinese_is_broken_by_width_and_no_line_begins_with_its_punctuation() ->
 
 
 def lines(text: str, layout: Layout) -> list[str]:
-    return [line for cue in cues_of([said(text)], layout) for line in cue.lines]
+    return [line for cue in split_into_cues([said(text)], layout) for line in cue.lines]
 
 
 def test_a_segment_without_text_has_no_cue() -> None:
-    assert list(cues_of([said("  ")])) == list(cues_of([said("  ")], Layout())) == []
+    assert list(split_into_cues([said("  ")])) == list(split_into_cues([said("  ")], Layout())) == []
 
 
 @pytest.mark.parametrize("given_", ["9", "201", "-1", "x", "4.2", "²", "99999999999999999999"])

@@ -20,11 +20,11 @@ from transcription.intake import accept
 from transcription.library import recordings
 from transcription.models import Segment, Transcription
 from transcription.options.options import TranscriptionOptions
-from transcription.scripts import atoms
-from transcription.segments.word_times import words_of
+from transcription.scripts import line_break_units
+from transcription.segments.word_times import align_words
 from transcription.transcripts import editing
 from transcription.transcripts.editing import Stale
-from transcription.transcripts.segment_edits import Wanted
+from transcription.transcripts.segment_edits import SegmentEdit
 
 # A busy machine is slow.
 calmly = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -32,7 +32,7 @@ TEXTS = st.lists(st.sampled_from(["a", "fox", "jumps,", "会", "议。", "over",
 
 
 def heard(text: str, start: float, end: float) -> list[dict[str, Any]]:
-    pieces = atoms(text)
+    pieces = line_break_units(text)
     step = (end - start) / max(1, len(pieces))
     return [
         {"word": piece, "start": start + i * step, "end": start + (i + 1) * step, "probability": 0.5}
@@ -43,7 +43,7 @@ def heard(text: str, start: float, end: float) -> list[dict[str, Any]]:
 @calmly
 @given(TEXTS.map(" ".join), TEXTS.map(" ".join))
 def test_words_are_the_text_with_times_in_order(before: str, after: str) -> None:
-    words = words_of(f" {after}".rstrip(), heard(before, 2.0, 6.0), 2.0, 6.0)
+    words = align_words(f" {after}".rstrip(), heard(before, 2.0, 6.0), 2.0, 6.0)
     if before.strip() and after.strip():
         assert "".join(word["word"] for word in words) == f" {after}".rstrip()
         times = [time for word in words for time in (word["start"], word["end"])]
@@ -56,13 +56,13 @@ def test_words_are_the_text_with_times_in_order(before: str, after: str) -> None
 @calmly
 @given(TEXTS.map(" ".join))
 def test_what_is_not_changed_keeps_all_its_times(text: str) -> None:
-    words = words_of(text, heard(text, 0.0, 8.0), 0.0, 8.0)
+    words = align_words(text, heard(text, 0.0, 8.0), 0.0, 8.0)
     assert [word["word"] for word in words] == [word["word"] for word in heard(text, 0.0, 8.0)]
     assert all("probability" in word for word in words)
 
 
 def test_a_new_word_gets_the_time_of_the_one_it_replaces() -> None:
-    words = words_of(" the red fox", heard(" the quick fox", 0.0, 3.0), 0.0, 3.0)
+    words = align_words(" the red fox", heard(" the quick fox", 0.0, 3.0), 0.0, 3.0)
     assert [(word["word"], word["start"], word["end"]) for word in words] == [
         (" the", 0.0, 1.0),
         (" red", 1.0, 2.0),
@@ -73,7 +73,7 @@ def test_a_new_word_gets_the_time_of_the_one_it_replaces() -> None:
 
 def test_a_chinese_word_that_stays_is_kept_whole() -> None:
     spoken = [{"word": "会议", "start": 1.0, "end": 2.0}, {"word": "很长", "start": 2.0, "end": 4.0}]
-    words = words_of("会议不长", spoken, 0.0, 5.0)
+    words = align_words("会议不长", spoken, 0.0, 5.0)
     assert [(word["word"], word["start"], word["end"]) for word in words] == [
         ("会议", 1.0, 2.0),
         ("不", 2.0, 3.0),
@@ -136,7 +136,7 @@ def test_twenty_changes_at_once_are_twenty_revisions_that_can_all_be_undone() ->
                 if number % 2:
                     editing.edit(actor, row.id, 1, {"*"}, text=f"One and two and {number}.")
                 else:
-                    some = [Wanted(place, place + 1.0, f"{number}") for place in range(2 + number % 3)]
+                    some = [SegmentEdit(place, place + 1.0, f"{number}") for place in range(2 + number % 3)]
                     editing.replace(actor, row.id, some, {"*"})
         finally:
             connection.close()

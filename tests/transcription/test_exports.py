@@ -39,7 +39,7 @@ def test_webvtt_escapes_markup(pieces: list[Segment]) -> None:
 
 
 def test_no_cell_is_a_formula(pieces: list[Segment]) -> None:
-    rows = exports.tabular(pieces).splitlines()
+    rows = exports.tsv(pieces).splitlines()
     assert len(rows) == 4
     assert rows[3].split("\t") == ["3663000", "3664000", "'=1+1 and more"]
 
@@ -48,7 +48,7 @@ def test_no_cell_is_a_formula(pieces: list[Segment]) -> None:
 @pytest.mark.parametrize("before", ["", " ", '"', '" "', "one;", "one,", "one, ", "one|"])
 def test_no_cell_is_a_formula_to_any_program(sign: str, before: str) -> None:
     """Full-width signs count too, quotes that a program takes off, and parts after what may be a separator."""
-    [_head, row] = exports.tabular([Segment(index=0, start=0.0, end=1.0, text=f"{before}{sign}1+1")]).splitlines()
+    [_head, row] = exports.tsv([Segment(index=0, start=0.0, end=1.0, text=f"{before}{sign}1+1")]).splitlines()
     cell = row.split("\t")[2]
     assert cell.replace("'", "") == f"{before}{sign}1+1".strip()
     assert re.fullmatch(r"""(one[;,|])?[\s"]*'[\s"]*[=+\-@＝＋－＠]1\+1""", cell)
@@ -56,7 +56,7 @@ def test_no_cell_is_a_formula_to_any_program(sign: str, before: str) -> None:
 
 def test_a_text_that_is_no_formula_stays_as_it_is() -> None:
     texts = ["Board", "“1-2”", "half-time", "a, b; c", "it’s 1 + 1 = 2", "会议"]
-    rows = exports.tabular(Segment(index=i, start=i, end=i, text=text) for i, text in enumerate(texts))
+    rows = exports.tsv(Segment(index=i, start=i, end=i, text=text) for i, text in enumerate(texts))
     assert [row.split("\t")[2] for row in rows.splitlines()[1:]] == texts
 
 
@@ -86,7 +86,7 @@ def test_words_have_no_space_before_them_and_keep_their_punctuation(pieces: list
 def test_a_translation_is_in_english_as_openai_has_it(pieces: list[Segment]) -> None:
     recording = Recording(name="a.mp3", duration_seconds=4.0)
     row = Transcription(recording=recording, text="Hello", task=Task.TRANSLATE, detected_language="es")
-    assert exports.verbose(row, pieces)["language"] == "english"
+    assert exports.verbose_json(row, pieces)["language"] == "english"
     _kind, write = exports.WRITERS["json"]
     assert json.loads(write(row, pieces))["language"] == "english"
     _kind, write = exports.WRITERS["docx"]
@@ -95,7 +95,7 @@ def test_a_translation_is_in_english_as_openai_has_it(pieces: list[Segment]) -> 
 
 def test_json_has_every_field_of_a_segment(pieces: list[Segment]) -> None:
     row = Transcription(recording=Recording(name="a.mp3", duration_seconds=4.0), text="Hello", detected_language="en")
-    body = json.loads(json.dumps(exports.verbose(row, pieces)))
+    body = json.loads(json.dumps(exports.verbose_json(row, pieces)))
     assert body["language"] == "english"
     assert set(body["segments"][0]) == {
         "id", "seek", "start", "end", "text", "tokens", "temperature", "avg_logprob", "compression_ratio",

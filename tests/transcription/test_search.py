@@ -23,8 +23,8 @@ from transcription.library.filters import Filter
 from transcription.models import Recording, Segment, Status, Transcription
 from transcription.search import SearchEntry, lookup
 from transcription.search.folding import fold, terms_of, tokens_of
-from transcription.search.marks import parts_of
-from transcription.search.tokens import MOST_BYTES, lexemes, query_of
+from transcription.search.highlighting import highlight
+from transcription.search.tokens import MAX_BYTES, lexemes, query_of
 from transcription.transcripts import editing
 
 # A busy machine is slow.
@@ -43,7 +43,7 @@ def spoken(character: Character, name: str, *texts: str) -> Transcription:
             Segment.objects.create(
                 tenant=row.tenant, transcription=row, index=index, start=index * 5.0, end=index * 5.0 + 4, text=text
             )
-        search.note(row.recording_id)
+        search.index_recording(row.recording_id)
     return row
 
 
@@ -51,7 +51,7 @@ def names(character: Character, query: str) -> list[str]:
     with scope.bound(character.tenant.id):
         terms = terms_of(query)
         page, _more = search.page(character.actor, terms, None, 50)
-        return [hit.recording.name for hit in search.hits(page, terms)]
+        return [hit.recording.name for hit in search.results(page, terms)]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_nothing_is_found_by_nothing(query: str, alice: Character) -> None:
 @given(st.text(max_size=60), st.text(max_size=20))
 def test_no_query_breaks_and_what_is_marked_stands_there(text: str, query: str) -> None:
     terms = terms_of(query)
-    parts = parts_of(text, terms)
+    parts = highlight(text, terms)
     assert fold("".join(part.text for part in parts)) == fold(text)
     assert all(part.text for part in parts)
     for term in terms:
@@ -155,7 +155,7 @@ def test_hours_of_any_text_fit_into_the_index(alice: Character) -> None:
     han = [chr(0x4E00 + n) for n in range(900)]
     text = "".join(a + b for a in han[:450] for b in han)
     assert len(lexemes(alice.tenant.id, fold(text))) > 50_000
-    assert sum(len(one.encode()) for one in lexemes(alice.tenant.id, fold(text))) <= MOST_BYTES
+    assert sum(len(one.encode()) for one in lexemes(alice.tenant.id, fold(text))) <= MAX_BYTES
     spoken(alice, "long.mp3", text)
     assert names(alice, han[0] + han[1]) == ["long.mp3"]
 
@@ -164,7 +164,7 @@ def test_the_places_are_shown_without_markup(alice: Character) -> None:
     spoken(alice, "Fox <b>.mp3", " Hello.", " A <i>fox</i> & the foxes.", " Dogs.", " Fox!", " fox", " fox")
     with scope.bound(alice.tenant.id):
         terms = terms_of("fox")
-        (hit,) = search.hits(search.page(alice.actor, terms, None, 50)[0], terms)
+        (hit,) = search.results(search.page(alice.actor, terms, None, 50)[0], terms)
     assert [(part.text, part.match) for part in hit.name] == [("Fox", True), (" <b>.mp3", False)]
     assert [match.index for match in hit.matches] == [1, 3, 4]
     first = hit.matches[0]
@@ -177,7 +177,7 @@ def test_each_word_of_a_query_is_shown_where_it_stands_first(alice: Character) -
     spoken(alice, "a.mp3", " fox", " fox", " fox", " fox", " dog")
     with scope.bound(alice.tenant.id):
         terms = terms_of("fox dog")
-        (hit,) = search.hits(search.page(alice.actor, terms, None, 50)[0], terms)
+        (hit,) = search.results(search.page(alice.actor, terms, None, 50)[0], terms)
     assert [match.index for match in hit.matches] == [0, 1, 4]
 
 
@@ -225,10 +225,10 @@ def test_the_newest_finished_text_is_the_one_that_is_found(alice: Character) -> 
             tenant=row.tenant, recording=row.recording, model="base", status=Status.RUNNING
         )
         Segment.objects.create(tenant=row.tenant, transcription=newer, index=0, start=0, end=1, text=" lynx")
-        search.note(row.recording_id)
+        search.index_recording(row.recording_id)
         assert names(alice, "fox") == ["a.mp3"]
         Transcription.objects.filter(id=newer.id).update(status=Status.COMPLETED)
-        search.note(row.recording_id)
+        search.index_recording(row.recording_id)
         assert (names(alice, "fox"), names(alice, "lynx")) == ([], ["a.mp3"])
 
 
@@ -238,7 +238,7 @@ def test_the_index_can_be_made_again(alice: Character, mallory: Character) -> No
     with scope.across_tenants("a test"):
         SearchEntry.objects.filter(tenant=mallory.tenant).delete()
         SearchEntry.objects.update(folded=" nothing")
-    assert search.note_missing() == 1
+    assert search.index_missing() == 1
     assert names(mallory, "fox") == ["b.mp3"]
     assert search.rebuild() == 2
     assert names(alice, "fox") == ["a.mp3"]

@@ -57,13 +57,13 @@ def key() -> str:
 def test_what_is_kept_can_be_fetched_and_deleted(store: str, tmp_path: Path) -> None:
     source, name = tmp_path / "upload", key()
     source.write_bytes(b"sound" * 1000)
-    storage.keep(source, name)
+    storage.save(source, name)
     assert storage.is_local() == (store == "local")
-    with storage.fetched(name) as path:
+    with storage.local_copy(name) as path:
         assert path.read_bytes() == b"sound" * 1000
     storage.delete(name)
     storage.delete(name)
-    with pytest.raises(OSError), storage.fetched(name) as path:
+    with pytest.raises(OSError), storage.local_copy(name) as path:
         path.read_bytes()
 
 
@@ -72,11 +72,11 @@ def test_nothing_is_ever_overwritten(store: str, tmp_path: Path) -> None:
     for content in (b"first", b"second"):
         (tmp_path / "upload").write_bytes(content)
         if content == b"first":
-            storage.keep(tmp_path / "upload", name)
+            storage.save(tmp_path / "upload", name)
         else:
             with pytest.raises(FileExistsError):
-                storage.keep(tmp_path / "upload", name)
-    with storage.fetched(name) as path:
+                storage.save(tmp_path / "upload", name)
+    with storage.local_copy(name) as path:
         assert path.read_bytes() == b"first"
 
 

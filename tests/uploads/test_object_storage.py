@@ -89,7 +89,7 @@ def test_every_address_is_signed_with_version_4(
 ) -> None:
     use(settings, s3.url, region)
     (tmp_path / "a").write_bytes(b"sound")
-    storage.keep(tmp_path / "a", "tenants/a")
+    storage.save(tmp_path / "a", "tenants/a")
     urls = [storage.signed_url("tenants/a"), storage.signed_url("tenants/a", "attachment")]
     for url in (*urls, bucket.part_url("tenants/b", "x", 1, 10)):
         assert parse_qs(urlsplit(url).query)["X-Amz-Algorithm"] == V4, url
@@ -102,8 +102,8 @@ def test_people_and_programs_get_the_public_address_and_the_server_its_own(
 ) -> None:
     settings.S3_PUBLIC_ENDPOINT_URL = "https://media.example.org"
     (tmp_path / "a").write_bytes(b"sound")
-    storage.keep(tmp_path / "a", "tenants/a")
-    with storage.fetched("tenants/a") as path:
+    storage.save(tmp_path / "a", "tenants/a")
+    with storage.local_copy("tenants/a") as path:
         assert path.read_bytes() == b"sound"
     upload = bucket.begin("tenants/b")
     assert list(bucket.parts("tenants/b", upload)) == []

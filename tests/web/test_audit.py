@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from portal.web import audit as page
 from tenants import audit, scope
-from tenants.access import of_operator
+from tenants.access import operator_actor
 from tenants.models import AuditEntry, User
 from tests.conftest import Character
 from tests.web.conftest import Make
@@ -108,7 +108,7 @@ class TestPage:
 
     def test_an_operator_has_no_name(self, as_alice: Client, alice: Character) -> None:
         olivia = User.objects.create_superuser("olivia@portal.example", "correct horse")
-        audit.record(of_operator(olivia, alice.tenant, "198.51.100.7"), "quota.changed")
+        audit.record(operator_actor(olivia, alice.tenant, "198.51.100.7"), "quota.changed")
         text = read(as_alice)
         assert "An operator" in text
         assert "olivia" not in text

@@ -13,14 +13,14 @@ from django.utils import timezone
 
 from portal.web import history as page_of
 from tenants import api_keys, scope
-from tenants.access import of_key
+from tenants.access import key_actor
 from tenants.models import AuditEntry, Tenant
 from tests.conftest import Character
 from tests.web.conftest import Make
 from transcription.models import Revision, Segment, Transcription
 from transcription.transcripts import editing
-from transcription.transcripts.segment_edits import Wanted
-from transcription.transcripts.validation import MOST_SEGMENTS
+from transcription.transcripts.segment_edits import SegmentEdit
+from transcription.transcripts.validation import MAX_SEGMENTS
 
 pytestmark = pytest.mark.django_db
 HIDDEN = re.compile(r'<span class="visually-hidden"[^>]*>.*?</span>', re.DOTALL)
@@ -56,7 +56,7 @@ def differences(text: str) -> list[str]:
 def test_each_correction_says_who_and_which_words(as_bob: Client, alice: Character, row: Transcription) -> None:
     with scope.bound(row.tenant_id):
         key, _secret = api_keys.issue(alice.tenant, "<i>Robot</i>", alice.user)
-        robot = of_key(key, key.prefix)
+        robot = key_actor(key, key.prefix)
         editing.edit(robot, row.id, 0, {"*"}, "Good evening.")
     correct(alice, row, "There are three risks.", index=1)
     text = read(as_bob, row)
@@ -157,7 +157,7 @@ def test_pages_follow_each_other_at_the_same_cost(
 def test_what_is_not_kept_any_more_is_said(
     as_alice: Client, alice: Character, row: Transcription, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(editing, "MOST_REVISIONS", 2)
+    monkeypatch.setattr(editing, "MAX_REVISIONS", 2)
     for number in range(4):
         correct(alice, row, f"Number {number}.")
     page = read(as_alice, row)
@@ -169,7 +169,7 @@ def test_what_is_not_kept_any_more_is_said(
 
 def test_a_page_of_very_large_corrections_stays_small(as_alice: Client, alice: Character, row: Transcription) -> None:
     for word in ("tick", "tock"):
-        wanted = [Wanted(n / 1000, (n + 1) / 1000, f"{word} {n} " * 20) for n in range(MOST_SEGMENTS // 40)]
+        wanted = [SegmentEdit(n / 1000, (n + 1) / 1000, f"{word} {n} " * 20) for n in range(MAX_SEGMENTS // 40)]
         with scope.bound(row.tenant_id):
             editing.replace(alice.actor, row.id, wanted, {"*"})
     page = read(as_alice, row)

@@ -62,7 +62,7 @@ def test_an_admin_does_and_an_editor_and_a_viewer_do_not(almost: Tenant, as_alic
 
 
 def test_the_button_hides_it_for_all_managers_and_goes_back_to_the_page(almost: Tenant, as_alice: Client) -> None:
-    first, second = (told.notice.id for told in notices.shown(almost))
+    first, second = (told.notice.id for told in notices.current(almost))
     answer = as_alice.post(f"/notices/{first}/dismiss/", {"next": "/keys/?page=2"})
     assert (answer.status_code, answer.headers["Location"]) == (302, "/keys/?page=2")
     assert f"/notices/{first}/" not in banner(as_alice)
@@ -72,7 +72,7 @@ def test_the_button_hides_it_for_all_managers_and_goes_back_to_the_page(almost: 
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "web:keys", "nowhere", ""])
 def test_it_goes_nowhere_else(elsewhere: str, almost: Tenant, as_alice: Client) -> None:
-    first = notices.shown(almost)[0].notice.id
+    first = notices.current(almost)[0].notice.id
     answer = as_alice.post(f"/notices/{first}/dismiss/", {"next": elsewhere})
     assert answer.headers["Location"] == "/usage/"
 
@@ -91,11 +91,11 @@ def test_a_refused_recording_is_told_at_once(as_alice: Client, alice: Character,
 def test_strangers_and_unknown_ones(almost: Tenant, as_alice: Client, mallory: Character) -> None:
     stranger = Client()
     stranger.force_login(mallory.user)
-    first = notices.shown(almost)[0].notice.id
+    first = notices.current(almost)[0].notice.id
     assert stranger.post(f"/notices/{first}/dismiss/").status_code == 404
     assert as_alice.post(f"/notices/{10**30}/dismiss/").status_code == 404
     assert as_alice.get(f"/notices/{first}/dismiss/").status_code == 405
-    assert len(notices.shown(almost)) == 2
+    assert len(notices.current(almost)) == 2
 
 
 def test_a_hostile_name_stays_text(as_alice: Client, alice: Character) -> None:

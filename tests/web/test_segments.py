@@ -95,6 +95,6 @@ def test_the_list_finds_texts(as_alice: Client, row: Transcription) -> None:
     from transcription import search
 
     with scope.bound(row.tenant_id):
-        search.note(row.recording_id)
+        search.index_recording(row.recording_id)
     assert "Board meeting" in as_alice.get("/recordings/rows/?search=risks").content.decode()
     assert "Board meeting" not in as_alice.get("/recordings/rows/?search=foxes").content.decode()

@@ -159,12 +159,12 @@ class TestTheTable:
 
 @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
 def test_no_part_of_a_name_is_a_formula_where_another_separator_is_believed_in(separator: str) -> None:
-    cell = exports.harmless(f"memo{separator}=SUM(1+1)*cmd|calc!A0.wav")
+    cell = exports.escape_formulas(f"memo{separator}=SUM(1+1)*cmd|calc!A0.wav")
     assert cell.split(separator)[1].startswith("'=")
 
 
 def test_what_is_no_formula_stays_as_it_is() -> None:
-    assert [exports.harmless(text) for text in ("", "Board", "'quoted'", "1-2", "会议")] == [
+    assert [exports.escape_formulas(text) for text in ("", "Board", "'quoted'", "1-2", "会议")] == [
         *("", "Board", "'quoted'", "1-2", "会议")
     ]
 

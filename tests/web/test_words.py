@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.web.words import marks
+from portal.web.word_positions import word_positions
 from transcription.models import Segment
 
 
@@ -24,8 +24,8 @@ def segment(text: str, *words: str) -> Segment:
     ids=["English", "Chinese", "UTF-16", "words that are not there", "no words"],
 )
 def test_marks_are_places_in_the_trimmed_text(text: str, words: tuple[str, ...], places: list[tuple[int, int]]) -> None:
-    assert [mark[:2] for mark in marks(segment(text, *words))] == places
+    assert [mark[:2] for mark in word_positions(segment(text, *words))] == places
 
 
 def test_a_mark_has_the_seconds_of_its_own_word() -> None:
-    assert marks(segment(" fox", " wolf", " fox")) == [(0, 3, 1.0, 1.5)]
+    assert word_positions(segment(" fox", " wolf", " fox")) == [(0, 3, 1.0, 1.5)]

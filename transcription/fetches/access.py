@@ -28,7 +28,7 @@ from transcription.media.filenames import clean_name
 from transcription.models import IdempotencyKey
 from transcription.options.options import TranscriptionOptions
 from transcription.outbound.errors import OutboundError
-from transcription.outbound.target import DOWNLOADS, parsed
+from transcription.outbound.target import DOWNLOADS, parse_target
 
 MOST_UNDER_WAY = 1000
 MOST_SHOWN = 10
@@ -48,7 +48,7 @@ def create(actor: Actor, url: str, name: str, options: TranscriptionOptions, cal
     """Creates a fetch, without resolving or connecting anything. Raises InvalidOption, Refused and PermissionDenied."""
     actor.require("recordings.create")
     try:
-        target = parsed(url.strip(), DOWNLOADS)
+        target = parse_target(url.strip(), DOWNLOADS)
     except OutboundError as error:
         raise InvalidOption("url", str(error), error.code) from error
     row = Fetch(

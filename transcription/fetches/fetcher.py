@@ -117,7 +117,7 @@ def _fetch(claim: Claim, stop: threading.Event) -> None:
         if (made := _made(row)) is not None:
             claims.complete(claim, made)
             return
-        with storage.scratch() as path:
+        with storage.temporary_path() as path:
             limit = min(row.tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
             lend_connection()
             file = download(row.url, path, limit, settings.FETCH_SECONDS_LIMIT, _progress(claim, stop))

@@ -1,4 +1,4 @@
-"""Where operators archive and delete a tenant, and find the receipts of those that are gone."""
+"""The operators' pages for archiving and deleting tenants, and the receipts of deleted ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MAY_DELETE = "tenants.delete_tenant"
 
 
 class Confirmation(forms.Form):
-    """Asks for the tenant's name, typed."""
+    """Requires the tenant's name as a confirmation."""
 
     name = forms.CharField(label=_("The tenant’s name, to be sure"), widget=forms.TextInput({"autocomplete": "off"}))
     archived = forms.TypedChoiceField(
@@ -73,7 +73,7 @@ class DeletionAdmin(ReadOnly, admin.ModelAdmin):
         ]
 
     def delete_tenant(self, request: HttpRequest, tenant_id: str) -> HttpResponseBase:
-        """What would go, the way to the archive, and the typed confirmation."""
+        """Shows what would be deleted, a link to the archive and the confirmation, and begins the deletion."""
         tenant = _tenant(request, tenant_id)
         form = Confirmation(tenant, request.POST or None)
         if request.method == "POST" and form.is_valid():
@@ -124,28 +124,28 @@ def _facts(tenant: Tenant) -> list[tuple[str, object]]:
 @never_cache
 def _archive(request: HttpRequest, tenant: Tenant) -> HttpResponse | StreamingHttpResponse:
     try:
-        storage.ask_for_bucket()
+        storage.check_bucket()
     except StorageUnavailable as error:
         messages.error(request, error.message)
         return HttpResponseRedirect(reverse("admin:offboarding_delete_tenant", args=[tenant.pk]))
     audit.record(operator_of(request, tenant), "tenant.exported", tenant)
     disposition = content_disposition_header(True, f"{tenant.name}.zip") or "attachment"
     headers = {"Content-Disposition": disposition, "X-Accel-Buffering": "no"}
-    pieces = _sent(tenant, archive.stream(tenant, settings.PORTAL_URL))
-    return StreamingHttpResponse(pieces, content_type="application/zip", headers=headers)
+    chunks = _stream(tenant, archive.stream(tenant, settings.PORTAL_URL))
+    return StreamingHttpResponse(chunks, content_type="application/zip", headers=headers)
 
 
-async def _sent(tenant: Tenant, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The view is over by now: the tenant is bound anew for each piece, and a slow reader holds no connection."""
+async def _stream(tenant: Tenant, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Runs after the view has returned: binds the tenant and takes a database connection for each chunk only."""
 
-    def next_piece() -> bytes | None:
+    def next_chunk() -> bytes | None:
         try:
             with scope.bound(tenant.id):
-                return next(pieces, None)
+                return next(chunks, None)
         finally:
             if not connection.in_atomic_block:
                 connection.close()
 
-    read = sync_to_async(next_piece)
-    while (piece := await read()) is not None:
-        yield piece
+    read = sync_to_async(next_chunk)
+    while (chunk := await read()) is not None:
+        yield chunk

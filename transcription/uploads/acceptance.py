@@ -115,7 +115,7 @@ def _settle_object(row: Upload) -> None:
         _lost(row)
         return
     renewal = Renewal(lambda: _arrived(row).update(not_before=Now() + LEASE), RENEW_EVERY_SECONDS)
-    with storage.fetched(row.object_key, renewal) as path:
+    with storage.local_copy(row.object_key, renewal) as path:
         digest = _sha256(path, renewal)
         _decide(row, _StoredFile(row.name, path, path.stat().st_size, digest, row.object_key))
     bucket.abort(row.object_key)

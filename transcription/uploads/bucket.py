@@ -38,13 +38,13 @@ def part_bytes(length: int) -> int:
     return max(SMALLEST_PART, -(-share // MEBIBYTE) * MEBIBYTE)
 
 
-@storage.reached()
+@storage.translate_errors()
 def begin(key: str) -> str:
     """Begins a multipart upload. Returns S3's id of it."""
     return str(storage.client().create_multipart_upload(Bucket=_bucket(), Key=key)["UploadId"])
 
 
-@storage.reached()
+@storage.translate_errors()
 def part_url(key: str, multipart_id: str, number: int, size: int, sha256: str = "") -> str:
     """Returns a URL for one PUT of exactly `size` bytes within URL_SECONDS.
 
@@ -59,7 +59,7 @@ def parts(key: str, multipart_id: str) -> Iterator[Part]:
     """Yields the parts that have arrived, in order; none of a multipart upload that is over."""
     client = storage.client()
     pages = client.get_paginator("list_parts").paginate(Bucket=_bucket(), Key=key, UploadId=multipart_id)
-    with storage.reached():
+    with storage.translate_errors():
         try:
             for page in pages:
                 for part in page.get("Parts", ()):
@@ -69,7 +69,7 @@ def parts(key: str, multipart_id: str) -> Iterator[Part]:
                 raise
 
 
-@storage.reached()
+@storage.translate_errors()
 def complete(key: str, multipart_id: str, whole: list[Part]) -> None:
     """Joins the parts to one object, unless that is done already. Raises FileNotFoundError if they are gone."""
     listed = [{"PartNumber": part.number, "ETag": part.etag} for part in whole]
@@ -85,7 +85,7 @@ def complete(key: str, multipart_id: str, whole: list[Part]) -> None:
             raise FileNotFoundError(key) from error
 
 
-@storage.reached()
+@storage.translate_errors()
 def object_bytes(key: str) -> int | None:
     """Returns the size of the object at `key`; None if there is none."""
     client = storage.client()
@@ -97,7 +97,7 @@ def object_bytes(key: str) -> int | None:
         return None
 
 
-@storage.reached()
+@storage.translate_errors()
 def abort(key: str) -> None:
     """Aborts every multipart upload of `key`, and deletes the object."""
     client, bucket = storage.client(), _bucket()
@@ -111,7 +111,7 @@ def abort(key: str) -> None:
     client.delete_object(Bucket=bucket, Key=key)
 
 
-@storage.reached()
+@storage.translate_errors()
 def drop_strays(known: set[str], begun_before: datetime) -> int:
     """Deletes what was begun before that time under a tenant's incoming prefix, for no upload whose id is `known`.
 

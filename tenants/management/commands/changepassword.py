@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth.management.commands import changepassword
 
 from tenants import people
-from tenants.access import of_system
+from tenants.access import system_actor
 from tenants.models import User
 
 
@@ -15,8 +15,8 @@ class Command(changepassword.Command):
     def handle(self, *args: Any, **options: Any) -> str | None:
         options["username"] = User.objects.normalize_email(options["username"])
         user = User.objects.filter(email=options["username"]).first()
-        before = people.facts(user.pk) if user else {}
+        before = people.audited_fields(user.pk) if user else {}
         said = super().handle(*args, **options)
         if user:
-            people.tell_changes(user.pk, before, lambda member: of_system(member.tenant), how="command")
+            people.record_changes(user.pk, before, lambda member: system_actor(member.tenant), how="command")
         return said

@@ -1,8 +1,7 @@
-"""One audio track of a file, heard on the media's own clock.
+"""Reads one audio track of a file on the media's clock.
 
-Timestamps say when sound is heard, samples only how much of it there is: audio that begins late or has gaps gets the
-silence that a player's clock passes over, and that silence counts like sound. Nothing is cut out: where timestamps go
-back, as in recordings that were joined, the sound goes on.
+Audio that starts late or has gaps is filled with silence by its timestamps, as a player does, and the silence counts
+as audio. Nothing is dropped: where timestamps go back, as in concatenated recordings, the audio continues.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ CLAIM_TOLERANCE = 1.0
 CLAIM_SHARE = 0.01
 
 KEEPS_ITS_START = ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "ogg")
-"""Containers whose clock begins at 0 in a browser, however late their first stream begins."""
+"""Containers whose clock starts at 0 in a browser, however late their first stream starts."""
 
 MAY_JUMP = ("mpegts", "mpeg")
-"""Broadcasts: where their timestamps jump by more than JUMP_SECONDS another clock begins, and nothing is missing."""
+"""Broadcast formats, in which a jump of more than JUMP_SECONDS means another clock, not missing audio."""
 
 AHEAD_SECONDS = 200_000
-"""Added to timestamps while Matroska carries them, which knows none below 0; MPEG's reach down to 95,444 s."""
+"""Added to timestamps, since Matroska has no negative ones; MPEG's go down to -95,444 s."""
 
-ONE_CLOCK = "".join(
+MONOTONIC_TIMESTAMPS = "".join(
     (
         "asetpts='st(2,if(isnan(PTS),ld(1),PTS+ld(0)));",
         "st(3,if(gt(N,0)*lt(ld(2),ld(1)-SR),ld(1)-ld(2),0));",
@@ -44,15 +43,14 @@ ONE_CLOCK = "".join(
         f"ld(2)+{AHEAD_SECONDS}*SR'",
     )
 )
-"""Timestamps that go back by more than a second begin a new clock, which goes on where the sound before it ended."""
+"""Shifts timestamps after a step back of more than a second, so that they continue where the audio before ended."""
 
 
 @dataclass
-class Listening:
-    """Reads one track; what it found out stands in it when `pcm` has ended. `stereo` keeps two channels apart.
+class AudioReader:
+    """Reads one track by `pcm`; the other fields are complete when it ends. `stereo` keeps two channels.
 
-    `header` is there from the first sound on. `is_over` says that ffmpeg itself came to the end of the track, and not
-    a limit or a reader that had enough.
+    `header` is set from the first audio on. `is_over` tells that ffmpeg reached the end of the track.
     """
 
     path: Path
@@ -75,19 +73,19 @@ class Listening:
     _mixer: Mixer = field(default_factory=Mixer)
 
     def pcm(self) -> Generator[bytes]:
-        """s16le in pieces of about a second, counted as they stream.
+        """Yields s16le in chunks of about a second.
 
-        Raises MediaError: too_long past `longest` seconds, too_complex past its CPU time; and DecoderDied where
-        ffmpeg was killed before the end.
+        Raises MediaError: too_long after `longest` seconds, too_complex beyond the CPU time; and DecoderDied if
+        ffmpeg was killed.
         """
-        piece = bytearray()
-        for some in self._sound():
-            piece += some
-            if len(piece) >= SAMPLE_BYTES * self.rate:
-                yield bytes(piece)
-                piece.clear()
-        if piece:
-            yield bytes(piece)
+        chunk = bytearray()
+        for data in self._decoded_audio():
+            chunk += data
+            if len(chunk) >= SAMPLE_BYTES * self.rate:
+                yield bytes(chunk)
+                chunk.clear()
+        if chunk:
+            yield bytes(chunk)
 
     @property
     def origin(self) -> float:
@@ -96,16 +94,16 @@ class Listening:
 
     @property
     def seconds(self) -> float:
-        """How far the clock has come."""
+        """The length read so far, including silence."""
         return self.samples / self.rate
 
     @property
     def decoded_seconds(self) -> float:
-        """How much of it was sound."""
+        """The length of the decoded audio."""
         return self.decoded / self.rate
 
     def warnings(self) -> tuple[str, ...]:
-        """What the reader of a text should know, as codes."""
+        """Returns the codes of transcription.media.warnings that apply."""
         found = {
             "incomplete": self.is_over and self._is_incomplete(),
             "other_tracks": len(self.header.tracks) > 1,
@@ -117,43 +115,52 @@ class Listening:
     def _is_incomplete(self) -> bool:
         if is_cut_off(self.report, self.header.container) or structure.is_cut_off(self.path, self.header.container):
             return True
-        is_alone = not self.header.has_video and len(self.header.tracks) == 1  # else the claim may be another stream's
+        is_alone = not self.header.has_video and len(self.header.tracks) == 1  # else it may be another stream's length
         claimed = self.header.claimed or 0.0 if is_alone else 0.0
         return claimed - self.seconds > max(CLAIM_TOLERANCE, CLAIM_SHARE * claimed)
 
-    def _sound(self) -> Iterator[bytes]:
-        """ffmpeg folds channels of a known layout to two at most; of any others each counts the same."""
+    def _decoded_audio(self) -> Iterator[bytes]:
+        """Lets ffmpeg downmix known channel layouts to at most two; unknown ones are averaged by the mixer."""
         yield from self._run(":channel_layouts=mono|stereo")
         if not self.decoded and self.header.has_unknown_layout(self.track):
             yield from self._run("")
 
     def _run(self, layouts: str) -> Iterator[bytes]:
         form = f"aformat=sample_fmts=s16:sample_rates={self.rate}{layouts}"
-        output = ["-map", f"0:a:{self.track}", "-af", f"{form},{ONE_CLOCK}", "-c:a", "pcm_s16le", "-f", "matroska"]
-        with ffmpeg.reading(
+        output = [
+            "-map",
+            f"0:a:{self.track}",
+            "-af",
+            f"{form},{MONOTONIC_TIMESTAMPS}",
+            "-c:a",
+            "pcm_s16le",
+            "-f",
+            "matroska",
+        ]
+        with ffmpeg.decoder(
             self.path, self.source, [*output, "pipe:1"], self.cpu_seconds, self.wall_seconds
         ) as process:
             for block in read_blocks(process.chunks()):
                 if not self.header.container:
-                    self.header = Header.of(process.report)
+                    self.header = Header.parse(process.report)
                 if layouts and self.header.has_unknown_layout(self.track):
                     return
-                yield from self._in_its_place(block)
+                yield from self._placed(block)
             self._end(process)
 
     def _end(self, process: Ffmpeg) -> None:
         """Raises MediaError and DecoderDied."""
         self.report = process.report
-        self.header = Header.of(self.report)
-        process.must_have_ended(self.report)
+        self.header = Header.parse(self.report)
+        process.check_exit(self.report)
         if self.header.tracks and self.track >= len(self.header.tracks):
             raise MediaError("no_such_track", tracks=len(self.header.tracks))
         if process.crashed and self.decoded:
             raise DecoderDied(f"ffmpeg crashed: {process.returncode}.")
         self.is_over = True
 
-    def _in_its_place(self, block: Block) -> Iterator[bytes]:
-        """Silence up to it, where it begins later than the sound before it ended, and the sound. Raises MediaError."""
+    def _placed(self, block: Block) -> Iterator[bytes]:
+        """Yields a block's audio, after silence if it starts later than the audio before ended. Raises MediaError."""
         self.channels = 2 if self.stereo and block.channels == 2 else 1
         begins = block.seconds - AHEAD_SECONDS - self.origin + self._moved
         missing = round(begins * self.rate) - self.samples

@@ -1,40 +1,37 @@
-"""Where the terms of a query stand in a text, as parts that match or not: nobody has markup to escape."""
+"""Splits a text into spans that match a query or don't, without markup."""
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from transcription.scripts import UNSPACED
-from transcription.search.folding import Term, fold
+from transcription.search.folding import UNITS, Term, fold
 
 _PLAIN = {code: " " for code in range(128) if not chr(code).isalnum()}
-_UNIT = re.compile(rf"[{UNSPACED}]+|[^\s{UNSPACED}]+")
 
 
 @dataclass(frozen=True)
-class Part:
+class TextSpan:
     text: str
     match: bool
 
 
-def parts_of(text: str, terms: Sequence[Term]) -> list[Part]:
-    """The text, composed (NFC), in parts. A word that begins with a term matches as a whole."""
+def highlight(text: str, terms: Sequence[Term]) -> list[TextSpan]:
+    """Returns the text, composed (NFC), in spans. A word that begins with a term matches as a whole."""
     text = unicodedata.normalize("NFC", text)
-    parts, at = list[Part](), 0
+    parts, at = list[TextSpan](), 0
     for begin, end in _joined(_spans(text, terms)):
         if at < begin:
-            parts.append(Part(text[at:begin], False))
-        parts.append(Part(text[begin:end], True))
+            parts.append(TextSpan(text[at:begin], False))
+        parts.append(TextSpan(text[begin:end], True))
         at = end
-    return [*parts, Part(text[at:], False)] if at < len(text) else parts
+    return [*parts, TextSpan(text[at:], False)] if at < len(text) else parts
 
 
 def _spans(text: str, terms: Sequence[Term]) -> Iterator[tuple[int, int]]:
-    for unit in _UNIT.finditer(text):
+    for unit in UNITS.finditer(text):
         folded, places = _folded(unit[0])
         for term in terms:
             at = folded.find(term.pattern)
@@ -48,27 +45,27 @@ def _spans(text: str, terms: Sequence[Term]) -> Iterator[tuple[int, int]]:
 
 
 def _folded(text: str) -> tuple[str, list[int]]:
-    """As `fold` does it, character by character: for each of the folded ones, which one it comes from."""
+    """Folds character by character; returns the folded text, and for each of its characters the original's index."""
     if text.isascii():
         return f" {text.lower().translate(_PLAIN)}", [0, *range(len(text))]
     folded, places = [" "], [0]
     for number, character in enumerate(text):
-        piece = _piece(character)
-        folded.append(piece)
-        places += [number] * len(piece)
+        part = _fold_character(character)
+        folded.append(part)
+        places += [number] * len(part)
     return "".join(folded), places
 
 
 @lru_cache(maxsize=8192)
-def _piece(character: str) -> str:
-    """What is left of it: a space where a word ends, nothing of a combining accent."""
-    if now := fold(character):
-        return now[1:]
+def _fold_character(character: str) -> str:
+    """Returns the folded character: a space for a separator, nothing for a combining accent."""
+    if folded := fold(character):
+        return folded[1:]
     return "" if fold(f"a{character}a") == " aa" else " "
 
 
 def _joined(spans: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
-    """In order; those that overlap or touch are one."""
+    """Sorts spans and merges those that overlap or touch."""
     joined = list[tuple[int, int]]()
     for begin, end in sorted(spans):
         if joined and begin <= joined[-1][1]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from transcription.models import Segment
 
-Mark = tuple[int, int, float, float]
+WordPosition = tuple[int, int, float, float]
 
 
-def marks(segment: Segment) -> list[Mark]:
+def word_positions(segment: Segment) -> list[WordPosition]:
     """Beginning and end of each word in the trimmed text, and its seconds. A word that isn't there is left out.
 
     Positions count UTF-16 units, as scripts do.
     """
-    text, at, found = segment.text.strip(), 0, list[Mark]()
+    text, at, found = segment.text.strip(), 0, list[WordPosition]()
     for word in segment.words:
         spoken = word["word"].strip()
         place = text.find(spoken, at) if spoken else -1

@@ -1,4 +1,4 @@
-"""From a host's name to a connected socket: resolved once, judged, and connected to what was judged."""
+"""Resolves a host once, checks its addresses and connects to them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from transcription.outbound.networks import Address
 from transcription.outbound.target import Target
 
 CONNECT_SECONDS = 5.0
-MOST_TRIED = 4
+MAX_TRIED = 4
 
 
 def addresses(target: Target, deadline: Deadline) -> list[Address]:
-    """The addresses of a host, all of them allowed. Raises OutboundError.
+    """Returns the addresses of a host, all of which are allowed. Raises OutboundError.
 
-    A name without an address and a name with a private one are told the same: who asks learns nothing of our DNS.
+    Unknown names and names with a private address have the same message, which reveals nothing of internal DNS.
     """
-    found = [target.literal] if target.literal is not None else _resolved(target.host, deadline)
+    found = [target.literal] if target.literal is not None else _resolve(target.host, deadline)
     if not found or not all(networks.is_allowed(address) for address in found):
         message = _("The host’s name has no public address: it is unknown, or belongs to a private network.")
         raise OutboundError("no_public_address", message, may_succeed_later=True)
     return list(dict.fromkeys(found))
 
 
-def dial(target: Target, deadline: Deadline) -> socket.socket:
-    """Connects to the first address that answers. Raises OutboundError."""
-    for address in addresses(target, deadline)[:MOST_TRIED]:
+def connect(target: Target, deadline: Deadline) -> socket.socket:
+    """Connects to the first address that accepts. Raises OutboundError."""
+    for address in addresses(target, deadline)[:MAX_TRIED]:
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
         connection = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -52,17 +52,17 @@ def dial(target: Target, deadline: Deadline) -> socket.socket:
     raise OutboundError("unreachable", message, may_succeed_later=True)
 
 
-def _resolved(host: str, deadline: Deadline) -> list[Address]:
-    """The system's resolver can't be interrupted: it is left behind where it outlasts the deadline."""
+def _resolve(host: str, deadline: Deadline) -> list[Address]:
+    """Runs the system's resolver in a thread, which is abandoned after the deadline, as it can't be interrupted."""
     answers: queue.SimpleQueue[list[Address]] = queue.SimpleQueue()
-    threading.Thread(target=lambda: answers.put(_looked_up(host)), name="resolver", daemon=True).start()
+    threading.Thread(target=lambda: answers.put(_look_up(host)), name="resolver", daemon=True).start()
     try:
         return answers.get(timeout=deadline.left())
     except queue.Empty:
         raise deadline.error() from None
 
 
-def _looked_up(host: str) -> list[Address]:
+def _look_up(host: str) -> list[Address]:
     try:
         rows = socket.getaddrinfo(host, None, socket.AF_UNSPEC, socket.SOCK_STREAM)
         return [ip_address(str(row[4][0])) for row in rows]

@@ -1,4 +1,4 @@
-"""Which rows are a tenant's: every model with a foreign key to it, whoever adds one."""
+"""Finds the models whose rows belong to a tenant, by their foreign keys."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Rows = type[models.Model]
 
 
 @cache
-def belongings() -> list[Rows]:
-    """The models whose rows are a tenant's, those first that others don't refer to."""
+def tenant_models() -> list[Rows]:
+    """Returns the models with a foreign key to Tenant, each before the models that it refers to."""
     owned = [model for model in apps.get_models() if refers_to(model, Tenant)]
     graph: dict[Rows, set[Rows]] = {model: set() for model in owned}
     for model in owned:
@@ -28,18 +28,18 @@ def belongings() -> list[Rows]:
 
 
 def rows_of(model: Rows, tenant_id: object) -> QuerySet[Any]:
-    """All of them, whatever tenant is bound, and also those that are written once."""
+    """Returns a tenant's rows, whatever tenant is bound and even if they are append-only."""
     return model._base_manager.filter(tenant_id=tenant_id)
 
 
 def refers_to(model: Rows, other: Rows) -> list[str]:
-    """The names of its foreign keys to `other`."""
+    """Returns the names of a model's foreign keys to `other`."""
     return [field.name for field in _foreign_keys(model) if field.related_model is other]
 
 
 def is_known_elsewhere(user: User, tenant_id: object) -> bool:
-    """Whether another tenant has rows that name this person."""
-    for model in belongings():
+    """Returns whether rows of another tenant refer to this user."""
+    for model in tenant_models():
         for name in refers_to(model, User):
             if model._base_manager.filter(**{name: user}).exclude(tenant_id=tenant_id).exists():
                 return True
