@@ -40,7 +40,7 @@ def minutes(alice: Character, fox: Path, make_media: MakeMedia) -> Transcription
 
 
 def work(row: Transcription, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Transcription:
-    monkeypatch.setattr(job, "EngineClient", lambda _address: engines)
+    monkeypatch.setattr(job, "EngineClient", lambda _address, request_id: engines)
     claim = claims.claim("host/1")
     assert claim is not None
     job.run_attempt(claim)
