@@ -1,4 +1,4 @@
-"""API keys: made, shown once, changed, rotated, revoked."""
+"""The pages of API keys."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def index(request: TenantRequest) -> HttpResponse:
 @never_cache
 @member_required("keys.manage")
 def create(request: TenantRequest) -> HttpResponse:
-    """Answers with the page itself: a redirect would have to store the secret somewhere."""
+    """Renders the page instead of redirecting, which would require storing the secret."""
     form = KeyForm(request.POST)
     if not form.is_valid():
         return _list(request, form)
@@ -90,7 +90,7 @@ def change(request: TenantRequest, key_id: UUID) -> HttpResponse:
 @require_POST
 @member_required("keys.manage")
 def rotate(request: TenantRequest, key_id: UUID) -> HttpResponse:
-    """Answers with the page itself, as `create` does."""
+    """Renders the page with the new secret, as `create` does."""
     api_keys.key(request.actor, key_id)
     form = RotationForm(request.POST)
     if not form.is_valid():

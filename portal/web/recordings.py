@@ -1,4 +1,4 @@
-"""The library, and the page of one recording."""
+"""The list of recordings, and the page of one."""
 
 from __future__ import annotations
 
@@ -46,15 +46,14 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @member_required("recordings.view")
 def index(request: TenantRequest) -> HttpResponse:
-    listed = _listed(request) | {"options": OptionsForm(), "section": "recordings"}
-    return render(request, "web/recordings.html", listed)
+    return render(request, "web/recordings.html", _list_context(request) | {"options": OptionsForm()})
 
 
 @require_GET
 @never_cache
 @member_required("recordings.view")
 def rows(request: TenantRequest) -> HttpResponse:
-    return render(request, "web/_rows.html", _listed(request))
+    return render(request, "web/_rows.html", _list_context(request))
 
 
 @member_required("recordings.create")
@@ -64,7 +63,7 @@ def upload(request: TenantRequest) -> JsonResponse:
         options = TranscriptionOptions.from_fields({name: sent.field(name) for name in sent.fields})
         transcription = accept.accept(request.actor, sent, options, source=_source(sent))
     except UploadRefused as refused:
-        return _problem(refused.code, _not_taken(refused), UPLOAD_STATUS.get(refused.code, 400))
+        return _problem(refused.code, _upload_message(refused), UPLOAD_STATUS.get(refused.code, 400))
     except Refused as refused:
         return _problem(refused.code, refused.message, status_of(refused.code))
     except InvalidOption as invalid:
@@ -82,10 +81,11 @@ def upload(request: TenantRequest) -> JsonResponse:
 @member_required("recordings.view")
 def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     found = library.recording(request.actor, recording_id)
-    shown = _shown(found)
-    if shown["segments"]:
-        read_audit.read(request.actor, shown["transcription"], "page")
-    return render(request, "web/recording.html", shown | {"editable": _editable(request, found)})
+    latest = found.latest
+    context = _page_context(found, latest) | {"editable": _is_editable(request, latest)}
+    if context["segments"]:
+        read_audit.read(request.actor, context["transcription"], "page")
+    return render(request, "web/recording.html", context)
 
 
 @require_POST
@@ -115,8 +115,7 @@ def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     return redirect("web:recording", recording_id)
 
 
-def _listed(request: TenantRequest) -> dict[str, Any]:
-    """Returns the page of the list that the query string asks for."""
+def _list_context(request: TenantRequest) -> dict[str, Any]:
     filters = FilterForm(request.GET)
     wanted = filters.wanted
     found = library.recordings(request.actor, wanted).select_related("created_by", "api_key")
@@ -124,11 +123,11 @@ def _listed(request: TenantRequest) -> dict[str, Any]:
         "filters": filters,
         "filtered": wanted != EVERYTHING,
         "page": Paginator(found, ON_A_PAGE).get_page(request.GET.get("page")),
+        "section": "recordings",
     }
 
 
-def _shown(found: Recording) -> dict[str, Any]:
-    latest = found.latest
+def _page_context(found: Recording, latest: Transcription | None) -> dict[str, Any]:
     return {
         "recording": found,
         "transcription": latest,
@@ -145,10 +144,9 @@ def _shown(found: Recording) -> dict[str, Any]:
     }
 
 
-def _editable(request: TenantRequest, found: Recording) -> bool:
-    latest = found.latest
-    stands = latest is not None and latest.status == Status.COMPLETED and latest.text_deleted_at is None
-    return stands and request.actor.may("transcripts.edit")
+def _is_editable(request: TenantRequest, latest: Transcription | None) -> bool:
+    has_text = latest is not None and latest.status == Status.COMPLETED and latest.text_deleted_at is None
+    return has_text and request.actor.may("transcripts.edit")
 
 
 def _segments(transcription: Transcription | None) -> list[Any]:
@@ -162,7 +160,7 @@ def _source(sent: Upload) -> str:
     return microphone if sent.field("source") == microphone else Recording.Source.UPLOAD
 
 
-def _not_taken(refused: UploadRefused) -> str:
+def _upload_message(refused: UploadRefused) -> str:
     if refused.code == "too_large":
         limit = filesizeformat(refused.limit)
         return _("The file is larger than the %(limit)s your organisation allows. Split or compress it.") % {

@@ -1,4 +1,4 @@
-"""A long table for spreadsheets, streamed: however long it is, memory holds one batch of it."""
+"""Streams long tables as CSV; memory holds one batch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Row = tuple[object, ...]
 def download(
     name: str, tenant: Tenant, columns: Row, batches: Iterator[list[Item]], row: Callable[[Item], Row]
 ) -> StreamingHttpResponse:
-    """The answer with the file. Each batch is read with the tenant bound; `row` makes its texts `escape_formulas`."""
+    """Returns a response with the CSV. Batches are read with the tenant bound; `row` must escape formulas."""
     lines = _lines(tenant, columns, batches, row)
     headers = {
         "Content-Disposition": content_disposition_header(True, name) or "attachment",
@@ -41,10 +41,10 @@ def utc(moment: datetime) -> str:
 async def _lines(
     tenant: Tenant, columns: Row, batches: Iterator[list[Item]], row: Callable[[Item], Row]
 ) -> AsyncIterator[bytes]:
-    yield _written([columns], BOM)
+    yield _csv([columns], BOM)
 
     def next_rows() -> list[Row]:
-        """The view is over by now: the tenant is bound anew, and a slow reader holds no connection in between."""
+        """Runs after the view has returned: binds the tenant and takes a database connection for each batch only."""
         try:
             with scope.bound(tenant.id):
                 return [row(item) for item in next(batches, [])]
@@ -54,10 +54,10 @@ async def _lines(
 
     read = sync_to_async(next_rows)
     while batch := await read():
-        yield _written(batch)
+        yield _csv(batch)
 
 
-def _written(rows: Iterable[Row], before: str = "") -> bytes:
+def _csv(rows: Iterable[Row], before: str = "") -> bytes:
     out = io.StringIO(newline="")
     csv.writer(out, quoting=csv.QUOTE_ALL).writerows(rows)
     return (before + out.getvalue()).encode()

@@ -1,4 +1,4 @@
-"""One transcription: its text as a file, its end before its time, and another try."""
+"""Downloads, cancels and repeats a transcription."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def retry(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
 @require_POST
 @member_required("recordings.create")
 def track(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
-    """Transcribes another audio track of the recording, with all other options as they were."""
+    """Transcribes another audio track of the recording with otherwise the same options."""
     found = recordings.transcription(request.actor, transcription_id)
     try:
         accept.transcribe_again(request.actor, found.recording, _of_track(request, found))

@@ -1,4 +1,4 @@
-"""Webhooks: who is told what, how that went, and what to do about it."""
+"""The pages of webhooks and their deliveries."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def index(request: TenantRequest) -> HttpResponse:
 @never_cache
 @managers_only
 def create(request: TenantRequest) -> HttpResponse:
-    """Answers with the webhook's own page: a redirect would have to store the secret somewhere."""
+    """Renders the webhook's page instead of redirecting, which would require storing the secret."""
     form = WebhookForm(request.POST)
     if form.is_valid():
         try:
@@ -82,7 +82,7 @@ def change(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
 @require_POST
 @managers_only
 def rotate(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
-    """Shows the new secret, like `create`."""
+    """Renders the page with the new secret, as `create` does."""
     shown = endpoints.rotate(request.actor, endpoint_id)
     return _page(request, shown.endpoint, secret=shown.secret)
 

@@ -1,4 +1,4 @@
-"""Where in a segment's text its words stand, for the scripts of a transcript."""
+"""The positions of words in a segment's text, for the page's scripts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ WordPosition = tuple[int, int, float, float]
 
 
 def word_positions(segment: Segment) -> list[WordPosition]:
-    """Beginning and end of each word in the trimmed text, and its seconds. A word that isn't there is left out.
+    """Returns start and end of each word in the trimmed text and its times in seconds, leaving out missing words.
 
-    Positions count UTF-16 units, as scripts do.
+    Positions count UTF-16 units, as JavaScript does.
     """
     text, at, found = segment.text.strip(), 0, list[WordPosition]()
     for word in segment.words:
