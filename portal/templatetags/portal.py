@@ -167,13 +167,13 @@ def day(moment: datetime) -> str:
 
 @register.filter
 def month_name(month: date) -> str:
-    """`November 2026`, as the page's language writes it."""
+    """Formats a month in the page's language, as `November 2026`."""
     return date_format(month, pgettext("date format", "F Y"))
 
 
 @register.filter
 def when(moment: datetime) -> str:
-    """Day and time, as the page's language writes them; scripts put it into the reader's own zone."""
+    """Formats a date and time in the page's language; scripts convert it to the reader's time zone."""
     return date_format(moment, pgettext("date format", "j M Y, H:i"))
 
 
@@ -189,7 +189,7 @@ def trimmed(text: str) -> str:
 
 @register.filter
 def unlocalized(number: float) -> str:
-    """A number for scripts: a point, whatever the page's language."""
+    """Formats a number with a decimal point for scripts, whatever the page's language."""
     return f"{number:.3f}"
 
 
@@ -234,5 +234,5 @@ def export_formats() -> list[tuple[str, str]]:
 
 @register.filter
 def undone_recording(message: Message) -> UUID | None:
-    """The recording that the Undo button of this message brings back."""
+    """Returns the id of the recording that the message's Undo button restores."""
     return recording_to_restore(message)

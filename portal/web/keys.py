@@ -129,7 +129,7 @@ def revoke(request: TenantRequest, key_id: UUID) -> HttpResponse:
 
 
 def _list(request: TenantRequest, form: KeyForm, made: ApiKey | None = None, secret: str = "") -> HttpResponse:
-    shown = {
+    context = {
         "page": Paginator(api_keys.keys(request.actor), ON_A_PAGE).get_page(request.GET.get("page")),
         "form": form,
         "made": made,
@@ -137,11 +137,11 @@ def _list(request: TenantRequest, form: KeyForm, made: ApiKey | None = None, sec
         "portal_url": settings.PORTAL_URL,
         "section": "keys",
     }
-    return render(request, "web/keys.html", shown)
+    return render(request, "web/keys.html", context)
 
 
 def _page(request: TenantRequest, found: ApiKey, form: KeyChangeForm, secret: str = "") -> HttpResponse:
-    shown = {
+    context = {
         "key": found,
         "form": form,
         "rotation": RotationForm(),
@@ -150,4 +150,4 @@ def _page(request: TenantRequest, found: ApiKey, form: KeyChangeForm, secret: st
         "portal_url": settings.PORTAL_URL,
         "section": "keys",
     }
-    return render(request, "web/key.html", shown)
+    return render(request, "web/key.html", context)

@@ -8,13 +8,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from asgiref.sync import sync_to_async
-from django.db import connection
 from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
-from tenants import scope
 from tenants.models import Tenant
+from transcription.connections import stream
 
 BOM = "\ufeff"  # by which Excel knows UTF-8
 
@@ -26,7 +24,7 @@ def download(
     name: str, tenant: Tenant, columns: Row, batches: Iterator[list[Item]], row: Callable[[Item], Row]
 ) -> StreamingHttpResponse:
     """Returns a response with the CSV. Batches are read with the tenant bound; `row` must escape formulas."""
-    lines = _lines(tenant, columns, batches, row)
+    lines = _lines(tenant, columns, ([row(item) for item in batch] for batch in batches))
     headers = {
         "Content-Disposition": content_disposition_header(True, name) or "attachment",
         "X-Accel-Buffering": "no",
@@ -38,22 +36,9 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-async def _lines(
-    tenant: Tenant, columns: Row, batches: Iterator[list[Item]], row: Callable[[Item], Row]
-) -> AsyncIterator[bytes]:
+async def _lines(tenant: Tenant, columns: Row, rows: Iterator[list[Row]]) -> AsyncIterator[bytes]:
     yield _csv([columns], BOM)
-
-    def next_rows() -> list[Row]:
-        """Runs after the view has returned: binds the tenant and takes a database connection for each batch only."""
-        try:
-            with scope.bound(tenant.id):
-                return [row(item) for item in next(batches, [])]
-        finally:
-            if not connection.in_atomic_block:
-                connection.close()
-
-    read = sync_to_async(next_rows)
-    while batch := await read():
+    async for batch in stream(tenant.id, rows):
         yield _csv(batch)
 
 

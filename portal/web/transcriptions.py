@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
 from transcription.models import Status, Transcription
 from transcription.options import tenant_defaults
-from transcription.options.options import TranscriptionOptions, checked_track
+from transcription.options.options import checked_track
 
 
 @require_GET
@@ -62,11 +63,7 @@ def cancel(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
 @member_required("recordings.create")
 def retry(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     found = recordings.transcription(request.actor, transcription_id)
-    try:
-        accept.retry(request.actor, found)
-    except (Refused, InvalidOption) as refused:
-        messages.error(request, str(refused))
-    return redirect("web:recording", found.recording_id)
+    return _submit(request, found, lambda: accept.retry(request.actor, found))
 
 
 @require_POST
@@ -74,14 +71,18 @@ def retry(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
 def track(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     """Transcribes another audio track of the recording with otherwise the same options."""
     found = recordings.transcription(request.actor, transcription_id)
+
+    def submit() -> Transcription:
+        number = checked_track(request.POST.get("audio_track", ""))
+        options = replace(tenant_defaults.requested(found, request.actor.tenant), audio_track=number)
+        return accept.transcribe_again(request.actor, found.recording, options)
+
+    return _submit(request, found, submit)
+
+
+def _submit(request: TenantRequest, found: Transcription, submit: Callable[[], object]) -> HttpResponse:
     try:
-        accept.transcribe_again(request.actor, found.recording, _of_track(request, found))
+        submit()
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", found.recording_id)
-
-
-def _of_track(request: TenantRequest, found: Transcription) -> TranscriptionOptions:
-    """Raises InvalidOption."""
-    asked = tenant_defaults.requested(found, request.actor.tenant)
-    return replace(asked, audio_track=checked_track(request.POST.get("audio_track", "")))

@@ -43,11 +43,11 @@ def create(request: TenantRequest) -> HttpResponse:
     form = WebhookForm(request.POST)
     if form.is_valid():
         try:
-            shown = endpoints.create(request.actor, *form.wanted)
+            issued = endpoints.create(request.actor, *form.wanted)
         except (InvalidOption, Refused) as error:
             form.refuse(error)
         else:
-            return _page(request, shown.endpoint, secret=shown.secret)
+            return _page(request, issued.endpoint, secret=issued.secret)
     return _index(request, form)
 
 
@@ -83,8 +83,8 @@ def change(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
 @managers_only
 def rotate(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
     """Renders the page with the new secret, as `create` does."""
-    shown = endpoints.rotate(request.actor, endpoint_id)
-    return _page(request, shown.endpoint, secret=shown.secret)
+    issued = endpoints.rotate(request.actor, endpoint_id)
+    return _page(request, issued.endpoint, secret=issued.secret)
 
 
 @require_POST
@@ -134,15 +134,15 @@ def _sent(request: TenantRequest, endpoint_id: UUID, send: partial[Any]) -> Http
 
 
 def _index(request: TenantRequest, form: WebhookForm) -> HttpResponse:
-    shown = {"endpoints": endpoints.every(request.actor), "form": form, "section": "webhooks"}
-    return render(request, "web/webhooks.html", shown)
+    context = {"endpoints": endpoints.every(request.actor), "form": form, "section": "webhooks"}
+    return render(request, "web/webhooks.html", context)
 
 
 def _page(
     request: TenantRequest, endpoint: Endpoint, form: WebhookForm | None = None, secret: str = ""
 ) -> HttpResponse:
     log = deliveries.log_of(request.actor, endpoint.id).prefetch_related("attempts")
-    shown = {
+    context = {
         "endpoint": endpoint,
         "why_paused": endpoints.why_paused(endpoint),
         "form": form or WebhookForm.of(endpoint),
@@ -150,4 +150,4 @@ def _page(
         "secret": secret,
         "section": "webhooks",
     }
-    return render(request, "web/webhook.html", shown)
+    return render(request, "web/webhook.html", context)

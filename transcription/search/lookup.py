@@ -55,8 +55,8 @@ def matching_recordings(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[Sear
 
 
 def _of_tenant(tenant_id: UUID) -> QuerySet[SearchEntry]:
-    shown = SearchEntry.objects.filter(tenant_id=tenant_id).order_by(*NEWEST)
-    return shown.only("recording", "tenant", "created_at", "transcription_id", "folded")
+    rows = SearchEntry.objects.filter(tenant_id=tenant_id).order_by(*NEWEST)
+    return rows.only("recording", "tenant", "created_at", "transcription_id", "folded")
 
 
 def _scan(tenant_id: UUID, terms: Sequence[Term], after: Cursor | None, count: int) -> list[SearchEntry]:
