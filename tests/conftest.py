@@ -15,8 +15,6 @@ import pytest
 from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.db import connections
-from xdist.remote import Producer
-from xdist.scheduler import LoadGroupScheduling
 
 from portal.supervisor.valkey import server_command
 from tenants import api_keys, scope
@@ -56,9 +54,11 @@ THOROUGH = {
     "tests/transcription/test_media_formats.py",
     "tests/transcription/test_model_version.py",
     "tests/uploads/test_acceptance.py",
+    "tests/uploads/test_cleanup.py",
     "tests/uploads/test_multipart.py",
     "tests/uploads/test_object_storage.py",
     "tests/uploads/test_tus.py",
+    "tests/uploads/test_tus_access.py",
     "tests/web/test_sound.py",
     "tests/webhooks/test_retries.py",
 }
@@ -72,10 +72,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if gone := [name for name in (*ON_POSTGRESQL, *THOROUGH) if not (config.rootpath / name).exists()]:
         raise pytest.UsageError(f"ON_POSTGRESQL or THOROUGH names files that are no more: {', '.join(gone)}")
     for item in items:
-        if PRODUCTS.intersection(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if PRODUCTS & fixtures:
             item.add_marker("product")
-        if "product" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("product"))
+        if "stack" in fixtures:
+            item.add_marker("weights")
         name = item.path.relative_to(config.rootpath).as_posix()
         if name in ON_POSTGRESQL:
             item.add_marker("postgresql")
@@ -83,19 +84,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("thorough")
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadGroupScheduling:
-    return FileScheduling(config, log)
-
-
-class FileScheduling(LoadGroupScheduling):
-    """Gives a process whole files, whose fixtures are made once; and all tests of one `xdist_group`."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        scope = super()._split_scope(nodeid)
-        return nodeid.partition("::")[0] if scope == nodeid else scope
 
 
 @dataclass(frozen=True)

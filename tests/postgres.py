@@ -14,7 +14,9 @@ from pathlib import Path
 # The tests that `make test` runs on PostgreSQL, too: those of code whose promise rests on how the database locks,
 # compares, sorts or searches. All others meet it only through Django's queries, and run on SQLite alone.
 ON_POSTGRESQL = {
-    "tests/fetches/test_fetches.py": "claims by compare-and-swap and lease",
+    "tests/fetches/test_attempts.py": "claims by compare-and-swap and lease",
+    "tests/fetches/test_fetches.py": "a unique key that names one fetch",
+    "tests/fetches/test_forgetting.py": "one DELETE beside updates of the tenant",
     "tests/offboarding/test_deletion.py": "deletes in batches, beside transactions that insert",
     "tests/portal/test_budget.py": "counters that many requests change at once",
     "tests/portal/test_outage.py": "the errors of a database that goes away",
@@ -39,6 +41,7 @@ ON_POSTGRESQL = {
     "tests/transcription/test_reuse.py": "requests for one content that race",
     "tests/transcription/test_search.py": "full text: each database has its own",
     "tests/uploads/test_acceptance.py": "claims by compare-and-swap and lease",
+    "tests/uploads/test_cleanup.py": "due times by the database's clock",
     "tests/webhooks/test_retries.py": "claims by compare-and-swap and lease",
     "tests/webhooks/test_telling.py": "an outbox in the transaction that it tells of",
 }
