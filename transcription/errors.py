@@ -1,4 +1,4 @@
-"""What is refused and what fails: a code for programs, parameters, and words for people.
+"""Refusals and failures, each with a code, parameters and a message for people.
 
 Nothing here knows HTTP: portal/http/statuses.py does.
 """
@@ -37,7 +37,7 @@ class Refused(Exception):
 
     @property
     def may_succeed_later(self) -> bool:
-        """Whether the fault is ours, so that the same may be accepted later."""
+        """Whether the cause is temporary, so that the same request may succeed later."""
         return self.code in OUR_FAULTS
 
 

@@ -153,7 +153,7 @@ def read() -> Figures:
             at=now,
             engines=list(Engine.objects.filter(updated_at__gte=now - engines.REMEMBERED)),
             lanes=_lanes(),
-            hour=Period(HOUR, [one for one in done if one.finished_at >= now - HOUR]),
+            hour=Period(HOUR, [row for row in done if row.finished_at >= now - HOUR]),
             day=Period(DAY, done),
             failed_day=_failed().filter(finished_at__gte=now - DAY).count(),
             failures=list(_failed().select_related("recording", "tenant").order_by("-finished_at")[:RECENT_FAILURES]),

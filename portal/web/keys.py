@@ -63,22 +63,22 @@ def create(request: TenantRequest) -> HttpResponse:
 @never_cache
 @member_required("keys.manage")
 def detail(request: TenantRequest, key_id: UUID) -> HttpResponse:
-    found = api_keys.key(request.actor, key_id)
-    return _page(request, found, KeyChangeForm.of(found))
+    api_key = api_keys.key(request.actor, key_id)
+    return _page(request, api_key, KeyChangeForm.of(api_key))
 
 
 @never_cache
 @member_required("keys.manage")
 def change(request: TenantRequest, key_id: UUID) -> HttpResponse:
-    found = api_keys.key(request.actor, key_id)
-    form = KeyChangeForm.of(found, request.POST)
+    api_key = api_keys.key(request.actor, key_id)
+    form = KeyChangeForm.of(api_key, request.POST)
     if not form.is_valid():
-        return _page(request, found, form)
+        return _page(request, api_key, form)
     try:
         api_keys.change(request.actor, key_id, form.changes)
     except InvalidKey as invalid:
         form.refuse(invalid)
-        return _page(request, found, form)
+        return _page(request, api_key, form)
     except KeyConflict as conflict:
         messages.error(request, str(conflict))
     else:
@@ -97,11 +97,11 @@ def rotate(request: TenantRequest, key_id: UUID) -> HttpResponse:
         messages.error(request, _("Choose how long the old secret is to work."))
         return redirect("web:key", key_id)
     try:
-        found, secret = api_keys.rotate(request.actor, key_id, form.chosen)
+        api_key, secret = api_keys.rotate(request.actor, key_id, form.chosen)
     except KeyConflict as conflict:
         messages.error(request, str(conflict))
         return redirect("web:key", key_id)
-    return _page(request, found, KeyChangeForm.of(found), secret)
+    return _page(request, api_key, KeyChangeForm.of(api_key), secret)
 
 
 @require_POST
@@ -140,12 +140,12 @@ def _list(request: TenantRequest, form: KeyForm, made: ApiKey | None = None, sec
     return render(request, "web/keys.html", context)
 
 
-def _page(request: TenantRequest, found: ApiKey, form: KeyChangeForm, secret: str = "") -> HttpResponse:
+def _page(request: TenantRequest, api_key: ApiKey, form: KeyChangeForm, secret: str = "") -> HttpResponse:
     context = {
-        "key": found,
+        "key": api_key,
         "form": form,
         "rotation": RotationForm(),
-        "made": found,
+        "made": api_key,
         "secret": secret,
         "portal_url": settings.PORTAL_URL,
         "section": "keys",

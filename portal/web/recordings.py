@@ -80,9 +80,9 @@ def upload(request: TenantRequest) -> JsonResponse:
 @never_cache
 @member_required("recordings.view")
 def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
-    found = library.recording(request.actor, recording_id)
-    latest = found.latest
-    context = _page_context(found, latest) | {"editable": _is_editable(request, latest)}
+    row = library.recording(request.actor, recording_id)
+    latest = row.latest
+    context = _page_context(row, latest) | {"editable": _is_editable(request, latest)}
     if context["segments"]:
         read_audit.read(request.actor, context["transcription"], "page")
     return render(request, "web/recording.html", context)
@@ -107,9 +107,9 @@ def restore(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 @require_POST
 @member_required("recordings.create")
 def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
-    found = library.recording(request.actor, recording_id)
+    row = library.recording(request.actor, recording_id)
     try:
-        accept.transcribe_again(request.actor, found, TranscriptionOptions.from_fields(request.POST.dict()))
+        accept.transcribe_again(request.actor, row, TranscriptionOptions.from_fields(request.POST.dict()))
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", recording_id)
@@ -118,18 +118,18 @@ def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 def _list_context(request: TenantRequest) -> dict[str, Any]:
     filters = FilterForm(request.GET)
     wanted = filters.wanted
-    found = library.recordings(request.actor, wanted).select_related("created_by", "api_key")
+    matching = library.recordings(request.actor, wanted).select_related("created_by", "api_key")
     return {
         "filters": filters,
         "filtered": wanted != EVERYTHING,
-        "page": Paginator(found, ON_A_PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(matching, ON_A_PAGE).get_page(request.GET.get("page")),
         "section": "recordings",
     }
 
 
-def _page_context(found: Recording, latest: Transcription | None) -> dict[str, Any]:
+def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any]:
     return {
-        "recording": found,
+        "recording": row,
         "transcription": latest,
         "segments": _segments(latest),
         "place": eta.estimate(latest) if latest and latest.status == Status.QUEUED else None,
@@ -138,7 +138,7 @@ def _page_context(found: Recording, latest: Transcription | None) -> dict[str, A
         "other_tracks": audio_tracks.others(latest) if latest else [],
         "reused": latest is not None and latest.is_reused,
         "source": library.source_of(latest) if latest else None,
-        "no_audio": retention.why_no_audio(found) if found.audio_deleted_at else "",
+        "no_audio": retention.why_no_audio(row) if row.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
         "section": "recordings",
     }

@@ -36,11 +36,11 @@ def segment(request: HttpRequest, transcription_id: UUID, index: int) -> HttpRes
 @member_required("recordings.view")
 def show(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
     try:
-        found = editing.segment(request.actor, transcription_id, index)
+        current = editing.segment(request.actor, transcription_id, index)
     except (NotCompleted, TextDeleted):
         raise Http404 from None
-    read_audit.read(request.actor, found.transcription, "page")
-    return JsonResponse(_fields(found))
+    read_audit.read(request.actor, current.transcription, "page")
+    return JsonResponse(_fields(current))
 
 
 @member_required("transcripts.edit")
@@ -50,7 +50,7 @@ def save(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResp
     body = _body(request)
     try:
         text = checked_text(body.get("text"))
-        found = editing.edit(request.actor, transcription_id, index, {str(body.get("etag", ""))}, text)
+        saved = editing.edit(request.actor, transcription_id, index, {str(body.get("etag", ""))}, text)
     except InvalidOption as invalid:
         return _problem(400, str(invalid))
     except Stale:
@@ -59,7 +59,7 @@ def save(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResp
         return _problem(412, _("Somebody else changed this segment meanwhile."), now=_fields(current))
     except (NotCompleted, TextDeleted):
         return _problem(409, _("The text can’t be corrected any more. Reload the page."))
-    return JsonResponse(_fields(found))
+    return JsonResponse(_fields(saved))
 
 
 @require_POST

@@ -30,17 +30,17 @@ from transcription.options.options import checked_track
 @never_cache
 @member_required("recordings.view")
 def download(request: TenantRequest, transcription_id: UUID, format: str) -> HttpResponse:
-    found = recordings.transcription(request.actor, transcription_id)
-    if format not in exports.WRITERS or found.status != Status.COMPLETED:
+    row = recordings.transcription(request.actor, transcription_id)
+    if format not in exports.WRITERS or row.status != Status.COMPLETED:
         raise Http404
     try:
         layout = Layout.checked(request.GET.get("max_line_length"), request.GET.get("max_lines"))
-        export = exports.render(found, format, layout)
+        export = exports.render(row, format, layout)
     except InvalidOption as invalid:
         return HttpResponse(f"{invalid}\n", "text/plain; charset=utf-8", 400)
     except TextDeleted as deleted:
         return HttpResponse(f"{deleted}\n", "text/plain; charset=utf-8", 410)
-    read_audit.exported(request.actor, found, format)
+    read_audit.exported(request.actor, row, format)
     disposition = content_disposition_header(True, export.file_name) or "attachment"
     return HttpResponse(export.body, export.content_type, headers={"Content-Disposition": disposition})
 
@@ -62,27 +62,27 @@ def cancel(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
 @require_POST
 @member_required("recordings.create")
 def retry(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
-    found = recordings.transcription(request.actor, transcription_id)
-    return _submit(request, found, lambda: accept.retry(request.actor, found))
+    row = recordings.transcription(request.actor, transcription_id)
+    return _submit(request, row, lambda: accept.retry(request.actor, row))
 
 
 @require_POST
 @member_required("recordings.create")
 def track(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     """Transcribes another audio track of the recording with otherwise the same options."""
-    found = recordings.transcription(request.actor, transcription_id)
+    row = recordings.transcription(request.actor, transcription_id)
 
     def submit() -> Transcription:
         number = checked_track(request.POST.get("audio_track", ""))
-        options = replace(tenant_defaults.requested(found, request.actor.tenant), audio_track=number)
-        return accept.transcribe_again(request.actor, found.recording, options)
+        options = replace(tenant_defaults.requested(row, request.actor.tenant), audio_track=number)
+        return accept.transcribe_again(request.actor, row.recording, options)
 
-    return _submit(request, found, submit)
+    return _submit(request, row, submit)
 
 
-def _submit(request: TenantRequest, found: Transcription, submit: Callable[[], object]) -> HttpResponse:
+def _submit(request: TenantRequest, row: Transcription, submit: Callable[[], object]) -> HttpResponse:
     try:
         submit()
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
-    return redirect("web:recording", found.recording_id)
+    return redirect("web:recording", row.recording_id)

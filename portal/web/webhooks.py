@@ -65,7 +65,7 @@ def show(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
 @never_cache
 @managers_only
 def change(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
-    found = endpoints.one(request.actor, endpoint_id)
+    endpoint = endpoints.one(request.actor, endpoint_id)
     form = WebhookForm(request.POST)
     if form.is_valid():
         try:
@@ -75,7 +75,7 @@ def change(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
         else:
             messages.success(request, _("Saved."))
             return redirect("web:webhook", endpoint_id)
-    return _page(request, found, form)
+    return _page(request, endpoint, form)
 
 
 @never_cache

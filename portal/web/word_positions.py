@@ -12,14 +12,14 @@ def word_positions(segment: Segment) -> list[WordPosition]:
 
     Positions count UTF-16 units, as JavaScript does.
     """
-    text, at, found = segment.text.strip(), 0, list[WordPosition]()
+    text, at, positions = segment.text.strip(), 0, list[WordPosition]()
     for word in segment.words:
         spoken = word["word"].strip()
         place = text.find(spoken, at) if spoken else -1
         if place >= 0:
             at = place + len(spoken)
-            found.append((_units(text[:place]), _units(text[:at]), word["start"], word["end"]))
-    return found
+            positions.append((_units(text[:place]), _units(text[:at]), word["start"], word["end"]))
+    return positions
 
 
 def _units(text: str) -> int:
