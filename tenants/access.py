@@ -48,10 +48,12 @@ class TenantMismatch(Exception):
 
     def __init__(self, page: Tenant | None, now: Tenant) -> None:
         if page is None:
-            said = _("It is not known which organisation this page belongs to. Reload the page, then try again.")
+            message = _("It is not known which organisation this page belongs to. Reload the page, then try again.")
         else:
-            said = _("This page belongs to %(page)s, but you work in %(now)s now. Switch to %(page)s, then try again.")
-        super().__init__(said % {"page": page, "now": now})
+            message = _(
+                "This page belongs to %(page)s, but you work in %(now)s now. Switch to %(page)s, then try again."
+            )
+        super().__init__(message % {"page": page, "now": now})
         self.page, self.now = page, now
 
 
@@ -146,10 +148,10 @@ def session_actor(user_id: int, chosen_tenant: str | None, address: str = "", pa
     """
     members = memberships(user_id)
     chosen = [member for member in members if str(member.tenant_id) == chosen_tenant]
-    found = chosen or members
-    if found and page is not None:
-        _check_page(page, found[0].tenant, members)
-    return member_actor(found[0], address) if found else None
+    candidates = chosen or members
+    if candidates and page is not None:
+        _check_page(page, candidates[0].tenant, members)
+    return member_actor(candidates[0], address) if candidates else None
 
 
 def _check_page(page: Page, now: Tenant, members: list[Member]) -> None:

@@ -30,28 +30,28 @@ def of_scope(scope: Mapping[str, Any]) -> str:
 
 def normal(text: str) -> str:
     """Returns the canonical form of an address; empty if `text` is not an address."""
-    found = _address(text)
-    return str(found) if found else ""
+    parsed = _address(text)
+    return str(parsed) if parsed else ""
 
 
 def site_of(address: str) -> str:
     """Returns what attempts are counted by: an IPv4 address, or the /64 of an IPv6 one, usually one client's."""
-    found = _address(address)
-    return network(f"{found}/{SITE_BITS}") if isinstance(found, IPv6Address) else address
+    parsed = _address(address)
+    return network(f"{parsed}/{SITE_BITS}") if isinstance(parsed, IPv6Address) else address
 
 
 def network(text: str) -> str:
     """Returns the canonical form of an address or a network: `203.0.113.9`, `2001:db8::/32`. Raises ValueError."""
-    found: IPv4Network | IPv6Network = ipaddress.ip_network(text.strip(), strict=False)
-    if isinstance(found, IPv6Network) and found.prefixlen >= MAPPED_BITS and found.network_address.ipv4_mapped:
-        found = IPv4Network((found.network_address.ipv4_mapped, found.prefixlen - MAPPED_BITS))
-    return str(found.network_address if found.num_addresses == 1 else found)
+    parsed: IPv4Network | IPv6Network = ipaddress.ip_network(text.strip(), strict=False)
+    if isinstance(parsed, IPv6Network) and parsed.prefixlen >= MAPPED_BITS and parsed.network_address.ipv4_mapped:
+        parsed = IPv4Network((parsed.network_address.ipv4_mapped, parsed.prefixlen - MAPPED_BITS))
+    return str(parsed.network_address if parsed.num_addresses == 1 else parsed)
 
 
 def cover(networks: Iterable[str], address: str) -> bool:
     """Returns whether an address is in one of the networks; an unknown address is in none."""
-    found = _address(address)
-    return found is not None and any(found in ipaddress.ip_network(network) for network in networks)
+    parsed = _address(address)
+    return parsed is not None and any(parsed in ipaddress.ip_network(network) for network in networks)
 
 
 def contain(outer: Iterable[str], inner: Iterable[str]) -> bool:
@@ -68,7 +68,7 @@ def _is_subnet(inner: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Networ
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        found = ipaddress.ip_address(text.partition("%")[0])
+        parsed = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+    return parsed.ipv4_mapped or parsed if isinstance(parsed, IPv6Address) else parsed

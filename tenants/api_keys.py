@@ -130,10 +130,10 @@ def with_makers(rows: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
 
 def key(actor: Actor, key_id: UUID) -> ApiKey:
     """Returns one of the tenant's keys. Raises PermissionDenied and Http404."""
-    found = keys(actor).filter(id=key_id).first()
-    if found is None:
+    api_key = keys(actor).filter(id=key_id).first()
+    if api_key is None:
         raise Http404(_("There is no such key."))
-    return found
+    return api_key
 
 
 def create(
@@ -153,11 +153,11 @@ def create(
         message = _("There are %(most)d keys already. Revoke those that nothing uses any more.")
         raise KeyConflict("too_many_keys", message % {"most": MAX_LIVE})
     with transaction.atomic():
-        made, secret = issue(
+        api_key, secret = issue(
             actor.tenant, wanted["name"], actor.user, key_scope, wanted["expires_at"], wanted["addresses"]
         )
-        audit.record(actor, "key.created", made, scope=key_scope, **_audit_details(wanted))
-    return made, secret
+        audit.record(actor, "key.created", api_key, scope=key_scope, **_audit_details(wanted))
+    return api_key, secret
 
 
 def issue(
@@ -171,7 +171,7 @@ def issue(
     """Creates a key without any checks and returns it with its secret. Use `create` on behalf of an actor."""
     secret = key_secrets.make()
     with scope.bound(tenant.id):
-        made = ApiKey.objects.create(
+        api_key = ApiKey.objects.create(
             tenant=tenant,
             name=name[:LONGEST_NAME],
             prefix=secret.prefix,
@@ -182,24 +182,24 @@ def issue(
             expires_at=expires_at,
             addresses=list(addresses),
         )
-    return made, secret.text
+    return api_key, secret.text
 
 
 def change(actor: Actor, key_id: UUID, wanted: Changes) -> ApiKey:
     """Changes a key and returns it. Raises PermissionDenied, Http404, InvalidKey and KeyConflict."""
-    found = key(actor, key_id)
+    api_key = key(actor, key_id)
     checked = _checked(wanted)
-    changed = {field: value for field, value in checked.items() if getattr(found, field) != value}
+    changed = {field: value for field, value in checked.items() if getattr(api_key, field) != value}
     if not changed:
-        return found
+        return api_key
     _require_own_rights(actor, **_limits(changed))
     with transaction.atomic():
-        if not ApiKey.objects.filter(id=found.id, revoked_at=None).update(**changed):
+        if not ApiKey.objects.filter(id=api_key.id, revoked_at=None).update(**changed):
             raise _revoked()
-        audit.record(actor, "key.changed", found, fields=sorted(changed), **_audit_details(changed))
+        audit.record(actor, "key.changed", api_key, fields=sorted(changed), **_audit_details(changed))
     for field, value in changed.items():
-        setattr(found, field, value)
-    return found
+        setattr(api_key, field, value)
+    return api_key
 
 
 def rotate(actor: Actor, key_id: UUID, grace: timedelta = GRACE) -> tuple[ApiKey, str]:
@@ -207,27 +207,27 @@ def rotate(actor: Actor, key_id: UUID, grace: timedelta = GRACE) -> tuple[ApiKey
 
     Of concurrent rotations one succeeds. Raises PermissionDenied, Http404, InvalidKey and KeyConflict.
     """
-    found, now = key(actor, key_id), timezone.now()
+    api_key, now = key(actor, key_id), timezone.now()
     if not timedelta(0) <= grace <= LONGEST_GRACE:
         message = _("An old secret stays for 0 seconds to %(days)d days.") % {"days": LONGEST_GRACE.days}
         raise InvalidKey("grace_seconds", message)
-    if found.is_revoked:
+    if api_key.is_revoked:
         raise _revoked()
-    if found.is_expired:
+    if api_key.is_expired:
         raise KeyConflict(EXPIRED, _("This key has expired. Give it a later date first."))
-    if found.old_is_live and grace:
+    if api_key.old_is_live and grace:
         message = _(
             "The secret from before the last rotation is still in use. End it first, or rotate without a grace."
         )
         raise KeyConflict("rotation_under_way", message)
-    _require_own_rights(actor, found.scope, expires_at=found.expires_at, addresses=found.addresses)
+    _require_own_rights(actor, api_key.scope, expires_at=api_key.expires_at, addresses=api_key.addresses)
     secret = key_secrets.make()
-    unchanged = ApiKey.objects.filter(id=found.id, revoked_at=None, prefix=found.prefix)
+    unchanged = ApiKey.objects.filter(id=api_key.id, revoked_at=None, prefix=api_key.prefix)
     with transaction.atomic():
-        kept = {"kept_at": now} if found.is_left_behind else {}  # the former member does not know the new secret
-        if not unchanged.update(**_rotated_fields(found, secret, now + grace), **kept):
+        decision = {"kept_at": now} if api_key.is_left_behind else {}  # the former member does not know the new secret
+        if not unchanged.update(**_rotated_fields(api_key, secret, now + grace), **decision):
             raise KeyConflict("rotation_under_way", _("The key was changed at the same moment. Look at it again."))
-        audit.record(actor, "key.rotated", found, grace_seconds=int(grace.total_seconds()))
+        audit.record(actor, "key.rotated", api_key, grace_seconds=int(grace.total_seconds()))
     return key(actor, key_id), secret.text
 
 
@@ -236,11 +236,11 @@ def end_old_secret(actor: Actor, key_id: UUID) -> bool:
 
     Raises PermissionDenied and Http404.
     """
-    found, now = key(actor, key_id), timezone.now()
+    api_key, now = key(actor, key_id), timezone.now()
     with transaction.atomic():
-        if not ApiKey.objects.filter(id=found.id, revoked_at=None, old_until__gt=now).update(old_until=now):
+        if not ApiKey.objects.filter(id=api_key.id, revoked_at=None, old_until__gt=now).update(old_until=now):
             return False
-        audit.record(actor, "key.old_secret_ended", found)
+        audit.record(actor, "key.old_secret_ended", api_key)
     return True
 
 
@@ -249,12 +249,12 @@ def keep(actor: Actor, key_id: UUID) -> bool:
 
     Raises PermissionDenied and Http404.
     """
-    found = key(actor, key_id)
+    api_key = key(actor, key_id)
     with transaction.atomic():
-        undecided = ApiKey.objects.filter(id=found.id, revoked_at=None, kept_at=None)
-        if not found.is_left_behind or not undecided.update(kept_at=timezone.now()):
+        undecided = ApiKey.objects.filter(id=api_key.id, revoked_at=None, kept_at=None)
+        if not api_key.is_left_behind or not undecided.update(kept_at=timezone.now()):
             return False
-        audit.record(actor, "key.kept", found, name=found.name, made_by=found.made_by)
+        audit.record(actor, "key.kept", api_key, name=api_key.name, made_by=api_key.made_by)
     return True
 
 
@@ -262,11 +262,11 @@ def revoke(actor: Actor, key_id: UUID) -> bool:
     """Revokes a key; returns False if it does not exist or was revoked before. Raises PermissionDenied."""
     actor.require("keys.manage")
     with transaction.atomic():
-        found = ApiKey.objects.filter(id=key_id, tenant=actor.tenant).first()
+        api_key = ApiKey.objects.filter(id=key_id, tenant=actor.tenant).first()
         rows = ApiKey.objects.filter(id=key_id, tenant=actor.tenant, revoked_at=None)
-        if found is None or not rows.update(revoked_at=timezone.now()):
+        if api_key is None or not rows.update(revoked_at=timezone.now()):
             return False
-        audit.record(actor, "key.revoked", found, name=found.name)
+        audit.record(actor, "key.revoked", api_key, name=api_key.name)
     return True
 
 
@@ -282,45 +282,45 @@ def _key_of_secret(given: Secret) -> tuple[ApiKey | None, bool]:
     return None, False
 
 
-def _check_usable(found: ApiKey, is_old: bool, address: str) -> None:
+def _check_usable(api_key: ApiKey, is_old: bool, address: str) -> None:
     """Raises KeyRefused."""
-    if is_old and not (found.old_until and found.old_until > timezone.now()):
+    if is_old and not (api_key.old_until and api_key.old_until > timezone.now()):
         raise KeyRefused(REPLACED, _("This secret was replaced when its key was rotated. Use the new one."))
-    if found.is_expired:
+    if api_key.is_expired:
         raise KeyRefused(EXPIRED, _("This key has expired. Whoever manages your keys may give it a later date."))
-    if not _allows_address(found, address):
+    if not _allows_address(api_key, address):
         message = _("This key may not be used from %(address)s. Whoever manages your keys may allow that address.")
         raise KeyRefused(ADDRESS, message % {"address": address or _("an unknown address")})
 
 
-def _secret_is_valid(found: ApiKey, secret_prefix: str) -> bool:
-    if secret_prefix == found.prefix:
-        return found.is_live
-    return secret_prefix == found.old_prefix and found.old_is_live
+def _secret_is_valid(api_key: ApiKey, secret_prefix: str) -> bool:
+    if secret_prefix == api_key.prefix:
+        return api_key.is_live
+    return secret_prefix == api_key.old_prefix and api_key.old_is_live
 
 
-def _allows_address(found: ApiKey, address: str) -> bool:
-    return not found.addresses or networks.cover(found.addresses, address)
+def _allows_address(api_key: ApiKey, address: str) -> bool:
+    return not api_key.addresses or networks.cover(api_key.addresses, address)
 
 
-def _record_use(found: ApiKey, is_old: bool) -> None:
+def _record_use(api_key: ApiKey, is_old: bool) -> None:
     now = timezone.now()
-    field, last = ("old_last_used_at", found.old_last_used_at) if is_old else ("last_used_at", found.last_used_at)
+    field, last = ("old_last_used_at", api_key.old_last_used_at) if is_old else ("last_used_at", api_key.last_used_at)
     if last is None or last < now - LAST_USED_STEP:
         stale = Q(**{field: None}) | Q(**{f"{field}__lt": now - LAST_USED_STEP})
-        with scope.bound(found.tenant_id):
-            ApiKey.objects.filter(stale, id=found.id).update(**{field: now})
+        with scope.bound(api_key.tenant_id):
+            ApiKey.objects.filter(stale, id=api_key.id).update(**{field: now})
 
 
-def _rotated_fields(found: ApiKey, secret: Secret, old_until: datetime) -> dict[str, Any]:
+def _rotated_fields(api_key: ApiKey, secret: Secret, old_until: datetime) -> dict[str, Any]:
     return {
         "prefix": secret.prefix,
         "digest": secret.digest,
         "last_used_at": None,
-        "old_prefix": found.prefix,
-        "old_digest": found.digest,
+        "old_prefix": api_key.prefix,
+        "old_digest": api_key.digest,
         "old_until": old_until,
-        "old_last_used_at": found.last_used_at,
+        "old_last_used_at": api_key.last_used_at,
     }
 
 

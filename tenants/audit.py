@@ -187,10 +187,10 @@ def _by_actor(actor: str) -> Q:
 def _by_object(object_id: str) -> Q:
     """Matches searches too, which list the transcriptions whose text they returned in their details."""
     try:
-        shown = str(UUID(object_id))
+        transcription_id = str(UUID(object_id))
     except ValueError:
         return Q(object_id=object_id)
-    return Q(object_id=object_id) | Q(action=SEARCHED, details__transcriptions__icontains=shown)
+    return Q(object_id=object_id) | Q(action=SEARCHED, details__transcriptions__icontains=transcription_id)
 
 
 def _identity(actor: Actor) -> tuple[str, str, str]:

@@ -48,8 +48,8 @@ def settle(actors: Iterable[Actor], user: User, decision: str) -> int:
     count = 0
     for actor in actors:
         with scope.bound(actor.tenant.id):
-            made = ApiKey.objects.filter(created_by=user, revoked_at=None, kept_at=None)
-            for key_id in list(made.values_list("id", flat=True)):
+            undecided = ApiKey.objects.filter(created_by=user, revoked_at=None, kept_at=None)
+            for key_id in list(undecided.values_list("id", flat=True)):
                 decide = api_keys.keep if decision == KeyDecision.KEEP else api_keys.revoke
                 count += decide(actor, key_id)
     return count

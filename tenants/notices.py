@@ -83,13 +83,13 @@ class CurrentNotice:
 
     @property
     def figure(self) -> str:
-        now = self.snapshot
+        snapshot = self.snapshot
         if self.is_storage:
             words = _("%(used)s of %(limit)s are in use (%(percent)d %%).")
-            used, limit = units.size(now.quota.stored_bytes_used), units.size(now.quota.stored_bytes)
+            used, limit = units.size(snapshot.quota.stored_bytes_used), units.size(snapshot.quota.stored_bytes)
         else:
             words = _("%(used)s of %(limit)s are used, or held for work under way (%(percent)d %%).")
-            used, limit = units.audio(now.gone_seconds), units.audio(now.quota.monthly_seconds)
+            used, limit = units.audio(snapshot.gone_seconds), units.audio(snapshot.quota.monthly_seconds)
         return words % {"used": used, "limit": limit, "percent": self.percent}
 
     @property

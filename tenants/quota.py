@@ -106,14 +106,16 @@ def snapshot(tenant: Tenant) -> QuotaSnapshot:
 
 def check(tenant: Tenant, seconds: int, size: int) -> None:
     """Raises QuotaExceeded before anything is stored, where `reserve` or `take_storage` would."""
-    now = snapshot(tenant)
-    if seconds > now.quota.recording_seconds:
-        limit = now.quota.recording_seconds
+    current = snapshot(tenant)
+    if seconds > current.quota.recording_seconds:
+        limit = current.quota.recording_seconds
         raise QuotaExceeded("recording_seconds", seconds, limit, limit)
-    if seconds > now.left_seconds:
-        raise QuotaExceeded("monthly_seconds", seconds, now.left_seconds, now.quota.monthly_seconds, now.resets_at)
-    if size > now.left_bytes:
-        raise QuotaExceeded("stored_bytes", size, now.left_bytes, now.quota.stored_bytes)
+    if seconds > current.left_seconds:
+        raise QuotaExceeded(
+            "monthly_seconds", seconds, current.left_seconds, current.quota.monthly_seconds, current.resets_at
+        )
+    if size > current.left_bytes:
+        raise QuotaExceeded("stored_bytes", size, current.left_bytes, current.quota.stored_bytes)
 
 
 def reserve(

@@ -26,10 +26,10 @@ def portal(request: HttpRequest) -> dict[str, Any]:
 
 
 def _actor(request: HttpRequest) -> access.Actor | None:
-    found: access.Actor | None = getattr(request, "actor", None)
-    if found is None and request.user.is_authenticated:
-        found = access.session_actor(request.user.pk, request.session.get(access.SESSION_TENANT))
-    return found
+    actor: access.Actor | None = getattr(request, "actor", None)
+    if actor is None and request.user.is_authenticated:
+        actor = access.session_actor(request.user.pk, request.session.get(access.SESSION_TENANT))
+    return actor
 
 
 def _notices(actor: access.Actor | None, snapshot: QuotaSnapshot) -> list[CurrentNotice]:

@@ -1,4 +1,4 @@
-"""The whole ledger as a table for spreadsheets."""
+"""The ledger as CSV."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ("time", "transcription", "kind", "seconds", "description", "member", 
 @never_cache
 @member_required("usage.view")
 def ledger(request: TenantRequest) -> StreamingHttpResponse:
-    """All months, or the one asked for."""
+    """Sends the ledger of all months, or of the requested one."""
     month = requested_month(request)
     name = f"ledger-{month:%Y-%m}.csv" if month else "ledger.csv"
     tenant = request.actor.tenant

@@ -1,4 +1,4 @@
-"""Undo travels with the message that says what was done."""
+"""Messages with an undo button."""
 
 from __future__ import annotations
 

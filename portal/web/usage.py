@@ -1,4 +1,4 @@
-"""How much of the quota is gone, and what it went on."""
+"""The page of an organisation's usage."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def usage(request: TenantRequest) -> HttpResponse:
     month = requested_month(request) or quota.this_month()
     days = charges.by_day(tenant, month)
     chart = charts.bars([day.seconds for day in days])
-    shown = {
+    context = {
         "running": Transcription.objects.filter(tenant=tenant, status=Status.RUNNING).count(),
         "month": month,
         "months": sorted({month, *charges.months(tenant)}, reverse=True),
@@ -40,4 +40,4 @@ def usage(request: TenantRequest) -> HttpResponse:
         "ledger": Paginator(charges.entries(tenant, month), ON_A_PAGE).get_page(request.GET.get("page")),
         "section": "usage",
     }
-    return render(request, "web/usage.html", shown)
+    return render(request, "web/usage.html", context)

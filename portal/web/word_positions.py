@@ -1,4 +1,4 @@
-"""Where in a segment's text its words stand, for the scripts of a transcript."""
+"""The positions of words in a segment's text, for the page's scripts."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ WordPosition = tuple[int, int, float, float]
 
 
 def word_positions(segment: Segment) -> list[WordPosition]:
-    """Beginning and end of each word in the trimmed text, and its seconds. A word that isn't there is left out.
+    """Returns start and end of each word in the trimmed text and its times in seconds, leaving out missing words.
 
-    Positions count UTF-16 units, as scripts do.
+    Positions count UTF-16 units, as JavaScript does.
     """
-    text, at, found = segment.text.strip(), 0, list[WordPosition]()
+    text, at, positions = segment.text.strip(), 0, list[WordPosition]()
     for word in segment.words:
         spoken = word["word"].strip()
         place = text.find(spoken, at) if spoken else -1
         if place >= 0:
             at = place + len(spoken)
-            found.append((_units(text[:place]), _units(text[:at]), word["start"], word["end"]))
-    return found
+            positions.append((_units(text[:place]), _units(text[:at]), word["start"], word["end"]))
+    return positions
 
 
 def _units(text: str) -> int:

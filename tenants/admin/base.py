@@ -1,4 +1,4 @@
-"""What several of the operators' pages share."""
+"""Base classes and functions of the operators' pages."""
 
 from __future__ import annotations
 

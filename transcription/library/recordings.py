@@ -38,28 +38,28 @@ def recordings(actor: Actor, filters: Filter = EVERYTHING) -> QuerySet[Recording
 
 def transcriptions(actor: Actor, recording_id: UUID) -> QuerySet[Transcription]:
     """Returns the transcriptions of one recording, newest first. Raises Http404."""
-    found = recording(actor, recording_id)
-    return found.transcriptions.defer("text", "prompt").order_by("-created_at", "-id")
+    row = recording(actor, recording_id)
+    return row.transcriptions.defer("text", "prompt").order_by("-created_at", "-id")
 
 
 def recording(actor: Actor, recording_id: UUID, deleted: bool = False) -> Recording:
     """Returns one recording of the actor's tenant. Raises Http404."""
     actor.require("recordings.view")
     rows = Recording.objects.filter(tenant=actor.tenant, id=recording_id, deleted_at__isnull=not deleted)
-    found = rows.select_related("created_by", "api_key").first()
-    if found is None:
+    row = rows.select_related("created_by", "api_key").first()
+    if row is None:
         raise Http404(_("There is no such recording."))
-    return found
+    return row
 
 
 def transcription(actor: Actor, transcription_id: UUID) -> Transcription:
     """Returns one transcription of the actor's tenant. Raises Http404."""
     actor.require("recordings.view")
     rows = Transcription.objects.filter(tenant=actor.tenant, id=transcription_id, recording__deleted_at=None)
-    found = rows.select_related("recording").first()
-    if found is None:
+    row = rows.select_related("recording").first()
+    if row is None:
         raise Http404(_("There is no such transcription."))
-    return found
+    return row
 
 
 def source_of(row: Transcription) -> Recording | None:
@@ -71,59 +71,59 @@ def source_of(row: Transcription) -> Recording | None:
 def cancel(actor: Actor, transcription_id: UUID) -> tuple[Transcription, bool]:
     """Cancels a transcription without charging it, and returns it with whether it was unfinished. Raises Http404."""
     actor.require("recordings.create")
-    found = transcription(actor, transcription_id)
+    row = transcription(actor, transcription_id)
     with transaction.atomic():
-        cancelled = lifecycle.cancel(found)
+        cancelled = lifecycle.cancel(row)
         if cancelled:
-            audit.record(actor, "transcription.cancelled", found, recording=str(found.recording_id))
+            audit.record(actor, "transcription.cancelled", row, recording=str(row.recording_id))
     return transcription(actor, transcription_id), cancelled
 
 
 def delete(actor: Actor, recording_id: UUID) -> Recording:
     """Hides a recording and cancels its transcriptions; `restore` undoes it within UNDO_WINDOW. Raises Http404."""
     actor.require("recordings.delete")
-    found = recording(actor, recording_id)
+    row = recording(actor, recording_id)
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
-        _cancel_all(found)
-        found.deleted_at = timezone.now()
-        if not Recording.objects.filter(id=found.id).update(deleted_at=found.deleted_at):
+        _cancel_all(row)
+        row.deleted_at = timezone.now()
+        if not Recording.objects.filter(id=row.id).update(deleted_at=row.deleted_at):
             raise Http404(_("There is no such recording."))
-        text_search.remove_recording(found.id)
-        audit.record(actor, "recording.deleted", found)
-    log.info("Recording %s of tenant %s was deleted by %s", found.id, actor.tenant.id, actor.user or actor.key)
-    return found
+        text_search.remove_recording(row.id)
+        audit.record(actor, "recording.deleted", row)
+    log.info("Recording %s of tenant %s was deleted by %s", row.id, actor.tenant.id, actor.user or actor.key)
+    return row
 
 
 def restore(actor: Actor, recording_id: UUID) -> Recording:
     """Undoes `delete`. Raises Http404 after UNDO_WINDOW."""
     actor.require("recordings.delete")
-    found = recording(actor, recording_id, deleted=True)
-    if found.deleted_at is None or found.deleted_at < timezone.now() - UNDO_WINDOW:
+    row = recording(actor, recording_id, deleted=True)
+    if row.deleted_at is None or row.deleted_at < timezone.now() - UNDO_WINDOW:
         raise Http404(_("It is too late to undo this."))
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
-        if not Recording.objects.filter(id=found.id, deleted_at=found.deleted_at).update(deleted_at=None):
+        if not Recording.objects.filter(id=row.id, deleted_at=row.deleted_at).update(deleted_at=None):
             raise Http404(_("There is no such recording."))
-        text_search.index_recording(found.id)
-        audit.record(actor, "recording.restored", found)
-    found.deleted_at = None
-    return found
+        text_search.index_recording(row.id)
+        audit.record(actor, "recording.restored", row)
+    row.deleted_at = None
+    return row
 
 
 def erase(actor: Actor, recording_id: UUID) -> None:
     """Deletes a recording permanently. Raises Http404."""
     actor.require("recordings.delete")
-    found = recording(actor, recording_id)
-    purge(actor.tenant.id, Recording.objects.filter(id=found.id), actor)
+    row = recording(actor, recording_id)
+    purge(actor.tenant.id, Recording.objects.filter(id=row.id), actor)
 
 
 def purge_deleted() -> int:
     """Purges the recordings that can't be restored any more, and returns their number."""
     with scope.across_tenants("the sweeper serves every tenant"):
         expired = Recording.objects.filter(deleted_at__lt=timezone.now() - 2 * UNDO_WINDOW)
-        found = list(expired.values_list("tenant_id", "id"))
-        return sum(purge(tenant_id, expired.filter(id=recording_id)) for tenant_id, recording_id in found)
+        ids = list(expired.values_list("tenant_id", "id"))
+        return sum(purge(tenant_id, expired.filter(id=recording_id)) for tenant_id, recording_id in ids)
 
 
 def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None) -> bool:

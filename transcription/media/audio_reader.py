@@ -104,13 +104,13 @@ class AudioReader:
 
     def warnings(self) -> tuple[str, ...]:
         """Returns the codes of transcription.media.warnings that apply."""
-        found = {
+        conditions = {
             "incomplete": self.is_over and self._is_incomplete(),
             "other_tracks": len(self.header.tracks) > 1,
             "channels_cancel": self._mixer.cancels,
             "gaps": self.has_gaps,
         }
-        return tuple(code for code, holds in found.items() if holds)
+        return tuple(code for code, holds in conditions.items() if holds)
 
     def _is_incomplete(self) -> bool:
         if is_cut_off(self.report, self.header.container) or structure.is_cut_off(self.path, self.header.container):

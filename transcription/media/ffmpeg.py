@@ -36,9 +36,9 @@ CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.
 @cache
 def find_ffmpeg() -> str:
     """Returns the path of ffmpeg: on PATH, else that of imageio-ffmpeg."""
-    found = shutil.which("ffmpeg")
-    if found:
-        return found
+    path = shutil.which("ffmpeg")
+    if path:
+        return path
     import imageio_ffmpeg
 
     return str(imageio_ffmpeg.get_ffmpeg_exe())

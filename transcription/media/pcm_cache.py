@@ -28,10 +28,10 @@ def put(transcription_id: UUID, pcm: bytes) -> None:
 def take(transcription_id: UUID) -> bytes | None:
     """Removes and returns the PCM, or None if there is none."""
     try:
-        found = connection().getdel(_key(transcription_id))
+        pcm = connection().getdel(_key(transcription_id))
     except RedisError:
         return None
-    return found if isinstance(found, bytes) else None
+    return pcm if isinstance(pcm, bytes) else None
 
 
 def _key(transcription_id: UUID) -> str:

@@ -30,15 +30,15 @@ def new_key(row: Transcription) -> str:
 def record_copy(row: Transcription, key: str) -> bool:
     """Records a stored copy; returns False if the recording's audio was deleted meanwhile."""
     with transaction.atomic():
-        kept = Recording.objects.select_for_update().filter(id=row.recording.id, audio_deleted_at=None).first()
-        if kept is None:
+        current = Recording.objects.select_for_update().filter(id=row.recording.id, audio_deleted_at=None).first()
+        if current is None:
             return False
-        if len(kept.audio_tracks) < 2:
-            kept.playback_key = row.recording.playback_key = key
+        if len(current.audio_tracks) < 2:
+            current.playback_key = row.recording.playback_key = key
         else:
-            kept.track_copies |= {str(row.audio_track_taken): key}
-            row.recording.track_copies = kept.track_copies
-        kept.save(update_fields=["playback_key", "track_copies"])
+            current.track_copies |= {str(row.audio_track_taken): key}
+            row.recording.track_copies = current.track_copies
+        current.save(update_fields=["playback_key", "track_copies"])
     return True
 
 

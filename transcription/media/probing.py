@@ -148,13 +148,13 @@ def _choose_audible(first: _TrackStart, decode_start: Callable[..., _TrackStart]
     """Returns the first track, default ones first, that is not silent; else the first that can be decoded."""
     until, silent = time.monotonic() + PROBE_WALL_SECONDS / 2, None
     for track in sorted(first.reader.header.tracks, key=lambda track: not track.is_default)[:MAX_TRACKS_TRIED]:
-        heard = (
+        start = (
             first if track.index == 0 else decode_start(track.index, wall_seconds=max(1.0, until - time.monotonic()))
         )
-        if heard.can_be_decoded:
-            if not heard.is_silent:
-                return heard
-            silent = silent or heard
+        if start.can_be_decoded:
+            if not start.is_silent:
+                return start
+            silent = silent or start
         if time.monotonic() > until:
             break
     return silent or first
@@ -166,20 +166,20 @@ def _decode_start(
     """Raises DecoderDied."""
     wall_seconds = wall_seconds or PROBE_WALL_SECONDS
     reader = AudioReader(path, source, track, longest + SLACK_SECONDS, PROBE_CPU_SECONDS, wall_seconds)
-    heard, kept = _TrackStart(reader), bytearray()
+    start, pcm = _TrackStart(reader), bytearray()
     try:
         with closing(reader.pcm()) as sound:
-            for piece in sound:
-                heard.is_silent = heard.is_silent and _peak(piece) <= SILENT_PEAK
-                if len(kept) <= PROBE_SECONDS * BYTES_PER_SECOND:
-                    kept += piece
-                if heard.is_enough(choosing):
+            for chunk in sound:
+                start.is_silent = start.is_silent and _peak(chunk) <= SILENT_PEAK
+                if len(pcm) <= PROBE_SECONDS * BYTES_PER_SECOND:
+                    pcm += chunk
+                if start.is_enough(choosing):
                     break
     except MediaError as error:
-        heard.error = error
-    if len(kept) <= PROBE_SECONDS * BYTES_PER_SECOND:
-        heard.pcm = bytes(kept)
-    return heard
+        start.error = error
+    if len(pcm) <= PROBE_SECONDS * BYTES_PER_SECOND:
+        start.pcm = bytes(pcm)
+    return start
 
 
 def _peak(pcm: bytes) -> int:
@@ -213,6 +213,6 @@ def _reached(chunks: Iterable[bytes], origin: float) -> Iterator[float]:
                 _stream, _dts, time, duration, _size = line.split(b",", 4)
                 length += int(duration)
                 end = max(end, int(time) + int(duration))
-            elif found := TIME_BASE.match(line):
-                tick = int(found[1]) / int(found[2])
+            elif match := TIME_BASE.match(line):
+                tick = int(match[1]) / int(match[2])
         yield max(length * tick, end * tick - origin)

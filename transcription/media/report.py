@@ -72,17 +72,17 @@ class Header:
         container, start = INPUT.search(report), START.search(report)
         if container is None:
             return cls()
-        streams = {int(found[1]): found for found in reversed(list(STREAM.finditer(report)))}
+        streams = {int(match[1]): match for match in reversed(list(STREAM.finditer(report)))}
         audio = [streams[number] for number in sorted(streams) if streams[number][3] == "Audio"][:MOST_TRACKS]
-        guessed = {int(found[1] or found[2] or -1) for found in GUESSED_LAYOUT.finditer(report)}
+        guessed = {int(match[1] or match[2] or -1) for match in GUESSED_LAYOUT.finditer(report)}
         return cls(
             container=container[1],
             claimed=None if ESTIMATED.search(report) else _claimed(report),
             start=float(start[1]) if start else 0.0,
-            tracks=tuple(_track(index, found, report) for index, found in enumerate(audio)),
-            has_video=any(found[3] == "Video" and "(attached pic)" not in found[4] for found in streams.values()),
+            tracks=tuple(_track(index, match, report) for index, match in enumerate(audio)),
+            has_video=any(match[3] == "Video" and "(attached pic)" not in match[4] for match in streams.values()),
             has_streams=bool(streams),
-            guessed_layouts=frozenset(index for index, found in enumerate(audio) if int(found[1]) in guessed),
+            guessed_layouts=frozenset(index for index, match in enumerate(audio) if int(match[1]) in guessed),
         )
 
 
@@ -102,19 +102,19 @@ def is_guessed(report: str) -> bool:
 
 
 def _claimed(report: str) -> float | None:
-    found = DURATION.search(report)
-    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else None
+    match = DURATION.search(report)
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else None
 
 
-def _track(index: int, found: re.Match[str], report: str) -> AudioTrack:
-    title, layout = TITLE.match(report[found.end() : found.end() + 10_000]), CHANNELS.search(found[4])
+def _track(index: int, match: re.Match[str], report: str) -> AudioTrack:
+    title, layout = TITLE.match(report[match.end() : match.end() + 10_000]), CHANNELS.search(match[4])
     return AudioTrack(
         index=index,
-        codec=found[4].split(" ", 1)[0].rstrip(","),
+        codec=match[4].split(" ", 1)[0].rstrip(","),
         channels=_channels(layout[1]) if layout else 0,
-        language="" if found[2] in (None, "und") else found[2],
+        language="" if match[2] in (None, "und") else match[2],
         title=_printable(title[1]) if title else "",
-        is_default="(default)" in found[4],
+        is_default="(default)" in match[4],
     )
 
 

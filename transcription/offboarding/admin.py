@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -25,6 +22,7 @@ from django.views.decorators.http import require_safe
 from tenants import audit, scope, units
 from tenants.admin import ReadOnly, operator_of
 from tenants.models import LedgerEntry, Member, Tenant
+from transcription.connections import stream
 from transcription.media import storage
 from transcription.media.storage import StorageUnavailable
 from transcription.models import Recording
@@ -131,21 +129,5 @@ def _archive(request: HttpRequest, tenant: Tenant) -> HttpResponse | StreamingHt
     audit.record(operator_of(request, tenant), "tenant.exported", tenant)
     disposition = content_disposition_header(True, f"{tenant.name}.zip") or "attachment"
     headers = {"Content-Disposition": disposition, "X-Accel-Buffering": "no"}
-    chunks = _stream(tenant, archive.stream(tenant, settings.PORTAL_URL))
+    chunks = stream(tenant.id, archive.stream(tenant, settings.PORTAL_URL))
     return StreamingHttpResponse(chunks, content_type="application/zip", headers=headers)
-
-
-async def _stream(tenant: Tenant, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Runs after the view has returned: binds the tenant and takes a database connection for each chunk only."""
-
-    def next_chunk() -> bytes | None:
-        try:
-            with scope.bound(tenant.id):
-                return next(chunks, None)
-        finally:
-            if not connection.in_atomic_block:
-                connection.close()
-
-    read = sync_to_async(next_chunk)
-    while (chunk := await read()) is not None:
-        yield chunk

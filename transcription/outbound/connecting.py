@@ -24,11 +24,11 @@ def addresses(target: Target, deadline: Deadline) -> list[Address]:
 
     Unknown names and names with a private address have the same message, which reveals nothing of internal DNS.
     """
-    found = [target.literal] if target.literal is not None else _resolve(target.host, deadline)
-    if not found or not all(networks.is_allowed(address) for address in found):
+    resolved = [target.literal] if target.literal is not None else _resolve(target.host, deadline)
+    if not resolved or not all(networks.is_allowed(address) for address in resolved):
         message = _("The host’s name has no public address: it is unknown, or belongs to a private network.")
         raise OutboundError("no_public_address", message, may_succeed_later=True)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(resolved))
 
 
 def connect(target: Target, deadline: Deadline) -> socket.socket:

@@ -39,9 +39,9 @@ def page(
     if not terms:
         return [], None
     search = _search_postgresql if connection.vendor == "postgresql" else _scan
-    found = search(actor.tenant.id, terms, after, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    return found[:limit], Cursor(last.created_at, last.recording_id) if last else None
+    entries = search(actor.tenant.id, terms, after, limit + 1)
+    last = entries[limit - 1] if len(entries) > limit else None
+    return entries[:limit], Cursor(last.created_at, last.recording_id) if last else None
 
 
 def matching_recordings(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[SearchEntry, UUID]:
@@ -55,8 +55,8 @@ def matching_recordings(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[Sear
 
 
 def _of_tenant(tenant_id: UUID) -> QuerySet[SearchEntry]:
-    shown = SearchEntry.objects.filter(tenant_id=tenant_id).order_by(*NEWEST)
-    return shown.only("recording", "tenant", "created_at", "transcription_id", "folded")
+    rows = SearchEntry.objects.filter(tenant_id=tenant_id).order_by(*NEWEST)
+    return rows.only("recording", "tenant", "created_at", "transcription_id", "folded")
 
 
 def _scan(tenant_id: UUID, terms: Sequence[Term], after: Cursor | None, count: int) -> list[SearchEntry]:
@@ -70,12 +70,12 @@ def _search_postgresql(tenant_id: UUID, terms: Sequence[Term], after: Cursor | N
     PostgreSQL's planner has no statistics of one tenant's words, so a few entries are probed first; if they suggest
     that a page can be filled by scanning, as many as that takes are scanned.
     """
-    found = list(_among_newest(tenant_id, terms, after, PROBE_SIZE)[:count])
-    if COMMON_MATCHES <= len(found) < count:
-        found = list(_among_newest(tenant_id, terms, after, 2 * PROBE_SIZE * count // len(found))[:count])
-    if len(found) < count:
-        found = list(_after(_indexed(tenant_id, terms), after)[:count])
-    return found
+    entries = list(_among_newest(tenant_id, terms, after, PROBE_SIZE)[:count])
+    if COMMON_MATCHES <= len(entries) < count:
+        entries = list(_among_newest(tenant_id, terms, after, 2 * PROBE_SIZE * count // len(entries))[:count])
+    if len(entries) < count:
+        entries = list(_after(_indexed(tenant_id, terms), after)[:count])
+    return entries
 
 
 def _among_newest(tenant_id: UUID, terms: Sequence[Term], after: Cursor | None, reach: int) -> QuerySet[SearchEntry]:

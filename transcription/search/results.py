@@ -62,17 +62,17 @@ def _segment_indexes(folded: str, terms: Sequence[Term]) -> list[int]:
     """Returns indexes of at most MAX_MATCHES segments: the first match of each term, then further matches."""
     begin = folded.find("\n") + 1 or len(folded)
     firsts = [at for term in terms if (at := folded.find(term.pattern, begin)) >= 0]
-    found = list(dict.fromkeys(_line(folded, at) for at in sorted(firsts)))[:MAX_MATCHES]
+    indexes = list(dict.fromkeys(_line(folded, at) for at in sorted(firsts)))[:MAX_MATCHES]
     for at in firsts:
         line_end = folded.find("\n", at)
-        while line_end >= 0 and len(found) < MAX_MATCHES:
+        while line_end >= 0 and len(indexes) < MAX_MATCHES:
             later = min((p for term in terms if (p := folded.find(term.pattern, line_end)) >= 0), default=-1)
             if later < 0:
                 break
-            if (line := _line(folded, later)) not in found:
-                found.append(line)
+            if (line := _line(folded, later)) not in indexes:
+                indexes.append(line)
             line_end = folded.find("\n", later)
-    return sorted(found)
+    return sorted(indexes)
 
 
 def _line(folded: str, at: int) -> int:

@@ -19,15 +19,15 @@ MAX_BYTES = 900_000  # PostgreSQL's limit for a tsvector is a mebibyte
 
 def lexemes(tenant_id: UUID, folded: str) -> list[str]:
     """Returns the distinct tokens of a folded text, up to PostgreSQL's limit; hours of Chinese fit."""
-    prefix, bytes_left, found = _prefix(tenant_id), MAX_BYTES, dict[str, None]()
+    prefix, bytes_left, unique = _prefix(tenant_id), MAX_BYTES, dict[str, None]()
     for token in tokens_of(folded):
         lexeme = prefix + token
-        if lexeme not in found:
+        if lexeme not in unique:
             bytes_left -= len(lexeme.encode())
             if bytes_left < 0:
                 break
-            found[lexeme] = None
-    return list(found)
+            unique[lexeme] = None
+    return list(unique)
 
 
 def query_of(tenant_id: UUID, terms: Iterable[Term]) -> str:

@@ -209,10 +209,10 @@ def _require_text(row: Transcription) -> None:
 
 
 def _segment(row: Transcription, index: int) -> Segment:
-    found = row.segments.filter(index=index).first()
-    if found is None:
+    current = row.segments.filter(index=index).first()
+    if current is None:
         raise Http404(_("There is no such segment."))
-    return found
+    return current
 
 
 def _neighbour(row: Transcription, index: int) -> list[SegmentEdit]:

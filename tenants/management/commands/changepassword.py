@@ -10,13 +10,13 @@ from tenants.models import User
 
 
 class Command(changepassword.Command):
-    """Django's own, told to the audit log: afterwards, as no transaction may wait for somebody who types."""
+    """Django's command, which also writes the audit log: afterwards, so that no transaction waits for typed input."""
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         options["username"] = User.objects.normalize_email(options["username"])
         user = User.objects.filter(email=options["username"]).first()
         before = people.audited_fields(user.pk) if user else {}
-        said = super().handle(*args, **options)
+        output = super().handle(*args, **options)
         if user:
             people.record_changes(user.pk, before, lambda member: system_actor(member.tenant), how="command")
-        return said
+        return output

@@ -302,10 +302,10 @@ def test_nor_is_one_of_the_list_of_recordings(position: str, alice: Character) -
 
 def test_far_pages_of_rare_and_common_words_hold_every_hit_once(alice: Character) -> None:
     """More than the newest that are looked at first."""
-    for number in range(lookup.PROBED + 10):
+    for number in range(lookup.PROBE_SIZE + 10):
         spoken(alice, f"{number}.mp3", " common", " rare" if number % 13 == 0 else " plain")
     client = Client(headers=alice.bearer)
-    for word, count in (("common", lookup.PROBED + 10), ("rare", 6)):
+    for word, count in (("common", lookup.PROBE_SIZE + 10), ("rare", 6)):
         address, seen = f"/api/v1/search?q={word}&limit=5", list[str]()
         while address:
             body = client.get(address).json()
