@@ -20,7 +20,7 @@ from tenants import scope
 from tests.conftest import Character, MakeMedia
 from tests.transcription.finishing import finish
 from transcription import media
-from transcription.intake import probe
+from transcription.intake import probe as intake_probe
 from transcription.media import storage
 from transcription.models import Transcription
 from transcription.uploads import bucket
@@ -125,7 +125,7 @@ async def test_a_tenants_slow_files_do_not_keep_another_ones_clip_waiting(
 
     places = ["/v1/audio/transcriptions", "/api/v1/recordings"]
     hers = [asyncio.create_task(send(mallory, place, silent)) for place in places for _ in range(UPLOAD_THREADS + 2)]
-    await slow.is_busy(probe.PROBES.share)
+    await slow.is_busy(intake_probe.PROBES.share)
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert (await send(alice, "/api/v1/recordings", fox.read_bytes())).status_code == 201
         asked = asyncio.create_task(send(alice, "/v1/audio/transcriptions", fox.read_bytes()))
@@ -142,15 +142,15 @@ async def test_a_file_that_waits_too_long_for_its_probe_is_refused_for_now(
     http: httpx.AsyncClient, alice: Character, fox: Path, slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(media, "probe", slow.down(media.probe))
-    monkeypatch.setattr(probe, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(intake_probe, "WAIT_SECONDS", 0.05)
 
     async def send(place: str) -> httpx.Response:
         return await http.post(
             place, data={"model": "base", "temperature": "1"}, files={"file": ("a.wav", fox.read_bytes())}
         )
 
-    first = [asyncio.create_task(send("/api/v1/recordings")) for _ in range(probe.PROBES.share)]
-    await slow.is_busy(probe.PROBES.share)
+    first = [asyncio.create_task(send("/api/v1/recordings")) for _ in range(intake_probe.PROBES.share)]
+    await slow.is_busy(intake_probe.PROBES.share)
     for place in ("/api/v1/recordings", "/v1/audio/transcriptions"):
         refused = await send(place)
         assert (refused.status_code, "retry-after" in refused.headers) == (503, True), refused.text
