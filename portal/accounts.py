@@ -24,7 +24,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from tenants import addresses, people, sign_ins
-from tenants.access import of_member
+from tenants.access import member_actor
 from tenants.models import User
 from tenants.throttle import Limit
 
@@ -90,7 +90,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Sets the password of whoever is signed in, or has the link from a mail: either is the person."""
         address = addresses.of_request(self.request)
         how = "page" if self.request.user == user else "mail"
-        with people.telling(user.pk, lambda member: of_member(member, address), how=how):
+        with people.recording_changes(user.pk, lambda member: member_actor(member, address), how=how):
             super().set_password(user, password)
 
 

@@ -1,4 +1,4 @@
-"""What libraries put into the operators' admin: RQ's dashboard, for those who may see it, and nothing of allauth's."""
+"""Adapts the admin pages of libraries: restricts RQ's dashboard, and removes allauth's pages."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from django_rq.urls import get_admin_urlpatterns, get_api_urlpatterns
 
 PERMISSION = "django_rq.admin"
 
-admin.site.unregister(EmailAddress)  # an account's address is that of its user, whose changes the audit log tells
+admin.site.unregister(EmailAddress)  # e-mail addresses are changed on the user's page, which writes the audit log
 
 
 @admin.register(Dashboard)
 class DashboardAdmin(QueueAdmin):
-    """django-rq's own lets in whoever is staff, who may then empty queues, and asks nobody for its figures as JSON."""
+    """Requires a permission, where django-rq lets all staff empty queues and everybody read its figures as JSON."""
 
     def get_urls(self) -> list[URLPattern]:
         names = "django_rq_"
@@ -47,10 +47,10 @@ class DashboardAdmin(QueueAdmin):
 
     def _allowed(self, view: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(view)
-        def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             if not self.has_view_permission(request):
                 raise PermissionDenied
-            request.current_app = self.admin_site.name  # by which its links find their way
+            request.current_app = self.admin_site.name  # resolves the dashboard's links
             return view(request, *args, **kwargs)
 
-        return self.admin_site.admin_view(asked)
+        return self.admin_site.admin_view(guarded)

@@ -1,4 +1,4 @@
-"""Misconfiguration is named before it does harm: `manage.py check --deploy`."""
+"""System checks of the configuration, run by `manage.py check --deploy`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_EVICTION = "noeviction"
 
 @register(Tags.caches, deploy=True)
 def redis_evicts_nothing(**_kwargs: Any) -> list[CheckMessage]:
-    """A Redis that evicts drops wake-ups and events silently."""
+    """Reports a Redis that evicts keys, which would lose wake-ups and events."""
     try:
         policy = redis.connection().config_get("maxmemory-policy").get("maxmemory-policy", NO_EVICTION)
     except RedisError as error:
@@ -29,7 +29,7 @@ def redis_evicts_nothing(**_kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def allowed_origins_are_origins(**_kwargs: Any) -> list[CheckMessage]:
-    """One that no browser ever sends allows nothing, silently; `*` and `null` would allow everybody."""
+    """Reports origins that browsers never send, and `*` and `null`, which would allow all."""
     hint = "Name scheme, host and a port that is not the scheme's own, in lower case: https://app.example.com"
     wrong = [origin for origin in settings.CORS_ALLOWED_ORIGINS if not is_origin(origin)]
     return [Error(f"CORS_ALLOWED_ORIGINS: {origin!r} is no origin.", hint=hint, id="portal.E002") for origin in wrong]

@@ -26,7 +26,7 @@ from portal.http.asgi import Application, Message, Receive, Scope, Send
 from portal.http.outage import AWAY
 from portal.http.websocket_origin import OwnOriginOnly
 from tenants import scope
-from tenants.access import Actor, OtherTenant
+from tenants.access import Actor, TenantMismatch
 from transcription.errors import reason_for_people
 from transcription.library import read_audit, recordings
 from transcription.models import Status, Transcription
@@ -68,7 +68,7 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
         await self.accept()
         try:
             actor = await self.connecting_actor()
-        except OtherTenant:
+        except TenantMismatch:
             await self.close(OTHER_TENANT, "other_tenant")
             return
         if actor is None:
@@ -113,7 +113,7 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
 
     @database_sync_to_async
     def connecting_actor(self) -> Actor | None:
-        """Returns who opens the socket; None for nobody who may. Raises OtherTenant for a page of another tenant."""
+        """Returns who opens the socket; None for nobody who may. Raises TenantMismatch for a page of another tenant."""
         return _viewer(authentication.caller_of(self.scope).checked())
 
     @database_sync_to_async

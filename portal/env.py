@@ -1,4 +1,4 @@
-"""The only reader of os.environ: typed access to every setting an operator may give."""
+"""Typed access to environment variables; no other module reads os.environ."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FALSE_WORDS = {"0", "false", "no", "off", ""}
 
 @dataclass(frozen=True)
 class Variable:
-    """One environment variable as the documentation lists it."""
+    """An environment variable, as documented."""
 
     name: str
     default: str
@@ -37,12 +37,12 @@ def text(name: str, default: str, meaning: str) -> str:
 
 
 def secret(name: str, default: str, meaning: str) -> str:
-    """A password or a key, several with commas, or an address that may carry one: shown and logged nowhere."""
+    """Reads a password or key, a comma-separated list of them, or a URL with one. Its value is redacted everywhere."""
     return _read(name, default, meaning, is_secret=True)
 
 
 def address(name: str, default: str, meaning: str) -> str:
-    """A secret that is a URL. Raises ImproperlyConfigured where its password is not written as in a URL."""
+    """Reads a secret URL. Raises ImproperlyConfigured if its password is not percent-encoded."""
     value = secret(name, default, meaning)
     try:
         _port = urlsplit(value).port
@@ -72,12 +72,12 @@ def flag(name: str, default: bool, meaning: str) -> bool:
 
 
 def items(name: str, default: str, meaning: str, is_secret: bool = False) -> list[str]:
-    """A comma-separated list."""
+    """Reads a comma-separated list."""
     return [item.strip() for item in _read(name, default, meaning, is_secret).split(",") if item.strip()]
 
 
 def networks(name: str, default: str, meaning: str) -> list[IPv4Network | IPv6Network]:
-    """A comma-separated list of networks as in 10.1.0.0/16. Raises ImproperlyConfigured."""
+    """Reads a comma-separated list of networks such as 10.1.0.0/16. Raises ImproperlyConfigured."""
     try:
         return [ip_network(item) for item in items(name, default, meaning)]
     except ValueError as error:
@@ -89,17 +89,17 @@ def path(name: str, default: Path, meaning: str) -> Path:
 
 
 def secrets() -> dict[str, str]:
-    """The secret variables that are set, by name, with their values."""
-    given = {name: os.environ.get(name, "").strip() for name, one in VARIABLES.items() if one.is_secret}
+    """Returns the secret variables that are set, with their values."""
+    given = {name: os.environ.get(name, "").strip() for name, variable in VARIABLES.items() if variable.is_secret}
     return {name: value for name, value in given.items() if value}
 
 
 def process_environment(**changes: str) -> dict[str, str]:
-    """What a child process is started with: our environment and the given changes."""
+    """Returns our environment with changes, for a child process."""
     return {**os.environ, **changes}
 
 
 def environment_without_secrets(**changes: str) -> dict[str, str]:
-    """What a child process is started with that has no use for our secrets, and the given changes."""
-    hidden = {name for name, one in VARIABLES.items() if one.is_secret}
+    """Returns our environment without secrets and with changes, for a child process that doesn't need them."""
+    hidden = {name for name, variable in VARIABLES.items() if variable.is_secret}
     return {**{name: value for name, value in os.environ.items() if name not in hidden}, **changes}

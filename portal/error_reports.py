@@ -1,6 +1,6 @@
-"""What leaves the portal when something fails: mails to ADMINS, at most one an hour for each failure, without secrets.
+"""Mails failures to ADMINS, at most once an hour each, without secrets.
 
-Everything here is a part that Django lets be replaced: see LOGGING and DEFAULT_EXCEPTION_REPORTER in the settings.
+LOGGING and DEFAULT_EXCEPTION_REPORTER in the settings install these classes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BETWEEN_MAILS_SECONDS = 3600
 
 
 class ReporterFilter(SafeExceptionReporterFilter):
-    """Django's filter, which also knows addresses with passwords. It holds with DEBUG, too."""
+    """Django's filter, extended to URLs with passwords, and active with DEBUG too."""
 
     hidden_settings = re.compile(
         SafeExceptionReporterFilter.hidden_settings.pattern + "|COOKIE|CREDENTIAL|DATABASE_URL|REDIS_URL|ENDPOINT", re.I
@@ -45,7 +45,7 @@ class ReporterFilter(SafeExceptionReporterFilter):
         return redact(cleansed) if isinstance(cleansed, str) else cleansed
 
     def get_post_parameters(self, request: HttpRequest | None) -> Any:
-        """Forms carry passwords and what people write: only the names of their fields are told."""
+        """Returns only the fields' names, since forms contain passwords and personal texts."""
         return {} if request is None else dict.fromkeys(request.POST, self.cleansed_substitute)
 
     def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> Any:
@@ -54,7 +54,7 @@ class ReporterFilter(SafeExceptionReporterFilter):
 
 
 class ErrorReporter(ExceptionReporter):
-    """Django's report, redacted as a whole: exception messages and variables may hold anything."""
+    """Django's report, redacted as a whole, since messages and variables may contain secrets."""
 
     def get_traceback_html(self) -> SafeString:
         return self._redacted(super().get_traceback_html())
@@ -72,7 +72,7 @@ class ErrorReporter(ExceptionReporter):
 
 
 class ErrorMailHandler(AdminEmailHandler):
-    """Mails unhandled exceptions to ADMINS, each at most once an hour, whichever process it happens in."""
+    """Mails unhandled exceptions to ADMINS, each at most once an hour across all processes."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if not settings.ADMINS or not record.exc_info or not record.exc_info[0] or not may_mail(_failure(record)):
@@ -81,11 +81,11 @@ class ErrorMailHandler(AdminEmailHandler):
             asyncio.get_running_loop()
         except RuntimeError:
             self._mail(record)
-        else:  # the mail server may be slow, and everybody waits for the loop
+        else:  # a slow mail server must not block the event loop
             threading.Thread(target=self._mail, args=[record], daemon=True).start()
 
     def _mail(self, record: logging.LogRecord) -> None:
-        """A mail server that is away costs the mail, and never the work that was logged."""
+        """Ignores errors of the mail server, which must not fail the logging code."""
         try:
             super().emit(record)
         except Exception as error:
@@ -96,7 +96,7 @@ class ErrorMailHandler(AdminEmailHandler):
 
 
 def may_mail(failure: str) -> bool:
-    """Whether nobody mailed this failure within an hour. Redis keeps the count, or while it is away a folder here."""
+    """Returns whether this failure was not mailed within an hour, by Redis, or by a local folder during an outage."""
     from redis.exceptions import RedisError
 
     name = hashlib.sha256(failure.encode(errors="replace")).hexdigest()[:32]
@@ -105,11 +105,11 @@ def may_mail(failure: str) -> bool:
 
         return bool(redis.connection().set(f"portal:mailed:{name}", 1, nx=True, ex=BETWEEN_MAILS_SECONDS))
     except (RedisError, AppRegistryNotReady):
-        return _is_first_here(settings.RUN_DIR / "mailed" / name)
+        return _is_first_on_host(settings.RUN_DIR / "mailed" / name)
 
 
-def _is_first_here(mark: Path) -> bool:
-    """Among the processes of this machine. Where no mark can be made, nothing is mailed."""
+def _is_first_on_host(mark: Path) -> bool:
+    """Returns whether no process of this host mailed it; False if the mark can't be written."""
     try:
         mark.parent.mkdir(parents=True, exist_ok=True)
         if mark.exists() and time.time() - mark.stat().st_mtime > BETWEEN_MAILS_SECONDS:
@@ -121,7 +121,7 @@ def _is_first_here(mark: Path) -> bool:
 
 
 def _failure(record: logging.LogRecord) -> str:
-    """What makes two failures the same: the kind of exception, and the place of ours that it came through last."""
+    """Returns what identifies a failure: the exception's class, and the last line of our code in the traceback."""
     assert record.exc_info
     kind, _error, tb = record.exc_info
     frames = traceback.extract_tb(tb)
@@ -135,7 +135,7 @@ def _is_ours(file_name: str) -> bool:
 
 
 def log_uncaught() -> None:
-    """Has exceptions that end a process or a thread go through logging, as all others do: redacted, and mailed."""
+    """Logs exceptions that end a process or a thread, so that they are redacted and mailed."""
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
 

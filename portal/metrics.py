@@ -1,4 +1,4 @@
-"""/metrics for Prometheus, from the database: every web process says the same, and nothing is kept in memory."""
+"""/metrics for Prometheus, read from the database, so that every web process returns the same."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def may_read(request: HttpRequest) -> bool:
-    """The token's bearer; without a token, this machine and its private network.
+    """Returns whether the request has the token or, if none is set, comes directly from a private address.
 
-    What came through a proxy is nobody's private address.
+    Requests through a proxy don't count as private.
     """
     if settings.METRICS_TOKEN:
         given = request.headers.get("Authorization", "")
@@ -58,7 +58,7 @@ def may_read(request: HttpRequest) -> bool:
 
 
 class Installation(Collector):
-    """One moment's figures as Prometheus knows them. Times are seconds, memory is bytes."""
+    """Converts figures to Prometheus metrics. Times are in seconds, memory in bytes."""
 
     def __init__(self, now: Figures) -> None:
         self._now = now
@@ -125,7 +125,7 @@ class Installation(Collector):
         yield GaugeMetricFamily("whisper_web_memory_bytes", "Peak memory of this process.", value=_own_memory())
 
     def _accounts(self) -> Iterator[Metric]:
-        """Of the last check that was finished; before the first one, nothing."""
+        """Yields the results of the last finished check; nothing before the first one."""
         check, age = self._now.accounts, self._now.accounts_age
         if check is None or age is None:
             return
@@ -148,7 +148,7 @@ class Installation(Collector):
 
 
 def ended_by_status() -> dict[str, int]:
-    """How many transcriptions ended in each way, ever."""
+    """Returns the number of transcriptions by final status."""
     over = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
     with scope.across_tenants("the installation is counted as a whole"):
         rows = Transcription.objects.filter(status__in=over).order_by().values_list("status").annotate(n=Count("id"))

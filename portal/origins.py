@@ -1,4 +1,4 @@
-"""Where a browser may fetch sound from when media lies in S3."""
+"""The origins that browsers may load audio from when media is stored in S3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the sockets of one installation lie."""
+"""The folder of an installation's sockets."""
 
 from __future__ import annotations
 

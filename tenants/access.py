@@ -1,4 +1,4 @@
-"""Says what an actor may do in a tenant, and finds the actors of keys, members and operators."""
+"""Actors, their permissions, and how a request, a session or a key becomes an actor."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ PAGE_TENANT_FIELD = "page_tenant"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-class ScopeTooNarrow(PermissionDenied):
-    """A key's scope does not allow this; the scope `needed` does."""
+class InsufficientScope(PermissionDenied):
+    """The key has the scope `has`; the action needs the scope `needed`."""
 
     def __init__(self, has: str, needed: str) -> None:
         super().__init__(
@@ -37,34 +37,36 @@ class ScopeTooNarrow(PermissionDenied):
 
 
 class NotSignedIn(Exception):
-    """Nobody is signed in, or not any more."""
+    """The session has no signed-in user."""
 
 
-class OtherTenant(Exception):
-    """The page was drawn for another tenant than the one that the session is in now: in another tab it was switched.
+class TenantMismatch(Exception):
+    """The page was rendered for another tenant than the session's current one: another tab switched it.
 
-    `page` is the one of the page; None where the page says none, or the person is not its member any more.
+    `page` is the page's tenant, None if the page names none or the user is no longer its member; `now` the session's.
     """
 
     def __init__(self, page: Tenant | None, now: Tenant) -> None:
         if page is None:
-            said = _("It is not known which organisation this page belongs to. Reload the page, then try again.")
+            message = _("It is not known which organisation this page belongs to. Reload the page, then try again.")
         else:
-            said = _("This page belongs to %(page)s, but you work in %(now)s now. Switch to %(page)s, then try again.")
-        super().__init__(said % {"page": page, "now": now})
+            message = _(
+                "This page belongs to %(page)s, but you work in %(now)s now. Switch to %(page)s, then try again."
+            )
+        super().__init__(message % {"page": page, "now": now})
         self.page, self.now = page, now
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a request of a page says of it: the tenant that it was drawn for, and whether it wants to write."""
+    """The page that sent a request: the tenant it was rendered for, and whether the request writes."""
 
     tenant_id: str = ""
     writes: bool = False
 
     @classmethod
     def of_request(cls, request: HttpRequest) -> Page:
-        """A form carries a field, a script a header; templates/ has `form_fields`, static/js/page.js `pageHeaders`."""
+        """Reads the form field that the tag `form_fields` writes, or the header that `pageHeaders` of page.js sends."""
         writes = request.method not in SAFE_METHODS
         carried = request.headers.get(PAGE_TENANT_HEADER) or (request.POST.get(PAGE_TENANT_FIELD) if writes else "")
         return cls(carried or "", writes)
@@ -72,11 +74,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Actor:
-    """A member in the portal, a program with a key, or an operator: always inside one tenant.
+    """A member, a program with a key, an operator or the system, acting inside one tenant.
 
-    `address` is where the request came from, as tenants.addresses writes it; empty where that is not known.
-    `secret_prefix` says by which of the key's secrets a program was let in.
-    Nobody knows who a stranger is, and a stranger may do nothing.
+    `address` is the client's, in the form of tenants.addresses; empty if unknown. `secret_prefix` identifies which of
+    the key's secrets authenticated the program. A stranger is unauthenticated and has no permissions.
     """
 
     tenant: Tenant
@@ -100,62 +101,62 @@ class Actor:
         return permission in self.permissions
 
     def require(self, permission: str) -> None:
-        """Raises PermissionDenied; of a key ScopeTooNarrow, where another scope would do."""
+        """Raises PermissionDenied, or InsufficientScope if a wider scope would allow a key to do it."""
         if self.may(permission):
             return
         wider = [scope for scope, permissions in SCOPES.items() if permission in permissions]
         if self.key is not None and wider:
-            raise ScopeTooNarrow(self.key.scope, wider[0])
+            raise InsufficientScope(self.key.scope, wider[0])
         raise PermissionDenied(_("Your role in %(tenant)s does not allow this.") % {"tenant": self.tenant})
 
 
-def of_key(key: ApiKey, secret_prefix: str, address: str = "") -> Actor:
+def key_actor(key: ApiKey, secret_prefix: str, address: str = "") -> Actor:
     return Actor(
         tenant=key.tenant, permissions=SCOPES[key.scope], key=key, secret_prefix=secret_prefix, address=address
     )
 
 
-def of_member(member: Member, address: str = "") -> Actor:
+def member_actor(member: Member, address: str = "") -> Actor:
     return Actor(tenant=member.tenant, permissions=PERMISSIONS[member.role], member=member, address=address)
 
 
-def of_operator(user: User, tenant: Tenant, address: str = "") -> Actor:
-    """Whoever runs the installation, at work in the admin on a tenant's behalf."""
+def operator_actor(user: User, tenant: Tenant, address: str = "") -> Actor:
+    """Returns the actor of an operator who works in the admin on a tenant's behalf."""
     return Actor(tenant=tenant, permissions=MANAGE, operator=user, address=address)
 
 
-def of_stranger(tenant: Tenant, address: str = "") -> Actor:
-    """Returns the actor of somebody who has not signed in."""
+def stranger_actor(tenant: Tenant, address: str = "") -> Actor:
+    """Returns the actor of an unauthenticated client, for the audit log."""
     return Actor(tenant=tenant, permissions=frozenset(), address=address, is_stranger=True)
 
 
-def of_system(tenant: Tenant) -> Actor:
-    """The portal itself, or a command on its machine."""
+def system_actor(tenant: Tenant) -> Actor:
+    """Returns the actor of the portal itself, or of a management command."""
     return Actor(tenant=tenant, permissions=frozenset())
 
 
 def memberships(user_id: int) -> list[Member]:
-    """The active tenants a user belongs to, by name."""
+    """Returns an active user's memberships of active tenants, ordered by the tenants' names."""
     rows = Member.objects.filter(user_id=user_id, user__is_active=True, tenant__is_active=True)
     return list(rows.select_related("tenant", "tenant__quota", "user").order_by("tenant__name", "id"))
 
 
-def of_session(user_id: int, chosen_tenant: str | None, address: str = "", page: Page | None = None) -> Actor | None:
-    """The actor of a signed-in user: in the chosen tenant, else in the first one; None without any.
+def session_actor(user_id: int, chosen_tenant: str | None, address: str = "", page: Page | None = None) -> Actor | None:
+    """Returns the actor of a signed-in user in the chosen tenant, else in the first one; None without a membership.
 
-    Raises OtherTenant where `page` was drawn for another one, and where it does not say for which of several.
+    Raises TenantMismatch if `page` was rendered for another tenant, or writes without naming one of several.
     """
     members = memberships(user_id)
     chosen = [member for member in members if str(member.tenant_id) == chosen_tenant]
-    found = chosen or members
-    if found and page is not None:
-        _check_page(page, found[0].tenant, members)
-    return of_member(found[0], address) if found else None
+    candidates = chosen or members
+    if candidates and page is not None:
+        _check_page(page, candidates[0].tenant, members)
+    return member_actor(candidates[0], address) if candidates else None
 
 
 def _check_page(page: Page, now: Tenant, members: list[Member]) -> None:
-    """Raises OtherTenant. Whoever is in one organisation only can't have meant another."""
+    """Raises TenantMismatch. A page that names no tenant is accepted from a user with one membership."""
     if page.tenant_id == str(now.id) or (not page.tenant_id and not (page.writes and len(members) > 1)):
         return
     drawn_for = [member.tenant for member in members if str(member.tenant_id) == page.tenant_id]
-    raise OtherTenant(drawn_for[0] if drawn_for else None, now)
+    raise TenantMismatch(drawn_for[0] if drawn_for else None, now)

@@ -1,7 +1,7 @@
-"""Addresses of clients, and networks of them, each written in one way only: IPv4 never as mapped IPv6.
+"""Client addresses and networks in their canonical form: IPv4 is never written as mapped IPv6.
 
-A client's address is the one that the server gives us: that of the connection or, where the connection is that of
-a proxy named in FORWARDED_ALLOW_IPS, the one that the proxy says. Headers are never read here.
+The server determines a client's address: the connection's or, behind a proxy that FORWARDED_ALLOW_IPS names, the one
+that the proxy forwards. This module never reads headers.
 """
 
 from __future__ import annotations
@@ -18,49 +18,49 @@ SITE_BITS = 64
 
 
 def of_request(request: HttpRequest) -> str:
-    """Empty where the server knows none, as with a Unix socket."""
+    """Returns the client's address; empty if the server knows none, as with a Unix socket."""
     return normal(request.META.get("REMOTE_ADDR") or "")
 
 
 def of_scope(scope: Mapping[str, Any]) -> str:
-    """The same of an ASGI scope."""
+    """Returns the client's address of an ASGI scope; empty if there is none."""
     client = scope.get("client")
     return normal(client[0]) if client else ""
 
 
 def normal(text: str) -> str:
-    """The address as it is compared and kept; empty for what is none."""
-    found = _address(text)
-    return str(found) if found else ""
+    """Returns the canonical form of an address; empty if `text` is not an address."""
+    parsed = _address(text)
+    return str(parsed) if parsed else ""
 
 
 def site_of(address: str) -> str:
-    """Whom tries are counted for: an IPv4 address, or the /64 of an IPv6 one, of which a client has them all."""
-    found = _address(address)
-    return network(f"{found}/{SITE_BITS}") if isinstance(found, IPv6Address) else address
+    """Returns what attempts are counted by: an IPv4 address, or the /64 of an IPv6 one, usually one client's."""
+    parsed = _address(address)
+    return network(f"{parsed}/{SITE_BITS}") if isinstance(parsed, IPv6Address) else address
 
 
 def network(text: str) -> str:
-    """An address or a network as it is kept: `203.0.113.9`, `2001:db8::/32`. Raises ValueError."""
-    found: IPv4Network | IPv6Network = ipaddress.ip_network(text.strip(), strict=False)
-    if isinstance(found, IPv6Network) and found.prefixlen >= MAPPED_BITS and found.network_address.ipv4_mapped:
-        found = IPv4Network((found.network_address.ipv4_mapped, found.prefixlen - MAPPED_BITS))
-    return str(found.network_address if found.num_addresses == 1 else found)
+    """Returns the canonical form of an address or a network: `203.0.113.9`, `2001:db8::/32`. Raises ValueError."""
+    parsed: IPv4Network | IPv6Network = ipaddress.ip_network(text.strip(), strict=False)
+    if isinstance(parsed, IPv6Network) and parsed.prefixlen >= MAPPED_BITS and parsed.network_address.ipv4_mapped:
+        parsed = IPv4Network((parsed.network_address.ipv4_mapped, parsed.prefixlen - MAPPED_BITS))
+    return str(parsed.network_address if parsed.num_addresses == 1 else parsed)
 
 
 def cover(networks: Iterable[str], address: str) -> bool:
-    """Whether an address is in one of the networks; an unknown one is in none."""
-    found = _address(address)
-    return found is not None and any(found in ipaddress.ip_network(one) for one in networks)
+    """Returns whether an address is in one of the networks; an unknown address is in none."""
+    parsed = _address(address)
+    return parsed is not None and any(parsed in ipaddress.ip_network(network) for network in networks)
 
 
 def contain(outer: Iterable[str], inner: Iterable[str]) -> bool:
-    """Whether every network of `inner` lies within one of `outer`."""
-    around = [ipaddress.ip_network(one) for one in outer]
-    return all(any(_lies_in(ipaddress.ip_network(one), other) for other in around) for one in inner)
+    """Returns whether every network of `inner` is a subnet of one of `outer`."""
+    outer_networks = [ipaddress.ip_network(text) for text in outer]
+    return all(any(_is_subnet(ipaddress.ip_network(text), other) for other in outer_networks) for text in inner)
 
 
-def _lies_in(inner: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Network) -> bool:
+def _is_subnet(inner: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Network) -> bool:
     if isinstance(inner, IPv4Network):
         return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
     return isinstance(outer, IPv6Network) and inner.subnet_of(outer)
@@ -68,7 +68,7 @@ def _lies_in(inner: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Network)
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        found = ipaddress.ip_address(text.partition("%")[0])
+        parsed = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+    return parsed.ipv4_mapped or parsed if isinstance(parsed, IPv6Address) else parsed

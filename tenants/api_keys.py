@@ -1,8 +1,8 @@
-"""Keys of programs: made, let in, changed, rotated and revoked.
+"""API keys: created, authenticated, changed, rotated and revoked.
 
-A key is an identity with a scope, an expiry and a list of addresses. Its secret is shown once; a rotated key has
-two for a while. Whoever makes or changes a key gives no more than they have: a member no more than their role
-allows, a key no wider scope, no later expiry and no other addresses than its own.
+A key has a scope, an expiry and a list of allowed addresses. Its secret is shown once; after a rotation the old secret
+works for a grace period. Nobody can grant a key more than they have: a member no more than their role allows, a key no
+wider scope, no later expiry and no other addresses than its own.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from django.utils.translation import gettext as _
 
 from tenants import addresses as networks
 from tenants import audit, key_secrets, scope
-from tenants.access import SCOPES, Actor, of_key
+from tenants.access import SCOPES, Actor, key_actor
 from tenants.key_secrets import Secret
 from tenants.models import ApiKey, KeyScope, Member, Tenant, User
 
 LAST_USED_STEP = timedelta(minutes=1)
 EXPIRED, REPLACED, ADDRESS = "key_expired", "secret_replaced", "address_not_allowed"
 LONGEST_NAME = 100
-MOST_ADDRESSES = 50
-MOST_LIVE = 500
+MAX_ADDRESSES = 50
+MAX_LIVE = 500
 GRACE = timedelta(hours=24)
 LONGEST_GRACE = timedelta(days=7)
 
 
 class KeyRefused(PermissionDenied):
-    """The secret is a key's, and yet the request is not let in.
+    """The secret is valid, but the key may not be used for this request.
 
-    `code` is key_expired, secret_replaced or address_not_allowed. The message says why, to the holder of the secret.
+    `code` is key_expired, secret_replaced or address_not_allowed. The message explains it to the secret's holder.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -48,7 +48,7 @@ class KeyRefused(PermissionDenied):
 
 
 class InvalidKey(ValueError):
-    """`field` of a key can't be so. The message says what it must be."""
+    """A value of a key's `field` is invalid. The message says what it must be."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ class InvalidKey(ValueError):
 
 
 class KeyConflict(Exception):
-    """The key is not in the state for this. `code`: key_revoked, key_expired, rotation_under_way or too_many_keys."""
+    """The key's state forbids it. `code`: key_revoked, key_expired, rotation_under_way or too_many_keys."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -65,75 +65,75 @@ class KeyConflict(Exception):
 
 @dataclass(frozen=True)
 class Bearer:
-    """Whoever was let in by one of a key's secrets, named by its prefix: what stays open remembers it."""
+    """Identifies an authenticated key and secret, for long-lived connections that check it again later."""
 
     key_id: UUID
     secret_prefix: str
 
 
 class Changes(TypedDict, total=False):
-    """What may change of a key. `addresses` empty: any."""
+    """The editable fields of a key. Empty `addresses` allow any."""
 
     name: str
     expires_at: datetime | None
     addresses: Sequence[str]
 
 
-# Letting in -------------------------------------------------------------------------------------
+# Authentication ---------------------------------------------------------------------------------
 
 
 def authenticate(secret: str, address: str = "") -> Actor | None:
-    """The actor behind a key; None for a wrong, mistyped, revoked or switched-off one.
+    """Returns the actor of a secret; None if it is unknown or its key or tenant is inactive.
 
-    `address` is the caller's, as tenants.addresses writes it; an unknown one is on no list. Raises KeyRefused.
+    `address` is the client's, in the form of tenants.addresses. Raises KeyRefused.
     """
-    given = key_secrets.read(secret)
+    given = key_secrets.parse(secret)
     if given is None:
         return None
-    key, is_old = _found(given)
+    key, is_old = _key_of_secret(given)
     if key is None or key.is_revoked or not key.tenant.is_active:
         return None
-    _admit(key, is_old, address)
-    _touch(key, is_old)
-    return of_key(key, given.prefix, address)
+    _check_usable(key, is_old, address)
+    _record_use(key, is_old)
+    return key_actor(key, given.prefix, address)
 
 
 def actor_of(bearer: Bearer, address: str | None = None) -> Actor | None:
-    """The actor that was let in before, as the database has it now: for what stays open, such as sockets.
+    """Returns the actor of a bearer with its current data from the database, for long-lived connections.
 
-    None once the key is revoked or expired, its tenant switched off, or the secret replaced and its grace over;
-    with `address`, also where that is not allowed.
+    Returns None once the key is revoked or expired, the tenant inactive, the secret replaced and its grace period
+    over, or the `address`, if given, not allowed.
     """
     with scope.across_tenants("the key says which tenant"):
         key = ApiKey.objects.filter(id=bearer.key_id).select_related("tenant", "tenant__quota").first()
-    if key is None or not key.tenant.is_active or not _still_opens(key, bearer.secret_prefix):
+    if key is None or not key.tenant.is_active or not _secret_is_valid(key, bearer.secret_prefix):
         return None
-    if address is not None and not _may_come_from(key, address):
+    if address is not None and not _allows_address(key, address):
         return None
-    return of_key(key, bearer.secret_prefix, address or "")
+    return key_actor(key, bearer.secret_prefix, address or "")
 
 
-# Managing ---------------------------------------------------------------------------------------
+# Management -------------------------------------------------------------------------------------
 
 
 def keys(actor: Actor) -> QuerySet[ApiKey]:
-    """The tenant's keys, the newest first. Raises PermissionDenied."""
+    """Returns the tenant's keys, newest first. Raises PermissionDenied."""
     actor.require("keys.manage")
     return with_makers(ApiKey.objects.filter(tenant=actor.tenant)).order_by("-created_at", "-id")
 
 
 def with_makers(rows: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
-    """With what became of whoever made each key, in one query."""
+    """Adds each key's creator, and whether they are still a member, to the query."""
     members = Member.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("created_by"))
     return rows.select_related("created_by").annotate(maker_is_member=Exists(members))
 
 
 def key(actor: Actor, key_id: UUID) -> ApiKey:
-    """One of the tenant's keys. Raises PermissionDenied and Http404."""
-    found = keys(actor).filter(id=key_id).first()
-    if found is None:
+    """Returns one of the tenant's keys. Raises PermissionDenied and Http404."""
+    api_key = keys(actor).filter(id=key_id).first()
+    if api_key is None:
         raise Http404(_("There is no such key."))
-    return found
+    return api_key
 
 
 def create(
@@ -143,21 +143,21 @@ def create(
     expires_at: datetime | None = None,
     addresses: Iterable[str] = (),
 ) -> tuple[ApiKey, str]:
-    """A new key and its secret. Raises PermissionDenied, InvalidKey and KeyConflict."""
+    """Creates a key and returns it with its secret. Raises PermissionDenied, InvalidKey and KeyConflict."""
     actor.require("keys.manage")
     if key_scope not in KeyScope.values:
         raise InvalidKey("scope", _("A scope is one of %(known)s.") % {"known": ", ".join(KeyScope.values)})
     wanted = _checked({"name": name, "expires_at": expires_at, "addresses": list(addresses)})
-    _require_as_much(actor, key_scope=key_scope, **_limits(wanted))
-    if ApiKey.objects.filter(tenant=actor.tenant, revoked_at=None).count() >= MOST_LIVE:
+    _require_own_rights(actor, key_scope=key_scope, **_limits(wanted))
+    if ApiKey.objects.filter(tenant=actor.tenant, revoked_at=None).count() >= MAX_LIVE:
         message = _("There are %(most)d keys already. Revoke those that nothing uses any more.")
-        raise KeyConflict("too_many_keys", message % {"most": MOST_LIVE})
+        raise KeyConflict("too_many_keys", message % {"most": MAX_LIVE})
     with transaction.atomic():
-        made, secret = issue(
+        api_key, secret = issue(
             actor.tenant, wanted["name"], actor.user, key_scope, wanted["expires_at"], wanted["addresses"]
         )
-        audit.record(actor, "key.created", made, scope=key_scope, **_told(wanted))
-    return made, secret
+        audit.record(actor, "key.created", api_key, scope=key_scope, **_audit_details(wanted))
+    return api_key, secret
 
 
 def issue(
@@ -168,10 +168,10 @@ def issue(
     expires_at: datetime | None = None,
     addresses: Iterable[str] = (),
 ) -> tuple[ApiKey, str]:
-    """A new key and its secret, which is never to be seen again. Asks nobody and checks nothing: `create` does."""
+    """Creates a key without any checks and returns it with its secret. Use `create` on behalf of an actor."""
     secret = key_secrets.make()
     with scope.bound(tenant.id):
-        made = ApiKey.objects.create(
+        api_key = ApiKey.objects.create(
             tenant=tenant,
             name=name[:LONGEST_NAME],
             prefix=secret.prefix,
@@ -182,150 +182,150 @@ def issue(
             expires_at=expires_at,
             addresses=list(addresses),
         )
-    return made, secret.text
+    return api_key, secret.text
 
 
 def change(actor: Actor, key_id: UUID, wanted: Changes) -> ApiKey:
-    """The key with the wanted changes. Raises PermissionDenied, Http404, InvalidKey and KeyConflict."""
-    found = key(actor, key_id)
+    """Changes a key and returns it. Raises PermissionDenied, Http404, InvalidKey and KeyConflict."""
+    api_key = key(actor, key_id)
     checked = _checked(wanted)
-    changed = {field: value for field, value in checked.items() if getattr(found, field) != value}
+    changed = {field: value for field, value in checked.items() if getattr(api_key, field) != value}
     if not changed:
-        return found
-    _require_as_much(actor, **_limits(changed))
+        return api_key
+    _require_own_rights(actor, **_limits(changed))
     with transaction.atomic():
-        if not ApiKey.objects.filter(id=found.id, revoked_at=None).update(**changed):
-            raise _over()
-        audit.record(actor, "key.changed", found, fields=sorted(changed), **_told(changed))
+        if not ApiKey.objects.filter(id=api_key.id, revoked_at=None).update(**changed):
+            raise _revoked()
+        audit.record(actor, "key.changed", api_key, fields=sorted(changed), **_audit_details(changed))
     for field, value in changed.items():
-        setattr(found, field, value)
-    return found
+        setattr(api_key, field, value)
+    return api_key
 
 
 def rotate(actor: Actor, key_id: UUID, grace: timedelta = GRACE) -> tuple[ApiKey, str]:
-    """The key with a new secret; the one it had opens for `grace` more, and none before it.
+    """Gives a key a new secret and returns both. The current secret stays valid for `grace`, older ones do not.
 
-    Of two that rotate one key at once, one wins. Raises PermissionDenied, Http404, InvalidKey and KeyConflict.
+    Of concurrent rotations one succeeds. Raises PermissionDenied, Http404, InvalidKey and KeyConflict.
     """
-    found, now = key(actor, key_id), timezone.now()
+    api_key, now = key(actor, key_id), timezone.now()
     if not timedelta(0) <= grace <= LONGEST_GRACE:
         message = _("An old secret stays for 0 seconds to %(days)d days.") % {"days": LONGEST_GRACE.days}
         raise InvalidKey("grace_seconds", message)
-    if found.is_revoked:
-        raise _over()
-    if found.is_expired:
+    if api_key.is_revoked:
+        raise _revoked()
+    if api_key.is_expired:
         raise KeyConflict(EXPIRED, _("This key has expired. Give it a later date first."))
-    if found.old_is_live and grace:
+    if api_key.old_is_live and grace:
         message = _(
             "The secret from before the last rotation is still in use. End it first, or rotate without a grace."
         )
         raise KeyConflict("rotation_under_way", message)
-    _require_as_much(actor, found.scope, expires_at=found.expires_at, addresses=found.addresses)
+    _require_own_rights(actor, api_key.scope, expires_at=api_key.expires_at, addresses=api_key.addresses)
     secret = key_secrets.make()
-    as_seen = ApiKey.objects.filter(id=found.id, revoked_at=None, prefix=found.prefix)
+    unchanged = ApiKey.objects.filter(id=api_key.id, revoked_at=None, prefix=api_key.prefix)
     with transaction.atomic():
-        kept = {"kept_at": now} if found.is_left_behind else {}  # who left does not know the new secret
-        if not as_seen.update(**_rotated(found, secret, now + grace), **kept):
+        decision = {"kept_at": now} if api_key.is_left_behind else {}  # the former member does not know the new secret
+        if not unchanged.update(**_rotated_fields(api_key, secret, now + grace), **decision):
             raise KeyConflict("rotation_under_way", _("The key was changed at the same moment. Look at it again."))
-        audit.record(actor, "key.rotated", found, grace_seconds=int(grace.total_seconds()))
+        audit.record(actor, "key.rotated", api_key, grace_seconds=int(grace.total_seconds()))
     return key(actor, key_id), secret.text
 
 
 def end_old_secret(actor: Actor, key_id: UUID) -> bool:
-    """The secret from before the last rotation opens nothing from now on; False where it did not any more.
+    """Invalidates the secret from before the last rotation; returns False if it was not valid any more.
 
     Raises PermissionDenied and Http404.
     """
-    found, now = key(actor, key_id), timezone.now()
+    api_key, now = key(actor, key_id), timezone.now()
     with transaction.atomic():
-        if not ApiKey.objects.filter(id=found.id, revoked_at=None, old_until__gt=now).update(old_until=now):
+        if not ApiKey.objects.filter(id=api_key.id, revoked_at=None, old_until__gt=now).update(old_until=now):
             return False
-        audit.record(actor, "key.old_secret_ended", found)
+        audit.record(actor, "key.old_secret_ended", api_key)
     return True
 
 
 def keep(actor: Actor, key_id: UUID) -> bool:
-    """Decides that a key outlives its maker's leaving; False where that was decided, or nobody left.
+    """Keeps the key of a former member; returns False if that was decided before or the member has not left.
 
     Raises PermissionDenied and Http404.
     """
-    found = key(actor, key_id)
+    api_key = key(actor, key_id)
     with transaction.atomic():
-        undecided = ApiKey.objects.filter(id=found.id, revoked_at=None, kept_at=None)
-        if not found.is_left_behind or not undecided.update(kept_at=timezone.now()):
+        undecided = ApiKey.objects.filter(id=api_key.id, revoked_at=None, kept_at=None)
+        if not api_key.is_left_behind or not undecided.update(kept_at=timezone.now()):
             return False
-        audit.record(actor, "key.kept", found, name=found.name, made_by=found.made_by)
+        audit.record(actor, "key.kept", api_key, name=api_key.name, made_by=api_key.made_by)
     return True
 
 
 def revoke(actor: Actor, key_id: UUID) -> bool:
-    """True when the key was not revoked until now. Raises PermissionDenied."""
+    """Revokes a key; returns False if it does not exist or was revoked before. Raises PermissionDenied."""
     actor.require("keys.manage")
     with transaction.atomic():
-        found = ApiKey.objects.filter(id=key_id, tenant=actor.tenant).first()
+        api_key = ApiKey.objects.filter(id=key_id, tenant=actor.tenant).first()
         rows = ApiKey.objects.filter(id=key_id, tenant=actor.tenant, revoked_at=None)
-        if found is None or not rows.update(revoked_at=timezone.now()):
+        if api_key is None or not rows.update(revoked_at=timezone.now()):
             return False
-        audit.record(actor, "key.revoked", found, name=found.name)
+        audit.record(actor, "key.revoked", api_key, name=api_key.name)
     return True
 
 
-def _found(given: Secret) -> tuple[ApiKey | None, bool]:
-    """The key of a secret, and whether it is the key's old one."""
+def _key_of_secret(given: Secret) -> tuple[ApiKey | None, bool]:
+    """Returns the key of a secret, and whether it is the key's old secret."""
     with scope.across_tenants("the key says which tenant"):
-        named = ApiKey.objects.filter(Q(prefix=given.prefix) | Q(old_prefix=given.prefix))
-        for one in named.select_related("tenant", "tenant__quota"):
-            if hmac.compare_digest(one.digest, given.digest):
-                return one, False
-            if hmac.compare_digest(one.old_digest, given.digest):
-                return one, True
+        candidates = ApiKey.objects.filter(Q(prefix=given.prefix) | Q(old_prefix=given.prefix))
+        for candidate in candidates.select_related("tenant", "tenant__quota"):
+            if hmac.compare_digest(candidate.digest, given.digest):
+                return candidate, False
+            if hmac.compare_digest(candidate.old_digest, given.digest):
+                return candidate, True
     return None, False
 
 
-def _admit(found: ApiKey, is_old: bool, address: str) -> None:
+def _check_usable(api_key: ApiKey, is_old: bool, address: str) -> None:
     """Raises KeyRefused."""
-    if is_old and not (found.old_until and found.old_until > timezone.now()):
+    if is_old and not (api_key.old_until and api_key.old_until > timezone.now()):
         raise KeyRefused(REPLACED, _("This secret was replaced when its key was rotated. Use the new one."))
-    if found.is_expired:
+    if api_key.is_expired:
         raise KeyRefused(EXPIRED, _("This key has expired. Whoever manages your keys may give it a later date."))
-    if not _may_come_from(found, address):
+    if not _allows_address(api_key, address):
         message = _("This key may not be used from %(address)s. Whoever manages your keys may allow that address.")
         raise KeyRefused(ADDRESS, message % {"address": address or _("an unknown address")})
 
 
-def _still_opens(found: ApiKey, secret_prefix: str) -> bool:
-    if secret_prefix == found.prefix:
-        return found.is_live
-    return secret_prefix == found.old_prefix and found.old_is_live
+def _secret_is_valid(api_key: ApiKey, secret_prefix: str) -> bool:
+    if secret_prefix == api_key.prefix:
+        return api_key.is_live
+    return secret_prefix == api_key.old_prefix and api_key.old_is_live
 
 
-def _may_come_from(found: ApiKey, address: str) -> bool:
-    return not found.addresses or networks.cover(found.addresses, address)
+def _allows_address(api_key: ApiKey, address: str) -> bool:
+    return not api_key.addresses or networks.cover(api_key.addresses, address)
 
 
-def _touch(found: ApiKey, is_old: bool) -> None:
+def _record_use(api_key: ApiKey, is_old: bool) -> None:
     now = timezone.now()
-    field, last = ("old_last_used_at", found.old_last_used_at) if is_old else ("last_used_at", found.last_used_at)
+    field, last = ("old_last_used_at", api_key.old_last_used_at) if is_old else ("last_used_at", api_key.last_used_at)
     if last is None or last < now - LAST_USED_STEP:
         stale = Q(**{field: None}) | Q(**{f"{field}__lt": now - LAST_USED_STEP})
-        with scope.bound(found.tenant_id):
-            ApiKey.objects.filter(stale, id=found.id).update(**{field: now})
+        with scope.bound(api_key.tenant_id):
+            ApiKey.objects.filter(stale, id=api_key.id).update(**{field: now})
 
 
-def _rotated(found: ApiKey, secret: Secret, old_until: datetime) -> dict[str, Any]:
+def _rotated_fields(api_key: ApiKey, secret: Secret, old_until: datetime) -> dict[str, Any]:
     return {
         "prefix": secret.prefix,
         "digest": secret.digest,
         "last_used_at": None,
-        "old_prefix": found.prefix,
-        "old_digest": found.digest,
+        "old_prefix": api_key.prefix,
+        "old_digest": api_key.digest,
         "old_until": old_until,
-        "old_last_used_at": found.last_used_at,
+        "old_last_used_at": api_key.last_used_at,
     }
 
 
 def _checked(wanted: Changes) -> dict[str, Any]:
-    """The same, as it is kept. Raises InvalidKey."""
+    """Returns the validated and normalised changes. Raises InvalidKey."""
     checked: dict[str, Any] = dict(wanted)
     if "name" in wanted:
         checked["name"] = _name(wanted["name"])
@@ -345,52 +345,45 @@ def _name(given: str) -> str:
 
 
 def _networks(given: Sequence[str]) -> list[str]:
-    """Each once, in the given order. Raises InvalidKey."""
-    if len(given) > MOST_ADDRESSES:
-        raise InvalidKey("addresses", _("A key has %(most)d allowed addresses at most.") % {"most": MOST_ADDRESSES})
-    kept = dict[str, None]()
-    for one in given:
+    """Returns the canonical networks without duplicates, in the given order. Raises InvalidKey."""
+    if len(given) > MAX_ADDRESSES:
+        raise InvalidKey("addresses", _("A key has %(most)d allowed addresses at most.") % {"most": MAX_ADDRESSES})
+    unique = dict[str, None]()
+    for text in given:
         try:
-            kept[networks.network(one)] = None
+            unique[networks.network(text)] = None
         except ValueError:
-            message = _("“%(text)s” is no IP address and no network such as 203.0.113.0/24.") % {"text": one[:60]}
+            message = _("“%(text)s” is no IP address and no network such as 203.0.113.0/24.") % {"text": text[:60]}
             raise InvalidKey("addresses", message) from None
-    return list(kept)
+    return list(unique)
 
 
 def _limits(fields: dict[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in fields.items() if field in ("expires_at", "addresses")}
 
 
-def _told(fields: dict[str, Any]) -> dict[str, Any]:
-    """For the audit log."""
-    told = {field: value for field, value in fields.items() if field in ("name", "addresses")}
+def _audit_details(fields: dict[str, Any]) -> dict[str, Any]:
+    details = {field: value for field, value in fields.items() if field in ("name", "addresses")}
     if "expires_at" in fields:
-        told["expires_at"] = fields["expires_at"].isoformat() if fields["expires_at"] else None
-    return told
+        details["expires_at"] = fields["expires_at"].isoformat() if fields["expires_at"] else None
+    return details
 
 
-def _require_as_much(actor: Actor, key_scope: str | None = None, **limits: Any) -> None:
-    """That the actor has what it gives to a key. Raises PermissionDenied."""
+def _require_own_rights(actor: Actor, key_scope: str | None = None, **limits: Any) -> None:
+    """Raises PermissionDenied if the actor would grant a key more than it has itself."""
     if key_scope is not None and not SCOPES[key_scope] <= actor.permissions:
         raise PermissionDenied(_("Nobody gives a key more than they may do themselves."))
     own = actor.key
     if own is None:
         return
-    later = own.expires_at and "expires_at" in limits and not _ends_by(limits["expires_at"], own.expires_at)
-    if later:
-        raise PermissionDenied(_("This key expires: it can't give a later expiry than its own."))
-    if "addresses" in limits and own.addresses and not _lies_within(limits["addresses"], own.addresses):
+    if own.expires_at and "expires_at" in limits:
+        expires_at = limits["expires_at"]
+        if expires_at is None or expires_at > own.expires_at:
+            raise PermissionDenied(_("This key expires: it can't give a later expiry than its own."))
+    addresses = limits.get("addresses", own.addresses)
+    if own.addresses and not (addresses and networks.contain(own.addresses, addresses)):
         raise PermissionDenied(_("This key has allowed addresses: it can't allow others than its own."))
 
 
-def _ends_by(wanted: datetime | None, own: datetime) -> bool:
-    return wanted is not None and wanted <= own
-
-
-def _lies_within(wanted: Sequence[str], own: Sequence[str]) -> bool:
-    return bool(wanted) and networks.contain(own, wanted)
-
-
-def _over() -> KeyConflict:
+def _revoked() -> KeyConflict:
     return KeyConflict("key_revoked", _("This key was revoked, which can’t be undone. Create another one."))

@@ -1,4 +1,4 @@
-"""Rows that are written once: never changed, and deleted only when their time is over."""
+"""Models whose rows are only inserted, and deleted by age."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ Row = TypeVar("Row", bound="AppendOnly")
 BATCH = 1000
 
 
-class WrittenOnce(TypeError):
-    """Somebody tried to change or delete what is written once."""
+class AppendOnlyError(TypeError):
+    """An append-only row was to be changed or deleted."""
 
 
 class AppendOnlyRows(models.QuerySet[Row]):
-    """Reads, inserts, and forgets what is too old."""
+    """Refuses updates and deletes, except `forget_before`."""
 
     def update(self, **_changes: Any) -> NoReturn:
-        raise WrittenOnce(f"{self.model.__name__} is never changed.")
+        raise AppendOnlyError(f"{self.model.__name__} is never changed.")
 
     def bulk_update(self, *_arguments: Any, **_changes: Any) -> NoReturn:
-        raise WrittenOnce(f"{self.model.__name__} is never changed.")
+        raise AppendOnlyError(f"{self.model.__name__} is never changed.")
 
     def delete(self) -> NoReturn:
-        raise WrittenOnce(f"{self.model.__name__} is deleted by age only.")
+        raise AppendOnlyError(f"{self.model.__name__} is deleted by age only.")
 
     def forget_before(self, moment: datetime) -> int:
-        """Deletes what was written before `moment`; how many.
+        """Deletes the rows created before `moment` and returns their number.
 
-        Rows are as old as their ids are low, so it begins at the lowest and ends at the first batch that has a
-        younger one: where nothing is to be deleted, it reads one batch.
+        Ids grow with time, so the lowest ids are read first, in batches, until a batch has a younger row.
         """
         count = 0
         while True:
@@ -44,15 +43,15 @@ class AppendOnlyRows(models.QuerySet[Row]):
 
 
 class AppendOnly(models.Model):
-    """Has a numeric id and `created_at`."""
+    """Base of append-only models. A subclass has a numeric id and `created_at`."""
 
     class Meta:
         abstract = True
 
     def save(self, **arguments: Any) -> None:
         if not self._state.adding:
-            raise WrittenOnce(f"{type(self).__name__} is never changed.")
+            raise AppendOnlyError(f"{type(self).__name__} is never changed.")
         super().save(**{**arguments, "force_insert": True})
 
     def delete(self, *_arguments: Any, **_options: Any) -> NoReturn:
-        raise WrittenOnce(f"{type(self).__name__} is deleted by age only.")
+        raise AppendOnlyError(f"{type(self).__name__} is deleted by age only.")

@@ -1,12 +1,12 @@
-"""Who did what, when and from where. Append-only; never with a transcript's text, a prompt or a secret.
+"""The audit log: who did what, when and from where. Append-only, without transcripts' text, prompts or secrets.
 
-Write an entry in the transaction of the change it tells of, so that neither is there without the other:
+Write an entry in the transaction of the change that it describes, so that both are committed or neither:
 
     with transaction.atomic():
         ...
         audit.record(actor, "webhook.created", webhook, events=["transcription.completed"])
 
-What may happen many times a minute and says nothing new is written with `record_once`.
+Use `record_once` for events that repeat many times a minute.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ ACTIONS: dict[str, Promise] = {
 
 @dataclass(frozen=True)
 class Filter:
-    """Which entries are wanted. Empty leaves everything in.
+    """Selects audit entries; empty fields select all.
 
-    `actor` is an id, an e-mail address, the name of a key or a kind of actor; `since` counts, `until` does not.
+    `actor` is an id, an e-mail address, the name of a key or a kind of actor; `since` is inclusive, `until` exclusive.
     """
 
     action: str = ""
@@ -88,25 +88,25 @@ class Filter:
 
 
 def record(actor: Actor, action: str, obj: Model | None = None, **details: Detail) -> None:
-    """Writes one entry: one INSERT, in the caller's transaction where there is one.
+    """Writes one entry by one INSERT, in the caller's transaction if there is one.
 
-    `details` are a few small facts, ids and names of fields. Raises ValueError for an action that is not like
-    `noun.verb`, and for details that are too long or have the name of what is never kept.
+    `details` are a few small facts, ids and field names. Raises ValueError for an action not of the form `noun.verb`,
+    and for details that are too long or have a name of NEVER.
     """
     with scope.bound(actor.tenant.id):
         _entry(actor, action, obj, details).save()
 
 
-def record_once(actor: Actor, action: str, obj: Model, within: timedelta, place: int = 0, **details: Detail) -> None:
-    """Writes an entry unless there is one already of this act, on this object, at this `place`, by this actor.
+def record_once(actor: Actor, action: str, obj: Model, within: timedelta, slot: int = 0, **details: Detail) -> None:
+    """Writes an entry unless this actor has one of this action on this object in this `slot` already.
 
-    Time is cut into pieces of `within`; each has one such entry at most. One INSERT that does nothing where a row
-    stands: no two that race both write. Raises ValueError as `record` does.
+    Time is divided into periods of `within`, and each has at most one such entry: one INSERT that ignores conflicts,
+    so that of concurrent calls one writes. Raises ValueError as `record` does.
     """
     entry = _entry(actor, action, obj, details)
-    piece = int(entry.created_at.timestamp() // within.total_seconds())
-    act = (action, entry.actor_kind, entry.actor_id, entry.object_type, entry.object_id, place, within, piece)
-    entry.once = uuid5(actor.tenant.id, repr(tuple(map(str, act))))
+    period = int(entry.created_at.timestamp() // within.total_seconds())
+    event = (action, entry.actor_kind, entry.actor_id, entry.object_type, entry.object_id, slot, within, period)
+    entry.once = uuid5(actor.tenant.id, repr(tuple(map(str, event))))
     with scope.bound(actor.tenant.id):
         AuditEntry.objects.bulk_create([entry], ignore_conflicts=True)
 
@@ -114,12 +114,12 @@ def record_once(actor: Actor, action: str, obj: Model, within: timedelta, place:
 def _entry(actor: Actor, action: str, obj: Model | None, details: dict[str, Detail]) -> AuditEntry:
     """Raises ValueError."""
     if not ACTION.fullmatch(action):
-        raise ValueError(f"An action is like “noun.verb”, not {action!r}.")
+        raise ValueError(f"An action must have the form “noun.verb”, not {action!r}.")
     if forbidden := NEVER & details.keys():
         raise ValueError(f"Never kept in the audit log: {', '.join(sorted(forbidden))}.")
     if len(json.dumps(details)) > LONGEST_DETAILS:
         raise ValueError(f"The details of {action} are longer than {LONGEST_DETAILS} characters.")
-    kind, actor_id, name = _who(actor)
+    kind, actor_id, name = _identity(actor)
     return AuditEntry(
         tenant=actor.tenant,
         actor_kind=kind,
@@ -134,13 +134,13 @@ def _entry(actor: Actor, action: str, obj: Model | None, details: dict[str, Deta
 
 
 def entries(actor: Actor, wanted: Filter | None = None) -> QuerySet[AuditEntry]:
-    """The actor's tenant's entries, the newest first. Raises PermissionDenied."""
+    """Returns the entries of the actor's tenant, newest first. Raises PermissionDenied."""
     actor.require("audit.view")
     return _of_tenant(actor.tenant, wanted or Filter())
 
 
 def batches(tenant: Tenant, wanted: Filter) -> Iterator[list[AuditEntry]]:
-    """The newest first, BATCH entries at a time; each batch is a query of its own. Ask `entries` first."""
+    """Yields entries newest first, BATCH at a time, each batch by its own query. Checks no permission."""
     rows = _of_tenant(tenant, wanted)
     batch = list(rows[:BATCH])
     while batch:
@@ -149,12 +149,12 @@ def batches(tenant: Tenant, wanted: Filter) -> Iterator[list[AuditEntry]]:
 
 
 def after(rows: QuerySet[AuditEntry], moment: datetime, row_id: int) -> QuerySet[AuditEntry]:
-    """What follows an entry in the order of `entries`."""
+    """Returns the rows that follow the entry (`moment`, `row_id`) in the order of `entries`."""
     return rows.filter(Q(created_at__lt=moment) | Q(id__lt=row_id), created_at__lte=moment)
 
 
 def forget_old() -> int:
-    """Deletes entries that are older than AUDIT_RETENTION_DAYS; how many. 0 days keep everything."""
+    """Deletes entries older than AUDIT_RETENTION_DAYS and returns their number. 0 days keep everything."""
     if settings.AUDIT_RETENTION_DAYS <= 0:
         return 0
     with scope.across_tenants("the sweeper serves every tenant"):
@@ -168,9 +168,9 @@ def _of_tenant(tenant: Tenant, wanted: Filter) -> QuerySet[AuditEntry]:
     if wanted.action:
         rows = rows.filter(action=wanted.action)
     if wanted.actor:
-        rows = rows.filter(_is(wanted.actor))
+        rows = rows.filter(_by_actor(wanted.actor))
     if wanted.object_id:
-        rows = rows.filter(_is_of(wanted.object_id))
+        rows = rows.filter(_by_object(wanted.object_id))
     if wanted.since is not None:
         rows = rows.filter(created_at__gte=wanted.since)
     if wanted.until is not None:
@@ -178,23 +178,23 @@ def _of_tenant(tenant: Tenant, wanted: Filter) -> QuerySet[AuditEntry]:
     return rows
 
 
-def _is(who: str) -> Q:
-    """An operator is asked for by kind only: who it was is not the tenant's business."""
-    named = Q(actor_id=who) | Q(actor_name__iexact=who)
-    return Q(actor_kind=who) | (named & ~Q(actor_kind=AuditEntry.Kind.OPERATOR))
+def _by_actor(actor: str) -> Q:
+    """Operators match by kind only: tenants don't learn which operator acted."""
+    named = Q(actor_id=actor) | Q(actor_name__iexact=actor)
+    return Q(actor_kind=actor) | (named & ~Q(actor_kind=AuditEntry.Kind.OPERATOR))
 
 
-def _is_of(object_id: str) -> Q:
-    """A search shows the text of several transcriptions, and names them in its details."""
+def _by_object(object_id: str) -> Q:
+    """Matches searches too, which list the transcriptions whose text they returned in their details."""
     try:
-        shown = str(UUID(object_id))
+        transcription_id = str(UUID(object_id))
     except ValueError:
         return Q(object_id=object_id)
-    return Q(object_id=object_id) | Q(action=SEARCHED, details__transcriptions__icontains=shown)
+    return Q(object_id=object_id) | Q(action=SEARCHED, details__transcriptions__icontains=transcription_id)
 
 
-def _who(actor: Actor) -> tuple[str, str, str]:
-    """Kind, id and name. Nobody is left where work goes on for a key or a member that is gone."""
+def _identity(actor: Actor) -> tuple[str, str, str]:
+    """Returns kind, id and name; the last two are empty if the key or member has been deleted."""
     if actor.key is not None:
         return AuditEntry.Kind.KEY, str(actor.key.id), actor.key.name
     if actor.member is not None:

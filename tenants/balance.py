@@ -1,4 +1,4 @@
-"""Whether the counters agree with the rows they count."""
+"""Compares the usage counters with the rows that they count."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from tenants import scope
 from tenants.discrepancies import Discrepancy, Kind
 from tenants.models import LedgerEntry, Reservation, UsageMonth
 
-MOST_TOLD = 200
+MAX_REPORTED = 200
 
 
 def check() -> list[Discrepancy]:
-    """Months whose seconds are not the sum of their ledger, or of their held reservations; MOST_TOLD at most.
+    """Returns the months whose counters differ from the sums of their ledger or held reservations, up to MAX_REPORTED.
 
-    Who moves a counter moves its rows in the same transaction, and one statement sees one moment: it needs no lock
-    to find both as they belong together, and holds up nobody.
+    Counters and rows change in the same transaction, and one statement reads one snapshot, so no lock is needed.
     """
     with scope.across_tenants("every account is compared"):
         rows = UsageMonth.objects.order_by("tenant_id", "month").annotate(
@@ -27,19 +26,19 @@ def check() -> list[Discrepancy]:
         )
         wrong = rows.exclude(used_seconds=F("charged"), reserved_seconds=F("held"))
         values = wrong.values_list("tenant_id", "month", "used_seconds", "charged", "reserved_seconds", "held")
-        found = [
+        discrepancies = [
             Discrepancy(tenant_id, kind, expected, counter, month)
-            for tenant_id, month, used, charged, reserved, held in values[:MOST_TOLD]
+            for tenant_id, month, used, charged, reserved, held in values[:MAX_REPORTED]
             for kind, expected, counter in (
                 (Kind.USED_SECONDS, charged, used),
                 (Kind.RESERVED_SECONDS, held, reserved),
             )
             if expected != counter
         ]
-    return found[:MOST_TOLD]
+    return discrepancies[:MAX_REPORTED]
 
 
 def total(rows: QuerySet[Model], group: str, field: str) -> Coalesce:
-    """The sum of a field over rows that refer to the outer one through `group`; 0 where there are none."""
+    """Returns the sum of a field over the rows that refer to the outer row through `group`; 0 without rows."""
     sums = rows.order_by().values(group).annotate(total=Sum(field)).values("total")
     return Coalesce(Subquery(sums, output_field=BigIntegerField()), 0)

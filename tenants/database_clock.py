@@ -1,7 +1,7 @@
 """The database's clock, which every process on every host shares.
 
-What one process writes and another compares with the time (leases, heartbeats, due times) is written and compared by
-this clock: in a query by Django's `Now()`, elsewhere by `now()`. What only people see may come from the host's clock.
+Times that one process writes and another compares (leases, heartbeats, due times) use this clock: Django's `Now()`
+in queries, `now()` elsewhere. Times that are only displayed may use the host's clock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.db.models.sql import Query
 from django.utils import timezone
 
 log = logging.getLogger(__name__)
-MOST_SKEW_SECONDS = 2.0
+MAX_SKEW_SECONDS = 2.0
 WARN_EVERY_SECONDS = 600.0
 UNIX_SECONDS = {
     "postgresql": "extract(epoch FROM statement_timestamp())::float8",
@@ -49,7 +49,7 @@ def skew() -> float:
 
 
 def is_skewed(seconds: float) -> bool:
-    return abs(seconds) > MOST_SKEW_SECONDS
+    return abs(seconds) > MAX_SKEW_SECONDS
 
 
 def described(seconds: float) -> str:

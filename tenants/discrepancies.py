@@ -1,8 +1,8 @@
-"""Figures of a tenant that ought to agree and don't, stored as a kind and numbers, and told in words."""
+"""Figures of a tenant that should agree and don't: stored as a kind and numbers, formatted for people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -27,7 +27,7 @@ class Kind(models.TextChoices):
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """Two figures of a tenant that ought to be one. `month` is None where it is not of a month."""
+    """Two figures of a tenant that should be equal. `month` is None if the figure belongs to no month."""
 
     tenant_id: UUID
     kind: Kind
@@ -38,14 +38,14 @@ class Discrepancy:
     status: str = ""
 
     def __str__(self) -> str:
-        """For logs and mails, in English."""
+        """Returns the discrepancy in English, for logs and e-mails."""
         with translation.override("en"):
             month = f" in {self.month:%Y-%m}" if self.month else ""
             return f"tenant {self.tenant_id}{month}: {self.words}"
 
     @property
     def words(self) -> str:
-        """What disagrees and by how much, in the active language."""
+        """Says what disagrees and by how much, in the active language."""
         what = str(self.kind.label) % {"work": self.transcription, "status": self.status}
         return gettext("%(what)s: should be %(expected)s, is %(found)s") % {
             "what": what,
@@ -79,12 +79,9 @@ class Discrepancy:
 
 
 def of_check(check: AccountCheck | None) -> list[tuple[str, Discrepancy]]:
-    """Returns what a check found, each with the tenant's name, or its id where it is gone. One query, or none."""
-    found = [Discrepancy.from_row(row) for row in check.discrepancies] if check else []
-    names = _names({one.tenant_id for one in found})
-    return [(names.get(one.tenant_id, str(one.tenant_id)), one) for one in found]
-
-
-def _names(tenant_ids: Iterable[UUID]) -> dict[UUID, str]:
-    ids = list(tenant_ids)
-    return dict(Tenant.objects.filter(id__in=ids).values_list("id", "name")) if ids else {}
+    """Returns a check's discrepancies, each with the tenant's name, or its id if it was deleted. At most one query."""
+    if check is None or not check.discrepancies:
+        return []
+    rows = [Discrepancy.from_row(row) for row in check.discrepancies]
+    names = dict(Tenant.objects.filter(id__in={row.tenant_id for row in rows}).values_list("id", "name"))
+    return [(names.get(row.tenant_id, str(row.tenant_id)), row) for row in rows]

@@ -1,7 +1,7 @@
-"""Secrets of API keys: `wp_<prefix>_<256 random bits><checksum>`. The prefix is public and finds the key.
+"""Secrets of API keys: `wp_<prefix>_<256 random bits><checksum>`. The public prefix identifies the key.
 
-The random part has so much entropy that a plain digest is as good as a slow one; the checksum (CRC-32, as
-GitHub's tokens have it) refuses a mistyped secret without a query.
+With 256 bits of entropy a plain digest is as safe as a slow password hash. The checksum (CRC-32, as in GitHub's
+tokens) rejects a mistyped secret without a query.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ BRAND = "wp"
 
 @dataclass(frozen=True)
 class Secret:
-    """`text` is shown once, `prefix` and the SHA-256 `digest` are kept."""
+    """A secret. `text` is shown once; `prefix` and the SHA-256 `digest` are stored."""
 
     text: str
     prefix: str
@@ -30,8 +30,8 @@ def make() -> Secret:
     return Secret(text, prefix, _digest(text))
 
 
-def read(text: str) -> Secret | None:
-    """None for what can't be one."""
+def parse(text: str) -> Secret | None:
+    """Returns the secret, or None if the format or the checksum is wrong."""
     parts = text.split("_", 2)
     if len(parts) != 3 or parts[0] != BRAND or not parts[1].isalnum() or _checksum(text[:-8]) != text[-8:]:
         return None

@@ -1,6 +1,6 @@
-"""Owners are told once when 80 % and when all of a limit is gone: by e-mail, and on the pages until they dismiss it.
+"""Notices to owners at 80 % and 100 % of a limit: one e-mail each, and a banner on the pages until it is dismissed.
 
-A notice is a row, unique by tenant, limit, month and percentage, so that any number of sweepers raises it once.
+A notice is a row, unique by tenant, limit, month and percentage, so that concurrent sweepers raise it once.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ from django.utils.translation import pgettext
 from tenants import quota, scope, units
 from tenants.access import Actor
 from tenants.models import Member, Notice, Quota, Role, Tenant, UsageMonth
-from tenants.quota import Standing
+from tenants.quota import QuotaSnapshot
 
 log = logging.getLogger(__name__)
 PERCENTAGES = (100, 80)
 LOWEST = min(PERCENTAGES)
-MUCH_TIME = Q(gone__gte=F("monthly_seconds") - F("monthly_seconds") / 5)
-MUCH_ROOM = Q(stored_bytes_used__gte=F("stored_bytes") - F("stored_bytes") / 5)
+TIME_IS_LOW = Q(gone__gte=F("monthly_seconds") - F("monthly_seconds") / 5)
+STORAGE_IS_LOW = Q(stored_bytes_used__gte=F("stored_bytes") - F("stored_bytes") / 5)
 MAIL_ROUND_SECONDS = 10.0
-MOST_IN_A_ROUND = 100
+MAX_IN_A_ROUND = 100
 
 
 @dataclass(frozen=True)
-class Told:
-    """A notice with the tenant's figures of now, in words."""
+class CurrentNotice:
+    """A notice with the tenant's current figures, worded for people."""
 
     notice: Notice
-    standing: Standing
+    snapshot: QuotaSnapshot
 
     @property
     def percent(self) -> int:
-        """Of now: a notice may have been raised at a higher figure, or after a refusal at a lower one."""
+        """The current percentage, which may differ from the one that the notice was raised at."""
         if self.is_storage:
-            return self.standing.stored_percent
-        return self.standing.percent
+            return self.snapshot.stored_percent
+        return self.snapshot.percent
 
     @property
     def is_current(self) -> bool:
@@ -68,13 +68,13 @@ class Told:
 
     @property
     def is_refusal(self) -> bool:
-        """A recording was refused though something is left: it needed more."""
+        """Whether a recording was refused because it needed more than is left."""
         return self.notice.percent == Notice.REFUSED and not self.is_full
 
     @property
     def title(self) -> str:
         if self.is_storage:
-            return self._title_of_storage()
+            return self._storage_title()
         if self.is_full:
             return _("This month’s limit of audio minutes is reached")
         if self.is_refusal:
@@ -83,20 +83,20 @@ class Told:
 
     @property
     def figure(self) -> str:
-        now = self.standing
+        snapshot = self.snapshot
         if self.is_storage:
             words = _("%(used)s of %(limit)s are in use (%(percent)d %%).")
-            used, limit = units.size(now.quota.stored_bytes_used), units.size(now.quota.stored_bytes)
+            used, limit = units.size(snapshot.quota.stored_bytes_used), units.size(snapshot.quota.stored_bytes)
         else:
             words = _("%(used)s of %(limit)s are used, or held for work under way (%(percent)d %%).")
-            used, limit = units.audio(now.gone_seconds), units.audio(now.quota.monthly_seconds)
+            used, limit = units.audio(snapshot.gone_seconds), units.audio(snapshot.quota.monthly_seconds)
         return words % {"used": used, "limit": limit, "percent": self.percent}
 
     @property
     def remainder(self) -> str:
         if not self.is_refusal:
             return ""
-        left = units.size(self.standing.left_bytes) if self.is_storage else units.audio(self.standing.left_seconds)
+        left = units.size(self.snapshot.left_bytes) if self.is_storage else units.audio(self.snapshot.left_seconds)
         return _("What is left: %(left)s.") % {"left": left}
 
     @property
@@ -109,15 +109,15 @@ class Told:
     def way_out(self) -> str:
         if self.is_storage:
             return _("Deleting recordings makes room.")
-        day = date_format(self.standing.resets_at.astimezone(UTC), pgettext("date format", "j F Y"))
+        day = date_format(self.snapshot.resets_at.astimezone(UTC), pgettext("date format", "j F Y"))
         return _("The minutes reset on %(date)s (UTC).") % {"date": day}
 
     @property
     def text(self) -> str:
         parts = (self.figure, self.remainder, self.consequence, self.way_out)
-        return reduce(_one_after_another, (part for part in parts if part))
+        return reduce(_join_sentences, (part for part in parts if part))
 
-    def _title_of_storage(self) -> str:
+    def _storage_title(self) -> str:
         if self.is_full:
             return _("The limit of storage is reached")
         if self.is_refusal:
@@ -126,19 +126,19 @@ class Told:
 
 
 def raise_due() -> int:
-    """Raises what this month's figures call for; how many were new. Three queries, whatever the number of tenants."""
+    """Raises the notices that this month's figures require, by three queries; returns the number of new ones."""
     month = quota.this_month()
     with scope.across_tenants("every tenant's owners are told"):
-        reached = [one for row in _near_a_limit() for one in _reached(row)]
-        told = Notice.objects.filter(month=month, tenant__in={notice.tenant_id for notice in reached})
-        known = {(notice.tenant_id, notice.limit, notice.percent) for notice in told}
-        due = [notice for notice in reached if not _is_told(notice, known)]
+        reached = [notice for row in _near_a_limit() for notice in _reached(row)]
+        earlier = Notice.objects.filter(month=month, tenant__in={notice.tenant_id for notice in reached})
+        known = {(notice.tenant_id, notice.limit, notice.percent) for notice in earlier}
+        due = [notice for notice in reached if not _is_known(notice, known)]
         Notice.objects.bulk_create(due, ignore_conflicts=True)
     return len(due)
 
 
 def note_refusal(tenant: Tenant, limit_name: str) -> None:
-    """A submission was refused: it needed more than what is left. Once a month, unless all was gone before."""
+    """Raises a notice that a recording was refused: once a month, unless the limit was reached before."""
     if limit_name not in Notice.Limit.values:
         return
     refused = Notice(tenant=tenant, limit=limit_name, month=quota.this_month(), percent=Notice.REFUSED)
@@ -147,21 +147,21 @@ def note_refusal(tenant: Tenant, limit_name: str) -> None:
             Notice.objects.bulk_create([refused], ignore_conflicts=True)
 
 
-def shown(tenant: Tenant, standing: Standing | None = None) -> list[Told]:
-    """Returns this month's notices that are still so and that nobody has dismissed, the highest of each limit.
+def current(tenant: Tenant, snapshot: QuotaSnapshot | None = None) -> list[CurrentNotice]:
+    """Returns this month's notices that still apply and are not dismissed, the highest of each limit.
 
-    `standing` is the tenant's, where the caller has it.
+    `snapshot` is the tenant's, if the caller has it.
     """
     with scope.bound(tenant.id):
         rows = list(_highest().filter(dismissed_at=None, month=quota.this_month()))
     if not rows:
         return []
-    now = quota.standing(tenant) if standing is None else standing
-    return [told for told in (Told(notice, now) for notice in rows) if told.is_current]
+    snapshot = snapshot or quota.snapshot(tenant)
+    return [shown for shown in (CurrentNotice(notice, snapshot) for notice in rows) if shown.is_current]
 
 
 def dismiss(actor: Actor, notice_id: int) -> bool:
-    """Hides a notice from everybody's pages; True when it was shown until now. Raises PermissionDenied and Http404."""
+    """Hides a notice for all users; returns False if it was hidden before. Raises PermissionDenied and Http404."""
     actor.require("notices.manage")
     with scope.bound(actor.tenant.id):
         rows = Notice.objects.filter(tenant=actor.tenant, id=notice_id)
@@ -171,13 +171,13 @@ def dismiss(actor: Actor, notice_id: int) -> bool:
 
 
 def send_due() -> int:
-    """E-mails the owners of each notice that is still so and that none of them has got; how many were sent.
+    """E-mails the owners about notices that still apply and were not sent; returns the number of notices sent.
 
-    A notice counts as sent once the mail server has taken it, so a crash in between sends it again. What fails
-    is logged and tried in the next round; a round ends early where the server is away or slow.
+    A notice counts as sent once the mail server has accepted it, so a crash in between sends it again. Failures are
+    logged and tried again in the next round; a round ends early if the server is unavailable or slow.
     """
     with scope.across_tenants("every tenant's owners are told"):
-        waiting = list(_unsent().select_related("tenant")[:MOST_IN_A_ROUND])
+        waiting = list(_unsent().select_related("tenant")[:MAX_IN_A_ROUND])
         return sum(_deliver(waiting)) if waiting else 0
 
 
@@ -188,39 +188,42 @@ def _deliver(waiting: Iterable[Notice]) -> Iterator[bool]:
         connection.open()
         for notice in waiting:
             if time.monotonic() > deadline:
-                log.warning("The mail server is slow: the other owners are told of their limits in the next round.")
+                log.warning("The mail server is slow; the remaining notices are sent in the next round.")
                 return
             yield _send(notice, connection)
     except OSError as error:
-        log.error("Owners could not be told of their limits, the mail server is away: %s", error)
+        log.error("Notices were not sent, the mail server is unavailable: %s", error)
     finally:
         with suppress(OSError):
             connection.close()
 
 
 def _send(notice: Notice, connection: BaseEmailBackend) -> bool:
-    """False where this one can't be sent, which keeps no other from it. Raises OSError where the server went away."""
+    """Returns False if this notice can't be sent. Raises OSError if the server became unavailable."""
     try:
         _message(notice, connection).send()
     except (SMTPServerDisconnected, ConnectionError, TimeoutError):
         raise
     except Exception:
-        log.exception("The owners of tenant %s could not be told of a limit", notice.tenant_id)
+        log.exception("A notice to the owners of tenant %s could not be sent", notice.tenant_id)
         return False
     return Notice.objects.filter(id=notice.id, emailed_at=None).update(emailed_at=timezone.now()) == 1
 
 
 def _message(notice: Notice, connection: BaseEmailBackend) -> mail.EmailMessage:
-    told = Told(notice, quota.standing(notice.tenant))
+    current_notice = CurrentNotice(notice, quota.snapshot(notice.tenant))
     name = " ".join(notice.tenant.name.split())  # a line break would end the header
     lines = (
-        _("%(title)s for %(tenant)s.") % {"title": told.title, "tenant": name},
-        told.text,
+        _("%(title)s for %(tenant)s.") % {"title": current_notice.title, "tenant": name},
+        current_notice.text,
         _("Where it went: %(url)s") % {"url": f"{settings.PORTAL_URL}/usage/"},
         _("You get this message because you are an owner of %(tenant)s. It is sent once a month.") % {"tenant": name},
     )
     return mail.EmailMessage(
-        subject=f"{told.title}: {name}", body="\n\n".join(lines) + "\n", to=_owners(notice), connection=connection
+        subject=f"{current_notice.title}: {name}",
+        body="\n\n".join(lines) + "\n",
+        to=_owners(notice),
+        connection=connection,
     )
 
 
@@ -230,44 +233,44 @@ def _owners(notice: Notice) -> list[str]:
 
 
 def _unsent() -> QuerySet[Notice]:
-    """Of this month and still so, the highest of each limit, in tenants that have somebody to tell."""
+    """Returns this month's unsent notices that still apply, the highest of each limit, in tenants with owners."""
     owners = Member.objects.filter(tenant=OuterRef("tenant"), role=Role.OWNER, user__is_active=True)
     return (
         _highest()
-        .filter(_still_so(), Exists(owners), emailed_at=None, month=quota.this_month(), tenant__is_active=True)
+        .filter(_still_applies(), Exists(owners), emailed_at=None, month=quota.this_month(), tenant__is_active=True)
         .order_by("created_at", "id")
     )
 
 
 def _highest() -> QuerySet[Notice]:
-    """Notices that no higher one of the same limit and month has overtaken."""
+    """Returns the highest notice of each tenant, limit and month."""
     same = Q(tenant=OuterRef("tenant"), limit=OuterRef("limit"), month=OuterRef("month"))
     return Notice.objects.filter(~Exists(Notice.objects.filter(same, percent__gt=OuterRef("percent"))))
 
 
-def _still_so() -> Q:
-    """For notices: four fifths of the limit are gone now."""
+def _still_applies() -> Q:
+    """Matches notices of limits that are used up to 80 % now."""
     rows = _quotas().filter(tenant=OuterRef("tenant"))
-    time_is_short = Q(Exists(rows.filter(MUCH_TIME)), limit=Notice.Limit.MONTHLY_SECONDS)
-    room_is_short = Q(Exists(rows.filter(MUCH_ROOM)), limit=Notice.Limit.STORED_BYTES)
-    return time_is_short | room_is_short
+    time_is_low = Q(Exists(rows.filter(TIME_IS_LOW)), limit=Notice.Limit.MONTHLY_SECONDS)
+    storage_is_low = Q(Exists(rows.filter(STORAGE_IS_LOW)), limit=Notice.Limit.STORED_BYTES)
+    return time_is_low | storage_is_low
 
 
 def _near_a_limit() -> QuerySet[Quota]:
-    """The quotas of active tenants of which four fifths are gone."""
-    much = (MUCH_TIME & Q(monthly_seconds__gt=0)) | (MUCH_ROOM & Q(stored_bytes__gt=0))
-    return _quotas().filter(much, tenant__is_active=True)
+    """Returns the quotas of active tenants of which a limit is used up to 80 %."""
+    is_low = (TIME_IS_LOW & Q(monthly_seconds__gt=0)) | (STORAGE_IS_LOW & Q(stored_bytes__gt=0))
+    return _quotas().filter(is_low, tenant__is_active=True)
 
 
 def _quotas() -> QuerySet[Quota]:
-    """Each with `gone`, this month's audio seconds."""
+    """Annotates quotas with `gone`, this month's used and reserved audio seconds."""
     usage = UsageMonth.objects.filter(tenant=OuterRef("tenant"), month=quota.this_month())
     seconds = Subquery(usage.values_list(F("used_seconds") + F("reserved_seconds"))[:1], output_field=BigIntegerField())
     return Quota.objects.annotate(gone=Coalesce(seconds, 0))
 
 
 def _reached(row: Any) -> Iterator[Notice]:
-    """The highest percentage reached of each limit; `row` is a quota with its `gone` seconds."""
+    """Yields a notice with the highest percentage reached of each limit; `row` is a quota of `_quotas`."""
     for limit, gone, most in (
         (Notice.Limit.MONTHLY_SECONDS, row.gone, row.monthly_seconds),
         (Notice.Limit.STORED_BYTES, row.stored_bytes_used, row.stored_bytes),
@@ -277,11 +280,11 @@ def _reached(row: Any) -> Iterator[Notice]:
             yield Notice(tenant_id=row.tenant_id, limit=limit, month=quota.this_month(), percent=percent)
 
 
-def _is_told(notice: Notice, known: set[tuple[Any, str, int]]) -> bool:
-    """Also where a higher one was raised before: figures may fall again."""
+def _is_known(notice: Notice, known: set[tuple[Any, str, int]]) -> bool:
+    """Returns whether this notice, or a higher one, was raised before."""
     as_high = (percent for percent in (Notice.REFUSED, *PERCENTAGES) if percent >= notice.percent)
     return any((notice.tenant_id, notice.limit, percent) in known for percent in as_high)
 
 
-def _one_after_another(first: str, second: str) -> str:
+def _join_sentences(first: str, second: str) -> str:
     return pgettext("two sentences", "%(first)s %(second)s") % {"first": first, "second": second}

@@ -1,4 +1,4 @@
-"""Changes of a person's address, password and rights, for the audit log of every organisation that they are in."""
+"""Audit entries of changes to a user's e-mail address, password and rights, in every tenant they belong to."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from tenants import audit
 from tenants.access import Actor
 from tenants.models import Member, User
 
-Who = Callable[[Member], Actor]
+ActorFor = Callable[[Member], Actor]
 RIGHTS = ("is_active", "is_staff", "is_superuser")
 
 
 @contextmanager
-def telling(user_id: int, who: Who, **details: audit.Detail) -> Iterator[None]:
-    """Records what the block changed of a person, in the block's transaction. `details` go with a new password."""
+def recording_changes(user_id: int, actor_for: ActorFor, **details: audit.Detail) -> Iterator[None]:
+    """Audits what the block changes of a user, in one transaction. `details` are added to a change of password."""
     with transaction.atomic():
-        before = facts(user_id)
+        before = audited_fields(user_id)
         yield
-        tell_changes(user_id, before, who, **details)
+        record_changes(user_id, before, actor_for, **details)
 
 
-def facts(user_id: int) -> dict[str, Any]:
-    """What is told of when it changes."""
+def audited_fields(user_id: int) -> dict[str, Any]:
+    """Returns the fields whose changes are audited."""
     return dict(User.objects.filter(pk=user_id).values("email", "password", *RIGHTS).get())
 
 
-def tell_changes(user_id: int, before: dict[str, Any], who: Who, **details: audit.Detail) -> None:
-    """Records what is different from `before`."""
-    now = facts(user_id)
+def record_changes(user_id: int, before: dict[str, Any], actor_for: ActorFor, **details: audit.Detail) -> None:
+    """Audits what differs from `before`, a result of `audited_fields`."""
+    now = audited_fields(user_id)
     rights = [name for name in RIGHTS if now[name] != before[name]]
-    for member in memberships(user_id):
-        actor = who(member)
+    for member in all_memberships(user_id):
+        actor = actor_for(member)
         if now["email"] != before["email"]:
             audit.record(actor, "member.email_changed", member, email=now["email"], before=before["email"])
         if now["password"] != before["password"]:
@@ -44,12 +44,12 @@ def tell_changes(user_id: int, before: dict[str, Any], who: Who, **details: audi
             audit.record(actor, "member.changed", member, fields=rights, email=now["email"], role=member.role)
 
 
-def tell_removed(user: User, who: Who) -> None:
-    """Records that a person is about to be deleted, and leaves every organisation with that."""
-    for member in memberships(user.pk):
-        audit.record(who(member), "member.removed", member.tenant, email=user.email, role=member.role)
+def record_removal(user: User, actor_for: ActorFor) -> None:
+    """Audits in each tenant that a user, who is about to be deleted, is removed."""
+    for member in all_memberships(user.pk):
+        audit.record(actor_for(member), "member.removed", member.tenant, email=user.email, role=member.role)
 
 
-def memberships(user_id: int) -> list[Member]:
-    """All of a person's, also while the person or the organisation is switched off."""
+def all_memberships(user_id: int) -> list[Member]:
+    """Returns a user's memberships, including those of inactive users and tenants."""
     return list(Member.objects.filter(user_id=user_id).select_related("tenant", "user").order_by("id"))

@@ -1,8 +1,8 @@
 """Reserve on acceptance, settle on success, release on failure. Nothing else moves a counter.
 
-Every step is one guarded UPDATE inside the caller's transaction, so two that race can't both win:
+Every step is one conditional UPDATE inside the caller's transaction, so of two concurrent ones at most one succeeds:
 
-    used + reserved + wanted <= limit      or no row changes
+    used + reserved + requested <= limit      or no row changes
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tenants.models import ApiKey, LedgerEntry, Quota, Reservation, Tenant, Usag
 
 @dataclass(eq=False)
 class QuotaExceeded(Exception):
-    """A limit stands in the way. Units: audio seconds, bytes, or a count, as `limit_name` says."""
+    """A limit would be exceeded. Units are audio seconds or bytes, depending on `limit_name`."""
 
     limit_name: str  # "monthly_seconds", "recording_seconds", "upload_bytes", "stored_bytes"
     needed: int
@@ -32,8 +32,8 @@ class QuotaExceeded(Exception):
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How much of a tenant's quota is gone. Seconds are audio seconds of this month."""
+class QuotaSnapshot:
+    """A tenant's limits and usage at one moment. Seconds are this month's audio seconds."""
 
     quota: Quota
     used_seconds: int
@@ -54,7 +54,7 @@ class Standing:
 
     @property
     def percent(self) -> int:
-        """How much of this month's audio seconds is gone, rounded down."""
+        """The percentage of this month's audio seconds that is used or reserved, rounded down."""
         return _percent(self.gone_seconds, self.quota.monthly_seconds)
 
     @property
@@ -63,7 +63,7 @@ class Standing:
 
 
 def billed_seconds(duration: float) -> int:
-    """Whole audio seconds, begun ones count: what a recording of `duration` seconds costs."""
+    """Returns the audio seconds charged for a recording of `duration` seconds: rounded up, at least one."""
     return max(1, math.ceil(round(duration, 3)))
 
 
@@ -77,10 +77,10 @@ def next_reset(month: date) -> datetime:
 
 
 def open_month() -> int:
-    """Gives each active tenant its row of this month, so that pages, notices and metrics begin at zero; how many.
+    """Creates this month's usage rows of active tenants that have none, and returns their number.
 
-    Safe to call at any time: where all have theirs, it is one query that changes nothing. Reservations stay with
-    the month they were made in: what is accepted in November and finished in December is charged to November.
+    Idempotent. Reservations stay in the month they were made in: a transcription that is accepted in November and
+    finished in December is charged to November.
     """
     month = this_month()
     with scope.across_tenants("a month begins for everybody"):
@@ -91,12 +91,12 @@ def open_month() -> int:
     return len(rows)
 
 
-def standing(tenant: Tenant) -> Standing:
+def snapshot(tenant: Tenant) -> QuotaSnapshot:
     month = this_month()
     quota = Quota.objects.get(tenant=tenant)
     with scope.bound(tenant.id):
         usage = UsageMonth.objects.filter(month=month).first()
-    return Standing(
+    return QuotaSnapshot(
         quota=quota,
         used_seconds=usage.used_seconds if usage else 0,
         reserved_seconds=usage.reserved_seconds if usage else 0,
@@ -105,21 +105,23 @@ def standing(tenant: Tenant) -> Standing:
 
 
 def check(tenant: Tenant, seconds: int, size: int) -> None:
-    """An early, kind answer before anything is stored; `reserve` decides. Raises QuotaExceeded."""
-    now = standing(tenant)
-    if seconds > now.quota.recording_seconds:
-        limit = now.quota.recording_seconds
+    """Raises QuotaExceeded before anything is stored, where `reserve` or `take_storage` would."""
+    current = snapshot(tenant)
+    if seconds > current.quota.recording_seconds:
+        limit = current.quota.recording_seconds
         raise QuotaExceeded("recording_seconds", seconds, limit, limit)
-    if seconds > now.left_seconds:
-        raise QuotaExceeded("monthly_seconds", seconds, now.left_seconds, now.quota.monthly_seconds, now.resets_at)
-    if size > now.left_bytes:
-        raise QuotaExceeded("stored_bytes", size, now.left_bytes, now.quota.stored_bytes)
+    if seconds > current.left_seconds:
+        raise QuotaExceeded(
+            "monthly_seconds", seconds, current.left_seconds, current.quota.monthly_seconds, current.resets_at
+        )
+    if size > current.left_bytes:
+        raise QuotaExceeded("stored_bytes", size, current.left_bytes, current.quota.stored_bytes)
 
 
 def reserve(
     tenant: Tenant, transcription_id: UUID, seconds: int, user: User | None = None, key: ApiKey | None = None
 ) -> Reservation:
-    """Holds `seconds` from this month on behalf of a member or a key.
+    """Reserves `seconds` of this month for a member or a key.
 
     Call inside the accepting transaction. Raises QuotaExceeded.
     """
@@ -131,12 +133,12 @@ def reserve(
 
 
 def held_seconds(transcription_id: UUID) -> int:
-    """What is held for a transcription now; 0 where nothing is."""
+    """Returns the seconds reserved for a transcription; 0 without a reservation."""
     return _held(transcription_id).values_list("seconds", flat=True).first() or 0
 
 
 def extend(transcription_id: UUID, seconds: int) -> None:
-    """Makes a held reservation hold `seconds` in all, where a recording proves longer than it said.
+    """Raises a reservation to `seconds` in total, when a recording is longer than expected.
 
     Raises QuotaExceeded.
     """
@@ -149,9 +151,9 @@ def extend(transcription_id: UUID, seconds: int) -> None:
 
 
 def settle(transcription_id: UUID, seconds: int, description: str) -> bool:
-    """Charges `seconds` for a finished transcription; False when it was settled or released before.
+    """Charges `seconds` for a finished transcription; returns False if it was settled or released before.
 
-    Raises QuotaExceeded where more is to be charged than is held, and more than is left.
+    Raises QuotaExceeded if more is charged than is reserved and left.
     """
     with transaction.atomic():
         held = _locked(transcription_id)
@@ -178,18 +180,18 @@ def settle(transcription_id: UUID, seconds: int, description: str) -> bool:
 
 
 def release(transcription_id: UUID) -> bool:
-    """Gives a held reservation back; False when it was settled or released before."""
+    """Releases a reservation; returns False if it was settled or released before."""
     with transaction.atomic():
         held = _locked(transcription_id)
         if held is None:
             return False
         _held(transcription_id).update(state=Reservation.State.RELEASED)
-        _give_back(held, held.seconds)
+        UsageMonth.objects.filter(pk=held.month_id).update(reserved_seconds=F("reserved_seconds") - held.seconds)
         return True
 
 
 def take_storage(tenant: Tenant, size: int) -> None:
-    """Counts stored bytes. Call inside the accepting transaction. Raises QuotaExceeded."""
+    """Adds `size` to the stored bytes. Call inside the accepting transaction. Raises QuotaExceeded."""
     room = Quota.objects.filter(tenant=tenant, stored_bytes__gte=F("stored_bytes_used") + size)
     if not room.update(stored_bytes_used=F("stored_bytes_used") + size):
         quota = Quota.objects.get(tenant=tenant)
@@ -216,14 +218,9 @@ def _percent(gone: int, most: int) -> int:
     return gone * 100 // most if most else 100
 
 
-def _give_back(reservation: Reservation, seconds: int) -> None:
-    UsageMonth.objects.filter(pk=reservation.month_id).update(reserved_seconds=F("reserved_seconds") - seconds)
-
-
 def _locked(transcription_id: UUID) -> Reservation | None:
-    """The held reservation, locked: before its month, by whoever moves it."""
-    held = _held(transcription_id).select_for_update(of=("self",)).select_related("month", "tenant")
-    return held.first()
+    """Locks the reservation, always before its month's row."""
+    return _held(transcription_id).select_for_update(of=("self",)).select_related("month", "tenant").first()
 
 
 def _held(transcription_id: UUID) -> QuerySet[Reservation]:

@@ -1,6 +1,6 @@
-"""Which tenant the running code works for.
+"""The tenant that the running code works for.
 
-A query on a tenant's rows without a tenant bound raises; crossing tenants is spelled out:
+A query for a tenant's rows raises NoTenantBound without a bound tenant. Code that reads several tenants' rows says so:
 
     with scope.bound(tenant.id): ...
     with scope.across_tenants("sweeper"): ...
@@ -21,12 +21,12 @@ Row = TypeVar("Row", bound=models.Model)
 
 
 class NoTenantBound(RuntimeError):
-    """A tenant's rows were asked for while no tenant was bound."""
+    """A tenant's rows were queried while no tenant was bound."""
 
 
 @dataclass(frozen=True)
 class AllTenants:
-    """Bound by code that must see every tenant's rows, with the reason why."""
+    """The scope of code that needs every tenant's rows, with the reason."""
 
     reason: str
 
@@ -36,7 +36,7 @@ _scope: ContextVar[UUID | AllTenants | None] = ContextVar("tenant_scope", defaul
 
 @contextmanager
 def bound(tenant_id: UUID) -> Iterator[None]:
-    """Every query inside sees this tenant's rows only."""
+    """Limits every query inside the block to this tenant's rows."""
     if not isinstance(tenant_id, UUID):
         raise TypeError(f"A tenant's id is a UUID, not {tenant_id!r}.")
     with _bind(tenant_id):
@@ -45,7 +45,7 @@ def bound(tenant_id: UUID) -> Iterator[None]:
 
 @contextmanager
 def across_tenants(reason: str) -> Iterator[None]:
-    """Queries inside see every tenant's rows; `reason` is for the reader."""
+    """Lets queries inside the block see every tenant's rows. `reason` documents why."""
     with _bind(AllTenants(reason)):
         yield
 
@@ -68,10 +68,7 @@ def current() -> UUID | AllTenants:
 
 
 class TenantManager(models.Manager[Row]):
-    """Sees the bound tenant's rows; raises NoTenantBound where none is bound.
-
-    Its model has a `tenant` foreign key.
-    """
+    """Returns the bound tenant's rows of a model with a `tenant` foreign key. Raises NoTenantBound."""
 
     def get_queryset(self) -> models.QuerySet[Row]:
         tenant = current()

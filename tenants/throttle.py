@@ -1,8 +1,7 @@
-"""How often something may be tried, counted in the database: for all web processes, across restarts.
+"""Limits on attempts, counted in the database for all web processes.
 
-Leaky buckets, as in tenants.rate_limit: `amount` tries at once, then one more each `seconds / amount`. Asking and
-counting are one statement. Whom a bucket is of stands in it as a keyed digest: people type passwords into the wrong
-field.
+Leaky buckets, as in tenants.rate_limit: `amount` attempts at once, then one more every `seconds / amount`. One
+statement checks and counts. A bucket's key is stored as a keyed digest, since people type passwords into wrong fields.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from django.utils.crypto import salted_hmac
 from tenants import database_clock
 from tenants.models import Attempts
 
-POUR = """
+TAKE_SQL = """
     INSERT INTO tenants_attempts AS bucket (key, empty_at) VALUES (%s, {now} + %s)
     ON CONFLICT (key) DO UPDATE
     SET empty_at = (CASE WHEN bucket.empty_at > {now} THEN bucket.empty_at ELSE {now} END) + %s
@@ -27,7 +26,7 @@ POUR = """
 
 @dataclass(frozen=True)
 class Limit:
-    """So many tries in so many seconds, for each of those whom it is asked for."""
+    """Allows `amount` attempts in `seconds` for each subject, such as an address or an account."""
 
     name: str
     amount: int
@@ -37,22 +36,22 @@ class Limit:
     def share(self) -> float:
         return self.seconds / self.amount
 
-    def take(self, *whom: str) -> bool:
-        """Counts one try. Returns False, and counts nothing, where there were too many."""
-        room = self.seconds - self.share * 0.99  # seconds of Unix time in a float add up only nearly
+    def take(self, *subject: str) -> bool:
+        """Counts one attempt. Returns False, and counts nothing, if there were too many."""
+        latest = self.seconds - self.share * 0.99  # tolerates the rounding of Unix times in floats
         with connection.cursor() as cursor:
             now = database_clock.unix_seconds_sql()
-            cursor.execute(POUR.format(now=now), [self._key(whom), self.share, self.share, room])
+            cursor.execute(TAKE_SQL.format(now=now), [self._key(subject), self.share, self.share, latest])
             return bool(cursor.fetchall())
 
-    def give_back(self, *whom: str) -> None:
-        """The last try does not count after all."""
-        Attempts.objects.filter(key=self._key(whom)).update(empty_at=F("empty_at") - self.share)
+    def give_back(self, *subject: str) -> None:
+        """Uncounts one attempt."""
+        Attempts.objects.filter(key=self._key(subject)).update(empty_at=F("empty_at") - self.share)
 
-    def _key(self, whom: tuple[str, ...]) -> str:
-        return salted_hmac(f"tenants.throttle.{self.name}", repr(whom), algorithm="sha256").hexdigest()
+    def _key(self, subject: tuple[str, ...]) -> str:
+        return salted_hmac(f"tenants.throttle.{self.name}", repr(subject), algorithm="sha256").hexdigest()
 
 
 def forget_old() -> int:
-    """Deletes buckets that have run dry: they say no more than none does. Returns how many."""
+    """Deletes empty buckets, which equal missing ones, and returns their number."""
     return Attempts.objects.filter(empty_at__lt=database_clock.now().timestamp()).delete()[0]

@@ -1,4 +1,4 @@
-"""Seconds and bytes as operators read them."""
+"""Seconds and bytes formatted for people."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ GIB = 1024**3
 
 
 def minutes(seconds: float) -> str:
-    """As in "12.5 min", "34 s"."""
+    """Formats a duration as "12.5 min" or "34 s"."""
     if 0 < seconds < MINUTE:
         return _few(seconds)
     return _("%(minutes)s min") % {"minutes": number_format(round(seconds / MINUTE, 1), use_l10n=True)}
 
 
 def audio(seconds: float) -> str:
-    """As in "12 min", "34 s". Rounded down: what is left must not be promised twice."""
+    """Formats a duration as "12 min" or "34 s", rounded down so that a remainder is never overstated."""
     if 0 < seconds < MINUTE:
         return _few(seconds)
     return _("%(minutes)s min") % {"minutes": number_format(int(seconds // MINUTE), use_l10n=True)}
@@ -31,12 +31,12 @@ def _few(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """As in "1.2 GB"."""
+    """Formats a size as "1.2 GB"."""
     return filesizeformat(count)
 
 
 class InUnits(forms.FloatField):
-    """A whole number in the database that people type in larger units: minutes for seconds, GiB for bytes."""
+    """A whole number in the database that people enter in larger units: minutes for seconds, GiB for bytes."""
 
     def __init__(self, unit: int, **options: object) -> None:
         self.unit = unit

@@ -1,4 +1,4 @@
-"""What a tenant's audio seconds of one month went on, from its ledger: by day, by member, by key."""
+"""A tenant's charged audio seconds of one month, from its ledger: by day, by member and by key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = 1000
 
 
 @dataclass(frozen=True)
-class Day:
+class DailyUsage:
     """Audio seconds charged on one UTC day."""
 
     day: date
@@ -26,8 +26,8 @@ class Day:
 
 
 @dataclass(frozen=True)
-class Spender:
-    """Who caused charges; neither a member nor a key where that was not kept, or they are gone."""
+class Consumer:
+    """The charges of a member or a key; both are None if they were not recorded or have been deleted."""
 
     member: User | None
     key: ApiKey | None
@@ -36,48 +36,47 @@ class Spender:
 
 
 def months(tenant: Tenant) -> list[date]:
-    """The first days of the months that exist, the newest first; this month always."""
+    """Returns the first days of the months with usage, newest first; always including this month."""
     kept = UsageMonth.objects.filter(tenant=tenant).values_list("month", flat=True)
     return sorted({this_month(), *kept}, reverse=True)
 
 
 def entries(tenant: Tenant, month: date | None = None) -> QuerySet[LedgerEntry]:
-    """The ledger, the newest first; of one month where it is given."""
+    """Returns the ledger, or one month of it, newest first."""
     rows = LedgerEntry.objects.filter(tenant=tenant).select_related("user", "api_key", "month")
     return rows.filter(month__month=month) if month else rows
 
 
-def by_day(tenant: Tenant, month: date) -> list[Day]:
-    """Each day of a month, also those without a charge.
+def by_day(tenant: Tenant, month: date) -> list[DailyUsage]:
+    """Returns every day of a month, including days without charges.
 
-    What a month's reservation was charged after its end counts on its last day, so that the days add up to the
-    month's seconds.
+    Charges of the month's reservations after its end count on its last day, so that the days add up to the month.
     """
     last = month.replace(day=calendar.monthrange(month.year, month.month)[1])
     totals = [0] * last.day
     rows = entries(tenant, month).order_by().annotate(day=TruncDate("created_at", tzinfo=UTC)).values("day")
     for row in rows.annotate(total=Sum("seconds")):
         totals[min(row["day"], last).day - 1] += row["total"]
-    return [Day(month + timedelta(days=number), seconds) for number, seconds in enumerate(totals)]
+    return [DailyUsage(month + timedelta(days=number), seconds) for number, seconds in enumerate(totals)]
 
 
-def by_member(tenant: Tenant, month: date) -> list[Spender]:
-    """Members, the largest first. What no key is known for belongs here; last, with `member` None, what nobody is."""
+def by_member(tenant: Tenant, month: date) -> list[Consumer]:
+    """Returns the charges without a key by member, largest first; last those of unknown members."""
     rows = _grouped(tenant, month, "user_id", Q(api_key=None))
     people = User.objects.in_bulk({row["user_id"] for row in rows} - {None})
-    spenders = [Spender(people.get(row["user_id"]), None, row["count"], row["total"]) for row in rows]
-    return sorted(spenders, key=lambda one: one.member is None)
+    consumers = [Consumer(people.get(row["user_id"]), None, row["count"], row["total"]) for row in rows]
+    return sorted(consumers, key=lambda consumer: consumer.member is None)
 
 
-def by_key(tenant: Tenant, month: date) -> list[Spender]:
-    """API keys, the largest first."""
+def by_key(tenant: Tenant, month: date) -> list[Consumer]:
+    """Returns the charges by API key, largest first."""
     rows = _grouped(tenant, month, "api_key_id", Q(api_key__isnull=False))
     keys = ApiKey.objects.in_bulk({row["api_key_id"] for row in rows})
-    return [Spender(None, keys.get(row["api_key_id"]), row["count"], row["total"]) for row in rows]
+    return [Consumer(None, keys.get(row["api_key_id"]), row["count"], row["total"]) for row in rows]
 
 
 def batches(tenant: Tenant, month: date | None = None) -> Iterator[list[LedgerEntry]]:
-    """The whole ledger, the oldest first, BATCH entries at a time; each batch is a query of its own."""
+    """Yields the ledger oldest first, BATCH entries at a time, each batch by its own query."""
     rows = entries(tenant, month).order_by("created_at", "id")
     batch = list(rows[:BATCH])
     while batch:

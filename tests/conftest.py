@@ -15,12 +15,10 @@ import pytest
 from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.db import connections
-from xdist.remote import Producer
-from xdist.scheduler import LoadGroupScheduling
 
 from portal.supervisor.valkey import server_command
 from tenants import api_keys, scope
-from tenants.access import Actor, of_member
+from tenants.access import Actor, member_actor
 from tenants.models import Member, Quota, Role, Tenant, User
 from tests.clocks import travelling_database
 from tests.postgres import ON_POSTGRESQL
@@ -31,36 +29,38 @@ pytest_plugins = ["tests.stack"]
 PRODUCTS = {"stack", "scripted_stack", "product", "failing"}
 # Files that take two seconds of a processor or more for few tests: `make check` goes without them.
 THOROUGH = {
-    "tests/api/test_audio_tracks.py",
-    "tests/api/test_audit_complete.py",
-    "tests/api/test_hangups.py",
-    "tests/api/test_lists.py",
-    "tests/api/test_openai_errors.py",
-    "tests/api/test_slashes.py",
-    "tests/api/test_waiting.py",
-    "tests/engine/test_cli.py",
-    "tests/offboarding/test_admin.py",
-    "tests/offboarding/test_archive.py",
-    "tests/offboarding/test_deletion.py",
-    "tests/offboarding/test_s3.py",
-    "tests/ops/test_admin_of_work.py",
-    "tests/portal/test_live.py",
-    "tests/portal/test_threads.py",
+    "tests/portal/api/test_audio_tracks.py",
+    "tests/portal/api/test_audit_complete.py",
+    "tests/portal/api/test_hangups.py",
+    "tests/portal/api/test_lists.py",
+    "tests/portal/api/test_openai_errors.py",
+    "tests/portal/api/test_slashes.py",
+    "tests/portal/api/test_waiting.py",
+    "tests/transcription/engine/test_cli.py",
+    "tests/transcription/offboarding/test_admin.py",
+    "tests/transcription/offboarding/test_archive.py",
+    "tests/transcription/offboarding/test_deletion.py",
+    "tests/transcription/offboarding/test_s3.py",
+    "tests/portal/ops/test_admin_of_work.py",
+    "tests/portal/test_consumers.py",
+    "tests/portal/http/test_thread_pools.py",
     "tests/tenants/test_quota.py",
-    "tests/transcription/test_account.py",
-    "tests/transcription/test_fairness.py",
-    "tests/transcription/test_idempotency.py",
-    "tests/transcription/test_media.py",
-    "tests/transcription/test_media_claims.py",
-    "tests/transcription/test_media_clock.py",
-    "tests/transcription/test_media_formats.py",
-    "tests/transcription/test_model_version.py",
-    "tests/uploads/test_acceptance.py",
-    "tests/uploads/test_multipart.py",
-    "tests/uploads/test_object_storage.py",
-    "tests/uploads/test_tus.py",
-    "tests/web/test_sound.py",
-    "tests/webhooks/test_retries.py",
+    "tests/transcription/queue/test_account.py",
+    "tests/transcription/queue/test_fairness.py",
+    "tests/transcription/intake/test_idempotency.py",
+    "tests/transcription/media/test_media.py",
+    "tests/transcription/media/test_claims.py",
+    "tests/transcription/media/test_clock.py",
+    "tests/transcription/media/test_formats.py",
+    "tests/transcription/worker/test_model_version.py",
+    "tests/transcription/uploads/test_acceptance.py",
+    "tests/transcription/uploads/test_cleanup.py",
+    "tests/transcription/uploads/test_multipart.py",
+    "tests/transcription/uploads/test_object_storage.py",
+    "tests/transcription/uploads/test_tus.py",
+    "tests/transcription/uploads/test_tus_access.py",
+    "tests/portal/web/test_sound.py",
+    "tests/transcription/webhooks/test_retries.py",
 }
 
 
@@ -72,10 +72,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if gone := [name for name in (*ON_POSTGRESQL, *THOROUGH) if not (config.rootpath / name).exists()]:
         raise pytest.UsageError(f"ON_POSTGRESQL or THOROUGH names files that are no more: {', '.join(gone)}")
     for item in items:
-        if PRODUCTS.intersection(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if PRODUCTS & fixtures:
             item.add_marker("product")
-        if "product" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("product"))
+        if "stack" in fixtures:
+            item.add_marker("weights")
         name = item.path.relative_to(config.rootpath).as_posix()
         if name in ON_POSTGRESQL:
             item.add_marker("postgresql")
@@ -83,19 +84,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("thorough")
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadGroupScheduling:
-    return FileScheduling(config, log)
-
-
-class FileScheduling(LoadGroupScheduling):
-    """Gives a process whole files, whose fixtures are made once; and all tests of one `xdist_group`."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        scope = super()._split_scope(nodeid)
-        return nodeid.partition("::")[0] if scope == nodeid else scope
 
 
 @dataclass(frozen=True)
@@ -109,7 +97,7 @@ class Character:
 
     @property
     def actor(self) -> Actor:
-        return of_member(Member.objects.select_related("tenant__quota", "user").get(pk=self.member.pk))
+        return member_actor(Member.objects.select_related("tenant__quota", "user").get(pk=self.member.pk))
 
     @property
     def bearer(self) -> dict[str, str]:

@@ -28,7 +28,6 @@ import django; django.setup()
 from portal.supervisor import preparation
 preparation.prepare_database(); preparation.collect_static_files()
 """
-SHARED = ("scripted_stack", "stack")
 
 
 @dataclass(frozen=True)
@@ -98,17 +97,6 @@ def scripted_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     running = start_scripted(tmp_path_factory.mktemp("scripted"))
     yield running
     stop(running)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks tests by the stack they share: pytest-xdist gives a group to one process, and Whisper needs its weights."""
-    for item in items:
-        used = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
-        if used:
-            item.add_marker(pytest.mark.xdist_group(used[0]))
-        if "stack" in used[:1]:
-            item.add_marker(pytest.mark.weights)
 
 
 def _prepare(data: Path) -> None:

@@ -21,7 +21,7 @@ from tenants.api_keys import Bearer
 from tenants.rate_limit import TooManyRequests
 from tests.clocks import clock_moved
 from tests.conftest import Character
-from tests.ops.conftest import condition
+from tests.portal.ops.conftest import condition
 from tests.transcription.characters import submit
 from transcription.errors import Failure
 from transcription.fetches import access
@@ -163,7 +163,7 @@ class TestFetchesUploadsAndWebhooks:
     def test_a_fetch_is_one_fetchers(self, alice: Character, settings: LazySettings) -> None:
         settings.OUTBOUND_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
         with clock_moved(seconds=90):
-            access.order(alice.actor, "http://127.0.0.1/fox.wav", "", TranscriptionOptions.checked(), CallContext())
+            access.create(alice.actor, "http://127.0.0.1/fox.wav", "", TranscriptionOptions.checked(), CallContext())
         claim = fetch_claims.claim()
         assert claim is not None
         with clock_moved(seconds=90):
@@ -189,10 +189,10 @@ class TestFetchesUploadsAndWebhooks:
         hook = endpoints.create(alice.actor, "http://127.0.0.1/hook")
         with clock_moved(seconds=90):
             endpoints.test(alice.actor, hook.endpoint.id)
-        (head,) = deliveries.heads()
-        (claim,) = deliveries.claims(head, 1)
+        (head,) = deliveries.due_endpoints()
+        (claim,) = deliveries.claim(head, 1)
         with clock_moved(seconds=90):
-            assert deliveries.heads() == []
+            assert deliveries.due_endpoints() == []
             assert deliveries.finish(claim, Outcome(timezone.now(), 0.1, error="timeout"))
         row = Delivery.objects.select_related("endpoint").get()
         for due in (row.next_attempt_at, row.endpoint.not_before):

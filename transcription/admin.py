@@ -1,4 +1,4 @@
-"""What operators see of recordings and their transcriptions. Nothing is edited here: a status changes by an action."""
+"""The operators' pages of recordings, transcriptions and engines. Read-only, except for the action `cancel`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused and what fails: a code for programs, parameters, and words for people.
+"""Refusals and failures, each with a code, parameters and a message for people.
 
 Nothing here knows HTTP: portal/http/statuses.py does.
 """
@@ -24,9 +24,9 @@ OUR_FAULTS = {"busy", "interrupted", "no_room", "storage_unavailable"}
 
 
 class Refused(Exception):
-    """What was asked for is not done: nothing is charged, nothing kept.
+    """A request was refused: nothing is charged or stored.
 
-    `message` names the cause and the way out; `parameters` are what programs are told besides, as JSON.
+    `message` tells people the cause and what to do; `parameters` are further JSON fields for programs.
     """
 
     def __init__(self, code: str, message: str, **parameters: object) -> None:
@@ -37,7 +37,7 @@ class Refused(Exception):
 
     @property
     def may_succeed_later(self) -> bool:
-        """Whether the fault is ours, so that the same may be accepted later."""
+        """Whether the cause is temporary, so that the same request may succeed later."""
         return self.code in OUR_FAULTS
 
 
@@ -97,14 +97,14 @@ def reason_for_people(code: str) -> str:
 
 
 def over_quota_noted(tenant: Tenant, exceeded: QuotaExceeded) -> Refused:
-    """The refusal; where nothing is left at all, the tenant's owners are told too."""
+    """Returns the refusal, and raises a notice to the tenant's owners if nothing is left."""
     if exceeded.left <= 0:
         notices.note_refusal(tenant, exceeded.limit_name)
     return over_quota(exceeded)
 
 
 def over_quota(exceeded: QuotaExceeded) -> Refused:
-    """The refusal that says how much is needed, how much is left and when that changes."""
+    """Returns the refusal, which says how much is needed, how much is left and when that changes."""
     resets_at = {"resets_at": exceeded.resets_at.isoformat()} if exceeded.resets_at else {}
     return Refused(f"quota_{exceeded.limit_name}", _quota_message(exceeded), **resets_at)
 

@@ -67,11 +67,6 @@ class Backoff:
     delays: tuple[float, ...]
     jitter: float = 0.2
 
-    @property
-    def shortest_series(self) -> float:
-        """The least seconds from a first failed attempt to one after all delays."""
-        return sum(self.delays) * (1 - self.jitter)
-
     def after(self, attempts: int) -> float:
         """Returns the seconds to wait after so many failed attempts, at least one."""
         delay = self.delays[min(attempts, len(self.delays)) - 1]
@@ -81,7 +76,7 @@ class Backoff:
 class Renewal:
     """Calls `renew` at most every so many seconds, however often the work in progress calls it."""
 
-    def __init__(self, renew: Callable[..., None], seconds: float) -> None:
+    def __init__(self, renew: Callable[..., object], seconds: float) -> None:
         self._renew, self._seconds, self._renewed_at = renew, seconds, time.monotonic()
 
     def __call__(self, *progress: Any) -> None:

@@ -1,7 +1,7 @@
-"""Hides what is secret in any text that is logged, mailed, shown of an error or kept in the database.
+"""Redacts secrets in texts that are logged, mailed, shown in errors or stored.
 
-Two kinds are known: the values in settings.SECRETS, wherever they stand, and what has the form of a secret (API keys,
-tickets, sessions, addresses with a password or a query, links that set a password), whosever it is.
+Two kinds are redacted: the values of settings.SECRETS, and strings with the form of a secret (API keys, tickets,
+sessions, URLs with a password or a query, links that set a password).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.conf import settings
 HIDDEN = "[hidden]"
 LEAST_CHARACTERS = 4
 SAFE_ANYWHERE = 8
-"""A shorter secret is hidden only where it stands as a word of its own: "portal" is part of many names."""
+"""A shorter secret is redacted only as a whole word: "portal" is part of many names."""
 ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
 PASSWORD_IN_ADDRESS = re.compile(r"://[^:/?#]*:(.+)@|[?&]password=([^&]+)")
 FORMS = re.compile(
@@ -36,7 +36,7 @@ FORMS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""No part reads past the place where the next match could begin: the time grows with the length, never faster."""
+"""No alternative reads past the start of the next possible match, so the time is linear in the length."""
 
 
 def redact(text: str, also: Iterable[str] = ()) -> str:
@@ -58,29 +58,29 @@ def _pattern(values: tuple[str, ...]) -> re.Pattern[str] | None:
     secrets = {secret for value in values for secret in _secrets_in(value)}
     spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
     longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
-    return re.compile("|".join(map(_wherever, longest_first))) if longest_first else None
+    return re.compile("|".join(map(_as_pattern, longest_first))) if longest_first else None
 
 
 def _secrets_in(value: str) -> Iterator[str]:
-    """A setting's value is one secret, several with commas, or an address with a password in it."""
+    """Yields the secrets of a setting: its value, a comma-separated list, or the password in a URL."""
     if ADDRESS.match(value):
-        found = [one for pair in PASSWORD_IN_ADDRESS.findall(value) for one in pair]
+        candidates = [group for pair in PASSWORD_IN_ADDRESS.findall(value) for group in pair]
     else:
-        found = [value, *value.split(",")]
-    for one in found:
-        for secret in (one.strip(), unquote(one.strip())):
+        candidates = [value, *value.split(",")]
+    for candidate in candidates:
+        for secret in (candidate.strip(), unquote(candidate.strip())):
             if len(secret) >= LEAST_CHARACTERS:
                 yield secret
 
 
 def _spellings(secret: str) -> set[str]:
-    """The secret as it may stand in an address, in HTML, in JSON or in Python's repr."""
+    """Returns the secret as encoded in URLs, HTML, JSON and Python's repr."""
     return {
         *(secret, quote(secret, safe=""), quote_plus(secret), html.escape(secret)),
         *(json.dumps(secret)[1:-1], repr(secret)[1:-1], html.escape(repr(secret)[1:-1])),
     }
 
 
-def _wherever(spelling: str) -> str:
+def _as_pattern(spelling: str) -> str:
     escaped = re.escape(spelling)
     return escaped if len(spelling) >= SAFE_ANYWHERE else rf"(?<!\w){escaped}(?!\w)"

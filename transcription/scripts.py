@@ -1,4 +1,4 @@
-"""How scripts are written: which put no spaces between words, and how wide a character stands in a fixed pitch."""
+"""Properties of scripts: which have no spaces between words, where lines may break, and how wide characters are."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ UNSPACED = (
 OPENING = "([{<«“‘„（［｛〈《「『【〔〖〝"
 CLOSING = ")]}>»”’…!%,.:;?、。，．：；？！）］｝〉》」』】〕〗〟％ー々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ"
 _ONE = re.compile(f"[{UNSPACED}]")
-# A character of an unspaced script or a run of others, with the marks that may not part from it at a line's end.
-_ATOM = re.compile(
+# A character of an unspaced script or a run of others, with the punctuation and marks that no line break separates.
+_LINE_BREAK_UNIT = re.compile(
     rf"\s*[{re.escape(OPENING)}\u0e40-\u0e44\u0ec0-\u0ec4]*(?:[{UNSPACED}][\u0300-\u036f\u3099\u309a]*|[^\s{UNSPACED}]+)"
     rf"(?:[{re.escape(CLOSING)}\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u102b-\u103e\u17b4-\u17d3])*"
 )
@@ -26,23 +26,23 @@ def is_unspaced(character: str) -> bool:
     return _ONE.match(character) is not None
 
 
-def atoms(text: str) -> list[str]:
-    """The pieces between which a line may break, each with the space before it; joined they are the text.
+def line_break_units(text: str) -> list[str]:
+    """Splits a text where a line may break; each unit has its leading space, and joined they are the text.
 
-    Words where words have spaces; elsewhere single characters, with the punctuation that belongs to them.
+    Units are words in scripts with spaces, elsewhere characters with adjacent punctuation.
     """
-    found, at = [], 0
+    units, at = [], 0
     text = text.rstrip()
     while at < len(text):
-        match = _ATOM.match(text, at) or _TAIL.match(text, at)
+        match = _LINE_BREAK_UNIT.match(text, at) or _TAIL.match(text, at)
         assert match is not None
-        found.append(match[0])
+        units.append(match[0])
         at = match.end()
-    return found
+    return units
 
 
 def width(text: str) -> int:
-    """Columns in a fixed pitch: a full-width character takes two, a combining mark none."""
+    """Returns the columns in a monospaced font: two for a full-width character, none for a combining mark."""
     return sum(map(_width, text))
 
 
@@ -54,11 +54,11 @@ def _width(character: str) -> int:
 
 
 def one_line(text: str) -> str:
-    """Text that people typed, on one line, without what no file or database can hold: control and half characters."""
+    """Returns the text on one line, without control characters and lone surrogates."""
     plain = "".join(" " if c in "\t\n\r\v\f\u2028\u2029\x85" else c for c in text)
     return " ".join("".join(c for c in plain if unicodedata.category(c) not in ("Cc", "Cs")).split())
 
 
-def led(text: str) -> str:
-    """As Whisper writes a segment: with a space before its first word, where its script has spaces."""
+def with_leading_space(text: str) -> str:
+    """Adds a space before the first word if its script has spaces, as Whisper does in segments."""
     return text if not text or is_unspaced(text[0]) else f" {text}"

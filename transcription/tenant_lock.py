@@ -1,6 +1,6 @@
-"""The lock on what a tenant has: whoever changes its work, its files or its webhooks takes it before any other lock.
+"""Locks a tenant: whoever changes its work, its files or its webhooks does so before taking any other lock.
 
-It is the row of the tenant's place in the fair order, held until the end of the transaction.
+The lock is the tenant's row of the fair order, and lasts until the end of the transaction.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def lock(tenant_id: UUID) -> TenantSchedule:
     return found
 
 
-def lock_now(tenant_id: UUID) -> TenantSchedule | None:
+def try_lock(tenant_id: UUID) -> TenantSchedule | None:
     """Locks without waiting. Returns None while somebody else holds the lock."""
     skip_locked = connection.features.has_select_for_update
     schedules = TenantSchedule.objects.select_for_update(of=("self",), skip_locked=skip_locked)
@@ -38,7 +38,7 @@ def lock_now(tenant_id: UUID) -> TenantSchedule | None:
 def lock_for_adding(tenant_id: UUID) -> TenantSchedule:
     """Locks a tenant to which something is added. Raises Refused for one that is being deleted."""
     schedule = lock(tenant_id)
-    # Asked anew: the tenant that came with the schedule may be older than the lock.
+    # Read again: the tenant that came with the schedule may be older than the lock.
     if not Tenant.objects.filter(id=tenant_id, deleting_at=None).exists():
         raise Refused("tenant_deleted", _("This organisation is being deleted: nothing is added to it any more."))
     return schedule

@@ -13,7 +13,7 @@ class CallerAuthentication(BaseAuthentication):
     """Makes the Actor of portal.http.authentication `request.user`."""
 
     def authenticate(self, request: Request) -> tuple[Actor, None] | None:
-        """Raises KeyRefused and OtherTenant."""
+        """Raises KeyRefused and TenantMismatch."""
         actor = caller_of_request(request._request).checked()
         return (actor, None) if actor is not None else None
 

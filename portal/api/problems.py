@@ -19,7 +19,7 @@ from portal.api.preconditions import PreconditionRequired, quoted
 from portal.http.outage import RETRY_HEADERS
 from portal.http.statuses import status_of
 from portal.http.uploads import UploadRefused
-from tenants.access import OtherTenant, ScopeTooNarrow
+from tenants.access import InsufficientScope, TenantMismatch
 from tenants.api_keys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
 from tenants.rate_limit import TooManyRequests
 from transcription.errors import InvalidOption, Refused
@@ -43,7 +43,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
             return problem(404, "not_found", _("There is nothing here under this id."))
         case KeyRefused():
             return _of_refused_key(error)
-        case ScopeTooNarrow():
+        case InsufficientScope():
             response = problem(403, "insufficient_scope", str(error), scope=error.has, needed=error.needed)
             response["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.needed}"'
             return response
@@ -53,7 +53,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
             return problem(400, error.code, str(error), param=error.param)
         case InvalidKey():
             return problem(400, "invalid_value", str(error), param=error.field)
-        case OtherTenant():
+        case TenantMismatch():
             return problem(409, "other_tenant", str(error))
         case KeyConflict():
             return problem(409, error.code, str(error))

@@ -24,7 +24,7 @@ from portal.http.routes import Credentials, route_of
 from portal.http.sessions import actor_of_session, session_key_of
 from portal.tickets import service as tickets
 from tenants import access, addresses, api_keys
-from tenants.access import Actor, OtherTenant, Page
+from tenants.access import Actor, Page, TenantMismatch
 from tenants.api_keys import Bearer, KeyRefused
 from tenants.models import User
 
@@ -38,10 +38,10 @@ class Caller:
     """Who sends a request. Without `actor` nobody is known; `refusal` is why, where the sender may be told."""
 
     actor: Actor | None = None
-    refusal: KeyRefused | OtherTenant | None = None
+    refusal: KeyRefused | TenantMismatch | None = None
 
     def checked(self) -> Actor | None:
-        """Returns the actor; None for nobody. Raises KeyRefused, and OtherTenant for a page of another tenant."""
+        """Returns the actor; None for nobody. Raises KeyRefused, and TenantMismatch for a page of another tenant."""
         if self.refusal is not None:
             raise self.refusal
         return self.actor
@@ -117,12 +117,12 @@ def request_before_django(scope: Scope) -> Iterator[HttpRequest]:
 def _authenticate(scope: Scope) -> Caller:
     try:
         return Caller(_socket_actor(scope) if scope["type"] == "websocket" else _request_actor(scope))
-    except (KeyRefused, OtherTenant) as refusal:
+    except (KeyRefused, TenantMismatch) as refusal:
         return Caller(refusal=refusal)
 
 
 def _request_actor(scope: Scope) -> Actor | None:
-    """Raises KeyRefused and OtherTenant."""
+    """Raises KeyRefused and TenantMismatch."""
     credentials, address = route_of(scope).credentials, addresses.of_scope(scope)
     if credentials is not Credentials.SESSION:
         scheme, _space, secret = header(scope, "authorization").partition(" ")
@@ -135,7 +135,7 @@ def _request_actor(scope: Scope) -> Actor | None:
 
 
 def _socket_actor(scope: Scope) -> Actor | None:
-    """Raises OtherTenant. With a ticket a socket is a program's, and its cookies say nothing."""
+    """Raises TenantMismatch. With a ticket a socket is a program's, and its cookies say nothing."""
     address, ticket = addresses.of_scope(scope), ticket_of(scope)
     if ticket is not None:
         bearer = tickets.redeem(ticket)
@@ -149,8 +149,8 @@ def _caller_by_django_session(request: HttpRequest) -> Caller:
         return Caller()
     chosen, address = request.session.get(access.SESSION_TENANT), addresses.of_request(request)
     try:
-        return Caller(access.of_session(request.user.pk, chosen, address, Page.of_request(request)))
-    except OtherTenant as refusal:
+        return Caller(access.session_actor(request.user.pk, chosen, address, Page.of_request(request)))
+    except TenantMismatch as refusal:
         return Caller(refusal=refusal)
 
 

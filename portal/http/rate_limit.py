@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 
 from portal.http import request_budget
 from portal.http.async_middleware import AsyncMiddleware
-from tenants.rate_limit import WINDOW_SECONDS, Room, TooManyRequests
+from tenants.rate_limit import WINDOW_SECONDS, Allowance, TooManyRequests
 
 POLICY = "requests"
 
@@ -30,11 +30,11 @@ class RateLimitMiddleware(AsyncMiddleware):
         return response
 
 
-def headers_of(outcome: Room | TooManyRequests) -> dict[str, str]:
+def headers_of(outcome: Allowance | TooManyRequests) -> dict[str, str]:
     """Returns them by name. `t` and `RateLimit-Reset` are seconds until all requests may come again; of a refusal,
     until the next one may, as in `Retry-After`.
     """
-    room = outcome.room if isinstance(outcome, TooManyRequests) else outcome
+    room = outcome.allowance if isinstance(outcome, TooManyRequests) else outcome
     full_after = math.ceil(room.full_after)
     reset = outcome.whole_seconds if isinstance(outcome, TooManyRequests) else full_after
     return {

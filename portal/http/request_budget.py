@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from portal.http.asgi import Scope, scope_of
 from tenants import rate_limit
 from tenants.access import Actor
-from tenants.rate_limit import Room, TooManyRequests
+from tenants.rate_limit import Allowance, TooManyRequests
 
 SCOPE_KEY = "portal.http.request_budget"
 
@@ -25,13 +25,13 @@ def spend(scope: Scope, actor: Actor) -> None:
         raise scope[SCOPE_KEY]
 
 
-def outcome_of(request: HttpRequest) -> Room | TooManyRequests | None:
+def outcome_of(request: HttpRequest) -> Allowance | TooManyRequests | None:
     """Returns what came of counting a request; None where it was not counted."""
-    outcome: Room | TooManyRequests | None = scope_of(request).get(SCOPE_KEY)
+    outcome: Allowance | TooManyRequests | None = scope_of(request).get(SCOPE_KEY)
     return outcome
 
 
-def _outcome(actor: Actor) -> Room | TooManyRequests:
+def _outcome(actor: Actor) -> Allowance | TooManyRequests:
     try:
         return rate_limit.take(actor.tenant)
     except TooManyRequests as refused:

@@ -24,7 +24,7 @@ def actor_of_session(
     """Returns the actor of a session as the database has it now, password changes and sign-outs included.
 
     Without `tenant_id` it is the actor in the tenant that the session chose; with it, in that one or none. Raises
-    OtherTenant if `page` was drawn for another one.
+    TenantMismatch if `page` was drawn for another one.
     """
     if not session_key:
         return None
@@ -32,5 +32,5 @@ def actor_of_session(
     user = get_user(cast(HttpRequest, SimpleNamespace(session=session)))
     if not user.is_authenticated:
         return None
-    actor = access.of_session(user.pk, tenant_id or session.get(access.SESSION_TENANT), address, page)
+    actor = access.session_actor(user.pk, tenant_id or session.get(access.SESSION_TENANT), address, page)
     return None if actor is None or tenant_id not in (None, str(actor.tenant.id)) else actor

@@ -42,7 +42,7 @@ from transcription.intake import idempotency
 from transcription.models import Recording
 from transcription.uploads import access, creation
 from transcription.uploads.creation import Plan
-from transcription.uploads.files import Slot, TooMuch
+from transcription.uploads.files import LockedFile, TooMuch
 from transcription.uploads.models import Upload
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Chunk:
     """What a request has brought of an upload; its file stays locked until the request is answered."""
 
     upload: Upload
-    slot: Slot
+    slot: LockedFile
 
     async def release(self) -> None:
         self.slot.close()
@@ -121,7 +121,7 @@ class TusMiddleware:
             await self.application(scope, empty_body(receive), before_answer(send, chunk.release))
 
 
-async def _write(slot: Slot, receive: Receive) -> None:
+async def _write(slot: LockedFile, receive: Receive) -> None:
     """Writes what comes until the body ends. Raises ChunkRefused and ClientDisconnected; what came before is kept."""
     write, sync = (sync_to_async(step, thread_sensitive=False) for step in (slot.write, slot.sync))
     try:

@@ -36,7 +36,7 @@ from portal.http.json_body import BadJson
 from portal.http.outage import AWAY
 from portal.http.routes import Body, route_of
 from portal.http.thread_pools import in_thread, thread_user
-from tenants.access import Actor, OtherTenant
+from tenants.access import Actor, TenantMismatch
 from tenants.api_keys import KeyRefused
 from tenants.rate_limit import TooManyRequests
 
@@ -148,7 +148,7 @@ def admitted(scope: Scope) -> Actor | None:
         actor = authentication.caller_of(scope).checked()
         if actor is not None:
             request_budget.spend(scope, actor)
-    except (KeyRefused, OtherTenant, TooManyRequests):
+    except (KeyRefused, TenantMismatch, TooManyRequests):
         return None
     return actor if actor is not None and actor.may("recordings.create") else None
 

@@ -1,4 +1,4 @@
-"""Small charts as figures for inline SVG. Attributes only, since the policy allows no inline style."""
+"""Computes bar charts for inline SVG, by attributes only, since the CSP allows no inline style."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """Bars in a box of `width` by `height`; `most` is the value of a full one."""
+    """Bars in a box of `width` by `height`; `most` is the value of a bar of full height."""
 
     width: float
     height: float

@@ -1,4 +1,4 @@
-"""The figures of the operations page and of /metrics, read from the database in a fixed number of queries."""
+"""The figures of the operations page and /metrics, read by a fixed number of queries."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ DAY = timedelta(hours=24)
 SAMPLE = 5000
 BARS = 30
 RECENT_FAILURES = 10
-NOTHING: dict[str, Any] = {"count": 0, "seconds": 0.0, "saved": 0.0, "oldest": None}
+EMPTY_TOTALS: dict[str, Any] = {"count": 0, "seconds": 0.0, "saved": 0.0, "oldest": None}
 
 
 @dataclass(frozen=True)
 class LaneLoad:
-    """What waits and what runs in one lane, in transcriptions and in audio seconds that are left to do."""
+    """The waiting and running transcriptions of a lane, and their remaining audio seconds."""
 
     lane: Lane
     waiting: int = 0
@@ -43,14 +43,14 @@ class LaneLoad:
 
 @dataclass(frozen=True)
 class Quantiles:
-    """Seconds; None where nothing was measured."""
+    """Quantiles in seconds; None without measurements."""
 
     p50: float | None
     p95: float | None
 
 
 @dataclass(frozen=True)
-class Done:
+class CompletedTranscription:
     """One completed transcription."""
 
     created_at: datetime
@@ -69,32 +69,32 @@ class Done:
 
 @dataclass(frozen=True)
 class Period:
-    """What was completed in the last hour, or day."""
+    """The transcriptions completed in the last hour or day."""
 
     span: timedelta
-    done: Sequence[Done]
+    done: Sequence[CompletedTranscription]
 
     @property
     def waited(self) -> Quantiles:
-        return quantiles(one.waited for one in self.done)
+        return quantiles(transcription.waited for transcription in self.done)
 
     @property
     def processing(self) -> Quantiles:
-        return quantiles(one.processing for one in self.done)
+        return quantiles(transcription.processing for transcription in self.done)
 
     @property
     def audio_seconds(self) -> float:
-        return sum(one.audio_seconds for one in self.done)
+        return sum(transcription.audio_seconds for transcription in self.done)
 
     @property
     def throughput(self) -> float:
-        """Audio seconds finished in a second of this period."""
+        """Audio seconds finished per second of this period."""
         return self.audio_seconds / self.span.total_seconds()
 
 
 @dataclass(frozen=True)
 class Figures:
-    """A moment of the installation."""
+    """The figures of the installation at one moment."""
 
     at: datetime
     engines: list[Engine]
@@ -116,7 +116,7 @@ class Figures:
 
     @property
     def oldest_wait(self) -> float:
-        """Seconds since the first of those that wait came; 0 where nothing waits."""
+        """The age in seconds of the oldest waiting transcription; 0 if none waits."""
         waiting = [lane.oldest for lane in self.lanes if lane.oldest]
         return (self.at - min(waiting)).total_seconds() if waiting else 0.0
 
@@ -130,22 +130,22 @@ class Figures:
 
     @property
     def accounts_age(self) -> timedelta | None:
-        """Since the accounts were last compared; None before the first time."""
+        """The time since the last finished account check; None before the first one."""
         return self.at - self.accounts.finished_at if self.accounts and self.accounts.finished_at else None
 
     @property
     def bars(self) -> list[float]:
-        """Audio seconds finished in each stretch of the last hour, the oldest first."""
-        stretch = HOUR / BARS
+        """Audio seconds finished in each interval of the last hour, oldest first."""
+        interval = HOUR / BARS
         totals = [0.0] * BARS
-        for one in self.hour.done:
-            place = int((self.at - one.finished_at) / stretch)
-            totals[BARS - 1 - min(max(place, 0), BARS - 1)] += one.audio_seconds
+        for transcription in self.hour.done:
+            age = int((self.at - transcription.finished_at) / interval)
+            totals[BARS - 1 - min(max(age, 0), BARS - 1)] += transcription.audio_seconds
         return totals
 
 
 def read() -> Figures:
-    """Seven queries and a ping."""
+    """Reads the figures by seven queries and a ping of Redis."""
     now = database_clock.now()
     with scope.across_tenants("operators watch the whole installation"):
         done = _done_since(now - DAY)
@@ -153,7 +153,7 @@ def read() -> Figures:
             at=now,
             engines=list(Engine.objects.filter(updated_at__gte=now - engines.REMEMBERED)),
             lanes=_lanes(),
-            hour=Period(HOUR, [one for one in done if one.finished_at >= now - HOUR]),
+            hour=Period(HOUR, [row for row in done if row.finished_at >= now - HOUR]),
             day=Period(DAY, done),
             failed_day=_failed().filter(finished_at__gte=now - DAY).count(),
             failures=list(_failed().select_related("recording", "tenant").order_by("-finished_at")[:RECENT_FAILURES]),
@@ -172,12 +172,12 @@ def quantiles(values: Iterable[float]) -> Quantiles:
     return Quantiles(p50=cuts[9], p95=cuts[18])
 
 
-def _done_since(begin: datetime) -> list[Done]:
+def _done_since(begin: datetime) -> list[CompletedTranscription]:
     rows = Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin, is_reused=False)
     rows = rows.order_by("-finished_at")
     values = rows.values_list("created_at", "started_at", "finished_at", "recording__duration_seconds")[:SAMPLE]
     return [
-        Done(created, started or created, finished, seconds)
+        CompletedTranscription(created, started or created, finished, seconds)
         for created, started, finished, seconds in values
         if finished is not None
     ]
@@ -193,7 +193,7 @@ def _lanes() -> list[LaneLoad]:
     )
     found: dict[tuple[int, str], dict[str, Any]] = {(row["lane"], row["status"]): dict(row) for row in totals}
     return [
-        _lane(lane, found.get((lane, Status.QUEUED), NOTHING), found.get((lane, Status.RUNNING), NOTHING))
+        _lane(lane, found.get((lane, Status.QUEUED), EMPTY_TOTALS), found.get((lane, Status.RUNNING), EMPTY_TOTALS))
         for lane in Lane
     ]
 

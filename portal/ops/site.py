@@ -1,4 +1,4 @@
-"""The operators' admin: the one place where a person sees every tenant."""
+"""The operators' admin site, which shows every tenant."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class OperatorsSite(AdminSite):
         return super().admin_view(unscoped, cacheable)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """There is one door: the portal's, where wrong passwords are counted and the audit log is told."""
+        """Redirects to the portal's sign-in, which limits attempts and writes the audit log."""
         if self.has_permission(request):
             return redirect("admin:index")
         if request.user.is_authenticated:
@@ -49,7 +49,7 @@ class OperatorsSite(AdminSite):
         return super().logout(request, extra_context)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """On the portal's page, which tells the audit log."""
+        """Redirects to the portal's page, which writes the audit log."""
         return redirect("account_change_password")
 
     def get_urls(self) -> list[URLResolver | URLPattern]:

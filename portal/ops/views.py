@@ -1,4 +1,4 @@
-"""The operations page of the admin: how the engines, the queue and the latency are, right now."""
+"""The operations page of the admin: the current state of engines, queue and latency."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PERMISSION = "transcription.view_operations"
 
 @never_cache
 def operations(request: HttpRequest) -> HttpResponse:
-    """The page, or, for its own script, the part that changes. Raises PermissionDenied."""
+    """Renders the page, or its changing part for its script. Raises PermissionDenied."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied(_("The operations page needs a permission that your account does not have."))
     now = figures.read()

@@ -63,7 +63,7 @@ def fetch_weights() -> None:
         say(f"Fetching the weights of Whisper {model} …")
         command = [sys.executable, "-m", "transcription.engine", "fetch", model, "--form", form, "--weights", place]
         mirrors = [part for url in settings.WHISPER_MIRRORS for part in ("--mirror", url)]
-        fetch = partial(exec_command, [*command, *mirrors], environment=env.environment_without_secrets())
+        fetch = partial(exec_command, [*command, *mirrors], env.environment_without_secrets())
         if run_once("fetch", fetch):
             stamp.write(place)
             continue

@@ -74,7 +74,7 @@ class ProcessSet:
         pipe = LogPipe(name, self._logs, is_printed)
         self._pipes.append(pipe)
         environment = self._environment | (changes or {})
-        return ManagedProcess(name, partial(fork, name, partial(exec_command, command, pipe.write_fd, environment)))
+        return ManagedProcess(name, partial(fork, name, partial(exec_command, command, environment, pipe.write_fd)))
 
 
 def _manage(command: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""How the operations page writes its figures."""
+"""Formats the figures of the operations page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DASH = "–"
 
 @register.filter
 def seconds(value: float | None) -> str:
-    """As in "34 ms", "1.4 s", "12 s", "3.5 min", "2.1 h"; a dash for nothing."""
+    """Formats a duration as "34 ms", "1.4 s", "12 s", "3.5 min" or "2.1 h"; None as a dash."""
     if value is None:
         return DASH
     if 0 < value < 1:
@@ -26,7 +26,7 @@ def seconds(value: float | None) -> str:
 
 @register.filter
 def mebibytes(value: float | None) -> str:
-    """As in "9783 MiB", or "12.4 GiB" from ten of them on; a dash for nothing."""
+    """Formats a size as "9783 MiB", or "12.4 GiB" from 10 GiB on; None as a dash."""
     if value is None:
         return DASH
     if value >= 10 * 1024:
@@ -36,5 +36,5 @@ def mebibytes(value: float | None) -> str:
 
 @register.filter
 def rate(value: float) -> str:
-    """As in "22.7×": audio seconds in a second."""
+    """Formats audio seconds per second as "22.7×"."""
     return f"{number_format(value, 2 if value < 10 else 1)}×"

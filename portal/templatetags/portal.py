@@ -1,4 +1,4 @@
-"""What the portal's templates say more than once."""
+"""Template tags and filters of the portal's pages."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from django.utils.translation import pgettext
 
 from portal.web import strings
 from portal.web import tracks as tracks_of
-from portal.web import words as words_of
 from portal.web.forms import other_options
 from portal.web.languages import language_name
 from portal.web.undo import recording_to_restore
+from portal.web.word_positions import word_positions
 from tenants import units
 from tenants.access import PAGE_TENANT_FIELD, Actor
 from tenants.audit import ACTIONS
@@ -51,7 +51,7 @@ register.filter("other_options", other_options)
 
 @register.simple_tag
 def icon(name: str, size: str = "") -> SafeString:
-    """An icon of the sprite, for decoration: the words next to it say what it means."""
+    """Renders a decorative icon of the sprite; the text next to it carries the meaning."""
     css_class = f"icon icon--{size}" if size else "icon"
     address = static("vendor/lucide/icons.svg")
     return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>', css_class, address, name)
@@ -59,7 +59,7 @@ def icon(name: str, size: str = "") -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def form_fields(context: Context) -> SafeString:
-    """What every form that writes carries: the CSRF token, and the organisation that the page was drawn for."""
+    """Renders the hidden fields of every writing form: the CSRF token and the tenant that the page was rendered for."""
     fields = format_html('<input type="hidden" name="csrfmiddlewaretoken" value="{}">', context["csrf_token"])
     actor = context.get("actor")
     tenant_id = actor.tenant.pk if actor else ""
@@ -73,14 +73,14 @@ def page_strings() -> SafeString:
 
 @register.filter
 def action_name(action: str) -> str:
-    """What the audit log calls an act, for people; its code where it has no other name."""
+    """Returns the name of an audit action; the action itself if it has none."""
     return str(ACTIONS.get(action, action))
 
 
 @register.filter
 def detail(value: object) -> str:
-    """A detail of an audit entry; a dash for nothing."""
-    text = ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
+    """Formats a detail of an audit entry; an empty one as a dash."""
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return "–" if value is None or not text else text
 
 
@@ -91,14 +91,14 @@ def may(actor: Actor, permission: str) -> bool:
 
 @register.filter
 def mode_name(transcription: Transcription) -> str:
-    """The mode that it was transcribed in, or the one that was asked for; empty while that is left open."""
+    """Returns the mode that was used, or the requested one; empty while it is automatic."""
     mode = transcription.mode_taken or transcription.mode
     return "" if mode == Mode.AUTO else str(Mode(mode).label)
 
 
 @register.filter
 def taken_track(transcription: Transcription) -> str:
-    """The audio track that it was made from; empty where the recording has only one."""
+    """Returns the label of the transcribed audio track; empty if the recording has only one."""
     numbered = audio_tracks.numbered(transcription.recording)
     taken = [track for track in numbered if track["number"] == transcription.audio_track_taken]
     return tracks_of.label(taken[0]) if taken and len(numbered) > 1 else ""
@@ -106,7 +106,7 @@ def taken_track(transcription: Transcription) -> str:
 
 @register.filter
 def clock(seconds: float | None) -> str:
-    """`1:05`, `1:02:05`."""
+    """Formats a time as `1:05` or `1:02:05`."""
     whole = max(0, int(seconds or 0))
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)
@@ -115,7 +115,7 @@ def clock(seconds: float | None) -> str:
 
 @register.filter
 def span(seconds: float) -> str:
-    """A limit as people say it: `4 h`, `1 h 30 min`, `10 min`."""
+    """Formats a limit as `4 h`, `1 h 30 min` or `10 min`."""
     hours, minutes = divmod(round(seconds / 60), 60)
     parts = [_("{n} h").format(n=hours)] if hours else []
     if minutes or not hours:
@@ -125,13 +125,13 @@ def span(seconds: float) -> str:
 
 @register.simple_tag
 def recent_fetches(actor: Actor) -> list[Fetch]:
-    """What is being fetched by URL, and what failed within a day."""
+    """Returns the fetches that are under way or failed within a day."""
     return access.recent(actor)
 
 
 @register.filter
 def delivery_reason(row: Delivery | Attempt) -> str:
-    """Why a webhook's delivery, or one attempt at it, was not taken."""
+    """Returns why a webhook's delivery, or one attempt at it, failed."""
     if isinstance(row, Delivery):
         return webhook_failures.reason_for_people(row.last_error, row.last_status)
     return webhook_failures.reason_for_people(row.error, row.status)
@@ -139,13 +139,13 @@ def delivery_reason(row: Delivery | Attempt) -> str:
 
 @register.filter
 def whole_minutes(seconds: float) -> int:
-    """Rounded down: what is left must not be promised twice."""
+    """Returns minutes, rounded down so that a remainder is never overstated."""
     return int(seconds // 60)
 
 
 @register.filter
 def wait(seconds: float) -> str:
-    """How long until something is ready, as an honest guess is said."""
+    """Formats an estimated wait."""
     if seconds < 50:
         return _("less than a minute")
     return _("about {minutes} min").format(minutes=max(1, round(seconds / 60)))
@@ -153,7 +153,7 @@ def wait(seconds: float) -> str:
 
 @register.filter
 def alarm(percent: int) -> str:
-    """The class of a bar that shows how much of a limit is gone, at the figures that owners are told of."""
+    """Returns the CSS class of a usage bar; it changes at the percentages of notices."""
     if percent >= 100:
         return "is-bad"
     return "is-warn" if percent >= LOWEST else ""
@@ -161,19 +161,19 @@ def alarm(percent: int) -> str:
 
 @register.filter
 def day(moment: datetime) -> str:
-    """`1 December`, as the page's language writes it."""
+    """Formats a date without its year in the page's language, as `1 December`."""
     return date_format(moment, pgettext("date format", "j F"))
 
 
 @register.filter
 def month_name(month: date) -> str:
-    """`November 2026`, as the page's language writes it."""
+    """Formats a month in the page's language, as `November 2026`."""
     return date_format(month, pgettext("date format", "F Y"))
 
 
 @register.filter
 def when(moment: datetime) -> str:
-    """Day and time, as the page's language writes them; scripts put it into the reader's own zone."""
+    """Formats a date and time in the page's language; scripts convert it to the reader's time zone."""
     return date_format(moment, pgettext("date format", "j M Y, H:i"))
 
 
@@ -189,38 +189,38 @@ def trimmed(text: str) -> str:
 
 @register.filter
 def unlocalized(number: float) -> str:
-    """A number for scripts: a point, whatever the page's language."""
+    """Formats a number with a decimal point for scripts, whatever the page's language."""
     return f"{number:.3f}"
 
 
 @register.filter
 def word_marks(segment: Segment) -> str:
-    """JSON for `static/js/words.js`; empty where no words were timed."""
-    return json.dumps(words_of.marks(segment), separators=(",", ":")) if segment.words else ""
+    """Returns JSON for `static/js/words.js`; empty without timed words."""
+    return json.dumps(word_positions(segment), separators=(",", ":")) if segment.words else ""
 
 
 @register.filter
 def uploader(recording: Recording) -> str:
-    """The person or the key that brought a recording; empty when both are gone."""
+    """Returns the name of the user or key that added a recording; empty if both have been deleted."""
     return str(recording.created_by or (recording.api_key.name if recording.api_key else ""))
 
 
 @register.filter
 def spoken(transcription: Transcription | None) -> str:
-    """The code of the language of the audio, as far as it is known."""
+    """Returns the language code of the audio; empty if unknown."""
     return spoken_language(transcription) if transcription else ""
 
 
 @register.filter
 def speed(transcription: Transcription) -> str:
-    """How many times faster than speech it was transcribed; empty where that was too quick to say."""
+    """Returns how many times faster than real time it was transcribed; empty if too short to measure."""
     seconds = transcription.processing_seconds
     return f"{transcription.recording.duration_seconds / seconds:.1f}" if seconds and seconds > 0.05 else ""
 
 
 @register.simple_tag
 def export_formats() -> list[tuple[str, str]]:
-    """Formats a transcript can be downloaded in, each with a name for people."""
+    """Returns the export formats with their names."""
     names = {
         "txt": _("Text"),
         "srt": _("Subtitles (SubRip)"),
@@ -234,5 +234,5 @@ def export_formats() -> list[tuple[str, str]]:
 
 @register.filter
 def undone_recording(message: Message) -> UUID | None:
-    """The recording that the Undo button of this message brings back."""
+    """Returns the id of the recording that the message's Undo button restores."""
     return recording_to_restore(message)

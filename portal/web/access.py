@@ -1,4 +1,4 @@
-"""Which pages a signed-in member may open."""
+"""Access to pages for signed-in members."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Parameters = ParamSpec("Parameters")
 
 
 class TenantRequest(HttpRequest):
-    """A request that came through `member_required`."""
+    """A request with an actor, as `member_required` passes it to views."""
 
     user: User
     actor: Actor
@@ -32,9 +32,9 @@ def member_required(
     [Callable[Concatenate[TenantRequest, Parameters], HttpResponseBase]],
     Callable[Concatenate[HttpRequest, Parameters], HttpResponseBase],
 ]:
-    """Lets signed-in members with `permission` in; binds their tenant while the view runs.
+    """Requires a signed-in member with `permission`, and binds the tenant while the view runs.
 
-    What it raises is answered by portal.web.errors: NotSignedIn, OtherTenant and PermissionDenied.
+    Raises NotSignedIn, TenantMismatch and PermissionDenied, which portal.web.errors answers.
     """
 
     def decorate(

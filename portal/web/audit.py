@@ -1,4 +1,4 @@
-"""The audit log, as a page and as a table for spreadsheets."""
+"""The audit log, as a page and as CSV."""
 
 from __future__ import annotations
 
@@ -20,60 +20,61 @@ from portal.web.audit_form import AuditForm
 from portal.web.spreadsheet import utc
 from tenants import audit as log
 from tenants.models import AuditEntry
-from transcription.exports import harmless
+from transcription.exports import escape_formulas
 
 ON_A_PAGE = 50
 COLUMNS = ("time", "actor kind", "actor id", "actor", "address", "action", "object", "object id", "details")
-PLACE = re.compile(r"(\S{1,40})_(\d{1,18})", re.ASCII)
+CURSOR = re.compile(r"(\S{1,40})_(\d{1,18})", re.ASCII)
 
 
 @require_GET
 @never_cache
 @member_required("audit.view")
 def audit(request: TenantRequest) -> HttpResponse:
-    """A page of the newest entries, or of those after the place that an “Older” link names: no page is counted."""
+    """Shows the newest entries, or those after the cursor of an “Older” link."""
     form = AuditForm(request.GET)
     after = request.GET.get("after", "")
-    rows = _from(log.entries(request.actor, form.wanted), after)
-    found = list(rows[: ON_A_PAGE + 1])
-    entries = found[:ON_A_PAGE]
-    shown = {
+    rows = _after_cursor(log.entries(request.actor, form.wanted), after)
+    entries = list(rows[: ON_A_PAGE + 1])
+    has_more = len(entries) > ON_A_PAGE
+    entries = entries[:ON_A_PAGE]
+    context = {
         "form": form,
         "entries": entries,
         "after": after,
-        "next": _place(entries[-1]) if len(found) > ON_A_PAGE else "",
+        "next": _cursor(entries[-1]) if has_more else "",
         "days": max(0, settings.AUDIT_RETENTION_DAYS),
         "section": "audit",
     }
-    return render(request, "web/audit.html", shown)
+    return render(request, "web/audit.html", context)
 
 
 @require_GET
 @never_cache
 @member_required("audit.view")
 def download(request: TenantRequest) -> StreamingHttpResponse:
-    """All that the filters let through; that it was downloaded is an entry too."""
+    """Sends all filtered entries as CSV, and records the download."""
     wanted = AuditForm(request.GET).wanted
     log.record(request.actor, "audit.exported")
     tenant = request.actor.tenant
     return spreadsheet.download("audit.csv", tenant, COLUMNS, log.batches(tenant, wanted), _row)
 
 
-def _from(rows: QuerySet[AuditEntry], place: str) -> QuerySet[AuditEntry]:
-    """Raises Http404 for a place that is none."""
-    if not place:
+def _after_cursor(rows: QuerySet[AuditEntry], cursor: str) -> QuerySet[AuditEntry]:
+    """Raises Http404 for an invalid cursor."""
+    if not cursor:
         return rows
-    named = PLACE.fullmatch(place)
+    match = CURSOR.fullmatch(cursor)
     try:
-        moment = parse_datetime(named[1]) if named else None
+        created_at = parse_datetime(match[1]) if match else None
     except ValueError:
-        moment = None
-    if named is None or moment is None or moment.tzinfo is None:
+        created_at = None
+    if match is None or created_at is None or created_at.tzinfo is None:
         raise Http404(_("There is no such page."))
-    return log.after(rows, moment, int(named[2]))
+    return log.after(rows, created_at, int(match[2]))
 
 
-def _place(entry: AuditEntry) -> str:
+def _cursor(entry: AuditEntry) -> str:
     return f"{entry.created_at.isoformat().replace('+00:00', 'Z')}_{entry.pk}"
 
 
@@ -83,4 +84,4 @@ def _row(entry: AuditEntry) -> tuple[object, ...]:
         *(entry.actor_kind, entry.shown_actor_id, entry.shown_actor, entry.shown_address),
         *(entry.action, entry.object_type, entry.object_id, details),
     )
-    return (utc(entry.created_at), *(harmless(text) for text in texts))
+    return (utc(entry.created_at), *(escape_formulas(text) for text in texts))

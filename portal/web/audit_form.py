@@ -1,4 +1,4 @@
-"""Which part of the audit log is shown."""
+"""The filter form of the audit log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def action_choices() -> list[tuple[str, Any]]:
 
 
 class AuditForm(forms.Form):
-    """Which entries of the audit log are shown. What makes no sense narrows nothing down."""
+    """Filters the audit log. Invalid values are ignored."""
 
     action = forms.ChoiceField(label=_("What"), required=False, choices=action_choices)
     actor = forms.CharField(
@@ -41,7 +41,7 @@ class AuditForm(forms.Form):
 
     @property
     def wanted(self) -> Filter:
-        """Days are counted in UTC."""
+        """The filter; its days are in UTC."""
         self.is_valid()
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
         return Filter(

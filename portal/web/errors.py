@@ -1,4 +1,4 @@
-"""Pages for what went wrong; programs get the same as JSON."""
+"""Error responses: pages for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from portal.http.async_middleware import AsyncMiddleware
 from portal.http.outage import AWAY, RETRY_HEADERS
-from tenants.access import NotSignedIn, OtherTenant
+from tenants.access import NotSignedIn, TenantMismatch
 
 log = logging.getLogger(__name__)
 FOR_PROGRAMS = ("/v1/", "/api/")
@@ -40,13 +40,13 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def signed_out(request: HttpRequest) -> HttpResponse:
-    """Tells a script; leads anybody else to the sign-in page."""
+    """Answers scripts with 401, and redirects other requests to the sign-in page."""
     if _wants_json(request):
         return _problem(request, 401, _("You are signed out. Sign in on another tab, then try again."))
     return redirect_to_login(request.get_full_path())
 
 
-def other_tenant(request: HttpRequest, error: OtherTenant) -> HttpResponse:
+def other_tenant(request: HttpRequest, error: TenantMismatch) -> HttpResponse:
     if _wants_json(request):
         return _problem(request, 409, str(error))
     return render(request, "409.html", {"error": error, "actor": None, "notices": []}, status=409)
@@ -61,14 +61,14 @@ def too_large(request: HttpRequest, limit: int) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Touches neither the database nor the session: either may be the reason."""
+    """Uses neither the database nor the session, as either may be the cause."""
     if _wants_json(request):
         return _problem(request, 500, _("Something went wrong on our side. Please try again."))
     return HttpResponse(loader.render_to_string("500.html"), status=500)
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
-    """Touches neither the database nor the session."""
+    """Uses neither the database nor the session."""
     if _wants_json(request):
         response: HttpResponse = _problem(request, 503, _("The service is starting again. Please try in a moment."))
     else:
@@ -90,12 +90,12 @@ def _wants_json(request: HttpRequest) -> bool:
 
 
 class ErrorMiddleware(AsyncMiddleware):
-    """Answers what views raise and Django has no handler for: nobody's session, another tenant's page, an outage."""
+    """Answers exceptions that Django has no handler for: NotSignedIn, TenantMismatch and database outages."""
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, NotSignedIn):
             return signed_out(request)
-        if isinstance(error, OtherTenant):
+        if isinstance(error, TenantMismatch):
             return other_tenant(request, error)
         if isinstance(error, AWAY):
             log.error("The database is away: %s", str(error).strip())
@@ -112,6 +112,6 @@ def _problem(request: HttpRequest, status: int, message: str) -> JsonResponse:
 
 
 def _native_problem(status: int, message: str) -> JsonResponse:
-    """RFC 9457, as the native API's own views answer."""
+    """Returns a problem of RFC 9457, like the native API's views."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": CODES[status]}
     return JsonResponse(body | {"detail": message}, status=status, content_type="application/problem+json")

@@ -21,10 +21,6 @@ from transcription.options.options import OPTIONS, TranscriptionOptions, checked
 CAREFUL_BEAMS = 5
 NOT_OFFERED = ("prompt", "temperature")
 SHOWN_FIRST = ("language", "task", "model", "audio_track")
-LABELS = {"task": _("Text"), "word_timestamps": _("Word times")}
-HELP_TEXTS = {
-    "languages": _("Codes such as en, de or pl, with commas between them: the language is detected among these.")
-}
 
 
 def model_choices() -> list[tuple[str, str]]:
@@ -111,7 +107,9 @@ class OptionsForm(forms.Form):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         columns = [name for name in OPTIONS if name not in (*self.fields, *NOT_OFFERED)]
-        self.fields |= forms.fields_for_model(Transcription, columns, labels=LABELS, help_texts=HELP_TEXTS)
+        labels = {"task": gettext("Text"), "word_timestamps": gettext("Word times")}
+        codes = gettext("Codes such as en, de or pl, with commas between them: the language is detected among these.")
+        self.fields |= forms.fields_for_model(Transcription, columns, labels=labels, help_texts={"languages": codes})
         self.order_fields(self.field_order)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What was corrected in a transcript: who, when, and which words."""
+"""The page of a transcript's corrections."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ ON_A_PAGE = 20
 @never_cache
 @member_required("recordings.view")
 def history(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
-    """Newest first; the machine's own text is the last one."""
+    """Shows the corrections, newest first, and the machine's text at the end."""
     try:
         row = editing.transcript(request.actor, transcription_id)
     except (NotCompleted, TextDeleted):
         raise Http404 from None
-    now = past.standing(row)
-    page = Paginator(past.kept(row, now), ON_A_PAGE).get_page(request.GET.get("page"))
-    changes = past.changes(row, now, list(page.object_list))
+    state = past.current_state(row)
+    page = Paginator(past.kept_revisions(row, state), ON_A_PAGE).get_page(request.GET.get("page"))
+    changes = past.changes(row, state, list(page.object_list))
     read_audit.read(request.actor, row, "history")
-    shown = {
+    context = {
         "recording": row.recording,
         "transcription": row,
-        "now": now.revision,
+        "now": state.revision,
         "page": page,
         "changes": changes,
         "is_whole": not changes or changes[-1].revision.number == 1,
         "editable": request.actor.may("transcripts.edit"),
         "section": "recordings",
     }
-    return render(request, "web/history.html", shown)
+    return render(request, "web/history.html", context)

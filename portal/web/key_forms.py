@@ -1,4 +1,4 @@
-"""What people choose and type for API keys."""
+"""The forms of API keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LAST_DAY = date(9999, 12, 30)
 
 
 def scope_choices() -> list[tuple[str, str]]:
-    """Each with what it allows."""
+    """Returns the scopes with what they allow."""
     return [
         (KeyScope.READ, gettext("Only read")),
         (KeyScope.WRITE, gettext("Read, transcribe, edit and delete")),
@@ -28,7 +28,7 @@ def scope_choices() -> list[tuple[str, str]]:
 
 
 def grace_choices() -> list[tuple[int, str]]:
-    """Seconds."""
+    """Returns the grace periods in seconds with their names."""
     return [
         (0, gettext("not a moment longer")),
         (3600, gettext("1 hour more")),
@@ -38,7 +38,7 @@ def grace_choices() -> list[tuple[int, str]]:
 
 
 class KeyForm(forms.Form):
-    """Offers the choices of a new key; tenants.api_keys checks them."""
+    """The fields of a new key; tenants.api_keys validates them."""
 
     name = forms.CharField(
         label=_("What will use it?"),
@@ -63,7 +63,7 @@ class KeyForm(forms.Form):
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the chosen day has ended, on the portal's clock."""
+        """The end of the chosen day in the portal's time zone."""
         day: date | None = self.cleaned_data["expires_on"]
         return timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min)) if day else None
 
@@ -73,7 +73,7 @@ class KeyForm(forms.Form):
 
     @property
     def limits(self) -> list[forms.BoundField]:
-        """What most keys leave empty."""
+        """The optional fields."""
         return [self["expires_on"], self["addresses"]]
 
     @property
@@ -81,12 +81,12 @@ class KeyForm(forms.Form):
         return any(bool(field.value()) or bool(field.errors) for field in self.limits)
 
     def refuse(self, invalid: InvalidKey) -> None:
-        """Says at its field what tenants.api_keys found."""
+        """Adds an error of tenants.api_keys to its field."""
         self.add_error({"expires_at": "expires_on"}.get(invalid.field, invalid.field), str(invalid))
 
 
 class KeyChangeForm(KeyForm):
-    """What may change of a key."""
+    """The editable fields of a key."""
 
     scope = None  # type: ignore[assignment]  # Django's way to leave a field out
 
@@ -102,7 +102,7 @@ class KeyChangeForm(KeyForm):
 
     @property
     def changes(self) -> Changes:
-        """Only what was changed here: the time of an expiry that a program has set stays as it is."""
+        """The changed fields only, which preserves the exact time of an expiry that a program has set."""
         wanted = Changes()
         if "name" in self.changed_data:
             wanted["name"] = self.cleaned_data["name"]
@@ -114,7 +114,7 @@ class KeyChangeForm(KeyForm):
 
 
 class RotationForm(forms.Form):
-    """How long the old secret goes on opening."""
+    """The grace period of the old secret."""
 
     grace = forms.TypedChoiceField(
         label=_("The old secret works for"), choices=grace_choices, coerce=int, initial=int(GRACE.total_seconds())

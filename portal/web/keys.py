@@ -1,4 +1,4 @@
-"""API keys: made, shown once, changed, rotated, revoked."""
+"""The pages of API keys."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def index(request: TenantRequest) -> HttpResponse:
 @never_cache
 @member_required("keys.manage")
 def create(request: TenantRequest) -> HttpResponse:
-    """Answers with the page itself: a redirect would have to store the secret somewhere."""
+    """Renders the page instead of redirecting, which would require storing the secret."""
     form = KeyForm(request.POST)
     if not form.is_valid():
         return _list(request, form)
@@ -63,22 +63,22 @@ def create(request: TenantRequest) -> HttpResponse:
 @never_cache
 @member_required("keys.manage")
 def detail(request: TenantRequest, key_id: UUID) -> HttpResponse:
-    found = api_keys.key(request.actor, key_id)
-    return _page(request, found, KeyChangeForm.of(found))
+    api_key = api_keys.key(request.actor, key_id)
+    return _page(request, api_key, KeyChangeForm.of(api_key))
 
 
 @never_cache
 @member_required("keys.manage")
 def change(request: TenantRequest, key_id: UUID) -> HttpResponse:
-    found = api_keys.key(request.actor, key_id)
-    form = KeyChangeForm.of(found, request.POST)
+    api_key = api_keys.key(request.actor, key_id)
+    form = KeyChangeForm.of(api_key, request.POST)
     if not form.is_valid():
-        return _page(request, found, form)
+        return _page(request, api_key, form)
     try:
         api_keys.change(request.actor, key_id, form.changes)
     except InvalidKey as invalid:
         form.refuse(invalid)
-        return _page(request, found, form)
+        return _page(request, api_key, form)
     except KeyConflict as conflict:
         messages.error(request, str(conflict))
     else:
@@ -90,18 +90,18 @@ def change(request: TenantRequest, key_id: UUID) -> HttpResponse:
 @require_POST
 @member_required("keys.manage")
 def rotate(request: TenantRequest, key_id: UUID) -> HttpResponse:
-    """Answers with the page itself, as `create` does."""
+    """Renders the page with the new secret, as `create` does."""
     api_keys.key(request.actor, key_id)
     form = RotationForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Choose how long the old secret is to work."))
         return redirect("web:key", key_id)
     try:
-        found, secret = api_keys.rotate(request.actor, key_id, form.chosen)
+        api_key, secret = api_keys.rotate(request.actor, key_id, form.chosen)
     except KeyConflict as conflict:
         messages.error(request, str(conflict))
         return redirect("web:key", key_id)
-    return _page(request, found, KeyChangeForm.of(found), secret)
+    return _page(request, api_key, KeyChangeForm.of(api_key), secret)
 
 
 @require_POST
@@ -129,7 +129,7 @@ def revoke(request: TenantRequest, key_id: UUID) -> HttpResponse:
 
 
 def _list(request: TenantRequest, form: KeyForm, made: ApiKey | None = None, secret: str = "") -> HttpResponse:
-    shown = {
+    context = {
         "page": Paginator(api_keys.keys(request.actor), ON_A_PAGE).get_page(request.GET.get("page")),
         "form": form,
         "made": made,
@@ -137,17 +137,17 @@ def _list(request: TenantRequest, form: KeyForm, made: ApiKey | None = None, sec
         "portal_url": settings.PORTAL_URL,
         "section": "keys",
     }
-    return render(request, "web/keys.html", shown)
+    return render(request, "web/keys.html", context)
 
 
-def _page(request: TenantRequest, found: ApiKey, form: KeyChangeForm, secret: str = "") -> HttpResponse:
-    shown = {
-        "key": found,
+def _page(request: TenantRequest, api_key: ApiKey, form: KeyChangeForm, secret: str = "") -> HttpResponse:
+    context = {
+        "key": api_key,
         "form": form,
         "rotation": RotationForm(),
-        "made": found,
+        "made": api_key,
         "secret": secret,
         "portal_url": settings.PORTAL_URL,
         "section": "keys",
     }
-    return render(request, "web/key.html", shown)
+    return render(request, "web/key.html", context)

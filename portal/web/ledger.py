@@ -1,4 +1,4 @@
-"""The whole ledger as a table for spreadsheets."""
+"""The ledger as CSV."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from django.views.decorators.http import require_GET
 
 from portal.web import spreadsheet
 from portal.web.access import TenantRequest, member_required
-from portal.web.months import asked_month
+from portal.web.months import requested_month
 from portal.web.spreadsheet import utc
 from tenants import usage
 from tenants.models import LedgerEntry
-from transcription.exports import harmless
+from transcription.exports import escape_formulas
 
 COLUMNS = ("time", "transcription", "kind", "seconds", "description", "member", "key")
 
@@ -21,8 +21,8 @@ COLUMNS = ("time", "transcription", "kind", "seconds", "description", "member", 
 @never_cache
 @member_required("usage.view")
 def ledger(request: TenantRequest) -> StreamingHttpResponse:
-    """All months, or the one asked for."""
-    month = asked_month(request)
+    """Sends the ledger of all months, or of the requested one."""
+    month = requested_month(request)
     name = f"ledger-{month:%Y-%m}.csv" if month else "ledger.csv"
     tenant = request.actor.tenant
     return spreadsheet.download(name, tenant, COLUMNS, usage.batches(tenant, month), _row)
@@ -31,4 +31,4 @@ def ledger(request: TenantRequest) -> StreamingHttpResponse:
 def _row(entry: LedgerEntry) -> tuple[object, ...]:
     texts = (entry.description, entry.user.email if entry.user else "", str(entry.api_key) if entry.api_key else "")
     time = utc(entry.created_at)
-    return (time, entry.transcription_id, entry.kind, entry.seconds, *(harmless(text) for text in texts))
+    return (time, entry.transcription_id, entry.kind, entry.seconds, *(escape_formulas(text) for text in texts))

@@ -1,4 +1,4 @@
-"""A recording's sound, to play or to keep: byte ranges (RFC 9110, section 14) from disk, or a signed URL of S3."""
+"""Sends a recording's audio: byte ranges (RFC 9110, section 14) from disk, or a signed URL of S3."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from transcription.media.storage import StorageUnavailable
 from transcription.models import Recording
 
 CHUNK_BYTES = 256 * 1024
-GIVEN = (200, 206)
 ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 CONTENT_TYPES = {
     "mp3": "audio/mpeg",
@@ -39,17 +38,17 @@ CONTENT_TYPES = {
 @require_safe
 @member_required("recordings.view")
 def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
-    """With `download` in the query it is a file to keep. Who is given the sound stands in the audit log."""
+    """Sends the audio, as a download if the query has `download`, and records it in the audit log."""
     recording = recordings.recording(request.actor, recording_id)
     if recording.audio_deleted_at is not None:
         return HttpResponse(f"{retention.why_no_audio(recording)}\n", "text/plain; charset=utf-8", 410)
     if storage_check.is_away():
-        return _away()
+        return _storage_unavailable()
     disposition = content_disposition_header(True, recording.name) or "" if "download" in request.GET else ""
-    response = _sound(request, recording, disposition)
-    if _gives_sound(request, response):
-        note = read_audit.downloaded if disposition else read_audit.played
-        note(request.actor, recording)
+    response = _audio_response(request, recording, disposition)
+    if _contains_audio(request, response):
+        record = read_audit.downloaded if disposition else read_audit.played
+        record(request.actor, recording)
     return response
 
 
@@ -63,17 +62,16 @@ def peaks(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     return JsonResponse({"duration": recording.duration_seconds, "peaks": points})
 
 
-def _away() -> HttpResponse:
-    """Where a redirect would lead a browser to nothing."""
+def _storage_unavailable() -> HttpResponse:
     return HttpResponse(f"{StorageUnavailable().message}\n", "text/plain; charset=utf-8", 503, headers=RETRY_HEADERS)
 
 
-def _gives_sound(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """A signed URL does, also to one who asked for headers only: it is good for a GET."""
-    return response.status_code == 302 or (request.method == "GET" and response.status_code in GIVEN)
+def _contains_audio(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """A signed URL counts even in the response to HEAD, since it can be used for GET."""
+    return response.status_code == 302 or (request.method == "GET" and response.status_code in (200, 206))
 
 
-def _sound(request: HttpRequest, recording: Recording, disposition: str) -> HttpResponseBase:
+def _audio_response(request: HttpRequest, recording: Recording, disposition: str) -> HttpResponseBase:
     """Raises Http404."""
     latest = recording.latest
     copy = playable_copies.key_of(latest) if latest else recording.playback_key
@@ -90,7 +88,7 @@ def _sound(request: HttpRequest, recording: Recording, disposition: str) -> Http
 
 
 def ranged(request: HttpRequest, path: Path, content_type: str) -> HttpResponseBase:
-    """The file, or the one range that was asked for; 416 for a range outside it."""
+    """Sends the file or the requested range, or 416 for a range outside the file."""
     size = path.stat().st_size
     wanted = ONE_RANGE.fullmatch(request.headers.get("Range", ""))
     first, last = _bounds(wanted, size) if wanted else (0, size - 1)
@@ -108,7 +106,7 @@ def ranged(request: HttpRequest, path: Path, content_type: str) -> HttpResponseB
 
 
 def _bounds(wanted: re.Match[str], size: int) -> tuple[int, int]:
-    """First and last byte; first > last where there is nothing to give."""
+    """Returns the first and last byte; first > last if the range is empty."""
     first, last = wanted[1], wanted[2]
     if not first:
         return (max(0, size - int(last)), size - 1) if last and int(last) else (size, size - 1)
@@ -116,7 +114,7 @@ def _bounds(wanted: re.Match[str], size: int) -> tuple[int, int]:
 
 
 async def _chunks(path: Path, first: int, last: int) -> AsyncIterator[bytes]:
-    await sync_to_async(close_old_connections)()  # listening takes longer than asking
+    await sync_to_async(close_old_connections)()  # the transfer may take long
     file = await sync_to_async(_open)(path)
     try:
         await sync_to_async(file.seek)(first)

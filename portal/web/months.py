@@ -1,4 +1,4 @@
-"""The month that a page is asked for, as `?month=2026-11`."""
+"""The month in a page's query string, as `?month=2026-11`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
 
 
-def asked_month(request: HttpRequest) -> date | None:
-    """Its first day; None where none is asked for. Raises Http404 where it is no month."""
-    asked = request.GET.get("month", "")
-    if not asked:
+def requested_month(request: HttpRequest) -> date | None:
+    """Returns the month's first day, None if the query has none. Raises Http404 for an invalid month."""
+    month = request.GET.get("month", "")
+    if not month:
         return None
     try:
-        return date.fromisoformat(f"{asked}-01")
+        return date.fromisoformat(f"{month}-01")
     except ValueError:
         raise Http404(_("There is no such month.")) from None

@@ -1,4 +1,4 @@
-"""Notices of limits that are nearly or all gone, on the pages of those who can do something about it."""
+"""Dismissing notices about limits."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tenants import notices
 @member_required("notices.manage")
 def dismiss(request: TenantRequest, notice_id: int) -> HttpResponse:
     notices.dismiss(request.actor, notice_id)
-    return redirect(_back(request))
+    return redirect(_next_page(request))
 
 
-def _back(request: HttpRequest) -> str:
-    """The page that the button was on, as long as it is one of ours."""
+def _next_page(request: HttpRequest) -> str:
+    """Returns the page that the button was on, if it is on this site."""
     page = request.POST.get("next", "")
-    ours = url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure())
-    return page if ours and page.startswith("/") else "web:usage"
+    is_safe = url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure())
+    return page if is_safe and page.startswith("/") else "web:usage"

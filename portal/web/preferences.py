@@ -1,4 +1,4 @@
-"""How an organisation wants its recordings transcribed."""
+"""The page of an organisation's default options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The library, and the page of one recording."""
+"""The list of recordings, and the page of one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from portal.http.statuses import status_of
 from portal.http.uploads import Upload, UploadRefused, received
 from portal.web.access import TenantRequest, member_required
 from portal.web.forms import FilterForm, OptionsForm
-from portal.web.undo import tell_with_undo
+from portal.web.undo import success_with_undo
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
 from transcription.library import read_audit, retention
@@ -46,15 +46,14 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @member_required("recordings.view")
 def index(request: TenantRequest) -> HttpResponse:
-    listed = _listed(request) | {"options": OptionsForm(), "section": "recordings"}
-    return render(request, "web/recordings.html", listed)
+    return render(request, "web/recordings.html", _list_context(request) | {"options": OptionsForm()})
 
 
 @require_GET
 @never_cache
 @member_required("recordings.view")
 def rows(request: TenantRequest) -> HttpResponse:
-    return render(request, "web/_rows.html", _listed(request))
+    return render(request, "web/_rows.html", _list_context(request))
 
 
 @member_required("recordings.create")
@@ -64,7 +63,7 @@ def upload(request: TenantRequest) -> JsonResponse:
         options = TranscriptionOptions.from_fields({name: sent.field(name) for name in sent.fields})
         transcription = accept.accept(request.actor, sent, options, source=_source(sent))
     except UploadRefused as refused:
-        return _problem(refused.code, _not_taken(refused), UPLOAD_STATUS.get(refused.code, 400))
+        return _problem(refused.code, _upload_message(refused), UPLOAD_STATUS.get(refused.code, 400))
     except Refused as refused:
         return _problem(refused.code, refused.message, status_of(refused.code))
     except InvalidOption as invalid:
@@ -81,18 +80,19 @@ def upload(request: TenantRequest) -> JsonResponse:
 @never_cache
 @member_required("recordings.view")
 def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
-    found = library.recording(request.actor, recording_id)
-    shown = _shown(found)
-    if shown["segments"]:
-        read_audit.read(request.actor, shown["transcription"], "page")
-    return render(request, "web/recording.html", shown | {"editable": _editable(request, found)})
+    row = library.recording(request.actor, recording_id)
+    latest = row.latest
+    context = _page_context(row, latest) | {"editable": _is_editable(request, latest)}
+    if context["segments"]:
+        read_audit.read(request.actor, context["transcription"], "page")
+    return render(request, "web/recording.html", context)
 
 
 @require_POST
 @member_required("recordings.delete")
 def delete(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     deleted = library.delete(request.actor, recording_id)
-    tell_with_undo(request, _("“%(name)s” was deleted.") % {"name": deleted.name}, deleted.id)
+    success_with_undo(request, _("“%(name)s” was deleted.") % {"name": deleted.name}, deleted.id)
     return redirect("web:recordings")
 
 
@@ -107,30 +107,29 @@ def restore(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 @require_POST
 @member_required("recordings.create")
 def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
-    found = library.recording(request.actor, recording_id)
+    row = library.recording(request.actor, recording_id)
     try:
-        accept.transcribe_again(request.actor, found, TranscriptionOptions.from_fields(request.POST.dict()))
+        accept.transcribe_again(request.actor, row, TranscriptionOptions.from_fields(request.POST.dict()))
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
     return redirect("web:recording", recording_id)
 
 
-def _listed(request: TenantRequest) -> dict[str, Any]:
-    """Returns the page of the list that the query string asks for."""
+def _list_context(request: TenantRequest) -> dict[str, Any]:
     filters = FilterForm(request.GET)
     wanted = filters.wanted
-    found = library.recordings(request.actor, wanted).select_related("created_by", "api_key")
+    matching = library.recordings(request.actor, wanted).select_related("created_by", "api_key")
     return {
         "filters": filters,
         "filtered": wanted != EVERYTHING,
-        "page": Paginator(found, ON_A_PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(matching, ON_A_PAGE).get_page(request.GET.get("page")),
+        "section": "recordings",
     }
 
 
-def _shown(found: Recording) -> dict[str, Any]:
-    latest = found.latest
+def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any]:
     return {
-        "recording": found,
+        "recording": row,
         "transcription": latest,
         "segments": _segments(latest),
         "place": eta.estimate(latest) if latest and latest.status == Status.QUEUED else None,
@@ -139,16 +138,15 @@ def _shown(found: Recording) -> dict[str, Any]:
         "other_tracks": audio_tracks.others(latest) if latest else [],
         "reused": latest is not None and latest.is_reused,
         "source": library.source_of(latest) if latest else None,
-        "no_audio": retention.why_no_audio(found) if found.audio_deleted_at else "",
+        "no_audio": retention.why_no_audio(row) if row.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
         "section": "recordings",
     }
 
 
-def _editable(request: TenantRequest, found: Recording) -> bool:
-    latest = found.latest
-    stands = latest is not None and latest.status == Status.COMPLETED and latest.text_deleted_at is None
-    return stands and request.actor.may("transcripts.edit")
+def _is_editable(request: TenantRequest, latest: Transcription | None) -> bool:
+    has_text = latest is not None and latest.status == Status.COMPLETED and latest.text_deleted_at is None
+    return has_text and request.actor.may("transcripts.edit")
 
 
 def _segments(transcription: Transcription | None) -> list[Any]:
@@ -162,7 +160,7 @@ def _source(sent: Upload) -> str:
     return microphone if sent.field("source") == microphone else Recording.Source.UPLOAD
 
 
-def _not_taken(refused: UploadRefused) -> str:
+def _upload_message(refused: UploadRefused) -> str:
     if refused.code == "too_large":
         limit = filesizeformat(refused.limit)
         return _("The file is larger than the %(limit)s your organisation allows. Split or compress it.") % {

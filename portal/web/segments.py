@@ -1,4 +1,4 @@
-"""Correcting a transcript on its page: one segment at a time, without overwriting anybody."""
+"""Corrects transcripts on their page, one segment at a time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.http import json_body
 from portal.http.json_body import BadJson
-from portal.web import words
 from portal.web.access import TenantRequest, member_required
+from portal.web.word_positions import word_positions
 from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
@@ -36,41 +36,43 @@ def segment(request: HttpRequest, transcription_id: UUID, index: int) -> HttpRes
 @member_required("recordings.view")
 def show(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
     try:
-        found = editing.segment(request.actor, transcription_id, index)
+        current = editing.segment(request.actor, transcription_id, index)
     except (NotCompleted, TextDeleted):
         raise Http404 from None
-    read_audit.read(request.actor, found.transcription, "page")
-    return JsonResponse(_fields(found))
+    read_audit.read(request.actor, current.transcription, "page")
+    return JsonResponse(_fields(current))
 
 
 @member_required("transcripts.edit")
 def save(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
-    """JSON with `text` and the `etag` of what the person has seen; 412 says what stands there now."""
-    recordings.transcription(request.actor, transcription_id)  # a stranger's 404 comes before any other refusal
+    """Takes JSON with `text` and the displayed segment's `etag`; answers 412 with the current segment if it differs."""
+    recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
     body = _body(request)
     try:
         text = checked_text(body.get("text"))
-        found = editing.edit(request.actor, transcription_id, index, {str(body.get("etag", ""))}, text)
+        saved = editing.edit(request.actor, transcription_id, index, {str(body.get("etag", ""))}, text)
     except InvalidOption as invalid:
         return _problem(400, str(invalid))
     except Stale:
-        now = editing.segment(request.actor, transcription_id, index)
-        read_audit.read(request.actor, now.transcription, "page")
-        return _problem(412, _("Somebody else changed this segment meanwhile."), now=_fields(now))
+        current = editing.segment(request.actor, transcription_id, index)
+        read_audit.read(request.actor, current.transcription, "page")
+        return _problem(412, _("Somebody else changed this segment meanwhile."), now=_fields(current))
     except (NotCompleted, TextDeleted):
         return _problem(409, _("The text can’t be corrected any more. Reload the page."))
-    return JsonResponse(_fields(found))
+    return JsonResponse(_fields(saved))
 
 
 @require_POST
 @member_required("transcripts.edit")
 def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
-    """Back to a revision, by a script with JSON or by a form; both say the revision that the person has seen.
+    """Restores a revision, for a script with JSON or a form. Both send the `etag` of the displayed revision.
 
-    A form leads on to the recording, or back to the history, where it is from there.
+    A form is redirected to the recording, or to the history if it was sent from there.
     """
     row = recordings.transcription(request.actor, transcription_id)
-    onwards = ("web:history", row.id) if request.POST.get("from") == "history" else ("web:recording", row.recording_id)
+    next_page = (
+        ("web:history", row.id) if request.POST.get("from") == "history" else ("web:recording", row.recording_id)
+    )
     by_script = request.content_type == "application/json"
     given = _body(request) if by_script else request.POST
     number = str(given.get("revision", ""))
@@ -83,14 +85,14 @@ def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
         if by_script:
             return _problem(412, refusal)
         messages.error(request, refusal)
-        return redirect(*onwards)
+        return redirect(*next_page)
     if by_script:
         return JsonResponse({"revision": changed.revision})
-    messages.success(request, _as_it_was(int(number)))
-    return redirect(*onwards)
+    messages.success(request, _restored_message(int(number)))
+    return redirect(*next_page)
 
 
-def _as_it_was(number: int) -> str:
+def _restored_message(number: int) -> str:
     if number == 0:
         return _("The transcript is as it was transcribed again.")
     return _("The transcript is as it was after correction %(number)d again.") % {"number": number}
@@ -107,7 +109,7 @@ def _body(request: HttpRequest) -> dict[str, Any]:
 def _fields(segment: Segment) -> dict[str, Any]:
     return {
         "text": segment.text.strip(),
-        "words": words.marks(segment),
+        "words": word_positions(segment),
         "etag": editing.segment_tag(segment),
         "revision": segment.revision,
     }

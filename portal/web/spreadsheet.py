@@ -1,4 +1,4 @@
-"""A long table for spreadsheets, streamed: however long it is, memory holds one batch of it."""
+"""Streams long tables as CSV; memory holds one batch."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from asgiref.sync import sync_to_async
-from django.db import connection
 from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
-from tenants import scope
 from tenants.models import Tenant
+from transcription.connections import stream
 
 BOM = "\ufeff"  # by which Excel knows UTF-8
 
@@ -25,8 +23,8 @@ Row = tuple[object, ...]
 def download(
     name: str, tenant: Tenant, columns: Row, batches: Iterator[list[Item]], row: Callable[[Item], Row]
 ) -> StreamingHttpResponse:
-    """The answer with the file. Each batch is read with the tenant bound; `row` makes its texts `harmless`."""
-    lines = _lines(tenant, columns, batches, row)
+    """Returns a response with the CSV. Batches are read with the tenant bound; `row` must escape formulas."""
+    lines = _lines(tenant, columns, ([row(item) for item in batch] for batch in batches))
     headers = {
         "Content-Disposition": content_disposition_header(True, name) or "attachment",
         "X-Accel-Buffering": "no",
@@ -38,26 +36,13 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-async def _lines(
-    tenant: Tenant, columns: Row, batches: Iterator[list[Item]], row: Callable[[Item], Row]
-) -> AsyncIterator[bytes]:
-    yield _written([columns], BOM)
-
-    def next_rows() -> list[Row]:
-        """The view is over by now: the tenant is bound anew, and a slow reader holds no connection in between."""
-        try:
-            with scope.bound(tenant.id):
-                return [row(item) for item in next(batches, [])]
-        finally:
-            if not connection.in_atomic_block:
-                connection.close()
-
-    read = sync_to_async(next_rows)
-    while batch := await read():
-        yield _written(batch)
+async def _lines(tenant: Tenant, columns: Row, rows: Iterator[list[Row]]) -> AsyncIterator[bytes]:
+    yield _csv([columns], BOM)
+    async for batch in stream(tenant.id, rows):
+        yield _csv(batch)
 
 
-def _written(rows: Iterable[Row], before: str = "") -> bytes:
+def _csv(rows: Iterable[Row], before: str = "") -> bytes:
     out = io.StringIO(newline="")
     csv.writer(out, quoting=csv.QUOTE_ALL).writerows(rows)
     return (before + out.getvalue()).encode()

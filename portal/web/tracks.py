@@ -1,4 +1,4 @@
-"""How an audio track of a file is called on a page."""
+"""Labels of audio tracks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transcription.options.languages import from_three_letters
 
 
 def label(track: NumberedTrack) -> str:
-    """`Track 2: Opus, stereo, German`, and its title where it has one."""
+    """Returns a label such as `Track 2: Opus, stereo, German`, with the title if it has one."""
     facts = [_codec(track["codec"]), _channels(track["channels"]), _language(track["language"]), track["title"]]
     return _("Track %(number)d: %(facts)s") % {
         "number": track["number"],
@@ -21,7 +21,7 @@ def label(track: NumberedTrack) -> str:
 
 
 def choices(recording: Recording) -> list[tuple[str, str]]:
-    """Automatic first, then each track."""
+    """Returns the choices of a form field: automatic, then each track."""
     tracks = [(str(track["number"]), label(track)) for track in numbered(recording)]
     return [("", _("Automatic: the file’s default one, or the first with sound")), *tracks]
 

@@ -1,7 +1,8 @@
-"""One transcription: its text as a file, its end before its time, and another try."""
+"""Downloads, cancels and repeats a transcription."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -22,24 +23,24 @@ from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
 from transcription.models import Status, Transcription
 from transcription.options import tenant_defaults
-from transcription.options.options import TranscriptionOptions, checked_track
+from transcription.options.options import checked_track
 
 
 @require_GET
 @never_cache
 @member_required("recordings.view")
 def download(request: TenantRequest, transcription_id: UUID, format: str) -> HttpResponse:
-    found = recordings.transcription(request.actor, transcription_id)
-    if format not in exports.WRITERS or found.status != Status.COMPLETED:
+    row = recordings.transcription(request.actor, transcription_id)
+    if format not in exports.WRITERS or row.status != Status.COMPLETED:
         raise Http404
     try:
         layout = Layout.checked(request.GET.get("max_line_length"), request.GET.get("max_lines"))
-        export = exports.render(found, format, layout)
+        export = exports.render(row, format, layout)
     except InvalidOption as invalid:
         return HttpResponse(f"{invalid}\n", "text/plain; charset=utf-8", 400)
     except TextDeleted as deleted:
         return HttpResponse(f"{deleted}\n", "text/plain; charset=utf-8", 410)
-    read_audit.exported(request.actor, found, format)
+    read_audit.exported(request.actor, row, format)
     disposition = content_disposition_header(True, export.file_name) or "attachment"
     return HttpResponse(export.body, export.content_type, headers={"Content-Disposition": disposition})
 
@@ -61,27 +62,27 @@ def cancel(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
 @require_POST
 @member_required("recordings.create")
 def retry(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
-    found = recordings.transcription(request.actor, transcription_id)
-    try:
-        accept.retry(request.actor, found)
-    except (Refused, InvalidOption) as refused:
-        messages.error(request, str(refused))
-    return redirect("web:recording", found.recording_id)
+    row = recordings.transcription(request.actor, transcription_id)
+    return _submit(request, row, lambda: accept.retry(request.actor, row))
 
 
 @require_POST
 @member_required("recordings.create")
 def track(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
-    """Transcribes another audio track of the recording, with all other options as they were."""
-    found = recordings.transcription(request.actor, transcription_id)
+    """Transcribes another audio track of the recording with otherwise the same options."""
+    row = recordings.transcription(request.actor, transcription_id)
+
+    def submit() -> Transcription:
+        number = checked_track(request.POST.get("audio_track", ""))
+        options = replace(tenant_defaults.requested(row, request.actor.tenant), audio_track=number)
+        return accept.transcribe_again(request.actor, row.recording, options)
+
+    return _submit(request, row, submit)
+
+
+def _submit(request: TenantRequest, row: Transcription, submit: Callable[[], object]) -> HttpResponse:
     try:
-        accept.transcribe_again(request.actor, found.recording, _of_track(request, found))
+        submit()
     except (Refused, InvalidOption) as refused:
         messages.error(request, str(refused))
-    return redirect("web:recording", found.recording_id)
-
-
-def _of_track(request: TenantRequest, found: Transcription) -> TranscriptionOptions:
-    """Raises InvalidOption."""
-    asked = tenant_defaults.requested(found, request.actor.tenant)
-    return replace(asked, audio_track=checked_track(request.POST.get("audio_track", "")))
+    return redirect("web:recording", row.recording_id)

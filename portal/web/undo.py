@@ -1,4 +1,4 @@
-"""Undo travels with the message that says what was done."""
+"""Messages with an undo button."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.http import HttpRequest
 TAG = "undo:"
 
 
-def tell_with_undo(request: HttpRequest, text: str, recording_id: UUID) -> None:
+def success_with_undo(request: HttpRequest, text: str, recording_id: UUID) -> None:
     messages.success(request, text, extra_tags=f"{TAG}{recording_id}")
 
 

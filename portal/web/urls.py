@@ -1,4 +1,4 @@
-"""The pages for staff."""
+"""The URLs of the pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of the quota is gone, and what it went on."""
+"""The page of an organisation's usage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from portal.ops import charts
 from portal.web.access import TenantRequest, member_required
-from portal.web.months import asked_month
+from portal.web.months import requested_month
 from tenants import quota
 from tenants import usage as charges
 from transcription.models import Status, Transcription
@@ -22,12 +22,12 @@ ON_A_PAGE = 25
 @never_cache
 @member_required("usage.view")
 def usage(request: TenantRequest) -> HttpResponse:
-    """This month's standing, and the charges of the month that is asked for, else of this one."""
+    """Shows this month's usage, and the charges of the requested month, by default this one."""
     tenant = request.actor.tenant
-    month = asked_month(request) or quota.this_month()
+    month = requested_month(request) or quota.this_month()
     days = charges.by_day(tenant, month)
     chart = charts.bars([day.seconds for day in days])
-    shown = {
+    context = {
         "running": Transcription.objects.filter(tenant=tenant, status=Status.RUNNING).count(),
         "month": month,
         "months": sorted({month, *charges.months(tenant)}, reverse=True),
@@ -40,4 +40,4 @@ def usage(request: TenantRequest) -> HttpResponse:
         "ledger": Paginator(charges.entries(tenant, month), ON_A_PAGE).get_page(request.GET.get("page")),
         "section": "usage",
     }
-    return render(request, "web/usage.html", shown)
+    return render(request, "web/usage.html", context)

@@ -9,7 +9,7 @@ from transcription.webhooks.models import SUBSCRIBABLE, Endpoint, EventType
 
 
 class WebhookForm(forms.Form):
-    """A receiver and what it is told. Offers the choices; `endpoints` checks them."""
+    """The URL, description and events of a webhook; `endpoints` validates them."""
 
     url = forms.CharField(
         label=_("URL"),
@@ -31,7 +31,7 @@ class WebhookForm(forms.Form):
 
     @property
     def wanted(self) -> tuple[str, str, list[str]]:
-        """URL, description and events: none named where all are ticked, so that later ones come too."""
+        """URL, description and events; no events if all are selected, which includes future ones."""
         events = self.cleaned_data["events"]
         return (
             self.cleaned_data["url"],

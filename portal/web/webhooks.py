@@ -1,4 +1,4 @@
-"""Webhooks: who is told what, how that went, and what to do about it."""
+"""The pages of webhooks and their deliveries."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def index(request: TenantRequest) -> HttpResponse:
 @never_cache
 @managers_only
 def create(request: TenantRequest) -> HttpResponse:
-    """Answers with the webhook's own page: a redirect would have to store the secret somewhere."""
+    """Renders the webhook's page instead of redirecting, which would require storing the secret."""
     form = WebhookForm(request.POST)
     if form.is_valid():
         try:
-            shown = endpoints.create(request.actor, *form.wanted)
+            issued = endpoints.create(request.actor, *form.wanted)
         except (InvalidOption, Refused) as error:
             form.refuse(error)
         else:
-            return _page(request, shown.endpoint, secret=shown.secret)
+            return _page(request, issued.endpoint, secret=issued.secret)
     return _index(request, form)
 
 
@@ -65,7 +65,7 @@ def show(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
 @never_cache
 @managers_only
 def change(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
-    found = endpoints.one(request.actor, endpoint_id)
+    endpoint = endpoints.one(request.actor, endpoint_id)
     form = WebhookForm(request.POST)
     if form.is_valid():
         try:
@@ -75,16 +75,16 @@ def change(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
         else:
             messages.success(request, _("Saved."))
             return redirect("web:webhook", endpoint_id)
-    return _page(request, found, form)
+    return _page(request, endpoint, form)
 
 
 @never_cache
 @require_POST
 @managers_only
 def rotate(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
-    """Shows the new secret, like `create`."""
-    shown = endpoints.rotate(request.actor, endpoint_id)
-    return _page(request, shown.endpoint, secret=shown.secret)
+    """Renders the page with the new secret, as `create` does."""
+    issued = endpoints.rotate(request.actor, endpoint_id)
+    return _page(request, issued.endpoint, secret=issued.secret)
 
 
 @require_POST
@@ -134,15 +134,15 @@ def _sent(request: TenantRequest, endpoint_id: UUID, send: partial[Any]) -> Http
 
 
 def _index(request: TenantRequest, form: WebhookForm) -> HttpResponse:
-    shown = {"endpoints": endpoints.every(request.actor), "form": form, "section": "webhooks"}
-    return render(request, "web/webhooks.html", shown)
+    context = {"endpoints": endpoints.every(request.actor), "form": form, "section": "webhooks"}
+    return render(request, "web/webhooks.html", context)
 
 
 def _page(
     request: TenantRequest, endpoint: Endpoint, form: WebhookForm | None = None, secret: str = ""
 ) -> HttpResponse:
     log = deliveries.log_of(request.actor, endpoint.id).prefetch_related("attempts")
-    shown = {
+    context = {
         "endpoint": endpoint,
         "why_paused": endpoints.why_paused(endpoint),
         "form": form or WebhookForm.of(endpoint),
@@ -150,4 +150,4 @@ def _page(
         "secret": secret,
         "section": "webhooks",
     }
-    return render(request, "web/webhook.html", shown)
+    return render(request, "web/webhook.html", context)

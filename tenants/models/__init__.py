@@ -1,4 +1,4 @@
-"""Who uses the portal, and how much they may."""
+"""The models of tenants, users, API keys, quotas and the audit log."""
 
 from tenants.models.account_check import AccountCheck
 from tenants.models.api_key import ApiKey, KeyScope, Maker

@@ -1,4 +1,4 @@
-"""What the nightly comparison of the accounts found."""
+"""The results of the daily account checks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AccountCheck(models.Model):
-    """What the nightly comparison of ledgers, reservations and balances found. One row a day."""
+    """The result of the daily comparison of ledgers, reservations and balances."""
 
     day = models.DateField(_("day"), unique=True)
     started_at = models.DateTimeField(_("started"), default=timezone.now)

@@ -1,4 +1,4 @@
-"""A program's way in."""
+"""API keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenants.scope import TenantManager
 
 
 class KeyScope(models.TextChoices):
-    """What a key may do, each including the one before."""
+    """The scopes of keys; each includes the previous one."""
 
     READ = "read", _("Read")
     WRITE = "write", _("Read and write")
@@ -27,12 +27,12 @@ Maker = Literal["member", "operator", "inactive", "gone"]
 
 
 class ApiKey(models.Model):
-    """A program's way in. Only digests of its secrets are kept.
+    """An API key. Only digests of its secrets are stored.
 
-    live ──expires_at──▶ expired      (a later date brings it back)
-      └─────revoke─────▶ revoked      (for good)
+    live ──expires_at──▶ expired      (a later date reactivates it)
+      └─────revoke─────▶ revoked      (permanently)
 
-    After a rotation the key has two secrets: the old one opens until `old_until`.
+    After a rotation the key has two secrets: the old one is valid until `old_until`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -89,17 +89,17 @@ class ApiKey(models.Model):
 
     @property
     def old_is_live(self) -> bool:
-        """Whether the secret from before the last rotation still opens."""
+        """Whether the secret from before the last rotation is still valid."""
         return self.is_live and self.old_until is not None and self.old_until > timezone.now()
 
     @property
     def maker(self) -> Maker | None:
-        """What became of who made it: None where nobody was noted."""
+        """The current state of its creator; None if none was recorded."""
         if self.created_by is None:
             return "gone" if self.made_by else None
         if not self.created_by.is_active:
             return "inactive"
-        is_member = getattr(self, "maker_is_member", None)  # as apikeys.with_makers found it for many at once
+        is_member = getattr(self, "maker_is_member", None)  # annotated by api_keys.with_makers
         if is_member is None:
             is_member = Member.objects.filter(tenant_id=self.tenant_id, user=self.created_by).exists()
         if is_member:
@@ -108,7 +108,7 @@ class ApiKey(models.Model):
 
     @property
     def is_left_behind(self) -> bool:
-        """Whether its maker has left, so that it is to be revoked or kept on purpose."""
+        """Whether its creator has left and nobody has decided to keep it."""
         return self.is_live and self.kept_at is None and self.maker in ("inactive", "gone")
 
     @property

@@ -1,4 +1,4 @@
-"""Who did what to which object, when and from where."""
+"""Entries of the audit log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tenants.scope import TenantManager
 
 
 class AuditEntry(AppendOnly):
-    """One act: who did what to which object, when and from where. Written only by tenants.audit.
+    """An audit entry: who did what to which object, when and from where. Written only by tenants.audit.
 
     Who it was is kept as text, so that the entry says the same when the person or the key is gone.
     """
@@ -58,7 +58,7 @@ class AuditEntry(AppendOnly):
 
     @property
     def shown_actor(self) -> str:
-        """Who it was, as the tenant may know it: of an operator only that it was one."""
+        """The actor's name as tenants see it: operators are anonymous."""
         return "" if self.is_operators else self.actor_name
 
     @property

@@ -1,4 +1,4 @@
-"""A person in a tenant."""
+"""Memberships of users in tenants."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Role(models.TextChoices):
 
 
 class Member(models.Model):
-    """A person in a tenant."""
+    """A user's membership of a tenant."""
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="members", verbose_name=_("tenant"))
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships", verbose_name=_("user"))

@@ -1,4 +1,4 @@
-"""What owners are told of a limit that is nearly or all gone."""
+"""Notices to owners about limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tenants.scope import TenantManager
 
 
 class Notice(models.Model):
-    """Told once to a tenant's owners: so much of a limit is gone. Unique by limit, month and percentage.
+    """A notice to a tenant's owners that a percentage of a limit is used. Unique by limit, month and percentage.
 
     REFUSED stands for more than all of it: a recording needed more than what was left.
     """

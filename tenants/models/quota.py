@@ -40,7 +40,7 @@ class Quota(models.Model):
         return str(_("Quota of %(tenant)s") % {"tenant": self.tenant})
 
     def save(self, **arguments: Any) -> None:
-        """A form that was open while uploads were counted does not set them back."""
+        """Leaves out the counter, so that a form that was open meanwhile doesn't reset it."""
         if not self._state.adding:
             kept = {"id", "stored_bytes_used"}
             fields = [field.name for field in self._meta.concrete_fields if field.name not in kept]

@@ -1,4 +1,4 @@
-"""Leaky buckets: requests a minute, and attempts at what may be tried a few times only."""
+"""Leaky buckets of the rate limit and of limited attempts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RequestBudget(models.Model):
 
 
 class Attempts(models.Model):
-    """How often somebody tried something, as a leaky bucket. Changed only by tenants.throttle."""
+    """The leaky bucket of a limited action, such as signing in. Changed only by tenants.throttle."""
 
     key = models.CharField(max_length=64, primary_key=True)
     empty_at = models.FloatField(db_index=True, help_text="When the bucket has run dry, in seconds of Unix time.")

@@ -1,4 +1,4 @@
-"""A customer organisation, and how it wants its recordings transcribed."""
+"""Tenants: customer organisations with their default options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Mode(models.TextChoices):
-    """How a recording is cut for Whisper."""
+    """How a recording is divided for Whisper."""
 
     AUTO = "auto", _("Automatic")
     EXACT = "exact", _("Exact")

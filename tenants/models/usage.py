@@ -1,4 +1,4 @@
-"""What a tenant used: months, reservations and the ledger. Changed only by tenants.quota."""
+"""A tenant's usage: months, reservations and the ledger. Changed only by tenants.quota."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class UsageMonth(models.Model):
 
 
 class Reservation(models.Model):
-    """Audio seconds held from a month until a transcription's end. Changed only by tenants.quota.
+    """Audio seconds of a month that are reserved for a transcription until its end. Changed only by tenants.quota.
 
     held ──settle──▶ settled      (a ledger row says what was charged)
       └───release──▶ released     (nothing was charged)
@@ -66,7 +66,7 @@ class Reservation(models.Model):
 
 
 class LedgerEntry(models.Model):
-    """One line of a tenant's account. Never changed, never deleted; unique by transcription and kind."""
+    """An entry of a tenant's ledger. Never changed or deleted; unique by transcription and kind."""
 
     class Kind(models.TextChoices):
         CHARGE = "charge", _("Charge")

@@ -1,4 +1,4 @@
-"""A person, known by e-mail address."""
+"""Users, identified by their e-mail address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class EmailUserManager(UserManager["User"]):
-    """Makes users that sign in with an e-mail address."""
+    """Creates users that sign in with an e-mail address."""
 
     def _create_user(self, email: str, password: str | None, **fields: Any) -> User:
         if not email:
@@ -28,7 +28,7 @@ class EmailUserManager(UserManager["User"]):
 
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
-        """As addresses are kept and compared: in lower case."""
+        """Returns the address in lower case, as it is stored and compared."""
         return (email or "").strip().lower()
 
     def get_by_natural_key(self, username: str | None) -> User:
@@ -36,7 +36,7 @@ class EmailUserManager(UserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person, known by e-mail address. `is_staff` makes an operator of the whole installation."""
+    """A user, identified by e-mail address. `is_staff` makes them an operator of the whole installation."""
 
     username = None  # type: ignore[assignment]
     email = models.EmailField(_("e-mail address"), unique=True)
@@ -53,6 +53,6 @@ class User(AbstractUser):
         return self.get_full_name() or self.email
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Keeps one account for an address, however it is written."""
+        """Normalises the address, so that each has one account."""
         self.email = User.objects.normalize_email(self.email)
         super().save(*args, **kwargs)

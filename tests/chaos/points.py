@@ -20,7 +20,7 @@ LAST_ATTEMPT = 3
 IN_A_JOB = (
     "claim.before",
     "claim.after",
-    "storage.fetched",
+    "storage.local_copy",
     "media.first_chunk",
     "engine.first_result",
     "save_window.before",
@@ -155,7 +155,7 @@ def _fetching(scene: Scene, fetched: Callable[..., Any]) -> Callable[..., Any]:
     @contextmanager
     def wrapped(*args: Any, **kwargs: Any) -> Iterator[Path]:
         with fetched(*args, **kwargs) as path:
-            scene.reach("storage.fetched")
+            scene.reach("storage.local_copy")
             yield path
 
     return wrapped

@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.installation import Installation
 from tests.chaos.run import Run
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 
 @pytest.mark.timeout(360)

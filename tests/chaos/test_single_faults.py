@@ -13,7 +13,7 @@ from tests.chaos.installation import Installation
 from tests.chaos.process_group import ManagedProcess, until
 from tests.chaos.watch import Running
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 PATIENCE_SECONDS = 60
 
 

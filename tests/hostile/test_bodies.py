@@ -19,14 +19,14 @@ MIB = 1024 * 1024
 MADE = """
 import json
 from tenants import api_keys, scope
-from tenants.access import of_member
+from tenants.access import member_actor
 from tenants.models import KeyScope, Member
 from tests.web.conftest import make_transcription
 from transcription.webhooks.models import Endpoint
 
 member = Member.objects.select_related("tenant__quota", "user").get(user__email="alice@acme.example")
 with scope.bound(member.tenant_id):
-    key, secret = api_keys.create(of_member(member), "Hostile bodies", KeyScope.ADMIN)
+    key, secret = api_keys.create(member_actor(member), "Hostile bodies", KeyScope.ADMIN)
     row = make_transcription(member.tenant)
     hook = Endpoint.objects.create(tenant=member.tenant, url="https://acme.example/hook")
     made = {"recording": row.recording_id, "transcription": row.id, "key": key.id, "webhook": hook.id, "secret": secret}

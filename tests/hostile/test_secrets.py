@@ -175,15 +175,17 @@ def test_failing_requests_are_told_without_secrets_and_mailed_once(failing: Fail
 
 def test_the_sweeper_and_what_it_sends_fail_without_secrets(failing: Failing) -> None:
     with failing.without("webhooks_delivery", "webhooks_endpoint", "fetches_fetch", "uploads_upload"):
-        until(failing, "sweeper", "Webhooks could not be looked for")
+        until(failing, "sweeper", "Due deliveries could not be read")
         until(failing, "sweeper", "Sweeping failed")
     assert seen(failing.secrets, failing.everything_said()) == []
 
 
 def test_a_work_horse_fails_without_secrets(failing: Failing) -> None:
     with failing.without("transcription_line"):
-        rung = failing.manage("shell", "--no-imports", "-c", "from transcription import queue; queue.ring(1)")
-        assert rung.returncode == 0, rung.stderr
+        woken = failing.manage(
+            "shell", "--no-imports", "-c", "from transcription.queue import wakeups; wakeups.wake(1)"
+        )
+        assert woken.returncode == 0, woken.stderr
         until(failing, "gpuworker", "no such table: transcription_line")
     assert seen(failing.secrets, failing.everything_said()) == []
     kept = redis.Redis.from_url(failing.environment["REDIS_URL"])

@@ -11,6 +11,7 @@ from django.db.models import F
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from tenants import balance, quota, scope
+from tenants.discrepancies import Kind
 from tenants.models import LedgerEntry, Reservation, Tenant, UsageMonth
 from tests.conftest import create_tenant
 
@@ -42,8 +43,8 @@ def test_a_used_second_without_a_ledger_line_is_found(busy: Tenant) -> None:
     with scope.bound(busy.id):
         UsageMonth.objects.update(used_seconds=F("used_seconds") + 3)
     [one] = balance.check()
-    assert (one.tenant_id, one.month, one.what, one.expected, one.found) == (
-        *(busy.id, quota.this_month(), "used seconds"),
+    assert (one.tenant_id, one.month, one.kind, one.expected, one.found) == (
+        *(busy.id, quota.this_month(), Kind.USED_SECONDS),
         *(10, 13),
     )
 
@@ -53,11 +54,11 @@ def test_both_figures_are_compared(busy: Tenant) -> None:
         LedgerEntry.objects.all().delete()
         Reservation.objects.filter(state=Reservation.State.HELD).update(seconds=21)
     found_wrong = balance.check()
-    assert [(one.what, one.expected, one.found) for one in found_wrong] == [
-        ("used seconds", 0, 10),
-        ("reserved seconds", 21, 20),
+    assert [(one.kind, one.expected, one.found) for one in found_wrong] == [
+        (Kind.USED_SECONDS, 0, 10),
+        (Kind.RESERVED_SECONDS, 21, 20),
     ]
-    assert '"expected": 21, "found": 20' in json.dumps(found_wrong[1].row)
+    assert '"expected": 21, "found": 20' in json.dumps(found_wrong[1].as_row())
 
 
 def test_it_is_one_query_whatever_there_is(busy: Tenant, django_assert_num_queries: DjangoAssertNumQueries) -> None:

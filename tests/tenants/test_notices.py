@@ -200,7 +200,7 @@ class TestAMailServer:
         with override_settings(EMAIL_BACKEND=f"{__name__}.AbsentServer"):
             assert [notices.send_due(), notices.send_due()] == [0, 0]
         assert [record.getMessage() for record in caplog.records] == [
-            "Owners could not be told of their limits, the mail server is away: Connection refused"
+            "Notices were not sent, the mail server is unavailable: Connection refused"
         ] * 2
         assert notices.send_due() == 2
 
@@ -227,26 +227,26 @@ class TestOnThePages:
         notices.raise_due()
         use(alice.tenant, seconds=100, size=900)
         notices.raise_due()
-        shown = {(told.notice.limit, told.notice.percent): told.notice for told in notices.shown(alice.tenant)}
+        shown = {(told.notice.limit, told.notice.percent): told.notice for told in notices.current(alice.tenant)}
         assert set(shown) == {(MINUTES, 100), (STORAGE, 80)}
         assert notices.dismiss(alice.actor, shown[MINUTES, 100].id)
         assert not notices.dismiss(alice.actor, shown[MINUTES, 100].id)
-        assert [told.notice.limit for told in notices.shown(alice.tenant)] == [STORAGE]
+        assert [told.notice.limit for told in notices.current(alice.tenant)] == [STORAGE]
 
     def test_it_does_not_outlive_its_cause(self, alice: Character) -> None:
         use(alice.tenant, seconds=100, size=1000)
         notices.raise_due()
         Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=1000, stored_bytes_used=790)
-        assert notices.shown(alice.tenant) == []
+        assert notices.current(alice.tenant) == []
         use(alice.tenant, seconds=100, size=1000)
-        assert all(told.is_full for told in notices.shown(alice.tenant))
+        assert all(told.is_full for told in notices.current(alice.tenant))
 
     def test_of_a_full_limit_that_has_room_again_only_little_is_left(self, alice: Character) -> None:
         use(alice.tenant, seconds=100, size=1000)
         notices.raise_due()
         use(alice.tenant, seconds=99, size=800)
         assert self.titles(alice.tenant) == {"Few audio minutes are left this month", "Little storage is left"}
-        assert not any(told.is_full or "refused" in told.text for told in notices.shown(alice.tenant))
+        assert not any(told.is_full or "refused" in told.text for told in notices.current(alice.tenant))
 
     def test_a_refusal_says_so_and_how_much_is_left(self, alice: Character) -> None:
         use(alice.tenant, seconds=85, size=900)
@@ -256,28 +256,28 @@ class TestOnThePages:
             "A recording was refused: few audio minutes are left this month",
             "A recording was refused: little storage is left",
         }
-        texts = " ".join(told.text for told in notices.shown(alice.tenant))
+        texts = " ".join(told.text for told in notices.current(alice.tenant))
         assert "What is left: 15 s. Recordings that need more than what is left are refused." in texts
         assert "What is left: 100\xa0bytes." in texts
         use(alice.tenant, seconds=100, size=790)
         assert self.titles(alice.tenant) == {"This month’s limit of audio minutes is reached"}
 
     def titles(self, tenant: Tenant) -> set[str]:
-        return {told.title for told in notices.shown(tenant)}
+        return {told.title for told in notices.current(tenant)}
 
     def test_last_month_is_over(self, alice: Character) -> None:
         with time_machine.travel("2026-11-30T12:00:00Z", tick=False):
             use(alice.tenant, seconds=80)
             notices.raise_due()
         with time_machine.travel("2026-12-01T12:00:00Z", tick=False):
-            assert (notices.shown(alice.tenant), notices.send_due()) == ([], 0)
+            assert (notices.current(alice.tenant), notices.send_due()) == ([], 0)
 
     def test_only_managers_of_the_tenant_dismiss_it(self, alice: Character, bob: Character, mallory: Character) -> None:
         use(alice.tenant, size=900)
         notices.note_refusal(alice.tenant, "stored_bytes")
-        [told] = notices.shown(alice.tenant)
+        [told] = notices.current(alice.tenant)
         with pytest.raises(PermissionDenied):
             notices.dismiss(bob.actor, told.notice.id)
         with pytest.raises(Http404):
             notices.dismiss(mallory.actor, told.notice.id)
-        assert notices.shown(alice.tenant) == [told]
+        assert notices.current(alice.tenant) == [told]

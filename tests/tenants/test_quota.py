@@ -126,7 +126,7 @@ class TestTheTurnOfAMonth:
             later = reserve(acme, 5)
             assert quota.settle(work, 58, "Board")
             assert quota.release(later)
-            now = quota.standing(acme)
+            now = quota.snapshot(acme)
         november, december = UsageMonth.objects.order_by("month")
         assert (november.month, november.used_seconds, november.reserved_seconds) == (date(2026, 11, 1), 58, 0)
         assert (december.month, december.used_seconds, december.reserved_seconds) == (date(2026, 12, 1), 0, 0)

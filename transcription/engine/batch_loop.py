@@ -7,12 +7,11 @@ are decoded in batches.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
-from transcription.engine.backend import Backend, BatchModel, Decoded, DeviceLost, Work
+from transcription.engine.backend import Backend, BatchModel, Decoded, Work
 from transcription.engine.encoded_buffer import Encoded, EncodedBuffer
 from transcription.engine.fallback import next_temperature
 from transcription.engine.lane_queue import Request
@@ -42,8 +41,7 @@ class BatchLoop:
     """Runs `backend.encoders` threads that encode, `backend.workers` that decode and `backend.urgent_workers` that do
     both for urgent windows, so that a short clip does not wait for a long recording's window.
 
-    While only urgent windows wait, all threads take them. encode_batch: windows to encode at once. on_fatal: is called
-    with a reason when only a new process can continue.
+    While only urgent windows wait, all threads take them. encode_batch: windows to encode at once.
     """
 
     def __init__(
@@ -53,13 +51,11 @@ class BatchLoop:
         queue: RequestQueue,
         encode_batch: int,
         batch_size: int,
-        on_fatal: Callable[[str], None],
     ) -> None:
         self._models = models
         self._queue = queue
         self._encode_batch = encode_batch
         self._batch_size = batch_size
-        self._on_fatal = on_fatal
         self._backend = backend
         self._buffer = EncodedBuffer()
         self._encoding = 0
@@ -67,26 +63,15 @@ class BatchLoop:
         self._urgent_idle = 0
         self._running = 0
 
-    def threads(self) -> list[threading.Thread]:
-        """Returns the threads, not started yet. They end when the queue stops."""
+    def rounds(self) -> list[Callable[[], None]]:
+        """Returns a function for each thread, which is called again and again until the queue stops."""
         backend = self._backend
-        rounds = {
+        counts = {
             self._encode: backend.encoders,
             self._decode: backend.workers,
             self._decode_urgent: backend.urgent_workers,
         }
-        every = [round_ for round_, count in rounds.items() for _ in range(count)]
-        return [threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in every]
-
-    def _repeat(self, round_: Callable[[], None]) -> None:
-        try:
-            while not self._queue.stopping:
-                round_()
-        except DeviceLost as error:
-            self._on_fatal(f"the device is lost: {error}")
-        except Exception as error:
-            log.exception("the scheduler broke")
-            self._on_fatal(f"the scheduler broke: {error!r}")
+        return [round_ for round_, count in counts.items() for _ in range(count)]
 
     # Encoding threads
 

@@ -1,16 +1,19 @@
-"""Many recordings, few models: an answer for every window, whichever way the backend decodes."""
+"""Runs the threads that encode and decode the windows of a request queue."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 
-from transcription.engine.backend import Backend
+from transcription.engine.backend import Backend, DeviceLost
 from transcription.engine.batch_loop import BatchLoop
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.step_loop import StepLoop
+
+log = logging.getLogger(__name__)
 
 GPU_ENCODE_BATCH = 8
 """Windows that a GPU encodes at once: its arithmetic is busy with fewer already."""
@@ -28,16 +31,19 @@ class Scheduler:
     ) -> None:
         self.queue = queue
         self._loop = (
-            BatchLoop(backend, models, self.queue, _encode_batch(backend), batch_size, on_fatal)
+            BatchLoop(backend, models, self.queue, _encode_batch(backend), batch_size)
             if backend.workers
-            else StepLoop(models, self.queue, _encode_batch(backend), batch_size, on_fatal)
+            else StepLoop(models, self.queue, _encode_batch(backend), batch_size)
         )
+        self._on_fatal = on_fatal
         self._threads: list[threading.Thread] = []
 
     def start(self, versions: dict[str, str]) -> None:
         """Begin to work. `versions`, by model, go into the results."""
         self.queue.versions = versions
-        self._threads = self._loop.threads()
+        self._threads = [
+            threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in self._loop.rounds()
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -47,6 +53,16 @@ class Scheduler:
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _repeat(self, round_: Callable[[], None]) -> None:
+        try:
+            while not self.queue.stopping:
+                round_()
+        except DeviceLost as error:
+            self._on_fatal(f"the device is lost: {error}")
+        except Exception as error:
+            log.exception("the scheduler broke")
+            self._on_fatal(f"the scheduler broke: {error!r}")
 
 
 def _encode_batch(backend: Backend) -> int:

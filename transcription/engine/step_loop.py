@@ -8,7 +8,6 @@ arithmetic and decoding by memory, so that the first two run well side by side.
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -42,36 +41,22 @@ class StepLoop:
     """Drives StepModels.
 
     encode_batch: windows to encode at once. ahead: encoded windows that may wait for a slot; urgent windows are
-    encoded however many wait. on_fatal: is called with a reason when only a new process can continue.
+    encoded however many wait.
     """
 
-    def __init__(
-        self, models: Models, queue: RequestQueue, encode_batch: int, ahead: int, on_fatal: Callable[[str], None]
-    ) -> None:
+    def __init__(self, models: Models, queue: RequestQueue, encode_batch: int, ahead: int) -> None:
         self._models = models
         self._queue = queue
         self._encode_batch = encode_batch
         self._ahead = ahead
-        self._on_fatal = on_fatal
         self._encoded: deque[Pending] = deque()
         self._halves: deque[list[Pending]] = deque()
         self._heard: deque[tuple[StepModel, Request, WindowTranscript]] = deque()
         self._under_way: dict[StepModel, _UnderWay] = {}
 
-    def threads(self) -> list[threading.Thread]:
-        """Returns the threads, not started yet. They end when the queue stops."""
-        rounds = (self._prepare, self._step, self._time)
-        return [threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in rounds]
-
-    def _repeat(self, round_: Callable[[], None]) -> None:
-        try:
-            while not self._queue.stopping:
-                round_()
-        except DeviceLost as error:
-            self._on_fatal(f"the device is lost: {error}")
-        except Exception as error:
-            log.exception("the scheduler broke")
-            self._on_fatal(f"the scheduler broke: {error!r}")
+    def rounds(self) -> list[Callable[[], None]]:
+        """Returns a function for each thread, which is called again and again until the queue stops."""
+        return [self._prepare, self._step, self._time]
 
     # The encoding thread
 

@@ -1,12 +1,19 @@
-"""A transcript as a file: txt, srt, vtt, json, tsv, docx. One small writer a format."""
+"""Writes transcripts as files: txt, srt, vtt, json, tsv and docx."""
 
-from transcription.exports.cues import Cue, cues_of
-from transcription.exports.fields import about, segment_fields, spoken_language, spoken_words, text_language, verbose
+from transcription.exports.cues import Cue, split_into_cues
+from transcription.exports.fields import (
+    extra_fields,
+    segment_fields,
+    spoken_language,
+    spoken_words,
+    text_language,
+    verbose_json,
+)
 from transcription.exports.formats import SUBTITLES, WRITERS, Export, render
-from transcription.exports.formulas import harmless
+from transcription.exports.formulas import escape_formulas
 from transcription.exports.layout import Layout
 from transcription.exports.subtitles import WEBVTT_HEAD, clock, subrip, webvtt
-from transcription.exports.texts import plain_text, tabular
+from transcription.exports.texts import plain_text, tsv
 
 __all__ = [
     "SUBTITLES",
@@ -15,18 +22,18 @@ __all__ = [
     "Cue",
     "Export",
     "Layout",
-    "about",
     "clock",
-    "cues_of",
-    "harmless",
+    "escape_formulas",
+    "extra_fields",
     "plain_text",
     "render",
     "segment_fields",
+    "split_into_cues",
     "spoken_language",
     "spoken_words",
     "subrip",
-    "tabular",
     "text_language",
-    "verbose",
+    "tsv",
+    "verbose_json",
     "webvtt",
 ]

@@ -1,4 +1,4 @@
-"""Segments cut into cues that fit on a screen."""
+"""Splits segments into subtitle cues that fit on a screen."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from transcription.exports.layout import Layout
 from transcription.models import Segment
-from transcription.scripts import CLOSING, atoms, width
+from transcription.scripts import CLOSING, line_break_units, width
 from transcription.transcripts.timeline import Timeline
 
 SENTENCE_ENDS = ".!?…。！？"
 PAUSES = ",;:，、；："
-LOOK_BACK = 0.5  # of a cue or a line: a break this far before its end is taken for the sake of punctuation
+LOOK_BACK = 0.5  # share of a cue or line that is given up to end at punctuation
 _QUOTES = "".join(set(CLOSING) - set(SENTENCE_ENDS + PAUSES))
 
 
@@ -25,85 +25,85 @@ class Cue:
     lines: tuple[str, ...]
 
 
-def cues_of(segments: Iterable[Segment], layout: Layout | None = None) -> Iterator[Cue]:
-    """Without a layout a segment is a cue of one line; what has no text has no cue."""
+def split_into_cues(segments: Iterable[Segment], layout: Layout | None = None) -> Iterator[Cue]:
+    """Yields the cues of segments. Without a layout a segment is one cue of one line; one without text has none."""
     for segment in segments:
         if layout is not None:
-            yield from _apart(segment, list(_laid_out(segment, layout)))
+            yield from _in_order(segment, list(_split(segment, layout)))
         elif text := " ".join(segment.text.split()):
-            yield from _apart(segment, [Cue(segment.start, segment.end, (text,))])
+            yield from _in_order(segment, [Cue(segment.start, segment.end, (text,))])
 
 
-def _apart(segment: Segment, cues: list[Cue]) -> Iterator[Cue]:
-    """The cues of a segment, each a millisecond long at least, and one after the other where it has room for them."""
-    earliest, last = round(segment.start * 1000), round(segment.end * 1000)
-    now = earliest
-    for behind, cue in zip(range(len(cues) - 1, -1, -1), cues, strict=True):
-        start = max(earliest, min(max(now, round(cue.start * 1000)), last - 1 - behind))
-        now = max(start + 1, min(round(cue.end * 1000), last - behind))
-        yield Cue(start / 1000, now / 1000, cue.lines)
+def _in_order(segment: Segment, cues: list[Cue]) -> Iterator[Cue]:
+    """Yields the cues of a segment at least a millisecond long, without overlaps if the segment is long enough."""
+    earliest, latest = round(segment.start * 1000), round(segment.end * 1000)
+    end = earliest
+    for remaining, cue in zip(range(len(cues) - 1, -1, -1), cues, strict=True):
+        start = max(earliest, min(max(end, round(cue.start * 1000)), latest - 1 - remaining))
+        end = max(start + 1, min(round(cue.end * 1000), latest - remaining))
+        yield Cue(start / 1000, end / 1000, cue.lines)
 
 
-def _laid_out(segment: Segment, layout: Layout) -> Iterator[Cue]:
-    pieces = atoms(segment.text.strip())
+def _split(segment: Segment, layout: Layout) -> Iterator[Cue]:
+    units = line_break_units(segment.text.strip())
     times = Timeline(segment.text, segment.words, segment.start, segment.end)
-    begin, place = segment.start, 0
-    while pieces:
-        count = _cue_length(pieces, layout)
-        taken, pieces = pieces[:count], pieces[count:]
-        place += sum(len("".join(piece.split())) for piece in taken)
-        end = times.ends(place) if pieces else max(begin, segment.end)
+    begin, position = segment.start, 0
+    while units:
+        count = _cue_length(units, layout)
+        taken, units = units[:count], units[count:]
+        position += sum(len("".join(unit.split())) for unit in taken)
+        end = times.end_before(position) if units else max(begin, segment.end)
         yield Cue(begin, end, tuple(_lines(taken, layout)))
-        begin = times.begins(place)
+        begin = times.start_after(position)
 
 
-def _cue_length(pieces: list[str], layout: Layout) -> int:
-    """How many pieces the next cue takes: as many as fit, fewer where that ends it at punctuation."""
+def _cue_length(units: list[str], layout: Layout) -> int:
+    """Returns how many units the next cue takes: as many as fit, or fewer to end at punctuation."""
     count = 0
     for _line in range(layout.max_lines):
-        count += _line_length(pieces[count:], layout.max_line_length)
-    return count if count >= len(pieces) else _better_end(pieces, count)
+        count += _line_length(units[count:], layout.max_line_length)
+    return count if count >= len(units) else _better_end(units, count)
 
 
-def _lines(pieces: list[str], layout: Layout) -> Iterator[str]:
-    """The pieces of one cue on its lines, of which there are enough."""
+def _lines(units: list[str], layout: Layout) -> Iterator[str]:
+    """Yields the lines of one cue."""
     for left in range(layout.max_lines - 1, -1, -1):
-        if not pieces:
+        if not units:
             return
-        count = _line_length(pieces, layout.max_line_length)
-        if count < len(pieces):
-            nicer = _better_end(pieces, count)
-            count = nicer if _fits(pieces[nicer:], left, layout) else count
-        yield " ".join("".join(pieces[:count]).split())
-        pieces = pieces[count:]
+        count = _line_length(units, layout.max_line_length)
+        if count < len(units):
+            better = _better_end(units, count)
+            count = better if _fits(units[better:], left, layout) else count
+        yield " ".join("".join(units[:count]).split())
+        units = units[count:]
 
 
-def _fits(pieces: list[str], lines: int, layout: Layout) -> bool:
+def _fits(units: list[str], lines: int, layout: Layout) -> bool:
     for _line in range(lines):
-        pieces = pieces[_line_length(pieces, layout.max_line_length) :]
-    return not pieces
+        units = units[_line_length(units, layout.max_line_length) :]
+    return not units
 
 
-def _line_length(pieces: list[str], columns: int) -> int:
-    """How many pieces fit on a line; at least one, however wide it is."""
+def _line_length(units: list[str], columns: int) -> int:
+    """Returns how many units fit on a line; at least one, however wide it is."""
     used = 0
-    for count, piece in enumerate(pieces):
-        used += _columns(piece, is_first=count == 0)
+    for count, unit in enumerate(units):
+        used += _columns(unit, is_first=count == 0)
         if used > columns and count:
             return count
-    return len(pieces)
+    return len(units)
 
 
-def _columns(piece: str, is_first: bool) -> int:
-    bare = piece.strip()
-    return width(bare) + (1 if bare != piece and not is_first else 0)
+def _columns(unit: str, is_first: bool) -> int:
+    text = unit.strip()
+    return width(text) + (1 if text != unit and not is_first else 0)
 
 
-def _better_end(pieces: list[str], count: int) -> int:
-    """The latest break after a sentence, else after a pause, in the last half; else `count`."""
+def _better_end(units: list[str], count: int) -> int:
+    """Returns the last break after a sentence, else after a pause, in the last half of the units; else `count`."""
     earliest = max(1, int(count * (1 - LOOK_BACK)))
     for marks in (SENTENCE_ENDS, PAUSES):
         for end in range(count, earliest - 1, -1):
-            if pieces[end - 1].rstrip(_QUOTES).endswith(tuple(marks)):
+            if units[end - 1].rstrip(_QUOTES).endswith(tuple(marks)):
                 return end
     return count

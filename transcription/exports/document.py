@@ -1,4 +1,4 @@
-"""A transcript as a Word document (OOXML), by python-docx."""
+"""Writes a transcript as a Word document (OOXML) with python-docx."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from transcription.options.languages import LANGUAGES
 if TYPE_CHECKING:
     from docx.document import Document
 
-# What XML 1.0 has no place for, not even escaped: control characters, halves of surrogate pairs, non-characters.
+# Characters that XML 1.0 excludes even if escaped: control characters, lone surrogates and non-characters.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 LONGEST_TITLE = 255
 
 
 def word_document(transcription: Transcription, segments: list[Segment]) -> bytes:
-    """A title, what the recording is, and a paragraph for each segment with its time before it."""
-    from docx import Document as new_document  # a slow import that few need
+    """Returns a document with a title, the recording's date and length, and a timed paragraph for each segment."""
+    from docx import Document as new_document  # slow to import, and rarely needed
 
     document = new_document()
     title = _legal(transcription.recording.name)
@@ -35,13 +35,13 @@ def word_document(transcription: Transcription, segments: list[Segment]) -> byte
             paragraph = document.add_paragraph()
             paragraph.add_run(f"[{_clock(segment.start)}]\u2002").italic = True
             paragraph.add_run(text)
-    _describe(document, transcription, title)
+    _set_properties(document, transcription, title)
     file = io.BytesIO()
     document.save(file)
     return file.getvalue()
 
 
-def _describe(document: Document, transcription: Transcription, title: str) -> None:
+def _set_properties(document: Document, transcription: Transcription, title: str) -> None:
     properties = document.core_properties
     properties.title = title[:LONGEST_TITLE]
     properties.author = ""

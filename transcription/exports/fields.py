@@ -1,4 +1,4 @@
-"""What a transcription says in JSON: OpenAI's verbose_json."""
+"""The fields of a transcription in OpenAI's verbose_json."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from transcription.options.audio_tracks import numbered as tracks_of
 from transcription.options.languages import LANGUAGES
 
 
-def verbose(transcription: Transcription, segments: Iterable[Segment]) -> dict[str, Any]:
-    """The dictionary of OpenAI's verbose_json, without `usage`."""
+def verbose_json(transcription: Transcription, segments: Iterable[Segment]) -> dict[str, Any]:
+    """Returns the dictionary of OpenAI's verbose_json without `usage`."""
     return {
         "task": transcription.task,
         "language": LANGUAGES.get(text_language(transcription), ""),
         "duration": round(transcription.recording.duration_seconds, 3),
         "text": transcription.text,
         "segments": [segment_fields(segment) for segment in segments],
-    } | about(transcription)
+    } | extra_fields(transcription)
 
 
-def about(transcription: Transcription) -> dict[str, Any]:
-    """What OpenAI has no place for: warnings, and of several audio tracks the one that was taken."""
+def extra_fields(transcription: Transcription) -> dict[str, Any]:
+    """Returns the fields that OpenAI doesn't have: warnings and, of several audio tracks, the transcribed one."""
     warned = warnings_of(transcription)
     tracks = tracks_of(transcription.recording)
     taken = {"audio_track": transcription.audio_track_taken, "audio_tracks": tracks} if len(tracks) > 1 else {}
@@ -31,18 +31,18 @@ def about(transcription: Transcription) -> dict[str, Any]:
 
 
 def spoken_words(segments: Iterable[Segment]) -> list[dict[str, Any]]:
-    """The `words` of OpenAI's verbose_json: with their punctuation, without the space before them."""
+    """Returns the `words` of OpenAI's verbose_json: with punctuation, without leading spaces."""
     words = (word for segment in segments for word in segment.words)
     return [{"word": word["word"].strip(), "start": word["start"], "end": word["end"]} for word in words]
 
 
 def spoken_language(transcription: Transcription) -> str:
-    """The code of the language of the audio."""
+    """Returns the language code of the audio."""
     return transcription.detected_language or transcription.language
 
 
 def text_language(transcription: Transcription) -> str:
-    """The code of the language of the text."""
+    """Returns the language code of the text."""
     return "en" if transcription.task == Task.TRANSLATE else spoken_language(transcription)
 
 

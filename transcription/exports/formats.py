@@ -1,4 +1,4 @@
-"""Which formats there are, and how a transcription becomes a file of one."""
+"""The export formats, and rendering a transcription in one of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transcription.errors import InvalidOption
 from transcription.exports.document import word_document
 from transcription.exports.layout import Layout
 from transcription.exports.subtitles import subrip, webvtt
-from transcription.exports.texts import everything, plain_text, tabular
+from transcription.exports.texts import full_json, plain_text, tsv
 from transcription.library import retention
 from transcription.models import Segment, Transcription
 
@@ -29,18 +29,21 @@ WRITERS: dict[str, tuple[str, Writer]] = {
     "txt": ("text/plain; charset=utf-8", lambda _transcription, segments: plain_text(segments)),
     "srt": ("application/x-subrip; charset=utf-8", lambda _transcription, segments: subrip(segments)),
     "vtt": ("text/vtt; charset=utf-8", lambda _transcription, segments: webvtt(segments)),
-    "json": ("application/json", everything),
-    "tsv": ("text/tab-separated-values; charset=utf-8", lambda _transcription, segments: tabular(segments)),
+    "json": ("application/json", full_json),
+    "tsv": ("text/tab-separated-values; charset=utf-8", lambda _transcription, segments: tsv(segments)),
     "docx": ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", word_document),
 }
 SUBTITLES: dict[str, Callable[[list[Segment], Layout], str]] = {"srt": subrip, "vtt": webvtt}
 
 
 def render(transcription: Transcription, format: str, layout: Layout | None = None) -> Export:
-    """Raises KeyError for an unknown format, InvalidOption for a layout of what has no cues, and TextDeleted."""
+    """Returns a transcription as a file.
+
+    Raises KeyError for an unknown format, InvalidOption for a layout of a format without cues, and TextDeleted.
+    """
     content_type, write = WRITERS[format]
     if layout is not None and format not in SUBTITLES:
-        message = _("Line lengths are for subtitles, srt and vtt; leave them out for %(format)s.")
+        message = _("Line lengths apply to the subtitle formats srt and vtt only; omit them for %(format)s.")
         raise InvalidOption("max_line_length", message % {"format": format})
     retention.require_text(transcription)
     segments = list(transcription.segments.all())

@@ -1,4 +1,4 @@
-"""Cells of tables that spreadsheets open, in CSV and TSV."""
+"""Protects CSV and TSV cells from being read as formulas by spreadsheets."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ _SIGNS = r"[=+\-@＝＋－＠]"
 FORMULA = re.compile(rf"""^(?=[\t\r\n]|[\s"]*{_SIGNS})|(?<=[;,|\t\r\n])(?=[\s"']*{_SIGNS})""")
 
 
-def harmless(text: str) -> str:
-    """Returns a cell that no spreadsheet takes for a formula, nor any part of it where it believes in another
-    separator. A quote that a program takes off hides no sign.
-    """
+def escape_formulas(text: str) -> str:
+    """Returns a cell of which no part is read as a formula, whatever separator or quotes the spreadsheet assumes."""
     return FORMULA.sub("'", text)

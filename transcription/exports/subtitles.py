@@ -1,4 +1,4 @@
-"""SubRip and WebVTT."""
+"""Writes subtitles as SubRip and WebVTT."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-from transcription.exports.cues import cues_of
+from transcription.exports.cues import split_into_cues
 from transcription.exports.layout import Layout
 from transcription.models import Segment
 
@@ -14,29 +14,29 @@ WEBVTT_HEAD = "WEBVTT\n\n"
 
 
 def subrip(segments: Iterable[Segment], layout: Layout | None = None, first: int = 1) -> str:
-    """SubRip: cues numbered from `first`, comma before the milliseconds."""
+    """Returns SubRip with cues numbered from `first`."""
     return "".join(
         f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n{_block(cue.lines)}\n\n"
-        for number, cue in enumerate(cues_of(segments, layout), start=first)
+        for number, cue in enumerate(split_into_cues(segments, layout), start=first)
     )
 
 
 def webvtt(segments: Iterable[Segment], layout: Layout | None = None) -> str:
-    """WebVTT (W3C): `&`, `<` and `>` are escaped, so that text stays text."""
+    """Returns WebVTT (W3C) with `&`, `<` and `>` escaped."""
     cues = (
         f"{clock(cue.start, '.')} --> {clock(cue.end, '.')}\n{escape(_block(cue.lines), quote=False)}\n\n"
-        for cue in cues_of(segments, layout)
+        for cue in split_into_cues(segments, layout)
     )
     return WEBVTT_HEAD + "".join(cues)
 
 
 def clock(seconds: float, separator: str) -> str:
-    """`01:02:03.456` with the given character before the milliseconds."""
+    """Formats seconds as `01:02:03.456`, with `separator` before the milliseconds."""
     milliseconds = round(max(0.0, seconds) * 1000)
     whole, rest = divmod(milliseconds, 1000)
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{separator}{rest:03d}"
 
 
 def _block(lines: Iterable[str]) -> str:
-    """Lines that can't end their cue or start another: none is empty or has an arrow that looks like a timing."""
+    """Joins lines, with arrows shortened that would start another cue."""
     return "\n".join(re.sub(r"-{2,}>", "->", line) for line in lines)

@@ -1,4 +1,4 @@
-"""Recordings by URL: asked for in a request, fetched beside the sweeper, accepted like an upload.
+"""Recordings by URL: a request creates a Fetch, a process beside the sweeper downloads it, intake accepts the file.
 
-A fetch is a row of its own until its file has arrived: a recording without bytes, length and checksum would be none.
+A fetch is a row of its own until its file has arrived, because a recording has bytes, a length and a checksum.
 """

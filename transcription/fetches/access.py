@@ -1,4 +1,4 @@
-"""The doors to a tenant's fetches: each takes an actor, strangers get 404."""
+"""Access to a tenant's fetches: each function takes an actor; other tenants' fetches raise Http404."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from transcription.media.filenames import clean_name
 from transcription.models import IdempotencyKey
 from transcription.options.options import TranscriptionOptions
 from transcription.outbound.errors import OutboundError
-from transcription.outbound.target import DOWNLOADS, parsed
+from transcription.outbound.target import DOWNLOADS, parse_target
 
 MOST_UNDER_WAY = 1000
 MOST_SHOWN = 10
@@ -37,21 +37,18 @@ OPTIONS = {field.name for field in fields(TranscriptionOptions)}
 
 
 @dataclass(frozen=True)
-class Ordered:
-    """`is_new` where this call made the fetch; else an earlier one under the same idempotency key did."""
+class CreatedFetch:
+    """A fetch; `is_new` unless an earlier call under the same idempotency key created it."""
 
     fetch: Fetch
     is_new: bool
 
 
-def order(actor: Actor, url: str, name: str, options: TranscriptionOptions, call: CallContext) -> Ordered:
-    """Promises to fetch and transcribe; nothing is resolved or connected here.
-
-    Raises InvalidOption, Refused and PermissionDenied.
-    """
+def create(actor: Actor, url: str, name: str, options: TranscriptionOptions, call: CallContext) -> CreatedFetch:
+    """Creates a fetch, without resolving or connecting anything. Raises InvalidOption, Refused and PermissionDenied."""
     actor.require("recordings.create")
     try:
-        target = parsed(url.strip(), DOWNLOADS)
+        target = parse_target(url.strip(), DOWNLOADS)
     except OutboundError as error:
         raise InvalidOption("url", str(error), error.code) from error
     row = Fetch(
@@ -69,21 +66,21 @@ def order(actor: Actor, url: str, name: str, options: TranscriptionOptions, call
         tenant_lock.lock_for_adding(actor.tenant.id)
         earlier = _earlier(row)
         if earlier is not None:
-            return Ordered(earlier, is_new=False)
+            return CreatedFetch(earlier, is_new=False)
         _check_room(actor)
         row.save(force_insert=True)
-    return Ordered(row, is_new=True)
+    return CreatedFetch(row, is_new=True)
 
 
 def every(actor: Actor, status: str = "") -> QuerySet[Fetch]:
-    """Newest first."""
+    """Selects the tenant's fetches, the newest first."""
     actor.require("recordings.view")
     rows = Fetch.objects.filter(tenant=actor.tenant).order_by("-created_at", "-id")
     return rows.filter(status=status) if status else rows
 
 
 def recent(actor: Actor) -> list[Fetch]:
-    """For people: those under way and those that failed within a day, newest first, MOST_SHOWN at most."""
+    """Returns fetches under way and those that failed within a day, the newest first, at most MOST_SHOWN."""
     failed = Q(status=Fetch.Status.FAILED, finished_at__gt=timezone.now() - RECENTLY)
     rows = every(actor).filter(Q(status__in=UNDER_WAY) | failed)
     return list(rows.select_related("api_key")[:MOST_SHOWN])
@@ -98,7 +95,7 @@ def one(actor: Actor, fetch_id: UUID) -> Fetch:
 
 
 def cancel(actor: Actor, fetch_id: UUID) -> tuple[Fetch, bool]:
-    """Stops it; False where it was over, or its file had arrived already. Raises Http404."""
+    """Cancels a fetch; the second value is False if it was over, or its file had arrived. Raises Http404."""
     actor.require("recordings.create")
     row = one(actor, fetch_id)
     stoppable = Fetch.objects.filter(id=row.id, status__in=(Fetch.Status.QUEUED, Fetch.Status.FETCHING))
@@ -109,12 +106,12 @@ def cancel(actor: Actor, fetch_id: UUID) -> tuple[Fetch, bool]:
 
 
 def options_of(row: Fetch) -> TranscriptionOptions:
-    """As they were checked when it was ordered."""
+    """Returns the options as they were checked when the fetch was created."""
     return TranscriptionOptions(**{name: value for name, value in row.options.items() if name in OPTIONS})
 
 
 def _earlier(row: Fetch) -> Fetch | None:
-    """What an earlier request under this key ordered. Raises Refused where that request was another one."""
+    """Returns the fetch that the same request created under this key. Raises Refused if the key was used otherwise."""
     if not row.idempotency_key:
         return None
     rows = Fetch.objects.filter(tenant=row.tenant, idempotency_key=row.idempotency_key)
@@ -127,7 +124,7 @@ def _earlier(row: Fetch) -> Fetch | None:
 
 
 def _check_room(actor: Actor) -> None:
-    """An early, kind answer: what the file needs is known when it is there. Raises Refused."""
+    """Raises Refused for too many fetches and a full quota. What the file needs is checked when it is here."""
     if Fetch.objects.filter(tenant=actor.tenant, status__in=UNDER_WAY).count() >= MOST_UNDER_WAY:
         message = _("%(n)d downloads are under way already. Wait until some are done.") % {"n": MOST_UNDER_WAY}
         raise Refused("too_many_fetches", message)

@@ -1,4 +1,4 @@
-"""What operators see of recordings by URL. A URL's query may be somebody's key to the file: it is not shown."""
+"""Recordings by URL in the admin. A URL's query is not shown: it may be a key to the file."""
 
 from __future__ import annotations
 

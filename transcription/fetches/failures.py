@@ -1,4 +1,4 @@
-"""Why a recording could not be fetched, in the reader's language."""
+"""Explains why a recording could not be fetched, in the reader's language."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from transcription.options.audio_tracks import NO_SUCH_TRACK
 
 
 def reason_for_people(row: Fetch) -> str:
-    """The cause and the way out; where figures belong to it, as it was put when it happened. Empty without an error."""
+    """Returns the cause and the way out, empty without an error.
+
+    A message with figures is returned in the language in which it was stored.
+    """
     if row.error_code == NO_SUCH_TRACK:  # says how many there are
         return row.error_message
     reasons = {

@@ -1,4 +1,4 @@
-"""Fetches what was ordered by URL. Runs beside the sweeper; any number may run."""
+"""Downloads due fetches and has intake accept them. Runs beside the sweeper; any number may run."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Stopping(Exception):
     """This process was told to stop."""
 
 
-class Places:
-    """Who holds how many threads of this process: a slow server of one tenant's leaves room for the others."""
+class ConcurrencyLimits:
+    """Counts the threads that fetch for each tenant: one tenant's slow servers leave threads for the others."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,7 +54,7 @@ class Places:
 
     @property
     def busy(self) -> list[UUID]:
-        """Tenants that hold as many as they may."""
+        """The tenants that occupy as many threads as they may."""
         with self._lock:
             return [tenant_id for tenant_id, count in self._held.items() if count >= FOR_TENANT]
 
@@ -64,23 +64,23 @@ class Places:
 
 
 def run(stop: threading.Event) -> None:
-    """Until `stop`; what is under way then is handed back."""
-    places = Places()
+    """Fetches until `stop` is set; fetches under way are then handed back."""
+    limits = ConcurrencyLimits()
     with ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool:
         while not stop.is_set():
             close_old_connections()
             try:
-                while not places.is_full and (claim := claims.claim(places.busy)):
-                    places.take(claim.tenant_id)
-                    pool.submit(_fetch_in_thread, places, claim, stop)
+                while not limits.is_full and (claim := claims.claim(limits.busy)):
+                    limits.take(claim.tenant_id)
+                    pool.submit(_fetch_in_thread, limits, claim, stop)
             except Exception:
-                log.exception("Fetches could not be looked for; trying again.")
+                log.exception("Due fetches could not be read; trying again.")
             connections.close_all()
             stop.wait(LOOK_EVERY_SECONDS)
 
 
 def fetch_due() -> int:
-    """Fetches what is due now, one after the other; how many."""
+    """Fetches what is due now, one after the other. Returns how many."""
     count = 0
     while claim := claims.claim():
         fetch(claim, threading.Event())
@@ -89,7 +89,7 @@ def fetch_due() -> int:
 
 
 def fetch(claim: Claim, stop: threading.Event) -> None:
-    """One attempt, to its end."""
+    """Makes one attempt, and writes how it ended."""
     with scope.bound(claim.tenant_id), request_id.bound(claim.request_id):
         try:
             _fetch(claim, stop)
@@ -99,7 +99,7 @@ def fetch(claim: Claim, stop: threading.Event) -> None:
             claims.hand_back(claim)
 
 
-def _fetch_in_thread(places: Places, claim: Claim, stop: threading.Event) -> None:
+def _fetch_in_thread(limits: ConcurrencyLimits, claim: Claim, stop: threading.Event) -> None:
     try:
         fetch(claim, stop)
     except Exception:
@@ -107,7 +107,7 @@ def _fetch_in_thread(places: Places, claim: Claim, stop: threading.Event) -> Non
             log.exception("Fetch %s broke off; it is tried again after its lease.", claim.id)
     finally:
         connections.close_all()
-        places.take(claim.tenant_id, -1)
+        limits.take(claim.tenant_id, -1)
 
 
 def _fetch(claim: Claim, stop: threading.Event) -> None:
@@ -117,7 +117,7 @@ def _fetch(claim: Claim, stop: threading.Event) -> None:
         if (made := _made(row)) is not None:
             claims.complete(claim, made)
             return
-        with storage.scratch() as path:
+        with storage.temporary_path() as path:
             limit = min(row.tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
             lend_connection()
             file = download(row.url, path, limit, settings.FETCH_SECONDS_LIMIT, _progress(claim, stop))
@@ -138,14 +138,14 @@ def _fetch(claim: Claim, stop: threading.Event) -> None:
 
 
 def _made(row: Fetch) -> Transcription | None:
-    """What an attempt of an older version, killed after its commit, had made without noting it here."""
+    """Returns what an attempt of an older version created before it was killed, without writing it to the fetch."""
     return Transcription.objects.filter(id=row.id).first()
 
 
 def _accept(claim: Claim, row: Fetch, file: Downloaded) -> None:
-    """The fetch is done in the transaction that makes the recording. Raises Refused and LostClaim.
+    """Completes the fetch in the transaction that creates the recording. Raises Refused and LostClaim.
 
-    A promise outlives its name: another request may have taken the key meanwhile.
+    If another request used the idempotency key meanwhile, the file is accepted without it.
     """
     actor = Actor(tenant=row.tenant, permissions=tenant_access.EDIT, key=row.api_key)
     done = partial(claims.complete, claim)

@@ -17,7 +17,7 @@ from transcription.request_id import current as current_request_id
 
 
 class Fetch(models.Model):
-    """Our promise to get a recording from a URL, and to transcribe it.
+    """A recording that is to be downloaded from a URL and transcribed.
 
                claim                 arrived               accepted
         queued ──────▶ fetching ───────────────▶ accepting ─────────▶ done
@@ -26,10 +26,10 @@ class Fetch(models.Model):
           │               │     or the last attempt
           └───────────────┘ tried again after a delay
 
-    Erasing the recording for good takes the row along, with its name and URL.
+    Erasing the recording deletes the row, with its name and URL.
 
-    A claim moves `not_before` past its lease and raises `fence`; every write of an attempt is conditional on it.
-    The transcription has the fetch's own id, so that accepting twice can't make two of it.
+    `not_before` is when a queued one is due, and when the lease of a claimed one expires. Every write of an attempt is
+    conditional on `fence`. The transcription has the fetch's id, so that accepting twice can't create two.
     """
 
     class Status(models.TextChoices):

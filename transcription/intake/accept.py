@@ -131,7 +131,7 @@ def _described_like(request: TranscriptionRequest, recording: Recording, result:
     """Describes the recording as the result's was described. Raises QuotaExceeded: only its storage counts."""
     quota.check(request.tenant, seconds=0, size=recording.bytes)
     audio_tracks.describe_like(recording, result.source.recording)
-    playable_copies.take_over(recording, result.source)
+    playable_copies.copy_from(recording, result.source)
     return partial(commit.copy_result, request, recording, result)
 
 
@@ -140,7 +140,7 @@ def _store(upload: ReceivedFile, recording: Recording) -> None:
     if isinstance(upload, ReceivedInStorage):
         storage.copy_inside(upload.storage_key, recording.storage_key)
     else:
-        storage.keep(upload.path, recording.storage_key)
+        storage.save(upload.path, recording.storage_key)
 
 
 def _commit_new(request: TranscriptionRequest, recording: Recording, insert: Insert) -> Transcription:
@@ -152,17 +152,17 @@ def _commit_new(request: TranscriptionRequest, recording: Recording, insert: Ins
     def insert_both() -> Transcription:
         quota.take_storage(recording.tenant, recording.bytes)
         recording.save(force_insert=True)
-        search.note(recording.id)
+        search.index_recording(recording.id)
         audit.record(request.actor, "recording.created", recording, source=recording.source, bytes=recording.bytes)
         return insert()
 
     try:
         row = commit.commit(request, insert_both)
     except Refused:
-        storage.drop(recording.storage_key, *recording.copies)
+        storage.discard(recording.storage_key, *recording.copies)
         raise
     if row.recording_id != recording.id:
-        storage.drop(recording.storage_key, *recording.copies)
+        storage.discard(recording.storage_key, *recording.copies)
     return row
 
 

@@ -34,7 +34,7 @@ def probe(actor: Actor, upload: ReceivedFile, audio_track: int) -> media.Probe:
     """
     tenant = actor.tenant
     longest = min(tenant.quota.recording_seconds, settings.DECODED_SECONDS_LIMIT)
-    budget = quota.standing(tenant).left_seconds
+    budget = quota.snapshot(tenant).left_seconds
     lend_connection()
     try:
         with PROBES.slot(tenant.id, WAIT_SECONDS):

@@ -1,4 +1,4 @@
-"""Which of a tenant's recordings a list shows."""
+"""Filters of a list of recordings."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from transcription.models import Recording, Status, Transcription
 
 @dataclass(frozen=True)
 class Filter:
-    """All that it says holds of each recording; what is empty says nothing. What is unknown matches nothing.
+    """Conditions that all must hold. Empty ones are ignored; unknown values match nothing.
 
-    `search` is a part of the name, or words that name and text have (search/). `status`, `model` and `language` are
-    those of the latest transcription. What was made at `created_after` counts, at `created_before` not.
+    `search` is a part of the name, or words of name and text (search/). `status`, `model` and `language` apply to the
+    latest transcription. `created_after` is inclusive, `created_before` exclusive.
     """
 
     search: str = ""
@@ -30,11 +30,11 @@ class Filter:
     created_before: datetime | None = None
 
     def applied(self, rows: QuerySet[Recording], tenant_id: UUID) -> QuerySet[Recording]:
-        """Those of the tenant's recordings `rows` of which it holds."""
-        if "\x00" in self.status + self.source + self.model + self.language:  # PostgreSQL knows no such text
+        """Filters a queryset of the tenant's recordings."""
+        if "\x00" in self.status + self.source + self.model + self.language:  # not a PostgreSQL string
             return rows.none()
         if self.search:
-            texts = search.found_recordings(tenant_id, search.terms_of(self.search))
+            texts = search.matching_recordings(tenant_id, search.terms_of(self.search))
             rows = rows.filter(Q(name__icontains=self.search.replace("\x00", "")) | Q(id__in=texts))
         if self.source:
             rows = rows.filter(source=self.source)
@@ -51,15 +51,15 @@ class Filter:
 
     @property
     def _is_common(self) -> bool:
-        """Whether most recordings are so, and a page's worth is among the newest.
+        """Whether most recordings match, so that testing the newest ones one by one fills a page.
 
-        Asked recording by recording, they are found there; PostgreSQL sees that only where no tenant is named again.
-        Otherwise transcriptions are asked: a rare status is found by its index, however many recordings there are.
+        PostgreSQL chooses that plan only if the subquery has no tenant. Otherwise the subquery is evaluated first: an
+        index finds a rare status, however many recordings there are.
         """
         return self.status == Status.COMPLETED and not self.model and not self.language
 
     def _latest(self) -> QuerySet[Transcription]:
-        """Transcriptions of which it holds and after which there is none."""
+        """Returns the matching transcriptions that are their recordings' latest."""
         later = Q(created_at__gt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), id__gt=OuterRef("id"))
         rows = Transcription.objects.filter(
             ~Exists(Transcription.objects.filter(later, recording=OuterRef("recording")))
@@ -69,8 +69,8 @@ class Filter:
         if self.model:
             rows = rows.filter(model=self.model)
         if self.language:
-            asked = Q(detected_language="", language=self.language)
-            rows = rows.filter(Q(detected_language=self.language) | asked)
+            requested = Q(detected_language="", language=self.language)
+            rows = rows.filter(Q(detected_language=self.language) | requested)
         return rows
 
 

@@ -1,6 +1,6 @@
-"""Whoever is given a tenant's words or sound stands in its audit log, or is given nothing.
+"""Audit entries of reading transcripts and audio.
 
-One INSERT each. Where it can't be written the reader gets an error: what nobody would know of does not leave.
+Each is one INSERT, written before anything is returned: if it fails, the reader gets an error and no content.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from tenants import audit
 from tenants.access import Actor
 from transcription.models import Recording, Transcription
 
-HEARING = timedelta(minutes=10)  # a player asks for a recording in many pieces
+PLAYBACK_WINDOW = timedelta(minutes=10)  # a player requests a recording in many ranges
 
 
 def read(actor: Actor, row: Transcription, by: str) -> None:
-    """The text is shown on a page, sent over a socket or returned by a request: `by` says which."""
+    """Records that the text was returned; `by` says whether on a page, over a socket or by a request."""
     audit.record(actor, "transcript.read", row, recording=str(row.recording_id), by=by)
 
 
 def exported(actor: Actor, row: Transcription, format: str) -> None:
-    """The text is handed out as a file."""
+    """Records that the text was downloaded."""
     audit.record(actor, "transcript.exported", row, recording=str(row.recording_id), format=format)
 
 
 def searched(actor: Actor, hits: int, shown: Sequence[UUID]) -> None:
-    """Of `hits` recordings on a page of results, the text of these transcriptions is shown in part.
+    """Records a page of `hits` search results that shows text of the transcriptions `shown`.
 
-    The words that were looked for are not kept: where they were found they are the text, and outlive it.
+    The query isn't stored: its words are in the text, and would outlive it.
     """
-    audit.record(actor, audit.SEARCHED, hits=hits, transcriptions=[str(one) for one in shown])
+    audit.record(actor, audit.SEARCHED, hits=hits, transcriptions=[str(transcription_id) for transcription_id in shown])
 
 
 def played(actor: Actor, recording: Recording) -> None:
-    """The player is given the sound, or a piece of it: one entry within HEARING."""
-    audit.record_once(actor, "audio.played", recording, HEARING)
+    """Records that the audio, or a range of it, was played: one entry per PLAYBACK_WINDOW."""
+    audit.record_once(actor, "audio.played", recording, PLAYBACK_WINDOW)
 
 
 def downloaded(actor: Actor, recording: Recording) -> None:
-    """The sound is handed out as a file: one entry within HEARING, since a download may come in pieces too."""
-    audit.record_once(actor, "audio.exported", recording, HEARING)
+    """Records that the audio was downloaded: one entry per PLAYBACK_WINDOW, since downloads use ranges too."""
+    audit.record_once(actor, "audio.exported", recording, PLAYBACK_WINDOW)

@@ -1,4 +1,4 @@
-"""The doors to a tenant's recordings: each takes an actor, strangers get 404."""
+"""Access to a tenant's recordings and transcriptions. Other tenants' rows raise Http404."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 UNDO_WINDOW = timedelta(minutes=10)
 
 
-def recordings(actor: Actor, wanted: Filter = EVERYTHING) -> QuerySet[Recording]:
-    """A tenant's recordings, newest first, each with its transcriptions at hand."""
+def recordings(actor: Actor, filters: Filter = EVERYTHING) -> QuerySet[Recording]:
+    """Returns the tenant's recordings, newest first, with their transcriptions prefetched."""
     actor.require("recordings.view")
-    rows = wanted.applied(Recording.objects.filter(tenant=actor.tenant, deleted_at=None), actor.tenant.id)
+    rows = filters.applied(Recording.objects.filter(tenant=actor.tenant, deleted_at=None), actor.tenant.id)
     return (
         rows.defer("peaks")
         .prefetch_related(Prefetch("transcriptions", Transcription.objects.defer("text", "prompt")))
@@ -37,101 +37,99 @@ def recordings(actor: Actor, wanted: Filter = EVERYTHING) -> QuerySet[Recording]
 
 
 def transcriptions(actor: Actor, recording_id: UUID) -> QuerySet[Transcription]:
-    """Those of one recording, newest first, each with the recording at hand. Raises Http404."""
-    found = recording(actor, recording_id)
-    return found.transcriptions.defer("text", "prompt").order_by("-created_at", "-id")
+    """Returns the transcriptions of one recording, newest first. Raises Http404."""
+    row = recording(actor, recording_id)
+    return row.transcriptions.defer("text", "prompt").order_by("-created_at", "-id")
 
 
 def recording(actor: Actor, recording_id: UUID, deleted: bool = False) -> Recording:
-    """One recording of the actor's tenant. Raises Http404."""
+    """Returns one recording of the actor's tenant. Raises Http404."""
     actor.require("recordings.view")
     rows = Recording.objects.filter(tenant=actor.tenant, id=recording_id, deleted_at__isnull=not deleted)
-    found = rows.select_related("created_by", "api_key").first()
-    if found is None:
+    row = rows.select_related("created_by", "api_key").first()
+    if row is None:
         raise Http404(_("There is no such recording."))
-    return found
+    return row
 
 
 def transcription(actor: Actor, transcription_id: UUID) -> Transcription:
-    """One transcription of the actor's tenant. Raises Http404."""
+    """Returns one transcription of the actor's tenant. Raises Http404."""
     actor.require("recordings.view")
     rows = Transcription.objects.filter(tenant=actor.tenant, id=transcription_id, recording__deleted_at=None)
-    found = rows.select_related("recording").first()
-    if found is None:
+    row = rows.select_related("recording").first()
+    if row is None:
         raise Http404(_("There is no such transcription."))
-    return found
+    return row
 
 
 def source_of(row: Transcription) -> Recording | None:
-    """The other recording whose text a transcription reuses, as long as it is there."""
+    """Returns the other recording whose text a transcription reuses, unless it was deleted."""
     rows = Recording.objects.filter(transcriptions=row.reused_from_id, deleted_at=None)
     return rows.exclude(id=row.recording_id).first() if row.reused_from_id else None
 
 
 def cancel(actor: Actor, transcription_id: UUID) -> tuple[Transcription, bool]:
-    """Stops a waiting or running transcription, charging nothing; False with one that was over. Raises Http404."""
+    """Cancels a transcription without charging it, and returns it with whether it was unfinished. Raises Http404."""
     actor.require("recordings.create")
-    found = transcription(actor, transcription_id)
+    row = transcription(actor, transcription_id)
     with transaction.atomic():
-        cancelled = lifecycle.cancel(found)
+        cancelled = lifecycle.cancel(row)
         if cancelled:
-            audit.record(actor, "transcription.cancelled", found, recording=str(found.recording_id))
+            audit.record(actor, "transcription.cancelled", row, recording=str(row.recording_id))
     return transcription(actor, transcription_id), cancelled
 
 
 def delete(actor: Actor, recording_id: UUID) -> Recording:
-    """Hides a recording and stops its work; `restore` brings it back within UNDO_WINDOW. Raises Http404."""
+    """Hides a recording and cancels its transcriptions; `restore` undoes it within UNDO_WINDOW. Raises Http404."""
     actor.require("recordings.delete")
-    found = recording(actor, recording_id)
+    row = recording(actor, recording_id)
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
-        _cancel_all(found)
-        found.deleted_at = timezone.now()
-        if not Recording.objects.filter(id=found.id).update(deleted_at=found.deleted_at):
+        _cancel_all(row)
+        row.deleted_at = timezone.now()
+        if not Recording.objects.filter(id=row.id).update(deleted_at=row.deleted_at):
             raise Http404(_("There is no such recording."))
-        text_search.forget(found.id)
-        audit.record(actor, "recording.deleted", found)
-    log.info("Recording %s of tenant %s was deleted by %s", found.id, actor.tenant.id, actor.user or actor.key)
-    return found
+        text_search.remove_recording(row.id)
+        audit.record(actor, "recording.deleted", row)
+    log.info("Recording %s of tenant %s was deleted by %s", row.id, actor.tenant.id, actor.user or actor.key)
+    return row
 
 
 def restore(actor: Actor, recording_id: UUID) -> Recording:
-    """Undoes `delete`. Raises Http404 when it is too late."""
+    """Undoes `delete`. Raises Http404 after UNDO_WINDOW."""
     actor.require("recordings.delete")
-    found = recording(actor, recording_id, deleted=True)
-    if found.deleted_at is None or found.deleted_at < timezone.now() - UNDO_WINDOW:
+    row = recording(actor, recording_id, deleted=True)
+    if row.deleted_at is None or row.deleted_at < timezone.now() - UNDO_WINDOW:
         raise Http404(_("It is too late to undo this."))
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
-        if not Recording.objects.filter(id=found.id, deleted_at=found.deleted_at).update(deleted_at=None):
+        if not Recording.objects.filter(id=row.id, deleted_at=row.deleted_at).update(deleted_at=None):
             raise Http404(_("There is no such recording."))
-        text_search.note(found.id)
-        audit.record(actor, "recording.restored", found)
-    found.deleted_at = None
-    return found
+        text_search.index_recording(row.id)
+        audit.record(actor, "recording.restored", row)
+    row.deleted_at = None
+    return row
 
 
 def erase(actor: Actor, recording_id: UUID) -> None:
-    """Deletes a recording for good, at once. Raises Http404."""
+    """Deletes a recording permanently. Raises Http404."""
     actor.require("recordings.delete")
-    found = recording(actor, recording_id)
-    purge(actor.tenant.id, Recording.objects.filter(id=found.id), actor)
+    row = recording(actor, recording_id)
+    purge(actor.tenant.id, Recording.objects.filter(id=row.id), actor)
 
 
 def purge_deleted() -> int:
-    """Purges what was deleted before the undo window; how many."""
+    """Purges the recordings that can't be restored any more, and returns their number."""
     with scope.across_tenants("the sweeper serves every tenant"):
         expired = Recording.objects.filter(deleted_at__lt=timezone.now() - 2 * UNDO_WINDOW)
-        found = list(expired.values_list("tenant_id", "id"))
-        return sum(purge(tenant_id, expired.filter(id=recording_id)) for tenant_id, recording_id in found)
+        ids = list(expired.values_list("tenant_id", "id"))
+        return sum(purge(tenant_id, expired.filter(id=recording_id)) for tenant_id, recording_id in ids)
 
 
 def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None) -> bool:
-    """Deletes one recording's rows, then its media; False where it is gone, or no longer to be purged.
+    """Deletes the first of `rows` and then its media; returns False without a row. Audited on behalf of an actor.
 
-    On an actor's behalf, or because its time is over.
-
-    A crash in between leaves media that no row names, which the sweeper finds.
+    A crash in between leaves media without a row, which the sweeper deletes.
     """
     with transaction.atomic():
         tenant_lock.lock(tenant_id)
@@ -139,18 +137,18 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
         if row is None:
             return False
         _cancel_all(row)
-        # Before its segments go: who corrects one locks in that order too.
+        # Locks transcriptions before segments, as corrections do.
         list(row.transcriptions.select_for_update().order_by("id").values_list("id"))
         if actor is not None:
             audit.record(actor, "recording.erased", row)
         row.delete()
         if row.audio_deleted_at is None:
             quota.give_storage_back(tenant_id, row.bytes)
-    storage.drop(row.storage_key, *row.copies)
+    storage.discard(row.storage_key, *row.copies)
     return True
 
 
 def _cancel_all(recording: Recording) -> None:
-    """Before the recording's own row is changed: a worker that completes one locks in that order too."""
+    """Call before changing the recording's row: workers that complete a transcription lock in this order too."""
     for row in recording.transcriptions.all():
         lifecycle.cancel(row)

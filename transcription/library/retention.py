@@ -1,7 +1,7 @@
-"""Each tenant's own days: audio goes so long after its upload, text so long after it was finished.
+"""Retention: each tenant's audio is deleted some days after its upload, its text some days after it was finished.
 
-Nothing that is being worked on is touched. Rows first, then media: a crash in between leaves media that no row
-counts any more, which the sweeper finds. The ledger stays.
+Recordings with unfinished transcriptions are skipped. Rows are changed before media is deleted: a crash in between
+leaves media without a row, which the sweeper deletes. The ledger is kept.
 """
 
 from __future__ import annotations
@@ -34,42 +34,42 @@ OVER = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
 
 def delete_old_audio() -> int:
-    """Deletes the audio of recordings that are older than their tenants keep audio; how many."""
+    """Deletes the audio of recordings older than their tenants keep it; returns the number of recordings."""
     tenants = Tenant.objects.exclude(audio_retention_days=None)
-    return _for_each(tenants, lambda tenant: (_delete_audio(tenant, one) for one in _ids(_old_audio(tenant))))
+    return _for_each(tenants, lambda tenant: (_delete_audio(tenant, row_id) for row_id in _ids(_old_audio(tenant))))
 
 
 def delete_old_text() -> int:
-    """Deletes text, corrections, prompt and hotwords of what ended longer ago than its tenant keeps text; how many.
+    """Deletes text, corrections, prompt and hotwords of transcriptions that ended longer ago than tenants keep text.
 
-    What failed or was cancelled may have text of its first windows.
+    Failed and cancelled ones may have text of their first windows. Returns the number of transcriptions.
     """
     tenants = Tenant.objects.exclude(text_retention_days=None)
-    return _for_each(tenants, lambda tenant: (_delete_text(tenant, one) for one in _ids(_old_text(tenant))))
+    return _for_each(tenants, lambda tenant: (_delete_text(tenant, row_id) for row_id in _ids(_old_text(tenant))))
 
 
 def remove_empty() -> int:
-    """Removes recordings of which neither audio nor text is left, where a tenant lets both go; how many."""
+    """Removes recordings without audio and text of tenants that limit both; returns their number."""
     tenants = Tenant.objects.exclude(audio_retention_days=None).exclude(text_retention_days=None)
-    return _for_each(tenants, lambda tenant: (_purge(tenant, one) for one in _ids(_empty(tenant))))
+    return _for_each(tenants, lambda tenant: (_purge(tenant, row_id) for row_id in _ids(_empty(tenant))))
 
 
 def cancel_stranded() -> int:
-    """Cancels what waits of a tenant that was switched off, once it is older than the tenant keeps audio; how many."""
+    """Cancels queued transcriptions of inactive tenants, older than these keep audio; returns their number."""
     tenants = Tenant.objects.filter(is_active=False).exclude(audio_retention_days=None)
     return _for_each(tenants, lambda tenant: (lifecycle.cancel(row) for row in _stranded(tenant)))
 
 
 def stranded_before() -> datetime:
-    """What was on its way to a switched-off tenant before this moment goes.
+    """Returns the time before which unfinished uploads and fetches of inactive tenants are deleted.
 
-    However short the tenant keeps audio: it is no recording yet, and a pause of an hour must lose nothing.
+    It doesn't depend on the tenant's retention, so that a tenant that is inactive for an hour loses nothing.
     """
     return timezone.now() - STRANDED
 
 
 def _for_each(tenants: QuerySet[Tenant], steps: Callable[[Tenant], Iterable[bool]]) -> int:
-    """Takes the steps of each tenant; what goes wrong with one is no reason to keep the others' data."""
+    """Runs the steps of each tenant and counts the successful ones; logs a tenant's error and continues."""
     count = 0
     for tenant in tenants:
         try:
@@ -90,7 +90,7 @@ def _purge(tenant: Tenant, recording_id: UUID) -> bool:
 
 
 def why_no_audio(recording: Recording) -> str:
-    """A sentence for people about audio that retention deleted."""
+    """Returns a sentence for people about audio that retention deleted."""
     return _why(
         recording.audio_deleted_at,
         recording.tenant.audio_retention_days,
@@ -104,7 +104,7 @@ def why_no_audio(recording: Recording) -> str:
 
 
 class TextDeleted(Exception):
-    """The tenant's retention has deleted the text. The message says so to people."""
+    """The tenant's retention deleted the text. The message is for people."""
 
 
 def require_text(row: Transcription) -> None:
@@ -114,7 +114,7 @@ def require_text(row: Transcription) -> None:
 
 
 def why_no_text(row: Transcription) -> str:
-    """A sentence for people about text that retention deleted."""
+    """Returns a sentence for people about text that retention deleted."""
     return _why(
         row.text_deleted_at,
         row.tenant.text_retention_days,
@@ -128,7 +128,6 @@ def why_no_text(row: Transcription) -> str:
 
 
 def _why(moment: datetime | None, days: int | None, plain: str, counted: Callable[[int], str]) -> str:
-    """The days are the tenant's of today; it may have changed its mind since."""
     date = date_format(moment, pgettext("date format", "j F Y"))
     return plain % {"date": date} if days is None else counted(days) % {"date": date, "days": days}
 
@@ -136,13 +135,13 @@ def _why(moment: datetime | None, days: int | None, plain: str, counted: Callabl
 def _old_audio(tenant: Tenant) -> QuerySet[Recording]:
     begin = timezone.now() - timedelta(days=tenant.audio_retention_days or 0)
     rows = Recording.objects.filter(tenant=tenant, deleted_at=None, audio_deleted_at=None, created_at__lt=begin)
-    return rows.exclude(_at_work(OuterRef("id")))
+    return rows.exclude(_is_unfinished(OuterRef("id")))
 
 
 def _old_text(tenant: Tenant) -> QuerySet[Transcription]:
     begin = timezone.now() - timedelta(days=tenant.text_retention_days or 0)
     rows = Transcription.objects.filter(tenant=tenant, status__in=OVER, text_deleted_at=None, finished_at__lt=begin)
-    return rows.filter(recording__deleted_at=None).exclude(_at_work(OuterRef("recording_id")))
+    return rows.filter(recording__deleted_at=None).exclude(_is_unfinished(OuterRef("recording_id")))
 
 
 def _empty(tenant: Tenant) -> QuerySet[Recording]:
@@ -151,12 +150,12 @@ def _empty(tenant: Tenant) -> QuerySet[Recording]:
     return rows.exclude(Exists(with_text))
 
 
-def _at_work(recording_id: OuterRef) -> Q:
+def _is_unfinished(recording_id: OuterRef) -> Q:
     return Q(Exists(Transcription.objects.filter(recording_id=recording_id).exclude(status__in=OVER)))
 
 
 def _ids(rows: QuerySet[Any]) -> Iterator[UUID]:
-    """Of all rows, each batch read when the one before is done."""
+    """Yields the ids of all rows, reading each batch after the previous one was processed."""
     rows = rows.order_by("id").values_list("id", flat=True)
     batch = list(rows[:BATCH])
     while batch:
@@ -165,7 +164,7 @@ def _ids(rows: QuerySet[Any]) -> Iterator[UUID]:
 
 
 def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
-    """Asks again with the tenant's schedule locked: work may have been queued, or another sweeper was here."""
+    """Checks again under the tenant's lock, as work may have been queued or another sweeper been faster."""
     with transaction.atomic():
         tenant_lock.lock(tenant.id)
         row = _old_audio(tenant).filter(id=recording_id).first()
@@ -173,7 +172,7 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
             return False
         Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="", track_copies={})
         quota.give_storage_back(tenant.id, row.bytes)
-    storage.drop(row.storage_key, *row.copies)
+    storage.discard(row.storage_key, *row.copies)
     return True
 
 
@@ -184,8 +183,8 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
         changes = {"text": "", "prompt": "", "hotwords": "", "resume": {}, "error_message": "", "fingerprint": ""}
         if not rows.update(**changes, text_deleted_at=timezone.now()):
             return False
-        for of_text in (Segment, MachineText, Revision):
-            of_text.objects.filter(transcription_id=transcription_id).delete()
-        search.note(Transcription.objects.values_list("recording_id", flat=True).get(id=transcription_id))
+        for model in (Segment, MachineText, Revision):
+            model.objects.filter(transcription_id=transcription_id).delete()
+        search.index_recording(Transcription.objects.values_list("recording_id", flat=True).get(id=transcription_id))
         Attempt.objects.filter(transcription_id=transcription_id).update(error="")
     return True

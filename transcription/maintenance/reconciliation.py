@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from tenants import balance, quota, scope
-from tenants.balance import MOST_TOLD
+from tenants.balance import MAX_REPORTED
 from tenants.discrepancies import Discrepancy, Kind
 from tenants.models import AccountCheck, LedgerEntry, Quota, Reservation, Tenant
 from transcription.models import Recording, Status, Transcription
@@ -48,7 +48,7 @@ def latest() -> AccountCheck | None:
 
 
 def discrepancies() -> list[Discrepancy]:
-    """Returns where transcriptions and recordings contradict the accounts, MOST_TOLD of each kind at most.
+    """Returns where transcriptions and recordings contradict the accounts, MAX_REPORTED of each kind at most.
 
     Each comparison is one statement, so it sees one moment: rows that belong together change in one transaction.
     """
@@ -62,7 +62,7 @@ def release_ended() -> int:
     with scope.across_tenants("the sweeper serves every tenant"):
         over = Transcription.objects.filter(id=OuterRef("transcription_id")).exclude(status__in=ended)
         held = Reservation.objects.filter(~Exists(over), state=Reservation.State.HELD)
-        released = [row for row in held[:MOST_TOLD] if quota.release(row.transcription_id)]
+        released = [row for row in held[:MAX_REPORTED] if quota.release(row.transcription_id)]
     for row in released:
         log.error(
             "%d s of tenant %s were still held for transcription %s, which has ended: they were released.",
@@ -88,7 +88,7 @@ def _held_for_ended() -> list[Discrepancy]:
         Discrepancy(tenant_id, Kind.HELD_FOR_ENDED, 0, seconds, month, work_id)
         for tenant_id, month, work_id, seconds in held.values_list(
             "tenant_id", "month__month", "transcription_id", "seconds"
-        )[:MOST_TOLD]
+        )[:MAX_REPORTED]
     ]
 
 
@@ -111,14 +111,16 @@ def _charged_other_than(times: int, rows: QuerySet[Transcription]) -> list[Discr
     wrong = rows.annotate(charges=charges).exclude(charges=times).order_by("id")
     return [
         Discrepancy(tenant_id, Kind.CHARGES, times, charged, transcription=work_id, status=status)
-        for tenant_id, work_id, status, charged in wrong.values_list("tenant_id", "id", "status", "charges")[:MOST_TOLD]
+        for tenant_id, work_id, status, charged in wrong.values_list("tenant_id", "id", "status", "charges")[
+            :MAX_REPORTED
+        ]
     ]
 
 
 def _stored_bytes() -> list[Discrepancy]:
     kept = Recording.objects.filter(tenant=OuterRef("tenant"), audio_deleted_at=None)
     quotas = Quota.objects.annotate(kept=balance.total(kept, "tenant", "bytes")).exclude(stored_bytes_used=F("kept"))
-    values = quotas.order_by("tenant_id").values_list("tenant_id", "kept", "stored_bytes_used")[:MOST_TOLD]
+    values = quotas.order_by("tenant_id").values_list("tenant_id", "kept", "stored_bytes_used")[:MAX_REPORTED]
     return [Discrepancy(tenant_id, Kind.STORED_BYTES, kept, used) for tenant_id, kept, used in values]
 
 

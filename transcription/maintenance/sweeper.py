@@ -102,7 +102,7 @@ EVERY_HOUR: dict[str, Task] = {
     "old events of webhooks forgotten": deliveries.forget_old,
     "old downloads by URL forgotten": fetch_claims.forget_old,
     "stray uploads dropped": uploads.drop_strays,
-    "recordings added to the search index": search.note_missing,
+    "recordings added to the search index": search.index_missing,
     "audit entries forgotten": audit.forget_old,
 }
 

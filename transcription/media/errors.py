@@ -1,13 +1,13 @@
-"""Why a file gives no sound."""
+"""Errors of decoding."""
 
 from __future__ import annotations
 
 
 class MediaError(Exception):
-    """This file can't be transcribed, now or later.
+    """The file can't be transcribed, and trying again won't help.
 
-    `code` is one of not_media, format_not_taken, no_audio, no_such_track, too_short, too_long, and too_complex where
-    ffmpeg ran into its limits. `tracks` is how many audio tracks there are instead of one that isn't there.
+    `code` is not_media, format_not_taken, no_audio, no_such_track, too_short, too_long, or too_complex if ffmpeg
+    exceeded its limits. `tracks` is the number of audio tracks of a file without the requested one.
     """
 
     def __init__(self, code: str, detail: str = "", tracks: int = 0) -> None:
@@ -17,4 +17,4 @@ class MediaError(Exception):
 
 
 class DecoderDied(Exception):
-    """Somebody else ended ffmpeg before the end of the file: another attempt may get further."""
+    """Something outside killed ffmpeg before the end of the file: another attempt may succeed."""

@@ -1,7 +1,7 @@
-"""The only door to ffmpeg: hostile media is read in a small, limited process.
+"""Runs ffmpeg on untrusted media in a restricted process.
 
-Limits: address space, CPU, wall clock, open files, no files written, its own process group, no protocol but `file:`
-and `pipe:`, demuxers from a list (`formats`), and, where the system allows it, no network.
+Address space, CPU time, wall time and open files are limited; it writes no files, has its own process group, can use
+the protocols `file:` and `pipe:` and an allow-list of demuxers (`formats`), and has no network if the system allows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 
 from transcription.media.errors import DecoderDied, MediaError
-from transcription.media.formats import TAKEN
+from transcription.media.formats import ALLOWED_DEMUXERS
 
 ADDRESS_SPACE_KIB = 1_500_000
 READ_BYTES = 1 << 16
@@ -27,42 +27,42 @@ REPORT_BYTES = 8 * 1024 * 1024
 REPORT_END_BYTES = 1 << 16
 COPY_BYTES = 2 * 1024**3
 
-ON_A_SIGNAL = re.compile(r"^(Exiting normally, received signal|Received > \d+ system signals)", re.MULTILINE)
+SIGNAL_MESSAGE = re.compile(r"^(Exiting normally, received signal|Received > \d+ system signals)", re.MULTILINE)
 NO_MEMORY = re.compile(r"^\S.*Cannot allocate memory$", re.MULTILINE)
-IN_ORDER_ON_A_SIGNAL = (123, 255)
+SIGNAL_EXIT_STATUSES = (123, 255)
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 
 
 @cache
 def find_ffmpeg() -> str:
-    """ffmpeg on PATH, else the one that imageio-ffmpeg ships."""
-    found = shutil.which("ffmpeg")
-    if found:
-        return found
+    """Returns the path of ffmpeg: on PATH, else that of imageio-ffmpeg."""
+    path = shutil.which("ffmpeg")
+    if path:
+        return path
     import imageio_ffmpeg
 
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 class Ffmpeg(subprocess.Popen[bytes]):
-    """One ffmpeg in a process group of its own; its status says who ended it, once `ended` has returned."""
+    """One ffmpeg in its own process group. Its exit status is known after `wait_for_exit`."""
 
     cpu_limit = 0.0
     cpu_seconds = 0.0
-    out_of_time = False
+    timed_out = False
 
     def chunks(self) -> Iterator[bytes]:
-        """What it writes to stdout, as it comes; what it said before that stands in `report` by then."""
+        """Yields stdout as it is written. `report` has what was written to stderr before."""
         assert self.stdout is not None
         assert self.stderr is not None
-        self._begin, self._end = bytearray(), bytearray()
+        self._head, self._tail = bytearray(), bytearray()
         with selectors.DefaultSelector() as pipes:
             for pipe in (self.stdout, self.stderr):
                 os.set_blocking(pipe.fileno(), False)
                 pipes.register(pipe, selectors.EVENT_READ)
             while pipes.get_map():
                 ready = [key.fileobj for key, _events in pipes.select()]
-                if self.stderr in pipes.get_map() and not self._hear(self.stderr.fileno()):
+                if self.stderr in pipes.get_map() and not self._read_report(self.stderr.fileno()):
                     pipes.unregister(self.stderr)
                 if self.stdout in ready:
                     if chunk := os.read(self.stdout.fileno(), READ_BYTES):
@@ -70,37 +70,37 @@ class Ffmpeg(subprocess.Popen[bytes]):
                     else:
                         pipes.unregister(self.stdout)
 
-    def _hear(self, pipe: int) -> bool:
-        """Keeps the beginning and the end of what it says; False when it has closed the pipe."""
+    def _read_report(self, pipe: int) -> bool:
+        """Reads stderr, keeping its head and tail; returns False if it was closed."""
         with suppress(BlockingIOError):
-            while said := os.read(pipe, READ_BYTES):
-                room = REPORT_BYTES - len(self._begin)
-                self._begin += said[:room]
-                self._end = (self._end + said[room:])[-REPORT_END_BYTES:]
+            while data := os.read(pipe, READ_BYTES):
+                left = REPORT_BYTES - len(self._head)
+                self._head += data[:left]
+                self._tail = (self._tail + data[left:])[-REPORT_END_BYTES:]
             return False
         return True
 
     @property
     def report(self) -> str:
-        return (self._begin + self._end).decode("utf-8", "replace")
+        return (self._head + self._tail).decode("utf-8", "replace")
 
-    def ended(self) -> int:
-        """Waits for its end: the exit status, negative for a signal."""
+    def wait_for_exit(self) -> int:
+        """Waits for the process and returns its exit status, negative for a signal."""
         if self.returncode is None:
             _pid, status, used = os.wait4(self.pid, 0)
             self.returncode = os.waitstatus_to_exitcode(status)
             self.cpu_seconds = used.ru_utime + used.ru_stime
         return self.returncode
 
-    def must_have_ended(self, report: str | None = None) -> None:
-        """A damaged file ends ffmpeg with a message; a signal ends it in the middle of a good one.
+    def check_exit(self, report: str | None = None) -> None:
+        """Waits for the process. A damaged file is no error, since ffmpeg ends by itself with a message.
 
-        Raises MediaError and DecoderDied.
+        Raises MediaError if it exceeded a limit, and DecoderDied if it was killed.
         """
-        status = self.ended()
-        if self.ran_into_a_limit(report or ""):
+        status = self.wait_for_exit()
+        if self.exceeded_limit(report or ""):
             raise MediaError("too_complex", f"ffmpeg took {self.cpu_seconds:.0f} s. {last_line(report or '')}")
-        if self.was_stopped(report):
+        if self.was_killed(report):
             raise DecoderDied(f"ffmpeg was ended by a signal: {status}.")
 
     def kill_group(self) -> None:
@@ -108,27 +108,28 @@ class Ffmpeg(subprocess.Popen[bytes]):
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
 
-    def end_its_time(self) -> None:
-        self.out_of_time = True
+    def expire(self) -> None:
+        self.timed_out = True
         self.kill_group()
 
-    def ran_into_a_limit(self, report: str) -> bool:
-        """Of CPU time, of memory or of what it may write: the next attempt would, too.
+    def exceeded_limit(self, report: str) -> bool:
+        """Returns whether it exceeded CPU time, memory or output size, as any attempt would.
 
-        A clock that ran out while it hardly worked is none: the machine was too busy.
+        The wall time counts only if it used much CPU time; otherwise the machine was too busy.
         """
         if self.returncode == 0:
             return False
-        worked = self.cpu_seconds >= self.cpu_limit * (0.5 if self.out_of_time else 0.9)
-        return worked or -self.returncode in (signal.SIGXCPU, signal.SIGXFSZ) or bool(NO_MEMORY.search(report))
+        used_up = self.cpu_seconds >= self.cpu_limit * (0.5 if self.timed_out else 0.9)
+        return used_up or -self.returncode in (signal.SIGXCPU, signal.SIGXFSZ) or bool(NO_MEMORY.search(report))
 
-    def was_stopped(self, report: str | None) -> bool:
-        """By a signal from outside, on which it may also have ended in order; `report` is what it said, if it could.
+    def was_killed(self, report: str | None) -> bool:
+        """Returns whether an outside signal ended it. `report` is its stderr, None if that isn't read.
 
-        Told to stop while it still opens its input, it ends with the status of a damaged file: only the report tells.
+        After a signal ffmpeg may exit by itself, while it opens its input even with the status of a damaged file: then
+        only the report tells.
         """
         if self.returncode > 0:
-            return self.returncode in IN_ORDER_ON_A_SIGNAL if report is None else bool(ON_A_SIGNAL.search(report))
+            return self.returncode in SIGNAL_EXIT_STATUSES if report is None else bool(SIGNAL_MESSAGE.search(report))
         return self.returncode < 0 and -self.returncode not in CRASHES
 
     @property
@@ -137,24 +138,24 @@ class Ffmpeg(subprocess.Popen[bytes]):
 
 
 @contextmanager
-def reading(
+def decoder(
     path: Path, source: list[str], output: list[str], cpu_seconds: float, wall_seconds: float | None = None
 ) -> Iterator[Ffmpeg]:
-    """A running ffmpeg that reads a file; ended with its process group after the block, or by its wall clock."""
-    allowed = ["-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(TAKEN)]
+    """Runs an ffmpeg that reads a file; kills its process group after the block or after `wall_seconds`."""
+    allowed = ["-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(ALLOWED_DEMUXERS)]
     plain = ["-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"]
     arguments = ["-nostdin", "-v", "info", "-copyts", *allowed, *source, "-i", f"file:{path}", *plain, *output]
     process = _start(arguments, cpu_seconds, writes=False)
-    with _ended_after(process), _killed_after(process, wall_seconds):
+    with _terminated_after(process), _killed_after(process, wall_seconds):
         yield process
 
 
 @contextmanager
-def writing(source: list[str], output: list[str], target: Path, cpu_seconds: float) -> Iterator[Ffmpeg]:
-    """A running ffmpeg that writes what it gets on stdin to a file."""
+def encoder(source: list[str], output: list[str], target: Path, cpu_seconds: float) -> Iterator[Ffmpeg]:
+    """Runs an ffmpeg that encodes its stdin to a file."""
     arguments = ["-v", "error", *source, "-i", "pipe:0", *output, "-y", f"file:{target}"]
     process = _start(arguments, cpu_seconds, writes=True)
-    with _ended_after(process):
+    with _terminated_after(process):
         yield process
 
 
@@ -172,7 +173,7 @@ def _start(arguments: list[str], cpu_seconds: float, writes: bool) -> Ffmpeg:
 
 
 @contextmanager
-def _ended_after(process: Ffmpeg) -> Iterator[None]:
+def _terminated_after(process: Ffmpeg) -> Iterator[None]:
     try:
         yield
     finally:
@@ -181,7 +182,7 @@ def _ended_after(process: Ffmpeg) -> Iterator[None]:
                 with suppress(BrokenPipeError):
                     pipe.close()
         if process.poll() is None:
-            _end_soon(process)
+            _terminate(process)
 
 
 @contextmanager
@@ -189,7 +190,7 @@ def _killed_after(process: Ffmpeg, seconds: float | None) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    alarm = threading.Timer(seconds, process.end_its_time)
+    alarm = threading.Timer(seconds, process.expire)
     alarm.daemon = True
     alarm.start()
     try:
@@ -198,8 +199,8 @@ def _killed_after(process: Ffmpeg, seconds: float | None) -> Iterator[None]:
         alarm.cancel()
 
 
-def _end_soon(process: Ffmpeg) -> None:
-    """A child whose reader is gone ends by itself, or is made to."""
+def _terminate(process: Ffmpeg) -> None:
+    """Waits briefly for a process whose pipes are closed, then kills it."""
     try:
         process.wait(0.2)
     except subprocess.TimeoutExpired:
@@ -208,7 +209,7 @@ def _end_soon(process: Ffmpeg) -> None:
 
 
 def _limits(cpu_seconds: float, writes: bool) -> list[str]:
-    """A shell that limits itself and becomes the command: no code runs between fork and exec in our threads."""
+    """Returns a shell prefix that sets limits and execs the command, which is safer than code between fork and exec."""
     written = COPY_BYTES // 512 if writes else 0
     limits = f"ulimit -v {ADDRESS_SPACE_KIB}; ulimit -t {int(cpu_seconds)}; ulimit -f {written}; ulimit -n 32; "
     return [*without_network(), "/bin/sh", "-c", limits + 'ulimit -c 0; exec "$0" "$@"']
@@ -216,7 +217,7 @@ def _limits(cpu_seconds: float, writes: bool) -> list[str]:
 
 @cache
 def without_network() -> tuple[str, ...]:
-    """A prefix that takes the network away, where this system lets us."""
+    """Returns a command prefix that removes the network, empty if the system doesn't allow it."""
     prefix = ("unshare", "--user", "--net")
     try:
         subprocess.run([*prefix, "true"], check=True, capture_output=True, timeout=5)

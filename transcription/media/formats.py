@@ -1,9 +1,9 @@
-"""Which of ffmpeg's demuxers read what people send.
+"""The ffmpeg demuxers that may read uploads.
 
-An allow-list: whatever has sound and lies in one file. Left out are demuxers that open other files, devices or
-addresses (concat, hls, dash, imf, sdp, rtp, rtsp, sap, image2, vobsub, mlv, dvdvideo, avisynth, lavfi, all devices),
-those that compute sound from a script or a score (sbg, libgme, libopenmpt), those without sound (pictures, subtitles,
-text, raw video, data), and headerless PCM of which nobody knows the rate.
+An allow-list of single-file formats with audio. Excluded are demuxers that open other files, devices or addresses
+(concat, hls, dash, imf, sdp, rtp, rtsp, sap, image2, vobsub, mlv, dvdvideo, avisynth, lavfi, all devices), that
+synthesise audio from a script or a score (sbg, libgme, libopenmpt), that have no audio (pictures, subtitles, text,
+raw video, data), and headerless PCM, whose sample rate is unknown.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ BITSTREAMS = """
     aac ac3 ac4 alaw amrnb amrwb aptx aptx_hd dfpwm dts dtshd eac3 flac g722 g723_1 g726 g726le g728 g729 loas mlp mp3
     mulaw s337m sbc sln spdif truehd
 """
-OF_GAMES = """
+GAME_FORMATS = """
     4xm adp ads adx afc aix apc apm argo_asf argo_brp argo_cvg bethsoftvid bfi bfstm bink binka bmv boa c93 cdxl dcstr
     derf dsicin dxa ea ea_cdata film_cpk fsb fwse gdv genh hca hnm idcin ipmovie iss jv kvag mca mm mods moflex msf
     mtaf musx mv mvi mxg pp_bnk psxstr redspark rl2 roq rpl rsd scd sdns sga siff smk smush svag svs thp tiertexseq
     tmv usm vag vividas vmd vpk wady wc3movie wsaud wsvqa xa xmd xmv xvag yop
 """
-TAKEN = tuple(f"{CONTAINERS} {AUDIO_FILES} {BITSTREAMS} {OF_GAMES}".split())
+ALLOWED_DEMUXERS = tuple(f"{CONTAINERS} {AUDIO_FILES} {BITSTREAMS} {GAME_FORMATS}".split())
 
-BY_NAME = {
+DEMUXERS_BY_EXTENSION = {
     "722": "g722",
     "al": "alaw",
     "alaw": "alaw",
@@ -54,33 +54,33 @@ BY_NAME = {
     "ul": "mulaw",
     "ulaw": "mulaw",
 }
-"""Bitstreams that begin with nothing to know them by: a file's name says what it is, and chooses from these alone."""
+"""Bitstreams without a signature: only the file's extension identifies them."""
 
-LEFT_OUT = {"asx", "cue", "edl", "m3u", "m3u8", "mpd", "pcm", "pls", "raw", "s16", "s16le", "sdp", "xspf"}
-PLAYLIST = b"#EXTM3U"
+REFUSED_EXTENSIONS = {"asx", "cue", "edl", "m3u", "m3u8", "mpd", "pcm", "pls", "raw", "s16", "s16le", "sdp", "xspf"}
+PLAYLIST_MAGIC = b"#EXTM3U"
 
 TELEPHONE_RATE = {"alaw": "8000", "mulaw": "8000"}
 
 
 def source_options(path: Path, container: str = "") -> list[str]:
-    """ffmpeg's input options for a file: `container` is the demuxer that reads it, where that is known."""
+    """Returns ffmpeg's input options for a file. `container` is its demuxer, if known."""
     if container in ("", "wav") and has_stale_wav_length(path):
         return ["-f", "wav", "-ignore_length", "1"]
     rate = TELEPHONE_RATE.get(container)
     return [*(["-f", container] if container else []), *(["-sample_rate", rate] if rate else [])]
 
 
-def by_name(name: str) -> str | None:
-    """The demuxer that a file's name asks for, None for a name that asks for none of `BY_NAME`."""
-    return BY_NAME.get(_suffix(name))
+def demuxer_by_extension(name: str) -> str | None:
+    """Returns the demuxer of a file's extension, None for one not in `DEMUXERS_BY_EXTENSION`."""
+    return DEMUXERS_BY_EXTENSION.get(_suffix(name))
 
 
-def is_left_out(path: Path, name: str = "") -> bool:
-    """Whether a file that ffmpeg doesn't know by its content is a playlist or headerless PCM, by its name or mark."""
-    if _suffix(name) in LEFT_OUT:
+def is_refused(path: Path, name: str = "") -> bool:
+    """Returns whether a file of unknown content is a playlist or headerless PCM, by its extension or signature."""
+    if _suffix(name) in REFUSED_EXTENSIONS:
         return True
     with path.open("rb") as file:
-        return file.read(len(PLAYLIST)) == PLAYLIST
+        return file.read(len(PLAYLIST_MAGIC)) == PLAYLIST_MAGIC
 
 
 def _suffix(name: str) -> str:

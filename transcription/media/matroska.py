@@ -1,4 +1,4 @@
-"""Reads the sound that ffmpeg streams to us as Matroska: unlike bare PCM, it says when each piece is heard."""
+"""Parses the Matroska that ffmpeg streams to us, which has timestamps, unlike bare PCM."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BLOCK_HEAD_BYTES = 4
 
 @dataclass(frozen=True)
 class Block:
-    """Interleaved s16le samples and the second at which they begin."""
+    """Interleaved s16le samples and their start in seconds."""
 
     seconds: float
     channels: int
@@ -22,7 +22,7 @@ class Block:
 
 
 def read_blocks(chunks: Iterable[bytes]) -> Iterator[Block]:
-    """One track of s16le PCM at Matroska's default of a millisecond a tick; a rest that was cut off is left out."""
+    """Yields one track of s16le PCM with millisecond ticks, Matroska's default; ignores an incomplete last block."""
     source, channels, cluster = _Source(chunks), 1, 0
     try:
         while True:
@@ -42,7 +42,7 @@ def read_blocks(chunks: Iterable[bytes]) -> Iterator[Block]:
 
 
 class _Source:
-    """Chunks, cut as EBML wants them. Raises EOFError at their end."""
+    """Reads EBML elements from chunks. Raises EOFError at the end."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)

@@ -1,4 +1,4 @@
-"""Many channels to one, without losing a voice to its own mirror image."""
+"""Downmixes channels to one, without cancelling channels of opposite phase."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 CANCELLED = 0.1
-"""Channels cancel out where their sum has less than this share of the energy of the loudest one alone."""
+"""Channels cancel out if their sum has less than this share of the loudest channel's energy."""
 
 AUDIBLE = 100.0
 """The mean square of a sample at about -70 dB."""
 
 
 class Mixer:
-    """Gives the mean of all channels, and the loudest one alone where they cancel out, as heard so far.
+    """Returns the mean of all channels, or the loudest channel if they cancel out so far.
 
-    One silent channel beside a voice doesn't cancel it, nor does music that is recorded wide.
+    Neither a silent channel nor wide stereo music counts as cancelling.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Mixer:
         self.cancels = False
 
     def mono(self, pcm: bytes, channels: int) -> bytes:
-        """Interleaved s16le of one channel or more to s16le of one."""
+        """Converts interleaved s16le to one channel."""
         if channels == 1:
             return pcm
         samples = np.frombuffer(pcm, dtype="<i2").reshape(-1, channels).astype(np.float64)

@@ -1,7 +1,7 @@
-"""A short clip's decoded sound, handed from intake to the job over Redis, so that ffmpeg runs once.
+"""Caches a short clip's decoded audio in Redis between intake and the job, so that ffmpeg runs once.
 
-A shortcut for people who wait, and nothing else: whoever finds nothing here decodes the recording itself. What
-nobody took within HELD_SECONDS is gone, so that a flood of clips can't fill Redis.
+An optimisation only: without a cached entry the job decodes the recording. Entries expire after HELD_SECONDS, so that
+many clips can't fill Redis.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ HELD_SECONDS = 5
 
 
 def put(transcription_id: UUID, pcm: bytes) -> None:
-    """Holds 16 kHz mono s16le PCM for whoever claims the transcription next."""
+    """Caches 16 kHz mono s16le PCM for the transcription's next claim."""
     try:
         connection().set(_key(transcription_id), pcm, ex=HELD_SECONDS)
     except RedisError as error:
-        log.info("No handover (%s): the job decodes.", error)
+        log.info("The decoded audio was not cached (%s); the job decodes it again.", error)
 
 
 def take(transcription_id: UUID) -> bytes | None:
-    """The PCM, once; None where the job has to decode."""
+    """Removes and returns the PCM, or None if there is none."""
     try:
-        found = connection().getdel(_key(transcription_id))
+        pcm = connection().getdel(_key(transcription_id))
     except RedisError:
         return None
-    return found if isinstance(found, bytes) else None
+    return pcm if isinstance(pcm, bytes) else None
 
 
 def _key(transcription_id: UUID) -> str:

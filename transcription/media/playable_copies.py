@@ -1,4 +1,4 @@
-"""Copies of a recording's sound that browsers can play: of several audio tracks, one of each that was transcribed."""
+"""Copies of a recording's audio that browsers can play, one for each transcribed audio track."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def key_of(row: Transcription) -> str:
-    """The key of the copy that plays what was transcribed; empty where there is none."""
+    """Returns the key of the copy of the transcribed track; empty if there is none."""
     recording = row.recording
     if len(recording.audio_tracks) < 2:
         return recording.playback_key
@@ -27,30 +27,30 @@ def new_key(row: Transcription) -> str:
     return storage.recording_key(row.recording.tenant_id, row.recording.id, name)
 
 
-def note(row: Transcription, key: str) -> bool:
-    """Notes a copy that is stored; False where the recording's sound was deleted meanwhile."""
+def record_copy(row: Transcription, key: str) -> bool:
+    """Records a stored copy; returns False if the recording's audio was deleted meanwhile."""
     with transaction.atomic():
-        kept = Recording.objects.select_for_update().filter(id=row.recording.id, audio_deleted_at=None).first()
-        if kept is None:
+        current = Recording.objects.select_for_update().filter(id=row.recording.id, audio_deleted_at=None).first()
+        if current is None:
             return False
-        if len(kept.audio_tracks) < 2:
-            kept.playback_key = row.recording.playback_key = key
+        if len(current.audio_tracks) < 2:
+            current.playback_key = row.recording.playback_key = key
         else:
-            kept.track_copies |= {str(row.audio_track_taken): key}
-            row.recording.track_copies = kept.track_copies
-        kept.save(update_fields=["playback_key", "track_copies"])
+            current.track_copies |= {str(row.audio_track_taken): key}
+            row.recording.track_copies = current.track_copies
+        current.save(update_fields=["playback_key", "track_copies"])
     return True
 
 
-def take_over(recording: Recording, source: Transcription) -> None:
-    """Copies the copy that plays an earlier transcription of the same content, before the recording is saved."""
+def copy_from(recording: Recording, source: Transcription) -> None:
+    """Reuses the copy of an earlier transcription of the same content, before the recording is saved."""
     if not (key := key_of(source)):
         return
     lend_connection()
     target = storage.recording_key(recording.tenant_id, recording.id, key.rpartition("/")[2])
     try:
         storage.copy(key, target)
-    except Exception as error:  # S3's are its library's own; without a copy only the player is missing
+    except Exception as error:  # of many kinds with S3; without a copy only the player is missing
         log.warning("No playable copy of recording %s: %s", recording.id, error)
         return
     if len(recording.audio_tracks) < 2:

@@ -1,4 +1,4 @@
-"""A copy of a recording's sound for browsers, where the original would not play, or not on the clock of its text."""
+"""Makes a copy of a recording's audio for browsers if the original would not play, or not with the text's times."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ from itertools import chain
 from pathlib import Path
 
 from transcription.media import ffmpeg
+from transcription.media.audio_reader import AudioReader
 from transcription.media.errors import MediaError
 from transcription.media.ffmpeg import Ffmpeg
 from transcription.media.formats import source_options
-from transcription.media.listening import Listening
 
 PLAYABLE = {"mp3", "wav", "flac", "ogg", "mov,mp4,m4a,3gp,3g2,mj2", "aac", "matroska,webm"}
 PLAYABLE_CODECS = {"mp3", "aac", "flac", "opus", "vorbis", "pcm_s16le", "pcm_u8", "pcm_f32le", "pcm_s24le"}
 PLAYED_OTHERWISE = {"gaps", "incomplete", "other_tracks"}
-"""Warnings about what browsers make something else of.
-
-They play through gaps, believe a header's length, and choose among several tracks themselves.
-"""
+"""Warnings about files that browsers play differently: they skip gaps, trust the header's length and choose a track."""
 
 RATE = 44_100
 
 
 def is_playable(container: str, codec: str, warnings: Collection[str] = ()) -> bool:
-    """Whether common browsers play a file as it is, with the sound of its text and on the same clock."""
+    """Returns whether common browsers play a file as it is, with the times of its text."""
     return PLAYED_OTHERWISE.isdisjoint(warnings) and container in PLAYABLE and codec in PLAYABLE_CODECS
 
 
@@ -36,21 +33,21 @@ def make_playable(
     on_progress: Callable[[], None] = lambda: None,
     track: int = 0,
 ) -> None:
-    """Writes an AAC copy of an audio track on the clock that `decode` has. Raises MediaError and DecoderDied.
+    """Writes an AAC copy of an audio track with the times of `decode`. Raises MediaError and DecoderDied.
 
-    `on_progress` is called for each second of sound.
+    `on_progress` is called for each second of audio.
     """
     cpu_seconds = 60 + longest
     source = source_options(path, container)
-    listening = Listening(path, source, track, longest, cpu_seconds, rate=RATE, stereo=True)
-    sound = listening.pcm()
+    reader = AudioReader(path, source, track, longest, cpu_seconds, rate=RATE, stereo=True)
+    sound = reader.pcm()
     if not (first := next(sound, b"")):
         raise MediaError("not_media")
-    form = ["-f", "s16le", "-ar", str(RATE), "-ac", str(listening.channels)]
+    form = ["-f", "s16le", "-ar", str(RATE), "-ac", str(reader.channels)]
     output = ["-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart", "-f", "mp4"]
-    with ffmpeg.writing(form, output, target, cpu_seconds) as encoder:
+    with ffmpeg.encoder(form, output, target, cpu_seconds) as encoder:
         _feed(encoder, chain([first], sound), on_progress)
-        encoder.must_have_ended()
+        encoder.check_exit()
     if encoder.returncode != 0:
         raise MediaError("not_media")
 
@@ -58,9 +55,9 @@ def make_playable(
 def _feed(encoder: Ffmpeg, sound: Iterator[bytes], on_progress: Callable[[], None]) -> None:
     assert encoder.stdin is not None
     try:
-        for piece in sound:
-            encoder.stdin.write(piece)
+        for chunk in sound:
+            encoder.stdin.write(chunk)
             on_progress()
         encoder.stdin.close()
-    except BrokenPipeError:  # it has ended, and its status says why
+    except BrokenPipeError:  # its exit status says why
         return

@@ -1,4 +1,4 @@
-"""What a file is, and roughly how long: really decodes the beginning, and counts the rest without decoding it."""
+"""Determines a file's format and approximate length: decodes the beginning, and counts the packets of the rest."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from pathlib import Path
 import numpy as np
 
 from transcription.media import ffmpeg
+from transcription.media.audio_reader import BYTES_PER_SECOND, SAMPLE_RATE, SHORTEST_SECONDS, AudioReader
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.ffmpeg import last_line
-from transcription.media.formats import by_name, is_left_out, source_options
-from transcription.media.listening import BYTES_PER_SECOND, SAMPLE_RATE, SHORTEST_SECONDS, Listening
+from transcription.media.formats import demuxer_by_extension, is_refused, source_options
 from transcription.media.playback import is_playable
-from transcription.media.report import MOST_FOLDED, MOST_TRACKS, AudioTrack, is_not_taken, is_unsure
+from transcription.media.report import MAX_DOWNMIXED_CHANNELS, MOST_TRACKS, AudioTrack, is_format_refused, is_guessed
 
 PROBE_SECONDS = 20
 PROBE_WALL_SECONDS = 20
 PROBE_CPU_SECONDS = 20
 LONGEST_SILENCE_SECONDS = 300
-"""How far a track is heard that is silent, before another one of the file is taken."""
+"""How far a silent track is decoded before another one is chosen."""
 
 SILENT_PEAK = 32
-"""The loudest sample of silence: about -60 dB, which is more than what coding adds to digital silence."""
+"""The loudest sample of silence: about -60 dB, above the noise that coding adds to digital silence."""
 
-MOST_TRIED = 4
+MAX_TRACKS_TRIED = 4
 SLACK_SECONDS = 1.0
 TIME_BASE = re.compile(rb"^#tb 0: (\d+)/(\d+)")
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a file proved to be. `duration` in seconds, as far as the probe's patience tells: the job counts again.
+    """The result of a probe. `duration` is in seconds and may be a lower bound; the job measures it exactly.
 
-    `pcm` is the whole sound as `decode` gives it where the probe came to the end of it, else empty, and `warnings`
-    are the codes that belong to it. `track` is the index of the audio track that was taken.
+    `pcm` and `warnings` are those of `decode` if the probe decoded the whole track, else `pcm` is empty. `track` is
+    the index of the chosen audio track.
     """
 
     format: str
@@ -52,158 +52,159 @@ class Probe:
 
     @property
     def is_playable(self) -> bool:
-        """Whether common browsers play it as it is."""
-        plain = len(self.tracks) < 2 and all(track.channels <= MOST_FOLDED for track in self.tracks)
+        """Whether common browsers play the file as it is."""
+        plain = len(self.tracks) < 2 and all(track.channels <= MAX_DOWNMIXED_CHANNELS for track in self.tracks)
         return plain and is_playable(self.format, self.codec, self.warnings)
 
 
 def probe(path: Path, longest: float, budget: float, track: int | None = None, name: str = "") -> Probe:
-    """Reads the header, decodes the beginning of an audio track, and counts the packets of what comes after it.
+    """Reads the header, decodes the beginning of an audio track, and counts the packets of the rest.
 
-    `longest` and `budget` are seconds: what one recording may last, and what there is to spend. Counting stops
-    past either, or after PROBE_WALL_SECONDS: then `duration` is a lower bound. What a header claims never counts.
-    Without `track` the one flagged as default is taken, else the first, unless it is silent and another isn't.
-    `name` is the file's own name, asked only where the content doesn't tell the format. Raises MediaError; too_long
-    where the audio is longer than `longest`, no_such_track for a `track` that isn't there; and DecoderDied where the
-    beginning could not be read by no fault of its own.
+    `longest` is the allowed length of a recording and `budget` the remaining quota, in seconds. Counting stops beyond
+    either, or after PROBE_WALL_SECONDS; then `duration` is a lower bound. The header's length isn't trusted. Without
+    `track` the default track is chosen, else the first, unless it is silent and another isn't. `name` is the file's
+    name, used only if the content doesn't identify the format. Raises MediaError, among others too_long if the audio
+    is longer than `longest` and no_such_track; and DecoderDied if ffmpeg was killed.
     """
-    beginning = _beginning(path, longest, track, name)
-    listening, duration = beginning.listening, beginning.listening.seconds
-    if not listening.is_over:
-        duration = max(duration, _count_packets(listening, min(longest, budget) + SLACK_SECONDS))
-    if duration > budget:  # it doesn't fit, and what is said about that may name what the file says
-        duration = max(duration, min(listening.header.claimed or 0.0, longest))
-    if listening.decoded_seconds < SHORTEST_SECONDS:
+    beginning = _read_start(path, longest, track, name)
+    reader, duration = beginning.reader, beginning.reader.seconds
+    if not reader.is_over:
+        duration = max(duration, _count_packets(reader, min(longest, budget) + SLACK_SECONDS))
+    if duration > budget:  # it is refused, and the message may use the length in the header
+        duration = max(duration, min(reader.header.claimed or 0.0, longest))
+    if reader.decoded_seconds < SHORTEST_SECONDS:
         raise MediaError("too_short")
     if duration > longest + SLACK_SECONDS:
         raise MediaError("too_long")
-    tracks = listening.header.tracks
+    tracks = reader.header.tracks
     return Probe(
-        format=listening.header.container,
-        codec=tracks[listening.track].codec,
+        format=reader.header.container,
+        codec=tracks[reader.track].codec,
         duration=duration,
-        pcm=beginning.pcm if listening.is_over else b"",
+        pcm=beginning.pcm if reader.is_over else b"",
         tracks=tracks,
-        track=listening.track,
-        warnings=listening.warnings(),
+        track=reader.track,
+        warnings=reader.warnings(),
     )
 
 
 @dataclass
-class _Beginning:
-    """The first seconds of a track; `pcm` is empty where there is more than is worth keeping."""
+class _TrackStart:
+    """The first seconds of a track; `pcm` is empty if there are more than PROBE_SECONDS."""
 
-    listening: Listening
+    reader: AudioReader
     pcm: bytes = b""
     is_silent: bool = True
     error: MediaError | None = None
 
     @property
     def can_be_decoded(self) -> bool:
-        return self.error is None and self.listening.decoded > 0
+        return self.error is None and self.reader.decoded > 0
 
     def is_enough(self, choosing: bool) -> bool:
-        """Where another track may be taken, what is silent so far is heard for longer."""
-        waits = choosing and self.is_silent and len(self.listening.header.tracks) > 1
-        return self.listening.decoded_seconds >= (LONGEST_SILENCE_SECONDS if waits else PROBE_SECONDS)
+        """Returns whether enough was decoded: more of a silent track if another one may be chosen."""
+        waits = choosing and self.is_silent and len(self.reader.header.tracks) > 1
+        return self.reader.decoded_seconds >= (LONGEST_SILENCE_SECONDS if waits else PROBE_SECONDS)
 
 
-def _beginning(path: Path, longest: float, track: int | None, name: str) -> _Beginning:
-    """Of the track that was chosen, or is to be taken. Raises MediaError and DecoderDied."""
+def _read_start(path: Path, longest: float, track: int | None, name: str) -> _TrackStart:
+    """Decodes the beginning of the requested track, or of the best one. Raises MediaError and DecoderDied."""
     if track is not None and not 0 <= track < MOST_TRACKS:
         raise MediaError("no_such_track")
-    hear = partial(_hear, path, longest=longest, choosing=track is None)
+    decode_start = partial(_decode_start, path, longest=longest, choosing=track is None)
     source = source_options(path)
-    first = hear(source, track or 0)
-    if (named := by_name(name)) and not _is_known(first, named):
+    first = decode_start(source, track or 0)
+    if (named := demuxer_by_extension(name)) and not _is_known(first, named):
         source = source_options(path, named)
-        first = hear(source, track or 0)
-    _must_be_audio(first, name)
-    best = first if track is not None else _audible(first, partial(hear, source))
+        first = decode_start(source, track or 0)
+    _check_is_audio(first, name)
+    best = first if track is not None else _choose_audible(first, partial(decode_start, source))
     if best.error is not None:
         raise best.error
-    if not best.listening.decoded:
-        raise MediaError("not_media", last_line(best.listening.report))
+    if not best.reader.decoded:
+        raise MediaError("not_media", last_line(best.reader.report))
     return best
 
 
-def _is_known(first: _Beginning, named: str) -> bool:
-    """Whether the content told the format, and a demuxer that takes no options but its own."""
-    container, report = first.listening.header.container, first.listening.report
-    if is_unsure(report) or container == named:
+def _is_known(first: _TrackStart, named: str) -> bool:
+    """Returns whether the content identified the format, so that the file's extension isn't needed."""
+    container, report = first.reader.header.container, first.reader.report
+    if is_guessed(report) or container == named:
         return False
-    return bool(container) or is_not_taken(report) or is_left_out(first.listening.path)
+    return bool(container) or is_format_refused(report) or is_refused(first.reader.path)
 
 
-def _must_be_audio(first: _Beginning, name: str) -> None:
+def _check_is_audio(first: _TrackStart, name: str) -> None:
     """Raises MediaError."""
-    report, header = first.listening.report, first.listening.header
+    report, header = first.reader.report, first.reader.header
     if not header.container:
-        left_out = is_not_taken(report) or is_left_out(first.listening.path, name)
+        left_out = is_format_refused(report) or is_refused(first.reader.path, name)
         raise first.error or MediaError("format_not_taken" if left_out else "not_media", last_line(report))
     if not header.tracks:
         raise first.error or MediaError("no_audio" if header.has_streams else "not_media", last_line(report))
 
 
-def _audible(first: _Beginning, hear: Callable[..., _Beginning]) -> _Beginning:
-    """The first track, in the order of preference, that is not silent; else the first that can be decoded."""
+def _choose_audible(first: _TrackStart, decode_start: Callable[..., _TrackStart]) -> _TrackStart:
+    """Returns the first track, default ones first, that is not silent; else the first that can be decoded."""
     until, silent = time.monotonic() + PROBE_WALL_SECONDS / 2, None
-    for track in sorted(first.listening.header.tracks, key=lambda track: not track.is_default)[:MOST_TRIED]:
-        heard = first if track.index == 0 else hear(track.index, wall_seconds=max(1.0, until - time.monotonic()))
-        if heard.can_be_decoded:
-            if not heard.is_silent:
-                return heard
-            silent = silent or heard
+    for track in sorted(first.reader.header.tracks, key=lambda track: not track.is_default)[:MAX_TRACKS_TRIED]:
+        start = (
+            first if track.index == 0 else decode_start(track.index, wall_seconds=max(1.0, until - time.monotonic()))
+        )
+        if start.can_be_decoded:
+            if not start.is_silent:
+                return start
+            silent = silent or start
         if time.monotonic() > until:
             break
     return silent or first
 
 
-def _hear(
+def _decode_start(
     path: Path, source: list[str], track: int, *, longest: float, choosing: bool, wall_seconds: float | None = None
-) -> _Beginning:
+) -> _TrackStart:
     """Raises DecoderDied."""
     wall_seconds = wall_seconds or PROBE_WALL_SECONDS
-    listening = Listening(path, source, track, longest + SLACK_SECONDS, PROBE_CPU_SECONDS, wall_seconds)
-    heard, kept = _Beginning(listening), bytearray()
+    reader = AudioReader(path, source, track, longest + SLACK_SECONDS, PROBE_CPU_SECONDS, wall_seconds)
+    start, pcm = _TrackStart(reader), bytearray()
     try:
-        with closing(listening.pcm()) as sound:
-            for piece in sound:
-                heard.is_silent = heard.is_silent and _peak(piece) <= SILENT_PEAK
-                if len(kept) <= PROBE_SECONDS * BYTES_PER_SECOND:
-                    kept += piece
-                if heard.is_enough(choosing):
+        with closing(reader.pcm()) as sound:
+            for chunk in sound:
+                start.is_silent = start.is_silent and _peak(chunk) <= SILENT_PEAK
+                if len(pcm) <= PROBE_SECONDS * BYTES_PER_SECOND:
+                    pcm += chunk
+                if start.is_enough(choosing):
                     break
     except MediaError as error:
-        heard.error = error
-    if len(kept) <= PROBE_SECONDS * BYTES_PER_SECOND:
-        heard.pcm = bytes(kept)
-    return heard
+        start.error = error
+    if len(pcm) <= PROBE_SECONDS * BYTES_PER_SECOND:
+        start.pcm = bytes(pcm)
+    return start
 
 
 def _peak(pcm: bytes) -> int:
     return int(np.abs(np.frombuffer(pcm, dtype="<i2").astype(np.int32)).max(initial=0))
 
 
-def _count_packets(listening: Listening, enough: float) -> float:
-    """How far the packets of a track reach in seconds, read and not decoded; counting stops past `enough`.
+def _count_packets(reader: AudioReader, enough: float) -> float:
+    """Returns the end in seconds of a track's packets, without decoding them; stops beyond `enough`.
 
-    What limits and PROBE_WALL_SECONDS cut off is counted as far as it was read. Raises DecoderDied.
+    Returns a lower bound if a limit or PROBE_WALL_SECONDS ends it. Raises DecoderDied.
     """
-    output = ["-map", f"0:a:{listening.track}", "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]
+    output = ["-map", f"0:a:{reader.track}", "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]
     counted = 0.0
-    with ffmpeg.reading(listening.path, listening.source, output, PROBE_CPU_SECONDS, PROBE_WALL_SECONDS) as process:
-        for counted in _reached(process.chunks(), listening.origin):
+    with ffmpeg.decoder(reader.path, reader.source, output, PROBE_CPU_SECONDS, PROBE_WALL_SECONDS) as process:
+        for counted in _reached(process.chunks(), reader.origin):
             if counted > enough:
                 return enough + 1 / SAMPLE_RATE
-        process.ended()
-        if process.was_stopped(process.report) and not process.out_of_time:
+        process.wait_for_exit()
+        if process.was_killed(process.report) and not process.timed_out:
             raise DecoderDied(f"ffmpeg was ended by a signal: {process.returncode}.")
     return counted
 
 
 def _reached(chunks: Iterable[bytes], origin: float) -> Iterator[float]:
-    """After each chunk of framecrc's lines, the second that packets reach, by their times or by their lengths."""
+    """Yields, after each chunk of framecrc's lines, the end in seconds by the packets' times or total length."""
     rest, tick, length, end = b"", 0.0, 0, 0
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
@@ -212,6 +213,6 @@ def _reached(chunks: Iterable[bytes], origin: float) -> Iterator[float]:
                 _stream, _dts, time, duration, _size = line.split(b",", 4)
                 length += int(duration)
                 end = max(end, int(time) + int(duration))
-            elif found := TIME_BASE.match(line):
-                tick = int(found[1]) / int(found[2])
+            elif match := TIME_BASE.match(line):
+                tick = int(match[1]) / int(match[2])
         yield max(length * tick, end * tick - origin)

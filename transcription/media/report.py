@@ -1,4 +1,4 @@
-"""What ffmpeg says about a file: its container, its audio tracks, and how long it claims to be."""
+"""Parses ffmpeg's messages about a file: its container, its audio tracks and the length in its header."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transcription.media.formats import AUDIO_FILES, CONTAINERS
 LONGEST_TITLE = 200
 MOST_TRACKS = 100
 
-# Anchored at ffmpeg's own indentation: metadata of the file, which may say anything, is indented further.
+# Anchored at ffmpeg's own indentation: the file's metadata, which is untrusted, is indented further.
 INPUT = re.compile(r"^Input #0, (\S+), from ", re.MULTILINE)
 DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", re.MULTILINE)
 START = re.compile(r"^  Duration: .*?, start: (-?\d+\.\d+)", re.MULTILINE)
@@ -21,25 +21,22 @@ GUESSED_LAYOUT = re.compile(
     r"^(?:\[aist#0:(\d+)/.*\] )?Guessed Channel Layout(?: for Input Stream #0\.(\d+))?", re.MULTILINE
 )
 ESTIMATED = re.compile(r"^\S.*Estimating duration from bitrate", re.MULTILINE)
-NOT_TAKEN = re.compile(r"^\S.*Format not on whitelist", re.MULTILINE)
-UNSURE = re.compile(r"^\S.*detected only with low score", re.MULTILINE)
+NOT_ALLOWED = re.compile(r"^\S.*Format not on whitelist", re.MULTILINE)
+LOW_SCORE = re.compile(r"^\S.*detected only with low score", re.MULTILINE)
 CUT_OFF = re.compile(r"^\S.*(partial file$|File ended prematurely)", re.MULTILINE)
 CUT_PACKET = re.compile(r"^\S.*corrupt input packet in stream", re.MULTILINE)
 WITH_WHOLE_PACKETS = {*f"{CONTAINERS} {AUDIO_FILES}".split(), "mov,mp4,m4a,3gp,3g2,mj2"} - {"mpeg", "mpegts", "wav"}
-"""Where a packet that ends too early means a file that does: streams that were received have such ones anywhere."""
+"""Containers in which a truncated packet means a truncated file; received streams have such packets anywhere."""
 
-MOST_FOLDED = 8
-"""Channels that ffmpeg's down-mixing knows the places of."""
+MAX_DOWNMIXED_CHANNELS = 8
+"""The most channels that ffmpeg can downmix by their positions."""
 
 LAYOUTS = {"mono": 1, "stereo": 2, "downmix": 2, "binaural": 2, "quad": 4, "cube": 8, "hexagonal": 6, "octagonal": 8}
 
 
 @dataclass(frozen=True)
 class AudioTrack:
-    """One audio stream of a file. `index` counts its audio streams from 0, as ffmpeg's 0:a:INDEX does.
-
-    `channels` is 0 where ffmpeg gives no number.
-    """
+    """One audio stream of a file. `index` is that of ffmpeg's 0:a:INDEX; `channels` is 0 if unknown."""
 
     index: int
     codec: str
@@ -51,10 +48,10 @@ class AudioTrack:
 
 @dataclass(frozen=True)
 class Header:
-    """What was said before the first sound. `claimed` are seconds that the file itself says, None for an estimate.
+    """What ffmpeg reports before the first audio. `claimed` is the length in the header, None if ffmpeg estimated it.
 
-    `start` is the first timestamp of all streams. `guessed_layouts` are indexes of tracks of which only the number of
-    channels is known.
+    `start` is the first timestamp of all streams, in seconds. `guessed_layouts` are the indexes of tracks of which
+    only the number of channels is known.
     """
 
     container: str = ""
@@ -66,58 +63,58 @@ class Header:
     guessed_layouts: frozenset[int] = frozenset()
 
     def has_unknown_layout(self, track: int) -> bool:
-        """Whether nobody knows which channel is where: ffmpeg would weigh them by a guess, or not at all."""
+        """Returns whether the channels' positions are unknown, so that ffmpeg couldn't downmix them properly."""
         channels = self.tracks[track].channels if track < len(self.tracks) else 0
-        return channels > MOST_FOLDED or (channels > 2 and track in self.guessed_layouts)
+        return channels > MAX_DOWNMIXED_CHANNELS or (channels > 2 and track in self.guessed_layouts)
 
     @classmethod
-    def of(cls, report: str) -> Header:
+    def parse(cls, report: str) -> Header:
         container, start = INPUT.search(report), START.search(report)
         if container is None:
             return cls()
-        streams = {int(found[1]): found for found in reversed(list(STREAM.finditer(report)))}
+        streams = {int(match[1]): match for match in reversed(list(STREAM.finditer(report)))}
         audio = [streams[number] for number in sorted(streams) if streams[number][3] == "Audio"][:MOST_TRACKS]
-        guessed = {int(found[1] or found[2] or -1) for found in GUESSED_LAYOUT.finditer(report)}
+        guessed = {int(match[1] or match[2] or -1) for match in GUESSED_LAYOUT.finditer(report)}
         return cls(
             container=container[1],
             claimed=None if ESTIMATED.search(report) else _claimed(report),
             start=float(start[1]) if start else 0.0,
-            tracks=tuple(_track(index, found, report) for index, found in enumerate(audio)),
-            has_video=any(found[3] == "Video" and "(attached pic)" not in found[4] for found in streams.values()),
+            tracks=tuple(_track(index, match, report) for index, match in enumerate(audio)),
+            has_video=any(match[3] == "Video" and "(attached pic)" not in match[4] for match in streams.values()),
             has_streams=bool(streams),
-            guessed_layouts=frozenset(index for index, found in enumerate(audio) if int(found[1]) in guessed),
+            guessed_layouts=frozenset(index for index, match in enumerate(audio) if int(match[1]) in guessed),
         )
 
 
 def is_cut_off(report: str, container: str) -> bool:
-    """Whether ffmpeg found less than the file's index, or the head of a packet, promised."""
+    """Returns whether ffmpeg found less data than the file's index or a packet's header says."""
     return bool(CUT_OFF.search(report) or (container in WITH_WHOLE_PACKETS and CUT_PACKET.search(report)))
 
 
-def is_not_taken(report: str) -> bool:
-    """Whether ffmpeg knows the format, and we don't take it."""
-    return bool(NOT_TAKEN.search(report))
+def is_format_refused(report: str) -> bool:
+    """Returns whether ffmpeg knows the format, but it is not allowed."""
+    return bool(NOT_ALLOWED.search(report))
 
 
-def is_unsure(report: str) -> bool:
-    """Whether ffmpeg only guessed the format."""
-    return bool(UNSURE.search(report))
+def is_guessed(report: str) -> bool:
+    """Returns whether ffmpeg only guessed the format."""
+    return bool(LOW_SCORE.search(report))
 
 
 def _claimed(report: str) -> float | None:
-    found = DURATION.search(report)
-    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else None
+    match = DURATION.search(report)
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else None
 
 
-def _track(index: int, found: re.Match[str], report: str) -> AudioTrack:
-    title, layout = TITLE.match(report[found.end() : found.end() + 10_000]), CHANNELS.search(found[4])
+def _track(index: int, match: re.Match[str], report: str) -> AudioTrack:
+    title, layout = TITLE.match(report[match.end() : match.end() + 10_000]), CHANNELS.search(match[4])
     return AudioTrack(
         index=index,
-        codec=found[4].split(" ", 1)[0].rstrip(","),
+        codec=match[4].split(" ", 1)[0].rstrip(","),
         channels=_channels(layout[1]) if layout else 0,
-        language="" if found[2] in (None, "und") else found[2],
+        language="" if match[2] in (None, "und") else match[2],
         title=_printable(title[1]) if title else "",
-        is_default="(default)" in found[4],
+        is_default="(default)" in match[4],
     )
 
 

@@ -1,6 +1,6 @@
-"""Where media lies: a local folder or S3, through Django's STORAGES, under a tenant's prefix.
+"""Media storage in a local folder or S3, through Django's STORAGES, with a prefix for each tenant.
 
-What S3 can't do, because it is away or refuses us, raises StorageUnavailable, whichever of its library's errors it was.
+If S3 is unavailable or refuses access, all functions raise StorageUnavailable instead of its library's errors.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ else:
     FileOfBytes = File
 
 
-class _Moved(FileOfBytes):
-    """A file that FileSystemStorage may rename into place instead of copying."""
+class _MovableFile(FileOfBytes):
+    """A file that FileSystemStorage moves instead of copying."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path.open("rb"), name=path.name)
@@ -45,15 +45,15 @@ class _Moved(FileOfBytes):
 
 
 class StorageUnavailable(Refused):
-    """The object storage does not answer, or does not let us in: the same may succeed later."""
+    """The object storage is unavailable or refuses access; trying later may succeed."""
 
     def __init__(self) -> None:
         super().__init__("storage_unavailable", _("The object storage does not answer. Try again later."))
 
 
 @contextmanager
-def reached() -> Iterator[None]:
-    """Raises StorageUnavailable for any error of S3's library; without a bucket, nothing of that is loaded."""
+def translate_errors() -> Iterator[None]:
+    """Turns any error of S3's library into StorageUnavailable. With a local folder the library isn't imported."""
     if is_local():
         yield
         return
@@ -63,24 +63,24 @@ def reached() -> Iterator[None]:
     try:
         yield
     except (Boto3Error, BotoCoreError, ClientError) as error:
-        log.error("The object storage is away: %s", error)
+        log.error("The object storage is unavailable: %s", error)
         raise StorageUnavailable from error
 
 
 def recording_key(tenant_id: UUID, recording_id: UUID, kind: str = "original") -> str:
-    """Names hold ids only: nothing a person typed becomes part of a path."""
+    """Returns a key made of ids only, so that no user input becomes part of a path."""
     return f"tenants/{tenant_id}/recordings/{recording_id}/{kind}"
 
 
 def incoming_key(tenant_id: UUID, upload_id: UUID) -> str:
-    """Where what a program sends straight to S3 lies until it is accepted."""
+    """Returns the key of an upload that a program sends directly to S3, until it is accepted."""
     return f"tenants/{tenant_id}/incoming/{upload_id}"
 
 
-def keep(path: Path, key: str) -> None:
-    """Stores the file at `path`, which is gone afterwards when the storage is local. Raises StorageUnavailable."""
-    content = _Moved(path) if is_local() else File(path.open("rb"))
-    with content, reached():
+def save(path: Path, key: str) -> None:
+    """Stores the file at `path`, which is moved if the storage is local. Raises StorageUnavailable."""
+    content = _MovableFile(path) if is_local() else File(path.open("rb"))
+    with content, translate_errors():
         saved = default_storage.save(key, content)
     if saved != key:
         default_storage.delete(saved)
@@ -88,8 +88,8 @@ def keep(path: Path, key: str) -> None:
 
 
 def copy(key: str, target: str) -> None:
-    """Stores what lies at `key` under another key too. Raises OSError and StorageUnavailable."""
-    with reached(), default_storage.open(key, "rb") as source:
+    """Copies an object to another key. Raises OSError and StorageUnavailable."""
+    with translate_errors(), default_storage.open(key, "rb") as source:
         saved = default_storage.save(target, source)
     if saved != target:
         default_storage.delete(saved)
@@ -97,56 +97,56 @@ def copy(key: str, target: str) -> None:
 
 
 def copy_inside(key: str, target: str) -> None:
-    """The same within S3, at any size, and without a byte coming here. Raises StorageUnavailable."""
+    """Copies an object of any size within S3, without downloading it. Raises StorageUnavailable."""
     store: Any = storages["default"]
-    with reached():
+    with translate_errors():
         if store.exists(target):
             raise FileExistsError(f"{target} is taken.")
         store.bucket.copy({"Bucket": store.bucket_name, "Key": key}, target)
 
 
-def drop(*keys: str) -> None:
-    """Deletes media that no row names any more; what S3 does not delete now, the sweep of orphans does."""
+def discard(*keys: str) -> None:
+    """Deletes media without a row. If S3 is unavailable, the sweeper deletes it later."""
     for key in keys:
         with suppress(StorageUnavailable):
             delete(key)
 
 
-def opened(key: str) -> FileOfBytes | None:
-    """The object at `key`, to be read and closed; None where there is none. Raises StorageUnavailable."""
+def open_object(key: str) -> FileOfBytes | None:
+    """Opens an object for reading; returns None if it doesn't exist. Raises StorageUnavailable."""
     try:
-        with reached():
+        with translate_errors():
             return default_storage.open(key, "rb")
     except FileNotFoundError:
         return None
 
 
 def sizes_of(tenant_id: UUID) -> Iterator[int]:
-    """The bytes of every object of a tenant, recordings and what is still on its way. Raises StorageUnavailable."""
+    """Yields the size of every object of a tenant, including unaccepted uploads. Raises StorageUnavailable."""
     prefix = f"tenants/{tenant_id}/"
     if is_local():
         yield from (file.stat().st_size for file in Path(default_storage.path(prefix)).rglob("*") if file.is_file())
     else:
-        with reached():
+        with translate_errors():
             yield from (item.size for item in storages["default"].bucket.objects.filter(Prefix=prefix))  # type: ignore[attr-defined]
 
 
 def erase_tenant(tenant_id: UUID) -> None:
-    """Deletes every object of a tenant, whether or not a row names it. Raises OSError and StorageUnavailable."""
+    """Deletes every object of a tenant, with or without a row. Raises OSError and StorageUnavailable."""
     prefix = f"tenants/{tenant_id}/"
     if is_local():
         with suppress(FileNotFoundError):
             shutil.rmtree(default_storage.path(prefix))
     else:
-        with reached():
+        with translate_errors():
             storages["default"].bucket.objects.filter(Prefix=prefix).delete()  # type: ignore[attr-defined]
 
 
 def delete(key: str) -> None:
-    """Deletes what lies at `key`; nothing there is no error. Raises StorageUnavailable."""
+    """Deletes an object if it exists. Raises StorageUnavailable."""
     if not key:
         return
-    with reached():
+    with translate_errors():
         default_storage.delete(key)
     if is_local():
         _drop_empty_folder(Path(default_storage.path(key)).parent)
@@ -157,19 +157,19 @@ def is_local() -> bool:
 
 
 def local_path(key: str) -> Path:
-    """Raises NotImplementedError where the storage is not a local folder."""
+    """Returns an object's path. Raises NotImplementedError if the storage is not a local folder."""
     return Path(default_storage.path(key))
 
 
 def signed_url(key: str, disposition: str = "") -> str:
-    """A URL that lets a browser fetch one object from S3 for a while; `disposition` is the answer's header."""
+    """Returns a URL of an object in S3, valid for SIGNED_SECONDS. `disposition` is the response's header."""
     answer = {"ResponseContentDisposition": disposition} if disposition else {}
-    with reached():
+    with translate_errors():
         return presigned("get_object", SIGNED_SECONDS, Key=key, **answer)
 
 
 def presigned(method: str, seconds: int, **parameters: Any) -> str:
-    """A URL for people and programs, at S3_PUBLIC_ENDPOINT_URL where there is one."""
+    """Returns a presigned URL for clients, at S3_PUBLIC_ENDPOINT_URL if that is set."""
     store: Any = storages["default"]
     client = _client_of(store, settings.S3_PUBLIC_ENDPOINT_URL or store.endpoint_url)
     parameters["Bucket"] = store.bucket_name
@@ -177,25 +177,25 @@ def presigned(method: str, seconds: int, **parameters: Any) -> str:
 
 
 def client() -> Any:
-    """S3's client for what Django's storage can't do."""
+    """Returns S3's client, for operations that Django's storage doesn't have."""
     store: Any = storages["default"]
     return _client_of(store, store.endpoint_url)
 
 
-def ask_for_bucket() -> None:
-    """One short question to S3; none where media lies in a folder. Raises StorageUnavailable within a few seconds."""
+def check_bucket() -> None:
+    """Checks that the bucket can be accessed, within a few seconds. Raises StorageUnavailable."""
     if is_local():
         return
     store: Any = storages["default"]
-    with reached():
+    with translate_errors():
         _client_of(store, store.endpoint_url, is_prompt=True).head_bucket(Bucket=store.bucket_name)
 
 
 @lru_cache(maxsize=6)
 def _client_of(store: Any, endpoint_url: str | None, is_prompt: bool = False) -> Any:
-    """With the storage's own credentials, and version 4 signatures: only these sign a part's length and checksum.
+    """Returns a client with the storage's credentials and version 4 signatures, which cover length and checksum.
 
-    Checksums of our own choosing would be signed into URLs, where no client could know of them.
+    The client must not add checksums by default: they would be signed into URLs, but clients wouldn't send them.
     """
     from botocore.config import Config
 
@@ -215,17 +215,17 @@ def _client_of(store: Any, endpoint_url: str | None, is_prompt: bool = False) ->
 
 
 @contextmanager
-def fetched(key: str, on_progress: Callable[[], None] = lambda: None) -> Iterator[Path]:
-    """A local path to read the object from: itself, or a temporary copy streamed to disk.
+def local_copy(key: str, on_progress: Callable[[], None] = lambda: None) -> Iterator[Path]:
+    """Yields a local path of the object: its own, or a temporary copy.
 
-    `on_progress` is called for each megabyte that is copied. Raises StorageUnavailable.
+    `on_progress` is called for each copied megabyte. Raises StorageUnavailable.
     """
     if is_local():
         yield local_path(key)
         return
     settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=settings.INCOMING_DIR, prefix="fetched-") as copy:
-        with reached(), default_storage.open(key, "rb") as source:
+        with translate_errors(), default_storage.open(key, "rb") as source:
             while chunk := source.read(COPY_CHUNK):
                 copy.write(chunk)
                 on_progress()
@@ -234,17 +234,17 @@ def fetched(key: str, on_progress: Callable[[], None] = lambda: None) -> Iterato
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
-    """A path for a file in the making, gone afterwards unless it was kept."""
+def temporary_path() -> Iterator[Path]:
+    """Yields a path for a new file, which is deleted afterwards unless it was moved."""
     settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.INCOMING_DIR, prefix="scratch-") as folder:
         yield Path(folder) / "file"
 
 
 def keys_older_than(moment: datetime) -> Iterator[str]:
-    """Every media key whose object was last changed before `moment`. Raises StorageUnavailable."""
+    """Yields the keys of recordings' objects last changed before `moment`. Raises StorageUnavailable."""
     if not is_local():
-        with reached():
+        with translate_errors():
             for item in storages["default"].bucket.objects.filter(Prefix="tenants/"):  # type: ignore[attr-defined]
                 if item.last_modified < moment:
                     yield item.key
@@ -257,7 +257,7 @@ def keys_older_than(moment: datetime) -> Iterator[str]:
 
 
 def recording_id_of(key: str) -> UUID | None:
-    """Whose media lies at `key`; None for a key that is not of our making, or of an upload."""
+    """Returns the id of the recording that a key belongs to; None for uploads and unknown keys."""
     try:
         _tenants, _tenant, kind, name, *_rest = key.split("/")
         return UUID(name) if kind == "recordings" else None

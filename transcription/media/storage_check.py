@@ -1,4 +1,4 @@
-"""Whether the object storage can be reached: asked in the background, every few seconds at most."""
+"""Checks in the background whether the object storage is available, at most every few seconds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from transcription.media.storage import StorageUnavailable
 
 log = logging.getLogger(__name__)
 CHECK_SECONDS = 5.0
-PATIENCE_SECONDS = 0.5
+WAIT_SECONDS = 0.5
 
 
 class Check:
-    """The last answer about one storage. Whoever asks waits PATIENCE_SECONDS for a new one, then takes the last."""
+    """The last result for one storage. Callers wait up to WAIT_SECONDS for a new one, then get the last."""
 
     def __init__(self, store: Any) -> None:
         self.store = store
@@ -34,18 +34,18 @@ class Check:
                 self._answered.clear()
                 self._asking = Thread(target=self._ask, name="storage check", daemon=True)
                 self._asking.start()
-        self._answered.wait(PATIENCE_SECONDS)
+        self._answered.wait(WAIT_SECONDS)
         return self._is_away
 
     def _ask(self) -> None:
-        """Ends within CHECK_SECONDS, unless a name server hangs: then the last answer is kept."""
+        """Ends within CHECK_SECONDS unless a name server hangs; then the last result stays."""
         try:
-            storage.ask_for_bucket()
+            storage.check_bucket()
             self._is_away = False
         except StorageUnavailable:
             self._is_away = True
         except Exception:
-            log.exception("The object storage could not be asked")
+            log.exception("The object storage could not be checked")
             self._is_away = True
         finally:
             self._answered.set()
@@ -55,7 +55,7 @@ _check: Check | None = None
 
 
 def is_away() -> bool:
-    """As it was a few seconds ago; False where media lies in a folder. Never waits for longer than PATIENCE_SECONDS."""
+    """Returns the result of the last few seconds, within WAIT_SECONDS; False for a local folder."""
     global _check
     if storage.is_local():
         return False

@@ -1,4 +1,4 @@
-"""What the bytes of a file say about its end, where ffmpeg keeps quiet: sizes of RIFF chunks and of Ogg pages."""
+"""Finds truncated files that ffmpeg doesn't report, by the sizes of RIFF chunks and Ogg pages."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import IO
 
 UNKNOWN_SIZES = (0, 0x7FFF0000)
-"""What recorders write that can't go back to their header: nothing, or close to the most."""
+"""Sizes up to and from these are placeholders of recorders that can't rewrite their header."""
 
-MOST_CHUNKS = 1000
+MAX_CHUNKS = 1000
 STRAY_BYTES = 4096
 LONGEST_PAGE = 65_307
 PAGE_HEAD = 27
 
 
 def is_cut_off(path: Path, container: str) -> bool:
-    """Whether a RIFF chunk or the last Ogg page says that it goes on after the end of the file."""
+    """Returns whether a RIFF chunk or the last Ogg page extends beyond the end of the file."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -28,7 +28,7 @@ def is_cut_off(path: Path, container: str) -> bool:
 
 
 def has_stale_wav_length(path: Path) -> bool:
-    """Whether the sound of a WAV file goes on after the length in its header, as after a recorder's crash."""
+    """Returns whether a WAV file's audio continues after the length in its header, as after a recorder's crash."""
     if not path.is_file():
         return False
     size, end = path.stat().st_size, 0
@@ -42,12 +42,12 @@ def has_stale_wav_length(path: Path) -> bool:
 
 
 def _chunks(file: IO[bytes], size: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first byte and length of the chunks in a WAVE file; nothing of any other."""
+    """Yields name, offset and length of the chunks of a WAVE file; nothing for other files."""
     head = file.read(12)
     if head[:4] not in (b"RIFF", b"RIFX") or head[8:] != b"WAVE":
         return
     order, at = "<I" if head[:4] == b"RIFF" else ">I", 12
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         file.seek(at)
         if at >= size or len(found := file.read(8)) < 8:
             return

@@ -1,4 +1,4 @@
-"""What the reader of a text should know of its recording: codes for programs, sentences for people."""
+"""Warnings about recordings: codes for programs, sentences for people."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Warned(TypedDict):
 
 
 def warnings_of(row: Transcription) -> list[Warned]:
-    """Each with what it means and what to do; codes that have no sentence are for ourselves."""
-    told = ((code, message_of(row, code)) for code in row.warnings)
-    return [{"code": code, "message": message} for code, message in told if message]
+    """Returns the warnings with their messages; codes without a message are internal."""
+    messages = ((code, message_of(row, code)) for code in row.warnings)
+    return [{"code": code, "message": message} for code, message in messages if message]
 
 
 def codes_of(row: Transcription) -> list[str]:
@@ -25,7 +25,7 @@ def codes_of(row: Transcription) -> list[str]:
 
 
 def message_of(row: Transcription, code: str) -> str:
-    """The sentences for a code, empty for an unknown one."""
+    """Returns what a code means and what to do; empty for an unknown code."""
     match code:
         case "incomplete":
             return _(

@@ -1,4 +1,4 @@
-"""The picture of a recording's loudness, drawn while its PCM streams by."""
+"""Computes a recording's waveform while its PCM is streamed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FULL_SCALE = 32768
 
 
 class Peaks:
-    """Keeps the loudest sample of each block of 50 ms; 12 hours take less than a megabyte."""
+    """The loudest sample of each block of 50 ms; 12 hours need less than a megabyte."""
 
     def __init__(self) -> None:
         self._blocks = bytearray()
@@ -21,7 +21,7 @@ class Peaks:
         self._odd = b""
 
     def watch(self, pcm: Iterable[bytes]) -> Iterator[bytes]:
-        """Passes 16 kHz mono s16le PCM through."""
+        """Yields 16 kHz mono s16le PCM unchanged and measures it."""
         for chunk in pcm:
             self._add(chunk)
             yield chunk
@@ -37,7 +37,7 @@ class Peaks:
         self._rest = samples[whole:]
 
     def points(self) -> list[int]:
-        """At most POINTS values from 0 to 100, evenly spread over the recording."""
+        """Returns at most POINTS values from 0 to 100, evenly spread over the recording."""
         blocks = np.frombuffer(bytes(self._blocks), dtype=np.uint8)
         if not len(blocks):
             return []

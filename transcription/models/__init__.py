@@ -1,4 +1,4 @@
-"""What is sold: recordings, and the promise to turn them into text."""
+"""The models of recordings and their transcriptions."""
 
 from tenants.models import Mode
 from transcription.models.engine import Engine
@@ -7,10 +7,10 @@ from transcription.models.idempotency import IdempotencyKey
 from transcription.models.recording import Recording
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
-from transcription.models.transcription import MOST_BEAMS, Attempt, Lane, Segment, Status, Task, Transcription
+from transcription.models.transcription import MAX_BEAMS, Attempt, Lane, Segment, Status, Task, Transcription
 
 __all__ = [
-    "MOST_BEAMS",
+    "MAX_BEAMS",
     "Attempt",
     "Engine",
     "IdempotencyKey",

@@ -1,4 +1,4 @@
-"""One engine of this installation, as its gpuworker last reported it."""
+"""The engines of this installation, as their gpuworkers last reported them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LATELY = models.Q(updated_at__gte=Now() - ALIVE)
 
 
 class EngineManager(models.Manager["Engine"]):
-    """Says of each engine whether it `is_alive`, that is, reported lately by the database's clock."""
+    """Annotates engines with `is_alive`: whether they reported within ALIVE, by the database's clock."""
 
     def get_queryset(self) -> models.QuerySet[Engine]:
         return super().get_queryset().annotate(**{"is_alive": models.ExpressionWrapper(LATELY, models.BooleanField())})
 
 
 class Engine(models.Model):
-    """One engine and the RQ workers beside it, as last reported. Memory is in MiB."""
+    """The last report of an engine and its RQ workers. Memory is in MiB."""
 
     name = models.CharField(_("name"), max_length=120, primary_key=True)
     host = models.CharField(_("machine"), max_length=120)
@@ -61,11 +61,11 @@ class Engine(models.Model):
 
     @property
     def gpu_memory_high_mib(self) -> float | None:
-        """From here on an operator is to look; None without a GPU."""
+        """The memory use that is reported as a problem; None without a GPU."""
         return self.gpu_memory_total_mib * GPU_MEMORY_HIGH if self.gpu_memory_total_mib else None
 
     @property
     def clock_problem(self) -> str:
-        """Returns how far its host's clock is from the database's; empty when that is not far."""
+        """How far the host's clock is from the database's, in words; empty if it is accurate enough."""
         seconds = self.clock_ahead_seconds
         return database_clock.described(seconds) if database_clock.is_skewed(seconds) else ""

@@ -1,4 +1,4 @@
-"""The fair order between tenants, and the lock that guards what a tenant has waiting."""
+"""The fair order between tenants, and what each tenant has waiting."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from transcription.models.transcription import Lane
 
 
 class TenantSchedule(models.Model):
-    """Where a tenant stands in the fair order. Changed only by transcription.queue.fairness, which says how.
+    """A tenant's place in the fair order. Changed only by transcription.queue.fairness, which describes the algorithm.
 
-    Whoever changes what a tenant has waiting locks this row first, before any other.
+    Lock this row before any other when changing what a tenant has waiting.
     """
 
     tenant = models.OneToOneField(Tenant, models.CASCADE, primary_key=True, related_name="schedule")

@@ -10,7 +10,7 @@ from transcription.models.transcription import Transcription
 
 
 class IdempotencyKey(models.Model):
-    """A caller's name for one request, so that sending it again creates nothing. Kept for a day."""
+    """A client's key for one request, so that repeating it creates nothing. Kept for a day."""
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)

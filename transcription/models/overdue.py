@@ -1,4 +1,4 @@
-"""What hangs: a filter for operators' lists of work that waits for its next attempt."""
+"""A filter of operators' lists for overdue work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LATE = timedelta(minutes=10)
 
 
 class Overdue(admin.SimpleListFilter):
-    """`open_rows` are those that something is still to be done with, `due` the field that says when."""
+    """Selects overdue rows. `open_rows` selects unfinished rows; `due` names the field of their due time."""
 
     title = _("overdue")
     parameter_name = "overdue"

@@ -1,4 +1,4 @@
-"""The media a tenant gave us."""
+"""Recordings: the media of tenants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Recording(models.Model):
-    """The media a tenant gave us."""
+    """A media file that a tenant uploaded or had fetched."""
 
     class Source(models.TextChoices):
         UPLOAD = "upload", _("Upload")
@@ -72,10 +72,10 @@ class Recording(models.Model):
 
     @property
     def copies(self) -> list[str]:
-        """The keys of all copies for browsers."""
+        """The storage keys of all copies for browsers."""
         return [key for key in (self.playback_key, *self.track_copies.values()) if key]
 
     @property
     def latest(self) -> Transcription | None:
-        """The newest transcription; free of queries where the door prefetched `transcriptions`."""
+        """The newest transcription; without a query if `transcriptions` is prefetched."""
         return next(iter(sorted(self.transcriptions.all(), key=lambda t: (t.created_at, t.id), reverse=True)), None)

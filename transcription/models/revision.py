@@ -1,4 +1,4 @@
-"""What people changed in a transcript: who, when, and what stood there before. The machine's own text is kept whole."""
+"""The corrections of transcripts, and the machine's original text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tenants.scope import TenantManager
 
 
 class MachineText(models.Model):
-    """A transcription as the engine gave it. Made with the first change, never changed itself."""
+    """A transcription as the engine produced it. Created with the first correction and never changed."""
 
     transcription = models.OneToOneField(
         "transcription.Transcription", models.CASCADE, primary_key=True, related_name="machine_text"
@@ -32,14 +32,14 @@ class MachineText(models.Model):
         return f"{self.transcription_id}"
 
     def numbered(self) -> list[dict[str, Any]]:
-        """The fields of its segments, with their indexes."""
-        return [{"index": index, **piece} for index, piece in enumerate(self.segments)]
+        """Returns the fields of the segments with their indexes."""
+        return [{"index": index, **fields} for index, fields in enumerate(self.segments)]
 
 
 class Revision(models.Model):
-    """One change of a transcript: from segment `first` on, `before` was replaced by `added` segments.
+    """A correction, which replaced the segments `before` by `added` segments, from index `first` on.
 
-    `number` is the transcription's `revision` after it. The oldest go when there are very many: see editing.py.
+    `number` is the transcription's `revision` after it. The oldest are deleted beyond a limit: see editing.py.
     """
 
     class Action(models.TextChoices):
@@ -77,5 +77,5 @@ class Revision(models.Model):
 
     @property
     def author(self) -> str:
-        """Who made it, for people; empty once both are gone."""
+        """The name of the user or key that made it; empty if both have been deleted."""
         return str(self.made_by or (self.api_key.name if self.api_key else ""))

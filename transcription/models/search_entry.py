@@ -1,4 +1,4 @@
-"""What can be found of a recording."""
+"""The search entries of recordings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tenants.scope import TenantManager
 
 
 class TokensField(models.Field):  # type: ignore[type-arg]  # Django's takes none at run time
-    """Holds a tsvector of the given lexemes on PostgreSQL, nothing on SQLite. Reading it back makes no sense."""
+    """Stores a tsvector of a list of lexemes on PostgreSQL, and nothing on SQLite. Write-only."""
 
     def db_type(self, connection: Any) -> str:
         return "tsvector" if connection.vendor == "postgresql" else "text"
@@ -28,10 +28,10 @@ class TokensField(models.Field):  # type: ignore[type-arg]  # Django's takes non
 
 
 @TokensField.register_lookup
-class Holds(Lookup):
-    """Matches a tsquery, as search.tokens.query_of writes it. PostgreSQL only."""
+class MatchesTsquery(Lookup):
+    """Matches a tsquery made by search.tokens.query_of. PostgreSQL only."""
 
-    lookup_name = "holds"
+    lookup_name = "matches_tsquery"
 
     def get_prep_lookup(self) -> Any:
         return self.rhs
@@ -42,9 +42,9 @@ class Holds(Lookup):
 
 
 class SearchEntry(models.Model):
-    """What can be found of a recording: its name and its text. Written by search/index.py, which can make it again.
+    """The searchable text of a recording. Written by search/index.py, which can rebuild it.
 
-    `folded` has the name on its first line and a segment on each further one. There is no entry for what was deleted.
+    `folded` has the name on its first line and a segment on each further line. Deleted recordings have no entry.
     """
 
     recording = models.OneToOneField(

@@ -1,4 +1,4 @@
-"""The promise to turn a recording into text, the attempts at it, and the segments that come of them."""
+"""Transcriptions, the attempts at them, and their segments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from transcription.models.recording import Recording
 from transcription.request_id import MAX_LENGTH as REQUEST_ID_LENGTH
 from transcription.request_id import current as current_request_id
 
-MOST_BEAMS = 10
+MAX_BEAMS = 10
 
 
 class Status(models.TextChoices):
@@ -30,7 +30,7 @@ class Status(models.TextChoices):
 
 
 class Lane(models.IntegerChoices):
-    """Who is served first."""
+    """The priority of a transcription."""
 
     INTERACTIVE = 0, _("interactive")
     STANDARD = 1, _("standard")
@@ -38,7 +38,7 @@ class Lane(models.IntegerChoices):
 
     @property
     def key(self) -> str:
-        """What programs call it, whatever language people read: the queue in Redis, the API, the metrics."""
+        """The untranslated name, for Redis, the API and metrics."""
         return self.name.lower()
 
 
@@ -48,7 +48,7 @@ class Task(models.TextChoices):
 
 
 class Transcription(models.Model):
-    """Our promise to turn a recording into text under given options.
+    """A transcription of a recording with given options.
 
                   claim                      complete
         queued ───────────▶ running ─────────────────────▶ completed
@@ -84,7 +84,7 @@ class Transcription(models.Model):
     beam_size = models.PositiveSmallIntegerField(
         _("beams"),
         default=1,
-        validators=[MinValueValidator(1), MaxValueValidator(MOST_BEAMS)],
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_BEAMS)],
         help_text=_("Above 1: a beam search, where the temperature is 0."),
     )
     audio_track = models.PositiveSmallIntegerField(
@@ -204,12 +204,12 @@ class Transcription(models.Model):
 
     @property
     def mode_taken(self) -> str:
-        """The mode that it was, or is, transcribed in; empty before its first window."""
+        """The mode that the engine chose; empty before the first window."""
         return str(self.resume.get("mode", ""))
 
     @property
     def audio_track_taken(self) -> int:
-        """The number of the track that it was, or is, made from; 0 while that is not known."""
+        """The number of the transcribed track; 0 while it is unknown."""
         return self.audio_track or self.recording.audio_track
 
     @property
@@ -218,7 +218,7 @@ class Transcription(models.Model):
 
 
 class Attempt(models.Model):
-    """One try at a transcription, kept for operators."""
+    """One attempt at a transcription, kept for operators."""
 
     class Outcome(models.TextChoices):
         RUNNING = "running", _("Running")
@@ -254,7 +254,7 @@ class Attempt(models.Model):
 
 
 class Segment(models.Model):
-    """A timed piece of text. Times are seconds in the recording; the figures are Whisper's own."""
+    """A timed part of the text. Times are seconds of the recording; the other figures are Whisper's."""
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     transcription = models.ForeignKey(Transcription, models.CASCADE, related_name="segments")

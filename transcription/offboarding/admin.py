@@ -1,16 +1,13 @@
-"""Where operators archive and delete a tenant, and find the receipts of those that are gone."""
+"""The operators' pages for archiving and deleting tenants, and the receipts of deleted ones."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -25,6 +22,7 @@ from django.views.decorators.http import require_safe
 from tenants import audit, scope, units
 from tenants.admin import ReadOnly, operator_of
 from tenants.models import LedgerEntry, Member, Tenant
+from transcription.connections import stream
 from transcription.media import storage
 from transcription.media.storage import StorageUnavailable
 from transcription.models import Recording
@@ -35,7 +33,7 @@ MAY_DELETE = "tenants.delete_tenant"
 
 
 class Confirmation(forms.Form):
-    """Asks for the tenant's name, typed."""
+    """Requires the tenant's name as a confirmation."""
 
     name = forms.CharField(label=_("The tenant’s name, to be sure"), widget=forms.TextInput({"autocomplete": "off"}))
     archived = forms.TypedChoiceField(
@@ -73,7 +71,7 @@ class DeletionAdmin(ReadOnly, admin.ModelAdmin):
         ]
 
     def delete_tenant(self, request: HttpRequest, tenant_id: str) -> HttpResponseBase:
-        """What would go, the way to the archive, and the typed confirmation."""
+        """Shows what would be deleted, a link to the archive and the confirmation, and begins the deletion."""
         tenant = _tenant(request, tenant_id)
         form = Confirmation(tenant, request.POST or None)
         if request.method == "POST" and form.is_valid():
@@ -124,28 +122,12 @@ def _facts(tenant: Tenant) -> list[tuple[str, object]]:
 @never_cache
 def _archive(request: HttpRequest, tenant: Tenant) -> HttpResponse | StreamingHttpResponse:
     try:
-        storage.ask_for_bucket()
+        storage.check_bucket()
     except StorageUnavailable as error:
         messages.error(request, error.message)
         return HttpResponseRedirect(reverse("admin:offboarding_delete_tenant", args=[tenant.pk]))
     audit.record(operator_of(request, tenant), "tenant.exported", tenant)
     disposition = content_disposition_header(True, f"{tenant.name}.zip") or "attachment"
     headers = {"Content-Disposition": disposition, "X-Accel-Buffering": "no"}
-    pieces = _sent(tenant, archive.stream(tenant, settings.PORTAL_URL))
-    return StreamingHttpResponse(pieces, content_type="application/zip", headers=headers)
-
-
-async def _sent(tenant: Tenant, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The view is over by now: the tenant is bound anew for each piece, and a slow reader holds no connection."""
-
-    def next_piece() -> bytes | None:
-        try:
-            with scope.bound(tenant.id):
-                return next(pieces, None)
-        finally:
-            if not connection.in_atomic_block:
-                connection.close()
-
-    read = sync_to_async(next_piece)
-    while (piece := await read()) is not None:
-        yield piece
+    chunks = stream(tenant.id, archive.stream(tenant, settings.PORTAL_URL))
+    return StreamingHttpResponse(chunks, content_type="application/zip", headers=headers)

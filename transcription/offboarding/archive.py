@@ -1,6 +1,6 @@
-"""A tenant's everything as one zip, made while it is sent: memory holds one transcript or one piece of a file.
+"""Streams all data of a tenant as a zip; memory holds one transcript or one chunk of a file.
 
-README.txt                                 what is where
+README.txt                                 the contents
 tenant.json, rows/MODEL.jsonl              settings, members, keys, webhooks, audit log, ledger, corrections …
 recordings/DAY-NAME-ID/original.EXT        the media, and playback.m4a where browsers needed a copy
 recordings/DAY-NAME-ID/ID.txt, ID.json     the text of each transcription
@@ -25,10 +25,10 @@ from django.utils.text import slugify
 
 from tenants.models import Quota, RequestBudget, Tenant, User
 from transcription.connections import lend_connection
-from transcription.exports.texts import everything, plain_text
+from transcription.exports.texts import full_json, plain_text
 from transcription.media import storage
 from transcription.models import IdempotencyKey, LaneBacklog, Recording, SearchEntry, Segment, TenantSchedule
-from transcription.offboarding.belongings import Rows, belongings, refers_to, rows_of
+from transcription.offboarding.tenant_models import Rows, refers_to, rows_of, tenant_models
 
 BATCH = 500
 CHUNK_BYTES = 1024 * 1024
@@ -58,53 +58,53 @@ Left out: {left_out}.
 
 
 class _Sink:
-    """What zipfile writes to: it can't seek, and is emptied after each piece."""
+    """A buffer that zipfile writes to, without seeking, and that is emptied after each chunk."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
 
     def write(self, data: bytes) -> int:
-        self._pieces.append(bytes(data))
+        self._chunks.append(bytes(data))
         return len(data)
 
     def flush(self) -> None:
         pass
 
-    def taken(self) -> bytes:
-        data, self._pieces = b"".join(self._pieces), []
+    def take(self) -> bytes:
+        data, self._chunks = b"".join(self._chunks), []
         return data
 
 
 def stream(tenant: Tenant, portal: str) -> Iterator[bytes]:
-    """The archive in pieces. Call each `next` with the tenant bound; nothing slow runs in a transaction.
+    """Yields the archive in chunks. Call each `next` with the tenant bound and outside a transaction.
 
-    Raises StorageUnavailable, wherever it was: what came before is no archive.
+    Raises StorageUnavailable at any time; then the archive is incomplete.
     """
     sink, sums = _Sink(), list[str]()
     with zipfile.ZipFile(cast(IO[bytes], sink), "w") as archive:
-        for name, pieces in _files(tenant, portal, sums):
+        for name, chunks in _files(tenant, portal, sums):
             info = zipfile.ZipInfo(name, timezone.now().timetuple()[:6])
             is_media = name.startswith("recordings/") and not name.endswith((".txt", ".json"))
             info.compress_type = zipfile.ZIP_STORED if is_media else zipfile.ZIP_DEFLATED
             info.external_attr = 0o600 << 16
             digest = hashlib.sha256()
             with archive.open(info, "w", force_zip64=True) as member:
-                for piece in pieces:
-                    member.write(piece)
-                    digest.update(piece)
-                    if data := sink.taken():
+                for chunk in chunks:
+                    member.write(chunk)
+                    digest.update(chunk)
+                    if data := sink.take():
                         yield data
             sums.append(f"{digest.hexdigest()}  {name}\n")
-    yield sink.taken()
+    yield sink.take()
 
 
 def _files(tenant: Tenant, portal: str, sums: list[str]) -> Iterator[tuple[str, Iterable[bytes]]]:
     yield "README.txt", [_readme(tenant, portal).encode()]
     yield "tenant.json", [_json(_fields(tenant) | {"quota": _fields(tenant.quota)}, indent=2)]
-    people = _People()
-    for model in reversed(belongings()):
+    emails = _EmailLookup()
+    for model in reversed(tenant_models()):
         if model._meta.label_lower not in LEFT_OUT:
-            yield f"rows/{model._meta.app_label}.{model._meta.model_name}.jsonl", _lines(model, tenant, people)
+            yield f"rows/{model._meta.app_label}.{model._meta.model_name}.jsonl", _json_lines(model, tenant, emails)
     for recording in _batches(Recording, tenant):
         yield from _recording(recording)
     yield "SHA256SUMS", ["".join(sums).encode()]
@@ -128,44 +128,44 @@ def _recording(recording: Recording) -> Iterator[tuple[str, Iterable[bytes]]]:
         if row.text_deleted_at is None:
             segments = list(row.segments.all())
             yield f"{folder}/{row.id}.txt", [plain_text(segments).encode(errors="replace")]
-            yield f"{folder}/{row.id}.json", [everything(row, segments).encode(errors="replace")]
+            yield f"{folder}/{row.id}.json", [full_json(row, segments).encode(errors="replace")]
 
 
 def _media(name: str, key: str) -> Iterator[tuple[str, Iterable[bytes]]]:
-    """Nothing where the storage has lost it: the row says what was there."""
-    if key and (opened := storage.opened(key)) is not None:
+    """Yields a stored file, or nothing if it is missing in the storage."""
+    if key and (opened := storage.open_object(key)) is not None:
         with opened:
             lend_connection()
-            yield name, iter(partial(_piece, opened), b"")
+            yield name, iter(partial(_read_chunk, opened), b"")
 
 
-def _piece(opened: storage.FileOfBytes) -> bytes:
-    """What comes next; b"" at the end. Raises StorageUnavailable."""
-    with storage.reached():
+def _read_chunk(opened: storage.FileOfBytes) -> bytes:
+    """Returns the next chunk, b"" at the end. Raises StorageUnavailable."""
+    with storage.translate_errors():
         return bytes(opened.read(CHUNK_BYTES))
 
 
-def _lines(model: Rows, tenant: Tenant, people: _People) -> Iterator[bytes]:
-    persons = refers_to(model, User)
+def _json_lines(model: Rows, tenant: Tenant, emails: _EmailLookup) -> Iterator[bytes]:
+    user_fields = refers_to(model, User)
     for row in _batches(model, tenant):
-        named = {f"{name}_email": people.email(getattr(row, f"{name}_id")) for name in persons}
+        named = {f"{name}_email": emails.get(getattr(row, f"{name}_id")) for name in user_fields}
         yield _json(_fields(row) | named) + b"\n"
 
 
-class _People:
-    """E-mail addresses by id, each asked for once."""
+class _EmailLookup:
+    """Caches e-mail addresses by user id."""
 
     def __init__(self) -> None:
         self._known: dict[int | None, str] = {None: ""}
 
-    def email(self, user_id: int | None) -> str:
+    def get(self, user_id: int | None) -> str:
         if user_id is not None and user_id not in self._known:
             self._known[user_id] = User.objects.filter(pk=user_id).values_list("email", flat=True).first() or ""
         return self._known[user_id]
 
 
 def _batches(model: Rows, tenant: Tenant) -> Iterator[Any]:
-    """All rows by their primary key, BATCH at a time; each batch is a query of its own."""
+    """Yields all rows by their primary key, reading BATCH rows by each query."""
     rows = rows_of(model, tenant.id).order_by("pk")
     batch = list(rows[:BATCH])
     while batch:
@@ -173,8 +173,8 @@ def _batches(model: Rows, tenant: Tenant) -> Iterator[Any]:
         batch = list(rows.filter(pk__gt=batch[-1].pk)[:BATCH])
 
 
-SHOWN: dict[str, Callable[[Any], Any]] = {
-    # Its query may be somebody's key to the file.
+REDACTED_FIELDS: dict[str, Callable[[Any], Any]] = {
+    # The query may contain a signature that grants access to the file.
     "fetches.fetch.url": lambda url: urlunsplit(urlsplit(url)._replace(query="", fragment="")),
 }
 
@@ -182,7 +182,7 @@ SHOWN: dict[str, Callable[[Any], Any]] = {
 def _fields(row: models.Model) -> dict[str, Any]:
     model = row._meta.label_lower
     fields = (field.attname for field in row._meta.concrete_fields if field.name not in SECRET_FIELDS)
-    return {name: SHOWN.get(f"{model}.{name}", lambda value: value)(getattr(row, name)) for name in fields}
+    return {name: REDACTED_FIELDS.get(f"{model}.{name}", lambda value: value)(getattr(row, name)) for name in fields}
 
 
 def _json(value: Any, indent: int | None = None) -> bytes:

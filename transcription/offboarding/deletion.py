@@ -1,8 +1,8 @@
-"""Erasing a tenant. It may be interrupted anywhere and goes on: each step looks for what is left.
+"""Erases tenants. Each step looks for what is left, so that it can be interrupted anywhere and continued.
 
-`begin` switches the tenant off for good: from then on its keys, sessions and sockets open nothing, nothing of it is
-claimed, fetched or sent, and nothing is added (`tenant_lock.lock_for_adding`). `advance` ends its work and erases it,
-in short transactions; media, which is slow, outside of them. The sweeper calls it until nothing is left.
+`begin` deactivates the tenant permanently: its keys, sessions and sockets are refused, nothing of it is claimed,
+fetched or sent, and nothing can be added (`tenant_lock.lock_for_adding`). `advance` cancels its work and erases its
+rows in short transactions, and its media outside of them. The sweeper calls it until nothing is left.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from transcription.fetches.models import Fetch
 from transcription.media import storage
 from transcription.models import LaneBacklog, Recording, Status, TenantSchedule, Transcription
 from transcription.offboarding import receipts
-from transcription.offboarding.belongings import Rows, belongings, is_known_elsewhere, rows_of
 from transcription.offboarding.models import Deletion
+from transcription.offboarding.tenant_models import Rows, is_known_elsewhere, rows_of, tenant_models
 from transcription.queue import lifecycle
 from transcription.uploads import bucket, files
 from transcription.uploads.models import Upload
@@ -37,12 +37,12 @@ from transcription.uploads.models import Upload
 log = logging.getLogger(__name__)
 BATCH = 200
 UNFINISHED = (Status.QUEUED, Status.RUNNING)
-GO_WITH_THE_TENANT: set[Rows] = {TenantSchedule, LaneBacklog, Quota}
-"""Whoever changes a tenant's rows locks its schedule first: it is there until the end."""
+DELETED_WITH_TENANT: set[Rows] = {TenantSchedule, LaneBacklog, Quota}
+"""Deleted last, since every change of a tenant's rows locks its schedule."""
 
 
 def begin(tenant: Tenant, requested_by: str, archive: str = "") -> Deletion:
-    """Decides that a tenant is erased, which can't be undone. Once more gives what was decided before."""
+    """Begins to erase a tenant, which can't be undone, or returns the deletion that was begun before."""
     with transaction.atomic(), scope.bound(tenant.id):
         tenant_lock.lock(tenant.id)
         Tenant.objects.filter(id=tenant.id, deleting_at=None).update(is_active=False, deleting_at=timezone.now())
@@ -56,23 +56,23 @@ def begin(tenant: Tenant, requested_by: str, archive: str = "") -> Deletion:
             },
         )
     if is_new:
-        log.warning("Tenant %s is being erased, as %s asked", tenant.id, requested_by)
+        log.warning("Tenant %s is being erased, requested by %s", tenant.id, requested_by)
     return row
 
 
 def advance_all() -> int:
-    """Goes on with every deletion; how many came to their end."""
+    """Continues every deletion, and returns the number of finished ones."""
     count = 0
     for row in Deletion.objects.filter(state=Deletion.State.ERASING):
         try:
             count += advance(row)
         except Exception:
-            log.exception("Tenant %s could not be erased; it is tried again", row.tenant_uuid)
+            log.exception("Tenant %s could not be erased; the next sweep tries again", row.tenant_uuid)
     return count
 
 
 def advance(row: Deletion) -> bool:
-    """Erases all that is left, and writes the receipt; False where something is left, or somebody else did."""
+    """Erases what is left and writes the receipt; returns False if something is left or another process wrote it."""
     with scope.bound(row.tenant_uuid):
         _end_work(row)
         _count_media(row)
@@ -86,32 +86,32 @@ def advance(row: Deletion) -> bool:
 
 
 def _ledger_totals(tenant_id: UUID) -> list[dict[str, Any]]:
-    """Seconds and charges by month, of nobody by name."""
+    """Returns seconds and charges by month, without persons."""
     months = LedgerEntry.objects.filter(tenant_id=tenant_id).order_by("month__month").values("month__month")
     totals = months.annotate(seconds=Sum("seconds"), charges=Count("id"))
     return [
-        {"month": f"{one['month__month']:%Y-%m}", "seconds": one["seconds"], "charges": one["charges"]}
-        for one in totals
+        {"month": f"{row['month__month']:%Y-%m}", "seconds": row["seconds"], "charges": row["charges"]}
+        for row in totals
     ]
 
 
 def _end_work(row: Deletion) -> None:
-    """Nothing is claimed any more; whoever works on something of it finds out with the next window or megabyte."""
+    """Cancels unfinished work; running workers notice with their next window or megabyte."""
     while unfinished := list(Transcription.objects.filter(status__in=UNFINISHED)[:BATCH]):
-        for one in unfinished:
-            lifecycle.cancel(one)
+        for transcription in unfinished:
+            lifecycle.cancel(transcription)
     _erase(row, Fetch)
 
 
 def _count_media(row: Deletion) -> None:
-    """Once, before anything is deleted: however often the erasing is interrupted, the receipt says what was there."""
+    """Counts media once, before anything is deleted, for the receipt."""
     if row.media:
         return
     media = Counter(objects=0, bytes=0, uploads=0, upload_bytes=0)
     for size in storage.sizes_of(row.tenant_uuid):
         media.update(objects=1, bytes=size)
-    for one in _uploads_on_disk():
-        media.update(uploads=1, upload_bytes=files.size(one.id))
+    for upload in _uploads_on_disk():
+        media.update(uploads=1, upload_bytes=files.size(upload.id))
     Deletion.objects.filter(id=row.id, media={}).update(media=dict(media))
     row.refresh_from_db()
 
@@ -121,43 +121,43 @@ def _uploads_on_disk() -> Iterable[Upload]:
 
 
 def _erase_uploads(row: Deletion) -> None:
-    """Bytes first: without its row nobody would know whose they are."""
-    for one in _uploads_on_disk():
-        files.drop(one.id)
+    """Deletes files before rows, which say whose they are."""
+    for upload in _uploads_on_disk():
+        files.drop(upload.id)
     if not storage.is_local():
         bucket.abort(f"tenants/{row.tenant_uuid}/")
     _erase(row, Upload)
 
 
 def _erase_rows(row: Deletion) -> None:
-    """Recordings one at a time: each may have thousands of segments."""
+    """Erases recordings one at a time, since each may have thousands of segments, then all other rows."""
     _erase(row, Recording, at_once=1)
-    for model in belongings():
-        if model not in GO_WITH_THE_TENANT and model is not Member:
+    for model in tenant_models():
+        if model not in DELETED_WITH_TENANT and model is not Member:
             _erase(row, model)
 
 
 def _erase(row: Deletion, model: Rows, at_once: int = BATCH) -> None:
-    """Rows of one model, so many a transaction, with what operators' log says of them."""
+    """Erases the rows of one model and their entries in the admin's log, `at_once` rows in a transaction."""
     rows = rows_of(model, row.tenant_uuid).order_by("pk").values_list("pk", flat=True)
     while keys := list(rows[:at_once]):
         with transaction.atomic():
             tenant_lock.lock(row.tenant_uuid)
-            _forget_in_log(model, keys)
-            _note(row, model._base_manager.filter(pk__in=keys).delete()[1])
+            _delete_log_entries(model, keys)
+            _count_erased(row, model._base_manager.filter(pk__in=keys).delete()[1])
 
 
 def _erase_people(row: Deletion) -> None:
-    """Members, and those of them whom nobody else knows: no other tenant, and who is no operator."""
+    """Erases members, and those of their users that are not operators and not referred to by other tenants."""
     while member := Member.objects.filter(tenant_id=row.tenant_uuid).select_related("user").first():
         user = member.user
         with transaction.atomic():
             tenant_lock.lock(row.tenant_uuid)
             counts = Counter(Member.objects.filter(pk=member.pk).delete()[1])
             if not (user.is_staff or user.is_superuser or is_known_elsewhere(user, row.tenant_uuid)):
-                _forget_in_log(User, [user.pk])
+                _delete_log_entries(User, [user.pk])
                 counts.update(user.delete()[1])
-            _note(row, counts)
+            _count_erased(row, counts)
 
 
 def _erase_tenant(row: Deletion) -> None:
@@ -166,8 +166,8 @@ def _erase_tenant(row: Deletion) -> None:
         return
     with transaction.atomic():
         tenant_lock.lock(row.tenant_uuid)
-        _forget_in_log(Tenant, [tenant.pk])
-        _note(row, tenant.delete()[1])
+        _delete_log_entries(Tenant, [tenant.pk])
+        _count_erased(row, tenant.delete()[1])
 
 
 def _finish(row: Deletion) -> bool:
@@ -183,7 +183,7 @@ def _finish(row: Deletion) -> bool:
 
 
 def _end_sessions() -> None:
-    """Those of people who are gone: a session names its user by number."""
+    """Deletes the sessions of deleted users."""
     known = {str(pk) for pk in User.objects.values_list("pk", flat=True)}
     for session in Session.objects.iterator(BATCH):
         user_id = session.get_decoded().get("_auth_user_id")
@@ -191,15 +191,14 @@ def _end_sessions() -> None:
             session.delete()
 
 
-def _forget_in_log(model: Rows, keys: Iterable[object]) -> None:
-    """Django's log of what operators did in the admin has names of its objects."""
+def _delete_log_entries(model: Rows, keys: Iterable[object]) -> None:
+    """Deletes the entries of the admin's log, which contain names of the objects."""
     kind = ContentType.objects.get_for_model(model)
     LogEntry.objects.filter(content_type=kind, object_id__in=[str(key) for key in keys]).delete()
 
 
-def _note(row: Deletion, counts: Mapping[str, int]) -> None:
-    """In the transaction that deletes."""
-    now = Deletion.objects.select_for_update().get(id=row.id)
-    total = Counter(now.erased)
+def _count_erased(row: Deletion, counts: Mapping[str, int]) -> None:
+    """Adds to the deletion's counts. Call it in the deleting transaction."""
+    total = Counter(Deletion.objects.select_for_update().get(id=row.id).erased)
     total.update({name.lower(): count for name, count in counts.items() if count})
     Deletion.objects.filter(id=row.id).update(erased=dict(sorted(total.items())))

@@ -1,4 +1,4 @@
-"""What is left of a tenant that was deleted: that it was, and a signed receipt."""
+"""The record of a deleted tenant, with a signed receipt."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Deletion(models.Model):
-    """A tenant's erasing, and its record.
+    """The deletion of a tenant.
 
         erasing ──nothing is left──▶ erased  (with a receipt)
 
-    `erased` counts rows by model, in the transactions that delete them, so that a crash neither loses nor repeats any.
-    It refers to no tenant: it outlives its own.
+    `erased` counts rows by model, in the transactions that delete them, so that crashes don't falsify it. It has no
+    foreign key to the tenant, since it is kept when the tenant is gone.
     """
 
     class State(models.TextChoices):

@@ -1,4 +1,4 @@
-"""Receipts of what was erased: JSON for people and programs, signed with the installation's SECRET_KEY."""
+"""Receipts of deletions: JSON, signed with the installation's SECRET_KEY."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from transcription.offboarding.models import Deletion
 SALT = "whisper-portal receipt of a deleted tenant"
 
 
-class NotGenuine(Exception):
-    """The receipt was not signed by this installation, or changed since. The message says so."""
+class InvalidReceipt(Exception):
+    """The receipt was not signed by this installation, or was changed. The message is for people."""
 
 
 def write(row: Deletion, portal: str) -> str:
-    """The receipt of a deletion that is finished, and its signature."""
-    told = {
+    """Returns the signed receipt of a finished deletion."""
+    receipt = {
         "receipt": str(row.id),
         "portal": portal,
         "tenant": {"id": str(row.tenant_uuid), "name": row.tenant_name},
@@ -29,23 +29,23 @@ def write(row: Deletion, portal: str) -> str:
         "erased": {"rows": row.erased, "media": row.media},
         "kept": {"ledger": row.ledger},
     }
-    return json.dumps({"receipt": told, "signature": Signer(salt=SALT).signature(_canonical(told))}, indent=2)
+    return json.dumps({"receipt": receipt, "signature": Signer(salt=SALT).signature(_canonical(receipt))}, indent=2)
 
 
 def verified(text: str) -> dict[str, Any]:
-    """What a receipt says. SECRET_KEY_FALLBACKS count, too. Raises NotGenuine."""
+    """Returns a receipt's contents if it was signed with SECRET_KEY or a fallback. Raises InvalidReceipt."""
     try:
         parts = json.loads(text)
-        told, signature = parts["receipt"], parts["signature"]
-        Signer(salt=SALT).unsign(f"{_canonical(told)}:{signature}")
+        receipt, signature = parts["receipt"], parts["signature"]
+        Signer(salt=SALT).unsign(f"{_canonical(receipt)}:{signature}")
     except (ValueError, TypeError, LookupError):
-        raise NotGenuine("This is no receipt: a file of JSON with “receipt” and “signature” is needed.") from None
+        raise InvalidReceipt("This is no receipt: a file of JSON with “receipt” and “signature” is needed.") from None
     except BadSignature:
         message = "The receipt is not genuine: it was changed, or signed with another SECRET_KEY than this portal's."
-        raise NotGenuine(message) from None
-    return dict(told)
+        raise InvalidReceipt(message) from None
+    return dict(receipt)
 
 
-def _canonical(told: Any) -> str:
-    """The same text for the same receipt, however its JSON is laid out."""
-    return json.dumps(told, sort_keys=True, separators=(",", ":"))
+def _canonical(receipt: Any) -> str:
+    """Returns the same text for the same receipt, however its JSON is formatted."""
+    return json.dumps(receipt, sort_keys=True, separators=(",", ":"))

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from tenants.models import LONGEST_HOTWORDS
 from transcription.errors import InvalidOption
-from transcription.models import MOST_BEAMS, Lane, Mode, Task, Transcription
+from transcription.models import MAX_BEAMS, Lane, Mode, Task, Transcription
 from transcription.options import hotwords as words
 from transcription.options.languages import language_code
 from transcription.options.offered_models import is_named, knows, resolve_model
@@ -118,8 +118,8 @@ def _beam_size(value: str | int) -> int:
         number = int(str(value).strip() or 1)
     except ValueError:
         number = 0
-    if not 1 <= number <= MOST_BEAMS:
-        raise InvalidOption("beam_size", _("The beam size must be a whole number from 1 to %(n)d.") % {"n": MOST_BEAMS})
+    if not 1 <= number <= MAX_BEAMS:
+        raise InvalidOption("beam_size", _("The beam size must be a whole number from 1 to %(n)d.") % {"n": MAX_BEAMS})
     return number
 
 
@@ -195,7 +195,7 @@ class TranscriptionOptions:
         },
         "",
     )
-    beam_size: int = option(_beam_size, {"type": "integer", "minimum": 1, "maximum": MOST_BEAMS, "default": 1}, 1)
+    beam_size: int = option(_beam_size, {"type": "integer", "minimum": 1, "maximum": MAX_BEAMS, "default": 1}, 1)
     audio_track: int = option(
         checked_track,
         {

@@ -1,6 +1,6 @@
-"""The only exit to addresses that users name: `download` a recording, `post` a webhook.
+"""All connections to addresses that users name: `download` of recordings and `post` of webhooks.
 
-A URL is read by one parser (`target`), its host resolved once (`dialing`), each address judged (`networks`), and the
-connection made to those very addresses: a name that answers differently the second time is never asked twice.
-Nothing of the environment (proxies, .netrc) and no cookie takes part, and each exchange has a deadline of its own.
+A URL is parsed by one parser (`target`), its host resolved once (`connecting`), each address checked (`networks`), and
+the connection made to the checked addresses, so that DNS rebinding has no effect. Proxies and .netrc of the environment
+and cookies are not used, and each exchange has a deadline.
 """

@@ -1,4 +1,4 @@
-"""A deadline that holds whatever the other side does, drop by drop or not at all."""
+"""Limits the total time of an exchange, even if the other side sends slowly or nothing."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from transcription.outbound.errors import OutboundError
 
 
 class Deadline:
-    """Shuts the watched sockets down when `seconds` are over: a read in any thread then ends at once.
+    """Shuts the watched sockets down after `seconds`, which ends reads in any thread.
 
-    A socket's own timeout counts from byte to byte, so that one byte a second would hold us for ever.
+    A socket's own timeout starts again with each byte, so that a byte a second would keep it open forever.
     """
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._strike)
+        self._timer = threading.Timer(seconds, self._shut_down_sockets)
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
@@ -45,23 +45,23 @@ class Deadline:
         return time.monotonic() >= self._end
 
     def left(self) -> float:
-        """Seconds. Raises OutboundError where none is left."""
+        """Returns the seconds that are left. Raises OutboundError if there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise self.error()
         return left
 
     def watch(self, connected: socket.socket) -> None:
-        """Keeps a handle of its own: TLS takes the first one away."""
+        """Adds a socket, as a duplicate, since TLS detaches the original."""
         with self._lock:
             self._sockets.append(connected.dup())
         if self.is_over:
-            self._strike()
+            self._shut_down_sockets()
 
     def error(self) -> OutboundError:
         return OutboundError("timeout", _("The other side took too long to answer."), may_succeed_later=True)
 
-    def _strike(self) -> None:
+    def _shut_down_sockets(self) -> None:
         with self._lock:
             for watched in self._sockets:
                 with suppress(OSError):

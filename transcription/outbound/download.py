@@ -1,4 +1,4 @@
-"""Fetches a recording from a URL into a file."""
+"""Downloads a recording from a URL to a file."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from transcription.outbound.deadline import Deadline
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.exchange import exchange
 from transcription.outbound.requests import retry_after
-from transcription.outbound.target import DOWNLOADS, parsed
+from transcription.outbound.target import DOWNLOADS, parse_target
 
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 REDIRECTS = {301, 302, 303, 307, 308}
-TRY_AGAIN = {408, 425, 429}
+RETRYABLE_STATUSES = {408, 425, 429}
 IDLE_SECONDS = 20.0
 CHUNK = 64 * 1024
 SLOW_SECONDS = 30.0
-SLOWEST = 16 * 1024
-"""Bytes a second, over any SLOW_SECONDS: who drips holds a place that others wait for."""
+MIN_BYTES_PER_SECOND = 16 * 1024
+"""Over any SLOW_SECONDS; slower downloads would occupy a place that others wait for."""
 
 
 @dataclass(frozen=True)
 class Downloaded:
-    """A file that has arrived on this machine's disk. `file_name` is what the other side calls it, maybe empty."""
+    """A file on the local disk. `file_name` is the server's name for it, which may be empty."""
 
     file_name: str
     path: Path
@@ -42,18 +42,18 @@ class Downloaded:
 
 
 def download(url: str, path: Path, most_bytes: int, seconds: float, on_progress: Callable[[int], None]) -> Downloaded:
-    """Streams to `path`, over at most MOST_REDIRECTS redirects, each judged like the URL itself.
+    """Downloads to `path`, following at most MAX_REDIRECTS redirects, each checked like the URL itself.
 
-    `on_progress` is told the bytes so far, and may raise to stop. Raises OutboundError.
+    `on_progress` is called with the bytes so far, and may raise to cancel. Raises OutboundError.
     """
     with Deadline(seconds) as deadline:
-        for _hop in range(MOST_REDIRECTS + 1):
-            target = parsed(url, DOWNLOADS)
+        for _hop in range(MAX_REDIRECTS + 1):
+            target = parse_target(url, DOWNLOADS)
             with exchange("GET", target, deadline, IDLE_SECONDS, {"Accept": "*/*"}) as answer:
                 if answer.status not in REDIRECTS:
-                    return _kept(answer, target.url, path, _Limits(most_bytes, deadline, on_progress))
+                    return _save_body(answer, target.url, path, _Limits(most_bytes, deadline, on_progress))
                 url = urljoin(target.url, answer.headers.get("Location", ""))
-    message = _("More than %(n)d redirects followed each other.") % {"n": MOST_REDIRECTS}
+    message = _("More than %(n)d redirects followed each other.") % {"n": MAX_REDIRECTS}
     raise OutboundError("too_many_redirects", message)
 
 
@@ -64,32 +64,32 @@ class _Limits:
     on_progress: Callable[[int], None]
 
 
-def _kept(answer: HTTPResponse, url: str, path: Path, limits: _Limits) -> Downloaded:
+def _save_body(answer: HTTPResponse, url: str, path: Path, limits: _Limits) -> Downloaded:
     if answer.status != 200:
-        again = answer.status in TRY_AGAIN or answer.status >= 500
+        again = answer.status in RETRYABLE_STATUSES or answer.status >= 500
         message = _("The other side answered %(status)d instead of the file.") % {"status": answer.status}
         raise OutboundError("status", message, again, answer.status, retry_after(answer))
     length = answer.headers.get("Content-Length", "")
     if length.isdigit() and int(length) > limits.most_bytes:
         raise _too_large(limits.most_bytes)
-    size, digest, pace = 0, hashlib.sha256(), _Pace()
+    size, digest, speed = 0, hashlib.sha256(), _MinimumSpeed()
     with _writing(path) as write:
         while chunk := answer.read1(CHUNK, decode_content=True):
             size += len(chunk)
             if size > limits.most_bytes:
                 raise _too_large(limits.most_bytes)
             limits.deadline.left()
-            pace.keep(size)
+            speed.check(size)
             write(chunk)
             digest.update(chunk)
             limits.on_progress(size)
-    limits.deadline.left()  # a body that it cut short looks like a whole one
+    limits.deadline.left()  # after the deadline, a truncated body looks like a complete one
     return Downloaded(_name(answer, url), path, size, digest.hexdigest())
 
 
 @contextmanager
 def _writing(path: Path) -> Iterator[Callable[[bytes], None]]:
-    """A full disk is ours, and not the other side's fault."""
+    """Yields a function that writes to the file and reports a full disk as no_room."""
     no_room = OutboundError("no_room", _("The server has no room for this file. Try later."), may_succeed_later=True)
 
     def write(chunk: bytes) -> None:
@@ -106,17 +106,18 @@ def _writing(path: Path) -> Iterator[Callable[[bytes], None]]:
         yield write
 
 
-class _Pace:
-    """Raises OutboundError where too little comes."""
+class _MinimumSpeed:
+    """Checks the speed of a download."""
 
     def __init__(self) -> None:
         self._since, self._size = time.monotonic(), 0
 
-    def keep(self, size: int) -> None:
+    def check(self, size: int) -> None:
+        """Raises OutboundError if the last SLOW_SECONDS were slower than MIN_BYTES_PER_SECOND."""
         now = time.monotonic()
         if now - self._since < SLOW_SECONDS:
             return
-        if size - self._size < SLOWEST * (now - self._since):
+        if size - self._size < MIN_BYTES_PER_SECOND * (now - self._since):
             raise OutboundError("too_slow", _("The file came too slowly. Try again, or upload it."), True)
         self._since, self._size = now, size
 

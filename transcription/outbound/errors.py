@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(eq=False)
 class OutboundError(Exception):
-    """An exchange that did not come about, or broke off. `message` is for people and names the way out.
+    """An exchange failed. `message` tells people why and what to do.
 
     `code`: refused_url, refused_address, no_public_address, unreachable, tls, timeout, too_slow, too_large,
-    too_many_redirects, broken, status, no_room. `status` is the HTTP status where there was one, `retry_after` the
-    seconds that the other side asked us to wait.
+    too_many_redirects, broken, status, no_room. `status` is the HTTP status if there was one, `retry_after` the
+    seconds of the response's Retry-After.
     """
 
     code: str

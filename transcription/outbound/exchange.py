@@ -1,4 +1,4 @@
-"""One HTTP request and its answer, over a connection of its own."""
+"""One HTTP request and its response, over its own connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
-from transcription.outbound import dialing
+from transcription.outbound import connecting
 from transcription.outbound.deadline import Deadline
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.target import Target
@@ -24,8 +24,8 @@ from transcription.outbound.target import Target
 AGENT = "WhisperPortal/1"
 
 
-class _Plain(HTTPConnection):
-    """Asks no resolver: it is handed the socket."""
+class _PlainConnection(HTTPConnection):
+    """An HTTP connection over a connected socket."""
 
     def __init__(self, connected: socket.socket, host: str, port: int, **options: Any) -> None:
         super().__init__(host, port, **options)
@@ -35,11 +35,11 @@ class _Plain(HTTPConnection):
         return self._connected
 
 
-class _Tls(HTTPSConnection):
-    """The same; the certificate must be the host's, whatever address was dialled."""
+class _TlsConnection(HTTPSConnection):
+    """An HTTPS connection over a connected socket; the certificate must be the host's, whatever the address."""
 
     def __init__(self, connected: socket.socket, host: str, port: int, **options: Any) -> None:
-        super().__init__(host, port, ssl_context=trust(), **options)
+        super().__init__(host, port, ssl_context=tls_context(), **options)
         self._connected = connected
 
     def _new_conn(self) -> socket.socket:
@@ -47,8 +47,8 @@ class _Tls(HTTPSConnection):
 
 
 @cache
-def trust() -> ssl.SSLContext:
-    """The machine's certificate authorities, which may have the operator's own, and Mozilla's."""
+def tls_context() -> ssl.SSLContext:
+    """Trusts the machine's certificate authorities, which may include the operator's, and Mozilla's."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
@@ -63,25 +63,25 @@ def exchange(
     headers: Mapping[str, str],
     body: bytes | None = None,
 ) -> Iterator[HTTPResponse]:
-    """The answer, its body not read yet. `idle_seconds` is the longest wait for a byte. Raises OutboundError."""
-    connected = dialing.dial(target, deadline)
-    kind = _Tls if target.scheme == "https" else _Plain
+    """Yields the response before its body is read. `idle_seconds` limits the wait for data. Raises OutboundError."""
+    connected = connecting.connect(target, deadline)
+    kind = _TlsConnection if target.scheme == "https" else _PlainConnection
     connection = kind(connected, target.host, target.port, timeout=idle_seconds)
     try:
         connected.settimeout(min(idle_seconds, deadline.left()))
         common = {"User-Agent": AGENT, "Accept-Encoding": "identity", "Connection": "close"}
         connection.request(method, target.path, body, {**common, **headers}, preload_content=False)
         answer = connection.getresponse()
-        deadline.left()  # headers that it cut short look like whole ones
+        deadline.left()  # after the deadline, truncated headers look like complete ones
         yield answer
     except (HTTPError, HTTPException, OSError, ValueError) as error:
-        raise _told(error, deadline) from error
+        raise _outbound_error(error, deadline) from error
     finally:
         connection.close()
         connected.close()
 
 
-def _told(error: Exception, deadline: Deadline) -> OutboundError:
+def _outbound_error(error: Exception, deadline: Deadline) -> OutboundError:
     if deadline.is_over or isinstance(error, TimeoutError):
         return deadline.error()
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -1,4 +1,4 @@
-"""Which addresses may be connected to: public ones, and those that the operator allowed on purpose."""
+"""The addresses that may be connected to: public ones, and those that the operator allows."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from django.conf import settings
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""All of IPv6 that is public; outside lie mapped, translated, local, site-local and multicast addresses."""
+"""The public part of IPv6; mapped, translated, link-local, site-local and multicast addresses are outside."""
 
 
 def is_allowed(address: Address) -> bool:
-    """An IPv4 address in IPv6's clothes (::ffff:10.0.0.1) is judged as what it is."""
+    """Returns whether an address is allowed; a mapped one (::ffff:10.0.0.1) counts as IPv4."""
     plain = address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
     if any(plain in network for network in settings.OUTBOUND_ALLOWED_NETWORKS):
         return True
@@ -25,7 +25,7 @@ def is_allowed(address: Address) -> bool:
 
 @cache
 def _denied() -> tuple[Network, ...]:
-    """Microsoft's list: private, shared, loopback, link-local and metadata, 6to4, Teredo, NAT64, documentation, …"""
-    from AntiSSRF import IPAddressRanges  # brings all of requests along: only where an address is judged
+    """Returns Microsoft's list: private, shared, loopback, link-local, metadata, 6to4, Teredo, NAT64, documentation…"""
+    from AntiSSRF import IPAddressRanges  # imports requests, which is slow
 
     return tuple(ip_network(network) for network in IPAddressRanges.recommended_latest)

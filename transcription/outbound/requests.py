@@ -1,18 +1,19 @@
-"""`post` and `check`, for webhooks; `download` has a file of its own."""
+"""Sends webhooks and checks their URLs."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from urllib3.response import HTTPResponse
 
-from transcription.outbound import dialing
+from transcription.outbound import connecting
 from transcription.outbound.deadline import Deadline
 from transcription.outbound.errors import OutboundError
 from transcription.outbound.exchange import exchange
-from transcription.outbound.target import WEBHOOKS, parsed
+from transcription.outbound.target import WEBHOOKS, parse_target
 
 POST_SECONDS = 15.0
 IDLE_SECONDS = 10.0
@@ -27,7 +28,7 @@ _checks = threading.BoundedSemaphore(CHECKS_AT_ONCE)
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the first BODY_BYTES of the body, and the seconds after which to come back, 0 for none."""
+    """A response with the first BODY_BYTES of its body. `retry_after` is in seconds, 0 if not given."""
 
     status: int
     body: bytes
@@ -35,47 +36,45 @@ class Answer:
 
 
 def check(url: str) -> str:
-    """The URL as a webhook may be sent to it, after asking the DNS; nothing is connected. Raises OutboundError.
+    """Returns the normalised URL of a webhook after resolving its host, without connecting. Raises OutboundError.
 
-    With CHECKS_AT_ONCE under way the DNS is not asked: a slow one must not hold a web process's threads. Whatever
-    is sent later is judged again, in any case.
+    With CHECKS_AT_ONCE checks running, the host is not resolved, so that slow DNS can't block a web process's threads.
+    Each `post` checks the addresses again.
     """
-    target = parsed(url, WEBHOOKS)
+    target = parse_target(url, WEBHOOKS)
     if not _checks.acquire(blocking=False):
         return target.url
     try:
         with Deadline(CHECK_SECONDS) as deadline:
-            dialing.addresses(target, deadline)
+            connecting.addresses(target, deadline)
     finally:
         _checks.release()
     return target.url
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-    """Sends `body` and returns any answer, a redirect too: none is followed. Raises OutboundError."""
-    target = parsed(url, WEBHOOKS)
+    """Sends `body` and returns the response; follows no redirect. Raises OutboundError."""
+    target = parse_target(url, WEBHOOKS)
     with (
         Deadline(POST_SECONDS) as deadline,
         exchange("POST", target, deadline, IDLE_SECONDS, headers, body) as answer,
     ):
-        return Answer(answer.status, _beginning(answer), retry_after(answer))
+        return Answer(answer.status, _body_start(answer), retry_after(answer))
 
 
 def retry_after(answer: HTTPResponse) -> int:
-    """Seconds, an hour at most; a date counts as none."""
+    """Returns the seconds of Retry-After, at most an hour; 0 for a date."""
     text = answer.headers.get("Retry-After", "")
     return min(int(text), LONGEST_RETRY_AFTER) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-def _beginning(answer: HTTPResponse) -> bytes:
-    """The status decides; a body that breaks off is no reason to send again."""
-    pieces: list[bytes] = []
-    try:
-        while (size := sum(map(len, pieces))) < BODY_BYTES and (piece := answer.read1(BODY_BYTES - size)):
-            pieces.append(piece)
-    except Exception:  # noqa: S110 - nobody waits for the rest
-        pass
-    return b"".join(pieces)
+def _body_start(answer: HTTPResponse) -> bytes:
+    """Reads up to BODY_BYTES and ignores errors, since only the status decides about success."""
+    body = b""
+    with suppress(Exception):
+        while len(body) < BODY_BYTES and (chunk := answer.read1(BODY_BYTES - len(body))):
+            body += chunk
+    return body
 
 
 __all__ = ["Answer", "OutboundError", "check", "post"]

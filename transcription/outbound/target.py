@@ -1,4 +1,4 @@
-"""A URL that a user named, read by the strictest of rules and by one parser only."""
+"""Parses and validates URLs that users enter, with strict rules."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DOWNLOADS, WEBHOOKS = "downloads", "webhooks"
 
 @dataclass(frozen=True)
 class Target:
-    """Where a request goes. `host` is ASCII; `literal` is its address where it is one; `path` has the query."""
+    """The target of a request. `host` is ASCII, `literal` its address if it is one, and `path` includes the query."""
 
     scheme: str
     host: str
@@ -42,8 +42,8 @@ class Target:
         return f"{self.scheme}://{host}{port}{self.path}"
 
 
-def parsed(url: str, purpose: str) -> Target:
-    """Opens and resolves nothing. `purpose` is DOWNLOADS or WEBHOOKS. Raises OutboundError."""
+def parse_target(url: str, purpose: str) -> Target:
+    """Parses a URL without resolving its host. `purpose` is DOWNLOADS or WEBHOOKS. Raises OutboundError."""
     if len(url) > LONGEST_URL:
         raise _refused(_("The URL is longer than %(n)d characters.") % {"n": LONGEST_URL})
     if UNPRINTABLE.search(url):
@@ -69,7 +69,7 @@ def _scheme(scheme: str | None, purpose: str) -> str:
 
 
 def _literal(host: str) -> Address | None:
-    """None for a name. Numbers are addresses as they are written everywhere, or nothing: no octal, no 127.1."""
+    """Returns the host's address, None for a name. Raises OutboundError for octal and short forms such as 127.1."""
     try:
         address = ip_address(host)
     except ValueError:

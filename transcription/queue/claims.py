@@ -1,7 +1,4 @@
-"""Who works on what: the fairest due transcription goes to whoever asks, and is its own until the lease expires.
-
-A claim is a compare-and-swap that counts its rows; the loser moves on. What becomes of it is lifecycle's.
-"""
+"""Claims the fairest due transcription for a worker, until its lease expires. `lifecycle` does the rest."""
 
 from __future__ import annotations
 
@@ -41,9 +38,9 @@ class Claim(leases.Claim):
 
 
 def claim(worker: str, lanes: Sequence[int] = Lane.values) -> Claim | None:
-    """The fairest due transcription of these lanes, now running under `worker`'s lease; None when nothing is due.
+    """Claims the fairest due transcription of these lanes. Returns None when nothing is due.
 
-    At first a tenant whose schedule somebody holds is passed by; where that leaves nothing, it is waited for.
+    Tenants that somebody has locked are skipped in the first round; if that leaves nothing, later rounds wait for them.
     """
     passed: set[UUID] = set()
     with scope.across_tenants("a worker serves every tenant"):
@@ -62,30 +59,33 @@ def claim(worker: str, lanes: Sequence[int] = Lane.values) -> Claim | None:
 
 
 def due_by_lane() -> dict[int, int]:
-    """How many transcriptions wait in each lane, of tenants with something due that may run more."""
-    with scope.across_tenants("the sweeper rings for every tenant"):
+    """Returns how many transcriptions wait in each lane, of tenants with something due that may run more."""
+    with scope.across_tenants("the sweeper wakes workers for every tenant"):
         backlogs = fairness.in_order(Lane.values, _busy_tenants(), ()).order_by()
         return dict(backlogs.values_list("lane").annotate(n=Sum("waiting")))
 
 
 def next_lane() -> int | None:
-    """The lane of the next due transcription that could be claimed."""
+    """Returns the lane of the next due transcription that could be claimed."""
     with scope.across_tenants("the order is everybody's"):
         backlog = fairness.in_order(Lane.values, _busy_tenants(), ()).first()
         return backlog.lane if backlog else None
 
 
 def _busy_tenants() -> QuerySet[Transcription, Any]:
-    """Ids of the tenants that run as many transcriptions as their quota allows."""
+    """Selects the ids of tenants that run as many transcriptions as their quota allows."""
     running = Transcription.objects.filter(status=Status.RUNNING).order_by().values("tenant_id")
     counted = running.annotate(n=Count("id"), limit=F("tenant__quota__concurrent"))
     return counted.filter(n__gte=F("limit")).values("tenant_id")
 
 
 def _claim_from(backlog: LaneBacklog, worker: str, waits: bool) -> Claim | None:
-    """The first due transcription of a backlog; None where it has none, or its tenant may run no more."""
+    """Claims the first due transcription of a backlog. Returns None if it has none, or its tenant may run no more.
+
+    If `waits` is false, also if the tenant is locked.
+    """
     with transaction.atomic():
-        schedule = tenant_lock.lock(backlog.tenant_id) if waits else tenant_lock.lock_now(backlog.tenant_id)
+        schedule = tenant_lock.lock(backlog.tenant_id) if waits else tenant_lock.try_lock(backlog.tenant_id)
         if schedule is None:
             return None
         of_tenant = Transcription.objects.filter(tenant_id=backlog.tenant_id)
@@ -127,6 +127,6 @@ def held(claim: Claim) -> QuerySet[Transcription]:
 
 
 def holds(claim: Claim) -> bool:
-    """Whether the worker should go on: the attempt is still its own, running or just completed."""
+    """Returns whether the worker should go on: its attempt is running, or was just completed."""
     ours = Transcription.objects.filter(status__in=(Status.RUNNING, Status.COMPLETED))
     return leases.claimed(ours, claim).exists()

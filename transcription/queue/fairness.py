@@ -1,4 +1,4 @@
-"""Who is served next: weighted fair order between tenants, by audio seconds.
+"""Orders tenants' transcriptions: weighted fair queueing by audio seconds.
 
 Start-time fair queueing (Goyal, Vin, Cheng 1996). A tenant's virtual time is the audio seconds it was given, over
 its share. Each claim takes the tenant whose virtual time is lowest and adds the claimed seconds to it:
@@ -10,7 +10,7 @@ The system's virtual time is the latest start of anybody. A tenant that was away
 time, so that idling saves nothing up; one held back by its cap on transcriptions at once may catch up by
 CREDIT_SECONDS at most. Within a tenant the lane counts, then who came first.
 
-A tenant's `TenantSchedule` row is the lock for all of this, taken before any other row's.
+Functions that take a `schedule` are called with its tenant locked (`tenant_lock`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ INTERACTIVE_ONLY_SHARE = 4
 
 @dataclass(frozen=True)
 class Waiting:
-    """A tenant's place in the order, with what it has waiting in one lane."""
+    """What a tenant has waiting in one lane, and its place in the order. `seconds` are audio seconds."""
 
     tenant_id: UUID
     lane: int
@@ -47,13 +47,13 @@ class Waiting:
 
 
 def lanes_of(worker: int, workers: int) -> list[int]:
-    """Which lanes one of `workers` serves: every fourth, and at least one, keeps room for people who wait."""
+    """Returns the lanes of one of `workers`: every fourth, and at least one, serves only people who wait."""
     keeps_room = worker < max(1, workers // INTERACTIVE_ONLY_SHARE) and workers > 1
     return [Lane.INTERACTIVE] if keeps_room else list(Lane.values)
 
 
 def enter(schedule: TenantSchedule, row: Transcription) -> None:
-    """A transcription waits from now on. Its tenant's schedule is locked."""
+    """Counts a transcription that waits from now on."""
     if not LaneBacklog.objects.filter(tenant_id=schedule.tenant_id, waiting__gt=0).exists():
         _catch_up(schedule)
     _backlog(row).filter(due_at=None).update(due_at=row.not_before)
@@ -65,7 +65,7 @@ def enter(schedule: TenantSchedule, row: Transcription) -> None:
 
 
 def leave(schedule: TenantSchedule, row: Transcription) -> None:
-    """A transcription waits no longer: it was claimed or cancelled. Its tenant's schedule is locked."""
+    """Counts a transcription less that was claimed or cancelled."""
     assert schedule.tenant_id == row.tenant_id
     _backlog(row).update(
         waiting=Greatest(F("waiting") - 1, 0),
@@ -74,21 +74,21 @@ def leave(schedule: TenantSchedule, row: Transcription) -> None:
 
 
 def serve(schedule: TenantSchedule, row: Transcription) -> None:
-    """Charges the tenant's virtual time for a claim. Its schedule is locked."""
+    """Charges the tenant's virtual time for a claim."""
     schedule.last_start = max(schedule.virtual_time, system_time() - CREDIT_SECONDS)
     schedule.virtual_time = schedule.last_start + left_seconds(row) * COST[Lane(row.lane)] / schedule.tenant.quota.share
     schedule.save(update_fields=["last_start", "virtual_time"])
 
 
 def give_back(schedule: TenantSchedule, row: Transcription) -> None:
-    """Takes back from the tenant's virtual time what a claim did not get done. Its schedule is locked."""
+    """Refunds the tenant's virtual time for what a claim did not get done."""
     undone = left_seconds(row) * COST[Lane(row.lane)] / schedule.tenant.quota.share
     schedule.virtual_time = max(0.0, schedule.virtual_time - undone)
     schedule.save(update_fields=["virtual_time"])
 
 
 def left_seconds(row: Transcription) -> float:
-    """Audio seconds of a transcription that are still to be done."""
+    """Returns the audio seconds of a transcription that are still to be done."""
     return max(0.0, row.audio_seconds - row.saved_seconds)
 
 
@@ -99,14 +99,14 @@ def system_time() -> float:
 def in_order(
     lanes: Sequence[int], busy: QuerySet[Transcription, Any], passed: Collection[UUID]
 ) -> QuerySet[LaneBacklog]:
-    """Backlogs that may have something due, the fairest first, but for tenants that are busy or were passed."""
+    """Selects backlogs that may have something due, the fairest first, without tenants in `busy` and `passed`."""
     due = LaneBacklog.objects.filter(lane__in=lanes, waiting__gt=0, due_at__lte=Now(), tenant__is_active=True)
     due = due.filter(tenant__quota__concurrent__gt=0).exclude(tenant_id__in=busy).exclude(tenant_id__in=passed)
     return due.order_by("tenant__schedule__virtual_time", "tenant_id", "lane")
 
 
 def correct(tenant_id: UUID, lane: int) -> None:
-    """Counts a backlog again: it promised something due and had nothing, or was found to be wrong."""
+    """Counts a backlog again that was found to be wrong."""
     with transaction.atomic():
         tenant_lock.lock(tenant_id)
         with scope.bound(tenant_id):
@@ -117,7 +117,7 @@ def correct(tenant_id: UUID, lane: int) -> None:
 
 
 def correct_all() -> int:
-    """Compares every backlog with the transcriptions that wait, and corrects those that differ; how many."""
+    """Corrects backlogs that differ from the transcriptions that wait. Returns how many."""
     with scope.across_tenants("the order is everybody's"):
         queued = Transcription.objects.filter(status=Status.QUEUED).order_by().values("tenant_id", "lane")
         found = queued.annotate(n=Count("id"), seconds=Sum(_LEFT), due=Min("not_before"))
@@ -130,7 +130,7 @@ def correct_all() -> int:
 
 
 def _agrees(backlog: LaneBacklog | None, count: int, seconds: float, due: datetime | None) -> bool:
-    """A backlog may be due too early, which costs a look; never too late."""
+    """Returns whether a backlog is right. It may be due too early, which costs a query, but never too late."""
     if backlog is None:
         return count == 0
     in_time = due is None or (backlog.due_at is not None and backlog.due_at <= due)
@@ -138,7 +138,7 @@ def _agrees(backlog: LaneBacklog | None, count: int, seconds: float, due: dateti
 
 
 def everybody_waiting() -> list[Waiting]:
-    """Every backlog with work, in no order."""
+    """Returns every backlog with work, in no order."""
     values = (
         "tenant_id",
         "lane",
@@ -158,7 +158,7 @@ _LEFT = Case(
 
 
 def _catch_up(schedule: TenantSchedule) -> None:
-    """A tenant that had nothing waiting joins at the system's virtual time."""
+    """Moves a tenant that had nothing waiting to the system's virtual time."""
     now = system_time()
     if schedule.virtual_time < now:
         schedule.virtual_time = now

@@ -78,7 +78,7 @@ def _bring_within(claim: Claim, segments: list[Segment], latest: float) -> None:
         return
     earlier = Segment.objects.filter(transcription_id=claim.id, index__lt=segments[0].index)
     start = earlier.order_by("-index").values_list("start", flat=True).first()
-    bounds.bring_within(segments, start or 0.0, latest)
+    bounds.clamp_segments(segments, start or 0.0, latest)
 
 
 def renew(claim: Claim) -> None:
@@ -114,7 +114,7 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int], warning
             sequence=F("sequence") + 1,
         )
         Recording.objects.filter(id=claim.recording_id).update(peaks=peaks, duration_seconds=round(duration, 3))
-        search.note(claim.recording_id)
+        search.index_recording(claim.recording_id)
         if not quota.settle(claim.id, quota.billed_seconds(duration), row.recording.name):
             log.error("Transcription %s was completed without a reservation to settle.", claim.id)
         _end_attempt(claim, Attempt.Outcome.COMPLETED)
@@ -331,5 +331,5 @@ def insert_completed(row: Transcription, segments: Sequence[Segment]) -> None:
     row.save(force_insert=True)
     Segment.objects.bulk_create(segments, BATCH)
     _announce(Claim.of(row), Status.COMPLETED, "", row.warnings)
-    search.note(row.recording_id)
+    search.index_recording(row.recording_id)
     _tell(Claim.of(row))

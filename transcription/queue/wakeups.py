@@ -1,6 +1,6 @@
-"""Wake-ups for workers, through RQ: a job says "there is work in this lane" and nothing else.
+"""Wakes workers through RQ. A job says that a lane has work, and nothing else.
 
-Losing one, all, or Redis itself loses nothing: the sweeper sends them again from the database.
+Wake-ups may be lost: workers look into the database, and the sweeper sends missing ones again.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def wake(lane: int) -> bool:
 
 
 def wake_once(lane: int | None) -> None:
-    """Wakes a worker for a lane in which something waits, unless a wake-up waits there too."""
+    """Wakes a worker for a lane, unless a wake-up is queued there already."""
     if lane is not None and _waiting().get(lane) == 0:
         wake(lane)
 

@@ -1,26 +1,26 @@
-"""Full-text search over a tenant's recordings: names and transcripts, in every language, newest first."""
+"""Full-text search in the names and transcripts of a tenant's recordings, in every language, newest first."""
 
 from transcription.models import SearchEntry
 from transcription.search.folding import LONGEST_QUERY, Term, terms_of
-from transcription.search.hits import Hit, Match, hits
-from transcription.search.index import forget, note, note_missing, rebuild
-from transcription.search.lookup import Place, found_recordings, page
-from transcription.search.marks import Part
+from transcription.search.highlighting import TextSpan
+from transcription.search.index import index_missing, index_recording, rebuild, remove_recording
+from transcription.search.lookup import Cursor, matching_recordings, page
+from transcription.search.results import Match, SearchResult, results
 
 __all__ = [
     "LONGEST_QUERY",
-    "Hit",
+    "Cursor",
     "Match",
-    "Part",
-    "Place",
     "SearchEntry",
+    "SearchResult",
     "Term",
-    "forget",
-    "found_recordings",
-    "hits",
-    "note",
-    "note_missing",
+    "TextSpan",
+    "index_missing",
+    "index_recording",
+    "matching_recordings",
     "page",
     "rebuild",
+    "remove_recording",
+    "results",
     "terms_of",
 ]

@@ -1,4 +1,4 @@
-"""Keeps the entries: called in each transaction that changes a name or a text, after the change, as the last lock."""
+"""Maintains the search entries. Call it in each transaction that changes a name or text, after all other locks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from transcription.search.tokens import lexemes
 BATCH = 200
 
 
-def note(recording_id: UUID) -> None:
-    """Writes a recording's entry anew from its rows as they are now; a deleted one has none.
+def index_recording(recording_id: UUID) -> None:
+    """Rewrites a recording's entry from its current rows, or removes it if the recording is deleted.
 
-    The entry is locked before anything is read: who comes later reads what the earlier one wrote.
+    The entry is locked before anything is read, so that concurrent calls see each other's changes.
     """
     known = SearchEntry.objects.filter(recording_id=recording_id)
     list(known.select_for_update().values_list("recording_id"))
@@ -42,36 +42,36 @@ def note(recording_id: UUID) -> None:
     SearchEntry.objects.bulk_create([entry], update_conflicts=True, unique_fields=["recording"], update_fields=changing)
 
 
-def forget(recording_id: UUID) -> None:
+def remove_recording(recording_id: UUID) -> None:
     SearchEntry.objects.filter(recording_id=recording_id).delete()
 
 
-def note_missing() -> int:
-    """Makes the entries of recordings that have none, such as those of an earlier version of the portal; how many."""
+def index_missing() -> int:
+    """Indexes recordings without an entry, such as those of an earlier version, and returns their number."""
     with scope.across_tenants("every tenant's recordings are indexed"):
-        return _note_all(Recording.objects.exclude(Exists(SearchEntry.objects.filter(recording_id=OuterRef("pk")))))
+        return _index_all(Recording.objects.exclude(Exists(SearchEntry.objects.filter(recording_id=OuterRef("pk")))))
 
 
 def rebuild() -> int:
-    """Writes every entry anew, each in a transaction of its own, while the portal runs; how many."""
+    """Rewrites every entry in its own transaction, while the portal runs, and returns their number."""
     with scope.across_tenants("every tenant's recordings are indexed"):
-        return _note_all(Recording.objects.all())
+        return _index_all(Recording.objects.all())
 
 
-def _note_all(rows: QuerySet[Recording]) -> int:
+def _index_all(rows: QuerySet[Recording]) -> int:
     count, rows = 0, rows.filter(deleted_at=None).order_by("id")
     batch = list(rows.values_list("id", flat=True)[:BATCH])
     while batch:
         for recording_id in batch:
             with transaction.atomic():
                 list(Recording.objects.select_for_update().filter(id=recording_id).values_list("id"))
-                note(recording_id)
+                index_recording(recording_id)
         count += len(batch)
         batch = list(rows.filter(id__gt=batch[-1]).values_list("id", flat=True)[:BATCH])
     return count
 
 
 def _source(recording: Recording) -> UUID | None:
-    """The newest transcription that has text to show."""
+    """Returns the id of the newest transcription with text."""
     rows = Transcription.objects.filter(recording=recording, status=Status.COMPLETED, text_deleted_at=None)
     return rows.order_by("-created_at").values_list("id", flat=True).first()

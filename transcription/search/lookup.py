@@ -1,4 +1,4 @@
-"""Looking a query up: which entries have all its terms, newest first, a page at a time."""
+"""Finds the entries that contain all terms of a query, newest first, in pages."""
 
 from __future__ import annotations
 
@@ -18,97 +18,97 @@ from transcription.search.folding import Term
 from transcription.search.tokens import query_of
 
 NEWEST = ("-created_at", "-recording_id")
-PROBED = 64
-COMMON = 3
-"""Of those probed, from which on reading further costs less than the index: it would find very many."""
+PROBE_SIZE = 64
+COMMON_MATCHES = 3
+"""With at least this many matches among the probed entries, scanning is cheaper than the index."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """The last entry of a page: the next page begins behind it."""
+class Cursor:
+    """The last entry of a page, after which the next one begins."""
 
     created_at: datetime
     recording_id: UUID
 
 
 def page(
-    actor: Actor, terms: Sequence[Term], after: Place | None, limit: int
-) -> tuple[list[SearchEntry], Place | None]:
-    """At most `limit` entries of the actor's tenant that have every term, and the place where more follow."""
+    actor: Actor, terms: Sequence[Term], after: Cursor | None, limit: int
+) -> tuple[list[SearchEntry], Cursor | None]:
+    """Returns at most `limit` matching entries of the actor's tenant, and the cursor of the next page if any."""
     actor.require("recordings.view")
     if not terms:
         return [], None
-    search = _searched if connection.vendor == "postgresql" else _read
-    found = search(actor.tenant.id, terms, after, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    return found[:limit], Place(last.created_at, last.recording_id) if last else None
+    search = _search_postgresql if connection.vendor == "postgresql" else _scan
+    entries = search(actor.tenant.id, terms, after, limit + 1)
+    last = entries[limit - 1] if len(entries) > limit else None
+    return entries[:limit], Cursor(last.created_at, last.recording_id) if last else None
 
 
-def found_recordings(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[SearchEntry, UUID]:
-    """The ids of the recordings in which every term stands, for a subquery; none without terms."""
+def matching_recordings(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[SearchEntry, UUID]:
+    """Returns the ids of the matching recordings, for a subquery; none without terms."""
     rows = SearchEntry.objects.none()
     if terms and connection.vendor == "postgresql":
         rows = _indexed(tenant_id, terms)
     elif terms:
-        rows = _holding(_of_tenant(tenant_id), terms)
+        rows = _matching(_of_tenant(tenant_id), terms)
     return rows.order_by().values_list("recording_id", flat=True)
 
 
 def _of_tenant(tenant_id: UUID) -> QuerySet[SearchEntry]:
-    shown = SearchEntry.objects.filter(tenant_id=tenant_id).order_by(*NEWEST)
-    return shown.only("recording", "tenant", "created_at", "transcription_id", "folded")
+    rows = SearchEntry.objects.filter(tenant_id=tenant_id).order_by(*NEWEST)
+    return rows.only("recording", "tenant", "created_at", "transcription_id", "folded")
 
 
-def _read(tenant_id: UUID, terms: Sequence[Term], after: Place | None, count: int) -> list[SearchEntry]:
-    """The text of one entry after another, until there are enough."""
-    return list(_holding(_behind(_of_tenant(tenant_id), after), terms)[:count])
+def _scan(tenant_id: UUID, terms: Sequence[Term], after: Cursor | None, count: int) -> list[SearchEntry]:
+    """Scans the entries' text until there are enough matches."""
+    return list(_matching(_after(_of_tenant(tenant_id), after), terms)[:count])
 
 
-def _searched(tenant_id: UUID, terms: Sequence[Term], after: Place | None, count: int) -> list[SearchEntry]:
-    """What is common is found among the newest entries; PostgreSQL looks into the index only for what is not.
+def _search_postgresql(tenant_id: UUID, terms: Sequence[Term], after: Cursor | None, count: int) -> list[SearchEntry]:
+    """Scans the newest entries for common terms, and uses the index for rare ones.
 
-    Its planner can't know which is which: it has no statistics of one tenant's words. So a few entries are read,
-    and if that says that a page's worth is near, as many as it takes.
+    PostgreSQL's planner has no statistics of one tenant's words, so a few entries are probed first; if they suggest
+    that a page can be filled by scanning, as many as that takes are scanned.
     """
-    found = list(_among_newest(tenant_id, terms, after, PROBED)[:count])
-    if COMMON <= len(found) < count:
-        found = list(_among_newest(tenant_id, terms, after, 2 * PROBED * count // len(found))[:count])
-    if len(found) < count:
-        found = list(_behind(_indexed(tenant_id, terms), after)[:count])
-    return found
+    entries = list(_among_newest(tenant_id, terms, after, PROBE_SIZE)[:count])
+    if COMMON_MATCHES <= len(entries) < count:
+        entries = list(_among_newest(tenant_id, terms, after, 2 * PROBE_SIZE * count // len(entries))[:count])
+    if len(entries) < count:
+        entries = list(_after(_indexed(tenant_id, terms), after)[:count])
+    return entries
 
 
-def _among_newest(tenant_id: UUID, terms: Sequence[Term], after: Place | None, reach: int) -> QuerySet[SearchEntry]:
+def _among_newest(tenant_id: UUID, terms: Sequence[Term], after: Cursor | None, reach: int) -> QuerySet[SearchEntry]:
     rows = _of_tenant(tenant_id)
-    newest = _behind(rows, after).values("pk")[:reach]
-    return _holding(rows.filter(pk__in=newest), terms)
+    newest = _after(rows, after).values("pk")[:reach]
+    return _matching(rows.filter(pk__in=newest), terms)
 
 
-def _behind(rows: QuerySet[SearchEntry], after: Place | None) -> QuerySet[SearchEntry]:
+def _after(rows: QuerySet[SearchEntry], after: Cursor | None) -> QuerySet[SearchEntry]:
     if after is None:
         return rows
-    at, of = after.created_at, after.recording_id
-    return rows.filter(Q(created_at__lt=at) | Q(created_at=at, recording_id__lt=of))
+    later = Q(created_at__lt=after.created_at)
+    return rows.filter(later | Q(created_at=after.created_at, recording_id__lt=after.recording_id))
 
 
 def _indexed(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[SearchEntry]:
-    """By the index of tokens, whose every lexeme is marked with its tenant.
+    """Matches by the GIN index of tokens, each of which is prefixed with its tenant.
 
-    The tenant is compared in a way that keeps PostgreSQL from reading all of its entries instead.
+    Comparing the tenant by an expression keeps PostgreSQL from using the tenant's index instead.
     """
     with scope.across_tenants("the tenant is compared below, row by row"):
         rows = SearchEntry.objects.annotate(owner=Coalesce("tenant_id", "tenant_id")).filter(owner=tenant_id)
         shown = rows.only("recording", "tenant", "created_at", "transcription_id", "folded")
-        return _holding(shown.order_by(*NEWEST), terms, query_of(tenant_id, terms))
+        return _matching(shown.order_by(*NEWEST), terms, query_of(tenant_id, terms))
 
 
-def _holding(rows: QuerySet[SearchEntry], terms: Sequence[Term], tokens: str = "") -> QuerySet[SearchEntry]:
-    """With the terms in their tokens, or else in their text.
+def _matching(rows: QuerySet[SearchEntry], terms: Sequence[Term], tokens: str = "") -> QuerySet[SearchEntry]:
+    """Filters by the tokens, or else by the text.
 
-    Tokens know the pairs of an unspaced run, not whether the pairs stand together.
+    Tokens contain the pairs of an unspaced run, but not their order, so longer runs are compared with the text too.
     """
     if tokens:
-        rows = rows.filter(tokens__holds=tokens)
+        rows = rows.filter(tokens__matches_tsquery=tokens)
     for term in terms:
         if not tokens or (term.is_unspaced and len(term.text) > 2):
             rows = rows.filter(folded__contains=term.pattern)

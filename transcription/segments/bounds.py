@@ -1,4 +1,4 @@
-"""Where a segment may start and end: after the one before it, within the recording, and never at one moment."""
+"""Limits segments' times: in order, within the recording, and with a minimum length."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ MILLISECONDS = 1000
 SHORTEST = 20  # milliseconds: one of Whisper's timestamps
 
 
-def bring_within(segments: Iterable[Segment], earliest: float, latest: float) -> None:
-    """Moves the times of segments, and of their words, into the recording; their text is left as it is.
+def clamp_segments(segments: Iterable[Segment], earliest: float, latest: float) -> None:
+    """Clamps the times of segments and their words to the recording, in place.
 
     earliest: seconds before which none starts. latest: seconds after which none ends, more than SHORTEST later.
     """
     for segment in segments:
-        segment.start, segment.end = bounded(segment.start, segment.end, earliest, latest)
+        segment.start, segment.end = clamped_times(segment.start, segment.end, earliest, latest)
         segment.words = list(in_order(segment.words, segment.start, segment.end))
         earliest = segment.start
 
 
-def bounded(start: float, end: float, earliest: float, latest: float) -> tuple[float, float]:
-    """Returns a segment's times to the millisecond, at least SHORTEST apart, as near to the given ones as they may be.
+def clamped_times(start: float, end: float, earliest: float, latest: float) -> tuple[float, float]:
+    """Returns the nearest allowed times of a segment, rounded to milliseconds and at least SHORTEST apart.
 
-    What is no number, as a model may give it, counts for the earliest moment that there is.
+    NaN, which a model may return, counts as `earliest`.
     """
     last = math.floor(latest * MILLISECONDS + 1e-6)
     first = max(0, round(earliest * MILLISECONDS))

@@ -1,8 +1,8 @@
-"""The doors to a transcript's segments: reading them, and correcting them without overwriting each other.
+"""Reads and corrects the segments of transcripts, with optimistic locking by tags.
 
-Each change is one short transaction: the transcription's row is locked, what the caller has seen is compared with
-what stands there, and a revision keeps what was replaced. Everybody reads the corrected text; only a result that is
-reused for another recording is the machine's (reuse.py).
+Each change is one short transaction: it locks the transcription's row, compares the caller's tags with the current
+ones, and stores the replaced segments in a revision. All readers get the corrected text; only a result that is reused
+for another recording is the original one (intake/reuse.py).
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from transcription import search
 from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings, retention
 from transcription.models import MachineText, Revision, Segment, Status, Transcription
-from transcription.scripts import led
-from transcription.transcripts.segment_edits import Piece, Wanted, arranged, piece_of
+from transcription.scripts import with_leading_space
+from transcription.transcripts.segment_edits import SegmentEdit, SegmentFields, apply_edits, field_values
 from transcription.transcripts.timeline import Timeline
-from transcription.transcripts.validation import MOST_SEGMENTS, checked_times, too_many
+from transcription.transcripts.validation import MAX_SEGMENTS, checked_times, too_many
 
 Action = Revision.Action
 ANY = "*"
-MOST_REVISIONS = 1000
-MOST_KEPT_CHARACTERS = 20_000_000
-FAR_AWAY = 1_000_000  # where indexes wait while those behind a change move on
-SPLIT_SECONDS = 0.001  # the least that a split leaves on either side
+MAX_REVISIONS = 1000
+MAX_KEPT_CHARACTERS = 20_000_000
+INDEX_OFFSET = 1_000_000  # keeps indexes unique while the segments after a change are renumbered
+SPLIT_SECONDS = 0.001  # the shortest segment that a split leaves
 BATCH = 500
 
 
 class NotCompleted(Exception):
-    """There is nothing to correct yet, or nothing came of it. `status` is the transcription's."""
+    """The transcription has no text yet, or failed. `status` is the transcription's."""
 
     def __init__(self, status: str) -> None:
         super().__init__(status)
@@ -47,7 +47,7 @@ class NotCompleted(Exception):
 
 
 class Stale(Exception):
-    """Somebody changed it since the caller looked. `tag` is the one of what stands there now."""
+    """The transcript was changed since the caller read it. `tag` is the current one."""
 
     def __init__(self, tag: str) -> None:
         super().__init__(tag)
@@ -55,19 +55,19 @@ class Stale(Exception):
 
 
 def list_tag(row: Transcription) -> str:
-    """Names this state of all segments."""
+    """Returns the entity tag of all segments."""
     return str(row.revision)
 
 
 def segment_tag(segment: Segment) -> str:
-    """Names this state of one segment, at this place: another one that moves there has another tag."""
+    """Returns the entity tag of one segment. It includes the index, since another segment may move there."""
     return f"{segment.index}.{segment.revision}"
 
 
 def transcript(actor: Actor, transcription_id: UUID) -> Transcription:
-    """A transcription whose segments can be read. Raises Http404, NotCompleted and TextDeleted."""
+    """Returns a transcription whose segments can be read. Raises Http404, NotCompleted and TextDeleted."""
     row = recordings.transcription(actor, transcription_id)
-    _must_stand(row)
+    _require_text(row)
     return row
 
 
@@ -77,7 +77,7 @@ def segment(actor: Actor, transcription_id: UUID, index: int) -> Segment:
 
 
 def revisions(actor: Actor, transcription_id: UUID) -> QuerySet[Revision]:
-    """The changes of a transcript, newest first. Raises Http404, NotCompleted and TextDeleted."""
+    """Returns the changes of a transcript, newest first. Raises Http404, NotCompleted and TextDeleted."""
     row = transcript(actor, transcription_id)
     return Revision.objects.filter(transcription=row).select_related("made_by", "api_key")
 
@@ -86,101 +86,111 @@ def edit(
     actor: Actor,
     transcription_id: UUID,
     index: int,
-    seen: Collection[str],
+    expected_tags: Collection[str],
     text: str | None = None,
     start: float | None = None,
     end: float | None = None,
 ) -> Segment:
-    """Corrects one segment; what is None stays. `seen` are the tags of the segment or of the list that may stand.
+    """Corrects one segment; None leaves a field unchanged.
 
-    Raises Http404, Stale, InvalidOption, NotCompleted and TextDeleted.
+    `expected_tags` are tags of the segment or of the list, one of which must be current. Raises Http404, Stale,
+    InvalidOption, NotCompleted and TextDeleted.
     """
     with _locked(actor, transcription_id) as row:
-        now = _segment(row, index)
-        _compare(seen, segment_tag(now), list_tag(row))
-        wanted = Wanted(
-            now.start if start is None else start,
-            now.end if end is None else end,
-            now.text.strip() if text is None else text,
+        current = _segment(row, index)
+        _compare(expected_tags, segment_tag(current), list_tag(row))
+        target = SegmentEdit(
+            current.start if start is None else start,
+            current.end if end is None else end,
+            current.text.strip() if text is None else text,
         )
-        if (wanted.start, wanted.end) != (now.start, now.end):
-            checked_times([*_neighbour(row, index - 1), wanted, *_neighbour(row, index + 1)], _latest(row))
-        _change(actor, row, Action.EDIT, index, [now], [wanted])
+        if (target.start, target.end) != (current.start, current.end):
+            checked_times([*_neighbour(row, index - 1), target, *_neighbour(row, index + 1)], _latest(row))
+        _correct(actor, row, Action.EDIT, index, [current], [target])
         return _segment(row, index)
 
 
-def remove(actor: Actor, transcription_id: UUID, index: int, seen: Collection[str]) -> Transcription:
-    """Takes one segment out. Raises as `edit` does."""
+def remove(actor: Actor, transcription_id: UUID, index: int, expected_tags: Collection[str]) -> Transcription:
+    """Removes one segment. Raises as `edit` does."""
     with _locked(actor, transcription_id) as row:
-        now = _segment(row, index)
-        _compare(seen, segment_tag(now), list_tag(row))
-        _change(actor, row, Action.REMOVE, index, [now], [])
+        current = _segment(row, index)
+        _compare(expected_tags, segment_tag(current), list_tag(row))
+        _correct(actor, row, Action.REMOVE, index, [current], [])
         return row
 
 
-def replace(actor: Actor, transcription_id: UUID, wanted: Sequence[Wanted], seen: Collection[str]) -> Transcription:
-    """All segments at once; those that stay as they are stay whole. `seen` are tags of the list. Raises as `edit`."""
+def replace(
+    actor: Actor, transcription_id: UUID, edits: Sequence[SegmentEdit], expected_tags: Collection[str]
+) -> Transcription:
+    """Replaces all segments; unchanged ones keep all their fields. `expected_tags` are tags of the list.
+
+    Raises as `edit` does.
+    """
     with _locked(actor, transcription_id) as row:
-        _compare(seen, list_tag(row))
+        _compare(expected_tags, list_tag(row))
         former = list(row.segments.all())
-        checked_times(wanted, _latest(row))
-        _change(actor, row, Action.REPLACE, 0, former, wanted)
+        checked_times(edits, _latest(row))
+        _correct(actor, row, Action.REPLACE, 0, former, edits)
         return row
 
 
 def split(
-    actor: Actor, transcription_id: UUID, index: int, position: int, at: float | None, seen: Collection[str]
+    actor: Actor, transcription_id: UUID, index: int, position: int, at: float | None, expected_tags: Collection[str]
 ) -> list[Segment]:
-    """Divides a segment before the character at `position` of its text, at `at` seconds or where that is spoken.
+    """Splits a segment before the character at `position` of its text, and returns both halves.
 
-    The two segments. `seen` are tags of the list. Raises as `edit` does.
+    `at` is the time of the split in seconds, by default when the character is spoken. `expected_tags` are tags of the
+    list. Raises as `edit` does.
     """
     with _locked(actor, transcription_id) as row:
-        now = _segment(row, index)
-        _compare(seen, list_tag(row))
-        text = now.text.strip()
+        current = _segment(row, index)
+        _compare(expected_tags, list_tag(row))
+        text = current.text.strip()
         left, right = text[:position].strip(), text[position:].strip()
         if not left or not right:
             raise InvalidOption("position", _("There is text before and after the place where a segment is split."))
-        if row.segments.count() >= MOST_SEGMENTS:
+        if row.segments.count() >= MAX_SEGMENTS:
             raise too_many("position")
-        place, times = len("".join(left.split())), Timeline(now.text, now.words, now.start, now.end)
-        ends, begins = (times.ends(place), times.begins(place)) if at is None else (at, at)
-        halves = [Wanted(now.start, _inside(now, ends), left), Wanted(_inside(now, begins), now.end, right)]
+        offset, times = len("".join(left.split())), Timeline(current.text, current.words, current.start, current.end)
+        ends, begins = (times.end_before(offset), times.start_after(offset)) if at is None else (at, at)
+        halves = [
+            SegmentEdit(current.start, _clamped_inside(current, ends), left),
+            SegmentEdit(_clamped_inside(current, begins), current.end, right),
+        ]
         if any(half.start >= half.end for half in halves) or (at is not None and at != halves[1].start):
             message = _("A segment is split at a time between its start, %(start).3f s, and its end, %(end).3f s.")
-            raise InvalidOption("at", message % {"start": now.start, "end": now.end})
-        _change(actor, row, Action.SPLIT, index, [now], halves)
+            raise InvalidOption("at", message % {"start": current.start, "end": current.end})
+        _correct(actor, row, Action.SPLIT, index, [current], halves)
         return list(row.segments.filter(index__in=(index, index + 1)))
 
 
-def merge(actor: Actor, transcription_id: UUID, index: int, seen: Collection[str]) -> Segment:
-    """Joins a segment with the next one. `seen` are tags of the list. Raises as `edit` does."""
+def merge(actor: Actor, transcription_id: UUID, index: int, expected_tags: Collection[str]) -> Segment:
+    """Merges a segment with the next one. `expected_tags` are tags of the list. Raises as `edit` does."""
     with _locked(actor, transcription_id) as row:
-        now, after = _segment(row, index), _segment(row, index + 1)
-        _compare(seen, list_tag(row))
-        text = (led(now.text.strip()) + led(after.text.strip())).strip()
-        wanted = Wanted(now.start, max(now.end, after.end), text)
-        _change(actor, row, Action.MERGE, index, [now, after], [wanted])
+        current, after = _segment(row, index), _segment(row, index + 1)
+        _compare(expected_tags, list_tag(row))
+        text = (with_leading_space(current.text.strip()) + with_leading_space(after.text.strip())).strip()
+        merged = SegmentEdit(current.start, max(current.end, after.end), text)
+        _correct(actor, row, Action.MERGE, index, [current, after], [merged])
         return _segment(row, index)
 
 
-def revert(actor: Actor, transcription_id: UUID, number: int, seen: Collection[str]) -> Transcription:
-    """Back to how it stood after revision `number`; 0 is the machine's text. Itself a revision that can be undone.
+def revert(actor: Actor, transcription_id: UUID, number: int, expected_tags: Collection[str]) -> Transcription:
+    """Restores the transcript of revision `number`, 0 for the machine's text, as a new revision.
 
-    `seen` are tags of the list. Raises as `edit` does; Http404 too for a revision that is not kept any more.
+    `expected_tags` are tags of the list. Raises as `edit` does, and Http404 for a revision that was deleted.
     """
     with _locked(actor, transcription_id) as row:
-        _compare(seen, list_tag(row))
+        _compare(expected_tags, list_tag(row))
         former = list(row.segments.all())
-        then = _as_it_stood(row, [piece_of(one) for one in former], number)
-        _put(actor, row, Action.REVERT, 0, former, then)
+        restored = _fields_at_revision(row, [field_values(segment) for segment in former], number)
+        _write_revision(actor, row, Action.REVERT, 0, former, restored)
         return row
 
 
 @contextmanager
 def _locked(actor: Actor, transcription_id: UUID) -> Iterator[Transcription]:
-    """One transaction; nobody else changes the transcript in it."""
+    """Locks the transcript for one transaction."""
     actor.require("transcripts.edit")
     recordings.transcription(actor, transcription_id)
     with transaction.atomic():
@@ -188,62 +198,66 @@ def _locked(actor: Actor, transcription_id: UUID) -> Iterator[Transcription]:
         row = rows.select_for_update(of=("self",)).select_related("recording", "tenant").first()
         if row is None:
             raise Http404(_("There is no such transcription."))
-        _must_stand(row)
+        _require_text(row)
         yield row
 
 
-def _must_stand(row: Transcription) -> None:
+def _require_text(row: Transcription) -> None:
     retention.require_text(row)
     if row.status != Status.COMPLETED:
         raise NotCompleted(row.status)
 
 
 def _segment(row: Transcription, index: int) -> Segment:
-    found = row.segments.filter(index=index).first()
-    if found is None:
+    current = row.segments.filter(index=index).first()
+    if current is None:
         raise Http404(_("There is no such segment."))
-    return found
+    return current
 
 
-def _neighbour(row: Transcription, index: int) -> list[Wanted]:
-    return [Wanted(one.start, one.end, one.text) for one in row.segments.filter(index=index)]
+def _neighbour(row: Transcription, index: int) -> list[SegmentEdit]:
+    return [SegmentEdit(segment.start, segment.end, segment.text) for segment in row.segments.filter(index=index)]
 
 
 def _latest(row: Transcription) -> float:
-    """Returns the end, in seconds, of the sound that was transcribed."""
+    """Returns the end, in seconds, of the transcribed audio."""
     return round(row.saved_seconds or row.recording.duration_seconds, 3)
 
 
-def _inside(segment: Segment, at: float) -> float:
-    """Returns the time nearest to `at` that leaves something of the segment on both sides."""
+def _clamped_inside(segment: Segment, at: float) -> float:
+    """Returns the time nearest to `at` that leaves SPLIT_SECONDS on both sides."""
     return round(min(max(at, segment.start + SPLIT_SECONDS), segment.end - SPLIT_SECONDS), 3)
 
 
-def _compare(seen: Collection[str], *tags: str) -> None:
-    """The first tag is the one that the caller should have. Raises Stale."""
-    if ANY not in seen and not set(tags) & set(seen):
+def _compare(expected_tags: Collection[str], *tags: str) -> None:
+    """Raises Stale, with the first of `tags`, unless one of them is expected."""
+    if ANY not in expected_tags and not set(tags) & set(expected_tags):
         raise Stale(tags[0])
 
 
-def _change(
-    actor: Actor, row: Transcription, action: str, first: int, former: list[Segment], wanted: Sequence[Wanted]
+def _correct(
+    actor: Actor, row: Transcription, action: str, first: int, former: list[Segment], edits: Sequence[SegmentEdit]
 ) -> None:
-    _put(actor, row, action, first, former, arranged([piece_of(one) for one in former], wanted))
+    _write_revision(
+        actor, row, action, first, former, apply_edits([field_values(segment) for segment in former], edits)
+    )
 
 
-def _put(actor: Actor, row: Transcription, action: str, first: int, former: list[Segment], pieces: list[Piece]) -> None:
-    """Replaces segments, keeps what stood there and indexes the text. What is the same at both ends isn't touched."""
-    before = [piece_of(one) for one in former]
-    head, tail = _alike(before, pieces)
-    if head == len(before) == len(pieces):
-        read_audit.read(actor, row, "correction")  # nothing is corrected, but the caller is told what stands there
+def _write_revision(
+    actor: Actor, row: Transcription, action: str, first: int, former: list[Segment], replacement: list[SegmentFields]
+) -> None:
+    """Replaces segments, stores the former ones in a revision and indexes the text, except for equal ends."""
+    before = [field_values(segment) for segment in former]
+    head, tail = _alike(before, replacement)
+    if head == len(before) == len(replacement):
+        read_audit.read(actor, row, "correction")  # nothing changes, but the caller gets the text
         return
     former, before = former[head : len(former) - tail], before[head : len(before) - tail]
-    pieces, first = pieces[head : len(pieces) - tail], first + head
+    replacement, first = replacement[head : len(replacement) - tail], first + head
     number = row.revision + 1
     if row.revision == 0:
         _keep_machine_text(row)
-    _write(row, number, first, former, pieces)
+    _replace_segments(row, number, first, former, replacement)
     text = "".join(row.segments.values_list("text", flat=True)).strip()
     if not Transcription.objects.filter(id=row.id, revision=row.revision).update(revision=number, text=text):
         raise Stale(list_tag(row))
@@ -256,59 +270,63 @@ def _put(actor: Actor, row: Transcription, action: str, first: int, former: list
         made_by=actor.user,
         api_key=actor.key,
         first=first,
-        added=len(pieces),
+        added=len(replacement),
         before=before,
         size=len(json.dumps(before)),
     )
     audit.record(actor, "transcript.corrected", row, recording=str(row.recording_id), how=action, revision=number)
     _forget_oldest(row)
-    search.note(row.recording_id)
+    search.index_recording(row.recording_id)
 
 
-def _alike(before: Sequence[Piece], after: Sequence[Piece]) -> tuple[int, int]:
-    """How many are the same at the beginning, and behind what differs."""
+def _alike(before: Sequence[SegmentFields], after: Sequence[SegmentFields]) -> tuple[int, int]:
+    """Returns how many segments are equal at the beginning and at the end."""
     shorter = min(len(before), len(after))
     head = next((i for i in range(shorter) if before[i] != after[i]), shorter)
     rest = shorter - head
     return head, next((i for i in range(rest) if before[-1 - i] != after[-1 - i]), rest)
 
 
-def _write(row: Transcription, number: int, first: int, former: list[Segment], pieces: list[Piece]) -> None:
-    """Those behind move, which changes their tags: another one stands at their place now."""
-    Segment.objects.filter(pk__in=[gone.pk for gone in former]).delete()
-    if moved := len(pieces) - len(former):
-        behind = row.segments.filter(index__gte=first + len(former))
-        behind.update(index=F("index") + FAR_AWAY, revision=number)
-        row.segments.filter(index__gte=FAR_AWAY).update(index=F("index") - FAR_AWAY + moved)
-    of_row: dict[str, Any] = {"tenant_id": row.tenant_id, "transcription": row, "revision": number}
-    Segment.objects.bulk_create([Segment(index=first + i, **of_row, **piece) for i, piece in enumerate(pieces)], BATCH)
+def _replace_segments(
+    row: Transcription, number: int, first: int, former: list[Segment], replacement: list[SegmentFields]
+) -> None:
+    """Writes the new segments and renumbers the following ones, which get new tags."""
+    Segment.objects.filter(pk__in=[segment.pk for segment in former]).delete()
+    if moved := len(replacement) - len(former):
+        following = row.segments.filter(index__gte=first + len(former))
+        following.update(index=F("index") + INDEX_OFFSET, revision=number)
+        row.segments.filter(index__gte=INDEX_OFFSET).update(index=F("index") - INDEX_OFFSET + moved)
+    common: dict[str, Any] = {"tenant_id": row.tenant_id, "transcription": row, "revision": number}
+    Segment.objects.bulk_create(
+        [Segment(index=first + i, **common, **fields) for i, fields in enumerate(replacement)], BATCH
+    )
 
 
 def _keep_machine_text(row: Transcription) -> None:
-    pieces = [piece_of(one) for one in row.segments.all()]
-    MachineText.objects.create(tenant_id=row.tenant_id, transcription=row, text=row.text, segments=pieces)
+    replacement = [field_values(segment) for segment in row.segments.all()]
+    MachineText.objects.create(tenant_id=row.tenant_id, transcription=row, text=row.text, segments=replacement)
 
 
-def _as_it_stood(row: Transcription, pieces: list[Piece], number: int) -> list[Piece]:
-    """Raises Http404."""
+def _fields_at_revision(row: Transcription, replacement: list[SegmentFields], number: int) -> list[SegmentFields]:
+    """Undoes the later revisions. Raises Http404."""
     if number == row.revision:
-        return pieces
+        return replacement
     if number == 0:
         return list(MachineText.objects.get(transcription=row).segments)
-    undone = list(Revision.objects.filter(transcription=row, number__gt=number))
-    if len(undone) != row.revision - number:
+    later = list(Revision.objects.filter(transcription=row, number__gt=number))
+    if len(later) != row.revision - number:
         raise Http404(_("There is no such revision, or it is not kept any more."))
-    for one in undone:
-        pieces = pieces[: one.first] + one.before + pieces[one.first + one.added :]
-    return pieces
+    for revision in later:
+        replacement = replacement[: revision.first] + revision.before + replacement[revision.first + revision.added :]
+    return replacement
 
 
 def _forget_oldest(row: Transcription) -> None:
-    """Very many or very large revisions are not kept; the machine's text always is."""
+    """Deletes the oldest revisions beyond the limits. The machine's text is always kept."""
     kept: Any = Revision.objects.filter(transcription=row).values_list("number", "size")
     total = 0
     for count, (number, size) in enumerate(kept):
         total += size
-        if count and (count >= MOST_REVISIONS or total > MOST_KEPT_CHARACTERS):
+        if count and (count >= MAX_REVISIONS or total > MAX_KEPT_CHARACTERS):
             Revision.objects.filter(transcription=row, number__lte=number).delete()
             return

@@ -1,7 +1,7 @@
-"""The corrections of a transcript, each with what it made of the words that stood there.
+"""The corrections of a transcript, each with the words it changed.
 
-A revision keeps what it replaced. What it put there follows from the text as it stands now, by undoing one revision
-after the other, the newest first.
+A revision stores the segments it replaced. The segments it wrote are reconstructed from the current text, by undoing
+revisions from the newest backwards.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from django.db.models import Min
 
 from transcription.models import Revision, Transcription
-from transcription.transcripts.segment_edits import Piece
+from transcription.transcripts.segment_edits import SegmentFields
 from transcription.transcripts.word_diff import Difference, difference
 
-AT_ONCE = 10  # revisions may be large: not all of them are held at once
+AT_ONCE = 10  # revisions may be large, so only a few are in memory
 
 
 @dataclass(frozen=True)
-class Line:
+class SegmentText:
     """A segment's seconds and text."""
 
     start: float
@@ -28,55 +28,57 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A transcript as it was after `revision`."""
+class TranscriptState:
+    """A transcript after `revision`."""
 
     revision: int
-    lines: list[Line]
+    segments: list[SegmentText]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One revision: where in the recording, in seconds, and which words it changed, if any."""
+    """One revision: its start in seconds of the recording, and the words it changed, if any."""
 
     revision: Revision
     start: float
     words: Difference
 
 
-def standing(row: Transcription) -> Standing:
-    """As it stands now. One query, so that the text is that of the revision."""
+def current_state(row: Transcription) -> TranscriptState:
+    """Returns the current transcript, by one query so that text and revision belong together."""
     rows = Transcription.objects.filter(pk=row.pk).order_by("segments__index")
-    found = list(rows.values_list("revision", "segments__start", "segments__end", "segments__text"))
-    lines = [Line(start, end, text.strip()) for _revision, start, end, text in found if text is not None]
-    return Standing(found[0][0] if found else row.revision, lines)
+    values = list(rows.values_list("revision", "segments__start", "segments__end", "segments__text"))
+    segments = [SegmentText(start, end, text.strip()) for _revision, start, end, text in values if text is not None]
+    return TranscriptState(values[0][0] if values else row.revision, segments)
 
 
-def kept(row: Transcription, now: Standing) -> range:
-    """The numbers of the revisions that are kept, the newest first."""
+def kept_revisions(row: Transcription, state: TranscriptState) -> range:
+    """Returns the numbers of the stored revisions, newest first."""
     oldest = Revision.objects.filter(transcription=row).aggregate(oldest=Min("number"))["oldest"]
-    return range(now.revision, (oldest or now.revision + 1) - 1, -1)
+    return range(state.revision, (oldest or state.revision + 1) - 1, -1)
 
 
-def changes(row: Transcription, now: Standing, numbers: Sequence[int]) -> list[Change]:
-    """Those of `numbers`, which are some in a row of `kept`."""
+def changes(row: Transcription, state: TranscriptState, numbers: Sequence[int]) -> list[Change]:
+    """Returns the changes of `numbers`, a contiguous part of `kept_revisions`."""
     if not numbers:
         return []
-    rows = Revision.objects.filter(transcription=row, number__gte=numbers[-1], number__lte=now.revision)
-    lines, found = list(now.lines), []
+    rows = Revision.objects.filter(transcription=row, number__gte=numbers[-1], number__lte=state.revision)
+    segments, result = list(state.segments), []
     for revision in rows.select_related("made_by", "api_key").order_by("-number").iterator(AT_ONCE):
         place = slice(revision.first, revision.first + revision.added)
-        before, after = [_line(piece) for piece in revision.before], lines[place]
-        lines[place] = before
+        before, after = [_segment_text(fields) for fields in revision.before], segments[place]
+        segments[place] = before
         if revision.number <= numbers[0]:
-            found.append(_change(revision, before, after))
-    return found
+            result.append(_change(revision, before, after))
+    return result
 
 
-def _change(revision: Revision, before: list[Line], after: list[Line]) -> Change:
-    start = min((line.start for line in (*before[:1], *after[:1])), default=0.0)
-    return Change(revision, start, difference([line.text for line in before], [line.text for line in after]))
+def _change(revision: Revision, before: list[SegmentText], after: list[SegmentText]) -> Change:
+    start = min((segment.start for segment in (*before[:1], *after[:1])), default=0.0)
+    return Change(
+        revision, start, difference([segment.text for segment in before], [segment.text for segment in after])
+    )
 
 
-def _line(piece: Piece) -> Line:
-    return Line(piece["start"], piece["end"], piece["text"].strip())
+def _segment_text(fields: SegmentFields) -> SegmentText:
+    return SegmentText(fields["start"], fields["end"], fields["text"].strip())

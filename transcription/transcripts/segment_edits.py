@@ -1,4 +1,4 @@
-"""Segments as values: what a correction makes of those that stood there."""
+"""Computes the fields of corrected segments from the former segments."""
 
 from __future__ import annotations
 
@@ -8,70 +8,70 @@ from dataclasses import dataclass
 from typing import Any
 
 from transcription.models import Segment
-from transcription.scripts import led
-from transcription.segments.word_times import words_of
+from transcription.scripts import with_leading_space
+from transcription.segments.word_times import align_words
 
-Piece = dict[str, Any]
-FIELDS = (
+SegmentFields = dict[str, Any]
+FIELD_NAMES = (
     "start", "end", "text", "seek", "tokens", "temperature", "avg_logprob", "compression_ratio", "no_speech_prob",
     "words", "language",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A segment as a person wants it: seconds, and text without spaces around it."""
+class SegmentEdit:
+    """The times, in seconds, and stripped text that a correction gives a segment."""
 
     start: float
     end: float
     text: str
 
 
-def piece_of(segment: Segment) -> Piece:
-    return {name: getattr(segment, name) for name in FIELDS}
+def field_values(segment: Segment) -> SegmentFields:
+    return {name: getattr(segment, name) for name in FIELD_NAMES}
 
 
-def arranged(former: Sequence[Piece], wanted: Sequence[Wanted]) -> list[Piece]:
-    """The segments that replace the former ones. Both are in the order of their starts.
+def apply_edits(former: Sequence[SegmentFields], edits: Sequence[SegmentEdit]) -> list[SegmentFields]:
+    """Returns the segments that replace the former ones. Both arguments are ordered by start.
 
-    What is wanted as it stands is kept whole. Elsewhere words keep their times (wordtimes.py), the figures are those
-    of the former segment in whose time it begins, and there are no tokens, which would spell another text.
+    Unchanged segments keep all their fields. In changed ones words keep their times (segments/word_times.py), the
+    figures are those of the former segment at the new start, and there are no tokens, which would spell another text.
     """
-    standing = {(piece["start"], piece["end"]): piece for piece in former}
-    heard, starts = _Heard(former), [piece["start"] for piece in former]
-    pieces = []
-    for one in wanted:
-        same = standing.get((one.start, one.end))
-        if same is not None and same["text"].strip() == one.text:
-            pieces.append(same)
+    by_times = {(segment["start"], segment["end"]): segment for segment in former}
+    timed_words, starts = _TimedWords(former), [segment["start"] for segment in former]
+    segments = []
+    for edit in edits:
+        same = by_times.get((edit.start, edit.end))
+        if same is not None and same["text"].strip() == edit.text:
+            segments.append(same)
             continue
-        like = same or _nearest(former, starts, one)
-        text = led(one.text)
-        words = same["words"] if same is not None else heard.within(one.start, one.end)
-        new = {"start": one.start, "end": one.end, "text": text, "tokens": []}
-        pieces.append(like | new | {"words": words_of(text, words, one.start, one.end)})
-    return pieces
+        text = with_leading_space(edit.text)
+        words = same["words"] if same is not None else timed_words.within(edit.start, edit.end)
+        changes = {"start": edit.start, "end": edit.end, "text": text, "tokens": []}
+        changes["words"] = align_words(text, words, edit.start, edit.end)
+        segments.append((same or _nearest(former, starts, edit)) | changes)
+    return segments
 
 
-def _nearest(former: Sequence[Piece], starts: list[float], wanted: Wanted) -> Piece:
-    if not former:  # where nobody spoke, a person writes
-        return piece_of(Segment(seek=int(wanted.start * 100)))
-    return former[max(0, bisect_right(starts, wanted.start) - 1)]
+def _nearest(former: Sequence[SegmentFields], starts: list[float], edit: SegmentEdit) -> SegmentFields:
+    if not former:  # the engine found no speech
+        return field_values(Segment(seek=int(edit.start * 100)))
+    return former[max(0, bisect_right(starts, edit.start) - 1)]
 
 
-class _Heard:
-    """The words of some segments, each given out once, in order."""
+class _TimedWords:
+    """The words of some segments, ordered by time; each is returned once."""
 
-    def __init__(self, pieces: Sequence[Piece]) -> None:
-        self._words = sorted((word for piece in pieces for word in piece["words"]), key=_middle)
-        self._at = 0
+    def __init__(self, segments: Sequence[SegmentFields]) -> None:
+        self._words = sorted((word for segment in segments for word in segment["words"]), key=_middle)
+        self._next = 0
 
-    def within(self, start: float, end: float) -> list[Piece]:
-        """Those whose middle lies there."""
-        first = bisect_right(self._words, start, lo=self._at, key=lambda word: _middle(word) + 1e-9)
-        self._at = bisect_right(self._words, end, lo=first, key=_middle)
-        return self._words[first : self._at]
+    def within(self, start: float, end: float) -> list[SegmentFields]:
+        """Returns the words whose middle lies between `start` and `end`."""
+        first = bisect_right(self._words, start, lo=self._next, key=lambda word: _middle(word) + 1e-9)
+        self._next = bisect_right(self._words, end, lo=first, key=_middle)
+        return self._words[first : self._next]
 
 
-def _middle(word: Piece) -> float:
+def _middle(word: SegmentFields) -> float:
     return float(word["start"] + word["end"]) / 2

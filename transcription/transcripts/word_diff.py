@@ -1,6 +1,6 @@
-"""Which words went and which came, between two versions of some segments.
+"""The words that were removed and added between two versions of some segments.
 
-Myers' algorithm (1986), within limits: texts are hostile, and many pages are shown at once.
+Myers' algorithm (1986), with limits against hostile texts.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
-from transcription.scripts import atoms
+from transcription.scripts import line_break_units
 
-MOST_CHARACTERS = 6000  # of a version that are compared
-MOST_STEPS = 250  # words that differ; of more all are said to
-CONTEXT = 12  # words that are shown beside a change
-LONGEST_RUN = 80  # words that are shown of one change
+MAX_CHARACTERS = 6000  # compared of each version
+MAX_STEPS = 250  # differing words; above, all words count as changed
+CONTEXT = 12  # words shown beside a change
+LONGEST_RUN = 80  # words shown of one change
 BREAK = "\n"
 
 
@@ -27,8 +27,8 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Part:
-    """A run of words, or a segment's end where `text` is BREAK."""
+class DiffSpan:
+    """A run of words, or the end of a segment if `text` is BREAK."""
 
     kind: Kind
     text: str
@@ -40,49 +40,49 @@ class Part:
 
 @dataclass(frozen=True)
 class Difference:
-    """`is_cut` where only the beginning was compared."""
+    """The difference of two texts; `is_cut` if only the beginnings were compared."""
 
-    parts: list[Part]
+    parts: list[DiffSpan]
     is_cut: bool
 
     @property
     def is_empty(self) -> bool:
-        """Whether the words are the same: then times were changed."""
+        """Whether the words are the same, so that only times differ."""
         return not self.is_cut and all(part.kind in (Kind.SAME, Kind.GAP) for part in self.parts)
 
 
 def difference(before: Sequence[str], after: Sequence[str]) -> Difference:
-    """Between the texts of segments. Words are compared without the spaces around them."""
+    """Returns the difference between the texts of segments, comparing words without surrounding spaces."""
     former, cut_former = _tokens(before)
     latter, cut_latter = _tokens(after)
     is_cut = cut_former or cut_latter
     pairs = _pairs([token.strip(" ") for token in former], [token.strip(" ") for token in latter])
-    parts: list[Part] = []
+    parts: list[DiffSpan] = []
     i = j = 0
     for a, b in pairs:
         parts += _changed(former[i:a], latter[j:b])
-        parts.append(Part(Kind.SAME, former[a] if former[a].startswith(" ") else latter[b]))
+        parts.append(DiffSpan(Kind.SAME, former[a] if former[a].startswith(" ") else latter[b]))
         i, j = a + 1, b + 1
-    if not (is_cut and pairs):  # behind the last words that stay, what was cut off is no change
+    if not (is_cut and pairs):  # after the last equal words, cut-off text is not a change
         parts += _changed(former[i:], latter[j:])
-    return Difference(_joined(parts), is_cut)
+    return Difference(_merged(parts), is_cut)
 
 
 def _tokens(texts: Sequence[str]) -> tuple[list[str], bool]:
-    """Words with the space before them, and BREAK between segments; True where not all of it was taken."""
-    tokens, left = list[str](), MOST_CHARACTERS
+    """Returns words with their leading space, BREAK between segments, and whether the texts were cut off."""
+    tokens, left = list[str](), MAX_CHARACTERS
     for number, text in enumerate(texts):
         if left <= 0:
             return tokens, True
-        tokens += [BREAK] * (number > 0) + atoms(" ".join(text[:left].split()))
+        tokens += [BREAK] * (number > 0) + line_break_units(" ".join(text[:left].split()))
         left -= len(text) + 1
     return tokens, left < -1
 
 
 def _pairs(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
-    """Places of what stays, on a shortest way from one to the other; none where that takes too many steps."""
+    """Returns the index pairs of a longest common subsequence; none if the difference exceeds MAX_STEPS."""
     reached, trail = {1: 0}, list[dict[int, int]]()
-    for steps in range(MOST_STEPS + 1):
+    for steps in range(MAX_STEPS + 1):
         trail.append(dict(reached))
         for diagonal in range(-steps, steps + 1, 2):
             x = _next(reached, diagonal, steps)
@@ -95,7 +95,7 @@ def _pairs(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def _next(reached: dict[int, int], diagonal: int, steps: int) -> int:
-    """How far one comes there with one step more: a word of `b`, or one of `a`."""
+    """Returns the furthest `x` on a diagonal after one more step: an inserted word of `b` or a deleted one of `a`."""
     if diagonal == -steps or (diagonal != steps and reached[diagonal - 1] < reached[diagonal + 1]):
         return reached[diagonal + 1]
     return reached[diagonal - 1] + 1
@@ -114,38 +114,38 @@ def _walk_back(trail: list[dict[int, int]], x: int, y: int) -> list[tuple[int, i
     return pairs[::-1]
 
 
-def _changed(removed: Sequence[str], added: Sequence[str]) -> list[Part]:
+def _changed(removed: Sequence[str], added: Sequence[str]) -> list[DiffSpan]:
     return _run(Kind.REMOVED, removed) + _run(Kind.ADDED, added)
 
 
-def _run(kind: Kind, tokens: Sequence[str]) -> list[Part]:
-    shown = [Part(kind, token) for token in tokens[:LONGEST_RUN]]
-    return shown + [Part(Kind.GAP, "")] * (len(tokens) > LONGEST_RUN)
+def _run(kind: Kind, tokens: Sequence[str]) -> list[DiffSpan]:
+    shown = [DiffSpan(kind, token) for token in tokens[:LONGEST_RUN]]
+    return shown + [DiffSpan(Kind.GAP, "")] * (len(tokens) > LONGEST_RUN)
 
 
-def _joined(parts: list[Part]) -> list[Part]:
-    """Neighbours of one kind become one; of what stays, only the words beside a change are left."""
+def _merged(parts: list[DiffSpan]) -> list[DiffSpan]:
+    """Merges neighbours of one kind, and shortens unchanged runs to the words beside a change."""
     runs = [(kind, list(run)) for kind, run in groupby(parts, key=lambda part: part.kind)]
-    found: list[Part] = []
+    merged: list[DiffSpan] = []
     for number, (kind, run) in enumerate(runs):
         if kind == Kind.SAME:
-            run = _beside(run, number > 0, number < len(runs) - 1)
-        for (one, is_break), some in groupby(run, key=lambda part: (part.kind, part.is_break)):
-            texts = [part.text for part in some]
-            found += [Part(one, BREAK)] * len(texts) if is_break else _spaced(one, "".join(texts))
-    return found
+            run = _trimmed(run, number > 0, number < len(runs) - 1)
+        for (kind, is_break), group in groupby(run, key=lambda part: (part.kind, part.is_break)):
+            texts = [part.text for part in group]
+            merged += [DiffSpan(kind, BREAK)] * len(texts) if is_break else _spaced(kind, "".join(texts))
+    return merged
 
 
-def _spaced(kind: Kind, text: str) -> list[Part]:
-    """The space before a changed word is not struck out with it."""
+def _spaced(kind: Kind, text: str) -> list[DiffSpan]:
+    """Separates the leading space from a changed word, so that it isn't struck through."""
     if kind == Kind.SAME or not text.startswith(" "):
-        return [Part(kind, text)]
-    return [Part(Kind.SAME, " "), Part(kind, text[1:])]
+        return [DiffSpan(kind, text)]
+    return [DiffSpan(Kind.SAME, " "), DiffSpan(kind, text[1:])]
 
 
-def _beside(run: list[Part], after_change: bool, before_change: bool) -> list[Part]:
-    """Of a run that stays, what is near a change before it or after it."""
+def _trimmed(run: list[DiffSpan], after_change: bool, before_change: bool) -> list[DiffSpan]:
+    """Shortens an unchanged run to the words near the changes before and after it."""
     head, tail = CONTEXT * after_change, CONTEXT * before_change
     if len(run) <= head + tail + 1:
         return run
-    return [*run[:head], Part(Kind.GAP, ""), *run[len(run) - tail :]]
+    return [*run[:head], DiffSpan(Kind.GAP, ""), *run[len(run) - tail :]]

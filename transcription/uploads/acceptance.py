@@ -1,9 +1,9 @@
-"""A whole upload becomes a recording, or is refused, by the same intake as any other file: once.
+"""Has intake accept or refuse complete uploads, each once.
 
-It is decided by one guarded UPDATE (arrived → accepted) in the transaction in which intake makes the recording.
-Killed before that, nothing has happened, the bytes are still there, and the sweeper tries again; killed after it,
-only the bytes are left over, which the sweeper drops. A fault of ours is tried again for as long as it takes, but
-for one: a file whose reader is killed again and again most likely takes more memory than there is, and is refused.
+One conditional UPDATE (arrived → accepted) in the transaction in which intake creates the recording decides. If the
+process is killed before, the bytes are still there and the sweeper tries again; if it is killed after, only the bytes
+are left, which the sweeper deletes. Faults of the server are retried without end, except for one: a file whose reader
+is killed again and again most likely needs more memory than there is, and is refused.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from transcription.media import storage
 from transcription.models import Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.uploads import bucket, files
-from transcription.uploads.files import Gone, Locked, Slot
+from transcription.uploads.files import Gone, Locked, LockedFile
 from transcription.uploads.models import Upload
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ MOST_INTERRUPTIONS = 10
 
 @dataclass(frozen=True)
 class _File:
-    """A whole upload on this machine's disk."""
+    """A complete upload on this machine's disk."""
 
     file_name: str
     path: Path
@@ -60,13 +60,13 @@ class _File:
 
 @dataclass(frozen=True)
 class _StoredFile(_File):
-    """A copy on this machine's disk of what S3 has."""
+    """A copy on this machine's disk of an object in S3."""
 
     storage_key: str
 
 
 def arrived(row: Upload) -> bool:
-    """Notes that the last byte has come; False where it was noted before."""
+    """Marks an upload whose last byte has come. Returns False if it was marked before."""
     rows = Upload.objects.filter(id=row.id, state=Upload.State.OPEN)
     row.request_id = request_id.current() or row.request_id
     arrival = {"state": Upload.State.ARRIVED, "expires_at": files.fresh_expiry(), "request_id": row.request_id}
@@ -74,7 +74,7 @@ def arrived(row: Upload) -> bool:
 
 
 def settle(row: Upload) -> bool:
-    """Accepts or refuses a whole upload, wherever its bytes lie; False where somebody else is at it, or it failed."""
+    """Accepts or refuses a complete upload. Returns False if another process does, or if it failed."""
     with request_id.bound(row.request_id), _faults_noted(row):
         if row.is_on_disk:
             _settle_file(row)
@@ -83,31 +83,31 @@ def settle(row: Upload) -> bool:
     return Upload.objects.filter(id=row.id, state__in=(Upload.State.ACCEPTED, Upload.State.REFUSED)).exists()
 
 
-def settle_under_lock(row: Upload, slot: Slot) -> None:
-    """The same for a file on this server whose lock the caller holds."""
+def settle_under_lock(row: Upload, file: LockedFile) -> None:
+    """Accepts or refuses a file on this server whose lock the caller holds."""
     arrived(row)
-    with slot.held(), _faults_noted(row), files.lent(row.id) as path:
+    with file.held(), _faults_noted(row), files.lent(row.id) as path:
         lend_connection()
         _decide(row, _File(row.name, path, path.stat().st_size, _sha256(path)))
-        slot.drop()
+        file.drop()
 
 
 def _settle_file(row: Upload) -> None:
     try:
-        slot = Slot(row.id, row.length)
+        file = LockedFile(row.id, row.length)
     except Locked:
         return
     except Gone:
         _missing(row)
         return
     try:
-        settle_under_lock(row, slot)
+        settle_under_lock(row, file)
     finally:
-        slot.close()
+        file.close()
 
 
 def _settle_object(row: Upload) -> None:
-    """One at a time by a lease, which the progress of the download keeps up."""
+    """Accepts or refuses an object in S3, under a lease that is renewed as the download goes on."""
     if not _arrived(row).filter(not_before__lte=Now()).update(not_before=Now() + LEASE):
         return
     lend_connection()
@@ -115,7 +115,7 @@ def _settle_object(row: Upload) -> None:
         _lost(row)
         return
     renewal = Renewal(lambda: _arrived(row).update(not_before=Now() + LEASE), RENEW_EVERY_SECONDS)
-    with storage.fetched(row.object_key, renewal) as path:
+    with storage.local_copy(row.object_key, renewal) as path:
         digest = _sha256(path, renewal)
         _decide(row, _StoredFile(row.name, path, path.stat().st_size, digest, row.object_key))
     bucket.abort(row.object_key)
@@ -123,20 +123,20 @@ def _settle_object(row: Upload) -> None:
 
 @contextmanager
 def _faults_noted(row: Upload) -> Iterator[None]:
-    """An exception is logged, and its upload is tried again after 5 s, then after twice as long each time."""
+    """Logs exceptions, after which the upload is tried again: in 5 s, then after twice as long each time."""
     try:
         yield
     except LostClaim:
         pass
     except Exception as error:
         trace = None if isinstance(error, Refused) else error
-        log.error("Upload %s of tenant %s could not be taken in: %s", row.id, row.tenant_id, error, exc_info=trace)
+        log.error("Upload %s of tenant %s could not be accepted: %s", row.id, row.tenant_id, error, exc_info=trace)
         pause = timedelta(seconds=BACKOFF.after(row.tries + 1))
         _arrived(row).update(tries=F("tries") + 1, not_before=Now() + pause)
 
 
 def _decide(row: Upload, file: ReceivedFile) -> None:
-    """Raises LostClaim, and whatever goes wrong with us."""
+    """Raises LostClaim, and faults of the server."""
     call = CallContext(endpoint=ENDPOINT, key=row.idempotency_key, in_transaction=partial(_accepted, row))
     try:
         accept.accept(_actor(row), file, TranscriptionOptions.from_fields(row.options), row.source, call)
@@ -150,7 +150,7 @@ def _decide(row: Upload, file: ReceivedFile) -> None:
 
 
 def _kills_its_readers(row: Upload, refused: Refused) -> bool:
-    """Whether this was one interruption too many. Counts it."""
+    """Counts an interruption. Returns whether it was one too many."""
     if refused.code != "interrupted":
         return False
     Upload.objects.filter(id=row.id).update(interruptions=F("interruptions") + 1)
@@ -162,7 +162,7 @@ def _too_complex() -> Refused:
 
 
 def _accepted(row: Upload, transcription: Transcription) -> None:
-    """In the transaction in which intake decides. Raises LostClaim."""
+    """In the transaction in which intake commits. Raises LostClaim."""
     _settled(
         row,
         state=Upload.State.ACCEPTED,
@@ -181,7 +181,7 @@ def _settled(row: Upload, **changes: Any) -> None:
 
 
 def _missing(row: Upload) -> None:
-    """Its file is not here. Perhaps this host only can't see it: a day after its last byte nobody has it."""
+    """Refuses an upload whose file is missing for a day; until then another host may have it."""
     log.error("The file of upload %s is not in this host's UPLOADS_DIR", row.id)
     if row.expires_at < timezone.now():
         _lost(row)
@@ -200,7 +200,7 @@ def _lost(row: Upload) -> None:
 
 
 def _actor(row: Upload) -> Actor:
-    """Whoever opened it: what they may do was asked when the bytes came."""
+    """Returns the actor that opened the upload; its permission was checked as the bytes came."""
     member = Member.objects.filter(tenant=row.tenant_id, user=row.user_id).select_related("user").first()
     return Actor(row.tenant, frozenset({"recordings.create"}), member if row.user_id else None, row.api_key)
 

@@ -1,4 +1,4 @@
-"""The doors to a tenant's uploads: each takes an actor, strangers get 404."""
+"""Access to a tenant's uploads: functions take an actor; other tenants' uploads raise Http404."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tenants.access import Actor
 from transcription.errors import Refused
 from transcription.uploads import acceptance, bucket, files
 from transcription.uploads.bucket import Part
-from transcription.uploads.files import Gone, Locked, Slot
+from transcription.uploads.files import Gone, Locked, LockedFile
 from transcription.uploads.models import Upload
 
 URLS_AT_ONCE = 32
 
 
 def uploads(actor: Actor) -> QuerySet[Upload]:
-    """A tenant's uploads of the last days, newest first. Raises PermissionDenied."""
+    """Selects the tenant's uploads, the newest first. Raises PermissionDenied."""
     actor.require("recordings.create")
     return Upload.objects.filter(tenant=actor.tenant).order_by("-created_at", "-id")
 
 
 def upload(actor: Actor, upload_id: UUID, way: str = "") -> Upload:
-    """One upload of the actor's tenant, of the given way or any. Raises Http404 and PermissionDenied."""
+    """Returns an upload of the actor's tenant, of the given way or any. Raises Http404 and PermissionDenied."""
     rows = uploads(actor).filter(id=upload_id).select_related("tenant__quota", "api_key")
     found = (rows.filter(way=way) if way else rows).first()
     if found is None:
@@ -35,7 +35,10 @@ def upload(actor: Actor, upload_id: UUID, way: str = "") -> Upload:
 
 
 def offset(row: Upload) -> int:
-    """How many bytes of a file on this server have arrived for good; sees when it is whole. Raises Refused: 410."""
+    """Returns how many bytes are safely on this server's disk, and marks a complete upload as arrived.
+
+    Raises Refused if nothing is left of it.
+    """
     try:
         size = row.length if row.is_settled else files.offset(row.id)
     except Gone:
@@ -51,16 +54,16 @@ def offset(row: Upload) -> int:
 
 
 def expiry(row: Upload) -> datetime | None:
-    """When an upload is forgotten; None where nothing of it is left."""
+    """Returns when an upload is deleted; None if nothing is left of it."""
     return files.expires_at(row.id) if row.is_on_disk and not row.is_settled else row.expires_at
 
 
-def locked(row: Upload) -> Slot:
-    """The file of an upload, for one who writes or deletes. Raises Refused: 423 while somebody else does, 410."""
+def locked(row: Upload) -> LockedFile:
+    """Locks the file of an upload for writing or deleting. Raises Refused if somebody else does, or it is gone."""
     if row.is_settled:
         raise _gone()
     try:
-        return Slot(row.id, row.length)
+        return LockedFile(row.id, row.length)
     except Locked:
         message = _("Another request is sending this upload, or it is being checked. Ask for its offset, then go on.")
         raise Refused("upload_locked", message) from None
@@ -69,7 +72,7 @@ def locked(row: Upload) -> Slot:
 
 
 def terminate(actor: Actor, upload_id: UUID, way: str) -> None:
-    """Forgets an upload and what has come of it; a recording made of it stays. Raises Http404 and Refused."""
+    """Deletes an upload with its bytes; a recording made of it stays. Raises Http404 and Refused."""
     row = upload(actor, upload_id, way)
     if not row.is_on_disk:
         _abandon(row)
@@ -77,16 +80,16 @@ def terminate(actor: Actor, upload_id: UUID, way: str) -> None:
     if row.is_settled or expiry(row) is None:
         row.delete()
         return
-    slot = locked(row)
+    file = locked(row)
     try:
-        slot.drop()
+        file.drop()
         row.delete()
     finally:
-        slot.close()
+        file.close()
 
 
 def missing_parts(row: Upload) -> tuple[list[Part], list[int]]:
-    """The parts that S3 has as they should be, and the numbers of those that it has not."""
+    """Returns the parts that S3 has at their right size, and the numbers of those that are missing."""
     wanted = {number: part_size(row, number) for number in range(1, part_count(row) + 1)}
     there = [part for part in bucket.parts(row.object_key, row.multipart_id) if wanted.get(part.number) == part.size]
     return there, sorted(wanted.keys() - {part.number for part in there})
@@ -97,12 +100,12 @@ def part_count(row: Upload) -> int:
 
 
 def part_size(row: Upload, number: int) -> int:
-    """The bytes of a part; all but the last have the same."""
+    """Returns the bytes of a part; all but the last have the same."""
     return min(row.part_bytes, row.length - (number - 1) * row.part_bytes)
 
 
 def part_urls(row: Upload, wanted: dict[int, str]) -> dict[int, str]:
-    """Presigned URLs by part number; `wanted` has each part's SHA-256 in base64, or nothing. Raises Refused."""
+    """Returns presigned URLs by part number. `wanted` has each part's SHA-256 in base64, or "". Raises Refused."""
     if len(wanted) > URLS_AT_ONCE or any(not 1 <= number <= part_count(row) for number in wanted):
         message = _("Ask for at most %(n)d parts at once, each from 1 to %(last)d.")
         raise Refused("invalid_parts", message % {"n": URLS_AT_ONCE, "last": part_count(row)})
@@ -116,7 +119,7 @@ def part_urls(row: Upload, wanted: dict[int, str]) -> dict[int, str]:
 
 
 def complete(row: Upload) -> None:
-    """Makes the parts one object, which the sweeper takes in. Asked again, it changes nothing. Raises Refused."""
+    """Joins the parts to one object, which the sweeper accepts. May be called again. Raises Refused."""
     if row.state != Upload.State.OPEN:
         return
     if not row.multipart_id:
@@ -135,7 +138,7 @@ def complete(row: Upload) -> None:
 
 
 def _abandon(row: Upload) -> None:
-    """The object first: without its row nobody would know of it."""
+    """Deletes the object before the row, without which nobody would know of it. Raises Refused."""
     if row.state == Upload.State.ARRIVED:
         raise Refused("upload_locked", _("The upload is being checked. Delete its recording afterwards."))
     if row.state == Upload.State.OPEN:

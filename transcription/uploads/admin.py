@@ -1,4 +1,4 @@
-"""What operators see of resumable uploads: what arrives, what waits to be checked, and what was refused."""
+"""Resumable uploads in the admin."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Multipart uploads straight to S3: the part of the storage's API that Django's STORAGES does not have.
 
 Clients get presigned URLs, one for each part, that bind its number, its length and, where they name it, its SHA-256.
-What has arrived is what S3 lists; nothing that a client says about its parts is believed. Whatever asks S3 raises
-StorageUnavailable where it does not answer.
+What has arrived is what S3 lists, whatever the client says. Functions that call S3 raise StorageUnavailable if it does
+not answer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MISSING = {"404", "NoSuchKey", "NoSuchUpload", "NotFound"}
 
 @dataclass(frozen=True)
 class Part:
-    """One part as S3 has it. `size` in bytes."""
+    """A part as S3 lists it. `size` in bytes."""
 
     number: int
     size: int
@@ -33,20 +33,20 @@ class Part:
 
 
 def part_bytes(length: int) -> int:
-    """The size of every part but the last: 8 MiB, more where that made over a thousand parts (S3 allows 10,000)."""
+    """Returns the size of every part but the last: 8 MiB, more if there were over a thousand (S3 allows 10,000)."""
     share = -(-length // USUAL_PARTS)
     return max(SMALLEST_PART, -(-share // MEBIBYTE) * MEBIBYTE)
 
 
-@storage.reached()
+@storage.translate_errors()
 def begin(key: str) -> str:
-    """S3's id of a new multipart upload."""
+    """Begins a multipart upload. Returns S3's id of it."""
     return str(storage.client().create_multipart_upload(Bucket=_bucket(), Key=key)["UploadId"])
 
 
-@storage.reached()
+@storage.translate_errors()
 def part_url(key: str, multipart_id: str, number: int, size: int, sha256: str = "") -> str:
-    """A URL that takes one PUT of exactly `size` bytes within URL_SECONDS.
+    """Returns a URL for one PUT of exactly `size` bytes within URL_SECONDS.
 
     With `sha256` (base64), the client sends it as `x-amz-checksum-sha256`, and S3 refuses any other content.
     """
@@ -56,10 +56,10 @@ def part_url(key: str, multipart_id: str, number: int, size: int, sha256: str = 
 
 
 def parts(key: str, multipart_id: str) -> Iterator[Part]:
-    """Those that have arrived, in order. Of a multipart upload that is over, none."""
+    """Yields the parts that have arrived, in order; none of a multipart upload that is over."""
     client = storage.client()
     pages = client.get_paginator("list_parts").paginate(Bucket=_bucket(), Key=key, UploadId=multipart_id)
-    with storage.reached():
+    with storage.translate_errors():
         try:
             for page in pages:
                 for part in page.get("Parts", ()):
@@ -69,9 +69,9 @@ def parts(key: str, multipart_id: str) -> Iterator[Part]:
                 raise
 
 
-@storage.reached()
+@storage.translate_errors()
 def complete(key: str, multipart_id: str, whole: list[Part]) -> None:
-    """Makes one object of all parts; done before is fine, too. Raises FileNotFoundError where it is gone."""
+    """Joins the parts to one object, unless that is done already. Raises FileNotFoundError if they are gone."""
     listed = [{"PartNumber": part.number, "ETag": part.etag} for part in whole]
     client = storage.client()
     try:
@@ -85,9 +85,9 @@ def complete(key: str, multipart_id: str, whole: list[Part]) -> None:
             raise FileNotFoundError(key) from error
 
 
-@storage.reached()
+@storage.translate_errors()
 def object_bytes(key: str) -> int | None:
-    """The size of the object at `key`; None where there is none."""
+    """Returns the size of the object at `key`; None if there is none."""
     client = storage.client()
     try:
         return int(client.head_object(Bucket=_bucket(), Key=key)["ContentLength"])
@@ -97,9 +97,9 @@ def object_bytes(key: str) -> int | None:
         return None
 
 
-@storage.reached()
+@storage.translate_errors()
 def abort(key: str) -> None:
-    """Ends every multipart upload of `key`, whoever began it, and deletes the object."""
+    """Aborts every multipart upload of `key`, and deletes the object."""
     client, bucket = storage.client(), _bucket()
     for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key):
         for one in page.get("Uploads", ()):
@@ -111,11 +111,11 @@ def abort(key: str) -> None:
     client.delete_object(Bucket=bucket, Key=key)
 
 
-@storage.reached()
+@storage.translate_errors()
 def drop_strays(known: set[str], begun_before: datetime) -> int:
-    """Ends and deletes what was begun before that moment under a tenant's incoming prefix and is not `known`.
+    """Deletes what was begun before that time under a tenant's incoming prefix, for no upload whose id is `known`.
 
-    `known` has ids of uploads. How many it dropped.
+    Returns how many objects and multipart uploads it deleted.
     """
     client, dropped = storage.client(), 0
     for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=_bucket(), Prefix="tenants/"):
@@ -132,13 +132,13 @@ def drop_strays(known: set[str], begun_before: datetime) -> int:
 
 
 def _is_stray(key: str, moment: datetime, known: set[str], begun_before: datetime) -> bool:
-    """The storage's own writing uses multipart uploads, too, but under other keys."""
+    """Storage itself uses multipart uploads, too, but under other keys."""
     folder, _slash, name = key.rpartition("/")
     return folder.endswith("/incoming") and name not in known and moment < begun_before
 
 
 def _is_missing(error: Any) -> bool:
-    """Of a ClientError, which only a client knows: without a bucket nothing of Amazon's library is loaded."""
+    """Takes a ClientError. Without a bucket Amazon's library is not loaded, so the type is not named here."""
     return error.response.get("Error", {}).get("Code") in MISSING
 
 

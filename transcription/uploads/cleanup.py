@@ -1,4 +1,4 @@
-"""What crashes and forgetful clients left of uploads. Holds no state: any number of sweepers may run."""
+"""Accepts and deletes what crashes and absent clients left of uploads. Any number of sweepers may run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenants import scope
 from transcription.library import retention
 from transcription.media import storage
 from transcription.uploads import acceptance, bucket, files
-from transcription.uploads.files import Gone, Locked, Slot
+from transcription.uploads.files import Gone, Locked, LockedFile
 from transcription.uploads.models import Upload
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ SETTLED = (Upload.State.ACCEPTED, Upload.State.REFUSED)
 
 
 def note_whole() -> int:
-    """Notes files that are whole, where the server was killed before it could; how many."""
+    """Marks complete files whose server was killed before it could. Returns how many."""
     with scope.across_tenants("the sweeper serves every tenant"):
         rows = Upload.objects.filter(state=Upload.State.OPEN, way=Upload.Way.TUS)
         whole = [row for row in rows.only("id", "length") if files.size(row.id) >= row.length]
@@ -35,7 +35,7 @@ def note_whole() -> int:
 
 
 def accept_whole() -> int:
-    """Makes recordings of whole uploads that nobody is at, a tenant's one after the other; how many are settled."""
+    """Settles complete uploads, a tenant's one after the other. Returns how many."""
     tried: set[UUID] = set()
     count = 0
     while len(tried) < BATCH and (rows := _first_due_of_each_tenant(tried)):
@@ -49,7 +49,7 @@ def accept_whole() -> int:
 
 
 def _first_due_of_each_tenant(tried: set[UUID]) -> list[Upload]:
-    """The longest waiting, side by side, so that a tenant's slow files keep others waiting for one of them at most."""
+    """Returns the longest waiting upload of AT_ONCE tenants: others wait for one of a tenant's slow files at most."""
     with scope.across_tenants("the sweeper serves every tenant"):
         due = Upload.objects.filter(state=Upload.State.ARRIVED, not_before__lte=Now(), tenant__is_active=True)
         due = due.exclude(id__in=tried).select_related("tenant__quota", "api_key")
@@ -71,7 +71,7 @@ def _settle_in_thread(row: Upload) -> bool:
 
 
 def forget_old() -> int:
-    """Deletes uploads of which nothing came for a day, and what was kept of settled ones; how many."""
+    """Deletes uploads of which nothing came for a day, and settled ones after a day. Returns how many."""
     now = timezone.now()
     with scope.across_tenants("the sweeper serves every tenant"):
         opened = Upload.objects.filter(state=Upload.State.OPEN, created_at__lt=now - files.KEPT)
@@ -80,15 +80,15 @@ def forget_old() -> int:
 
 
 def forget_stranded() -> int:
-    """Deletes whole uploads that nobody accepts for so long, since their tenant is switched off; how many."""
-    expired_before = retention.stranded_before() + files.KEPT  # a whole one expires a day after its arrival
+    """Deletes complete uploads that wait for too long because their tenant is switched off. Returns how many."""
+    expired_before = retention.stranded_before() + files.KEPT  # a complete one expires a day after its arrival
     with scope.across_tenants("the sweeper serves every tenant"):
         whole = Upload.objects.filter(state=Upload.State.ARRIVED, tenant__is_active=False)
         return sum(_forget(row) for row in whole.filter(expires_at__lt=expired_before))
 
 
 def drop_strays() -> int:
-    """Deletes bytes that belong to no upload: their tenant was deleted, or a process killed between two steps."""
+    """Deletes bytes of no upload: their tenant was deleted, or a process was killed. Returns how many files."""
     with scope.across_tenants("the sweeper serves every tenant"):
         known = set(Upload.objects.values_list("id", flat=True))
     count = 0
@@ -101,7 +101,7 @@ def drop_strays() -> int:
 
 
 def _forget(row: Upload) -> bool:
-    """One that goes wrong does not keep the others."""
+    """Deletes an upload. Logs errors, so that the others are deleted too."""
     try:
         if row.is_settled:
             return _forget_settled(row)
@@ -109,12 +109,12 @@ def _forget(row: Upload) -> bool:
             return _forget_whole(row)
         return _forget_file(row) if row.is_on_disk else _forget_parts(row)
     except Exception:
-        log.exception("Upload %s could not be forgotten", row.id)
+        log.exception("Upload %s could not be deleted", row.id)
         return False
 
 
 def _forget_settled(row: Upload) -> bool:
-    """Its bytes first: a crash after it was settled may have left them."""
+    """Deletes its bytes first: a crash after it was settled may have left them."""
     if row.is_on_disk:
         files.drop(row.id)
     else:
@@ -123,7 +123,7 @@ def _forget_settled(row: Upload) -> bool:
 
 
 def _forget_whole(row: Upload) -> bool:
-    """Its row first, unless its tenant is back; a crash in between leaves strays. Not while somebody accepts it."""
+    """Deletes its row first, unless its tenant is active again or somebody accepts it; a crash then leaves strays."""
     rows = Upload.objects.filter(id=row.id, state=Upload.State.ARRIVED, tenant__is_active=False)
     if not row.is_on_disk:
         forgotten = bool(rows.filter(not_before__lte=Now()).delete()[0])
@@ -131,7 +131,7 @@ def _forget_whole(row: Upload) -> bool:
             bucket.abort(row.object_key)
         return forgotten
     try:
-        slot = Slot(row.id, row.length)
+        file = LockedFile(row.id, row.length)
     except Locked:
         return False
     except Gone:
@@ -139,34 +139,34 @@ def _forget_whole(row: Upload) -> bool:
     try:
         forgotten = bool(rows.delete()[0])
         if forgotten:
-            slot.drop()
+            file.drop()
         return forgotten
     finally:
-        slot.close()
+        file.close()
 
 
 def _forget_file(row: Upload) -> bool:
-    """Looks again with the file's lock held: a client may have come back."""
+    """Checks again with the file locked: a client may have sent more."""
     still_open = Upload.objects.filter(id=row.id, state=Upload.State.OPEN)
     try:
-        slot = Slot(row.id, row.length)
+        file = LockedFile(row.id, row.length)
     except Locked:
         return False
     except Gone:
-        # Another host may have it, and somebody at work on it.
+        # Another host may have it and be receiving it.
         return bool(still_open.filter(created_at__lt=timezone.now() - GONE_FOR_GOOD).delete()[0])
     try:
         expires = files.expires_at(row.id)
-        if slot.is_whole or expires is None or expires > timezone.now():
+        if file.is_whole or expires is None or expires > timezone.now():
             return False
-        slot.drop()
+        file.drop()
         return bool(still_open.delete()[0])
     finally:
-        slot.close()
+        file.close()
 
 
 def _forget_parts(row: Upload) -> bool:
-    """First nobody can ask for URLs or complete it, then S3 forgets it, then we do."""
+    """Ends requests for URLs and completion first, then deletes the parts, then the row."""
     still_open = Upload.objects.filter(id=row.id, state=Upload.State.OPEN, expires_at__lt=timezone.now())
     if not still_open.update(multipart_id=""):
         return False

@@ -1,4 +1,4 @@
-"""Opening an upload: everything that can be refused before the first byte is."""
+"""Opens uploads, and refuses whatever can be refused before the first byte."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_OPEN = 100
 
 @dataclass(frozen=True)
 class Plan:
-    """What a client says that it will send. `length` in bytes; `options` by name, unchecked, maybe among others."""
+    """What a client announces. `length` in bytes; `options` by name, unchecked, maybe among others."""
 
     name: str
     length: int
@@ -42,24 +42,24 @@ class Plan:
 
 
 def largest(tenant: Tenant) -> int:
-    """The most bytes that one upload of a tenant may have."""
+    """Returns the most bytes that one upload of a tenant may have."""
     return min(tenant.quota.upload_bytes, settings.UPLOAD_BYTES_LIMIT)
 
 
 def open_on_disk(actor: Actor, plan: Plan) -> Upload:
-    """An upload whose bytes come to this server. Raises Refused, InvalidOption and PermissionDenied."""
+    """Opens an upload whose bytes come to this server. Raises Refused, InvalidOption and PermissionDenied."""
     row = _opened(actor, plan, Upload.Way.TUS)
     try:
         files.create(row.id)
     except OSError as error:
-        log.error("The file of an upload could not be made: %s", error)
+        log.error("The file of an upload could not be created: %s", error)
         row.delete()
         raise _no_room() from error
     return row
 
 
 def open_in_bucket(actor: Actor, plan: Plan) -> Upload:
-    """An upload whose parts go to S3. Raises Refused, InvalidOption and PermissionDenied."""
+    """Opens an upload whose parts go to S3. Raises Refused, InvalidOption and PermissionDenied."""
     if storage.is_local():
         message = _("This installation has no object storage. Send the file with tus to /api/v1/uploads.")
         raise Refused("no_object_storage", message)
@@ -85,7 +85,7 @@ def _opened(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
 
 
 def _within_limits(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
-    """Checks the tenant's limits with its schedule locked, so that two that race can't both take the last room.
+    """Checks the limits, those on what is under way with the tenant locked, and inserts the row.
 
     Raises QuotaExceeded and Refused.
     """
@@ -111,20 +111,20 @@ def _within_limits(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
     )
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
-        _check_held(actor.tenant, plan.length)
+        _check_under_way(actor.tenant, plan.length)
         row.save(force_insert=True)
     return row
 
 
-def _check_held(tenant: Tenant, length: int) -> None:
-    """What is on its way counts as stored already. Raises QuotaExceeded and Refused."""
+def _check_under_way(tenant: Tenant, length: int) -> None:
+    """Counts uploads under way as if they were stored. Raises QuotaExceeded and Refused."""
     under_way = Upload.objects.filter(tenant=tenant, state__in=(Upload.State.OPEN, Upload.State.ARRIVED))
-    held = under_way.order_by().aggregate(n=Count("id"), bytes=Sum("length"))
-    if held["n"] >= MOST_OPEN:
+    found = under_way.order_by().aggregate(n=Count("id"), bytes=Sum("length"))
+    if found["n"] >= MOST_OPEN:
         message = _("%(n)d uploads are open. Finish or delete some of them; GET /api/v1/uploads lists them.")
-        raise Refused("too_many_uploads", message % {"n": held["n"]})
+        raise Refused("too_many_uploads", message % {"n": found["n"]})
     limits = Quota.objects.get(tenant=tenant)
-    left = limits.stored_bytes - limits.stored_bytes_used - (held["bytes"] or 0)
+    left = limits.stored_bytes - limits.stored_bytes_used - (found["bytes"] or 0)
     if length > left:
         raise QuotaExceeded("stored_bytes", length, max(0, left), limits.stored_bytes)
 

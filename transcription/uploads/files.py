@@ -1,11 +1,11 @@
 """The bytes of uploads on this machine's disk: one file each, in UPLOADS_DIR, named by the upload's id.
 
-A file's size is the upload's offset, and its time of change the beginning of its last day: nothing else notes them,
-so nothing can disagree with them. Whoever writes, accepts or deletes holds the file's lock (flock), which the kernel
-drops with its process, and which all processes and hosts that can reach the bytes share.
+A file's size is the upload's offset, and its modification time plus KEPT is when the upload expires; neither is stored
+anywhere else. Whoever writes, accepts or deletes holds the file's lock (flock), which the kernel releases with its
+process, and which all processes and hosts that can reach the bytes share.
 
-Bytes are forced to disk every SYNC_BYTES and before an offset is told to anybody: an offset that a client has heard
-never goes back, not even when the power fails. A killed process loses nothing that `write` was given.
+Bytes are synced to disk every SYNC_BYTES and before an offset is returned: an offset that a client has read never goes
+back, not even after a power failure. A killed process loses nothing that `write` was given.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ FREE_BYTES = 256 * 1024 * 1024
 
 
 class Locked(Exception):
-    """Somebody else is writing, accepting or deleting it just now."""
+    """Another request or process writes, accepts or deletes the file now."""
 
 
 class Gone(Exception):
-    """Its file is no longer there."""
+    """The file does not exist any more."""
 
 
 class TooMuch(Exception):
-    """More bytes came than were announced; what fits was kept."""
+    """More bytes came than were announced; those that fit were written."""
 
 
-class Slot:
+class LockedFile:
     """An upload's file, open and locked until `close`.
 
-    Whoever is in the middle of something with it keeps it open until that is done: a request that is cancelled leaves
-    its thread behind, which must not write to a descriptor that is another file's by now.
+    An operation under way keeps it open until it is done: a cancelled request leaves a thread behind, which must not
+    write to a descriptor that belongs to another file by now.
     """
 
     def __init__(self, upload_id: UUID, length: int) -> None:
@@ -80,18 +80,18 @@ class Slot:
             raise TooMuch
 
     def sync(self) -> None:
-        """Returns when all that was written lies on the disk. Raises OSError, and Gone after `close`."""
+        """Returns when all that was written is on the disk. Raises OSError, and Gone after `close`."""
         with self.held():
             os.fdatasync(self._descriptor)
             self._synced = self.size
 
     def drop(self) -> None:
-        """Deletes the file; whoever waits for it with an open descriptor finds it Gone."""
+        """Deletes the file; whoever opens or locks it afterwards gets Gone."""
         drop(self.upload_id)
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Open and locked while the block runs, whoever calls `close` meanwhile. Raises Gone after `close`."""
+        """Keeps the file open and locked while the block runs, even if `close` is called. Raises Gone after `close`."""
         with self._guard:
             if self._closing:
                 raise Gone
@@ -118,12 +118,12 @@ class Slot:
 
 
 def fresh_expiry() -> datetime:
-    """A day from now."""
+    """Returns the time a day from now."""
     return datetime.now(UTC) + KEPT
 
 
 def create(upload_id: UUID) -> None:
-    """An empty file, whose name is on disk when this returns. Raises OSError."""
+    """Creates an empty file, whose name is on disk when this returns. Raises OSError."""
     folder = settings.UPLOADS_DIR
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.close(os.open(_path(upload_id), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -135,7 +135,7 @@ def create(upload_id: UUID) -> None:
 
 
 def offset(upload_id: UUID) -> int:
-    """How many bytes lie safely on the disk. Raises Gone."""
+    """Returns how many bytes are safely on the disk. Raises Gone."""
     descriptor = _opened(_path(upload_id), os.O_RDONLY)
     try:
         size = os.fstat(descriptor).st_size
@@ -146,7 +146,7 @@ def offset(upload_id: UUID) -> int:
 
 
 def size(upload_id: UUID) -> int:
-    """How many bytes have come, on the disk or on their way there; 0 without a file."""
+    """Returns how many bytes were written, synced or not; 0 without a file."""
     try:
         return _path(upload_id).stat().st_size
     except FileNotFoundError:
@@ -154,7 +154,7 @@ def size(upload_id: UUID) -> int:
 
 
 def expires_at(upload_id: UUID) -> datetime | None:
-    """A day after its last byte; None without a file."""
+    """Returns the time a day after the last byte; None without a file."""
     try:
         changed = _path(upload_id).stat().st_mtime
     except FileNotFoundError:
@@ -163,16 +163,16 @@ def expires_at(upload_id: UUID) -> datetime | None:
 
 
 def has_room(length: int) -> bool:
-    """Whether the disk has room for so many more bytes, and some to spare."""
+    """Returns whether the disk has room for so many more bytes, and FREE_BYTES to spare."""
     settings.UPLOADS_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
     return shutil.disk_usage(settings.UPLOADS_DIR).free >= length + FREE_BYTES
 
 
 @contextmanager
 def lent(upload_id: UUID) -> Iterator[Path]:
-    """A second name of a file, for somebody who moves it away; its first stays. Call with its lock held.
+    """Gives a file a second name, under which it may be moved away. Call with the file locked. Raises Gone.
 
-    The file counts as changed now: media with an old time and no row is taken for an orphan. Raises Gone.
+    Sets its modification time to now: old media without a row are deleted as orphans.
     """
     own, second = _path(upload_id), _path(upload_id).with_suffix(".lent")
     second.unlink(missing_ok=True)
@@ -202,7 +202,7 @@ def drop(upload_id: UUID) -> None:
 
 
 def strays(known: set[UUID]) -> Iterator[UUID]:
-    """Files of a day's age and more that belong to none of the `known` uploads."""
+    """Yields the ids of files older than a day that belong to none of the `known` uploads."""
     oldest = time.time() - KEPT.total_seconds()
     for path in settings.UPLOADS_DIR.glob("*"):
         with suppress(FileNotFoundError, ValueError):
@@ -222,7 +222,7 @@ def _opened(path: Path, flags: int) -> int:
 
 
 def _lock(descriptor: int) -> None:
-    """An open file's own lock, so it holds between two requests of one process too. Raises Locked and Gone."""
+    """Locks the open file, between requests of one process too. Raises Locked and Gone."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Files that are on their way to us, in as many pieces as it takes."""
+"""Uploads that arrive in several requests."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from transcription.request_id import current as current_request_id
 
 
 class Upload(models.Model):
-    """A file that arrives in pieces, and what became of it.
+    """A file that arrives in several requests, and what intake made of it.
 
         open ──the last byte is here──▶ arrived ──intake takes it──▶ accepted  (a recording)
          │                                 └─────intake refuses it─▶ refused   (a problem)
-         └── terminated, or nothing came for a day: the row is gone
+         └── terminated, or nothing came for a day: the row is deleted
 
-    How much of an open one has arrived is not written here: the size of its file says it, or the storage's list of
-    parts. `accepted` is set in the transaction that makes the recording, so there is exactly one.
+    How much of an open one has arrived is not stored here: it is the size of its file, or the storage's list of parts.
+    `accepted` is set in the transaction that creates the recording, so there is exactly one.
     """
 
     class Way(models.TextChoices):

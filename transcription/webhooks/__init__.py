@@ -1,9 +1,9 @@
-"""Telling programs what happened, by Standard Webhooks (https://www.standardwebhooks.com).
+"""Sends events to tenants' programs, by Standard Webhooks (https://www.standardwebhooks.com).
 
-events      what is told, and its words
-outbox      rows written in the transaction that makes it so
-deliveries  who may send one when, by claim and lease; what came of it; the log and its doors
+events      the content of each event
+outbox      writes events and deliveries in the transaction that causes them
+deliveries  claims due deliveries, writes their outcomes, gives access to the log
 dispatcher  the loop that sends, beside the sweeper; any number may run
-endpoints   the doors to a tenant's receivers
+endpoints   access to a tenant's endpoints
 signing     secrets and signatures
 """

@@ -1,4 +1,4 @@
-"""What operators see of webhooks. A URL may be a secret as a whole, so of a receiver only its host is shown."""
+"""Webhooks in the admin. A whole URL may be a secret, so only its host is shown."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class EndpointAdmin(ReadOnly, admin.ModelAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Deliveries are counted for the rows that are shown only."""
+        """Counts deliveries for the shown rows only."""
         pending = Delivery.objects.filter(PENDING, endpoint=OuterRef("pk")).order_by().values("endpoint")
         counted = Subquery(pending.annotate(count=Count("pk")).values("count"), output_field=IntegerField())
         rows: QuerySet[Any] = super().get_queryset(request).annotate(pending=Coalesce(counted, 0))

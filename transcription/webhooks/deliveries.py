@@ -1,4 +1,4 @@
-"""Who may send a delivery when, what came of it, and the log of both."""
+"""Claims due deliveries, writes their outcomes, and gives access to their log."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from transcription.webhooks.models import Attempt, Delivery, Endpoint, Event
 
 LEASE = timedelta(seconds=60)
 BACKOFF = leases.Backoff((5, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
-"""Between one attempt and the next: eleven attempts within 75 hours, give or take the jitter."""
+"""Eleven attempts within 75 hours, give or take the jitter."""
 LONGEST_HOLD_SECONDS = 300.0
 FAILING_FOR = timedelta(days=3)
-SHORTEST_SERIES = timedelta(seconds=BACKOFF.shortest_series)
-"""The least time in which one delivery can run out of attempts."""
+SHORTEST_SERIES = timedelta(seconds=sum(BACKOFF.delays) * (1 - BACKOFF.jitter))
+"""The least time in which a delivery can run out of attempts."""
 KEPT = timedelta(days=30)
 DELETED_KEPT = timedelta(hours=1)
 MOST_LOOKED_AT = 500
@@ -35,8 +35,8 @@ BATCH = 500
 
 
 @dataclass(frozen=True)
-class Head:
-    """An endpoint with something due."""
+class DueEndpoint:
+    """An endpoint with due deliveries."""
 
     tenant_id: UUID
     endpoint_id: UUID
@@ -45,7 +45,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an attempt came to. `status` is None where no answer came; `error` is a code (see `failures`), or empty."""
+    """What came of an attempt. `status` is None without an answer; `error` is a code (see `failures`) or empty."""
 
     started_at: datetime
     seconds: float
@@ -59,9 +59,9 @@ class Outcome:
         return self.status is not None and 200 <= self.status < 300
 
 
-def heads() -> list[Head]:
-    """The endpoints that something is due for: the longest waiting first, those that fail after the others."""
-    with scope.across_tenants("every tenant's receivers are told"):
+def due_endpoints() -> list[DueEndpoint]:
+    """Returns endpoints with due deliveries, the longest waiting first, failing ones after the others."""
+    with scope.across_tenants("deliveries of every tenant are due"):
         due = _due().filter(endpoint=OuterRef("pk"))
         rows = Endpoint.objects.filter(
             Exists(due), paused_at=None, deleted_at=None, not_before__lte=Now(), tenant__is_active=True
@@ -69,25 +69,25 @@ def heads() -> list[Head]:
         rows = rows.annotate(first=Subquery(due.order_by("next_attempt_at").values("next_attempt_at")[:1]))
         rows = rows.annotate(is_failing=Case(When(failures__gt=0, then=True), default=False))
         values = rows.order_by("is_failing", "first", "id").values_list("tenant_id", "id", "is_failing")
-        return [Head(*found) for found in values[:MOST_LOOKED_AT]]
+        return [DueEndpoint(*found) for found in values[:MOST_LOOKED_AT]]
 
 
-def claims(head: Head, most: int) -> list[Claim]:
-    """Up to `most` due deliveries of an endpoint, each under a lease of its own; what others claimed is passed by."""
-    with scope.bound(head.tenant_id):
-        due = _due().filter(endpoint_id=head.endpoint_id).order_by("next_attempt_at", "id").select_related("event")
-        won = [leases.claim(_due(), row, next_attempt_at=Now() + LEASE) for row in due[:most]]
+def claim(endpoint: DueEndpoint, limit: int) -> list[Claim]:
+    """Claims up to `limit` due deliveries of an endpoint, each under a lease of its own."""
+    with scope.bound(endpoint.tenant_id):
+        due = _due().filter(endpoint_id=endpoint.endpoint_id).order_by("next_attempt_at", "id").select_related("event")
+        won = [leases.claim(_due(), row, next_attempt_at=Now() + LEASE) for row in due[:limit]]
         return [claim for claim in won if claim is not None]
 
 
-def claimed(claim: Claim) -> Delivery | None:
-    """The delivery with its event and its endpoint, as they are now; None where it is not to be sent any more."""
+def load(claim: Claim) -> Delivery | None:
+    """Returns the delivery with its event and endpoint; None if it is not to be sent any more."""
     rows = _held(claim).filter(endpoint__paused_at=None, endpoint__deleted_at=None)
     return rows.select_related("event", "endpoint").first()
 
 
 def finish(claim: Claim, outcome: Outcome) -> bool:
-    """Writes what came of an attempt; False where the claim was lost meanwhile, and somebody else decides."""
+    """Writes what came of an attempt. Returns False if the claim was lost."""
     with scope.bound(claim.tenant_id), transaction.atomic():
         row = _held(claim).select_for_update().first()
         if row is None:
@@ -114,7 +114,7 @@ def _succeed(row: Delivery, outcome: Outcome) -> None:
 
 
 def _fail(row: Delivery, outcome: Outcome) -> None:
-    """What ran out of attempts is failed; where nothing at all was taken it is kept, and the webhook paused."""
+    """Schedules another attempt. After the last one, fails the delivery unless its endpoint is paused instead."""
     made = row.attempts_made + 1
     ran_out = made > len(BACKOFF.delays)
     if not _hold(row.endpoint_id, outcome, ran_out) and ran_out:
@@ -129,11 +129,11 @@ def _fail(row: Delivery, outcome: Outcome) -> None:
 
 
 def _hold(endpoint_id: UUID, outcome: Outcome, ran_out: bool) -> bool:
-    """Holds a failing endpoint back as a whole, so that what waits for it is not tried one by one; True if paused."""
+    """Delays all deliveries of a failing endpoint, or pauses it. Returns True if it is paused."""
     now = database_clock.now()
     rows = Endpoint.objects.filter(id=endpoint_id)
     endpoint = rows.select_for_update(no_key=True).get()
-    if endpoint.not_before <= now:  # later than that, what failed was under way already when it was held
+    if endpoint.not_before <= now:  # else this delivery was under way when the endpoint was delayed
         seconds = max(min(BACKOFF.after(endpoint.failures + 1), LONGEST_HOLD_SECONDS), outcome.retry_after)
         rows.update(
             failures=F("failures") + 1,
@@ -169,14 +169,14 @@ def _held(claim: Claim) -> QuerySet[Delivery]:
 
 
 def log_of(actor: Actor, endpoint_id: UUID, state: str = "") -> QuerySet[Delivery]:
-    """The deliveries of an endpoint, newest first, with their events. Raises Http404."""
+    """Selects the deliveries of an endpoint with their events, the newest first. Raises Http404."""
     endpoint = endpoints.one(actor, endpoint_id)
     rows = Delivery.objects.filter(endpoint=endpoint).select_related("event").order_by("-created_at", "-id")
     return rows.filter(state=state) if state else rows
 
 
 def one(actor: Actor, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
-    """One delivery with its event and attempts. Raises Http404."""
+    """Returns a delivery with its event and attempts. Raises Http404."""
     rows = log_of(actor, endpoint_id).prefetch_related("attempts")
     found = rows.filter(id=delivery_id).first()
     if found is None:
@@ -185,7 +185,7 @@ def one(actor: Actor, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
 
 
 def replay(actor: Actor, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
-    """Sends a delivery again, under the same id, at once; one that waits is sent now. Raises Http404 and Refused."""
+    """Makes a delivery due now, under the same id and with all attempts. Raises Http404 and Refused."""
     endpoints.running(actor, endpoint_id)
     row = one(actor, endpoint_id, delivery_id)
     again = {"attempts_made": 0, "next_attempt_at": Now(), "finished_at": None}
@@ -195,7 +195,7 @@ def replay(actor: Actor, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
 
 
 def counts() -> dict[str, int]:
-    """How many deliveries of all tenants wait, and how many failed, for the metrics."""
+    """Returns how many deliveries of all tenants wait, and how many failed, for the metrics."""
     open_states = (Delivery.State.PENDING, Delivery.State.FAILED)
     with scope.across_tenants("the installation is counted as a whole"):
         rows = Delivery.objects.exclude(state=Delivery.State.DELIVERED).order_by()
@@ -203,7 +203,7 @@ def counts() -> dict[str, int]:
 
 
 def forget_old() -> int:
-    """Deletes events of 30 days ago with their deliveries and log, and endpoints that were deleted; how many rows."""
+    """Deletes events after 30 days with their deliveries and log, and deleted endpoints. Returns how many rows."""
     now = timezone.now()
     with scope.across_tenants("the sweeper serves every tenant"):
         gone = Endpoint.objects.filter(deleted_at__lt=now - DELETED_KEPT)
@@ -213,7 +213,7 @@ def forget_old() -> int:
 
 
 def _in_batches(rows: QuerySet[Any]) -> int:
-    """Short transactions: each deletes what hangs on BATCH rows."""
+    """Deletes BATCH rows in a transaction, with what refers to them. Returns how many rows in all."""
     count = 0
     while ids := list(rows.order_by().values_list("id", flat=True)[:BATCH]):
         count += rows.filter(id__in=ids).delete()[0]

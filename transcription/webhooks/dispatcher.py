@@ -1,7 +1,7 @@
-"""Sends what is due. Runs beside the sweeper; any number may run, and each delivery is claimed by one.
+"""Sends due deliveries. Runs beside the sweeper; any number may run, and each delivery is claimed by one.
 
-A slow or dead receiver holds threads, so nobody may hold many: an endpoint has few, a tenant some, all that fail at
-the moment half of them together, and one that fails only one.
+A slow or dead receiver occupies threads, so their number is limited: per endpoint, per tenant, for all failing
+endpoints together, and to one for each of these.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from transcription.leases import Claim
 from transcription.outbound import requests
 from transcription.outbound.errors import OutboundError
 from transcription.webhooks import deliveries, endpoints, signing
-from transcription.webhooks.deliveries import Head, Outcome
+from transcription.webhooks.deliveries import DueEndpoint, Outcome
 from transcription.webhooks.models import Delivery
 
 log = logging.getLogger(__name__)
@@ -35,8 +35,8 @@ LOOK_EVERY_SECONDS = 1.0
 
 
 @dataclass
-class Rooms:
-    """Who holds how many threads of this process."""
+class ConcurrencyLimits:
+    """Counts the threads that send, by what limits them."""
 
     total: int = 0
     failing: int = 0
@@ -44,76 +44,76 @@ class Rooms:
     endpoints: Counter[object] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def left_for(self, head: Head) -> int:
+    def left_for(self, due: DueEndpoint) -> int:
         most = [
             THREADS - self.total,
-            FOR_TENANT - self.tenants[head.tenant_id],
-            (1 if head.is_failing else FOR_ENDPOINT) - self.endpoints[head.endpoint_id],
+            FOR_TENANT - self.tenants[due.tenant_id],
+            (1 if due.is_failing else FOR_ENDPOINT) - self.endpoints[due.endpoint_id],
         ]
-        return max(0, min([*most, FOR_FAILING - self.failing] if head.is_failing else most))
+        return max(0, min([*most, FOR_FAILING - self.failing] if due.is_failing else most))
 
-    def take(self, head: Head, count: int = 1) -> None:
+    def take(self, due: DueEndpoint, count: int = 1) -> None:
         with self.lock:
             self.total += count
-            self.failing += count * head.is_failing
-            self.tenants[head.tenant_id] += count
-            self.endpoints[head.endpoint_id] += count
+            self.failing += count * due.is_failing
+            self.tenants[due.tenant_id] += count
+            self.endpoints[due.endpoint_id] += count
             if count < 0:
-                self.tenants += Counter()  # forgets those that hold nothing
+                self.tenants += Counter()  # removes zeros
                 self.endpoints += Counter()
 
-    def leave(self, head: Head) -> None:
-        self.take(head, -1)
+    def leave(self, due: DueEndpoint) -> None:
+        self.take(due, -1)
 
 
 def run(stop: threading.Event) -> None:
-    """Until `stop`; what is being sent then is finished first."""
-    rooms = Rooms()
+    """Sends until `stop` is set, then finishes what is being sent."""
+    limits = ConcurrencyLimits()
     with ThreadPoolExecutor(THREADS, thread_name_prefix="webhook") as pool:
         while not stop.is_set():
             close_old_connections()
             try:
-                for head, claim in _claimed(rooms):
-                    pool.submit(_send_in_thread, rooms, head, claim)
+                for due, claim in _claimed(limits):
+                    pool.submit(_send_in_thread, limits, due, claim)
             except Exception:
-                log.exception("Webhooks could not be looked for; trying again.")
+                log.exception("Due deliveries could not be read; trying again.")
             connections.close_all()
             stop.wait(LOOK_EVERY_SECONDS)
 
 
 def send_due() -> int:
-    """Sends what is due now, one after the other; how many."""
-    rooms, count = Rooms(), 0
-    for head, claim in _claimed(rooms):
+    """Sends what is due now, one after the other. Returns how many."""
+    limits, count = ConcurrencyLimits(), 0
+    for due, claim in _claimed(limits):
         send(claim)
-        rooms.leave(head)
+        limits.leave(due)
         count += 1
     return count
 
 
 def send(claim: Claim) -> bool:
-    """One attempt; False where the claim was lost."""
+    """Makes one attempt. Returns False if the claim was lost."""
     with scope.bound(claim.tenant_id), request_id.bound(claim.request_id):
-        row = deliveries.claimed(claim)
+        row = deliveries.load(claim)
         if row is None:
             return False
         if not connection.in_atomic_block:
-            connection.close()  # not held while a receiver thinks
+            connection.close()  # not occupied while the receiver answers
         outcome = _attempt(row)
         log.info("Delivery %s of %s: %s", row.id, row.event.type, outcome.error or outcome.status)
         return deliveries.finish(claim, outcome)
 
 
-def _claimed(rooms: Rooms) -> Iterator[tuple[Head, Claim]]:
-    """Each with its room taken."""
-    for head in deliveries.heads():
-        if most := rooms.left_for(head):
-            for claim in deliveries.claims(head, most):
-                rooms.take(head)
-                yield head, claim
+def _claimed(limits: ConcurrencyLimits) -> Iterator[tuple[DueEndpoint, Claim]]:
+    """Claims due deliveries within the limits, and counts each."""
+    for due in deliveries.due_endpoints():
+        if most := limits.left_for(due):
+            for claim in deliveries.claim(due, most):
+                limits.take(due)
+                yield due, claim
 
 
-def _send_in_thread(rooms: Rooms, head: Head, claim: Claim) -> None:
+def _send_in_thread(limits: ConcurrencyLimits, due: DueEndpoint, claim: Claim) -> None:
     try:
         send(claim)
     except Exception:
@@ -121,11 +121,11 @@ def _send_in_thread(rooms: Rooms, head: Head, claim: Claim) -> None:
             log.exception("Delivery %s broke off; it is sent again after its lease.", claim.id)
     finally:
         connections.close_all()
-        rooms.leave(head)
+        limits.leave(due)
 
 
 def _attempt(row: Delivery) -> Outcome:
-    """Sends a delivery and says what came of it; nothing of the database is held meanwhile."""
+    """Sends a delivery, without using the database."""
     moment, begin, body = timezone.now(), time.monotonic(), row.event.body.encode()
     try:
         signed = signing.headers(row.event.message_id, moment, body, endpoints.keys_of(row.endpoint))

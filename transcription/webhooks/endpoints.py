@@ -1,4 +1,4 @@
-"""The doors to a tenant's endpoints: each takes an actor who may manage them, strangers get 404."""
+"""Access to a tenant's endpoints: functions take an actor who may manage them; others' endpoints raise Http404."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ PERMISSION = "webhooks.manage"
 
 @dataclass(frozen=True)
 class Shown:
-    """An endpoint with its secret, which is never to be seen again."""
+    """An endpoint with its secret, which is shown only once."""
 
     endpoint: Endpoint
     secret: str
 
 
 def every(actor: Actor) -> list[Endpoint]:
-    """Oldest first; MOST at most."""
+    """Returns the tenant's endpoints, the oldest first, at most MOST."""
     actor.require(PERMISSION)
     return list(Endpoint.objects.filter(tenant=actor.tenant, deleted_at=None))
 
 
 def one(actor: Actor, endpoint_id: UUID) -> Endpoint:
-    """Raises Http404."""
+    """Returns an endpoint. Raises Http404."""
     actor.require(PERMISSION)
     found = Endpoint.objects.filter(tenant=actor.tenant, id=endpoint_id, deleted_at=None).first()
     if found is None:
@@ -56,7 +56,7 @@ def one(actor: Actor, endpoint_id: UUID) -> Endpoint:
 
 
 def running(actor: Actor, endpoint_id: UUID) -> Endpoint:
-    """Raises Http404 and Refused."""
+    """Returns an endpoint that is not paused. Raises Http404 and Refused."""
     found = one(actor, endpoint_id)
     if found.is_paused:
         raise Refused("paused", _("This webhook is paused. Resume it first."))
@@ -64,7 +64,7 @@ def running(actor: Actor, endpoint_id: UUID) -> Endpoint:
 
 
 def create(actor: Actor, url: str, description: str = "", events: Sequence[str] = ()) -> Shown:
-    """Asks the DNS for the URL's host, and connects to nothing. Raises InvalidOption and Refused."""
+    """Creates an endpoint; resolves the URL's host, and connects to nothing. Raises InvalidOption and Refused."""
     actor.require(PERMISSION)
     endpoint_id = uuid4()
     made = signing.make(endpoint_id)
@@ -95,7 +95,7 @@ def change(
     description: str | None = None,
     events: Sequence[str] | None = None,
 ) -> Endpoint:
-    """Changes what is given. A new URL begins with a clean slate. Raises InvalidOption and Http404."""
+    """Changes what is given. A new URL resets the count of failures. Raises InvalidOption and Http404."""
     row = one(actor, endpoint_id)
     changes: dict[str, object] = {}
     if url is not None and url != row.url:
@@ -111,7 +111,7 @@ def change(
 
 
 def pause(actor: Actor, endpoint_id: UUID) -> Endpoint:
-    """Events are kept meanwhile, and sent when it is resumed. Raises Http404."""
+    """Pauses an endpoint: its events are kept, and sent when it is resumed. Raises Http404."""
     row = one(actor, endpoint_id)
     with transaction.atomic():
         pause_because(row.id, Endpoint.Pause.BY_HAND)
@@ -120,7 +120,7 @@ def pause(actor: Actor, endpoint_id: UUID) -> Endpoint:
 
 
 def resume(actor: Actor, endpoint_id: UUID) -> Endpoint:
-    """What waits is sent at once, with all its attempts before it. Raises Http404."""
+    """Resumes an endpoint: waiting deliveries are due now, with all their attempts. Raises Http404."""
     row = one(actor, endpoint_id)
     with transaction.atomic():
         waiting = Delivery.objects.filter(endpoint=row, state=Delivery.State.PENDING)
@@ -133,7 +133,7 @@ def resume(actor: Actor, endpoint_id: UUID) -> Endpoint:
 
 
 def rotate(actor: Actor, endpoint_id: UUID) -> Shown:
-    """A new secret; the old one signs along for OLD_SECRET_SIGNS. Raises Http404."""
+    """Makes a new secret; the old one signs, too, for OLD_SECRET_SIGNS. Raises Http404."""
     row = one(actor, endpoint_id)
     made = signing.make(row.id)
     changes: dict[str, object] = {
@@ -149,7 +149,7 @@ def rotate(actor: Actor, endpoint_id: UUID) -> Shown:
 
 
 def test(actor: Actor, endpoint_id: UUID) -> Delivery:
-    """Sends a test event, soon. Raises Http404 and Refused."""
+    """Creates a test event. Raises Http404 and Refused."""
     row = running(actor, endpoint_id)
     with transaction.atomic():
         Endpoint.objects.filter(id=row.id).update(not_before=Now())
@@ -157,7 +157,7 @@ def test(actor: Actor, endpoint_id: UUID) -> Delivery:
 
 
 def delete(actor: Actor, endpoint_id: UUID) -> None:
-    """Nothing is sent to it any more; the sweeper removes it with its log an hour later. Raises Http404."""
+    """Deletes an endpoint; the sweeper deletes its row and log an hour later. Raises Http404."""
     row = one(actor, endpoint_id)
     with transaction.atomic():
         if Endpoint.objects.filter(id=row.id, deleted_at=None).update(deleted_at=timezone.now()):
@@ -166,7 +166,7 @@ def delete(actor: Actor, endpoint_id: UUID) -> None:
 
 
 def _keep(actor: Actor, row: Endpoint, changes: dict[str, object], fields: list[str]) -> None:
-    """One UPDATE, and who made it."""
+    """Updates an endpoint, and records who did."""
     with transaction.atomic():
         if Endpoint.objects.filter(id=row.id, deleted_at=None).update(**changes):
             audit.record(actor, "webhook.changed", row, fields=fields)
@@ -179,7 +179,7 @@ def pause_because(endpoint_id: UUID, reason: str) -> None:
 
 
 def why_paused(row: Endpoint) -> str:
-    """The cause and the way out, for people; empty where it is not paused."""
+    """Returns the cause and the way out, for people; empty if the endpoint is not paused."""
     reasons: dict[str, str] = {
         Endpoint.Pause.BY_HAND: _("Somebody paused it. Its events are kept and sent when you resume it."),
         Endpoint.Pause.GONE: _(
@@ -195,7 +195,7 @@ def why_paused(row: Endpoint) -> str:
 
 
 def troubled() -> tuple[int, int]:
-    """How many of all tenants' endpoints were paused for failing, and how many fail now, for the metrics."""
+    """Returns how many endpoints of all tenants are paused for failing, and how many fail, for the metrics."""
     with scope.across_tenants("the installation is counted as a whole"):
         rows = Endpoint.objects.filter(deleted_at=None)
         paused = rows.filter(pause__in=(Endpoint.Pause.GONE, Endpoint.Pause.FAILING))
@@ -203,7 +203,7 @@ def troubled() -> tuple[int, int]:
 
 
 def keys_of(row: Endpoint) -> list[bytes]:
-    """The keys that sign now: the new one first, and for a day the old one, unless it is lost. Raises SecretLost."""
+    """Returns the keys that sign now: the new one, and for a day the old one unless it is lost. Raises SecretLost."""
     keys = [signing.recalled(row.id, row.salt, row.digest)]
     if row.old_until is not None and row.old_until > timezone.now():
         with suppress(signing.SecretLost):
@@ -227,7 +227,7 @@ def _description(text: str) -> str:
 
 
 def _events(wanted: Sequence[str]) -> list[str]:
-    """In our order, each once; none where all are wanted."""
+    """Returns the checked events, each once, in the order of SUBSCRIBABLE. Raises InvalidOption."""
     unknown = [one for one in wanted if one not in SUBSCRIBABLE]
     if unknown:
         known = ", ".join(SUBSCRIBABLE)

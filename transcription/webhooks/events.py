@@ -1,4 +1,4 @@
-"""What is told of each event: ids, the status and where to read on; never a word of a transcript."""
+"""The content of each event: ids, the status and links; never words of a transcript."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def transcription_ended(
     error_code: str = "",
     warnings: Sequence[str] = (),
 ) -> None:
-    """Call inside the transaction that changes the status."""
+    """Records the event. Call in the transaction that changes the status."""
     links = {"transcription": _link(f"transcriptions/{transcription_id}"), "recording": _recording_link(recording_id)}
     if status == "completed":
         links["transcript"] = _link(f"transcriptions/{transcription_id}/transcript.json")
@@ -50,7 +50,7 @@ def transcription_ended(
 
 
 def fetch_failed(tenant_id: UUID, fetch_id: UUID, error_code: str) -> None:
-    """Call inside the transaction that changes the status."""
+    """Records the event. Call in the transaction that changes the status."""
     data = {
         "fetch": str(fetch_id),
         "status": "failed",
@@ -61,15 +61,15 @@ def fetch_failed(tenant_id: UUID, fetch_id: UUID, error_code: str) -> None:
 
 
 def test_of(endpoint: Endpoint) -> Delivery:
-    """A test event, for this endpoint alone. Call inside the caller's transaction."""
+    """Records a test event for this endpoint alone. Call in a transaction."""
     data = {"webhook": str(endpoint.id), "links": {"webhook": _link(f"webhooks/{endpoint.id}")}}
     return outbox.record_for(endpoint, EventType.TEST, uuid.uuid4().hex, data)
 
 
 def tell_notices() -> int:
-    """Tells each of this month's notices once, to the endpoints that were there when it was raised; how many.
+    """Records an event for each of this month's notices, once, for endpoints older than the notice. Returns how many.
 
-    The notice's own row is the outbox: it is committed with what it says, and looked for until it was told.
+    The notice's own row is the outbox: it is committed with what it says, and has an event afterwards.
     """
     begin = timezone.now() - NOTICES_LOOKED_BACK
     with scope.across_tenants("the sweeper serves every tenant"):
@@ -85,7 +85,7 @@ def tell_notices() -> int:
 
 
 def _quota(notice: Notice) -> dict[str, Any]:
-    """`percent` is null where more was needed than what was left."""
+    """`percent` is null if more was needed than what was left."""
     refused = notice.percent == Notice.REFUSED
     return {
         "limit": notice.limit,

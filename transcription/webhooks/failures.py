@@ -1,4 +1,4 @@
-"""Why a delivery was not taken: a code for programs, words for people."""
+"""Explains why a delivery failed: a code for programs, words for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 
 def reason_for_people(code: str, status: int | None) -> str:
-    """A sentence or two that name the cause and the way out; empty where nothing failed."""
+    """Returns the cause and the way out; empty if nothing failed."""
     if not code:
         return ""
     if code == "status":

@@ -1,4 +1,4 @@
-"""A tenant's receivers, what they are to be told, and how that went."""
+"""A tenant's endpoints, the events sent to them, and the deliveries."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ SUBSCRIBABLE = [kind.value for kind in EventType if kind != EventType.TEST]
 
 
 class Endpoint(models.Model):
-    """A URL that is told of a tenant's events.
+    """A URL to which a tenant's events are sent.
 
-    The secret is not kept: it is derived (see `signing`) from the installation's SECRET_KEY and the `salt`, and its
-    digest tells whether that still gives the same.
+    The secret is not stored: it is derived (see `signing`) from the installation's SECRET_KEY and the `salt`, and its
+    digest shows whether the result is still the same.
 
                  pause, gone (410), failing for three days
         active ─────────────────────────────────────────────▶ paused
            ▲                     resume                          │
            └─────────────────────────────────────────────────────┘
 
-    `failures` and `failing_since` count since the last success; `not_before` holds a failing one back as a whole.
+    `failures` and `failing_since` count since the last success; `not_before` delays all deliveries of a failing one.
     """
 
     class Pause(models.TextChoices):
@@ -79,7 +79,7 @@ class Endpoint(models.Model):
 
     @property
     def host(self) -> str:
-        """What of the URL is nobody's secret."""
+        """The part of the URL that is not secret."""
         return urlsplit(self.url).hostname or str(self.id)
 
     @property
@@ -91,9 +91,9 @@ class Endpoint(models.Model):
 
 
 class Event(models.Model):
-    """Something that happened, as it is told; its id is the message's, and stays the same over retries.
+    """A message; its id stays the same over retries.
 
-    `body` is what is signed and sent, byte for byte. Unique by type and `subject`, so that nothing is told twice.
+    `body` is what is signed and sent, byte for byte. Unique by type and `subject`, so that nothing is sent twice.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -123,12 +123,12 @@ class Event(models.Model):
 
     @property
     def message_id(self) -> str:
-        """For the header `webhook-id`."""
+        """The value of the header `webhook-id`."""
         return f"evt_{self.id.hex}"
 
 
 class Delivery(models.Model):
-    """One event's way to one endpoint.
+    """An event that is to be sent to an endpoint.
 
                  2xx
         pending ─────▶ delivered        a replay makes either of them pending again
@@ -136,7 +136,7 @@ class Delivery(models.Model):
            │  └── tried again: backoff over three days
            └── last try ─▶ failed
 
-    A claim moves `next_attempt_at` past its lease and raises `fence`; what came of it is written under that fence.
+    A claim moves `next_attempt_at` past its lease and raises `fence`; the outcome is written under that fence.
     """
 
     class State(models.TextChoices):
@@ -179,7 +179,7 @@ class Delivery(models.Model):
 
 
 class Attempt(models.Model):
-    """One try at a delivery, as the log shows it."""
+    """One attempt at a delivery, as the log shows it."""
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempts", verbose_name=_("delivery"))

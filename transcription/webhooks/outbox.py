@@ -1,4 +1,4 @@
-"""What is to be told is written in the very transaction that makes it so: both are there, or neither."""
+"""Writes events and their deliveries in the transaction that causes them: both are committed, or neither."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from transcription.webhooks.models import Delivery, Endpoint, Event
 
 
 def record(tenant_id: UUID, kind: str, subject: str, data: dict[str, Any]) -> int:
-    """Writes an event and its deliveries; how many endpoints will be told. Call inside the caller's transaction.
+    """Writes an event and its deliveries. Returns to how many endpoints. Call in a transaction.
 
-    A deleted endpoint stays for an hour, so none that was seen here is gone before the commit.
+    A deleted endpoint's row stays for an hour, so none that is read here is gone before the commit.
     """
     rows = Endpoint.objects.filter(tenant_id=tenant_id, deleted_at=None)
     return _write(tenant_id, kind, subject, data, [row for row in rows if row.wants(kind)])
 
 
 def record_once(tenant_id: UUID, kind: str, subject: str, data: dict[str, Any], since: datetime) -> int:
-    """The same in a transaction of its own, for the endpoints that were there at `since`; 0 where it was told before.
+    """Writes an event in its own transaction, for endpoints created by `since`. Returns 0 if it was written before.
 
-    For what is seen by looking, maybe by several who look at once.
+    For causes that several processes may detect at once.
     """
     rows = Endpoint.objects.filter(tenant_id=tenant_id, deleted_at=None, created_at__lte=since)
     try:
@@ -36,7 +36,7 @@ def record_once(tenant_id: UUID, kind: str, subject: str, data: dict[str, Any], 
 
 
 def record_for(endpoint: Endpoint, kind: str, subject: str, data: dict[str, Any]) -> Delivery:
-    """For one endpoint alone, whatever it wants. Call inside the caller's transaction."""
+    """Writes an event for one endpoint alone, whatever it subscribes to. Call in a transaction."""
     _write(endpoint.tenant_id, kind, subject, data, [endpoint])
     return Delivery.objects.select_related("event").get(endpoint=endpoint, event__type=kind, event__subject=subject)
 

@@ -1,8 +1,8 @@
 """Secrets and signatures by Standard Webhooks.
 
-A secret is derived from the installation's SECRET_KEY and the endpoint's salt, so that a copy of the database signs
-nothing. After SECRET_KEY was changed an old secret is still found as long as the old key is among
-SECRET_KEY_FALLBACKS; without it the endpoint has to be given a new one.
+A secret is derived from the installation's SECRET_KEY and the endpoint's salt, so that nobody can sign with a copy of
+the database. After SECRET_KEY was changed, an old secret is still derived as long as the old key is among
+SECRET_KEY_FALLBACKS; without it the endpoint needs a new one.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ PURPOSE = b"whisper-portal webhook secret"
 
 
 class SecretLost(Exception):
-    """SECRET_KEY is another one than when the secret was made."""
+    """The SECRET_KEY that the secret was derived from is not configured any more."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """A new secret, to be shown once, and what is kept of it."""
+    """A new secret, which is shown once, and what is stored of it."""
 
     secret: str
     salt: str
@@ -43,7 +43,7 @@ def make(endpoint_id: UUID) -> Made:
 
 
 def recalled(endpoint_id: UUID, salt: str, digest: str) -> bytes:
-    """The key of a secret that was made before. Raises SecretLost."""
+    """Returns the key of a secret that was made before. Raises SecretLost."""
     for installation_key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         key = _derived(installation_key, endpoint_id, salt)
         if hmac.compare_digest(_digest(key), digest):
@@ -52,7 +52,7 @@ def recalled(endpoint_id: UUID, salt: str, digest: str) -> bytes:
 
 
 def headers(message_id: str, moment: datetime, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
-    """Of a message that is sent at `moment`; one signature for each key."""
+    """Returns the headers of a message that is sent at `moment`, with one signature for each key."""
     timestamp = str(int(moment.timestamp()))
     signed = f"{message_id}.{timestamp}.".encode() + body
     signatures = (base64.b64encode(hmac.digest(key, signed, "sha256")).decode() for key in keys)

@@ -100,7 +100,7 @@ class GpuWorker:
 
 def exec_engine() -> NoReturn:
     """Runs the engine without the installation's secrets: it reads sound from strangers' files."""
-    exec_command(engine_command(), environment=settings.ENVIRONMENT_WITHOUT_SECRETS())
+    exec_command(engine_command(), settings.ENVIRONMENT_WITHOUT_SECRETS())
 
 
 def engine_command() -> list[str]:
@@ -162,9 +162,8 @@ def _lock(file: IO[str]) -> bool:
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
         except OSError:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.1)
-        else:
-            return True

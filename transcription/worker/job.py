@@ -138,7 +138,7 @@ def open_pcm(
         warnings += row.warnings
         yield iter([pcm])
         return
-    with storage.fetched(row.recording.storage_key, on_progress) as path:
+    with storage.local_copy(row.recording.storage_key, on_progress) as path:
         track = audio_tracks.index_of(row, path, longest)
         yield media.decode(path, row.recording.format, longest, track, warnings.append)
 

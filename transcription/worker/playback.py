@@ -27,12 +27,12 @@ def store_playable_copy(row: Transcription, seconds: float, on_progress: Callabl
         return
     key, track = playable_copies.new_key(row), max(0, row.audio_track_taken - 1)
     try:
-        with storage.fetched(recording.storage_key, on_progress) as path, storage.scratch() as copy:
+        with storage.local_copy(recording.storage_key, on_progress) as path, storage.temporary_path() as copy:
             media.make_playable(path, recording.format, copy, seconds + 1, on_progress, track)
             storage.delete(key)  # a copy that an interrupted attempt left
-            storage.keep(copy, key)
+            storage.save(copy, key)
     except (MediaError, DecoderDied, OSError, StorageUnavailable) as error:
         log.warning("No playable copy of recording %s: %s", recording.id, error)
         return
-    if not playable_copies.note(row, key):
-        storage.drop(key)
+    if not playable_copies.record_copy(row, key):
+        storage.discard(key)

@@ -213,16 +213,12 @@ def run_once(name: str, work: Callable[[], object]) -> bool:
     return status == 0
 
 
-def exec_command(
-    command: Sequence[str], output: int | None = None, environment: dict[str, str] | None = None
-) -> NoReturn:
+def exec_command(command: Sequence[str], environment: dict[str, str], output: int | None = None) -> NoReturn:
     """Replaces a forked child by `command`, with stdout and stderr on the file descriptor `output`."""
     if output is not None:
         os.dup2(output, 1)
         os.dup2(output, 2)
-    if environment is None:
-        os.execv(command[0], list(command))  # noqa: S606 - no shell is wanted
-    os.execve(command[0], list(command), environment)  # noqa: S606
+    os.execve(command[0], list(command), environment)  # noqa: S606 - no shell is wanted
 
 
 def reset_signals() -> None:

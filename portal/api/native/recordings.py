@@ -84,11 +84,11 @@ class RecordingsView(TenantView):
 
     def _by_url(self, body: RecordingByUrl, call: CallContext) -> Response:
         """Raises InvalidOption and Refused."""
-        ordered = access.order(self.actor, body.url, body.name, body.options, call)
-        headers = {"Location": f"/api/v1/fetches/{ordered.fetch.id}"}
-        if not ordered.is_new:
+        created = access.create(self.actor, body.url, body.name, body.options, call)
+        headers = {"Location": f"/api/v1/fetches/{created.fetch.id}"}
+        if not created.is_new:
             headers["Idempotency-Replayed"] = "true"
-        return Response(fetch_fields(ordered.fetch), 202, headers=headers)
+        return Response(fetch_fields(created.fetch), 202, headers=headers)
 
 
 class RecordingView(TenantView):

@@ -37,7 +37,7 @@ class SearchView(TenantView):
         limit = whole(request, "limit", range(1, MOST + 1)) or PAGE
         after = _place(request.query_params.get("cursor", ""))
         page, more = search.page(self.actor, terms, after, limit)
-        hits = search.hits(page, terms)
+        hits = search.results(page, terms)
         read_audit.searched(self.actor, len(hits), [hit.transcription_id for hit in hits if hit.transcription_id])
         address = request.build_absolute_uri()
         body = HitsBody(
@@ -47,7 +47,7 @@ class SearchView(TenantView):
         return Response(body)
 
 
-def hit_fields(hit: search.Hit) -> HitBody:
+def hit_fields(hit: search.SearchResult) -> HitBody:
     return {
         "recording": FoundRecording(
             id=str(hit.recording.id),
@@ -64,7 +64,7 @@ def hit_fields(hit: search.Hit) -> HitBody:
     }
 
 
-def _parts(parts: list[search.Part]) -> list[Fragment]:
+def _parts(parts: list[search.TextSpan]) -> list[Fragment]:
     return [Fragment(text=part.text, match=part.match) for part in parts]
 
 
@@ -78,17 +78,17 @@ def _terms(query: str) -> list[search.Term]:
     return terms
 
 
-def _cursor(place: search.Place) -> str:
+def _cursor(place: search.Cursor) -> str:
     return base64.urlsafe_b64encode(f"{place.created_at.isoformat()} {place.recording_id}".encode()).decode()
 
 
-def _place(cursor: str) -> search.Place | None:
+def _place(cursor: str) -> search.Cursor | None:
     """Raises Http404 for a cursor that we didn't make."""
     if not cursor:
         return None
     try:
         created_at, recording_id = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ")
-        place = search.Place(datetime.fromisoformat(created_at), UUID(recording_id))
+        place = search.Cursor(datetime.fromisoformat(created_at), UUID(recording_id))
         place.created_at.utctimetuple()
     except (ValueError, OverflowError):
         raise Http404(_("There is no such page. Begin with the first one.")) from None

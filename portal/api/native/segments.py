@@ -26,7 +26,7 @@ from portal.api.preconditions import quoted, seen
 from transcription.library import read_audit
 from transcription.models import Revision, Segment, Transcription
 from transcription.transcripts import editing
-from transcription.transcripts.segment_edits import Wanted
+from transcription.transcripts.segment_edits import SegmentEdit
 
 MOST_AT_ONCE = 1000
 REVISIONS_AT_ONCE = 50
@@ -56,7 +56,7 @@ class SegmentsView(TenantView):
         parameters=[IF_MATCH],
     )
     def put(self, request: Request, transcription_id: UUID) -> Response:
-        wanted = [Wanted(one.start, one.end, one.text) for one in parse_body(request, NewSegments).segments]
+        wanted = [SegmentEdit(one.start, one.end, one.text) for one in parse_body(request, NewSegments).segments]
         row = editing.replace(self.actor, transcription_id, wanted, seen(request._request))
         return _segments(row, 0, None)
 

@@ -24,7 +24,7 @@ from portal.http import request_budget
 from tenants import quota
 from tenants import usage as charges
 from tenants.models import LedgerEntry
-from tenants.rate_limit import Room
+from tenants.rate_limit import Allowance
 from transcription.errors import InvalidOption
 
 
@@ -35,7 +35,7 @@ class UsageView(TenantView):
     def get(self, request: Request) -> Response:
         self.actor.require("usage.view")
         tenant, month = self.actor.tenant, quota.this_month()
-        now, room = quota.standing(tenant), request_budget.outcome_of(request._request)
+        now, room = quota.snapshot(tenant), request_budget.outcome_of(request._request)
         body = UsageBody(
             month=f"{month:%Y-%m}",
             audio_seconds=AudioSeconds(
@@ -49,7 +49,7 @@ class UsageView(TenantView):
                 used=now.quota.stored_bytes_used, limit=now.quota.stored_bytes, left=now.left_bytes
             ),
             requests_per_minute=RequestsPerMinute(
-                limit=now.quota.requests_per_minute, remaining=room.remaining if isinstance(room, Room) else None
+                limit=now.quota.requests_per_minute, remaining=room.remaining if isinstance(room, Allowance) else None
             ),
             days=[Day(day=one.day.isoformat(), seconds=one.seconds) for one in charges.by_day(tenant, month)],
         )

@@ -33,7 +33,7 @@ def response_of(row: Transcription, parameters: Parameters) -> HttpResponseBase:
 
 
 def _verbose(row: Transcription, segments: list[Segment], granularities: frozenset[str]) -> dict[str, Any]:
-    body = exports.verbose(row, segments)
+    body = exports.verbose_json(row, segments)
     if "segment" not in granularities:
         del body["segments"]
     return body | ({"words": exports.spoken_words(segments)} if "word" in granularities else {})
@@ -63,7 +63,7 @@ class StreamedTranscript:
 
     def done(self, row: Transcription) -> bytes:
         segments = list(row.segments.all())
-        event = {"type": "transcript.text.done", "text": row.text, "usage": usage(row)} | exports.about(row)
+        event = {"type": "transcript.text.done", "text": row.text, "usage": usage(row)} | exports.extra_fields(row)
         match self._wanted.response_format:
             case "srt":
                 event["text"] = exports.subrip(segments)

@@ -5,18 +5,18 @@ from typing import Any
 from django.contrib.auth.management.commands import changepassword
 
 from tenants import people
-from tenants.access import of_system
+from tenants.access import system_actor
 from tenants.models import User
 
 
 class Command(changepassword.Command):
-    """Django's own, told to the audit log: afterwards, as no transaction may wait for somebody who types."""
+    """Django's command, which also writes the audit log: afterwards, so that no transaction waits for typed input."""
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         options["username"] = User.objects.normalize_email(options["username"])
         user = User.objects.filter(email=options["username"]).first()
-        before = people.facts(user.pk) if user else {}
-        said = super().handle(*args, **options)
+        before = people.audited_fields(user.pk) if user else {}
+        output = super().handle(*args, **options)
         if user:
-            people.tell_changes(user.pk, before, lambda member: of_system(member.tenant), how="command")
-        return said
+            people.record_changes(user.pk, before, lambda member: system_actor(member.tenant), how="command")
+        return output

@@ -14,5 +14,5 @@ class Command(BaseCommand):
         parser.add_argument("--missing", action="store_true", help="add only recordings that are missing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        count = search.note_missing() if options["missing"] else search.rebuild()
+        count = search.index_missing() if options["missing"] else search.rebuild()
         self.stdout.write(f"{count} recordings were indexed.")

@@ -16,7 +16,7 @@ from tenants.models import Tenant
 from transcription.media.storage import StorageUnavailable
 from transcription.offboarding import archive, deletion, receipts
 from transcription.offboarding.models import Deletion
-from transcription.offboarding.receipts import NotGenuine
+from transcription.offboarding.receipts import InvalidReceipt
 
 
 class Command(BaseCommand):
@@ -76,7 +76,7 @@ class Command(BaseCommand):
     def _verify(self, options: dict[str, Any]) -> None:
         try:
             receipt = receipts.verified(options["file"].read_text())
-        except (OSError, UnicodeDecodeError, NotGenuine) as error:
+        except (OSError, UnicodeDecodeError, InvalidReceipt) as error:
             raise CommandError(str(error)) from None
         name, moment, who = receipt["tenant"]["name"], receipt["finished_at"], receipt["requested_by"]
         self.stdout.write(f"The receipt is genuine: {name} was erased on {moment}, as requested by {who}.")

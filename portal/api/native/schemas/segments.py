@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, TypedDict
 from pydantic import AfterValidator, BeforeValidator
 
 from portal.api.native.parsing import Count, RequestBody, documented
-from transcription.transcripts.validation import MOST_SEGMENTS, checked_text, checked_time, too_many
+from transcription.transcripts.validation import MAX_SEGMENTS, checked_text, checked_time, too_many
 
 SegmentText = Annotated[Any, BeforeValidator(checked_text), documented(type="string")]
 Start = Annotated[Any, BeforeValidator(partial(checked_time, param="start")), documented(type="number", minimum=0)]
@@ -16,7 +16,7 @@ End = Annotated[Any, BeforeValidator(partial(checked_time, param="end")), docume
 
 
 def _not_too_many(segments: Any) -> Any:
-    if isinstance(segments, list) and len(segments) > MOST_SEGMENTS:
+    if isinstance(segments, list) and len(segments) > MAX_SEGMENTS:
         raise too_many("segments")
     return segments
 

@@ -38,7 +38,7 @@ class Day(TypedDict):
 
 
 class UsageBody(TypedDict):
-    """This month's standing."""
+    """This month's usage and limits."""
 
     month: str
     audio_seconds: AudioSeconds

@@ -1,0 +1,22 @@
+"""The operators' pages of tenants: Django's admin finds them here."""
+
+from tenants.admin.accounting import AccountCheckAdmin, LedgerEntryAdmin, NoticeAdmin, ReservationAdmin, UsageMonthAdmin
+from tenants.admin.api_keys import ApiKeyAdmin
+from tenants.admin.audit_log import AuditEntryAdmin
+from tenants.admin.base import ReadOnly, operator_of
+from tenants.admin.tenants import TenantAdmin
+from tenants.admin.users import UserAdmin
+
+__all__ = [
+    "AccountCheckAdmin",
+    "ApiKeyAdmin",
+    "AuditEntryAdmin",
+    "LedgerEntryAdmin",
+    "NoticeAdmin",
+    "ReadOnly",
+    "ReservationAdmin",
+    "TenantAdmin",
+    "UsageMonthAdmin",
+    "UserAdmin",
+    "operator_of",
+]

@@ -1,0 +1,183 @@
+"""The operators' page of a tenant: its limits, members and keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db import models, transaction
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from tenants import api_keys, audit, former_members, units
+from tenants.access import Actor
+from tenants.admin.api_keys import ApiKeyInline
+from tenants.admin.base import operator_of
+from tenants.former_members import KeyDecisionField
+from tenants.models import (
+    Member,
+    Quota,
+    Tenant,
+    UsageMonth,
+    User,
+)
+from tenants.quota import this_month
+
+
+class QuotaInline(admin.StackedInline):
+    model = Quota
+    can_delete = False
+    min_num = max_num = 1
+    readonly_fields = ("stored",)
+    in_units = {
+        "monthly_seconds": (units.MINUTE, _("audio minutes a month")),
+        "recording_seconds": (units.MINUTE, _("longest recording in minutes")),
+        "upload_bytes": (units.MIB, _("largest upload in MiB")),
+        "stored_bytes": (units.GIB, _("stored media in GiB")),
+    }
+    helps = {
+        "requests_per_minute": _("With API keys, and so many at once; people in the portal are not counted."),
+    }
+
+    def formfield_for_dbfield(
+        self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> forms.Field | None:
+        if db_field.name in self.in_units:
+            unit, label = self.in_units[db_field.name]
+            return units.InUnits(unit, label=capfirst(label), initial=settings.QUOTA_DEFAULTS[db_field.name])
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name in settings.QUOTA_DEFAULTS:
+            field.initial = settings.QUOTA_DEFAULTS[db_field.name]
+        if field and db_field.name in self.helps:
+            field.help_text = self.helps[db_field.name]
+        return field
+
+    @admin.display(description=_("stored media in use"))
+    def stored(self, quota: Quota) -> str:
+        return units.size(quota.stored_bytes_used)
+
+
+class MemberInline(admin.TabularInline):
+    model = Member
+    autocomplete_fields = ("user",)
+    extra = 0
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Disables the user of saved members: another user must be another member in the audit log."""
+        formset = super().get_formset(request, obj, **kwargs)
+
+        class MemberForm(formset.form):  # type: ignore[misc,name-defined]
+            def __init__(self, *args: Any, **more: Any) -> None:
+                super().__init__(*args, **more)
+                self.fields["user"].disabled = bool(self.instance.pk)
+
+        formset.form = MemberForm
+        return formset
+
+
+class TenantForm(forms.ModelForm):
+    keys_of_former_members = KeyDecisionField()
+
+
+@admin.register(Tenant)
+class TenantAdmin(admin.ModelAdmin):
+    form = TenantForm
+    list_display = ("name", "is_active", "people", "used_this_month", "stored", "created_at")
+    list_filter = ("is_active",)
+    search_fields = ("name", "members__user__email")
+    inlines = (QuotaInline, MemberInline, ApiKeyInline)
+    change_form_template = "admin/tenants/tenant/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request).select_related("quota").annotate(people_count=Count("members"))
+        usage = UsageMonth.objects.filter(tenant=models.OuterRef("pk"), month=this_month())
+        tenants: QuerySet[Any] = rows.annotate(used_seconds=models.Subquery(usage.values("used_seconds")[:1]))
+        return tenants
+
+    def has_delete_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
+        """Django would delete rows but no media; transcription.offboarding deletes tenants."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, row: Tenant | None = None) -> tuple[str, ...]:
+        """A tenant that is being erased can't be reactivated."""
+        return ("is_active", "deleting_at") if row is not None and row.deleting_at else ()
+
+    def get_urls(self) -> list[URLPattern]:
+        issue = path("<uuid:tenant_id>/key/", self.admin_site.admin_view(self.issue_key), name="tenants_tenant_key")
+        return [issue, *super().get_urls()]
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Creates the quota that Django skips when an operator leaves its form unchanged."""
+        super().save_related(request, form, formsets, change)
+        if not Quota.objects.filter(tenant=form.instance).exists():
+            Quota.with_defaults(form.instance).save()
+        self._audit(operator_of(request, form.instance), form, formsets, change)
+
+    def _audit(self, operator: Actor, form: Any, formsets: Any, change: bool) -> None:
+        tenant = operator.tenant
+        if not change:
+            audit.record(operator, "tenant.created", tenant, name=tenant.name)
+        elif changed := set(form.changed_data) - {"keys_of_former_members"}:
+            audit.record(operator, "tenant.changed", tenant, fields=sorted(changed))
+        for formset in formsets:
+            if formset.model is Member:
+                _audit_members(operator, formset)
+                for user in _former_members(formset):
+                    former_members.settle([operator], user, form.cleaned_data["keys_of_former_members"])
+            elif formset.model is Quota:
+                for quota, fields in formset.changed_objects:
+                    limits = {field: getattr(quota, field) for field in fields}
+                    audit.record(operator, "quota.changed", tenant, **limits)
+
+    def issue_key(self, request: HttpRequest, tenant_id: str) -> HttpResponse:
+        """Creates a key and shows its secret once, on the next page."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        tenant = get_object_or_404(Tenant, pk=tenant_id)
+        assert isinstance(request.user, User)
+        with transaction.atomic():
+            name = request.POST.get("name", "").strip() or gettext("API key")
+            key, secret = api_keys.issue(tenant, name, request.user)
+            audit.record(operator_of(request, tenant), "key.created", key, name=key.name, scope=key.scope)
+        self.log_addition(request, key, [{"added": {"name": "API key", "object": str(key)}}])
+        text = gettext("This key is shown once, copy it now: %(secret)s") % {"secret": secret}
+        self.message_user(request, text, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:tenants_tenant_change", args=[tenant.pk]))
+
+    @admin.display(description=_("people"), ordering="people_count")
+    def people(self, tenant: Tenant) -> int:
+        return int(getattr(tenant, "people_count", 0))
+
+    @admin.display(description=_("used this month"), ordering="used_seconds")
+    def used_this_month(self, tenant: Tenant) -> str:
+        used, limit = getattr(tenant, "used_seconds", None) or 0, tenant.quota.monthly_seconds
+        return gettext("%(used)s of %(limit)s") % {"used": units.minutes(used), "limit": units.minutes(limit)}
+
+    @admin.display(description=_("stored"), ordering="quota__stored_bytes_used")
+    def stored(self, tenant: Tenant) -> str:
+        used, limit = tenant.quota.stored_bytes_used, tenant.quota.stored_bytes
+        return gettext("%(used)s of %(limit)s") % {"used": units.size(used), "limit": units.size(limit)}
+
+
+def _audit_members(operator: Actor, formset: Any) -> None:
+    for member in formset.new_objects:
+        audit.record(operator, "member.added", member, email=member.user.email, role=member.role)
+    for member, fields in formset.changed_objects:
+        fields = sorted(fields)
+        audit.record(operator, "member.changed", member, fields=fields, email=member.user.email, role=member.role)
+    for member in formset.deleted_objects:
+        audit.record(operator, "member.removed", operator.tenant, email=member.user.email, role=member.role)
+
+
+def _former_members(formset: Any) -> list[User]:
+    """Returns the users whose membership was removed when the page was saved."""
+    before = {form.initial.get("user") for form in formset.initial_forms}
+    now = Member.objects.filter(tenant=formset.instance).values_list("user_id", flat=True)
+    return list(User.objects.filter(pk__in=before - set(now)))

@@ -1,0 +1,186 @@
+"""Reads one audio track of a file on the media's clock.
+
+Audio that starts late or has gaps is filled with silence by its timestamps, as a player does, and the silence counts
+as audio. Nothing is dropped: where timestamps go back, as in concatenated recordings, the audio continues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transcription.media import ffmpeg, structure
+from transcription.media.errors import DecoderDied, MediaError
+from transcription.media.ffmpeg import Ffmpeg
+from transcription.media.matroska import Block, read_blocks
+from transcription.media.mixing import Mixer
+from transcription.media.report import Header, is_cut_off
+
+SAMPLE_RATE = 16_000
+SAMPLE_BYTES = 2
+BYTES_PER_SECOND = SAMPLE_BYTES * SAMPLE_RATE
+GAP_SECONDS = 0.1
+SHORTEST_SECONDS = 0.1
+JUMP_SECONDS = 10.0
+CLAIM_TOLERANCE = 1.0
+CLAIM_SHARE = 0.01
+
+KEEPS_ITS_START = ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "ogg")
+"""Containers whose clock starts at 0 in a browser, however late their first stream starts."""
+
+MAY_JUMP = ("mpegts", "mpeg")
+"""Broadcast formats, in which a jump of more than JUMP_SECONDS means another clock, not missing audio."""
+
+AHEAD_SECONDS = 200_000
+"""Added to timestamps, since Matroska has no negative ones; MPEG's go down to -95,444 s."""
+
+MONOTONIC_TIMESTAMPS = "".join(
+    (
+        "asetpts='st(2,if(isnan(PTS),ld(1),PTS+ld(0)));",
+        "st(3,if(gt(N,0)*lt(ld(2),ld(1)-SR),ld(1)-ld(2),0));",
+        "st(0,ld(0)+ld(3));st(2,ld(2)+ld(3));st(1,if(gt(N,0),max(ld(1),ld(2)+NB_SAMPLES),ld(2)+NB_SAMPLES));",
+        f"ld(2)+{AHEAD_SECONDS}*SR'",
+    )
+)
+"""Shifts timestamps after a step back of more than a second, so that they continue where the audio before ended."""
+
+
+@dataclass
+class AudioReader:
+    """Reads one track by `pcm`; the other fields are complete when it ends. `stereo` keeps two channels.
+
+    `header` is set from the first audio on. `is_over` tells that ffmpeg reached the end of the track.
+    """
+
+    path: Path
+    source: list[str]
+    track: int
+    longest: float
+    cpu_seconds: float
+    wall_seconds: float | None = None
+    rate: int = SAMPLE_RATE
+    stereo: bool = False
+
+    header: Header = field(default_factory=Header)
+    report: str = ""
+    channels: int = 1
+    samples: int = 0
+    decoded: int = 0
+    is_over: bool = False
+    has_gaps: bool = False
+    _moved: float = 0.0
+    _mixer: Mixer = field(default_factory=Mixer)
+
+    def pcm(self) -> Generator[bytes]:
+        """Yields s16le in chunks of about a second.
+
+        Raises MediaError: too_long after `longest` seconds, too_complex beyond the CPU time; and DecoderDied if
+        ffmpeg was killed.
+        """
+        chunk = bytearray()
+        for data in self._decoded_audio():
+            chunk += data
+            if len(chunk) >= SAMPLE_BYTES * self.rate:
+                yield bytes(chunk)
+                chunk.clear()
+        if chunk:
+            yield bytes(chunk)
+
+    @property
+    def origin(self) -> float:
+        """The timestamp at which the media's clock is 0."""
+        return 0.0 if self.header.container in KEEPS_ITS_START else self.header.start
+
+    @property
+    def seconds(self) -> float:
+        """The length read so far, including silence."""
+        return self.samples / self.rate
+
+    @property
+    def decoded_seconds(self) -> float:
+        """The length of the decoded audio."""
+        return self.decoded / self.rate
+
+    def warnings(self) -> tuple[str, ...]:
+        """Returns the codes of transcription.media.warnings that apply."""
+        conditions = {
+            "incomplete": self.is_over and self._is_incomplete(),
+            "other_tracks": len(self.header.tracks) > 1,
+            "channels_cancel": self._mixer.cancels,
+            "gaps": self.has_gaps,
+        }
+        return tuple(code for code, holds in conditions.items() if holds)
+
+    def _is_incomplete(self) -> bool:
+        if is_cut_off(self.report, self.header.container) or structure.is_cut_off(self.path, self.header.container):
+            return True
+        is_alone = not self.header.has_video and len(self.header.tracks) == 1  # else it may be another stream's length
+        claimed = self.header.claimed or 0.0 if is_alone else 0.0
+        return claimed - self.seconds > max(CLAIM_TOLERANCE, CLAIM_SHARE * claimed)
+
+    def _decoded_audio(self) -> Iterator[bytes]:
+        """Lets ffmpeg downmix known channel layouts to at most two; unknown ones are averaged by the mixer."""
+        yield from self._run(":channel_layouts=mono|stereo")
+        if not self.decoded and self.header.has_unknown_layout(self.track):
+            yield from self._run("")
+
+    def _run(self, layouts: str) -> Iterator[bytes]:
+        form = f"aformat=sample_fmts=s16:sample_rates={self.rate}{layouts}"
+        output = [
+            "-map",
+            f"0:a:{self.track}",
+            "-af",
+            f"{form},{MONOTONIC_TIMESTAMPS}",
+            "-c:a",
+            "pcm_s16le",
+            "-f",
+            "matroska",
+        ]
+        with ffmpeg.decoder(
+            self.path, self.source, [*output, "pipe:1"], self.cpu_seconds, self.wall_seconds
+        ) as process:
+            for block in read_blocks(process.chunks()):
+                if not self.header.container:
+                    self.header = Header.parse(process.report)
+                if layouts and self.header.has_unknown_layout(self.track):
+                    return
+                yield from self._placed(block)
+            self._end(process)
+
+    def _end(self, process: Ffmpeg) -> None:
+        """Raises MediaError and DecoderDied."""
+        self.report = process.report
+        self.header = Header.parse(self.report)
+        process.check_exit(self.report)
+        if self.header.tracks and self.track >= len(self.header.tracks):
+            raise MediaError("no_such_track", tracks=len(self.header.tracks))
+        if process.crashed and self.decoded:
+            raise DecoderDied(f"ffmpeg crashed: {process.returncode}.")
+        self.is_over = True
+
+    def _placed(self, block: Block) -> Iterator[bytes]:
+        """Yields a block's audio, after silence if it starts later than the audio before ended. Raises MediaError."""
+        self.channels = 2 if self.stereo and block.channels == 2 else 1
+        begins = block.seconds - AHEAD_SECONDS - self.origin + self._moved
+        missing = round(begins * self.rate) - self.samples
+        if self.decoded and missing > JUMP_SECONDS * self.rate and self.header.container in MAY_JUMP:
+            self._moved -= missing / self.rate
+        elif missing > GAP_SECONDS * self.rate:
+            self.has_gaps = self.has_gaps or self.decoded > 0
+            yield from self._silence(missing)
+        count = len(block.pcm) // SAMPLE_BYTES // block.channels
+        self._advance(count)
+        self.decoded += count
+        yield block.pcm if self.channels == 2 else self._mixer.mono(block.pcm, block.channels)
+
+    def _silence(self, samples: int) -> Iterator[bytes]:
+        self._advance(samples)
+        whole, rest = divmod(samples, self.rate)
+        for count in [*[self.rate] * whole, rest]:
+            yield bytes(count * SAMPLE_BYTES * self.channels)
+
+    def _advance(self, samples: int) -> None:
+        self.samples += samples
+        if self.samples > self.longest * self.rate:
+            raise MediaError("too_long")

@@ -1,0 +1,98 @@
+"""Search results with the segments that match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from transcription.models import Recording, SearchEntry, Segment
+from transcription.search.folding import Term
+from transcription.search.highlighting import TextSpan, highlight
+
+MAX_MATCHES = 3
+
+
+@dataclass(frozen=True)
+class Match:
+    """A matching segment; times in seconds."""
+
+    index: int
+    start: float
+    end: float
+    parts: list[TextSpan]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    recording: Recording
+    transcription_id: UUID | None
+    name: list[TextSpan]
+    matches: list[Match]
+
+
+@dataclass(frozen=True)
+class _FoundSegment:
+    """The columns of a segment that a result needs."""
+
+    index: int
+    start: float
+    end: float
+    text: str
+
+
+def results(page: Iterable[SearchEntry], terms: Sequence[Term]) -> list[SearchResult]:
+    """Returns the results of some entries, each with up to MAX_MATCHES segments."""
+    indexes = {entry: _segment_indexes(entry.folded, terms) for entry in page}
+    recordings = Recording.objects.filter(deleted_at=None).defer("peaks").in_bulk([entry.pk for entry in indexes])
+    segments = _segments(indexes)
+    return [
+        SearchResult(
+            recording=recordings[entry.pk],
+            transcription_id=entry.transcription_id,
+            name=highlight(recordings[entry.pk].name, terms),
+            matches=_matches(segments.get(entry.transcription_id, []), terms),
+        )
+        for entry in indexes
+        if entry.pk in recordings
+    ]
+
+
+def _segment_indexes(folded: str, terms: Sequence[Term]) -> list[int]:
+    """Returns indexes of at most MAX_MATCHES segments: the first match of each term, then further matches."""
+    begin = folded.find("\n") + 1 or len(folded)
+    firsts = [at for term in terms if (at := folded.find(term.pattern, begin)) >= 0]
+    indexes = list(dict.fromkeys(_line(folded, at) for at in sorted(firsts)))[:MAX_MATCHES]
+    for at in firsts:
+        line_end = folded.find("\n", at)
+        while line_end >= 0 and len(indexes) < MAX_MATCHES:
+            later = min((p for term in terms if (p := folded.find(term.pattern, line_end)) >= 0), default=-1)
+            if later < 0:
+                break
+            if (line := _line(folded, later)) not in indexes:
+                indexes.append(line)
+            line_end = folded.find("\n", later)
+    return sorted(indexes)
+
+
+def _line(folded: str, at: int) -> int:
+    """Returns the index of the segment at a position; the name, on the first line, has -1."""
+    return folded.count("\n", 0, at) - 1
+
+
+def _segments(indexes: dict[SearchEntry, list[int]]) -> dict[UUID | None, list[_FoundSegment]]:
+    """Returns segments by transcription, in order. Two IN lists are far cheaper than a condition for each pair."""
+    wanted = {entry.transcription_id: numbers for entry, numbers in indexes.items() if numbers}
+    rows = Segment.objects.filter(transcription__in=wanted, index__in=set().union(*wanted.values()))
+    found: dict[UUID | None, list[_FoundSegment]] = {}
+    columns = rows.order_by("index").values_list("transcription", "index", "start", "end", "text")
+    for transcription, index, start, end, text in columns:
+        if index in wanted[transcription]:
+            found.setdefault(transcription, []).append(_FoundSegment(index, start, end, text))
+    return found
+
+
+def _matches(segments: list[_FoundSegment], terms: Sequence[Term]) -> list[Match]:
+    """Leaves out segments that were corrected since the lookup and don't match any more."""
+    candidates = [Match(s.index, s.start, s.end, highlight(s.text.strip(), terms)) for s in segments]
+    return [match for match in candidates if any(span.match for span in match.parts)]
