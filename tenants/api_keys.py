@@ -146,7 +146,7 @@ def create(
     """Creates a key and returns it with its secret. Raises PermissionDenied, InvalidKey and KeyConflict."""
     actor.require("keys.manage")
     if key_scope not in KeyScope.values:
-        raise InvalidKey("scope", _("A scope is one of %(known)s.") % {"known": ", ".join(KeyScope.values)})
+        raise InvalidKey("scope", _("The scope must be one of %(known)s.") % {"known": ", ".join(KeyScope.values)})
     wanted = _checked({"name": name, "expires_at": expires_at, "addresses": list(addresses)})
     _require_own_rights(actor, key_scope=key_scope, **_limits(wanted))
     if ApiKey.objects.filter(tenant=actor.tenant, revoked_at=None).count() >= MAX_LIVE:
@@ -209,7 +209,7 @@ def rotate(actor: Actor, key_id: UUID, grace: timedelta = GRACE) -> tuple[ApiKey
     """
     api_key, now = key(actor, key_id), timezone.now()
     if not timedelta(0) <= grace <= LONGEST_GRACE:
-        message = _("An old secret stays for 0 seconds to %(days)d days.") % {"days": LONGEST_GRACE.days}
+        message = _("The grace period must be from 0 seconds to %(days)d days.") % {"days": LONGEST_GRACE.days}
         raise InvalidKey("grace_seconds", message)
     if api_key.is_revoked:
         raise _revoked()
@@ -332,7 +332,7 @@ def _checked(wanted: Changes) -> dict[str, Any]:
     if "addresses" in wanted:
         checked["addresses"] = _networks(wanted["addresses"])
     if (expires_at := wanted.get("expires_at")) is not None and expires_at <= timezone.now():
-        raise InvalidKey("expires_at", _("A key expires in the future. To end it now, revoke it."))
+        raise InvalidKey("expires_at", _("The expiry must be in the future. To end the key now, revoke it."))
     return checked
 
 
@@ -340,20 +340,20 @@ def _name(given: str) -> str:
     """Raises InvalidKey."""
     name = given.strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise InvalidKey("name", _("A key has a name of 1 to %(most)d characters.") % {"most": LONGEST_NAME})
+        raise InvalidKey("name", _("The name must have 1 to %(most)d characters.") % {"most": LONGEST_NAME})
     return name
 
 
 def _networks(given: Sequence[str]) -> list[str]:
     """Returns the canonical networks without duplicates, in the given order. Raises InvalidKey."""
     if len(given) > MAX_ADDRESSES:
-        raise InvalidKey("addresses", _("A key has %(most)d allowed addresses at most.") % {"most": MAX_ADDRESSES})
+        raise InvalidKey("addresses", _("A key can have at most %(most)d allowed addresses.") % {"most": MAX_ADDRESSES})
     unique = dict[str, None]()
     for text in given:
         try:
             unique[networks.network(text)] = None
         except ValueError:
-            message = _("“%(text)s” is no IP address and no network such as 203.0.113.0/24.") % {"text": text[:60]}
+            message = _("“%(text)s” is not an IP address or a network such as 203.0.113.0/24.") % {"text": text[:60]}
             raise InvalidKey("addresses", message) from None
     return list(unique)
 
@@ -372,7 +372,7 @@ def _audit_details(fields: dict[str, Any]) -> dict[str, Any]:
 def _require_own_rights(actor: Actor, key_scope: str | None = None, **limits: Any) -> None:
     """Raises PermissionDenied if the actor would grant a key more than it has itself."""
     if key_scope is not None and not SCOPES[key_scope] <= actor.permissions:
-        raise PermissionDenied(_("Nobody gives a key more than they may do themselves."))
+        raise PermissionDenied(_("A key can’t have more rights than whoever creates or changes it."))
     own = actor.key
     if own is None:
         return
