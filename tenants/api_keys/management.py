@@ -1,74 +1,32 @@
-"""API keys: created, authenticated, changed, rotated and revoked.
-
-A key has a scope, an expiry and a list of allowed addresses. Its secret is shown once; after a rotation the old secret
-works for a grace period. Nobody can grant a key more than they have: a member no more than their role allows, a key no
-wider scope, no later expiry and no other addresses than its own.
-"""
+"""Creates, changes, rotates and revokes API keys on behalf of an actor."""
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import addresses as networks
-from tenants import audit, key_secrets, scope
-from tenants.access import SCOPES, Actor, key_actor
-from tenants.key_secrets import Secret
+from tenants import audit, scope
+from tenants.access import SCOPES, Actor
+from tenants.api_keys import secrets
+from tenants.api_keys.errors import EXPIRED, InvalidKey, KeyConflict
+from tenants.api_keys.secrets import Secret
 from tenants.models import ApiKey, KeyScope, Member, Tenant, User
 
-LAST_USED_STEP = timedelta(minutes=1)
-EXPIRED, REPLACED, ADDRESS = "key_expired", "secret_replaced", "address_not_allowed"
 LONGEST_NAME = 100
 MAX_ADDRESSES = 50
 MAX_LIVE = 500
 GRACE = timedelta(hours=24)
 LONGEST_GRACE = timedelta(days=7)
-
-
-class KeyRefused(PermissionDenied):
-    """The secret is valid, but the key may not be used for this request.
-
-    `code` is key_expired, secret_replaced or address_not_allowed. The message explains it to the secret's holder.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class InvalidKey(ValueError):
-    """A value of a key's `field` is invalid. The message says what it must be."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
-class KeyConflict(Exception):
-    """The key's state forbids it. `code`: key_revoked, key_expired, rotation_under_way or too_many_keys."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True)
-class Bearer:
-    """Identifies an authenticated key and secret, for long-lived connections that check it again later."""
-
-    key_id: UUID
-    secret_prefix: str
 
 
 class Changes(TypedDict, total=False):
@@ -77,43 +35,6 @@ class Changes(TypedDict, total=False):
     name: str
     expires_at: datetime | None
     addresses: Sequence[str]
-
-
-# Authentication ---------------------------------------------------------------------------------
-
-
-def authenticate(secret: str, address: str = "") -> Actor | None:
-    """Returns the actor of a secret; None if it is unknown or its key or tenant is inactive.
-
-    `address` is the client's, in the form of tenants.addresses. Raises KeyRefused.
-    """
-    given = key_secrets.parse(secret)
-    if given is None:
-        return None
-    key, is_old = _key_of_secret(given)
-    if key is None or key.is_revoked or not key.tenant.is_active:
-        return None
-    _check_usable(key, is_old, address)
-    _record_use(key, is_old)
-    return key_actor(key, given.prefix, address)
-
-
-def actor_of(bearer: Bearer, address: str | None = None) -> Actor | None:
-    """Returns the actor of a bearer with its current data from the database, for long-lived connections.
-
-    Returns None once the key is revoked or expired, the tenant inactive, the secret replaced and its grace period
-    over, or the `address`, if given, not allowed.
-    """
-    with scope.across_tenants("the key says which tenant"):
-        key = ApiKey.objects.filter(id=bearer.key_id).select_related("tenant", "tenant__quota").first()
-    if key is None or not key.tenant.is_active or not _secret_is_valid(key, bearer.secret_prefix):
-        return None
-    if address is not None and not _allows_address(key, address):
-        return None
-    return key_actor(key, bearer.secret_prefix, address or "")
-
-
-# Management -------------------------------------------------------------------------------------
 
 
 def keys(actor: Actor) -> QuerySet[ApiKey]:
@@ -169,7 +90,7 @@ def issue(
     addresses: Iterable[str] = (),
 ) -> tuple[ApiKey, str]:
     """Creates a key without any checks and returns it with its secret. Use `create` on behalf of an actor."""
-    secret = key_secrets.make()
+    secret = secrets.make()
     with scope.bound(tenant.id):
         api_key = ApiKey.objects.create(
             tenant=tenant,
@@ -221,7 +142,7 @@ def rotate(actor: Actor, key_id: UUID, grace: timedelta = GRACE) -> tuple[ApiKey
         )
         raise KeyConflict("rotation_under_way", message)
     _require_own_rights(actor, api_key.scope, expires_at=api_key.expires_at, addresses=api_key.addresses)
-    secret = key_secrets.make()
+    secret = secrets.make()
     unchanged = ApiKey.objects.filter(id=api_key.id, revoked_at=None, prefix=api_key.prefix)
     with transaction.atomic():
         decision = {"kept_at": now} if api_key.is_left_behind else {}  # the former member does not know the new secret
@@ -268,48 +189,6 @@ def revoke(actor: Actor, key_id: UUID) -> bool:
             return False
         audit.record(actor, "key.revoked", api_key, name=api_key.name)
     return True
-
-
-def _key_of_secret(given: Secret) -> tuple[ApiKey | None, bool]:
-    """Returns the key of a secret, and whether it is the key's old secret."""
-    with scope.across_tenants("the key says which tenant"):
-        candidates = ApiKey.objects.filter(Q(prefix=given.prefix) | Q(old_prefix=given.prefix))
-        for candidate in candidates.select_related("tenant", "tenant__quota"):
-            if hmac.compare_digest(candidate.digest, given.digest):
-                return candidate, False
-            if hmac.compare_digest(candidate.old_digest, given.digest):
-                return candidate, True
-    return None, False
-
-
-def _check_usable(api_key: ApiKey, is_old: bool, address: str) -> None:
-    """Raises KeyRefused."""
-    if is_old and not (api_key.old_until and api_key.old_until > timezone.now()):
-        raise KeyRefused(REPLACED, _("This secret was replaced when its key was rotated. Use the new one."))
-    if api_key.is_expired:
-        raise KeyRefused(EXPIRED, _("This key has expired. Whoever manages your keys may give it a later date."))
-    if not _allows_address(api_key, address):
-        message = _("This key may not be used from %(address)s. Whoever manages your keys may allow that address.")
-        raise KeyRefused(ADDRESS, message % {"address": address or _("an unknown address")})
-
-
-def _secret_is_valid(api_key: ApiKey, secret_prefix: str) -> bool:
-    if secret_prefix == api_key.prefix:
-        return api_key.is_live
-    return secret_prefix == api_key.old_prefix and api_key.old_is_live
-
-
-def _allows_address(api_key: ApiKey, address: str) -> bool:
-    return not api_key.addresses or networks.cover(api_key.addresses, address)
-
-
-def _record_use(api_key: ApiKey, is_old: bool) -> None:
-    now = timezone.now()
-    field, last = ("old_last_used_at", api_key.old_last_used_at) if is_old else ("last_used_at", api_key.last_used_at)
-    if last is None or last < now - LAST_USED_STEP:
-        stale = Q(**{field: None}) | Q(**{f"{field}__lt": now - LAST_USED_STEP})
-        with scope.bound(api_key.tenant_id):
-            ApiKey.objects.filter(stale, id=api_key.id).update(**{field: now})
 
 
 def _rotated_fields(api_key: ApiKey, secret: Secret, old_until: datetime) -> dict[str, Any]:
