@@ -370,5 +370,6 @@ LOGGING = {
         "urllib3": {"level": "ERROR"},  # its warnings name whole URLs, with what is secret in them
     },
 }
-# These checks look for Django's own names in MIDDLEWARE, not for subclasses; tests/api/test_waiting.py does for both.
+# These checks look for Django's own names in MIDDLEWARE, not for subclasses;
+# tests/portal/api/test_waiting.py does for both.
 SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]

@@ -21,7 +21,7 @@ from tenants.api_keys import Bearer
 from tenants.rate_limit import TooManyRequests
 from tests.clocks import clock_moved
 from tests.conftest import Character
-from tests.ops.conftest import condition
+from tests.portal.ops.conftest import condition
 from tests.transcription.characters import submit
 from transcription.errors import Failure
 from transcription.fetches import access

@@ -18,8 +18,8 @@ import psutil
 import pytest
 import redis
 
-from tests.api.test_native import completed, create
 from tests.conftest import MakeMedia
+from tests.portal.api.test_native import completed, create
 from tests.stack import Stack, start_scripted, stop
 
 pytestmark = pytest.mark.slow

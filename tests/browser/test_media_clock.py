@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.conftest import MakeMedia
+from tests.transcription.media.test_clock import gap, late
 from tests.transcription.sound import heard
-from tests.transcription.test_media_clock import gap, late
 from transcription import media
 
 LOUD_AT = """

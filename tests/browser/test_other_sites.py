@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests import stack as product
-from tests.api import node_sdk
-from tests.api.test_openai_sdk import says_fox
+from tests.portal.api import node_sdk
+from tests.portal.api.test_openai_sdk import says_fox
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.ops.conftest import condition
+from tests.portal.ops.conftest import condition
 from transcription.models import Segment, Transcription
 from transcription.options import engines
 from transcription.queue import claims, lifecycle

@@ -36,6 +36,7 @@ class KeysView(TenantView):
     )
     def post(self, request: Request) -> Response:
         """Raises InvalidOption, InvalidKey and KeyConflict."""
+        self.actor.require("keys.manage")
         new = parse_body(request, NewKey)
         key, secret = api_keys.create(self.actor, new.name, new.scope or KeyScope.WRITE, new.expires_at, new.addresses)
         headers = {"Location": f"/api/v1/keys/{key.id}"} | SHOWN_ONCE

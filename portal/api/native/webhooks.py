@@ -50,6 +50,7 @@ class WebhooksView(TenantView):
         description="Its secret is shown this once.",
     )
     def post(self, request: Request) -> Response:
+        self.actor.require(endpoints.PERMISSION)
         new = parse_body(request, NewWebhook)
         shown = endpoints.create(self.actor, new.url, new.description, new.events)
         location = {"Location": f"/api/v1/webhooks/{shown.endpoint.id}"}

@@ -6,7 +6,7 @@ measured on a GPU yet. A MiB is 1,048,576 bytes, as nvidia-smi has it.
 
 large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, 8 windows encoded at a time:
 2,948 MiB of weights, 750 MiB of CUDA and its graphs, 352 MiB of encoder; 307 MiB a slot with
-`keys_values` leave room for 18, 76 MiB with `absorbed` for 75 (tests/engine/parity/test_memory.py).
+`keys_values` leave room for 18, 76 MiB with `absorbed` for 75 (tests/transcription/engine/parity/test_memory.py).
 """
 
 from __future__ import annotations

@@ -1,0 +1,146 @@
+"""What the native API's JSON bodies may say: a field that nobody knows is named and not ignored."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.conftest import Character
+from tests.portal.api.characters import bearer, send
+from tests.portal.api.test_scopes import AGREED, address_of
+from tests.portal.web.conftest import make_transcription
+
+pytestmark = pytest.mark.django_db
+SEGMENT = {"start": 0.0, "end": 1.0, "text": "Hello."}
+UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "/api/v1/recordings", {"url": "https://acme.example/board.mp3"}),
+    ("POST", "/api/v1/recordings/{recording}/transcriptions", {}),
+    ("POST", "/api/v1/transcriptions/{transcription}/retry", {}),
+    ("POST", "/api/v1/keys", {"name": "x"}),
+    ("PATCH", "/api/v1/keys/{key}", {"name": "x"}),
+    ("POST", "/api/v1/keys/{key}/rotate", {}),
+    ("POST", "/api/v1/webhooks", {"url": "https://acme.example/hook"}),
+    ("PATCH", "/api/v1/webhooks/{webhook}", {"description": "x"}),
+    ("PUT", "/api/v1/transcriptions/{transcription}/segments", {"segments": []}),
+    ("PATCH", "/api/v1/transcriptions/{transcription}/segments/0", {"text": "x"}),
+    ("POST", "/api/v1/transcriptions/{transcription}/segments/0/split", {"position": 2}),
+    ("POST", "/api/v1/transcriptions/{transcription}/revert", {"revision": 0}),
+    ("POST", "/api/v1/uploads/multipart", {"name": "board.mp3", "length": 1000}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), UNKNOWN)
+def test_an_unknown_field_is_named_with_those_that_are_known(
+    method: str, path: str, body: dict[str, Any], alice: Character, client: Client
+) -> None:
+    address = address_of(path, make_transcription(alice.tenant), alice)
+    answer = send(client, method, address, bearer(alice) | AGREED, body | {"colour": "red"})
+    assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (400, "invalid_value", "colour")
+    assert "“colour”" in answer.json()["detail"]
+    assert all(name in answer.json()["detail"] for name in body)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), UNKNOWN)
+def test_a_body_without_a_length_is_refused_and_not_taken_for_none(
+    method: str, path: str, body: dict[str, Any], alice: Character, client: Client
+) -> None:
+    address = address_of(path, make_transcription(alice.tenant), alice)
+    headers = bearer(alice) | AGREED | {"Transfer-Encoding": "chunked"}
+    stream: dict[str, Any] = {"wsgi.input": BytesIO(json.dumps(body).encode()), "CONTENT_TYPE": "application/json"}
+    answer: Any = client.generic(method, address, headers=headers, **stream)
+    assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
+    assert "Content-Length" in answer.json()["detail"]
+
+
+def objects_of(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every schema of an object in it, at any depth."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "object" and "properties" in schema:
+            yield schema
+        for inner in schema.values():
+            yield from objects_of(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from objects_of(inner)
+
+
+def resolved(part: Any, components: dict[str, Any]) -> Any:
+    """The schema with its references replaced by what they refer to."""
+    if isinstance(part, list):
+        return [resolved(inner, components) for inner in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        return resolved(components[part["$ref"].rpartition("/")[2]], components)
+    return {name: resolved(inner, components) for name, inner in part.items()}
+
+
+def test_the_schema_says_so_of_every_json_body(client: Client) -> None:
+    whole = client.get("/api/openapi.json").json()
+    paths = resolved(whole["paths"], whole["components"]["schemas"])
+    bodies = {
+        (method, path): list(objects_of(operation["requestBody"]["content"]["application/json"]["schema"]))
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if "application/json" in operation.get("requestBody", {}).get("content", {})
+    }
+    told = {
+        place
+        for place, objects in bodies.items()
+        if objects and all(one.get("additionalProperties") is False for one in objects)
+    }
+    assert len(told) == len([line for line in UNKNOWN if "retry" not in line[1]]) + 1, "and that of the parts' URLs"
+    form = paths["/api/v1/recordings"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert "additionalProperties" not in form
+
+
+def test_segments_may_come_back_as_they_were_read(alice: Character, client: Client) -> None:
+    row, headers = make_transcription(alice.tenant), bearer(alice) | AGREED
+    address = f"/api/v1/transcriptions/{row.id}/segments"
+    read = send(client, "GET", address, headers).json()["segments"]
+    assert send(client, "PUT", address, headers, {"segments": read}).status_code == 200
+    answer = send(client, "PUT", address, headers, {"segments": [SEGMENT | {"speaker": "Alice"}]})
+    assert (answer.status_code, answer.json()["param"]) == (400, "speaker")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"name": None}, "name"),
+        ({"name": "half a \ud800"}, "name"),
+        ({"name": "x", "addresses": None}, "addresses"),
+        ({"name": "x", "\ud800": 1}, "?"),
+    ],
+)
+def test_a_key_s_limits_are_never_null(body: Any, param: str, alice: Character, client: Client) -> None:
+    answer = send(client, "POST", "/api/v1/keys", bearer(alice), body)
+    assert (answer.status_code, answer.json()["param"]) == (400, param)
+
+
+BAD = {
+    "deep": b'{"name": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "twice": b'{"name": "a", "name": "b"}',
+    "twice inside": b'{"parts": [{"number": 1, "number": 2}]}',
+    "infinite": b'{"temperature": -Infinity}',
+    "not utf-8": b'{"name": "\xe9"}',
+}
+
+
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD)
+def test_ambiguous_or_endless_json_is_refused(body: bytes, alice: Character, client: Client) -> None:
+    answer = client.post("/api/v1/keys", body, content_type="application/json", headers=bearer(alice))
+    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+    assert answer.json()["detail"]
+
+
+def test_json_is_utf_8_whatever_python_could_decode(alice: Character, client: Client) -> None:
+    body = zlib.compress(b'{"name": "' + b"a" * 1000 + b'"}')
+    kind = "application/json; charset=zlib"
+    answer: Any = client.generic("POST", "/api/v1/keys", body, content_type=kind, headers=bearer(alice))
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_charset")

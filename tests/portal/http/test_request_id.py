@@ -1,0 +1,102 @@
+"""One id in the log lines of everything that an upload sets in motion, and in its answer."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from portal.asgi import application
+from tests import stack as stacks
+from tests.conftest import Character
+from tests.receiver import Receiver, listening
+from tests.stack import Stack
+
+SECONDS = 60
+TRACED = (
+    "transcription.intake.commit",  # in the web process
+    "transcription.worker.job",
+    "engine: INFO",
+    "transcription.webhooks.dispatcher",  # beside the sweeper
+)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A portal that may tell receivers on this machine."""
+    allowed = {"OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8", "OUTBOUND_PLAIN_HTTP": "downloads,webhooks"}
+    started = stacks.start(tmp_path_factory.mktemp("traced"), **allowed)
+    yield started
+    stacks.stop(started)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with listening() as receiver:
+        yield receiver
+
+
+def test_one_upload_is_followed_from_the_web_process_to_its_webhook(
+    running: Stack, receiver: Receiver, fox: Path
+) -> None:
+    trace = f"trace-{uuid.uuid4().hex}"
+    subscribe(running, receiver.url)
+    answer = httpx.post(
+        f"{running.url}/v1/audio/transcriptions",
+        files={"file": (fox.name, fox.read_bytes())},
+        data={"model": "whisper-1"},
+        headers=running.bearer | {"X-Request-Id": trace},
+        timeout=SECONDS,
+    )
+    assert (answer.status_code, answer.headers["x-request-id"]) == (200, trace)
+    lines = lines_with(running, trace, last=TRACED[-1])
+    assert [name for name in TRACED if not any(name in line for line in lines)] == []
+    assert [sent.path for sent in receiver.requests] == ["/"]
+
+
+def subscribe(running: Stack, url: str) -> None:
+    """Makes a webhook on the page, as a signed-in owner does."""
+    with httpx.Client(base_url=running.url, headers={"Referer": running.url}, timeout=SECONDS) as browser:
+        browser.get("/accounts/login/")
+        person = {"login": running.credentials["staff_email"], "password": running.credentials["staff_password"]}
+        token = {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        assert browser.post("/accounts/login/", data=person | token).status_code == 302
+        token = {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        made = browser.post("/webhooks/", data={"url": url, "events": "transcription.completed"} | token)
+        assert "whsec_" in made.text
+
+
+def lines_with(running: Stack, trace: str, last: str) -> list[str]:
+    """The lines of all processes with this id, once `last` stands in one of them."""
+    deadline = time.monotonic() + SECONDS
+    lines: list[str] = []
+    while time.monotonic() < deadline and not any(last in line for line in lines):
+        lines = [line for line in (running.data / "up.log").read_text().splitlines() if trace in line]
+        time.sleep(0.2)
+    return lines
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "sent", ["", "a" * 65, "two words", "id\twith a tab", "<script>", "é", "a,b", '"quoted"', "req_1%0A2"]
+)
+async def test_an_id_that_is_no_plain_word_is_not_taken_from_a_client(
+    sent: str, alice: Character, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://testserver") as http:
+        key, given_id = f"Bearer {alice.secret}".encode(), sent.encode()
+        answer = await http.get("/api/v1/recordings", headers=[(b"authorization", key), (b"x-request-id", given_id)])
+    given = answer.headers.get_list("x-request-id")
+    assert (answer.status_code, len(given), given[0][:4], len(given[0])) == (200, 1, "req_", 36)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_two_ids_at_once_are_none(alice: Character) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://testserver") as http:
+        headers = [*alice.bearer.items(), ("X-Request-Id", "one"), ("X-Request-Id", "two")]
+        answer = await http.get("/api/v1/recordings", headers=headers)
+    assert answer.headers["x-request-id"].startswith("req_")

@@ -1,0 +1,178 @@
+"""The pages' WebSockets against the real channel layer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+
+from portal import consumers
+from portal.asgi import application
+from tenants import scope
+from tenants.models import Member
+from tests.conftest import Character, create_tenant
+from tests.portal.http.test_uploads import signed_in
+from tests.transcription.characters import submit
+from transcription.models import Transcription
+from transcription.queue import claims, lifecycle, progress
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.2)
+
+
+class Socket(ApplicationCommunicator):
+    """A browser's end of a WebSocket, without a server in between."""
+
+    def __init__(self, path: str, cookie: str = "", origin: str = "http://testserver") -> None:
+        headers = [(b"cookie", cookie.encode()), (b"origin", origin.encode()), (b"host", b"testserver")]
+        super().__init__(application, {"type": "websocket", "path": path, "headers": headers, "query_string": b""})
+
+    async def connect(self) -> bool:
+        await self.send_input({"type": "websocket.connect"})
+        return bool((await self.receive_output(5))["type"] == "websocket.accept")
+
+    async def hear(self) -> dict[str, Any]:
+        return dict(json.loads((await self.receive_output(5))["text"]))
+
+    async def closing_code(self) -> int:
+        while True:
+            message = await self.receive_output(5)
+            if message["type"] == "websocket.close":
+                await self.hang_up()
+                return int(message["code"])
+
+    async def hang_up(self) -> None:
+        await self.send_input({"type": "websocket.disconnect", "code": 1000})
+        await self.wait(1)
+
+
+async def socket_of(character: Character, path: str) -> Socket:
+    socket = Socket(path, f"sessionid={await signed_in(character)}")
+    assert await socket.connect()
+    return socket
+
+
+@sync_to_async
+def queue(character: Character, fox: Path) -> Transcription:
+    with scope.bound(character.tenant.id):
+        return submit(character.actor, fox)
+
+
+async def test_a_page_hears_its_place_then_the_end(alice: Character, fox: Path) -> None:
+    row = await queue(alice, fox)
+    socket = await socket_of(alice, f"/ws/transcriptions/{row.id}/")
+    first = await socket.hear()
+    assert (first["type"], first["status"], first["position"]) == ("snapshot", "queued", 1)
+    claim = await sync_to_async(claims.claim)("host/1")
+    assert claim is not None
+
+    @sync_to_async
+    def finish() -> None:
+        with scope.bound(alice.tenant.id):
+            lifecycle.complete(claim, "Done.", 2.9, [])
+
+    await finish()
+    while (message := await socket.hear()).get("status") != "completed":
+        pass
+    assert message["percent"] == 100
+    await socket.hang_up()
+
+
+async def test_the_page_converges_without_any_event(
+    alice: Character, fox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = await queue(alice, fox)
+    socket = await socket_of(alice, f"/ws/transcriptions/{row.id}/")
+    monkeypatch.setattr(progress, "_publish", lambda _messages: None)
+    assert await sync_to_async(claims.claim)("host/1")
+    while (message := await socket.hear()).get("status") != "running":
+        pass
+    assert message["type"] == "snapshot"
+    await socket.hang_up()
+
+
+async def test_mallory_hears_what_an_unknown_id_says(mallory: Character, alice: Character, fox: Path) -> None:
+    row = await queue(alice, fox)
+    for wanted in (row.id, "00000000-0000-0000-0000-000000000000"):
+        socket = await socket_of(mallory, f"/ws/transcriptions/{wanted}/")
+        assert await socket.closing_code() == consumers.NOT_FOUND
+
+
+async def test_nobody_hears_anything() -> None:
+    socket = Socket("/ws/recordings/")
+    await socket.connect()
+    assert await socket.closing_code() == consumers.NOT_SIGNED_IN
+
+
+async def test_another_site_may_not_connect(alice: Character) -> None:
+    socket = Socket("/ws/recordings/", f"sessionid={await signed_in(alice)}", origin="http://evil.example")
+    assert not await socket.connect()
+    await socket.hang_up()
+
+
+async def test_a_removed_member_of_two_tenants_hears_no_more_of_the_first(alice: Character, fox: Path) -> None:
+    row = await queue(alice, fox)
+    other = await sync_to_async(create_tenant)("Zebra")
+    await Member.objects.acreate(tenant=other, user=alice.user, role="owner")
+    sockets = [await socket_of(alice, path) for path in (f"/ws/transcriptions/{row.id}/", "/ws/recordings/")]
+    assert [(await socket.hear())["type"] for socket in sockets] == ["snapshot", "ready"]
+    await Member.objects.filter(pk=alice.member.pk).adelete()
+    for socket in sockets:
+        assert await socket.closing_code() in (consumers.NOT_SIGNED_IN, consumers.NOT_FOUND)
+
+
+async def test_a_changed_password_closes_the_socket(alice: Character) -> None:
+    socket = await socket_of(alice, "/ws/recordings/")
+    assert await socket.hear() == {"type": "ready"}
+    alice.user.set_password("another horse")
+    await alice.user.asave()
+    assert await socket.closing_code() == consumers.NOT_SIGNED_IN
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ({"bytes": b"\x00\xff"}, 1003),
+        ({"bytes": b""}, 1003),
+        ({"text": "{"}, 1007),
+        ({"text": ""}, 1007),
+        ({"text": "[" * 4000}, 1007),
+        ({"text": "[" * 100_000}, 1009),
+    ],
+)
+@pytest.mark.parametrize("path", ["/ws/recordings/", "/ws/transcriptions/{id}/"])
+async def test_a_frame_that_nobody_sends_closes_the_socket(
+    path: str, frame: dict[str, Any], code: int, alice: Character, fox: Path
+) -> None:
+    row = await queue(alice, fox)
+    socket = await socket_of(alice, path.format(id=row.id))
+    for _ in range(3):
+        await socket.send_input({"type": "websocket.receive", **frame})
+    assert await socket.closing_code() == code
+
+
+@pytest.mark.parametrize("content", ["null", "5", "[]", '{"type": []}', '{"type": "unknown"}'])
+async def test_json_that_means_nothing_is_passed_over(content: str, alice: Character, fox: Path) -> None:
+    row = await queue(alice, fox)
+    socket = await socket_of(alice, f"/ws/transcriptions/{row.id}/")
+    await socket.hear()
+    await socket.send_input({"type": "websocket.receive", "text": content})
+    await socket.send_input({"type": "websocket.receive", "text": '{"type": "resync"}'})
+    while (await socket.hear())["type"] != "snapshot":
+        pass
+    await socket.hang_up()
+
+
+async def test_there_is_no_socket_elsewhere(alice: Character) -> None:
+    for path in ("/ws/", "/ws/transcriptions/1/", "/recordings/"):
+        socket = Socket(path, f"sessionid={await signed_in(alice)}")
+        await socket.send_input({"type": "websocket.connect"})
+        assert await socket.receive_output(5) == {"type": "websocket.close", "code": 4404}

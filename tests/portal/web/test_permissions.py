@@ -1,0 +1,155 @@
+"""Who may see and do what on the pages. A new page is a new line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from portal.web import urls
+from tenants import api_keys, scope
+from tenants.models import ApiKey, Notice, Role, Tenant
+from tenants.quota import this_month
+from tests.conftest import Character, create_member
+from tests.portal.web.conftest import Make
+from transcription.media import storage
+from transcription.models import Recording, Transcription
+from transcription.webhooks import events
+from transcription.webhooks.models import Endpoint
+
+EVERYBODY = {Role.OWNER: 200, Role.ADMIN: 200, Role.EDITOR: 200, Role.VIEWER: 200}
+MANAGERS = {Role.OWNER: 200, Role.ADMIN: 200, Role.EDITOR: 403, Role.VIEWER: 403}
+# Success is 302 where the page answers with a redirect, 400 where the body was left out on purpose.
+EDITORS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 302, Role.VIEWER: 403}
+EDITORS_400 = {Role.OWNER: 400, Role.ADMIN: 400, Role.EDITOR: 400, Role.VIEWER: 403}
+MANAGERS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 403, Role.VIEWER: 403}
+
+TABLE = [
+    ("GET", "/recordings/", EVERYBODY),
+    ("GET", "/recordings/rows/", EVERYBODY),
+    ("POST", "/recordings/", EDITORS_400),
+    ("GET", "/recordings/{recording}/", EVERYBODY),
+    ("POST", "/recordings/{recording}/delete/", EDITORS_302),
+    ("POST", "/recordings/{recording}/again/", EDITORS_302),
+    ("GET", "/transcriptions/{transcription}/download.srt", EVERYBODY),
+    ("POST", "/transcriptions/{transcription}/cancel/", EDITORS_302),
+    ("POST", "/transcriptions/{transcription}/retry/", EDITORS_302),
+    ("POST", "/transcriptions/{transcription}/track/", EDITORS_302),
+    ("GET", "/transcriptions/{transcription}/segments/0/", EVERYBODY),
+    ("POST", "/transcriptions/{transcription}/segments/0/", EDITORS_400),
+    ("GET", "/transcriptions/{transcription}/history/", EVERYBODY),
+    ("POST", "/transcriptions/{transcription}/revert/", EDITORS_302),
+    ("GET", "/usage/", EVERYBODY),
+    ("GET", "/usage/ledger.csv", EVERYBODY),
+    ("POST", "/notices/{notice}/dismiss/", MANAGERS_302),
+    ("GET", "/keys/", MANAGERS),
+    ("POST", "/keys/", MANAGERS),
+    ("GET", "/webhooks/", MANAGERS),
+    ("POST", "/webhooks/", MANAGERS),
+    ("GET", "/webhooks/{endpoint}/", MANAGERS),
+    ("POST", "/webhooks/{endpoint}/", MANAGERS),
+    ("POST", "/webhooks/{endpoint}/pause/", MANAGERS_302),
+    ("POST", "/webhooks/{endpoint}/resume/", MANAGERS_302),
+    ("POST", "/webhooks/{endpoint}/rotate/", MANAGERS),
+    ("POST", "/webhooks/{endpoint}/test/", MANAGERS_302),
+    ("POST", "/webhooks/{endpoint}/delete/", MANAGERS_302),
+    ("POST", "/webhooks/{endpoint}/deliveries/{delivery}/replay/", MANAGERS_302),
+    ("GET", "/preferences/", MANAGERS),
+    ("POST", "/preferences/", MANAGERS),
+    ("GET", "/keys/{key}/", MANAGERS),
+    ("POST", "/keys/{key}/", MANAGERS),
+    ("POST", "/keys/{key}/rotate/", MANAGERS_302),
+    ("POST", "/keys/{key}/end-old-secret/", MANAGERS_302),
+    ("POST", "/keys/{key}/keep/", MANAGERS_302),
+    ("POST", "/keys/{key}/revoke/", MANAGERS_302),
+    ("GET", "/audit/", MANAGERS),
+    ("GET", "/audit/audit.csv", MANAGERS),
+]
+# Pages with a test of their own, since a bare row is not enough to ask them for.
+ELSEWHERE = {
+    "/": "test_tenant.py",
+    "/tenant/": "test_tenant.py",
+    "/language/": "nobody's data",
+    "/recordings/{recording}/media": "test_story.py; strangers: test_media_has_the_same_door",
+    "/recordings/{recording}/peaks.json": "test_story.py; strangers: test_media_has_the_same_door",
+    "/recordings/{recording}/restore/": "test_library.py; strangers: test_media_has_the_same_door",
+}
+CASES = [(method, url, role, status) for method, url, roles in TABLE for role, status in roles.items()]
+
+
+def address_of(url: str, row: Transcription) -> str:
+    """A page about a transcription, its recording, or a notice, key or webhook of its tenant."""
+    with scope.bound(row.tenant_id):
+        notice, _created = Notice.objects.get_or_create(
+            tenant=row.tenant, limit=Notice.Limit.STORED_BYTES, percent=80, month=this_month()
+        )
+        endpoint = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
+        delivery = events.test_of(endpoint)
+        key = ApiKey.objects.filter(tenant=row.tenant).first() or api_keys.issue(row.tenant, "Acme's secret plan")[0]
+    return url.format(
+        recording=row.recording_id,
+        transcription=row.id,
+        notice=notice.id,
+        key=key.id,
+        endpoint=endpoint.id,
+        delivery=delivery.id,
+    )
+
+
+def test_every_page_is_in_the_table() -> None:
+    names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
+    names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
+    names |= {"index": "0"}
+    pages = {
+        re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
+        for pattern in urls.urlpatterns
+    }
+    assert pages == {url for _method, url, _roles in TABLE} | set(ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    ("method", "page"), [("GET", "media"), ("HEAD", "media"), ("GET", "peaks.json"), ("POST", "restore/")]
+)
+def test_media_has_the_same_door(
+    method: str, page: str, acme: Tenant, mallory: Character, make: Make, client: Client
+) -> None:
+    row = make(acme)
+    with scope.bound(acme.id):
+        Recording.objects.update(peaks=[1, 2, 3], deleted_at=timezone.now() if page == "restore/" else None)
+    sound = storage.local_path(row.recording.storage_key)
+    sound.parent.mkdir(parents=True, exist_ok=True)
+    sound.write_bytes(b"sound")
+    address = f"/recordings/{row.recording_id}/{page}"
+    client.force_login(mallory.user)
+    assert client.generic(method, address).status_code == 404
+    client.force_login(create_member(acme, "somebody@acme.example", Role.OWNER).user)
+    assert client.generic(method, address).status_code in (200, 302)
+
+
+@pytest.mark.parametrize(("method", "url", "role", "status"), CASES)
+def test_each_role_may_do_what_the_table_says(
+    method: str, url: str, role: str, status: int, acme: Tenant, make: Make, client: Client
+) -> None:
+    row = make(acme)
+    client.force_login(create_member(acme, "somebody@acme.example", role).user)
+    assert client.generic(method, address_of(url, row)).status_code == status
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
+@pytest.mark.parametrize(("method", "url"), [(method, url) for method, url, _roles in TABLE if "/revoke/" not in url])
+def test_a_stranger_gets_the_answer_for_nothing(
+    method: str, url: str, acme: Tenant, mallory: Character, make: Make, client: Client
+) -> None:
+    row = make(acme, name="Acme's secret plan.mp3")
+    client.force_login(mallory.user)
+    answer = client.generic(method, address_of(url, row))
+    assert answer.status_code == 404 if "{" in url else b"secret plan" not in b"".join(answer)
+
+
+@pytest.mark.parametrize(("method", "url"), [(method, url) for method, url, _roles in TABLE])
+def test_nobody_signs_in_first(method: str, url: str, acme: Tenant, make: Make, client: Client) -> None:
+    row = make(acme)
+    answer = client.generic(method, address_of(url, row))
+    assert (answer.status_code, answer.headers["Location"].split("?")[0]) == (302, "/accounts/login/")

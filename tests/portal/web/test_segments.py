@@ -1,0 +1,100 @@
+"""Correcting a segment on the page of its transcript."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tenants import scope
+from tenants.models import Tenant
+from tests.portal.web.conftest import Make
+from transcription.models import Segment, Transcription
+
+
+@pytest.fixture
+def row(acme: Tenant, make: Make) -> Transcription:
+    return make(acme, text="Good morning. There are <b>two</b> risks.")
+
+
+def save(client: Client, row: Transcription, text: str, etag: str, index: int = 0) -> Any:
+    address = f"/transcriptions/{row.id}/segments/{index}/"
+    return client.post(address, {"text": text, "etag": etag}, "application/json")
+
+
+def texts(row: Transcription) -> list[str]:
+    with scope.bound(row.tenant_id):
+        return [segment.text.strip() for segment in Segment.objects.filter(transcription=row)]
+
+
+def test_a_correction_is_saved_and_can_be_undone(as_alice: Client, row: Transcription) -> None:
+    saved = save(as_alice, row, " Good  evening. ", "0.0").json()
+    assert (saved["text"], saved["etag"], saved["revision"]) == ("Good evening.", "0.1", 1)
+    assert texts(row)[0] == "Good evening."
+    undone = as_alice.post(f"/transcriptions/{row.id}/revert/", {"revision": 0, "etag": "1"}, "application/json")
+    assert undone.json() == {"revision": 2}
+    again = as_alice.get(f"/transcriptions/{row.id}/segments/0/").json()
+    assert (again["text"], again["etag"]) == ("Good morning.", "0.2")
+
+
+def test_a_conflict_shows_what_stands_there_now(as_alice: Client, row: Transcription) -> None:
+    save(as_alice, row, "Carol's.", "0.0")
+    late = save(as_alice, row, "Alice's.", "0.0")
+    assert (late.status_code, late.json()["now"]["text"]) == (412, "Carol's.")
+    assert late.json()["error"]["message"]
+    assert texts(row)[0] == "Carol's."
+    assert save(as_alice, row, "Alice's.", late.json()["now"]["etag"]).status_code == 200
+
+
+def test_an_undo_that_would_undo_somebody_elses_change_is_refused(as_alice: Client, row: Transcription) -> None:
+    save(as_alice, row, "Mine.", "0.0")
+    save(as_alice, row, "Carol's.", "1.0", index=1)
+    late = as_alice.post(f"/transcriptions/{row.id}/revert/", {"revision": 0, "etag": "1"}, "application/json")
+    assert late.status_code == 412
+    assert texts(row) == ["Mine.", "Carol's."]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"text": 5}', b'{"text": " "}'])
+def test_nonsense_is_refused(body: bytes, as_alice: Client, row: Transcription) -> None:
+    answer = as_alice.generic("POST", f"/transcriptions/{row.id}/segments/0/", body, "application/json")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"]
+
+
+def test_every_correction_can_be_undone_from_the_menu(as_alice: Client, row: Transcription) -> None:
+    page = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
+    assert "Undo every correction" not in page, "there is none"
+    save(as_alice, row, "Good evening.", "0.0")
+    save(as_alice, row, "No risks.", "1.0", index=1)
+    page = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
+    assert 'name="etag" value="2"' in page
+    answer = as_alice.post(f"/transcriptions/{row.id}/revert/", {"revision": "0", "etag": "2"}, follow=True)
+    assert "as it was transcribed again" in answer.content.decode()
+    assert texts(row) == ["Good morning.", "There are <b>two</b> risks."]
+
+
+def test_a_viewer_is_not_offered_what_a_viewer_may_not_do(as_bob: Client, as_alice: Client, row: Transcription) -> None:
+    address = f"/recordings/{row.recording_id}/"
+    assert "data-edit" in as_alice.get(address).content.decode()
+    assert "data-edit" not in as_bob.get(address).content.decode()
+    assert save(as_bob, row, "Bob's.", "0.0").status_code == 403
+
+
+def test_the_menu_downloads_documents_and_subtitles_with_line_lengths(as_alice: Client, row: Transcription) -> None:
+    page = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
+    assert f"/transcriptions/{row.id}/download.docx" in page
+    assert 'name="max_line_length"' in page
+    short = as_alice.get(f"/transcriptions/{row.id}/download.srt", {"max_line_length": "10", "max_lines": "1"})
+    assert max(len(line) for line in short.content.decode().splitlines() if "-->" not in line) <= 10
+    bad = as_alice.get(f"/transcriptions/{row.id}/download.srt", {"max_lines": "0"})
+    assert (bad.status_code, bad["Content-Type"]) == (400, "text/plain; charset=utf-8")
+
+
+def test_the_list_finds_texts(as_alice: Client, row: Transcription) -> None:
+    from transcription import search
+
+    with scope.bound(row.tenant_id):
+        search.index_recording(row.recording_id)
+    assert "Board meeting" in as_alice.get("/recordings/rows/?search=risks").content.decode()
+    assert "Board meeting" not in as_alice.get("/recordings/rows/?search=foxes").content.decode()

@@ -1,0 +1,55 @@
+"""Words are timed as openai-whisper times them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from whisper.timing import dtw_cpu, find_alignment
+from whisper.timing import median_filter as their_median_filter
+
+from tests.transcription.engine.parity.conftest import REAL_CASES, Case, Pair, samples_of, spectrogram_of
+from transcription.engine.torch_backend.alignment import Aligner, Spoken, median_filter
+from transcription.engine.torch_backend.vocabulary import tokenizer_of
+from transcription.engine.torch_backend.warping import dtw
+
+pytestmark = pytest.mark.parity
+
+
+def test_word_times_of_a_batch(real_pair: Pair) -> None:
+    pair, cases = real_pair, REAL_CASES[:2]
+    windows = [_spoken(pair, case) for case in cases]
+    for case, window, words in zip(cases, windows, Aligner(pair.parameters)(windows), strict=True):
+        mel = spectrogram_of(samples_of(case.clip), 80)
+        tokenizer = tokenizer_of(pair.model.dims, case.language, "transcribe")
+        expected = find_alignment(pair.model, tokenizer, list(window.text), mel, window.frames)
+        assert [(word.word, word.tokens) for word in words] == [(word.word, word.tokens) for word in expected]
+        for ours, theirs in zip(words, expected, strict=True):
+            assert (ours.start, ours.end) == pytest.approx((theirs.start, theirs.end), abs=0.02)
+            assert ours.probability == pytest.approx(theirs.probability, abs=1e-3)
+
+
+def test_no_words_have_no_times(pair: Pair) -> None:
+    silent = Spoken(pair.encoding("silence"), (), 500)
+    assert Aligner(pair.parameters)([silent]) == [[]]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 9), (9, 1), (5, 40), (30, 7)])
+def test_paths_are_the_same_ties_included(rows: int, columns: int) -> None:
+    rng = np.random.default_rng(rows * columns)
+    for cost in (rng.normal(size=(rows, columns)), rng.integers(0, 2, (rows, columns)).astype(np.float64)):
+        expected = dtw_cpu(cost)
+        assert np.array_equal(np.stack(dtw(cost)), expected)
+
+
+@pytest.mark.parametrize("frames", [3, 4, 50])
+def test_medians_are_the_same(frames: int) -> None:
+    x = torch.randn(2, 5, frames)
+    assert torch.equal(median_filter(x), their_median_filter(x, 7))
+
+
+def _spoken(pair: Pair, case: Case) -> Spoken:
+    tokens = pair.expected(case).tokens
+    eot = tokenizer_of(pair.model.dims).eot
+    text = tuple(token for token in tokens if token < eot)
+    return Spoken(pair.encoding(case.clip), text, len(samples_of(case.clip)) // 160, case.language)

@@ -1,0 +1,71 @@
+"""Both ways of looking at an encoding say the same, and a broken one stays alone with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmarks.continuous import decode_all
+from tests.transcription.engine.parity.conftest import CASES, Case, Pair
+from tests.transcription.engine.parity.test_device import LARGE_V3, META, _state_dict
+from transcription.engine.torch_backend.attention import absorbed_attention, attend, cross_keys_values
+from transcription.engine.torch_backend.cache import SlotCache
+from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.parameters import of_state
+from transcription.engine.torch_backend.slots import SlotDecoder
+from transcription.engine.torch_backend.state import SlotState
+from transcription.engine.torch_backend.step import Step, StepShape
+from transcription.engine.torch_backend.text_decoder import TextDecoder
+from transcription.engine.torch_backend.vocabulary import vocabulary_of
+
+pytestmark = pytest.mark.parity
+
+FOX, CONTEO = Case("en/quick_brown_fox"), Case("es/conteo", "es")
+
+
+@pytest.mark.parametrize("queries", [1, 5])
+def test_absorbed_attention_is_attention(real_pair: Pair, queries: int) -> None:
+    pair = real_pair
+    encodings = torch.stack([pair.encoding("en/quick_brown_fox"), pair.encoding("silence")])
+    heads = pair.model.dims.n_text_head
+    for layer in pair.parameters.decoder:
+        query = torch.randn(2, heads, queries, pair.parameters.head_width)
+        expected = attend(query, *cross_keys_values(layer.cross, encodings, heads))
+        assert torch.allclose(absorbed_attention(layer.cross, query, encodings), expected, atol=1e-4)
+
+
+def test_absorbed_gives_the_same_tokens(pair: Pair) -> None:
+    requests = [pair.request(case) for case in CASES]
+    results = decode_all(SlotDecoder(pair.parameters, 4, cross="absorbed"), requests)
+    for result, case in zip(results, CASES, strict=True):
+        assert list(result.tokens) == pair.expected(case).tokens
+        assert result.avg_logprob == pytest.approx(pair.expected(case).avg_logprob, abs=1e-4)
+        assert result.no_speech_prob == pytest.approx(pair.expected(case).no_speech_prob, abs=1e-4)
+
+
+@torch.inference_mode()
+def test_an_absorbed_step_and_admission_depend_on_no_value() -> None:
+    vocabulary = vocabulary_of(LARGE_V3)
+    parameters = of_state(LARGE_V3, _state_dict(LARGE_V3), [], META, torch.float16)
+    decoder = TextDecoder(parameters, SlotCache(parameters, 8, "absorbed"))
+    Step(decoder, SlotState.of(8, 448, vocabulary, META), vocabulary)(StepShape(4, 128, sampled=True))
+    encodings = torch.empty(4, 1500, 1280, device=META, dtype=torch.float16)
+    rows = torch.empty(4, dtype=torch.long, device=META)
+    decoder.admit(rows, encodings, torch.empty(2, 128, dtype=torch.long, device=META))
+
+
+@pytest.mark.parametrize("cross", ["keys_values", "absorbed"])
+def test_a_broken_encoding_harms_nobody_else(pair: Pair, cross: CrossName) -> None:
+    decoder = SlotDecoder(pair.parameters, 2, cross=cross)
+    fox = pair.request(FOX)
+    broken = replace(fox, encoding=torch.full_like(fox.encoding, torch.nan), max_tokens=30)
+    lost, found, after = decode_all(decoder, [broken, fox, pair.request(CONTEO)])
+    assert len(lost.tokens) <= 30
+    assert list(found.tokens) == pair.expected(FOX).tokens
+    assert list(after.tokens) == pair.expected(CONTEO).tokens
+    # In the very row that held the broken one: what is masked there must not be NaN.
+    (again,) = decode_all(decoder, [fox])
+    assert list(again.tokens) == pair.expected(FOX).tokens
+    assert again.avg_logprob == pytest.approx(pair.expected(FOX).avg_logprob, abs=1e-3)

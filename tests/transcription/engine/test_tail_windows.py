@@ -1,0 +1,216 @@
+"""The speech after the end of a window's text is decoded, too."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.transcription.engine.conftest import Engine
+from transcription.engine.backend import Work
+from transcription.engine.client import EngineClient
+from transcription.engine.ctranslate2_backend.encoders import Features, OwnEncoder
+from transcription.engine.ctranslate2_backend.encodings import MOST, Encodings
+from transcription.engine.ctranslate2_backend.model import Ctranslate2Model, Replica
+from transcription.engine.ctranslate2_backend.replica import Plan, load
+from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
+from transcription.engine.fast import transcribe_fast
+from transcription.engine.modes import transcribe
+from transcription.engine.tail_windows import tail_window
+from transcription.engine.types import (
+    SAMPLE_RATE,
+    TIMESTAMPS_PER_SECOND,
+    DecodeOptions,
+    EngineUnavailable,
+    Passage,
+    Segment,
+    Tail,
+    Window,
+    WindowFailed,
+    WindowRejected,
+    WindowResult,
+)
+
+
+def heard_until(seconds: float) -> Callable[[Iterable[Window]], Iterator[WindowResult]]:
+    """A decoder whose text ends so many seconds after each window's start."""
+
+    def decode(windows: Iterable[Window]) -> Iterator[WindowResult]:
+        for window in windows:
+            end = min(window.end, window.start + seconds)
+            segment = Segment(window.start, end, " Fox.", (1,), 0.0, -0.1, 1.0, 0.0, 0)
+            yield WindowResult(window.index, window.start, window.end, "en", 1.0, (segment,))
+
+    return decode
+
+
+def heard_again(pcm: bytes, seconds: float) -> list[tuple[float, float, str]]:
+    """The stretches that were heard once more, with the language they were heard in."""
+    stretches: list[tuple[float, float, str]] = []
+
+    def again(window: Window, language: str) -> WindowResult:
+        tail = tail_window(window)
+        stretches.append((round(tail.start, 2), round(tail.end, 2), language))
+        return next(heard_until(60)([tail]))
+
+    results = list(transcribe_fast([pcm], heard_until(seconds), again))
+    assert all(result.segments[-1].end == result.end for result in results if stretches)
+    return stretches
+
+
+def test_speech_after_the_end_of_a_windows_text_is_heard_again(fox: bytes, counting: bytes) -> None:
+    clip = fox + counting
+    assert heard_again(clip, 3.0) == [(3.0, round(len(clip) / 2 / SAMPLE_RATE, 2), "en")]
+
+
+def test_silence_after_the_end_of_a_text_is_left_alone(fox: bytes) -> None:
+    assert heard_again(fox + bytes(2 * 15 * SAMPLE_RATE), 60.0) == []
+    assert heard_again(fox + bytes(2 * 15 * SAMPLE_RATE), len(fox) / 2 / SAMPLE_RATE) == []
+
+
+def test_tails_are_decoded_beside_other_windows_and_come_out_in_order(lecture: bytes) -> None:
+    another_began = threading.Event()
+
+    def again(window: Window, language: str) -> WindowResult:
+        if window.index:
+            another_began.set()
+        assert another_began.wait(20)
+        return next(heard_until(60)([tail_window(window)]))
+
+    results = list(transcribe_fast([lecture], heard_until(3.0), again))
+    assert [result.index for result in results] == list(range(len(results)))
+    assert len(results) >= 2
+    assert all(len(result.segments) == 2 for result in results)
+
+
+def test_a_tail_that_fails_fails_in_its_place(lecture: bytes) -> None:
+    def again(window: Window, language: str) -> WindowResult:
+        if window.start > 30.0:
+            raise WindowFailed("broken")
+        return next(heard_until(60)([window]))
+
+    results = transcribe_fast([lecture], heard_until(3.0), again)
+    assert next(results).index == 0
+    with pytest.raises(WindowFailed):
+        list(results)
+
+
+def test_what_was_heard_before_the_engine_went_is_kept(lecture: bytes) -> None:
+    asked, heard = threading.Event(), threading.Event()
+
+    def decode(windows: Iterable[Window]) -> Iterator[WindowResult]:
+        yield next(heard_until(3.0)(windows))
+        asked.set()
+        assert heard.wait(20)
+        time.sleep(0.2)  # until its thread has handed it over
+        raise EngineUnavailable("gone")
+
+    def again(window: Window, language: str) -> WindowResult:
+        assert asked.wait(20)
+        heard.set()
+        return next(heard_until(60)([tail_window(window)]))
+
+    results = transcribe_fast([lecture], decode, again)
+    assert len(next(results).segments) == 2
+    with pytest.raises(EngineUnavailable):
+        next(results)
+
+
+def whole(pcm: bytes) -> Window:
+    samples = np.frombuffer(pcm, dtype="<i2")
+    return Window(0, 0.0, len(samples) / SAMPLE_RATE, samples)
+
+
+def text_of(result: WindowResult) -> str:
+    return "".join(segment.text for segment in result.segments)
+
+
+@pytest.mark.parametrize("backend", ["ctranslate2", "torch"])
+def test_a_tail_is_decoded_after_the_text_that_is_known(
+    backend: str, client: EngineClient, torch_engine: Engine, fox: bytes, counting: bytes, english: DecodeOptions
+) -> None:
+    if backend == "torch":
+        client = EngineClient(torch_engine.address)
+    (before,) = client.decode([whole(fox)], english)
+    after = round(len(fox) / 2 / SAMPLE_RATE * TIMESTAMPS_PER_SECOND)
+    context = tuple(token for segment in before.segments for token in segment.tokens)
+    (tail,) = client.decode([replace(whole(fox + counting), tail=Tail(after, context))], english)
+    assert "fox" in text_of(before)
+    assert "fox" not in text_of(tail)
+    assert any(number in text_of(tail).lower() for number in ("seven", "7"))
+    assert tail.segments[0].start == pytest.approx(after / TIMESTAMPS_PER_SECOND)
+    assert tail.segments[-1].end <= len(fox + counting) / 2 / SAMPLE_RATE
+
+
+def test_with_word_times_a_tail_is_a_window_of_its_own(
+    client: EngineClient, fox: bytes, counting: bytes, english: DecodeOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Window] = []
+    decode = client.decode
+
+    def watched(windows: Iterable[Window], *tail: object, **options: object) -> Iterator[WindowResult]:
+        for window in windows:
+            sent.append(window)
+            first = not window.start
+            for result in decode([window], *tail, **options):  # type: ignore[arg-type]
+                yield replace(result, segments=result.segments[:1]) if first else result
+
+    monkeypatch.setattr(client, "decode", watched)
+    options = replace(english, word_timestamps=True)
+    gap = bytes(2 * SAMPLE_RATE)
+    (result,) = transcribe(client, [fox + gap + counting], options, "fast")
+    assert [window.tail for window in sent] == [None, None]
+    assert 0 < sent[1].start < sent[1].end == sent[0].end
+    words = [word for segment in result.segments for word in segment.words]
+    assert [word.start for word in words] == sorted(word.start for word in words)
+    assert words[-1].end > len(fox) / 2 / SAMPLE_RATE + 1
+
+
+@pytest.mark.parametrize(
+    ("tail", "passage", "reason"),
+    [
+        (Tail(-1), None, "0 to 1500 timestamps"),
+        (Tail(1501), None, "0 to 1500 timestamps"),
+        (Tail(10, (10**9,)), None, "at most 448 tokens"),
+        (Tail(10, (1,) * 449), None, "at most 448 tokens"),
+        (Tail(10), Passage(100, 0, 1.0), "exact mode has no tail"),
+    ],
+)
+def test_an_impossible_tail_is_refused_with_a_reason(
+    client: EngineClient, english: DecodeOptions, tail: Tail, passage: Passage | None, reason: str
+) -> None:
+    window = replace(whole(bytes(32_000)), tail=tail, passage=passage)
+    with pytest.raises(WindowRejected, match=reason):
+        list(client.decode([window], english))
+
+
+def test_the_window_of_a_tail_is_encoded_once(base_weights: Path, fox: bytes, counting: bytes) -> None:
+    pool = load(base_weights, "cpu", Plan("int8", 1, 2))
+    own, encoded = OwnEncoder(pool), list[int]()
+
+    def encode(mels: Features) -> Features:
+        encoded.append(len(mels))
+        return own(mels)
+
+    model = Ctranslate2Model(Replica(pool, encode), None, Ctranslate2Vocabulary.read(base_weights, True))
+    first = Work(whole(fox + counting), DecodeOptions("base"), "en")
+    tail = Work(replace(first.window, tail=Tail(200)), DecodeOptions("base"), "en")
+    other = Work(replace(whole(counting), tail=Tail(50)), DecodeOptions("base"), "en")
+    for work in (first, tail, other):
+        model.encode([work])
+    assert encoded == [1, 1], "the other's window was never here"
+    assert np.array_equal(np.asarray(tail.encoding), np.asarray(first.encoding))
+
+
+def test_only_the_latest_windows_are_kept() -> None:
+    encodings = Encodings()
+    windows = [whole(bytes([number, 0]) * SAMPLE_RATE) for number in range(MOST + 1)]
+    for number, window in enumerate(windows):
+        encodings.keep(window, np.full(1, number, dtype=np.float32))
+    assert encodings.find(windows[0]) is None
+    assert [encodings.find(window) for window in windows[1:]] == list(range(1, MOST + 1))

@@ -1,0 +1,122 @@
+"""Which formats are taken, and that no name and no content leads ffmpeg to another file."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Character, MakeMedia
+from tests.transcription.characters import submit
+from tests.transcription.intake.test_accept import refuse
+from transcription import media
+from transcription.media import MediaError, find_ffmpeg, formats
+
+SPEECH_FILE = Path(__file__).parent / "files" / "speech.gsm"
+MADE: dict[str, tuple[str, ...]] = {
+    "a.mxf": ("-f", "lavfi", "-i", "testsrc=size=720x576:rate=25:d=3", "-ar", "48000"),
+    "a.nut": (),
+    "a.rm": ("-c:a", "ac3"),
+    "a.dts": ("-c:a", "dca", "-strict", "-2", "-ac", "2", "-ar", "48000"),
+    "a.sbc": (),
+    "a.msbc": ("-c:a", "sbc", "-msbc", "1", "-ar", "16000", "-ac", "1", "-f", "sbc"),
+    "a.g722": ("-ar", "16000", "-ac", "1"),
+    "a.sf": ("-f", "ircam"),
+    "a.ul": ("-f", "mulaw", "-ar", "8000"),
+    "a.al": ("-f", "alaw", "-ar", "8000"),
+    "a.sln": ("-f", "s16le", "-ar", "8000", "-ac", "1"),
+    "a.ac3": (),
+    "a.wv": (),
+    "a.tta": (),
+    "a.caf": (),
+    "a.w64": (),
+    "a.voc": (),
+    "a.sox": (),
+    "a.wtv": ("-c:a", "mp2"),
+    "a.swf": ("-ar", "44100"),
+}
+
+
+def unnamed(path: Path, folder: Path) -> Path:
+    """As an upload lies on disk: only its content can be looked at."""
+    return Path(shutil.copyfile(path, folder / "original"))
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_ffmpeg_reads_is_taken(name: str, fox: Path, tmp_path: Path, make_media: MakeMedia) -> None:
+    path = unnamed(make_media(name, "-i", str(fox), *MADE[name]), tmp_path)
+    found = media.probe(path, 60, 60, name=f"Interview.{name[2:].upper()}")
+    pcm = b"".join(media.decode(path, found.format, 60))
+    assert len(pcm) / media.BYTES_PER_SECOND == pytest.approx(2.9, abs=0.2)
+    assert found.duration == pytest.approx(2.9, abs=0.2)
+
+
+def test_gsm_of_a_telephone_is_taken(tmp_path: Path) -> None:
+    found = media.probe(unnamed(SPEECH_FILE, tmp_path), 60, 60, name="speech.gsm")
+    assert found.format == "gsm"
+    assert found.duration == pytest.approx(4.68, abs=0.01)
+
+
+def test_a_name_chooses_no_demuxer_that_content_knows_better(fox: Path, tmp_path: Path) -> None:
+    assert media.probe(unnamed(fox, tmp_path), 60, 60, name="fox.g722").format == "wav"
+
+
+LEFT_OUT = {
+    "a playlist": b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://INNER\n#EXT-X-ENDLIST\n",
+    "a list of other files": b"ffconcat version 1.0\nfile 'INNER'\n",
+    "a manifest": b'<?xml version="1.0"?>\n<MPD profiles="urn:mpeg:dash:profile:isoff-live:2011"></MPD>\n',
+    "a session": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
+    "subtitles": b"1\n00:00:01,000 --> 00:00:02,000\nHello\n\n2\n00:00:03,000 --> 00:00:04,000\nWorld\n",
+}
+
+
+@pytest.mark.parametrize("name", ["song.mp3", "song.gsm", "song.sln", "list.m3u8", "song"])
+@pytest.mark.parametrize("kind", LEFT_OUT)
+def test_what_opens_other_files_or_has_no_sound_is_not_taken(
+    kind: str, name: str, tmp_path: Path, make_media: MakeMedia
+) -> None:
+    inner = make_media.tone("inner.wav", 1)
+    path = tmp_path / "original"
+    path.write_bytes(LEFT_OUT[kind].replace(b"INNER", str(inner).encode()))
+    with pytest.raises(MediaError) as refusal:
+        media.probe(path, 60, 60, name=name)
+    assert refusal.value.code == "format_not_taken"
+
+
+def test_a_picture_is_not_taken(tmp_path: Path, make_media: MakeMedia) -> None:
+    picture = make_media("picture.png", "-f", "lavfi", "-i", "testsrc=size=64x64:rate=1:d=1", "-frames:v", "1")
+    with pytest.raises(MediaError) as refusal:
+        media.probe(unnamed(picture, tmp_path), 60, 60, name="picture.mp3")
+    assert refusal.value.code == "format_not_taken"
+
+
+def test_names_choose_from_the_list_alone() -> None:
+    assert set(formats.BY_NAME.values()) <= set(formats.TAKEN)
+
+
+def test_no_demuxer_that_opens_something_else_is_taken() -> None:
+    listed = subprocess.run([find_ffmpeg(), "-hide_banner", "-demuxers"], capture_output=True, text=True, check=True)
+    known = [line.split() for line in listed.stdout.splitlines() if line.startswith(" D")]
+    devices = {name for flags, *names in known if "d" in flags[1:] or names[0] == "d" for name in names}
+    others = "concat dash dvdvideo hls image2 image2pipe imf lavfi mlv rtp rtsp sap sbg sdp tty vobsub"
+    assert not {*devices, *others.split()} & set(formats.TAKEN)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("within")
+def test_a_refusal_says_that_the_format_is_not_taken_and_the_way_out(alice: Character, tmp_path: Path) -> None:
+    (tmp_path / "list.mp3").write_bytes(LEFT_OUT["a list of other files"])
+    refused = refuse(alice, tmp_path / "list.mp3")
+    assert refused.code == "format_not_taken"
+    assert "WAV" in refused.message
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("within")
+def test_the_name_of_an_upload_tells_what_its_content_does_not(
+    alice: Character, fox: Path, make_media: MakeMedia
+) -> None:
+    row = submit(alice.actor, make_media("a.g722", "-i", str(fox), *MADE["a.g722"]))
+    assert row.recording.format == "g722"
