@@ -20,7 +20,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 from portal import env
 from portal.error_reports import ErrorMailHandler, ErrorReporter
-from tenants import key_secrets
+from tenants.api_keys import secrets
 from transcription import redis
 from transcription.redaction import HIDDEN, RedactingFormatter, redact
 from transcription.worker.job import failure_of
@@ -34,7 +34,7 @@ SECRETS = {
     "EMAIL_HOST_PASSWORD": PASSWORD,
     "S3_SECRET_KEY": "s3/secret+key",
 }
-KEY = key_secrets.make()
+KEY = secrets.make()
 FORMS = {
     "an API key": KEY.text,
     "a ticket of a socket": "wst_" + "t" * 43,

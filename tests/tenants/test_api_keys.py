@@ -291,7 +291,7 @@ class TestManaging:
         assert opened(alice.secret)
 
     def test_ends_with_so_many_keys(self, alice: Character, within: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(api_keys, "MAX_LIVE", 2)
+        monkeypatch.setattr("tenants.api_keys.management.MAX_LIVE", 2)
         key, _secret = api_keys.create(alice.actor, "second")
         with pytest.raises(KeyConflict) as conflict:
             api_keys.create(alice.actor, "third")

@@ -59,7 +59,7 @@ class Deadline:
             self._shut_down_sockets()
 
     def error(self) -> OutboundError:
-        return OutboundError("timeout", _("The other side took too long to answer."), may_succeed_later=True)
+        return OutboundError("timeout", _("The remote server took too long to answer."), may_succeed_later=True)
 
     def _shut_down_sockets(self) -> None:
         with self._lock:

@@ -67,7 +67,7 @@ class _Limits:
 def _save_body(answer: HTTPResponse, url: str, path: Path, limits: _Limits) -> Downloaded:
     if answer.status != 200:
         again = answer.status in RETRYABLE_STATUSES or answer.status >= 500
-        message = _("The other side answered %(status)d instead of the file.") % {"status": answer.status}
+        message = _("The remote server answered %(status)d instead of the file.") % {"status": answer.status}
         raise OutboundError("status", message, again, answer.status, retry_after(answer))
     length = answer.headers.get("Content-Length", "")
     if length.isdigit() and int(length) > limits.most_bytes:

@@ -85,7 +85,7 @@ def _outbound_error(error: Exception, deadline: Deadline) -> OutboundError:
     if deadline.is_over or isinstance(error, TimeoutError):
         return deadline.error()
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = _("The other side’s certificate is not valid for this host: %(reason)s.")
+        reason = _("The remote server’s certificate is not valid for this host: %(reason)s.")
         return OutboundError("tls", reason % {"reason": error.verify_message})
     if isinstance(error, ssl.SSLError):
         return OutboundError("tls", _("No encrypted connection came about."), may_succeed_later=True)

@@ -58,7 +58,7 @@ def parse_target(url: str, purpose: str) -> Target:
     host = (parts.host or "").removeprefix("[").removesuffix("]")
     port = PORTS[scheme] if parts.port is None else parts.port
     if port not in PORTS.values() and port < FIRST_FREE_PORT:
-        raise _refused(_("Port %(port)d is not used: choose 80, 443, or one from 1024 on.") % {"port": port})
+        raise _refused(_("Port %(port)d is not allowed. Use 80, 443, or a port from 1024 on.") % {"port": port})
     return Target(scheme, host, port, parts.request_uri, _literal(host))
 
 

@@ -148,7 +148,9 @@ def split(
         text = current.text.strip()
         left, right = text[:position].strip(), text[position:].strip()
         if not left or not right:
-            raise InvalidOption("position", _("There is text before and after the place where a segment is split."))
+            raise InvalidOption(
+                "position", _("There must be text before and after the position where a segment is split.")
+            )
         if row.segments.count() >= MAX_SEGMENTS:
             raise too_many("position")
         offset, times = len("".join(left.split())), Timeline(current.text, current.words, current.start, current.end)
@@ -158,7 +160,7 @@ def split(
             SegmentEdit(_clamped_inside(current, begins), current.end, right),
         ]
         if any(half.start >= half.end for half in halves) or (at is not None and at != halves[1].start):
-            message = _("A segment is split at a time between its start, %(start).3f s, and its end, %(end).3f s.")
+            message = _("A segment must be split at a time between its start, %(start).3f s, and its end, %(end).3f s.")
             raise InvalidOption("at", message % {"start": current.start, "end": current.end})
         _correct(actor, row, Action.SPLIT, index, [current], halves)
         return list(row.segments.filter(index__in=(index, index + 1)))

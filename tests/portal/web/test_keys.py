@@ -74,7 +74,7 @@ def test_a_key_is_made_with_a_scope_a_last_day_and_addresses(as_alice: Client, a
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"addresses": "example.com"}, "“example.com” is no IP address"),
+        ({"addresses": "example.com"}, "“example.com” is not an IP address"),
         ({"expires_on": "2020-01-31"}, "expires in the future"),
         ({"expires_on": "9999-12-31"}, "less than or equal"),
         ({"scope": "root"}, "not one of the available choices"),
@@ -97,7 +97,7 @@ def test_name_last_day_and_addresses_change(as_alice: Client, alice: Character) 
     assert (key.addresses, key.expires_at) == (["203.0.113.9"], datetime(2099, 2, 1, tzinfo=UTC))
     page = as_alice.get(address).content.decode()
     assert 'value="2099-01-31"' in page
-    assert "is no IP address" in unescape(as_alice.post(address, form | {"addresses": "nowhere"}).content.decode())
+    assert "is not an IP address" in unescape(as_alice.post(address, form | {"addresses": "nowhere"}).content.decode())
 
 
 def test_an_expiry_that_a_program_has_set_is_kept_to_the_second(as_alice: Client, alice: Character) -> None:

@@ -1,74 +1,32 @@
-"""API keys: created, authenticated, changed, rotated and revoked.
-
-A key has a scope, an expiry and a list of allowed addresses. Its secret is shown once; after a rotation the old secret
-works for a grace period. Nobody can grant a key more than they have: a member no more than their role allows, a key no
-wider scope, no later expiry and no other addresses than its own.
-"""
+"""Creates, changes, rotates and revokes API keys on behalf of an actor."""
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import addresses as networks
-from tenants import audit, key_secrets, scope
-from tenants.access import SCOPES, Actor, key_actor
-from tenants.key_secrets import Secret
+from tenants import audit, scope
+from tenants.access import SCOPES, Actor
+from tenants.api_keys import secrets
+from tenants.api_keys.errors import EXPIRED, InvalidKey, KeyConflict
+from tenants.api_keys.secrets import Secret
 from tenants.models import ApiKey, KeyScope, Member, Tenant, User
 
-LAST_USED_STEP = timedelta(minutes=1)
-EXPIRED, REPLACED, ADDRESS = "key_expired", "secret_replaced", "address_not_allowed"
 LONGEST_NAME = 100
 MAX_ADDRESSES = 50
 MAX_LIVE = 500
 GRACE = timedelta(hours=24)
 LONGEST_GRACE = timedelta(days=7)
-
-
-class KeyRefused(PermissionDenied):
-    """The secret is valid, but the key may not be used for this request.
-
-    `code` is key_expired, secret_replaced or address_not_allowed. The message explains it to the secret's holder.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class InvalidKey(ValueError):
-    """A value of a key's `field` is invalid. The message says what it must be."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
-class KeyConflict(Exception):
-    """The key's state forbids it. `code`: key_revoked, key_expired, rotation_under_way or too_many_keys."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True)
-class Bearer:
-    """Identifies an authenticated key and secret, for long-lived connections that check it again later."""
-
-    key_id: UUID
-    secret_prefix: str
 
 
 class Changes(TypedDict, total=False):
@@ -77,43 +35,6 @@ class Changes(TypedDict, total=False):
     name: str
     expires_at: datetime | None
     addresses: Sequence[str]
-
-
-# Authentication ---------------------------------------------------------------------------------
-
-
-def authenticate(secret: str, address: str = "") -> Actor | None:
-    """Returns the actor of a secret; None if it is unknown or its key or tenant is inactive.
-
-    `address` is the client's, in the form of tenants.addresses. Raises KeyRefused.
-    """
-    given = key_secrets.parse(secret)
-    if given is None:
-        return None
-    key, is_old = _key_of_secret(given)
-    if key is None or key.is_revoked or not key.tenant.is_active:
-        return None
-    _check_usable(key, is_old, address)
-    _record_use(key, is_old)
-    return key_actor(key, given.prefix, address)
-
-
-def actor_of(bearer: Bearer, address: str | None = None) -> Actor | None:
-    """Returns the actor of a bearer with its current data from the database, for long-lived connections.
-
-    Returns None once the key is revoked or expired, the tenant inactive, the secret replaced and its grace period
-    over, or the `address`, if given, not allowed.
-    """
-    with scope.across_tenants("the key says which tenant"):
-        key = ApiKey.objects.filter(id=bearer.key_id).select_related("tenant", "tenant__quota").first()
-    if key is None or not key.tenant.is_active or not _secret_is_valid(key, bearer.secret_prefix):
-        return None
-    if address is not None and not _allows_address(key, address):
-        return None
-    return key_actor(key, bearer.secret_prefix, address or "")
-
-
-# Management -------------------------------------------------------------------------------------
 
 
 def keys(actor: Actor) -> QuerySet[ApiKey]:
@@ -146,7 +67,7 @@ def create(
     """Creates a key and returns it with its secret. Raises PermissionDenied, InvalidKey and KeyConflict."""
     actor.require("keys.manage")
     if key_scope not in KeyScope.values:
-        raise InvalidKey("scope", _("A scope is one of %(known)s.") % {"known": ", ".join(KeyScope.values)})
+        raise InvalidKey("scope", _("The scope must be one of %(known)s.") % {"known": ", ".join(KeyScope.values)})
     wanted = _checked({"name": name, "expires_at": expires_at, "addresses": list(addresses)})
     _require_own_rights(actor, key_scope=key_scope, **_limits(wanted))
     if ApiKey.objects.filter(tenant=actor.tenant, revoked_at=None).count() >= MAX_LIVE:
@@ -169,7 +90,7 @@ def issue(
     addresses: Iterable[str] = (),
 ) -> tuple[ApiKey, str]:
     """Creates a key without any checks and returns it with its secret. Use `create` on behalf of an actor."""
-    secret = key_secrets.make()
+    secret = secrets.make()
     with scope.bound(tenant.id):
         api_key = ApiKey.objects.create(
             tenant=tenant,
@@ -209,7 +130,7 @@ def rotate(actor: Actor, key_id: UUID, grace: timedelta = GRACE) -> tuple[ApiKey
     """
     api_key, now = key(actor, key_id), timezone.now()
     if not timedelta(0) <= grace <= LONGEST_GRACE:
-        message = _("An old secret stays for 0 seconds to %(days)d days.") % {"days": LONGEST_GRACE.days}
+        message = _("The grace period must be from 0 seconds to %(days)d days.") % {"days": LONGEST_GRACE.days}
         raise InvalidKey("grace_seconds", message)
     if api_key.is_revoked:
         raise _revoked()
@@ -221,7 +142,7 @@ def rotate(actor: Actor, key_id: UUID, grace: timedelta = GRACE) -> tuple[ApiKey
         )
         raise KeyConflict("rotation_under_way", message)
     _require_own_rights(actor, api_key.scope, expires_at=api_key.expires_at, addresses=api_key.addresses)
-    secret = key_secrets.make()
+    secret = secrets.make()
     unchanged = ApiKey.objects.filter(id=api_key.id, revoked_at=None, prefix=api_key.prefix)
     with transaction.atomic():
         decision = {"kept_at": now} if api_key.is_left_behind else {}  # the former member does not know the new secret
@@ -270,48 +191,6 @@ def revoke(actor: Actor, key_id: UUID) -> bool:
     return True
 
 
-def _key_of_secret(given: Secret) -> tuple[ApiKey | None, bool]:
-    """Returns the key of a secret, and whether it is the key's old secret."""
-    with scope.across_tenants("the key says which tenant"):
-        candidates = ApiKey.objects.filter(Q(prefix=given.prefix) | Q(old_prefix=given.prefix))
-        for candidate in candidates.select_related("tenant", "tenant__quota"):
-            if hmac.compare_digest(candidate.digest, given.digest):
-                return candidate, False
-            if hmac.compare_digest(candidate.old_digest, given.digest):
-                return candidate, True
-    return None, False
-
-
-def _check_usable(api_key: ApiKey, is_old: bool, address: str) -> None:
-    """Raises KeyRefused."""
-    if is_old and not (api_key.old_until and api_key.old_until > timezone.now()):
-        raise KeyRefused(REPLACED, _("This secret was replaced when its key was rotated. Use the new one."))
-    if api_key.is_expired:
-        raise KeyRefused(EXPIRED, _("This key has expired. Whoever manages your keys may give it a later date."))
-    if not _allows_address(api_key, address):
-        message = _("This key may not be used from %(address)s. Whoever manages your keys may allow that address.")
-        raise KeyRefused(ADDRESS, message % {"address": address or _("an unknown address")})
-
-
-def _secret_is_valid(api_key: ApiKey, secret_prefix: str) -> bool:
-    if secret_prefix == api_key.prefix:
-        return api_key.is_live
-    return secret_prefix == api_key.old_prefix and api_key.old_is_live
-
-
-def _allows_address(api_key: ApiKey, address: str) -> bool:
-    return not api_key.addresses or networks.cover(api_key.addresses, address)
-
-
-def _record_use(api_key: ApiKey, is_old: bool) -> None:
-    now = timezone.now()
-    field, last = ("old_last_used_at", api_key.old_last_used_at) if is_old else ("last_used_at", api_key.last_used_at)
-    if last is None or last < now - LAST_USED_STEP:
-        stale = Q(**{field: None}) | Q(**{f"{field}__lt": now - LAST_USED_STEP})
-        with scope.bound(api_key.tenant_id):
-            ApiKey.objects.filter(stale, id=api_key.id).update(**{field: now})
-
-
 def _rotated_fields(api_key: ApiKey, secret: Secret, old_until: datetime) -> dict[str, Any]:
     return {
         "prefix": secret.prefix,
@@ -332,7 +211,7 @@ def _checked(wanted: Changes) -> dict[str, Any]:
     if "addresses" in wanted:
         checked["addresses"] = _networks(wanted["addresses"])
     if (expires_at := wanted.get("expires_at")) is not None and expires_at <= timezone.now():
-        raise InvalidKey("expires_at", _("A key expires in the future. To end it now, revoke it."))
+        raise InvalidKey("expires_at", _("The expiry must be in the future. To end the key now, revoke it."))
     return checked
 
 
@@ -340,20 +219,20 @@ def _name(given: str) -> str:
     """Raises InvalidKey."""
     name = given.strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise InvalidKey("name", _("A key has a name of 1 to %(most)d characters.") % {"most": LONGEST_NAME})
+        raise InvalidKey("name", _("The name must have 1 to %(most)d characters.") % {"most": LONGEST_NAME})
     return name
 
 
 def _networks(given: Sequence[str]) -> list[str]:
     """Returns the canonical networks without duplicates, in the given order. Raises InvalidKey."""
     if len(given) > MAX_ADDRESSES:
-        raise InvalidKey("addresses", _("A key has %(most)d allowed addresses at most.") % {"most": MAX_ADDRESSES})
+        raise InvalidKey("addresses", _("A key can have at most %(most)d allowed addresses.") % {"most": MAX_ADDRESSES})
     unique = dict[str, None]()
     for text in given:
         try:
             unique[networks.network(text)] = None
         except ValueError:
-            message = _("“%(text)s” is no IP address and no network such as 203.0.113.0/24.") % {"text": text[:60]}
+            message = _("“%(text)s” is not an IP address or a network such as 203.0.113.0/24.") % {"text": text[:60]}
             raise InvalidKey("addresses", message) from None
     return list(unique)
 
@@ -372,7 +251,7 @@ def _audit_details(fields: dict[str, Any]) -> dict[str, Any]:
 def _require_own_rights(actor: Actor, key_scope: str | None = None, **limits: Any) -> None:
     """Raises PermissionDenied if the actor would grant a key more than it has itself."""
     if key_scope is not None and not SCOPES[key_scope] <= actor.permissions:
-        raise PermissionDenied(_("Nobody gives a key more than they may do themselves."))
+        raise PermissionDenied(_("A key can’t have more rights than whoever creates or changes it."))
     own = actor.key
     if own is None:
         return
