@@ -93,7 +93,7 @@ def test_a_picture_is_not_taken(tmp_path: Path, make_media: MakeMedia) -> None:
 
 
 def test_names_choose_from_the_list_alone() -> None:
-    assert set(formats.BY_NAME.values()) <= set(formats.TAKEN)
+    assert set(formats.DEMUXERS_BY_EXTENSION.values()) <= set(formats.ALLOWED_DEMUXERS)
 
 
 def test_no_demuxer_that_opens_something_else_is_taken() -> None:
@@ -101,7 +101,7 @@ def test_no_demuxer_that_opens_something_else_is_taken() -> None:
     known = [line.split() for line in listed.stdout.splitlines() if line.startswith(" D")]
     devices = {name for flags, *names in known if "d" in flags[1:] or names[0] == "d" for name in names}
     others = "concat dash dvdvideo hls image2 image2pipe imf lavfi mlv rtp rtsp sap sbg sdp tty vobsub"
-    assert not {*devices, *others.split()} & set(formats.TAKEN)
+    assert not {*devices, *others.split()} & set(formats.ALLOWED_DEMUXERS)
 
 
 @pytest.mark.django_db
