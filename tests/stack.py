@@ -58,7 +58,7 @@ def start_scripted(data: Path, **environment: str) -> Stack:
     if not any(data.iterdir()):
         _prepare(data)
     ours = {"DJANGO_SETTINGS_MODULE": "tests.scripted.settings", FOLDER_VARIABLE: str(_control_folder(data))}
-    return start(data, root=ROOT, **ours, **environment)
+    return start(data, ROOT, **ours, **environment)
 
 
 def start(data: Path, root: Path = ROOT, /, *options: str, **environment: str) -> Stack:

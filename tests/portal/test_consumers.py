@@ -33,7 +33,9 @@ class Socket(ApplicationCommunicator):
 
     def __init__(self, path: str, cookie: str = "", origin: str = "http://testserver") -> None:
         headers = [(b"cookie", cookie.encode()), (b"origin", origin.encode()), (b"host", b"testserver")]
-        super().__init__(application, {"type": "websocket", "path": path, "headers": headers, "query_string": b""})
+        path, _, query = path.partition("?")
+        sent = {"path": path, "query_string": query.encode(), "headers": headers}
+        super().__init__(application, {"type": "websocket", **sent})
 
     async def connect(self) -> bool:
         await self.send_input({"type": "websocket.connect"})

@@ -119,7 +119,7 @@ import django, json
 django.setup()
 from django.conf import settings
 from django.core.files.storage import storages
-from transcription import storage
+from transcription.media import storage
 print(json.dumps({
     "signed": [storage.signed_url("a"), storages["default"].url("a")],
     "media": settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]["media-src"],
