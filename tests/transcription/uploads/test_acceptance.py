@@ -53,7 +53,7 @@ def test_a_whole_file_that_nobody_noted_is_accepted_after_a_restart(alice: Chara
         (acceptance, "_sha256"),
         (acceptance, "_decide"),
         (media, "probe"),
-        (storage, "keep"),
+        (storage, "save"),
         (commit, "commit"),
         (commit, "_note"),
         (acceptance, "_settled"),
