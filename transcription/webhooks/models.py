@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import models
@@ -26,7 +27,7 @@ class EventType(models.TextChoices):
     TEST = "webhook.test", _("A test")
 
 
-def event_types() -> list[tuple[str, str]]:
+def event_types() -> list[tuple[str, Any]]:
     """Returns the choices of Event.type; as a function, so that a new one needs no migration."""
     return EventType.choices
 
