@@ -26,6 +26,7 @@ def names_in(module: Path) -> set[str]:
     defined = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     defined |= {node.name for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)}
     targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    targets += [node.target for node in tree.body if isinstance(node, ast.AnnAssign)]
     return defined | {target.id for target in targets if isinstance(target, ast.Name)}
 
 

@@ -59,7 +59,7 @@ def install_in_jobs() -> None:
 
     scene = Scene()
     _replace(claims, "claim", lambda claim: _claiming(scene, claim))
-    _replace(storage, "fetched", lambda fetched: _fetching(scene, fetched))
+    _replace(storage, "local_copy", lambda local_copy: _fetching(scene, local_copy))
     _replace(media, "decode", lambda decode: _first(scene, decode, "media.first_chunk"))
     _replace(EngineClient, "decode", lambda decode: _first(scene, _poisonable(decode), "engine.first_result"))
     for step in ("save_window", "fail", "hand_back"):
@@ -82,7 +82,7 @@ def install_in_web() -> None:
     from transcription.media import storage
 
     scene = Scene()
-    _replace(storage, "keep", lambda keep: _after(scene, keep, "intake.stored"))
+    _replace(storage, "save", lambda save: _after(scene, save, "intake.stored"))
     _replace(quota, "reserve", lambda reserve: _after(scene, reserve, "intake.reserved"))
     _replace(accept, "accept", lambda accept: _after(scene, accept, "intake.accepted"))
 

@@ -10,9 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.portal.ops.conftest import condition
+from transcription import redis
 from transcription.models import Engine
 from transcription.options import engines
-from transcription.queue import wakeups
 
 pytestmark = pytest.mark.django_db
 
@@ -63,7 +63,7 @@ def test_one_engine_of_two_is_enough_but_is_said(engine: Engine, client: Client)
 
 
 def test_without_redis_work_goes_on(engine: Engine, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wakeups, "ping", lambda: None)
+    monkeypatch.setattr(redis, "ping", lambda: None)
     answer = client.get("/health")
     assert answer.status_code == 200
     assert answer.json()["status"] == "degraded"

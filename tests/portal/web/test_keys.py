@@ -75,7 +75,7 @@ def test_a_key_is_made_with_a_scope_a_last_day_and_addresses(as_alice: Client, a
     ("wrong", "said"),
     [
         ({"addresses": "example.com"}, "“example.com” is not an IP address"),
-        ({"expires_on": "2020-01-31"}, "expires in the future"),
+        ({"expires_on": "2020-01-31"}, "must be in the future"),
         ({"expires_on": "9999-12-31"}, "less than or equal"),
         ({"scope": "root"}, "not one of the available choices"),
     ],

@@ -53,7 +53,7 @@ def test_a_whole_file_that_nobody_noted_is_accepted_after_a_restart(alice: Chara
         (acceptance, "_sha256"),
         (acceptance, "_decide"),
         (media, "probe"),
-        (storage, "keep"),
+        (storage, "save"),
         (commit, "commit"),
         (commit, "_note"),
         (acceptance, "_settled"),
@@ -116,7 +116,7 @@ def test_a_fault_of_ours_is_tried_again_later_and_loses_nothing(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(storage, "keep", full)
+        patched.setattr(storage, "save", full)
         assert sweep() == {"uploads found whole": 1}
         assert sweep() == {}, "it waits a little"
     row.refresh_from_db()

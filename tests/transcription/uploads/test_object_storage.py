@@ -269,11 +269,11 @@ def test_the_question_whether_it_is_away_is_asked_seldom_and_waited_for_shortly(
         answered.wait(10)
         raise StorageUnavailable
 
-    monkeypatch.setattr(storage, "ask_for_bucket", hang)
-    monkeypatch.setattr(storage_check, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(storage, "check_bucket", hang)
+    monkeypatch.setattr(storage_check, "WAIT_SECONDS", 0.01)
     assert [storage_check.is_away() for _ in range(5)] == [False] * 5, "nobody knows yet"
     answered.set()
-    monkeypatch.setattr(storage_check, "PATIENCE_SECONDS", 10)
+    monkeypatch.setattr(storage_check, "WAIT_SECONDS", 10)
     assert storage_check.is_away()
     assert len(asked) == 1
 
