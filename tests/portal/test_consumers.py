@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
+from django.test import AsyncClient
 
 from portal import consumers
 from portal.asgi import application
-from tenants import scope
-from tenants.models import Member
+from tenants import api_keys, scope
+from tenants.models import ApiKey, Member
 from tests.conftest import Character, create_tenant
 from tests.portal.http.test_uploads import signed_in
 from tests.transcription.characters import submit
@@ -66,6 +67,12 @@ async def socket_of(character: Character, path: str) -> Socket:
 def queue(character: Character, fox: Path) -> Transcription:
     with scope.bound(character.tenant.id):
         return submit(character.actor, fox)
+
+
+@sync_to_async
+def revoke_key(character: Character) -> None:
+    with scope.bound(character.tenant.id):
+        assert api_keys.revoke(character.actor, ApiKey.objects.get(created_by=character.user).id)
 
 
 async def test_a_page_hears_its_place_then_the_end(alice: Character, fox: Path) -> None:
@@ -137,6 +144,20 @@ async def test_a_changed_password_closes_the_socket(alice: Character) -> None:
     alice.user.set_password("another horse")
     await alice.user.asave()
     assert await socket.closing_code() == consumers.NOT_SIGNED_IN
+
+
+async def test_nothing_is_sent_once_a_revoked_key_is_noticed(alice: Character, fox: Path) -> None:
+    """The program does not hang up, so the socket is still in its group when the next change is published."""
+    answer = await AsyncClient().post("/api/v1/socket-tickets", headers=alice.bearer)
+    socket = Socket(f"/ws/recordings/?ticket={answer.json()['ticket']}")
+    assert await socket.connect()
+    assert await socket.hear() == {"type": "ready"}
+    await revoke_key(alice)
+    closed = await socket.receive_output(60)
+    assert (closed["type"], closed["code"]) == ("websocket.close", consumers.NOT_SIGNED_IN)
+    await queue(alice, fox)
+    await socket.wait(60)
+    assert socket.output_queue.empty()
 
 
 @pytest.mark.parametrize(

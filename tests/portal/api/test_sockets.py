@@ -13,19 +13,18 @@ import httpx
 import pytest
 import time_machine
 from asgiref.sync import sync_to_async
-from django.test import AsyncClient, Client
+from django.test import Client
 from django.utils import timezone
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from portal import consumers
 from portal.tickets import service
 from portal.tickets.models import SocketTicket
 from tenants import api_keys, scope
 from tenants.api_keys import Bearer
 from tenants.models import ApiKey
 from tests.conftest import Character
-from tests.portal.test_consumers import Socket, queue
+from tests.portal.test_consumers import queue
 from tests.transcription.finishing import finish
 from tests.webprocess import WebProcess
 from transcription.models import Transcription
@@ -127,24 +126,6 @@ async def test_a_revoked_key_is_heard_no_more(web: WebProcess, alice: Character)
         assert await hear(socket) == {"type": "ready"}
         await revoke(alice)
         assert await closing_code(socket) == 4401
-
-
-@pytest.mark.django_db(transaction=True)
-async def test_nothing_is_sent_once_a_revoked_key_is_noticed(
-    alice: Character, fox: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The program does not hang up, so the socket is still in its group when the next change is published."""
-    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.2)
-    answer = await AsyncClient().post("/api/v1/socket-tickets", headers=alice.bearer)
-    socket = Socket(f"{RECORDINGS}?ticket={answer.json()['ticket']}")
-    assert await socket.connect()
-    assert await socket.hear() == {"type": "ready"}
-    await revoke(alice)
-    closed = await socket.receive_output(60)
-    assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
-    await queue(alice, fox)
-    await socket.wait(60)
-    assert socket.output_queue.empty()
 
 
 async def test_a_replaced_secret_is_heard_no_more_and_the_other_hears_on(
