@@ -83,7 +83,7 @@ class MemberInline(admin.TabularInline):
 
 
 class TenantForm(forms.ModelForm):
-    keys_of_former_members = KeyDecisionField()
+    keys_of_leavers = KeyDecisionField()
 
 
 @admin.register(Tenant)
@@ -124,13 +124,13 @@ class TenantAdmin(admin.ModelAdmin):
         tenant = operator.tenant
         if not change:
             audit.record(operator, "tenant.created", tenant, name=tenant.name)
-        elif changed := set(form.changed_data) - {"keys_of_former_members"}:
+        elif changed := set(form.changed_data) - {"keys_of_leavers"}:
             audit.record(operator, "tenant.changed", tenant, fields=sorted(changed))
         for formset in formsets:
             if formset.model is Member:
                 _audit_members(operator, formset)
                 for user in _former_members(formset):
-                    former_members.settle([operator], user, form.cleaned_data["keys_of_former_members"])
+                    former_members.settle([operator], user, form.cleaned_data["keys_of_leavers"])
             elif formset.model is Quota:
                 for quota, fields in formset.changed_objects:
                     limits = {field: getattr(quota, field) for field in fields}
