@@ -6,7 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -82,7 +82,7 @@ class TranscriptionRequest:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of what two requests under one idempotency key must share: endpoint, content and options."""
-        options = asdict(self.named_options or self.options)
+        options = (self.named_options or self.options).chosen
         same = {"endpoint": self.call.endpoint, "content": self.content_sha256, "options": options}
         return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
 

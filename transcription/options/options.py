@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -245,12 +245,17 @@ class TranscriptionOptions:
         """The columns of a Transcription that hold these options: all but the lane, which its length decides, too."""
         return {name: getattr(self, name) for name in OPTIONS}
 
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The fields that differ from their defaults: an option that is added later changes no earlier hash of them."""
+        return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) != one.default}
+
     def fingerprint(self, content_sha256: str) -> str:
         """Returns the SHA-256 of all that decides the text: the content, how it is decoded, and every option.
 
         The lane and who chose the model are no part of it.
         """
-        options = {name: value for name, value in asdict(self).items() if name not in NOT_OF_THE_TEXT}
+        options = {name: value for name, value in self.chosen.items() if name not in NOT_OF_THE_TEXT}
         whole = {"content": content_sha256, "sound": SOUND_VERSION} | options
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 

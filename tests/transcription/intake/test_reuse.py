@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import VERSION, finish, serve
 from transcription.errors import Refused
 from transcription.intake import accept
-from transcription.intake.request import CallContext
+from transcription.intake.request import CallContext, TranscriptionRequest
 from transcription.library import recordings
 from transcription.media import storage
 from transcription.models import Recording, Status, Transcription
@@ -34,6 +35,21 @@ def first(alice: Character, fox: Path) -> Transcription:
     """Alice's fox, transcribed by the version that is served."""
     serve()
     return finish(submit(alice.actor, fox))
+
+
+@dataclass(frozen=True)
+class OptionsOfALaterVersion(TranscriptionOptions):
+    punctuation: str = "keep"
+
+
+def test_an_option_that_is_added_later_keeps_what_is_known(alice: Character) -> None:
+    later = OptionsOfALaterVersion(OPTIONS.model, named_model=OPTIONS.named_model)
+    assert later.fingerprint("content") == OPTIONS.fingerprint("content")
+    call = CallContext(endpoint="/v1/audio/transcriptions", key="once")
+    [now, then] = [TranscriptionRequest(alice.actor, options, call, "content").digest for options in (OPTIONS, later)]
+    assert now == then
+    chosen = OptionsOfALaterVersion(OPTIONS.model, punctuation="none")
+    assert chosen.fingerprint("content") != OPTIONS.fingerprint("content")
 
 
 def answers_itself(row: Transcription) -> bool:
