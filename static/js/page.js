@@ -47,7 +47,7 @@ export function socketAddress(path) {
 }
 
 /**
- * "Signed out", with a link to the door in another tab.
+ * "Signed out", with a link to the sign-in in another tab.
  * @returns {(Node | string)[]}
  */
 export function signedOut() {

@@ -42,7 +42,7 @@ class ManagedProcess:
     log: Path
     user: str | None = None
     inherited: tuple[int, ...] = ()
-    farewell: int = signal.SIGTERM
+    stop_signal: int = signal.SIGTERM
     process: subprocess.Popen[bytes] | None = None
     due_at: float = 0.0
     starts: int = 0
@@ -153,7 +153,7 @@ class ProcessGroup:
         self.url = f"http://127.0.0.1:{host.getsockname()[1]}"
         bare = dict(os.environ)
         database = self._member("postgres", self.database.command(), bare, user=self.database.user)
-        database.farewell = signal.SIGINT
+        database.stop_signal = signal.SIGINT
         self.members = {
             "postgres": database,
             "valkey": self._member("valkey", server_command(self.folder / "valkey", self.redis_socket), bare),
@@ -225,7 +225,7 @@ def until(condition: Callable[[], object], seconds: float, what: str) -> None:
 
 def _end(members: list[ManagedProcess]) -> None:
     for member in members:
-        member.send(member.farewell)
+        member.send(member.stop_signal)
     deadline = time.monotonic() + STOP_SECONDS
     for member in members:
         if member.process is None:

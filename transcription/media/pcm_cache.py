@@ -35,4 +35,4 @@ def take(transcription_id: UUID) -> bytes | None:
 
 
 def _key(transcription_id: UUID) -> str:
-    return f"handover:{transcription_id}"
+    return f"pcm:{transcription_id}"

@@ -1,4 +1,4 @@
-"""Requests a minute at the doors of both APIs: counted once, refused before a body, and understood by the SDK."""
+"""Requests a minute in both APIs: counted once, refused before a body, and understood by the SDK."""
 
 from __future__ import annotations
 

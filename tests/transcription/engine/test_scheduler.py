@@ -238,7 +238,7 @@ def test_a_short_clip_is_let_in_before_everything_that_waits(run: Run) -> None:
     scheduler.queue.submit(clip.request(500))
     model.pause.set()
     lecture.wait_for(40)
-    # One who was first to arrive before it, then the two windows that were at the door.
+    # One who was first to arrive before it, then the two that had arrived.
     assert model.order.index(500) <= 6
 
 
