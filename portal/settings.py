@@ -134,7 +134,7 @@ REDIS_URL = env.address(
 REDIS_EMBEDDED = REDIS_URL.startswith(f"unix://{RUN_DIR}")
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "BACKEND": "portal.channel_layer.CancellableRedisChannelLayer",
         # Longer than the five seconds that channels_redis lets a blocking read take: redis-py 8 gives up after five.
         "CONFIG": {
             "hosts": [{"address": REDIS_URL, "socket_timeout": 15}],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import wraps
 from typing import Any
 
@@ -251,10 +251,11 @@ async def _updates_of(row: Transcription) -> AsyncGenerator[StatusUpdate | None]
         return
     async with broker().subscribe(row.id) as subscription:
         while subscription.latest is None or not subscription.latest.is_over:
-            try:
-                yield await asyncio.wait_for(subscription.next(), KEEP_ALIVE_SECONDS)
-            except TimeoutError:
-                yield None
+            update = None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                    update = await subscription.next()
+            yield update
 
 
 def _offered() -> tuple[str, ...]:
