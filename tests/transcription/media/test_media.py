@@ -189,6 +189,7 @@ def test_a_probe_that_somebody_ends_blames_no_file(how: signal.Signals, tmp_path
             time.sleep(0.01)
         time.sleep(0.5)  # by now it has put its handlers in place, and reads
         found[0].send_signal(how)
+        arriving.end()  # ffmpeg looks for a signal between two reads
 
     killer = threading.Thread(target=end_ffmpeg)
     killer.start()
