@@ -14,7 +14,7 @@ import whisper
 from numpy.typing import NDArray
 from whisper.model import LayerNorm, ModelDimensions, Whisper
 
-from transcription.engine.torch_backend.ct2_file import read_variables
+from transcription.engine.ct2_file import read_variables
 from transcription.engine.torch_backend.parameters import AudioParameters, audio_of_state
 from transcription.engine.types import EngineError
 
