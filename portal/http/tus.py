@@ -18,8 +18,7 @@ from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
 
-from portal.api import tus_headers
-from portal.http import authentication
+from portal.http import authentication, tus_headers
 from portal.http.asgi import (
     Application,
     Receive,

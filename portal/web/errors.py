@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template import loader
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from portal.http.async_middleware import AsyncMiddleware
+from portal.http.body_limit import exceeded_limit
 from portal.http.outage import AWAY, RETRY_HEADERS
 from tenants.access import NotSignedIn, TenantMismatch
 
@@ -90,7 +93,13 @@ def _wants_json(request: HttpRequest) -> bool:
 
 
 class ErrorMiddleware(AsyncMiddleware):
-    """Answers exceptions that Django has no handler for: NotSignedIn, TenantMismatch and database outages."""
+    """Answers what Django has no handler for: large bodies, NotSignedIn, TenantMismatch and database outages."""
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        limit = exceeded_limit(request)
+        if limit is not None:
+            return await sync_to_async(too_large)(request, limit)  # its page may read the session
+        return await self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, NotSignedIn):

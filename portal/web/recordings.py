@@ -132,7 +132,7 @@ def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any
         "recording": row,
         "transcription": latest,
         "segments": _segments(latest),
-        "place": eta.estimate(latest) if latest and latest.status == Status.QUEUED else None,
+        "place": eta.place_in_queue(latest) if latest else None,
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
         "other_tracks": audio_tracks.others(latest) if latest else [],

@@ -6,11 +6,11 @@ from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.native.operations import CURSOR, listing, operation, query
 from portal.api.native.pagination import newest_first
 from portal.api.native.parameters import date_time
 from portal.api.native.schemas.audit import AuditEntryBody
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import CURSOR, listing, operation, query
 from tenants import audit
 from tenants.models import AuditEntry
 

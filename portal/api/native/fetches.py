@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.native import parameters
+from portal.api.native.operations import CURSOR, listing, operation, query
 from portal.api.native.pagination import newest_first
 from portal.api.native.schemas.fetches import FetchBody
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import CURSOR, listing, operation, query
 from portal.api.problems import problem
 from transcription.fetches import access
 from transcription.fetches.failures import reason_for_people

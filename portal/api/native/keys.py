@@ -8,12 +8,12 @@ from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.native.operations import CURSOR, JSON, listing, operation
 from portal.api.native.pagination import newest_first
 from portal.api.native.parsing import parse_body
 from portal.api.native.representations import rfc3339
 from portal.api.native.schemas.keys import KeyBody, KeyChanges, KeyRotation, KeySecretBody, NewKey, OldSecret
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import CURSOR, JSON, listing, operation
 from tenants import api_keys
 from tenants.models import ApiKey, KeyScope
 

@@ -14,13 +14,7 @@ from portal.api import call_headers
 from portal.api.form_options import ignored_headers, sent_options
 from portal.api.native import parameters
 from portal.api.native.fetches import fetch_fields
-from portal.api.native.pagination import newest_first
-from portal.api.native.parsing import parse_body
-from portal.api.native.representations import recording_fields, transcription_fields
-from portal.api.native.schemas.fetches import FetchBody
-from portal.api.native.schemas.recordings import RecordingBody, RecordingByUrl, RequestedOptions, TranscriptionBody
-from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import (
+from portal.api.native.operations import (
     CURSOR,
     FORM,
     IDEMPOTENCY_KEY,
@@ -30,6 +24,12 @@ from portal.api.openapi.operations import (
     operation,
     query,
 )
+from portal.api.native.pagination import newest_first
+from portal.api.native.parsing import parse_body
+from portal.api.native.representations import recording_fields, transcription_fields
+from portal.api.native.schemas.fetches import FetchBody
+from portal.api.native.schemas.recordings import RecordingBody, RecordingByUrl, RequestedOptions, TranscriptionBody
+from portal.api.native.tenant_view import TenantView
 from portal.http.uploads import received
 from transcription.errors import InvalidOption
 from transcription.fetches import access

@@ -7,6 +7,7 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.native.operations import IDEMPOTENCY_KEY, JSON, operation
 from portal.api.native.parsing import parse_body
 from portal.api.native.schemas.uploads import (
     MultipartBody,
@@ -19,7 +20,6 @@ from portal.api.native.schemas.uploads import (
 )
 from portal.api.native.tenant_view import TenantView
 from portal.api.native.uploads import upload_fields
-from portal.api.openapi.operations import IDEMPOTENCY_KEY, JSON, operation
 from portal.http.tus import source_of
 from transcription.intake import idempotency
 from transcription.uploads import access, bucket, creation

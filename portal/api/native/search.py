@@ -12,10 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from portal.api.native.operations import CURSOR, operation, query
 from portal.api.native.parameters import whole
 from portal.api.native.schemas.search import FoundRecording, FoundSegment, Fragment, HitBody, HitsBody
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import CURSOR, operation, query
 from transcription import search
 from transcription.errors import InvalidOption
 from transcription.library import read_audit

@@ -7,6 +7,7 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.native.operations import IF_MATCH, JSON, operation, place
 from portal.api.native.parameters import whole
 from portal.api.native.parsing import parse_body
 from portal.api.native.schemas.segments import (
@@ -21,7 +22,6 @@ from portal.api.native.schemas.segments import (
     SomeSegmentsBody,
 )
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import IF_MATCH, JSON, operation, place
 from portal.api.preconditions import quoted, seen
 from transcription.library import read_audit
 from transcription.models import Revision, Segment, Transcription

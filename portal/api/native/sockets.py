@@ -5,9 +5,9 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.native.operations import operation
 from portal.api.native.schemas.sockets import TicketBody
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import operation
 from portal.tickets import service
 
 

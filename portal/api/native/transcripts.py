@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.native.operations import TRANSCRIPTS, operation, place
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import TRANSCRIPTS, operation, place
 from portal.api.problems import problem
 from tenants.access import Actor
 from transcription import exports

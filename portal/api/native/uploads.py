@@ -9,13 +9,8 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api import tus_headers
 from portal.api.form_options import ignored_headers
-from portal.api.native.pagination import CursorPages
-from portal.api.native.representations import rfc3339
-from portal.api.native.schemas.uploads import UploadBody
-from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import (
+from portal.api.native.operations import (
     CURSOR,
     FILE,
     OFFSET,
@@ -25,7 +20,12 @@ from portal.api.openapi.operations import (
     listing,
     operation,
 )
+from portal.api.native.pagination import CursorPages
+from portal.api.native.representations import rfc3339
+from portal.api.native.schemas.uploads import UploadBody
+from portal.api.native.tenant_view import TenantView
 from portal.api.problems import problem
+from portal.http import tus_headers
 from portal.http.statuses import status_of
 from portal.http.tus import Chunk, ChunkRefused, chunk_of, plan_of
 from tenants.access import Actor

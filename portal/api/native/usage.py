@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.native.operations import CURSOR, listing, operation, query
 from portal.api.native.pagination import newest_first
 from portal.api.native.schemas.usage import (
     AudioSeconds,
@@ -19,7 +20,6 @@ from portal.api.native.schemas.usage import (
     UsageBody,
 )
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import CURSOR, listing, operation, query
 from portal.http import request_budget
 from tenants import quota
 from tenants import usage as charges

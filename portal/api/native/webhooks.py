@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.native import parameters
+from portal.api.native.operations import CURSOR, JSON, listing, operation, query
 from portal.api.native.pagination import newest_first
 from portal.api.native.parsing import parse_body
 from portal.api.native.representations import rfc3339
@@ -26,7 +27,6 @@ from portal.api.native.schemas.webhooks import (
     WebhookSecretBody,
 )
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import CURSOR, JSON, listing, operation, query
 from transcription.webhooks import deliveries, endpoints
 from transcription.webhooks.endpoints import Shown
 from transcription.webhooks.failures import reason_for_people

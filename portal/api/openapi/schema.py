@@ -6,10 +6,10 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
+from portal.api.native.components import components, reference
+from portal.api.native.operations import NO_MORE
 from portal.api.native.schemas.failures import ProblemBody
 from portal.api.openapi import openai_paths
-from portal.api.openapi.components import components, reference
-from portal.api.openapi.operations import NO_MORE
 
 Schema = dict[str, Any]
 

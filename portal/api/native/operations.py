@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
-from portal.api.openapi.components import page_of, reference
+from portal.api.native.components import page_of, reference
 from transcription.options.options import OPTIONS
 
 View = TypeVar("View", bound=Callable[..., Any])
