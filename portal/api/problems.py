@@ -17,8 +17,8 @@ from rest_framework.views import set_rollback
 
 from portal.api.preconditions import PreconditionRequired, quoted
 from portal.http.outage import RETRY_HEADERS
+from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
-from portal.http.uploads import UploadRefused
 from tenants.access import InsufficientScope, TenantMismatch
 from tenants.api_keys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
 from tenants.rate_limit import TooManyRequests

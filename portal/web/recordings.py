@@ -18,8 +18,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal.http.outage import RETRY_HEADERS
+from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
-from portal.http.uploads import Upload, UploadRefused, received
+from portal.http.uploads import Upload, received
 from portal.web.access import TenantRequest, member_required
 from portal.web.forms import FilterForm, OptionsForm
 from portal.web.undo import success_with_undo

@@ -71,10 +71,8 @@ class TusView(TenantView):
 
     def handle_exception(self, exc: Exception) -> Response:
         """With the offset to go on at, where there is one."""
-        if not isinstance(exc, ChunkRefused):
-            return super().handle_exception(exc)
-        response = super().handle_exception(exc.why)
-        if exc.offset is not None:
+        response = super().handle_exception(exc)
+        if isinstance(exc, ChunkRefused):
             response["Upload-Offset"] = str(exc.offset)
         return response
 

@@ -9,8 +9,8 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from portal.http.outage import RETRY_HEADERS
+from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
-from portal.http.uploads import UploadRefused
 from tenants.api_keys import ADDRESS, KeyRefused
 from tenants.rate_limit import TooManyRequests
 from transcription.errors import InvalidOption, Refused
