@@ -7,8 +7,8 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.operations import IF_MATCH, JSON, operation, place
-from portal.api.native.parameters import whole
+from portal.api.native import parameters
+from portal.api.native.operations import IF_MATCH, JSON, operation
 from portal.api.native.parsing import parse_body
 from portal.api.native.schemas.segments import (
     Division,
@@ -28,8 +28,11 @@ from transcription.models import Revision, Segment, Transcription
 from transcription.transcripts import editing
 from transcription.transcripts.segment_edits import SegmentEdit
 
-MOST_AT_ONCE = 1000
 REVISIONS_AT_ONCE = 50
+FIRST = parameters.Whole("from", "The first one's index.", range(2**31))
+SEGMENTS = parameters.Whole("limit", "All without it.", range(1, 1001))
+BEFORE = parameters.Whole("before", "Only those with smaller numbers.", range(2**31))
+REVISIONS = parameters.Whole("limit", f"{REVISIONS_AT_ONCE} without it.", range(1, REVISIONS_AT_ONCE + 1))
 
 
 class SegmentsView(TenantView):
@@ -39,12 +42,12 @@ class SegmentsView(TenantView):
         "listSegments",
         "The segments of a transcript",
         {200: SegmentsBody},
-        parameters=[place("from", "The first one's index."), place("limit", "1 to 1000; all without it.")],
+        parameters=[FIRST, SEGMENTS],
     )
     def get(self, request: Request, transcription_id: UUID) -> Response:
         row = editing.transcript(self.actor, transcription_id)
-        first = whole(request, "from", range(2**31))
-        limit = whole(request, "limit", range(1, MOST_AT_ONCE + 1))
+        first = FIRST.read(request)
+        limit = SEGMENTS.read(request)
         read_audit.read(self.actor, row, "answer")
         return _segments(row, first or 0, limit)
 
@@ -120,13 +123,13 @@ class RevisionsView(TenantView):
         "listRevisions",
         "What was changed, newest first",
         {200: RevisionsBody},
-        parameters=[place("before", "Only those with smaller numbers."), place("limit", "1 to 50; 50 without it.")],
+        parameters=[BEFORE, REVISIONS],
     )
     def get(self, request: Request, transcription_id: UUID) -> Response:
         rows = editing.revisions(self.actor, transcription_id)
         read_audit.read(self.actor, editing.transcript(self.actor, transcription_id), "revisions")
-        before = whole(request, "before", range(2**31))
-        limit = whole(request, "limit", range(1, REVISIONS_AT_ONCE + 1)) or REVISIONS_AT_ONCE
+        before = BEFORE.read(request)
+        limit = REVISIONS.read(request) or REVISIONS_AT_ONCE
         found = list((rows.filter(number__lt=before) if before is not None else rows)[: limit + 1])
         page = found[:limit]
         older = f"{request.path}?before={page[-1].number}&limit={limit}" if len(found) > limit else None

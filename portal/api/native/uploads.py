@@ -11,7 +11,6 @@ from rest_framework.response import Response
 
 from portal.api.form_options import ignored_headers
 from portal.api.native.operations import (
-    CURSOR,
     FILE,
     OFFSET,
     UPLOAD_LENGTH,
@@ -20,7 +19,7 @@ from portal.api.native.operations import (
     listing,
     operation,
 )
-from portal.api.native.pagination import CursorPages
+from portal.api.native.pagination import CURSOR, CursorPages
 from portal.api.native.representations import rfc3339
 from portal.api.native.schemas.uploads import UploadBody
 from portal.api.native.tenant_view import TenantView
@@ -89,7 +88,7 @@ class UploadsView(TusView):
     """POST begins an upload, with its first bytes or without; GET lists those of the last days, newest first."""
 
     @operation(
-        "listUploads", "The uploads of the last days, newest first", {200: listing(UploadBody)}, parameters=CURSOR[:1]
+        "listUploads", "The uploads of the last days, newest first", {200: listing(UploadBody)}, parameters=[CURSOR]
     )
     def get(self, request: Request) -> Response:
         pages = NewestUploads()
