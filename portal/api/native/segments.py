@@ -22,7 +22,7 @@ from portal.api.native.schemas.segments import (
     SomeSegmentsBody,
 )
 from portal.api.native.tenant_view import TenantView
-from portal.api.preconditions import quoted, seen
+from portal.api.preconditions import quoted, seen_tags
 from transcription.library import read_audit
 from transcription.models import Revision, Segment, Transcription
 from transcription.transcripts import editing
@@ -60,7 +60,7 @@ class SegmentsView(TenantView):
     )
     def put(self, request: Request, transcription_id: UUID) -> Response:
         wanted = [SegmentEdit(one.start, one.end, one.text) for one in parse_body(request, NewSegments).segments]
-        row = editing.replace(self.actor, transcription_id, wanted, seen(request._request))
+        row = editing.replace(self.actor, transcription_id, wanted, seen_tags(request._request))
         return _segments(row, 0, None)
 
 
@@ -82,12 +82,12 @@ class SegmentView(TenantView):
     )
     def patch(self, request: Request, transcription_id: UUID, index: int) -> Response:
         changes = parse_body(request, SegmentChanges).model_dump()
-        found = editing.edit(self.actor, transcription_id, index, seen(request._request), **changes)
+        found = editing.edit(self.actor, transcription_id, index, seen_tags(request._request), **changes)
         return _one(found)
 
     @operation("deleteSegment", "Delete a segment", {204: None}, parameters=[IF_MATCH])
     def delete(self, request: Request, transcription_id: UUID, index: int) -> Response:
-        row = editing.remove(self.actor, transcription_id, index, seen(request._request))
+        row = editing.remove(self.actor, transcription_id, index, seen_tags(request._request))
         return Response(status=204, headers=_tag(row))
 
 
@@ -103,7 +103,7 @@ class SplitView(TenantView):
     )
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
         where = parse_body(request, Division)
-        both = editing.split(self.actor, transcription_id, index, where.position, where.at, seen(request._request))
+        both = editing.split(self.actor, transcription_id, index, where.position, where.at, seen_tags(request._request))
         return Response(SomeSegmentsBody(segments=[segment_fields(one) for one in both]), headers=_tag_of_list(both[0]))
 
 
@@ -112,7 +112,7 @@ class MergeView(TenantView):
 
     @operation("mergeSegment", "Join a segment with the next one", {200: SomeSegmentsBody}, parameters=[IF_MATCH])
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
-        found = editing.merge(self.actor, transcription_id, index, seen(request._request))
+        found = editing.merge(self.actor, transcription_id, index, seen_tags(request._request))
         return Response(SomeSegmentsBody(segments=[segment_fields(found)]), headers=_tag_of_list(found))
 
 
@@ -148,7 +148,7 @@ class RevertView(TenantView):
     )
     def post(self, request: Request, transcription_id: UUID) -> Response:
         number = parse_body(request, Reversion).revision
-        row = editing.revert(self.actor, transcription_id, number, seen(request._request))
+        row = editing.revert(self.actor, transcription_id, number, seen_tags(request._request))
         return _segments(row, 0, None)
 
 
