@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -16,7 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from portal.api.preconditions import PreconditionRequired, quoted
-from portal.http.outage import RETRY_HEADERS
+from portal.http.error_bodies import PROBLEM_TYPE, problem_body
+from portal.http.outage import RETRY_HEADERS, log_outage
 from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
 from tenants.access import InsufficientScope, TenantMismatch
@@ -26,13 +25,9 @@ from transcription.errors import InvalidOption, Refused
 from transcription.library.retention import TextDeleted
 from transcription.transcripts.editing import NotCompleted, Stale
 
-log = logging.getLogger(__name__)
-CONTENT_TYPE = "application/problem+json"
-
 
 def problem(status: int, code: str, detail: str, **more: Any) -> Response:
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
-    return Response(body | more, status=status, content_type=CONTENT_TYPE)
+    return Response(problem_body(status, code, detail, **more), status, content_type=PROBLEM_TYPE)
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -80,7 +75,7 @@ def _of_request(error: Exception) -> Response | None:
         case UploadRefused():
             return _of_upload(error)
         case OperationalError() | InterfaceError():
-            log.error("The database is away: %s", str(error).strip())
+            log_outage(error)
             return unavailable()
         case Refused():
             return _of_refusal(error)

@@ -28,7 +28,7 @@ from portal.http.asgi import (
     receive_nothing,
     scope_of,
 )
-from portal.http.outage import AWAY
+from portal.http.outage import AWAY, log_outage
 from portal.http.routes import Body, route_of
 from portal.http.thread_pools import in_thread, thread_user
 from tenants.access import Actor, TenantMismatch
@@ -146,7 +146,7 @@ def _open(open_destination: Open, scope: Scope) -> Destination | None:
             actor = _admitted(scope)
             return open_destination(scope, actor, request) if actor is not None else None
     except AWAY as error:
-        log.error("The database is away: %s", str(error).strip())
+        log_outage(error)
         raise UploadRefused("unavailable") from error
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from http import HTTPStatus
-
 from asgiref.sync import sync_to_async
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -16,10 +13,10 @@ from django.utils.translation import gettext as _
 
 from portal.http.async_middleware import AsyncMiddleware
 from portal.http.body_limit import exceeded_limit
-from portal.http.outage import AWAY, RETRY_HEADERS
+from portal.http.error_bodies import PROBLEM_TYPE, openai_error_body, problem_body
+from portal.http.outage import AWAY, RETRY_HEADERS, log_outage
 from tenants.access import NotSignedIn, TenantMismatch
 
-log = logging.getLogger(__name__)
 FOR_PROGRAMS = ("/v1/", "/api/")
 NATIVE = "/api/"
 CODES = {
@@ -107,20 +104,14 @@ class ErrorMiddleware(AsyncMiddleware):
         if isinstance(error, TenantMismatch):
             return other_tenant(request, error)
         if isinstance(error, AWAY):
-            log.error("The database is away: %s", str(error).strip())
+            log_outage(error)
             return unavailable(request)
         return None
 
 
 def _problem(request: HttpRequest, status: int, message: str) -> JsonResponse:
     if request.path.startswith(NATIVE):
-        return _native_problem(status, message)
+        body = problem_body(status, CODES[status], message)
+        return JsonResponse(body, status=status, content_type=PROBLEM_TYPE)
     kind = "server_error" if status >= 500 else "invalid_request_error"
-    error = {"code": CODES[status], "message": message, "type": kind, "param": None}
-    return JsonResponse({"error": error}, status=status)
-
-
-def _native_problem(status: int, message: str) -> JsonResponse:
-    """Returns a problem of RFC 9457, like the native API's views."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": CODES[status]}
-    return JsonResponse(body | {"detail": message}, status=status, content_type="application/problem+json")
+    return JsonResponse(openai_error_body(message, kind, None, CODES[status]), status=status)

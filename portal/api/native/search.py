@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.http import Http404
+from django.urls import path
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -98,3 +99,6 @@ def _place(cursor: str) -> search.Cursor | None:
     if place.created_at.tzinfo is None:
         raise Http404(_("There is no such page. Begin with the first one."))
     return place
+
+
+urls = [path("search", SearchView.as_view(), name="native_search")]

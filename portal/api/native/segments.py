@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -203,3 +204,15 @@ def _tag(row: Transcription) -> dict[str, str]:
 def _tag_of_list(segment: Segment) -> dict[str, str]:
     """After the change that put this segment there."""
     return {"ETag": quoted(str(segment.revision))}
+
+
+TRANSCRIPTION = "transcriptions/<uuid:transcription_id>"
+SEGMENT = f"{TRANSCRIPTION}/segments/<int:index>"
+urls = [
+    path(f"{TRANSCRIPTION}/segments", SegmentsView.as_view(), name="native_segments"),
+    path(SEGMENT, SegmentView.as_view(), name="native_segment"),
+    path(f"{SEGMENT}/split", SplitView.as_view(), name="native_split"),
+    path(f"{SEGMENT}/merge", MergeView.as_view(), name="native_merge"),
+    path(f"{TRANSCRIPTION}/revisions", RevisionsView.as_view(), name="native_revisions"),
+    path(f"{TRANSCRIPTION}/revert", RevertView.as_view(), name="native_revert"),
+]

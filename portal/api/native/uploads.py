@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -201,3 +202,9 @@ def _offset(row: Upload) -> int | None:
 
 def _headers(request: Request) -> dict[str, str]:
     return {name.lower(): value for name, value in request._request.headers.items()}
+
+
+urls = [
+    path("uploads", UploadsView.as_view(), name="native_uploads"),
+    path("uploads/<uuid:upload_id>", UploadView.as_view(), name="native_upload"),
+]
