@@ -140,7 +140,7 @@ def test_a_line_that_was_miscounted_is_corrected() -> None:
 def test_a_busy_day_keeps_its_word() -> None:
     """At the median, the ETA given on entering the queue is within 30 % of what happened."""
     day = Day(customers(12, concurrent=4))
-    day.run(busy_day(12, hours=3, load=0.9, seed=7))
+    day.run(busy_day(12, hours=2, load=0.9, seed=7))
     told = [promise for promise in day.told if promise.eta is not None]
     errors = sorted(abs(promise.eta - promise.done) / promise.done for promise in told if promise.eta is not None)
     assert len(told) > 100
