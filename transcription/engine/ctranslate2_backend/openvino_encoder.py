@@ -27,7 +27,6 @@ EPSILON = 1e-5
 
 PRECISIONS = {"bf16": "bfloat16", "f16": "float16", "f32": "float32"}
 
-
 GROUP = 128
 """Activations that share a scale when they are quantised. It divides the width of every Whisper."""
 
@@ -82,12 +81,16 @@ def encoder_graph(folder: Path) -> openvino.Model:
 
     Its input is log-mel windows, (windows, n_mels, frames), of up to 3000 frames; its output is their encodings,
     (windows, (frames + 1) // 2, state). Raises EngineError for a file that ends early, is another version's, or was
-    quantised when it was converted.
+    quantised when it was converted, or has other variables than Whisper.
     """
-    variables = read_variables(folder / "model.bin", "encoder/")
+    file = folder / "model.bin"
+    variables = read_variables(file, "encoder/")
     if any(variable.dtype.kind == "i" and variable.ndim for variable in variables.values()):
-        raise EngineError(f"{folder / 'model.bin'} was quantised when it was converted")
-    return _Builder(variables).model()
+        raise EngineError(f"{file} was quantised when it was converted")
+    try:
+        return _Builder(variables).model()
+    except KeyError as error:
+        raise EngineError(f"{file} has no {error}") from error
 
 
 class _Builder:
