@@ -34,7 +34,7 @@ QUICK_SECONDS = 2.0
 """Models whose probe (probe.py) takes less are quick: see `_is_alone`."""
 
 LOOK_AGAIN_SECONDS = 0.25
-"""After so long a thread that waits for a full batch looks again whether more windows are being encoded."""
+"""How often a thread that waits for a full batch checks whether more windows are being encoded."""
 
 
 class BatchLoop:

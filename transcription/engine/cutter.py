@@ -1,4 +1,4 @@
-"""Where to cut a long recording: at silences, into stretches that a window can hold."""
+"""Cuts a recording at silences into stretches that fit into a window."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from transcription.engine.types import WINDOW_SAMPLES
 from transcription.engine.vad import FRAME_SAMPLES
 
 SPEECH = 0.5
-"""From this probability on a frame is speech: Silero's own threshold."""
+"""Probability from which a frame is speech: Silero's default threshold."""
 
 VOICED = 0.35
-"""Above this a frame goes on being speech, where speech was before."""
+"""Probability below which a frame is silence: Silero's default, its threshold less 0.15."""
 
 LONGEST = WINDOW_SAMPLES // FRAME_SAMPLES
-"""Frames in a window: 937, or 29.98 s."""
+"""Frames of 32 ms in a window: 937, or 29.98 s."""
 
 EARLIEST = LONGEST * 7 // 10
-"""A full window is cut in its last third, or it would be wasteful."""
+"""The first frame at which a full window may be cut: each window costs an encoding of 30 s, however short it is."""
 
 PADDING = 10
-"""Frames (0.32 s) of silence kept around speech: consonants are quiet."""
+"""Frames (0.32 s) of silence kept around speech, as quiet consonants may look like silence."""
 
 LONG_SILENCE = 156
 """Frames (5 s) of silence that end a window before it is full."""
 
 PAUSE = 10
-"""Frames (0.32 s) of silence between sentences rather than within a word."""
+"""Frames (0.32 s) from which a silence counts as a pause between sentences, not as one within a word."""
 
 SHORTEST_SPEECH = 3
-"""Frames (0.1 s) of speech below which a window is a cough or a click."""
+"""Frames (0.1 s) of speech that a stretch must hold: fewer may be a cough or a click."""
 
 
 class Stretch(NamedTuple):
-    """Frames [start, end) of the recording."""
+    """The half-open range [start, end) of frames of 32 ms."""
 
     start: int
     end: int
@@ -46,22 +46,22 @@ class Stretch(NamedTuple):
 class Cutter:
     """Turns a stream of speech probabilities into stretches of at most 30 s.
 
-    What it holds back is at most one window and one block of probabilities.
+    Keeps at most one window and one block of probabilities.
     """
 
     def __init__(self) -> None:
         self.first = 0
-        """The first frame that may still become part of a stretch."""
+        """The first frame that may still be part of a future stretch."""
         self._pending = np.zeros(0, dtype=np.float32)
 
     def feed(self, probabilities: NDArray[np.float32]) -> Iterator[Stretch]:
-        """Stretches that are certain after these frames; probabilities has shape (n,)."""
+        """Adds the probabilities of the next frames, (n,), and yields the stretches that are complete with them."""
         self._pending = np.concatenate([self._pending, probabilities])
         while self._skip_silence(PADDING) and len(self._pending) >= LONGEST:
             yield from self._take(_full_window_end(self._pending[:LONGEST]))
 
     def finish(self) -> Iterator[Stretch]:
-        """The stretches that remain when the recording ends."""
+        """Yields the stretches up to the recording's end. Call it after the last `feed`."""
         while self._skip_silence(0):
             if len(self._pending) > LONGEST:
                 yield from self._take(_full_window_end(self._pending[:LONGEST]))
@@ -69,13 +69,17 @@ class Cutter:
                 yield from self._take(_last_window_end(self._pending))
 
     def _skip_silence(self, keep: int) -> bool:
-        """Drop silence up to the padding before the next speech; False if there is none."""
+        """Drops the silence before the next speech, but for its padding. Returns whether there is speech.
+
+        keep: frames to keep where there is none.
+        """
         speech = np.flatnonzero(self._pending >= SPEECH)
         opening = int(speech[0]) - PADDING if len(speech) else len(self._pending) - keep
         self._drop(max(0, opening))
         return len(speech) > 0
 
     def _take(self, end: int) -> Iterator[Stretch]:
+        """Removes the first `end` frames and yields them if they hold enough speech."""
         speech = int(np.count_nonzero(self._pending[:end] >= SPEECH))
         if speech >= SHORTEST_SPEECH:
             yield Stretch(self.first, self.first + end)
@@ -87,14 +91,14 @@ class Cutter:
 
 
 def _silences(probabilities: NDArray[np.float32]) -> list[Stretch]:
-    """Runs of frames without voice."""
+    """Returns the runs of frames below VOICED."""
     quiet = np.concatenate([[False], probabilities < VOICED, [False]])
     edges = np.flatnonzero(quiet[1:] != quiet[:-1])
     return [Stretch(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _early_end(probabilities: NDArray[np.float32]) -> int | None:
-    """The frame at which a long silence ends the window, if one does."""
+    """Returns the frame at which a long silence ends the window, or None if there is no long silence."""
     for start, end in _silences(probabilities):
         if start > 0 and end - start >= LONG_SILENCE:
             return start + PADDING
@@ -102,11 +106,10 @@ def _early_end(probabilities: NDArray[np.float32]) -> int | None:
 
 
 def _full_window_end(probabilities: NDArray[np.float32]) -> int:
-    """The frame at which to cut a window that more recording follows.
+    """Returns the frame at which to cut a window that is not the last one.
 
-    At the last pause of its last third: each window costs an encoding, so that they should be full. Where
-    there is none at the longest silence there, and where there is no silence either, at the frame that is least
-    like speech.
+    That is in the last pause after EARLIEST; without a pause in the longest silence there, and without a silence at
+    the frame with the lowest probability.
     """
     early = _early_end(probabilities)
     if early is not None:
@@ -120,7 +123,7 @@ def _full_window_end(probabilities: NDArray[np.float32]) -> int:
 
 
 def _last_window_end(probabilities: NDArray[np.float32]) -> int:
-    """The frame at which the recording's last window ends."""
+    """Returns the frame at which the recording's last window ends."""
     early = _early_end(probabilities)
     if early is not None:
         return early

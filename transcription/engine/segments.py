@@ -1,12 +1,12 @@
-"""From the tokens of a window to timed pieces of text.
+"""Splits the tokens of a window into timed segments.
 
-Two ways, as there are two modes. In exact mode what the window left unfinished is left to the next
-one, as openai-whisper's transcribe() does; in fast mode there is no next one.
+In exact mode the next window begins at the last unfinished segment, as in openai-whisper's transcribe(). In fast
+mode that segment is kept, as the next window does not overlap this one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -16,14 +16,12 @@ from transcription.engine.types import FRAMES_PER_SECOND, TIMESTAMPS_PER_SECOND,
 SECONDS_PER_TIMESTAMP = 1 / TIMESTAMPS_PER_SECOND
 FRAMES_PER_TIMESTAMP = 2
 SHORTEST = 0.01
-"""Seconds below which a piece of a fast window is no speech, whatever its text."""
-
-TextOf = Callable[[Sequence[int]], str]
+"""Seconds; shorter pieces of a fast window are dropped."""
 
 
 @dataclass(slots=True)
 class Piece:
-    """A segment in the making; seconds in the recording. Timing its words may still move its ends."""
+    """A segment whose start and end, in seconds of the recording, may still be moved to those of its words."""
 
     start: float
     end: float
@@ -33,15 +31,16 @@ class Piece:
 
     @property
     def is_empty(self) -> bool:
-        """Whether openai-whisper clears it: instantaneous, or without text."""
+        """Whether it has no duration or no text; openai-whisper clears such segments."""
         return self.start == self.end or not self.text.strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A window's pieces. `advance` is the frames after which exact mode's next window begins.
+    """The pieces of a window.
 
-    `finished` says that the window ends with a single timestamp: nothing was said after it.
+    advance: frames from the window's start to that of the next one in exact mode. finished: whether the window ends
+    with a single timestamp, after which nothing is said.
     """
 
     pieces: list[Piece]
@@ -50,9 +49,10 @@ class Cut:
 
 
 def cut_exactly(tokens: Sequence[int], seek: int, frames: int, vocabulary: Vocabulary) -> Cut:
-    """Split a window's tokens as whisper.transcribe.transcribe() does, 20250625.
+    """Splits a window's tokens as whisper.transcribe.transcribe() of openai-whisper 20250625 does.
 
-    seek: the window's first frame in the recording. frames: those it holds of the recording.
+    seek: the window's first frame in the recording. frames: how many frames of the recording the window holds, up to
+    3000, of 10 ms each.
     """
     begin = vocabulary.timestamp_begin
     offset = seek / FRAMES_PER_SECOND
@@ -69,13 +69,13 @@ def cut_exactly(tokens: Sequence[int], seek: int, frames: int, vocabulary: Vocab
 
 
 def _between(tokens: Sequence[int], offset: float, vocabulary: Vocabulary) -> Piece:
-    """Tokens from a timestamp to a timestamp."""
+    """Returns the piece of tokens that begin and end with a timestamp."""
     start, end = ((token - vocabulary.timestamp_begin) * SECONDS_PER_TIMESTAMP for token in (tokens[0], tokens[-1]))
     return Piece(offset + start, offset + end, tuple(tokens), vocabulary.decode(tokens))
 
 
 def _whole(tokens: Sequence[int], offset: float, frames: int, vocabulary: Vocabulary) -> Piece:
-    """All tokens as one piece, which ends with the window unless there is a timestamp."""
+    """Returns all tokens as one piece, which ends at their last timestamp, or with the window if there is none."""
     last = max((token for token in tokens if token >= vocabulary.timestamp_begin), default=vocabulary.timestamp_begin)
     position = last - vocabulary.timestamp_begin
     duration = position * SECONDS_PER_TIMESTAMP if position else frames / FRAMES_PER_SECOND
@@ -83,7 +83,10 @@ def _whole(tokens: Sequence[int], offset: float, frames: int, vocabulary: Vocabu
 
 
 def spoken(pieces: Sequence[Piece], non_speech: Sequence[Span]) -> list[Piece]:
-    """The pieces without those that lie in a stretch in which surely nobody speaks; none begins or ends in one."""
+    """Returns the pieces that are not within a span of `non_speech`; those that begin or end within one are shortened.
+
+    non_speech: (start, end) in seconds of the recording, in order. Changes the pieces in place.
+    """
     kept = list(pieces)
     for start, end in non_speech:
         kept = [piece for piece in kept if not (start <= piece.start and piece.end <= end)]
@@ -98,10 +101,10 @@ def spoken(pieces: Sequence[Piece], non_speech: Sequence[Span]) -> list[Piece]:
 def cut_fast(
     tokens: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary, after: float = 0.0
 ) -> list[Piece]:
-    """Split a window's tokens at pairs of timestamps; what follows the last pair is kept, to the window's end.
+    """Splits a window's tokens at pairs of timestamps; the tokens after the last pair are a piece, too.
 
-    offset: the window's start in the recording; duration: its seconds, no piece ends later; after: its seconds
-    before which none begins.
+    offset: the window's start, in seconds of the recording. duration: the window's length in seconds; no piece ends
+    later. after: seconds of the window before which no piece begins.
     """
     parts = _parts(tokens, vocabulary.timestamp_begin)
     pieces = [_clamped(part, offset, duration, vocabulary, after) for part in parts]
@@ -109,6 +112,7 @@ def cut_fast(
 
 
 def _clamped(part: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary, after: float) -> Piece:
+    """Returns the piece of some tokens. Its times lie between `after` and `duration`, which they default to."""
     begin = vocabulary.timestamp_begin
     stamps = [(token - begin) * SECONDS_PER_TIMESTAMP for token in part if token >= begin]
     times = [max(after, min(duration, stamp)) for stamp in stamps]
@@ -120,7 +124,7 @@ def _clamped(part: Sequence[int], offset: float, duration: float, vocabulary: Vo
 
 
 def _parts(tokens: Sequence[int], timestamp_begin: int) -> list[Sequence[int]]:
-    """Cut between any two neighbouring timestamps."""
+    """Splits tokens between any two adjacent timestamps."""
     cuts = [
         position
         for position in range(1, len(tokens))

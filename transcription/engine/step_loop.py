@@ -203,7 +203,10 @@ class StepLoop:
             self._conclude(under_way.model, under_way.requests.pop(work), decoded)
 
     def _recover(self, under_way: _UnderWay, error: Exception) -> None:
-        """What was under way goes back, and is admitted again in smaller groups, until the window at fault is alone."""
+        """Takes back a model's windows after a failed step, to admit them again in smaller groups.
+
+        The window at fault is alone in its group in the end, and fails.
+        """
         requests = list(under_way.requests.values())
         for request in requests:
             under_way.model.evict(request.work)

@@ -1,4 +1,4 @@
-"""Words with their times, in the segments they belong to: whisper.timing.add_word_timestamps, 20250625."""
+"""Assigns timed words to segments, as whisper.timing.add_word_timestamps of openai-whisper 20250625 does."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ PREPENDED = "\"'“¿([{-"
 APPENDED = "\"'.。,，!！?？:：”)]}、"
 SENTENCE_ENDS = ".。!！?？"
 LONGEST_MEDIAN = 0.7
+"""Seconds at which openai-whisper caps the median duration of a word."""
 FAR = 0.5
-"""Seconds by which a segment's own time may differ from its words' before it counts for more."""
+"""Seconds by which a segment may be shorter than its words at either end; beyond, the segment's time counts."""
 
 
 @dataclass(slots=True)
 class _Spoken:
-    """A word in the making; seconds in the recording."""
+    """A word whose times may still change, in seconds of the recording."""
 
     word: str
     start: float
@@ -30,15 +31,15 @@ class _Spoken:
 
 
 def text_tokens(pieces: Sequence[Piece], eot: int) -> list[int]:
-    """The tokens to align: all pieces' text, without timestamps."""
+    """Returns the tokens to align: those of all pieces, without timestamps."""
     return [token for piece in pieces for token in piece.tokens if token < eot]
 
 
 def add_words(pieces: Sequence[Piece], timings: list[WordTiming], eot: int, offset: float, last_speech: float) -> None:
-    """Give each piece its words, and bring its ends to theirs.
+    """Sets the words of each piece, and moves its start and end to those of its words.
 
-    timings: the alignment of the pieces' text, in seconds from `offset`, the window's start in the
-    recording; changed in place. last_speech: when the last word before the window ended.
+    timings: the alignment of `text_tokens`, in seconds of the window; changed in place. offset: the window's start,
+    in seconds of the recording. last_speech: the end of the last word before the window, in seconds of the recording.
     """
     typical = _typical_seconds(timings)
     _cut_long_at_sentence_ends(timings, 2 * typical)
@@ -55,13 +56,17 @@ def add_words(pieces: Sequence[Piece], timings: list[WordTiming], eot: int, offs
 
 
 def last_word_end(pieces: Sequence[Piece]) -> float | None:
-    """Seconds at which the last word ended; None where there are no pieces."""
+    """Returns the end of the last word in seconds of the recording, or None if there are no pieces."""
     ends = (word.end for piece in reversed(pieces) for word in reversed(piece.words))
     return next(ends, pieces[-1].end if pieces else None)
 
 
 def merge_punctuation(timings: list[WordTiming]) -> None:
-    """Put punctuation to the word it belongs to; what was merged stays behind without text or tokens."""
+    """Appends punctuation to the word before it, or prepends it to the word after it, in place.
+
+    The entry of merged punctuation remains, without text and tokens. The algorithm is whisper.timing's
+    merge_punctuations.
+    """
     following = len(timings) - 1
     for at in range(len(timings) - 2, -1, -1):
         previous, word = timings[at], timings[following]
@@ -81,11 +86,13 @@ def merge_punctuation(timings: list[WordTiming]) -> None:
 
 
 def _typical_seconds(timings: Sequence[WordTiming]) -> float:
+    """Returns the median duration of a word, at most LONGEST_MEDIAN."""
     durations = [timing.end - timing.start for timing in timings if timing.end != timing.start]
     return min(LONGEST_MEDIAN, float(median(durations))) if durations else 0.0
 
 
 def _cut_long_at_sentence_ends(timings: Sequence[WordTiming], longest: float) -> None:
+    """Shortens the words at the end and at the beginning of sentences to `longest` seconds, in place."""
     if not any(timing.end != timing.start for timing in timings):
         return
     for previous, timing in pairwise(timings):
@@ -97,7 +104,7 @@ def _cut_long_at_sentence_ends(timings: Sequence[WordTiming], longest: float) ->
 
 
 def _words_of(piece: Piece, remaining: Iterator[WordTiming], eot: int, offset: float) -> list[_Spoken]:
-    """Take the piece's share of the alignment, by counting tokens."""
+    """Returns the piece's words: takes timings until they cover its tokens."""
     wanted = sum(token < eot for token in piece.tokens)
     words = []
     while wanted > 0 and (timing := next(remaining, None)) is not None:
@@ -109,7 +116,7 @@ def _words_of(piece: Piece, remaining: Iterator[WordTiming], eot: int, offset: f
 
 
 def _cut_long_after_pause(words: Sequence[_Spoken], typical: float, last_speech: float) -> None:
-    """The first and second word after a pause last no longer than twice the typical word."""
+    """Shortens the first two words after a pause to twice the typical duration, in place."""
     longest, first = 2 * typical, words[0]
     second = words[1] if len(words) > 1 else None
     if first.end - last_speech <= 4 * typical:
@@ -122,7 +129,7 @@ def _cut_long_after_pause(words: Sequence[_Spoken], typical: float, last_speech:
 
 
 def _reconcile_start(piece: Piece, words: Sequence[_Spoken], typical: float) -> None:
-    """The segment's own start counts where the first word is too long, and the word's elsewhere."""
+    """Moves the first word's start to the piece's if it is far earlier, otherwise the piece's start to the word's."""
     first = words[0]
     if piece.start < first.end and piece.start - FAR > first.start:
         first.start = max(0.0, min(first.end - typical, piece.start))
@@ -131,6 +138,7 @@ def _reconcile_start(piece: Piece, words: Sequence[_Spoken], typical: float) -> 
 
 
 def _reconcile_end(piece: Piece, words: Sequence[_Spoken], typical: float) -> None:
+    """Moves the last word's end to the piece's if it is far later, otherwise the piece's end to the word's."""
     last = words[-1]
     if piece.end > last.start and piece.end + FAR < last.end:
         last.end = max(last.start + typical, piece.end)

@@ -1,4 +1,4 @@
-"""Beam search with windows that enter and leave at the boundaries of its steps."""
+"""Beam search with continuous batching: windows enter and leave between its steps."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ from transcription.engine.torch_backend.text_decoder import TextDecoder
 
 
 class BeamDecoder(Decoder):
-    """A Whisper with several windows under way, each with `beams` texts of its own.
+    """Decodes several windows at once, each with a beam search whose result is that of openai-whisper's beam_size.
 
-    Driven like a SlotDecoder, and no more thread-safe. The result is that of openai-whisper's
-    beam_size. The beams of a window read its encoding once, as the queries of one attention.
+    Not thread-safe. The beams of a window are the queries of one cross-attention, which reads its encoding once.
 
-    A step ends on the host, which ranks the candidates: one copy back, one wait, one copy there.
-    On CUDA `step` only queues; the next `step`, or `finished` once it is there, takes it in.
+    The host ranks the candidates of each step, which takes a copy in each direction. On CUDA, `step` only queues
+    work; the next `step`, or `finished` once the copy has arrived, ranks them.
     """
 
     def __init__(
@@ -42,10 +41,10 @@ class BeamDecoder(Decoder):
         graphs: bool = True,
         cross: CrossName = "keys_values",
     ) -> None:
-        """Allocates the memory of all windows: memory.slot_mib says how much.
+        """Allocates the memory of all windows, `slot_mib` of memory.py for each.
 
-        patience: round(beams * patience) finished texts end a search. graphs, cross: as a
-        SlotDecoder has them. Raises ValueError for a number of beams or a patience below that.
+        patience: a search ends with round(beams * patience) finished texts. graphs, cross: as in SlotDecoder. Raises
+        ValueError if `beams` or that product is below 1.
         """
         if beams < 1 or round(beams * patience) < 1:
             raise ValueError(f"{beams} beams with a patience of {patience} find nothing")
@@ -65,7 +64,7 @@ class BeamDecoder(Decoder):
 
     @torch.inference_mode()
     def admit_all(self, requests: Sequence[DecodeRequest]) -> list[int]:
-        """As a SlotDecoder does. Raises SlotsFull, or ValueError for a request with a temperature too."""
+        """Admits windows as Decoder.admit_all does. Raises ValueError for a temperature above 0, too."""
         for request in requests:
             self._tensors.check(request)
             if request.temperature:
@@ -77,7 +76,7 @@ class BeamDecoder(Decoder):
 
     @torch.inference_mode()
     def step(self) -> None:
-        """Feed every beam of every window one token. Does nothing when all slots are free."""
+        """Feeds every beam of every window one token. Does nothing while all slots are free."""
         self._take_in()
         running = {slot: search for slot, search in self._searches.items() if not search.done}
         if not running:
@@ -93,7 +92,7 @@ class BeamDecoder(Decoder):
         self._pending = [self._allocator.occupants[slot] for slot in running]
 
     def finished(self) -> list[tuple[int, DecodeResult]]:
-        """The windows that are known to be done, each once; their slots are free again. Never waits."""
+        """Returns the finished windows by slot, each once, and frees their slots. Never waits for the device."""
         if self._candidates.ready:
             self._take_in()
         collected, self._done = self._done, []
@@ -109,9 +108,9 @@ class BeamDecoder(Decoder):
 
     @torch.inference_mode()
     def warm_up(self) -> int:
-        """Capture the graphs of all shapes; returns how many were captured.
+        """Captures the graphs of all shapes and returns how many it captured.
 
-        Raises RuntimeError while a window is under way, whose cache a short context would spoil.
+        Raises RuntimeError unless all slots are free: a step with a short context would overwrite a window's cache.
         """
         if self._allocator.occupants:
             raise RuntimeError("the decoder can only be warmed up while all of its slots are free")
@@ -124,12 +123,12 @@ class BeamDecoder(Decoder):
         return Search(request, end, self.beams, self._enough, self.vocabulary)
 
     def _rows(self, slot: int) -> slice:
-        """The rows of a window's beams."""
+        """Returns the rows of a window's beams."""
         first = self._allocator.occupants[slot].row * self.beams
         return slice(first, first + self.beams)
 
     def _take_in(self) -> None:
-        """Rank what the last step found, where that is still to be done."""
+        """Ranks the candidates of the last step, unless that is done already."""
         if not self._pending:
             return
         no_speech, logprobs, tokens = self._candidates.read()
@@ -141,7 +140,7 @@ class BeamDecoder(Decoder):
                 self._done.append(occupant)
 
     def _reorder(self, searches: Mapping[int, Search], context: int) -> None:
-        """Give every beam the keys and values of the one that it goes on from."""
+        """Copies to every beam the keys and values of the beam whose text it continues."""
         moves = [
             (self._rows(slot).start + source, self._rows(slot).start + target)
             for slot, search in searches.items()
@@ -155,7 +154,7 @@ class BeamDecoder(Decoder):
             search.settle()
 
     def _compact(self) -> int:
-        """Move windows to lower rows where that makes the step smaller; returns the step's windows."""
+        """Moves windows to lower rows if that makes the step smaller, and returns how many windows it covers."""
         windows = smallest(self._batches, len(self._allocator.occupants))
         for occupant, row in self._allocator.beyond(windows):
             self._cache.move(occupant.row, row)
