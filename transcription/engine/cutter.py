@@ -11,28 +11,28 @@ from numpy.typing import NDArray
 from transcription.engine.types import WINDOW_SAMPLES
 from transcription.engine.vad import FRAME_SAMPLES
 
-SPEECH = 0.5
+SPEECH_PROBABILITY = 0.5
 """Probability from which a frame is speech: Silero's default threshold."""
 
-VOICED = 0.35
+SILENCE_PROBABILITY = 0.35
 """Probability below which a frame is silence: Silero's default, its threshold less 0.15."""
 
-LONGEST = WINDOW_SAMPLES // FRAME_SAMPLES
+MAX_FRAMES = WINDOW_SAMPLES // FRAME_SAMPLES
 """Frames of 32 ms in a window: 937, or 29.98 s."""
 
-EARLIEST = LONGEST * 7 // 10
+EARLIEST_CUT = MAX_FRAMES * 7 // 10
 """The first frame at which a full window may be cut: each window costs an encoding of 30 s, however short it is."""
 
-PADDING = 10
+PADDING_FRAMES = 10
 """Frames (0.32 s) of silence kept around speech, as quiet consonants may look like silence."""
 
-LONG_SILENCE = 156
+LONG_SILENCE_FRAMES = 156
 """Frames (5 s) of silence that end a window before it is full."""
 
-PAUSE = 10
+PAUSE_FRAMES = 10
 """Frames (0.32 s) from which a silence counts as a pause between sentences, not as one within a word."""
 
-SHORTEST_SPEECH = 3
+MIN_SPEECH_FRAMES = 3
 """Frames (0.1 s) of speech that a stretch must hold: fewer may be a cough or a click."""
 
 
@@ -57,14 +57,14 @@ class Cutter:
     def feed(self, probabilities: NDArray[np.float32]) -> Iterator[Stretch]:
         """Adds the probabilities of the next frames, (n,), and yields the stretches that are complete with them."""
         self._pending = np.concatenate([self._pending, probabilities])
-        while self._skip_silence(PADDING) and len(self._pending) >= LONGEST:
-            yield from self._take(_full_window_end(self._pending[:LONGEST]))
+        while self._skip_silence(PADDING_FRAMES) and len(self._pending) >= MAX_FRAMES:
+            yield from self._take(_full_window_end(self._pending[:MAX_FRAMES]))
 
     def finish(self) -> Iterator[Stretch]:
         """Yields the stretches up to the recording's end. Call it after the last `feed`."""
         while self._skip_silence(0):
-            if len(self._pending) > LONGEST:
-                yield from self._take(_full_window_end(self._pending[:LONGEST]))
+            if len(self._pending) > MAX_FRAMES:
+                yield from self._take(_full_window_end(self._pending[:MAX_FRAMES]))
             else:
                 yield from self._take(_last_window_end(self._pending))
 
@@ -73,15 +73,15 @@ class Cutter:
 
         keep: frames to keep where there is none.
         """
-        speech = np.flatnonzero(self._pending >= SPEECH)
-        opening = int(speech[0]) - PADDING if len(speech) else len(self._pending) - keep
+        speech = np.flatnonzero(self._pending >= SPEECH_PROBABILITY)
+        opening = int(speech[0]) - PADDING_FRAMES if len(speech) else len(self._pending) - keep
         self._drop(max(0, opening))
         return len(speech) > 0
 
     def _take(self, end: int) -> Iterator[Stretch]:
         """Removes the first `end` frames and yields them if they hold enough speech."""
-        speech = int(np.count_nonzero(self._pending[:end] >= SPEECH))
-        if speech >= SHORTEST_SPEECH:
+        speech = int(np.count_nonzero(self._pending[:end] >= SPEECH_PROBABILITY))
+        if speech >= MIN_SPEECH_FRAMES:
             yield Stretch(self.first, self.first + end)
         self._drop(end)
 
@@ -91,8 +91,8 @@ class Cutter:
 
 
 def _silences(probabilities: NDArray[np.float32]) -> list[Stretch]:
-    """Returns the runs of frames below VOICED."""
-    quiet = np.concatenate([[False], probabilities < VOICED, [False]])
+    """Returns the runs of frames below SILENCE_PROBABILITY."""
+    quiet = np.concatenate([[False], probabilities < SILENCE_PROBABILITY, [False]])
     edges = np.flatnonzero(quiet[1:] != quiet[:-1])
     return [Stretch(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
@@ -100,26 +100,26 @@ def _silences(probabilities: NDArray[np.float32]) -> list[Stretch]:
 def _early_end(probabilities: NDArray[np.float32]) -> int | None:
     """Returns the frame at which a long silence ends the window, or None if there is no long silence."""
     for start, end in _silences(probabilities):
-        if start > 0 and end - start >= LONG_SILENCE:
-            return start + PADDING
+        if start > 0 and end - start >= LONG_SILENCE_FRAMES:
+            return start + PADDING_FRAMES
     return None
 
 
 def _full_window_end(probabilities: NDArray[np.float32]) -> int:
     """Returns the frame at which to cut a window that is not the last one.
 
-    That is in the last pause after EARLIEST; without a pause in the longest silence there, and without a silence at
+    That is in the last pause after EARLIEST_CUT; without a pause in the longest silence there, and without a silence at
     the frame with the lowest probability.
     """
     early = _early_end(probabilities)
     if early is not None:
         return early
-    late = [s for s in _silences(probabilities) if s.start >= EARLIEST]
+    late = [s for s in _silences(probabilities) if s.start >= EARLIEST_CUT]
     if not late:
-        return EARLIEST + int(np.argmin(probabilities[EARLIEST:]))
-    pauses = [silence for silence in late if silence.end - silence.start >= PAUSE]
+        return EARLIEST_CUT + int(np.argmin(probabilities[EARLIEST_CUT:]))
+    pauses = [silence for silence in late if silence.end - silence.start >= PAUSE_FRAMES]
     start, end = pauses[-1] if pauses else max(late, key=lambda silence: silence.end - silence.start)
-    return start + min(PADDING, (end - start + 1) // 2)
+    return start + min(PADDING_FRAMES, (end - start + 1) // 2)
 
 
 def _last_window_end(probabilities: NDArray[np.float32]) -> int:
@@ -127,5 +127,5 @@ def _last_window_end(probabilities: NDArray[np.float32]) -> int:
     early = _early_end(probabilities)
     if early is not None:
         return early
-    voiced = int(np.flatnonzero(probabilities >= VOICED)[-1])
-    return min(len(probabilities), voiced + 1 + PADDING)
+    voiced = int(np.flatnonzero(probabilities >= SILENCE_PROBABILITY)[-1])
+    return min(len(probabilities), voiced + 1 + PADDING_FRAMES)

@@ -24,7 +24,7 @@ ATTEMPTS = 20
 PART = ".part"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 RANGE = re.compile(r"bytes (\d+)-")
-NETWORK_TROUBLE = (
+NETWORK_ERRORS = (
     urllib.error.URLError,
     http.client.HTTPException,
     TimeoutError,
@@ -42,10 +42,10 @@ class Interrupted(DownloadError):
     """The connection broke, or its bytes don't continue those of the earlier attempt: another attempt may succeed."""
 
 
-class _RememberSum(urllib.request.HTTPRedirectHandler):
+class _RecordSha256(urllib.request.HTTPRedirectHandler):
     """Records the SHA-256 in a redirect: Hugging Face sends that of a large file when it redirects to its store."""
 
-    sum: str | None = None
+    sha256: str | None = None
 
     def redirect_request(
         self,
@@ -56,11 +56,11 @@ class _RememberSum(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        self.sum = self.sum or sum_in(headers)
+        self.sha256 = self.sha256 or sha256_in(headers)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def sum_in(headers: http.client.HTTPMessage) -> str | None:
+def sha256_in(headers: http.client.HTTPMessage) -> str | None:
     """Returns the SHA-256 in a response's `X-Linked-Etag`, or None if it has none."""
     found = SHA256.fullmatch(str(headers.get("X-Linked-Etag", "")).strip('"'))
     return found.group() if found else None
@@ -113,7 +113,7 @@ def _attempt(url: str, part: Path, progress: Callable[[int, int], None], sha256:
             length = int(answer.headers.get("Content-Length", 0))
             total = begin + length if length else 0
             found = copy(answer, part, lambda done: progress(done, total), begin)
-    except NETWORK_TROUBLE as error:
+    except NETWORK_ERRORS as error:
         raise Interrupted(str(getattr(error, "reason", error) or error)) from error
     except OSError:
         part.unlink(missing_ok=True)
@@ -132,8 +132,8 @@ def _open(url: str, held: int, sha256: str | None) -> tuple[Any, int, str | None
 
     held: bytes that an earlier attempt has downloaded. The offset is `held` if the server continues from there, else 0.
     """
-    memory = _RememberSum()
-    opener = urllib.request.build_opener(memory)
+    redirects = _RecordSha256()
+    opener = urllib.request.build_opener(redirects)
     opener.addheaders += [("Range", f"bytes={held}-")] if held else []
     try:
         answer = opener.open(url, timeout=TIMEOUT_SECONDS)
@@ -141,7 +141,7 @@ def _open(url: str, held: int, sha256: str | None) -> tuple[Any, int, str | None
         if not (held and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
             raise
         return _open(url, 0, sha256)
-    named = sha256 or memory.sum or sum_in(answer.headers)
+    named = sha256 or redirects.sha256 or sha256_in(answer.headers)
     if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
         return answer, 0, named
     found = RANGE.match(answer.headers.get("Content-Range", ""))

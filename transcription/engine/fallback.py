@@ -9,10 +9,10 @@ MAX_COMPRESSION_RATIO = 2.4
 MIN_AVG_LOGPROB = -1.0
 MAX_NO_SPEECH_PROB = 0.6
 
-SURE_NO_SPEECH_PROB, SURE_AVG_LOGPROB = 0.55, -0.5
+CONFIDENT_NO_SPEECH_PROB, CONFIDENT_AVG_LOGPROB = 0.55, -0.5
 """Thresholds for windows without detected speech; docs/engine.md has the measurements."""
 
-RESET_ABOVE = 0.5
+PROMPT_RESET_TEMPERATURE = 0.5
 """Temperature above which a text does not prompt the next window, as in openai-whisper."""
 
 
@@ -21,11 +21,11 @@ def is_silence(decoded: Decoded) -> bool:
     return decoded.no_speech_prob > MAX_NO_SPEECH_PROB and decoded.avg_logprob <= MIN_AVG_LOGPROB
 
 
-def is_sure(decoded: Decoded) -> bool:
+def is_confident(decoded: Decoded) -> bool:
     """Returns whether to keep the text of a window in which the voice detector finds no speech."""
-    if decoded.no_speech_prob < SURE_NO_SPEECH_PROB:
+    if decoded.no_speech_prob < CONFIDENT_NO_SPEECH_PROB:
         return decoded.avg_logprob > MIN_AVG_LOGPROB
-    return decoded.avg_logprob > SURE_AVG_LOGPROB and decoded.compression_ratio <= MAX_COMPRESSION_RATIO
+    return decoded.avg_logprob > CONFIDENT_AVG_LOGPROB and decoded.compression_ratio <= MAX_COMPRESSION_RATIO
 
 
 def next_temperature(decoded: Decoded, temperature: float, requested: float) -> float | None:

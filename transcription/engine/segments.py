@@ -15,12 +15,12 @@ from transcription.engine.types import FRAMES_PER_SECOND, TIMESTAMPS_PER_SECOND,
 
 SECONDS_PER_TIMESTAMP = 1 / TIMESTAMPS_PER_SECOND
 FRAMES_PER_TIMESTAMP = 2
-SHORTEST = 0.01
-"""Seconds; shorter pieces of a fast window are dropped."""
+MIN_SECONDS = 0.01
+"""Seconds; shorter drafts of a fast window are dropped."""
 
 
 @dataclass(slots=True)
-class Piece:
+class SegmentDraft:
     """A segment whose start and end, in seconds of the recording, may still be moved to those of its words."""
 
     start: float
@@ -36,19 +36,19 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """The pieces of a window.
+class TokenSplit:
+    """The drafts of a window.
 
     advance: frames from the window's start to that of the next one in exact mode. finished: whether the window ends
     with a single timestamp, after which nothing is said.
     """
 
-    pieces: list[Piece]
+    drafts: list[SegmentDraft]
     advance: int
     finished: bool
 
 
-def cut_exactly(tokens: Sequence[int], seek: int, frames: int, vocabulary: Vocabulary) -> Cut:
+def split_exactly(tokens: Sequence[int], seek: int, frames: int, vocabulary: Vocabulary) -> TokenSplit:
     """Splits a window's tokens as whisper.transcribe.transcribe() of openai-whisper 20250625 does.
 
     seek: the window's first frame in the recording. frames: how many frames of the recording the window holds, up to
@@ -60,59 +60,59 @@ def cut_exactly(tokens: Sequence[int], seek: int, frames: int, vocabulary: Vocab
     finished = stamps[-2:] == [False, True]
     cuts = [at for at in range(1, len(tokens)) if stamps[at - 1] and stamps[at]]
     if not cuts:
-        return Cut([_whole(tokens, offset, frames, vocabulary)], frames, finished)
+        return TokenSplit([_whole(tokens, offset, frames, vocabulary)], frames, finished)
     if finished:
         cuts.append(len(tokens))
-    pieces = [_between(tokens[a:b], offset, vocabulary) for a, b in pairwise([0, *cuts])]
+    drafts = [_between(tokens[a:b], offset, vocabulary) for a, b in pairwise([0, *cuts])]
     advance = frames if finished else (tokens[cuts[-1] - 1] - begin) * FRAMES_PER_TIMESTAMP
-    return Cut(pieces, advance, finished)
+    return TokenSplit(drafts, advance, finished)
 
 
-def _between(tokens: Sequence[int], offset: float, vocabulary: Vocabulary) -> Piece:
-    """Returns the piece of tokens that begin and end with a timestamp."""
+def _between(tokens: Sequence[int], offset: float, vocabulary: Vocabulary) -> SegmentDraft:
+    """Returns the draft of tokens that begin and end with a timestamp."""
     start, end = ((token - vocabulary.timestamp_begin) * SECONDS_PER_TIMESTAMP for token in (tokens[0], tokens[-1]))
-    return Piece(offset + start, offset + end, tuple(tokens), vocabulary.decode(tokens))
+    return SegmentDraft(offset + start, offset + end, tuple(tokens), vocabulary.decode(tokens))
 
 
-def _whole(tokens: Sequence[int], offset: float, frames: int, vocabulary: Vocabulary) -> Piece:
-    """Returns all tokens as one piece, which ends at their last timestamp, or with the window if there is none."""
+def _whole(tokens: Sequence[int], offset: float, frames: int, vocabulary: Vocabulary) -> SegmentDraft:
+    """Returns all tokens as one draft, which ends at their last timestamp, or with the window if there is none."""
     last = max((token for token in tokens if token >= vocabulary.timestamp_begin), default=vocabulary.timestamp_begin)
     position = last - vocabulary.timestamp_begin
     duration = position * SECONDS_PER_TIMESTAMP if position else frames / FRAMES_PER_SECOND
-    return Piece(offset, offset + duration, tuple(tokens), vocabulary.decode(tokens))
+    return SegmentDraft(offset, offset + duration, tuple(tokens), vocabulary.decode(tokens))
 
 
-def spoken(pieces: Sequence[Piece], non_speech: Sequence[Span]) -> list[Piece]:
-    """Returns the pieces that are not within a span of `non_speech`; those that begin or end within one are shortened.
+def without_non_speech(drafts: Sequence[SegmentDraft], non_speech: Sequence[Span]) -> list[SegmentDraft]:
+    """Returns the drafts that are not within a span of `non_speech`; those that begin or end within one are shortened.
 
-    non_speech: (start, end) in seconds of the recording, in order. Changes the pieces in place.
+    non_speech: (start, end) in seconds of the recording, in order. Changes the drafts in place.
     """
-    kept = list(pieces)
+    kept = list(drafts)
     for start, end in non_speech:
-        kept = [piece for piece in kept if not (start <= piece.start and piece.end <= end)]
-        for piece in kept:
-            if piece.start < start < piece.end <= end:
-                piece.end = start
-            elif start <= piece.start < end < piece.end:
-                piece.start = end
+        kept = [draft for draft in kept if not (start <= draft.start and draft.end <= end)]
+        for draft in kept:
+            if draft.start < start < draft.end <= end:
+                draft.end = start
+            elif start <= draft.start < end < draft.end:
+                draft.start = end
     return kept
 
 
-def cut_fast(
+def split_fast(
     tokens: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary, after: float = 0.0
-) -> list[Piece]:
-    """Splits a window's tokens at pairs of timestamps; the tokens after the last pair are a piece, too.
+) -> list[SegmentDraft]:
+    """Splits a window's tokens at pairs of timestamps; the tokens after the last pair are a draft, too.
 
-    offset: the window's start, in seconds of the recording. duration: the window's length in seconds; no piece ends
-    later. after: seconds of the window before which no piece begins.
+    offset: the window's start, in seconds of the recording. duration: the window's length in seconds; no draft ends
+    later. after: seconds of the window before which no draft begins.
     """
     parts = _parts(tokens, vocabulary.timestamp_begin)
-    pieces = [_clamped(part, offset, duration, vocabulary, after) for part in parts]
-    return [piece for piece in pieces if piece.text.strip() and piece.end - piece.start >= SHORTEST]
+    drafts = [_clamped(part, offset, duration, vocabulary, after) for part in parts]
+    return [draft for draft in drafts if draft.text.strip() and draft.end - draft.start >= MIN_SECONDS]
 
 
-def _clamped(part: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary, after: float) -> Piece:
-    """Returns the piece of some tokens. Its times lie between `after` and `duration`, which they default to."""
+def _clamped(part: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary, after: float) -> SegmentDraft:
+    """Returns the draft of some tokens. Its times lie between `after` and `duration`, which they default to."""
     begin = vocabulary.timestamp_begin
     stamps = [(token - begin) * SECONDS_PER_TIMESTAMP for token in part if token >= begin]
     times = [max(after, min(duration, stamp)) for stamp in stamps]
@@ -120,7 +120,7 @@ def _clamped(part: Sequence[int], offset: float, duration: float, vocabulary: Vo
     closed = part[-1] >= begin and len(times) > opened
     start = times[0] if opened else after
     end = times[-1] if closed and times[-1] > after else duration
-    return Piece(offset + start, offset + end, tuple(part), vocabulary.decode(part))
+    return SegmentDraft(offset + start, offset + end, tuple(part), vocabulary.decode(part))
 
 
 def _parts(tokens: Sequence[int], timestamp_begin: int) -> list[Sequence[int]]:

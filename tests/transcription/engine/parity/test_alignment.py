@@ -9,7 +9,7 @@ from whisper.timing import dtw_cpu, find_alignment
 from whisper.timing import median_filter as their_median_filter
 
 from tests.transcription.engine.parity.conftest import REAL_CASES, Case, Pair, samples_of, spectrogram_of
-from transcription.engine.torch_backend.alignment import Aligner, Spoken, median_filter
+from transcription.engine.torch_backend.alignment import Aligner, AlignmentRequest, median_filter
 from transcription.engine.torch_backend.vocabulary import tokenizer_of
 from transcription.engine.torch_backend.warping import dtw
 
@@ -30,7 +30,7 @@ def test_word_times_of_a_batch(real_pair: Pair) -> None:
 
 
 def test_no_words_have_no_times(pair: Pair) -> None:
-    silent = Spoken(pair.encoding("silence"), (), 500)
+    silent = AlignmentRequest(pair.encoding("silence"), (), 500)
     assert Aligner(pair.parameters)([silent]) == [[]]
 
 
@@ -48,8 +48,8 @@ def test_medians_are_the_same(frames: int) -> None:
     assert torch.equal(median_filter(x), their_median_filter(x, 7))
 
 
-def _spoken(pair: Pair, case: Case) -> Spoken:
+def _spoken(pair: Pair, case: Case) -> AlignmentRequest:
     tokens = pair.expected(case).tokens
     eot = tokenizer_of(pair.model.dims).eot
     text = tuple(token for token in tokens if token < eot)
-    return Spoken(pair.encoding(case.clip), text, len(samples_of(case.clip)) // 160, case.language)
+    return AlignmentRequest(pair.encoding(case.clip), text, len(samples_of(case.clip)) // 160, case.language)

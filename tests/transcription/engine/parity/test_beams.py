@@ -171,7 +171,7 @@ def test_candidates_are_kept_and_ranked_alike(pair: Pair, seed: int, whole: bool
         assert not search.done
         search.advance(logprobs.numpy(), best.numpy(), 0.0)
         tokens, completed = theirs.update(tokens, logits, totals)
-        assert [fed.newest for fed in search.fed()] == tokens[:, -1].tolist()
+        assert [each.newest for each in search.step_inputs()] == tokens[:, -1].tolist()
     assert search.done
     texts, sums = theirs.finalize(tokens[None], totals[None])
     cut = [[text[1:][: text[1:].tolist().index(vocabulary.eot)] for text in texts[0]]]
