@@ -37,21 +37,19 @@ class BeamDecoder(Decoder):
         parameters: Parameters,
         windows: int,
         beams: int = 5,
-        patience: float = 1.0,
         graphs: bool = True,
         cross: CrossName = "keys_values",
     ) -> None:
         """Allocates the memory of all windows, `slot_mib` of memory.py for each.
 
-        patience: a search ends with round(beams * patience) finished texts. graphs, cross: as in SlotDecoder. Raises
-        ValueError if `beams` or that product is below 1.
+        A search ends with `beams` finished texts, which is openai-whisper's patience of 1. graphs, cross: as in
+        SlotDecoder. Raises ValueError if `beams` is below 1.
         """
-        if beams < 1 or round(beams * patience) < 1:
-            raise ValueError(f"{beams} beams with a patience of {patience} find nothing")
+        if beams < 1:
+            raise ValueError(f"a search has at least 1 beam, not {beams}")
         super().__init__(parameters, windows)
         device = parameters.device
         self.beams = beams
-        self._enough = round(beams * patience)
         self._searches: dict[int, Search] = {}
         self._cache = SlotCache(parameters, windows, cross, beams)
         decoder = TextDecoder(parameters, self._cache)
@@ -120,7 +118,7 @@ class BeamDecoder(Decoder):
 
     def _search(self, request: DecodeRequest) -> Search:
         end = int(self._tensors.columns([request])["end"])
-        return Search(request, end, self.beams, self._enough, self.vocabulary)
+        return Search(request, end, self.beams, self.beams, self.vocabulary)
 
     def _rows(self, slot: int) -> slice:
         """Returns the rows of a window's beams."""

@@ -114,7 +114,7 @@ def test_what_is_refused(pair: Pair, decoder: BeamDecoder) -> None:
         decoder.admit(replace(request, temperature=0.2))
     with pytest.raises(SlotsFull):
         decoder.admit_all([request] * 3)
-    with pytest.raises(ValueError, match="0 beams"):
+    with pytest.raises(ValueError, match="at least 1 beam, not 0"):
         BeamDecoder(pair.parameters, 1, 0)
     decoder.limit = 1
     assert decoder.free == 1
