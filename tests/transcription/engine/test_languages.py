@@ -1,4 +1,4 @@
-"""Which language a window is in, where the voices of a recording speak several."""
+"""The language of each window is detected in recordings that hold several."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENGLISH = Language("en", 1.0)
 
 @pytest.fixture(scope="module")
 def conversation(fox: bytes, counting: bytes) -> bytes:
-    """English, and after ten seconds of silence Chinese."""
+    """Returns English speech and, after ten seconds of silence, Chinese."""
     return (fox + counting) * 2 + bytes(10 * 2 * SAMPLE_RATE) + speech("zh/pangrama") + speech("zh/jishu")
 
 

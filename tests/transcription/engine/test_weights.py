@@ -1,4 +1,4 @@
-"""Weights are what they should be, or they are fetched again, or the reason is said."""
+"""Weights are verified, fetched again if they are damaged, and errors name the reason."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ print(weights.ensure("tiny", "ctranslate2", Path(sys.argv[2]), lambda *_: None))
 
 
 def quiet(name: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
+    """Ignores progress."""
 
 
 def sum_of(content: bytes) -> str:
@@ -45,14 +45,14 @@ def put(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def fetching(hub: Hub, folder: Path, script: str = FETCH) -> subprocess.Popen[str]:
-    """Another process that fetches tiny from the hub."""
+    """Starts another process that fetches tiny from the hub."""
     command = [sys.executable, "-c", script, hub.url, str(folder)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture(autouse=True)
 def publishers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody asks the real publishers, but where base itself is wanted."""
+    """Makes the real publishers unreachable, except for the tests of base itself."""
     if "base_weights" not in request.fixturenames:
         monkeypatch.setattr(weights, "HUGGING_FACE", NOWHERE)
         monkeypatch.setattr(catalogue, "OPENAI", NOWHERE)
@@ -60,7 +60,7 @@ def publishers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, publishers: None) -> Iterator[Hub]:
-    """A hub that has tiny, in the place of Hugging Face."""
+    """Starts a hub that serves tiny in place of Hugging Face."""
     with Hub().open() as hub:
         hub.put("tiny", model_files())
         monkeypatch.setattr(weights, "HUGGING_FACE", hub.url)
@@ -69,13 +69,13 @@ def hub(monkeypatch: pytest.MonkeyPatch, publishers: None) -> Iterator[Hub]:
 
 @pytest.fixture
 def tiny(hub: Hub, tmp_path: Path) -> Path:
-    """The folder with tiny, fetched into tmp_path."""
+    """Returns the folder of tiny, fetched into tmp_path."""
     return ensure("tiny", "ctranslate2", tmp_path, quiet)
 
 
 @pytest.fixture
 def openai(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """OpenAI's own file of tiny, small and on the hub."""
+    """Serves a small file as OpenAI's own one of tiny, and returns its contents."""
     content = b"weights" * 20_000
     facts = replace(CATALOGUE["tiny"], openai_sha256=sum_of(content))
     monkeypatch.setitem(CATALOGUE, "tiny", facts)
