@@ -53,12 +53,12 @@ class Stack:
         return EngineControl(_control_folder(self.data))
 
 
-def start_scripted(data: Path, **environment: str) -> Stack:
+def start_scripted(data: Path, root: Path = ROOT, /, *options: str, **environment: str) -> Stack:
     """Starts the stack with the scripted engine, on a database that is migrated already."""
     if not any(data.iterdir()):
         _prepare(data)
     ours = {"DJANGO_SETTINGS_MODULE": "tests.scripted.settings", FOLDER_VARIABLE: str(_control_folder(data))}
-    return start(data, ROOT, **ours, **environment)
+    return start(data, root, *options, **ours, **environment)
 
 
 def start(data: Path, root: Path = ROOT, /, *options: str, **environment: str) -> Stack:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,10 +204,12 @@ def test_what_operators_are_shown_has_no_secret(failing: Failing) -> None:
 
 def test_a_supervisor_that_cannot_start_says_no_secret(failing: Failing, tmp_path: Path) -> None:
     away = f"postgresql://portal:{DATABASE_PASSWORD}@127.0.0.1:1/portal"
-    done = failing.manage("up", PORTAL_DATA=str(tmp_path), DATABASE_URL=away)
+    with ThreadPoolExecutor() as pool:  # each waits ten seconds for its database
+        starting = pool.submit(failing.manage, "up", PORTAL_DATA=str(tmp_path), DATABASE_URL=away)
+        migrating = pool.submit(failing.manage, "migrate", DATABASE_URL=away)
+    done, broken = starting.result(), migrating.result()
     assert done.returncode == 1
     assert "can't start" in done.stderr
-    broken = failing.manage("migrate", DATABASE_URL=away)
     assert "OperationalError" in broken.stderr
     said = {"up": done.stdout + done.stderr, "migrate": broken.stdout + broken.stderr}
     assert seen(failing.secrets, said) == []

@@ -29,7 +29,7 @@ TRACED = (
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A portal that may tell receivers on this machine."""
     allowed = {"OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8", "OUTBOUND_PLAIN_HTTP": "downloads,webhooks"}
-    started = stacks.start(tmp_path_factory.mktemp("traced"), **allowed)
+    started = stacks.start_scripted(tmp_path_factory.mktemp("traced"), **allowed)
     yield started
     stacks.stop(started)
 

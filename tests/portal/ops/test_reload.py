@@ -11,11 +11,11 @@ import httpx
 import psutil
 import pytest
 
-from tests.stack import ROOT, Stack, start, stop
+from tests.stack import ROOT, Stack, start_scripted, stop
 
-pytestmark = [pytest.mark.slow, pytest.mark.weights, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-SOURCES = ("portal", "tenants", "transcription", "templates", "static", "locale")
+SOURCES = ("portal", "tenants", "transcription", "templates", "static", "locale", "tests/scripted")
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ def checkout(tmp_path: Path) -> Path:
     """A copy of the code that a test may change."""
     for name in SOURCES:
         shutil.copytree(ROOT / name, tmp_path / "code" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "code" / "tests" / "__init__.py").touch()
     shutil.copy(ROOT / "manage.py", tmp_path / "code")
     return tmp_path / "code"
 
@@ -31,7 +32,7 @@ def checkout(tmp_path: Path) -> Path:
 def developed(checkout: Path, tmp_path: Path) -> Iterator[Stack]:
     data = tmp_path / "data"
     data.mkdir()
-    stack = start(data, checkout, "--reload")
+    stack = start_scripted(data, checkout, "--reload")
     try:
         yield stack
     finally:
@@ -41,7 +42,7 @@ def developed(checkout: Path, tmp_path: Path) -> Iterator[Stack]:
 def test_changed_code_templates_and_scripts_are_served_while_the_engine_goes_on(
     developed: Stack, checkout: Path, fox: Path
 ) -> None:
-    engine = pid_of(developed, "transcription.engine")
+    engine = pid_of(developed, "tests.scripted.engine")
 
     template = checkout / "templates" / "entrance.html"
     template.write_text(template.read_text().replace("</main>", "<p>Changed</p></main>"))
@@ -69,7 +70,7 @@ def test_changed_code_templates_and_scripts_are_served_while_the_engine_goes_on(
         )
     assert answer.status_code == 200, answer.text
     assert "fox" in answer.json()["text"]
-    assert pid_of(developed, "transcription.engine") == engine
+    assert pid_of(developed, "tests.scripted.engine") == engine
 
 
 def get(stack: Stack, path: str) -> httpx.Response:

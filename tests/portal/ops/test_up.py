@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.stack import Stack, start, start_scripted, stop
+from tests.stack import Stack, start_scripted, stop
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 PATIENCE_SECONDS = 60
@@ -19,8 +19,8 @@ PATIENCE_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """With two web processes and Whisper itself."""
-    stack = start(tmp_path_factory.mktemp("running"), WEB_CONCURRENCY="2")
+    """With two web processes."""
+    stack = start_scripted(tmp_path_factory.mktemp("running"), WEB_CONCURRENCY="2")
     yield stack
     stop(stack)
 
@@ -74,10 +74,10 @@ def test_of_two_web_processes_one_goes_on_while_the_other_comes_back(running: St
 
 
 def test_a_dead_engine_comes_back(running: Stack) -> None:
-    (engine,) = called(running, "transcription.engine")
+    (engine,) = called(running, "tests.scripted.engine")
     engine.kill()
     engine.wait(PATIENCE_SECONDS)
-    until(lambda: called(running, "transcription.engine") and is_healthy(running))
+    until(lambda: called(running, "tests.scripted.engine") and is_healthy(running))
     assert "The engine was ended by SIGKILL; it is started again in 0.5 s." in (running.data / "up.log").read_text()
 
 

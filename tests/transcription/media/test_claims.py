@@ -68,10 +68,10 @@ def test_a_claim_reserves_nothing(alice: Character, tmp_path: Path, make_media: 
 
 
 def test_what_is_really_too_long_is_refused_without_decoding_it(make_media: MakeMedia) -> None:
-    tone = "sine=frequency=300:duration=7200:sample_rate=8000"
-    two_hours = make_media("two hours.mp3", "-f", "lavfi", "-i", tone, "-b:a", "8k")
+    tone = "sine=frequency=300:duration=1800:sample_rate=8000"
+    half_an_hour = make_media("half an hour.mp3", "-f", "lavfi", "-i", tone, "-b:a", "8k")
     with pytest.raises(MediaError) as refusal:
-        media.probe(two_hours, 7000, 36_000)
+        media.probe(half_an_hour, 1700, 36_000)
     assert refusal.value.code == "too_long"
 
 

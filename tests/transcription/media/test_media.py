@@ -189,6 +189,7 @@ def test_a_probe_that_somebody_ends_blames_no_file(how: signal.Signals, tmp_path
             time.sleep(0.01)
         time.sleep(0.5)  # by now it has put its handlers in place, and reads
         found[0].send_signal(how)
+        arriving.end()  # ffmpeg looks for a signal between two reads
 
     killer = threading.Thread(target=end_ffmpeg)
     killer.start()
@@ -255,7 +256,7 @@ def test_a_decoder_past_its_time_is_not_tried_again(fox: Path, fake_ffmpeg: Fake
 
 
 def test_a_stream_without_a_length_is_counted_no_further_than_there_is_to_spend(make_media: MakeMedia) -> None:
-    live = make_media.tone("hour.webm", 3600, "-c:a", "libopus", "-live", "1", "-f", "webm")
+    live = make_media.tone("live.webm", 600, "-c:a", "libopus", "-live", "1", "-f", "webm")
     assert media.probe(live, 7200, 100).duration == pytest.approx(101, abs=0.2)
 
 

@@ -141,8 +141,9 @@ def test_the_end_of_the_context() -> None:
 
 @torch.inference_mode()
 def test_a_step_depends_on_no_value() -> None:
-    vocabulary = vocabulary_of(LARGE_V3)
-    parameters = of_state(LARGE_V3, _state_dict(LARGE_V3), [], META, torch.float16)
+    dims = replace(LARGE_V3, n_text_layer=2)
+    vocabulary = vocabulary_of(dims)
+    parameters = of_state(dims, _state_dict(dims), [], META, torch.float16)
     cache = SlotCache(parameters, 8, "absorbed", BEAMS)
     step = BeamStep(parameters, TextDecoder(parameters, cache), vocabulary, 8 * BEAMS, BEAMS + 1)
     step(StepShape(4 * BEAMS, 128, sampled=False))
