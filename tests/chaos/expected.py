@@ -37,7 +37,7 @@ def text_of(file: Path) -> str:
     if mode_of(file) == "exact":
         results = transcribe_exactly(pcm, engine.hear, OPTIONS)
     else:
-        results = transcribe_fast(pcm, engine.hear, heard_in, halves=lambda half: next(engine.hear([half])))
+        results = transcribe_fast(pcm, engine.hear, heard_in, decode_half=lambda half: next(engine.hear([half])))
     return "".join(segment.text for result in results for segment in result.segments).strip()
 
 

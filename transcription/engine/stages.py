@@ -127,15 +127,15 @@ def _problem(model: Model, request: Request) -> str:
 
 
 def time_words(
-    queue: RequestQueue, model: Model, heard: Mapping[Request, WindowTranscript], shortage: OnMemoryShortage
+    queue: RequestQueue, model: Model, transcripts: Mapping[Request, WindowTranscript], shortage: OnMemoryShortage
 ) -> list[Request]:
     """Adds words to transcripts for which they were asked. Returns the requests that can be answered."""
-    texts = {request: transcript.text for request, transcript in heard.items()}
+    texts = {request: transcript.text for request, transcript in transcripts.items()}
 
     def align(some: Sequence[Request]) -> None:
         timings = model.align([request.work for request in some], [texts[request] for request in some])
         for request, timing in zip(some, timings, strict=True):
-            heard[request].add_words(timing)
+            transcripts[request].add_words(timing)
 
-    wordless = [request for request in heard if not texts[request]]
-    return wordless + attempt(queue, [request for request in heard if texts[request]], align, shortage)
+    wordless = [request for request in transcripts if not texts[request]]
+    return wordless + attempt(queue, [request for request in transcripts if texts[request]], align, shortage)

@@ -18,17 +18,17 @@ MODEL_BYTES = 3 * CHUNK_BYTES
 
 
 def model_file(size: int = MODEL_BYTES, seed: int = 1) -> bytes:
-    """CTranslate2's `model.bin` with a single variable of `size` random bytes."""
+    """Returns a `model.bin` of CTranslate2 with a single variable of `size` random bytes."""
     return _model_file({"encoder/noise": (size,)}, random.Random(seed))
 
 
 def model_files(seed: int = 1) -> dict[str, bytes]:
-    """All files of a small model in CTranslate2's form."""
+    """Returns all files of a small CTranslate2 model by name."""
     return _folder(model_file(seed=seed))
 
 
 def whisper_files(model: str) -> dict[str, bytes]:
-    """Those of a model with the dimensions of this name's: the first convolution, and hardly anything of the layers."""
+    """Returns the files of a model with the dimensions of `name`, whose layers hold hardly any numbers."""
     own = CATALOGUE[model].dimensions
     shapes: dict[str, tuple[int, ...]] = {"encoder/conv1/weight": (own.state, own.n_mels, 3)}
     for half, layers in (("encoder", own.audio_layers), ("decoder", own.text_layers)):
@@ -37,7 +37,7 @@ def whisper_files(model: str) -> dict[str, bytes]:
 
 
 def _model_file(shapes: dict[str, tuple[int, ...]], chance: random.Random) -> bytes:
-    """Variables of random int8 numbers, and no aliases."""
+    """Returns a `model.bin` with variables of random int8 numbers and no aliases."""
     variables = [_name(name) + _numbers(shape, chance) for name, shape in shapes.items()]
     head = struct.pack("<I", 6) + _name("Whisper") + struct.pack("<II", 3, len(variables))
     return head + b"".join(variables) + struct.pack("<I", 0)
@@ -81,7 +81,7 @@ class Hub:
         self.files |= {f"{root}/{name}": content for name, content in files.items()}
 
     def starts(self, name: str) -> list[int]:
-        """The first bytes at which files of this name were sent."""
+        """Returns the offsets from which files of this name were sent."""
         return [begin for path, begin in self.served if path.endswith(f"/{name}")]
 
     @contextmanager

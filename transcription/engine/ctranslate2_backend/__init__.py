@@ -1,4 +1,4 @@
-"""Whisper on CTranslate2: int8 on a CPU, and the default wherever there is no GPU."""
+"""The backend that runs Whisper on CTranslate2: the default without a GPU, mostly in int8."""
 
 from transcription.engine.ctranslate2_backend.backend import Ctranslate2Backend
 

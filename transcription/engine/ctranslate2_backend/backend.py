@@ -1,4 +1,4 @@
-"""A device with CTranslate2 on it."""
+"""The Backend that opens models with CTranslate2."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ from transcription.engine.types import EngineError
 log = logging.getLogger(__name__)
 
 NICENESS = 10
-"""Of the threads that an urgent work overtakes: a tenth is left to them of the cores that it wants."""
+"""The niceness of ordinary threads beside those for urgent work: in competition they get a tenth of a core's time."""
 
 URGENT_SHARE = 4
-"""A second replica is loaded where the weights would fit so many times."""
+"""How many times the weights must fit into the free memory for a second replica to be loaded."""
 
 WEIGHTS = {"int8": 0.55, "float16": 1.0, "float32": 2.0}
-"""Their size in memory for that of their file, which holds float16."""
+"""The size of the weights in memory by compute type, relative to their file's, which holds float16."""
 
 ENCODER_SHARE = 0.42
-"""Of the weights, at most: what torch holds besides, in as many bytes as the file."""
+"""The largest part of a model's file that is its encoder, which torch holds besides in as many bytes."""
 
 ENCODINGS_MIB = 120.0
-"""Of large-v3, those that are kept for tails; base's take 50."""
+"""The encodings that are kept for tails, with large-v3; base's take 50 MiB."""
 
 WORKSPACE_MIB = 90.0
-"""What a worker of base takes besides, measured with two windows at once."""
+"""What a worker takes besides, measured with base and two windows at once."""
 
 
 class Ctranslate2Backend:
-    """CTranslate2 on a CPU, or on a GPU where torch isn't wanted.
+    """CTranslate2 on a CPU, or on a GPU without torch.
 
-    On a CPU the first model that is opened is tried in a few ways, and the fastest is kept for all.
-    Beside each model stands a second replica for urgent works, where memory allows: its threads come
-    before the others', so that a short clip need not wait for the windows that are under way.
+    On a CPU the first model that is opened is measured with a few plans, and the fastest is used for all models. If
+    memory allows, each model has a second replica for urgent work, whose threads have priority over the others', so
+    that a short clip does not wait for the windows that are being decoded.
     """
 
     name = "ctranslate2"
     library_version = str(ctranslate2.__version__)
 
     def __init__(self, device: str, threads: int) -> None:
-        """threads: cores to use, 0 for all. Raises EngineError where there is no such device.
+        """threads: cores to use, 0 for all. Raises EngineError if there is no such device.
 
-        `workers`, `encoders`, `urgent_workers` (threads that may call with urgent works at once, besides) and
-        `compute_type` are final when a model is open.
+        `workers` (threads that may decode at once), `encoders`, `urgent_workers` (further threads that may call with
+        urgent work at once) and `compute_type` are final once a model is open.
         """
         if device != "cpu" and not ctranslate2.get_cuda_device_count():
             raise EngineError("no GPU was found: install NVIDIA's driver, give the container the GPU, or use the CPU")
@@ -67,7 +67,7 @@ class Ctranslate2Backend:
         self._supported = ctranslate2.get_supported_compute_types(device)
         self._cores = threads or machine.cores()
         self._ways = trial.splits(self._cores)
-        # Where the machine has more cores, which are not ours, a few threads too many do harm.
+        # On a machine whose other cores belong to others, more threads than cores slow each other down.
         self._beside = device == "cpu" and self._cores >= machine.cores()
         self._tried = device != "cpu"
         self._opening = threading.Lock()
@@ -75,25 +75,22 @@ class Ctranslate2Backend:
         if device != "cpu":
             self._plan = Plan("float16" if "float16" in self._supported else "float32", 1, 1)
         self._encodes_with_torch: bool | None = None if device == "cpu" else False
-        """None until it was tried."""
+        """None until it is measured."""
         self.workers = self._plan.workers
 
     @property
     def encoders(self) -> int:
-        """Threads that may encode at once: one where torch does, which gives each window all cores."""
+        """Threads that may encode at once: one if torch encodes, which uses all cores for each window."""
         return 1 if self._encodes_with_torch else max(1, self._plan.encoders)
 
     @property
     def compute_type(self) -> str:
-        """Such as "int8", or "bfloat16+int8" where torch encodes."""
+        """The compute type, such as "int8", or "bfloat16+int8" if torch encodes."""
         decoder = self._plan.compute_type
         return f"bfloat16+{decoder}" if self._encodes_with_torch else decoder
 
     def open(self, name: str, path: Path) -> Ctranslate2Model:
-        """Load a model from its folder.
-
-        Raises EngineError for a file that is damaged, OutOfDeviceMemory, DeviceLost.
-        """
+        """Loads a model from its folder. Raises EngineError for a damaged file, OutOfDeviceMemory, DeviceLost."""
         with self._opening:
             pool = self._pool(path)
             with damaged(path / TOKENIZER):
@@ -107,21 +104,22 @@ class Ctranslate2Backend:
             )
 
     def memory_mib(self, path: Path) -> float:
-        """What a model from this folder takes when it is open, about, a second replica included."""
+        """Returns about how many MiB an open model from this folder takes, a second replica included."""
         weights = _megabytes(path) * WEIGHTS[self._plan.compute_type]
         urgent = weights + WORKSPACE_MIB if self._has_room(path) else 0.0
         encoder = _megabytes(path) * ENCODER_SHARE if self._may_encode_with_torch(path) else 0.0
         return weights + (self.workers + self._plan.encoders) * WORKSPACE_MIB + urgent + encoder + ENCODINGS_MIB
 
     def free_mib(self) -> float:
+        """Returns the MiB that are available to models; infinity on a GPU, which is not asked."""
         return machine.available_mib() if self.device == "cpu" else float("inf")
 
     def gpu_memory_mib(self) -> tuple[float, float] | None:
-        """Not known here."""
+        """Returns None: CTranslate2 does not report it."""
         return None
 
     def _pool(self, path: Path) -> Any:
-        """The replica that does the work; the first one is tried out."""
+        """Loads the replica for ordinary work. The first call measures which plan is the fastest."""
         loader = partial(load, path, self.device, niceness=self._niceness(path))
         if self._tried:
             return loader(self._plan)
@@ -131,7 +129,7 @@ class Ctranslate2Backend:
         return pool
 
     def _torch_encoder(self, path: Path, whisper: Any) -> Callable[[int], TorchEncoder] | None:
-        """Makes encoders of a niceness, all with the same weights; None where CTranslate2's own is to be used."""
+        """Returns a function from niceness to an encoder, all with the same weights; None if CTranslate2 encodes."""
         if not self._may_encode_with_torch(path):
             return None
         try:
@@ -151,11 +149,11 @@ class Ctranslate2Backend:
         return self._encodes_with_torch and self._has_room(path)
 
     def _niceness(self, path: Path) -> int:
-        """Of the threads that urgent works overtake."""
+        """Returns the niceness of the threads for ordinary work."""
         return NICENESS if self._has_room(path) else 0
 
     def _urgent(self, name: str, path: Path) -> Any:
-        """A replica with every core for one work at a time, or None where memory is short."""
+        """Loads the replica for urgent work, with all cores for one call at a time; None if memory is short."""
         if not self._has_room(path):
             return None
         try:
@@ -167,11 +165,11 @@ class Ctranslate2Backend:
         return replica
 
     def _has_room(self, path: Path) -> bool:
-        """Whether a second replica may be loaded; on a GPU none is, as it knows no priorities of ours."""
+        """Returns whether a second replica may be loaded. On a GPU none is: its work has no priorities."""
         return self.device == "cpu" and _megabytes(path) * URGENT_SHARE < machine.available_mib()
 
 
 def _megabytes(path: Path) -> float:
-    """Of the weights' file; 0 where there is none."""
+    """Returns the size of the weights' file in MiB, 0 if there is none."""
     file = path / FILE
     return file.stat().st_size / machine.MIB if file.is_file() else 0.0

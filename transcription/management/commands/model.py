@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from transcription.engine.catalogue import CATALOGUE, Model, find_model
 from transcription.engine.types import EngineError
-from transcription.engine.weights import FORMS, Form, Held, ensure, held, install, place_of, remove, verify
+from transcription.engine.weights import FORMS, Form, StoredModel, ensure, install, place_of, remove, stored, verify
 from transcription.options import offered_models
 
 MEGABYTE = 1_000_000
@@ -135,7 +135,7 @@ class Command(BaseCommand):
         folder, name = options["weights"], find_model(options["name"]).name
         found = _on_disk(options | {"names": [name]})
         removed = {form for _, form, _ in found}
-        kept = [form for form in FORMS if form not in removed and held(name, form, folder)]
+        kept = [form for form in FORMS if form not in removed and stored(name, form, folder)]
         if name in offered_models.offered_models() and not kept and not options["force"]:
             raise CommandError(
                 f"{name} is offered here, and no other form of it is on the disk. --force removes it nevertheless."
@@ -158,24 +158,24 @@ def _row(model: Model, folder: Path) -> tuple[str, ...]:
         model.title,
         f"{model.parameters // 1_000_000} M",
         f"{model.megabytes} MB",
-        *(_cell(held(model.name, form, folder)) for form in FORMS),
+        *(_cell(stored(model.name, form, folder)) for form in FORMS),
         "default" if model.name == offered[0] else "yes" if model.name in offered else "",
     )
 
 
-def _cell(found: Held | None) -> str:
+def _cell(found: StoredModel | None) -> str:
     if found is None:
         return "-"
     return _megabytes(found.bytes) if found.state == "whole" else f"{found.state}, {_megabytes(found.bytes)}"
 
 
-def _on_disk(options: dict[str, Any]) -> list[tuple[str, Form, Held]]:
+def _on_disk(options: dict[str, Any]) -> list[tuple[str, Form, StoredModel]]:
     """Returns the named models, or all, in the forms on the disk. Raises CommandError where a named one is missing."""
     folder, only = options["weights"], options["form"]
     forms: Sequence[Form] = [only] if only else FORMS
     on_disk = []
     for name in options["names"] or CATALOGUE:
-        found = [(name, form, it) for form in forms if (it := held(name, form, folder)) is not None]
+        found = [(name, form, it) for form in forms if (it := stored(name, form, folder)) is not None]
         if options["names"] and not found:
             places = " or ".join(str(place_of(find_model(name), form, folder)) for form in forms)
             raise CommandError(f"{name} is not on the disk: there is no {places}.")
