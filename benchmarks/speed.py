@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 
 from benchmarks import wer
-from benchmarks.contestants import Way, engine, faster_whisper, openai_whisper, ours, without_torch
+from benchmarks.contestants import Way, engine, faster_whisper, openai_whisper, ours, without_openvino
 from benchmarks.speech import Sound, clips, joined
 from benchmarks.table import print_table, spread
 from benchmarks.whisper_base import base_model
@@ -23,14 +23,14 @@ def measure(repeats: int) -> None:
     long = joined(spoken, LONG_SECONDS)
     with ExitStack() as stack:
         ours_ct2 = stack.enter_context(engine())
-        with without_torch():
+        with without_openvino():
             ours_bare = stack.enter_context(engine())
         ours_torch = stack.enter_context(engine("torch"))
         whisper = openai_whisper(base_model())
         alone: dict[str, Way] = {
             "ours, fast (the default for a long recording)": ours(ours_ct2, "fast"),
             "ours, exact": ours(ours_ct2, "exact"),
-            "ours, fast, torch not installed": ours(ours_bare, "fast"),
+            "ours, fast, without OpenVINO": ours(ours_bare, "fast"),
             "ours on torch fp32, exact": ours(ours_torch, "exact"),
             "openai-whisper fp32": whisper,
             "faster-whisper int8": faster_whisper(1, 2),
@@ -44,7 +44,7 @@ def measure(repeats: int) -> None:
         together: dict[str, Way] = {
             "ours, exact (the default)": ours(ours_ct2, "exact"),
             "ours, fast": ours(ours_ct2, "fast"),
-            "ours, exact, torch not installed": ours(ours_bare, "exact"),
+            "ours, exact, without OpenVINO": ours(ours_bare, "exact"),
             "openai-whisper fp32": whisper,
             "faster-whisper int8, 2 workers": faster_whisper(2, 1),
             "faster-whisper int8, batched 8, 2 workers": faster_whisper(2, 1, batch=8),

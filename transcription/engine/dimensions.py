@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 VERSION = 6
-"""Of CTranslate2's model files; their layout is that of torch_backend/ct2_file.py."""
+"""Of CTranslate2's model files; their layout is that of ct2_file.py."""
 
 FIRST_CONVOLUTION = "encoder/conv1/weight"
 LAYER = re.compile(r"(encoder|decoder)/layer_(\d+)/")

@@ -10,30 +10,34 @@ MIB = 1024 * 1024
 GROUP = Path("/sys/fs/cgroup")
 """The control group that a container sees as its own."""
 
+CPUS = Path("/sys/devices/system/cpu")
+
 
 def cores() -> int:
-    """Cores to run on: those that the process is allowed, or fewer where a container's share of time is less."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Returns the number of cores to run on: of those that the process is allowed, or a container's share of time.
+
+    Threads of one core, which multiply no faster than one does, count once where the kernel tells them apart.
+    """
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    physical = len({_siblings(cpu) for cpu in allowed})
     try:
         quota, period = (GROUP / "cpu.max").read_text().split()
-        return max(1, min(allowed, round(int(quota) / int(period))))
+        return max(1, min(physical, round(int(quota) / int(period))))
     except (OSError, ValueError):
-        return allowed
+        return physical
+
+
+def _siblings(cpu: int) -> str:
+    """Returns the threads of a logical CPU's core, as the kernel lists them."""
+    try:
+        return (CPUS / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text()
+    except OSError:
+        return str(cpu)
 
 
 def sleep_between_parallel_work() -> None:
     """Let OpenMP's threads sleep where they would spin: encoding and decoding go side by side, on the same cores."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-
-def cpu_features() -> set[str]:
-    """What the processor's instructions are called in /proc/cpuinfo; empty where nobody says."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return set()
-    named = (line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "features")))
-    return set(next(named, "").split())
 
 
 def private_mib() -> float:

@@ -21,7 +21,7 @@ from transcription.engine.weights import ensure, print_progress
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-TORCH = ("parity", "test_backend_selection.py", "test_ctranslate2.py", "test_gpu_benchmark.py")
+TORCH = ("parity", "test_backend_selection.py", "test_ctranslate2.py", "test_gpu_benchmark.py", "test_openvino.py")
 """Files and folders whose tests import torch or openai-whisper, or start a process that does."""
 
 collect_ignore = [] if importlib.util.find_spec("whisper") else list(TORCH)

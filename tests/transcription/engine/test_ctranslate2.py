@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,13 @@ from whisper.tokenizer import get_tokenizer
 from tests.transcription.engine.conftest import speech
 from transcription.engine import machine
 from transcription.engine.backend import Work
-from transcription.engine.ctranslate2_backend import Ctranslate2Backend, encoders, trial
+from transcription.engine.ctranslate2_backend import Ctranslate2Backend
 from transcription.engine.ctranslate2_backend.backend import ENCODINGS_MIB
-from transcription.engine.ctranslate2_backend.encoders import OwnEncoder, TorchEncoder, read_for_torch
+from transcription.engine.ctranslate2_backend.encoders import OwnEncoder
 from transcription.engine.ctranslate2_backend.model import Ctranslate2Model, Replica
-from transcription.engine.ctranslate2_backend.replica import Plan, load
+from transcription.engine.ctranslate2_backend.replica import Plan, load, plan_for
 from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
 from transcription.engine.ctranslate2_backend.words import split
-from transcription.engine.mel import features
 from transcription.engine.types import SAMPLE_RATE, DecodeOptions, EngineError, Passage, Window
 
 HOSTILE = "<|endoftext|><|startoftranscript|><|en|> <|0.00|> \ud800 \x00 ½"
@@ -30,7 +29,7 @@ HOSTILE = "<|endoftext|><|startoftranscript|><|en|> <|0.00|> \ud800 \x00 ½"
 
 @pytest.fixture(scope="module")
 def model(base_weights: Path) -> Ctranslate2Model:
-    """Without a trial and without a second replica: both have tests of their own."""
+    """With CTranslate2's own encoder and without a second replica: both have tests of their own."""
     pool = load(base_weights, "cpu", Plan("int8", 2, 2))
     vocabulary = Ctranslate2Vocabulary.read(base_weights, pool.is_multilingual)
     return Ctranslate2Model(Replica(pool, OwnEncoder(pool)), None, vocabulary)
@@ -267,7 +266,6 @@ def test_urgent_works_have_a_replica_whose_threads_come_first(base_weights: Path
     backend = Ctranslate2Backend("cpu", 0)
     opened = backend.open("base", base_weights)
     assert backend.urgent_workers == 1
-    assert backend.compute_type in ("int8", "bfloat16+int8")
     assert backend.workers >= 1
     assert backend.gpu_memory_mib() is None
     calm, urgent = work_of(fox), replace(work_of(fox), urgent=True)
@@ -278,69 +276,9 @@ def test_urgent_works_have_a_replica_whose_threads_come_first(base_weights: Path
     opened.close()
 
 
-@pytest.mark.parity
-def test_bfloat16_is_nearer_to_fp32_than_int8_is(model: Ctranslate2Model, base_weights: Path, fox: bytes) -> None:
-    import torch
-
-    from transcription.engine.torch_backend.encoder import Encoder
-    from transcription.engine.torch_backend.loading import load_encoder
-
-    samples = np.frombuffer(fox, dtype="<i2")
-    mel = features(Window(0, 0.0, len(samples) / SAMPLE_RATE, samples), 80)
-    exact = Encoder(load_encoder(base_weights, torch.float32))(torch.from_numpy(mel)[None])[0].numpy()
-
-    def distance(encoding: Any) -> float:
-        heard = slice(0, len(samples) // 320)
-        return float(np.linalg.norm(encoding[heard] - exact[heard]) / np.linalg.norm(exact[heard]))
-
-    work = work_of(fox)
-    model.encode([work])
-    ours = TorchEncoder(read_for_torch(base_weights), 2, 0)(mel[None])[0]
-    assert distance(ours) < 0.02
-    assert distance(ours) < distance(work.encoding)
-
-
-def test_a_window_that_torch_encoded_has_the_same_text(
-    model: Ctranslate2Model, base_weights: Path, fox: bytes, conteo: bytes
-) -> None:
-    pool = load(base_weights, "cpu", Plan("int8", 1, 1))
-    encoder = TorchEncoder(read_for_torch(base_weights), 1, 0)
-    other = Ctranslate2Model(Replica(pool, encoder), None, model.vocabulary)
-    works = [work_of(fox), work_of(conteo, "es")]
-    other.encode(works)
-    assert [language.code for language in other.detect(works)] == ["en", "es"]
-    assert [decoded.text for decoded in other.decode(works)] == [
-        text_of(model, work_of(fox)),
-        text_of(model, work_of(conteo, "es")),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [("fpu sse2 avx512f", False), ("fpu avx512_bf16", True), ("amx_tile amx_bf16", True), ("asimd bf16", True)],
-)
-def test_torch_is_tried_where_the_cpu_multiplies_bfloat16(
-    flags: str, expected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(machine, "cpu_features", lambda: set(flags.split()))
-    assert encoders.may_use_torch() is expected
-
-
-@pytest.mark.parametrize(("rival", "expected"), [(0.02, True), (0.2, False)])
-def test_torch_encodes_only_where_it_is_clearly_faster(rival: float, expected: bool) -> None:
-    def taking(seconds: float) -> encoders.Encoder:
-        def encode(mels: encoders.Features) -> encoders.Features:
-            time.sleep(seconds)
-            return mels
-
-        return encode
-
-    assert encoders.faster(taking(rival), taking(0.1), 80) is expected
-
-
 def test_without_room_there_is_one_replica(base_weights: Path, fox: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "available_mib", lambda: 300.0)
-    monkeypatch.setattr(encoders, "may_use_torch", lambda: False)
+    monkeypatch.setitem(sys.modules, "openvino", None)
     backend = Ctranslate2Backend("cpu", 1)
     both = backend.memory_mib(base_weights)
     opened = backend.open("base", base_weights)
@@ -352,39 +290,15 @@ def test_without_room_there_is_one_replica(base_weights: Path, fox: bytes, monke
 
 
 @pytest.mark.parametrize(
-    ("cores", "expected"),
-    [(1, [(1, 1), (1, 1)]), (2, [(2, 1), (1, 2)]), (4, [(4, 1), (1, 4)]), (16, [(4, 4), (1, 16)])],
+    ("cores", "expected"), [(1, (1, 1, 1)), (2, (2, 1, 2)), (4, (4, 1, 4)), (8, (4, 2, 4)), (32, (4, 8, 4))]
 )
-def test_cores_are_shared_out(cores: int, expected: list[tuple[int, int]]) -> None:
-    assert trial.splits(cores) == expected
+def test_cores_are_shared_out(cores: int, expected: tuple[int, int, int]) -> None:
+    assert plan_for("cpu", cores, {"int8", "float32"}, beside=True) == Plan("int8", *expected)
 
 
-class Slow:
-    """Stands for a model that takes so long for a probe."""
-
-    n_mels = 80
-
-    def __init__(self, milliseconds: float) -> None:
-        self.milliseconds = milliseconds
-
-
-@pytest.mark.parametrize(
-    ("milliseconds", "expected"),
-    [
-        ({"int8": 10, "float32": 9.5}, "int8"),
-        ({"int8": 10, "float32": 4}, "float32"),
-        ({"int8": 10, "float32": 40}, "int8"),
-    ],
-)
-def test_only_a_clear_gain_counts(
-    milliseconds: dict[str, float], expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trial, "_seconds", lambda model, mel, calls: model.milliseconds / 1000)
-    plan, chosen = trial.choose(
-        lambda plan: Slow(milliseconds[plan.compute_type]), [(2, 2), (2, 1)], {"int8", "float32"}, beside=True
-    )
-    assert plan == Plan(expected, 2, 2, encoders=2)
-    assert chosen.milliseconds == milliseconds[expected]
+def test_what_a_device_cannot_multiply_is_not_planned() -> None:
+    assert plan_for("cpu", 2, {"float32"}, beside=False) == Plan("float32", 2, 1, 0)
+    assert plan_for("cuda", 2, {"float16", "int8"}, beside=False) == Plan("float16", 1, 1, 0)
 
 
 def _text(model: Ctranslate2Model, tokens: tuple[int, ...]) -> list[int]:

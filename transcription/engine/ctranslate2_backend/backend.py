@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,10 @@ import ctranslate2
 
 from transcription.engine import machine
 from transcription.engine.backend import OutOfDeviceMemory
-from transcription.engine.ctranslate2_backend import encoders, trial
-from transcription.engine.ctranslate2_backend.encoders import OwnEncoder, TorchEncoder
+from transcription.engine.ctranslate2_backend.encoders import Encoder, OwnEncoder, openvino_encoders
 from transcription.engine.ctranslate2_backend.errors import damaged
 from transcription.engine.ctranslate2_backend.model import Ctranslate2Model, Replica
-from transcription.engine.ctranslate2_backend.replica import FILE, Plan, load
+from transcription.engine.ctranslate2_backend.replica import FILE, Plan, load, plan_for
 from transcription.engine.ctranslate2_backend.vocabulary import FILE as TOKENIZER
 from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
 from transcription.engine.types import EngineError
@@ -33,8 +30,8 @@ URGENT_SHARE = 4
 WEIGHTS = {"int8": 0.55, "float16": 1.0, "float32": 2.0}
 """The size of the weights in memory by compute type, relative to their file's, which holds float16."""
 
-ENCODER_SHARE = 0.42
-"""The largest part of a model's file that is its encoder, which torch holds besides in as many bytes."""
+ENCODER_SHARE = 0.65
+"""What OpenVINO takes of the weights' file: the encoder, 0.42 of it at most, in int8, and a copy for each replica."""
 
 ENCODINGS_MIB = 120.0
 """The encodings that are kept for tails, with large-v3; base's take 50 MiB."""
@@ -46,68 +43,53 @@ WORKSPACE_MIB = 90.0
 class Ctranslate2Backend:
     """CTranslate2 on a CPU, or on a GPU without torch.
 
-    On a CPU the first model that is opened is measured with a few plans, and the fastest is used for all models. If
-    memory allows, each model has a second replica for urgent work, whose threads have priority over the others', so
-    that a short clip does not wait for the windows that are being decoded.
+    On a CPU OpenVINO encodes where it is installed and was faster with the first model that was opened. Beside each
+    model stands a second replica for urgent works, where memory allows: its threads come before the others', so that
+    a short clip need not wait for the windows that are under way.
     """
 
     name = "ctranslate2"
-    library_version = str(ctranslate2.__version__)
 
     def __init__(self, device: str, threads: int) -> None:
         """threads: cores to use, 0 for all. Raises EngineError if there is no such device.
 
-        `workers` (threads that may decode at once), `encoders`, `urgent_workers` (further threads that may call with
-        urgent work at once) and `compute_type` are final once a model is open.
+        `urgent_workers` (threads that may call with urgent works at once, besides), `library_version` and
+        `compute_type` are final when a model is open.
         """
         if device != "cpu" and not ctranslate2.get_cuda_device_count():
             raise EngineError("no GPU was found: install NVIDIA's driver, give the container the GPU, or use the CPU")
         self.device = device
         self.urgent_workers = 0
-        self._supported = ctranslate2.get_supported_compute_types(device)
+        self.library_version = str(ctranslate2.__version__)
         self._cores = threads or machine.cores()
-        self._ways = trial.splits(self._cores)
-        # On a machine whose other cores belong to others, more threads than cores slow each other down.
-        self._beside = device == "cpu" and self._cores >= machine.cores()
-        self._tried = device != "cpu"
         self._opening = threading.Lock()
-        self._plan = trial.first_plan(self._ways, self._supported, self._beside)
-        if device != "cpu":
-            self._plan = Plan("float16" if "float16" in self._supported else "float32", 1, 1)
-        self._encodes_with_torch: bool | None = None if device == "cpu" else False
-        """None until it is measured."""
+        # Where the machine has more cores, which are not ours, a few threads too many do harm.
+        beside = device == "cpu" and self._cores >= machine.cores()
+        self._plan = plan_for(device, self._cores, ctranslate2.get_supported_compute_types(device), beside)
         self.workers = self._plan.workers
-
-    @property
-    def encoders(self) -> int:
-        """Threads that may encode at once: one if torch encodes, which uses all cores for each window."""
-        return 1 if self._encodes_with_torch else max(1, self._plan.encoders)
-
-    @property
-    def compute_type(self) -> str:
-        """The compute type, such as "int8", or "bfloat16+int8" if torch encodes."""
-        decoder = self._plan.compute_type
-        return f"bfloat16+{decoder}" if self._encodes_with_torch else decoder
+        self.encoders = max(1, self._plan.encoders)
+        self.compute_type = self._plan.compute_type
+        self._tries_openvino = device == "cpu"
+        self._opened = False
 
     def open(self, name: str, path: Path) -> Ctranslate2Model:
-        """Loads a model from its folder. Raises EngineError for a damaged file, OutOfDeviceMemory, DeviceLost."""
+        """Loads a model from its folder.
+
+        Raises EngineError for a file that is damaged, OutOfDeviceMemory, DeviceLost.
+        """
         with self._opening:
-            pool = self._pool(path)
+            pool = load(path, self.device, self._plan, self._niceness(path))
             with damaged(path / TOKENIZER):
                 vocabulary = Ctranslate2Vocabulary.read(path, pool.is_multilingual)
             urgent = self._urgent(name, path)
-            torch = self._torch_encoder(path, urgent or pool)
-            return Ctranslate2Model(
-                Replica(pool, torch(self._niceness(path)) if torch else OwnEncoder(pool)),
-                urgent and Replica(urgent, torch(0) if torch else OwnEncoder(urgent)),
-                vocabulary,
-            )
+            encoders = self._openvino(path, urgent or pool) or (OwnEncoder(pool), OwnEncoder(urgent or pool))
+            return Ctranslate2Model(Replica(pool, encoders[0]), urgent and Replica(urgent, encoders[1]), vocabulary)
 
     def memory_mib(self, path: Path) -> float:
         """Returns about how many MiB an open model from this folder takes, a second replica included."""
         weights = _megabytes(path) * WEIGHTS[self._plan.compute_type]
         urgent = weights + WORKSPACE_MIB if self._has_room(path) else 0.0
-        encoder = _megabytes(path) * ENCODER_SHARE if self._may_encode_with_torch(path) else 0.0
+        encoder = _megabytes(path) * ENCODER_SHARE if self._may_use_openvino(path) else 0.0
         return weights + (self.workers + self._plan.encoders) * WORKSPACE_MIB + urgent + encoder + ENCODINGS_MIB
 
     def free_mib(self) -> float:
@@ -118,35 +100,21 @@ class Ctranslate2Backend:
         """Returns None: CTranslate2 does not report it."""
         return None
 
-    def _pool(self, path: Path) -> Any:
-        """Loads the replica for ordinary work. The first call measures which plan is the fastest."""
-        loader = partial(load, path, self.device, niceness=self._niceness(path))
-        if self._tried:
-            return loader(self._plan)
-        self._plan, pool = trial.choose(loader, self._ways, self._supported, self._beside)
-        self._tried = True
-        self.workers = self._plan.workers
-        return pool
+    def _openvino(self, path: Path, whisper: Any) -> tuple[Encoder, Encoder] | None:
+        """Returns what encodes for the two replicas instead of CTranslate2. The first model decides for all."""
+        found = None
+        if self._may_use_openvino(path):
+            own = None if self._opened else OwnEncoder(whisper)
+            found = openvino_encoders(path, self._plan, self._cores, self._niceness(path), own)
+        if not self._opened:
+            self._opened, self._tries_openvino = True, found is not None
+        if found:
+            self.library_version = f"{ctranslate2.__version__}+openvino-{found[0].version}"
+            self.compute_type = f"{found[0].precision}+{self._plan.compute_type}"
+        return found
 
-    def _torch_encoder(self, path: Path, whisper: Any) -> Callable[[int], TorchEncoder] | None:
-        """Returns a function from niceness to an encoder, all with the same weights; None if CTranslate2 encodes."""
-        if not self._may_encode_with_torch(path):
-            return None
-        try:
-            weights = encoders.read_for_torch(path)
-        except EngineError as error:
-            log.warning("CTranslate2 encodes for %s, as torch cannot read its weights: %s", path.name, error)
-            return None
-        make = partial(TorchEncoder, weights, self._cores)
-        if self._encodes_with_torch is None:
-            rival = make(0)
-            self._encodes_with_torch = encoders.faster(rival, OwnEncoder(whisper), whisper.n_mels)
-        return make if self._encodes_with_torch else None
-
-    def _may_encode_with_torch(self, path: Path) -> bool:
-        if self._encodes_with_torch is None:
-            return encoders.may_use_torch() and self._has_room(path)
-        return self._encodes_with_torch and self._has_room(path)
+    def _may_use_openvino(self, path: Path) -> bool:
+        return self._tries_openvino and self._has_room(path)
 
     def _niceness(self, path: Path) -> int:
         """Returns the niceness of the threads for ordinary work."""

@@ -1,13 +1,9 @@
-"""The two encoders: CTranslate2's, and torch's on CPUs with bfloat16 instructions."""
+"""The two encoders of a model: CTranslate2's own, and OpenVINO's where it is installed and faster."""
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,29 +11,32 @@ import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
-from transcription.engine import machine
+from transcription.engine.backend import OutOfDeviceMemory
 from transcription.engine.ctranslate2_backend.errors import translated
-from transcription.engine.ctranslate2_backend.replica import stand_back
+from transcription.engine.ctranslate2_backend.replica import Plan
+from transcription.engine.types import EngineError
 
 if TYPE_CHECKING:
-    from transcription.engine.torch_backend.bfloat16_encoder import Bfloat16Encoder
+    from transcription.engine.ctranslate2_backend.openvino_encoder import OpenvinoEncoder
 
 log = logging.getLogger(__name__)
 
 Features = NDArray[np.float32]
 
-NATIVE_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
-"""As Linux names them, the last one on Arm. Without them bfloat16 is only emulated."""
-
 CLEARLY = 1.15
-"""How many times faster torch must be."""
+"""How many times faster OpenVINO must be: less may be noise."""
+
+TRIAL_FRAMES = 1000
+TRIAL_ROUNDS = 3
+TRIAL_SECONDS = 1.0
+"""After so long no further round begins. The first warms up, which matters little where encoding takes long."""
 
 
 class Encoder(Protocol):
-    """Called from several threads at once."""
+    """Is called from several threads at once."""
 
     def __call__(self, mels: Features) -> Features:
-        """mels: (windows, n_mels, 3000); returns (windows, 1500, state)."""
+        """mels: (windows, n_mels, frames), up to 3000 frames; returns (windows, (frames + 1) // 2, state)."""
 
 
 class OwnEncoder:
@@ -58,62 +57,44 @@ class OwnEncoder:
         return output
 
 
-class TorchEncoder:
-    """Ours in bfloat16, in a thread of its own: windows one after another, each on all of `threads`.
+def openvino_encoders(
+    folder: Path, plan: Plan, cores: int, niceness: int, own: Encoder | None
+) -> tuple[OpenvinoEncoder, OpenvinoEncoder] | None:
+    """Returns a model's encoders on OpenVINO: one as the plan says, and one that has all cores for a window.
 
-    niceness: how far it stands back behind the process's other threads.
+    niceness: of the first one's threads. None where OpenVINO cannot be had, or is not clearly faster than `own`, which
+    is None, too, where that is known.
     """
+    try:
+        from transcription.engine.ctranslate2_backend.openvino_encoder import OpenvinoEncoder, encoder_graph
 
-    def __init__(self, encode: Bfloat16Encoder, threads: int, niceness: int) -> None:
-        self._encode = encode
-        self._thread = ThreadPoolExecutor(1, "encoder", partial(_begin, threads, niceness))
-
-    def __call__(self, mels: Features) -> Features:
-        with translated():
-            # One by one, so that windows of several callers take turns.
-            return np.stack([self._thread.submit(self._one, mel).result() for mel in mels])
-
-    def _one(self, mel: Features) -> Features:
-        import torch
-
-        encoding: Features = self._encode(torch.from_numpy(mel)).numpy()
-        return encoding
+        graph = encoder_graph(folder)
+        alone = OpenvinoEncoder(graph, 1, cores)
+        if own is not None and not is_faster(alone, own, alone.n_mels):
+            return None
+        return OpenvinoEncoder(graph, max(1, plan.encoders), plan.threads, niceness), alone
+    except ImportError:
+        log.info("CTranslate2 encodes, as OpenVINO is not installed")
+    except (EngineError, OutOfDeviceMemory, RuntimeError) as error:
+        log.warning("CTranslate2 encodes for %s, as OpenVINO cannot: %s", folder.name, error)
+    return None
 
 
-def _begin(threads: int, niceness: int) -> None:
-    import torch
+def is_faster(rival: Encoder, own: Encoder, n_mels: int) -> bool:
+    """Returns whether a rival encodes 10 s of noise in clearly less CPU time, which a busy machine hardly changes.
 
-    # Before the first parallel work, whose threads inherit it.
-    stand_back(niceness)
-    torch.set_num_threads(threads)
-
-
-def may_use_torch() -> bool:
-    """Returns whether the CPU has bfloat16 instructions and torch is installed. Importing torch takes a second."""
-    found = machine.cpu_features() & NATIVE_BFLOAT16
-    return bool(found) and importlib.util.find_spec("whisper") is not None
-
-
-def read_for_torch(folder: Path) -> Bfloat16Encoder:
-    """A model's encoder. Raises EngineError for a damaged file."""
-    import torch
-
-    from transcription.engine.torch_backend.bfloat16_encoder import Bfloat16Encoder
-    from transcription.engine.torch_backend.loading import load_encoder
-
-    return Bfloat16Encoder(load_encoder(folder, torch.float32))
+    CTranslate2's attention is slow: in a whole window the rival gains more.
+    """
+    mel = np.random.default_rng(0).normal(0.0, 0.3, (1, n_mels, TRIAL_FRAMES)).astype(np.float32)
+    until, rounds = time.monotonic() + TRIAL_SECONDS, list[tuple[float, float]]()
+    while not rounds or (len(rounds) < TRIAL_ROUNDS and time.monotonic() < until):
+        rounds.append((_cpu_seconds(rival, mel), _cpu_seconds(own, mel)))
+    theirs, ours = (min(seconds) for seconds in zip(*rounds, strict=True))
+    log.info("10 s are encoded in %.0f ms of CPU time by OpenVINO, %.0f by CTranslate2", theirs * 1e3, ours * 1e3)
+    return bool(theirs * CLEARLY < ours)
 
 
-def faster(rival: Encoder, own: Encoder, n_mels: int) -> bool:
-    """Returns whether a rival encodes a window of noise clearly faster, after one to warm up."""
-    mel = np.random.default_rng(0).normal(0.0, 0.3, (1, n_mels, 3000)).astype(np.float32)
-    rival(mel)
-    theirs, ours = _seconds(rival, mel), _seconds(own, mel)
-    log.info("encodes a window in %.0f ms with torch in bfloat16, %.0f ms with CTranslate2", theirs * 1e3, ours * 1e3)
-    return theirs * CLEARLY < ours
-
-
-def _seconds(encode: Callable[[Features], Features], mel: Features) -> float:
-    began = time.perf_counter()
+def _cpu_seconds(encode: Encoder, mel: Features) -> float:
+    began = time.process_time()
     encode(mel)
-    return time.perf_counter() - began
+    return time.process_time() - began

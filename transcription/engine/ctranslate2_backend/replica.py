@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ OTHERS = ("config.json", "vocabulary.json")
 """Files that CTranslate2 reads, too, without naming them in its errors. Old conversions have vocabulary.txt instead."""
 
 
+MOST_WORKERS = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How to run a model on a CPU.
@@ -32,9 +36,18 @@ class Plan:
     threads: int
     encoders: int = 0
 
-    def __str__(self) -> str:
-        beside = f"+{self.encoders}" if self.encoders else ""
-        return f"{self.compute_type} {self.workers}{beside}x{self.threads}"
+
+def plan_for(device: str, cores: int, supported: Collection[str], beside: bool) -> Plan:
+    """Returns the plan of a device that supports some compute types.
+
+    On a CPU several workers share the cores: a second thread costs encoding a tenth and helps decoding little.
+    beside: whether as many may encode beside those that decode.
+    """
+    if device != "cpu":
+        return Plan("float16" if "float16" in supported else "float32", 1, 1)
+    workers = min(cores, MOST_WORKERS)
+    compute_type = "int8" if "int8" in supported else "float32"
+    return Plan(compute_type, workers, cores // workers, workers if beside else 0)
 
 
 def load(folder: Path, device: str, plan: Plan, niceness: int = 0) -> Any:

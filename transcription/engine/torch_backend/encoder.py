@@ -23,7 +23,9 @@ class Encoder:
         Raises ValueError for windows of another length.
         """
         parameters = self._parameters
-        check_length(mels, parameters)
+        frames = 2 * len(parameters.positions)
+        if mels.shape[-1] != frames:
+            raise ValueError(f"a window has {frames} frames, not {mels.shape[-1]}")
         x = mels.to(parameters.device, parameters.dtype)
         x = F.gelu(F.conv1d(x, parameters.conv1.weight, parameters.conv1.bias, padding=1))
         x = F.gelu(F.conv1d(x, parameters.conv2.weight, parameters.conv2.bias, stride=2, padding=1))
@@ -37,10 +39,3 @@ class Encoder:
         attention = layer.attention
         query, key, value = (split_heads(part, heads) for part in attention.qkv(attention.norm(x)).chunk(3, dim=-1))
         return layer.mlp(x + attention.out(merge_heads(attend(query, key, value))))
-
-
-def check_length(mels: Tensor, parameters: AudioParameters) -> None:
-    """Raises ValueError for windows that are not as long as the encoder's positions."""
-    frames = 2 * len(parameters.positions)
-    if mels.shape[-1] != frames:
-        raise ValueError(f"a window has {frames} frames, not {mels.shape[-1]}")

@@ -14,9 +14,7 @@ import whisper
 from numpy.typing import NDArray
 from whisper.model import LayerNorm, ModelDimensions, Whisper
 
-from transcription.engine.torch_backend.ct2_file import read_variables
-from transcription.engine.torch_backend.parameters import AudioParameters, audio_of_state
-from transcription.engine.types import EngineError
+from transcription.engine.ct2_file import read_variables
 
 Variables = dict[str, NDArray[Any]]
 
@@ -32,18 +30,6 @@ def load_whisper(name: str, path: Path, device: str) -> Whisper:
     model = _from_ctranslate2(path) if path.is_dir() else _from_openai(name, path)
     model.eval()
     return _halved(model).to(device) if device == "cuda" else model.float().to(device)
-
-
-def load_encoder(folder: Path, dtype: torch.dtype) -> AudioParameters:
-    """The encoder alone, from a folder with CTranslate2's `model.bin`, on the CPU.
-
-    Raises EngineError for a file that ends early, is another version's, or holds other numbers than floats.
-    """
-    variables = read_variables(folder / "model.bin", "encoder/")
-    if any(variable.dtype.kind == "i" and variable.size > 1 for variable in variables.values()):
-        raise EngineError(f"{folder / 'model.bin'} was quantised when it was converted")
-    _, state = variables["encoder/position_encodings/encodings"].shape
-    return audio_of_state(_tensors(_encoder(variables)), _layers(variables, "encoder"), state // HEAD_WIDTH, dtype)
 
 
 def _from_openai(name: str, path: Path) -> Whisper:

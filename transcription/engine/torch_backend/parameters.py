@@ -163,12 +163,6 @@ def of_state(
     )
 
 
-@torch.no_grad()
-def audio_of_state(state: Mapping[str, Tensor], layers: int, heads: int, dtype: torch.dtype) -> AudioParameters:
-    """The encoder's parameters alone, on the CPU; `state` need hold no others. Raises KeyError for a missing tensor."""
-    return _Reader(state, torch.device("cpu"), dtype).audio(layers, heads)
-
-
 @dataclass(frozen=True, slots=True)
 class _Reader:
     state: Mapping[str, Tensor]
