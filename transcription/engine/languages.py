@@ -16,8 +16,12 @@ NEWEST = ("large-v3", "turbo")
 """Models that know them all."""
 
 
+ENGLISH = ("distil-large-v3.5",)
+"""Models that have tokens for other languages and were trained on English alone."""
+
+
 def languages_of(model: str) -> tuple[str, ...]:
-    """The languages that a model of this name has a token for."""
-    if model.endswith(".en"):
+    """The languages that a model of this name knows."""
+    if model.endswith(".en") or model in ENGLISH:
         return ("en",)
     return LANGUAGES if model in NEWEST else LANGUAGES[:-1]

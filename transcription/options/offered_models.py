@@ -24,6 +24,7 @@ ALIASES = {
     "gpt-transcribe": "",
     "large": "large-v3",
     "large-v3-turbo": "turbo",
+    "distil-whisper/distil-large-v3.5": "distil-large-v3.5",
 }
 
 
