@@ -198,7 +198,11 @@ STATIC_ROOT = env.path("STATIC_ROOT", DATA / "static", "where collectstatic puts
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 # Transcription ---------------------------------------------------------------------------------
-WHISPER_MODELS = env.items("WHISPER_MODELS", "", "models offered, the default first; by device when empty")
+WHISPER_MODELS = env.items(
+    "WHISPER_MODELS",
+    "",
+    "models offered, the default first, your own as NAME=PATH or NAME=REPOSITORY; by device when empty",
+)
 WHISPER_DEVICE = env.text("WHISPER_DEVICE", "auto", "auto, cpu or cuda")
 WHISPER_BACKEND = env.text("WHISPER_BACKEND", "auto", "auto, ctranslate2 or torch")
 WHISPER_WEIGHTS = env.path("WHISPER_WEIGHTS", DATA / "models", "folder of model weights")

@@ -47,6 +47,7 @@ THOROUGH = {
     "tests/portal/web/test_sound.py",
     "tests/tenants/test_quota.py",
     "tests/transcription/engine/test_cli.py",
+    "tests/transcription/engine/test_own_models.py",
     "tests/transcription/engine/test_quarantine.py",
     "tests/transcription/engine/test_windows.py",
     "tests/transcription/intake/test_idempotency.py",

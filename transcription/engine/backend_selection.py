@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from transcription.engine import guard
 from transcription.engine.backend import Backend
+from transcription.engine.offered import Offered
+from transcription.engine.own_models import ensure_offered
 from transcription.engine.types import EngineError
-from transcription.engine.weights import Form, ensure, print_progress
+from transcription.engine.weights import Form, print_progress
 
 if TYPE_CHECKING:
     from transcription.engine.torch_backend.cross import CrossName
@@ -53,10 +55,11 @@ def choose_backend(
     return Ctranslate2Backend(device, threads)
 
 
-def weights_for(backend: Backend, folder: Path, mirrors: Sequence[str], model: str) -> Path:
-    """A model's weights in the form that the backend reads, fetched where missing."""
+def weights_for(backend: Backend, folder: Path, mirrors: Sequence[str], models: Sequence[Offered], name: str) -> Path:
+    """The weights of one of the models offered, in a form that the backend reads, fetched where missing."""
     form: Form = "torch" if backend.name == "torch" else "ctranslate2"
-    return ensure(model, form, folder, print_progress, mirrors=mirrors)
+    offered = next(model for model in models if model.name == name)
+    return ensure_offered(offered, form, folder, print_progress, mirrors)
 
 
 def _has_gpu() -> bool:

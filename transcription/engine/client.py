@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from transcription.engine import wire
+from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.types import (
     DecodeOptions,
     EngineStatus,
@@ -89,6 +90,27 @@ class EngineClient:
                 return wire.parse_status(_receive(connection, deadline))
         except (OSError, EOFError, wire.ProtocolError) as error:
             raise EngineUnavailable(f"the engine at {self.address} does not answer: {error}") from error
+
+    def mels(self, model: str) -> int:
+        """Returns how many mels a model hears; of one that the catalogue lacks the engine knows.
+
+        Raises WindowRejected where it doesn't, and EngineUnavailable when `patience` seconds are over.
+        """
+        if model in CATALOGUE:
+            return CATALOGUE[model].n_mels
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                status = self.status()
+            except EngineUnavailable:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                if model in status.mels:
+                    return status.mels[model]
+                if status.ready or time.monotonic() > deadline:
+                    raise WindowRejected(f"the engine does not serve the model {model!r}: {status.error}")
+            time.sleep(RETRY_SECONDS)
 
     def connect(self, timeout: float) -> socket.socket:
         """A fresh connection; OSError where nobody listens."""

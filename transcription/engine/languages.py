@@ -10,10 +10,10 @@ LANGUAGES: tuple[str, ...] = (
     "tg", "sd", "gu", "am", "yi", "lo", "uz", "fo", "ht", "ps", "tk", "nn", "mt", "sa", "lb", "my", "bo", "tl",
     "mg", "as", "tt", "haw", "ln", "ha", "ba", "jw", "su", "yue",
 )  # fmt: skip
-"""Cantonese, the last one, is known to large-v3 and turbo only."""
+"""Cantonese, the last one, is known to large-v3, to turbo, and to what is made from them."""
 
-NEWEST = ("large-v3", "turbo")
-"""Models that know them all."""
+OLDER = ("tiny", "base", "small", "medium")
+"""Models that don't know it."""
 
 
 ENGLISH = ("distil-large-v3.5",)
@@ -21,7 +21,7 @@ ENGLISH = ("distil-large-v3.5",)
 
 
 def languages_of(model: str) -> tuple[str, ...]:
-    """The languages that a model of this name knows."""
+    """The languages that a model of this name knows; of an operator's own, those that it may know."""
     if model.endswith(".en") or model in ENGLISH:
         return ("en",)
-    return LANGUAGES if model in NEWEST else LANGUAGES[:-1]
+    return LANGUAGES[:-1] if model in OLDER else LANGUAGES

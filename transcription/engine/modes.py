@@ -31,7 +31,7 @@ def transcribe(
     spoken = resume.language if resume else ""
     if mode == "exact":
         decode = partial(client.decode, options=options, in_flight=1, on_progress=on_progress, spoken=spoken)
-        return transcribe_exactly(pcm, decode, options, resume)
+        return transcribe_exactly(pcm, decode, options, client.mels(options.model), resume)
     alive = threading.Event()
 
     def decode_all(windows: Iterable[Window]) -> Iterator[WindowResult]:

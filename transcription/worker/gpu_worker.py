@@ -108,7 +108,7 @@ def engine_command() -> list[str]:
     return [
         *(sys.executable, "-m", "transcription.engine", "serve"),
         *("--socket", str(settings.ENGINE_SOCKET)),
-        *("--models", ",".join(offered_models.offered_models())),
+        *("--models", ",".join(map(str, offered_models.offered()))),
         *("--weights", str(settings.WHISPER_WEIGHTS)),
         *("--backend", settings.WHISPER_BACKEND),
         *("--device", settings.WHISPER_DEVICE),

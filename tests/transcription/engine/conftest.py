@@ -45,6 +45,7 @@ class Engine:
     address: str
     weights: Path
     backend: str
+    models: str = "base"
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,7 +54,16 @@ class Engine:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "transcription.engine", "serve", "--socket", self.address]
-        options = ["--weights", str(self.weights), "--backend", self.backend, "--device", "cpu"]
+        options = [
+            "--weights",
+            str(self.weights),
+            "--backend",
+            self.backend,
+            "--device",
+            "cpu",
+            "--models",
+            self.models,
+        ]
         self.process = subprocess.Popen([*command, *options], cwd=ROOT)
 
     def kill(self) -> None:
