@@ -49,6 +49,7 @@ THOROUGH = {
     "tests/transcription/engine/test_cli.py",
     "tests/transcription/engine/test_own_models.py",
     "tests/transcription/engine/test_quarantine.py",
+    "tests/transcription/engine/test_remote.py",
     "tests/transcription/engine/test_windows.py",
     "tests/transcription/intake/test_idempotency.py",
     "tests/transcription/media/test_claims.py",

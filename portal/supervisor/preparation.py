@@ -54,6 +54,8 @@ def fetch_weights() -> None:
 
     Raises PreparationFailed for the default model. Without one of the others, the rest is served.
     """
+    if settings.WHISPER_BACKEND == "remote":
+        return
     for offered in offered_models.offered():
         form, model = offered_models.weights_form(), offered.name
         stamp = Stamp(f"weights-{form}-{model}")

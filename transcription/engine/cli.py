@@ -72,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", choices=("auto", "ctranslate2", "torch"), default="auto")
+    parser.add_argument("--backend", choices=("auto", "ctranslate2", "torch", "remote"), default="auto")
+    parser.add_argument("--remote-url", default="", metavar="URL", help="remote: the server's API, http://HOST/v1")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(
         "--batch-size", type=argument.count, default=0, help="windows at once; 0: as many as are useful and fit"
@@ -146,10 +147,11 @@ def _serve(options: argparse.Namespace) -> int:
         options.batch_size,
         options.cross_attention,
         len(options.models),
+        options.remote_url,
     )
     find = partial(weights_for, backend, options.weights, options.mirror, options.models)
     names = [model.name for model in options.models]
-    batch_size = options.batch_size or (8 if backend.device == "cpu" else 16)
+    batch_size = 1 if backend.name == "remote" else options.batch_size or (8 if backend.device == "cpu" else 16)
     return Server(backend, names, find, options.socket, batch_size, options.memory_limit_mib).run()
 
 

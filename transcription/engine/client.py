@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Self
 
 from transcription.engine import wire
-from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.types import (
     DecodeOptions,
     EngineStatus,
@@ -92,12 +91,10 @@ class EngineClient:
             raise EngineUnavailable(f"the engine at {self.address} does not answer: {error}") from error
 
     def mels(self, model: str) -> int:
-        """Returns how many mels a model hears; of one that the catalogue lacks the engine knows.
+        """Asks the engine how many mels a model hears that is an operator's own.
 
         Raises WindowRejected where it doesn't, and EngineUnavailable when `patience` seconds are over.
         """
-        if model in CATALOGUE:
-            return CATALOGUE[model].n_mels
         deadline = time.monotonic() + self.patience
         while True:
             try:

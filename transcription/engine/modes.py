@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
+from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.client import EngineClient
 from transcription.engine.exact import Resume, transcribe_exactly
 from transcription.engine.fast import transcribe_fast
@@ -31,7 +32,7 @@ def transcribe(
     spoken = resume.language if resume else ""
     if mode == "exact":
         decode = partial(client.decode, options=options, in_flight=1, on_progress=on_progress, spoken=spoken)
-        return transcribe_exactly(pcm, decode, options, client.mels(options.model), resume)
+        return transcribe_exactly(pcm, decode, options, _mels(client, options.model), resume)
     alive = threading.Event()
 
     def decode_all(windows: Iterable[Window]) -> Iterator[WindowResult]:
@@ -58,3 +59,8 @@ def transcribe(
     start = resume.end if resume else 0.0
     halves = half if options.follows_language else None
     return transcribe_fast(pcm, decode_all, again, start, pass_on, options.skip_non_speech, halves)
+
+
+def _mels(client: EngineClient, model: str) -> int:
+    """Returns how many mels a model hears; the engine knows an operator's own."""
+    return CATALOGUE[model].n_mels if model in CATALOGUE else client.mels(model)

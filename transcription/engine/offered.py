@@ -12,11 +12,15 @@ from transcription.engine.types import EngineError
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 REPOSITORY = re.compile(r"(?P<repository>[A-Za-z0-9][\w.-]*/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 PATH = re.compile(r"[/~]|\.\.?/")
+REMOTE = "remote:"
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """`source` is a path, a repository on Hugging Face, perhaps with @REVISION, or empty for the catalogue's own."""
+    """`source` is a path, a repository on Hugging Face, perhaps with @REVISION, or empty for the catalogue's own.
+
+    For the remote backend it is what another server calls the model, as remote:NAME or, with a slash, as it is.
+    """
 
     name: str
     source: str = ""
@@ -34,6 +38,15 @@ class Offered:
     def path(self) -> Path | None:
         """The file or folder that is named; None for a repository."""
         return Path(self.source).expanduser() if PATH.match(self.source) else None
+
+    @property
+    def remote_name(self) -> str:
+        """What a remote server calls it."""
+        return self.source.removeprefix(REMOTE) or self.name
+
+    @property
+    def is_remote(self) -> bool:
+        return self.source.startswith(REMOTE) and self.source != REMOTE
 
     @property
     def repository(self) -> str:
@@ -57,6 +70,6 @@ class Offered:
             return "its name takes up to 40 letters, digits, dots, dashes and underscores, no dash or dot first"
         if self.name in CATALOGUE:
             return f"{self.name} is a published model's name; choose another one"
-        if not (self.path or self.repository):
+        if not (self.path or self.repository or self.is_remote):
             return "after = comes a path that begins with / or ./, or a repository such as user/whisper-small-pl"
         return ""

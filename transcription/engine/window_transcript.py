@@ -117,7 +117,7 @@ class WindowTranscript:
             start=round(piece.start, 3),
             end=round(piece.end, 3),
             text=piece.text,
-            tokens=piece.tokens,
+            tokens=piece.tokens if self._vocabulary.is_whispers else (),
             temperature=self.work.temperature,
             avg_logprob=self._decoded.avg_logprob,
             compression_ratio=self._decoded.compression_ratio,

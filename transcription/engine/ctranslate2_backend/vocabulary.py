@@ -31,6 +31,8 @@ class Ctranslate2Vocabulary:
     The tokenizer knows none of the special tokens: whatever a user types is text.
     """
 
+    is_whispers = True
+
     def __init__(self, tokenizer: tokenizers.Tokenizer, added: dict[str, int], multilingual: bool) -> None:
         """added: the number of each special token and timestamp. Raises KeyError if one is missing."""
         self._tokenizer = tokenizer

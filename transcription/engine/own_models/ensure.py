@@ -31,6 +31,8 @@ def ensure_offered(offered: Offered, form: Form, folder: Path, progress: Progres
     """
     if not offered.source:
         return weights.ensure(offered.name, form, folder, progress, mirrors)
+    if offered.is_remote:
+        raise WeightsError(f"{offered.name} is a remote server's model: set WHISPER_BACKEND=remote, or name files")
     place = weights.place_of(offered.name, "ctranslate2", folder)
     if _is_made(place, offered):
         return place
