@@ -53,7 +53,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         with transaction.atomic():
             super().login(request, user)
-            sign_ins.signed_in(user.pk, addresses.of_request(request))
+            sign_ins.record_sign_in(user.pk, addresses.of_request(request))
 
     def logout(self, request: HttpRequest) -> None:
         """Signs out a user who is signed in."""
@@ -61,7 +61,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         user_id = request.user.pk
         with transaction.atomic():
             super().logout(request)
-            sign_ins.signed_out(user_id, addresses.of_request(request))
+            sign_ins.record_sign_out(user_id, addresses.of_request(request))
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Counts tries by address, and by address and account: guesses from elsewhere don't keep the owner out.
@@ -84,7 +84,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Records the failure of an account that exists. What was typed is kept nowhere."""
         if (user := user_of(_typed(credentials))) is not None:
-            sign_ins.refused(user.pk, addresses.of_request(request))
+            sign_ins.record_refusal(user.pk, addresses.of_request(request))
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
         """Sets the password of whoever is signed in, or has the link from a mail: either is the person."""

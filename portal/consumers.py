@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -190,7 +191,7 @@ class TranscriptionConsumer(TenantConsumer):
         status, sequence, place = await self.current_status()
         if status != self.status or sequence > self.sequence:
             await self.recording_changed({})
-        elif place is not None:
+        elif place:
             await self.send_json({"type": "queue", "seq": sequence, **place})
 
     @database_sync_to_async
@@ -206,10 +207,10 @@ class TranscriptionConsumer(TenantConsumer):
             read_audit.read(actor, recordings.transcription(actor, self.transcription_id), "socket")
 
     @database_sync_to_async
-    def current_status(self) -> tuple[str, int, dict[str, Any] | None]:
+    def current_status(self) -> tuple[str, int, dict[str, Any]]:
         with scope.bound(self.tenant_id):
             row = Transcription.objects.filter(id=self.transcription_id).select_related("recording").first()
-            return (row.status, row.sequence, place_of(row)) if row else ("gone", 0, None)
+            return (row.status, row.sequence, place_of(row)) if row else ("gone", 0, {})
 
 
 class RecordingsConsumer(TenantConsumer):
@@ -238,18 +239,17 @@ def snapshot_of(row: Transcription) -> dict[str, Any]:
         "percent": row.percent,
         "position": None,
         "eta_seconds": None,
-        **(place_of(row) or {}),
+        **place_of(row),
         "language": row.detected_language or row.language or None,
         "segments": [progress.segment_data(segment) for segment in row.segments.all()],
         "error": {"code": row.error_code, "message": reason_for_people(row.error_code)} if failed else None,
     }
 
 
-def place_of(row: Transcription) -> dict[str, Any] | None:
-    if row.status != Status.QUEUED:
-        return None
-    estimate = eta.estimate(row)
-    return {"position": estimate.position, "eta_seconds": estimate.eta_seconds}
+def place_of(row: Transcription) -> dict[str, Any]:
+    """Returns `position` and `eta_seconds` of a queued transcription; nothing of any other."""
+    place = eta.place_in_queue(row)
+    return asdict(place) if place else {}
 
 
 class NoSuchConsumer(AsyncWebsocketConsumer):

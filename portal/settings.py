@@ -87,7 +87,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "portal.http.async_middleware.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "portal.http.body_limit.BodyTooLargeMiddleware",
     "portal.web.errors.ErrorMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"

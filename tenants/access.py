@@ -43,18 +43,18 @@ class NotSignedIn(Exception):
 class TenantMismatch(Exception):
     """The page was rendered for another tenant than the session's current one: another tab switched it.
 
-    `page` is the page's tenant, None if the page names none or the user is no longer its member; `now` the session's.
+    `page_tenant` is None if the page names none or the user is no longer its member.
     """
 
-    def __init__(self, page: Tenant | None, now: Tenant) -> None:
-        if page is None:
+    def __init__(self, page_tenant: Tenant | None, session_tenant: Tenant) -> None:
+        if page_tenant is None:
             message = _("It is not known which organisation this page belongs to. Reload the page, then try again.")
         else:
             message = _(
                 "This page belongs to %(page)s, but you work in %(now)s now. Switch to %(page)s, then try again."
             )
-        super().__init__(message % {"page": page, "now": now})
-        self.page, self.now = page, now
+        super().__init__(message % {"page": page_tenant, "now": session_tenant})
+        self.page_tenant, self.session_tenant = page_tenant, session_tenant
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,9 @@ def session_actor(user_id: int, chosen_tenant: str | None, address: str = "", pa
     return member_actor(candidates[0], address) if candidates else None
 
 
-def _check_page(page: Page, now: Tenant, members: list[Member]) -> None:
+def _check_page(page: Page, tenant: Tenant, members: list[Member]) -> None:
     """Raises TenantMismatch. A page that names no tenant is accepted from a user with one membership."""
-    if page.tenant_id == str(now.id) or (not page.tenant_id and not (page.writes and len(members) > 1)):
+    if page.tenant_id == str(tenant.id) or (not page.tenant_id and not (page.writes and len(members) > 1)):
         return
     drawn_for = [member.tenant for member in members if str(member.tenant_id) == page.tenant_id]
-    raise TenantMismatch(drawn_for[0] if drawn_for else None, now)
+    raise TenantMismatch(drawn_for[0] if drawn_for else None, tenant)

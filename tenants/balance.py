@@ -12,7 +12,7 @@ from tenants.models import LedgerEntry, Reservation, UsageMonth
 MAX_REPORTED = 200
 
 
-def check() -> list[Discrepancy]:
+def discrepancies() -> list[Discrepancy]:
     """Returns the months whose counters differ from the sums of their ledger or held reservations, up to MAX_REPORTED.
 
     Counters and rows change in the same transaction, and one statement reads one snapshot, so no lock is needed.
@@ -26,7 +26,7 @@ def check() -> list[Discrepancy]:
         )
         wrong = rows.exclude(used_seconds=F("charged"), reserved_seconds=F("held"))
         values = wrong.values_list("tenant_id", "month", "used_seconds", "charged", "reserved_seconds", "held")
-        discrepancies = [
+        reported = [
             Discrepancy(tenant_id, kind, expected, counter, month)
             for tenant_id, month, used, charged, reserved, held in values[:MAX_REPORTED]
             for kind, expected, counter in (
@@ -35,7 +35,7 @@ def check() -> list[Discrepancy]:
             )
             if expected != counter
         ]
-    return discrepancies[:MAX_REPORTED]
+    return reported[:MAX_REPORTED]
 
 
 def total(rows: QuerySet[Model], group: str, field: str) -> Coalesce:

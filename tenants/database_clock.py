@@ -57,7 +57,7 @@ def described(seconds: float) -> str:
     return f"{abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'} the database's"
 
 
-def check() -> float:
+def checked_skew() -> float:
     """Returns the skew; logs a warning, at most every ten minutes, when it is too large."""
     global _warned_at
     seconds = skew()

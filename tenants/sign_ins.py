@@ -12,17 +12,17 @@ REFUSALS_WITHIN = timedelta(hours=1)
 MAX_REFUSALS = 5
 
 
-def signed_in(user_id: int, address: str) -> None:
+def record_sign_in(user_id: int, address: str) -> None:
     for member in memberships(user_id):
         audit.record(member_actor(member, address), "member.signed_in", member)
 
 
-def signed_out(user_id: int, address: str) -> None:
+def record_sign_out(user_id: int, address: str) -> None:
     for member in memberships(user_id):
         audit.record(member_actor(member, address), "member.signed_out", member)
 
 
-def refused(user_id: int, address: str) -> None:
+def record_refusal(user_id: int, address: str) -> None:
     """Records a wrong password for this account, with the client's address.
 
     An account has at most MAX_REFUSALS entries an hour and an address one, so that guessing can't fill the log: the

@@ -108,7 +108,7 @@ class TestTranscriptions:
             claimed()
         waiting.refresh_from_db()
         assert waiting.lease_until is not None
-        assert waiting.lease_until - database_clock.now() <= claims.lease()
+        assert waiting.lease_until - database_clock.now() <= claims.lease_duration()
 
     def test_a_worker_behind_cannot_write_after_its_lease(self, waiting: Transcription) -> None:
         claim = claimed()

@@ -16,7 +16,7 @@ class PreconditionRequired(Exception):
     """There is no `If-Match`."""
 
 
-def seen(request: HttpRequest) -> frozenset[str]:
+def seen_tags(request: HttpRequest) -> frozenset[str]:
     """The tags of `If-Match`, ANY for `*`. Raises PreconditionRequired.
 
     Weak ones count too: a proxy that compresses an answer weakens its tag.

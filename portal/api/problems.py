@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -16,9 +14,10 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from portal.api.preconditions import PreconditionRequired, quoted
-from portal.http.outage import RETRY_HEADERS
+from portal.http.error_bodies import PROBLEM_TYPE, problem_body
+from portal.http.outage import RETRY_HEADERS, log_outage
+from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
-from portal.http.uploads import UploadRefused
 from tenants.access import InsufficientScope, TenantMismatch
 from tenants.api_keys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
 from tenants.rate_limit import TooManyRequests
@@ -26,49 +25,60 @@ from transcription.errors import InvalidOption, Refused
 from transcription.library.retention import TextDeleted
 from transcription.transcripts.editing import NotCompleted, Stale
 
-log = logging.getLogger(__name__)
-CONTENT_TYPE = "application/problem+json"
-
 
 def problem(status: int, code: str, detail: str, **more: Any) -> Response:
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
-    return Response(body | more, status=status, content_type=CONTENT_TYPE)
+    return Response(problem_body(status, code, detail, **more), status, content_type=PROBLEM_TYPE)
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler; None leaves what we don't know to Django's 500."""
     set_rollback()
+    return _of_caller(error) or _of_request(error)
+
+
+def _of_caller(error: Exception) -> Response | None:
+    """Returns the problem of who asks: nobody known, too often, or for more than they may."""
     match error:
-        case Http404():
-            return problem(404, "not_found", _("There is nothing here under this id."))
         case KeyRefused():
             return _of_refused_key(error)
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            response = problem(401, "invalid_api_key", _("Send a live key as `Authorization: Bearer KEY`."))
+            response["WWW-Authenticate"] = "Bearer"
+            return response
         case InsufficientScope():
             response = problem(403, "insufficient_scope", str(error), scope=error.has, needed=error.needed)
             response["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.needed}"'
             return response
         case PermissionDenied():
             return problem(403, "permission_denied", str(error) or _("This key may not do that."))
-        case InvalidOption():
-            return problem(400, error.code, str(error), param=error.param)
-        case InvalidKey():
-            return problem(400, "invalid_value", str(error), param=error.field)
         case TenantMismatch():
             return problem(409, "other_tenant", str(error))
-        case KeyConflict():
-            return problem(409, error.code, str(error))
-        case UploadRefused():
-            return _of_upload(error)
-        case OperationalError() | InterfaceError():
-            log.error("The database is away: %s", str(error).strip())
-            return unavailable()
-        case Refused():
-            return _of_refusal(error)
         case TooManyRequests():
             detail = _("More than the %(limit)d requests a minute your organisation has. Wait, then ask again.")
             response = problem(429, "too_many_requests", detail % {"limit": error.limit}, limit=error.limit)
             response["Retry-After"] = str(error.whole_seconds)
             return response
+    return None
+
+
+def _of_request(error: Exception) -> Response | None:
+    """Returns the problem of what is asked for."""
+    match error:
+        case Http404():
+            return problem(404, "not_found", _("There is nothing here under this id."))
+        case InvalidOption():
+            return problem(400, error.code, str(error), param=error.param)
+        case InvalidKey():
+            return problem(400, "invalid_value", str(error), param=error.field)
+        case KeyConflict():
+            return problem(409, error.code, str(error))
+        case UploadRefused():
+            return _of_upload(error)
+        case OperationalError() | InterfaceError():
+            log_outage(error)
+            return unavailable()
+        case Refused():
+            return _of_refusal(error)
         case TextDeleted():
             return problem(410, "text_deleted", str(error))
         case NotCompleted():
@@ -78,10 +88,6 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         case PreconditionRequired():
             detail = _("Send `If-Match` with the ETag of what you have read, so that nobody's change is overwritten.")
             return problem(428, "precondition_required", detail)
-        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
-            response = problem(401, "invalid_api_key", _("Send a live key as `Authorization: Bearer KEY`."))
-            response["WWW-Authenticate"] = "Bearer"
-            return response
         case exceptions.APIException():
             return problem(error.status_code, str(error.default_code), str(error.detail))
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from contextvars import Context
 from typing import Any, NamedTuple
@@ -150,20 +150,19 @@ class StatusBroker:
                 self._request(transcription_id)
 
     async def _join_group(self, transcription_id: UUID) -> None:
-        if self._channel is not None:
-            try:
-                async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
-                    await self._layer.group_add(progress.transcription_group(transcription_id), self._channel)
-            except Exception as error:
-                log.warning("Waiting without events (%s).", error or type(error).__name__)
+        await self._change_group(self._layer.group_add, transcription_id, "Waiting without events (%s).")
 
     async def _leave_group(self, transcription_id: UUID) -> None:
+        await self._change_group(self._layer.group_discard, transcription_id, "A group was not left (%s); it expires.")
+
+    async def _change_group(self, change: Callable[..., Any], transcription_id: UUID, warning: str) -> None:
+        """Joins or leaves the transcription's group; logs the warning where Redis does not answer in time."""
         if self._channel is not None:
             try:
                 async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
-                    await self._layer.group_discard(progress.transcription_group(transcription_id), self._channel)
+                    await change(progress.transcription_group(transcription_id), self._channel)
             except Exception as error:
-                log.warning("A group was not left (%s); it expires.", error or type(error).__name__)
+                log.warning(warning, error or type(error).__name__)
 
 
 _broker: StatusBroker | None = None

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from asgiref.sync import sync_to_async
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 
 from portal.http.asgi import Application, Message, Receive, Scope, Send, UnreadBody, closing, header, scope_of
-from portal.http.async_middleware import AsyncMiddleware
 from portal.http.routes import Body, route_of
-from portal.web.errors import too_large
 
 SCOPE_KEY = "portal.body_too_large"
 
@@ -66,14 +62,10 @@ class LimitedBody:
         return self._left < 0
 
 
-class BodyTooLargeMiddleware(AsyncMiddleware):
-    """Django middleware: answers requests whose body passed its limit."""
-
-    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        scope = scope_of(request)
-        if SCOPE_KEY in scope:
-            return await sync_to_async(too_large)(request, route_of(scope).body_bytes)  # its page may read the session
-        return await self.get_response(request)
+def exceeded_limit(request: HttpRequest) -> int | None:
+    """Returns the limit in bytes that the body passed; None where it passed none."""
+    scope = scope_of(request)
+    return route_of(scope).body_bytes if scope.get(SCOPE_KEY) else None
 
 
 def _announced(scope: Scope) -> int:

@@ -9,8 +9,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from portal import health
-from portal.ops import charts, figures
+from portal import charts, health
+from portal.ops import figures
 from tenants import discrepancies
 
 PERMISSION = "transcription.view_operations"

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from http import HTTPStatus
-
+from asgiref.sync import sync_to_async
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template import loader
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from portal.http.async_middleware import AsyncMiddleware
-from portal.http.outage import AWAY, RETRY_HEADERS
+from portal.http.body_limit import exceeded_limit
+from portal.http.error_bodies import PROBLEM_TYPE, openai_error_body, problem_body
+from portal.http.outage import AWAY, RETRY_HEADERS, log_outage
 from tenants.access import NotSignedIn, TenantMismatch
 
-log = logging.getLogger(__name__)
 FOR_PROGRAMS = ("/v1/", "/api/")
 NATIVE = "/api/"
 CODES = {
@@ -86,11 +86,19 @@ def _answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
 
 def _wants_json(request: HttpRequest) -> bool:
     by_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
-    return by_script or request.path.startswith(FOR_PROGRAMS) or request.headers.get("Accept") == "application/json"
+    is_page = request.resolver_match is not None and request.resolver_match.app_name == "web"
+    by_program = request.path.startswith(FOR_PROGRAMS) and not is_page  # some pages are about the API, below /api/
+    return by_script or by_program or request.headers.get("Accept") == "application/json"
 
 
 class ErrorMiddleware(AsyncMiddleware):
-    """Answers exceptions that Django has no handler for: NotSignedIn, TenantMismatch and database outages."""
+    """Answers what Django has no handler for: large bodies, NotSignedIn, TenantMismatch and database outages."""
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        limit = exceeded_limit(request)
+        if limit is not None:
+            return await sync_to_async(too_large)(request, limit)  # its page may read the session
+        return await self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, NotSignedIn):
@@ -98,20 +106,14 @@ class ErrorMiddleware(AsyncMiddleware):
         if isinstance(error, TenantMismatch):
             return other_tenant(request, error)
         if isinstance(error, AWAY):
-            log.error("The database is away: %s", str(error).strip())
+            log_outage(error)
             return unavailable(request)
         return None
 
 
 def _problem(request: HttpRequest, status: int, message: str) -> JsonResponse:
     if request.path.startswith(NATIVE):
-        return _native_problem(status, message)
+        body = problem_body(status, CODES[status], message)
+        return JsonResponse(body, status=status, content_type=PROBLEM_TYPE)
     kind = "server_error" if status >= 500 else "invalid_request_error"
-    error = {"code": CODES[status], "message": message, "type": kind, "param": None}
-    return JsonResponse({"error": error}, status=status)
-
-
-def _native_problem(status: int, message: str) -> JsonResponse:
-    """Returns a problem of RFC 9457, like the native API's views."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": CODES[status]}
-    return JsonResponse(body | {"detail": message}, status=status, content_type="application/problem+json")
+    return JsonResponse(openai_error_body(message, kind, None, CODES[status]), status=status)

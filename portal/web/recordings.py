@@ -18,8 +18,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal.http.outage import RETRY_HEADERS
+from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
-from portal.http.uploads import Upload, UploadRefused, received
+from portal.http.uploads import Upload, received
 from portal.web.access import TenantRequest, member_required
 from portal.web.forms import FilterForm, OptionsForm
 from portal.web.undo import success_with_undo
@@ -132,7 +133,7 @@ def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any
         "recording": row,
         "transcription": latest,
         "segments": _segments(latest),
-        "place": eta.estimate(latest) if latest and latest.status == Status.QUEUED else None,
+        "place": eta.place_in_queue(latest) if latest else None,
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
         "other_tracks": audio_tracks.others(latest) if latest else [],

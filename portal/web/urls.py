@@ -6,6 +6,7 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from portal.web import (
+    api_pages,
     audit,
     history,
     keys,
@@ -59,6 +60,9 @@ urlpatterns = [
     path("usage/", usage.usage, name="usage"),
     path("usage/ledger.csv", ledger.ledger, name="ledger"),
     path("notices/<int:notice_id>/dismiss/", notices.dismiss, name="dismiss"),
+    path("api/docs/", api_pages.swagger, name="swagger"),
+    path("api/reference/", api_pages.redoc, name="redoc"),
+    path("api/examples/", api_pages.examples, name="examples"),
     path("tenant/", tenant.switch, name="tenant"),
     path("language/", set_language, name="set_language"),
 ]

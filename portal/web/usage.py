@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from portal.ops import charts
+from portal import charts
 from portal.web.access import TenantRequest, member_required
 from portal.web.months import requested_month
 from tenants import quota

@@ -66,7 +66,7 @@ def install_in_jobs() -> None:
         _replace(lifecycle, step, partial(_around, scene, step))
     _replace(quota, "settle", lambda settle: _after(scene, settle, "complete.settled"))
     _replace(lifecycle, "complete", lambda complete: _completing(scene, complete))
-    _replace(progress, "changed", lambda changed: _telling(scene, changed))
+    _replace(progress, "announce_change", lambda changed: _telling(scene, changed))
 
 
 def install_in_sweeper() -> None:

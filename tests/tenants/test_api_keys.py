@@ -19,7 +19,7 @@ from tenants.access import SCOPES, Actor, InsufficientScope
 from tenants.api_keys import Bearer, InvalidKey, KeyConflict, KeyRefused
 from tenants.models import ApiKey, KeyScope
 from tests.conftest import Character
-from tests.tenants.race import race
+from tests.race import race
 
 pytestmark = pytest.mark.django_db
 HERE = "203.0.113.9"

@@ -36,13 +36,13 @@ def busy(acme: Tenant) -> Tenant:
 
 def test_honest_work_balances(busy: Tenant) -> None:
     work(create_tenant("Other"), 5, settled=True)
-    assert balance.check() == []
+    assert balance.discrepancies() == []
 
 
 def test_a_used_second_without_a_ledger_line_is_found(busy: Tenant) -> None:
     with scope.bound(busy.id):
         UsageMonth.objects.update(used_seconds=F("used_seconds") + 3)
-    [one] = balance.check()
+    [one] = balance.discrepancies()
     assert (one.tenant_id, one.month, one.kind, one.expected, one.found) == (
         *(busy.id, quota.this_month(), Kind.USED_SECONDS),
         *(10, 13),
@@ -53,7 +53,7 @@ def test_both_figures_are_compared(busy: Tenant) -> None:
     with scope.bound(busy.id):
         LedgerEntry.objects.all().delete()
         Reservation.objects.filter(state=Reservation.State.HELD).update(seconds=21)
-    found_wrong = balance.check()
+    found_wrong = balance.discrepancies()
     assert [(one.kind, one.expected, one.found) for one in found_wrong] == [
         (Kind.USED_SECONDS, 0, 10),
         (Kind.RESERVED_SECONDS, 21, 20),
@@ -65,4 +65,4 @@ def test_it_is_one_query_whatever_there_is(busy: Tenant, django_assert_num_queri
     for number in range(5):
         work(create_tenant(f"Tenant {number}"), 10, settled=True)
     with django_assert_num_queries(1):
-        assert balance.check() == []
+        assert balance.discrepancies() == []

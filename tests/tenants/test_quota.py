@@ -10,7 +10,7 @@ from tenants import quota, scope
 from tenants.models import LedgerEntry, Reservation, Tenant, UsageMonth
 from tenants.quota import QuotaExceeded
 from tests.conftest import create_tenant
-from tests.tenants.race import race
+from tests.race import race
 
 
 def reserve(tenant: Tenant, seconds: int) -> uuid.UUID:

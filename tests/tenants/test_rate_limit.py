@@ -11,7 +11,7 @@ from tenants import rate_limit
 from tenants.models import Tenant
 from tenants.rate_limit import TooManyRequests
 from tests.conftest import create_tenant
-from tests.tenants.race import race
+from tests.race import race
 
 NOON = 1_795_348_800.0
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 import time_machine
-from django.db import connection
 from django.utils import timezone
 
 from tenants import throttle
 from tenants.models import Attempts
 from tenants.throttle import Limit
+from tests.race import race
 
 pytestmark = pytest.mark.django_db
 THREE = Limit("guesses", 3, 30)
@@ -49,11 +48,4 @@ def test_forgetting_forgets_what_says_nothing_any_more() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_at_once_no_more_pass() -> None:
-    def attempt(_number: int) -> bool:
-        try:
-            return THREE.take("alice")
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(attempt, range(24))) == 3
+    assert race(24, lambda: THREE.take("alice")) == 3

@@ -59,7 +59,7 @@ def _claim(row: Fetch) -> Claim | None:
     return claimed
 
 
-def held(claim: Claim) -> Fetch:
+def claimed_fetch(claim: Claim) -> Fetch:
     """Returns the claimed fetch with its tenant's quota and its API key. Raises LostClaim."""
     return leases.read(_mine(claim).select_related("tenant__quota", "api_key"))
 
@@ -89,13 +89,13 @@ def fail(claim: Claim, code: str, message: str) -> None:
 
 
 def _end(claim: Claim, status: str, **changes: object) -> None:
-    shown_url = held(claim).shown_url
+    shown_url = claimed_fetch(claim).shown_url
     leases.write(_mine(claim), status=status, url=shown_url, options={}, finished_at=Now(), **changes)
 
 
 def try_later(claim: Claim, code: str, message: str, retry_after: int = 0) -> None:
     """Queues another attempt after a delay, or fails after the last one. Raises LostClaim."""
-    attempts_made = held(claim).attempts_made
+    attempts_made = claimed_fetch(claim).attempts_made
     if attempts_made >= MOST_ATTEMPTS:
         fail(claim, code, message)
         return

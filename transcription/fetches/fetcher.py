@@ -112,7 +112,7 @@ def _fetch_in_thread(limits: ConcurrencyLimits, claim: Claim, stop: threading.Ev
 
 def _fetch(claim: Claim, stop: threading.Event) -> None:
     """Raises LostClaim and Stopping."""
-    row = claims.held(claim)
+    row = claims.claimed_fetch(claim)
     try:
         if (made := _made(row)) is not None:
             claims.complete(claim, made)

@@ -71,7 +71,7 @@ def queue(
     if found and found.pcm and row.lane == Lane.INTERACTIVE:
         transaction.on_commit(partial(pcm_cache.put, row.id, found.pcm), robust=True)
     wakeups.wake_on_commit(row.lane)
-    transaction.on_commit(partial(progress.changed, row.tenant_id, recording.id, row.id), robust=True)
+    transaction.on_commit(partial(progress.announce_change, row.tenant_id, recording.id, row.id), robust=True)
     return row
 
 

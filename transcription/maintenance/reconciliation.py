@@ -29,7 +29,7 @@ def check_today() -> int:
     check = _claim()
     if check is None:
         return 0
-    found = balance.check() + discrepancies()
+    found = balance.discrepancies() + discrepancies()
     for discrepancy in found:
         log.critical("The accounts disagree: %s", discrepancy)
     AccountCheck.objects.filter(pk=check.pk).update(

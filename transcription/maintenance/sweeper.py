@@ -34,7 +34,7 @@ BATCH = 500
 
 def check_clock() -> int:
     """Logs a warning where this host's clock differs too much from the database's."""
-    return int(database_clock.is_skewed(database_clock.check()))
+    return int(database_clock.is_skewed(database_clock.checked_skew()))
 
 
 def wake_workers() -> int:

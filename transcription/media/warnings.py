@@ -35,7 +35,7 @@ def message_of(row: Transcription, code: str) -> str:
         case "other_tracks":
             message = _(
                 "The file has %(count)d audio tracks; this is the text of track %(taken)d. "
-                "Transcribe it again with another “audio_track” if that is not the one you want."
+                "Transcribe it again with another audio track if that is not the one you want."
             )
             return message % {"count": len(row.recording.audio_tracks), "taken": row.audio_track_taken}
         case "channels_cancel":

@@ -77,8 +77,8 @@ def check(recording: Recording, asked: int) -> None:
 
 def no_such_track(count: int) -> InvalidOption:
     message = ngettext(
-        "The file has %(n)d audio track: leave “audio_track” out, or name track 1.",
-        "The file has %(n)d audio tracks. “audio_track” must be a number from 1 to %(n)d.",
+        "The file has %(n)d audio track: leave the audio track out, or name track 1.",
+        "The file has %(n)d audio tracks. The audio track must be a number from 1 to %(n)d.",
         count,
     )
     return InvalidOption("audio_track", message % {"n": count}, NO_SUCH_TRACK)

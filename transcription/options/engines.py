@@ -26,7 +26,7 @@ def report(
         "problem": problem,
         "workers_alive": workers_alive,
         "workers_wanted": workers_wanted,
-        "clock_ahead_seconds": database_clock.check(),
+        "clock_ahead_seconds": database_clock.checked_skew(),
         "updated_at": Now(),
     }
     if status is not None:

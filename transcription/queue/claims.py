@@ -49,7 +49,7 @@ def claim(worker: str, lanes: Sequence[int] = Lane.values) -> Claim | None:
             candidates = list(fairness.in_order(lanes, _busy_tenants(), passed)[:CANDIDATES])
             for candidate in candidates:
                 if claimed := _claim_from(candidate, worker, waits):
-                    progress.changed(claimed.tenant_id, claimed.recording_id, claimed.transcription_id)
+                    progress.announce_change(claimed.tenant_id, claimed.recording_id, claimed.transcription_id)
                     return claimed
             if waits:
                 passed |= {candidate.tenant_id for candidate in candidates}
@@ -105,7 +105,7 @@ def _claimed(schedule: TenantSchedule, row: Transcription, worker: str) -> Claim
         row,
         status=Status.RUNNING,
         attempts_made=F("attempts_made") + 1,
-        lease_until=Now() + lease(),
+        lease_until=Now() + lease_duration(),
         worker=worker,
         started_at=Coalesce("started_at", Now()),
     )
@@ -117,11 +117,11 @@ def _claimed(schedule: TenantSchedule, row: Transcription, worker: str) -> Claim
     return Claim(won.tenant_id, won.id, won.fence, won.request_id, row.recording_id)
 
 
-def lease() -> timedelta:
+def lease_duration() -> timedelta:
     return timedelta(seconds=settings.LEASE_SECONDS)
 
 
-def held(claim: Claim) -> QuerySet[Transcription]:
+def row_under_lease(claim: Claim) -> QuerySet[Transcription]:
     """Selects the claimed row, as long as the lease has not expired."""
     return leases.claimed(Transcription.objects.filter(status=Status.RUNNING, lease_until__gt=Now()), claim)
 

@@ -99,6 +99,11 @@ class WorkAhead:
     seconds: float
 
 
+def place_in_queue(row: Transcription) -> QueueEstimate | None:
+    """Returns the estimate for a queued transcription; None for any other."""
+    return estimate(row) if row.status == Status.QUEUED else None
+
+
 def estimate(row: Transcription) -> QueueEstimate:
     """Estimates for a queued transcription, among those of all tenants."""
     with scope.across_tenants("a queue is shared"):

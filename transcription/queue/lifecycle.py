@@ -22,7 +22,7 @@ from transcription.errors import Failure
 from transcription.leases import LostClaim
 from transcription.models import Attempt, Recording, Segment, Status, TenantSchedule, Transcription
 from transcription.queue import claims, fairness, progress, wakeups
-from transcription.queue.claims import Claim, held, lease
+from transcription.queue.claims import Claim, lease_duration, row_under_lease
 from transcription.segments import bounds
 from transcription.webhooks import events
 
@@ -55,7 +55,7 @@ def save_window(
     _bring_within(claim, segments, saved_seconds if decoded_seconds is None else decoded_seconds)
     with transaction.atomic():
         won = (
-            held(claim)
+            row_under_lease(claim)
             .filter(saved_seconds__lt=saved_seconds)
             .update(
                 saved_seconds=saved_seconds,
@@ -63,14 +63,14 @@ def save_window(
                 heard_languages=heard_languages or {},
                 model_version=model_version,
                 resume=resume or {},
-                lease_until=Now() + lease(),
+                lease_until=Now() + lease_duration(),
                 attempts_made=1,
                 sequence=F("sequence") + 1,
             )
         )
         if won:
             Segment.objects.bulk_create(segments)
-        return leases.read(held(claim).filter(saved_seconds=saved_seconds)).sequence
+        return leases.read(row_under_lease(claim).filter(saved_seconds=saved_seconds)).sequence
 
 
 def _bring_within(claim: Claim, segments: list[Segment], latest: float) -> None:
@@ -83,13 +83,13 @@ def _bring_within(claim: Claim, segments: list[Segment], latest: float) -> None:
 
 def renew(claim: Claim) -> None:
     """Renews the lease on progress that is not text yet, such as a decoded minute. Raises LostClaim."""
-    leases.write(held(claim), lease_until=Now() + lease())
+    leases.write(row_under_lease(claim), lease_until=Now() + lease_duration())
 
 
 def extend(claim: Claim, seconds: int) -> None:
     """Reserves `seconds` in all for a recording longer than it said. Raises LostClaim and QuotaExceeded."""
     with transaction.atomic():
-        leases.read(held(claim).select_for_update())
+        leases.read(row_under_lease(claim).select_for_update())
         quota.extend(claim.id, seconds)
 
 
@@ -99,10 +99,10 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int], warning
     `warnings` are codes that readers of the text are told (transcription.media.warnings).
     """
     with transaction.atomic():
-        row = leases.read(held(claim).select_related("recording"))
+        row = leases.read(row_under_lease(claim).select_related("recording"))
         now = database_clock.now()
         leases.write(
-            held(claim),
+            row_under_lease(claim),
             status=Status.COMPLETED,
             text=text,
             warnings=list(warnings),
@@ -124,11 +124,11 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int], warning
 
 def fail(claim: Claim, failure: Failure) -> None:
     """Queues another attempt where that may help, else ends the transcription. Raises LostClaim."""
-    with _locked(held(claim), claim) as (schedule, row):
+    with _locked(row_under_lease(claim), claim) as (schedule, row):
         if failure.may_succeed_later and row.attempts_made < MOST_ATTEMPTS:
-            _requeue(schedule, row, held(claim), BACKOFF.after(row.attempts_made))
+            _requeue(schedule, row, row_under_lease(claim), BACKOFF.after(row.attempts_made))
         else:
-            _give_up(row, held(claim), failure)
+            _give_up(row, row_under_lease(claim), failure)
         _end_attempt(claim, Attempt.Outcome.FAILED, failure.detail)
     _tell(claim)
 
@@ -167,7 +167,7 @@ def abandon_all_of(worker_prefix: str) -> int:
         return sum(_lose(row, Attempt.Outcome.ABANDONED, Q(), _delay_after(_abandoned(row))) for row in rows)
 
 
-def lose(worker: str) -> int:
+def lose_attempt_of(worker: str) -> int:
     """Ends the attempt of a worker process that was seen to die. Returns 1, or 0 if it had none.
 
     Its recording may be the cause, so each death counts as a failed attempt; waiting longer after more of them is not
@@ -314,7 +314,7 @@ def _tell(claim: Claim) -> None:
     """Tells watchers after the commit, and wakes a worker: the tenant may now run its next transcription."""
 
     def tell() -> None:
-        progress.changed(claim.tenant_id, claim.recording_id, claim.id)
+        progress.announce_change(claim.tenant_id, claim.recording_id, claim.id)
         wakeups.wake_once(claims.next_lane())
 
     transaction.on_commit(tell, robust=True)

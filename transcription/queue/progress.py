@@ -75,13 +75,13 @@ def flush() -> None:
         _publisher.flush()
 
 
-def changed(tenant_id: UUID, recording_id: UUID, transcription_id: UUID) -> None:
+def announce_change(tenant_id: UUID, recording_id: UUID, transcription_id: UUID) -> None:
     """Tells watchers of a changed status: they read the database again."""
     event = {"type": "recording.changed", "recording": str(recording_id), "transcription": str(transcription_id)}
     _publish([(transcription_group(transcription_id), event), (tenant_group(tenant_id), event)])
 
 
-def advanced(
+def announce_progress(
     tenant_id: UUID, recording_id: UUID, transcription_id: UUID, sequence: int, percent: int, segments: list[Segment]
 ) -> None:
     """Tells watchers of saved segments. `sequence` counts the saves of a transcription without a gap."""

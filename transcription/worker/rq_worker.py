@@ -94,7 +94,7 @@ def _report_crash(pid: int) -> None:
 
 
 def _release_claim(pid: int) -> None:
-    retry_through_outage(lifecycle.lose, worker_name(pid))
+    retry_through_outage(lifecycle.lose_attempt_of, worker_name(pid))
     progress.flush()
     connections.close_all()
 

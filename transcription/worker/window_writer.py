@@ -45,7 +45,9 @@ class WindowWriter:
             heard_languages=row.heard_languages,
             decoded_seconds=decoded_seconds,
         )
-        progress.advanced(claim.tenant_id, claim.recording_id, claim.transcription_id, sequence, row.percent, segments)
+        progress.announce_progress(
+            claim.tenant_id, claim.recording_id, claim.transcription_id, sequence, row.percent, segments
+        )
 
 
 def segments_of(row: Transcription, result: WindowResult, first_index: int) -> list[Segment]:

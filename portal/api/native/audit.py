@@ -6,13 +6,19 @@ from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.pagination import newest_first
-from portal.api.native.parameters import date_time
+from portal.api.native import parameters
+from portal.api.native.operations import listing, operation
+from portal.api.native.pagination import PAGE, newest_first
 from portal.api.native.schemas.audit import AuditEntryBody
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import CURSOR, listing, operation, query
 from tenants import audit
 from tenants.models import AuditEntry
+
+ACTION = parameters.Text("action", "Such as key.created.")
+ACTOR = parameters.Text("actor", "The id of a member or a key.")
+OBJECT = parameters.Text("object", "The id of what it was done to.")
+SINCE = parameters.DateTime("since", "Date, time and zone.")
+UNTIL = parameters.DateTime("until", "Date, time and zone.")
 
 
 class AuditView(TenantView):
@@ -22,24 +28,16 @@ class AuditView(TenantView):
         "listAuditEntries",
         "Who did what, newest first",
         {200: listing(AuditEntryBody)},
-        parameters=[
-            *CURSOR,
-            query("action", "Such as key.created."),
-            query("actor", "The id of a member or a key."),
-            query("object", "The id of what it was done to."),
-            query("since", "Date, time and zone."),
-            query("until", "Date, time and zone."),
-        ],
+        parameters=[*PAGE, ACTION, ACTOR, OBJECT, SINCE, UNTIL],
     )
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
-        asked = request.query_params
         wanted = audit.Filter(
-            action=asked.get("action", ""),
-            actor=asked.get("actor", ""),
-            object_id=asked.get("object", ""),
-            since=date_time(request, "since"),
-            until=date_time(request, "until"),
+            action=ACTION.read(request),
+            actor=ACTOR.read(request),
+            object_id=OBJECT.read(request),
+            since=SINCE.read(request),
+            until=UNTIL.read(request),
         )
         return newest_first(audit.entries(self.actor, wanted), request, self, entry_fields)
 

@@ -10,14 +10,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.native import parameters
-from portal.api.native.pagination import newest_first
+from portal.api.native.operations import listing, operation
+from portal.api.native.pagination import PAGE, newest_first
 from portal.api.native.schemas.fetches import FetchBody
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import CURSOR, listing, operation, query
 from portal.api.problems import problem
 from transcription.fetches import access
 from transcription.fetches.failures import reason_for_people
 from transcription.fetches.models import Fetch
+
+STATUS = parameters.Choice("status", "Only those.", Fetch.Status.values)
 
 
 class FetchesView(TenantView):
@@ -27,11 +29,11 @@ class FetchesView(TenantView):
         "listFetches",
         "Recordings that are fetched by URL, newest first",
         {200: listing(FetchBody)},
-        parameters=[*CURSOR, query("status", "Only those.", enum=Fetch.Status.values)],
+        parameters=[*PAGE, STATUS],
     )
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
-        status = parameters.choice(request, "status", Fetch.Status.values)
+        status = STATUS.read(request)
         return newest_first(access.every(self.actor, status), request, self, fetch_fields)
 
 

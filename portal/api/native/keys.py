@@ -8,12 +8,12 @@ from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.pagination import newest_first
+from portal.api.native.operations import JSON, listing, operation
+from portal.api.native.pagination import PAGE, newest_first
 from portal.api.native.parsing import parse_body
 from portal.api.native.representations import rfc3339
 from portal.api.native.schemas.keys import KeyBody, KeyChanges, KeyRotation, KeySecretBody, NewKey, OldSecret
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import CURSOR, JSON, listing, operation
 from tenants import api_keys
 from tenants.models import ApiKey, KeyScope
 
@@ -23,7 +23,7 @@ SHOWN_ONCE = {"Cache-Control": "no-store"}
 class KeysView(TenantView):
     """POST a key, whose secret is in this answer only; GET those of the tenant, the newest first."""
 
-    @operation("listKeys", "The keys, newest first", {200: listing(KeyBody)}, parameters=CURSOR)
+    @operation("listKeys", "The keys, newest first", {200: listing(KeyBody)}, parameters=PAGE)
     def get(self, request: Request) -> Response:
         return newest_first(api_keys.keys(self.actor), request, self, key_fields)
 

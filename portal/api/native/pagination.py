@@ -6,11 +6,15 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+
+from portal.api.native import parameters
 
 Row = TypeVar("Row", bound=Model)
 
@@ -26,12 +30,22 @@ class CursorPages(CursorPagination):
 
 
 class NewestFirst(CursorPages):
-    """`limit` rows each, 50 without it, 200 at most."""
-
     ordering = ("-created_at", "-id")
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200
+
+
+CURSOR = parameters.Text("cursor", "From `next` or `previous` of another page.")
+PAGE = (
+    CURSOR,
+    OpenApiParameter(
+        NewestFirst.page_size_query_param,
+        OpenApiTypes.INT,
+        description=f"Items on a page, 1 to {NewestFirst.max_page_size}; {NewestFirst.page_size} unless given.",
+    ),
+)
+"""Parameters of a list that `newest_first` answers."""
 
 
 def newest_first(rows: QuerySet[Row], request: Request, view: APIView, fields: Callable[[Row], Any]) -> Response:

@@ -14,22 +14,20 @@ from portal.api import call_headers
 from portal.api.form_options import ignored_headers, sent_options
 from portal.api.native import parameters
 from portal.api.native.fetches import fetch_fields
-from portal.api.native.pagination import newest_first
-from portal.api.native.parsing import parse_body
-from portal.api.native.representations import recording_fields, transcription_fields
-from portal.api.native.schemas.fetches import FetchBody
-from portal.api.native.schemas.recordings import RecordingBody, RecordingByUrl, RequestedOptions, TranscriptionBody
-from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import (
-    CURSOR,
+from portal.api.native.operations import (
     FORM,
     IDEMPOTENCY_KEY,
     JSON,
     file_form,
     listing,
     operation,
-    query,
 )
+from portal.api.native.pagination import PAGE, newest_first
+from portal.api.native.parsing import parse_body
+from portal.api.native.representations import recording_fields, transcription_fields
+from portal.api.native.schemas.fetches import FetchBody
+from portal.api.native.schemas.recordings import RecordingBody, RecordingByUrl, RequestedOptions, TranscriptionBody
+from portal.api.native.tenant_view import TenantView
 from portal.http.uploads import received
 from transcription.errors import InvalidOption
 from transcription.fetches import access
@@ -41,22 +39,21 @@ from transcription.models import Recording, Status
 from transcription.options.languages import language_code
 from transcription.options.options import TranscriptionOptions
 
-FILTERS = (
-    query("search", "Only those in whose name or text every word stands."),
-    query("status", "Only those whose latest transcription is so.", enum=list(Status.values)),
-    query("source", "Only those that came so.", enum=list(Recording.Source.values)),
-    query("model", "Only those whose latest transcription is by this model."),
-    query("language", "Only those whose latest transcription shows this language, such as `en`."),
-    query("created_after", "Only those made then or later: date, time and zone."),
-    query("created_before", "Only those made earlier: date, time and zone."),
-)
+SEARCH = parameters.Text("search", "Only those in whose name or text every word stands.")
+STATUS = parameters.Choice("status", "Only those whose latest transcription is so.", Status.values)
+SOURCE = parameters.Choice("source", "Only those that came so.", Recording.Source.values)
+MODEL = parameters.Text("model", "Only those whose latest transcription is by this model.")
+LANGUAGE = parameters.Text("language", "Only those whose latest transcription shows this language, such as `en`.")
+AFTER = parameters.DateTime("created_after", "Only those made then or later: date, time and zone.")
+BEFORE = parameters.DateTime("created_before", "Only those made earlier: date, time and zone.")
+FILTERS = (SEARCH, STATUS, SOURCE, MODEL, LANGUAGE, AFTER, BEFORE)
 
 
 class RecordingsView(TenantView):
     """POST a recording, as a file or by its URL; GET those of the tenant, newest first."""
 
     @operation(
-        "listRecordings", "Recordings, newest first", {200: listing(RecordingBody)}, parameters=[*CURSOR, *FILTERS]
+        "listRecordings", "Recordings, newest first", {200: listing(RecordingBody)}, parameters=[*PAGE, *FILTERS]
     )
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
@@ -111,7 +108,7 @@ class RecordingTranscriptionsView(TenantView):
         "listTranscriptions",
         "The transcriptions of a recording, newest first",
         {200: listing(TranscriptionBody)},
-        parameters=CURSOR,
+        parameters=PAGE,
     )
     def get(self, request: Request, recording_id: UUID) -> Response:
         rows = recordings.transcriptions(self.actor, recording_id)
@@ -135,13 +132,13 @@ class RecordingTranscriptionsView(TenantView):
 def _filter(request: Request) -> Filter:
     """Raises InvalidOption."""
     return Filter(
-        search=request.query_params.get("search", ""),
-        status=parameters.choice(request, "status", Status.values),
-        source=parameters.choice(request, "source", Recording.Source.values),
-        model=request.query_params.get("model", ""),
-        language=_language(request.query_params.get("language", "")),
-        created_after=parameters.date_time(request, "created_after"),
-        created_before=parameters.date_time(request, "created_before"),
+        search=SEARCH.read(request),
+        status=STATUS.read(request),
+        source=SOURCE.read(request),
+        model=MODEL.read(request),
+        language=_language(LANGUAGE.read(request)),
+        created_after=AFTER.read(request),
+        created_before=BEFORE.read(request),
     )
 
 
@@ -149,7 +146,7 @@ def _language(name: str) -> str:
     """Raises InvalidOption."""
     code = language_code(name) if name else ""
     if code is None:
-        raise InvalidOption("language", _("“%(code)s” is not a language Whisper knows.") % {"code": name[:40]})
+        raise InvalidOption(LANGUAGE.name, _("“%(code)s” is not a language Whisper knows.") % {"code": name[:40]})
     return code
 
 

@@ -15,13 +15,13 @@ from portal.api.native.schemas.recordings import (
     RecordingBody,
     TranscriptionBody,
 )
-from portal.consumers import place_of
 from transcription.errors import reason_for_people
 from transcription.exports import WRITERS, spoken_language
 from transcription.media.warnings import warnings_of
 from transcription.models import Lane, Recording, Status, Transcription
 from transcription.options import audio_tracks
 from transcription.options.options import codes_of
+from transcription.queue import eta
 
 
 def recording_fields(recording: Recording, with_place: bool = True) -> RecordingBody:
@@ -79,8 +79,8 @@ def _found(row: Transcription) -> list[LanguageFound]:
 
 
 def _queue(row: Transcription) -> Queue | None:
-    place = place_of(row)
-    return Queue(position=place["position"], eta_seconds=place["eta_seconds"]) if place else None
+    place = eta.place_in_queue(row)
+    return Queue(position=place.position, eta_seconds=place.eta_seconds) if place else None
 
 
 def _error(row: Transcription) -> Failure | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.native.operations import IDEMPOTENCY_KEY, JSON, operation
 from portal.api.native.parsing import parse_body
 from portal.api.native.schemas.uploads import (
     MultipartBody,
@@ -19,7 +21,6 @@ from portal.api.native.schemas.uploads import (
 )
 from portal.api.native.tenant_view import TenantView
 from portal.api.native.uploads import upload_fields
-from portal.api.openapi.operations import IDEMPOTENCY_KEY, JSON, operation
 from portal.http.tus import source_of
 from transcription.intake import idempotency
 from transcription.uploads import access, bucket, creation
@@ -102,3 +103,11 @@ def _fields(row: Upload) -> MultipartBody:
 def _part_headers(row: Upload, number: int, sha256: str) -> dict[str, str]:
     checksum = {"x-amz-checksum-sha256": sha256} if sha256 else {}
     return {"Content-Length": str(access.part_size(row, number))} | checksum
+
+
+urls = [
+    path("uploads/multipart", MultipartsView.as_view(), name="native_multiparts"),
+    path("uploads/multipart/<uuid:upload_id>", MultipartView.as_view(), name="native_multipart"),
+    path("uploads/multipart/<uuid:upload_id>/urls", PartUrlsView.as_view(), name="native_part_urls"),
+    path("uploads/multipart/<uuid:upload_id>/complete", CompleteView.as_view(), name="native_complete"),
+]

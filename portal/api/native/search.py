@@ -7,20 +7,24 @@ from datetime import datetime
 from uuid import UUID
 
 from django.http import Http404
+from django.urls import path
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from portal.api.native.parameters import whole
+from portal.api.native import parameters
+from portal.api.native.operations import operation
+from portal.api.native.pagination import CURSOR
 from portal.api.native.schemas.search import FoundRecording, FoundSegment, Fragment, HitBody, HitsBody
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import CURSOR, operation, query
 from transcription import search
 from transcription.errors import InvalidOption
 from transcription.library import read_audit
 
-PAGE, MOST = 20, 50
+HITS, MOST_HITS = 20, 50
+QUERY = parameters.Text("q", "One word or several.", required=True)
+LIMIT = parameters.Whole("limit", f"Hits on a page; {HITS} unless given.", range(1, MOST_HITS + 1))
 
 
 class SearchView(TenantView):
@@ -30,12 +34,12 @@ class SearchView(TenantView):
         "search",
         "Recordings in whose name or text every word stands, newest first",
         {200: HitsBody},
-        parameters=[query("q", "One word or several.", required=True), *CURSOR],
+        parameters=[QUERY, CURSOR, LIMIT],
     )
     def get(self, request: Request) -> Response:
-        terms = _terms(request.query_params.get("q", ""))
-        limit = whole(request, "limit", range(1, MOST + 1)) or PAGE
-        after = _place(request.query_params.get("cursor", ""))
+        terms = _terms(QUERY.read(request))
+        limit = LIMIT.read(request) or HITS
+        after = _place(CURSOR.read(request))
         page, more = search.page(self.actor, terms, after, limit)
         hits = search.results(page, terms)
         read_audit.searched(self.actor, len(hits), [hit.transcription_id for hit in hits if hit.transcription_id])
@@ -95,3 +99,6 @@ def _place(cursor: str) -> search.Cursor | None:
     if place.created_at.tzinfo is None:
         raise Http404(_("There is no such page. Begin with the first one."))
     return place
+
+
+urls = [path("search", SearchView.as_view(), name="native_search")]

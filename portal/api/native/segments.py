@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.parameters import whole
+from portal.api.native import parameters
+from portal.api.native.operations import IF_MATCH, JSON, operation
 from portal.api.native.parsing import parse_body
 from portal.api.native.schemas.segments import (
     Division,
@@ -21,15 +23,17 @@ from portal.api.native.schemas.segments import (
     SomeSegmentsBody,
 )
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import IF_MATCH, JSON, operation, place
-from portal.api.preconditions import quoted, seen
+from portal.api.preconditions import quoted, seen_tags
 from transcription.library import read_audit
 from transcription.models import Revision, Segment, Transcription
 from transcription.transcripts import editing
 from transcription.transcripts.segment_edits import SegmentEdit
 
-MOST_AT_ONCE = 1000
 REVISIONS_AT_ONCE = 50
+FIRST = parameters.Whole("from", "The first one's index.", range(2**31))
+SEGMENTS = parameters.Whole("limit", "All without it.", range(1, 1001))
+BEFORE = parameters.Whole("before", "Only those with smaller numbers.", range(2**31))
+REVISIONS = parameters.Whole("limit", f"{REVISIONS_AT_ONCE} without it.", range(1, REVISIONS_AT_ONCE + 1))
 
 
 class SegmentsView(TenantView):
@@ -39,12 +43,12 @@ class SegmentsView(TenantView):
         "listSegments",
         "The segments of a transcript",
         {200: SegmentsBody},
-        parameters=[place("from", "The first one's index."), place("limit", "1 to 1000; all without it.")],
+        parameters=[FIRST, SEGMENTS],
     )
     def get(self, request: Request, transcription_id: UUID) -> Response:
         row = editing.transcript(self.actor, transcription_id)
-        first = whole(request, "from", range(2**31))
-        limit = whole(request, "limit", range(1, MOST_AT_ONCE + 1))
+        first = FIRST.read(request)
+        limit = SEGMENTS.read(request)
         read_audit.read(self.actor, row, "answer")
         return _segments(row, first or 0, limit)
 
@@ -57,7 +61,7 @@ class SegmentsView(TenantView):
     )
     def put(self, request: Request, transcription_id: UUID) -> Response:
         wanted = [SegmentEdit(one.start, one.end, one.text) for one in parse_body(request, NewSegments).segments]
-        row = editing.replace(self.actor, transcription_id, wanted, seen(request._request))
+        row = editing.replace(self.actor, transcription_id, wanted, seen_tags(request._request))
         return _segments(row, 0, None)
 
 
@@ -79,12 +83,12 @@ class SegmentView(TenantView):
     )
     def patch(self, request: Request, transcription_id: UUID, index: int) -> Response:
         changes = parse_body(request, SegmentChanges).model_dump()
-        found = editing.edit(self.actor, transcription_id, index, seen(request._request), **changes)
+        found = editing.edit(self.actor, transcription_id, index, seen_tags(request._request), **changes)
         return _one(found)
 
     @operation("deleteSegment", "Delete a segment", {204: None}, parameters=[IF_MATCH])
     def delete(self, request: Request, transcription_id: UUID, index: int) -> Response:
-        row = editing.remove(self.actor, transcription_id, index, seen(request._request))
+        row = editing.remove(self.actor, transcription_id, index, seen_tags(request._request))
         return Response(status=204, headers=_tag(row))
 
 
@@ -100,7 +104,7 @@ class SplitView(TenantView):
     )
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
         where = parse_body(request, Division)
-        both = editing.split(self.actor, transcription_id, index, where.position, where.at, seen(request._request))
+        both = editing.split(self.actor, transcription_id, index, where.position, where.at, seen_tags(request._request))
         return Response(SomeSegmentsBody(segments=[segment_fields(one) for one in both]), headers=_tag_of_list(both[0]))
 
 
@@ -109,7 +113,7 @@ class MergeView(TenantView):
 
     @operation("mergeSegment", "Join a segment with the next one", {200: SomeSegmentsBody}, parameters=[IF_MATCH])
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
-        found = editing.merge(self.actor, transcription_id, index, seen(request._request))
+        found = editing.merge(self.actor, transcription_id, index, seen_tags(request._request))
         return Response(SomeSegmentsBody(segments=[segment_fields(found)]), headers=_tag_of_list(found))
 
 
@@ -120,13 +124,13 @@ class RevisionsView(TenantView):
         "listRevisions",
         "What was changed, newest first",
         {200: RevisionsBody},
-        parameters=[place("before", "Only those with smaller numbers."), place("limit", "1 to 50; 50 without it.")],
+        parameters=[BEFORE, REVISIONS],
     )
     def get(self, request: Request, transcription_id: UUID) -> Response:
         rows = editing.revisions(self.actor, transcription_id)
         read_audit.read(self.actor, editing.transcript(self.actor, transcription_id), "revisions")
-        before = whole(request, "before", range(2**31))
-        limit = whole(request, "limit", range(1, REVISIONS_AT_ONCE + 1)) or REVISIONS_AT_ONCE
+        before = BEFORE.read(request)
+        limit = REVISIONS.read(request) or REVISIONS_AT_ONCE
         found = list((rows.filter(number__lt=before) if before is not None else rows)[: limit + 1])
         page = found[:limit]
         older = f"{request.path}?before={page[-1].number}&limit={limit}" if len(found) > limit else None
@@ -145,7 +149,7 @@ class RevertView(TenantView):
     )
     def post(self, request: Request, transcription_id: UUID) -> Response:
         number = parse_body(request, Reversion).revision
-        row = editing.revert(self.actor, transcription_id, number, seen(request._request))
+        row = editing.revert(self.actor, transcription_id, number, seen_tags(request._request))
         return _segments(row, 0, None)
 
 
@@ -200,3 +204,15 @@ def _tag(row: Transcription) -> dict[str, str]:
 def _tag_of_list(segment: Segment) -> dict[str, str]:
     """After the change that put this segment there."""
     return {"ETag": quoted(str(segment.revision))}
+
+
+TRANSCRIPTION = "transcriptions/<uuid:transcription_id>"
+SEGMENT = f"{TRANSCRIPTION}/segments/<int:index>"
+urls = [
+    path(f"{TRANSCRIPTION}/segments", SegmentsView.as_view(), name="native_segments"),
+    path(SEGMENT, SegmentView.as_view(), name="native_segment"),
+    path(f"{SEGMENT}/split", SplitView.as_view(), name="native_split"),
+    path(f"{SEGMENT}/merge", MergeView.as_view(), name="native_merge"),
+    path(f"{TRANSCRIPTION}/revisions", RevisionsView.as_view(), name="native_revisions"),
+    path(f"{TRANSCRIPTION}/revert", RevertView.as_view(), name="native_revert"),
+]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.native.operations import operation
 from portal.api.native.schemas.sockets import TicketBody
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import operation
 from portal.tickets import service
 
 
@@ -19,3 +20,6 @@ class SocketTicketsView(TenantView):
         ticket = service.issue(self.actor)
         body = {"ticket": ticket.secret, "expires_at": ticket.expires_at}
         return Response(body, status=201, headers={"Cache-Control": "no-store"})
+
+
+urls = [path("socket-tickets", SocketTicketsView.as_view(), name="native_socket_tickets")]

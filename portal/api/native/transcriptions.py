@@ -10,11 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api import call_headers
+from portal.api.native.operations import IDEMPOTENCY_KEY, operation
 from portal.api.native.parsing import RequestBody, parse_body
 from portal.api.native.representations import transcription_fields
 from portal.api.native.schemas.recordings import TranscriptionBody
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import IDEMPOTENCY_KEY, operation
 from portal.api.problems import problem
 from transcription.intake import accept
 from transcription.library import recordings

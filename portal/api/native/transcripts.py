@@ -10,18 +10,20 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal.api.native import parameters
+from portal.api.native.operations import TRANSCRIPTS, operation
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import TRANSCRIPTS, operation, place
 from portal.api.problems import problem
 from tenants.access import Actor
 from transcription import exports
 from transcription.exports import Layout
+from transcription.exports.layout import LINE_LENGTHS, LINES
 from transcription.library import read_audit, recordings
 from transcription.models import Status, Transcription
 
 LAYOUT = (
-    place("max_line_length", "Characters on a line of a subtitle; srt and vtt only."),
-    place("max_lines", "Lines of a subtitle; srt and vtt only."),
+    parameters.Whole("max_line_length", "Characters on a line of a subtitle; srt and vtt only.", LINE_LENGTHS),
+    parameters.Whole("max_lines", "Lines of a subtitle; srt and vtt only.", LINES),
 )
 
 

@@ -6,17 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api import tus_headers
 from portal.api.form_options import ignored_headers
-from portal.api.native.pagination import CursorPages
-from portal.api.native.representations import rfc3339
-from portal.api.native.schemas.uploads import UploadBody
-from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import (
-    CURSOR,
+from portal.api.native.operations import (
     FILE,
     OFFSET,
     UPLOAD_LENGTH,
@@ -25,7 +20,12 @@ from portal.api.openapi.operations import (
     listing,
     operation,
 )
+from portal.api.native.pagination import CURSOR, CursorPages
+from portal.api.native.representations import rfc3339
+from portal.api.native.schemas.uploads import UploadBody
+from portal.api.native.tenant_view import TenantView
 from portal.api.problems import problem
+from portal.http import tus_headers
 from portal.http.statuses import status_of
 from portal.http.tus import Chunk, ChunkRefused, chunk_of, plan_of
 from tenants.access import Actor
@@ -71,10 +71,8 @@ class TusView(TenantView):
 
     def handle_exception(self, exc: Exception) -> Response:
         """With the offset to go on at, where there is one."""
-        if not isinstance(exc, ChunkRefused):
-            return super().handle_exception(exc)
-        response = super().handle_exception(exc.why)
-        if exc.offset is not None:
+        response = super().handle_exception(exc)
+        if isinstance(exc, ChunkRefused):
             response["Upload-Offset"] = str(exc.offset)
         return response
 
@@ -91,7 +89,7 @@ class UploadsView(TusView):
     """POST begins an upload, with its first bytes or without; GET lists those of the last days, newest first."""
 
     @operation(
-        "listUploads", "The uploads of the last days, newest first", {200: listing(UploadBody)}, parameters=CURSOR[:1]
+        "listUploads", "The uploads of the last days, newest first", {200: listing(UploadBody)}, parameters=[CURSOR]
     )
     def get(self, request: Request) -> Response:
         pages = NewestUploads()
@@ -204,3 +202,9 @@ def _offset(row: Upload) -> int | None:
 
 def _headers(request: Request) -> dict[str, str]:
     return {name.lower(): value for name, value in request._request.headers.items()}
+
+
+urls = [
+    path("uploads", UploadsView.as_view(), name="native_uploads"),
+    path("uploads/<uuid:upload_id>", UploadView.as_view(), name="native_upload"),
+]

@@ -9,7 +9,9 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.api.native.pagination import newest_first
+from portal.api.native import parameters
+from portal.api.native.operations import listing, operation
+from portal.api.native.pagination import PAGE, newest_first
 from portal.api.native.schemas.usage import (
     AudioSeconds,
     Day,
@@ -19,13 +21,14 @@ from portal.api.native.schemas.usage import (
     UsageBody,
 )
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import CURSOR, listing, operation, query
 from portal.http import request_budget
 from tenants import quota
 from tenants import usage as charges
 from tenants.models import LedgerEntry
 from tenants.rate_limit import Allowance
 from transcription.errors import InvalidOption
+
+MONTH = parameters.Text("month", "As 2026-11; every month without it.")
 
 
 class UsageView(TenantView):
@@ -63,12 +66,12 @@ class LedgerView(TenantView):
         "listLedgerEntries",
         "What was charged, newest first",
         {200: listing(LedgerEntryBody)},
-        parameters=[*CURSOR, query("month", "As 2026-11; every month without it.")],
+        parameters=[*PAGE, MONTH],
     )
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
         self.actor.require("usage.view")
-        rows = charges.entries(self.actor.tenant, _month(request.query_params.get("month", "")))
+        rows = charges.entries(self.actor.tenant, _month(MONTH.read(request)))
         return newest_first(rows, request, self, entry_fields)
 
 
@@ -95,7 +98,7 @@ def _month(text: str) -> date | None:
     try:
         return date.fromisoformat(f"{text}-01")
     except ValueError:
-        raise InvalidOption("month", _("Give a month as in 2026-11.")) from None
+        raise InvalidOption(MONTH.name, _("Give a month as in 2026-11.")) from None
 
 
 urls = [

@@ -9,7 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.native import parameters
-from portal.api.native.pagination import newest_first
+from portal.api.native.operations import JSON, listing, operation
+from portal.api.native.pagination import PAGE, newest_first
 from portal.api.native.parsing import parse_body
 from portal.api.native.representations import rfc3339
 from portal.api.native.schemas.failures import Failure
@@ -26,12 +27,12 @@ from portal.api.native.schemas.webhooks import (
     WebhookSecretBody,
 )
 from portal.api.native.tenant_view import TenantView
-from portal.api.openapi.operations import CURSOR, JSON, listing, operation, query
 from transcription.webhooks import deliveries, endpoints
 from transcription.webhooks.endpoints import Shown
 from transcription.webhooks.failures import reason_for_people
 from transcription.webhooks.models import Attempt, Delivery, Endpoint
 
+STATUS = parameters.Choice("status", "Only those.", Delivery.State.values)
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -110,11 +111,11 @@ class DeliveriesView(TenantView):
         "listDeliveries",
         "The deliveries of a webhook, newest first",
         {200: listing(DeliveryBody)},
-        parameters=[*CURSOR, query("status", "Only those.", enum=Delivery.State.values)],
+        parameters=[*PAGE, STATUS],
     )
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         """Raises InvalidOption."""
-        status = parameters.choice(request, "status", Delivery.State.values)
+        status = STATUS.read(request)
         return newest_first(deliveries.log_of(self.actor, endpoint_id, status), request, self, delivery_fields)
 
 

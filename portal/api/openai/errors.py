@@ -1,4 +1,4 @@
-"""OpenAI's error body: all four keys, always."""
+"""Errors as OpenAI's API answers them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from django.http import JsonResponse
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
+from portal.http.error_bodies import openai_error_body
 from portal.http.outage import RETRY_HEADERS
+from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
-from portal.http.uploads import UploadRefused
 from tenants.api_keys import ADDRESS, KeyRefused
 from tenants.rate_limit import TooManyRequests
 from transcription.errors import InvalidOption, Refused
@@ -31,7 +32,7 @@ class ApiError(Exception):
 
     @property
     def body(self) -> dict[str, dict[str, str | None]]:
-        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+        return openai_error_body(self.message, self.type, self.param, self.code)
 
     def response(self) -> JsonResponse:
         return JsonResponse(self.body, status=self.status, headers=self.headers)

@@ -31,8 +31,9 @@ from portal.http import authentication, request_budget
 from portal.http.asgi import scope_of
 from portal.http.disconnects import connection_of
 from portal.http.outage import AWAY
+from portal.http.receiving import UploadRefused
 from portal.http.thread_pools import CLIP_BYTES, CLIPS, UPLOADS, in_thread
-from portal.http.uploads import Upload, UploadRefused, received
+from portal.http.uploads import Upload, received
 from tenants import scope
 from tenants.access import Actor
 from tenants.api_keys import KeyRefused

@@ -6,10 +6,11 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
+from portal.api.native.components import components, reference
+from portal.api.native.operations import NO_MORE
 from portal.api.native.schemas.failures import ProblemBody
 from portal.api.openapi import openai_paths
-from portal.api.openapi.components import components, reference
-from portal.api.openapi.operations import NO_MORE
+from portal.http.error_bodies import PROBLEM_TYPE
 
 Schema = dict[str, Any]
 
@@ -61,6 +62,6 @@ def complete(result: Schema, generator: Any, request: Any, public: bool) -> Sche
 
 
 def _add_problems(operation: Schema) -> None:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for status, text in PROBLEMS.items():
         operation["responses"].setdefault(str(status), {"description": text, "content": content})

@@ -15,7 +15,7 @@ from django.db.backends.signals import connection_created
 from django.test import Client
 
 from portal.asgi import application
-from portal.http import uploads
+from portal.http import receiving
 from tenants import api_keys, scope
 from tests.conftest import Character
 from tests.portal.http.test_uploads import BOUNDARY, form
@@ -120,7 +120,7 @@ async def test_two_keys_at_once_are_nobody_s(alice: Character, mallory: Characte
 async def test_a_key_that_is_revoked_while_a_long_body_comes_creates_nothing(
     path: str, alice: Character, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "RECHECK_SECONDS", 0.0)
+    monkeypatch.setattr(receiving, "RECHECK_SECONDS", 0.0)
     body = form(b"no sound", model="whisper-1")
 
     async def slowly() -> Any:

@@ -11,7 +11,9 @@ from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 
 from portal.http.body_limit import BodyLimitMiddleware
-from portal.http.uploads import SCOPE_KEY, Upload, UploadMiddleware, UploadRefused
+from portal.http.receiving import SCOPE_KEY, ReceivingMiddleware, UploadRefused
+from portal.http.routes import Body
+from portal.http.uploads import IncomingForm, Upload
 from tenants.models import Quota
 from tests.conftest import Character
 
@@ -59,7 +61,8 @@ class Client:
         async def send(_message: Any) -> None:
             pass
 
-        await BodyLimitMiddleware(UploadMiddleware(self._application))(scope, receive, send)
+        application = ReceivingMiddleware(self._application, {Body.FILE: IncomingForm})
+        await BodyLimitMiddleware(application)(scope, receive, send)
 
     async def _application(self, scope: Any, receive: Any, _send: Any) -> None:
         self.outcome = scope.get(SCOPE_KEY)

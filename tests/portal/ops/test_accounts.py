@@ -222,7 +222,7 @@ def test_of_several_sweepers_one_checks(acme: Tenant, monkeypatch: pytest.Monkey
         checks.append(threading.get_ident())
         return []
 
-    monkeypatch.setattr(balance, "check", counted)
+    monkeypatch.setattr(balance, "discrepancies", counted)
 
     def sweep() -> None:
         reconciliation.check_today()

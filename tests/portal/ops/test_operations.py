@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.translation import override
 
-from portal.ops import charts, figures
+from portal import charts
+from portal.ops import figures
 from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import Character

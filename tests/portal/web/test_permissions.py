@@ -66,12 +66,15 @@ TABLE = [
     ("POST", "/keys/{key}/revoke/", MANAGERS_302),
     ("GET", "/audit/", MANAGERS),
     ("GET", "/audit/audit.csv", MANAGERS),
+    ("GET", "/api/examples/", EVERYBODY),
 ]
 # Pages with a test of their own, since a bare row is not enough to ask them for.
 ELSEWHERE = {
     "/": "test_tenant.py",
     "/tenant/": "test_tenant.py",
     "/language/": "nobody's data",
+    "/api/docs/": "nobody's data; test_openapi.py",
+    "/api/reference/": "nobody's data; test_openapi.py",
     "/recordings/{recording}/media": "test_story.py; strangers: test_media_has_the_same_door",
     "/recordings/{recording}/peaks.json": "test_story.py; strangers: test_media_has_the_same_door",
     "/recordings/{recording}/restore/": "test_library.py; strangers: test_media_has_the_same_door",

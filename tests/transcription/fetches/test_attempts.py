@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Literal
 
 import pytest
 from django.conf import LazySettings, settings
@@ -28,15 +29,25 @@ from transcription.webhooks import dispatcher, endpoints
 pytestmark = pytest.mark.django_db
 
 
-def killed(work: Callable[..., Any], before: bool) -> Callable[..., Any]:
-    """`work` in a process that ends just before or after it."""
+def fetch_until_killed(module: ModuleType, step: str, when: Literal["before", "after"]) -> None:
+    """Fetches what is due in a process that ends just before or after a step."""
+    work = getattr(module, step)
 
-    def work_once(*arguments: Any) -> None:
-        if not before:
+    def end(*arguments: Any) -> None:
+        if when == "after":
             work(*arguments)
         raise SystemExit
 
-    return work_once
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, step, end)
+        with pytest.raises(SystemExit):
+            fetcher.fetch_due()
+
+
+def outcome(api: Client, made: dict[str, Any]) -> tuple[str, str | None]:
+    """Returns the fetch's status, and the code of its error."""
+    shown = now(api, made)
+    return shown["status"], shown["error"] and shown["error"]["code"]
 
 
 def test_a_server_that_stumbles_is_asked_again_and_what_was_said_is_shown(
@@ -51,7 +62,7 @@ def test_a_server_that_stumbles_is_asked_again_and_what_was_said_is_shown(
     server.status = 200
     time_passes(timedelta(seconds=15))
     fetcher.fetch_due()
-    assert (now(api, made)["status"], now(api, made)["error"]) == ("done", None)
+    assert outcome(api, made) == ("done", None)
 
 
 def test_it_is_given_up_after_five_attempts_and_told(
@@ -66,7 +77,7 @@ def test_it_is_given_up_after_five_attempts_and_told(
         assert fetcher.fetch_due() == 1
         time_passes(timedelta(minutes=30))
     assert fetcher.fetch_due() == 0
-    assert (now(api, made)["status"], now(api, made)["error"]["code"]) == ("failed", "status")
+    assert outcome(api, made) == ("failed", "status")
     dispatcher.send_due()
     assert made["id"].encode() in server.requests[-1].body
 
@@ -103,10 +114,7 @@ def test_what_a_killed_process_had_accepted_is_not_accepted_twice(
     api: Client, alice: Character, server: Receiver, time_passes: Callable[[timedelta], None]
 ) -> None:
     made = order(api, server.url)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accept, "accept", killed(accept.accept, before=False))
-        with pytest.raises(SystemExit):
-            fetcher.fetch_due()
+    fetch_until_killed(accept, "accept", "after")
     time_passes(timedelta(minutes=16))
     assert fetcher.fetch_due() == 0
     assert now(api, made)["status"] == "done"
@@ -118,10 +126,7 @@ def test_what_a_killed_process_had_not_accepted_is_fetched_again(
     api: Client, alice: Character, server: Receiver, time_passes: Callable[[timedelta], None]
 ) -> None:
     made = order(api, server.url)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(claims, "complete", killed(claims.complete, before=True))
-        with pytest.raises(SystemExit):
-            fetcher.fetch_due()
+    fetch_until_killed(claims, "complete", "before")
     assert now(api, made)["status"] == "accepting"
     assert fetcher.fetch_due() == 0
     time_passes(timedelta(minutes=16))
@@ -153,7 +158,7 @@ def test_one_that_kills_its_process_each_time_fails_in_the_end(
         assert claims.claim() is not None
         time_passes(timedelta(seconds=61))
     assert claims.claim() is None
-    assert (now(api, made)["status"], now(api, made)["error"]["code"]) == ("failed", "lost_worker")
+    assert outcome(api, made) == ("failed", "lost_worker")
 
 
 def test_a_process_that_stops_hands_it_back_and_burns_no_attempt(api: Client, server: Receiver) -> None:
@@ -173,7 +178,7 @@ def test_a_decoder_that_somebody_killed_is_no_fault_of_the_file(
     made = order(api, server.url)
     with fake_ffmpeg("kill -KILL $$"):
         assert fetcher.fetch_due() == 1
-    assert (now(api, made)["status"], now(api, made)["error"]["code"]) == ("queued", "interrupted")
+    assert outcome(api, made) == ("queued", "interrupted")
     time_passes(timedelta(minutes=1))
     assert fetcher.fetch_due() == 1
     assert now(api, made)["status"] == "done"

@@ -9,7 +9,9 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
-from portal.http.uploads import SCOPE_KEY, UploadMiddleware
+from portal.http.receiving import SCOPE_KEY, ReceivingMiddleware
+from portal.http.routes import Body
+from portal.http.uploads import IncomingForm
 from tenants import scope
 from tenants.models import ApiKey, Quota, Reservation
 from tests.conftest import Character
@@ -219,7 +221,7 @@ async def test_json_passes_by_where_uploads_are_received(content_type: bytes) ->
 
     headers = [(b"content-type", content_type)]
     asked = {"type": "http", "method": "POST", "path": "/api/v1/recordings", "headers": headers}
-    await UploadMiddleware(application)(asked, receive, send)
+    await ReceivingMiddleware(application, {Body.FILE: IncomingForm})(asked, receive, send)
     assert seen == [(False, b'{"url": ""}')]
 
 

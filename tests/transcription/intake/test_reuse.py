@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from tenants import api_keys, scope
@@ -17,6 +16,7 @@ from tenants.models import LedgerEntry, Quota, Reservation, UsageMonth
 from tests.conftest import Character, create_member, create_tenant
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import VERSION, finish, serve
+from tests.transcription.intake.rush import rush
 from transcription.errors import Refused
 from transcription.intake import accept
 from transcription.intake.request import CallContext, TranscriptionRequest
@@ -229,21 +229,7 @@ def test_twenty_impatient_requests_are_one_transcription(fox: Path, tmp_path: Pa
     alice = create_member(create_tenant("Impatient"), "alice@impatient.example", "owner")
     serve()
 
-    def ask(number: int) -> Transcription:
-        copy = tmp_path / f"{number}.wav"
-        copy.write_bytes(fox.read_bytes())
-        try:
-            with scope.bound(alice.tenant.id):
-                return waiting(alice, copy)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(20) as pool:
-        rows = list(pool.map(ask, range(20)))
-    assert len({row.id for row in rows}) == 1
+    row = rush(alice, fox, 20, tmp_path, partial(waiting, alice))
     with scope.bound(alice.tenant.id):
-        finish(rows[0])
-        assert LedgerEntry.objects.get().transcription_id == rows[0].id
-        assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == fox.stat().st_size
-        kept = storage.local_path("tenants") / str(alice.tenant.id) / "recordings"
-        assert [folder.name for folder in kept.iterdir()] == [str(rows[0].recording_id)]
+        finish(row)
+        assert LedgerEntry.objects.get().transcription_id == row.id

@@ -150,7 +150,7 @@ def test_a_lost_claim_releases_nothing(waiting: Transcription, monkeypatch: pyte
 def test_a_file_that_kills_its_worker_three_times_fails_for_free(waiting: Transcription) -> None:
     for attempt in (1, 2, 3):
         claimed()
-        assert lifecycle.lose("host/1") == 1
+        assert lifecycle.lose_attempt_of("host/1") == 1
         waiting.refresh_from_db()
         assert waiting.attempts_made == attempt
         assert claims.claim("host/2") is None, "the next attempt comes after a delay"
@@ -165,7 +165,7 @@ def test_attempts_that_got_further_are_not_held_against_a_recording(waiting: Tra
     for step in range(1, 5):
         claim = claimed()
         lifecycle.save_window(claim, [segment(claim, step)], step / 2, "en")
-        assert lifecycle.lose("host/1") == 1
+        assert lifecycle.lose_attempt_of("host/1") == 1
         make_due(waiting)
     waiting.refresh_from_db()
     assert (waiting.status, waiting.attempts_made, waiting.saved_seconds) == (Status.QUEUED, 1, 2.0)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tenants import scope
 from tests.conftest import Character, create_member, create_tenant
 from tests.portal.web.conftest import make_transcription
+from tests.race import at_once
 from tests.transcription.characters import submit
 from tests.transcription.finishing import finish, serve
 from transcription.intake import accept
@@ -113,11 +112,8 @@ def test_of_twenty_who_saw_the_same_one_wins() -> None:
             return True
         except Stale:
             return False
-        finally:
-            connection.close()
 
-    with ThreadPoolExecutor(20) as pool:
-        won = list(pool.map(save, range(20)))
+    won = at_once(20, save)
     assert won.count(True) == 1
     with scope.bound(alice.tenant.id):
         assert Segment.objects.get(transcription=row, index=0).text == f" Number {won.index(True)}."
@@ -131,18 +127,14 @@ def test_twenty_changes_at_once_are_twenty_revisions_that_can_all_be_undone() ->
     actor = alice.actor
 
     def save(number: int) -> None:
-        try:
-            with scope.bound(alice.tenant.id):
-                if number % 2:
-                    editing.edit(actor, row.id, 1, {"*"}, text=f"One and two and {number}.")
-                else:
-                    some = [SegmentEdit(place, place + 1.0, f"{number}") for place in range(2 + number % 3)]
-                    editing.replace(actor, row.id, some, {"*"})
-        finally:
-            connection.close()
+        with scope.bound(alice.tenant.id):
+            if number % 2:
+                editing.edit(actor, row.id, 1, {"*"}, text=f"One and two and {number}.")
+            else:
+                some = [SegmentEdit(place, place + 1.0, f"{number}") for place in range(2 + number % 3)]
+                editing.replace(actor, row.id, some, {"*"})
 
-    with ThreadPoolExecutor(10) as pool:
-        list(pool.map(save, range(20)))
+    at_once(20, save)
     with scope.bound(alice.tenant.id):
         assert row.revisions.count() == Transcription.objects.get(id=row.id).revision
         indexes = list(row.segments.values_list("index", flat=True))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.api.openapi.examples import Snippet, examples
+from portal.web.api_examples import Snippet, examples
 from tests.portal.api import node_sdk
 from tests.stack import Stack
 

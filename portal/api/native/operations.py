@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
-from portal.api.openapi.components import page_of, reference
+from portal.api.native.components import page_of, reference
 from transcription.options.options import OPTIONS
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -44,24 +44,12 @@ VERSION = OpenApiParameter("Tus-Resumable", OpenApiTypes.STR, OpenApiParameter.H
 OFFSET = OpenApiParameter("Upload-Offset", OpenApiTypes.INT, OpenApiParameter.HEADER, required=True)
 UPLOAD_LENGTH = OpenApiParameter("Upload-Length", OpenApiTypes.INT, OpenApiParameter.HEADER, required=True)
 UPLOAD_METADATA = OpenApiParameter("Upload-Metadata", OpenApiTypes.STR, OpenApiParameter.HEADER)
-CURSOR = (
-    OpenApiParameter("cursor", OpenApiTypes.STR, description="From `next` or `previous` of another page."),
-    OpenApiParameter("limit", OpenApiTypes.INT, description="Items on a page, 1 to 200; 50 unless given."),
-)
 
 
 def file_form() -> Schema:
     """Returns the schema of a form with a file and the options; other fields are ignored, and named in the answer."""
     fields = {"file": FILE} | {name: option.schema for name, option in OPTIONS.items()}
     return {"type": "object", "properties": fields, "required": ["file"]}
-
-
-def place(name: str, description: str) -> OpenApiParameter:
-    return OpenApiParameter(name, OpenApiTypes.INT, description=description)
-
-
-def query(name: str, description: str, **more: Any) -> OpenApiParameter:
-    return OpenApiParameter(name, OpenApiTypes.STR, description=description, **more)
 
 
 def operation(
