@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import babel.core
 
-from transcription.engine.languages import NAMES as LANGUAGES
+from transcription.engine.languages import NAMES
+
+LANGUAGES = NAMES
+"""The English names by code."""
 
 BY_NAME: dict[str, str] = {name: code for code, name in LANGUAGES.items()}
 WHISPERS_CODES = {"nb": "no", "fil": "tl", "jv": "jw"}
