@@ -63,6 +63,7 @@ THOROUGH = {
     "tests/transcription/outbound/test_exchanges.py",
     "tests/transcription/queue/test_account.py",
     "tests/transcription/queue/test_fairness.py",
+    "tests/transcription/queue/test_simulated_days.py",
     "tests/transcription/uploads/test_acceptance.py",
     "tests/transcription/uploads/test_cleanup.py",
     "tests/transcription/uploads/test_multipart.py",
