@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
-from transcription.engine.backend import Backend, BatchModel, Decoded, Work
+from transcription.engine.backend import Backend, BatchModel, Decoded, ServerAway, Work
 from transcription.engine.encoded_buffer import Encoded, EncodedBuffer
 from transcription.engine.fallback import next_temperature
 from transcription.engine.lane_queue import Request
@@ -209,6 +209,9 @@ class BatchLoop:
         announce(requests)
         try:
             return cast("BatchModel", self._models.acquire(requests[0].work.options.model, users=len(requests)))
+        except ServerAway as error:
+            self._queue.wait(requests, error)
+            return None
         except EngineError as error:
             for request in requests:
                 self._queue.fail(request, error)

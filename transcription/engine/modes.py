@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
+from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.client import EngineClient
 from transcription.engine.exact import Resume, transcribe_exactly
 from transcription.engine.fast import transcribe_fast
@@ -33,7 +34,7 @@ def transcribe(
     language = resume.language if resume else ""
     if mode == "exact":
         decode = partial(client.decode, options=options, in_flight=1, on_progress=on_progress, spoken=language)
-        return transcribe_exactly(pcm, decode, options, resume)
+        return transcribe_exactly(pcm, decode, options, _mels(client, options.model), resume)
     decoder = _FastDecoder(client, options, on_progress, language)
     return transcribe_fast(
         pcm,
@@ -82,3 +83,8 @@ class _FastDecoder:
     def _decode_one(self, window: Window, options: DecodeOptions, language: str = "") -> WindowResult:
         alive = self._engine_is_alive.set
         return next(self._client.decode([window], options, on_progress=alive, spoken=language))
+
+
+def _mels(client: EngineClient, model: str) -> int:
+    """Returns how many mels a model hears; the engine knows an operator's own."""
+    return CATALOGUE[model].n_mels if model in CATALOGUE else client.mels(model)

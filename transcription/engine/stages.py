@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from transcription.engine.backend import DeviceLost, Language, Model, OutOfDeviceMemory, Work
+from transcription.engine.backend import DeviceLost, Language, Model, OutOfDeviceMemory, ServerAway, Work
 from transcription.engine.lane_queue import Request, request_ids
 from transcription.engine.prompts import context_of, prompt_of
 from transcription.engine.request_queue import RequestQueue
@@ -38,7 +38,7 @@ def attempt(
     """Calls a model with the windows of some requests and returns those that succeeded.
 
     If the call fails, tries the requests again in halves where memory ran out, else one by one, and fails each that
-    fails alone. Raises DeviceLost.
+    fails alone. Where a server is away they all wait. Raises DeviceLost.
     """
     if not requests:
         return []
@@ -48,6 +48,9 @@ def attempt(
         return list(requests)
     except DeviceLost:
         raise
+    except ServerAway as error:
+        queue.wait(requests, error)
+        return []
     except Exception as error:
         if isinstance(error, OutOfDeviceMemory):
             shortage(len(requests))

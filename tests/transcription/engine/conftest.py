@@ -45,6 +45,8 @@ class Engine:
     address: str
     weights: Path
     backend: str
+    models: str = "base"
+    more: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class Engine:
     def start(self) -> None:
         command = [sys.executable, "-m", "transcription.engine", "serve", "--socket", self.address]
         options = ["--weights", str(self.weights), "--backend", self.backend, "--device", "cpu"]
+        options += ["--models", self.models, *self.more]
         self.process = subprocess.Popen([*command, *options], cwd=ROOT)
 
     def kill(self) -> None:

@@ -15,6 +15,7 @@ from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.download import CHUNK_BYTES
 
 MODEL_BYTES = 3 * CHUNK_BYTES
+LARGE = ("model.bin", ".safetensors")
 
 
 def model_file(size: int = MODEL_BYTES, seed: int = 1) -> bytes:
@@ -64,7 +65,7 @@ def _folder(model: bytes) -> dict[str, bytes]:
 class Hub:
     """Serves models as Hugging Face does: large files by way of a store, their SHA-256 in the redirection.
 
-    ranges: whether parts of a file can be had. breaks_after: bytes of `model.bin` after which
+    ranges: whether parts of a file can be had. breaks_after: bytes of a large file after which
     the connection breaks, each time. served: path and first byte of every file that was sent.
     """
 
@@ -77,7 +78,10 @@ class Hub:
         self.served: list[tuple[str, int]] = []
 
     def put(self, model: str, files: dict[str, bytes]) -> None:
-        root = f"/{CATALOGUE[model].repository}/resolve/main"
+        self.put_repository(CATALOGUE[model].repository, files)
+
+    def put_repository(self, repository: str, files: dict[str, bytes], revision: str = "main") -> None:
+        root = f"/{repository}/resolve/{revision}"
         self.files |= {f"{root}/{name}": content for name, content in files.items()}
 
     def starts(self, name: str) -> list[int]:
@@ -102,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.hub.files.get(path)
         if content is None:
             self.send_error(404)
-        elif path.endswith("model.bin") and not self.path.startswith("/store"):
+        elif path.endswith(LARGE) and not self.path.startswith("/store"):
             self._redirect(content)
         else:
             self._send(path, content)
@@ -130,5 +134,5 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(content) - begin))
         self.end_headers()
-        most = self.hub.breaks_after if path.endswith("model.bin") else 0
+        most = self.hub.breaks_after if path.endswith(LARGE) else 0
         self.wfile.write(content[begin : begin + most] if most else content[begin:])

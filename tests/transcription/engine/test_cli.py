@@ -56,7 +56,13 @@ def test_an_engine_whose_first_model_there_is_not_does_not_start(names: str, tmp
 
 
 def test_the_first_model_is_served_whatever_the_others_are_called() -> None:
-    assert arguments.models("base, turbo,nonsense") == ("base", "turbo", "nonsense")
+    models = arguments.models("base, clinic=/srv/clinic,nonsense")
+    assert [str(model) for model in models] == ["base", "clinic=/srv/clinic", "nonsense"]
+
+
+def test_an_own_model_whose_source_cannot_be_meant_is_refused(clip: str) -> None:
+    line = complaint("transcribe", "--model", "clinic=nowhere", clip, status=USAGE)
+    assert "after = comes a path that begins with / or ./, or a repository" in line
 
 
 def test_what_there_is_not_is_not_fetched(tmp_path: Path) -> None:

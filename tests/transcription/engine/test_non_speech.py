@@ -95,7 +95,7 @@ def exact_windows(pcm: bytes, skip_non_speech: bool = True) -> list[Window]:
             yield WindowResult(window.index, window.start, window.end, "en", 1.0, ())
 
     options = DecodeOptions("base", language="en", skip_non_speech=skip_non_speech)
-    list(transcribe_exactly([pcm], decode, options))
+    list(transcribe_exactly([pcm], decode, options, 80))
     return asked
 
 

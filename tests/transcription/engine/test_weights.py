@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import signal
 import subprocess
@@ -289,6 +290,22 @@ def test_a_source_with_another_models_weights_is_passed_over(hub: Hub, tmp_path:
     assert not list((tmp_path / "ctranslate2").iterdir())
 
 
+@pytest.mark.parametrize("named", [b"{}", b'{"alignment_heads": [[7, 0], [25, 6]]}'], ids=["none", "of large-v3"])
+def test_a_distilled_model_times_words_by_heads_that_it_has(hub: Hub, named: bytes, tmp_path: Path) -> None:
+    """Heads of layers that it lacks end CTranslate2's process."""
+    hub.put("distil-large-v3.5", whisper_files("distil-large-v3.5") | {"config.json": named})
+    place = ensure("distil-large-v3.5", "torch", tmp_path, quiet)
+    heads = json.loads((place / "config.json").read_text())["alignment_heads"]
+    assert heads == [[1, head] for head in range(20)]
+    assert is_whole(place)
+
+
+def test_heads_that_a_model_has_are_kept(hub: Hub, tmp_path: Path) -> None:
+    hub.put("turbo", whisper_files("turbo") | {"config.json": b'{"alignment_heads": [[2, 4], [3, 19]]}'})
+    place = ensure("turbo", "ctranslate2", tmp_path, quiet)
+    assert (place / "config.json").read_bytes() == b'{"alignment_heads": [[2, 4], [3, 19]]}'
+
+
 def test_the_dimensions_in_the_catalogue_are_those_of_the_weights(base_weights: Path) -> None:
     assert dimensions_of(base_weights / "model.bin") == CATALOGUE["base"].dimensions
 
@@ -341,7 +358,7 @@ def test_what_is_removed_is_gone_with_what_was_left_of_fetches(tiny: Path, tmp_p
 
 def test_the_catalogue_is_openais() -> None:
     whisper = pytest.importorskip("whisper")
-    for model in CATALOGUE.values():
+    for model in (model for model in CATALOGUE.values() if model.openai_file):
         url = whisper._MODELS[model.name]
         assert url.endswith(f"/{model.openai_sha256}/{model.openai_file}")
         assert model.n_mels == (128 if "large-v3" in url else 80)

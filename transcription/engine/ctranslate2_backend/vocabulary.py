@@ -28,6 +28,8 @@ INSIDE_WORDS = (" -", " '")
 class Ctranslate2Vocabulary:
     """The tokens of one model. The tokenizer has no special tokens, so that everything a user types is text."""
 
+    is_whispers = True
+
     def __init__(self, tokenizer: tokenizers.Tokenizer, added: dict[str, int], multilingual: bool) -> None:
         """added: the number of each special token and timestamp. Raises KeyError if one is missing."""
         self._tokenizer = tokenizer
