@@ -19,6 +19,7 @@ PATIENCE_SECONDS = 20.0
 class WeightlessVocabulary:
     eot = 900
     timestamp_begin = 1000
+    is_whispers = True
     languages = frozenset({"en", "es"})
 
     def encode(self, text: str) -> list[int]:

@@ -6,10 +6,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from redis.exceptions import RedisError
 
 from portal.http.cors import is_origin
 from transcription import redis
+from transcription.options import offered_models
 
 NO_EVICTION = "noeviction"
 
@@ -33,3 +35,14 @@ def allowed_origins_are_origins(**_kwargs: Any) -> list[CheckMessage]:
     hint = "Name scheme, host and a port that is not the scheme's own, in lower case: https://app.example.com"
     wrong = [origin for origin in settings.CORS_ALLOWED_ORIGINS if not is_origin(origin)]
     return [Error(f"CORS_ALLOWED_ORIGINS: {origin!r} is no origin.", hint=hint, id="portal.E002") for origin in wrong]
+
+
+@register(Tags.models)
+def models_can_be_offered(**_kwargs: Any) -> list[CheckMessage]:
+    """Reports models of WHISPER_MODELS whose name or source cannot be meant."""
+    try:
+        offered_models.offered()
+    except ImproperlyConfigured as error:
+        hint = "Write a published name such as large-v3, or your own model as NAME=/a/folder or NAME=user/repository."
+        return [Error(str(error), hint=hint, id="portal.E003")]
+    return []

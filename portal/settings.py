@@ -197,9 +197,17 @@ STATIC_ROOT = env.path("STATIC_ROOT", DATA / "static", "where collectstatic puts
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 # Transcription ---------------------------------------------------------------------------------
-WHISPER_MODELS = env.items("WHISPER_MODELS", "", "models offered, the default first; by device when empty")
+WHISPER_MODELS = env.items(
+    "WHISPER_MODELS",
+    "",
+    "models offered, the default first, your own as NAME=PATH or NAME=REPOSITORY; by device when empty",
+)
 WHISPER_DEVICE = env.text("WHISPER_DEVICE", "auto", "auto, cpu or cuda")
-WHISPER_BACKEND = env.text("WHISPER_BACKEND", "auto", "auto, ctranslate2 or torch")
+WHISPER_BACKEND = env.text("WHISPER_BACKEND", "auto", "auto, ctranslate2, torch, or remote for another server")
+REMOTE_ENGINE_URL = env.text(
+    "REMOTE_ENGINE_URL", "", "OpenAI-compatible API of the remote backend, as in http://10.0.0.5:8000/v1"
+)
+REMOTE_ENGINE_KEY = env.secret("REMOTE_ENGINE_KEY", "", "bearer token for `REMOTE_ENGINE_URL`")
 WHISPER_WEIGHTS = env.path("WHISPER_WEIGHTS", DATA / "models", "folder of model weights")
 WHISPER_MIRRORS = env.items("WHISPER_MIRRORS", "", "base URLs laid out like huggingface.co, tried for weights")
 WHISPER_CROSS_ATTENTION = env.text(

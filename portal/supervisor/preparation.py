@@ -54,18 +54,22 @@ def fetch_weights() -> None:
 
     Raises PreparationFailed for the default model. Without one of the others, the rest is served.
     """
-    for model in offered_models.offered_models():
-        form = offered_models.weights_form()
+    if settings.WHISPER_BACKEND == "remote":
+        return
+    for offered in offered_models.offered():
+        form, model = offered_models.weights_form(), offered.name
         stamp = Stamp(f"weights-{form}-{model}")
         place = str(settings.WHISPER_WEIGHTS)
-        if stamp.says(place) and settings.WHISPER_WEIGHTS.is_dir():
+        done = f"{place} {offered.source}".strip()
+        if stamp.says(done) and settings.WHISPER_WEIGHTS.is_dir():
             continue
-        say(f"Fetching the weights of Whisper {model} …")
-        command = [sys.executable, "-m", "transcription.engine", "fetch", model, "--form", form, "--weights", place]
+        say(f"Fetching the weights of {offered.source or f'Whisper {model}'} …")
+        fetch_command = [sys.executable, "-m", "transcription.engine", "fetch", str(offered)]
+        command = [*fetch_command, "--form", form, "--weights", place]
         mirrors = [part for url in settings.WHISPER_MIRRORS for part in ("--mirror", url)]
         fetch = partial(exec_command, [*command, *mirrors], env.environment_without_secrets())
         if run_once("fetch", fetch):
-            stamp.write(place)
+            stamp.write(done)
             continue
         problem = f"The weights of Whisper {model} could not be fetched. Try again, or put them in {place}."
         if model == offered_models.default_model():

@@ -32,6 +32,7 @@ class ChaosVocabulary:
 
     eot = END
     timestamp_begin = TIMESTAMPS
+    is_whispers = True
     languages = frozenset(LANGUAGES)
 
     def encode(self, text: str) -> list[int]:

@@ -35,9 +35,9 @@ def mode_of(file: Path) -> Mode:
 def text_of(file: Path) -> str:
     pcm, engine = media.decode(file, "wav", 3600.0), Engine()
     if mode_of(file) == "exact":
-        results = transcribe_exactly(pcm, engine.hear, OPTIONS)
+        results = transcribe_exactly(pcm, engine.hear, OPTIONS, 80)
     else:
-        results = transcribe_fast(pcm, engine.hear, heard_in, halves=lambda half: next(engine.hear([half])))
+        results = transcribe_fast(pcm, engine.hear, heard_in, decode_half=lambda half: next(engine.hear([half])))
     return "".join(segment.text for result in results for segment in result.segments).strip()
 
 

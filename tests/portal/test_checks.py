@@ -1,8 +1,9 @@
 from collections.abc import Iterator
 
 import pytest
+from django.conf import LazySettings
 
-from portal.checks import redis_evicts_nothing
+from portal.checks import models_can_be_offered, redis_evicts_nothing
 from transcription import redis
 
 
@@ -19,3 +20,11 @@ def test_a_redis_that_evicts_is_an_error(evicting: None) -> None:
 
 def test_the_embedded_one_evicts_nothing() -> None:
     assert redis_evicts_nothing() == []
+
+
+@pytest.mark.parametrize("wrong", [["whisper-1=/srv/clinic"], ["clinic=/a", "clinic=/b"], ["clinic=nowhere"]])
+def test_models_that_cannot_be_offered_are_an_error(settings: LazySettings, wrong: list[str]) -> None:
+    settings.WHISPER_MODELS = ["large-v3", "clinic.en=~/clinic", "polish=acme/whisper-pl@v1"]
+    assert models_can_be_offered() == []
+    settings.WHISPER_MODELS = wrong
+    assert [message.id for message in models_can_be_offered()] == ["portal.E003"]

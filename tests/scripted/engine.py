@@ -49,6 +49,7 @@ class ScriptedVocabulary:
 
     eot = END
     timestamp_begin = TIMESTAMPS
+    is_whispers = True
     languages = frozenset({"en"})
 
     def encode(self, text: str) -> list[int]:

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from transcription.engine.catalogue import find_model
 from transcription.engine.languages import LANGUAGES
+from transcription.engine.offered import Offered
 from transcription.engine.types import EngineError
 
 USAGE_EXIT = 2
@@ -21,25 +22,26 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE_EXIT, f"{self.prog}: {message} (--help shows what there is)\n")
 
 
-def model(name: str) -> str:
-    """The name of a model in the catalogue."""
+def model(entry: str) -> Offered:
+    """A model of the catalogue by its name, or an own one as NAME=SOURCE."""
     try:
-        return find_model(name).name
+        offered = Offered.parse(entry)
+        return offered if offered.source else Offered(find_model(offered.name).name)
     except EngineError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def models(names: str) -> tuple[str, ...]:
-    """Names of models, with commas between them. The first is served always, others as far as there are any."""
-    first, *others = (name.strip() for name in names.split(","))
-    return model(first), *(_known_or_not(name) for name in others)
+def models(entries: str) -> tuple[Offered, ...]:
+    """Models, with commas between them. The first is served always, others as far as there are any."""
+    first, *others = (entry.strip() for entry in entries.split(","))
+    return model(first), *(_known_or_not(entry) for entry in others)
 
 
-def _known_or_not(name: str) -> str:
+def _known_or_not(entry: str) -> Offered:
     try:
-        return find_model(name).name
-    except EngineError:
-        return name
+        return Offered.parse(entry)
+    except EngineError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def language(code: str) -> str:

@@ -25,6 +25,20 @@ class DeviceLost(Exception):
     """The device failed for good: only a new process can continue."""
 
 
+class ServerAway(Exception):
+    """The server that decodes takes no windows now: they wait until it does.
+
+    seconds: after which it asks to be tried again; None where it doesn't say. broke: whether it broke off, for which
+    the window may be to blame.
+    """
+
+    def __init__(self, reason: str, seconds: float | None = None, broke: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.seconds = seconds
+        self.broke = broke
+
+
 @dataclass(slots=True, eq=False)
 class Work:
     """A window with the state of its decoding.
@@ -104,6 +118,8 @@ class Vocabulary(Protocol):
     """The end-of-text token. Text tokens are smaller, special tokens greater."""
     timestamp_begin: int
     """The timestamp token of 0.00 s. Each following token stands for 0.02 s more."""
+    is_whispers: bool
+    """Whether these are Whisper's tokens, of which callers are told."""
     languages: frozenset[str]
     """ISO codes that the model has a token for; only "en" for a model that knows nothing else."""
 
@@ -146,7 +162,7 @@ class BatchModel(Model, Protocol):
     def decode(self, works: Sequence[Work]) -> list[Decoded]:
         """Decodes encoded works of one batch key, whose languages are known.
 
-        Raises OutOfDeviceMemory, DeviceLost, or anything else for a poisoned window.
+        Raises OutOfDeviceMemory, DeviceLost, ServerAway, or anything else for a poisoned window.
         """
 
 

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 from transcription.engine import guard
 from transcription.engine.backend import Backend
+from transcription.engine.offered import Offered
+from transcription.engine.own_models import ensure_offered
+from transcription.engine.remote_backend import RemoteBackend
 from transcription.engine.types import EngineError
-from transcription.engine.weights import Form, ensure, print_progress
+from transcription.engine.weights import Form, print_progress
 
 if TYPE_CHECKING:
     from transcription.engine.torch_backend.cross import CrossName
@@ -24,14 +27,17 @@ def choose_backend(
     slots: int = 0,
     cross: CrossName = "keys_values",
     models: int = 1,
+    remote_url: str = "",
 ) -> Backend:
     """A backend, not loaded yet: torch where there is a GPU, CTranslate2 elsewhere.
 
     memory_limit_mib caps the GPU's memory, or the process's own on a CPU; 0 is no cap. slots and cross
     are torch's: windows under way at once, 0 for as many as are useful, and how their encodings are kept;
-    models: how many are offered.
+    models: how many are offered. remote_url: of the server that the remote backend asks.
     Raises EngineError where what is asked for isn't there.
     """
+    if name == "remote":
+        return RemoteBackend(remote_url, slots)
     if device == "auto":
         device = "cuda" if _has_gpu() else "cpu"
     elif device == "cuda" and name != "ctranslate2" and not _has_gpu():
@@ -53,10 +59,13 @@ def choose_backend(
     return Ctranslate2Backend(device, threads)
 
 
-def weights_for(backend: Backend, folder: Path, mirrors: Sequence[str], model: str) -> Path:
-    """A model's weights in the form that the backend reads, fetched where missing."""
+def weights_for(backend: Backend, folder: Path, mirrors: Sequence[str], models: Sequence[Offered], name: str) -> Path:
+    """The weights of one of the models offered, in a form that the backend reads, fetched where missing."""
+    if isinstance(backend, RemoteBackend):
+        return backend.place(next(model for model in models if model.name == name), folder)
     form: Form = "torch" if backend.name == "torch" else "ctranslate2"
-    return ensure(model, form, folder, print_progress, mirrors=mirrors)
+    offered = next(model for model in models if model.name == name)
+    return ensure_offered(offered, form, folder, print_progress, mirrors)
 
 
 def _has_gpu() -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
-from transcription.engine.backend import Backend, BatchModel, Decoded, Work
+from transcription.engine.backend import Backend, BatchModel, Decoded, ServerAway, Work
 from transcription.engine.encoded_buffer import Encoded, EncodedBuffer
 from transcription.engine.fallback import next_temperature
 from transcription.engine.lane_queue import Request
@@ -33,8 +33,8 @@ and 1.8 s for four."""
 QUICK_SECONDS = 2.0
 """Models whose probe (probe.py) takes less are quick: see `_is_alone`."""
 
-LOOK_AGAIN_SECONDS = 0.25
-"""After so long a thread that waits for a full batch looks again whether more windows are being encoded."""
+RECHECK_SECONDS = 0.25
+"""How often a thread that waits for a full batch checks whether more windows are being encoded."""
 
 
 class BatchLoop:
@@ -131,7 +131,7 @@ class BatchLoop:
         queue = self._queue
         with queue.changed:
             queue.changed.wait_for(lambda: queue.stopping or self._buffer)
-            if not queue.changed.wait_for(lambda: queue.stopping or self._may_decode(), LOOK_AGAIN_SECONDS):
+            if not queue.changed.wait_for(lambda: queue.stopping or self._may_decode(), RECHECK_SECONDS):
                 return
             self._drop_abandoned()
             batch = [] if queue.stopping else self._buffer.take(self._share())
@@ -209,6 +209,9 @@ class BatchLoop:
         announce(requests)
         try:
             return cast("BatchModel", self._models.acquire(requests[0].work.options.model, users=len(requests)))
+        except ServerAway as error:
+            self._queue.wait(requests, error)
+            return None
         except EngineError as error:
             for request in requests:
                 self._queue.fail(request, error)
@@ -234,7 +237,7 @@ class BatchLoop:
 
         Returns the suspects that are retried: they stay under way, so that no other window is decoded in between.
         """
-        heard: dict[Request, WindowTranscript] = {}
+        transcripts: dict[Request, WindowTranscript] = {}
         kept: list[Encoded] = []
         for request, outcome in decoded:
             hotter = next_temperature(outcome, request.work.temperature, request.work.options.temperature)
@@ -246,12 +249,12 @@ class BatchLoop:
                     self._queue.retry(request)
                 continue
             try:
-                heard[request] = WindowTranscript(request.work, outcome, model.vocabulary)
+                transcripts[request] = WindowTranscript(request.work, outcome, model.vocabulary)
             except Exception as error:
                 self._queue.fail(request, error)
-        timed = time_words(self._queue, model, heard, self._shrink)
+        timed = time_words(self._queue, model, transcripts, self._shrink)
         for request in timed:
-            self._queue.answer(request, heard[request])
+            self._queue.answer(request, transcripts[request])
         return kept
 
     def _shrink(self, windows: int) -> None:

@@ -1,4 +1,4 @@
-"""The multilingual Whisper models that can be chosen, and where each is published."""
+"""The Whisper models that can be chosen by name, and where each is published."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Model:
 
     `title` is for people; `megabytes` is what a download takes, about; `repository` is
     the CTranslate2 conversion on Hugging Face; `openai_sha256` is the hash of OpenAI's
-    own file, which is part of its URL (openai-whisper, `_MODELS`).
+    own file, which is part of its URL (openai-whisper, `_MODELS`); empty for a model that is not OpenAI's.
     """
 
     name: str
@@ -25,8 +25,8 @@ class Model:
     dimensions: Dimensions
     megabytes: int
     repository: str
-    openai_sha256: str
-    openai_file: str
+    openai_sha256: str = ""
+    openai_file: str = ""
 
     @property
     def n_mels(self) -> int:
@@ -55,6 +55,8 @@ CATALOGUE: dict[str, Model] = {
               "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
               "aff26ae408abcba5fbf8813c21e62b0941638c5f6eebfb145be0c9839262a19a",
               "large-v3-turbo.pt"),
+        Model("distil-large-v3.5", "Distil Large v3.5", 756_000_000, Dimensions(128, 1280, 32, 2), 1513,
+              "distil-whisper/distil-large-v3.5-ct2"),
     )
 }  # fmt: skip
 

@@ -44,7 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="answer windows on a Unix socket")
     serve.add_argument("--socket", type=Path, required=True)
     serve.add_argument(
-        "--models", type=argument.models, default="base", help="comma-separated; the first is tried first"
+        "--models",
+        type=argument.models,
+        default="base",
+        help="with commas; NAME=PATH or NAME=USER/REPOSITORY is your own",
     )
     serve.set_defaults(command=_serve)
 
@@ -69,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", choices=("auto", "ctranslate2", "torch"), default="auto")
+    parser.add_argument("--backend", choices=("auto", "ctranslate2", "torch", "remote"), default="auto")
+    parser.add_argument("--remote-url", default="", metavar="URL", help="remote: the server's API, http://HOST/v1")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(
         "--batch-size", type=argument.count, default=0, help="windows at once; 0: as many as are useful and fit"
@@ -85,7 +89,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=argument.model, default="base")
+    parser.add_argument("--model", type=argument.model, default="base", help="or your own, as NAME=SOURCE")
     parser.add_argument("--language", type=argument.language, metavar="CODE")
     parser.add_argument("--task", choices=("transcribe", "translate"), default="transcribe")
     parser.add_argument("--temperature", type=argument.temperature, default=0.0)
@@ -104,7 +108,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _decode_options(options: argparse.Namespace) -> DecodeOptions:
     return DecodeOptions(
-        model=options.model,
+        model=options.model.name,
         task=options.task,
         language=options.language,
         temperature=options.temperature,
@@ -118,9 +122,10 @@ def _decode_options(options: argparse.Namespace) -> DecodeOptions:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from transcription.engine.weights import ensure, print_progress
+    from transcription.engine.own_models import ensure_offered
+    from transcription.engine.weights import print_progress
 
-    path = ensure(options.model, options.form, options.weights, print_progress, mirrors=options.mirror)
+    path = ensure_offered(options.model, options.form, options.weights, print_progress, options.mirror)
     print(path)
     return 0
 
@@ -142,10 +147,12 @@ def _serve(options: argparse.Namespace) -> int:
         options.batch_size,
         options.cross_attention,
         len(options.models),
+        options.remote_url,
     )
-    find = partial(weights_for, backend, options.weights, options.mirror)
-    batch_size = options.batch_size or (8 if backend.device == "cpu" else 16)
-    return Server(backend, options.models, find, options.socket, batch_size, options.memory_limit_mib).run()
+    find = partial(weights_for, backend, options.weights, options.mirror, options.models)
+    names = [model.name for model in options.models]
+    batch_size = 1 if backend.name == "remote" else options.batch_size or (8 if backend.device == "cpu" else 16)
+    return Server(backend, names, find, options.socket, batch_size, options.memory_limit_mib).run()
 
 
 def _transcribe(options: argparse.Namespace) -> int:

@@ -90,6 +90,25 @@ class EngineClient:
         except (OSError, EOFError, wire.ProtocolError) as error:
             raise EngineUnavailable(f"the engine at {self.address} does not answer: {error}") from error
 
+    def mels(self, model: str) -> int:
+        """Asks the engine how many mels a model hears that is an operator's own.
+
+        Raises WindowRejected where it doesn't, and EngineUnavailable when `patience` seconds are over.
+        """
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                status = self.status()
+            except EngineUnavailable:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                if model in status.mels:
+                    return status.mels[model]
+                if status.ready or time.monotonic() > deadline:
+                    raise WindowRejected(f"the engine does not serve the model {model!r}: {status.error}")
+            time.sleep(RETRY_SECONDS)
+
     def connect(self, timeout: float) -> socket.socket:
         """A fresh connection; OSError where nobody listens."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

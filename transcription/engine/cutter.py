@@ -1,4 +1,4 @@
-"""Where to cut a long recording: at silences, into stretches that a window can hold."""
+"""Cuts a recording at silences into stretches that fit into a window."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from numpy.typing import NDArray
 from transcription.engine.types import WINDOW_SAMPLES
 from transcription.engine.vad import FRAME_SAMPLES
 
-SPEECH = 0.5
-"""From this probability on a frame is speech: Silero's own threshold."""
+SPEECH_PROBABILITY = 0.5
+"""Probability from which a frame is speech: Silero's default threshold."""
 
-VOICED = 0.35
-"""Above this a frame goes on being speech, where speech was before."""
+SILENCE_PROBABILITY = 0.35
+"""Probability below which a frame is silence: Silero's default, its threshold less 0.15."""
 
-LONGEST = WINDOW_SAMPLES // FRAME_SAMPLES
-"""Frames in a window: 937, or 29.98 s."""
+MAX_FRAMES = WINDOW_SAMPLES // FRAME_SAMPLES
+"""Frames of 32 ms in a window: 937, or 29.98 s."""
 
-EARLIEST = LONGEST * 7 // 10
-"""A full window is cut in its last third, or it would be wasteful."""
+EARLIEST_CUT = MAX_FRAMES * 7 // 10
+"""The first frame at which a full window may be cut: each window costs an encoding of 30 s, however short it is."""
 
-PADDING = 10
-"""Frames (0.32 s) of silence kept around speech: consonants are quiet."""
+PADDING_FRAMES = 10
+"""Frames (0.32 s) of silence kept around speech, as quiet consonants may look like silence."""
 
-LONG_SILENCE = 156
+LONG_SILENCE_FRAMES = 156
 """Frames (5 s) of silence that end a window before it is full."""
 
-PAUSE = 10
-"""Frames (0.32 s) of silence between sentences rather than within a word."""
+PAUSE_FRAMES = 10
+"""Frames (0.32 s) from which a silence counts as a pause between sentences, not as one within a word."""
 
-SHORTEST_SPEECH = 3
-"""Frames (0.1 s) of speech below which a window is a cough or a click."""
+MIN_SPEECH_FRAMES = 3
+"""Frames (0.1 s) of speech that a stretch must hold: fewer may be a cough or a click."""
 
 
 class Stretch(NamedTuple):
-    """Frames [start, end) of the recording."""
+    """The half-open range [start, end) of frames of 32 ms."""
 
     start: int
     end: int
@@ -46,38 +46,42 @@ class Stretch(NamedTuple):
 class Cutter:
     """Turns a stream of speech probabilities into stretches of at most 30 s.
 
-    What it holds back is at most one window and one block of probabilities.
+    Keeps at most one window and one block of probabilities.
     """
 
     def __init__(self) -> None:
         self.first = 0
-        """The first frame that may still become part of a stretch."""
+        """The first frame that may still be part of a future stretch."""
         self._pending = np.zeros(0, dtype=np.float32)
 
     def feed(self, probabilities: NDArray[np.float32]) -> Iterator[Stretch]:
-        """Stretches that are certain after these frames; probabilities has shape (n,)."""
+        """Adds the probabilities of the next frames, (n,), and yields the stretches that are complete with them."""
         self._pending = np.concatenate([self._pending, probabilities])
-        while self._skip_silence(PADDING) and len(self._pending) >= LONGEST:
-            yield from self._take(_full_window_end(self._pending[:LONGEST]))
+        while self._skip_silence(PADDING_FRAMES) and len(self._pending) >= MAX_FRAMES:
+            yield from self._take(_full_window_end(self._pending[:MAX_FRAMES]))
 
     def finish(self) -> Iterator[Stretch]:
-        """The stretches that remain when the recording ends."""
+        """Yields the stretches up to the recording's end. Call it after the last `feed`."""
         while self._skip_silence(0):
-            if len(self._pending) > LONGEST:
-                yield from self._take(_full_window_end(self._pending[:LONGEST]))
+            if len(self._pending) > MAX_FRAMES:
+                yield from self._take(_full_window_end(self._pending[:MAX_FRAMES]))
             else:
                 yield from self._take(_last_window_end(self._pending))
 
     def _skip_silence(self, keep: int) -> bool:
-        """Drop silence up to the padding before the next speech; False if there is none."""
-        speech = np.flatnonzero(self._pending >= SPEECH)
-        opening = int(speech[0]) - PADDING if len(speech) else len(self._pending) - keep
+        """Drops the silence before the next speech, but for its padding. Returns whether there is speech.
+
+        keep: frames to keep where there is none.
+        """
+        speech = np.flatnonzero(self._pending >= SPEECH_PROBABILITY)
+        opening = int(speech[0]) - PADDING_FRAMES if len(speech) else len(self._pending) - keep
         self._drop(max(0, opening))
         return len(speech) > 0
 
     def _take(self, end: int) -> Iterator[Stretch]:
-        speech = int(np.count_nonzero(self._pending[:end] >= SPEECH))
-        if speech >= SHORTEST_SPEECH:
+        """Removes the first `end` frames and yields them if they hold enough speech."""
+        speech = int(np.count_nonzero(self._pending[:end] >= SPEECH_PROBABILITY))
+        if speech >= MIN_SPEECH_FRAMES:
             yield Stretch(self.first, self.first + end)
         self._drop(end)
 
@@ -87,42 +91,41 @@ class Cutter:
 
 
 def _silences(probabilities: NDArray[np.float32]) -> list[Stretch]:
-    """Runs of frames without voice."""
-    quiet = np.concatenate([[False], probabilities < VOICED, [False]])
+    """Returns the runs of frames below SILENCE_PROBABILITY."""
+    quiet = np.concatenate([[False], probabilities < SILENCE_PROBABILITY, [False]])
     edges = np.flatnonzero(quiet[1:] != quiet[:-1])
     return [Stretch(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _early_end(probabilities: NDArray[np.float32]) -> int | None:
-    """The frame at which a long silence ends the window, if one does."""
+    """Returns the frame at which a long silence ends the window, or None if there is no long silence."""
     for start, end in _silences(probabilities):
-        if start > 0 and end - start >= LONG_SILENCE:
-            return start + PADDING
+        if start > 0 and end - start >= LONG_SILENCE_FRAMES:
+            return start + PADDING_FRAMES
     return None
 
 
 def _full_window_end(probabilities: NDArray[np.float32]) -> int:
-    """The frame at which to cut a window that more recording follows.
+    """Returns the frame at which to cut a window that is not the last one.
 
-    At the last pause of its last third: each window costs an encoding, so that they should be full. Where
-    there is none at the longest silence there, and where there is no silence either, at the frame that is least
-    like speech.
+    That is in the last pause after EARLIEST_CUT; without a pause in the longest silence there, and without a silence at
+    the frame with the lowest probability.
     """
     early = _early_end(probabilities)
     if early is not None:
         return early
-    late = [s for s in _silences(probabilities) if s.start >= EARLIEST]
+    late = [s for s in _silences(probabilities) if s.start >= EARLIEST_CUT]
     if not late:
-        return EARLIEST + int(np.argmin(probabilities[EARLIEST:]))
-    pauses = [silence for silence in late if silence.end - silence.start >= PAUSE]
+        return EARLIEST_CUT + int(np.argmin(probabilities[EARLIEST_CUT:]))
+    pauses = [silence for silence in late if silence.end - silence.start >= PAUSE_FRAMES]
     start, end = pauses[-1] if pauses else max(late, key=lambda silence: silence.end - silence.start)
-    return start + min(PADDING, (end - start + 1) // 2)
+    return start + min(PADDING_FRAMES, (end - start + 1) // 2)
 
 
 def _last_window_end(probabilities: NDArray[np.float32]) -> int:
-    """The frame at which the recording's last window ends."""
+    """Returns the frame at which the recording's last window ends."""
     early = _early_end(probabilities)
     if early is not None:
         return early
-    voiced = int(np.flatnonzero(probabilities >= VOICED)[-1])
-    return min(len(probabilities), voiced + 1 + PADDING)
+    voiced = int(np.flatnonzero(probabilities >= SILENCE_PROBABILITY)[-1])
+    return min(len(probabilities), voiced + 1 + PADDING_FRAMES)

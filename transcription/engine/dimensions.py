@@ -13,6 +13,9 @@ from typing import IO
 VERSION = 6
 """Of CTranslate2's model files; their layout is that of ct2_file.py."""
 
+HEAD_WIDTH = 64
+"""The width of an attention head in every Whisper."""
+
 FIRST_CONVOLUTION = "encoder/conv1/weight"
 LAYER = re.compile(r"(encoder|decoder)/layer_(\d+)/")
 
@@ -30,6 +33,11 @@ class Dimensions:
     audio_layers: int
     text_layers: int
 
+    @property
+    def heads(self) -> int:
+        """Of attention, in each layer."""
+        return self.state // HEAD_WIDTH
+
     def __str__(self) -> str:
         return f"{self.n_mels} mels, a width of {self.state}, {self.audio_layers} and {self.text_layers} layers"
 
@@ -39,14 +47,22 @@ def dimensions_of(model: Path) -> Dimensions | None:
 
     None where it doesn't say: another version's, or none of Whisper's. Raises Unreadable, OSError.
     """
-    with model.open("rb") as file:
-        shapes = dict(_shapes(file))
+    shapes = shapes_in(model)
     convolution = shapes.get(FIRST_CONVOLUTION, ())
     if len(convolution) != 3:
         return None
     layers = {found.groups() for found in map(LAYER.match, shapes) if found}
     counts = [sum(half == own for own, _ in layers) for half in ("encoder", "decoder")]
     return Dimensions(convolution[1], convolution[0], *counts)
+
+
+def shapes_in(model: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each variable of a CTranslate2 model file by name; none of another version's.
+
+    Raises Unreadable, OSError.
+    """
+    with model.open("rb") as file:
+        return dict(_shapes(file))
 
 
 def ends_early(model: Path) -> bool:

@@ -1,4 +1,4 @@
-"""One file over HTTP, checked, under its name only when it is whole."""
+"""Downloads a file over HTTP and gives it its name once its length and SHA-256 are verified."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ Progress = Callable[[str, int, int], None]
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 8.0
 ATTEMPTS = 20
-"""How often a file is tried whose connection breaks but brings something every time."""
+"""How often a download is resumed whose connection breaks, as long as every attempt brings more bytes."""
 
 PART = ".part"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 RANGE = re.compile(r"bytes (\d+)-")
-NETWORK_TROUBLE = (
+NETWORK_ERRORS = (
     urllib.error.URLError,
     http.client.HTTPException,
     TimeoutError,
     ConnectionError,
     ssl.SSLError,
 )
-"""Among the OSErrors, those that are not the disk's."""
+"""OSErrors that come from the network, not from the disk."""
 
 
 class DownloadError(Exception):
-    """The file could not be had, or is not what it should be."""
+    """The file could not be downloaded, or its contents are wrong."""
 
 
 class Interrupted(DownloadError):
-    """The connection broke, or what it brought doesn't fit what was there: trying again may help."""
+    """The connection broke, or its bytes don't continue those of the earlier attempt: another attempt may succeed."""
 
 
-class _RememberSum(urllib.request.HTTPRedirectHandler):
-    """Hugging Face names a large file's SHA-256 in the answer that redirects to its store."""
+class _RecordSha256(urllib.request.HTTPRedirectHandler):
+    """Records the SHA-256 in a redirect: Hugging Face sends that of a large file when it redirects to its store."""
 
-    sum: str | None = None
+    sha256: str | None = None
 
     def redirect_request(
         self,
@@ -56,23 +56,22 @@ class _RememberSum(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        self.sum = self.sum or sum_in(headers)
+        self.sha256 = self.sha256 or sha256_in(headers)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def sum_in(headers: http.client.HTTPMessage) -> str | None:
-    """The SHA-256 that an answer's `X-Linked-Etag` names, if it does."""
+def sha256_in(headers: http.client.HTTPMessage) -> str | None:
+    """Returns the SHA-256 in a response's `X-Linked-Etag`, or None if it has none."""
     found = SHA256.fullmatch(str(headers.get("X-Linked-Etag", "")).strip('"'))
     return found.group() if found else None
 
 
 def fetch(url: str, file: Path, progress: Progress, sha256: str | None = None) -> None:
-    """Download to `file`, whose name appears only when its length and SHA-256 are right.
+    """Downloads to `file`, which appears under its name when its length and SHA-256 are verified.
 
-    sha256: the sum it must have; without it the one that the server names, if it does.
-    Goes on where an earlier try, perhaps of a process that was killed, left `file.part`: only
-    with a sum, without which two halves of different files would pass for one.
-    Raises DownloadError in one line; OSError where the disk is at fault.
+    sha256: the expected sum; None for the one that the server names, if it names one. With a sum, the download
+    continues what an earlier attempt left in `file.part`; without one, parts of different files could be joined.
+    Raises DownloadError with a one-line message, or OSError if the disk fails.
     """
     part = file.with_name(file.name + PART)
     for attempt in range(1, ATTEMPTS + 1):
@@ -87,9 +86,9 @@ def fetch(url: str, file: Path, progress: Progress, sha256: str | None = None) -
 
 
 def copy(stream: IO[bytes], file: Path, progress: Callable[[int], None], begin: int = 0) -> str:
-    """Write the stream to the file after its first `begin` bytes; the SHA-256 of all of it.
+    """Writes the stream to the file after its first `begin` bytes and returns the SHA-256 of the whole file.
 
-    progress: called with the bytes that are there.
+    progress: called with the bytes written so far, `begin` included.
     """
     digest, done = hashlib.sha256(), begin
     with file.open("r+b" if begin else "wb") as target:
@@ -107,14 +106,14 @@ def copy(stream: IO[bytes], file: Path, progress: Callable[[int], None], begin: 
 
 
 def _attempt(url: str, part: Path, progress: Callable[[int, int], None], sha256: str | None) -> None:
-    """Fill `part`, or as much of it as the connection brings."""
+    """Downloads the rest of `part`. Raises Interrupted if the connection breaks, DownloadError for a wrong sum."""
     try:
         answer, begin, named = _open(url, _size(part), sha256)
         with answer:
             length = int(answer.headers.get("Content-Length", 0))
             total = begin + length if length else 0
             found = copy(answer, part, lambda done: progress(done, total), begin)
-    except NETWORK_TROUBLE as error:
+    except NETWORK_ERRORS as error:
         raise Interrupted(str(getattr(error, "reason", error) or error)) from error
     except OSError:
         part.unlink(missing_ok=True)
@@ -129,9 +128,12 @@ def _attempt(url: str, part: Path, progress: Callable[[int, int], None], sha256:
 
 
 def _open(url: str, held: int, sha256: str | None) -> tuple[Any, int, str | None]:
-    """The answer, how many of the bytes held it leaves out, and the SHA-256 of the whole file."""
-    memory = _RememberSum()
-    opener = urllib.request.build_opener(memory)
+    """Returns the response, the offset in the file at which its body begins, and the SHA-256 of the whole file.
+
+    held: bytes that an earlier attempt has downloaded. The offset is `held` if the server continues from there, else 0.
+    """
+    redirects = _RecordSha256()
+    opener = urllib.request.build_opener(redirects)
     opener.addheaders += [("Range", f"bytes={held}-")] if held else []
     try:
         answer = opener.open(url, timeout=TIMEOUT_SECONDS)
@@ -139,7 +141,7 @@ def _open(url: str, held: int, sha256: str | None) -> tuple[Any, int, str | None
         if not (held and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
             raise
         return _open(url, 0, sha256)
-    named = sha256 or memory.sum or sum_in(answer.headers)
+    named = sha256 or redirects.sha256 or sha256_in(answer.headers)
     if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
         return answer, 0, named
     found = RANGE.match(answer.headers.get("Content-Range", ""))

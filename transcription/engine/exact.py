@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from transcription.engine.catalogue import find_model
 from transcription.engine.language_mix import LanguageMix, middle
 from transcription.engine.mel import Loudest
 from transcription.engine.non_speech import NonSpeechFinder, overlapping
@@ -52,18 +51,18 @@ class Resume:
 
 
 def transcribe_exactly(
-    pcm: Iterable[bytes], decode: Decode, options: DecodeOptions, resume: Resume | None = None
+    pcm: Iterable[bytes], decode: Decode, options: DecodeOptions, mels: int, resume: Resume | None = None
 ) -> Iterator[WindowResult]:
     """Yields the results of the recording's windows in order.
 
     pcm: the recording from its beginning as mono s16le at 16 kHz, in chunks of any size; it is read
-    to its end before the first window. A recording that goes on after `resume` has the windows that it
-    would have had without an interruption. With `skip_non_speech` no window reaches into a long stretch
-    in which no voice is heard; those that are loud have windows of their own. Where the language is
-    followed, a window that seems to hold several is heard again, shorter.
+    to its end before the first window. mels: as many as the model hears. A recording that goes on after
+    `resume` has the windows that it would have had without an interruption. With `skip_non_speech` no
+    window reaches into a long stretch in which no voice is heard; those that are loud have windows of
+    their own. Where the language is followed, a window that seems to hold several is heard again, shorter.
     """
     with Spool() as sound:
-        loudest, finder = Loudest(find_model(options.model).n_mels), NonSpeechFinder()
+        loudest, finder = Loudest(mels), NonSpeechFinder()
         listens = options.skip_non_speech or options.follows_language
 
         def watch(samples: NDArray[np.int16]) -> None:

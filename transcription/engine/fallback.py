@@ -1,4 +1,4 @@
-"""When to believe a decoding: openai-whisper's thresholds (transcribe.py, decode_with_fallback)."""
+"""The temperature fallback of openai-whisper (whisper.transcribe, decode_with_fallback), with its thresholds."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ MAX_COMPRESSION_RATIO = 2.4
 MIN_AVG_LOGPROB = -1.0
 MAX_NO_SPEECH_PROB = 0.6
 
-SURE_NO_SPEECH_PROB, SURE_AVG_LOGPROB = 0.55, -0.5
-"""docs/engine.md has what noise and hidden voices were measured to reach."""
+CONFIDENT_NO_SPEECH_PROB, CONFIDENT_AVG_LOGPROB = 0.55, -0.5
+"""Thresholds for windows without detected speech; docs/engine.md has the measurements."""
 
-RESET_ABOVE = 0.5
-"""Temperature above which openai-whisper does not trust a text enough to prompt what follows it."""
+PROMPT_RESET_TEMPERATURE = 0.5
+"""Temperature above which a text does not prompt the next window, as in openai-whisper."""
 
 
 def is_silence(decoded: Decoded) -> bool:
-    """Nobody speaks, and the text is not likely enough to be kept all the same."""
+    """Returns whether openai-whisper drops the text: probably nobody speaks, and the text is unlikely."""
     return decoded.no_speech_prob > MAX_NO_SPEECH_PROB and decoded.avg_logprob <= MIN_AVG_LOGPROB
 
 
-def is_sure(decoded: Decoded) -> bool:
-    """Whether somebody speaks where the voice detector hears nobody."""
-    if decoded.no_speech_prob < SURE_NO_SPEECH_PROB:
+def is_confident(decoded: Decoded) -> bool:
+    """Returns whether to keep the text of a window in which the voice detector finds no speech."""
+    if decoded.no_speech_prob < CONFIDENT_NO_SPEECH_PROB:
         return decoded.avg_logprob > MIN_AVG_LOGPROB
-    return decoded.avg_logprob > SURE_AVG_LOGPROB and decoded.compression_ratio <= MAX_COMPRESSION_RATIO
+    return decoded.avg_logprob > CONFIDENT_AVG_LOGPROB and decoded.compression_ratio <= MAX_COMPRESSION_RATIO
 
 
 def next_temperature(decoded: Decoded, temperature: float, requested: float) -> float | None:
-    """The temperature to try next, or None where this decoding is to be kept.
+    """Returns the temperature to decode a window again at, or None to keep this decoding.
 
-    requested: the caller's own temperature; unless it is 0 there is no fallback.
+    temperature: that of this decoding. requested: the temperature of the request; above 0 there is no fallback.
     """
     if requested > 0 or is_silence(decoded):
         return None

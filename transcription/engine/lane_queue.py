@@ -43,6 +43,7 @@ class Request:
     suspect: an engine process ended while it decoded this window, which is therefore decoded alone.
     announce: tells the caller, before a model gets the window, that nothing else is under way.
     language: the language that was detected in the window.
+    breaks: how often a server broke off at it; answered_before: windows that were answered before the first time.
     """
 
     work: Work
@@ -51,6 +52,8 @@ class Request:
     suspect: bool = False
     announce: Callable[[], None] = lambda: None
     language: Language | None = None
+    breaks: int = 0
+    answered_before: int = 0
 
     @property
     def knows_language(self) -> bool:

@@ -8,6 +8,9 @@ from pathlib import Path
 from transcription.engine.dimensions import ends_early
 
 SUMS = "SHA256SUMS"
+ORIGIN = "ORIGIN"
+"""Names what an operator's own model was made of."""
+
 NEEDED = ("model.bin", "config.json", "tokenizer.json")
 TAKEN = (*NEEDED, "vocabulary.json", "vocabulary.txt")
 

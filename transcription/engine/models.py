@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from transcription.engine.backend import Backend, BatchModel, DeviceLost, OutOfDeviceMemory, StepModel, Work
+from transcription.engine.backend import Backend, BatchModel, DeviceLost, OutOfDeviceMemory, ServerAway, StepModel, Work
 from transcription.engine.probe import probe_model
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.types import EngineError
@@ -67,7 +67,7 @@ class Models:
     def acquire(self, name: str, users: int = 1) -> BatchModel | StepModel:
         """Returns the model, which stays open until `release` was called for as many users. Opens it if necessary.
 
-        Raises EngineError where its weights are missing, damaged, or too large, and DeviceLost.
+        Raises EngineError where its weights are missing, damaged, or too large, DeviceLost, and ServerAway.
         """
         if (found := self._taken(name, users)) is not None:
             return found
@@ -114,7 +114,7 @@ class Models:
             except OutOfDeviceMemory as error:
                 if not self._retire_oldest(name):
                     raise EngineError(f"the model {name} does not fit into memory: {error}") from error
-            except (EngineError, DeviceLost):
+            except (EngineError, DeviceLost, ServerAway):
                 raise
             except Exception as error:
                 raise EngineError(f"the model {name} cannot be opened: {error!r}") from error

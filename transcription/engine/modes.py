@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
+from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.client import EngineClient
 from transcription.engine.exact import Resume, transcribe_exactly
 from transcription.engine.fast import transcribe_fast
 from transcription.engine.tail_windows import tail_window
 from transcription.engine.types import DecodeOptions, Mode, Window, WindowResult
+
+OnProgress = Callable[[], None]
 
 
 def transcribe(
@@ -20,41 +23,68 @@ def transcribe(
     options: DecodeOptions,
     mode: Mode,
     resume: Resume | None = None,
-    on_progress: Callable[[], None] = lambda: None,
+    on_progress: OnProgress = lambda: None,
 ) -> Iterator[WindowResult]:
     """Yields the results of a recording's windows in order, each as soon as it is done.
 
-    pcm: mono s16le at 16 kHz from the recording's beginning. resume: where an interrupted
-    transcription in the same mode goes on. on_progress: called while windows are waited for and the
-    engine is alive. Raises what EngineClient.decode raises.
+    pcm: mono s16le at 16 kHz from the recording's beginning. resume: where an interrupted transcription in the same
+    mode continues. on_progress: called in this thread while windows are waited for and the engine is alive. Raises
+    what EngineClient.decode raises.
     """
-    spoken = resume.language if resume else ""
+    language = resume.language if resume else ""
     if mode == "exact":
-        decode = partial(client.decode, options=options, in_flight=1, on_progress=on_progress, spoken=spoken)
-        return transcribe_exactly(pcm, decode, options, resume)
-    alive = threading.Event()
+        decode = partial(client.decode, options=options, in_flight=1, on_progress=on_progress, spoken=language)
+        return transcribe_exactly(pcm, decode, options, _mels(client, options.model), resume)
+    decoder = _FastDecoder(client, options, on_progress, language)
+    return transcribe_fast(
+        pcm,
+        decoder.decode,
+        decoder.decode_tail,
+        resume.end if resume else 0.0,
+        decoder.report_progress,
+        options.skip_non_speech,
+        decoder.decode_half if options.follows_language else None,
+    )
 
-    def decode_all(windows: Iterable[Window]) -> Iterator[WindowResult]:
-        nonlocal spoken
-        for result in client.decode(windows, options, on_progress=on_progress, spoken=spoken):
-            alive.set()
-            spoken = spoken or (result.language if result.segments else "")
+
+class _FastDecoder:
+    """Decodes the windows, tails and halves of one recording. Tails may be decoded in other threads."""
+
+    def __init__(self, client: EngineClient, options: DecodeOptions, on_progress: OnProgress, language: str) -> None:
+        """language: that of the recording so far, "" if unknown."""
+        self._client = client
+        self._options = options
+        self._on_progress = on_progress
+        self._language = language
+        self._engine_is_alive = threading.Event()
+
+    def decode(self, windows: Iterable[Window]) -> Iterator[WindowResult]:
+        for result in self._client.decode(windows, self._options, on_progress=self._on_progress, spoken=self._language):
+            self._engine_is_alive.set()
+            if result.segments:
+                self._language = self._language or result.language
             yield result
 
-    def again(window: Window, language: str) -> WindowResult:
+    def decode_tail(self, window: Window, language: str) -> WindowResult:
         # Words are timed, and beams ranked, by all of a window's text.
-        heard = tail_window(window) if options.word_timestamps or options.beam_size > 1 else window
-        return next(client.decode([heard], replace(options, language=language), on_progress=alive.set))
+        alone = self._options.word_timestamps or self._options.beam_size > 1
+        options = replace(self._options, language=language)
+        return self._decode_one(tail_window(window) if alone else window, options)
 
-    def half(window: Window) -> WindowResult:
-        return next(client.decode([window], options, on_progress=alive.set, spoken=spoken))
+    def decode_half(self, window: Window) -> WindowResult:
+        return self._decode_one(window, self._options, self._language)
 
-    def pass_on() -> None:
-        """Calls `on_progress` in the caller's thread."""
-        if alive.is_set():
-            alive.clear()
-            on_progress()
+    def report_progress(self) -> None:
+        """Calls `on_progress` in the caller's thread if the engine was alive since the last call."""
+        if self._engine_is_alive.is_set():
+            self._engine_is_alive.clear()
+            self._on_progress()
 
-    start = resume.end if resume else 0.0
-    halves = half if options.follows_language else None
-    return transcribe_fast(pcm, decode_all, again, start, pass_on, options.skip_non_speech, halves)
+    def _decode_one(self, window: Window, options: DecodeOptions, language: str = "") -> WindowResult:
+        alive = self._engine_is_alive.set
+        return next(self._client.decode([window], options, on_progress=alive, spoken=language))
+
+
+def _mels(client: EngineClient, model: str) -> int:
+    """Returns how many mels a model hears; the engine knows an operator's own."""
+    return CATALOGUE[model].n_mels if model in CATALOGUE else client.mels(model)

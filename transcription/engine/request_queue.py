@@ -9,13 +9,19 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from transcription.engine.backend import Language, Work
-from transcription.engine.lane_queue import LaneQueue, Request, Stream
+from transcription.engine.backend import Language, ServerAway, Work
+from transcription.engine.lane_queue import LaneQueue, Request, Stream, request_ids
 from transcription.engine.types import LANES, EngineError, Lane, WindowFailed
 from transcription.engine.watchdog import patience_for
 from transcription.engine.window_transcript import WindowTranscript
 
 log = logging.getLogger(__name__)
+
+MOST_BREAKS = 4
+"""How often a server may break off at a window, if it answers others."""
+
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 15.0
+"""Between two tries of a server that is away: shorter than what a caller takes for no progress."""
 
 
 @dataclass(slots=True)
@@ -31,7 +37,7 @@ class RequestQueue:
     """Thread-safe. `changed` is notified when there may be something new to do.
 
     While suspects wait, `take` returns nothing until all windows under way are done, and then the suspects one by
-    one, so that each is decoded alone.
+    one, so that each is decoded alone. `problem` says why windows wait for a server, if they do.
     """
 
     def __init__(self) -> None:
@@ -45,6 +51,9 @@ class RequestQueue:
         self._waiting = LaneQueue()
         self._quarantined = False
         self._due: dict[int, float] = {}
+        self.problem = ""
+        self._refusals = 0
+        self._paused_until = 0.0
 
     def submit(self, request: Request) -> None:
         """Adds a request. Another thread calls its `answer`."""
@@ -100,6 +109,36 @@ class RequestQueue:
                 self._waiting.return_to_front(request)
                 self.changed.notify_all()
 
+    def wait(self, requests: Sequence[Request], error: ServerAway) -> None:
+        """Puts requests back whose server takes nothing now, and lets all wait until it is tried again."""
+        with self.changed:
+            self._refusals += 1
+            seconds = error.seconds or min(LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS * 2 ** (self._refusals - 1))
+            seconds = min(LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, seconds))
+            self._paused_until = time.monotonic() + seconds
+            if self.problem != error.reason:
+                log.warning("%s: windows wait: %s", request_ids(requests), error.reason)
+            self.problem = error.reason
+        for request in requests:
+            if error.broke and self._is_to_blame(request):
+                self.fail(request, EngineError(f"the server breaks off at this window: {error.reason}"))
+            else:
+                self.retry(request)
+        alarm = threading.Timer(seconds, self._notify)
+        alarm.daemon = True
+        alarm.start()
+
+    def _is_to_blame(self, request: Request) -> bool:
+        """Returns whether a server broke off at a window again and again, and answered others meanwhile."""
+        if not request.breaks:
+            request.answered_before = self.tally.windows
+        request.breaks += 1
+        return request.breaks > MOST_BREAKS and self.tally.windows > request.answered_before
+
+    def _notify(self) -> None:
+        with self.changed:
+            self.changed.notify_all()
+
     def set_language(self, request: Request, language: Language) -> None:
         """Records the language that was detected in a request's window, and as its stream's language.
 
@@ -127,6 +166,7 @@ class RequestQueue:
         result = transcript.result(language, self.versions.get(work.options.model, ""))
         with self.changed:
             self._leave()
+            self.problem, self._refusals = "", 0
             self.tally.windows += 1
             self.tally.audio_seconds += result.end - result.start
             # Answered under the lock: the next window may end this process.
@@ -181,6 +221,8 @@ class RequestQueue:
                 self.tally.busy_seconds += time.monotonic() - began
 
     def _may_take(self) -> bool:
+        if time.monotonic() < self._paused_until:
+            return False
         return not self.under_way or not (self._quarantined or self._waiting.holds_suspects())
 
     def _leave(self) -> None:

@@ -66,5 +66,5 @@ class Scheduler:
 
 
 def _encode_batch(backend: Backend) -> int:
-    """On a CPU one window at a time: the attention of several doesn't fit its caches."""
-    return 1 if backend.device == "cpu" else GPU_ENCODE_BATCH
+    """Without a GPU one window at a time: on a CPU the attention of several doesn't fit its caches."""
+    return GPU_ENCODE_BATCH if backend.device == "cuda" else 1

@@ -1,12 +1,12 @@
-"""From the tokens of a window to timed pieces of text.
+"""Splits the tokens of a window into timed segments.
 
-Two ways, as there are two modes. In exact mode what the window left unfinished is left to the next
-one, as openai-whisper's transcribe() does; in fast mode there is no next one.
+In exact mode the next window begins at the last unfinished segment, as in openai-whisper's transcribe(). In fast
+mode that segment is kept, as the next window does not overlap this one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -15,15 +15,13 @@ from transcription.engine.types import FRAMES_PER_SECOND, TIMESTAMPS_PER_SECOND,
 
 SECONDS_PER_TIMESTAMP = 1 / TIMESTAMPS_PER_SECOND
 FRAMES_PER_TIMESTAMP = 2
-SHORTEST = 0.01
-"""Seconds below which a piece of a fast window is no speech, whatever its text."""
-
-TextOf = Callable[[Sequence[int]], str]
+MIN_SECONDS = 0.01
+"""Seconds; shorter drafts of a fast window are dropped."""
 
 
 @dataclass(slots=True)
-class Piece:
-    """A segment in the making; seconds in the recording. Timing its words may still move its ends."""
+class SegmentDraft:
+    """A segment whose start and end, in seconds of the recording, may still be moved to those of its words."""
 
     start: float
     end: float
@@ -33,26 +31,28 @@ class Piece:
 
     @property
     def is_empty(self) -> bool:
-        """Whether openai-whisper clears it: instantaneous, or without text."""
+        """Whether it has no duration or no text; openai-whisper clears such segments."""
         return self.start == self.end or not self.text.strip()
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """A window's pieces. `advance` is the frames after which exact mode's next window begins.
+class TokenSplit:
+    """The drafts of a window.
 
-    `finished` says that the window ends with a single timestamp: nothing was said after it.
+    advance: frames from the window's start to that of the next one in exact mode. finished: whether the window ends
+    with a single timestamp, after which nothing is said.
     """
 
-    pieces: list[Piece]
+    drafts: list[SegmentDraft]
     advance: int
     finished: bool
 
 
-def cut_exactly(tokens: Sequence[int], seek: int, frames: int, vocabulary: Vocabulary) -> Cut:
-    """Split a window's tokens as whisper.transcribe.transcribe() does, 20250625.
+def split_exactly(tokens: Sequence[int], seek: int, frames: int, vocabulary: Vocabulary) -> TokenSplit:
+    """Splits a window's tokens as whisper.transcribe.transcribe() of openai-whisper 20250625 does.
 
-    seek: the window's first frame in the recording. frames: those it holds of the recording.
+    seek: the window's first frame in the recording. frames: how many frames of the recording the window holds, up to
+    3000, of 10 ms each.
     """
     begin = vocabulary.timestamp_begin
     offset = seek / FRAMES_PER_SECOND
@@ -60,55 +60,59 @@ def cut_exactly(tokens: Sequence[int], seek: int, frames: int, vocabulary: Vocab
     finished = stamps[-2:] == [False, True]
     cuts = [at for at in range(1, len(tokens)) if stamps[at - 1] and stamps[at]]
     if not cuts:
-        return Cut([_whole(tokens, offset, frames, vocabulary)], frames, finished)
+        return TokenSplit([_whole(tokens, offset, frames, vocabulary)], frames, finished)
     if finished:
         cuts.append(len(tokens))
-    pieces = [_between(tokens[a:b], offset, vocabulary) for a, b in pairwise([0, *cuts])]
+    drafts = [_between(tokens[a:b], offset, vocabulary) for a, b in pairwise([0, *cuts])]
     advance = frames if finished else (tokens[cuts[-1] - 1] - begin) * FRAMES_PER_TIMESTAMP
-    return Cut(pieces, advance, finished)
+    return TokenSplit(drafts, advance, finished)
 
 
-def _between(tokens: Sequence[int], offset: float, vocabulary: Vocabulary) -> Piece:
-    """Tokens from a timestamp to a timestamp."""
+def _between(tokens: Sequence[int], offset: float, vocabulary: Vocabulary) -> SegmentDraft:
+    """Returns the draft of tokens that begin and end with a timestamp."""
     start, end = ((token - vocabulary.timestamp_begin) * SECONDS_PER_TIMESTAMP for token in (tokens[0], tokens[-1]))
-    return Piece(offset + start, offset + end, tuple(tokens), vocabulary.decode(tokens))
+    return SegmentDraft(offset + start, offset + end, tuple(tokens), vocabulary.decode(tokens))
 
 
-def _whole(tokens: Sequence[int], offset: float, frames: int, vocabulary: Vocabulary) -> Piece:
-    """All tokens as one piece, which ends with the window unless there is a timestamp."""
+def _whole(tokens: Sequence[int], offset: float, frames: int, vocabulary: Vocabulary) -> SegmentDraft:
+    """Returns all tokens as one draft, which ends at their last timestamp, or with the window if there is none."""
     last = max((token for token in tokens if token >= vocabulary.timestamp_begin), default=vocabulary.timestamp_begin)
     position = last - vocabulary.timestamp_begin
     duration = position * SECONDS_PER_TIMESTAMP if position else frames / FRAMES_PER_SECOND
-    return Piece(offset, offset + duration, tuple(tokens), vocabulary.decode(tokens))
+    return SegmentDraft(offset, offset + duration, tuple(tokens), vocabulary.decode(tokens))
 
 
-def spoken(pieces: Sequence[Piece], non_speech: Sequence[Span]) -> list[Piece]:
-    """The pieces without those that lie in a stretch in which surely nobody speaks; none begins or ends in one."""
-    kept = list(pieces)
+def without_non_speech(drafts: Sequence[SegmentDraft], non_speech: Sequence[Span]) -> list[SegmentDraft]:
+    """Returns the drafts that are not within a span of `non_speech`; those that begin or end within one are shortened.
+
+    non_speech: (start, end) in seconds of the recording, in order. Changes the drafts in place.
+    """
+    kept = list(drafts)
     for start, end in non_speech:
-        kept = [piece for piece in kept if not (start <= piece.start and piece.end <= end)]
-        for piece in kept:
-            if piece.start < start < piece.end <= end:
-                piece.end = start
-            elif start <= piece.start < end < piece.end:
-                piece.start = end
+        kept = [draft for draft in kept if not (start <= draft.start and draft.end <= end)]
+        for draft in kept:
+            if draft.start < start < draft.end <= end:
+                draft.end = start
+            elif start <= draft.start < end < draft.end:
+                draft.start = end
     return kept
 
 
-def cut_fast(
+def split_fast(
     tokens: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary, after: float = 0.0
-) -> list[Piece]:
-    """Split a window's tokens at pairs of timestamps; what follows the last pair is kept, to the window's end.
+) -> list[SegmentDraft]:
+    """Splits a window's tokens at pairs of timestamps; the tokens after the last pair are a draft, too.
 
-    offset: the window's start in the recording; duration: its seconds, no piece ends later; after: its seconds
-    before which none begins.
+    offset: the window's start, in seconds of the recording. duration: the window's length in seconds; no draft ends
+    later. after: seconds of the window before which no draft begins.
     """
     parts = _parts(tokens, vocabulary.timestamp_begin)
-    pieces = [_clamped(part, offset, duration, vocabulary, after) for part in parts]
-    return [piece for piece in pieces if piece.text.strip() and piece.end - piece.start >= SHORTEST]
+    drafts = [_clamped(part, offset, duration, vocabulary, after) for part in parts]
+    return [draft for draft in drafts if draft.text.strip() and draft.end - draft.start >= MIN_SECONDS]
 
 
-def _clamped(part: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary, after: float) -> Piece:
+def _clamped(part: Sequence[int], offset: float, duration: float, vocabulary: Vocabulary, after: float) -> SegmentDraft:
+    """Returns the draft of some tokens. Its times lie between `after` and `duration`, which they default to."""
     begin = vocabulary.timestamp_begin
     stamps = [(token - begin) * SECONDS_PER_TIMESTAMP for token in part if token >= begin]
     times = [max(after, min(duration, stamp)) for stamp in stamps]
@@ -116,11 +120,11 @@ def _clamped(part: Sequence[int], offset: float, duration: float, vocabulary: Vo
     closed = part[-1] >= begin and len(times) > opened
     start = times[0] if opened else after
     end = times[-1] if closed and times[-1] > after else duration
-    return Piece(offset + start, offset + end, tuple(part), vocabulary.decode(part))
+    return SegmentDraft(offset + start, offset + end, tuple(part), vocabulary.decode(part))
 
 
 def _parts(tokens: Sequence[int], timestamp_begin: int) -> list[Sequence[int]]:
-    """Cut between any two neighbouring timestamps."""
+    """Splits tokens between any two adjacent timestamps."""
     cuts = [
         position
         for position in range(1, len(tokens))

@@ -14,10 +14,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from transcription.engine import guard, wire
-from transcription.engine.backend import Backend, DeviceLost, Language, Work
+from transcription.engine.backend import Backend, DeviceLost, Language, ServerAway, Work
+from transcription.engine.catalogue import CATALOGUE
+from transcription.engine.dimensions import dimensions_of
 from transcription.engine.lane_queue import Request, Stream
-from transcription.engine.languages import LANGUAGES
+from transcription.engine.languages import LANGUAGES, languages_of
+from transcription.engine.model_folder import NEEDED
 from transcription.engine.models import Models
+from transcription.engine.remote_backend import RemoteBackend
+from transcription.engine.remote_backend.transport import REQUEST_SECONDS, TRIES
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.scheduler import Scheduler
 from transcription.engine.types import (
@@ -29,7 +34,7 @@ from transcription.engine.types import (
     WindowResult,
 )
 from transcription.engine.version import version_of
-from transcription.engine.watchdog import Watchdog
+from transcription.engine.watchdog import PROBES_PER_WINDOW, Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +43,9 @@ MAX_UNANSWERED = 64
 
 MAX_STREAMS = 1024
 """The most streams of one connection."""
+
+UNKNOWN_MELS = 80
+"""Of a model that another server runs, which makes its own spectrogram."""
 
 STOP_SECONDS = 10.0
 ANNOUNCE_SECONDS = 2.0
@@ -66,9 +74,12 @@ class Server:
         self.find_weights = find_weights
         self.address = address
         queue = RequestQueue()
+        if isinstance(backend, RemoteBackend):
+            queue.note_probe((TRIES + 1) * REQUEST_SECONDS / PROBES_PER_WINDOW)
         self.models = Models(backend, queue, memory_limit_mib)
         self.scheduler = Scheduler(backend, self.models, queue, batch_size, self._die)
         self.watchdog = Watchdog(queue.overdue, self._die)
+        self.mels: dict[str, int] = {}
         self.ready = False
         self.error = ""
         self.began = time.monotonic()
@@ -102,8 +113,9 @@ class Server:
             calls_in_hand=queue.calls_in_hand,
             calls_done=queue.calls_done,
             uptime_seconds=time.monotonic() - self.began,
-            error=self.error,
+            error=self.error or queue.problem,
             versions=queue.versions,
+            mels=self.mels,
         )
 
     async def _serve(self) -> None:
@@ -148,7 +160,7 @@ class Server:
             with self.models.using(first):
                 pass
             versions = {name: version_of(name, path, self.backend) for name, path in self.models.weights.items()}
-        except (EngineError, DeviceLost, OSError) as error:
+        except (EngineError, DeviceLost, ServerAway, OSError) as error:
             self._die(f"cannot load {first}: {error}", LOADING_EXIT)
         except Exception as error:
             log.exception("loading failed")
@@ -168,7 +180,10 @@ class Server:
     def _find(self, name: str, needed: bool) -> None:
         """Finds a model's weights. Only the first model's are required; callers of others are refused."""
         try:
-            self.models.weights[name] = self.find_weights(name)
+            self.models.weights[name] = place = self.find_weights(name)
+            if name not in CATALOGUE:
+                dimensions = dimensions_of(place / NEEDED[0]) if place.is_dir() else None
+                self.mels[name] = dimensions.n_mels if dimensions else UNKNOWN_MELS
         except EngineError as error:
             if needed:
                 raise
@@ -238,7 +253,7 @@ class _Connection:
             stream.language = Language(header["spoken"], 1.0)
         self.server.scheduler.queue.submit(
             Request(
-                Work(window, options, options.language, options.temperature),
+                Work(window, options, options.language or _only_language(options.model), options.temperature),
                 stream,
                 lambda outcome: self._answer_later(number, outcome),
                 suspect=header.get("suspect") is True,
@@ -252,9 +267,13 @@ class _Connection:
             raise WindowRejected(f"unknown model {options.model!r}; this engine has {offered}")
         if options.model in self.server.models.missing:
             raise WindowRejected(f"{options.model} is not served: {self.server.models.missing[options.model]}")
+        if options.beam_size > 1 and isinstance(self.server.backend, RemoteBackend):
+            raise WindowRejected("a remote server searches with no beams: leave beam_size at 1")
         for code in (options.language, *options.languages):
             if code is not None and code not in LANGUAGES:
                 raise WindowRejected(f"unknown language {code!r}")
+        if options.language is not None and options.language not in languages_of(options.model):
+            raise WindowRejected(f"the model {options.model} does not know the language {options.language!r}")
 
     def _stream(self, header: wire.Header, lane: Lane) -> Stream:
         name = header.get("stream")
@@ -292,6 +311,12 @@ class _Connection:
     def _write(self, message: bytes) -> None:
         if not self.writer.is_closing():
             self.writer.write(message)
+
+
+def _only_language(model: str) -> str | None:
+    """Returns the language of a model that knows one, which is not detected; None for any other."""
+    known = languages_of(model)
+    return known[0] if len(known) == 1 else None
 
 
 def _refuse_second_engine(address: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from transcription.engine.backend import DeviceLost, Language, Model, OutOfDeviceMemory, Work
+from transcription.engine.backend import DeviceLost, Language, Model, OutOfDeviceMemory, ServerAway, Work
 from transcription.engine.lane_queue import Request, request_ids
 from transcription.engine.prompts import context_of, prompt_of
 from transcription.engine.request_queue import RequestQueue
@@ -38,7 +38,7 @@ def attempt(
     """Calls a model with the windows of some requests and returns those that succeeded.
 
     If the call fails, tries the requests again in halves where memory ran out, else one by one, and fails each that
-    fails alone. Raises DeviceLost.
+    fails alone. Where a server is away they all wait. Raises DeviceLost.
     """
     if not requests:
         return []
@@ -48,6 +48,9 @@ def attempt(
         return list(requests)
     except DeviceLost:
         raise
+    except ServerAway as error:
+        queue.wait(requests, error)
+        return []
     except Exception as error:
         if isinstance(error, OutOfDeviceMemory):
             shortage(len(requests))
@@ -127,15 +130,15 @@ def _problem(model: Model, request: Request) -> str:
 
 
 def time_words(
-    queue: RequestQueue, model: Model, heard: Mapping[Request, WindowTranscript], shortage: OnMemoryShortage
+    queue: RequestQueue, model: Model, transcripts: Mapping[Request, WindowTranscript], shortage: OnMemoryShortage
 ) -> list[Request]:
     """Adds words to transcripts for which they were asked. Returns the requests that can be answered."""
-    texts = {request: transcript.text for request, transcript in heard.items()}
+    texts = {request: transcript.text for request, transcript in transcripts.items()}
 
     def align(some: Sequence[Request]) -> None:
         timings = model.align([request.work for request in some], [texts[request] for request in some])
         for request, timing in zip(some, timings, strict=True):
-            heard[request].add_words(timing)
+            transcripts[request].add_words(timing)
 
-    wordless = [request for request in heard if not texts[request]]
-    return wordless + attempt(queue, [request for request in heard if texts[request]], align, shortage)
+    wordless = [request for request in transcripts if not texts[request]]
+    return wordless + attempt(queue, [request for request in transcripts if texts[request]], align, shortage)

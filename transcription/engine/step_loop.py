@@ -30,8 +30,8 @@ Pending = tuple[StepModel, Request]
 
 
 @dataclass(slots=True, eq=False)
-class _UnderWay:
-    """The requests of one model that are under way, by their work."""
+class _Running:
+    """The requests in a model's slots, by their work."""
 
     model: StepModel
     requests: dict[Work, Request] = field(default_factory=dict)
@@ -50,9 +50,9 @@ class StepLoop:
         self._encode_batch = encode_batch
         self._ahead = ahead
         self._encoded: deque[Pending] = deque()
-        self._halves: deque[list[Pending]] = deque()
-        self._heard: deque[tuple[StepModel, Request, WindowTranscript]] = deque()
-        self._under_way: dict[StepModel, _UnderWay] = {}
+        self._retry_groups: deque[list[Pending]] = deque()
+        self._untimed: deque[tuple[StepModel, Request, WindowTranscript]] = deque()
+        self._running: dict[StepModel, _Running] = {}
 
     def rounds(self) -> list[Callable[[], None]]:
         """Returns a function for each thread, which is called again and again until the queue stops."""
@@ -99,12 +99,12 @@ class StepLoop:
         """Times the words of decoded windows, as many at once as are encoded at once."""
         queue = self._queue
         with queue.changed:
-            queue.changed.wait_for(lambda: queue.stopping or self._heard)
+            queue.changed.wait_for(lambda: queue.stopping or self._untimed)
             if queue.stopping:
                 return
-            first = self._heard[0][0]
-            batch = [entry for entry in self._heard if entry[0] is first][: self._encode_batch]
-            self._heard = deque(entry for entry in self._heard if entry not in batch)
+            first = self._untimed[0][0]
+            batch = [entry for entry in self._untimed if entry[0] is first][: self._encode_batch]
+            self._untimed = deque(entry for entry in self._untimed if entry not in batch)
         transcripts = {request: transcript for _, request, transcript in batch}
         for request in time_words(queue, first, transcripts, self._shrink):
             queue.answer(request, transcripts[request])
@@ -120,23 +120,23 @@ class StepLoop:
         """Admits windows and runs one step of every model that has windows under way."""
         queue = self._queue
         with queue.changed:
-            queue.changed.wait_for(lambda: queue.stopping or self._encoded or self._halves or self._under_way)
+            queue.changed.wait_for(lambda: queue.stopping or self._encoded or self._retry_groups or self._running)
             self._drop_abandoned()
             entering = self._entering()
         for model, requests in entering.items():
             self._admit(model, requests)
         # A model without windows may be closed at any time, so that it is not stepped.
-        for under_way in [under_way for under_way in self._under_way.values() if under_way.requests]:
-            self._advance(under_way)
-        self._under_way = {model: under_way for model, under_way in self._under_way.items() if under_way.requests}
+        for running in [running for running in self._running.values() if running.requests]:
+            self._advance(running)
+        self._running = {model: running for model, running in self._running.items() if running.requests}
 
     def _entering(self) -> dict[StepModel, list[Request]]:
-        """Removes and returns the windows for the free slots: urgent ones first, then halves of a group that failed."""
+        """Removes and returns the windows for the free slots: urgent ones first, then groups whose step failed."""
         order = sorted(self._encoded, key=lambda pending: LANES.index(pending[1].stream.lane))
-        if self._halves:
+        if self._retry_groups:
             order = [pending for pending in order if pending[1].stream.lane in URGENT]
-            if not order and not self._under_way:
-                return _by_model(self._halves.popleft())
+            if not order and not self._running:
+                return _by_model(self._retry_groups.popleft())
         entering: dict[StepModel, list[Request]] = {}
         for model, request in order:
             places = entering.setdefault(model, [])
@@ -150,25 +150,25 @@ class StepLoop:
 
     def _drop_abandoned(self) -> None:
         """Discards the windows of abandoned streams, waiting or under way."""
-        for waiting in (self._encoded, *self._halves):
+        for waiting in (self._encoded, *self._retry_groups):
             for pending in [pending for pending in waiting if pending[1].stream.abandoned]:
                 waiting.remove(pending)
-                self._leave(pending[1])
-        self._halves = deque(group for group in self._halves if group)
-        for under_way in self._under_way.values():
-            for work in [work for work, request in under_way.requests.items() if request.stream.abandoned]:
-                under_way.model.evict(work)
-                self._leave(under_way.requests.pop(work))
+                self._discard(pending[1])
+        self._retry_groups = deque(group for group in self._retry_groups if group)
+        for running in self._running.values():
+            for work in [work for work, request in running.requests.items() if request.stream.abandoned]:
+                running.model.evict(work)
+                self._discard(running.requests.pop(work))
 
-    def _leave(self, request: Request) -> None:
+    def _discard(self, request: Request) -> None:
         self._queue.discard(request)
         self._models.release(request.work.options.model)
 
     def _admit(self, model: StepModel, requests: Sequence[Request]) -> None:
-        """Admits windows to a model's slots. Where that fails, windows that are under way continue."""
+        """Admits windows to a model's slots. If that fails, the windows in other slots continue."""
         if not requests:
             return
-        under_way = self._under_way.get(model)
+        running = self._running.get(model)
         try:
             with self._queue.timed(len(requests)):
                 model.admit([request.work for request in requests])
@@ -178,53 +178,56 @@ class StepLoop:
             short = isinstance(error, OutOfDeviceMemory)
             if short:
                 model.halve()
-            if short and under_way is not None and under_way.requests:
+            if short and running is not None and running.requests:
                 self._put_back([(model, request) for request in requests])
             elif len(requests) == 1:
-                self._give_up(requests[0], error)
+                self._fail(requests[0], error)
             else:
                 for request in requests:
                     self._admit(model, [request])
             return
-        under_way = self._under_way.setdefault(model, _UnderWay(model))
-        under_way.requests |= {request.work: request for request in requests}
+        running = self._running.setdefault(model, _Running(model))
+        running.requests |= {request.work: request for request in requests}
 
-    def _advance(self, under_way: _UnderWay) -> None:
+    def _advance(self, running: _Running) -> None:
         try:
             with self._queue.timed():
-                under_way.model.step()
-                done = under_way.model.finished()
+                running.model.step()
+                done = running.model.finished()
         except DeviceLost:
             raise
         except Exception as error:
-            self._recover(under_way, error)
+            self._recover(running, error)
             return
         for work, decoded in done:
-            self._conclude(under_way.model, under_way.requests.pop(work), decoded)
+            self._conclude(running.model, running.requests.pop(work), decoded)
 
-    def _recover(self, under_way: _UnderWay, error: Exception) -> None:
-        """What was under way goes back, and is admitted again in smaller groups, until the window at fault is alone."""
-        requests = list(under_way.requests.values())
+    def _recover(self, running: _Running, error: Exception) -> None:
+        """Takes back a model's windows after a failed step, to admit them again in smaller groups.
+
+        The window at fault is alone in its group in the end, and fails.
+        """
+        requests = list(running.requests.values())
         for request in requests:
-            under_way.model.evict(request.work)
-        under_way.requests.clear()
+            running.model.evict(request.work)
+        running.requests.clear()
         if len(requests) == 1:
-            self._give_up(requests[0], error)
+            self._fail(requests[0], error)
             return
         log.warning("%s: %d windows under way failed together: %s", request_ids(requests), len(requests), error)
-        again = [(under_way.model, request) for request in requests]
+        again = [(running.model, request) for request in requests]
         if isinstance(error, OutOfDeviceMemory):
-            under_way.model.halve()
+            running.model.halve()
             self._put_back(again)
         else:
             half = len(again) // 2
-            self._halves.extendleft((again[half:], again[:half]))
+            self._retry_groups.extendleft((again[half:], again[:half]))
 
     def _put_back(self, pending: Sequence[Pending]) -> None:
         with self._queue.changed:
             self._encoded.extendleft(reversed(pending))
 
-    def _give_up(self, request: Request, error: Exception) -> None:
+    def _fail(self, request: Request, error: Exception) -> None:
         self._queue.fail(request, error)
         self._models.release(request.work.options.model)
 
@@ -237,11 +240,11 @@ class StepLoop:
         try:
             transcript = WindowTranscript(request.work, decoded, model.vocabulary)
         except Exception as error:
-            self._give_up(request, error)
+            self._fail(request, error)
             return
         if transcript.text:
             with self._queue.changed:
-                self._heard.append((model, request, transcript))
+                self._untimed.append((model, request, transcript))
                 self._queue.changed.notify_all()
             return
         self._queue.answer(request, transcript)

@@ -1,6 +1,6 @@
-"""Tails of windows in fast mode: the speech after a window's last segment, decoded while other windows are decoded.
+"""Decodes the tails of windows in fast mode: the speech after a window's last segment.
 
-Whisper sometimes ends a window's text seconds before the speech in it ends.
+Whisper sometimes ends a window's text seconds before the speech in it ends. Tails are decoded while other windows are.
 """
 
 from __future__ import annotations
@@ -13,44 +13,44 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from transcription.engine.cutter import SPEECH
-from transcription.engine.fallback import RESET_ABOVE
+from transcription.engine.cutter import SPEECH_PROBABILITY
+from transcription.engine.fallback import PROMPT_RESET_TEMPERATURE
 from transcription.engine.types import SAMPLE_RATE, TIMESTAMPS_PER_SECOND, Tail, Window, WindowResult
 from transcription.engine.vad import FRAME_SAMPLES, VoiceDetector
 from transcription.engine.windows import whole_frames
 
-UNHEARD_SECONDS = 2.0
-"""A tail that is shorter is not decoded."""
+MIN_TAIL_SECONDS = 2.0
+"""Shorter tails are not decoded."""
 
-UNHEARD_SPEECH = 16
+MIN_TAIL_SPEECH_FRAMES = 16
 """Frames (0.5 s) of speech that a tail must hold to be decoded."""
 
 TOLERANCE_SECONDS = 0.02
 """One timestamp: the start of a tail is rounded to it."""
 
-AT_ONCE = 2
-"""TailWindows of one recording: each has a turn of its own at the engine, beside the recording's other windows."""
+CONCURRENT_TAILS = 2
+"""Tails of one recording that are decoded at once. Each has its own turn at the engine."""
 
-MOST_WAITING = 16
-LOOK_SECONDS = 1.0
+MAX_UNFINISHED = 16
+WAIT_SECONDS = 1.0
 
-Again = Callable[[Window, str], WindowResult]
+DecodeTail = Callable[[Window, str], WindowResult]
 """Decodes one window, or its tail, in a language."""
 
 
 @dataclass(slots=True)
-class _Heard:
+class _PendingResult:
     """A window's result and the future result of its tail, if it has one."""
 
     result: WindowResult
     tail: Future[WindowResult] | None
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         return self.tail is None or self.tail.done()
 
-    def whole(self) -> WindowResult:
-        """Raises what transcript the tail raised."""
+    def complete(self) -> WindowResult:
+        """Returns the result with the segments of its tail. Waits for the tail, and raises what decoding it raised."""
         if self.tail is None:
             return self.result
         known = self.result.segments
@@ -61,55 +61,55 @@ class _Heard:
 class TailWindows:
     """Takes results in order and yields them in the same order, each with the segments of its tail appended.
 
-    again: decodes a tail; it is called in threads, for several tails at once. on_wait: is called every second in
-    which only tails are waited for.
+    decode_tail: decodes a tail; called in threads, for several tails at once. on_wait: called every second in which
+    only tails are waited for.
     """
 
-    def __init__(self, again: Again, on_wait: Callable[[], None] = lambda: None) -> None:
-        self._again = again
+    def __init__(self, decode_tail: DecodeTail, on_wait: Callable[[], None] = lambda: None) -> None:
+        self._decode_tail = decode_tail
         self._on_wait = on_wait
-        self._threads = ThreadPoolExecutor(AT_ONCE, "tail")
-        self._heard: deque[_Heard] = deque()
+        self._threads = ThreadPoolExecutor(CONCURRENT_TAILS, "tail")
+        self._pending: deque[_PendingResult] = deque()
 
     def add(self, result: WindowResult, window: Window) -> None:
-        """Adds a result. Blocks while MOST_WAITING tails are unfinished: each holds its samples."""
+        """Adds a result. Waits while MAX_UNFINISHED tails, which hold their samples, are unfinished."""
         tail = tail_of(window, result)
-        unfinished = [heard for heard in self._heard if not heard.is_whole]
-        if tail and len(unfinished) >= MOST_WAITING:
+        unfinished = [pending for pending in self._pending if not pending.is_complete]
+        if tail and len(unfinished) >= MAX_UNFINISHED:
             self._wait_for(unfinished[0])
-        again = self._threads.submit(self._again, tail, result.language) if tail else None
-        self._heard.append(_Heard(result, again))
+        future = self._threads.submit(self._decode_tail, tail, result.language) if tail else None
+        self._pending.append(_PendingResult(result, future))
 
-    def whole(self) -> Iterator[WindowResult]:
+    def complete(self) -> Iterator[WindowResult]:
         """Yields the complete results up to the first incomplete one."""
-        while self._heard and self._heard[0].is_whole:
-            yield self._heard.popleft().whole()
+        while self._pending and self._pending[0].is_complete:
+            yield self._pending.popleft().complete()
 
-    def all(self) -> Iterator[WindowResult]:
+    def remaining(self) -> Iterator[WindowResult]:
         """Yields all remaining results, each when it is complete."""
-        while self._heard:
-            self._wait_for(self._heard[0])
-            yield self._heard.popleft().whole()
+        while self._pending:
+            self._wait_for(self._pending[0])
+            yield self._pending.popleft().complete()
 
     def close(self) -> None:
         """Cancels the tails that have not begun."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _wait_for(self, heard: _Heard) -> None:
-        while heard.tail is not None and not heard.tail.done():
-            wait([heard.tail], LOOK_SECONDS)
+    def _wait_for(self, pending: _PendingResult) -> None:
+        while pending.tail is not None and not pending.tail.done():
+            wait([pending.tail], WAIT_SECONDS)
             self._on_wait()
 
 
 def tail_of(window: Window, result: WindowResult) -> Window | None:
-    """Returns the window with its tail set; None where the tail is too short or holds no speech."""
-    heard_until = result.segments[-1].end if result.segments else window.end
-    if window.end - heard_until < UNHEARD_SECONDS:
+    """Returns the window with its tail set; None if the tail is too short or holds no speech."""
+    spoken_until = result.segments[-1].end if result.segments else window.end
+    if window.end - spoken_until < MIN_TAIL_SECONDS:
         return None
-    begin = round((heard_until - window.start) * SAMPLE_RATE)
+    begin = round((spoken_until - window.start) * SAMPLE_RATE)
     if not _is_spoken(window.samples[begin:]):
         return None
-    after = round((heard_until - window.start) * TIMESTAMPS_PER_SECOND)
+    after = round((spoken_until - window.start) * TIMESTAMPS_PER_SECOND)
     return replace(window, tail=Tail(after, _context(result)))
 
 
@@ -122,11 +122,12 @@ def tail_window(window: Window) -> Window:
 
 
 def _context(result: WindowResult) -> tuple[int, ...]:
-    if result.segments[-1].temperature > RESET_ABOVE:
+    """Returns the tokens that prompt the tail."""
+    if result.segments[-1].temperature > PROMPT_RESET_TEMPERATURE:
         return ()
     return tuple(token for segment in result.segments for token in segment.tokens)
 
 
 def _is_spoken(samples: NDArray[np.int16]) -> bool:
     probabilities = VoiceDetector().probabilities(whole_frames(samples, FRAME_SAMPLES))
-    return int(np.count_nonzero(probabilities >= SPEECH)) >= UNHEARD_SPEECH
+    return int(np.count_nonzero(probabilities >= SPEECH_PROBABILITY)) >= MIN_TAIL_SPEECH_FRAMES

@@ -6,9 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from transcription.engine.backend import Decoded, Language, Vocabulary, WordTiming, Work
-from transcription.engine.fallback import RESET_ABOVE, is_silence, is_sure
+from transcription.engine.fallback import PROMPT_RESET_TEMPERATURE, is_confident, is_silence
 from transcription.engine.prompts import MAX_PROMPT_TOKENS, context_of
-from transcription.engine.segments import SECONDS_PER_TIMESTAMP, Cut, Piece, cut_exactly, cut_fast, spoken
+from transcription.engine.segments import (
+    SECONDS_PER_TIMESTAMP,
+    SegmentDraft,
+    TokenSplit,
+    split_exactly,
+    split_fast,
+    without_non_speech,
+)
 from transcription.engine.types import FRAMES_PER_SECOND, Segment, WindowResult, Word
 from transcription.engine.words import add_words, last_word_end, text_tokens
 
@@ -25,8 +32,8 @@ class WindowTranscript:
         self._vocabulary = vocabulary
         self._offset = work.window.start
         self._last_speech = work.window.passage.last_speech if work.window.passage else self._offset
-        self._cut = self._cut_up()
-        self._end = self._following(self._cut.advance)
+        self._split = self._without_non_speech()
+        self._end = self._following(self._split.advance)
         self._words_wanted = work.options.word_timestamps
 
     @property
@@ -34,18 +41,18 @@ class WindowTranscript:
         """The tokens whose words are to be timed; empty where no word times were asked for or nothing was said."""
         if not self.work.options.word_timestamps:
             return []
-        return text_tokens(self._cut.pieces, self._vocabulary.eot)
+        return text_tokens(self._split.drafts, self._vocabulary.eot)
 
     def add_words(self, timings: list[WordTiming]) -> None:
         """Gives the segments their words. timings: the alignment of `text`."""
         self._words_wanted = False
-        pieces = self._cut.pieces
-        add_words(pieces, timings, self._vocabulary.eot, self._offset, self._last_speech)
-        spoken_until = last_word_end(pieces)
+        drafts = self._split.drafts
+        add_words(drafts, timings, self._vocabulary.eot, self._offset, self._last_speech)
+        spoken_until = last_word_end(drafts)
         if spoken_until is None:
             return
         self._last_speech = spoken_until
-        if not self._cut.finished and spoken_until > self._offset:
+        if not self._split.finished and spoken_until > self._offset:
             self._end = min(max(round(spoken_until * FRAMES_PER_SECOND), self._following(1)), self._latest)
 
     def result(self, language: Language, model_version: str) -> WindowResult:
@@ -53,7 +60,7 @@ class WindowTranscript:
             # The timestamps of a window without text determine where the next window begins.
             self.add_words([])
         window = self.work.window
-        kept = [piece for piece in self._cut.pieces if not piece.is_empty]
+        kept = [draft for draft in self._split.drafts if not draft.is_empty]
         exact = window.passage is not None
         return WindowResult(
             index=window.index,
@@ -61,36 +68,38 @@ class WindowTranscript:
             end=self._end / FRAMES_PER_SECOND if exact else window.end,
             language=language.code,
             language_probability=language.probability,
-            segments=tuple(self._segment(piece) for piece in kept),
+            segments=tuple(self._segment(draft) for draft in kept),
             model_version=model_version,
             context=self._context(kept) if exact else (),
             last_speech=self._last_speech,
         )
 
-    def _cut_up(self) -> Cut:
-        cut = self._cut_tokens()
+    def _without_non_speech(self) -> TokenSplit:
+        split = self._split_tokens()
         window = self.work.window
-        return cut if window.is_doubted else replace(cut, pieces=spoken(cut.pieces, window.non_speech))
+        if window.is_doubted:
+            return split
+        return replace(split, drafts=without_non_speech(split.drafts, window.non_speech))
 
     @property
     def _is_silence(self) -> bool:
-        return not is_sure(self._decoded) if self.work.window.is_doubted else is_silence(self._decoded)
+        return not is_confident(self._decoded) if self.work.window.is_doubted else is_silence(self._decoded)
 
-    def _cut_tokens(self) -> Cut:
+    def _split_tokens(self) -> TokenSplit:
         window = self.work.window
         if window.passage is None:
-            pieces = [] if self._is_silence else self._fast_pieces()
-            return Cut(pieces, advance=0, finished=True)
+            drafts = [] if self._is_silence else self._fast_drafts()
+            return TokenSplit(drafts, advance=0, finished=True)
         if self._is_silence:
-            return Cut([], advance=window.passage.frames, finished=True)
-        cut = cut_exactly(self._decoded.tokens, self._following(0), window.passage.frames, self._vocabulary)
+            return TokenSplit([], advance=window.passage.frames, finished=True)
+        split = split_exactly(self._decoded.tokens, self._following(0), window.passage.frames, self._vocabulary)
         # A window may be shorter than 30 s while its timestamps reach up to 30 s.
-        return replace(cut, advance=min(cut.advance, window.passage.frames))
+        return replace(split, advance=min(split.advance, window.passage.frames))
 
-    def _fast_pieces(self) -> list[Piece]:
+    def _fast_drafts(self) -> list[SegmentDraft]:
         window = self.work.window
         after = window.tail.after * SECONDS_PER_TIMESTAMP if window.tail else 0.0
-        return cut_fast(self._decoded.tokens, window.start, window.end - window.start, self._vocabulary, after)
+        return split_fast(self._decoded.tokens, window.start, window.end - window.start, self._vocabulary, after)
 
     @property
     def _latest(self) -> int:
@@ -102,28 +111,28 @@ class WindowTranscript:
         """Returns the frame that is so many frames after the window's first one."""
         return round(self._offset * FRAMES_PER_SECOND) + frames
 
-    def _context(self, kept: Sequence[Piece]) -> tuple[int, ...]:
+    def _context(self, kept: Sequence[SegmentDraft]) -> tuple[int, ...]:
         """Returns the tokens that prompt the next window."""
         before = context_of(self.work, self._vocabulary)
-        if not self._cut.pieces:
+        if not self._split.drafts:
             return before
-        if self.work.temperature > RESET_ABOVE:
+        if self.work.temperature > PROMPT_RESET_TEMPERATURE:
             return ()
-        tokens = (token for piece in kept for token in piece.tokens)
+        tokens = (token for draft in kept for token in draft.tokens)
         return (*before, *tokens)[-MAX_PROMPT_TOKENS:]
 
-    def _segment(self, piece: Piece) -> Segment:
+    def _segment(self, draft: SegmentDraft) -> Segment:
         return Segment(
-            start=round(piece.start, 3),
-            end=round(piece.end, 3),
-            text=piece.text,
-            tokens=piece.tokens,
+            start=round(draft.start, 3),
+            end=round(draft.end, 3),
+            text=draft.text,
+            tokens=draft.tokens if self._vocabulary.is_whispers else (),
             temperature=self.work.temperature,
             avg_logprob=self._decoded.avg_logprob,
             compression_ratio=self._decoded.compression_ratio,
             no_speech_prob=self._decoded.no_speech_prob,
             seek=self._following(0),
             words=tuple(
-                Word(word.word, round(word.start, 3), round(word.end, 3), word.probability) for word in piece.words
+                Word(word.word, round(word.start, 3), round(word.end, 3), word.probability) for word in draft.words
             ),
         )

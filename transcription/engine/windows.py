@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from transcription.engine.cutter import LONGEST, Cutter, Stretch
+from transcription.engine.cutter import MAX_FRAMES, Cutter, Stretch
 from transcription.engine.non_speech import (
     LONG_SECONDS,
     QUIET,
@@ -91,7 +91,7 @@ def _cut(chunks: Iterable[bytes], skip_non_speech: bool) -> Iterator[Window]:
         voice = np.concatenate([voice, probabilities])
         spoken = [*cutter.feed(probabilities), *(cutter.finish() if last else ())]
         reached = spoken[-1].end if spoken else done
-        end = first + len(voice) if last else cutter.first - (cutter.first - reached) % LONGEST
+        end = first + len(voice) if last else cutter.first - (cutter.first - reached) % MAX_FRAMES
         for part in _with_gaps(spoken, done, end):
             samples = held[(part.start - first) * FRAME_SAMPLES : (part.end - first) * FRAME_SAMPLES].copy()
             start = part.start * FRAME_SAMPLES / SAMPLE_RATE
@@ -110,7 +110,7 @@ def _cut(chunks: Iterable[bytes], skip_non_speech: bool) -> Iterator[Window]:
 def _with_gaps(spoken: Sequence[Stretch], done: int, end: int) -> Iterator[Stretch]:
     """The stretches, and what lies between them and before `end`, in parts that a window can hold."""
     for stretch in (*spoken, Stretch(end, end)):
-        yield from (Stretch(at, min(at + LONGEST, stretch.start)) for at in range(done, stretch.start, LONGEST))
+        yield from (Stretch(at, min(at + MAX_FRAMES, stretch.start)) for at in range(done, stretch.start, MAX_FRAMES))
         if stretch.end > stretch.start:
             yield stretch
         done = stretch.end

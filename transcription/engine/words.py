@@ -1,4 +1,4 @@
-"""Words with their times, in the segments they belong to: whisper.timing.add_word_timestamps, 20250625."""
+"""Assigns timed words to segments, as whisper.timing.add_word_timestamps of openai-whisper 20250625 does."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from itertools import pairwise
 from statistics import median
 
 from transcription.engine.backend import WordTiming
-from transcription.engine.segments import Piece
+from transcription.engine.segments import SegmentDraft
 from transcription.engine.types import Word
 
-PREPENDED = "\"'“¿([{-"
-APPENDED = "\"'.。,，!！?？:：”)]}、"
+PREPENDED_PUNCTUATION = "\"'“¿([{-"
+APPENDED_PUNCTUATION = "\"'.。,，!！?？:：”)]}、"
 SENTENCE_ENDS = ".。!！?？"
-LONGEST_MEDIAN = 0.7
-FAR = 0.5
-"""Seconds by which a segment's own time may differ from its words' before it counts for more."""
+MAX_MEDIAN_SECONDS = 0.7
+"""Seconds at which openai-whisper caps the median duration of a word."""
+MAX_DEVIATION_SECONDS = 0.5
+"""Seconds by which a segment may be shorter than its words at either end; beyond, the segment's time counts."""
 
 
 @dataclass(slots=True)
-class _Spoken:
-    """A word in the making; seconds in the recording."""
+class _TimedWord:
+    """A word whose times may still change, in seconds of the recording."""
 
     word: str
     start: float
@@ -29,43 +30,49 @@ class _Spoken:
     probability: float
 
 
-def text_tokens(pieces: Sequence[Piece], eot: int) -> list[int]:
-    """The tokens to align: all pieces' text, without timestamps."""
-    return [token for piece in pieces for token in piece.tokens if token < eot]
+def text_tokens(drafts: Sequence[SegmentDraft], eot: int) -> list[int]:
+    """Returns the tokens to align: those of all drafts, without timestamps."""
+    return [token for draft in drafts for token in draft.tokens if token < eot]
 
 
-def add_words(pieces: Sequence[Piece], timings: list[WordTiming], eot: int, offset: float, last_speech: float) -> None:
-    """Give each piece its words, and bring its ends to theirs.
+def add_words(
+    drafts: Sequence[SegmentDraft], timings: list[WordTiming], eot: int, offset: float, last_speech: float
+) -> None:
+    """Sets the words of each draft, and moves its start and end to those of its words.
 
-    timings: the alignment of the pieces' text, in seconds from `offset`, the window's start in the
-    recording; changed in place. last_speech: when the last word before the window ended.
+    timings: the alignment of `text_tokens`, in seconds of the window; changed in place. offset: the window's start,
+    in seconds of the recording. last_speech: the end of the last word before the window, in seconds of the recording.
     """
     typical = _typical_seconds(timings)
     _cut_long_at_sentence_ends(timings, 2 * typical)
     merge_punctuation(timings)
     remaining = iter(timings)
-    for piece in pieces:
-        words = _words_of(piece, remaining, eot, offset)
+    for draft in drafts:
+        words = _words_of(draft, remaining, eot, offset)
         if words:
             _cut_long_after_pause(words, typical, last_speech)
-            _reconcile_start(piece, words, typical)
-            _reconcile_end(piece, words, typical)
-            last_speech = piece.end
-        piece.words = [Word(word.word, word.start, word.end, word.probability) for word in words]
+            _reconcile_start(draft, words, typical)
+            _reconcile_end(draft, words, typical)
+            last_speech = draft.end
+        draft.words = [Word(word.word, word.start, word.end, word.probability) for word in words]
 
 
-def last_word_end(pieces: Sequence[Piece]) -> float | None:
-    """Seconds at which the last word ended; None where there are no pieces."""
-    ends = (word.end for piece in reversed(pieces) for word in reversed(piece.words))
-    return next(ends, pieces[-1].end if pieces else None)
+def last_word_end(drafts: Sequence[SegmentDraft]) -> float | None:
+    """Returns the end of the last word in seconds of the recording, or None if there are no drafts."""
+    ends = (word.end for draft in reversed(drafts) for word in reversed(draft.words))
+    return next(ends, drafts[-1].end if drafts else None)
 
 
 def merge_punctuation(timings: list[WordTiming]) -> None:
-    """Put punctuation to the word it belongs to; what was merged stays behind without text or tokens."""
+    """Appends punctuation to the word before it, or prepends it to the word after it, in place.
+
+    The entry of merged punctuation remains, without text and tokens. The algorithm is whisper.timing's
+    merge_punctuations.
+    """
     following = len(timings) - 1
     for at in range(len(timings) - 2, -1, -1):
         previous, word = timings[at], timings[following]
-        if previous.word.startswith(" ") and previous.word.strip() in PREPENDED:
+        if previous.word.startswith(" ") and previous.word.strip() in PREPENDED_PUNCTUATION:
             word.word, word.tokens = previous.word + word.word, previous.tokens + word.tokens
             previous.word, previous.tokens = "", []
         else:
@@ -73,7 +80,7 @@ def merge_punctuation(timings: list[WordTiming]) -> None:
     previous_at = 0
     for at in range(1, len(timings)):
         previous, word = timings[previous_at], timings[at]
-        if not previous.word.endswith(" ") and word.word in APPENDED:
+        if not previous.word.endswith(" ") and word.word in APPENDED_PUNCTUATION:
             previous.word, previous.tokens = previous.word + word.word, previous.tokens + word.tokens
             word.word, word.tokens = "", []
         else:
@@ -81,11 +88,13 @@ def merge_punctuation(timings: list[WordTiming]) -> None:
 
 
 def _typical_seconds(timings: Sequence[WordTiming]) -> float:
+    """Returns the median duration of a word, at most MAX_MEDIAN_SECONDS."""
     durations = [timing.end - timing.start for timing in timings if timing.end != timing.start]
-    return min(LONGEST_MEDIAN, float(median(durations))) if durations else 0.0
+    return min(MAX_MEDIAN_SECONDS, float(median(durations))) if durations else 0.0
 
 
 def _cut_long_at_sentence_ends(timings: Sequence[WordTiming], longest: float) -> None:
+    """Shortens the words at the end and at the beginning of sentences to `longest` seconds, in place."""
     if not any(timing.end != timing.start for timing in timings):
         return
     for previous, timing in pairwise(timings):
@@ -96,20 +105,20 @@ def _cut_long_at_sentence_ends(timings: Sequence[WordTiming], longest: float) ->
                 timing.start = timing.end - longest
 
 
-def _words_of(piece: Piece, remaining: Iterator[WordTiming], eot: int, offset: float) -> list[_Spoken]:
-    """Take the piece's share of the alignment, by counting tokens."""
-    wanted = sum(token < eot for token in piece.tokens)
+def _words_of(draft: SegmentDraft, remaining: Iterator[WordTiming], eot: int, offset: float) -> list[_TimedWord]:
+    """Returns the draft's words: takes timings until they cover its tokens."""
+    wanted = sum(token < eot for token in draft.tokens)
     words = []
     while wanted > 0 and (timing := next(remaining, None)) is not None:
         wanted -= len(timing.tokens)
         if timing.word:
             start, end = round(offset + timing.start, 2), round(offset + timing.end, 2)
-            words.append(_Spoken(timing.word, start, end, timing.probability))
+            words.append(_TimedWord(timing.word, start, end, timing.probability))
     return words
 
 
-def _cut_long_after_pause(words: Sequence[_Spoken], typical: float, last_speech: float) -> None:
-    """The first and second word after a pause last no longer than twice the typical word."""
+def _cut_long_after_pause(words: Sequence[_TimedWord], typical: float, last_speech: float) -> None:
+    """Shortens the first two words after a pause to twice the typical duration, in place."""
     longest, first = 2 * typical, words[0]
     second = words[1] if len(words) > 1 else None
     if first.end - last_speech <= 4 * typical:
@@ -121,18 +130,19 @@ def _cut_long_after_pause(words: Sequence[_Spoken], typical: float, last_speech:
     first.start = max(0.0, first.end - longest)
 
 
-def _reconcile_start(piece: Piece, words: Sequence[_Spoken], typical: float) -> None:
-    """The segment's own start counts where the first word is too long, and the word's elsewhere."""
+def _reconcile_start(draft: SegmentDraft, words: Sequence[_TimedWord], typical: float) -> None:
+    """Moves the first word's start to the draft's if it is far earlier, otherwise the draft's start to the word's."""
     first = words[0]
-    if piece.start < first.end and piece.start - FAR > first.start:
-        first.start = max(0.0, min(first.end - typical, piece.start))
+    if draft.start < first.end and draft.start - MAX_DEVIATION_SECONDS > first.start:
+        first.start = max(0.0, min(first.end - typical, draft.start))
     else:
-        piece.start = first.start
+        draft.start = first.start
 
 
-def _reconcile_end(piece: Piece, words: Sequence[_Spoken], typical: float) -> None:
+def _reconcile_end(draft: SegmentDraft, words: Sequence[_TimedWord], typical: float) -> None:
+    """Moves the last word's end to the draft's if it is far later, otherwise the draft's end to the word's."""
     last = words[-1]
-    if piece.end > last.start and piece.end + FAR < last.end:
-        last.end = max(last.start + typical, piece.end)
+    if draft.end > last.start and draft.end + MAX_DEVIATION_SECONDS < last.end:
+        last.end = max(last.start + typical, draft.end)
     else:
-        piece.end = last.end
+        draft.end = last.end

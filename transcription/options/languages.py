@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import babel.core
 
-from transcription.engine.languages import LANGUAGES as CODES
+from transcription.engine.languages import NAMES
 
-NAMES = """
-    english, chinese, german, spanish, russian, korean, french, japanese, portuguese, turkish, polish, catalan,
-    dutch, arabic, swedish, italian, indonesian, hindi, finnish, vietnamese, hebrew, ukrainian, greek, malay,
-    czech, romanian, danish, hungarian, tamil, norwegian, thai, urdu, croatian, bulgarian, lithuanian, latin,
-    maori, malayalam, welsh, slovak, telugu, persian, latvian, bengali, serbian, azerbaijani, slovenian,
-    kannada, estonian, macedonian, breton, basque, icelandic, armenian, nepali, mongolian, bosnian, kazakh,
-    albanian, swahili, galician, marathi, punjabi, sinhala, khmer, shona, yoruba, somali, afrikaans, occitan,
-    georgian, belarusian, tajik, sindhi, gujarati, amharic, yiddish, lao, uzbek, faroese, haitian creole,
-    pashto, turkmen, nynorsk, maltese, sanskrit, luxembourgish, myanmar, tibetan, tagalog, malagasy, assamese,
-    tatar, hawaiian, lingala, hausa, bashkir, javanese, sundanese, cantonese
-"""
-LANGUAGES: dict[str, str] = dict(zip(CODES, " ".join(NAMES.split()).split(", "), strict=True))
-"""The English names by code, as openai-whisper's tokenizer has them (v20250625): verbose_json tells them."""
+LANGUAGES = NAMES
+"""The English names by code."""
 
 BY_NAME: dict[str, str] = {name: code for code, name in LANGUAGES.items()}
 WHISPERS_CODES = {"nb": "no", "fil": "tl", "jv": "jw"}

@@ -7,8 +7,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from transcription.engine.languages import languages_of
+from transcription.engine.offered import Offered
+from transcription.engine.types import EngineError
 
 if TYPE_CHECKING:
     from transcription.engine.weights import Form
@@ -24,13 +27,35 @@ ALIASES = {
     "gpt-transcribe": "",
     "large": "large-v3",
     "large-v3-turbo": "turbo",
+    "distil-whisper/distil-large-v3.5": "distil-large-v3.5",
 }
+
+
+def offered() -> tuple[Offered, ...]:
+    """Returns the models offered, the default first, each with the source of an operator's own.
+
+    Raises ImproperlyConfigured for a setting that cannot be meant.
+    """
+    try:
+        models = tuple(map(Offered.parse, settings.WHISPER_MODELS))
+    except EngineError as error:
+        raise ImproperlyConfigured(f"WHISPER_MODELS: {error}.") from None
+    names = [model.name for model in models]
+    for model in models:
+        if names.count(model.name) > 1 or (model.source and model.name in ALIASES):
+            raise ImproperlyConfigured(f"WHISPER_MODELS: two models are called {model.name}; choose another name.")
+    return models or (Offered(DEFAULT_ON_GPU if has_gpu() else DEFAULT_ON_CPU),)
 
 
 @cache
 def offered_models() -> tuple[str, ...]:
     """Returns the names of the models offered, the default first."""
-    return tuple(settings.WHISPER_MODELS) or (DEFAULT_ON_GPU if has_gpu() else DEFAULT_ON_CPU,)
+    return tuple(model.name for model in offered())
+
+
+def is_own(name: str) -> bool:
+    """Returns whether a model is the operator's own."""
+    return any(model.source for model in offered() if model.name == name)
 
 
 def default_model() -> str:
@@ -55,6 +80,8 @@ def is_named(name: str) -> bool:
 
 def _own_name(name: str) -> str:
     """Empty for the default."""
+    if is_own(name.strip()):
+        return name.strip()
     wanted = name.strip().removeprefix("openai/")
     wanted = wanted if wanted == "whisper-1" else wanted.removeprefix("whisper-")
     return ALIASES.get(wanted, wanted)

@@ -99,8 +99,13 @@ class GpuWorker:
 
 
 def exec_engine() -> NoReturn:
-    """Runs the engine without the installation's secrets: it reads sound from strangers' files."""
-    exec_command(engine_command(), settings.ENVIRONMENT_WITHOUT_SECRETS())
+    """Runs the engine without the installation's secrets: it reads sound from strangers' files.
+
+    A remote server's key is the exception, where one is asked.
+    """
+    remote = settings.WHISPER_BACKEND == "remote" and settings.REMOTE_ENGINE_KEY
+    key = {"REMOTE_ENGINE_KEY": settings.REMOTE_ENGINE_KEY} if remote else {}
+    exec_command(engine_command(), settings.ENVIRONMENT_WITHOUT_SECRETS(**key))
 
 
 def engine_command() -> list[str]:
@@ -108,9 +113,10 @@ def engine_command() -> list[str]:
     return [
         *(sys.executable, "-m", "transcription.engine", "serve"),
         *("--socket", str(settings.ENGINE_SOCKET)),
-        *("--models", ",".join(offered_models.offered_models())),
+        *("--models", ",".join(map(str, offered_models.offered()))),
         *("--weights", str(settings.WHISPER_WEIGHTS)),
         *("--backend", settings.WHISPER_BACKEND),
+        *("--remote-url", settings.REMOTE_ENGINE_URL),
         *("--device", settings.WHISPER_DEVICE),
         *("--batch-size", str(settings.WHISPER_BATCH_SIZE)),
         *("--threads", str(settings.WHISPER_THREADS)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+
 from transcription.engine.client import EngineClient
 from transcription.engine.exact import Resume
 from transcription.engine.types import EngineUnavailable, WindowResult
@@ -62,6 +64,9 @@ def _choose_mode(row: Transcription, engine: EngineClient) -> EngineMode:
             return "exact"
         case Mode.FAST:
             return "fast"
+    if settings.WHISPER_BACKEND == "remote":
+        # Where a window's text is unfinished its tokens would say, which the other server keeps: cut at silences.
+        return "fast"
     is_long = row.recording.duration_seconds >= LONG_SECONDS
     return "fast" if is_long and _is_idle(engine) else "exact"
 

@@ -264,4 +264,9 @@ def _offered() -> tuple[str, ...]:
 
 
 def _model(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": MODELS_CREATED, "owned_by": "openai"}
+    return {
+        "id": name,
+        "object": "model",
+        "created": MODELS_CREATED,
+        "owned_by": "operator" if offered_models.is_own(name) else "openai",
+    }

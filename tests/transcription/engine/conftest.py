@@ -1,4 +1,4 @@
-"""Engines with real weights, and recordings of real speech."""
+"""Fixtures: engines with real weights, and recordings of real speech."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from transcription.engine.weights import ensure, print_progress
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 TORCH = ("parity", "test_backend_selection.py", "test_ctranslate2.py", "test_gpu_benchmark.py", "test_openvino.py")
-"""What imports torch or openai-whisper, or starts a process that does."""
+"""Files and folders whose tests import torch or openai-whisper, or start a process that does."""
 
 collect_ignore = [] if importlib.util.find_spec("whisper") else list(TORCH)
 
@@ -45,6 +45,8 @@ class Engine:
     address: str
     weights: Path
     backend: str
+    models: str = "base"
+    more: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class Engine:
     def start(self) -> None:
         command = [sys.executable, "-m", "transcription.engine", "serve", "--socket", self.address]
         options = ["--weights", str(self.weights), "--backend", self.backend, "--device", "cpu"]
+        options += ["--models", self.models, *self.more]
         self.process = subprocess.Popen([*command, *options], cwd=ROOT)
 
     def kill(self) -> None:
@@ -72,13 +75,13 @@ def weights_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def base_weights(weights_folder: Path) -> Path:
-    """Whisper base as a CTranslate2 folder, fetched the first time."""
+    """Returns the CTranslate2 folder of base, and fetches it the first time."""
     return ensure("base", "ctranslate2", weights_folder, print_progress)
 
 
 @pytest.fixture(scope="session")
 def engine(base_weights: Path) -> Iterator[Engine]:
-    """The engine that most tests share."""
+    """Starts the engine that tests share; they must not kill it."""
     yield from _engine(base_weights, "ctranslate2")
 
 
@@ -90,13 +93,13 @@ def torch_engine(base_weights: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def own_engine(base_weights: Path) -> Iterator[Engine]:
-    """An engine that the test may kill."""
+    """Starts an engine that the test may kill."""
     yield from _engine(base_weights, "ctranslate2")
 
 
 @pytest.fixture(scope="session")
 def engine_socket(engine: Engine) -> str:
-    """The address of a real engine."""
+    """Returns the address of the shared engine."""
     return engine.address
 
 
@@ -112,25 +115,25 @@ def english() -> DecodeOptions:
 
 @pytest.fixture(scope="session")
 def fox() -> bytes:
-    """ "The quick brown fox…", four seconds of English as PCM."""
+    """Returns "The quick brown fox…", four seconds of English, as mono s16le at 16 kHz."""
     return speech("en/quick_brown_fox")
 
 
 @pytest.fixture(scope="session")
 def counting() -> bytes:
-    """One to ten in English."""
+    """Returns the numbers from one to ten in English, likewise."""
     return speech("en/counting")
 
 
 @pytest.fixture(scope="session")
 def conteo() -> bytes:
-    """One to ten in Spanish."""
+    """Returns the numbers from one to ten in Spanish, likewise."""
     return speech("es/conteo")
 
 
 @pytest.fixture(scope="session")
 def lecture(fox: bytes, counting: bytes) -> bytes:
-    """A minute of English in four parts, with eight seconds of silence between them."""
+    """Returns a minute of English in four parts, with eight seconds of silence between them."""
     pause, silence = bytes(2 * SAMPLE_RATE), bytes(8 * 2 * SAMPLE_RATE)
     part = pause.join([fox, counting])
     return silence.join([part] * 4)
@@ -138,7 +141,7 @@ def lecture(fox: bytes, counting: bytes) -> bytes:
 
 @pytest.fixture
 def silent_film(tmp_path: Path) -> Path:
-    """A video without sound."""
+    """Returns the path of a video without an audio track."""
     file = tmp_path / "film.mkv"
     colour = ["-f", "lavfi", "-i", "color=size=32x32:duration=1"]
     subprocess.run([find_ffmpeg(), "-v", "error", *colour, str(file)], check=True)
@@ -146,12 +149,12 @@ def silent_film(tmp_path: Path) -> Path:
 
 
 def speech(name: str) -> bytes:
-    """A clip of pytest-audioeval as mono s16le at 16 kHz."""
+    """Returns a clip of pytest-audioeval as mono s16le at 16 kHz."""
     return b"".join(read_media(sample(name)))
 
 
 def sample(name: str) -> Path:
-    """The file of a clip of pytest-audioeval; its plugin is not imported."""
+    """Returns the path of a clip of pytest-audioeval, whose plugin is not imported. Skips the test without it."""
     spec = importlib.util.find_spec("pytest_audioeval")
     if spec is None or not spec.submodule_search_locations:
         pytest.skip("pytest-audioeval, which ships the speech, is not installed")

@@ -15,20 +15,21 @@ from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.download import CHUNK_BYTES
 
 MODEL_BYTES = 3 * CHUNK_BYTES
+LARGE = ("model.bin", ".safetensors")
 
 
 def model_file(size: int = MODEL_BYTES, seed: int = 1) -> bytes:
-    """CTranslate2's `model.bin` with a single variable of `size` random bytes."""
+    """Returns a `model.bin` of CTranslate2 with a single variable of `size` random bytes."""
     return _model_file({"encoder/noise": (size,)}, random.Random(seed))
 
 
 def model_files(seed: int = 1) -> dict[str, bytes]:
-    """All files of a small model in CTranslate2's form."""
+    """Returns all files of a small CTranslate2 model by name."""
     return _folder(model_file(seed=seed))
 
 
 def whisper_files(model: str) -> dict[str, bytes]:
-    """Those of a model with the dimensions of this name's: the first convolution, and hardly anything of the layers."""
+    """Returns the files of a model with the dimensions of `name`, whose layers hold hardly any numbers."""
     own = CATALOGUE[model].dimensions
     shapes: dict[str, tuple[int, ...]] = {"encoder/conv1/weight": (own.state, own.n_mels, 3)}
     for half, layers in (("encoder", own.audio_layers), ("decoder", own.text_layers)):
@@ -37,7 +38,7 @@ def whisper_files(model: str) -> dict[str, bytes]:
 
 
 def _model_file(shapes: dict[str, tuple[int, ...]], chance: random.Random) -> bytes:
-    """Variables of random int8 numbers, and no aliases."""
+    """Returns a `model.bin` with variables of random int8 numbers and no aliases."""
     variables = [_name(name) + _numbers(shape, chance) for name, shape in shapes.items()]
     head = struct.pack("<I", 6) + _name("Whisper") + struct.pack("<II", 3, len(variables))
     return head + b"".join(variables) + struct.pack("<I", 0)
@@ -64,7 +65,7 @@ def _folder(model: bytes) -> dict[str, bytes]:
 class Hub:
     """Serves models as Hugging Face does: large files by way of a store, their SHA-256 in the redirection.
 
-    ranges: whether parts of a file can be had. breaks_after: bytes of `model.bin` after which
+    ranges: whether parts of a file can be had. breaks_after: bytes of a large file after which
     the connection breaks, each time. served: path and first byte of every file that was sent.
     """
 
@@ -77,11 +78,14 @@ class Hub:
         self.served: list[tuple[str, int]] = []
 
     def put(self, model: str, files: dict[str, bytes]) -> None:
-        root = f"/{CATALOGUE[model].repository}/resolve/main"
+        self.put_repository(CATALOGUE[model].repository, files)
+
+    def put_repository(self, repository: str, files: dict[str, bytes], revision: str = "main") -> None:
+        root = f"/{repository}/resolve/{revision}"
         self.files |= {f"{root}/{name}": content for name, content in files.items()}
 
     def starts(self, name: str) -> list[int]:
-        """The first bytes at which files of this name were sent."""
+        """Returns the offsets from which files of this name were sent."""
         return [begin for path, begin in self.served if path.endswith(f"/{name}")]
 
     @contextmanager
@@ -102,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.hub.files.get(path)
         if content is None:
             self.send_error(404)
-        elif path.endswith("model.bin") and not self.path.startswith("/store"):
+        elif path.endswith(LARGE) and not self.path.startswith("/store"):
             self._redirect(content)
         else:
             self._send(path, content)
@@ -130,5 +134,5 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(content) - begin))
         self.end_headers()
-        most = self.hub.breaks_after if path.endswith("model.bin") else 0
+        most = self.hub.breaks_after if path.endswith(LARGE) else 0
         self.wfile.write(content[begin : begin + most] if most else content[begin:])

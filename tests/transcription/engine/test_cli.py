@@ -1,4 +1,4 @@
-"""What the command line says when it cannot do what is asked: one line, with the cause and the way out."""
+"""The command line reports an error in one line, with the cause and the remedy."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ USAGE, FAILED = 2, 1
 
 @pytest.fixture
 def clip() -> str:
-    """A file in which somebody speaks."""
+    """Returns the path of a file with speech."""
     return str(sample("en/quick_brown_fox"))
 
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No publisher of weights can be reached."""
+    """Makes all publishers of weights unreachable."""
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
 
 
 def complaint(*arguments: str, status: int) -> str:
-    """The last line that the command says before it ends with this status; nothing is a traceback."""
+    """Returns the last line that the command prints before it exits with this status, without a traceback."""
     done = subprocess.run(
         [sys.executable, "-m", "transcription.engine", *arguments],
         cwd=ROOT,
@@ -56,7 +56,13 @@ def test_an_engine_whose_first_model_there_is_not_does_not_start(names: str, tmp
 
 
 def test_the_first_model_is_served_whatever_the_others_are_called() -> None:
-    assert arguments.models("base, turbo,nonsense") == ("base", "turbo", "nonsense")
+    models = arguments.models("base, clinic=/srv/clinic,nonsense")
+    assert [str(model) for model in models] == ["base", "clinic=/srv/clinic", "nonsense"]
+
+
+def test_an_own_model_whose_source_cannot_be_meant_is_refused(clip: str) -> None:
+    line = complaint("transcribe", "--model", "clinic=nowhere", clip, status=USAGE)
+    assert "after = comes a path that begins with / or ./, or a repository" in line
 
 
 def test_what_there_is_not_is_not_fetched(tmp_path: Path) -> None:
@@ -87,7 +93,7 @@ def test_a_video_without_sound_is_refused(tmp_path: Path, silent_film: Path) -> 
 
 @pytest.mark.timeout(30)
 def test_a_recording_full_of_damage_is_read_to_its_end(tmp_path: Path) -> None:
-    """ffmpeg complains of it in more words than a pipe holds."""
+    """ffmpeg prints more errors about it than a pipe holds."""
     file = tmp_path / "damaged.mp3"
     noise = ["-f", "lavfi", "-i", "anoisesrc=duration=300:sample_rate=16000"]
     subprocess.run([find_ffmpeg(), "-v", "error", *noise, str(file)], check=True)
@@ -162,7 +168,7 @@ def test_weights_that_are_no_folder_are_said(tmp_path: Path, clip: str) -> None:
 
 
 def place(folder: Path, cut: int = 1) -> None:
-    """A model of noise, of which one part in `cut` is there."""
+    """Returns the folder of a model with random weights, of which only one part in `cut` is there."""
     folder.mkdir(parents=True)
     for name, content in model_files().items():
         (folder / name).write_bytes(content[: len(content) // cut] if name == "model.bin" else content)

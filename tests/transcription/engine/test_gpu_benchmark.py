@@ -1,4 +1,4 @@
-"""The GPU's benchmark runs without a GPU, so that it runs on the day there is one."""
+"""The benchmark for GPUs runs on a CPU, too, so that its code is known to work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.gpu_transformers import renamed
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Threads that wait for each other are many times slower where others use the cores too."""
+    """Limits torch to one thread: threads that wait for each other are slow while other processes use the cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""Which of the waiting windows is decoded next."""
+"""The lane queue decides which of the waiting windows is decoded next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which language a window is in, where the voices of a recording speak several."""
+"""The language of each window is detected in recordings that hold several."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENGLISH = Language("en", 1.0)
 
 @pytest.fixture(scope="module")
 def conversation(fox: bytes, counting: bytes) -> bytes:
-    """English, and after ten seconds of silence Chinese."""
+    """Returns English speech and, after ten seconds of silence, Chinese."""
     return (fox + counting) * 2 + bytes(10 * 2 * SAMPLE_RATE) + speech("zh/pangrama") + speech("zh/jishu")
 
 
@@ -97,7 +97,7 @@ def test_the_parts_of_a_mixed_window_are_all_of_it(fox: bytes, counting: bytes) 
         raise AssertionError("nothing is left over")
 
     pcm = (fox + counting) * 4
-    results = list(transcribe_fast([pcm], unclear, again, halves=half))
+    results = list(transcribe_fast([pcm], unclear, again, decode_half=half))
     assert [result.language for result in results] == ["fr", "fr"]
     assert results[0].end == results[1].start
     assert b"".join(window.samples.tobytes() for window in asked) == pcm

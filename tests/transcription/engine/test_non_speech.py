@@ -1,4 +1,4 @@
-"""Where surely nobody speaks there is no text, and what is said is never taken for silence."""
+"""There is no text where nobody speaks, and speech is never dropped as silence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLIPS = ("en/hello_world", "es/conteo", "fr/pangrama", "hi/ginti", "ja/kazoeru",
 
 
 def room(seconds: float) -> bytes:
-    """Faint noise, more of it in the bass."""
+    """Returns faint noise, most of it in the low frequencies."""
     chance = np.random.default_rng(3)
     spectrum = np.fft.rfft(chance.normal(0, 1, round(seconds * SAMPLE_RATE)))
     noise = np.fft.irfft(spectrum / np.sqrt(np.arange(1, len(spectrum) + 1)))
@@ -36,7 +36,7 @@ def tones(seconds: float) -> bytes:
 
 
 def music(seconds: float) -> NDArray[np.float64]:
-    """Plucked chords, two a second."""
+    """Returns plucked chords, two a second."""
     beat = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE
     chords = [110 * 2 ** ((root + step) / 12) for root in (0, 5, 7, 9) for step in (0, 4, 7, 12)]
     notes = [np.sum([np.sin(2 * np.pi * n * hertz * beat) / n for n in range(1, 9)], axis=0) for hertz in chords]
@@ -45,7 +45,7 @@ def music(seconds: float) -> NDArray[np.float64]:
 
 
 def under_music(pcm: bytes, ratio: float) -> bytes:
-    """Speech with music; decibels between them."""
+    """Returns speech mixed with music; ratio: of speech to music in decibels."""
     sound = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
     played = music(len(sound) / SAMPLE_RATE)
     power = np.sqrt(np.mean(sound**2)) * 10 ** (-ratio / 20)
@@ -68,7 +68,7 @@ def quieter(pcm: bytes, decibels: float) -> bytes:
 
 
 def noisy(pcm: bytes, ratio: float) -> bytes:
-    """Speech with white noise; decibels between them."""
+    """Returns speech mixed with white noise; ratio: of speech to noise in decibels."""
     sound = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
     power = np.sqrt(np.mean(sound**2)) * 10 ** (-ratio / 20)
     noise = np.random.default_rng(0).normal(0, power, len(sound))
@@ -86,7 +86,7 @@ def heard(client: EngineClient, pcm: bytes, mode: Mode, hotwords: str = HOTWORDS
 
 
 def exact_windows(pcm: bytes, skip_non_speech: bool = True) -> list[Window]:
-    """The windows of a recording in which each is heard to its end."""
+    """Returns the windows of a recording in which the text of each reaches its end."""
     asked: list[Window] = []
 
     def decode(windows: Iterable[Window]) -> Iterator[WindowResult]:
@@ -95,7 +95,7 @@ def exact_windows(pcm: bytes, skip_non_speech: bool = True) -> list[Window]:
             yield WindowResult(window.index, window.start, window.end, "en", 1.0, ())
 
     options = DecodeOptions("base", language="en", skip_non_speech=skip_non_speech)
-    list(transcribe_exactly([pcm], decode, options))
+    list(transcribe_exactly([pcm], decode, options, 80))
     return asked
 
 
@@ -147,7 +147,7 @@ def test_fast_windows_hold_what_is_loud_and_pass_over_what_is_quiet(fox: bytes) 
 
 
 def test_a_phrase_between_two_voices_may_be_sung(fox: bytes) -> None:
-    """Where it is loud, what is shorter than a window of its own keeps its text."""
+    """The text of a loud stretch that is too short for a window of its own is kept."""
     finder = NonSpeechFinder()
     finder.feed(np.frombuffer(fox + scaled(music(4.0), 3000.0) + fox + room(4.0) + fox, dtype="<i2"))
     assert len(finder.spans()) == 2

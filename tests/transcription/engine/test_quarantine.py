@@ -1,4 +1,4 @@
-"""A window that ends its engine is identified and given up; other windows are only delayed."""
+"""A window that crashes the engine is identified and fails; other windows are only delayed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BATCHES, SLOTS = 2, 0
 
 
 class SupervisedEngine:
-    """An engine that is started again whenever it ends."""
+    """Runs an engine that is restarted whenever it exits."""
 
     def __init__(self, folder: Path, workers: int) -> None:
         self.address = str(folder / "socket")
@@ -41,7 +41,7 @@ class SupervisedEngine:
         self._keeper.join()
 
     def decode(self, *words: int, lane: Lane = "standard") -> list[WindowResult] | EngineError:
-        """What somebody hears who sends a recording of these windows, several at a time."""
+        """Returns what a client gets that sends these windows, several at a time."""
         windows = (Window(n, float(n), n + 1.0, np.full(16_000, word, np.int16)) for n, word in enumerate(words))
         try:
             return list(EngineClient(self.address).decode(windows, DecodeOptions("base", language="en", lane=lane)))

@@ -1,4 +1,4 @@
-"""What people say comes out as text, on both backends."""
+"""Both backends transcribe speech correctly."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_long_recording_comes_back_in_order_and_in_its_own_time(client: Engine
 
 
 NO_SPEECH = 0.6
-"""openai-whisper's threshold: above it a text that is unlikely besides counts as silence."""
+"""openai-whisper's threshold, above which an unlikely text is dropped as silence."""
 
 
 def test_what_is_heard_in_silence_is_marked_as_doubtful(client: EngineClient, english: DecodeOptions) -> None:

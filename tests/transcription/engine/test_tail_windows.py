@@ -1,4 +1,4 @@
-"""The speech after the end of a window's text is decoded, too."""
+"""Fast mode decodes the speech after the end of a window's text, too."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from transcription.engine.types import (
 
 
 def heard_until(seconds: float) -> Callable[[Iterable[Window]], Iterator[WindowResult]]:
-    """A decoder whose text ends so many seconds after each window's start."""
+    """Returns a decoder whose text ends `seconds` after each window's start."""
 
     def decode(windows: Iterable[Window]) -> Iterator[WindowResult]:
         for window in windows:
@@ -50,7 +50,7 @@ def heard_until(seconds: float) -> Callable[[Iterable[Window]], Iterator[WindowR
 
 
 def heard_again(pcm: bytes, seconds: float) -> list[tuple[float, float, str]]:
-    """The stretches that were heard once more, with the language they were heard in."""
+    """Returns the tails that are decoded: start, end and language."""
     stretches: list[tuple[float, float, str]] = []
 
     def again(window: Window, language: str) -> WindowResult:

@@ -1,4 +1,4 @@
-"""What decodes has a name, which changes when its results may."""
+"""The model version changes whenever the results may change."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Weights are what they should be, or they are fetched again, or the reason is said."""
+"""Weights are verified, fetched again if they are damaged, and errors name the reason."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from tests.transcription.engine.model_hub import Hub, model_file, model_files, w
 from transcription.engine import catalogue, download, weights
 from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.dimensions import dimensions_of
-from transcription.engine.weights import NEEDED, SUMS, WeightsError, ensure, held, install, is_whole, remove, verify
+from transcription.engine.weights import NEEDED, SUMS, WeightsError, ensure, install, is_whole, remove, stored, verify
 
 NOWHERE = "http://127.0.0.1:9"
 FETCH = """
@@ -31,7 +32,7 @@ print(weights.ensure("tiny", "ctranslate2", Path(sys.argv[2]), lambda *_: None))
 
 
 def quiet(name: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
+    """Ignores progress."""
 
 
 def sum_of(content: bytes) -> str:
@@ -45,14 +46,14 @@ def put(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def fetching(hub: Hub, folder: Path, script: str = FETCH) -> subprocess.Popen[str]:
-    """Another process that fetches tiny from the hub."""
+    """Starts another process that fetches tiny from the hub."""
     command = [sys.executable, "-c", script, hub.url, str(folder)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture(autouse=True)
 def publishers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody asks the real publishers, but where base itself is wanted."""
+    """Makes the real publishers unreachable, except for the tests of base itself."""
     if "base_weights" not in request.fixturenames:
         monkeypatch.setattr(weights, "HUGGING_FACE", NOWHERE)
         monkeypatch.setattr(catalogue, "OPENAI", NOWHERE)
@@ -60,7 +61,7 @@ def publishers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, publishers: None) -> Iterator[Hub]:
-    """A hub that has tiny, in the place of Hugging Face."""
+    """Starts a hub that serves tiny in place of Hugging Face."""
     with Hub().open() as hub:
         hub.put("tiny", model_files())
         monkeypatch.setattr(weights, "HUGGING_FACE", hub.url)
@@ -69,13 +70,13 @@ def hub(monkeypatch: pytest.MonkeyPatch, publishers: None) -> Iterator[Hub]:
 
 @pytest.fixture
 def tiny(hub: Hub, tmp_path: Path) -> Path:
-    """The folder with tiny, fetched into tmp_path."""
+    """Returns the folder of tiny, fetched into tmp_path."""
     return ensure("tiny", "ctranslate2", tmp_path, quiet)
 
 
 @pytest.fixture
 def openai(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """OpenAI's own file of tiny, small and on the hub."""
+    """Serves a small file as OpenAI's own one of tiny, and returns its contents."""
     content = b"weights" * 20_000
     facts = replace(CATALOGUE["tiny"], openai_sha256=sum_of(content))
     monkeypatch.setitem(CATALOGUE, "tiny", facts)
@@ -117,9 +118,9 @@ def test_a_file_that_is_cut_off_shows_without_hashing(tiny: Path, tmp_path: Path
     for notes in (tiny / SUMS).read_text(), "":
         (tiny / SUMS).write_text(notes)
         whole = (tiny / "model.bin").read_bytes()
-        assert held("tiny", "ctranslate2", tmp_path).state == "whole"  # type: ignore[union-attr]
+        assert stored("tiny", "ctranslate2", tmp_path).state == "whole"  # type: ignore[union-attr]
         (tiny / "model.bin").write_bytes(whole[:-5])
-        assert held("tiny", "ctranslate2", tmp_path).state == "damaged"  # type: ignore[union-attr]
+        assert stored("tiny", "ctranslate2", tmp_path).state == "damaged"  # type: ignore[union-attr]
         (tiny / "model.bin").write_bytes(whole)
 
 
@@ -137,7 +138,7 @@ def test_a_file_with_the_wrong_checksum_is_refused(hub: Hub, tmp_path: Path) -> 
 def test_what_arrives_is_held_against_the_sum_that_the_hub_names(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "sum_in", lambda headers: "f" * 64)
+    monkeypatch.setattr(download, "sha256_in", lambda headers: "f" * 64)
     with pytest.raises(WeightsError, match=r"f{64}"):
         ensure("tiny", "ctranslate2", tmp_path, quiet)
     assert not list((tmp_path / "ctranslate2").iterdir())
@@ -174,7 +175,7 @@ def test_a_killed_fetch_goes_on_where_it_was(hub: Hub, tmp_path: Path) -> None:
     killed = fetching(hub, tmp_path, script)
     killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL
-    assert held("tiny", "ctranslate2", tmp_path).state == "partial"  # type: ignore[union-attr]
+    assert stored("tiny", "ctranslate2", tmp_path).state == "partial"  # type: ignore[union-attr]
     place = ensure("tiny", "ctranslate2", tmp_path, quiet)
     assert hub.starts("model.bin") == [0, download.CHUNK_BYTES]
     assert (place / "model.bin").read_bytes() == model_files()["model.bin"]
@@ -269,7 +270,7 @@ def test_the_weights_of_one_model_are_not_stored_as_another(model: str, tmp_path
             continue
         with pytest.raises(WeightsError, match=rf"weights of {model} \(.+\), not of {name} \("):
             install(name, tmp_path, own, quiet)
-        assert held(name, "ctranslate2", tmp_path) is None
+        assert stored(name, "ctranslate2", tmp_path) is None
 
 
 def test_weights_of_no_model_that_there_is_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,6 +288,22 @@ def test_a_source_with_another_models_weights_is_passed_over(hub: Hub, tmp_path:
     with pytest.raises(WeightsError, match=r"the weights of small \(.+\), not of tiny"):
         ensure("tiny", "ctranslate2", tmp_path, quiet)
     assert not list((tmp_path / "ctranslate2").iterdir())
+
+
+@pytest.mark.parametrize("named", [b"{}", b'{"alignment_heads": [[7, 0], [25, 6]]}'], ids=["none", "of large-v3"])
+def test_a_distilled_model_times_words_by_heads_that_it_has(hub: Hub, named: bytes, tmp_path: Path) -> None:
+    """Heads of layers that it lacks end CTranslate2's process."""
+    hub.put("distil-large-v3.5", whisper_files("distil-large-v3.5") | {"config.json": named})
+    place = ensure("distil-large-v3.5", "torch", tmp_path, quiet)
+    heads = json.loads((place / "config.json").read_text())["alignment_heads"]
+    assert heads == [[1, head] for head in range(20)]
+    assert is_whole(place)
+
+
+def test_heads_that_a_model_has_are_kept(hub: Hub, tmp_path: Path) -> None:
+    hub.put("turbo", whisper_files("turbo") | {"config.json": b'{"alignment_heads": [[2, 4], [3, 19]]}'})
+    place = ensure("turbo", "ctranslate2", tmp_path, quiet)
+    assert (place / "config.json").read_bytes() == b'{"alignment_heads": [[2, 4], [3, 19]]}'
 
 
 def test_the_dimensions_in_the_catalogue_are_those_of_the_weights(base_weights: Path) -> None:
@@ -341,7 +358,7 @@ def test_what_is_removed_is_gone_with_what_was_left_of_fetches(tiny: Path, tmp_p
 
 def test_the_catalogue_is_openais() -> None:
     whisper = pytest.importorskip("whisper")
-    for model in CATALOGUE.values():
+    for model in (model for model in CATALOGUE.values() if model.openai_file):
         url = whisper._MODELS[model.name]
         assert url.endswith(f"/{model.openai_sha256}/{model.openai_file}")
         assert model.n_mels == (128 if "large-v3" in url else 80)

@@ -15,7 +15,7 @@ ENGLISH = Language("en", 1.0)
 
 
 def heard(tokens: tuple[int, ...], words: bool = False, temperature: float = 0.0, silence: float = 0.0) -> WindowResult:
-    """A window from 60 s to 90 s, after tokens 1, 2 and 3."""
+    """Returns the result of a window from 60 s to 90 s, prompted with tokens 1, 2 and 3."""
     window = Window(2, 60.0, 90.0, np.zeros(480_000, np.int16), Passage(3000, 0, 1.0, (1, 2, 3), 58.0))
     work = Work(window, DecodeOptions("base", word_timestamps=words), "en", temperature)
     decoded = Decoded(tokens, WeightlessVocabulary().decode(tokens), -1.5 if silence else -0.2, silence)
@@ -45,13 +45,13 @@ def test_a_text_found_at_a_high_temperature_prompts_nothing() -> None:
 
 
 def test_a_window_without_words_says_where_the_next_begins_all_the_same() -> None:
-    """openai-whisper takes the segment's end for the last word's, where words are wanted."""
+    """With word times and no words openai-whisper takes the segment's end for that of the last word."""
     result = heard((BEGIN + 25, BEGIN + 30, BEGIN + 30), words=True)
     assert (result.segments, result.end, result.last_speech) == ((), 60.6, 60.6)
 
 
 def test_a_rest_doesn_t_reach_back_into_the_text_that_is_known() -> None:
-    """CTranslate2 lets a timestamp after the given one be an earlier one."""
+    """CTranslate2 may sample a timestamp before the given one."""
     window = Window(2, 60.0, 90.0, np.zeros(480_000, np.int16), tail=Tail(1000))
     for tokens in ((BEGIN + 1000, 7, BEGIN + 500), (BEGIN + 1000, BEGIN + 500, 7)):
         decoded = Decoded(tokens, WeightlessVocabulary().decode(tokens), -0.2, 0.0)

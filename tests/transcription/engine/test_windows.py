@@ -1,4 +1,4 @@
-"""A long recording is cut at silences, always alike, and never held in memory."""
+"""A long recording is cut at silences, deterministically, and without holding it in memory."""
 
 from __future__ import annotations
 

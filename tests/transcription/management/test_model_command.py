@@ -11,6 +11,7 @@ from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 
 from tests.transcription.engine.model_hub import Hub, model_files, whisper_files
+from tests.transcription.engine.own_models import VOCABULARY, config_of, put, safetensors, weights_of_transformers
 from transcription.engine import weights
 from transcription.management.commands import model
 from transcription.options import offered_models
@@ -179,6 +180,35 @@ def test_remove_needs_yes_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(CommandError, match="use --yes"):
         run("remove", "tiny")
     assert run("remove", "tiny", "--yes").startswith("tiny: ")
+
+
+def test_an_operators_own_model_is_listed_fetched_verified_and_removed(
+    settings: LazySettings, folder: Path, tmp_path: Path
+) -> None:
+    own = weights_of_transformers()
+    files = {"model.safetensors": safetensors(own), "config.json": config_of(own), **VOCABULARY}
+    source = put(tmp_path / "trained", files)
+    settings.WHISPER_MODELS = ["small", f"clinic={source}"]
+    offered_models.offered_models.cache_clear()
+    assert line_of("clinic") == ["clinic", str(source), "-", "-", "yes"]
+    assert run("fetch", "clinic") == f"clinic: {folder / 'ctranslate2' / 'clinic'}\n"
+    assert run("verify", "clinic") == "clinic (ctranslate2): OK\n"
+    with pytest.raises(CommandError, match="clinic is offered here"):
+        run("remove", "clinic", "--yes")
+    settings.WHISPER_MODELS = ["small"]
+    offered_models.offered_models.cache_clear()
+    assert line_of("clinic")[1:4] == ["no", "longer", "offered"]
+    assert run("remove", "clinic", "--yes").endswith(" MB freed\n")
+    assert not list((folder / "ctranslate2").glob("*"))
+    assert (source / "model.safetensors").is_file()
+    with pytest.raises(CommandError, match="no model is called 'clinic'"):
+        run("verify", "clinic")
+
+
+def test_a_setting_that_cannot_be_meant_is_named(settings: LazySettings) -> None:
+    settings.WHISPER_MODELS = ["base=/srv/base"]
+    with pytest.raises(CommandError, match=r"WHISPER_MODELS: “base=/srv/base” .+ choose another one"):
+        run("list")
 
 
 def test_the_last_form_of_an_offered_model_goes_only_by_force(folder: Path) -> None:

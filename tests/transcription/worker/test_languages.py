@@ -34,7 +34,7 @@ def old_and_new(settings: LazySettings) -> Iterator[None]:
 
 @pytest.fixture
 def english_only(settings: LazySettings) -> Iterator[None]:
-    settings.WHISPER_MODELS = ["base.en"]
+    settings.WHISPER_MODELS = ["base.en", "distil-large-v3.5"]
     offered_models.offered_models.cache_clear()
     yield
     offered_models.offered_models.cache_clear()
@@ -75,10 +75,11 @@ def test_what_the_model_does_not_know_is_refused_and_named() -> None:
 
 @pytest.mark.usefixtures("english_only")
 def test_an_english_only_model_knows_english_only() -> None:
-    assert checked(language="en").language == "en"
-    with pytest.raises(InvalidOption) as refused:
-        checked(language="de")
-    assert refused.value.param == "language"
+    for model in ("base.en", "distil-large-v3.5", "distil-whisper/distil-large-v3.5"):
+        assert checked(model=model, language="en").language == "en"
+        with pytest.raises(InvalidOption) as refused:
+            checked(model=model, language="de")
+        assert refused.value.param == "language"
 
 
 def test_the_tenants_languages_stand_in_where_a_request_names_none() -> None:

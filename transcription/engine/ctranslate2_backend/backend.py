@@ -1,4 +1,4 @@
-"""A device with CTranslate2 on it."""
+"""The Backend that opens models with CTranslate2."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from transcription.engine.types import EngineError
 log = logging.getLogger(__name__)
 
 NICENESS = 10
-"""Of the threads that an urgent work overtakes: a tenth is left to them of the cores that it wants."""
+"""The niceness of ordinary threads beside those for urgent work: in competition they get a tenth of a core's time."""
 
 URGENT_SHARE = 4
-"""A second replica is loaded where the weights would fit so many times."""
+"""How many times the weights must fit into the free memory for a second replica to be loaded."""
 
 WEIGHTS = {"int8": 0.55, "float16": 1.0, "float32": 2.0}
-"""Their size in memory for that of their file, which holds float16."""
+"""The size of the weights in memory by compute type, relative to their file's, which holds float16."""
 
 ENCODER_SHARE = 0.65
 """What OpenVINO takes of the weights' file: the encoder, 0.42 of it at most, in int8, and a copy for each replica."""
 
 ENCODINGS_MIB = 120.0
-"""Of large-v3, those that are kept for tails; base's take 50."""
+"""The encodings that are kept for tails, with large-v3; base's take 50 MiB."""
 
 WORKSPACE_MIB = 90.0
-"""What a worker of base takes besides, measured with two windows at once."""
+"""What a worker takes besides, measured with base and two windows at once."""
 
 
 class Ctranslate2Backend:
-    """CTranslate2 on a CPU, or on a GPU where torch isn't wanted.
+    """CTranslate2 on a CPU, or on a GPU without torch.
 
     On a CPU OpenVINO encodes where it is installed and was faster with the first model that was opened. Beside each
     model stands a second replica for urgent works, where memory allows: its threads come before the others', so that
@@ -51,7 +51,7 @@ class Ctranslate2Backend:
     name = "ctranslate2"
 
     def __init__(self, device: str, threads: int) -> None:
-        """threads: cores to use, 0 for all. Raises EngineError where there is no such device.
+        """threads: cores to use, 0 for all. Raises EngineError if there is no such device.
 
         `urgent_workers` (threads that may call with urgent works at once, besides), `library_version` and
         `compute_type` are final when a model is open.
@@ -86,17 +86,18 @@ class Ctranslate2Backend:
             return Ctranslate2Model(Replica(pool, encoders[0]), urgent and Replica(urgent, encoders[1]), vocabulary)
 
     def memory_mib(self, path: Path) -> float:
-        """What a model from this folder takes when it is open, about, a second replica included."""
+        """Returns about how many MiB an open model from this folder takes, a second replica included."""
         weights = _megabytes(path) * WEIGHTS[self._plan.compute_type]
         urgent = weights + WORKSPACE_MIB if self._has_room(path) else 0.0
         encoder = _megabytes(path) * ENCODER_SHARE if self._may_use_openvino(path) else 0.0
         return weights + (self.workers + self._plan.encoders) * WORKSPACE_MIB + urgent + encoder + ENCODINGS_MIB
 
     def free_mib(self) -> float:
+        """Returns the MiB that are available to models; infinity on a GPU, which is not asked."""
         return machine.available_mib() if self.device == "cpu" else float("inf")
 
     def gpu_memory_mib(self) -> tuple[float, float] | None:
-        """Not known here."""
+        """Returns None: CTranslate2 does not report it."""
         return None
 
     def _openvino(self, path: Path, whisper: Any) -> tuple[Encoder, Encoder] | None:
@@ -116,11 +117,11 @@ class Ctranslate2Backend:
         return self._tries_openvino and self._has_room(path)
 
     def _niceness(self, path: Path) -> int:
-        """Of the threads that urgent works overtake."""
+        """Returns the niceness of the threads for ordinary work."""
         return NICENESS if self._has_room(path) else 0
 
     def _urgent(self, name: str, path: Path) -> Any:
-        """A replica with every core for one work at a time, or None where memory is short."""
+        """Loads the replica for urgent work, with all cores for one call at a time; None if memory is short."""
         if not self._has_room(path):
             return None
         try:
@@ -132,11 +133,11 @@ class Ctranslate2Backend:
         return replica
 
     def _has_room(self, path: Path) -> bool:
-        """Whether a second replica may be loaded; on a GPU none is, as it knows no priorities of ours."""
+        """Returns whether a second replica may be loaded. On a GPU none is: its work has no priorities."""
         return self.device == "cpu" and _megabytes(path) * URGENT_SHARE < machine.available_mib()
 
 
 def _megabytes(path: Path) -> float:
-    """Of the weights' file; 0 where there is none."""
+    """Returns the size of the weights' file in MiB, 0 if there is none."""
     file = path / FILE
     return file.stat().st_size / machine.MIB if file.is_file() else 0.0

@@ -26,7 +26,7 @@ class Encodings:
         self._lock = threading.Lock()
 
     def keep(self, window: Window, encoding: Encoding) -> None:
-        """A copy: the encoding may be part of a batch's."""
+        """Keeps a copy of an encoding, (1500, state), and drops the oldest beyond MOST."""
         key, encoding = _digest(window), encoding.copy()
         with self._lock:
             self._kept[key] = encoding

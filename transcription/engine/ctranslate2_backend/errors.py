@@ -1,4 +1,4 @@
-"""What a failure of the library means."""
+"""Translates CTranslate2's errors into the engine's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOST = ("CUDA", "cuBLAS", "cuDNN")
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise OutOfDeviceMemory or DeviceLost for what means so; leave the rest as it is."""
+    """Raises OutOfDeviceMemory or DeviceLost for the library's errors that mean so; others pass unchanged."""
     try:
         yield
     except MemoryError as error:
@@ -31,7 +31,7 @@ def translated() -> Iterator[None]:
 
 @contextmanager
 def damaged(file: Path) -> Iterator[None]:
-    """Raise EngineError for whatever goes wrong while a file is read, but for a want of memory."""
+    """Raises EngineError for any error while a file is read; OutOfDeviceMemory and DeviceLost pass unchanged."""
     try:
         with translated():
             yield

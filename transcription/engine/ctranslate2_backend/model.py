@@ -48,7 +48,7 @@ class Ctranslate2Model:
         self._encodings = Encodings()
 
     def encode(self, works: Sequence[Work]) -> None:
-        """Set the `encoding`, float (1500, state), of works that lack it; a tail is heard in its window's."""
+        """Sets the `encoding`, float (1500, state), of works without one. A tail gets its window's if that is kept."""
         for work in works:
             if work.window.tail is not None and work.encoding is None:
                 work.encoding = self._encodings.find(work.window)

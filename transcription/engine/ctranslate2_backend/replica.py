@@ -1,4 +1,4 @@
-"""A model loaded with so many threads of such a priority: `ctranslate2.models.Whisper`."""
+"""Loads a `ctranslate2.models.Whisper` with a number of threads and their priority."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from transcription.engine.ctranslate2_backend.errors import damaged
 
 FILE = "model.bin"
 OTHERS = ("config.json", "vocabulary.json")
-"""Read by CTranslate2 as well, which wouldn't name them; old conversions have the second as plain text."""
+"""Files that CTranslate2 reads, too, without naming them in its errors. Old conversions have vocabulary.txt instead."""
 
 
 MOST_WORKERS = 4
@@ -26,7 +26,10 @@ MOST_WORKERS = 4
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to run a model: `workers` calls at once, and `encoders` beside them, each on `threads` of the CPU."""
+    """How to run a model on a CPU.
+
+    workers: calls that decode at once. encoders: calls that may encode beside them. threads: of each call.
+    """
 
     compute_type: str
     workers: int
@@ -48,11 +51,10 @@ def plan_for(device: str, cores: int, supported: Collection[str], beside: bool) 
 
 
 def load(folder: Path, device: str, plan: Plan, niceness: int = 0) -> Any:
-    """Read a model's weights into memory of their own.
+    """Loads a model and returns its `ctranslate2.models.Whisper`; two calls share no memory.
 
-    niceness: how far its threads stand back behind the process's others; on Linux only, where a
-    thread has its own and hands it on to those that it starts.
-    Raises EngineError for a damaged file, OutOfDeviceMemory, DeviceLost.
+    niceness: added to that of the model's threads, on Linux only, where each thread has its own niceness and those
+    that it starts inherit it. Raises EngineError for a damaged file, OutOfDeviceMemory, DeviceLost.
     """
     for file in (folder / name for name in OTHERS if (folder / name).is_file()):
         with damaged(file):
@@ -70,7 +72,7 @@ def load(folder: Path, device: str, plan: Plan, niceness: int = 0) -> Any:
 
 
 def stand_back(niceness: int) -> None:
-    """Let the calling thread, and those that it starts from now on, stand back behind the process's others."""
+    """Adds to the niceness of the calling thread and of the threads that it starts from now on. Linux only."""
     if niceness and sys.platform == "linux":
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)

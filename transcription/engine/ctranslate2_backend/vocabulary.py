@@ -1,4 +1,4 @@
-"""A model's tokens, as its `tokenizer.json` has them."""
+"""Encodes and decodes text with a model's `tokenizer.json`, and builds the tokens that decoding starts with."""
 
 from __future__ import annotations
 
@@ -22,14 +22,13 @@ SYMBOLS = (
 )
 MUSIC = tuple("♩♪♫♬♭♮♯")
 INSIDE_WORDS = (" -", " '")
-"""Allowed between letters, but not at the beginning of a word."""
+"""Symbols that are suppressed at the beginning of a word only."""
 
 
 class Ctranslate2Vocabulary:
-    """The tokens of one model.
+    """The tokens of one model. The tokenizer has no special tokens, so that everything a user types is text."""
 
-    The tokenizer knows none of the special tokens: whatever a user types is text.
-    """
+    is_whispers = True
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, added: dict[str, int], multilingual: bool) -> None:
         """added: the number of each special token and timestamp. Raises KeyError if one is missing."""
@@ -46,26 +45,26 @@ class Ctranslate2Vocabulary:
 
     @classmethod
     def read(cls, folder: Path, multilingual: bool) -> Ctranslate2Vocabulary:
-        """Raises OSError, KeyError or ValueError for a damaged file; whatever `tokenizers` raises, too."""
+        """Reads a model's folder. Raises OSError, KeyError, ValueError or tokenizers' own error for a damaged file."""
         parts = json.loads((folder / FILE).read_text(encoding="utf-8"))
         added = {token["content"]: int(token["id"]) for token in parts["added_tokens"]}
         plain = tokenizers.Tokenizer.from_str(json.dumps(parts | {"added_tokens": [], "post_processor": None}))
         return cls(plain, added, multilingual)
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of a text, which may be hostile: what looks like a special token is text."""
-        # Halves of surrogate pairs come in through JSON: tiktoken's way with them.
+        """Returns the tokens of a text. What looks like a special token is encoded as text."""
+        # JSON may hold unpaired surrogates, which are replaced as in tiktoken.
         whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         tokens: list[int] = self._tokenizer.encode(whole, add_special_tokens=False).ids
         return tokens
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of tokens; timestamps and special tokens are left out."""
+        """Returns the text of tokens, without timestamps and special tokens."""
         text: str = self._tokenizer.decode([token for token in tokens if token < self.eot], skip_special_tokens=False)
         return text
 
     def sequence(self, work: Work) -> list[int]:
-        """openai-whisper's sot_sequence. Raises ValueError for a language that the model has no token for."""
+        """Returns openai-whisper's sot_sequence. Raises ValueError for a language that the model has no token for."""
         if not self.multilingual:
             return [self.sot]
         language = self._added.get(f"<|{work.language}|>")
@@ -74,9 +73,10 @@ class Ctranslate2Vocabulary:
         return [self.sot, language, self._added[f"<|{work.options.task}|>"]]
 
     def start(self, work: Work) -> list[int]:
-        """All tokens before the first that the model is to find, and of a tail the timestamp with which that begins.
+        """Returns the tokens before the first sampled one: prompt, `sequence`, and for a tail its first timestamp.
 
-        Raises ValueError for a prompt with tokens that would mislead CTranslate2, or lead it out of its tables.
+        Raises ValueError for a prompt with <|startoftranscript|> or with numbers that are no tokens: CTranslate2 takes
+        the former for the start, and reads out of bounds for the latter.
         """
         tail = work.window.tail
         sequence = [*self.sequence(work), *([self.timestamp_begin + tail.after] if tail else ())]
@@ -88,7 +88,7 @@ class Ctranslate2Vocabulary:
 
     @cached_property
     def suppressed(self) -> list[int]:
-        """Tokens never to be sampled: openai-whisper's DecodingTask._get_suppress_tokens."""
+        """The tokens that are never sampled: those of openai-whisper's DecodingTask._get_suppress_tokens."""
         special = ("transcribe", "translate", "startoftranscript", "startofprev", "startoflm")
         silent = self._added.get("<|nospeech|>", self._added.get("<|nocaptions|>"))
         found = {self._added[f"<|{name}|>"] for name in special} | ({silent} if silent is not None else set())

@@ -1,4 +1,4 @@
-"""Words out of tokens, and their times out of an alignment: whisper.timing and whisper.tokenizer."""
+"""Splits tokens into words and times them from an alignment, as whisper.tokenizer and whisper.timing do."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from statistics import fmean
 from transcription.engine.backend import Vocabulary, WordTiming
 
 WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
-"""Languages that write no spaces between words: every character that is whole is a word."""
+"""Languages without spaces between words: every character counts as a word."""
 
 TOKENS_PER_SECOND = 50
 UNKNOWN = "\ufffd"
 
 Spelled = tuple[str, list[int]]
-"""A piece of text and its tokens."""
+"""A word or character and its tokens."""
 
 
 def timings(
     words: Sequence[Spelled], path: Sequence[tuple[int, int]], probabilities: Sequence[float]
 ) -> list[WordTiming]:
-    """Time words that cover a text's tokens.
+    """Returns the words of a text with start and end in seconds of the window and their mean probability.
 
-    path: (token, 20 ms step) pairs, which rise in both; the text's end counts as a token.
-    probabilities: of each token.
+    words: all words of the text. path: pairs of token index and 20 ms step, neither of which decreases; the end of
+    the text counts as a token. probabilities: of each token.
     """
     reached: dict[int, int] = {}
     for token, step in path:
-        # Where nothing tells the steps apart, the path may begin before the first.
+        # If all steps are alike, the path may begin before the first one.
         reached.setdefault(token, max(0, step))
     bounds = pairwise(accumulate((len(tokens) for _, tokens in words), initial=0))
     return [
@@ -45,13 +45,16 @@ def timings(
 
 
 def split(tokens: Sequence[int], language: str | None, vocabulary: Vocabulary) -> list[Spelled]:
-    """openai-whisper's split_to_word_tokens: every token is in a word, and words keep their leading space."""
+    """Returns the words of a text, as openai-whisper's split_to_word_tokens does.
+
+    Every token belongs to a word, and words keep their leading space.
+    """
     characters = _whole_characters(tokens, vocabulary)
     return characters if language in WITHOUT_SPACES else _joined(characters)
 
 
 def _whole_characters(tokens: Sequence[int], vocabulary: Vocabulary) -> list[Spelled]:
-    """Split wherever the tokens so far are valid UTF-8, or no more tokens would make them so."""
+    """Splits tokens wherever they end a character: are valid UTF-8, or invalid in the whole text, too."""
     text = vocabulary.decode(tokens)
     found: list[Spelled] = []
     current: list[int] = []
@@ -66,17 +69,17 @@ def _whole_characters(tokens: Sequence[int], vocabulary: Vocabulary) -> list[Spe
             current = []
             offset += len(decoded)
     if current and found:
-        # The text ends within a character.
+        # The text ends with an incomplete character.
         word, before = found.pop()
         return [*found, (word, [*before, *current])]
     return [*found, (vocabulary.decode(current), current)] if current else found
 
 
 def _joined(characters: Sequence[Spelled]) -> list[Spelled]:
-    """Put together what no space and no punctuation keeps apart."""
+    """Joins characters into words, which begin at spaces and punctuation."""
     words: list[Spelled] = []
     for text, tokens in characters:
-        # Substrings of the punctuation count, the empty one included: so they do for openai-whisper.
+        # As in openai-whisper, any substring of the punctuation counts, the empty one included.
         if not words or text.startswith(" ") or text.strip() in string.punctuation:
             words.append((text, list(tokens)))
         else:

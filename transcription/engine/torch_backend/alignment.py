@@ -1,4 +1,4 @@
-"""When each word was said, from the heads of the cross-attention that follow the speech."""
+"""Times the words of decoded windows from the alignment heads of the cross-attention, as whisper.timing does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILTER_WIDTH = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Spoken:
+class AlignmentRequest:
     """A decoded window whose words are to be timed.
 
     encoding: (1500, state). text: its tokens, timestamps and specials left out.
@@ -38,15 +38,15 @@ class Spoken:
 
 
 class Aligner:
-    """A second run of the decoder, over the whole text at once, several windows together."""
+    """Runs the decoder a second time, over the whole texts of several windows at once, to time their words."""
 
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
         self._heads = parameters.dims.n_text_head
 
     @torch.inference_mode()
-    def __call__(self, windows: Sequence[Spoken]) -> list[list[WordTiming]]:
-        """The words of each window, as whisper.timing.find_alignment has them.
+    def __call__(self, windows: Sequence[AlignmentRequest]) -> list[list[WordTiming]]:
+        """Returns the words of each window, as whisper.timing.find_alignment does.
 
         Waits for the device. Raises ValueError for a text that does not fit into the context.
         """
@@ -54,7 +54,7 @@ class Aligner:
         timed = iter(self._aligned(spoken)) if spoken else iter(())
         return [next(timed) if window.text else [] for window in windows]
 
-    def _aligned(self, windows: Sequence[Spoken]) -> list[list[WordTiming]]:
+    def _aligned(self, windows: Sequence[AlignmentRequest]) -> list[list[WordTiming]]:
         dims = self._parameters.dims
         tokenizers = [tokenizer_of(dims, window.language, window.task) for window in windows]
         sequences = [
@@ -74,8 +74,8 @@ class Aligner:
         ]
 
     def _run(self, tokens: Tensor, encodings: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits, float32 (batch, length, vocabulary), and the alignment heads' cross-attention
-        before its softmax, float32 (batch, alignment heads, length, 1500)."""
+        """Returns the logits, (batch, length, vocabulary), and the scores of the alignment heads before their softmax,
+        (batch, alignment heads, length, 1500), both in float32."""
         parameters = self._parameters
         x = parameters.embedding[tokens] + parameters.text_positions[: tokens.shape[1]]
         scores: dict[tuple[int, int], Tensor] = {}
@@ -100,9 +100,9 @@ class Aligner:
 
 
 def median_filter(x: Tensor, width: int = FILTER_WIDTH) -> Tensor:
-    """Median over an odd number of neighbours in the last dimension, reflected at its ends.
+    """Returns the median over `width` neighbours, an odd number, in the last dimension, reflected at its ends.
 
-    (..., frames) of 3 or 4 dimensions; too few frames to reflect are left as they are.
+    x: (..., frames) of 3 or 4 dimensions; returned unchanged if it has too few frames to reflect.
     """
     half = width // 2
     if x.shape[-1] <= half:
@@ -111,8 +111,8 @@ def median_filter(x: Tensor, width: int = FILTER_WIDTH) -> Tensor:
     return reflected.unfold(-1, width, 1).sort()[0][..., half]
 
 
-def _words(tokenizer: Tokenizer, window: Spoken, logits: Tensor, scores: Tensor) -> list[WordTiming]:
-    """logits: (length, vocabulary); scores: (alignment heads, length, 1500); padding included."""
+def _words(tokenizer: Tokenizer, window: AlignmentRequest, logits: Tensor, scores: Tensor) -> list[WordTiming]:
+    """Returns a window's words. logits: (length, vocabulary); scores: (alignment heads, length, 1500); both padded."""
     length = len(tokenizer.sot_sequence) + 1 + len(window.text) + 1
     words, word_tokens = tokenizer.split_to_word_tokens([*window.text, tokenizer.eot])
     if len(word_tokens) <= 1:
@@ -128,14 +128,14 @@ def _words(tokenizer: Tokenizer, window: Spoken, logits: Tensor, scores: Tensor)
 
 
 def _attention(scores: Tensor) -> Tensor:
-    """Where each token looks: (heads, tokens, frames) to (tokens, frames), heads averaged."""
+    """Returns the normalised and filtered attention of scores, (heads, tokens, frames), as the heads' mean."""
     weights = scores.softmax(dim=-1)
     deviation, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)
     return median_filter((weights - mean) / deviation).mean(dim=0)
 
 
 def _jump_times(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Seconds at which the path reaches each token."""
+    """Returns the seconds at which the path reaches each token. matrix: (tokens, frames)."""
     tokens, frames = dtw(-matrix)
     jumps = np.pad(np.diff(tokens), (1, 0), constant_values=1).astype(bool)
     seconds: NDArray[np.float64] = frames[jumps] / TOKENS_PER_SECOND
@@ -143,7 +143,7 @@ def _jump_times(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _probabilities(logits: Tensor, text: tuple[int, ...]) -> list[float]:
-    """Of each token, among the text's tokens; logits: (len(text), end of text)."""
+    """Returns the probability of each token among those below <|endoftext|>. logits: (len(text), eot)."""
     index = torch.tensor(text, device=logits.device)[:, None]
     probabilities: list[float] = logits.softmax(dim=-1).gather(1, index)[:, 0].tolist()
     return probabilities

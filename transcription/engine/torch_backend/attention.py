@@ -1,4 +1,4 @@
-"""Attention's reshaping, and the two ways in which a decoder looks at one encoding."""
+"""Attention, its reshaping, and the cross-attention of a decoder with and without stored keys and values."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from transcription.engine.torch_backend.parameters import CrossAttention
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
-    """(batch, length, state) to (batch, heads, length, width)."""
+    """Reshapes (batch, length, state) to (batch, heads, length, width)."""
     return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
 
 
 def merge_heads(x: Tensor) -> Tensor:
-    """(batch, heads, length, width) to (batch, length, state)."""
+    """Reshapes (batch, heads, length, width) to (batch, length, state)."""
     return x.transpose(1, 2).flatten(2)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
-    """softmax(q k / sqrt(width)) v, all (batch, heads, length, width).
+    """Returns softmax(q k / sqrt(width)) v; all are (batch, heads, length, width).
 
     mask: added to the scores, broadcast to (batch, heads, queries, keys).
     """
@@ -27,25 +27,25 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
 
 
 def cross_keys_values(cross: CrossAttention, encodings: Tensor, heads: int) -> tuple[Tensor, Tensor]:
-    """Key and value of (batch, 1500, state), each (batch, heads, 1500, width)."""
+    """Returns key and value of encodings, (batch, 1500, state); each is (batch, heads, 1500, width)."""
     key, value = cross.kv(encodings).chunk(2, dim=-1)
     return split_heads(key, heads), split_heads(value, heads)
 
 
 def absorbed_attention(cross: CrossAttention, query: Tensor, encodings: Tensor) -> Tensor:
-    """Cross-attention without keys and values: their projections are applied to the query.
+    """Returns cross-attention without keys and values: their projections are applied to the query instead.
 
-    query: (batch, heads, queries, width); encodings: (batch, 1500, state); returns the query's shape.
+    query, result: (batch, heads, queries, width). encodings: (batch, 1500, state).
 
-    q·(W x) = (Wᵀ q)·x, and a weighted mean of W x + b is W times the weighted mean of x, plus b:
-    for a single query this is a hundredth of the work of projecting all 1500 positions. The key's
-    bias adds the same to every position's score and may be left out.
+    q·(W x) = (Wᵀ q)·x, and a weighted mean of W x + b is W times the weighted mean of x, plus b. For a single query
+    this is a hundredth of the work of projecting all 1500 positions. The key's bias is left out, as it adds the same
+    to the score of every position.
     """
     batch, heads, queries, width = query.shape
     key, value = (part.view(heads, width, -1) for part in cross.kv.weight.chunk(2))
     absorbed = _by_head(query * width**-0.5) @ key
     absorbed = absorbed.view(heads, batch, queries, -1).transpose(0, 1).flatten(1, 2)
-    # (batch, heads * queries, 1500): all heads look at the same positions.
+    # (batch, heads * queries, 1500): all heads attend to the same positions.
     scores = absorbed @ encodings.transpose(1, 2)
     mixed = (scores.softmax(dim=-1) @ encodings).view(batch, heads, queries, -1)
     result = (_by_head(mixed) @ value.transpose(1, 2)).view(heads, batch, queries, width).transpose(0, 1)
@@ -54,5 +54,5 @@ def absorbed_attention(cross: CrossAttention, query: Tensor, encodings: Tensor) 
 
 
 def _by_head(x: Tensor) -> Tensor:
-    """(batch, heads, queries, n) to (heads, batch * queries, n)."""
+    """Reshapes (batch, heads, queries, n) to (heads, batch * queries, n)."""
     return x.transpose(0, 1).flatten(1, 2)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.rules import LogitRules
-from transcription.engine.torch_backend.search import Fed
+from transcription.engine.torch_backend.search import StepInput
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.step import StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder
@@ -75,19 +75,19 @@ class Candidates:
         """Whether `read` would not wait."""
         return self._event is None or bool(self._event.query())  # type: ignore[no-untyped-call]
 
-    def send(self, beams: Sequence[Fed | None]) -> None:
-        """Say what each row is fed; None for a row without a window."""
+    def send(self, beams: Sequence[StepInput | None]) -> None:
+        """Sends the input of each row to the device; None for a row without a window."""
         if self._event is not None:
             # A copy out of this memory may be under way.
             self._event.synchronize()
         rows = self._inputs.numpy()
-        for row, fed in enumerate(beams):
-            rows[:, row] = (0, 0, 0, 0) if fed is None else (fed.previous, fed.newest, fed.position, fed.timestamp)
+        for row, beam in enumerate(beams):
+            rows[:, row] = (0, 0, 0, 0) if beam is None else (beam.previous, beam.newest, beam.position, beam.timestamp)
         self._step.inputs.copy_(self._inputs, non_blocking=self._cuda)
         self._record()
 
     def fetch(self) -> None:
-        """Send for what the step found."""
+        """Starts the copy of what the step found to the host."""
         self._found.copy_(self._step.found, non_blocking=self._cuda)
         self._record()
 

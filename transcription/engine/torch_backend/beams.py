@@ -1,4 +1,4 @@
-"""Beam search with windows that enter and leave at the boundaries of its steps."""
+"""Beam search with continuous batching: windows enter and leave between its steps."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.readback import Occupant
-from transcription.engine.torch_backend.search import Fed, Search
+from transcription.engine.torch_backend.search import Search, StepInput
 from transcription.engine.torch_backend.step import StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder
 
 
 class BeamDecoder(Decoder):
-    """A Whisper with several windows under way, each with `beams` texts of its own.
+    """Decodes several windows at once, each with a beam search whose result is that of openai-whisper's beam_size.
 
-    Driven like a SlotDecoder, and no more thread-safe. The result is that of openai-whisper's
-    beam_size. The beams of a window read its encoding once, as the queries of one attention.
+    Not thread-safe. The beams of a window are the queries of one cross-attention, which reads its encoding once.
 
-    A step ends on the host, which ranks the candidates: one copy back, one wait, one copy there.
-    On CUDA `step` only queues; the next `step`, or `finished` once it is there, takes it in.
+    The host ranks the candidates of each step, which takes a copy in each direction. On CUDA, `step` only queues
+    work; the next `step`, or `finished` once the copy has arrived, ranks them.
     """
 
     def __init__(
@@ -38,21 +37,19 @@ class BeamDecoder(Decoder):
         parameters: Parameters,
         windows: int,
         beams: int = 5,
-        patience: float = 1.0,
         graphs: bool = True,
         cross: CrossName = "keys_values",
     ) -> None:
-        """Allocates the memory of all windows: memory.slot_mib says how much.
+        """Allocates the memory of all windows, `slot_mib` of memory.py for each.
 
-        patience: round(beams * patience) finished texts end a search. graphs, cross: as a
-        SlotDecoder has them. Raises ValueError for a number of beams or a patience below that.
+        A search ends with `beams` finished texts, which is openai-whisper's patience of 1. graphs, cross: as in
+        SlotDecoder. Raises ValueError if `beams` is below 1.
         """
-        if beams < 1 or round(beams * patience) < 1:
-            raise ValueError(f"{beams} beams with a patience of {patience} find nothing")
+        if beams < 1:
+            raise ValueError(f"a search has at least 1 beam, not {beams}")
         super().__init__(parameters, windows)
         device = parameters.device
         self.beams = beams
-        self._enough = round(beams * patience)
         self._searches: dict[int, Search] = {}
         self._cache = SlotCache(parameters, windows, cross, beams)
         decoder = TextDecoder(parameters, self._cache)
@@ -65,7 +62,7 @@ class BeamDecoder(Decoder):
 
     @torch.inference_mode()
     def admit_all(self, requests: Sequence[DecodeRequest]) -> list[int]:
-        """As a SlotDecoder does. Raises SlotsFull, or ValueError for a request with a temperature too."""
+        """Admits windows as Decoder.admit_all does. Raises ValueError for a temperature above 0, too."""
         for request in requests:
             self._tensors.check(request)
             if request.temperature:
@@ -77,25 +74,25 @@ class BeamDecoder(Decoder):
 
     @torch.inference_mode()
     def step(self) -> None:
-        """Feed every beam of every window one token. Does nothing when all slots are free."""
-        self._take_in()
+        """Feeds every beam of every window one token. Does nothing while all slots are free."""
+        self._rank()
         running = {slot: search for slot, search in self._searches.items() if not search.done}
         if not running:
             return
         longest = max(search.position for search in running.values()) + 1
         self._reorder(running, longest)
-        beams: list[Fed | None] = [None] * (self._compact() * self.beams)
+        beams: list[StepInput | None] = [None] * (self._compact() * self.beams)
         for slot, search in running.items():
-            beams[self._rows(slot)] = search.fed()
+            beams[self._rows(slot)] = search.step_inputs()
         self._candidates.send(beams)
         self._graphs.run(StepShape(len(beams), smallest(self._contexts, longest), sampled=False))
         self._candidates.fetch()
         self._pending = [self._allocator.occupants[slot] for slot in running]
 
     def finished(self) -> list[tuple[int, DecodeResult]]:
-        """The windows that are known to be done, each once; their slots are free again. Never waits."""
+        """Returns the finished windows by slot, each once, and frees their slots. Never waits for the device."""
         if self._candidates.ready:
-            self._take_in()
+            self._rank()
         collected, self._done = self._done, []
         done = [(occupant.slot, self._searches[occupant.slot].result()) for occupant in collected]
         for slot, _ in done:
@@ -109,9 +106,9 @@ class BeamDecoder(Decoder):
 
     @torch.inference_mode()
     def warm_up(self) -> int:
-        """Capture the graphs of all shapes; returns how many were captured.
+        """Captures the graphs of all shapes and returns how many it captured.
 
-        Raises RuntimeError while a window is under way, whose cache a short context would spoil.
+        Raises RuntimeError unless all slots are free: a step with a short context would overwrite a window's cache.
         """
         if self._allocator.occupants:
             raise RuntimeError("the decoder can only be warmed up while all of its slots are free")
@@ -121,15 +118,15 @@ class BeamDecoder(Decoder):
 
     def _search(self, request: DecodeRequest) -> Search:
         end = int(self._tensors.columns([request])["end"])
-        return Search(request, end, self.beams, self._enough, self.vocabulary)
+        return Search(request, end, self.beams, self.beams, self.vocabulary)
 
     def _rows(self, slot: int) -> slice:
-        """The rows of a window's beams."""
+        """Returns the rows of a window's beams."""
         first = self._allocator.occupants[slot].row * self.beams
         return slice(first, first + self.beams)
 
-    def _take_in(self) -> None:
-        """Rank what the last step found, where that is still to be done."""
+    def _rank(self) -> None:
+        """Ranks the candidates of the last step, unless that is done already."""
         if not self._pending:
             return
         no_speech, logprobs, tokens = self._candidates.read()
@@ -141,7 +138,7 @@ class BeamDecoder(Decoder):
                 self._done.append(occupant)
 
     def _reorder(self, searches: Mapping[int, Search], context: int) -> None:
-        """Give every beam the keys and values of the one that it goes on from."""
+        """Copies to every beam the keys and values of the beam whose text it continues."""
         moves = [
             (self._rows(slot).start + source, self._rows(slot).start + target)
             for slot, search in searches.items()
@@ -152,10 +149,10 @@ class BeamDecoder(Decoder):
             sources, targets = (self._tensors.rows(rows) for rows in zip(*moves, strict=True))
             self._cache.reorder(sources, targets, context)
         for search in searches.values():
-            search.settle()
+            search.reset_sources()
 
     def _compact(self) -> int:
-        """Move windows to lower rows where that makes the step smaller; returns the step's windows."""
+        """Moves windows to lower rows if that makes the step smaller, and returns how many windows it covers."""
         windows = smallest(self._batches, len(self._allocator.occupants))
         for occupant, row in self._allocator.beyond(windows):
             self._cache.move(occupant.row, row)

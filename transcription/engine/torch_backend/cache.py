@@ -1,4 +1,4 @@
-"""The decoder's memory: allocated once, never moved, a row for every slot."""
+"""The key-value cache of the decoder: allocated once, at fixed addresses, with a row for every slot."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from transcription.engine.torch_backend.parameters import Parameters
 
 
 class SlotCache:
-    """Self-attention's keys and values, (layers, rows * beams, heads, positions, width) each.
+    """Self-attention's keys and values, (layers, rows * beams, heads, positions, width) each, and the `cross` cache.
 
-    A window has a row in `cross`, and `beams` rows here that follow each other: its beams see one
-    encoding, but each has a text of its own.
+    A window has `beams` adjacent rows of keys and values, and one row in `cross`, which its beams share.
     """
 
     def __init__(self, parameters: Parameters, rows: int, cross: CrossName = "keys_values", beams: int = 1) -> None:
@@ -25,47 +24,50 @@ class SlotCache:
         self.keys = parameters.embedding.new_zeros(shape)
         self.values = parameters.embedding.new_zeros(shape)
         self.cross: Cross = CROSSES[cross](parameters, rows)
-        # Kept, as memory that ran out amid a reordering would leave some layers behind.
+        # Allocated once: a reordering that ran out of memory would leave some layers in the old order.
         self._scratch = self.keys.new_empty(self.keys[0].numel() if beams > 1 else 0)
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All that is kept."""
+        """All tensors of the cache."""
         return (self.keys, self.values, *self.cross.tensors, self._scratch)
 
     @property
     def cross_keys(self) -> Tensor:
-        """Of `keys_values`: (layers, rows, heads, 1500, width)."""
+        """Cross-attention's keys with `keys_values`, (layers, rows, heads, 1500, width)."""
         return self.cross.tensors[0]
 
     @property
     def cross_values(self) -> Tensor:
-        """Of `keys_values`: (layers, rows, heads, 1500, width)."""
+        """Cross-attention's values with `keys_values`, (layers, rows, heads, 1500, width)."""
         return self.cross.tensors[1]
 
     def own(self, layer: int, rows: int, context: int) -> tuple[Tensor, Tensor]:
-        """Self-attention's key and value as views, (rows, heads, context, width)."""
+        """Returns self-attention's keys and values of the first rows as views, (rows, heads, context, width)."""
         return self.keys[layer, :rows, :, :context], self.values[layer, :rows, :, :context]
 
     def clear(self, rows: Tensor) -> None:
-        """Clears the rows of windows. A masked position weighs nothing, but nothing times NaN is NaN:
-        what a window left behind whose encoding was broken would spoil the next one's text."""
+        """Sets the rows of windows, (batch,), to zero.
+
+        A masked position has the weight 0, but 0 times NaN is NaN: the NaN of a window with a broken encoding would
+        spread to the next one in its row.
+        """
         if self.beams > 1:
             rows = (rows[:, None] * self.beams + self._beam_numbers(rows)).flatten()
         for tensor in (self.keys, self.values):
             tensor.index_fill_(1, rows, 0.0)
 
     def move(self, source: int, target: int) -> None:
-        """Copy a window over another one."""
+        """Copies a window's row over another one's."""
         self.cross.move(source, target)
         beams = self.beams
         for tensor in (self.keys, self.values):
             tensor[:, target * beams : (target + 1) * beams].copy_(tensor[:, source * beams : (source + 1) * beams])
 
     def reorder(self, sources: Tensor, targets: Tensor, context: int) -> None:
-        """Copy beams' texts over others', as if all at once: rows, (n,) each, targets differing.
+        """Copies the rows `sources` to the rows `targets`, (n,) each, as if all at once; no target occurs twice.
 
-        context: positions that count. Never waits for the device and allocates nothing on it.
+        context: how many positions to copy. Neither waits for the device nor allocates memory on it.
         """
         shape = (len(sources), self.keys.shape[2], context, self.keys.shape[4])
         layers = self._scratch.numel() // math.prod(shape)

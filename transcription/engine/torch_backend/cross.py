@@ -1,7 +1,7 @@
-"""The cross-attention's memory of encodings, and the attention over it.
+"""The cache of the cross-attention, and the attention over it.
 
-Two ways, equal but for rounding. Figures are for large-v3 in fp16: an encoding is 3.84 MB, and a
-decoder of 32 layers has 20 heads.
+There are two kinds, whose results differ by rounding only. Figures are for large-v3 in fp16: an encoding is 3.84 MB,
+and a decoder of 32 layers has 20 heads.
 
 `keys_values` projects on admission and keeps 7.68 MB a window and layer, 245.8 MB a window. A step
 reads all of it once.
@@ -37,23 +37,23 @@ class Cross(Protocol):
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All that is kept."""
+        """All tensors of the cache."""
 
     def fill(self, rows: Tensor, encodings: Tensor) -> None:
-        """Remember windows: rows (batch,), encodings (batch, 1500, state)."""
+        """Writes windows to some rows. rows: (batch,); encodings: (batch, 1500, state)."""
 
     def attend(self, layer: int, query: Tensor) -> Tensor:
-        """What the first windows' queries find: (windows, heads, queries, width), and so is the result."""
+        """Returns the attention of queries over the first rows; both are (rows, heads, queries, width)."""
 
     def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Key and value of some rows, each (batch, heads, 1500, width), for many queries at once."""
+        """Returns key and value of some rows, each (batch, heads, 1500, width), for many queries at once."""
 
     def move(self, source: int, target: int) -> None:
-        """Copy a row over another one."""
+        """Copies a row over another one."""
 
 
 class KeysValues:
-    """Keys and values, projected once for every window: (layers, rows, heads, 1500, width) each."""
+    """Stores keys and values, projected once for every window, as (layers, rows, heads, 1500, width) each."""
 
     def __init__(self, parameters: Parameters, rows: int) -> None:
         dims = parameters.dims
@@ -85,7 +85,7 @@ class KeysValues:
 
 
 class Absorbed:
-    """The encodings as they are, (rows, 1500, state); queries are projected instead."""
+    """Stores the encodings, (rows, 1500, state), and projects the queries instead."""
 
     def __init__(self, parameters: Parameters, rows: int) -> None:
         dims = parameters.dims

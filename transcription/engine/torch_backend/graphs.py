@@ -1,4 +1,4 @@
-"""CUDA graphs of the decoder's step, one for every shape; a plain call elsewhere.
+"""Captures and replays the decoder's step as CUDA graphs, one for each shape; without CUDA the step is called.
 
 The CUDA half follows torch's documentation and HAS NOT RUN on a GPU yet.
 """
@@ -13,18 +13,16 @@ import torch
 from transcription.engine.torch_backend.step import StepShape
 
 WARM_UPS = 2
-"""Eager runs before a capture: cuBLAS allocates its workspaces, torch picks its kernels."""
+"""Eager runs before a capture, in which cuBLAS allocates its workspaces and torch selects its kernels."""
 
 
 class StepGraphs:
-    """Runs a step, captured the first time that its shape is seen.
+    """Runs a step, and captures it the first time that its shape occurs.
 
-    step: reads and writes static tensors only, and never waits for the device.
-    idle: a context in which running the step changes nothing that counts.
-    enabled: whether there are graphs at all; only CUDA has them.
+    step: a function that reads and writes static tensors only and never waits for the device. idle: returns a context
+    in which the step changes no window. enabled: whether to use graphs, which needs CUDA.
 
-    All graphs share one memory pool: they run one after another on one stream, and leave
-    nothing in it that a later one needs.
+    All graphs share one memory pool: they run one after another on one stream, and none reads what another left in it.
     """
 
     def __init__(
@@ -42,7 +40,7 @@ class StepGraphs:
         self._pool = torch.cuda.graph_pool_handle() if enabled else None
 
     def run(self, shape: StepShape) -> None:
-        """One step; on CUDA it is only queued on the current stream."""
+        """Runs one step; on CUDA it is only queued on the current stream."""
         if not self._enabled:
             self._step(shape)
             return
@@ -50,7 +48,10 @@ class StepGraphs:
         graph.replay()
 
     def capture_all(self, shapes: Iterable[StepShape]) -> int:
-        """Capture ahead of the first use, the largest first so that the pool grows once."""
+        """Captures the shapes that are not captured yet, the largest first so that the pool grows once.
+
+        Returns how many it captured.
+        """
         if not self._enabled:
             return 0
         missing = [shape for shape in shapes if shape not in self._graphs]
@@ -59,7 +60,7 @@ class StepGraphs:
         return len(missing)
 
     def capture(self, shape: StepShape) -> torch.cuda.CUDAGraph:
-        """Capture a shape's graph; takes a fraction of a second and waits for the device."""
+        """Captures the graph of a shape. Takes a fraction of a second and waits for the device."""
         own = torch.cuda.current_stream(self._device)
         side = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         with self._idle():

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from whisper.model import LayerNorm, ModelDimensions, Whisper
 
 from transcription.engine.ct2_file import read_variables
+from transcription.engine.dimensions import HEAD_WIDTH
+from transcription.engine.types import EngineError
 
 Variables = dict[str, NDArray[Any]]
-
-HEAD_WIDTH = 64
-"""The width of an attention head in every Whisper."""
 
 
 def load_whisper(name: str, path: Path, device: str) -> Whisper:
@@ -39,7 +38,7 @@ def _from_openai(name: str, path: Path) -> Whisper:
 
 
 def _from_ctranslate2(folder: Path) -> Whisper:
-    variables = read_variables(folder / "model.bin")
+    variables = _floats(folder / "model.bin")
     model = Whisper(_dimensions(variables))
     model.load_state_dict(_tensors(chain(_encoder(variables), _decoder(variables))), strict=True)
     heads = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
@@ -47,6 +46,17 @@ def _from_ctranslate2(folder: Path) -> Whisper:
         heads[layer, head] = True
     model.register_buffer("alignment_heads", heads.to_sparse(), persistent=False)
     return model
+
+
+def _floats(file: Path, prefix: str = "") -> Variables:
+    """Raises EngineError for a file that ends early, is another version's, or holds other numbers than floats."""
+    variables = read_variables(file, prefix)
+    if any(variable.dtype.kind == "i" and variable.size > 1 for variable in variables.values()):
+        raise EngineError(
+            f"{file} was quantised when it was converted, which torch does not read: convert it with float16, or use "
+            "the backend ctranslate2"
+        )
+    return variables
 
 
 def _halved(model: Whisper) -> Whisper:

@@ -1,12 +1,12 @@
-"""How many windows fit into a GPU, worked out before anything is allocated.
+"""Computes how much memory a model takes on a GPU, and how many slots fit.
 
-Parameters and slots are exact, byte for byte what Parameters, SlotCache and SlotState hold. The
-rest is an allowance: worked out from the largest tensors that live at a time, or assumed, and not
-measured on a GPU yet. A MiB is 1,048,576 bytes, as nvidia-smi has it.
+The sizes of weights and slots are exact: those of the tensors of Parameters, SlotCache and SlotState. The others are
+estimates from the largest tensors that exist at a time, or assumptions; none was measured on a GPU yet. A MiB is
+1,048,576 bytes, as in nvidia-smi.
 
-large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, 8 windows encoded at a time:
-2,948 MiB of weights, 750 MiB of CUDA and its graphs, 352 MiB of encoder; 307 MiB a slot with
-`keys_values` leave room for 18, 76 MiB with `absorbed` for 75 (tests/transcription/engine/parity/test_memory.py).
+large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, with 8 windows encoded at a time: 2,948 MiB of
+weights, 750 MiB of CUDA and its graphs, 352 MiB of encoder. The rest holds 18 slots of 307 MiB with `keys_values`, or
+75 of 76 MiB with `absorbed` (tests/transcription/engine/parity/test_memory.py).
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from transcription.engine.types import EngineError
 MIB = 1 << 20
 
 CONTEXT_MIB = 500
-"""Assumed: a CUDA context, the kernels of torch and cuBLAS, and cuBLAS's workspaces."""
+"""Assumed for a CUDA context, the kernels of torch and cuBLAS, and cuBLAS's workspaces."""
 
 GRAPHS_MIB = 250
-"""Assumed: some fifty captured graphs, and what the allocator loses to rounding."""
+"""Assumed for some fifty captured graphs and the allocator's rounding."""
 
 ENCODER_TENSORS = 12
-"""Tensors of (1500, state) that live while a window is encoded: ten amid its MLP (the residual,
-two of four times its width, the output), and two for the spectrogram and its convolutions."""
+"""Tensors of (1500, state) that exist while a window is encoded: ten in its MLP (the residual, two of four times its
+width, the output), and two for the spectrogram and its convolutions."""
 
 LOGIT_BYTES = 48
-"""Of one token of one row: logits in fp16 and fp32, masks, and the int64 words of the noise."""
+"""Bytes for one token of one row: logits in fp16 and fp32, masks, and the int64 words of the noise."""
 
 
 def weights_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
-    """Parameters' tensors; the encoder's positions are fp32 whatever the others are."""
+    """Returns the size of a model's Parameters. The encoder's positions are float32 with any dtype."""
     audio, text = dims.n_audio_state, dims.n_text_state
     convolutions = 3 * dims.n_mels * audio + audio + 3 * audio * audio + audio
     encoder = dims.n_audio_layer * (_attention(audio) + _mlp(audio)) + _norm(audio)
-    # The cross-attention projects from the one to the other, but they are equally wide.
+    # The cross-attention projects from the encoder's width to the decoder's, which are equal.
     decoder = dims.n_text_layer * (2 * _attention(text) + _mlp(text)) + _norm(text)
     tables = (dims.n_vocab + dims.n_text_ctx) * text
     positions = 4 * dims.n_audio_ctx * audio
@@ -48,7 +48,7 @@ def weights_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
 
 
 def slot_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys_values", beams: int = 1) -> float:
-    """A window's row of SlotCache and its row, or its beams' rows, of SlotState."""
+    """Returns the size of a slot: a row of SlotCache, and `beams` rows of SlotState."""
     own = 2 * dims.n_text_layer * dims.n_text_ctx * dims.n_text_state
     scratch = dims.n_text_ctx * dims.n_text_state if beams > 1 else 0
     encoding = dims.n_audio_ctx * dims.n_audio_state
@@ -57,14 +57,14 @@ def slot_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys
 
 
 def step_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys_values", beams: int = 1) -> float:
-    """An allowance for what a step needs besides, of one window: its logits above all."""
+    """Returns an estimate of a step's temporary tensors for one window, mostly its logits."""
     looks = dims.n_text_head * 2 * (dims.n_audio_ctx + dims.n_text_state) if cross == "absorbed" else 0
     layer = 16 * dims.n_text_state
     return float(beams * (LOGIT_BYTES * dims.n_vocab + (looks + layer) * dtype.itemsize)) / MIB
 
 
 def encoder_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
-    """An allowance for the encoder's activations, of one window of its batch."""
+    """Returns an estimate of the encoder's activations for one window of its batch."""
     return float(ENCODER_TENSORS * dims.n_audio_ctx * dims.n_audio_state * dtype.itemsize) / MIB
 
 
@@ -77,9 +77,9 @@ def needed_mib(
     beams: int = 1,
     encoded: int = 8,
 ) -> float:
-    """All that a process with so many slots takes on a GPU.
+    """Returns the size of everything that a process with `slots` slots holds on a GPU.
 
-    encoded: windows that are encoded together; never more than there are slots.
+    encoded: windows that are encoded in one batch, at most `slots`.
     """
     each = slot_mib(dims, dtype, cross, beams) + step_mib(dims, dtype, cross, beams)
     encoder = min(encoded, slots) * encoder_mib(dims, dtype)
@@ -97,9 +97,10 @@ def slots_within(
     encoded: int = 8,
     most: int = 256,
 ) -> int:
-    """How many slots fit, `most` at most. `name` is for the error's reader.
+    """Returns how many slots fit into `limit_mib`, at most `most`.
 
-    Raises EngineError where not even one does.
+    name: of the model, for the error's message. encoded: windows that are encoded in one batch. Raises EngineError if
+    not a single slot fits.
     """
     least = needed_mib(dims, dtype, 1, cross, beams=beams, encoded=encoded)
     if least > limit_mib:
@@ -111,7 +112,7 @@ def slots_within(
 
 
 def _attention(state: int) -> int:
-    """Norm, four projections and all four biases: the fused key's is zero, but it is there."""
+    """Returns the parameters of a norm and four projections with biases; that of the key is zero, but stored."""
     return _norm(state) + 4 * state * state + 4 * state
 
 
@@ -124,5 +125,5 @@ def _norm(state: int) -> int:
 
 
 def _state(dims: ModelDimensions) -> int:
-    """Bytes: tokens, their logarithms, the suppressed; then 7 int64, 3 float32 and 3 booleans."""
+    """Returns the bytes of a row: tokens, logprobs and suppressed; then 7 int64, 3 float32 and 3 boolean columns."""
     return int((8 + 4) * (dims.n_text_ctx + 1) + dims.n_vocab + 7 * 8 + 3 * 4 + 3)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from transcription.engine.backend import Decoded, Language, WordTiming, Work
-from transcription.engine.torch_backend.alignment import Aligner, Spoken
+from transcription.engine.torch_backend.alignment import Aligner, AlignmentRequest
 from transcription.engine.torch_backend.beams import BeamDecoder
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult, Rules
@@ -183,7 +183,7 @@ def _encoding(work: Work) -> Tensor:
     return work.encoding
 
 
-def _spoken(work: Work, text: Sequence[int]) -> Spoken:
+def _spoken(work: Work, text: Sequence[int]) -> AlignmentRequest:
     window = work.window
     frames = window.passage.frames if window.passage else len(window.samples) // FRAME_SAMPLES
-    return Spoken(_encoding(work), tuple(text), frames, work.language, work.options.task)
+    return AlignmentRequest(_encoding(work), tuple(text), frames, work.language, work.options.task)

@@ -1,4 +1,4 @@
-"""openai-whisper's logit filters for all slots at once, without asking the device anything."""
+"""Applies openai-whisper's logit filters to all slots at once, without waiting for the device."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class LogitRules:
         self._stamps = torch.arange(vocabulary.timestamp_begin, vocabulary.size, device=device)
 
     def __call__(self, logits: Tensor, state: SlotState, newest: Tensor) -> None:
-        """Set what must not be sampled to minus infinity, in place.
+        """Sets the logits of tokens that must not be sampled to minus infinity, in place.
 
-        logits: float32, (rows, vocabulary); newest: the tokens that were just fed, (rows,).
-        A slot that is still at its start tokens gets rules too; its result is not used.
+        logits: float32, (rows, vocabulary). newest: the tokens that were just fed, (rows,). The result of a slot that
+        is still at its start tokens is not used.
         """
         logits.masked_fill_(state.suppressed, -torch.inf)
         sampled = state.position + 1 - state.start

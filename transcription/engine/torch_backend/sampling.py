@@ -1,4 +1,4 @@
-"""Choosing a token from filtered logits."""
+"""Chooses a token from filtered logits."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from transcription.engine.torch_backend.state import SlotState
 
 WORD = 0xFFFFFFFF
 RESOLUTION = 23
-"""Bits of a uniform number: with half a unit added, as many as float32 holds exactly."""
+"""Bits of a uniform number: as many as float32 holds exactly after half a unit is added."""
 
 
 def choose(logits: Tensor, state: SlotState, sampled: bool) -> Tensor:
-    """The next token of each row, (rows,).
+    """Returns the next token of each row, (rows,).
 
-    logits: float32, (rows, vocabulary). sampled: whether any row's temperature is above 0;
-    the others get their likeliest token all the same.
+    logits: float32, (rows, vocabulary). sampled: whether the temperature of any row is above 0; the other rows get
+    their likeliest token.
 
     A row is sampled by the Gumbel-max trick: argmax(logits / temperature + noise) has the
     distribution softmax(logits / temperature).
@@ -32,17 +32,17 @@ def choose(logits: Tensor, state: SlotState, sampled: bool) -> Tensor:
 
 
 def gumbel(seeds: Tensor, positions: Tensor, size: int) -> Tensor:
-    """Standard Gumbel noise, float32, (rows, size), from nothing but the arguments.
+    """Returns standard Gumbel noise, float32, (rows, size), which depends on the arguments only.
 
-    Counter-based, so that a window's text depends neither on its neighbours in the batch nor
-    on a generator that a captured graph could not hold.
+    A counter-based generator has no state, so that a window's text does not depend on the other windows in the batch,
+    and that a CUDA graph can hold it.
     """
     # -log(-log(u)) with u in the open interval (0, 1)
     return -torch.log(-torch.log(uniform(seeds, positions, size)))
 
 
 def uniform(seeds: Tensor, positions: Tensor, size: int) -> Tensor:
-    """Numbers in the open interval (0, 1), float32, (rows, size)."""
+    """Returns numbers in the open interval (0, 1), float32, (rows, size)."""
     low = _mixed((seeds & WORD) ^ 0x9E3779B9)
     high = _mixed(((seeds >> 32) & WORD) ^ (positions * 0x85EBCA6B & WORD))
     index = torch.arange(size, device=seeds.device)
@@ -51,7 +51,7 @@ def uniform(seeds: Tensor, positions: Tensor, size: int) -> Tensor:
 
 
 def _mixed(x: Tensor) -> Tensor:
-    """A bijection of 32-bit words, held in int64, with low bias.
+    """Maps 32-bit words, stored as int64, one to one to others with low bias.
 
     "lowbias32" of Chris Wellons' hash prospector, https://nullprogram.com/blog/2018/07/31/.
     """

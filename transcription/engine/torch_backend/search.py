@@ -1,5 +1,8 @@
-"""Beam search over one window, on the host: whisper.decoding 20250625's BeamSearchDecoder,
-with its order of ties, and MaximumLikelihoodRanker without a length penalty."""
+"""Ranks the candidates of one window's beam search on the host.
+
+The algorithms are those of BeamSearchDecoder, with its order of ties, and of MaximumLikelihoodRanker without a length
+penalty, in whisper.decoding of openai-whisper 20250625.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from transcription.engine.torch_backend.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Beam:
-    """A text so far: what was sampled, the logarithm of each token's probability, their sum as
-    float32 adds them up, and the last timestamp."""
+    """The sampled tokens of a text, the logarithm of each one's probability, their sum in float32, and the last
+    timestamp token or NO_TIMESTAMP."""
 
     tokens: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
@@ -30,8 +33,9 @@ class Beam:
 
 
 @dataclass(frozen=True, slots=True)
-class Fed:
-    """What a beam is fed: the newest token and its position, the token before, the last timestamp."""
+class StepInput:
+    """The input of a beam's next step: the token before the newest one, the newest one, its position, the last
+    timestamp token."""
 
     previous: int
     newest: int
@@ -40,10 +44,10 @@ class Fed:
 
 
 class Search:
-    """The beams of a window. At its start tokens there is one, which all rows repeat.
+    """The beams of a window. While it is fed its start tokens there is one beam, which all rows repeat.
 
-    end: tokens there may be in all. candidates: finished texts that are enough to stop.
-    sources: for each row, the row whose text it goes on with; whoever sees to that forgets it by `settle`.
+    end: the most tokens, start tokens included. candidates: how many finished texts end the search. sources: for each
+    row, the row whose text it continues. The caller copies the cache accordingly, and then calls `reset_sources`.
     """
 
     def __init__(self, request: DecodeRequest, end: int, beams: int, candidates: int, vocabulary: Vocabulary) -> None:
@@ -62,19 +66,23 @@ class Search:
 
     @property
     def position(self) -> int:
-        """Of the newest token of every beam, which the next step feeds."""
+        """The position of every beam's newest token, which the next step feeds."""
         return self._length - 1
 
-    def fed(self) -> list[Fed]:
-        """For each of the rows."""
-        return [self._fed(beam) for beam in self._beams * (self._size // len(self._beams))]
+    def step_inputs(self) -> list[StepInput]:
+        """Returns the input of the next step for each row."""
+        return [self._step_input(beam) for beam in self._beams * (self._size // len(self._beams))]
 
-    def settle(self) -> None:
-        """The rows have what `sources` asked for."""
+    def reset_sources(self) -> None:
+        """Resets `sources`, after the cache was copied."""
         self.sources = list(range(self._size))
 
     def advance(self, logprobs: NDArray[np.float32], tokens: NDArray[np.int64], no_speech: float) -> None:
-        """Take in what a step found: the likeliest tokens of each row, (beams, beams + 1), best first."""
+        """Continues the beams with the candidates of a step.
+
+        logprobs, tokens: of the likeliest tokens of each row, (beams, beams + 1), best first. no_speech: the
+        probability of <|nospeech|> in the window's first row.
+        """
         if self.position == self._sot_index:
             self.no_speech = no_speech
         self._length += 1
@@ -83,22 +91,24 @@ class Search:
             self.done = len(self._finished) >= self._candidates or self._length >= self._end
 
     def result(self) -> DecodeResult:
-        """The likeliest text by its mean, those that have not ended counted where too few have."""
+        """Returns the text with the highest mean log-probability.
+
+        If fewer than `beams` texts have ended, the likeliest unfinished ones count, too.
+        """
         texts = list(self._finished)
         if len(texts) < self._size:
             order = list(np.argsort([beam.total for beam in self._beams]))[::-1]
             texts += [self._beams[index] for index in order][: self._size - len(texts)]
-        # At least 1: openai-whisper divides by zero where a text may be empty.
-        scores = [beam.total / max(1, self._words(beam)) for beam in texts]
+        # At least 1: openai-whisper divides by zero if a text is empty.
+        scores = [beam.total / max(1, self._text_length(beam)) for beam in texts]
         best = texts[int(np.argmax(scores))]
-        length = self._words(best)
+        length = self._text_length(best)
         return DecodeResult(best.tokens[:length], best.logprobs[:length], best.total, self.no_speech)
 
     def _update(self, logprobs: NDArray[np.float32], tokens: NDArray[np.int64]) -> list[int]:
-        """Keep the best candidates that go on, and those better than the last of them that end;
-        returns the rows that the former go on from.
+        """Selects the best candidates that continue, and the texts that end with a better one than the last of them.
 
-        Only the first step has equal beams, whose candidates count once; there is one beam then.
+        Returns the rows that the former continue. In the first step all rows are equal and count as one beam.
         """
         totals = np.array([[beam.total] for beam in self._beams], dtype=np.float32) + logprobs
         kept: list[Beam] = []
@@ -119,14 +129,14 @@ class Search:
         self._beams = kept
         return sources
 
-    def _fed(self, beam: Beam) -> Fed:
+    def _step_input(self, beam: Beam) -> StepInput:
         newest, previous = self._token(beam, self.position), self._token(beam, max(0, self.position - 1))
-        return Fed(previous, newest, self.position, beam.timestamp)
+        return StepInput(previous, newest, self.position, beam.timestamp)
 
     def _token(self, beam: Beam, position: int) -> int:
         sequence: Sequence[int] = self._start if position < len(self._start) else beam.tokens
         return sequence[position if position < len(self._start) else position - len(self._start)]
 
-    def _words(self, beam: Beam) -> int:
-        """Tokens of the text, its end left out."""
+    def _text_length(self, beam: Beam) -> int:
+        """Returns the number of the text's tokens without <|endoftext|>."""
         return len(beam.tokens) - (beam.tokens[-1] == self._vocabulary.eot)

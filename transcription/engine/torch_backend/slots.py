@@ -1,4 +1,4 @@
-"""Continuous batching: windows enter and leave a running decoder at the boundaries of its steps."""
+"""Continuous batching: windows enter and leave a running decoder between its steps."""
 
 from __future__ import annotations
 
@@ -27,17 +27,16 @@ from transcription.engine.torch_backend.text_decoder import TextDecoder
 __all__ = ["SlotDecoder", "SlotsFull"]
 
 READ_EVERY = 4
-"""Steps between two looks at what is done, on a GPU. A slot idles half as many on average."""
+"""Steps on a GPU between two copies of the state to the host. A finished slot idles for half as many on average."""
 
 
 class SlotDecoder(Decoder):
-    """A Whisper with `slots` windows under way at once, each at its own place in its own text.
+    """Decodes up to `slots` windows at once, each at its own position.
 
-    Not thread-safe, but for `encode`, which another thread may call meanwhile.
-    On CUDA, `step` only queues work; `finished` tells a few steps later.
+    Not thread-safe, except for `encode`, which another thread may call meanwhile. On CUDA, `step` only queues work;
+    `finished` returns its results a few steps later.
 
-    A slot's number stays the same while its state may move to a lower row, so that a step
-    computes no more rows than it must.
+    A window keeps its slot number while its state may move to a lower row, so that a step computes few rows.
     """
 
     def __init__(
@@ -48,11 +47,10 @@ class SlotDecoder(Decoder):
         graphs: bool = True,
         cross: CrossName = "keys_values",
     ) -> None:
-        """Allocates the memory of all slots: 0.32 GB each for large-v3 in fp16, a quarter if absorbed.
+        """Allocates the memory of all slots: 0.32 GB each for large-v3 in fp16, a quarter of that if absorbed.
 
-        read_every: steps between two looks at what is done. graphs: False to run every step
-        operation by operation on CUDA too, to find out whose fault something is. cross: how the
-        encodings are kept, as cross.py has it.
+        read_every: steps between two copies of the state to the host. graphs: whether to use CUDA graphs; without
+        them an error names the operation that failed. cross: how the encodings are stored, one of cross.CROSSES.
         """
         super().__init__(parameters, slots)
         dims, device = parameters.dims, parameters.device
@@ -70,19 +68,19 @@ class SlotDecoder(Decoder):
         self._steps = 0
 
     def encode(self, mels: Tensor) -> Tensor:
-        """(batch, n_mels, 3000) to encodings, (batch, 1500, state)."""
+        """Returns the encodings, (batch, 1500, state), of log-mel windows, (batch, n_mels, 3000)."""
         return self._encoder(mels)
 
     @torch.inference_mode()
     def detect(self, encodings: Tensor) -> list[tuple[str, float]]:
-        """The likeliest language of each encoding, (batch, 1500, state), with its probability."""
+        """Returns the likeliest language of each encoding, (batch, 1500, state), with its probability."""
         return [max(chances.items(), key=lambda chance: chance[1]) for chances in self.language_chances(encodings)]
 
     @torch.inference_mode()
     def language_chances(self, encodings: Tensor) -> list[dict[str, float]]:
-        """The probability of each language in each encoding, (batch, 1500, state).
+        """Returns the probability of each language in each encoding, (batch, 1500, state).
 
-        Takes no slot. Waits for the device. A model that knows only English says {"en": 1.0}.
+        Needs no slot and waits for the device. The answer of an English-only model is {"en": 1.0}.
         """
         if not self.vocabulary.language_tokens:
             return [{"en": 1.0}] * len(encodings)
@@ -128,10 +126,10 @@ class SlotDecoder(Decoder):
 
     @torch.inference_mode()
     def warm_up(self, sampled: bool = False) -> int:
-        """Capture the graphs of all shapes, or else each costs its first user a moment.
+        """Captures the graphs of all shapes and returns how many it captured. Others are captured at their first use.
 
-        sampled: those for temperatures above 0 too. Returns how many were captured.
-        Raises RuntimeError while a window is under way, whose cache a short context would spoil.
+        sampled: whether to capture those for temperatures above 0, too. Raises RuntimeError unless all slots are
+        free: a step with a short context would overwrite a window's cache.
         """
         if self._allocator.occupants:
             raise RuntimeError("the decoder can only be warmed up while all of its slots are free")
@@ -140,7 +138,7 @@ class SlotDecoder(Decoder):
         return self._graphs.capture_all(shapes)
 
     def _compact(self) -> int:
-        """Move windows to lower rows where that makes the step smaller; returns the step's rows."""
+        """Moves windows to lower rows if that makes the step smaller, and returns how many rows it covers."""
         rows = smallest(self._batches, len(self._allocator.occupants))
         for occupant, row in self._allocator.beyond(rows):
             self._cache.move(occupant.row, row)
@@ -151,7 +149,7 @@ class SlotDecoder(Decoder):
 
     @contextmanager
     def _idle(self) -> Iterator[None]:
-        """No slot runs meanwhile: each repeats its last position, which changes nothing."""
+        """Stops all slots for the time of a block: their steps then repeat the last position, and change nothing."""
         running = self._state.running.clone()
         self._state.running.zero_()
         try:

@@ -43,7 +43,7 @@ class SlotState:
 
     @classmethod
     def of(cls, rows: int, context: int, vocabulary: Vocabulary, device: torch.device) -> SlotState:
-        """The state of `rows` empty slots."""
+        """Returns the state of `rows` empty slots."""
 
         def zeros(*shape: int, dtype: torch.dtype = torch.long) -> Tensor:
             return torch.zeros(rows, *shape, dtype=dtype, device=device)
@@ -68,17 +68,17 @@ class SlotState:
         )
 
     def head(self, rows: int) -> SlotState:
-        """The first rows, as views."""
+        """Returns the first rows as views."""
         return SlotState(**{field.name: getattr(self, field.name)[:rows] for field in fields(self)})
 
     def write(self, rows: Tensor, values: Mapping[str, Any]) -> None:
-        """Set some columns, given by name, of some rows: (len(rows), ...) each."""
+        """Sets some columns, given by name, of some rows. values: (len(rows), ...) each."""
         for name, value in values.items():
             column: Tensor = getattr(self, name)
             column.index_copy_(0, rows, value.to(column.dtype))
 
     def move(self, source: int, target: int) -> None:
-        """Copy a row over another one."""
+        """Copies a row over another one."""
         for field in fields(self):
             column: Tensor = getattr(self, field.name)
             column[target].copy_(column[source])

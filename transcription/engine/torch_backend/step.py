@@ -1,4 +1,4 @@
-"""One step of every slot: a token goes in, the next one comes out, all on the device."""
+"""One step of every slot on the device: feeds a token and chooses the next one."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from transcription.engine.torch_backend.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class StepShape:
-    """What fixes the shapes and the operations of a step.
+    """The shapes and operations of a step.
 
-    rows: how many of the first slots take part. context: positions of the cache that are
-    read. sampled: whether any slot's temperature is above 0.
+    rows: how many of the first slots it computes. context: how many positions of the cache it reads. sampled: whether
+    the temperature of any slot is above 0.
     """
 
     rows: int
@@ -28,11 +28,11 @@ class StepShape:
 
 
 class Step:
-    """Embedding, layers, rules, choice and bookkeeping, with static shapes and buffers.
+    """Runs the text decoder, applies the logit rules, chooses a token and updates the state.
 
-    A slot at its start tokens is fed the next of them instead of what was chosen. A slot that
-    isn't running repeats its last position, which changes nothing. Nothing here waits for the
-    device, so that the whole of it fits into a CUDA graph.
+    A slot that is at its start tokens is fed the next of them instead of the chosen token. A slot that is not running
+    repeats its last position, which changes nothing. Shapes and buffers are static and nothing waits for the device,
+    so that a CUDA graph can hold a step.
     """
 
     def __init__(self, decoder: TextDecoder, state: SlotState, vocabulary: Vocabulary) -> None:
@@ -44,7 +44,7 @@ class Step:
     def __call__(self, shape: StepShape) -> None:
         state = self._state.head(shape.rows)
         newest = state.tokens.gather(1, state.position[:, None])[:, 0]
-        # A slot that nobody uses any more may have stopped beyond the part of the cache that is read.
+        # A free slot may have stopped beyond the part of the cache that is read.
         position = state.position.clamp_max(shape.context - 1)
         logits = self._decoder.step(newest, position, shape.context)
         self._read_no_speech(state, logits)
@@ -60,7 +60,7 @@ class Step:
         state.no_speech.copy_(torch.where(at_sot, probability, state.no_speech))
 
     def _advance(self, state: SlotState, chosen: Tensor, logprob: Tensor) -> None:
-        """Append the tokens, and mark the slots that are done."""
+        """Appends the tokens, and stops the slots that are done."""
         following = (state.position + 1)[:, None]
         sampling = state.running & (state.position + 1 >= state.start)
         token = torch.where(sampling, chosen, state.tokens.gather(1, following)[:, 0])

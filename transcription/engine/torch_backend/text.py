@@ -12,6 +12,8 @@ from transcription.engine.torch_backend.vocabulary import MULTILINGUAL_TOKENS, t
 class TorchVocabulary:
     """openai-whisper's tokenizer."""
 
+    is_whispers = True
+
     def __init__(self, dims: ModelDimensions) -> None:
         self._tokenizer = tokenizer_of(dims, "en", "transcribe")
         multilingual = dims.n_vocab >= MULTILINGUAL_TOKENS

@@ -1,4 +1,4 @@
-"""The text half of Whisper, one token a row at a time, over a cache of slots."""
+"""Whisper's text decoder over a cache of slots, one token of every row at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transcription.engine.torch_backend.parameters import CrossAttention, Decode
 
 
 class TextDecoder:
-    """The layers of the text decoder, from tokens to logits."""
+    """Computes logits from tokens: the embedding and the layers of the text decoder."""
 
     def __init__(self, parameters: Parameters, cache: SlotCache) -> None:
         self._parameters = parameters
@@ -21,11 +21,10 @@ class TextDecoder:
         self._contexts = torch.arange(parameters.dims.n_text_ctx, device=parameters.device)
 
     def step(self, tokens: Tensor, positions: Tensor, context: int) -> Tensor:
-        """Logits of what follows the first rows' tokens; float32, (rows, vocabulary).
+        """Feeds a token to each of the first rows, and returns the logits of the next one, float32 (rows, vocabulary).
 
-        tokens, positions: (rows,), all beams of whole windows; every position is below `context`,
-        up to which the cache is read. Writes keys and values at the positions. Never waits for
-        the device.
+        tokens, positions: (rows,), all beams of whole windows. context: how many positions of the cache are read;
+        every position is below. Writes the keys and values at the positions. Never waits for the device.
         """
         parameters = self._parameters
         x = (parameters.embedding[tokens] + parameters.text_positions[positions])[:, None]
@@ -36,12 +35,11 @@ class TextDecoder:
         return (parameters.text_norm(x[:, 0]) @ parameters.embedding.T).float()
 
     def admit(self, rows: Tensor, encodings: Tensor, prompts: Tensor | None) -> None:
-        """Fills the cache of some windows.
+        """Fills the cache rows of some windows.
 
-        rows: (batch,); encodings: (batch, 1500, state); prompts: tokens from position 0,
-        (prompted, length), of the first of these windows, padded at the end; of a window's beams,
-        only the first gets them. What padding leaves in the cache is written over before anything
-        attends to it.
+        rows: (batch,). encodings: (batch, 1500, state). prompts: tokens of the first of these windows, from position
+        0 on, (prompted, length), padded at the end; only the first beam of a window gets them. The cache entries of
+        the padding are overwritten before any token attends to them.
         """
         self._cache.clear(rows)
         self._cache.cross.fill(rows, encodings)
@@ -49,7 +47,7 @@ class TextDecoder:
             self._prefill(prompts, rows[: len(prompts)])
 
     def first_logits(self, token: int, encodings: Tensor) -> Tensor:
-        """Logits of what follows a single token, without any slot; float32, (batch, vocabulary)."""
+        """Returns the logits of what follows a single token, without a slot; float32, (batch, vocabulary)."""
         parameters = self._parameters
         x = parameters.embedding[token] + parameters.text_positions[0]
         x = x.expand(len(encodings), 1, -1)
@@ -68,7 +66,7 @@ class TextDecoder:
             x = self._prefilled(number, layer, x, rows)
 
     def _mask(self, positions: Tensor, context: int, dtype: torch.dtype) -> Tensor:
-        """What to add to the scores, (rows, 1, 1, context): minus infinity after the position."""
+        """Returns the mask to add to the scores, (rows, 1, 1, context): minus infinity after the position."""
         hidden = self._contexts[:context] > positions[:, None]
         mask = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
         return mask.masked_fill_(hidden, -torch.inf)[:, None, None]
@@ -82,13 +80,13 @@ class TextDecoder:
         return layer.out(merge_heads(attend(query, keys, values, mask=mask)))
 
     def _cross_attention(self, number: int, layer: CrossAttention, x: Tensor) -> Tensor:
-        """x: (rows, 1, state). The beams of a window are the queries of one look at its encoding."""
+        """Returns (rows, 1, state) for x of that shape. The beams of a window are the queries of one attention."""
         beams = x.view(-1, self._cache.beams, x.shape[-1])
         query = split_heads(layer.query(layer.norm(beams)), self._heads)
         return layer.out(merge_heads(self._cache.cross.attend(number, query))).view(x.shape)
 
     def _prefilled(self, number: int, layer: DecoderLayer, x: Tensor, rows: Tensor) -> Tensor:
-        """One layer over whole prompts, (batch, length, state), whose keys and values are kept."""
+        """Runs one layer over whole prompts, (batch, length, state), and caches their keys and values."""
         own, cross, length = layer.attention, layer.cross, x.shape[1]
         query, key, value = (split_heads(part, self._heads) for part in own.qkv(own.norm(x)).chunk(3, dim=-1))
         first = rows * self._cache.beams

@@ -11,11 +11,24 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from transcription.engine.catalogue import CATALOGUE, Model, find_model
+from transcription.engine.offered import Offered
+from transcription.engine.own_models import ensure_offered
 from transcription.engine.types import EngineError
-from transcription.engine.weights import FORMS, Form, Held, ensure, held, install, place_of, remove, verify
+from transcription.engine.weights import (
+    FORMS,
+    Form,
+    StoredModel,
+    install,
+    own_models,
+    place_of,
+    remove,
+    stored,
+    verify,
+)
 from transcription.options import offered_models
 
 MEGABYTE = 1_000_000
@@ -72,7 +85,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             options["run"](options)
-        except EngineError as error:
+        except (EngineError, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             raise CommandError("Interrupted. Fetch again to resume.", returncode=130) from None
@@ -88,7 +101,9 @@ class Command(BaseCommand):
         return parser
 
     def _list(self, options: dict[str, Any]) -> None:
-        rows = [HEADER, *(_row(model, options["weights"]) for model in CATALOGUE.values())]
+        folder = options["weights"]
+        rows = [HEADER, *(_row(model, folder) for model in CATALOGUE.values())]
+        rows += [_own_row(name, folder) for name in _own_names(folder)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -98,16 +113,18 @@ class Command(BaseCommand):
         )
 
     def _fetch(self, options: dict[str, Any]) -> None:
-        names = options["names"] or offered_models.offered_models()
+        offered = {model.name: model for model in offered_models.offered()}
+        names = options["names"] or offered
         given = options["given"]
         if given is not None:
-            self._install(names, given, options)
+            self._install(list(names), given, options)
             return
         logging.getLogger("transcription.engine.weights").setLevel(logging.INFO)
         mirrors = (*getattr(settings, "WHISPER_MIRRORS", ()), *options["mirror"])
         form = options["form"] or offered_models.weights_form()
         for name in names:
-            path = ensure(name, form, options["weights"], Progress(sys.stderr), mirrors=mirrors)
+            model = offered.get(name) or Offered(find_model(name).name)
+            path = ensure_offered(model, form, options["weights"], Progress(sys.stderr), mirrors)
             self.stdout.write(f"{name}: {path}")
 
     def _install(self, names: Sequence[str], given: Path, options: dict[str, Any]) -> None:
@@ -132,10 +149,11 @@ class Command(BaseCommand):
             raise CommandError(f"{damaged} damaged.")
 
     def _remove(self, options: dict[str, Any]) -> None:
-        folder, name = options["weights"], find_model(options["name"]).name
+        folder = options["weights"]
+        name = _known(options["name"], folder)
         found = _on_disk(options | {"names": [name]})
         removed = {form for _, form, _ in found}
-        kept = [form for form in FORMS if form not in removed and held(name, form, folder)]
+        kept = [form for form in FORMS if form not in removed and stored(name, form, folder)]
         if name in offered_models.offered_models() and not kept and not options["force"]:
             raise CommandError(
                 f"{name} is offered here, and no other form of it is on the disk. --force removes it nevertheless."
@@ -158,26 +176,46 @@ def _row(model: Model, folder: Path) -> tuple[str, ...]:
         model.title,
         f"{model.parameters // 1_000_000} M",
         f"{model.megabytes} MB",
-        *(_cell(held(model.name, form, folder)) for form in FORMS),
+        *(_cell(stored(model.name, form, folder)) for form in FORMS),
         "default" if model.name == offered[0] else "yes" if model.name in offered else "",
     )
 
 
-def _cell(found: Held | None) -> str:
+def _own_names(folder: Path) -> list[str]:
+    """Returns the names of the operator's own models, offered or on the disk."""
+    offered = (model.name for model in offered_models.offered() if model.source)
+    return list(dict.fromkeys([*offered, *own_models(folder)]))
+
+
+def _known(name: str, folder: Path) -> str:
+    """Raises EngineError for a name that no model has."""
+    return name if name in _own_names(folder) else find_model(name).name
+
+
+def _own_row(name: str, folder: Path) -> tuple[str, ...]:
+    offered = {model.name: model for model in offered_models.offered()}
+    default = offered_models.default_model()
+    source = offered[name].source if name in offered else "no longer offered"
+    cells = (_cell(stored(name, form, folder)) for form in FORMS)
+    return (name, source, "", "", *cells, "default" if name == default else "yes" if name in offered else "")
+
+
+def _cell(found: StoredModel | None) -> str:
     if found is None:
         return "-"
     return _megabytes(found.bytes) if found.state == "whole" else f"{found.state}, {_megabytes(found.bytes)}"
 
 
-def _on_disk(options: dict[str, Any]) -> list[tuple[str, Form, Held]]:
+def _on_disk(options: dict[str, Any]) -> list[tuple[str, Form, StoredModel]]:
     """Returns the named models, or all, in the forms on the disk. Raises CommandError where a named one is missing."""
     folder, only = options["weights"], options["form"]
     forms: Sequence[Form] = [only] if only else FORMS
     on_disk = []
-    for name in options["names"] or CATALOGUE:
-        found = [(name, form, it) for form in forms if (it := held(name, form, folder)) is not None]
+    for name in options["names"] or (*CATALOGUE, *_own_names(folder)):
+        own = _known(name, folder)
+        found = [(own, form, it) for form in forms if (it := stored(own, form, folder)) is not None]
         if options["names"] and not found:
-            places = " or ".join(str(place_of(find_model(name), form, folder)) for form in forms)
+            places = " or ".join(str(place_of(own, form, folder)) for form in forms)
             raise CommandError(f"{name} is not on the disk: there is no {places}.")
         on_disk += found
     return on_disk

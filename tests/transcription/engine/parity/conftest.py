@@ -1,4 +1,4 @@
-"""The same windows through openai-whisper and through our own decoder."""
+"""Fixtures that decode the same windows with openai-whisper and with our own decoders."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ CASES = [
 ]
 
 REAL_CASES = [Case("en/quick_brown_fox"), Case("zh/jishu", "zh", prompt="一二三"), Case("silence")]
-"""What the real weights are compared on; the untrained ones take all of CASES."""
+"""The cases for base's weights; the untrained ones take all of CASES."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +87,13 @@ class Pair:
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    """Small tensors gain nothing from more threads, which moreover spin while other processes need the cores."""
+    """Limits torch to one thread: more don't speed small tensors up, and spin while other processes need the cores."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def pair() -> Pair:
-    """Untrained weights; a clip's encoding is noise of its own."""
+    """Returns a pair with untrained weights, in which the encoding of a clip is noise that its name seeds."""
     model = untrained_whisper()
     shape = (model.dims.n_audio_ctx, model.dims.n_audio_state)
 
@@ -105,20 +105,20 @@ def pair() -> Pair:
 
 @pytest.fixture(scope="session")
 def model(base_weights: Path) -> Whisper:
-    """openai-whisper's model with base's weights."""
+    """Returns openai-whisper's model with base's weights."""
     return load_whisper("base", base_weights, "cpu")
 
 
 @pytest.fixture(scope="session")
 def real_pair(model: Whisper) -> Pair:
-    """Base's weights, and what its encoder makes of the clips."""
+    """Returns a pair with base's weights and its encodings of the clips."""
     encoder = Encoder(of_whisper(model).audio)
     return Pair.of(model, lambda clip: encoder(spectrogram_of(samples_of(clip), model.dims.n_mels)[None])[0])
 
 
 @pytest.fixture(scope="session")
 def decoder(pair: Pair) -> SlotDecoder:
-    """Eight slots, all of which every test leaves free."""
+    """Returns a decoder with eight slots, all of which every test leaves free."""
     return SlotDecoder(pair.parameters, 8)
 
 
@@ -133,13 +133,13 @@ def options_of(case: Case) -> DecodingOptions:
 
 
 def spectrogram_of(samples: Tensor, n_mels: int) -> Tensor:
-    """openai-whisper's, (n_mels, 3000), of int16 samples, (n,), with silence after them."""
+    """Returns openai-whisper's spectrogram, (n_mels, 3000), of int16 samples, (n,), padded with silence."""
     mel: Tensor = log_mel_spectrogram(samples / 32768.0, n_mels, padding=N_SAMPLES - len(samples))
     return mel
 
 
 def samples_of(clip: str) -> Tensor:
-    """int16 samples, (n,), of a clip of pytest-audioeval or of something made up."""
+    """Returns int16 samples, (n,), at 16 kHz of a clip of pytest-audioeval, or of generated sound."""
     if clip == "silence":
         return torch.zeros(5 * SAMPLE_RATE, dtype=torch.int16)
     if clip == "noise":

@@ -1,15 +1,18 @@
-"""Words are timed as openai-whisper times them."""
+"""Word times are those of openai-whisper's find_alignment."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from whisper.timing import dtw_cpu, find_alignment
 from whisper.timing import median_filter as their_median_filter
 
 from tests.transcription.engine.parity.conftest import REAL_CASES, Case, Pair, samples_of, spectrogram_of
-from transcription.engine.torch_backend.alignment import Aligner, Spoken, median_filter
+from transcription.engine.torch_backend.alignment import Aligner, AlignmentRequest, median_filter
 from transcription.engine.torch_backend.vocabulary import tokenizer_of
 from transcription.engine.torch_backend.warping import dtw
 
@@ -17,11 +20,28 @@ pytestmark = pytest.mark.parity
 
 
 def test_word_times_of_a_batch(real_pair: Pair) -> None:
-    pair, cases = real_pair, REAL_CASES[:2]
-    windows = [_spoken(pair, case) for case in cases]
-    for case, window, words in zip(cases, windows, Aligner(pair.parameters)(windows), strict=True):
-        mel = spectrogram_of(samples_of(case.clip), 80)
-        tokenizer = tokenizer_of(pair.model.dims, case.language, "transcribe")
+    cases = REAL_CASES[:2]
+    windows = [_request(real_pair, case) for case in cases]
+    assert_same(real_pair, windows, [spectrogram_of(samples_of(case.clip), 80) for case in cases])
+
+
+@torch.inference_mode()
+def test_word_times_of_texts_of_different_lengths(pair: Pair) -> None:
+    """Untrained heads look anywhere, so that any frame or token too many moves the times."""
+    tokenizer = tokenizer_of(pair.model.dims, "en", "transcribe")
+    texts = [" A fox.", " The quick brown fox jumps over the lazy dog, and a number of other animals."]
+    mels = torch.randn(2, 80, 3000, generator=torch.Generator().manual_seed(5))
+    windows = [
+        AlignmentRequest(encoding, tuple(tokenizer.encode(text)), frames)
+        for encoding, text, frames in zip(pair.model.encoder(mels), texts, (700, 3000), strict=True)
+    ]
+    assert_same(pair, windows, mels)
+
+
+def assert_same(pair: Pair, windows: Sequence[AlignmentRequest], mels: Iterable[Tensor]) -> None:
+    """Asserts that the words of a batch are those that find_alignment finds in each spectrogram, (80, 3000)."""
+    for mel, window, words in zip(mels, windows, Aligner(pair.parameters)(windows), strict=True):
+        tokenizer = tokenizer_of(pair.model.dims, window.language, "transcribe")
         expected = find_alignment(pair.model, tokenizer, list(window.text), mel, window.frames)
         assert [(word.word, word.tokens) for word in words] == [(word.word, word.tokens) for word in expected]
         for ours, theirs in zip(words, expected, strict=True):
@@ -30,7 +50,7 @@ def test_word_times_of_a_batch(real_pair: Pair) -> None:
 
 
 def test_no_words_have_no_times(pair: Pair) -> None:
-    silent = Spoken(pair.encoding("silence"), (), 500)
+    silent = AlignmentRequest(pair.encoding("silence"), (), 500)
     assert Aligner(pair.parameters)([silent]) == [[]]
 
 
@@ -48,8 +68,8 @@ def test_medians_are_the_same(frames: int) -> None:
     assert torch.equal(median_filter(x), their_median_filter(x, 7))
 
 
-def _spoken(pair: Pair, case: Case) -> Spoken:
+def _request(pair: Pair, case: Case) -> AlignmentRequest:
     tokens = pair.expected(case).tokens
     eot = tokenizer_of(pair.model.dims).eot
     text = tuple(token for token in tokens if token < eot)
-    return Spoken(pair.encoding(case.clip), text, len(samples_of(case.clip)) // 160, case.language)
+    return AlignmentRequest(pair.encoding(case.clip), text, len(samples_of(case.clip)) // 160, case.language)

@@ -1,4 +1,4 @@
-"""What the model hears: spectrograms, encodings and languages are openai-whisper's."""
+"""Spectrograms, encodings and detected languages are openai-whisper's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both ways of looking at an encoding say the same, and a broken one stays alone with it."""
+"""Both caches of the cross-attention give the same results, and a broken encoding affects no other window."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_absorbed_gives_the_same_tokens(pair: Pair) -> None:
     for result, case in zip(results, CASES, strict=True):
         assert list(result.tokens) == pair.expected(case).tokens
         assert result.avg_logprob == pytest.approx(pair.expected(case).avg_logprob, abs=1e-4)
-        assert result.no_speech_prob == pytest.approx(pair.expected(case).no_speech_prob, abs=1e-4)
+        assert result.no_speech_prob == pytest.approx(pair.expected(case).no_speech_prob, rel=1e-2, abs=1e-12)
 
 
 @torch.inference_mode()
@@ -65,7 +65,7 @@ def test_a_broken_encoding_harms_nobody_else(pair: Pair, cross: CrossName) -> No
     assert len(lost.tokens) <= 30
     assert list(found.tokens) == pair.expected(FOX).tokens
     assert list(after.tokens) == pair.expected(CONTEO).tokens
-    # In the very row that held the broken one: what is masked there must not be NaN.
+    # In the row that held the broken one: masked positions there must not be NaN.
     (again,) = decode_all(decoder, [fox])
     assert list(again.tokens) == pair.expected(FOX).tokens
     assert again.avg_logprob == pytest.approx(pair.expected(FOX).avg_logprob, abs=1e-3)

@@ -1,4 +1,4 @@
-"""What can be said about a GPU without one: shapes, dtypes, and that no step asks the device for a value."""
+"""Tests without a GPU what matters on one: shapes, dtypes, and that no step reads a value from the device."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROWS = 64
 
 @pytest.fixture(scope="module")
 def parameters() -> Parameters:
-    """large-v3 without its numbers: reading any of them is an error."""
+    """Returns large-v3 on the meta device, where reading any value raises an error."""
     return of_state(LARGE_V3, _state_dict(LARGE_V3), [(7, 0), (10, 17)], META, torch.float16)
 
 
@@ -69,7 +69,7 @@ def test_half_precision_hears_the_same(real_pair: Pair) -> None:
 
 
 def _state_dict(dims: ModelDimensions) -> dict[str, Tensor]:
-    """openai-whisper's names and shapes."""
+    """Returns tensors without values by openai-whisper's names and in its shapes."""
     audio, text = dims.n_audio_state, dims.n_text_state
     shapes: dict[str, tuple[int, ...]] = {
         "encoder.conv1.weight": (audio, dims.n_mels, 3),

@@ -1,4 +1,4 @@
-"""Exact mode against openai-whisper's transcribe(), the whole way through the engine."""
+"""Exact mode gives the results of openai-whisper's transcribe(), from the client through the engine and back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from transcription.engine.types import SAMPLE_RATE, DecodeOptions, Segment, Wind
 pytestmark = pytest.mark.parity
 
 OPENAIS = DecodeOptions("base", skip_non_speech=False, follow_language=False)
-"""What openai-whisper has no switch for is off."""
+"""Features that openai-whisper does not have are off."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def client(torch_engine: Engine) -> EngineClient:
 
 @pytest.fixture(scope="module")
 def mixed(fox: bytes, counting: bytes, conteo: bytes) -> bytes:
-    """Speech in two languages, pauses, and an end that isn't a whole frame: nothing that needs a second try."""
+    """Returns speech in two languages with pauses and an incomplete last frame, which needs no second temperature."""
     pause = bytes(2 * 3 * SAMPLE_RATE)
     return pause.join([fox, counting, fox, conteo, counting, fox]) + counting[: 2 * SAMPLE_RATE + 66]
 
@@ -42,7 +42,7 @@ def brief(fox: bytes, counting: bytes) -> bytes:
 
 @pytest.fixture(scope="module")
 def whole(client: EngineClient, mixed: bytes) -> list[WindowResult]:
-    """What the engine makes of the mixed recording, whose language it detects and whose words it times."""
+    """Returns the engine's results for the mixed recording, with detected language and word times."""
     return ours(client, mixed, replace(OPENAIS, word_timestamps=True))
 
 
@@ -106,7 +106,7 @@ def test_so_are_those_of_other_options(
 def test_an_interrupted_transcription_goes_on_as_if_it_had_not_been(
     client: EngineClient, mixed: bytes, whole: list[WindowResult]
 ) -> None:
-    """After each window the next one is the same; so are all, as a window depends on the one before it alone."""
+    """Resumes after each window: as a window depends only on the one before, equal next windows prove the rest."""
     assert len(whole) > 1
     options = replace(OPENAIS, word_timestamps=True)
     for done, following in pairwise(whole):

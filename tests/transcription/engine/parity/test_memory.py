@@ -1,4 +1,4 @@
-"""What a window costs is known beforehand, and running out of memory costs nobody a word."""
+"""Memory sizes are exact, and running out of memory changes no text."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ pytestmark = pytest.mark.parity
 
 HALF = torch.float16
 OPENAI_MIB = 9_783
-"""In use by openai-whisper's large-v3, by the client's document."""
+"""MiB that openai-whisper takes for large-v3, by the client's document."""
 
 FOX, SILENCE, CONTEO = Case("en/quick_brown_fox"), Case("silence"), Case("es/conteo", "es")
 
 
 def tensors(value: object) -> Iterator[Tensor]:
-    """All within a value of dataclasses and tuples."""
+    """Yields all tensors within nested dataclasses and tuples."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, tuple):
@@ -106,7 +106,7 @@ def test_a_lower_limit_lets_those_under_way_finish(pair: Pair) -> None:
 
 @pytest.mark.parametrize("calls", [0, 1])
 def test_an_admission_that_runs_out_of_memory(pair: Pair, monkeypatch: pytest.MonkeyPatch, calls: int) -> None:
-    """At once, or amid the layers."""
+    """Fails at the first layer, or between the layers."""
     decoder = SlotDecoder(pair.parameters, 4)
     first = decoder.admit(pair.request(FOX))
     for _ in range(6):
@@ -142,7 +142,7 @@ def test_state_that_was_half_written_does_not_run(pair: Pair, monkeypatch: pytes
 
 
 def _running_out(calls: int) -> Callable[[CrossAttention, Tensor, int], tuple[Tensor, Tensor]]:
-    """Projects so many layers, and then raises."""
+    """Returns a projection that raises OutOfMemoryError after `calls` layers."""
     left = iter(range(calls))
 
     def project(layer: CrossAttention, encodings: Tensor, heads: int) -> tuple[Tensor, Tensor]:
@@ -154,7 +154,7 @@ def _running_out(calls: int) -> Callable[[CrossAttention, Tensor, int], tuple[Te
 
 
 def run_out(decoder: SlotDecoder) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Step until nothing is under way; slots with their tokens."""
+    """Steps until all slots are free, and yields each slot with its tokens."""
     while decoder._allocator.occupants:
         decoder.step()
         yield from ((slot, result.tokens) for slot, result in decoder.finished())

@@ -1,4 +1,4 @@
-"""The rules about what may be sampled next are openai-whisper's, for any past."""
+"""The tokens that may be sampled next are those that openai-whisper allows, after any tokens before."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def vocabulary(model: Whisper) -> Vocabulary:
 
 
 def pasts(vocabulary: Vocabulary, length: int) -> Tensor:
-    """Sampled tokens, (pasts, length): text and timestamps that never go back, in any order."""
+    """Returns sampled tokens, (pasts, length): text and timestamps that never decrease, in random order."""
     generator = torch.Generator().manual_seed(length)
     text = torch.randint(1000, 40_000, (PASTS, length), generator=generator)
     moves = torch.randint(0, 120, (PASTS, length), generator=generator)
@@ -70,7 +70,7 @@ def encoding(model: Whisper) -> Tensor:
 
 
 def state_after(model: Whisper, vocabulary: Vocabulary, request: DecodeRequest, sampled: Tensor) -> SlotState:
-    """Where slots stand that began with the request and have sampled these tokens."""
+    """Returns the state of slots that began with the request and have sampled these tokens, (slots, length)."""
     tensors = RequestTensors(model.dims, vocabulary, torch.device("cpu"))
     state = SlotState.of(len(sampled), model.dims.n_text_ctx, vocabulary, torch.device("cpu"))
     state.write(torch.arange(len(sampled)), tensors.columns([request] * len(sampled)))

@@ -1,4 +1,4 @@
-"""Above temperature 0 the model's distribution is sampled, and a seed says how."""
+"""Above temperature 0 tokens are sampled from the model's distribution, and the seed determines which."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ def test_extremes_stay_finite() -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0])
-def test_tokens_are_drawn_by_their_probabilities(temperature: float) -> None:
+@pytest.mark.parametrize("varying", ["seed", "position"])
+def test_tokens_are_drawn_by_their_probabilities(temperature: float, varying: str) -> None:
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0, -torch.inf])
-    state = _state(DRAWS, temperature)
+    state = _state(DRAWS, temperature, varying)
     drawn = choose(logits.expand(DRAWS, -1), state, sampled=True)
     shares = torch.bincount(drawn, minlength=5) / DRAWS
     assert torch.allclose(shares, (logits / temperature).softmax(dim=0), atol=0.015)
@@ -61,9 +62,8 @@ def test_a_seed_decides_whatever_else_is_in_the_batch(pair: Pair, decoder: SlotD
     assert list(among[0].tokens) == pair.expected(case).tokens
 
 
-def _state(rows: int, temperature: float) -> SlotState:
-    """Just enough of a state to sample."""
-    empty = torch.zeros(rows, dtype=torch.long)
-    values = dict.fromkeys(SlotState.__slots__, empty)
-    values |= {"seed": torch.arange(rows), "temperature": torch.full((rows,), temperature)}
+def _state(rows: int, temperature: float, varying: str = "seed") -> SlotState:
+    """Returns a state to sample from, whose rows differ in the seed or in the position alone."""
+    values = dict.fromkeys(SlotState.__slots__, torch.zeros(rows, dtype=torch.long))
+    values |= {varying: torch.arange(rows), "temperature": torch.full((rows,), temperature)}
     return SlotState(**values)

@@ -1,15 +1,20 @@
-"""Slots are taken, given back, and never leak into each other."""
+"""Slots are taken and freed, and no window affects another one."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
+import torch
 
 from benchmarks.continuous import decode_all
 from tests.transcription.engine.parity.conftest import Case, Pair
+from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.slots import SlotDecoder, SlotsFull
-from transcription.engine.torch_backend.vocabulary import Start
+from transcription.engine.torch_backend.state import SlotState
+from transcription.engine.torch_backend.step import Step, StepShape
+from transcription.engine.torch_backend.text_decoder import TextDecoder
+from transcription.engine.torch_backend.vocabulary import Start, vocabulary_of
 
 pytestmark = pytest.mark.parity
 
@@ -32,6 +37,32 @@ def test_a_window_that_is_given_up_leaves_the_others_alone(pair: Pair, decoder: 
     assert list(result) == pair.expected(FOX).tokens
     with pytest.raises(KeyError):
         decoder.evict(given_up)
+
+
+def test_a_result_is_that_of_its_own_window_after_another_was_given_up(pair: Pair, decoder: SlotDecoder) -> None:
+    """The window in the lower row is evicted with its result unread after its last step; the other takes its row."""
+    brief = replace(pair.request(Case("silence")), max_tokens=1)
+    given_up, kept = decoder.admit_all([brief, pair.request(FOX)])
+    for _ in range(len(brief.start.tokens)):
+        decoder.step()
+    decoder.evict(given_up)
+    (result,) = run_out(decoder)[kept]
+    assert list(result) == pair.expected(FOX).tokens
+
+
+@torch.inference_mode()
+def test_a_free_row_beyond_the_context_of_a_step_changes_nothing(pair: Pair) -> None:
+    """With CUDA graphs a step has one of a few sizes, and may include free rows."""
+    device = torch.device("cpu")
+    vocabulary = vocabulary_of(pair.model.dims)
+    state = SlotState.of(2, pair.model.dims.n_text_ctx, vocabulary, device)
+    state.position[1] = 100
+    before = [getattr(state, field.name)[1].clone() for field in fields(state)]
+    Step(TextDecoder(pair.parameters, SlotCache(pair.parameters, 2)), state, vocabulary)(
+        StepShape(2, 64, sampled=False)
+    )
+    after = [getattr(state, field.name)[1] for field in fields(state)]
+    assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
 
 
 def test_nothing_to_do_is_no_error(decoder: SlotDecoder) -> None:
@@ -69,7 +100,7 @@ def test_warming_up_is_for_idle_decoders(pair: Pair, decoder: SlotDecoder) -> No
 
 
 def run_out(decoder: SlotDecoder) -> dict[int, list[tuple[int, ...]]]:
-    """Step until every slot is free; the tokens by slot."""
+    """Steps until every slot is free, and returns the tokens by slot."""
     done: dict[int, list[tuple[int, ...]]] = {}
     while decoder.free < decoder.slots:
         decoder.step()
