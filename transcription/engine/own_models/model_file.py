@@ -1,4 +1,4 @@
-"""Writes CTranslate2's `model.bin`, the inverse of torch_backend/ct2_file.py."""
+"""Writes CTranslate2's `model.bin`, the inverse of ct2_file.py."""
 
 from __future__ import annotations
 
