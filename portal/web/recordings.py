@@ -34,6 +34,7 @@ from transcription.models import Recording, Status, Transcription
 from transcription.options import audio_tracks
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import eta
+from transcription.transcripts.doubts import FIGURES
 
 ON_A_PAGE = 25
 UPLOAD_STATUS = {"too_large": 413, "no_room": 507, "unavailable": 503}
@@ -151,9 +152,8 @@ def _is_editable(request: TenantRequest, latest: Transcription | None) -> bool:
 
 
 def _segments(transcription: Transcription | None) -> list[Any]:
-    return (
-        list(transcription.segments.only("index", "start", "end", "text", "words", "revision")) if transcription else []
-    )
+    shown = ("transcription", "index", "start", "end", "text", "words", "revision", *FIGURES)
+    return list(transcription.segments.only(*shown)) if transcription else []
 
 
 def _source(sent: Upload) -> str:

@@ -12,6 +12,9 @@ from transcription.models import Segment
 
 Kind = Literal["unlikely", "repetition", "no_speech", "guess", "stock_phrase"]
 
+FIGURES = ("avg_logprob", "no_speech_prob", "temperature")
+"""The fields of a segment, beside `text` and `revision`, that are read here."""
+
 MIN_AVG_LOGPROB = -0.8
 MAX_NO_SPEECH_PROB = 0.6
 MIN_GUESS_TEMPERATURE = 0.6

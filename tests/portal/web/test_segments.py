@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from tenants import scope
 from tenants.models import Tenant
@@ -105,5 +107,19 @@ def test_the_page_says_what_speaks_against_a_segment(as_alice: Client, row: Tran
         Segment.objects.filter(transcription=row, index=1).update(no_speech_prob=0.8)
     page = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
     assert page.count("segment__doubt") == page.count("Perhaps nobody speaks here.") == 1
-    save(as_alice, row, "There are two risks.", "0.0", index=1)
+    assert save(as_alice, row, "There are two risks.", "1.0", index=1).status_code == 200
     assert "segment__doubt" not in as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
+
+
+def test_the_page_s_queries_do_not_grow_with_the_segments(as_alice: Client, row: Transcription) -> None:
+    counts = []
+    for more in (0, 30):
+        with scope.bound(row.tenant_id):
+            Segment.objects.bulk_create(
+                Segment(tenant_id=row.tenant_id, transcription=row, index=9 + n, start=n, end=n + 1, text=" More.")
+                for n in range(more)
+            )
+        with CaptureQueriesContext(connection) as queries:
+            assert as_alice.get(f"/recordings/{row.recording_id}/").status_code == 200
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
