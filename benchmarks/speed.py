@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import wer
 from benchmarks.contestants.entries import COMMAND, Entry, entries
 from benchmarks.contestants.process import Contestant, ContestantError, Heard, started
+from benchmarks.lost_speech import lost_speech
 from benchmarks.settings import Settings
 from benchmarks.speech import Clip, Sound, clips, joined, pcm
 from benchmarks.table import print_table, spread
@@ -136,12 +137,12 @@ def report(work: list[Task], results: dict[str, Results], ours: set[str]) -> Non
         parts = [results[task.title][name] for task in work]
         rows.append([
             name,
-            f"{_middle(parts[0].walls):.2f} s", _word_errors(long, parts[0]),
+            f"{_middle(parts[0].walls):.2f} s", _word_errors(long, parts[0]), _lost(long, parts[0]),
             f"{_middle(parts[1].walls):.2f} s", _word_errors(crowd, parts[1]),
             f"{_middle(parts[2].walls):.2f} s", f"{_middle(parts[3].walls):.2f} s",
             f"{first.peak_mib:.0f}",
         ])  # fmt: skip
-    head = ["", long.title, "WER", crowd.title, "WER", clip.title, clips_at_once.title, "peak MiB, long"]
+    head = ["", long.title, "WER", "lost speech", crowd.title, "WER", clip.title, clips_at_once.title, "peak MiB, long"]
     print_table("Medians, in turns", head, rows)
     for task in work:
         _report_one(task, results[task.title], ours)
@@ -155,9 +156,9 @@ def _report_one(task: Task, results: Results, ours: set[str]) -> None:
         against = f"{min(others) / middle:.2f}" if others else "–"
         rows.append([
             name, spread(result.walls, digits=2), f"{task.seconds / middle:.1f}", against,
-            spread(result.processor, digits=2), _word_errors(task, result),
+            spread(result.processor, digits=2), _word_errors(task, result), _lost(task, result),
         ])  # fmt: skip
-    head = ["", "time", "× real time", "against the best other", "CPU time", "WER"]
+    head = ["", "time", "× real time", "against the best other", "CPU time", "WER", "lost speech"]
     print_table(f"{task.title}, {task.seconds:.0f} s in all", head, rows)
 
 
@@ -165,6 +166,14 @@ def _word_errors(task: Task, result: Result) -> str:
     texts = result.heard[-1].texts
     counted = [wer.errors(sound.text, text) for sound, text in zip(task.sounds, texts, strict=True)]
     return f"{wer.rate(counted):.1%}"
+
+
+def _lost(task: Task, result: Result) -> str:
+    """The share of the speech that the voice detector is sure of, which no segment covers."""
+    pairs = zip(task.sounds, result.heard[-1].recordings, strict=True)
+    seconds = [lost_speech(sound.pcm, [(each["start"], each["end"]) for each in heard]) for sound, heard in pairs]
+    certain = sum(of for _, of in seconds)
+    return f"{sum(lost for lost, _ in seconds) / certain:.1%}" if certain else "–"
 
 
 def _middle(values: list[float]) -> float:

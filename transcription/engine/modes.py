@@ -69,7 +69,7 @@ class _FastDecoder:
         # Words are timed, and beams ranked, by all of a window's text.
         alone = self._options.word_timestamps or self._options.beam_size > 1
         options = replace(self._options, language=language)
-        return self._decode_one(tail_window(window) if alone else window, options)
+        return self._decode_one(tail_window(window) if alone and window.tail else window, options)
 
     def decode_half(self, window: Window) -> WindowResult:
         return self._decode_one(window, self._options, self._language)

@@ -111,22 +111,25 @@ def test_those_that_are_not_installed_are_named_with_the_command_that_installs_t
         assert line.startswith(f"Left out: {entry.title} (not installed); make contestants")
 
 
-def test_the_tables_have_medians_spreads_errors_and_the_best_other(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_tables_have_medians_spreads_errors_lost_speech_and_the_best_other(
+    fox: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = Sound(bytes(320_000), "rain falls on the [grey] roof")
+    words = Sound((fox + bytes(320_000))[:320_000], "rain falls on the [grey] roof")
     work = [Task(title, [words], []) for title in ("240 s", "8 × 33 s at once", "5.1 s", "8 clips at once")]
 
-    def result(text: str, *seconds: float) -> Result:
-        recordings = [[said(0.0, 5.0, text)]]
+    def result(text: str, end: float, *seconds: float) -> Result:
+        recordings = [[said(0.0, end, text)]]
         return Result([Heard(each, 2 * each, recordings) for each in seconds], 512.4)
 
-    mine, other = result(" Rain falls, on the grey roof.", 2.0, 1.0, 4.0), result(" Rain falls", 6.0, 5.0, 3.0)
+    mine, other = (
+        result(" Rain falls, on the grey roof.", 5.0, 2.0, 1.0, 4.0),
+        result(" Rain falls", 0.0, 6.0, 5.0, 3.0),
+    )
     report(work, {task.title: {"ours, fast": mine, "another": other} for task in work}, {"ours, fast"})
     printed = capsys.readouterr().out
-    assert "| ours, fast | 2.00 s | 0.0% | 2.00 s | 0.0% | 2.00 s | 2.00 s | 512 |" in printed
-    assert "| ours, fast | 2.00 s (1.00–4.00) | 5.0 | 2.50 | 4.00 s (2.00–8.00) | 0.0% |" in printed
-    assert "| another | 5.00 s (3.00–6.00) | 2.0 | 1.00 | 10.00 s (6.00–12.00) | 66.7% |" in printed
+    assert "| ours, fast | 2.00 s | 0.0% | 0.0% | 2.00 s | 0.0% | 2.00 s | 2.00 s | 512 |" in printed
+    assert "| ours, fast | 2.00 s (1.00–4.00) | 5.0 | 2.50 | 4.00 s (2.00–8.00) | 0.0% | 0.0% |" in printed
+    assert "| another | 5.00 s (3.00–6.00) | 2.0 | 1.00 | 10.00 s (6.00–12.00) | 66.7% | 100.0% |" in printed
 
 
 def test_what_is_in_brackets_in_a_reference_was_said() -> None:
