@@ -117,13 +117,13 @@ def test_the_tables_have_medians_spreads_errors_lost_speech_and_the_best_other(
     words = Sound((fox + bytes(320_000))[:320_000], "rain falls on the [grey] roof")
     work = [Task(title, [words], []) for title in ("240 s", "8 × 33 s at once", "5.1 s", "8 clips at once")]
 
-    def result(text: str, end: float, *seconds: float) -> Result:
-        recordings = [[said(0.0, end, text)]]
+    def result(text: str, start: float, *seconds: float) -> Result:
+        recordings = [[said(start, start + 5.0, text)]]
         return Result([Heard(each, 2 * each, recordings) for each in seconds], 512.4)
 
     mine, other = (
-        result(" Rain falls, on the grey roof.", 5.0, 2.0, 1.0, 4.0),
-        result(" Rain falls", 0.0, 6.0, 5.0, 3.0),
+        result(" Rain falls, on the grey roof.", 0.0, 2.0, 1.0, 4.0),
+        result(" Rain falls", 8.0, 6.0, 5.0, 3.0),
     )
     report(work, {task.title: {"ours, fast": mine, "another": other} for task in work}, {"ours, fast"})
     printed = capsys.readouterr().out
