@@ -16,7 +16,7 @@ from benchmarks.contestants.entries import model_folder
 from benchmarks.settings import Settings
 from benchmarks.table import machine
 from benchmarks.whisper_base import base_folder
-from transcription.engine.machine import cores, sleep_between_parallel_work
+from transcription.engine.machine import cores
 
 PARTS: dict[str, Callable[[Settings], None]] = {
     "agreement": agreement.measure,
@@ -44,7 +44,6 @@ def main() -> None:
             f"python -m transcription.engine fetch {arguments.model}, then make contestants MODEL={arguments.model}"
         )
     limit_to(arguments.threads)
-    sleep_between_parallel_work()
     print(f"{machine()}; {arguments.model}, {arguments.threads} threads, {arguments.repeats} turns")
     for name in arguments.parts or PARTS:
         PARTS[name](Settings(arguments.repeats, arguments.model, arguments.threads))

@@ -107,10 +107,10 @@ def started(entry: Entry, model: str, threads: int, logs: Path) -> Iterator[Cont
 
 
 def _environment(entry: Entry) -> dict[str, str]:
-    """For others' nothing of the caller's environment that is Python's; whisper.cpp's libraries lie beside it."""
+    """For others' nothing of the caller's that is Python's or OpenMP's; whisper.cpp's libraries lie beside it."""
     if entry.is_ours:
         return dict(os.environ)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV", "OMP_"))}
     libraries = next(iter((entry.python.parents[1] / "lib").glob("python*/site-packages")), Path())
     return kept | {"LD_LIBRARY_PATH": str(libraries), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
 
