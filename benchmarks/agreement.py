@@ -12,13 +12,14 @@ import numpy as np
 from whisper.model import Whisper
 
 from benchmarks import wer
-from benchmarks.contestants import ENGLISH, engine
+from benchmarks.contestants.ours import engine
+from benchmarks.settings import Settings
 from benchmarks.speech import Sound, clips, joined, pcm
 from benchmarks.table import print_table
-from benchmarks.whisper_base import base_model
+from benchmarks.whisper_base import whisper_model
 from transcription.engine.client import EngineClient
 from transcription.engine.modes import transcribe
-from transcription.engine.types import SAMPLE_RATE, Mode, Segment, WindowResult
+from transcription.engine.types import SAMPLE_RATE, DecodeOptions, Mode, Segment, WindowResult
 
 LONG_SECONDS = 238.0
 Theirs = dict[str, Any]
@@ -31,19 +32,19 @@ class Case:
     language: str | None = "en"
 
 
-def measure(_repeats: int) -> None:
+def measure(settings: Settings) -> None:
     """Print a table of tokens, words and languages, and one of word errors."""
-    model, cases = base_model(), [*_spoken(), *_unspoken()]
+    model, cases = whisper_model(settings.model), [*_spoken(), *_unspoken()]
     theirs = [_theirs(model, case) for case in cases]
-    with engine("torch") as torch, engine("ctranslate2") as ct2:
-        exact = [_ours(torch, case, "exact") for case in cases]
-        int8 = [_ours(ct2, case, "exact") for case in cases]
-        fast = [_ours(ct2, case, "fast") for case in cases]
+    with engine("torch", model=settings.model) as torch, engine(model=settings.model) as ct2:
+        exact = [_ours(torch, case, settings.model, "exact") for case in cases]
+        int8 = [_ours(ct2, case, settings.model, "exact") for case in cases]
+        fast = [_ours(ct2, case, settings.model, "fast") for case in cases]
     kinds = list(dict.fromkeys(case.kind for case in cases))
     rows = [_agreement(kind, cases, exact, theirs) for kind in kinds]
     head = ["audio", "windows", "same tokens", "words", "mean Δ of word times", "largest", "same language"]
     print_table("Exact mode on torch fp32 against openai-whisper 20250625", head, rows)
-    ways = {"exact, torch fp32": exact, "exact, CTranslate2 int8": int8, "fast, CTranslate2 int8": fast}
+    ways = {"exact, torch fp32": exact, "exact, on this CPU": int8, "fast, on this CPU": fast}
     said = [at for at, case in enumerate(cases) if case.sound.text]
     expected = [wer.errors(cases[at].sound.text, theirs[at]["text"]) for at in said]
     rows = [["openai-whisper fp32", f"{wer.rate(expected):.2%}", ""]]
@@ -88,8 +89,8 @@ def package_clips() -> list[Path]:
     return sorted((Path(package.submodule_search_locations[0]) / "samples" / "audio").glob("*/*.wav"))
 
 
-def _ours(client: EngineClient, case: Case, mode: Mode) -> list[WindowResult]:
-    plain = replace(ENGLISH, skip_non_speech=False, follow_language=False)
+def _ours(client: EngineClient, case: Case, model: str, mode: Mode) -> list[WindowResult]:
+    plain = DecodeOptions(model, skip_non_speech=False, follow_language=False)
     options = replace(plain, language=case.language, word_timestamps=True)
     return list(transcribe(client, [case.sound.pcm], options, mode))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from benchmarks.contestants import engine, ours
+from benchmarks.contestants.ours import engine, ours
+from benchmarks.settings import Settings
 from benchmarks.speech import clips, joined
 from benchmarks.table import print_table
 from benchmarks.weightless import Caller, WeightlessBackend
@@ -18,17 +19,17 @@ RECORDING_SECONDS = 20.0
 WINDOWS = 32
 
 
-def measure(repeats: int) -> None:
+def measure(settings: Settings) -> None:
     """Print one table: the real engine, and the processor's time of both loops with a model that takes none."""
     parts = clips()
     recordings = [joined(parts[at % 8 :], RECORDING_SECONDS).pcm for at in range(max(AT_ONCE))]
     rows = []
-    with engine() as client:
-        way = ours(client, "exact")
+    with engine(model=settings.model) as client:
+        way = ours(client, "exact", model=settings.model)
         way(recordings[:2])
         for count in AT_ONCE:
             times = []
-            for _ in range(repeats if count < max(AT_ONCE) else 1):
+            for _ in range(settings.repeats if count < max(AT_ONCE) else 1):
                 began = time.perf_counter()
                 way(recordings[:count])
                 times.append(time.perf_counter() - began)

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.contestants import Way, engine, ours, without_openvino
+from benchmarks.contestants.ours import Way, engine, ours, without_openvino
+from benchmarks.settings import Settings
 from benchmarks.speech import clips, joined, pcm
 from benchmarks.table import print_table
 from transcription.engine.client import EngineClient
@@ -17,25 +18,25 @@ LONG_RECORDINGS = 4
 ROUNDS = 10
 
 
-def measure(repeats: int) -> None:
-    """Print percentiles of the clip's time, `10 * repeats` rounds each way, in turns of ten."""
+def measure(settings: Settings) -> None:
+    """Print percentiles of the clip's time, ten rounds a turn each way, in turns of ten."""
     spoken = clips()
     clip = pcm(min(spoken, key=lambda clip: abs(clip.seconds - CLIP_SECONDS)).path)
     long = joined(spoken, 600.0)
     rows = []
     engines = {
-        "ctranslate2": engine("ctranslate2"),
-        "ctranslate2, without OpenVINO": _bare("ctranslate2"),
-        "torch": engine("torch"),
+        "the default": engine(model=settings.model),
+        "CTranslate2 alone": _bare(settings.model),
+        "torch": engine("torch", model=settings.model),
     }
     for name, opened in engines.items():
         with opened as client:
-            short = ours(client, "exact", lane="interactive")
+            short = ours(client, "exact", "interactive", settings.model)
             short([clip])
             alone, busy = [], []
-            for _ in range(repeats):
+            for _ in range(settings.repeats):
                 alone += _times(short, clip)
-                with _kept_busy(client, long.pcm):
+                with _kept_busy(client, long.pcm, settings.model):
                     busy += _times(short, clip)
             rows.append(_row(name, sorted(alone), sorted(busy)))
     title = f"A clip of {len(clip) / 32_000:.1f} s while {LONG_RECORDINGS} long recordings fill the engine"
@@ -45,8 +46,8 @@ def measure(repeats: int) -> None:
 
 
 @contextmanager
-def _bare(backend: str) -> Iterator[EngineClient]:
-    with without_openvino(), engine(backend) as client:
+def _bare(model: str) -> Iterator[EngineClient]:
+    with without_openvino(), engine(model=model) as client:
         yield client
 
 
@@ -61,7 +62,7 @@ def _times(way: Way, clip: bytes) -> list[float]:
 
 
 @contextmanager
-def _kept_busy(client: EngineClient, long: bytes) -> Iterator[None]:
+def _kept_busy(client: EngineClient, long: bytes, model: str) -> Iterator[None]:
     """Two recordings in each mode, over and over."""
     over = threading.Event()
 
@@ -70,7 +71,7 @@ def _kept_busy(client: EngineClient, long: bytes) -> Iterator[None]:
             way([long[: 32_000 * 60]])
 
     threads = [
-        threading.Thread(target=work, args=(ours(client, "exact" if number % 2 else "fast", lane="bulk"),))
+        threading.Thread(target=work, args=(ours(client, "exact" if number % 2 else "fast", "bulk", model),))
         for number in range(LONG_RECORDINGS)
     ]
     for thread in threads:

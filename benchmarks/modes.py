@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks import wer
 from benchmarks.agreement import package_clips
-from benchmarks.contestants import engine
+from benchmarks.contestants.ours import engine
 from benchmarks.lost_speech import lost_speech
 from benchmarks.speech import ROOT, Clip, Sound, clips, joined, pcm
 from benchmarks.table import machine, print_table

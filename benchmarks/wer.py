@@ -9,6 +9,7 @@ import numpy as np
 from whisper.normalizers import EnglishTextNormalizer
 
 RESAMPLES = 10_000
+BRACKETS = str.maketrans("", "", "[]()")
 _normalized = EnglishTextNormalizer()
 
 
@@ -21,8 +22,11 @@ class Errors:
 
 
 def errors(reference: str, heard: str) -> Errors:
-    """Substitutions, insertions and deletions after openai-whisper's normaliser of English."""
-    expected, found = _normalized(reference).split(), _normalized(heard).split()
+    """Substitutions, insertions and deletions after openai-whisper's normaliser of English.
+
+    It leaves out what is in brackets: those of a reference, which are spoken, are taken away before.
+    """
+    expected, found = _normalized(reference.translate(BRACKETS)).split(), _normalized(heard).split()
     return Errors(_distance(expected, found), len(expected))
 
 

@@ -20,4 +20,8 @@ def base_folder() -> Path:
 
 def base_model() -> Whisper:
     """openai-whisper's, in fp32 on the CPU."""
-    return load_whisper("base", base_folder(), "cpu")
+    return whisper_model("base")
+
+
+def whisper_model(name: str) -> Whisper:
+    return load_whisper(name, base_folder().with_name(name), "cpu")
