@@ -38,6 +38,7 @@ def engine(backend: str = "auto", batch_size: int = 0, threads: int = 0) -> Iter
         model="base",
         weights=base_folder().parents[1],
         backend=backend,
+        remote_url="",
         device="cpu",
         batch_size=batch_size,
         threads=threads,

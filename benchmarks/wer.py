@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from whisper.normalizers import EnglishTextNormalizer
+from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
 
 RESAMPLES = 10_000
 _normalized = EnglishTextNormalizer()
+_normalized_basic = BasicTextNormalizer()
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,12 @@ class Errors:
 def errors(reference: str, heard: str) -> Errors:
     """Substitutions, insertions and deletions after openai-whisper's normaliser of English."""
     expected, found = _normalized(reference).split(), _normalized(heard).split()
+    return Errors(_distance(expected, found), len(expected))
+
+
+def character_errors(reference: str, heard: str) -> Errors:
+    """The same of characters instead of words, for other languages, after openai-whisper's normaliser of these."""
+    expected, found = (list(_normalized_basic(text).replace(" ", "")) for text in (reference, heard))
     return Errors(_distance(expected, found), len(expected))
 
 

@@ -211,6 +211,7 @@ class WindowResult:
 
     `model_version` names what decoded it: equal versions hear the same, as EngineStatus.versions says.
     In exact mode the next window starts at `end`, with this `context` and this `last_speech`.
+    `encoder_frames` are what the encoder heard when the text was found: 3000 where a window was heard again in full.
     """
 
     index: int
@@ -222,6 +223,7 @@ class WindowResult:
     model_version: str = ""
     context: tuple[int, ...] = ()
     last_speech: float = 0.0
+    encoder_frames: int = WINDOW_FRAMES
 
 
 @dataclass(frozen=True, slots=True)
