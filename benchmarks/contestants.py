@@ -70,7 +70,7 @@ def ours(client: EngineClient, mode: Mode, lane: Lane = "standard") -> Way:
         results = transcribe(client, [pcm], options, mode)
         return "".join(segment.text for result in results for segment in result.segments).strip()
 
-    return partial(_at_once, one)
+    return partial(at_once, one)
 
 
 def openai_whisper(model: Whisper) -> Way:
@@ -91,10 +91,10 @@ def faster_whisper(workers: int, threads: int, batch: int | None = None) -> Way:
             segments, _ = model.transcribe(audio, language="en", beam_size=1)
         return "".join(segment.text for segment in segments).strip()
 
-    return partial(_at_once, one)
+    return partial(at_once, one)
 
 
-def _at_once(one: Callable[[bytes], str], recordings: Sequence[bytes]) -> list[str]:
+def at_once(one: Callable[[bytes], str], recordings: Sequence[bytes]) -> list[str]:
     with ThreadPoolExecutor(len(recordings)) as pool:
         return list(pool.map(one, recordings))
 

@@ -1,4 +1,6 @@
-"""Short contexts beside full ones: `python -m benchmarks.short_context [--cuts N] [--seed N] [--prompt TEXT]`.
+"""Short contexts beside full ones: `python -m benchmarks.short_context [PART…] [--cuts N] [--seed N] [--prompt TEXT]`.
+
+PART is contexts, languages, modes or speed; all of them unless given.
 
 Clips of 1 to 15 s are cut at random places, in mid-word too, out of reference speech in a row; each is heard as it is,
 with white noise 10 dB below it, and in the telephone's band. What is said in a cut is what words of the reference have
@@ -7,7 +9,8 @@ turns, by one engine in fast mode, as the product hears it. English is from benc
 of your own), other languages are the clips of pytest-audioeval, in which characters are counted instead of words.
 
 CPU time is that of the engine's process. "heard twice" counts clips whose short context was in doubt. The language is
-given; the last table tells how often it is found from a short context without.
+given; `languages` tells how often it is found from a short context without. `modes` compares exact mode with fast mode,
+as both hear a clip by default. `speed` is a clip of 5 s alone and eight of 1 to 15 s at once, beside faster-whisper.
 """
 
 from __future__ import annotations
@@ -17,16 +20,18 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import wer
 from benchmarks.agreement import package_clips
-from benchmarks.contestants import engine
+from benchmarks.contestants import Way, at_once, engine, faster_whisper
 from benchmarks.speech import clips, pcm
-from benchmarks.table import machine, print_table
+from benchmarks.table import machine, print_table, spread
 from benchmarks.whisper_base import base_folder
 from transcription.engine.backend import Work
 from transcription.engine.client import EngineClient
@@ -34,14 +39,15 @@ from transcription.engine.ctranslate2_backend import Ctranslate2Backend
 from transcription.engine.ctranslate2_backend.model import Ctranslate2Model
 from transcription.engine.machine import sleep_between_parallel_work
 from transcription.engine.modes import transcribe
-from transcription.engine.short_context import LONGEST_SECONDS, SetContext, shortened
-from transcription.engine.types import SAMPLE_RATE, WINDOW_FRAMES, DecodeOptions, Window
+from transcription.engine.short_context import LONGEST_SECONDS, SetContext, shortened, with_context
+from transcription.engine.types import SAMPLE_RATE, WINDOW_FRAMES, DecodeOptions, Mode, Window
 
 Samples = NDArray[np.int16]
 
 SHORTEST_SECONDS = 1.0
 PAUSE = np.zeros(SAMPLE_RATE // 4, dtype=np.int16)
 NOISE_DECIBELS = 10.0
+AT_ONCE, ROUNDS = 8, 7
 TELEPHONE_HERTZ = (300.0, 3400.0)
 
 
@@ -63,26 +69,97 @@ class Heard:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--cuts", type=int, default=60, help="of English; of each other language a sixth")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--prompt", default="", help="before every clip")
     parser.add_argument("--english", action="store_true", help="no other languages")
     arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"no part is called {', '.join(unknown)}; there are {', '.join(PARTS)}")
     sleep_between_parallel_work()
     print(f"{machine()}, base, {arguments.cuts} cuts, seed {arguments.seed}, prompt {arguments.prompt!r}")
     cuts = list(_cuts(arguments.cuts, arguments.seed, arguments.english))
     with engine() as client:
-        print(f"{client.status().versions['base']}")
-        rows = [
-            _row(client, language, sound, [replace(cut, samples=change(cut.samples)) for cut in some], arguments.prompt)
-            for language, some in _by_language(cuts)
-            for sound, change in SOUNDS.items()
-        ]
-        head = ["", "sound", "clips", "words", "full", "short", "short less full, 95 %", "heard twice", "CPU time"]
-        print_table("Errors in full and in short context", head, rows)
-        print_table(
-            "Languages found", ["", "clips", "full", "short"], [_found(client, *own) for own in _by_language(cuts)]
-        )
+        print(client.status().versions["base"])
+        for name in arguments.parts or PARTS:
+            PARTS[name](client, cuts, arguments.prompt)
+
+
+def _contexts(client: EngineClient, cuts: Sequence[Cut], prompt: str) -> None:
+    rows = [
+        _row(client, language, sound, [replace(cut, samples=change(cut.samples)) for cut in some], prompt)
+        for language, some in _by_language(cuts)
+        for sound, change in SOUNDS.items()
+    ]
+    head = ["", "sound", "clips", "length", "full", "short", "short less full, 95 %", "heard twice", "CPU time"]
+    print_table("Errors in full and in short context", head, rows)
+
+
+def _languages(client: EngineClient, cuts: Sequence[Cut], _prompt: str) -> None:
+    rows = [_found(client, *own) for own in _by_language(cuts)]
+    print_table("Languages found, of so many clips", ["", "clips", "full", "short"], rows)
+
+
+def _modes(client: EngineClient, cuts: Sequence[Cut], prompt: str) -> None:
+    rows = []
+    for language, some in _by_language(cuts):
+        options = DecodeOptions("base", language=language, prompt=prompt)
+        exact, fast = Heard([]), Heard([])
+        for cut in some:
+            _hear(client, cut, options, exact, with_context, "exact")
+            _hear(client, cut, options, fast, with_context, "fast")
+        low, high = wer.difference(fast.errors, exact.errors)
+        time = f"{fast.cpu_seconds / exact.cpu_seconds:.2f}"
+        errors = [f"{wer.rate(heard.errors):.1%}" for heard in (exact, fast)]
+        rows.append([language, str(len(some)), *errors, f"{low:+.1%} to {high:+.1%}", time])
+    print_table("Errors by mode", ["", "clips", "exact", "fast", "fast less exact, 95 %", "CPU time"], rows)
+
+
+def _speed(client: EngineClient, cuts: Sequence[Cut], _prompt: str) -> None:
+    english = [cut.samples for cut in cuts if cut.language == "en"]
+    long = np.concatenate(english)
+    options = DecodeOptions("base", language="en")
+
+    def ours(set_context: SetContext) -> Way:
+        def one(pcm: bytes) -> str:
+            results = transcribe(client, [pcm], options, "fast", set_context=set_context)
+            return "".join(segment.text for result in results for segment in result.segments)
+
+        return partial(at_once, one)
+
+    ways = {"ours, short context": ours(with_context), "ours, full context": ours(_whole)}
+    _race("A clip of 5 s", ways | {"faster-whisper int8": faster_whisper(1, 2)}, [long[: 5 * SAMPLE_RATE]])
+    _race(
+        f"{AT_ONCE} clips at once", ways | {"faster-whisper int8, 2 workers": faster_whisper(2, 1)}, english[:AT_ONCE]
+    )
+
+
+def _race(title: str, ways: dict[str, Way], recordings: Sequence[Samples]) -> None:
+    sounds = [samples.tobytes() for samples in recordings]
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(ROUNDS + 1):
+        for name, way in ways.items():
+            began = perf_counter()
+            way(sounds)
+            # The first turn warms up.
+            times[name] += [perf_counter() - began] if turn else []
+    seconds = sum(len(samples) for samples in recordings) / SAMPLE_RATE
+    middles = {name: sorted(own)[len(own) // 2] for name, own in times.items()}
+    theirs = list(middles.values())[-1]
+    rows = [
+        [name, spread(own), f"{seconds / middles[name]:.1f}", f"{middles[name] / theirs:.2f}"]
+        for name, own in times.items()
+    ]
+    print_table(f"{title}, {seconds:.0f} s in all", ["", "time", "× real time", "of faster-whisper's time"], rows)
+
+
+PARTS: dict[str, Callable[[EngineClient, Sequence[Cut], str], None]] = {
+    "contexts": _contexts,
+    "languages": _languages,
+    "modes": _modes,
+    "speed": _speed,
+}
 
 
 def _row(client: EngineClient, language: str, sound: str, cuts: Sequence[Cut], prompt: str) -> list[str]:
@@ -105,9 +182,16 @@ def _row(client: EngineClient, language: str, sound: str, cuts: Sequence[Cut], p
     ]
 
 
-def _hear(client: EngineClient, cut: Cut, options: DecodeOptions, heard: Heard, set_context: SetContext) -> None:
+def _hear(
+    client: EngineClient,
+    cut: Cut,
+    options: DecodeOptions,
+    heard: Heard,
+    set_context: SetContext,
+    mode: Mode = "fast",
+) -> None:
     before = _cpu_seconds(client)
-    results = list(transcribe(client, [cut.samples.tobytes()], options, "fast", set_context=set_context))
+    results = list(transcribe(client, [cut.samples.tobytes()], options, mode, set_context=set_context))
     heard.cpu_seconds += _cpu_seconds(client) - before
     text = "".join(segment.text for result in results for segment in result.segments)
     heard.errors.append(_errors(cut, text))

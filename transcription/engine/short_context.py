@@ -46,8 +46,16 @@ SetContext = Callable[[Window, DecodeOptions], Window]
 
 
 def with_context(window: Window, options: DecodeOptions) -> Window:
-    """Returns a window that is encoded whole unless a short context is known to be as good for it."""
-    return shortened(window) if _is_measured(options) and not window.is_doubted else window
+    """Returns a window that is encoded whole unless a short context is known to be as good for it.
+
+    Where the language is to be detected a measured one may be found; the engine hears the window in full otherwise.
+    """
+    return shortened(window) if _may_be_short(options) and not window.is_doubted else window
+
+
+def is_measured(model: str, language: str | None) -> bool:
+    """Returns whether a short context is as good as the full one in a language."""
+    return language in MEASURED.get(model, ())
 
 
 def shortened(window: Window) -> Window:
@@ -81,10 +89,11 @@ def is_doubtful(work: Work, decoded: Decoded, vocabulary: Vocabulary) -> bool:
     )
 
 
-def _is_measured(options: DecodeOptions) -> bool:
-    """Returns whether the benchmark covers these options: greedy transcription in a measured language."""
+def _may_be_short(options: DecodeOptions) -> bool:
+    """Returns whether the benchmark covers these options: greedy transcription in a measured language, given or not."""
     greedy = options.temperature == 0 and options.beam_size == 1 and options.task == "transcribe"
-    return greedy and options.language in MEASURED.get(options.model, ())
+    possible = (options.language,) if options.language else options.languages or MEASURED.get(options.model, ())
+    return greedy and any(is_measured(options.model, language) for language in possible)
 
 
 def _seconds(window: Window) -> float:

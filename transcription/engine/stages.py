@@ -21,7 +21,7 @@ from transcription.engine.fallback import next_temperature
 from transcription.engine.lane_queue import Request, request_ids
 from transcription.engine.prompts import context_of, prompt_of
 from transcription.engine.request_queue import RequestQueue
-from transcription.engine.short_context import is_doubtful
+from transcription.engine.short_context import is_doubtful, is_measured
 from transcription.engine.spoken_language import among, followed
 from transcription.engine.types import LAST_TIMESTAMP, WINDOW_FRAMES, WindowRejected
 from transcription.engine.window_transcript import WindowTranscript
@@ -87,6 +87,9 @@ def prepare(
         model.encode(works)
         for request, found in zip(some, model.detect(works), strict=True):
             _set_language(queue, model, request, among(found, request.work.options.languages))
+            if request.work.window.is_short and not is_measured(request.work.options.model, request.work.language):
+                request.work.hear_in_full()
+        model.encode([request.work for request in some])
 
     attempt(queue, unknown, detect, shortage)
     queue.release([request for request in decodable if request.stream.detecting])

@@ -13,6 +13,10 @@ from transcription.engine.types import EngineUnavailable, WindowResult
 from transcription.engine.types import Mode as EngineMode
 from transcription.models import Mode, Transcription
 
+CLIP_SECONDS = 30.0
+"""A clip of this length is a window by itself, in which fast mode has no more errors than exact mode (docs/engine.md),
+and which costs less where its context may be short."""
+
 LONG_SECONDS = 180.0
 """An idle engine decodes the windows of a recording of this length side by side."""
 
@@ -67,8 +71,10 @@ def _choose_mode(row: Transcription, engine: EngineClient) -> EngineMode:
     if settings.WHISPER_BACKEND == "remote":
         # Where a window's text is unfinished its tokens would say, which the other server keeps: cut at silences.
         return "fast"
-    is_long = row.recording.duration_seconds >= LONG_SECONDS
-    return "fast" if is_long and _is_idle(engine) else "exact"
+    seconds = row.recording.duration_seconds
+    if 0 < seconds <= CLIP_SECONDS:
+        return "fast"
+    return "fast" if seconds >= LONG_SECONDS and _is_idle(engine) else "exact"
 
 
 def _is_idle(engine: EngineClient) -> bool:

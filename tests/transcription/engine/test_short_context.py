@@ -17,7 +17,7 @@ from transcription.engine.backend import Decoded, Work
 from transcription.engine.client import EngineClient
 from transcription.engine.modes import transcribe
 from transcription.engine.short_context import is_doubtful, shortened, token_limit, with_context
-from transcription.engine.types import SAMPLE_RATE, DecodeOptions, Passage, Tail, Window
+from transcription.engine.types import SAMPLE_RATE, DecodeOptions, Passage, Tail, Window, WindowResult
 
 ENGLISH = DecodeOptions("base", language="en")
 BEGIN = WeightlessVocabulary.timestamp_begin
@@ -41,7 +41,9 @@ def test_the_encoder_hears_six_seconds_more_than_the_clip_in_steps_of_two(second
         ({}, True),
         ({"word_timestamps": True, "hotwords": "fox"}, True),
         ({"language": "de"}, False),
-        ({"language": None}, False),
+        ({"language": None}, True),
+        ({"language": None, "languages": ("de", "en")}, True),
+        ({"language": None, "languages": ("de", "fr")}, False),
         ({"model": "clinic"}, False),
         ({"model": "large-v3"}, False),
         ({"temperature": 0.2}, False),
@@ -104,6 +106,22 @@ class LoopingModel(FakeModel):
         return replace(found, tokens=found.tokens * 40) if work.window.is_short else found
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_window_in_a_language_that_was_not_measured_is_heard_in_full(run: Run, workers: int) -> None:
+    """The fake model finds Spanish in every window."""
+    backend, caller = LoopingBackend(workers=workers), Caller(language=None)
+    scheduler = run(backend)
+    model = base(backend, scheduler)
+    request = caller.request(20)
+    request.work.window = shortened(request.work.window)
+    model.batches.clear()
+    scheduler.queue.submit(request)
+    (result,) = caller.wait_for(1).values()
+    assert isinstance(result, WindowResult)
+    assert (result.language, result.encoder_frames) == ("es", 3000)
+    assert len(model.batches) == (model.steps if workers == 0 else 1), "it was decoded in full only"
+
+
 class LoopingBackend(FakeBackend):
     def open(self, name: str, path: Any) -> FakeModel:
         self.models[name] = LoopingModel(self.slots, self.steps, lambda: None)
@@ -122,7 +140,7 @@ def test_a_loop_is_encoded_and_heard_again_in_full(run: Run, workers: int, suspe
         request.suspect = suspect
         scheduler.queue.submit(request)
     results = caller.wait_for(3).values()
-    assert all(result.encoder_frames == 3000 for result in results)
+    assert all(isinstance(result, WindowResult) and result.encoder_frames == 3000 for result in results)
     assert [request.work.temperature for request in requests] == [0.0, 0.0, 0.0]
     assert scheduler.queue.under_way == 0
 
