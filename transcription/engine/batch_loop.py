@@ -222,7 +222,8 @@ class BatchLoop:
 
         def decode(some: Sequence[Request]) -> None:
             works = [request.work for request in some]
-            model.encode(works)  # a suspect that is heard again in full has no encoding
+            if again := [work for work in works if work.encoding is None]:
+                model.encode(again)  # suspects that are heard again in full
             outcomes.update(zip(some, model.decode(works), strict=True))
 
         decoded = attempt(self._queue, batch, decode, self._shrink)
