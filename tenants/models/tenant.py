@@ -52,7 +52,8 @@ class Tenant(models.Model):
         default=Mode.AUTO,
         help_text=_(
             "Exact is Whisper’s own order, one piece after the other: the best text. Fast cuts at pauses and works on "
-            "the pieces side by side. Automatic is exact, and fast for long recordings while the engine is idle."
+            "the pieces side by side. Automatic is exact, and fast for clips of up to 30 seconds and, while the engine "
+            "is idle, for long recordings."
         ),
     )
     short_clip_model = models.CharField(
