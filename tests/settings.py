@@ -11,6 +11,8 @@ _data = Path(_run) / os.environ.get("PYTEST_XDIST_WORKER", "")
 _data.mkdir(exist_ok=True)
 os.environ["PORTAL_DATA"] = str(_data)
 os.environ.setdefault("WHISPER_WEIGHTS", str(Path(__file__).resolve().parent.parent / "var" / "models"))
+# Threads of OpenMP that wait for one another spin otherwise, while tests in other processes need the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["ALLOWED_HOSTS"] = "localhost,127.0.0.1,testserver"
 os.environ.setdefault("WHISPER_MODELS", "base")
 

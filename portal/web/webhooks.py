@@ -59,13 +59,13 @@ def webhook(request: HttpRequest, endpoint_id: UUID) -> HttpResponseBase:
 @never_cache
 @managers_only
 def show(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
-    return _page(request, endpoints.one(request.actor, endpoint_id))
+    return _page(request, endpoints.get(request.actor, endpoint_id))
 
 
 @never_cache
 @managers_only
 def change(request: TenantRequest, endpoint_id: UUID) -> HttpResponse:
-    endpoint = endpoints.one(request.actor, endpoint_id)
+    endpoint = endpoints.get(request.actor, endpoint_id)
     form = WebhookForm(request.POST)
     if form.is_valid():
         try:
@@ -134,7 +134,7 @@ def _sent(request: TenantRequest, endpoint_id: UUID, send: partial[Any]) -> Http
 
 
 def _index(request: TenantRequest, form: WebhookForm) -> HttpResponse:
-    context = {"endpoints": endpoints.every(request.actor), "form": form, "section": "webhooks"}
+    context = {"endpoints": endpoints.visible(request.actor), "form": form, "section": "webhooks"}
     return render(request, "web/webhooks.html", context)
 
 

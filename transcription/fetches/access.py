@@ -72,7 +72,7 @@ def create(actor: Actor, url: str, name: str, options: TranscriptionOptions, cal
     return CreatedFetch(row, is_new=True)
 
 
-def every(actor: Actor, status: str = "") -> QuerySet[Fetch]:
+def fetches(actor: Actor, status: str = "") -> QuerySet[Fetch]:
     """Selects the tenant's fetches, the newest first."""
     actor.require("recordings.view")
     rows = Fetch.objects.filter(tenant=actor.tenant).order_by("-created_at", "-id")
@@ -82,13 +82,13 @@ def every(actor: Actor, status: str = "") -> QuerySet[Fetch]:
 def recent(actor: Actor) -> list[Fetch]:
     """Returns fetches under way and those that failed within a day, the newest first, at most MOST_SHOWN."""
     failed = Q(status=Fetch.Status.FAILED, finished_at__gt=timezone.now() - RECENTLY)
-    rows = every(actor).filter(Q(status__in=UNDER_WAY) | failed)
+    rows = fetches(actor).filter(Q(status__in=UNDER_WAY) | failed)
     return list(rows.select_related("api_key")[:MOST_SHOWN])
 
 
-def one(actor: Actor, fetch_id: UUID) -> Fetch:
-    """Raises Http404."""
-    found = every(actor).filter(id=fetch_id).first()
+def fetch(actor: Actor, fetch_id: UUID) -> Fetch:
+    """Returns a fetch. Raises Http404."""
+    found = fetches(actor).filter(id=fetch_id).first()
     if found is None:
         raise Http404(_("There is no such fetch."))
     return found
@@ -97,12 +97,12 @@ def one(actor: Actor, fetch_id: UUID) -> Fetch:
 def cancel(actor: Actor, fetch_id: UUID) -> tuple[Fetch, bool]:
     """Cancels a fetch; the second value is False if it was over, or its file had arrived. Raises Http404."""
     actor.require("recordings.create")
-    row = one(actor, fetch_id)
+    row = fetch(actor, fetch_id)
     stoppable = Fetch.objects.filter(id=row.id, status__in=(Fetch.Status.QUEUED, Fetch.Status.FETCHING))
     stopped = stoppable.update(
         status=Fetch.Status.CANCELLED, fence=F("fence") + 1, finished_at=Now(), url=row.shown_url, options={}
     )
-    return one(actor, fetch_id), stopped == 1
+    return fetch(actor, fetch_id), stopped == 1
 
 
 def options_of(row: Fetch) -> TranscriptionOptions:

@@ -170,12 +170,12 @@ def _held(claim: Claim) -> QuerySet[Delivery]:
 
 def log_of(actor: Actor, endpoint_id: UUID, state: str = "") -> QuerySet[Delivery]:
     """Selects the deliveries of an endpoint with their events, the newest first. Raises Http404."""
-    endpoint = endpoints.one(actor, endpoint_id)
+    endpoint = endpoints.get(actor, endpoint_id)
     rows = Delivery.objects.filter(endpoint=endpoint).select_related("event").order_by("-created_at", "-id")
     return rows.filter(state=state) if state else rows
 
 
-def one(actor: Actor, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
+def get(actor: Actor, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
     """Returns a delivery with its event and attempts. Raises Http404."""
     rows = log_of(actor, endpoint_id).prefetch_related("attempts")
     found = rows.filter(id=delivery_id).first()
@@ -187,11 +187,11 @@ def one(actor: Actor, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
 def replay(actor: Actor, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
     """Makes a delivery due now, under the same id and with all attempts. Raises Http404 and Refused."""
     endpoints.running(actor, endpoint_id)
-    row = one(actor, endpoint_id, delivery_id)
+    row = get(actor, endpoint_id, delivery_id)
     again = {"attempts_made": 0, "next_attempt_at": Now(), "finished_at": None}
     Delivery.objects.filter(id=row.id).update(state=Delivery.State.PENDING, fence=F("fence") + 1, **again)
     Endpoint.objects.filter(id=endpoint_id).update(not_before=Now())
-    return one(actor, endpoint_id, delivery_id)
+    return get(actor, endpoint_id, delivery_id)
 
 
 def counts() -> dict[str, int]:

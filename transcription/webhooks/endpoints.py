@@ -40,13 +40,13 @@ class Shown:
     secret: str
 
 
-def every(actor: Actor) -> list[Endpoint]:
+def visible(actor: Actor) -> list[Endpoint]:
     """Returns the tenant's endpoints, the oldest first, at most MOST."""
     actor.require(PERMISSION)
     return list(Endpoint.objects.filter(tenant=actor.tenant, deleted_at=None))
 
 
-def one(actor: Actor, endpoint_id: UUID) -> Endpoint:
+def get(actor: Actor, endpoint_id: UUID) -> Endpoint:
     """Returns an endpoint. Raises Http404."""
     actor.require(PERMISSION)
     found = Endpoint.objects.filter(tenant=actor.tenant, id=endpoint_id, deleted_at=None).first()
@@ -57,7 +57,7 @@ def one(actor: Actor, endpoint_id: UUID) -> Endpoint:
 
 def running(actor: Actor, endpoint_id: UUID) -> Endpoint:
     """Returns an endpoint that is not paused. Raises Http404 and Refused."""
-    found = one(actor, endpoint_id)
+    found = get(actor, endpoint_id)
     if found.is_paused:
         raise Refused("paused", _("This webhook is paused. Resume it first."))
     return found
@@ -96,7 +96,7 @@ def change(
     events: Sequence[str] | None = None,
 ) -> Endpoint:
     """Changes what is given. A new URL resets the count of failures. Raises InvalidOption and Http404."""
-    row = one(actor, endpoint_id)
+    row = get(actor, endpoint_id)
     changes: dict[str, object] = {}
     if url is not None and url != row.url:
         changes |= {"url": _url(url), "failures": 0, "failing_since": None, "not_before": Now()}
@@ -107,21 +107,21 @@ def change(
     if changes:
         _keep(actor, row, changes, fields=sorted(changes))
         log.info("Webhook %s of tenant %s was changed by %s", row.id, actor.tenant.id, _name(actor))
-    return one(actor, endpoint_id)
+    return get(actor, endpoint_id)
 
 
 def pause(actor: Actor, endpoint_id: UUID) -> Endpoint:
     """Pauses an endpoint: its events are kept, and sent when it is resumed. Raises Http404."""
-    row = one(actor, endpoint_id)
+    row = get(actor, endpoint_id)
     with transaction.atomic():
         pause_because(row.id, Endpoint.Pause.BY_HAND)
         audit.record(actor, "webhook.changed", row, paused=True)
-    return one(actor, endpoint_id)
+    return get(actor, endpoint_id)
 
 
 def resume(actor: Actor, endpoint_id: UUID) -> Endpoint:
     """Resumes an endpoint: waiting deliveries are due now, with all their attempts. Raises Http404."""
-    row = one(actor, endpoint_id)
+    row = get(actor, endpoint_id)
     with transaction.atomic():
         waiting = Delivery.objects.filter(endpoint=row, state=Delivery.State.PENDING)
         waiting.update(next_attempt_at=Now(), attempts_made=0, fence=F("fence") + 1)
@@ -129,12 +129,12 @@ def resume(actor: Actor, endpoint_id: UUID) -> Endpoint:
             paused_at=None, pause="", failures=0, failing_since=None, not_before=Now()
         )
         audit.record(actor, "webhook.changed", row, paused=False)
-    return one(actor, endpoint_id)
+    return get(actor, endpoint_id)
 
 
 def rotate(actor: Actor, endpoint_id: UUID) -> Shown:
     """Makes a new secret; the old one signs, too, for OLD_SECRET_SIGNS. Raises Http404."""
-    row = one(actor, endpoint_id)
+    row = get(actor, endpoint_id)
     made = signing.make(row.id)
     changes: dict[str, object] = {
         "salt": made.salt,
@@ -145,7 +145,7 @@ def rotate(actor: Actor, endpoint_id: UUID) -> Shown:
     }
     _keep(actor, row, changes, fields=["secret"])
     log.info("The secret of webhook %s of tenant %s was rotated by %s", row.id, actor.tenant.id, _name(actor))
-    return Shown(one(actor, endpoint_id), made.secret)
+    return Shown(get(actor, endpoint_id), made.secret)
 
 
 def test(actor: Actor, endpoint_id: UUID) -> Delivery:
@@ -158,7 +158,7 @@ def test(actor: Actor, endpoint_id: UUID) -> Delivery:
 
 def delete(actor: Actor, endpoint_id: UUID) -> None:
     """Deletes an endpoint; the sweeper deletes its row and log an hour later. Raises Http404."""
-    row = one(actor, endpoint_id)
+    row = get(actor, endpoint_id)
     with transaction.atomic():
         if Endpoint.objects.filter(id=row.id, deleted_at=None).update(deleted_at=timezone.now()):
             audit.record(actor, "webhook.deleted", row)

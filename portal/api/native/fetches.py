@@ -34,7 +34,7 @@ class FetchesView(TenantView):
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
         status = STATUS.read(request)
-        return newest_first(access.every(self.actor, status), request, self, fetch_fields)
+        return newest_first(access.fetches(self.actor, status), request, self, fetch_fields)
 
 
 class FetchView(TenantView):
@@ -42,7 +42,7 @@ class FetchView(TenantView):
 
     @operation("retrieveFetch", "One of them", {200: FetchBody})
     def get(self, request: Request, fetch_id: UUID) -> Response:
-        return Response(fetch_fields(access.one(self.actor, fetch_id)))
+        return Response(fetch_fields(access.fetch(self.actor, fetch_id)))
 
 
 class CancelFetchView(TenantView):

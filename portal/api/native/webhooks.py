@@ -41,7 +41,7 @@ class WebhooksView(TenantView):
 
     @operation("listWebhooks", "The webhooks", {200: WebhooksBody})
     def get(self, request: Request) -> Response:
-        return Response({"results": [endpoint_fields(row) for row in endpoints.every(self.actor)]})
+        return Response({"results": [endpoint_fields(row) for row in endpoints.visible(self.actor)]})
 
     @operation(
         "createWebhook",
@@ -63,7 +63,7 @@ class WebhookView(TenantView):
 
     @operation("retrieveWebhook", "One webhook", {200: WebhookBody})
     def get(self, request: Request, endpoint_id: UUID) -> Response:
-        return Response(endpoint_fields(endpoints.one(self.actor, endpoint_id)))
+        return Response(endpoint_fields(endpoints.get(self.actor, endpoint_id)))
 
     @operation(
         "updateWebhook",
@@ -124,7 +124,7 @@ class DeliveryView(TenantView):
 
     @operation("retrieveDelivery", "One delivery with its message and its attempts", {200: DeliveryDetailBody})
     def get(self, request: Request, endpoint_id: UUID, delivery_id: UUID) -> Response:
-        row = deliveries.one(self.actor, endpoint_id, delivery_id)
+        row = deliveries.get(self.actor, endpoint_id, delivery_id)
         log = [_attempt_fields(one) for one in row.attempts.all()]
         return Response(DeliveryDetailBody(**delivery_fields(row), body=row.event.body, log=log))
 
