@@ -90,10 +90,11 @@ def is_doubtful(work: Work, decoded: Decoded, vocabulary: Vocabulary) -> bool:
 
 
 def _may_be_short(options: DecodeOptions) -> bool:
-    """Returns whether the benchmark covers these options: greedy transcription in a measured language, given or not."""
-    greedy = options.temperature == 0 and options.beam_size == 1 and options.task == "transcribe"
+    """Returns whether the benchmark covers these options: plain transcription in a measured language, given or not."""
+    is_greedy = options.temperature == 0 and options.beam_size == 1
+    is_plain = is_greedy and options.task == "transcribe" and not options.prompt and not options.hotwords
     possible = (options.language,) if options.language else options.languages or MEASURED.get(options.model, ())
-    return greedy and any(is_measured(options.model, language) for language in possible)
+    return is_plain and any(is_measured(options.model, language) for language in possible)
 
 
 def _seconds(window: Window) -> float:

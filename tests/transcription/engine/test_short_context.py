@@ -39,7 +39,9 @@ def test_the_encoder_hears_six_seconds_more_than_the_clip_in_steps_of_two(second
     ("options", "is_short"),
     [
         ({}, True),
-        ({"word_timestamps": True, "hotwords": "fox"}, True),
+        ({"word_timestamps": True}, True),
+        ({"hotwords": "fox"}, False),
+        ({"prompt": "A fox met a dog."}, False),
         ({"language": "de"}, False),
         ({"language": None}, True),
         ({"language": None, "languages": ("de", "en")}, True),
