@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ Samples = NDArray[np.int16]
 SHORTEST_SECONDS = 1.0
 PAUSE = np.zeros(SAMPLE_RATE // 4, dtype=np.int16)
 NOISE_DECIBELS = 10.0
-AT_ONCE, ROUNDS = 8, 7
+AT_ONCE, ROUNDS = 8, 5
 TELEPHONE_HERTZ = (300.0, 3400.0)
 
 
@@ -129,29 +129,39 @@ def _speed(client: EngineClient, cuts: Sequence[Cut], _prompt: str) -> None:
         return partial(at_once, one)
 
     ways = {"ours, short context": ours(with_context), "ours, full context": ours(_whole)}
-    _race("A clip of 5 s", ways | {"faster-whisper int8": faster_whisper(1, 2)}, [long[: 5 * SAMPLE_RATE]])
-    _race(
-        f"{AT_ONCE} clips at once", ways | {"faster-whisper int8, 2 workers": faster_whisper(2, 1)}, english[:AT_ONCE]
-    )
+    _race(client, "A clip of 5 s", ways | {"faster-whisper int8": faster_whisper(1, 2)}, [long[: 5 * SAMPLE_RATE]])
+    theirs = {"faster-whisper int8, 2 workers": faster_whisper(2, 1)}
+    _race(client, f"{AT_ONCE} clips at once", ways | theirs, english[:AT_ONCE])
 
 
-def _race(title: str, ways: dict[str, Way], recordings: Sequence[Samples]) -> None:
+def _race(client: EngineClient, title: str, ways: dict[str, Way], recordings: Sequence[Samples]) -> None:
+    """Prints a table, in which the last way is the one that others are compared with."""
     sounds = [samples.tobytes() for samples in recordings]
     times: dict[str, list[float]] = {name: [] for name in ways}
+    processor: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(ROUNDS + 1):
         for name, way in ways.items():
-            began = perf_counter()
+            began, before = perf_counter(), process_time() + _cpu_seconds(client)
             way(sounds)
             # The first turn warms up.
             times[name] += [perf_counter() - began] if turn else []
+            processor[name] += [process_time() + _cpu_seconds(client) - before] if turn else []
     seconds = sum(len(samples) for samples in recordings) / SAMPLE_RATE
-    middles = {name: sorted(own)[len(own) // 2] for name, own in times.items()}
-    theirs = list(middles.values())[-1]
+    middle, cpu = ({name: sorted(own)[len(own) // 2] for name, own in all_.items()} for all_ in (times, processor))
+    *_, theirs = ways
     rows = [
-        [name, spread(own), f"{seconds / middles[name]:.1f}", f"{middles[name] / theirs:.2f}"]
-        for name, own in times.items()
+        [
+            name,
+            spread(times[name], digits=2),
+            f"{seconds / middle[name]:.1f}",
+            f"{middle[name] / middle[theirs]:.2f}",
+            spread(processor[name], digits=2),
+            f"{cpu[name] / cpu[theirs]:.2f}",
+        ]
+        for name in ways
     ]
-    print_table(f"{title}, {seconds:.0f} s in all", ["", "time", "× real time", "of faster-whisper's time"], rows)
+    head = ["", "time", "× real time", "of the last", "CPU time, both processes", "of the last"]
+    print_table(f"{title}, {seconds:.0f} s in all", head, rows)
 
 
 PARTS: dict[str, Callable[[EngineClient, Sequence[Cut], str], None]] = {
