@@ -38,8 +38,8 @@ def mode_choices() -> list[tuple[str, str]]:
     """Each with what it is good for; the automatic one is what the organisation has chosen."""
     return [
         (Mode.AUTO, gettext("Automatic: as your organisation set it")),
-        (Mode.EXACT, gettext("Exact: one piece after the other, the best text")),
-        (Mode.FAST, gettext("Fast: pieces side by side, for speed")),
+        (Mode.EXACT, gettext("Exact: one piece after the other, as openai-whisper does")),
+        (Mode.FAST, gettext("Fast: cut at pauses, pieces side by side")),
     ]
 
 

@@ -51,9 +51,8 @@ class Tenant(models.Model):
         choices=Mode.choices,
         default=Mode.AUTO,
         help_text=_(
-            "Exact is Whisper’s own order, one piece after the other: the best text. Fast cuts at pauses and works on "
-            "the pieces side by side. Automatic is exact, and fast for clips of up to 30 seconds and, while the engine "
-            "is idle, for long recordings."
+            "Fast cuts at pauses and works on the pieces side by side: it leaves out the least of what is said. "
+            "Exact is Whisper’s own order, one piece after the other, with openai-whisper’s results. Automatic is fast."
         ),
     )
     short_clip_model = models.CharField(

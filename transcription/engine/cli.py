@@ -102,7 +102,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="hear what the voice detector is sure is no speech too, as openai-whisper does",
     )
-    parser.add_argument("--mode", choices=MODES, default="exact")
+    parser.add_argument("--mode", choices=MODES, default="fast")
     parser.add_argument("--lane", choices=LANES, default="standard")
 
 

@@ -81,7 +81,8 @@ class _FastDecoder:
         alone = self._options.word_timestamps or self._options.beam_size > 1
         options = replace(self._options, language=language)
         # The tail of a window shares its encoding, and so its context.
-        return self._decode_one(self._set_context(tail_window(window) if alone else window, options), options)
+        tail = tail_window(window) if alone and window.tail else window
+        return self._decode_one(self._set_context(tail, options), options)
 
     def decode_half(self, window: Window) -> WindowResult:
         return self._decode_one(self._set_context(window, self._options), self._options, self._language)

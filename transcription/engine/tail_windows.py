@@ -1,6 +1,7 @@
-"""Decodes the tails of windows in fast mode: the speech after a window's last segment.
+"""Decodes again what a window's text leaves out in fast mode: its tail, and speech before and between its segments.
 
-Whisper sometimes ends a window's text seconds before the speech in it ends. Tails are decoded while other windows are.
+Whisper sometimes ends a window's text seconds before the speech in it ends, and sometimes passes over a sentence. Both
+are decoded while other windows are.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from transcription.engine.cutter import SPEECH_PROBABILITY
 from transcription.engine.fallback import PROMPT_RESET_TEMPERATURE
+from transcription.engine.missed_speech import missed_windows
 from transcription.engine.types import SAMPLE_RATE, TIMESTAMPS_PER_SECOND, Tail, Window, WindowResult
 from transcription.engine.vad import FRAME_SAMPLES, VoiceDetector
 from transcription.engine.windows import whole_frames
@@ -40,29 +42,31 @@ DecodeTail = Callable[[Window, str], WindowResult]
 
 @dataclass(slots=True)
 class _PendingResult:
-    """A window's result and the future result of its tail, if it has one."""
+    """A window's result and the future results of its missed speech and of its tail, if it has them."""
 
     result: WindowResult
+    missed: list[Future[WindowResult]]
     tail: Future[WindowResult] | None
 
     @property
-    def is_complete(self) -> bool:
-        return self.tail is None or self.tail.done()
+    def unfinished(self) -> list[Future[WindowResult]]:
+        return [future for future in (*self.missed, self.tail) if future and not future.done()]
 
     def complete(self) -> WindowResult:
-        """Returns the result with the segments of its tail. Waits for the tail, and raises what decoding it raised."""
-        if self.tail is None:
-            return self.result
+        """Returns the result with all segments in order. Waits for them, and raises what decoding them raised."""
         known = self.result.segments
-        more = [segment for segment in self.tail.result().segments if segment.start > known[-1].end - TOLERANCE_SECONDS]
-        return replace(self.result, segments=(*known, *more))
+        between = [segment for future in self.missed for segment in future.result().segments]
+        after = self.tail.result().segments if self.tail else ()
+        more = [segment for segment in after if segment.start > known[-1].end - TOLERANCE_SECONDS]
+        ordered = sorted((*known, *between), key=lambda segment: segment.start) if between else known
+        return replace(self.result, segments=(*ordered, *more))
 
 
 class TailWindows:
-    """Takes results in order and yields them in the same order, each with the segments of its tail appended.
+    """Takes results in order and yields them in the same order, each with the segments that it lacked.
 
-    decode_tail: decodes a tail; called in threads, for several tails at once. on_wait: called every second in which
-    only tails are waited for.
+    decode_tail: decodes a tail, or a window of missed speech; called in threads, for several at once. on_wait: called
+    every second in which only these are waited for.
     """
 
     def __init__(self, decode_tail: DecodeTail, on_wait: Callable[[], None] = lambda: None) -> None:
@@ -72,17 +76,22 @@ class TailWindows:
         self._pending: deque[_PendingResult] = deque()
 
     def add(self, result: WindowResult, window: Window) -> None:
-        """Adds a result. Waits while MAX_UNFINISHED tails, which hold their samples, are unfinished."""
-        tail = tail_of(window, result)
-        unfinished = [pending for pending in self._pending if not pending.is_complete]
-        if tail and len(unfinished) >= MAX_UNFINISHED:
+        """Adds a result. Waits while MAX_UNFINISHED results, whose windows' samples are held, are unfinished."""
+        tail, missed = tail_of(window, result), missed_windows(window, result)
+        unfinished = [pending for pending in self._pending if pending.unfinished]
+        if (tail or missed) and len(unfinished) >= MAX_UNFINISHED:
             self._wait_for(unfinished[0])
-        future = self._threads.submit(self._decode_tail, tail, result.language) if tail else None
-        self._pending.append(_PendingResult(result, future))
+        self._pending.append(
+            _PendingResult(
+                result,
+                [self._threads.submit(self._decode_tail, part, result.language) for part in missed],
+                self._threads.submit(self._decode_tail, tail, result.language) if tail else None,
+            )
+        )
 
     def complete(self) -> Iterator[WindowResult]:
         """Yields the complete results up to the first incomplete one."""
-        while self._pending and self._pending[0].is_complete:
+        while self._pending and not self._pending[0].unfinished:
             yield self._pending.popleft().complete()
 
     def remaining(self) -> Iterator[WindowResult]:
@@ -96,8 +105,8 @@ class TailWindows:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _wait_for(self, pending: _PendingResult) -> None:
-        while pending.tail is not None and not pending.tail.done():
-            wait([pending.tail], WAIT_SECONDS)
+        while unfinished := pending.unfinished:
+            wait(unfinished, WAIT_SECONDS)
             self._on_wait()
 
 

@@ -108,7 +108,7 @@ def transcribe(claim: Claim) -> None:
     """
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=claim.transcription_id)
     engine = EngineClient(str(settings.ENGINE_SOCKET), request_id=claim.request_id)
-    plan = ResumePlan.of(row, engine)
+    plan = ResumePlan.of(row)
     renew = Renewal(partial(retry_through_outage, lifecycle.renew, claim), settings.LEASE_SECONDS / 6)
     meter, writer, peaks = AudioMeter(row, claim, renew), WindowWriter(row, claim, plan), Peaks()
     warnings: list[str] = []

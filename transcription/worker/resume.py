@@ -5,20 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-
-from transcription.engine.client import EngineClient
 from transcription.engine.exact import Resume
-from transcription.engine.types import EngineUnavailable, WindowResult
 from transcription.engine.types import Mode as EngineMode
+from transcription.engine.types import WindowResult
 from transcription.models import Mode, Transcription
 
-CLIP_SECONDS = 30.0
-"""A clip of this length is a window by itself, in which fast mode has no more errors than exact mode (docs/engine.md),
-and which costs less where its context may be short."""
+AUTOMATIC: EngineMode = "fast"
+"""Has the fewest wrong words of read speech at every length (`benchmarks.modes`; docs/engine.md has the figures)."""
 
-LONG_SECONDS = 180.0
-"""An idle engine decodes the windows of a recording of this length side by side."""
+MODES: dict[str, EngineMode] = {Mode.AUTO: AUTOMATIC, Mode.EXACT: "exact", Mode.FAST: "fast"}
 
 
 @dataclass
@@ -37,11 +32,11 @@ class ResumePlan:
         self.language = self.resume.language
 
     @classmethod
-    def of(cls, row: Transcription, engine: EngineClient) -> ResumePlan:
+    def of(cls, row: Transcription) -> ResumePlan:
         """Returns the plan that an earlier attempt saved; without one, the requested mode from the beginning."""
         state: dict[str, Any] = row.resume
         if row.saved_seconds == 0:
-            return cls(_choose_mode(row, engine), Resume())
+            return cls(MODES[row.mode], Resume())
         if not state:  # saved by a release that knew only this mode
             return cls("fast", Resume(row.saved_seconds, language=row.detected_language))
         context, spoken = tuple(state.get("context", ())), state.get("language", "")
@@ -60,25 +55,3 @@ class ResumePlan:
             "windows": resume.windows,
             "language": self.language,
         }
-
-
-def _choose_mode(row: Transcription, engine: EngineClient) -> EngineMode:
-    match row.mode:
-        case Mode.EXACT:
-            return "exact"
-        case Mode.FAST:
-            return "fast"
-    if settings.WHISPER_BACKEND == "remote":
-        # Where a window's text is unfinished its tokens would say, which the other server keeps: cut at silences.
-        return "fast"
-    seconds = row.recording.duration_seconds
-    if 0 < seconds <= CLIP_SECONDS:
-        return "fast"
-    return "fast" if seconds >= LONG_SECONDS and _is_idle(engine) else "exact"
-
-
-def _is_idle(engine: EngineClient) -> bool:
-    try:
-        return engine.status().is_idle
-    except EngineUnavailable:
-        return False

@@ -1,18 +1,11 @@
-"""An engine whose models another server runs: how it is started, and in which mode recordings are heard."""
+"""An engine whose models another server runs: how it is started."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 
-from tests.conftest import Character
-from tests.transcription.characters import submit
-from transcription.engine.client import EngineClient
-from transcription.models import Mode
 from transcription.worker import gpu_worker
-from transcription.worker.resume import ResumePlan
 
 KEY = "a-key-of-the-server"
 
@@ -40,12 +33,3 @@ def test_the_engine_has_the_servers_key_and_no_other_secret(
     assert environment["REMOTE_ENGINE_KEY"] == KEY
     assert not {"METRICS_TOKEN", "REMOTE_ENGINE_KEY"} & local.keys()
     assert "METRICS_TOKEN" not in environment
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("within")
-@pytest.mark.parametrize(("asked", "mode"), [(Mode.AUTO, "fast"), (Mode.EXACT, "exact"), (Mode.FAST, "fast")])
-def test_automatic_mode_cuts_at_silences(alice: Character, fox: Path, asked: Mode, mode: str) -> None:
-    row = submit(alice.actor, fox)
-    row.mode = asked
-    assert ResumePlan.of(row, EngineClient("/nowhere")).mode == mode

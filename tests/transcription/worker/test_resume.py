@@ -1,15 +1,21 @@
-"""The mode of an attempt, where nobody asked for one."""
+"""In which mode a recording is transcribed."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from transcription.engine.client import EngineClient
-from transcription.models import Mode, Recording, Transcription
+from tests.conftest import Character
+from tests.transcription.characters import submit
+from transcription.models import Mode
 from transcription.worker.resume import ResumePlan
 
 
-@pytest.mark.parametrize(("seconds", "mode"), [(5.0, "fast"), (30.0, "fast"), (30.5, "exact"), (600.0, "exact")])
-def test_a_clip_is_heard_in_fast_mode_also_by_a_busy_engine(seconds: float, mode: str) -> None:
-    row = Transcription(mode=Mode.AUTO, recording=Recording(duration_seconds=seconds))
-    assert ResumePlan.of(row, EngineClient("/nowhere")).mode == mode
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("within")
+@pytest.mark.parametrize(("asked", "mode"), [(Mode.AUTO, "fast"), (Mode.EXACT, "exact"), (Mode.FAST, "fast")])
+def test_automatic_mode_cuts_at_silences(alice: Character, fox: Path, asked: Mode, mode: str) -> None:
+    row = submit(alice.actor, fox)
+    row.mode = asked
+    assert ResumePlan.of(row).mode == mode

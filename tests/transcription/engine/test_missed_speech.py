@@ -1,0 +1,117 @@
+"""Fast mode decodes again what the voice detector is sure of and no text covers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from transcription.engine.fast import transcribe_fast
+from transcription.engine.missed_speech import missed_windows
+from transcription.engine.types import SAMPLE_RATE, Segment, Span, Window, WindowFailed, WindowResult
+
+Decode = Callable[[Iterable[Window]], Iterator[WindowResult]]
+
+
+@pytest.fixture(scope="module")
+def talk(fox: bytes, counting: bytes) -> bytes:
+    """Returns three sentences with pauses of a second."""
+    return bytes(2 * SAMPLE_RATE).join([fox, counting, fox])
+
+
+@pytest.fixture(scope="module")
+def sentences(fox: bytes, counting: bytes) -> list[Span]:
+    """Returns when each sentence of the talk is said, in seconds."""
+    lengths = [len(clip) / 2 / SAMPLE_RATE for clip in (fox, counting, fox)]
+    starts = [0.0, lengths[0] + 1, lengths[0] + lengths[1] + 2]
+    return [(start, start + length) for start, length in zip(starts, lengths, strict=True)]
+
+
+def hearing(spans: Iterable[Span]) -> Decode:
+    """Returns a decoder whose text covers some stretches of a recording."""
+
+    def decode(windows: Iterable[Window]) -> Iterator[WindowResult]:
+        for window in windows:
+            inside = [(max(a, window.start), min(b, window.end)) for a, b in spans]
+            segments = tuple(segment(a, b) for a, b in inside if a < b)
+            yield WindowResult(window.index, window.start, window.end, "en", 1.0, segments)
+
+    return decode
+
+
+def segment(start: float, end: float, text: str = " Fox.") -> Segment:
+    return Segment(start, end, text, (1,), 0.0, -0.1, 1.0, 0.0, 0)
+
+
+def transcribed(pcm: bytes, known: Iterable[Span]) -> list[Segment]:
+    """Returns the segments of a recording of which some stretches are heard at first, and all when asked again."""
+
+    def again(window: Window, language: str) -> WindowResult:
+        assert language == "en"
+        return WindowResult(
+            window.index, window.start, window.end, "en", 1.0, (segment(window.start, window.end, " Again."),)
+        )
+
+    return [segment for result in transcribe_fast([pcm], hearing(known), again) for segment in result.segments]
+
+
+@pytest.mark.parametrize("missed", [0, 1])
+def test_a_sentence_that_is_passed_over_is_heard_again_in_its_place(
+    talk: bytes, sentences: list[Span], missed: int
+) -> None:
+    found = transcribed(talk, [span for at, span in enumerate(sentences) if at != missed])
+    assert [segment.text for segment in found] == [" Again." if at == missed else " Fox." for at in range(3)]
+    start, end = sentences[missed]
+    assert found[missed].start == pytest.approx(start, abs=1.0)
+    assert found[missed].end == pytest.approx(end, abs=1.0)
+
+
+def test_nothing_is_heard_again_where_all_speech_has_text(talk: bytes, sentences: list[Span]) -> None:
+    assert [segment.text for segment in transcribed(talk, sentences)] == [" Fox."] * 3
+
+
+def test_a_window_without_any_text_is_heard_again_where_somebody_speaks(fox: bytes) -> None:
+    pcm = bytes(2 * 3 * SAMPLE_RATE) + fox + bytes(2 * 3 * SAMPLE_RATE)
+    (found,) = transcribed(pcm, [])
+    assert 2.0 < found.start < 4.0
+
+
+def test_what_is_no_speech_is_not_heard_again() -> None:
+    noise = np.random.default_rng(0).normal(0, 3000, 20 * SAMPLE_RATE).astype("<i2")
+    window = Window(0, 0.0, 20.0, noise)
+    assert missed_windows(window, WindowResult(0, 0.0, 20.0, "en", 1.0, ())) == []
+
+
+def test_a_window_that_the_detector_doubts_is_heard_once(fox: bytes) -> None:
+    samples = np.frombuffer(fox, dtype="<i2")
+    end = len(samples) / SAMPLE_RATE
+    doubted = Window(0, 0.0, end, samples, non_speech=((0.0, end),))
+    assert missed_windows(doubted, WindowResult(0, 0.0, end, "en", 1.0, ())) == []
+
+
+def test_a_window_that_is_all_missed_is_not_heard_as_it_was(fox: bytes) -> None:
+    samples = np.frombuffer(fox, dtype="<i2")
+    end = len(samples) / SAMPLE_RATE
+    window = Window(0, 0.0, end, samples)
+    assert missed_windows(window, WindowResult(0, 0.0, end, "en", 1.0, ())) == []
+
+
+def test_what_fails_fails_in_its_place(talk: bytes, sentences: list[Span]) -> None:
+    def again(window: Window, language: str) -> WindowResult:
+        raise WindowFailed("broken")
+
+    with pytest.raises(WindowFailed, match="broken"):
+        list(transcribe_fast([talk], hearing(sentences[1:]), again))
+
+
+def test_a_missed_window_says_when_it_is_heard(talk: bytes, sentences: list[Span]) -> None:
+    samples = np.frombuffer(talk, dtype="<i2")
+    whole = Window(0, 100.0, 100.0 + len(samples) / SAMPLE_RATE, samples)
+    known = tuple(segment(100 + a, 100 + b) for a, b in (sentences[0], sentences[2]))
+    (part,) = missed_windows(whole, WindowResult(0, whole.start, whole.end, "en", 1.0, known))
+    first = round((part.start - 100) * SAMPLE_RATE)
+    assert np.array_equal(part.samples, samples[first : first + len(part.samples)])
+    assert part == replace(part, index=0, tail=None, passage=None)
+    assert part.end - part.start == pytest.approx(len(part.samples) / SAMPLE_RATE)
