@@ -1,6 +1,6 @@
 """Short contexts beside full ones: `python -m benchmarks.short_context [PART…] [--cuts N] [--seed N] [--prompt TEXT]`.
 
-PART is contexts, languages, modes or speed; all of them unless given.
+PART is contexts, languages or speed; all of them unless given.
 
 Clips of 1 to 15 s are cut at random places, in mid-word too, out of reference speech in a row; each is heard as it is,
 with white noise 10 dB below it, and in the telephone's band. What is said in a cut is what words of the reference have
@@ -9,8 +9,8 @@ turns, by one engine in fast mode, as the product hears it. English is from benc
 of your own), other languages are the clips of pytest-audioeval, in which characters are counted instead of words.
 
 CPU time is that of the engine's process. "heard twice" counts clips whose short context was in doubt. The language is
-given; `languages` tells how often it is found from a short context without. `modes` compares exact mode with fast mode,
-as both hear a clip by default. `speed` is a clip of 5 s alone and eight of 1 to 15 s at once, beside faster-whisper.
+given; `languages` tells how often it is found from a short context without. `speed` is a clip of 5 s alone and eight of
+1 to 15 s at once, beside faster-whisper.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from transcription.engine.ctranslate2_backend.model import Ctranslate2Model
 from transcription.engine.machine import sleep_between_parallel_work
 from transcription.engine.modes import transcribe
 from transcription.engine.short_context import LONGEST_SECONDS, SetContext, shortened, with_context
-from transcription.engine.types import SAMPLE_RATE, WINDOW_FRAMES, DecodeOptions, Mode, Window
+from transcription.engine.types import SAMPLE_RATE, WINDOW_FRAMES, DecodeOptions, Window
 
 Samples = NDArray[np.int16]
 
@@ -101,21 +101,6 @@ def _languages(client: EngineClient, cuts: Sequence[Cut], _prompt: str) -> None:
     print_table("Languages found, of so many clips", ["", "clips", "full", "short"], rows)
 
 
-def _modes(client: EngineClient, cuts: Sequence[Cut], prompt: str) -> None:
-    rows = []
-    for language, some in _by_language(cuts):
-        options = DecodeOptions("base", language=language, prompt=prompt)
-        exact, fast = Heard([]), Heard([])
-        for cut in some:
-            _hear(client, cut, options, exact, with_context, "exact")
-            _hear(client, cut, options, fast, with_context, "fast")
-        low, high = wer.difference(fast.errors, exact.errors)
-        time = f"{fast.cpu_seconds / exact.cpu_seconds:.2f}"
-        errors = [f"{wer.rate(heard.errors):.1%}" for heard in (exact, fast)]
-        rows.append([language, str(len(some)), *errors, f"{low:+.1%} to {high:+.1%}", time])
-    print_table("Errors by mode", ["", "clips", "exact", "fast", "fast less exact, 95 %", "CPU time"], rows)
-
-
 def _speed(client: EngineClient, cuts: Sequence[Cut], _prompt: str) -> None:
     english = [cut.samples for cut in cuts if cut.language == "en"]
     long = np.concatenate(english)
@@ -167,7 +152,6 @@ def _race(client: EngineClient, title: str, ways: dict[str, Way], recordings: Se
 PARTS: dict[str, Callable[[EngineClient, Sequence[Cut], str], None]] = {
     "contexts": _contexts,
     "languages": _languages,
-    "modes": _modes,
     "speed": _speed,
 }
 
@@ -198,10 +182,9 @@ def _hear(
     options: DecodeOptions,
     heard: Heard,
     set_context: SetContext,
-    mode: Mode = "fast",
 ) -> None:
     before = _cpu_seconds(client)
-    results = list(transcribe(client, [cut.samples.tobytes()], options, mode, set_context=set_context))
+    results = list(transcribe(client, [cut.samples.tobytes()], options, "fast", set_context=set_context))
     heard.cpu_seconds += _cpu_seconds(client) - before
     text = "".join(segment.text for result in results for segment in result.segments)
     heard.errors.append(_errors(cut, text))
