@@ -177,6 +177,7 @@ export class Editor {
     item.dataset.etag = etag;
     if (words.length) item.dataset.words = JSON.stringify(words);
     else delete item.dataset.words;
+    item.querySelector("[data-doubt]")?.remove();
     this.transcript.renewed(item);
   }
 

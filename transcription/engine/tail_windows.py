@@ -21,7 +21,7 @@ from transcription.engine.types import SAMPLE_RATE, TIMESTAMPS_PER_SECOND, Tail,
 from transcription.engine.vad import FRAME_SAMPLES, VoiceDetector
 from transcription.engine.windows import whole_frames
 
-MIN_TAIL_SECONDS = 2.0
+MIN_TAIL_SECONDS = 1.0
 """Shorter tails are not decoded."""
 
 MIN_TAIL_SPEECH_FRAMES = 16

@@ -27,6 +27,7 @@ from portal.api.preconditions import quoted, seen_tags
 from transcription.library import read_audit
 from transcription.models import Revision, Segment, Transcription
 from transcription.transcripts import editing
+from transcription.transcripts.doubts import doubts_of
 from transcription.transcripts.segment_edits import SegmentEdit
 
 REVISIONS_AT_ONCE = 50
@@ -160,6 +161,7 @@ def segment_fields(segment: Segment) -> SegmentBody:
         "end": segment.end,
         "text": segment.text.strip(),
         "words": [word | {"word": word["word"].strip()} for word in segment.words],
+        "doubts": [{"kind": doubt.kind, "figure": doubt.figure} for doubt in doubts_of(segment)],
         "revision": segment.revision,
         "etag": quoted(editing.segment_tag(segment)),
     }

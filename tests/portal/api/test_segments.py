@@ -350,3 +350,17 @@ def test_mallory_finds_nothing(
     answer = Program(mallory, row)(method, path, body, "*")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert alices.texts() == [text.strip() for text in SPOKEN]
+
+
+def test_a_program_is_told_what_speaks_against_a_segment_until_it_is_corrected(
+    alices: Program, row: Transcription
+) -> None:
+    with scope.bound(row.tenant_id):
+        Segment.objects.filter(transcription=row, index=2).update(text=" Thanks for watching!", no_speech_prob=0.75)
+    found = alices("GET", "/segments").json()["segments"]
+    assert [one["doubts"] for one in found[:2]] == [[], []]
+    assert found[2]["doubts"] == [{"kind": "no_speech", "figure": 0.75}, {"kind": "stock_phrase", "figure": 1.0}]
+    corrected = alices("PATCH", "/segments/2", {"text": "Thank you."}, found[2]["etag"])
+    assert corrected.json()["doubts"] == []
+    everything = alices("GET", "/segments").json()["segments"]
+    assert alices("PUT", "/segments", {"segments": everything}, alices.tag()).status_code == 200

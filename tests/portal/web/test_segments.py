@@ -98,3 +98,12 @@ def test_the_list_finds_texts(as_alice: Client, row: Transcription) -> None:
         search.index_recording(row.recording_id)
     assert "Board meeting" in as_alice.get("/recordings/rows/?search=risks").content.decode()
     assert "Board meeting" not in as_alice.get("/recordings/rows/?search=foxes").content.decode()
+
+
+def test_the_page_says_what_speaks_against_a_segment(as_alice: Client, row: Transcription) -> None:
+    with scope.bound(row.tenant_id):
+        Segment.objects.filter(transcription=row, index=1).update(no_speech_prob=0.8)
+    page = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
+    assert page.count("segment__doubt") == page.count("Perhaps nobody speaks here.") == 1
+    save(as_alice, row, "There are two risks.", "0.0", index=1)
+    assert "segment__doubt" not in as_alice.get(f"/recordings/{row.recording_id}/").content.decode()

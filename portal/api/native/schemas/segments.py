@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, TypedDict
 from pydantic import AfterValidator, BeforeValidator
 
 from portal.api.native.parsing import Count, RequestBody, documented
+from transcription.transcripts.doubts import Kind
 from transcription.transcripts.validation import MAX_SEGMENTS, checked_text, checked_time, too_many
 
 SegmentText = Annotated[Any, BeforeValidator(checked_text), documented(type="string")]
@@ -39,6 +40,7 @@ class NewSegment(RequestBody):
     end: End
     index: Annotated[Any, documented(type="integer", minimum=0, readOnly=True)] = None
     words: Annotated[Any, documented(type="array", items={"type": "object"}, readOnly=True)] = None
+    doubts: Annotated[Any, documented(type="array", items={"type": "object"}, readOnly=True)] = None
     revision: Annotated[Any, documented(type="integer", minimum=0, readOnly=True)] = None
     etag: Annotated[Any, documented(type="string", readOnly=True)] = None
 
@@ -62,6 +64,17 @@ class Reversion(RequestBody):
     revision: Count
 
 
+class DoubtBody(TypedDict):
+    """A reason to listen again, with its figure.
+
+    unlikely: the average log-probability. repetition: how often the same words follow one another. no_speech: the
+    probability that nobody speaks. guess: the temperature. stock_phrase: the share of the text.
+    """
+
+    kind: Kind
+    figure: float
+
+
 class SegmentBody(TypedDict):
     """A timed piece of a transcript, seconds in the recording. `etag` is what If-Match names."""
 
@@ -70,6 +83,7 @@ class SegmentBody(TypedDict):
     end: float
     text: str
     words: list[dict[str, Any]]
+    doubts: list[DoubtBody]
     revision: int
     etag: str
 
