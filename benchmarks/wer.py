@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from whisper.normalizers import EnglishTextNormalizer
+from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
 
 RESAMPLES = 10_000
 BRACKETS = str.maketrans("", "", "[]()")
 _normalized = EnglishTextNormalizer()
+_normalized_basic = BasicTextNormalizer()
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,12 @@ def errors(reference: str, heard: str) -> Errors:
     It leaves out what is in brackets: those of a reference, which are spoken, are taken away before.
     """
     expected, found = _normalized(reference.translate(BRACKETS)).split(), _normalized(heard).split()
+    return Errors(_distance(expected, found), len(expected))
+
+
+def character_errors(reference: str, heard: str) -> Errors:
+    """The same of characters instead of words, for other languages, after openai-whisper's normaliser of these."""
+    expected, found = (list(_normalized_basic(text).replace(" ", "")) for text in (reference, heard))
     return Errors(_distance(expected, found), len(expected))
 
 

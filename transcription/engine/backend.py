@@ -7,14 +7,14 @@ StepModel has slots, which windows enter and leave while others are under way.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from transcription.engine.compression import compression_ratio
-from transcription.engine.types import DecodeOptions, Window
+from transcription.engine.types import WINDOW_FRAMES, DecodeOptions, Window
 
 
 class OutOfDeviceMemory(Exception):
@@ -61,6 +61,19 @@ class Work:
     def beams(self) -> int:
         """The number of beams; 1 at temperatures above 0, as in openai-whisper."""
         return self.options.beam_size if self.temperature == 0 else 1
+
+    def hear_in_full(self) -> None:
+        """Discards the encoding: the next one is of Whisper's 30 s."""
+        self.window = replace(self.window, encoder_frames=WINDOW_FRAMES)
+        self.encoding = None
+
+
+def by_encoder_frames(works: Iterable[Work]) -> list[list[Work]]:
+    """Returns the works in groups whose encodings have one length."""
+    groups: dict[int, list[Work]] = {}
+    for work in works:
+        groups.setdefault(work.window.encoder_frames, []).append(work)
+    return list(groups.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,10 @@ from typing import cast
 
 from transcription.engine.backend import Backend, BatchModel, Decoded, ServerAway, Work
 from transcription.engine.encoded_buffer import Encoded, EncodedBuffer
-from transcription.engine.fallback import next_temperature
 from transcription.engine.lane_queue import Request
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
-from transcription.engine.stages import announce, attempt, prepare, time_words
+from transcription.engine.stages import announce, attempt, prepare, set_next_try, time_words
 from transcription.engine.types import LANES, EngineError, Lane
 from transcription.engine.window_transcript import WindowTranscript
 
@@ -222,7 +221,10 @@ class BatchLoop:
         outcomes: dict[Request, Decoded] = {}
 
         def decode(some: Sequence[Request]) -> None:
-            outcomes.update(zip(some, model.decode([request.work for request in some]), strict=True))
+            works = [request.work for request in some]
+            if again := [work for work in works if work.encoding is None]:
+                model.encode(again)  # suspects that are heard again in full
+            outcomes.update(zip(some, model.decode(works), strict=True))
 
         decoded = attempt(self._queue, batch, decode, self._shrink)
         kept = self._conclude(model, [(request, outcomes[request]) for request in decoded])
@@ -233,16 +235,14 @@ class BatchLoop:
                 self._queue.changed.notify_all()
 
     def _conclude(self, model: BatchModel, decoded: Sequence[tuple[Request, Decoded]]) -> list[Encoded]:
-        """Answers decoded requests, with word times where they were asked for, or retries them at a higher temperature.
+        """Answers decoded requests, with word times where they were asked for, or retries them.
 
         Returns the suspects that are retried: they stay under way, so that no other window is decoded in between.
         """
         transcripts: dict[Request, WindowTranscript] = {}
         kept: list[Encoded] = []
         for request, outcome in decoded:
-            hotter = next_temperature(outcome, request.work.temperature, request.work.options.temperature)
-            if hotter is not None:
-                request.work.temperature = hotter
+            if set_next_try(request.work, outcome, model.vocabulary):
                 if request.suspect:
                     kept.append(Encoded(model, request))
                 else:
@@ -281,4 +281,5 @@ def _alike(work: Work) -> Hashable:
     """Returns the key of windows that may share a batch, as far as it is known before their prompts are encoded."""
     options, before = work.options, work.window.tail or work.window.passage
     context = None if before is None or before.context is None else len(before.context)
-    return options.model, work.temperature, work.beams, options.prompt, options.hotwords, context
+    frames = work.window.encoder_frames
+    return options.model, work.temperature, work.beams, options.prompt, options.hotwords, context, frames

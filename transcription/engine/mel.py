@@ -12,7 +12,6 @@ from transcription.engine.types import (
     FRAME_SAMPLES,
     SAMPLE_RATE,
     TRAIL_SAMPLES,
-    WINDOW_FRAMES,
     Window,
 )
 
@@ -27,7 +26,7 @@ Floats = NDArray[np.float32]
 
 
 def features(window: Window, n_mels: int) -> Floats:
-    """What the encoder sees of a window: (n_mels, 3000), padded with 0.0 as openai-whisper's transcribe() does.
+    """What the encoder hears: (n_mels, encoder_frames), padded with 0.0 as in openai-whisper's transcribe().
 
     With a passage it is cut out of the recording's spectrogram and clamped at the recording's loudest
     value; without one it has its own.
@@ -40,7 +39,7 @@ def features(window: Window, n_mels: int) -> Floats:
     power = log_power(np.pad(samples, (0, max(0, missing) + FRAME_SAMPLES)), n_mels)
     power = power[:, lead // FRAME_SAMPLES :][:, :frames]
     mel = scaled(power, passage.loudest if passage else float(power.max()))
-    return np.pad(mel, ((0, 0), (0, WINDOW_FRAMES - frames)))
+    return np.pad(mel, ((0, 0), (0, window.encoder_frames - frames)))
 
 
 def whole_frames(samples: int) -> int:

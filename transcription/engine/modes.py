@@ -11,6 +11,7 @@ from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.client import EngineClient
 from transcription.engine.exact import Resume, transcribe_exactly
 from transcription.engine.fast import transcribe_fast
+from transcription.engine.short_context import SetContext, with_context
 from transcription.engine.tail_windows import tail_window
 from transcription.engine.types import DecodeOptions, Mode, Window, WindowResult
 
@@ -24,18 +25,19 @@ def transcribe(
     mode: Mode,
     resume: Resume | None = None,
     on_progress: OnProgress = lambda: None,
+    set_context: SetContext = with_context,
 ) -> Iterator[WindowResult]:
     """Yields the results of a recording's windows in order, each as soon as it is done.
 
     pcm: mono s16le at 16 kHz from the recording's beginning. resume: where an interrupted transcription in the same
-    mode continues. on_progress: called in this thread while windows are waited for and the engine is alive. Raises
-    what EngineClient.decode raises.
+    mode continues. on_progress: called in this thread while windows are waited for and the engine is alive.
+    set_context: decides what the encoder hears of each window in fast mode. Raises what EngineClient.decode raises.
     """
     language = resume.language if resume else ""
     if mode == "exact":
         decode = partial(client.decode, options=options, in_flight=1, on_progress=on_progress, spoken=language)
         return transcribe_exactly(pcm, decode, options, _mels(client, options.model), resume)
-    decoder = _FastDecoder(client, options, on_progress, language)
+    decoder = _FastDecoder(client, options, on_progress, language, set_context)
     return transcribe_fast(
         pcm,
         decoder.decode,
@@ -50,16 +52,25 @@ def transcribe(
 class _FastDecoder:
     """Decodes the windows, tails and halves of one recording. Tails may be decoded in other threads."""
 
-    def __init__(self, client: EngineClient, options: DecodeOptions, on_progress: OnProgress, language: str) -> None:
+    def __init__(
+        self,
+        client: EngineClient,
+        options: DecodeOptions,
+        on_progress: OnProgress,
+        language: str,
+        set_context: SetContext,
+    ) -> None:
         """language: that of the recording so far, "" if unknown."""
         self._client = client
         self._options = options
         self._on_progress = on_progress
         self._language = language
+        self._set_context = set_context
         self._engine_is_alive = threading.Event()
 
     def decode(self, windows: Iterable[Window]) -> Iterator[WindowResult]:
-        for result in self._client.decode(windows, self._options, on_progress=self._on_progress, spoken=self._language):
+        heard = (self._set_context(window, self._options) for window in windows)
+        for result in self._client.decode(heard, self._options, on_progress=self._on_progress, spoken=self._language):
             self._engine_is_alive.set()
             if result.segments:
                 self._language = self._language or result.language
@@ -69,10 +80,12 @@ class _FastDecoder:
         # Words are timed, and beams ranked, by all of a window's text.
         alone = self._options.word_timestamps or self._options.beam_size > 1
         options = replace(self._options, language=language)
-        return self._decode_one(tail_window(window) if alone and window.tail else window, options)
+        # The tail of a window shares its encoding, and so its context.
+        tail = tail_window(window) if alone and window.tail else window
+        return self._decode_one(self._set_context(tail, options), options)
 
     def decode_half(self, window: Window) -> WindowResult:
-        return self._decode_one(window, self._options, self._language)
+        return self._decode_one(self._set_context(window, self._options), self._options, self._language)
 
     def report_progress(self) -> None:
         """Calls `on_progress` in the caller's thread if the engine was alive since the last call."""

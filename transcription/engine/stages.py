@@ -7,10 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from transcription.engine.backend import DeviceLost, Language, Model, OutOfDeviceMemory, ServerAway, Work
+from transcription.engine.backend import (
+    Decoded,
+    DeviceLost,
+    Language,
+    Model,
+    OutOfDeviceMemory,
+    ServerAway,
+    Vocabulary,
+    Work,
+)
+from transcription.engine.fallback import next_temperature
 from transcription.engine.lane_queue import Request, request_ids
 from transcription.engine.prompts import context_of, prompt_of
 from transcription.engine.request_queue import RequestQueue
+from transcription.engine.short_context import is_doubtful, is_measured
 from transcription.engine.spoken_language import among, followed
 from transcription.engine.types import LAST_TIMESTAMP, WINDOW_FRAMES, WindowRejected
 from transcription.engine.window_transcript import WindowTranscript
@@ -76,6 +87,9 @@ def prepare(
         model.encode(works)
         for request, found in zip(some, model.detect(works), strict=True):
             _set_language(queue, model, request, among(found, request.work.options.languages))
+            if request.work.window.is_short and not is_measured(request.work.options.model, request.work.language):
+                request.work.hear_in_full()
+        model.encode([request.work for request in some])
 
     attempt(queue, unknown, detect, shortage)
     queue.release([request for request in decodable if request.stream.detecting])
@@ -127,6 +141,18 @@ def _problem(model: Model, request: Request) -> str:
     if any(token > vocabulary.timestamp_begin + LAST_TIMESTAMP for token in context_of(request.work, vocabulary)):
         return f"the model {name} does not know all tokens of the context"
     return ""
+
+
+def set_next_try(work: Work, decoded: Decoded, vocabulary: Vocabulary) -> bool:
+    """Sets a work to be decoded again: in full context, or else hotter. Returns False to keep this decoding."""
+    if is_doubtful(work, decoded, vocabulary):
+        work.hear_in_full()
+        return True
+    hotter = next_temperature(decoded, work.temperature, work.options.temperature)
+    if hotter is None:
+        return False
+    work.temperature = hotter
+    return True
 
 
 def time_words(

@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from transcription.engine.backend import Decoded, DeviceLost, OutOfDeviceMemory, StepModel, Work
-from transcription.engine.fallback import next_temperature
 from transcription.engine.lane_queue import Request, request_ids
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
-from transcription.engine.stages import announce, prepare, time_words
+from transcription.engine.stages import announce, prepare, set_next_try, time_words
 from transcription.engine.types import LANES, EngineError, Lane
 from transcription.engine.window_transcript import WindowTranscript
 
@@ -50,6 +49,7 @@ class StepLoop:
         self._encode_batch = encode_batch
         self._ahead = ahead
         self._encoded: deque[Pending] = deque()
+        self._unencoded: deque[Pending] = deque()
         self._retry_groups: deque[list[Pending]] = deque()
         self._untimed: deque[tuple[StepModel, Request, WindowTranscript]] = deque()
         self._running: dict[StepModel, _Running] = {}
@@ -61,13 +61,20 @@ class StepLoop:
     # The encoding thread
 
     def _prepare(self) -> None:
-        """Encodes the next windows."""
+        """Encodes the next windows: first one that is to be heard again in full."""
         queue = self._queue
         with queue.changed:
-            queue.changed.wait_for(lambda: queue.stopping or queue.ready(self._wanted_lanes()) > 0)
+            queue.changed.wait_for(lambda: queue.stopping or self._unencoded or queue.ready(self._wanted_lanes()) > 0)
+            again = self._unencoded.popleft() if self._unencoded else None
             requests = queue.take(
-                0 if queue.stopping else self._encode_batch, _model_name, self._wanted_lanes(), self._models.prefers
+                0 if queue.stopping or again else self._encode_batch,
+                _model_name,
+                self._wanted_lanes(),
+                self._models.prefers,
             )
+        if again:
+            model, request = again
+            self._make_ready(model, [request])
         if requests:
             self._encode(requests)
 
@@ -75,16 +82,19 @@ class StepLoop:
         return LANES if len(self._encoded) < self._ahead else URGENT
 
     def _encode(self, requests: Sequence[Request]) -> None:
-        name = requests[0].work.options.model
         announce(requests)
         try:
-            model = cast("StepModel", self._models.acquire(name, users=len(requests)))
+            model = cast("StepModel", self._models.acquire(requests[0].work.options.model, users=len(requests)))
         except EngineError as error:
             for request in requests:
                 self._queue.fail(request, error)
             return
+        self._make_ready(model, requests)
+
+    def _make_ready(self, model: StepModel, requests: Sequence[Request]) -> None:
+        """Encodes the windows of requests, each a user of the model, and lets them wait for slots."""
         ready = prepare(self._queue, model, requests, self._shrink)
-        self._models.release(name, users=len(requests) - len(ready))
+        self._models.release(requests[0].work.options.model, users=len(requests) - len(ready))
         with self._queue.changed:
             self._encoded.extend((model, request) for request in ready)
             self._queue.changed.notify_all()
@@ -150,7 +160,7 @@ class StepLoop:
 
     def _drop_abandoned(self) -> None:
         """Discards the windows of abandoned streams, waiting or under way."""
-        for waiting in (self._encoded, *self._retry_groups):
+        for waiting in (self._encoded, self._unencoded, *self._retry_groups):
             for pending in [pending for pending in waiting if pending[1].stream.abandoned]:
                 waiting.remove(pending)
                 self._discard(pending[1])
@@ -224,17 +234,18 @@ class StepLoop:
             self._retry_groups.extendleft((again[half:], again[:half]))
 
     def _put_back(self, pending: Sequence[Pending]) -> None:
+        """Lets windows wait for slots before all others of their lanes; those without encodings for that first."""
         with self._queue.changed:
-            self._encoded.extendleft(reversed(pending))
+            self._unencoded.extend(one for one in pending if one[1].work.encoding is None)
+            self._encoded.extendleft(one for one in reversed(pending) if one[1].work.encoding is not None)
+            self._queue.changed.notify_all()
 
     def _fail(self, request: Request, error: Exception) -> None:
         self._queue.fail(request, error)
         self._models.release(request.work.options.model)
 
     def _conclude(self, model: StepModel, request: Request, decoded: Decoded) -> None:
-        hotter = next_temperature(decoded, request.work.temperature, request.work.options.temperature)
-        if hotter is not None:
-            request.work.temperature = hotter
+        if set_next_try(request.work, decoded, model.vocabulary):
             self._put_back([(model, request)])
             return
         try:

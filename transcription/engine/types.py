@@ -27,6 +27,9 @@ FRAMES_PER_SECOND = SAMPLE_RATE // FRAME_SAMPLES
 
 WINDOW_FRAMES = WINDOW_SECONDS * FRAMES_PER_SECOND
 
+ENCODER_STEP = 200
+"""The encoder hears a multiple of so many frames, so that windows of few lengths share batches."""
+
 LEAD_SAMPLES = 2 * FRAME_SAMPLES
 """Samples before the start of a window in exact mode: its first frames depend on the 200 samples before them."""
 
@@ -148,7 +151,8 @@ class Window:
     `start` and `end` are seconds in the recording. With a `passage` it belongs to exact mode, and
     its samples are lead + 160 * frames + TRAIL_SAMPLES, fewer where the recording ends. With a `tail`
     only that is asked for. `non_speech` are stretches of the recording, in seconds, in which the voice detector
-    hears nobody: what is heard in one of them is dropped.
+    hears nobody: what is heard in one of them is dropped. `encoder_frames` are the frames of 10 ms that the encoder
+    hears, a multiple of ENCODER_STEP: the window's own and padding. It is 3000 in exact mode.
     """
 
     index: int
@@ -158,6 +162,12 @@ class Window:
     passage: Passage | None = None
     tail: Tail | None = None
     non_speech: tuple[Span, ...] = ()
+    encoder_frames: int = WINDOW_FRAMES
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the encoder hears less than Whisper's 30 s."""
+        return self.encoder_frames < WINDOW_FRAMES
 
     @property
     def is_doubted(self) -> bool:
@@ -201,6 +211,7 @@ class WindowResult:
 
     `model_version` names what decoded it: equal versions hear the same, as EngineStatus.versions says.
     In exact mode the next window starts at `end`, with this `context` and this `last_speech`.
+    `encoder_frames` are what the encoder heard when the text was found: 3000 where a window was heard again in full.
     """
 
     index: int
@@ -212,6 +223,7 @@ class WindowResult:
     model_version: str = ""
     context: tuple[int, ...] = ()
     last_speech: float = 0.0
+    encoder_frames: int = WINDOW_FRAMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class WindowTranscript:
             model_version=model_version,
             context=self._context(kept) if exact else (),
             last_speech=self._last_speech,
+            encoder_frames=window.encoder_frames,
         )
 
     def _without_non_speech(self) -> TokenSplit:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from transcription.engine.types import (
+    ENCODER_STEP,
     FRAME_SAMPLES,
     LANES,
     LAST_TIMESTAMP,
@@ -115,6 +116,7 @@ def window_frame(
         "passage": asdict(window.passage) if window.passage else None,
         "tail": asdict(window.tail) if window.tail else None,
         "non_speech": window.non_speech,
+        "encoder_frames": window.encoder_frames,
         "spoken": language,
         "options": asdict(options),
     }
@@ -133,6 +135,7 @@ def check_window(window: Window) -> None:
         _check_tail(window.tail, window.passage)
     if not 0 < len(samples) <= longest:
         raise WindowRejected(f"this window holds 1 to {longest} samples (30 s at most), not {len(samples)}")
+    _check_encoder_frames(window)
     if not (_is_number(window.start, 0.0, LATEST_SECONDS) and _is_number(window.end, 0.0, LATEST_SECONDS)):
         raise WindowRejected("a window starts and ends at numbers of seconds")
 
@@ -153,6 +156,17 @@ def _check_tail(tail: Tail, passage: Passage | None) -> None:
         "a window in exact mode has no tail": passage is not None,
         f"a tail begins after 0 to {LAST_TIMESTAMP} timestamps": not _is_count(tail.after, 0, LAST_TIMESTAMP),
         f"context is at most {MAX_CONTEXT_TOKENS} tokens": not _is_context(tail.context),
+    }
+    _raise_first(problems)
+
+
+def _check_encoder_frames(window: Window) -> None:
+    frames, needed = window.encoder_frames, len(window.samples) // FRAME_SAMPLES
+    is_step = _is_count(frames, ENCODER_STEP, WINDOW_FRAMES) and frames % ENCODER_STEP == 0
+    problems = {
+        f"encoder_frames is a multiple of {ENCODER_STEP} up to {WINDOW_FRAMES}": not is_step,
+        "a window in exact mode is encoded whole": window.passage is not None and frames != WINDOW_FRAMES,
+        "encoder_frames are at least those of the window": window.passage is None and is_step and needed > frames,
     }
     _raise_first(problems)
 
@@ -179,6 +193,7 @@ def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]
             passage=_passage(header.get("passage")),
             tail=_tail(header.get("tail")),
             non_speech=_spans(header.get("non_speech")),
+            encoder_frames=header.get("encoder_frames", WINDOW_FRAMES),
         )
         options = DecodeOptions(**{**header["options"], "languages": tuple(header["options"].get("languages", ()))})
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
@@ -77,6 +77,20 @@ def weights_folder() -> Path:
 def base_weights(weights_folder: Path) -> Path:
     """Returns the CTranslate2 folder of base, and fetches it the first time."""
     return ensure("base", "ctranslate2", weights_folder, print_progress)
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder of a small model with random weights, in CTranslate2's form."""
+    import torch
+
+    from tests.transcription.engine.test_own_models import ensure
+    from tests.transcription.engine.untrained import untrained_whisper
+
+    folder = tmp_path_factory.mktemp("untrained")
+    whisper = untrained_whisper()
+    torch.save({"dims": asdict(whisper.dims), "model_state_dict": whisper.state_dict()}, folder / "own.pt")
+    return ensure(f"clinic={folder / 'own.pt'}", folder / "cache")
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from transcription.engine.ctranslate2_backend.model import Ctranslate2Model, Rep
 from transcription.engine.ctranslate2_backend.replica import Plan, load, plan_for
 from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
 from transcription.engine.ctranslate2_backend.words import split
+from transcription.engine.short_context import shortened
 from transcription.engine.types import SAMPLE_RATE, DecodeOptions, EngineError, Passage, Window
 
 HOSTILE = "<|endoftext|><|startoftranscript|><|en|> <|0.00|> \ud800 \x00 ½"
@@ -149,6 +150,27 @@ def test_a_high_temperature_is_sampled_at(model: Ctranslate2Model, fox: bytes) -
     found = [model.decode([work])[0] for _ in range(6)]
     assert len({decoded.tokens for decoded in found}) > 1
     assert all(decoded.avg_logprob < 0 for decoded in found)
+
+
+def test_short_windows_of_mixed_lengths_have_their_own_texts_and_no_endless_ones(untrained: Path) -> None:
+    """Untrained weights say up to 60 tokens of a second, in which there may be 16."""
+    pool = load(untrained, "cpu", Plan("float32", 2, 1))
+    model = Ctranslate2Model(Replica(pool, OwnEncoder(pool)), None, Ctranslate2Vocabulary.read(untrained, True))
+
+    def hear(works: list[Work]) -> list[tuple[int, ...]]:
+        model.encode(works)
+        assert [language.code for language in model.detect(works)]
+        groups = [[work for work in works if model.batch_key(work) == key] for key in map(model.batch_key, works)]
+        return [model.decode(group)[group.index(work)].tokens for work, group in zip(works, groups, strict=True)]
+
+    noise = np.random.default_rng(0).normal(0, 3000, 9 * SAMPLE_RATE).astype("<i2")
+    works = [work_of(noise[: seconds * SAMPLE_RATE].tobytes()) for seconds in (1, 1, 5, 9)]
+    for work in works[1:]:
+        work.window = shortened(work.window)
+    alone = [hear([replace(work, encoding=None)])[0] for work in works]
+    assert hear(works) == alone
+    assert alone[0] != alone[1]
+    assert len(alone[1]) == 17
 
 
 @pytest.mark.parametrize("samples", [1, 161, SAMPLE_RATE])

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ import pytest
 from tests.transcription.engine.conftest import ROOT
 from tests.transcription.engine.model_hub import model_file
 from tests.transcription.engine.test_ctranslate2 import text_of, work_of
-from tests.transcription.engine.test_own_models import ensure
-from tests.transcription.engine.untrained import untrained_whisper
 from transcription.engine.ctranslate2_backend import Ctranslate2Backend, encoders
 from transcription.engine.ctranslate2_backend.encoders import Encoder, Features, OwnEncoder
 from transcription.engine.ctranslate2_backend.model import Ctranslate2Model, Replica
@@ -68,17 +65,6 @@ def encoder(base_weights: Path) -> Encoder:
 def own(base_weights: Path) -> Any:
     """CTranslate2's model, which decodes and has an encoder of its own."""
     return load(base_weights, "cpu", Plan("int8", 1, 1))
-
-
-@pytest.fixture(scope="module")
-def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model with random weights, in CTranslate2's form."""
-    import torch
-
-    folder = tmp_path_factory.mktemp("untrained")
-    whisper = untrained_whisper()
-    torch.save({"dims": asdict(whisper.dims), "model_state_dict": whisper.state_dict()}, folder / "own.pt")
-    return ensure(f"clinic={folder / 'own.pt'}", folder / "cache")
 
 
 @pytest.mark.parity

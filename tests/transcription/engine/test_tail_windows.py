@@ -21,6 +21,7 @@ from transcription.engine.ctranslate2_backend.replica import Plan, load
 from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
 from transcription.engine.fast import transcribe_fast
 from transcription.engine.modes import transcribe
+from transcription.engine.short_context import shortened
 from transcription.engine.tail_windows import tail_window
 from transcription.engine.types import (
     SAMPLE_RATE,
@@ -214,3 +215,10 @@ def test_only_the_latest_windows_are_kept() -> None:
         encodings.keep(window, np.full(1, number, dtype=np.float32))
     assert encodings.find(windows[0]) is None
     assert [encodings.find(window) for window in windows[1:]] == list(range(1, MOST + 1))
+
+
+def test_an_encoding_in_short_context_is_not_taken_for_a_whole_one() -> None:
+    encodings, window = Encodings(), whole(bytes(5 * 2 * SAMPLE_RATE))
+    encodings.keep(shortened(window), np.zeros(1, dtype=np.float32))
+    assert encodings.find(window) is None
+    assert encodings.find(replace(shortened(window), tail=Tail(50))) is not None

@@ -19,14 +19,14 @@ Encoding = NDArray[np.float32]
 
 
 class Encodings:
-    """The encodings of the latest windows by their samples. Thread-safe."""
+    """The encodings of the latest windows by their samples and the frames that were encoded. Thread-safe."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[bytes, Encoding] = OrderedDict()
         self._lock = threading.Lock()
 
     def keep(self, window: Window, encoding: Encoding) -> None:
-        """Keeps a copy of an encoding, (1500, state), and drops the oldest beyond MOST."""
+        """Keeps a copy of an encoding, (encoder_frames // 2, state), and drops the oldest beyond MOST."""
         key, encoding = _digest(window), encoding.copy()
         with self._lock:
             self._kept[key] = encoding
@@ -35,7 +35,7 @@ class Encodings:
                 self._kept.popitem(last=False)
 
     def find(self, window: Window) -> Encoding | None:
-        """Returns the encoding of a window with the same samples; None if it is no longer kept."""
+        """Returns the encoding of a window with the same samples and frames; None if it is no longer kept."""
         key = _digest(window)
         with self._lock:
             return self._kept.get(key)
@@ -47,4 +47,5 @@ def may_have_rest(window: Window) -> bool:
 
 
 def _digest(window: Window) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(window.samples).tobytes(), digest_size=16).digest()
+    salt = window.encoder_frames.to_bytes(2, "big")
+    return hashlib.blake2b(np.ascontiguousarray(window.samples).tobytes(), digest_size=16, salt=salt).digest()

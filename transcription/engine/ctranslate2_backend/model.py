@@ -10,16 +10,20 @@ import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
-from transcription.engine.backend import Decoded, Language, WordTiming, Work
+from transcription.engine.backend import Decoded, Language, WordTiming, Work, by_encoder_frames
 from transcription.engine.ctranslate2_backend.encoders import Encoder
 from transcription.engine.ctranslate2_backend.encodings import Encodings, may_have_rest
 from transcription.engine.ctranslate2_backend.errors import translated
 from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
 from transcription.engine.ctranslate2_backend.words import split, timings
 from transcription.engine.mel import features
+from transcription.engine.short_context import token_limit
 from transcription.engine.types import FRAME_SAMPLES
 
 MEDIAN_FILTER_WIDTH = 7
+
+MAX_LENGTH, MOST_SAMPLED = 448, 224
+"""Whisper's tokens in all, and those that are sampled at most."""
 
 FRAMES_PER_STEP = 2
 """Frames of the spectrogram in one step of the encoder's output, which an alignment needs at least."""
@@ -48,38 +52,43 @@ class Ctranslate2Model:
         self._encodings = Encodings()
 
     def encode(self, works: Sequence[Work]) -> None:
-        """Sets the `encoding`, float (1500, state), of works without one. A tail gets its window's if that is kept."""
+        """Sets the `encoding`, float (encoder_frames // 2, state), of works without one.
+
+        A tail gets its window's if that is kept.
+        """
         for work in works:
             if work.window.tail is not None and work.encoding is None:
                 work.encoding = self._encodings.find(work.window)
-        missing = [work for work in works if work.encoding is None]
-        if not missing:
-            return
-        mels = np.stack([features(work.window, self._n_mels) for work in missing])
-        encodings = self._replica(missing).encode(mels)
-        for work, encoding in zip(missing, encodings, strict=True):
-            work.encoding = encoding
-            if may_have_rest(work.window):
-                self._encodings.keep(work.window, encoding)
+        for missing in by_encoder_frames(work for work in works if work.encoding is None):
+            mels = np.stack([features(work.window, self._n_mels) for work in missing])
+            for work, encoding in zip(missing, self._replica(missing).encode(mels), strict=True):
+                work.encoding = encoding
+                if may_have_rest(work.window):
+                    self._encodings.keep(work.window, encoding)
 
     def detect(self, works: Sequence[Work]) -> list[Language]:
         """The language spoken in each window, encoded already; English for a model that knows nothing else."""
         if not self.vocabulary.multilingual:
             return [Language("en", 1.0) for _ in works]
-        with translated():
-            ranked = self._model(works).detect_language(_encodings(works))
-        chances = [{token[2:-2]: float(chance) for token, chance in ranking} for ranking in ranked]
-        return [Language(*next(iter(found.items())), found) for found in chances]
+        found: dict[Work, Language] = {}
+        for some in by_encoder_frames(works):
+            with translated():
+                ranked = self._model(some).detect_language(_encodings(some))
+            for work, ranking in zip(some, ranked, strict=True):
+                chances = {token[2:-2]: float(chance) for token, chance in ranking}
+                found[work] = Language(*next(iter(chances.items())), chances)
+        return [found[work] for work in works]
 
     def batch_key(self, work: Work) -> Hashable:
         """Works with equal keys may share a call of `decode`."""
-        # CTranslate2 wants the start of the transcript at one position in all prompts.
-        return (work.urgent, work.temperature, len(work.prompt), work.beams, work.window.tail is None)
+        # CTranslate2 wants the start of the transcript at one position in all prompts, and encodings of one length.
+        window = work.window
+        return (work.urgent, work.temperature, len(work.prompt), work.beams, window.tail is None, window.encoder_frames)
 
     def decode(self, works: Sequence[Work]) -> list[Decoded]:
         """Decode encoded works of one key, whose languages are known.
 
-        At most 224 tokens each, fewer after a long prompt; the first is a timestamp up to 1.00 s.
+        At most 224 tokens each, fewer after a long prompt or in a short context; the first is a timestamp up to 1.00 s.
         Raises OutOfDeviceMemory, DeviceLost, and ValueError for a work that asks for what isn't there.
         """
         beams, temperature = works[0].beams, works[0].temperature
@@ -89,6 +98,7 @@ class Ctranslate2Model:
                 _encodings(works),
                 starts,
                 beam_size=beams,
+                max_length=_max_length(works, max(map(len, starts))),
                 # Beams are ranked as openai-whisper ranks them: by the sum over the tokens, the end left out.
                 # A single one needs no rank, and keeps its sum.
                 length_penalty=1.0 if beams > 1 else 0.0,
@@ -149,7 +159,17 @@ def _frames(work: Work) -> int:
     return len(work.window.samples) // FRAME_SAMPLES if passage is None else passage.frames
 
 
+def _max_length(works: Sequence[Work], start: int) -> int:
+    """Returns CTranslate2's limit, of which it samples half at most and no more than `start` leaves of it.
+
+    start: the length of what comes before the sampled tokens. With a short context one token more than is allowed may
+    be sampled, which shows that there are too many.
+    """
+    limit = max(token_limit(work.window) or MOST_SAMPLED for work in works) + 1
+    return min(MAX_LENGTH, max(2 * limit, start + limit))
+
+
 def _encodings(works: Sequence[Work]) -> ctranslate2.StorageView:
-    """(works, 1500, state)."""
+    """(works, positions, state)."""
     found: list[NDArray[np.float32]] = [work.encoding for work in works if isinstance(work.encoding, np.ndarray)]
     return ctranslate2.StorageView.from_array(np.stack(found))

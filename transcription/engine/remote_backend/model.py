@@ -42,7 +42,9 @@ class RemoteModel:
         self._lock = threading.Lock()
 
     def encode(self, works: Sequence[Work]) -> None:
+        """Names the server's model: a server gets sound, and decides about its context by itself."""
         for work in works:
+            work.hear_in_full()
             work.encoding = self._name
 
     def detect(self, works: Sequence[Work]) -> list[Language]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
+from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.readback import Occupant
 from transcription.engine.torch_backend.request_tensors import RequestTensors
@@ -24,6 +27,7 @@ class Admission:
         self, parameters: Parameters, tensors: RequestTensors, decoder: TextDecoder, state: SlotState, beams: int = 1
     ) -> None:
         self._dtype = parameters.dtype
+        self._audio = int(parameters.dims.n_audio_ctx)
         self._tensors = tensors
         self._decoder = decoder
         self._state = state
@@ -46,11 +50,23 @@ class Admission:
     def _fill(self, occupants: Sequence[Occupant]) -> None:
         requests = [occupant.request for occupant in occupants]
         rows = self._tensors.rows([occupant.row for occupant in occupants])
-        encodings = torch.stack([request.encoding for request in requests]).to(self._dtype)
+        encodings = torch.stack([self._whole(request.encoding) for request in requests]).to(self._dtype)
         prompted = [request for request in requests if request.start.sot_index]
-        self._decoder.admit(rows, encodings, self._tensors.prompts(prompted))
+        self._decoder.admit(rows, encodings, self._tensors.prompts(prompted), self._audio_mask(prompted))
         columns = self._tensors.columns([request for request in requests for _ in range(self._beams)])
         self._state.write(self._tensors.rows(self._state_rows(occupants)), columns)
+
+    def _whole(self, encoding: Tensor) -> Tensor:
+        """Returns an encoding with zeros for the positions that it lacks, to which nothing attends."""
+        missing = self._audio - len(encoding)
+        return F.pad(encoding, (0, 0, 0, missing)) if missing else encoding
+
+    def _audio_mask(self, requests: Sequence[DecodeRequest]) -> Tensor | None:
+        """Returns the mask of encodings that lack positions; None where all are whole."""
+        lengths = [len(request.encoding) for request in requests]
+        if all(length == self._audio for length in lengths):
+            return None
+        return self._decoder.audio_mask(self._tensors.rows(lengths), self._audio)
 
     def _state_rows(self, occupants: Sequence[Occupant]) -> list[int]:
         return [occupant.row * self._beams + beam for occupant in occupants for beam in range(self._beams)]

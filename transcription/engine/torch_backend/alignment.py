@@ -26,7 +26,7 @@ FILTER_WIDTH = 7
 class AlignmentRequest:
     """A decoded window whose words are to be timed.
 
-    encoding: (1500, state). text: its tokens, timestamps and specials left out.
+    encoding: (positions, state), as many in all windows of a call. text: its tokens, timestamps and specials left out.
     frames: of 10 ms of audio in the window, at most 3000.
     """
 

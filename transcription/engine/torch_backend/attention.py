@@ -32,10 +32,11 @@ def cross_keys_values(cross: CrossAttention, encodings: Tensor, heads: int) -> t
     return split_heads(key, heads), split_heads(value, heads)
 
 
-def absorbed_attention(cross: CrossAttention, query: Tensor, encodings: Tensor) -> Tensor:
+def absorbed_attention(cross: CrossAttention, query: Tensor, encodings: Tensor, mask: Tensor | None = None) -> Tensor:
     """Returns cross-attention without keys and values: their projections are applied to the query instead.
 
-    query, result: (batch, heads, queries, width). encodings: (batch, 1500, state).
+    query, result: (batch, heads, queries, width). encodings: (batch, 1500, state). mask: (batch, 1, 1, 1500), added to
+    the scores.
 
     q·(W x) = (Wᵀ q)·x, and a weighted mean of W x + b is W times the weighted mean of x, plus b. For a single query
     this is a hundredth of the work of projecting all 1500 positions. The key's bias is left out, as it adds the same
@@ -47,6 +48,7 @@ def absorbed_attention(cross: CrossAttention, query: Tensor, encodings: Tensor) 
     absorbed = absorbed.view(heads, batch, queries, -1).transpose(0, 1).flatten(1, 2)
     # (batch, heads * queries, 1500): all heads attend to the same positions.
     scores = absorbed @ encodings.transpose(1, 2)
+    scores = scores if mask is None else scores + mask[:, 0]
     mixed = (scores.softmax(dim=-1) @ encodings).view(batch, heads, queries, -1)
     result = (_by_head(mixed) @ value.transpose(1, 2)).view(heads, batch, queries, width).transpose(0, 1)
     assert cross.kv.bias is not None

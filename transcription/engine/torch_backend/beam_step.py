@@ -38,6 +38,7 @@ class BeamStep:
         self._decoder = decoder
         self._vocabulary = vocabulary
         self._candidates = candidates
+        self._beams = candidates - 1
         self._rules = LogitRules(vocabulary, device)
         self.inputs = torch.zeros((4, rows), dtype=torch.long, device=device)
         self.found = torch.zeros((rows, 1 + 2 * candidates), device=device)
@@ -49,7 +50,9 @@ class BeamStep:
         """shape: rows are beams, all of whole windows; nothing is sampled."""
         previous, newest, position, _ = self.inputs[:, : shape.rows]
         state = self.state.head(shape.rows)
-        logits = self._decoder.step(newest, position, shape.context)
+        audio = state.audio[:: self._beams]
+        mask = None if shape.audio is None else self._decoder.audio_mask(audio, shape.audio)
+        logits = self._decoder.step(newest, position, shape.context, mask)
         no_speech = (logits[:, self._vocabulary.no_speech] - logits.logsumexp(dim=-1)).exp()
         state.tokens.scatter_(1, (position - 1).clamp_min(0)[:, None], previous[:, None])
         self._rules(logits, state, newest)

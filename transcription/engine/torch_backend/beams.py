@@ -85,7 +85,8 @@ class BeamDecoder(Decoder):
         for slot, search in running.items():
             beams[self._rows(slot)] = search.step_inputs()
         self._candidates.send(beams)
-        self._graphs.run(StepShape(len(beams), smallest(self._contexts, longest), sampled=False))
+        audio = self._audio([self._allocator.occupants[slot] for slot in running])
+        self._graphs.run(StepShape(len(beams), smallest(self._contexts, longest), sampled=False, audio=audio))
         self._candidates.fetch()
         self._pending = [self._allocator.occupants[slot] for slot in running]
 

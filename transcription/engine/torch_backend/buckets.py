@@ -8,6 +8,14 @@ CONTEXT_BUCKETS = (64, 128, 256)
 """Positions of the cache that a step may read, besides all of them."""
 
 
+AUDIO_BUCKETS = (600, 1100)
+"""Positions of encodings that a step may read, besides all of them: of windows of 6 s and of 15 s with padding."""
+
+
+def audio_sizes(whole: int) -> list[int]:
+    return [*(size for size in AUDIO_BUCKETS if size < whole), whole]
+
+
 def context_sizes(context: int) -> list[int]:
     return [*(size for size in CONTEXT_BUCKETS if size < context), context]
 

@@ -42,8 +42,11 @@ class Cross(Protocol):
     def fill(self, rows: Tensor, encodings: Tensor) -> None:
         """Writes windows to some rows. rows: (batch,); encodings: (batch, 1500, state)."""
 
-    def attend(self, layer: int, query: Tensor) -> Tensor:
-        """Returns the attention of queries over the first rows; both are (rows, heads, queries, width)."""
+    def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Returns the attention of queries over the first rows; both are (rows, heads, queries, width).
+
+        mask: added to the scores of the first positions, (rows, 1, 1, positions); no others are read.
+        """
 
     def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Returns key and value of some rows, each (batch, heads, 1500, width), for many queries at once."""
@@ -73,8 +76,11 @@ class KeysValues:
             self.keys[number].index_copy_(0, rows, key)
             self.values[number].index_copy_(0, rows, value)
 
-    def attend(self, layer: int, query: Tensor) -> Tensor:
-        return attend(query, self.keys[layer, : len(query)], self.values[layer, : len(query)])
+    def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
+        keys, values = self.keys[layer, : len(query)], self.values[layer, : len(query)]
+        if mask is None:
+            return attend(query, keys, values)
+        return attend(query, keys[:, :, : mask.shape[-1]], values[:, :, : mask.shape[-1]], mask)
 
     def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         return self.keys[layer].index_select(0, rows), self.values[layer].index_select(0, rows)
@@ -100,8 +106,11 @@ class Absorbed:
     def fill(self, rows: Tensor, encodings: Tensor) -> None:
         self.encodings.index_copy_(0, rows, encodings)
 
-    def attend(self, layer: int, query: Tensor) -> Tensor:
-        return absorbed_attention(self._layers[layer].cross, query, self.encodings[: len(query)])
+    def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
+        encodings = self.encodings[: len(query)]
+        if mask is None:
+            return absorbed_attention(self._layers[layer].cross, query, encodings)
+        return absorbed_attention(self._layers[layer].cross, query, encodings[:, : mask.shape[-1]], mask)
 
     def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         # From about 70 queries on, projecting costs less than absorbing.

@@ -30,7 +30,7 @@ class Rules:
 class DecodeRequest:
     """A window to decode.
 
-    encoding: the encoder's output, (1500, state).
+    encoding: the encoder's output, (positions, state), with up to 1500 positions.
     temperature: 0 for greedy search, else of the distribution that is sampled.
     seed: of the sampling; one seed gives one result, whatever else the batch holds.
     max_tokens: to sample at most; half of the context (224) unless given.

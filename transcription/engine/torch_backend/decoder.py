@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from transcription.engine.torch_backend.buckets import batch_sizes, context_sizes
+from transcription.engine.torch_backend.buckets import audio_sizes, batch_sizes, context_sizes, smallest
 from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
 from transcription.engine.torch_backend.parameters import Parameters
+from transcription.engine.torch_backend.readback import Occupant
 from transcription.engine.torch_backend.request_tensors import RequestTensors
 from transcription.engine.torch_backend.slot_allocator import SlotAllocator
 from transcription.engine.torch_backend.vocabulary import vocabulary_of
@@ -51,6 +52,12 @@ class Decoder(ABC):
     def admit(self, request: DecodeRequest) -> int:
         """Admits one window and returns its slot. Raises as `admit_all` does."""
         return self.admit_all([request])[0]
+
+    def _audio(self, occupants: Sequence[Occupant]) -> int | None:
+        """Returns StepShape.audio of a step with these windows."""
+        lengths = {len(occupant.request.encoding) for occupant in occupants}
+        whole = int(self.parameters.dims.n_audio_ctx)
+        return None if lengths == {whole} else smallest(audio_sizes(whole), max(lengths))
 
     @abstractmethod
     def admit_all(self, requests: Sequence[DecodeRequest]) -> list[int]:

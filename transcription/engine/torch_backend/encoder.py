@@ -18,18 +18,18 @@ class Encoder:
 
     @torch.inference_mode()
     def __call__(self, mels: Tensor) -> Tensor:
-        """mels: (batch, n_mels, 3000) in any float dtype; returns (batch, 1500, state).
+        """mels: (batch, n_mels, frames) in any float dtype; returns (batch, frames // 2, state).
 
-        Raises ValueError for windows of another length.
+        Raises ValueError for an odd number of frames and for more than 3000.
         """
         parameters = self._parameters
-        frames = 2 * len(parameters.positions)
-        if mels.shape[-1] != frames:
-            raise ValueError(f"a window has {frames} frames, not {mels.shape[-1]}")
+        frames, most = mels.shape[-1], 2 * len(parameters.positions)
+        if frames % 2 or not 0 < frames <= most:
+            raise ValueError(f"a window has an even number of frames up to {most}, not {frames}")
         x = mels.to(parameters.device, parameters.dtype)
         x = F.gelu(F.conv1d(x, parameters.conv1.weight, parameters.conv1.bias, padding=1))
         x = F.gelu(F.conv1d(x, parameters.conv2.weight, parameters.conv2.bias, stride=2, padding=1))
-        x = (x.transpose(1, 2) + parameters.positions).to(parameters.dtype)
+        x = (x.transpose(1, 2) + parameters.positions[: frames // 2]).to(parameters.dtype)
         for layer in parameters.layers:
             x = self._layer(layer, x)
         return parameters.norm(x)

@@ -17,7 +17,10 @@ DYNAMIC_RANGE = 8.0
 
 
 def features(windows: Sequence[Window], n_mels: int, device: torch.device) -> Tensor:
-    """What the encoder sees of windows, (windows, n_mels, 3000), as transcription.engine.mel.features has it."""
+    """What the encoder hears of windows, (windows, n_mels, encoder_frames), as transcription.engine.mel.features.
+
+    All windows have the same `encoder_frames`.
+    """
     return torch.stack([_features(window, n_mels, device) for window in windows])
 
 
@@ -31,7 +34,7 @@ def _features(window: Window, n_mels: int, device: torch.device) -> Tensor:
     # One more frame, so that the reflection at the end touches none that counts.
     power = log_power(samples, n_mels, max(0, missing) + HOP_LENGTH)
     power = power[:, lead // HOP_LENGTH :][:, :frames]
-    return whole_window(scaled(power, passage.loudest if passage else None))
+    return whole_window(scaled(power, passage.loudest if passage else None), window.encoder_frames)
 
 
 def log_power(samples: Tensor, n_mels: int, padding: int = 0) -> Tensor:
@@ -68,8 +71,8 @@ def scaled(power: Tensor, mel_max: Tensor | float | None = None) -> Tensor:
 
 
 def whole_window(mel: Tensor, frames: int = N_FRAMES) -> Tensor:
-    """A window of 30 s: cut, or padded with 0.0 in log-mel, which is not silence but is
-    what openai-whisper's transcribe() does (pad_or_trim). (..., frames) to (..., 3000).
+    """A window of so many frames: cut, or padded with 0.0 in log-mel, which is not silence but is
+    what openai-whisper's transcribe() does (pad_or_trim).
     """
     missing = frames - mel.shape[-1]
     return F.pad(mel, (0, missing)) if missing > 0 else mel[..., :frames]

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from transcription.engine.backend import Decoded, Language, WordTiming, Work
+from transcription.engine.backend import Decoded, Language, WordTiming, Work, by_encoder_frames
+from transcription.engine.short_context import token_limit
 from transcription.engine.torch_backend.alignment import Aligner, AlignmentRequest
 from transcription.engine.torch_backend.beams import BeamDecoder
 from transcription.engine.torch_backend.cross import CrossName
@@ -57,22 +58,27 @@ class TorchModel:
         self._side = torch.cuda.Stream() if parameters.device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def encode(self, works: Sequence[Work]) -> None:
-        missing = [work for work in works if work.encoding is None]
-        if missing:
+        for missing in by_encoder_frames(work for work in works if work.encoding is None):
             with translated_errors(), self._beside():
                 mels = features([work.window for work in missing], self._parameters.dims.n_mels, self._device)
                 for work, encoding in zip(missing, self._slots.encode(mels), strict=True):
                     work.encoding = encoding
 
     def detect(self, works: Sequence[Work]) -> list[Language]:
-        with translated_errors(), self._beside():
-            found = self._slots.language_chances(torch.stack([_encoding(work) for work in works]))
-        return [Language(*max(chances.items(), key=lambda chance: chance[1]), chances) for chances in found]
+        found: dict[Work, dict[str, float]] = {}
+        for some in by_encoder_frames(works):
+            with translated_errors(), self._beside():
+                chances = self._slots.language_chances(torch.stack([_encoding(work) for work in some]))
+            found |= dict(zip(some, chances, strict=True))
+        return [Language(*max(found[work].items(), key=lambda chance: chance[1]), found[work]) for work in works]
 
     def align(self, works: Sequence[Work], texts: Sequence[Sequence[int]]) -> list[list[WordTiming]]:
-        spoken = [_spoken(work, text) for work, text in zip(works, texts, strict=True)]
-        with translated_errors(), self._beside():
-            return self._aligner(spoken)
+        spoken = {work: _spoken(work, text) for work, text in zip(works, texts, strict=True)}
+        found: dict[Work, list[WordTiming]] = {}
+        for some in by_encoder_frames(works):
+            with translated_errors(), self._beside():
+                found |= dict(zip(some, self._aligner([spoken[work] for work in some]), strict=True))
+        return [found[work] for work in works]
 
     def room(self, works: Sequence[Work]) -> bool:
         for beams in {work.beams for work in works}:
@@ -165,7 +171,9 @@ class TorchModel:
         seed = 1000 * work.window.index + round(100 * work.temperature)
         tail = work.window.tail
         rules = Rules(first_timestamp=tail.after) if tail else Rules()
-        return DecodeRequest(encoding, start, work.temperature, seed, rules)
+        limit = token_limit(work.window)
+        # One token more than is allowed shows that there are too many.
+        return DecodeRequest(encoding, start, work.temperature, seed, rules, None if limit is None else limit + 1)
 
     def _decoded(self, result: DecodeResult) -> Decoded:
         text = self.vocabulary.decode(result.tokens)

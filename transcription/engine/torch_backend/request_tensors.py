@@ -30,9 +30,10 @@ class RequestTensors:
     def check(self, request: DecodeRequest) -> None:
         """Raises ValueError for a request that cannot be decoded."""
         tokens, sot_index = request.start.tokens, request.start.sot_index
-        shape = (self._dims.n_audio_ctx, self._dims.n_audio_state)
-        if tuple(request.encoding.shape) != shape:
-            raise ValueError(f"an encoding has the shape {shape}, not {tuple(request.encoding.shape)}")
+        most, state = int(self._dims.n_audio_ctx), int(self._dims.n_audio_state)
+        shape = tuple(request.encoding.shape)
+        if len(shape) != 2 or not 0 < shape[0] <= most or shape[1] != state:
+            raise ValueError(f"an encoding has the shape {(most, state)}, or fewer positions, not {shape}")
         if not 0 <= sot_index < len(tokens) or tokens[sot_index] != self._vocabulary.sot:
             raise ValueError("there is no <|startoftranscript|> at sot_index")
         if len(tokens) > self._dims.n_text_ctx:
@@ -48,6 +49,7 @@ class RequestTensors:
             "tokens": self._table([start.tokens for start in starts], self._dims.n_text_ctx + 1),
             "logprobs": self._column([0.0] * len(requests))[:, None].expand(-1, self._dims.n_text_ctx + 1),
             "position": self._column([start.sot_index for start in starts]),
+            "audio": self._column([len(request.encoding) for request in requests]),
             "start": self._column([len(start.tokens) for start in starts]),
             "end": self._column([self._end(request) for request in requests]),
             "sot_index": self._column([start.sot_index for start in starts]),

@@ -105,7 +105,7 @@ class SlotDecoder(Decoder):
         rows = self._compact()
         longest = max(occupant.fed for occupant in occupants) + 1
         sampled = any(occupant.request.temperature > 0 for occupant in occupants)
-        self._graphs.run(StepShape(rows, smallest(self._contexts, longest), sampled))
+        self._graphs.run(StepShape(rows, smallest(self._contexts, longest), sampled, self._audio(occupants)))
         for occupant in occupants:
             occupant.fed = min(occupant.fed + 1, self._contexts[-1] - 1)
         self._steps += 1

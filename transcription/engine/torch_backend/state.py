@@ -20,8 +20,8 @@ class SlotState:
 
     tokens: (rows, 449), start tokens and then what was sampled; logprobs: alike.
     position: of the newest token, which the next step feeds. start: how many start tokens
-    there are. end: how many tokens there may be in all. timestamp: the last one sampled,
-    or -1. last_initial: the greatest token that may come first.
+    there are. end: how many tokens there may be in all. audio: positions of the encoding.
+    timestamp: the last one sampled, or -1. last_initial: the greatest token that may come first.
     """
 
     tokens: Tensor
@@ -29,6 +29,7 @@ class SlotState:
     position: Tensor
     start: Tensor
     end: Tensor
+    audio: Tensor
     sot_index: Tensor
     running: Tensor
     temperature: Tensor
@@ -54,6 +55,7 @@ class SlotState:
             position=zeros(),
             start=zeros() + 1,
             end=zeros() + 1,
+            audio=zeros() + 1,
             sot_index=zeros() - 1,
             running=zeros(dtype=torch.bool),
             temperature=zeros(dtype=torch.float32),

@@ -19,12 +19,14 @@ class StepShape:
     """The shapes and operations of a step.
 
     rows: how many of the first slots it computes. context: how many positions of the cache it reads. sampled: whether
-    the temperature of any slot is above 0.
+    the temperature of any slot is above 0. audio: how many positions of encodings it reads, some of which may be
+    shorter; None where all are whole.
     """
 
     rows: int
     context: int
     sampled: bool
+    audio: int | None = None
 
 
 class Step:
@@ -46,7 +48,8 @@ class Step:
         newest = state.tokens.gather(1, state.position[:, None])[:, 0]
         # A free slot may have stopped beyond the part of the cache that is read.
         position = state.position.clamp_max(shape.context - 1)
-        logits = self._decoder.step(newest, position, shape.context)
+        mask = None if shape.audio is None else self._decoder.audio_mask(state.audio, shape.audio)
+        logits = self._decoder.step(newest, position, shape.context, mask)
         self._read_no_speech(state, logits)
         self._rules(logits, state, newest)
         chosen = choose(logits, state, shape.sampled)

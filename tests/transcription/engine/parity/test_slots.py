@@ -80,7 +80,8 @@ def test_requests_that_cannot_be_decoded(pair: Pair, decoder: SlotDecoder) -> No
     request = pair.request(FOX)
     sot = decoder.vocabulary.sot
     for bad in (
-        replace(request, encoding=request.encoding[:100]),
+        replace(request, encoding=request.encoding[:0]),
+        replace(request, encoding=request.encoding[:, :10]),
         replace(request, start=Start(request.start.tokens, 1)),
         replace(request, start=Start((*[1] * 448, sot), 448)),
         replace(request, temperature=-1.0),
