@@ -269,7 +269,7 @@ from_own_pages = OwnOriginOnly(from_anywhere)
 
 
 async def sockets(scope: Scope, receive: Receive, send: Send) -> None:
-    """A ticket opens a socket from anywhere; a session only from our own pages."""
+    """Opens a socket with a ticket from anywhere, with a session only from our own pages."""
     application = from_own_pages if authentication.ticket_of(scope) is None else from_anywhere
     await application(scope, receive, send)
 

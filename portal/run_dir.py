@@ -10,7 +10,7 @@ LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux, 104 on macOS and
 
 
 def run_folder(data: Path) -> Path:
-    """`data`/run, or a folder in the system's temporary one where that path is too long for a socket."""
+    """Returns `data`/run, or a folder in the system's temporary one where that path is too long for a socket."""
     folder = data / "run"
     if len(str(folder / "engine.sock").encode()) <= LONGEST_SOCKET_PATH:
         return folder

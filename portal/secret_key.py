@@ -10,7 +10,7 @@ from django.core.management.utils import get_random_secret_key
 
 
 def kept_secret_key(folder: Path) -> str:
-    """The key in `folder`/secret_key (mode 0600), made on first use.
+    """Returns the key in `folder`/secret_key (mode 0600), made on first use.
 
     Two processes that start together agree: the file is created exclusively, the loser reads.
     Raises ImproperlyConfigured.

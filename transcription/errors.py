@@ -71,7 +71,7 @@ class Failure:
 
 
 def reason_for_people(code: str) -> str:
-    """One or two sentences that name the cause and the way out."""
+    """Returns one or two sentences that name the cause and the way out."""
     reasons = {
         "not_media": _("This file is damaged or not audio: nothing in it could be decoded. Check that it plays."),
         "format_not_taken": _(
@@ -131,7 +131,7 @@ def _quota_message(exceeded: QuotaExceeded) -> str:
 
 
 def minutes(seconds: int) -> str:
-    """Audio seconds as people say them: `45 s`, `20 min`, `7 min 30 s`."""
+    """Formats audio seconds as people say them: `45 s`, `20 min`, `7 min 30 s`."""
     whole, rest = divmod(seconds, 60)
     if not whole:
         return _("%(n)d s") % {"n": rest}

@@ -13,6 +13,9 @@ PLAIN = "[]"  # besides letters, digits and `_.-~`
 
 
 def headers_of(names: Iterable[str]) -> dict[str, str]:
-    """`X-Ignored-Parameters`, each name percent-encoded where a header can't hold it; `...` where more were sent."""
+    """Returns `X-Ignored-Parameters`, or nothing without names.
+
+    Each name is percent-encoded where a header can't hold it; `...` stands where more were sent.
+    """
     named = ", ".join(quote(name[:LONGEST_NAME], safe=PLAIN, errors="replace") for name in names)
     return {HEADER: textwrap.shorten(named, LONGEST_HEADER, placeholder=" ...")} if named else {}

@@ -17,7 +17,7 @@ class PreconditionRequired(Exception):
 
 
 def seen_tags(request: HttpRequest) -> frozenset[str]:
-    """The tags of `If-Match`, ANY for `*`. Raises PreconditionRequired.
+    """Returns the tags of `If-Match`, ANY for `*`. Raises PreconditionRequired.
 
     Weak ones count too: a proxy that compresses an answer weakens its tag.
     """
@@ -28,5 +28,5 @@ def seen_tags(request: HttpRequest) -> frozenset[str]:
 
 
 def quoted(tag: str) -> str:
-    """The value of an `ETag` header."""
+    """Returns the value of an `ETag` header."""
     return f'"{tag}"'

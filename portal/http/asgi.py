@@ -58,7 +58,7 @@ def empty_body(receive: Receive) -> Receive:
 
 
 async def receive_nothing() -> Message:
-    """A receive that never returns; Django stops calling it when its view is done."""
+    """Waits for ever, as a receive; Django cancels it when its view is done."""
     return await asyncio.Future()
 
 

@@ -150,7 +150,7 @@ console.log(await (await fetch(`${api}/recordings/${recording.id}/transcript.srt
 
 
 def examples(portal_url: str) -> list[Example]:
-    """portal_url: without a slash at its end."""
+    """Returns the examples with a portal's address. portal_url: without a slash at its end."""
     return [
         replace(example, snippets=tuple(_of_portal(one, portal_url) for one in example.snippets))
         for example in EXAMPLES

@@ -30,6 +30,6 @@ def redoc(request: HttpRequest) -> HttpResponse:
 @require_safe
 @member_required("recordings.view")
 def examples(request: TenantRequest) -> HttpResponse:
-    """What to paste into a terminal or a program, with this portal's own address."""
+    """Shows what to paste into a terminal or a program, with this portal's own address."""
     shown = api_examples.examples(request.build_absolute_uri("/").rstrip("/"))
     return render(request, "api/examples.html", {"section": "api", "examples": shown})

@@ -24,7 +24,7 @@ SHOWN_FIRST = ("language", "task", "model", "audio_track")
 
 
 def model_choices() -> list[tuple[str, str]]:
-    """The default one is offered without its name too, since the tenant may send short clips elsewhere."""
+    """Returns the models to choose from, the default also unnamed: the tenant may send short clips elsewhere."""
     by_name = offered()
     default = ("", gettext("Default (%(name)s)") % {"name": default_model()})
     return [default, *by_name] if len(by_name) > 1 else by_name
@@ -35,7 +35,7 @@ def short_clip_choices() -> list[tuple[str, str]]:
 
 
 def mode_choices() -> list[tuple[str, str]]:
-    """Each with what it is good for; the automatic one is what the organisation has chosen."""
+    """Returns each mode with what it is good for; the automatic one is what the organisation has chosen."""
     return [
         (Mode.AUTO, gettext("Automatic: as your organisation set it")),
         (Mode.EXACT, gettext("Exact: one piece after the other, as openai-whisper does")),
@@ -48,12 +48,12 @@ def offered() -> list[tuple[str, str]]:
 
 
 def spoken_language_choices() -> list[tuple[str, str]]:
-    """The languages that at least one of the models offered knows."""
+    """Returns the languages that at least one of the models offered knows."""
     return [(code, name) for code, name in language_choices() if not code or not all(unknown_to(code).values())]
 
 
 def unknown_to(code: str) -> dict[str, bool]:
-    """By model whether it does not know a language; "default" is the default one."""
+    """Returns for each model whether it does not know a language; "default" is the default one."""
     models = {name: not knows(name, code) for name in offered_models()}
     return models | {"default": models[default_model()]}
 
@@ -127,7 +127,7 @@ class OptionsForm(forms.Form):
         return form
 
     def offer_tracks(self, transcription: Transcription) -> None:
-        """Where the recording has several; the one that was taken is chosen."""
+        """Offers the recording's audio tracks where it has several; the one that was taken is chosen."""
         if len(transcription.recording.audio_tracks) > 1:
             self.fields["audio_track"].choices = tracks.choices(transcription.recording)  # type: ignore[attr-defined]
             self.initial["audio_track"] = str(transcription.audio_track or "")
@@ -180,7 +180,7 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
             raise forms.ValidationError(str(invalid)) from invalid
 
     def keep(self) -> None:
-        """Of the tenant's row only what was decided here."""
+        """Saves of the tenant's row only what was decided here."""
         self.instance.save(update_fields=self._meta.fields)
 
 

@@ -67,7 +67,7 @@ def _storage_unavailable() -> HttpResponse:
 
 
 def _contains_audio(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """A signed URL counts even in the response to HEAD, since it can be used for GET."""
+    """Returns whether a response gives audio. A signed URL does even after HEAD: it can be used for GET."""
     return response.status_code == 302 or (request.method == "GET" and response.status_code in (200, 206))
 
 

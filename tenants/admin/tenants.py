@@ -102,11 +102,11 @@ class TenantAdmin(admin.ModelAdmin):
         return tenants
 
     def has_delete_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
-        """Django would delete rows but no media; transcription.offboarding deletes tenants."""
+        """Forbids deletion: Django would delete rows but no media. transcription.offboarding deletes tenants."""
         return False
 
     def get_readonly_fields(self, request: HttpRequest, row: Tenant | None = None) -> tuple[str, ...]:
-        """A tenant that is being erased can't be reactivated."""
+        """Makes a tenant that is being erased impossible to reactivate."""
         return ("is_active", "deleting_at") if row is not None and row.deleting_at else ()
 
     def get_urls(self) -> list[URLPattern]:

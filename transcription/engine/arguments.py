@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def model(entry: str) -> Offered:
-    """A model of the catalogue by its name, or an own one as NAME=SOURCE."""
+    """Parses a name of the catalogue, or NAME=SOURCE for an operator's own model. Raises ArgumentTypeError."""
     try:
         offered = Offered.parse(entry)
         return offered if offered.source else Offered(find_model(offered.name).name)
@@ -32,7 +32,7 @@ def model(entry: str) -> Offered:
 
 
 def models(entries: str) -> tuple[Offered, ...]:
-    """Models, with commas between them. The first is served always, others as far as there are any."""
+    """Parses models with commas between them. The first is served always, the others if their weights are there."""
     first, *others = (entry.strip() for entry in entries.split(","))
     return model(first), *(_known_or_not(entry) for entry in others)
 
@@ -45,7 +45,7 @@ def _known_or_not(entry: str) -> Offered:
 
 
 def language(code: str) -> str:
-    """An ISO code that Whisper has a token for."""
+    """Returns an ISO code that Whisper has a token for. Raises ArgumentTypeError for any other."""
     if code not in LANGUAGES:
         raise argparse.ArgumentTypeError(
             f"Whisper knows no language {code!r}; use a code such as en, de or zh, or leave it out to detect it"
@@ -54,7 +54,7 @@ def language(code: str) -> str:
 
 
 def media(name: str) -> Path:
-    """A file that may be read."""
+    """Returns the path of a file that may be read. Raises ArgumentTypeError if there is none."""
     file = Path(name)
     if file.is_dir():
         raise argparse.ArgumentTypeError(f"{name} is a folder; name a media file in it")
@@ -66,21 +66,21 @@ def media(name: str) -> Path:
 
 
 def count(text: str) -> int:
-    """A whole number from 0 on."""
+    """Parses a whole number from 0 on. Raises ArgumentTypeError."""
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
     return int(text)
 
 
 def repeats(text: str) -> int:
-    """A whole number from 1 on."""
+    """Parses a whole number from 1 on. Raises ArgumentTypeError."""
     if (number := count(text)) == 0:
         raise argparse.ArgumentTypeError("nothing is measured in 0 rounds; name 1 or more")
     return number
 
 
 def temperature(text: str) -> float:
-    """A number from 0 to 1."""
+    """Parses a number from 0 to 1. Raises ArgumentTypeError."""
     try:
         number = float(text)
     except ValueError:

@@ -17,7 +17,7 @@ MOST_COMPLAINTS = 1 << 16
 
 
 def read_media(file: Path) -> Iterator[bytes]:
-    """The file's sound as mono s16le at 16 kHz, in chunks; EngineError where ffmpeg finds none."""
+    """Yields the file's sound as mono s16le at 16 kHz, in chunks. Raises EngineError where ffmpeg finds none."""
     command = [
         find_ffmpeg(), "-nostdin", "-v", "error", "-i", f"file:{file}",
         "-map", "0:a:0", "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "-",
@@ -39,12 +39,12 @@ def read_media(file: Path) -> Iterator[bytes]:
 
 
 def begun(pcm: Iterator[bytes]) -> Iterator[bytes]:
-    """The same sound with its first chunk read: what is no media is known now. Raises as `read_media` does."""
+    """Returns the same sound with its first chunk read, so that `read_media` raises now for what is no media."""
     return chain([next(pcm, b"")], pcm)
 
 
 def find_ffmpeg() -> str:
-    """ffmpeg on the PATH, or the one of imageio-ffmpeg; EngineError without either."""
+    """Returns the ffmpeg on the PATH, or else that of imageio-ffmpeg. Raises EngineError without either."""
     if found := shutil.which("ffmpeg"):
         return found
     if importlib.util.find_spec("imageio_ffmpeg"):

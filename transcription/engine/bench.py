@@ -16,7 +16,7 @@ CLIPS_AT_ONCE = 8
 
 
 def report(client: EngineClient, clips: Sequence[bytes], options: DecodeOptions, repeats: int) -> None:
-    """Print the median and spread of each measurement.
+    """Prints the median and spread of each measurement.
 
     clips: mono s16le at 16 kHz. The long recording is all of them in a row; the crowd is the first
     eight; the clip alone is the one nearest to five seconds.

@@ -62,12 +62,12 @@ CATALOGUE: dict[str, Model] = {
 
 
 def models_of(dimensions: Dimensions) -> list[str]:
-    """Names of the models that are so large; perhaps none."""
+    """Returns the names of the models with these dimensions; perhaps none."""
     return [model.name for model in CATALOGUE.values() if model.dimensions == dimensions]
 
 
 def find_model(name: str) -> Model:
-    """The model of this name; EngineError, with the names there are, for any other."""
+    """Returns the model of this name. Raises EngineError, which lists the names there are, for any other."""
     try:
         return CATALOGUE[name]
     except KeyError:

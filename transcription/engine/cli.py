@@ -19,7 +19,7 @@ DEFAULT_WEIGHTS = Path("var/models")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code. Raises SystemExit with 2 for arguments that cannot be meant."""
+    """Runs one command and returns its exit code. Raises SystemExit(2) for arguments that cannot be meant."""
     logging.basicConfig(level=logging.INFO, format="engine: %(levelname)s: %(message)s")
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command

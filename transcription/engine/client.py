@@ -54,7 +54,7 @@ class EngineClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Nothing stays open: every call has a connection of its own and closes it."""
+        """Does nothing: every call has a connection of its own and closes it."""
 
     def decode(
         self,
@@ -64,7 +64,7 @@ class EngineClient:
         on_progress: Callable[[], None] = lambda: None,
         spoken: str = "",
     ) -> Generator[WindowResult, None, None]:
-        """Yield the text of each window, in the windows' order.
+        """Yields the text of each window, in the windows' order.
 
         Windows are pulled one at a time, and at most `in_flight` wait for an answer; with 1, a window
         is pulled when the result of the one before was taken. Closing the generator takes the
@@ -81,7 +81,7 @@ class EngineClient:
             conversation.hang_up()
 
     def status(self, timeout: float = 2.0) -> EngineStatus:
-        """Ask the engine how it is; EngineUnavailable unless it says so in `timeout` seconds."""
+        """Asks the engine how it is. Raises EngineUnavailable unless it answers within `timeout` seconds."""
         deadline = time.monotonic() + timeout
         try:
             with self.connect(timeout) as connection:
@@ -110,7 +110,7 @@ class EngineClient:
             time.sleep(RETRY_SECONDS)
 
     def connect(self, timeout: float) -> socket.socket:
-        """A fresh connection; OSError where nobody listens."""
+        """Opens a fresh connection. Raises OSError where nobody listens."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(timeout)
         try:

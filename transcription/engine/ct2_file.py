@@ -17,7 +17,7 @@ DTYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
 
 
 def read_variables(file: Path, prefix: str = "") -> dict[str, NDArray[Any]]:
-    """The file's variables by name, aliases included; only those whose names begin with the prefix.
+    """Returns the file's variables by name, aliases included; only those whose names begin with the prefix.
 
     Layout: version, spec name, revision, then a count of variables, each with its name,
     rank, dimensions, type, size in bytes and data; then pairs of alias and name. Integers

@@ -43,9 +43,10 @@ class Dimensions:
 
 
 def dimensions_of(model: Path) -> Dimensions | None:
-    """Those of a CTranslate2 model file, whose weights are not read.
+    """Returns the dimensions of a CTranslate2 model file without reading its weights.
 
-    None where it doesn't say: another version's, or none of Whisper's. Raises Unreadable, OSError.
+    Returns None where the file doesn't say: one of another version, or of another model than Whisper. Raises
+    Unreadable, OSError.
     """
     shapes = shapes_in(model)
     convolution = shapes.get(FIRST_CONVOLUTION, ())
@@ -57,7 +58,7 @@ def dimensions_of(model: Path) -> Dimensions | None:
 
 
 def shapes_in(model: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of each variable of a CTranslate2 model file by name; none of another version's.
+    """Returns the shape of each variable of a CTranslate2 model file by name; an empty dict for another version's.
 
     Raises Unreadable, OSError.
     """
@@ -66,7 +67,7 @@ def shapes_in(model: Path) -> dict[str, tuple[int, ...]]:
 
 
 def ends_early(model: Path) -> bool:
-    """Whether a CTranslate2 model file stops before its last variable; files of other versions pass."""
+    """Returns whether a CTranslate2 model file stops before its last variable; files of other versions pass."""
     try:
         with model.open("rb") as file:
             for _ in _shapes(file):
@@ -77,7 +78,7 @@ def ends_early(model: Path) -> bool:
 
 
 def _shapes(file: IO[bytes]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The name and shape of each variable. Raises Unreadable, after the last one, where the file is not whole."""
+    """Yields the name and shape of each variable. Raises Unreadable, after the last one, if the file is cut off."""
     size = os.fstat(file.fileno()).st_size
     try:
         if _number(file, "I") != VERSION:

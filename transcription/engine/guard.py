@@ -39,14 +39,17 @@ def _watch(parent: int) -> None:
 
 
 def limit_memory(mib: int) -> None:
-    """Let the kernel refuse the process more private memory than this. Raises EngineError for less than it has."""
+    """Lets the kernel refuse the process more private memory than so many MiB.
+
+    Raises EngineError for less than the process has already.
+    """
     if mib <= (used := machine.private_mib()) < float("inf"):
         raise EngineError(f"{mib} MiB are too few: without any model the engine takes {used:.0f}; raise the limit")
     resource.setrlimit(resource.RLIMIT_DATA, (mib * MIB, mib * MIB))
 
 
 def resident_mib() -> float:
-    """The process's resident memory in MiB."""
+    """Returns the process's resident memory in MiB."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:

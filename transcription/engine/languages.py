@@ -36,7 +36,7 @@ ENGLISH = ("distil-large-v3.5",)
 
 
 def languages_of(model: str) -> tuple[str, ...]:
-    """The languages that a model of this name knows; of an operator's own, those that it may know."""
+    """Returns the languages that a model of this name knows; for an operator's own, those that it may know."""
     if model.endswith(".en") or model in ENGLISH:
         return ("en",)
     return LANGUAGES[:-1] if model in OLDER else LANGUAGES

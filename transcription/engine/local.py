@@ -18,7 +18,7 @@ from transcription.engine.types import EngineError, EngineUnavailable
 
 @contextmanager
 def local_engine(options: argparse.Namespace) -> Iterator[EngineClient]:
-    """Start `serve` with the command's own options; it is ready when the block begins.
+    """Starts `serve` with the command's own options, and yields a client once it is ready.
 
     Raises EngineError where it ends before, or SystemExit where it has said why.
     """
@@ -45,7 +45,7 @@ def local_engine(options: argparse.Namespace) -> Iterator[EngineClient]:
 
 
 def wait_until_ready(client: EngineClient, process: subprocess.Popen[bytes]) -> None:
-    """Return when the engine is ready; EngineError when its process ends before."""
+    """Waits until the engine is ready. Raises EngineError when its process ends before."""
     while process.poll() is None:
         try:
             if client.status().ready:

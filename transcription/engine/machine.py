@@ -36,19 +36,19 @@ def _siblings(cpu: int) -> str:
 
 
 def sleep_between_parallel_work() -> None:
-    """Let OpenMP's threads sleep where they would spin: encoding and decoding go side by side, on the same cores."""
+    """Lets OpenMP's threads sleep where they would spin: encoding and decoding share the same cores."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def private_mib() -> float:
-    """What this process has of the memory that guard.limit_memory limits; infinite where nobody says."""
+    """Returns how much this process has of the memory that guard.limit_memory limits, in MiB; infinite if unknown."""
     return _field(Path("/proc/self/status"), "VmData") / 1024
 
 
 def available_mib() -> float:
-    """Memory that this process may still take: the least of the machine's, its control group's and its own limit.
+    """Returns the memory that this process may still take, in MiB; infinite if unknown.
 
-    Infinite where nobody says.
+    That is the least of what the machine, its control group and its own limit leave.
     """
     return min(_of_machine(), _of_group(), _of_limit())
 
@@ -58,7 +58,7 @@ def _of_machine() -> float:
 
 
 def _of_group() -> float:
-    """A container's limit less what it uses; files that the kernel keeps in memory for it count as free."""
+    """Returns a container's limit less what it uses, in MiB. Files that the kernel caches for it count as free."""
     try:
         limit = int((GROUP / "memory.max").read_text())
         used = int((GROUP / "memory.current").read_text())
@@ -69,13 +69,13 @@ def _of_group() -> float:
 
 
 def _of_limit() -> float:
-    """What guard.limit_memory leaves."""
+    """Returns what guard.limit_memory leaves, in MiB; infinite without a limit."""
     limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
     return float("inf") if limit == resource.RLIM_INFINITY else limit / MIB - private_mib()
 
 
 def _field(file: Path, name: str) -> float:
-    """The number after a name at the beginning of a line; infinite if it isn't there."""
+    """Returns the number after a name at the beginning of a line; infinite if it isn't there."""
     try:
         lines = [line.replace(":", " ").split() for line in file.read_text().splitlines()]
     except OSError:

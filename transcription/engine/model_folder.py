@@ -16,7 +16,7 @@ TAKEN = (*NEEDED, "vocabulary.json", "vocabulary.txt")
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether every file is there and has the SHA-256 noted when it was fetched.
+    """Returns whether every file is there and has the SHA-256 noted when it was fetched.
 
     A folder that somebody else put there has no notes: then all files must be there, and
     the model's must not end early.
@@ -25,13 +25,13 @@ def is_whole(folder: Path) -> bool:
 
 
 def sha256(file: Path) -> str:
-    """The file's SHA-256 in hexadecimal."""
+    """Returns the file's SHA-256 in hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def damage(folder: Path) -> str:
-    """What is wrong with a folder whose files are hashed; nothing if it is whole."""
+    """Says what is wrong with a folder, after hashing its files; "" if it is whole."""
     missing = [name for name in {**dict.fromkeys(NEEDED), **noted(folder)} if not (folder / name).is_file()]
     if missing:
         return f"{', '.join(missing)} missing"
@@ -51,12 +51,12 @@ def looks_whole(folder: Path) -> bool:
 
 
 def noted(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file that was fetched into a folder, by its name."""
+    """Returns the SHA-256 of each file that was fetched into a folder, by its name."""
     return {name: value for value, name in (line.split("  ", 1) for line in _notes(folder) if "  " in line)}
 
 
 def _noted_sizes(folder: Path) -> dict[str, int]:
-    """The bytes of each file, from comments that `sha256sum --check` passes over."""
+    """Returns the size of each file in bytes, from comments that `sha256sum --check` passes over."""
     words = (line.split() for line in _notes(folder) if line.startswith("# "))
     return {name: int(size) for _, name, size, _ in words}
 

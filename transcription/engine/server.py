@@ -287,11 +287,11 @@ class _Connection:
         return self.streams[name, lane]
 
     def _answer_later(self, number: int, outcome: WindowResult | EngineError) -> None:
-        """Is called from a decode thread."""
+        """Hands an outcome from a decode thread to the event loop."""
         self.loop.call_soon_threadsafe(self._answer, number, outcome)
 
     def _announce(self, number: int) -> None:
-        """Is called from a decode thread, which waits up to ANNOUNCE_SECONDS until the message is sent."""
+        """Sends a message from a decode thread, which waits up to ANNOUNCE_SECONDS until it is sent."""
         told = asyncio.run_coroutine_threadsafe(self._tell_alone(number), self.loop)
         with suppress(TimeoutError, ConnectionError):
             told.result(ANNOUNCE_SECONDS)
@@ -320,7 +320,7 @@ def _only_language(model: str) -> str | None:
 
 
 def _refuse_second_engine(address: Path) -> None:
-    """Raise EngineError where another engine answers at this address."""
+    """Raises EngineError if another engine answers at this address."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(address))

@@ -39,7 +39,7 @@ def followed(found: Language, before: Language, work: Work) -> Language:
 
 
 def _sounding(work: Work) -> float:
-    """Seconds of the window in which somebody may speak."""
+    """Returns the seconds of the window in which somebody may speak."""
     window = work.window
     silent = (min(end, window.end) - max(start, window.start) for start, end in window.non_speech)
     return len(window.samples) / SAMPLE_RATE - sum(seconds for seconds in silent if seconds > 0)

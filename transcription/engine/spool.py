@@ -30,7 +30,7 @@ class Spool:
         self._file.close()
 
     def fill(self, pcm: Iterable[bytes], watch: Callable[[NDArray[np.int16]], None]) -> None:
-        """Take all chunks, which may be cut anywhere; `watch` sees every sample as it passes."""
+        """Takes all chunks, which may be cut anywhere; `watch` sees every sample as it passes."""
         odd = b""
         for chunk in pcm:
             data = odd + chunk
@@ -41,6 +41,6 @@ class Spool:
             watch(np.frombuffer(data[:whole], dtype="<i2"))
 
     def read(self, start: int, end: int) -> NDArray[np.int16]:
-        """The samples [start, end), as far as there are any."""
+        """Returns the samples [start, end), as far as there are any."""
         self._file.seek(2 * start)
         return np.frombuffer(self._file.read(2 * max(0, end - start)), dtype="<i2")

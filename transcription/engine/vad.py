@@ -32,7 +32,7 @@ AMPLIFIED = 3000.0
 
 
 def model_path() -> Path:
-    """Where the installed faster-whisper keeps the network; EngineError if it does not."""
+    """Returns where the installed faster-whisper keeps the network. Raises EngineError if it does not."""
     spec = importlib.util.find_spec("faster_whisper")
     for folder in (spec and spec.submodule_search_locations) or []:
         path = Path(folder) / "assets" / "silero_vad_v6.onnx"
@@ -59,9 +59,9 @@ class VoiceDetector:
         self._context = np.zeros(CONTEXT_SAMPLES, dtype=np.float32)
 
     def probabilities(self, samples: NDArray[np.int16]) -> NDArray[np.float32]:
-        """How likely each frame holds speech.
+        """Returns how likely each frame holds speech, shape (n,).
 
-        samples: shape (512 n,), the recording's next ones; returns shape (n,).
+        samples: shape (512 n,), the recording's next ones.
         """
         frames = _audible(samples.astype(np.float32).reshape(-1, FRAME_SAMPLES)) / 32768.0
         before = np.vstack([self._context, frames[:-1, -CONTEXT_SAMPLES:]])

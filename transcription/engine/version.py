@@ -14,7 +14,7 @@ DIGITS = 12
 
 
 def version_of(model: str, weights: Path, backend: Backend) -> str:
-    """Such as "base d01c3014881c ctranslate2 4.6.0 int8 cpu r1"."""
+    """Returns the version that results carry, such as "base d01c3014881c ctranslate2 4.6.0 int8 cpu r1"."""
     parts = (
         model,
         digest(weights)[:DIGITS],

@@ -32,7 +32,7 @@ def join(row: Transcription) -> bool:
 
 
 def keep(row: Transcription) -> bool:
-    """Has the transcription finished, whoever waits. Returns False if it is over already."""
+    """Keeps the transcription going until its end, even if nobody waits. Returns False if it is over already."""
     return _unfinished(row).update(waiters=None, cancel_at=None) == 1
 
 

@@ -149,6 +149,9 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
 
 
 def _cancel_all(recording: Recording) -> None:
-    """Call before changing the recording's row: workers that complete a transcription lock in this order too."""
+    """Cancels the recording's transcriptions.
+
+    Must come before a change to the recording's row: workers that complete a transcription lock in this order too.
+    """
     for row in recording.transcriptions.all():
         lifecycle.cancel(row)

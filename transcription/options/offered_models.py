@@ -79,7 +79,7 @@ def is_named(name: str) -> bool:
 
 
 def _own_name(name: str) -> str:
-    """Empty for the default."""
+    """Returns our name for a model, offered or not; "" for the default."""
     if is_own(name.strip()):
         return name.strip()
     wanted = name.strip().removeprefix("openai/")
@@ -89,7 +89,7 @@ def _own_name(name: str) -> str:
 
 @cache
 def has_gpu() -> bool:
-    """Whether this machine is to use a GPU; asked without loading torch."""
+    """Returns whether this machine is to use a GPU, without loading torch."""
     if settings.WHISPER_DEVICE != "auto":
         return bool(settings.WHISPER_DEVICE == "cuda")
     return shutil.which("nvidia-smi") is not None and _nvml_counts_a_device()

@@ -247,7 +247,10 @@ def cancel(row: Transcription, only: Q = Q()) -> bool:  # noqa: B008 - nobody ch
 
 @contextmanager
 def _locked(rows: QuerySet[Transcription], claim: Claim) -> Iterator[tuple[TenantSchedule, Transcription]]:
-    """A transaction with the tenant locked, then the row that `rows` selects. Raises LostClaim if it selects none."""
+    """Opens a transaction and locks the tenant, then the row that `rows` selects.
+
+    Raises LostClaim if it selects none.
+    """
     with transaction.atomic():
         schedule = tenant_lock.lock(claim.tenant_id)
         yield schedule, leases.read(rows.select_for_update())

@@ -162,7 +162,7 @@ def _too_complex() -> Refused:
 
 
 def _accepted(row: Upload, transcription: Transcription) -> None:
-    """In the transaction in which intake commits. Raises LostClaim."""
+    """Marks an upload as accepted, in the transaction in which intake commits. Raises LostClaim."""
     _settled(
         row,
         state=Upload.State.ACCEPTED,

@@ -132,7 +132,7 @@ def drop_strays(known: set[str], begun_before: datetime) -> int:
 
 
 def _is_stray(key: str, moment: datetime, known: set[str], begun_before: datetime) -> bool:
-    """Storage itself uses multipart uploads, too, but under other keys."""
+    """Returns whether an old upload is in no row. Storage itself uses multipart uploads, too, but under other keys."""
     folder, _slash, name = key.rpartition("/")
     return folder.endswith("/incoming") and name not in known and moment < begun_before
 

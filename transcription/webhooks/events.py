@@ -85,7 +85,7 @@ def tell_notices() -> int:
 
 
 def _quota(notice: Notice) -> dict[str, Any]:
-    """`percent` is null if more was needed than what was left."""
+    """Returns an event's data. `percent` is null if more was needed than what was left."""
     refused = notice.percent == Notice.REFUSED
     return {
         "limit": notice.limit,

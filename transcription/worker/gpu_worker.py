@@ -65,7 +65,7 @@ class GpuWorker:
             self._stop(supervisor)
 
     def _worker(self, number: int) -> ManagedProcess:
-        """The children of a worker die with it, so the claims of all of them are released."""
+        """Builds the process of a worker, whose end releases its children's claims too: they die with it."""
         spawn = partial(fork, f"worker-{number}", partial(rq_worker.serve, number))
         release = partial(release_claims, lifecycle.abandon_all_of, f"{self.name}/{number}.")
         return ManagedProcess(f"Worker {number}", spawn, on_exit=partial(run_once, "release-claims", release))

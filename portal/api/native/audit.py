@@ -43,7 +43,7 @@ class AuditView(TenantView):
 
 
 def entry_fields(entry: AuditEntry) -> AuditEntryBody:
-    """Of an operator the tenant learns that it was one."""
+    """Returns an entry's fields. Of an operator the tenant learns only that it was one."""
     return {
         "id": str(entry.pk),
         "created_at": entry.created_at.isoformat(),

@@ -58,7 +58,10 @@ class CancelFetchView(TenantView):
 
 
 def fetch_fields(row: Fetch) -> FetchBody:
-    """`error` is the last attempt's while it waits for another one. The URL is told without its query."""
+    """Returns a fetch's fields, with the URL without its query.
+
+    `error` is the last attempt's while the fetch waits for another one.
+    """
     waits = row.status == Fetch.Status.QUEUED
     return {
         "id": str(row.id),

@@ -63,7 +63,7 @@ class KeyView(TenantView):
 
     @operation("revokeKey", "Revoke a key for good", {204: None})
     def delete(self, request: Request, key_id: UUID) -> Response:
-        """Revoked before is revoked too."""
+        """Revokes a key, and answers 204 for one that was revoked before, too."""
         api_keys.key(self.actor, key_id)
         api_keys.revoke(self.actor, key_id)
         return Response(status=204)

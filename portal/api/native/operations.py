@@ -61,7 +61,7 @@ def operation(
     parameters: Sequence[OpenApiParameter] = (),
     description: str = "",
 ) -> Callable[[View], View]:
-    """Describe a method of a view.
+    """Describes a method of a view for the API's schema.
 
     name: the operation's id, as generated clients call it. answers: by status; a TypedDict, a schema for another
     media type (`{"text/plain": {...}}`), or None without a body. body: by media type; a Pydantic model or a schema.
@@ -78,7 +78,7 @@ def operation(
 
 
 def listing(item: type) -> Schema:
-    """A page of items, with cursors."""
+    """Returns the schema of a page of items, with cursors."""
     return {JSON: page_of(item)}
 
 

@@ -107,7 +107,7 @@ def parse_body(request: Request, model: type[Body]) -> Body:
 
 
 def _complete(text: str) -> str:
-    """JSON can spell NUL and half a character, which no database can store."""
+    """Refuses NUL and half a character, which JSON can spell but no database can store."""
     if "\x00" in text or text != _whole_characters(text):
         raise PydanticCustomError("incomplete_string", "incomplete string")
     return text

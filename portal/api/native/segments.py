@@ -204,7 +204,7 @@ def _tag(row: Transcription) -> dict[str, str]:
 
 
 def _tag_of_list(segment: Segment) -> dict[str, str]:
-    """After the change that put this segment there."""
+    """Returns the tag of the list after the change that put this segment there."""
     return {"ETag": quoted(str(segment.revision))}
 
 

@@ -55,7 +55,7 @@ class RetryView(TenantView):
         "same one as long as it is not over.",
     )
     def post(self, request: Request, transcription_id: UUID) -> Response:
-        """Fields would be options of its own, which it has none of. Raises InvalidOption and Refused."""
+        """Refuses any field: a retry has no options of its own. Raises InvalidOption and Refused."""
         call = call_headers.call_of(request._request)
         found = recordings.transcription(self.actor, transcription_id)
         parse_body(request, NoFields)

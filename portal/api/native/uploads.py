@@ -52,7 +52,7 @@ class TusView(TenantView):
             tus_headers.check_extensions(_headers(request))
 
     def get_permissions(self) -> Any:
-        """What is spoken here is nobody's secret."""
+        """Lets anybody ask with OPTIONS what is spoken here: that is nobody's secret."""
         return [] if self.request.method == "OPTIONS" else super().get_permissions()
 
     def check_throttles(self, request: Request) -> None:
@@ -70,7 +70,7 @@ class TusView(TenantView):
         return Response(status=204, headers=offered)
 
     def handle_exception(self, exc: Exception) -> Response:
-        """With the offset to go on at, where there is one."""
+        """Adds the offset to go on at to the refusal of a chunk."""
         response = super().handle_exception(exc)
         if isinstance(exc, ChunkRefused):
             response["Upload-Offset"] = str(exc.offset)
@@ -144,7 +144,7 @@ class UploadView(TusView):
 
 
 def _advanced(chunk: Chunk, status: int, headers: dict[str, str]) -> Response:
-    """What has come; with the last byte, what became of it: a refusal by intake is a problem."""
+    """Answers with what has come; after the last byte with what became of it, a problem if intake refuses."""
     row = chunk.upload
     if chunk.slot.is_whole:
         acceptance.settle_under_lock(row, chunk.slot)
@@ -159,13 +159,16 @@ def _advanced(chunk: Chunk, status: int, headers: dict[str, str]) -> Response:
 
 
 def _created(row: Upload) -> dict[str, str]:
-    """Where it is, and what of its metadata changes nothing."""
+    """Returns headers that tell where an upload is, and which of its metadata changes nothing."""
     sent = tus_headers.metadata(row.metadata)
     return {"Location": f"/api/v1/uploads/{row.id}"} | ignored_headers(sent, *NO_OPTIONS)
 
 
 def _position(row: Upload, offset: int) -> dict[str, str]:
-    """`Upload-State` and `Upload-Recording` are our own: what became of the bytes."""
+    """Returns headers that tell how far an upload is.
+
+    `Upload-State` and `Upload-Recording` are our own, not tus': they tell what became of the bytes.
+    """
     expires = access.expiry(row)
     recording = {"Upload-Recording": f"/api/v1/recordings/{row.recording_id}"} if row.recording_id else {}
     about = {"Upload-Offset": str(offset), "Upload-State": row.state}
@@ -173,7 +176,7 @@ def _position(row: Upload, offset: int) -> dict[str, str]:
 
 
 def upload_fields(row: Upload) -> UploadBody:
-    """What the native API says of an upload. `offset` is null where the parts' list says what has come."""
+    """Returns an upload's fields. `offset` is null where the list of parts tells what has come."""
     expires = access.expiry(row)
     return {
         "id": str(row.id),

@@ -76,7 +76,10 @@ class LedgerView(TenantView):
 
 
 def entry_fields(entry: LedgerEntry) -> LedgerEntryBody:
-    """Whoever caused the charge: a member's e-mail address or a key, null where that was not kept or they are gone."""
+    """Returns an entry's fields.
+
+    Whoever caused the charge is a member's e-mail address or a key, null where that was not kept or they are gone.
+    """
     key = entry.api_key
     return {
         "id": str(entry.pk),
@@ -92,7 +95,7 @@ def entry_fields(entry: LedgerEntry) -> LedgerEntryBody:
 
 
 def _month(text: str) -> date | None:
-    """Its first day. Raises InvalidOption."""
+    """Returns the first day of a month such as 2026-11; None for "". Raises InvalidOption."""
     if not text:
         return None
     try:

@@ -138,7 +138,7 @@ class ReplayView(TenantView):
 
 
 def endpoint_fields(row: Endpoint) -> WebhookBody:
-    """`events` is empty where all are sent."""
+    """Returns an endpoint's fields. `events` is empty where all are sent."""
     paused = Pause(code=row.pause, message=endpoints.why_paused(row), since=rfc3339(row.paused_at))
     return {
         "id": str(row.id),

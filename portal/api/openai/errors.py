@@ -44,7 +44,7 @@ def invalid_key() -> ApiError:
 
 
 def of_refused_key(refused: KeyRefused) -> ApiError:
-    """OpenAI's SDKs know 401 as a matter of the key, 403 as one of rights."""
+    """Answers 401, or 403 to a strange address: OpenAI's SDKs know 401 as a matter of the key, 403 of rights."""
     if refused.code == ADDRESS:
         return ApiError(403, str(refused), code=refused.code)
     headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
@@ -52,7 +52,7 @@ def of_refused_key(refused: KeyRefused) -> ApiError:
 
 
 def too_many_requests(refused: TooManyRequests) -> ApiError:
-    """What OpenAI's SDKs wait for and try again."""
+    """Builds the 429 after which OpenAI's SDKs wait and try again."""
     message = _("Rate limit reached: your organisation has %(limit)d requests a minute. Try again in %(seconds)d s.")
     text = message % {"limit": refused.limit, "seconds": refused.whole_seconds}
     headers = {"Retry-After": str(refused.whole_seconds)}
@@ -87,7 +87,7 @@ def of_option(invalid: InvalidOption) -> ApiError:
 
 
 def of_refusal(refused: Refused) -> ApiError:
-    """A full month is what OpenAI's SDKs know as insufficient_quota: 429, and no retry."""
+    """Builds the error of a refusal. A full month is what OpenAI's SDKs know as insufficient_quota: 429, no retry."""
     if refused.code == "quota_monthly_seconds":
         headers = NO_RETRY | {"x-quota-resets-at": str(refused.parameters["resets_at"])}
         return ApiError(429, refused.message, "insufficient_quota", None, "insufficient_quota", headers)

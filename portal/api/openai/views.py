@@ -53,7 +53,7 @@ MODELS_CREATED = 1_663_718_400  # Whisper's release, 21 September 2022
 
 
 def endpoint(*methods: str) -> Callable[[View], View]:
-    """A view that a key opens, with OpenAI's error bodies for everything that can go wrong."""
+    """Makes a view that a key opens, with OpenAI's error bodies for everything that can go wrong."""
 
     def decorate(view: View) -> View:
         @csrf_exempt
@@ -183,7 +183,7 @@ def _noted(actor: Actor, row: Transcription) -> None:
 
 
 async def _finished(row: Transcription, wait: Wait) -> Transcription:
-    """The completed transcription. Raises ApiError."""
+    """Waits for a transcription's end and returns it completed. Raises ApiError."""
     over = await waiting.finished(row, settings.SYNC_WAIT_SECONDS)
     if over is None:
         await wait.keep()
@@ -213,7 +213,7 @@ def _failure(row: Transcription) -> ApiError:
 
 
 async def _stream(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncIterator[bytes]:
-    """Text as its segments are saved, then the whole; a comment keeps the line alive in between."""
+    """Yields text as its segments are saved, then the whole; a comment keeps the line alive in between."""
     try:
         async with aclosing(_events(row, wanted, wait)) as events:
             async for event in events:

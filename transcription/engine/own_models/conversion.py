@@ -148,7 +148,7 @@ def _languages(layout: Layout) -> int:
 
 
 def _space(place: Path) -> int:
-    """The token of a space, which no text begins with."""
+    """Returns the token of a space, which no text begins with."""
     every: list[str] = json.loads((place / "vocabulary.json").read_text(encoding="utf-8"))
     return every.index(tokens.letters_of_bytes()[ord(" ")])
 

@@ -84,7 +84,7 @@ def _size(shape: Shape) -> int:
 
 
 def _weight(tensors: Mapping[str, Tensor], name: str, shape: Shape) -> Half:
-    """One of CTranslate2's weights, stacked of those that Transformers keeps apart."""
+    """Stacks one of CTranslate2's weights of those that Transformers keeps apart. Raises Misfit."""
     sources = _sources(name)
     rows = shape[0] // len(sources)
     parts = []
@@ -102,7 +102,7 @@ def _weight(tensors: Mapping[str, Tensor], name: str, shape: Shape) -> Half:
 
 
 def _sources(name: str) -> list[str]:
-    """The names in Transformers of what is stacked in one of CTranslate2's weights."""
+    """Returns Transformers' names of what is stacked in one of CTranslate2's weights."""
     if name in OUTER:
         return [OUTER[name]]
     if layer := LAYER.fullmatch(name):

@@ -77,7 +77,7 @@ def timings(words: Sequence[Fields], text: str, vocabulary: Vocabulary) -> list[
         if found:
             found[-1].word += between[: len(between) - spaces]
         at, begin = begin + len(spelled), begin - spaces if found else 0
-        found.append(WordTiming(text[begin:at], [], float(word["start"]), float(word["end"]), _sure(word)))
+        found.append(WordTiming(text[begin:at], [], float(word["start"]), float(word["end"]), _probability(word)))
     if found:
         found[-1].word += text[at:]
     for timing in found:
@@ -85,8 +85,8 @@ def timings(words: Sequence[Fields], text: str, vocabulary: Vocabulary) -> list[
     return found
 
 
-def _sure(word: Fields) -> float:
-    """The word's probability, which few servers tell; 1.0 elsewhere."""
+def _probability(word: Fields) -> float:
+    """Returns the word's probability, which few servers tell; 1.0 without."""
     return float(word.get("probability") or 1.0)
 
 

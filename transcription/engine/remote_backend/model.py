@@ -57,7 +57,7 @@ class RemoteModel:
         return [self._decoded(work) for work in works]
 
     def align(self, works: Sequence[Work], texts: Sequence[Sequence[int]]) -> list[list[WordTiming]]:
-        """The words that came with the text. Raises EngineError where the server times none."""
+        """Returns the words that came with the text. Raises EngineError where the server times none."""
         return [self._aligned(work, self.vocabulary.decode(text)) for work, text in zip(works, texts, strict=True)]
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class RemoteModel:
         return answers.timings(words, text, self.vocabulary)
 
     def _answer(self, work: Work, language: str | None) -> Answer:
-        """The answer to a window, kept from before where it was asked for already."""
+        """Asks for a window's text, or returns the answer kept from before."""
         samples, prompt = samples_of(work), prompt_of(work, self.vocabulary)
         key = (hashlib.blake2b(samples.tobytes(), digest_size=16).digest(), work.temperature, prompt, work.options)
         with self._lock:
@@ -112,7 +112,7 @@ class RemoteModel:
 
 
 def samples_of(work: Work) -> NDArray[np.int16]:
-    """The samples that are to be heard: without those beside a window in exact mode, from where a tail begins."""
+    """Returns the samples to send: those of the passage or the tail alone, else all of the window's."""
     window = work.window
     if window.passage is not None:
         return window.samples[window.passage.lead :][: window.passage.frames * FRAME_SAMPLES]
@@ -121,7 +121,7 @@ def samples_of(work: Work) -> NDArray[np.int16]:
 
 
 def prompt_of(work: Work, vocabulary: RemoteVocabulary) -> str:
-    """The hotwords and the text before, of which the server takes the end; none where nobody is heard."""
+    """Returns hotwords and the text before, whose end the server takes; "" where the voice detector finds no speech."""
     if work.window.is_doubted:
         return ""
     before = work.window.tail or work.window.passage

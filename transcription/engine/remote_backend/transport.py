@@ -123,7 +123,7 @@ def _multipart(boundary: str, fields: Fields, wav: bytes) -> bytes:
 
 
 def _refusal(content: bytes) -> str:
-    """What the server says about it, in a line."""
+    """Returns the server's error message in one line."""
     text = content.decode(errors="replace")
     try:
         found = json.loads(text)

@@ -63,8 +63,10 @@ class TorchBackend:
             return TorchModel(of_whisper(whisper, self.device), slots, self._cross)
 
     def _slots_for(self, name: str, dims: ModelDimensions) -> int:
-        """As many as were asked for and fit. Raises OutOfDeviceMemory where other models leave no room for one,
-        EngineError where there is none for it alone."""
+        """Returns as many slots as were asked for and fit.
+
+        Raises OutOfDeviceMemory where other models leave no room for one, EngineError where there is none for it alone.
+        """
         if self.device != "cuda":
             return self._slots
         left, opened = self._left_mib(), torch.cuda.memory_allocated() > 0
@@ -91,7 +93,7 @@ class TorchBackend:
         return machine.available_mib() if self.device == "cpu" else float("inf")
 
     def memory_mib(self, path: Path) -> float:
-        """Twice the file on a CPU, where fp16 becomes fp32."""
+        """Returns the memory that the weights take in MiB: twice the file on a CPU, where fp16 becomes fp32."""
         file = path / "model.bin" if path.is_dir() else path
         return file.stat().st_size / MIB * (1 if self.device == "cuda" else 2)
 

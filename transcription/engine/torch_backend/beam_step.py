@@ -47,7 +47,10 @@ class BeamStep:
         self.state = replace(state, position=self.inputs[POSITION], timestamp=self.inputs[TIMESTAMP])
 
     def __call__(self, shape: StepShape) -> None:
-        """shape: rows are beams, all of whole windows; nothing is sampled."""
+        """Decodes one position and finds each beam's best candidates.
+
+        shape: rows are beams, all of whole windows; nothing is sampled.
+        """
         previous, newest, position, _ = self.inputs[:, : shape.rows]
         state = self.state.head(shape.rows)
         audio = state.audio[:: self._beams]
@@ -95,7 +98,7 @@ class Candidates:
         self._record()
 
     def read(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-        """No-speech (rows,), log-probabilities and tokens (rows, candidates); waits for the step."""
+        """Waits for the step. Returns no-speech (rows,), and log-probabilities and tokens (rows, candidates)."""
         if self._event is not None:
             self._event.synchronize()
         found = self._found.numpy()

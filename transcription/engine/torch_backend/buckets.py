@@ -28,5 +28,5 @@ def batch_sizes(slots: int, cuda: bool) -> list[int]:
 
 
 def smallest(sizes: Sequence[int], needed: int) -> int:
-    """The first of some ascending sizes that is enough."""
+    """Returns the first of some ascending sizes that is enough. Raises StopIteration if none is."""
     return next(size for size in sizes if size >= needed)

@@ -22,7 +22,7 @@ Variables = dict[str, NDArray[Any]]
 
 
 def load_whisper(name: str, path: Path, device: str) -> Whisper:
-    """The model called `name`, in fp16 on a GPU and fp32 on a CPU.
+    """Loads the model called `name`, in fp16 on a GPU and fp32 on a CPU.
 
     path: a `.pt` of OpenAI's, or a folder with CTranslate2's `model.bin` and `config.json`.
     """
@@ -60,7 +60,7 @@ def _floats(file: Path, prefix: str = "") -> Variables:
 
 
 def _halved(model: Whisper) -> Whisper:
-    """fp16 once, instead of at every call; LayerNorm computes in fp32 and stays so."""
+    """Converts the weights to fp16 once, instead of at every call; LayerNorm computes in fp32 and stays so."""
     model.half()
     for module in model.modules():
         if isinstance(module, LayerNorm):
@@ -94,7 +94,7 @@ def _tensors(variables: Iterable[tuple[str, NDArray[Any]]]) -> dict[str, torch.T
 
 
 def _encoder(variables: Variables) -> Iterator[tuple[str, NDArray[Any]]]:
-    """The encoder's variables under openai-whisper's names, projections taken apart."""
+    """Yields the encoder's variables under openai-whisper's names, projections taken apart."""
     yield "encoder.positional_embedding", variables["encoder/position_encodings/encodings"]
     for conv in ("conv1", "conv2"):
         yield from _both(variables, f"encoder/{conv}", f"encoder.{conv}")
@@ -104,7 +104,7 @@ def _encoder(variables: Variables) -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 def _decoder(variables: Variables) -> Iterator[tuple[str, NDArray[Any]]]:
-    """The decoder's, likewise."""
+    """Yields the decoder's variables under openai-whisper's names, projections taken apart."""
     yield "decoder.positional_embedding", variables["decoder/position_encodings/encodings"]
     yield "decoder.token_embedding.weight", variables["decoder/embeddings/weight"]
     yield from _norm(variables, "decoder/layer_norm", "decoder.ln")
@@ -139,7 +139,7 @@ def _norm(variables: Variables, source: str, target: str) -> Iterator[tuple[str,
 
 
 def _parts(variables: Variables, source: str, target: str, names: str) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Stacked projections one by one; Whisper's key has no bias, those rows are zero."""
+    """Yields stacked projections one by one, without the key's bias: Whisper has none, those rows are zero."""
     stacked = names.split()
     weights = np.split(variables[f"{source}/weight"], len(stacked))
     biases = np.split(variables[f"{source}/bias"], len(stacked))

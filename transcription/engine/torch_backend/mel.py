@@ -17,7 +17,7 @@ DYNAMIC_RANGE = 8.0
 
 
 def features(windows: Sequence[Window], n_mels: int, device: torch.device) -> Tensor:
-    """What the encoder hears of windows, (windows, n_mels, encoder_frames), as transcription.engine.mel.features.
+    """Returns the encoder's input, (windows, n_mels, encoder_frames), as transcription.engine.mel.features does.
 
     All windows have the same `encoder_frames`.
     """
@@ -38,7 +38,7 @@ def _features(window: Window, n_mels: int, device: torch.device) -> Tensor:
 
 
 def log_power(samples: Tensor, n_mels: int, padding: int = 0) -> Tensor:
-    """log10 of the mel powers before clamp and scale; (..., n_mels, frames) for samples of shape (..., n).
+    """Returns log10 of the mel powers, not clamped or scaled: (..., n_mels, frames) for samples (..., n).
 
     samples: 16 kHz, int16 or floats in [-1, 1], on the device that is to compute. padding: zero samples
     to add at the end. With `scaled` the formula is whisper.audio.log_mel_spectrogram's.
@@ -53,12 +53,12 @@ def log_power(samples: Tensor, n_mels: int, padding: int = 0) -> Tensor:
 
 
 def peak(power: Tensor) -> Tensor:
-    """The largest of each spectrogram (..., n_mels, frames), as `mel_max` wants it: shape (...)."""
+    """Returns the largest power of each spectrogram (..., n_mels, frames), as `mel_max` wants it: shape (...)."""
     return power.amax(dim=(-2, -1))
 
 
 def scaled(power: Tensor, mel_max: Tensor | float | None = None) -> Tensor:
-    """Clamp `log_power` to its dynamic range and bring it to about -1..1; same shape.
+    """Clamps `log_power` to its dynamic range and brings it to about -1..1; same shape.
 
     mel_max: log10 of the loudest mel power, the clamp's reference; each window's own unless given. A
     number, or a tensor with one number a window. openai-whisper's transcribe() uses the whole file's,
@@ -71,8 +71,9 @@ def scaled(power: Tensor, mel_max: Tensor | float | None = None) -> Tensor:
 
 
 def whole_window(mel: Tensor, frames: int = N_FRAMES) -> Tensor:
-    """A window of so many frames: cut, or padded with 0.0 in log-mel, which is not silence but is
-    what openai-whisper's transcribe() does (pad_or_trim).
+    """Cuts a spectrogram (..., n) to (..., frames), or pads it with 0.0 in log-mel.
+
+    That is not silence, but what openai-whisper's transcribe() does (pad_or_trim).
     """
     missing = frames - mel.shape[-1]
     return F.pad(mel, (0, missing)) if missing > 0 else mel[..., :frames]

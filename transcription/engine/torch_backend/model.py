@@ -149,7 +149,7 @@ class TorchModel:
         self._side.synchronize()
 
     def _searching(self, beams: int) -> bool:
-        """Whether windows are searched with another number of beams."""
+        """Returns whether windows are being searched with another number of beams."""
         return any(running.works for number, running in self._running.items() if number not in (1, beams))
 
     def _drop_idle_beams(self) -> None:
@@ -181,7 +181,7 @@ class TorchModel:
 
 
 def _reserved(slots: int) -> int:
-    """Slots for interactive windows alone: at least one, where that leaves any."""
+    """Returns how many slots are for interactive windows alone: at least one, where that leaves any."""
     return min(slots - 1, max(1, slots // RESERVED_SHARE))
 
 

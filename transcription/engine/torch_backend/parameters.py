@@ -40,7 +40,7 @@ class Mlp:
     narrow: Linear
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The residual block: x plus what it adds; any shape (..., state)."""
+        """Returns x plus what the residual block adds; any shape (..., state)."""
         return x + self.narrow(F.gelu(self.widen(self.norm(x))))
 
 
@@ -128,12 +128,12 @@ class Parameters:
 
 
 def default_dtype(device: torch.device) -> torch.dtype:
-    """fp16 on a GPU, fp32 elsewhere. Never bf16: its 8 bits of mantissa flip more ties."""
+    """Returns fp16 on a GPU, fp32 elsewhere. Never bf16: its 8 bits of mantissa flip more ties."""
     return torch.float16 if device.type == "cuda" else torch.float32
 
 
 def of_whisper(model: Whisper, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Parameters:
-    """The parameters of openai-whisper's module, which may be thrown away afterwards."""
+    """Takes the parameters of openai-whisper's module, which may be thrown away afterwards."""
     heads = [(int(layer), int(head)) for layer, head in model.alignment_heads.indices().T.tolist()]
     return of_state(model.dims, model.state_dict(), heads, device, dtype)
 
@@ -146,7 +146,7 @@ def of_state(
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
 ) -> Parameters:
-    """The parameters in a state dict under openai-whisper's names, of any dimensions.
+    """Builds the parameters from a state dict under openai-whisper's names, of any dimensions.
 
     dtype: of the device's choice unless given. Raises KeyError for a missing tensor.
     """
@@ -190,7 +190,7 @@ class _Reader:
         )
 
     def fused(self, *names: str) -> Linear:
-        """Several projections of one input as one; a missing bias is zero."""
+        """Joins several projections of one input into one; a missing bias is zero."""
         parts = [self.linear(name) for name in names]
         biases = [part.weight.new_zeros(len(part.weight)) if part.bias is None else part.bias for part in parts]
         return Linear(torch.cat([part.weight for part in parts]), torch.cat(biases))

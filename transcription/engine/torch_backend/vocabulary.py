@@ -71,7 +71,7 @@ def start_of(
     prompt: str | Sequence[int] = (),
     timestamps: bool = True,
 ) -> Start:
-    """What openai-whisper's DecodingTask starts with.
+    """Returns the tokens that openai-whisper's DecodingTask starts with.
 
     prompt: text, or tokens, that the window might continue; its last 223 tokens count.
     Raises ValueError for a language that no Whisper knows.

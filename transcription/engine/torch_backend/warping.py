@@ -9,7 +9,7 @@ DIAGONAL, UP, LEFT = 0, 1, 2
 
 
 def dtw(cost: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The cheapest monotonic path through a matrix: its rows and its columns.
+    """Returns the cheapest monotonic path through a matrix: its rows and its columns.
 
     cost: (rows, columns), both at least 1. Same path as whisper.timing.dtw_cpu, which compiles
     itself for seconds at first use. A cell depends on the diagonals before its own only, so a
@@ -39,7 +39,7 @@ def _backtrace(trace: NDArray[np.int8], rows: int, columns: int) -> tuple[NDArra
     row, column = rows - 1, columns - 1
     path = [(row, column)]
     while row > 0 or column > 0:
-        step = _edge(row, column) if row == 0 or column == 0 else trace[row + column, row]
+        step = _step_on_edge(row, column) if row == 0 or column == 0 else trace[row + column, row]
         row -= int(step != LEFT)
         column -= int(step != UP)
         path.append((row, column))
@@ -47,6 +47,6 @@ def _backtrace(trace: NDArray[np.int8], rows: int, columns: int) -> tuple[NDArra
     return ordered[:, 0], ordered[:, 1]
 
 
-def _edge(row: int, column: int) -> int:
-    """Along the first row there is only left to go, along the first column only up."""
+def _step_on_edge(row: int, column: int) -> int:
+    """Returns the only step there is: left along the first row, up along the first column."""
     return LEFT if row == 0 and column > 0 else UP

@@ -27,7 +27,7 @@ def _checked_sha256(text: str) -> str:
 
 
 def _named(part: Any) -> Any:
-    """A number alone stands for the part of that number."""
+    """Lets a number alone stand for the part of that number."""
     return part if isinstance(part, dict) else {"number": part}
 
 
