@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from transcription.engine.cutter import MAX_FRAMES, Cutter, Stretch
 from transcription.engine.non_speech import (
     LONG_SECONDS,
+    PADDING,
     QUIET,
     NonSpeechFinder,
     Silences,
@@ -120,7 +121,8 @@ def _with_silences(window: Window, voice: NDArray[np.float32], is_spoken: bool) 
     """With the quiet stretches of a window in which somebody speaks; all of another one, where it is long and loud."""
     loud = loudness(whole_frames(window.samples, FRAME_SAMPLES)) > QUIET
     if not is_spoken:
-        is_worth = window.end - window.start >= LONG_SECONDS and loud.any()
+        # Near the edges it may be the sound of the speech beside it.
+        is_worth = window.end - window.start >= LONG_SECONDS and loud[PADDING:-PADDING].any()
         return replace(window, non_speech=((window.start, window.end),) if is_worth else ())
     spans = non_speech_spans(voice, window.start)
     frames = [[round((at - window.start) * SAMPLE_RATE / FRAME_SAMPLES) for at in span] for span in spans]

@@ -146,6 +146,15 @@ def test_fast_windows_hold_what_is_loud_and_pass_over_what_is_quiet(fox: bytes) 
         ]
 
 
+def test_the_beginning_of_speech_does_not_make_the_silence_before_it_loud(fox: bytes) -> None:
+    """The detector hears a voice half a second late, so that its first sound is not in the window of speech."""
+    breath = np.random.default_rng(3).normal(0, 900, SAMPLE_RATE // 5).astype("<i2").tobytes()
+    silence = bytes(2 * SAMPLE_RATE)
+    (window,) = fast_windows([25 * silence + breath + silence[: SAMPLE_RATE // 2] + fox + 10 * silence])
+    assert not window.is_doubted
+    assert 24.5 < window.start < 26.0
+
+
 def test_a_phrase_between_two_voices_may_be_sung(fox: bytes) -> None:
     """The text of a loud stretch that is too short for a window of its own is kept."""
     finder = NonSpeechFinder()
