@@ -29,7 +29,7 @@ def choose_backend(
     models: int = 1,
     remote_url: str = "",
 ) -> Backend:
-    """A backend, not loaded yet: torch where there is a GPU, CTranslate2 elsewhere.
+    """Returns a backend that is not loaded yet: torch where there is a GPU, CTranslate2 elsewhere.
 
     memory_limit_mib caps the GPU's memory, or the process's own on a CPU; 0 is no cap. slots and cross
     are torch's: windows under way at once, 0 for as many as are useful, and how their encodings are kept;
@@ -60,7 +60,7 @@ def choose_backend(
 
 
 def weights_for(backend: Backend, folder: Path, mirrors: Sequence[str], models: Sequence[Offered], name: str) -> Path:
-    """The weights of one of the models offered, in a form that the backend reads, fetched where missing."""
+    """Returns the weights of an offered model in the form that the backend reads, fetched where they are missing."""
     if isinstance(backend, RemoteBackend):
         return backend.place(next(model for model in models if model.name == name), folder)
     form: Form = "torch" if backend.name == "torch" else "ctranslate2"
@@ -69,7 +69,7 @@ def weights_for(backend: Backend, folder: Path, mirrors: Sequence[str], models: 
 
 
 def _has_gpu() -> bool:
-    """Whether torch sees a CUDA device; False without torch."""
+    """Returns whether torch sees a CUDA device; False without torch."""
     if importlib.util.find_spec("torch") is None:
         return False
     import torch

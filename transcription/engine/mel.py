@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 
 
 def features(window: Window, n_mels: int) -> Floats:
-    """What the encoder hears: (n_mels, encoder_frames), padded with 0.0 as in openai-whisper's transcribe().
+    """Returns what the encoder hears, (n_mels, encoder_frames), padded with 0.0 as in openai-whisper's transcribe().
 
     With a passage it is cut out of the recording's spectrogram and clamped at the recording's loudest
     value; without one it has its own.
@@ -48,7 +48,7 @@ def whole_frames(samples: int) -> int:
 
 
 def log_power(audio: Floats, n_mels: int) -> Floats:
-    """log10 of the mel powers, (n_mels, n // 160), of samples in [-1, 1], (n,).
+    """Returns log10 of the mel powers, (n_mels, n // 160), of samples in [-1, 1], (n,).
 
     The formula is whisper.audio.log_mel_spectrogram's, before its clamp and scale.
     """
@@ -61,7 +61,7 @@ def log_power(audio: Floats, n_mels: int) -> Floats:
 
 
 def scaled(power: Floats, loudest: float) -> Floats:
-    """Clamp `log_power` to its dynamic range below the loudest value, and bring it to about -1..1."""
+    """Clamps `log_power` to its dynamic range below the loudest value, and brings it to about -1..1."""
     floor = np.float32(loudest - DYNAMIC_RANGE)
     return ((np.maximum(power, floor) + np.float32(4.0)) / np.float32(4.0)).astype(np.float32)
 
@@ -76,13 +76,13 @@ class Loudest:
         self._value = -10.0
 
     def feed(self, samples: NDArray[np.int16]) -> None:
-        """The recording's next samples, (n,)."""
+        """Takes the recording's next samples, (n,)."""
         self._held = np.concatenate([self._held, _floats(samples)])
         while len(self._held) >= LOUDEST_BLOCK * FRAME_SAMPLES + FFT_SAMPLES:
             self._look(LOUDEST_BLOCK)
 
     def value(self) -> float:
-        """log10, when all samples were fed."""
+        """Returns log10 of the loudest power. Call it when all samples were fed."""
         self._held = np.pad(self._held, (0, FFT_SAMPLES))
         self._look(max(1, len(self._held) // FRAME_SAMPLES - 1))
         return self._value
@@ -98,7 +98,7 @@ class Loudest:
 
 @cache
 def mel_filters(n_mels: int) -> Floats:
-    """The filter bank, (n_mels, 201): librosa.filters.mel(sr=16000, n_fft=400), Slaney's scale and norm."""
+    """Returns the filter bank, (n_mels, 201): librosa.filters.mel(sr=16000, n_fft=400), Slaney's scale and norm."""
     edges = _hertz(np.linspace(0.0, _mel(SAMPLE_RATE / 2), n_mels + 2))
     bins = np.linspace(0.0, SAMPLE_RATE / 2, FFT_SAMPLES // 2 + 1)
     slopes = edges[:, None] - bins
@@ -122,7 +122,7 @@ def _hertz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @cache
 def _hann() -> Floats:
-    """torch.hann_window(400): periodic."""
+    """Returns torch.hann_window(400), which is periodic."""
     return (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(FFT_SAMPLES) / FFT_SAMPLES)).astype(np.float32)
 
 

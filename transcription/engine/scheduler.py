@@ -39,7 +39,7 @@ class Scheduler:
         self._threads: list[threading.Thread] = []
 
     def start(self, versions: dict[str, str]) -> None:
-        """Begin to work. `versions`, by model, go into the results."""
+        """Starts the threads. versions: of each model's results, by its name."""
         self.queue.versions = versions
         self._threads = [
             threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in self._loop.rounds()
@@ -48,7 +48,7 @@ class Scheduler:
             thread.start()
 
     def stop(self, seconds: float) -> None:
-        """Finish the batches in hand and take no more; wait for that so many seconds at most."""
+        """Takes no more windows, and waits for so many seconds at most until those in hand are done."""
         self.queue.stop()
         deadline = time.monotonic() + seconds
         for thread in self._threads:
@@ -66,5 +66,5 @@ class Scheduler:
 
 
 def _encode_batch(backend: Backend) -> int:
-    """Without a GPU one window at a time: on a CPU the attention of several doesn't fit its caches."""
+    """Returns how many windows to encode at once: one on a CPU, whose caches don't hold the attention of several."""
     return GPU_ENCODE_BATCH if backend.device == "cuda" else 1

@@ -29,7 +29,7 @@ Samples = NDArray[np.int16]
 
 
 def fast_windows(pcm: Iterable[bytes], start: float = 0.0, skip_non_speech: bool = True) -> Iterator[Window]:
-    """Cut a recording at its silences into windows of at most 30 s.
+    """Cuts a recording at its silences into windows of at most 30 s.
 
     pcm: the recording from its beginning as mono s16le at 16 kHz, in chunks of any size.
     start: the end, in seconds, of the last window that is already done: the windows after
@@ -52,7 +52,7 @@ def fast_windows(pcm: Iterable[bytes], start: float = 0.0, skip_non_speech: bool
 
 
 def _from(window: Window, start: float) -> Window:
-    """What of a window is not done yet: all, unless `start` is from a time when recordings were cut otherwise."""
+    """Returns what of a window is not done: all, unless `start` is from a time when recordings were cut otherwise."""
     done = round((start - window.start) * SAMPLE_RATE)
     return window if done <= 0 else replace(window, start=start, samples=window.samples[done:])
 
@@ -109,7 +109,7 @@ def _cut(chunks: Iterable[bytes], skip_non_speech: bool) -> Iterator[Window]:
 
 
 def _with_gaps(spoken: Sequence[Stretch], done: int, end: int) -> Iterator[Stretch]:
-    """The stretches, and what lies between them and before `end`, in parts that a window can hold."""
+    """Yields the stretches, and what lies between them and before `end`, in parts that a window can hold."""
     for stretch in (*spoken, Stretch(end, end)):
         yield from (Stretch(at, min(at + MAX_FRAMES, stretch.start)) for at in range(done, stretch.start, MAX_FRAMES))
         if stretch.end > stretch.start:
@@ -118,7 +118,7 @@ def _with_gaps(spoken: Sequence[Stretch], done: int, end: int) -> Iterator[Stret
 
 
 def _with_silences(window: Window, voice: NDArray[np.float32], is_spoken: bool) -> Window:
-    """With the quiet stretches of a window in which somebody speaks; all of another one, where it is long and loud."""
+    """Adds the quiet stretches of a window in which somebody speaks, or all of another that is long and loud."""
     loud = loudness(whole_frames(window.samples, FRAME_SAMPLES)) > QUIET
     if not is_spoken:
         # Near the edges it may be the sound of the speech beside it.
@@ -143,5 +143,5 @@ def _blocks(chunks: Iterable[bytes], size: int) -> Iterator[tuple[Samples, bool]
 
 
 def whole_frames(samples: Samples, frame: int) -> Samples:
-    """The samples, with silence up to the next whole frame."""
+    """Returns the samples, with silence up to the next whole frame."""
     return np.pad(samples, (0, -len(samples) % frame))

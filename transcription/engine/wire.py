@@ -62,13 +62,13 @@ class ProtocolError(Exception):
 
 
 def frame(header: Header, payload: bytes = b"") -> bytes:
-    """One message, ready to be sent."""
+    """Returns a message, ready to be sent."""
     head = json.dumps({**header, "bytes": len(payload)}, separators=(",", ":")).encode()
     return LENGTH.pack(len(head)) + head + payload
 
 
 def header_length(prefix: bytes) -> int:
-    """Length in bytes of the header announced by a four-byte prefix."""
+    """Returns the length in bytes of the header that a prefix of four bytes announces."""
     (length,) = LENGTH.unpack(prefix)
     if not 0 < length <= MAX_HEADER_BYTES:
         raise ProtocolError(f"a header of {length} bytes; at most {MAX_HEADER_BYTES} are allowed")
@@ -76,7 +76,7 @@ def header_length(prefix: bytes) -> int:
 
 
 def parse_header(head: bytes) -> Header:
-    """The header's object, with a checked "kind" and "bytes"."""
+    """Returns the header's object, whose "kind" and "bytes" are checked."""
     try:
         header = json.loads(head)
     except (ValueError, RecursionError) as error:
@@ -98,7 +98,7 @@ def window_frame(
     suspect: bool = False,
     request_id: str = "",
 ) -> bytes:
-    """A window as a message.
+    """Returns a window as a message.
 
     language: what the stream is already known to speak, where that is not given. suspect: whether an engine
     ended while it had the window; one that is tried alone is answered with `alone_frame` before. request_id: for
@@ -124,7 +124,7 @@ def window_frame(
 
 
 def check_window(window: Window) -> None:
-    """Raise WindowRejected unless the samples are a window that Whisper can hear."""
+    """Raises WindowRejected unless the samples are a window that Whisper can hear."""
     samples, longest = window.samples, WINDOW_SAMPLES
     if samples.ndim != 1 or samples.dtype != np.int16:
         raise WindowRejected("a window is a one-dimensional array of int16 samples")
@@ -178,7 +178,7 @@ def request_id_of(header: Header) -> str:
 
 
 def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]:
-    """The window and options of a message.
+    """Returns the window and options of a message.
 
     Raises WindowRejected, with a reason that a person can read, for anything amiss.
     """
@@ -259,7 +259,7 @@ def _raise_first(problems: dict[str, bool]) -> None:
 
 
 def _is_text(value: object, longest: int) -> bool:
-    """Half of a surrogate pair, which JSON can name, is none: no tokenizer takes it."""
+    """Returns whether a value is text. Half of a surrogate pair, which JSON can name, is none to a tokenizer."""
     return isinstance(value, str) and len(value) <= longest and not SURROGATES.search(value)
 
 
@@ -272,7 +272,7 @@ def _is_context(tokens: tuple[object, ...]) -> bool:
 
 
 def _is_number(value: object, least: float, most: float) -> bool:
-    """NaN is none."""
+    """Returns whether a value is a number of this range. NaN is none."""
     return isinstance(value, int | float) and type(value) in (int, float) and least <= value <= most
 
 
@@ -282,12 +282,12 @@ def alone_frame(number: int) -> bytes:
 
 
 def result_frame(number: int, result: WindowResult) -> bytes:
-    """A window's text as a message."""
+    """Returns a window's text as a message."""
     return frame({"kind": "result", "id": number, "result": asdict(result)})
 
 
 def parse_result(header: Header) -> WindowResult:
-    """The inverse of `result_frame`."""
+    """Returns the result of a message of `result_frame`."""
     fields = dict(header["result"])
     fields["segments"] = tuple(_segment(segment) for segment in fields["segments"])
     fields["context"] = tuple(fields["context"])
@@ -300,11 +300,11 @@ def _segment(fields: Header) -> Segment:
 
 
 def status_frame(status: EngineStatus) -> bytes:
-    """The engine's condition as a message."""
+    """Returns the engine's state as a message."""
     return frame({"kind": "status", "status": asdict(status)})
 
 
 def parse_status(header: Header) -> EngineStatus:
-    """The inverse of `status_frame`."""
+    """Returns the state of a message of `status_frame`."""
     fields = dict(header["status"])
     return EngineStatus(**{**fields, "models": tuple(fields["models"])})

@@ -46,7 +46,7 @@ class OwnEncoder:
         self._whisper = whisper
 
     def __call__(self, mels: Features) -> Features:
-        """On a CPU one window at a time: the attention of several doesn't fit its caches, which costs a sixth."""
+        """Encodes one window at a time on a CPU: several don't fit its caches, which costs a sixth."""
         step = 1 if self._whisper.device == "cpu" else len(mels)
         with translated():
             parts = [self._encoded(mels[at : at + step]) for at in range(0, len(mels), step)]

@@ -67,7 +67,7 @@ class Ctranslate2Model:
                     self._encodings.keep(work.window, encoding)
 
     def detect(self, works: Sequence[Work]) -> list[Language]:
-        """The language spoken in each window, encoded already; English for a model that knows nothing else."""
+        """Returns the language of each encoded window; English for a model that knows nothing else."""
         if not self.vocabulary.multilingual:
             return [Language("en", 1.0) for _ in works]
         found: dict[Work, Language] = {}
@@ -86,7 +86,7 @@ class Ctranslate2Model:
         return (work.urgent, work.temperature, len(work.prompt), work.beams, window.tail is None, window.encoder_frames)
 
     def decode(self, works: Sequence[Work]) -> list[Decoded]:
-        """Decode encoded works of one key, whose languages are known.
+        """Decodes encoded works of one key, whose languages are known.
 
         At most 224 tokens each, fewer after a long prompt or in a short context; the first is a timestamp up to 1.00 s.
         Raises OutOfDeviceMemory, DeviceLost, and ValueError for a work that asks for what isn't there.
@@ -113,7 +113,7 @@ class Ctranslate2Model:
         return [self._decoded(result, beams) for result in generated]
 
     def align(self, works: Sequence[Work], texts: Sequence[Sequence[int]]) -> list[list[WordTiming]]:
-        """When each word of a text was said: `texts` are tokens below eot, one text for each work.
+        """Returns when each word of a text was said. texts: tokens below eot, one sequence for each work.
 
         As whisper.timing.find_alignment, probabilities included: they are of each token among the
         text's tokens. One at a time: CTranslate2 would let a batch's padding into its means and
@@ -122,7 +122,7 @@ class Ctranslate2Model:
         return [self._aligned(work, list(text)) for work, text in zip(works, texts, strict=True)]
 
     def close(self) -> None:
-        """Give its memory back. Nothing is called afterwards."""
+        """Releases the model's memory. It is not used afterwards."""
         self._pool = self._urgent = None
 
     def _model(self, works: Sequence[Work]) -> Any:
