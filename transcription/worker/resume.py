@@ -11,7 +11,7 @@ from transcription.engine.types import WindowResult
 from transcription.models import Mode, Transcription
 
 AUTOMATIC: EngineMode = "fast"
-"""Has the fewest wrong words of read speech at every length (`benchmarks.modes`; docs/engine.md has the figures)."""
+"""Has no clearly more wrong words at any length, and fewer in long recordings (`benchmarks.modes`, docs/engine.md)."""
 
 MODES: dict[str, EngineMode] = {Mode.AUTO: AUTOMATIC, Mode.EXACT: "exact", Mode.FAST: "fast"}
 
