@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from channels_redis.core import RedisChannelLayer
@@ -25,5 +26,6 @@ class CancellableRedisChannelLayer(RedisChannelLayer):  # type: ignore[misc]
         except asyncio.CancelledError:
             while not receiving.done():
                 receiving.cancel()
-                await asyncio.wait([receiving], timeout=CANCEL_AGAIN_SECONDS)
+                with suppress(asyncio.CancelledError):  # a further one; it is raised below
+                    await asyncio.wait([receiving], timeout=CANCEL_AGAIN_SECONDS)
             raise

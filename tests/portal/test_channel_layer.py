@@ -18,16 +18,22 @@ def layer() -> CancellableRedisChannelLayer:
     return CancellableRedisChannelLayer(**config)
 
 
+@pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("steps", range(STEPS_OF_A_FIRST_READ))
-async def test_a_cancelled_read_ends_at_whatever_step_it_is(steps: int) -> None:
-    channels = layer()
+async def test_a_cancelled_read_ends_at_whatever_step_it_is(steps: int, times: int) -> None:
+    """A consumer cancels its reads when it is cancelled itself: where all tasks are, each is more than once."""
+    channels, before = layer(), asyncio.all_tasks()
     reading = asyncio.ensure_future(channels.receive(await channels.new_channel()))
     for _ in range(steps):
         await asyncio.sleep(0)
-    reading.cancel()
+    for _ in range(times):
+        reading.cancel()
+        await asyncio.sleep(0)
     done, _pending = await asyncio.wait([reading], timeout=5)
     assert done
     assert reading.cancelled()
+    left = asyncio.all_tasks() - before
+    assert not left or not (await asyncio.wait(left, timeout=0.5))[1]
     await channels.close_pools()
 
 
