@@ -31,12 +31,15 @@ def missed_windows(window: Window, result: WindowResult) -> list[Window]:
 
     What follows the last text is left out: it is the window's tail.
     """
-    if window.is_doubted:
-        return []
     spans = [(segment.start, segment.end) for segment in result.segments]
-    gaps = (gap for start, end in _without_text(spans, window) for gap in _certain_spans(window, start, end))
-    length = window.end - window.start
-    return [part for part in (_cut(window, *gap) for gap in gaps) if part.end - part.start < MOST_OF_A_WINDOW * length]
+    gaps = [(start, end) for start, end in _without_text(spans, window) if end - start >= 1.0]
+    if window.is_doubted or not gaps:
+        return []
+    # Of the whole window: alone, a quiet gap would be amplified until its noise resembles a voice.
+    certain = certain_speech(window.samples[: len(window.samples) // FRAME_SAMPLES * FRAME_SAMPLES])
+    parts = [_cut(window, *span) for gap in gaps for span in _certain_spans(certain, window.start, *gap)]
+    longest = MOST_OF_A_WINDOW * (window.end - window.start)
+    return [part for part in parts if part.end - part.start < longest]
 
 
 def certain_speech(samples: NDArray[np.int16]) -> NDArray[np.bool_]:
@@ -55,24 +58,25 @@ def certain_speech(samples: NDArray[np.int16]) -> NDArray[np.bool_]:
 
 
 def _without_text(spans: Iterable[Span], window: Window) -> Iterator[Span]:
-    """Yields the stretches before and between texts in which a second may be missed; all of a window without text."""
+    """Yields the stretches before and between texts, TOLERANCE_SECONDS away from them; all of a window without text."""
     done, is_first = window.start, True
     for start, end in sorted(spans):
-        if start - done > 1.0:
-            yield (done if is_first else done + TOLERANCE_SECONDS), start - TOLERANCE_SECONDS
+        yield (done if is_first else done + TOLERANCE_SECONDS), start - TOLERANCE_SECONDS
         done, is_first = max(done, end), False
     if is_first:
         yield window.start, window.end
 
 
-def _certain_spans(window: Window, start: float, end: float) -> Iterator[Span]:
-    """Yields the stretches of at least a second between two times, in seconds, that are certainly speech."""
-    first, last = (round((at - window.start) * SAMPLE_RATE) for at in (start, end))
-    samples = window.samples[max(0, first) : max(0, last)]
-    certain = certain_speech(samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES])
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], certain, [False]]).astype(np.int8)))
-    for a, b in edges.reshape(-1, 2):
-        yield start + a * FRAME_SAMPLES / SAMPLE_RATE, start + b * FRAME_SAMPLES / SAMPLE_RATE
+def _certain_spans(certain: NDArray[np.bool_], offset: float, start: float, end: float) -> Iterator[Span]:
+    """Yields the stretches of at least a second between two times, in seconds, that are certainly speech.
+
+    certain: of each frame, of which the first begins at `offset`.
+    """
+    first, last = (round((at - offset) * SAMPLE_RATE / FRAME_SAMPLES) for at in (start, end))
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], certain[first:last], [False]]).astype(np.int8)))
+    for a, b in edges.reshape(-1, 2) + first:
+        if b - a >= RUN_FRAMES:
+            yield offset + a * FRAME_SAMPLES / SAMPLE_RATE, offset + b * FRAME_SAMPLES / SAMPLE_RATE
 
 
 def _cut(window: Window, start: float, end: float) -> Window:
