@@ -13,7 +13,7 @@ from whisper.tokenizer import get_tokenizer
 
 from tests.transcription.engine.conftest import speech
 from transcription.engine import machine
-from transcription.engine.backend import Backend, BatchModel, Work
+from transcription.engine.backend import Backend, BatchModel, WordTiming, Work
 from transcription.engine.backend_selection import choose_backend
 from transcription.engine.short_context import shortened
 from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
@@ -210,25 +210,39 @@ def test_words_are_timed_in_order_and_within_the_clip(model: BatchModel, fox: by
         assert all(0 < word.probability <= 1 for word in words)
 
 
-@pytest.mark.parity
-def test_words_have_openai_whispers_times(model: BatchModel, base_weights: Path) -> None:
+SPOKEN = {
+    ("en/quick_brown_fox", "en"): " The quick brown fox jumps over the lazy dog.",
+    ("es/conteo", "es"): " 1, 2, 3, 4, 5, 6, 7, 8, 9, 10.",
+    ("zh/jishu", "zh"): "1234567890",
+}
+"""What base hears of each clip, in a language."""
+
+
+@pytest.fixture(scope="module")
+def openai_words(base_weights: Path) -> dict[str, list[WordTiming]]:
+    """Returns openai-whisper's words of each clip."""
     from whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram, pad_or_trim
     from whisper.timing import find_alignment
 
     from tests.transcription.engine.parity.conftest import samples_of
     from transcription.engine.torch_backend.loading import load_whisper
 
-    theirs = load_whisper("base", base_weights, "cpu")
-    for clip, language in (("en/quick_brown_fox", "en"), ("es/conteo", "es"), ("zh/jishu", "zh")):
-        work = work_of(speech(clip), language)
-        model.encode([work])
-        text = _text(model, model.decode([work])[0].tokens)
-        (ours,) = model.align([work], [text])
+    theirs, found = load_whisper("base", base_weights, "cpu"), {}
+    for (clip, language), text in SPOKEN.items():
         samples = samples_of(clip).float() / 32768.0
         spectrogram = log_mel_spectrogram(samples, theirs.dims.n_mels, padding=N_SAMPLES)
         mel = pad_or_trim(spectrogram[:, : len(samples) // 160], N_FRAMES)
         tokenizer = get_tokenizer(True, num_languages=99, language=language, task="transcribe")
-        expected = find_alignment(theirs, tokenizer, list(text), mel, len(samples) // 160)
+        found[clip] = find_alignment(theirs, tokenizer, tokenizer.encode(text), mel, len(samples) // 160)
+    return found
+
+
+@pytest.mark.parity
+def test_words_have_openai_whispers_times(model: BatchModel, openai_words: dict[str, list[WordTiming]]) -> None:
+    for (clip, language), text in SPOKEN.items():
+        work, expected = work_of(speech(clip), language), openai_words[clip]
+        model.encode([work])
+        (ours,) = model.align([work], [model.vocabulary.encode(text)])
         assert [(word.word, word.tokens) for word in ours] == [(word.word, word.tokens) for word in expected]
         off = [abs(a.start - b.start) + abs(a.end - b.end) for a, b in zip(ours, expected, strict=True)]
         assert np.mean(off) / 2 <= 0.05
