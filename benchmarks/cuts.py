@@ -1,13 +1,15 @@
 """What do windows that overlap where a recording is cut without a pause gain? `python -m benchmarks.cuts`
 
-Word errors of fast mode with and without them, in turns, and the share of certain speech without text: of read speech
-as it is, without its pauses, and without pauses over a second voice. docs/engine.md keeps what was measured.
+Word errors of fast mode with and without them, in turns, the share of certain speech without text, and
+the engine's CPU time with them against that without: of read speech as it is, without its pauses, and without pauses
+over other voices. docs/engine.md keeps what was measured.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
 from unittest.mock import patch
 
 import numpy as np
@@ -17,6 +19,7 @@ from benchmarks import wer
 from benchmarks.agreement import package_clips
 from benchmarks.contestants.ours import engine
 from benchmarks.lost_speech import lost_speech
+from benchmarks.short_context import cpu_seconds
 from benchmarks.speech import Clip, Sound, clips, joined, pcm
 from benchmarks.table import machine, print_table
 from transcription.engine import cutter
@@ -44,7 +47,17 @@ def main() -> None:
             rows.append(_row(client, name, sounds, options))
             print(rows[-1])
     head = ["speech", "minutes", "cuts without a pause", "WER, no overlap", "WER, overlap", "overlap less none, 95 %"]
-    print_table("Cuts without a pause", [*head, "lost, no overlap", "lost, overlap"], rows)
+    print_table("Cuts without a pause", [*head, "lost, no overlap", "lost, overlap", "CPU time"], rows)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What became of a recording: word errors, the seconds of lost and of certain speech, and the engine's CPU time."""
+
+    errors: wer.Errors
+    lost: float
+    certain: float
+    cpu_seconds: float
 
 
 def _row(client: EngineClient, name: str, sounds: list[Sound], options: DecodeOptions) -> list[str]:
@@ -54,23 +67,25 @@ def _row(client: EngineClient, name: str, sounds: list[Sound], options: DecodeOp
             before.append(_heard(client, sound, options))
         after.append(_heard(client, sound, options))
     cuts = sum(window.overlap > 0 for sound in sounds for window in fast_windows([sound.pcm]))
-    errors = [[errors for errors, _lost in heard] for heard in (before, after)]
+    errors = [[one.errors for one in heard] for heard in (before, after)]
     low, high = wer.difference(errors[1], errors[0])
-    shares = [np.sum([lost for _errors, lost in heard], axis=0) for heard in (before, after)]
+    lost = [sum(one.lost for one in heard) / sum(one.certain for one in heard) for heard in (before, after)]
+    spent = [sum(one.cpu_seconds for one in heard) for heard in (before, after)]
     return [
         *(name, f"{sum(sound.seconds for sound in sounds) / 60:.1f}", str(cuts)),
         *(f"{wer.rate(some):.2%}" for some in errors),
         f"{low:+.2%} to {high:+.2%}",
-        *(f"{lost / max(1e-9, certain):.2%}" for lost, certain in shares),
+        *(f"{share:.2%}" for share in lost),
+        f"{spent[1] / spent[0]:.2f}",
     ]
 
 
-def _heard(client: EngineClient, sound: Sound, options: DecodeOptions) -> tuple[wer.Errors, tuple[float, float]]:
-    results = transcribe(client, [sound.pcm], options, "fast")
-    segments = [segment for result in results for segment in result.segments]
-    text = "".join(segment.text for segment in segments)
-    lost = lost_speech(sound.pcm, [(segment.start, segment.end) for segment in segments])
-    return wer.errors(sound.text, text), lost
+def _heard(client: EngineClient, sound: Sound, options: DecodeOptions) -> Heard:
+    began = cpu_seconds(client)
+    segments = [segment for result in transcribe(client, [sound.pcm], options, "fast") for segment in result.segments]
+    spent = cpu_seconds(client) - began
+    errors = wer.errors(sound.text, "".join(segment.text for segment in segments))
+    return Heard(errors, *lost_speech(sound.pcm, [(segment.start, segment.end) for segment in segments]), spent)
 
 
 def _sets(parts: list[Clip], files: int, seconds: float) -> Iterator[tuple[str, list[Sound]]]:

@@ -1,8 +1,8 @@
 """Merges the texts of windows of fast mode that overlap, as they do where a recording is cut without a pause.
 
-What both windows hear is matched word by word; up to one of the matched words the first text counts, from there on
-the second. The last word of the first window and the first word of the second may be cut off: the other one has each
-of them whole. Words without times get estimated ones, which are good near the cut.
+What both windows hear is matched word by word; up to one of the matched words the first text counts, after it the
+second. The last word of the first window and the first word of the second may be cut off: the other one has each of
+them whole. Words without times get estimated ones, which are good near the cut.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from itertools import takewhile
 
 from transcription.engine.types import Segment, WindowResult, Word
 from transcription.scripts import is_unspaced, line_break_units
@@ -113,15 +114,16 @@ def _without_repetition(before: WindowResult, after: WindowResult) -> WindowResu
     earliest = after.start - tolerance
     known = next((at for at, unit in enumerate(units) if unit.end > earliest), len(units))
     heard = units[known:]
-    again = [unit for unit in following if unit.start < before.last_speech + tolerance]
+    latest = before.last_speech + tolerance
+    again = list(takewhile(lambda unit: unit.start < latest, following))
     kept, said = _switch(heard, again, _pairs(heard, again, tolerance), before.last_speech)
     left = [*units[:known], *heard[:kept]]
     if kept and said and left[-1].key == again[said - 1].key:
         # The second text knows what follows the word, the first one what comes before.
         left[-1] = _punctuated(left[-1], again[said - 1])
-    latest = following[said].start if said < len(following) else math.inf
+    begin = following[said].start if said < len(following) else math.inf
     segments = [
-        _ending_by(_with_units(segment, [unit for unit in left if unit.segment == number], are_last=False), latest)
+        _ending_by(_with_units(segment, [unit for unit in left if unit.segment == number], are_last=False), begin)
         for number, segment in enumerate(before.segments)
     ]
     kept_segments = tuple(segment for segment in segments if segment.text)
