@@ -1,13 +1,15 @@
 """Which mode is most right? `python -m benchmarks.modes`
 
 Word errors of exact and fast mode, their difference, and the share of certain speech without text: of read speech,
-alone and joined, in a telephone's band and in noise; of other languages; and of conversations, for which `SPEAKERS`
-names a folder of recordings (only the share: they have no references). docs/engine.md keeps what was measured.
+alone and joined, in a telephone's band and in noise; of other languages, where errors are of characters; and of
+conversations, for which `SPEAKERS` names a folder of recordings (only the share: they have no references). Words name
+the sets that are measured: `python -m benchmarks.modes languages`. docs/engine.md keeps what was measured.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +28,7 @@ from transcription.engine.modes import transcribe
 from transcription.engine.types import MODES, SAMPLE_RATE, DecodeOptions, Mode
 
 LENGTHS = (15.0, 33.0, 90.0, 238.0)
-OTHER_LANGUAGES = ("es", "fr", "it", "pl", "pt")
+OTHER_LANGUAGES = ("es", "fr", "it", "ja", "pl", "pt", "zh")
 NOISE_DECIBELS = 10.0
 TELEPHONE_HERTZ = (300.0, 3400.0)
 
@@ -46,6 +48,8 @@ def main() -> None:
     with engine() as client:
         print(client.status().versions)
         for name, sounds, language in _sets():
+            if sys.argv[1:] and not any(word in name for word in sys.argv[1:]):
+                continue
             scores = {mode: _score(client, mode, sounds, language) for mode in MODES}
             rows.append(_row(name, sounds, scores))
             print(rows[-1])
@@ -59,11 +63,18 @@ def _score(client: EngineClient, mode: Mode, sounds: Iterable[Sound], language: 
         results = list(transcribe(client, [sound.pcm], DecodeOptions("base", language=language), mode))
         segments = [segment for result in results for segment in result.segments]
         if sound.text:
-            score.errors.append(wer.errors(sound.text, "".join(segment.text for segment in segments)))
+            score.errors.append(_errors(sound, "".join(segment.text for segment in segments)))
         lost, certain = lost_speech(sound.pcm, [(segment.start, segment.end) for segment in segments])
         score.lost += lost
         score.certain += certain
     return score
+
+
+def _errors(sound: Sound, heard: str) -> wer.Errors:
+    """Counts words, or characters in other languages, some of which have no spaces between words."""
+    if sound.language == "en":
+        return wer.errors(sound.text, heard)
+    return wer.character_errors(sound.text, wer.spelled(heard, sound.language))
 
 
 def _row(name: str, sounds: list[Sound], scores: dict[Mode, Score]) -> list[str]:
@@ -84,11 +95,8 @@ def _sets() -> Iterator[tuple[str, list[Sound], str | None]]:
     for seconds in LENGTHS:
         yield f"read, files of {seconds:.0f} s", _files(english, seconds), "en"
     paths = [path for path in package_clips() if path.parent.name in OTHER_LANGUAGES]
-    yield (
-        "five other languages, clips",
-        [Sound(pcm(path), path.with_suffix(".txt").read_text()) for path in paths],
-        None,
-    )
+    others = [Sound(pcm(path), path.with_suffix(".txt").read_text(), path.parent.name) for path in paths]
+    yield "seven other languages, clips", others, None
     folder = Path(os.environ.get("SPEAKERS") or ROOT.parent / "shared" / "speakers")
     if talk := [Sound(pcm(path), "") for path in sorted(folder.glob("*.wav"))]:
         yield "meetings", talk, None

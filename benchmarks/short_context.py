@@ -130,9 +130,9 @@ def _hear(
     heard: Heard,
     set_context: SetContext,
 ) -> None:
-    before = _cpu_seconds(client)
+    before = cpu_seconds(client)
     results = list(transcribe(client, [cut.samples.tobytes()], options, "fast", set_context=set_context))
-    heard.cpu_seconds += _cpu_seconds(client) - before
+    heard.cpu_seconds += cpu_seconds(client) - before
     text = "".join(segment.text for result in results for segment in result.segments)
     heard.errors.append(_errors(cut, text))
     heard.twice += any(result.encoder_frames == WINDOW_FRAMES for result in results)
@@ -164,7 +164,7 @@ def _short(window: Window, _options: DecodeOptions) -> Window:
     return window if window.is_doubted else shortened(window)
 
 
-def _cpu_seconds(client: EngineClient) -> float:
+def cpu_seconds(client: EngineClient) -> float:
     """Returns the processor's time that the engine has taken since its start. Linux only."""
     stat = Path(f"/proc/{client.status().pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, stat[11:13])) / os.sysconf("SC_CLK_TCK")

@@ -29,6 +29,7 @@ class Sound:
 
     pcm: bytes
     text: str
+    language: str = "en"
 
     @property
     def seconds(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,19 @@ import numpy as np
 from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
 
 RESAMPLES = 10_000
+NUMBERS = {
+    "es": "uno dos tres cuatro cinco seis siete ocho nueve diez",
+    "fr": "un deux trois quatre cinq six sept huit neuf dix",
+    "hi": "एक दो तीन चार पांच छह सात आठ नौ दस",
+    "it": "uno due tre quattro cinque sei sette otto nove dieci",
+    "ja": "一 二 三 四 五 六 七 八 九 十",
+    "pl": "jeden dwa trzy cztery pięć sześć siedem osiem dziewięć dziesięć",
+    "pt": "um dois três quatro cinco seis sete oito nove dez",
+    "zh": "一 二 三 四 五 六 七 八 九 十",
+}
+"""The words for 1 to 10, for which Whisper writes figures."""
+
+FIGURES = re.compile("10|[1-9]")
 BRACKETS = str.maketrans("", "", "[]()")
 _normalized = EnglishTextNormalizer()
 _normalized_basic = BasicTextNormalizer()
@@ -35,6 +49,12 @@ def character_errors(reference: str, heard: str) -> Errors:
     """The same of characters instead of words, for other languages, after openai-whisper's normaliser of these."""
     expected, found = (list(_normalized_basic(text).replace(" ", "")) for text in (reference, heard))
     return Errors(_distance(expected, found), len(expected))
+
+
+def spelled(text: str, language: str) -> str:
+    """Writes the numbers from 1 to 10 as words, also those that stand in a row without spaces; English as it is."""
+    words = NUMBERS.get(language, "").split()
+    return FIGURES.sub(lambda figure: f" {words[int(figure[0]) - 1]} ", text) if words else text
 
 
 def rate(clips: Sequence[Errors]) -> float:

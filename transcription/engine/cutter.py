@@ -1,4 +1,4 @@
-"""Cuts a recording at silences into stretches that fit into a window."""
+"""Cuts a recording at silences into stretches that fit into a window; where there is no pause they overlap."""
 
 from __future__ import annotations
 
@@ -35,12 +35,33 @@ PAUSE_FRAMES = 10
 MIN_SPEECH_FRAMES = 3
 """Frames (0.1 s) of speech that a stretch must hold: fewer may be a cough or a click."""
 
+MAX_OVERLAP, MIN_OVERLAP = 47, 24
+"""Frames (1.5 s and 0.77 s) before a cut without a pause between which the next stretch begins."""
+
 
 class Stretch(NamedTuple):
-    """The half-open range [start, end) of frames of 32 ms."""
+    """The half-open range [start, end) of frames of 32 ms.
+
+    overlap: frames at its end that the next one begins with, too.
+    """
 
     start: int
     end: int
+    overlap: int = 0
+
+
+class _Silence(NamedTuple):
+    """The half-open range [start, end) of frames without speech."""
+
+    start: int
+    end: int
+
+
+class _Cut(NamedTuple):
+    """The frame after a window's last one, and how many before it the next window hears, too."""
+
+    end: int
+    overlap: int = 0
 
 
 class Cutter:
@@ -58,15 +79,15 @@ class Cutter:
         """Adds the probabilities of the next frames, (n,), and yields the stretches that are complete with them."""
         self._pending = np.concatenate([self._pending, probabilities])
         while self._skip_silence(PADDING_FRAMES) and len(self._pending) >= MAX_FRAMES:
-            yield from self._take(_full_window_end(self._pending[:MAX_FRAMES]))
+            yield from self._take(_full_window_cut(self._pending[:MAX_FRAMES]))
 
     def finish(self) -> Iterator[Stretch]:
         """Yields the stretches up to the recording's end. Call it after the last `feed`."""
         while self._skip_silence(0):
             if len(self._pending) > MAX_FRAMES:
-                yield from self._take(_full_window_end(self._pending[:MAX_FRAMES]))
+                yield from self._take(_full_window_cut(self._pending[:MAX_FRAMES]))
             else:
-                yield from self._take(_last_window_end(self._pending))
+                yield from self._take(_Cut(_last_window_end(self._pending)))
 
     def _skip_silence(self, keep: int) -> bool:
         """Drops the silence before the next speech, but for its padding. Returns whether there is speech.
@@ -78,23 +99,26 @@ class Cutter:
         self._drop(max(0, opening))
         return len(speech) > 0
 
-    def _take(self, end: int) -> Iterator[Stretch]:
-        """Removes the first `end` frames and yields them if they hold enough speech."""
-        speech = int(np.count_nonzero(self._pending[:end] >= SPEECH_PROBABILITY))
-        if speech >= MIN_SPEECH_FRAMES:
-            yield Stretch(self.first, self.first + end)
-        self._drop(end)
+    def _take(self, cut: _Cut) -> Iterator[Stretch]:
+        """Removes the frames before a cut, but for the overlap, and yields them all if they hold enough speech."""
+        if _holds_speech(self._pending[: cut.end]):
+            yield Stretch(self.first, self.first + cut.end, cut.overlap)
+        self._drop(cut.end - cut.overlap)
 
     def _drop(self, frames: int) -> None:
         self._pending = self._pending[frames:]
         self.first += frames
 
 
-def _silences(probabilities: NDArray[np.float32]) -> list[Stretch]:
+def _holds_speech(probabilities: NDArray[np.float32]) -> bool:
+    return int(np.count_nonzero(probabilities >= SPEECH_PROBABILITY)) >= MIN_SPEECH_FRAMES
+
+
+def _silences(probabilities: NDArray[np.float32]) -> list[_Silence]:
     """Returns the runs of frames below SILENCE_PROBABILITY."""
     quiet = np.concatenate([[False], probabilities < SILENCE_PROBABILITY, [False]])
     edges = np.flatnonzero(quiet[1:] != quiet[:-1])
-    return [Stretch(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    return [_Silence(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _early_end(probabilities: NDArray[np.float32]) -> int | None:
@@ -105,21 +129,31 @@ def _early_end(probabilities: NDArray[np.float32]) -> int | None:
     return None
 
 
-def _full_window_end(probabilities: NDArray[np.float32]) -> int:
-    """Returns the frame at which to cut a window that is not the last one.
+def _full_window_cut(probabilities: NDArray[np.float32]) -> _Cut:
+    """Returns where to cut a window that is not the last one.
 
     That is in the last pause after EARLIEST_CUT; without a pause in the longest silence there, and without a silence at
-    the frame with the lowest probability.
+    the frame with the lowest probability. The last two may be within a word: the next window overlaps.
     """
     early = _early_end(probabilities)
     if early is not None:
-        return early
+        return _Cut(early)
     late = [s for s in _silences(probabilities) if s.start >= EARLIEST_CUT]
     if not late:
-        return EARLIEST_CUT + int(np.argmin(probabilities[EARLIEST_CUT:]))
+        return _overlapping(probabilities, EARLIEST_CUT + int(np.argmin(probabilities[EARLIEST_CUT:])))
     pauses = [silence for silence in late if silence.end - silence.start >= PAUSE_FRAMES]
     start, end = pauses[-1] if pauses else max(late, key=lambda silence: silence.end - silence.start)
-    return start + min(PADDING_FRAMES, (end - start + 1) // 2)
+    cut = start + min(PADDING_FRAMES, (end - start + 1) // 2)
+    return _Cut(cut) if pauses else _overlapping(probabilities, cut)
+
+
+def _overlapping(probabilities: NDArray[np.float32], end: int) -> _Cut:
+    """Returns a cut at a frame, with an overlap that begins where speech is least probable.
+
+    There is none where it would hold no speech, so that a stretch with an overlap is always followed by another.
+    """
+    start = end - MAX_OVERLAP + int(np.argmin(probabilities[end - MAX_OVERLAP : end - MIN_OVERLAP]))
+    return _Cut(end, end - start if _holds_speech(probabilities[start:end]) else 0)
 
 
 def _last_window_end(probabilities: NDArray[np.float32]) -> int:

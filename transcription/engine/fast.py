@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from transcription.engine.language_mix import LanguageMix, halved
+from transcription.engine.overlaps import OverlapMerger
 from transcription.engine.tail_windows import DecodeTail, TailWindows
 from transcription.engine.types import EngineError, Window, WindowResult
 from transcription.engine.windows import fast_windows
@@ -21,13 +23,17 @@ def transcribe_fast(
     on_wait: Callable[[], None] = lambda: None,
     skip_non_speech: bool = True,
     decode_half: DecodeHalf | None = None,
+    said_until: float = 0.0,
 ) -> Iterator[WindowResult]:
     """Yields the results of a recording's windows in order, each as soon as it is done.
+
+    One that overlaps with the next is done when that is, too: their texts are merged.
 
     pcm, start, skip_non_speech: as for `fast_windows`. decode: yields the results of windows in order. decode_tail:
     decodes the tail of a window whose text ends before its speech does; called in threads. on_wait: called after each
     window, and every second in which only tails are waited for. decode_half: decodes half of a window that seems to
-    hold several languages; None if the language is not followed. Raises what these functions raise.
+    hold several languages; None if the language is not followed. said_until: the `last_speech` of the result that
+    ends at `start`. Raises what these functions raise.
     """
     sent: dict[int, Window] = {}
 
@@ -38,15 +44,17 @@ def transcribe_fast(
 
     tails = TailWindows(decode_tail, on_wait)
     mix = LanguageMix(decode_half is not None)
+    merger = OverlapMerger(said_until if said_until > start else 0.0)
     try:
         for result in decode(watched()):
             for part, window in _parts(result, sent.pop(result.index), mix, decode_half):
-                tails.add(part, window)
+                tails.add(replace(part, end=window.next_start, last_speech=window.end), window)
             on_wait()
-            yield from tails.complete()
-        yield from tails.remaining()
+            yield from merger.merged(tails.complete())
+        yield from merger.merged(tails.remaining())
+        yield from merger.rest()
     except EngineError:
-        yield from tails.complete()
+        yield from merger.merged(tails.complete())
         raise
     finally:
         tails.close()

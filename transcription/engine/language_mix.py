@@ -30,7 +30,7 @@ def halved(window: Window) -> tuple[Window, Window]:
     samples = round(cut * SAMPLE_RATE)
     at = window.start + samples / SAMPLE_RATE
     return (
-        replace(window, end=at, samples=window.samples[:samples]),
+        replace(window, end=at, samples=window.samples[:samples], overlap=0.0),
         replace(window, start=at, samples=window.samples[samples:]),
     )
 

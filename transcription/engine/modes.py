@@ -38,7 +38,7 @@ def transcribe(
         decode = partial(client.decode, options=options, in_flight=1, on_progress=on_progress, spoken=language)
         return transcribe_exactly(pcm, decode, options, _mels(client, options.model), resume)
     decoder = _FastDecoder(client, options, on_progress, language, set_context)
-    return transcribe_fast(
+    results = transcribe_fast(
         pcm,
         decoder.decode,
         decoder.decode_tail,
@@ -46,7 +46,16 @@ def transcribe(
         decoder.report_progress,
         options.skip_non_speech,
         decoder.decode_half if options.follows_language else None,
+        resume.last_speech if resume else 0.0,
     )
+    return results if options.word_timestamps else map(_without_words, results)
+
+
+def _without_words(result: WindowResult) -> WindowResult:
+    """Returns a result without the words that were timed only to merge texts."""
+    if not any(segment.words for segment in result.segments):
+        return result
+    return replace(result, segments=tuple(replace(segment, words=()) for segment in result.segments))
 
 
 class _FastDecoder:
@@ -78,7 +87,7 @@ class _FastDecoder:
 
     def decode_tail(self, window: Window, language: str) -> WindowResult:
         # Words are timed, and beams ranked, by all of a window's text.
-        alone = self._options.word_timestamps or self._options.beam_size > 1
+        alone = self._options.word_timestamps or window.times_words or self._options.beam_size > 1
         options = replace(self._options, language=language)
         # The tail of a window shares its encoding, and so its context.
         tail = tail_window(window) if alone and window.tail else window

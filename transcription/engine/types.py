@@ -172,7 +172,9 @@ class Window:
     only that is asked for. `non_speech` are stretches of the recording, in seconds, in which the voice detector
     hears nobody: what is heard in one of them is dropped. `encoder_frames` are the frames of 10 ms that the encoder
     hears, a multiple of ENCODER_STEP: the window's own and padding. It is 3000 in exact mode. `voice` is what its text
-    is compared with by the caller; the engine does without it.
+    is compared with by the caller, and `overlap` are the seconds at its end that the next window begins with, too; the
+    engine does without them. With `times_words` it times words, where it can, though the options don't ask for them:
+    the texts of windows that overlap are merged by words.
     """
 
     index: int
@@ -184,6 +186,13 @@ class Window:
     non_speech: tuple[Span, ...] = ()
     encoder_frames: int = WINDOW_FRAMES
     voice: Voice = Voice()
+    overlap: float = 0.0
+    times_words: bool = False
+
+    @property
+    def next_start(self) -> float:
+        """The seconds at which the next window may begin."""
+        return self.end - self.overlap
 
     @property
     def is_short(self) -> bool:
@@ -233,7 +242,8 @@ class WindowResult:
     """The transcript of one window, without segments if nobody speaks.
 
     `model_version` names what decoded it: equal versions hear the same, as EngineStatus.versions says.
-    In exact mode the next window starts at `end`, with this `context` and this `last_speech`.
+    In exact mode the next window starts at `end`, with this `context` and this `last_speech`. In fast mode a next
+    window that starts at `end` may overlap with this one, whose text covers the time up to `last_speech`.
     `encoder_frames` are what the encoder heard when the text was found: 3000 where a window was heard again in full.
     `missed_speech` are stretches, in seconds, that the voice detector is sure of and that have no text.
     """

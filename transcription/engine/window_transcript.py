@@ -34,12 +34,13 @@ class WindowTranscript:
         self._last_speech = work.window.passage.last_speech if work.window.passage else self._offset
         self._split = self._without_non_speech()
         self._end = self._following(self._split.advance)
-        self._words_wanted = work.options.word_timestamps
+        self._times_words = work.options.word_timestamps or (work.window.times_words and vocabulary.is_whispers)
+        self._words_wanted = self._times_words
 
     @property
     def text(self) -> list[int]:
-        """The tokens whose words are to be timed; empty where no word times were asked for or nothing was said."""
-        if not self.work.options.word_timestamps:
+        """The tokens whose words are to be timed; empty where no word times are wanted or nothing was said."""
+        if not self._times_words:
             return []
         return text_tokens(self._split.drafts, self._vocabulary.eot)
 

@@ -32,7 +32,7 @@ def fast_windows(pcm: Iterable[bytes], start: float = 0.0, skip_non_speech: bool
     """Cuts a recording at its silences into windows of at most 30 s.
 
     pcm: the recording from its beginning as mono s16le at 16 kHz, in chunks of any size.
-    start: the end, in seconds, of the last window that is already done: the windows after
+    start: the end, in seconds, of the last window that is already done, less its overlap: the windows after
         it are yielded, with the very index and samples they would have had without `start`.
         Within a window, its second part is.
 
@@ -40,7 +40,8 @@ def fast_windows(pcm: Iterable[bytes], start: float = 0.0, skip_non_speech: bool
 
     A recording of up to 30 s is one window, or as many as long stretches without a voice leave
     of it, and those themselves where they are loud; without `skip_non_speech` one, silence and
-    all. In a longer one long silences belong to no window, and loud ones to windows of their own.
+    all. In a longer one long silences belong to no window, and loud ones to windows of their own;
+    where it is cut without a pause the next window overlaps.
     Holds about a minute of audio, however long the recording.
     """
     chunks = iter(pcm)
@@ -48,7 +49,7 @@ def fast_windows(pcm: Iterable[bytes], start: float = 0.0, skip_non_speech: bool
     short = len(opening) <= WINDOW_BYTES
     windows = _short(opening, skip_non_speech) if short else _cut(chain([opening], chunks), skip_non_speech)
     # Half a sample of tolerance: `start` may have been through a database.
-    return (_from(window, start) for window in windows if window.end > start + 0.5 / SAMPLE_RATE)
+    return (_from(window, start) for window in windows if window.next_start > start + 0.5 / SAMPLE_RATE)
 
 
 def _from(window: Window, start: float) -> Window:
@@ -95,17 +96,19 @@ def _cut(chunks: Iterable[bytes], skip_non_speech: bool) -> Iterator[Window]:
         for part in _with_gaps(spoken, done, end):
             samples = held[(part.start - first) * FRAME_SAMPLES : (part.end - first) * FRAME_SAMPLES].copy()
             start = part.start * FRAME_SAMPLES / SAMPLE_RATE
+            until, overlap = start + len(samples) / SAMPLE_RATE, part.overlap * FRAME_SAMPLES / SAMPLE_RATE
+            overlaps = part.overlap > 0 or part.start < done
             heard = voice_in(voice[part.start - first : part.end - first], start)
-            window = Window(index, start, start + len(samples) / SAMPLE_RATE, samples, voice=heard)
+            window = Window(index, start, until, samples, voice=heard, overlap=overlap, times_words=overlaps)
             if skip_non_speech:
                 window = _with_silences(window, part in spoken)
             if part in spoken or window.is_doubted:
                 yield window
                 index += 1
             done = part.end
-        kept = done if skip_non_speech else cutter.first
+        kept = min(done, cutter.first) if skip_non_speech else cutter.first
         held, voice = held[(kept - first) * FRAME_SAMPLES :], voice[kept - first :]
-        first = done = kept
+        first, done = kept, max(done, kept)
 
 
 def _with_gaps(spoken: Sequence[Stretch], done: int, end: int) -> Iterator[Stretch]:

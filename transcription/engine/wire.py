@@ -117,6 +117,7 @@ def window_frame(
         "tail": asdict(window.tail) if window.tail else None,
         "non_speech": window.non_speech,
         "encoder_frames": window.encoder_frames,
+        "times_words": window.times_words,
         "spoken": language,
         "options": asdict(options),
     }
@@ -194,6 +195,7 @@ def parse_window(header: Header, payload: bytes) -> tuple[Window, DecodeOptions]
             tail=_tail(header.get("tail")),
             non_speech=_spans(header.get("non_speech")),
             encoder_frames=header.get("encoder_frames", WINDOW_FRAMES),
+            times_words=header.get("times_words") is True,
         )
         options = DecodeOptions(**{**header["options"], "languages": tuple(header["options"].get("languages", ()))})
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from benchmarks.weightless import WeightlessVocabulary
@@ -58,6 +60,14 @@ def test_a_rest_doesn_t_reach_back_into_the_text_that_is_known() -> None:
         work = Work(window, DecodeOptions("base"), "en")
         (segment,) = WindowTranscript(work, decoded, WeightlessVocabulary()).result(Language("en", 1.0), "").segments
         assert (segment.start, segment.end, segment.text) == (80.0, 90.0, " w7")
+
+
+def test_the_words_of_a_window_that_overlaps_are_timed_though_nobody_asked() -> None:
+    window = Window(2, 60.0, 90.0, np.zeros(480_000, np.int16))
+    decoded = Decoded((BEGIN, 7, 8, BEGIN + 100), " w7 w8", -0.2, 0.0)
+    for times_words, timed in ((True, [7, 8]), (False, [])):
+        work = Work(replace(window, times_words=times_words), DecodeOptions("base"), "en")
+        assert WindowTranscript(work, decoded, WeightlessVocabulary()).text == timed
 
 
 def test_text_where_surely_nobody_speaks_is_dropped_and_prompts_nothing() -> None:

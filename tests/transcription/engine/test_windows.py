@@ -73,8 +73,17 @@ def test_speech_without_a_pause_is_cut_all_the_same(fox: bytes) -> None:
     loud = np.flatnonzero(np.abs(samples) > 500)
     breathless = samples[loud[0] : loud[-1]].tobytes() * 25
     windows = list(fast_windows([breathless]))
-    covered = sum(window.end - window.start for window in windows)
+    covered = sum(window.next_start - window.start for window in windows)
     assert covered == pytest.approx(len(breathless) / 2 / SAMPLE_RATE, rel=0.05)
+    overlaps = [window.overlap for window in windows]
+    assert any(overlaps)
+    assert overlaps[-1] == 0.0
+    assert all(0.7 < overlap < 1.6 for overlap in overlaps if overlap)
+    for done, (window, following) in enumerate(pairwise(windows), start=1):
+        assert following.start == pytest.approx(window.next_start)
+        assert window.times_words or not window.overlap
+        assert following.times_words or not window.overlap
+        assert same(list(fast_windows([breathless], start=window.next_start)), windows[done:])
 
 
 def test_an_hour_takes_little_memory_and_no_model_library() -> None:

@@ -31,7 +31,7 @@ def sent(window: Window) -> Window:
 
 def test_what_the_encoder_hears_of_a_window_arrives_with_it() -> None:
     assert sent(window()).encoder_frames == 3000
-    short = window(encoder_frames=1200, tail=Tail(50, (1, 2)), non_speech=((1.0, 2.0),))
+    short = window(encoder_frames=1200, tail=Tail(50, (1, 2)), non_speech=((1.0, 2.0),), times_words=True)
     assert replace(sent(short), samples=short.samples) == short
 
 
