@@ -12,7 +12,7 @@ from whisper.model import ModelDimensions
 
 from benchmarks.continuous import decode_all
 from tests.transcription.engine.parity.conftest import Case, Pair
-from tests.transcription.engine.parity.test_device import LARGE_V3
+from tests.transcription.engine.torch_backend.large_v3 import LARGE_V3
 from transcription.engine.torch_backend import cross
 from transcription.engine.torch_backend.attention import cross_keys_values
 from transcription.engine.torch_backend.cache import SlotCache
