@@ -43,9 +43,10 @@ class Aligner:
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
         self._heads = parameters.dims.n_text_head
+        device = parameters.device
         # On the device once: a list as an index is copied there in each layer, which waits for all queued work.
         self._alignment_heads = {
-            layer: torch.tensor([head for at, head in parameters.alignment_heads if at == layer]).to(parameters.device)
+            layer: torch.tensor([head for at, head in parameters.alignment_heads if at == layer], device=device)
             for layer in {layer for layer, _ in parameters.alignment_heads}
         }
 
