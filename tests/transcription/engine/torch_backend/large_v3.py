@@ -9,11 +9,12 @@ from whisper.model import ModelDimensions
 from transcription.engine.torch_backend.parameters import Parameters, of_state
 
 LARGE_V3 = ModelDimensions(128, 1500, 1280, 20, 32, 51_866, 448, 1280, 20, 32)
+HEADS = [(7, 0), (7, 11), (10, 3), (10, 17)]
 
 
 def parameters_on(device: torch.device, dims: ModelDimensions = LARGE_V3) -> Parameters:
     """Returns fp16 parameters on the meta device, or on a fake one within FakeTensorMode."""
-    return of_state(dims, _state_dict(dims, device), [(7, 0), (10, 17)], device, torch.float16)
+    return of_state(dims, _state_dict(dims, device), HEADS, device, torch.float16)
 
 
 def _state_dict(dims: ModelDimensions, device: torch.device) -> dict[str, Tensor]:

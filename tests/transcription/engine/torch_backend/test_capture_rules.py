@@ -101,7 +101,7 @@ def test_an_alignment_up_to_its_answer(card: Card) -> None:
     aligner, tokens, encodings = Aligner(card.parameters), card.numbers(3, 60), card.encodings(3)
     with capture_rules(card.device):
         logits, scores = aligner._run(tokens, encodings)
-    assert (logits.shape, scores.shape) == ((3, 60, LARGE_V3.n_vocab), (3, 2, 60, 1500))
+    assert (logits.shape, scores.shape) == ((3, 60, LARGE_V3.n_vocab), (3, 4, 60, 1500))
 
 
 WAITING: dict[str, Callable[[Tensor], object]] = {
