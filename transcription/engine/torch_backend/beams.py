@@ -48,15 +48,16 @@ class BeamDecoder(Decoder):
         if beams < 1:
             raise ValueError(f"a search has at least 1 beam, not {beams}")
         super().__init__(parameters, windows)
-        device = parameters.device
         self.beams = beams
         self._searches: dict[int, Search] = {}
-        self._cache = SlotCache(parameters, windows, cross, beams)
-        decoder = TextDecoder(parameters, self._cache)
-        self._step = BeamStep(parameters, decoder, self.vocabulary, windows * beams, beams + 1)
-        self._candidates = Candidates(self._step)
-        self._admission = Admission(parameters, self._tensors, decoder, self._step.state, beams)
-        self._graphs = StepGraphs(self._step, nullcontext, device, enabled=device.type == "cuda" and graphs)
+        with self._stream.before_the_rest():
+            self._cache = SlotCache(parameters, windows, cross, beams)
+            decoder = TextDecoder(parameters, self._cache)
+            self._step = BeamStep(parameters, decoder, self.vocabulary, windows * beams, beams + 1)
+            self._candidates = Candidates(self._step)
+            self._admission = Admission(parameters, self._tensors, decoder, self._step.state, beams)
+            enabled = parameters.device.type == "cuda" and graphs
+            self._graphs = StepGraphs(self._step, nullcontext, self._stream, enabled)
         self._pending: list[Occupant] = []
         self._done: list[Occupant] = []
 
@@ -68,7 +69,8 @@ class BeamDecoder(Decoder):
             if request.temperature:
                 raise ValueError("beams are for a temperature of 0")
         occupants = self._allocator.find(requests)
-        self._admission.fill(occupants)
+        with self._stream.current():
+            self._admission.fill(occupants, self._stream)
         self._searches |= {occupant.slot: self._search(occupant.request) for occupant in occupants}
         return self._allocator.take(occupants)
 
@@ -77,8 +79,11 @@ class BeamDecoder(Decoder):
         """Feeds every beam of every window one token. Does nothing while all slots are free."""
         self._rank()
         running = {slot: search for slot, search in self._searches.items() if not search.done}
-        if not running:
-            return
+        if running:
+            with self._stream.current():
+                self._advance(running)
+
+    def _advance(self, running: Mapping[int, Search]) -> None:
         longest = max(search.position for search in running.values()) + 1
         self._reorder(running, longest)
         beams: list[StepInput | None] = [None] * (self._compact() * self.beams)
@@ -113,13 +118,13 @@ class BeamDecoder(Decoder):
         """
         if self._allocator.occupants:
             raise RuntimeError("the decoder can only be warmed up while all of its slots are free")
-        self._step.inputs.zero_()
         shapes = product(self._batches, self._contexts)
-        return self._graphs.capture_all(StepShape(windows * self.beams, size, False) for windows, size in shapes)
+        with self._stream.current():
+            self._step.inputs.zero_()
+            return self._graphs.capture_all(StepShape(windows * self.beams, size, False) for windows, size in shapes)
 
     def _search(self, request: DecodeRequest) -> Search:
-        end = int(self._tensors.columns([request])["end"])
-        return Search(request, end, self.beams, self.beams, self.vocabulary)
+        return Search(request, self._tensors.end_of(request), self.beams, self.beams, self.vocabulary)
 
     def _rows(self, slot: int) -> slice:
         """Returns the rows of a window's beams."""

@@ -17,6 +17,7 @@ from transcription.engine.torch_backend.beams import BeamDecoder
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult, Rules
 from transcription.engine.torch_backend.decoder import Decoder
+from transcription.engine.torch_backend.device import DEVICE, WorkStream
 from transcription.engine.torch_backend.errors import translated_errors
 from transcription.engine.torch_backend.mel import features
 from transcription.engine.torch_backend.parameters import Parameters
@@ -50,12 +51,13 @@ class TorchModel:
         self.vocabulary = TorchVocabulary(parameters.dims)
         self._parameters = parameters
         self._cross = cross
-        self._slots = SlotDecoder(parameters, slots, cross=cross)
+        self._side = WorkStream(parameters.device)
+        with DEVICE.shared():
+            self._slots = SlotDecoder(parameters, slots, cross=cross)
+            self._aligner = Aligner(parameters)
         self._slots.warm_up(sampled=True)
         self._running: dict[int, _Running] = {1: _Running(self._slots)}
-        self._aligner = Aligner(parameters)
         self._reserved = _reserved(slots)
-        self._side = torch.cuda.Stream() if parameters.device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def encode(self, works: Sequence[Work]) -> None:
         for missing in by_encoder_frames(work for work in works if work.encoding is None):
@@ -91,7 +93,7 @@ class TorchModel:
         return len({work.beams for work in works} - {1}) <= 1
 
     def admit(self, works: Sequence[Work]) -> None:
-        with translated_errors():
+        with DEVICE.shared(), translated_errors():
             # The decoders first: where there is no memory for one, nothing was admitted yet.
             places = {beams: self._running.get(beams) or self._with_beams(beams) for beams in {w.beams for w in works}}
             for beams, running in places.items():
@@ -128,11 +130,16 @@ class TorchModel:
         self._reserved = _reserved(self._slots.limit)
 
     def close(self) -> None:
-        self._running.clear()
-        del self._slots, self._aligner, self._parameters
-        gc.collect()  # a decoder and its graphs know each other
-        if self._side is not None:
-            torch.cuda.empty_cache()
+        cuda = self._device.type == "cuda"
+        with DEVICE.alone():
+            for running in self._running.values():
+                running.decoder.close()
+            self._side.close()
+            self._running.clear()
+            del self._slots, self._aligner, self._parameters
+            gc.collect()  # a decoder and its graphs know each other
+            if cuda:
+                torch.cuda.empty_cache()
 
     @property
     def _device(self) -> torch.device:
@@ -140,32 +147,34 @@ class TorchModel:
 
     @contextmanager
     def _beside(self) -> Iterator[None]:
-        """Runs the block on a CUDA stream of its own and waits for its end."""
-        if self._side is None:
-            yield
-            return
-        with torch.cuda.stream(self._side):
-            yield
-        self._side.synchronize()
+        """Runs the block on a CUDA stream of its own, never beside a capture, and waits for its end."""
+        with DEVICE.shared():
+            with self._side.current():
+                yield
+            self._side.synchronize()
 
     def _searching(self, beams: int) -> bool:
         """Returns whether windows are being searched with another number of beams."""
         return any(running.works for number, running in self._running.items() if number not in (1, beams))
 
     def _drop_idle_beams(self) -> None:
-        self._running = {beams: running for beams, running in self._running.items() if beams == 1 or running.works}
+        for beams, running in list(self._running.items()):
+            if beams > 1 and not running.works:
+                running.decoder.close()
+                del self._running[beams]
 
     def _with_beams(self, beams: int) -> _Running:
-        """Opens a decoder with so many beams in place of idle ones: each takes as much memory as several slots."""
+        """Opens a decoder with so many beams in place of idle ones: each takes as much memory as several slots.
+
+        Without graphs: their capture would keep all other windows waiting for seconds.
+        """
         self._drop_idle_beams()
-        self._running[beams] = _Running(BeamDecoder(self._parameters, BEAM_WINDOWS, beams, cross=self._cross))
+        decoder = BeamDecoder(self._parameters, BEAM_WINDOWS, beams, graphs=False, cross=self._cross)
+        self._running[beams] = _Running(decoder)
         return self._running[beams]
 
     def _request(self, work: Work) -> DecodeRequest:
         encoding = _encoding(work)
-        if self._side is not None:
-            # Made on the other stream: its memory is not to be given away while a step may read it.
-            encoding.record_stream(torch.cuda.current_stream())
         start = start_of(self._parameters.dims, work.language, work.options.task, work.prompt)
         # The same recording gets the same text again, and a hotter try another draw.
         seed = 1000 * work.window.index + round(100 * work.temperature)
