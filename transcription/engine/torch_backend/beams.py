@@ -15,6 +15,7 @@ from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
 from transcription.engine.torch_backend.decoder import Decoder
+from transcription.engine.torch_backend.device import URGENT
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.readback import Occupant
@@ -39,15 +40,16 @@ class BeamDecoder(Decoder):
         beams: int = 5,
         graphs: bool = True,
         cross: CrossName = "keys_values",
+        priority: int = URGENT,
     ) -> None:
         """Allocates the memory of all windows, `slot_mib` of memory.py for each.
 
-        A search ends with `beams` finished texts, which is openai-whisper's patience of 1. graphs, cross: as in
-        SlotDecoder. Raises ValueError if `beams` is below 1.
+        A search ends with `beams` finished texts, which is openai-whisper's patience of 1. graphs, cross,
+        priority: as in SlotDecoder. Raises ValueError if `beams` is below 1.
         """
         if beams < 1:
             raise ValueError(f"a search has at least 1 beam, not {beams}")
-        super().__init__(parameters, windows)
+        super().__init__(parameters, windows, priority)
         self.beams = beams
         self._searches: dict[int, Search] = {}
         with self._stream.before_the_rest():

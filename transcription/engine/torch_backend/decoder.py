@@ -21,10 +21,10 @@ class Decoder(ABC):
     On CUDA all of it runs on a stream of its own, after what the caller's stream has.
     """
 
-    def __init__(self, parameters: Parameters, slots: int) -> None:
+    def __init__(self, parameters: Parameters, slots: int, priority: int = URGENT) -> None:
         dims, device = parameters.dims, parameters.device
         self.parameters = parameters
-        self._stream = WorkStream(device, URGENT)
+        self._stream = WorkStream(device, priority)
         self.vocabulary = vocabulary_of(dims)
         self._allocator = SlotAllocator(slots)
         self._tensors = RequestTensors(dims, self.vocabulary, device)

@@ -120,7 +120,10 @@ class WorkStream:
 
     def close(self) -> None:
         """Waits for what is queued and leaves the stream to the next one."""
+        self.synchronize()
+        self.__del__()
+
+    def __del__(self) -> None:
         if self.stream is not None:
-            self.stream.synchronize()
             self._unused[self._priority].append(self.stream)
             self.stream = None

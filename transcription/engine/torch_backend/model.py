@@ -5,26 +5,35 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from transcription.engine.backend import Decoded, Language, WordTiming, Work, by_encoder_frames
+from transcription.engine.backend import (
+    Decoded,
+    DeviceLost,
+    Language,
+    OutOfDeviceMemory,
+    WordTiming,
+    Work,
+    by_encoder_frames,
+)
 from transcription.engine.short_context import token_limit
 from transcription.engine.torch_backend.alignment import Aligner, AlignmentRequest
 from transcription.engine.torch_backend.beams import BeamDecoder
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult, Rules
 from transcription.engine.torch_backend.decoder import Decoder
-from transcription.engine.torch_backend.device import DEVICE, WorkStream
+from transcription.engine.torch_backend.device import DEVICE, ORDINARY, WorkStream
+from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.errors import translated_errors
 from transcription.engine.torch_backend.mel import features
-from transcription.engine.torch_backend.parameters import Parameters
+from transcription.engine.torch_backend.parameters import Parameters, in_float32
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.text import TorchVocabulary
 from transcription.engine.torch_backend.vocabulary import start_of
-from transcription.engine.types import FRAME_SAMPLES
+from transcription.engine.types import FRAME_SAMPLES, EngineError
 
 BEAM_WINDOWS = 2
 """Windows of one number of beams that are searched at once."""
@@ -58,6 +67,7 @@ class TorchModel:
         self._slots.warm_up(sampled=True)
         self._running: dict[int, _Running] = {1: _Running(self._slots)}
         self._reserved = _reserved(slots)
+        self._failed: list[tuple[Work, Exception]] = []
 
     def encode(self, works: Sequence[Work]) -> None:
         for missing in by_encoder_frames(work for work in works if work.encoding is None):
@@ -93,30 +103,74 @@ class TorchModel:
         return len({work.beams for work in works} - {1}) <= 1
 
     def admit(self, works: Sequence[Work]) -> None:
-        with DEVICE.shared(), translated_errors():
-            # The decoders first: where there is no memory for one, nothing was admitted yet.
-            places = {beams: self._running.get(beams) or self._with_beams(beams) for beams in {w.beams for w in works}}
-            for beams, running in places.items():
-                wanted = [work for work in works if work.beams == beams]
-                slots = running.decoder.admit_all([self._request(work) for work in wanted])
-                running.works |= dict(zip(slots, wanted, strict=True))
+        try:
+            with DEVICE.shared(), translated_errors():
+                # The decoders first: where there is no memory for one, nothing was admitted yet.
+                for beams in {work.beams for work in works} - self._running.keys():
+                    self._with_beams(beams)
+                for beams in {work.beams for work in works}:
+                    self._admit([work for work in works if work.beams == beams], self._running[beams])
+        except DeviceLost:
+            raise
+        except Exception as error:
+            for work in works:
+                self.evict(work)
+            if isinstance(error, OutOfDeviceMemory) and (beams := max(work.beams for work in works)) > 1:
+                raise _too_large(beams) from error
+            raise
+
+    def _admit(self, works: Sequence[Work], running: _Running) -> None:
+        slots = running.decoder.admit_all([self._request(work) for work in works])
+        running.works |= dict(zip(slots, works, strict=True))
 
     def step(self) -> None:
-        with translated_errors():
-            for running in self._running.values():
+        for beams, running in self._running.items():
+            try:
                 if running.works:
-                    running.decoder.step()
+                    with translated_errors():
+                        running.decoder.step()
+            except OutOfDeviceMemory as error:
+                if beams == 1:
+                    raise
+                # What is decoded without beams goes on, with as many slots as before.
+                works = list(running.works.values())
+                for work in works:
+                    self.evict(work)
+                self._failed += [(work, _too_large(beams) if len(works) == 1 else error) for work in works]
 
-    def finished(self) -> list[tuple[Work, Decoded]]:
+    def finished(self) -> Sequence[tuple[Work, Decoded | Exception]]:
         with translated_errors():
             done = [
                 (running.works.pop(slot), result)
                 for running in self._running.values()
                 for slot, result in running.decoder.finished()
             ]
-        return [(work, self._decoded(result)) for work, result in done]
+        failed, self._failed = self._failed, []
+        return [*failed, *((work, self._outcome(result)) for work, result in done)]
+
+    def decode_apart(self, work: Work) -> Decoded:
+        if self._parameters.dtype == torch.float32:
+            raise ArithmeticError("the model's probabilities are not numbers")
+        with translated_errors():
+            with self._beside():
+                parameters = in_float32(self._parameters)
+                mels = features([work.window], parameters.dims.n_mels, self._device)
+                encoding = Encoder(parameters.audio)(mels)[0]
+                work.encoding = encoding.to(self._parameters.dtype)
+            with DEVICE.shared():
+                decoder: Decoder = (
+                    SlotDecoder(parameters, 1, graphs=False, cross="absorbed", priority=ORDINARY)
+                    if work.beams == 1
+                    else BeamDecoder(parameters, 1, work.beams, graphs=False, cross="absorbed", priority=ORDINARY)
+                )
+                decoder.admit(replace(self._request(work), encoding=encoding))
+            while not (done := decoder.finished()):
+                decoder.step()
+            decoder.close()
+        return self._decoded(done[0][1])
 
     def evict(self, work: Work) -> None:
+        self._failed = [(other, error) for other, error in self._failed if other is not work]
         running = self._running.get(work.beams)
         slot = running.slot_of(work) if running else None
         if running is not None and slot is not None:
@@ -184,9 +238,19 @@ class TorchModel:
         # One token more than is allowed shows that there are too many.
         return DecodeRequest(encoding, start, work.temperature, seed, rules, None if limit is None else limit + 1)
 
+    def _outcome(self, result: DecodeResult) -> Decoded | Exception:
+        try:
+            return self._decoded(result)
+        except Exception as error:
+            return error
+
     def _decoded(self, result: DecodeResult) -> Decoded:
         text = self.vocabulary.decode(result.tokens)
         return Decoded(result.tokens, text, result.avg_logprob, result.no_speech_prob)
+
+
+def _too_large(beams: int) -> EngineError:
+    return EngineError(f"a search with {beams} beams does not fit into the GPU's memory: ask for fewer beams")
 
 
 def _reserved(slots: int) -> int:

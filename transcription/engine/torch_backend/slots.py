@@ -15,6 +15,7 @@ from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
 from transcription.engine.torch_backend.decoder import Decoder
+from transcription.engine.torch_backend.device import URGENT
 from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
@@ -46,13 +47,15 @@ class SlotDecoder(Decoder):
         read_every: int | None = None,
         graphs: bool = True,
         cross: CrossName = "keys_values",
+        priority: int = URGENT,
     ) -> None:
         """Allocates the memory of all slots: 0.32 GB each for large-v3 in fp16, a quarter of that if absorbed.
 
         read_every: steps between two copies of the state to the host. graphs: whether to use CUDA graphs; without
         them an error names the operation that failed. cross: how the encodings are stored, one of cross.CROSSES.
+        priority: of its stream.
         """
-        super().__init__(parameters, slots)
+        super().__init__(parameters, slots, priority)
         dims, device = parameters.dims, parameters.device
         cuda = device.type == "cuda"
         self._encoder = Encoder(parameters.audio)

@@ -66,13 +66,15 @@ def works() -> list[Work]:
 
 def decoded(model: TorchModel, waiting: Sequence[Work]) -> list[Decoded]:
     """Returns the results of encoded works, in order, after steps in which others enter and leave."""
-    left, found = list(waiting), dict[Work, Decoded]()
+    left, found = list(waiting), dict[Work, Decoded | Exception]()
     while len(found) < len(waiting):
         if left and model.room(left[:1]):
             model.admit([left.pop(0)])
         model.step()
         found |= dict(model.finished())
-    return [found[work] for work in waiting]
+    results = [found[work] for work in waiting]
+    assert all(isinstance(result, Decoded) for result in results), results
+    return [result for result in results if isinstance(result, Decoded)]
 
 
 @dataclass
@@ -160,6 +162,14 @@ def test_nothing_else_is_queued_while_a_graph_is_captured(whisper: Whisper, cuda
         stopping.set()
         other.join()
     assert cuda.faults == []
+
+
+def test_what_is_decoded_apart_in_float32_has_a_stream_of_its_own(whisper: Whisper, cuda: PretendCuda) -> None:
+    model = TorchModel(of_whisper(whisper, "cuda"), 1, "absorbed")
+    faults = len(cuda.faults)
+    for work in (works()[0], works()[3]):
+        assert model.decode_apart(work).tokens
+    assert cuda.faults[faults:] == []
 
 
 def test_cudnn_attention_is_off_where_there_is_a_gpu(cuda: PretendCuda) -> None:
