@@ -210,7 +210,7 @@ def test_words_have_openai_whispers_times(model: Ctranslate2Model, base_weights:
     from tests.transcription.engine.parity.conftest import samples_of
     from transcription.engine.torch_backend.loading import load_whisper
 
-    theirs = load_whisper("base", base_weights, "cpu")
+    theirs = load_whisper("base", base_weights)
     for clip, language in (("en/quick_brown_fox", "en"), ("es/conteo", "es"), ("zh/jishu", "zh")):
         work = work_of(speech(clip), language)
         model.encode([work])

@@ -40,7 +40,7 @@ def openai_whispers(folder: Path, mels: Features) -> Features:
 
     from transcription.engine.torch_backend.loading import load_whisper
 
-    encoder = load_whisper("base", folder, "cpu").encoder
+    encoder = load_whisper("base", folder).encoder
     encoder.positional_embedding = encoder.positional_embedding[: (mels.shape[-1] + 1) // 2]
     with torch.inference_mode():
         encodings: Features = encoder(torch.from_numpy(mels)).numpy()

@@ -12,10 +12,9 @@ from transcription.engine.backend import OutOfDeviceMemory
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.device import DEVICE, configure
 from transcription.engine.torch_backend.errors import translated_errors
-from transcription.engine.torch_backend.loading import load_whisper
+from transcription.engine.torch_backend.loading import stored_whisper
 from transcription.engine.torch_backend.memory import CONTEXT_MIB, slots_within
 from transcription.engine.torch_backend.model import TorchModel
-from transcription.engine.torch_backend.parameters import of_whisper
 from transcription.engine.types import EngineError
 
 MIB = 1024 * 1024
@@ -61,11 +60,10 @@ class TorchBackend:
 
     def open(self, name: str, path: Path) -> TorchModel:
         with translated_errors():
-            # On the CPU first: the fused projections alone go to the GPU.
-            whisper = load_whisper(name, path, "cpu")
-            slots = self._slots_for(name, whisper.dims)
+            stored = stored_whisper(name, path)
+            slots = self._slots_for(name, stored.dims)
             with DEVICE.shared():
-                parameters = of_whisper(whisper, self.device)
+                parameters = stored.parameters(self.device)
             return TorchModel(parameters, slots, self._cross)
 
     def _slots_for(self, name: str, dims: ModelDimensions) -> int:

@@ -14,10 +14,10 @@ HEADS = [(7, 0), (7, 11), (10, 3), (10, 17)]
 
 def parameters_on(device: torch.device, dims: ModelDimensions = LARGE_V3) -> Parameters:
     """Returns fp16 parameters on the meta device, or on a fake one within FakeTensorMode."""
-    return of_state(dims, _state_dict(dims, device), HEADS, device, torch.float16)
+    return of_state(dims, state_dict_of(dims, device), HEADS, device, torch.float16)
 
 
-def _state_dict(dims: ModelDimensions, device: torch.device) -> dict[str, Tensor]:
+def state_dict_of(dims: ModelDimensions, device: torch.device) -> dict[str, Tensor]:
     """Returns tensors without values by openai-whisper's names and in its shapes."""
     audio, text = dims.n_audio_state, dims.n_text_state
     shapes: dict[str, tuple[int, ...]] = {
