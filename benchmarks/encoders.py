@@ -14,15 +14,18 @@ from importlib.metadata import version
 
 import numpy as np
 import torch
+from ctranslate2 import StorageView
 
 from benchmarks.speech import clips, joined
 from benchmarks.table import machine, print_table, spread
 from benchmarks.whisper_base import base_folder, base_model
-from transcription.engine.ctranslate2_backend.encoders import Features, OwnEncoder
-from transcription.engine.ctranslate2_backend.openvino_encoder import OpenvinoEncoder, encoder_graph
 from transcription.engine.ctranslate2_backend.replica import Plan, load
 from transcription.engine.machine import cores, sleep_between_parallel_work
 from transcription.engine.mel import features
+from transcription.engine.openvino_backend.compiled import Streams
+from transcription.engine.openvino_backend.encoder import Encoder, Features
+from transcription.engine.openvino_backend.graphs import graphs_of
+from transcription.engine.openvino_backend.trial import PRECISIONS, element_type
 from transcription.engine.types import SAMPLE_RATE, WINDOW_FRAMES, Window
 
 Way = Callable[[Features], Features]
@@ -67,13 +70,14 @@ def _spoken() -> Features:
 
 def _ways(threads: int) -> dict[str, Way]:
     """openai-whisper's first, with which the others are compared."""
-    folder = base_folder()
-    graph = encoder_graph(folder)
-    ours = OpenvinoEncoder(graph, 1, threads)
+    folder, element = base_folder(), element_type()
+    whisper = load(folder, "cpu", Plan("int8", 1, threads))
     return {
         "openai-whisper fp32": _openai(),
-        "CTranslate2 int8": OwnEncoder(load(folder, "cpu", Plan("int8", 1, threads))),
-        f"OpenVINO int8 and {ours.precision}": ours,
+        "CTranslate2 int8": lambda mels: np.array(whisper.encode(StorageView.from_array(mels), to_cpu=True)),
+        f"OpenVINO int8 and {PRECISIONS[element.get_type_name()]}": Encoder(
+            graphs_of(folder / "model.bin", [(0, 0)], element), Streams(1, threads)
+        ),
     }
 
 

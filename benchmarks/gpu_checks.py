@@ -15,7 +15,7 @@ from benchmarks import gpu_pipeline
 from benchmarks.continuous import decode_all
 from benchmarks.gpu_contestants import crosses, slot_decoder
 from benchmarks.gpu_model import LANGUAGE, SMALL, TINY, Job, random_whisper
-from transcription.engine.torch_backend.decode_request import DecodeResult
+from transcription.engine.decode_result import DecodeResult
 from transcription.engine.torch_backend.parameters import Parameters, of_whisper
 
 WINDOWS = 6

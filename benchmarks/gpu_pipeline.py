@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu_model import Job
-from transcription.engine.torch_backend.decode_request import DecodeResult
+from transcription.engine.decode_result import DecodeResult
 from transcription.engine.torch_backend.device import DEVICE
 from transcription.engine.torch_backend.slots import SlotDecoder
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.contestants.ours import Way, engine, ours, without_openvino
+from benchmarks.contestants.ours import Way, engine, ours
 from benchmarks.settings import Settings
 from benchmarks.speech import clips, joined, pcm
 from benchmarks.table import print_table
@@ -26,7 +26,7 @@ def measure(settings: Settings) -> None:
     rows = []
     engines = {
         "the default": engine(model=settings.model),
-        "CTranslate2 alone": _bare(settings.model),
+        "on CTranslate2": engine("ctranslate2", model=settings.model),
         "torch": engine("torch", model=settings.model),
     }
     for name, opened in engines.items():
@@ -43,12 +43,6 @@ def measure(settings: Settings) -> None:
     print_table(
         title, ["", "alone, p50", "alone, p95", "under load, p50", "under load, p95", "p95 against alone"], rows
     )
-
-
-@contextmanager
-def _bare(model: str) -> Iterator[EngineClient]:
-    with without_openvino(), engine(model=model) as client:
-        yield client
 
 
 def _times(way: Way, clip: bytes) -> list[float]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from transcription.engine.missed_speech import TOLERANCE_SECONDS, certain_speech
+from transcription.engine.spans import TOLERANCE_SECONDS
 from transcription.engine.types import SAMPLE_RATE, Span
-from transcription.engine.vad import FRAME_SAMPLES
+from transcription.engine.vad import FRAME_SAMPLES, VoiceDetector
+from transcription.engine.voice import certain_speech
 from transcription.engine.windows import whole_frames
 
 
@@ -17,7 +18,8 @@ def lost_speech(pcm: bytes, texts: Iterable[Span]) -> tuple[float, float]:
 
     pcm: 16 kHz mono s16le. texts: the seconds from and to of each segment or word.
     """
-    certain = certain_speech(whole_frames(np.frombuffer(pcm, dtype="<i2"), FRAME_SAMPLES))
+    samples = whole_frames(np.frombuffer(pcm, dtype="<i2"), FRAME_SAMPLES)
+    certain = certain_speech(VoiceDetector().probabilities(samples))
     covered = np.zeros(len(certain), dtype=bool)
     for start, end in texts:
         edges = (start - TOLERANCE_SECONDS, end + TOLERANCE_SECONDS)

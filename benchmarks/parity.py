@@ -22,7 +22,8 @@ from benchmarks.encodings import encoding_of
 from benchmarks.speech import clips
 from benchmarks.table import machine, print_table
 from benchmarks.whisper_base import base_model
-from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
+from transcription.engine.decode_result import DecodeResult
+from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.parameters import of_whisper
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.vocabulary import start_of

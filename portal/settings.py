@@ -203,7 +203,9 @@ WHISPER_MODELS = env.items(
     "models offered, the default first, your own as NAME=PATH or NAME=REPOSITORY; by device when empty",
 )
 WHISPER_DEVICE = env.text("WHISPER_DEVICE", "auto", "auto, cpu or cuda")
-WHISPER_BACKEND = env.text("WHISPER_BACKEND", "auto", "auto, ctranslate2, torch, or remote for another server")
+WHISPER_BACKEND = env.text(
+    "WHISPER_BACKEND", "auto", "auto, openvino, ctranslate2, torch, or remote for another server"
+)
 REMOTE_ENGINE_URL = env.text(
     "REMOTE_ENGINE_URL", "", "OpenAI-compatible API of the remote backend, as in http://10.0.0.5:8000/v1"
 )

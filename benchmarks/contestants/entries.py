@@ -61,9 +61,9 @@ def entries(model: str) -> list[Entry]:
         Entry("OpenVINO GenAI int8", "openvino-genai", openvino_folder(model), theirs),
         Entry("ours, exact", "ours-exact", folder, mine),
         Entry("faster-whisper int8, batched", "faster-whisper-batched", folder, theirs),
-        Entry("ours, fast, CTranslate2 alone", "ours-fast-bare", folder, mine),
+        Entry("ours, fast, on CTranslate2", "ours-fast-bare", folder, mine),
         Entry("faster-whisper int8", "faster-whisper", folder, theirs),
-        Entry("ours, exact, CTranslate2 alone", "ours-exact-bare", folder, mine),
+        Entry("ours, exact, on CTranslate2", "ours-exact-bare", folder, mine),
         Entry("whisper.cpp q8_0", "whisper.cpp", ggml_file(model), theirs),
         Entry("openai-whisper fp32", "openai-whisper", folder, theirs),
     ]

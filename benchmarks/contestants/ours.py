@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,19 +49,6 @@ def engine(
         yield client
 
 
-@contextmanager
-def without_openvino() -> Iterator[None]:
-    """What starts meanwhile finds no OpenVINO: as on a machine for which there is no wheel of it."""
-    before = os.environ.get("PYTHONPATH", "")
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "sitecustomize.py").write_text("import sys\n\nsys.modules['openvino'] = None\n")
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (folder, before)))
-        try:
-            yield
-        finally:
-            os.environ["PYTHONPATH"] = before
-
-
 def ours(client: EngineClient, mode: Mode, lane: Lane = "standard", model: str = "base") -> Way:
     heard = partial(segments, client, mode, lane, model)
     return partial(_at_once, lambda pcm: "".join(each["text"] for each in heard(pcm)).strip())
@@ -75,18 +61,15 @@ def segments(client: EngineClient, mode: Mode, lane: Lane, model: str, pcm: byte
 
 
 @contextmanager
-def contestant(setting: Setting, mode: Mode, bare: bool = False) -> Iterator[System]:
-    """What `make run` chooses; or `bare`: CTranslate2 without OpenVINO."""
-    with ExitStack() as stack:
-        if bare:
-            stack.enter_context(without_openvino())
-        client = stack.enter_context(engine("auto", threads=0, model=setting.model, weights=setting.files.parents[1]))
+def contestant(setting: Setting, mode: Mode, backend: str = "auto") -> Iterator[System]:
+    """What `make run` chooses, or another backend."""
+    with engine(backend, threads=0, model=setting.model, weights=setting.files.parents[1]) as client:
 
         def heard(recordings: Sequence[NDArray[np.int16]]) -> list[list[Said]]:
             one = partial(segments, client, mode, "standard", setting.model)
             return _at_once(one, [samples.tobytes() for samples in recordings])
 
-        libraries = ["ctranslate2", *([] if bare else ["openvino"])]
+        libraries = ["ctranslate2"] if backend == "ctranslate2" else ["openvino", "ctranslate2"]
         yield System(", ".join(filter(None, map(_installed, libraries))), heard)
 
 
@@ -105,6 +88,6 @@ def _at_once(one: Callable[[bytes], Heard], recordings: Sequence[bytes]) -> list
 OURS: dict[str, Open] = {
     "ours-fast": partial(contestant, mode="fast"),
     "ours-exact": partial(contestant, mode="exact"),
-    "ours-fast-bare": partial(contestant, mode="fast", bare=True),
-    "ours-exact-bare": partial(contestant, mode="exact", bare=True),
+    "ours-fast-bare": partial(contestant, mode="fast", backend="ctranslate2"),
+    "ours-exact-bare": partial(contestant, mode="exact", backend="ctranslate2"),
 }

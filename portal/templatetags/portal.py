@@ -33,7 +33,6 @@ from transcription.fetches import failures as fetch_failures
 from transcription.fetches.models import Fetch
 from transcription.models import Mode, Recording, Segment, Transcription
 from transcription.options import audio_tracks
-from transcription.transcripts.doubts import Doubt, doubts_of
 from transcription.transcripts.editing import list_tag, segment_tag
 from transcription.webhooks import failures as webhook_failures
 from transcription.webhooks.models import Attempt, Delivery
@@ -198,12 +197,6 @@ def unlocalized(number: float) -> str:
 def word_marks(segment: Segment) -> str:
     """Returns JSON for `static/js/words.js`; empty without timed words."""
     return json.dumps(word_positions(segment), separators=(",", ":")) if segment.words else ""
-
-
-@register.filter
-def doubts(segment: Segment) -> list[Doubt]:
-    """Returns what speaks against a segment."""
-    return doubts_of(segment)
 
 
 @register.filter

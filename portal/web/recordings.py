@@ -23,6 +23,7 @@ from portal.http.statuses import status_of
 from portal.http.uploads import Upload, received
 from portal.web.access import TenantRequest, member_required
 from portal.web.forms import FilterForm, OptionsForm
+from portal.web.transcript_lines import lines_of
 from portal.web.undo import success_with_undo
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
@@ -130,10 +131,15 @@ def _list_context(request: TenantRequest) -> dict[str, Any]:
 
 
 def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any]:
+    segments = _segments(latest)
+    lines = lines_of(latest, segments) if latest and latest.is_over else []
     return {
         "recording": row,
         "transcription": latest,
-        "segments": _segments(latest),
+        "segments": segments,
+        "lines": lines,
+        "to_check": sum(line.is_to_check for line in lines),
+        "has_unsure_words": any(line.unsure for line in lines),
         "place": eta.place_in_queue(latest) if latest else None,
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],

@@ -72,6 +72,10 @@ PAGE_STRINGS: dict[str, Promise] = {
     "edit_now": _("It now reads:"),
     "edit_mine": _("Save mine instead"),
     "edit_theirs": _("Keep theirs"),
+    "check_one": _("1 place to check"),
+    "check_many": _("{number} places to check"),
+    "check_place": _("{number} of {total} places to check"),
+    "check_none": _("Nothing left to check"),
     "found": _("{number} of {total}"),
     "found_none": _("Not found"),
 }

@@ -39,7 +39,7 @@ export class Editor {
     root.addEventListener(
       "click",
       (event) => {
-        const item = closest(event, "[data-edit]") && closest(event, "[data-start]");
+        const item = closest(event, "[data-edit]") && closest(event, "[data-index]");
         if (item) this.open(item);
       },
       { signal },
@@ -108,7 +108,7 @@ export class Editor {
   /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    const item = closest(event, "button.segment__time") && closest(event, "[data-start]");
+    const item = closest(event, "button.segment__time") && closest(event, "[data-index]");
     if (item && OPENS.has(event.key)) {
       event.preventDefault();
       this.open(item);
@@ -177,7 +177,8 @@ export class Editor {
     item.dataset.etag = etag;
     if (words.length) item.dataset.words = JSON.stringify(words);
     else delete item.dataset.words;
-    item.querySelector("[data-doubt]")?.remove();
+    for (const said of item.querySelectorAll("[data-doubt], [data-doubt-words]")) said.remove();
+    item.querySelector(".segment__time")?.removeAttribute("aria-describedby");
     this.transcript.renewed(item);
   }
 

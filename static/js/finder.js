@@ -1,6 +1,7 @@
 // Find in the transcript: every hit is marked (CSS highlights: no markup changes), Enter goes to the next.
 import { find } from "./query.js";
 import { text } from "./strings.js";
+import { rangeOf } from "./textrange.js";
 
 /** @import { Transcript } from "./transcript.js" */
 
@@ -47,16 +48,10 @@ export class Finder {
    * @returns {Generator<Range>}
    */
   *#ranges(wanted) {
-    for (const item of this.transcript.items) {
-      const node = find(item, ".segment__text", HTMLElement).firstChild;
-      if (!(node instanceof Text)) continue;
-      const haystack = node.data.toLocaleLowerCase();
-      for (let at = haystack.indexOf(wanted); at >= 0; at = haystack.indexOf(wanted, at + wanted.length)) {
-        const range = new Range();
-        range.setStart(node, at);
-        range.setEnd(node, Math.min(node.length, at + wanted.length));
-        yield range;
-      }
+    for (const shown of this.transcript.texts) {
+      const haystack = shown.textContent.toLocaleLowerCase();
+      for (let at = haystack.indexOf(wanted); at >= 0; at = haystack.indexOf(wanted, at + wanted.length))
+        yield rangeOf(shown, at, at + wanted.length);
     }
   }
 

@@ -1,4 +1,5 @@
 // The page of one recording. What stands in [data-recording] is renewed as a whole from the server.
+import { Checks } from "./checks.js";
 import { copyAndTell } from "./clipboard.js";
 import { Editor } from "./editor.js";
 import { Finder } from "./finder.js";
@@ -38,6 +39,9 @@ function mount() {
   transcript = segments;
   open.push(segments);
   if (list.dataset.segments) open.push(new Editor(list, segments));
+  /** @type {HTMLElement | null} */
+  const counted = root.querySelector("[data-check-count]");
+  if (counted) open.push(new Checks(find(root, "[data-checks]", HTMLElement), segments));
   new Finder(find(root, "[data-finder]", HTMLElement), segments);
   root.querySelector("[data-copy-text]")?.addEventListener("click", () => copyAndTell(segments.text));
 }

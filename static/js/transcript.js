@@ -23,6 +23,7 @@ export class Transcript {
     this.items = [...items];
     this.playing = false;
     this.roving = 0;
+    this.picked = -1; // the place that a person went to last
     this.starts = this.items.map((item) => Number(item.dataset.start));
     this.ends = this.items.map((item) => Number(item.dataset.end));
     /** @type {HTMLElement | null} */
@@ -30,7 +31,7 @@ export class Transcript {
     this.follower?.addEventListener("click", () => this.follow());
     root.addEventListener("click", (event) => this.#click(event));
     root.addEventListener("keydown", (event) => this.#key(event));
-    this.#rove(0);
+    this.#stop(0);
     this.stop = new AbortController();
     const { signal } = this.stop;
     for (const name of ["wheel", "touchmove"])
@@ -49,8 +50,15 @@ export class Transcript {
     this.#words?.leave();
   }
 
+  /** The texts of the segments; speech without text has none. */
+  get texts() {
+    /** @type {NodeListOf<HTMLElement>} */
+    const texts = this.root.querySelectorAll("[data-start] .segment__text");
+    return [...texts];
+  }
+
   get text() {
-    return this.items.map((item) => find(item, ".segment__text", HTMLElement).textContent.trim()).join("\n");
+    return this.texts.map((shown) => shown.textContent.trim()).join("\n");
   }
 
   /**
@@ -70,6 +78,7 @@ export class Transcript {
    * @param {HTMLElement} item
    */
   renewed(item) {
+    this.root.dispatchEvent(new Event("corrected"));
     if (this.items[this.#spoken] !== item) return;
     this.#words?.leave();
     this.#words = item.dataset.words ? new Words(item) : null;
@@ -91,10 +100,33 @@ export class Transcript {
   }
 
   follow() {
-    this.#following = true;
-    if (this.follower) this.follower.hidden = true;
+    this.#keep();
     const item = this.items[this.#spoken];
     if (item) this.#show(item);
+  }
+
+  /**
+   * Goes to an item, as somebody who clicks on it does, and puts the focus on its time.
+   * @param {HTMLElement} item
+   */
+  pick(item) {
+    this.#rove(this.items.indexOf(item));
+    this.#keep();
+    find(item, "button", HTMLButtonElement).focus({ preventScroll: true });
+    this.#show(item);
+    this.onSeek(Number(item.dataset.start));
+  }
+
+  /** Moves the list's tab stop to an item that is shown, after some were hidden. */
+  restop() {
+    const shown = this.items.find((item) => isShown(item));
+    const stop = this.items[this.roving];
+    if (shown && !(stop && isShown(stop))) this.#stop(this.items.indexOf(shown));
+  }
+
+  #keep() {
+    this.#following = true;
+    if (this.follower) this.follower.hidden = true;
   }
 
   #letGo() {
@@ -132,8 +164,7 @@ export class Transcript {
     if (!item || getSelection()?.isCollapsed === false || closest(event, "[data-edit], .segment__editor")) return;
     const place = this.items.indexOf(item);
     this.#rove(place);
-    this.#following = true;
-    if (this.follower) this.follower.hidden = true;
+    this.#keep();
     const word = item.dataset.words ? new Words(item).startUnder(event) : undefined;
     this.onSeek(word ?? Number(item.dataset.start));
   }
@@ -145,10 +176,11 @@ export class Transcript {
   #key(event) {
     const button = closest(event, "button.segment__time");
     if (!button) return;
-    const here = this.items.findIndex((item) => item.contains(button));
+    const items = this.items.filter(isShown);
+    const here = items.findIndex((item) => item.contains(button));
     /** @type {Record<string, number>} */
-    const places = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: this.items.length - 1 };
-    const item = this.items[places[event.key] ?? -1];
+    const places = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: items.length - 1 };
+    const item = items[places[event.key] ?? -1];
     if (!item) return;
     event.preventDefault();
     this.#rove(this.items.indexOf(item));
@@ -157,8 +189,19 @@ export class Transcript {
 
   /** @param {number} place */
   #rove(place) {
+    this.picked = place;
+    this.#stop(place);
+  }
+
+  /** @param {number} place */
+  #stop(place) {
     this.items[this.roving]?.querySelector("button")?.setAttribute("tabindex", "-1");
     this.items[place]?.querySelector("button")?.setAttribute("tabindex", "0");
     this.roving = place;
   }
+}
+
+/** @param {HTMLElement} item */
+function isShown(item) {
+  return item.getClientRects().length > 0;
 }

@@ -1,5 +1,6 @@
 // The words of one segment: the one that is spoken is marked (a CSS highlight: no markup changes).
 import { find } from "./query.js";
+import { offsetIn, rangeOf } from "./textrange.js";
 
 const LINGERS = 0.3; // seconds that a word stays marked in the pause after it
 
@@ -10,8 +11,7 @@ export class Words {
 
   /** @param {HTMLElement} item */
   constructor(item) {
-    const node = find(item, ".segment__text", HTMLElement).firstChild;
-    this.node = node instanceof Text ? node : new Text();
+    this.text = find(item, ".segment__text", HTMLElement);
     /** @type {Mark[]} */
     this.marks = JSON.parse(item.dataset.words ?? "[]");
   }
@@ -40,17 +40,15 @@ export class Words {
    */
   startUnder(event) {
     const caret = caretUnder(event);
-    if (!caret || caret.node !== this.node) return undefined;
-    const near = this.marks.filter(([from, to]) => from <= caret.offset && caret.offset <= to); // two, where no space divides them
+    const at = caret && offsetIn(this.text, caret.node, caret.offset);
+    if (at === null || at === undefined) return undefined;
+    const near = this.marks.filter(([from, to]) => from <= at && at <= to); // two, where no space divides them
     return near.find((mark) => contains(this.#range(mark), event))?.[2];
   }
 
   /** @param {Mark} mark */
   #range([from, to]) {
-    const range = new Range();
-    range.setStart(this.node, Math.min(from, this.node.length));
-    range.setEnd(this.node, Math.min(to, this.node.length));
-    return range;
+    return rangeOf(this.text, from, to);
   }
 }
 

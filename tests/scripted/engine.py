@@ -1,7 +1,7 @@
 """The product's engine with a model that needs no weights: `python -m tests.scripted.engine serve …`.
 
-In every ten seconds that are not silent it hears the fox, and three words that follow from the samples. Everything
-before and after the model is the product's own.
+In every ten seconds that are not silent it hears the fox, and three words that follow from the samples; it is unsure
+whether the dog is lazy. Everything before and after the model is the product's own.
 """
 
 from __future__ import annotations
@@ -146,7 +146,10 @@ def _seconds(work: Work) -> float:
 
 def _timings(seconds: float, tokens: Sequence[int]) -> list[WordTiming]:
     each = seconds / max(1, len(tokens))
-    return [WordTiming(_text(token), [token], at * each, (at + 1) * each, 0.9) for at, token in enumerate(tokens)]
+    return [
+        WordTiming(_text(token), [token], at * each, (at + 1) * each, 0.3 if _text(token) == " lazy" else 0.9)
+        for at, token in enumerate(tokens)
+    ]
 
 
 def _text(token: int) -> str:

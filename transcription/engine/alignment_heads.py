@@ -6,6 +6,7 @@ import json
 import logging
 from pathlib import Path
 
+from transcription.engine.damaged_file import damaged
 from transcription.engine.dimensions import Dimensions
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,15 @@ def correct(folder: Path, dimensions: Dimensions) -> None:
     if _pairs(named) != heads:
         log.warning("%s names no heads that its model has: words are timed by the later half of its layers", file)
         file.write_text(json.dumps(config | {"alignment_heads": heads}), encoding="utf-8")
+
+
+def alignment_heads_in(folder: Path) -> Heads:
+    """Returns those that the configuration of a CTranslate2 folder names. Raises EngineError where it is damaged."""
+    with damaged(folder / CONFIG):
+        heads = _pairs(json.loads((folder / CONFIG).read_text(encoding="utf-8"))["alignment_heads"])
+        if not heads:
+            raise ValueError("it names no alignment heads")
+        return heads
 
 
 def _pairs(named: object) -> Heads:

@@ -29,7 +29,9 @@ def choose_backend(
     models: int = 1,
     remote_url: str = "",
 ) -> Backend:
-    """Returns a backend that is not loaded yet: torch where there is a GPU, CTranslate2 elsewhere.
+    """Returns a backend that is not loaded yet: torch where there is a GPU, elsewhere OpenVINO, or CTranslate2.
+
+    OpenVINO is chosen where it is installed and its trial finds the CPU suited.
 
     memory_limit_mib caps the GPU's memory, or the process's own on a CPU; 0 is no cap. slots and cross
     are torch's: windows under way at once, 0 for as many as are useful, and how their encodings are kept;
@@ -40,12 +42,12 @@ def choose_backend(
         return RemoteBackend(remote_url, slots)
     if device == "auto":
         device = "cuda" if _has_gpu() else "cpu"
-    elif device == "cuda" and name != "ctranslate2" and not _has_gpu():
+    elif device == "cuda" and name not in ("ctranslate2", "openvino") and not _has_gpu():
         raise EngineError(
             "no GPU was found, or torch cannot use it: check nvidia-smi and torch.cuda.is_available(), or use the CPU"
         )
     if name == "auto":
-        name = "torch" if device == "cuda" else "ctranslate2"
+        name = "torch" if device == "cuda" else "openvino" if _suits_openvino() else "ctranslate2"
     if device == "cpu" and memory_limit_mib:
         guard.limit_memory(memory_limit_mib)
     if name == "torch":
@@ -54,6 +56,8 @@ def choose_backend(
         from transcription.engine.torch_backend.backend import TorchBackend
 
         return TorchBackend(device, threads, memory_limit_mib, slots, cross, models)
+    if name == "openvino":
+        return _openvino(device, threads)
     from transcription.engine.ctranslate2_backend import Ctranslate2Backend
 
     return Ctranslate2Backend(device, threads)
@@ -66,6 +70,25 @@ def weights_for(backend: Backend, folder: Path, mirrors: Sequence[str], models: 
     form: Form = "torch" if backend.name == "torch" else "ctranslate2"
     offered = next(model for model in models if model.name == name)
     return ensure_offered(offered, form, folder, print_progress, mirrors)
+
+
+def _suits_openvino() -> bool:
+    """Returns whether OpenVINO is installed and at its best on this CPU."""
+    if importlib.util.find_spec("openvino") is None:
+        return False
+    from transcription.engine.openvino_backend.trial import is_suited
+
+    return is_suited()
+
+
+def _openvino(device: str, threads: int) -> Backend:
+    if importlib.util.find_spec("openvino") is None:
+        raise EngineError("the openvino backend needs openvino: install requirements/openvino.txt")
+    if device != "cpu":
+        raise EngineError("the openvino backend runs on a CPU only: use torch or ctranslate2 on a GPU")
+    from transcription.engine.openvino_backend.backend import OpenvinoBackend
+
+    return OpenvinoBackend(threads)
 
 
 def _has_gpu() -> bool:

@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", choices=("auto", "ctranslate2", "torch", "remote"), default="auto")
+    parser.add_argument("--backend", choices=("auto", "openvino", "ctranslate2", "torch", "remote"), default="auto")
     parser.add_argument("--remote-url", default="", metavar="URL", help="remote: the server's API, http://HOST/v1")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(

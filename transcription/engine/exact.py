@@ -23,9 +23,11 @@ from transcription.engine.types import (
     DecodeOptions,
     Passage,
     Span,
+    Voice,
     Window,
     WindowResult,
 )
+from transcription.engine.voice import compared, voice_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,6 +75,7 @@ def transcribe_exactly(
         sound.fill(pcm, watch)
         silences = _Silences.of(finder, sound.samples // FRAME_SAMPLES) if options.skip_non_speech else _Silences()
         loop = _SeekLoop(sound, loudest.value(), silences, resume or Resume())
+        voice = voice_in(finder.probabilities) if listens else Voice()
         mix = LanguageMix(options.follows_language)
         for result in decode(loop.windows()):
             window = loop.window
@@ -80,7 +83,7 @@ def transcribe_exactly(
                 loop.shorten(finder.quietest(*middle(window)))
                 continue
             loop.note(result)
-            yield result
+            yield compared(result, voice)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
+import threading
 from pathlib import Path
 
 MIB = 1024 * 1024
@@ -38,6 +40,13 @@ def _siblings(cpu: int) -> str:
 def sleep_between_parallel_work() -> None:
     """Lets OpenMP's threads sleep where they would spin: encoding and decoding share the same cores."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def stand_back(niceness: int) -> None:
+    """Adds to the niceness of the calling thread and of the threads that it starts from now on. Linux only."""
+    if niceness and sys.platform == "linux":
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)
 
 
 def private_mib() -> float:

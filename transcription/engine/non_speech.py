@@ -113,8 +113,8 @@ def non_speech_spans(probabilities: NDArray[np.float32], offset: float = 0.0) ->
     probabilities: the detector's, of shape (n,). offset: the start of the first frame in seconds.
     """
     runs = np.convolve(probabilities, np.full(RUN, 1 / RUN, dtype=np.float32))[RUN - 1 :]
-    spoken = _reaching(runs >= PERHAPS_SPEECH, PADDING, RUN - 1 + PADDING)
-    spoken |= _reaching(probabilities >= CERTAIN_FRAME, PADDING, PADDING)
+    spoken = reaching(runs >= PERHAPS_SPEECH, PADDING, RUN - 1 + PADDING)
+    spoken |= reaching(probabilities >= CERTAIN_FRAME, PADDING, PADDING)
     edges = np.flatnonzero(np.diff(np.concatenate([[True], spoken, [True]])))
     spans = [(offset + _seconds(int(a)), offset + _seconds(int(b))) for a, b in edges.reshape(-1, 2)]
     return tuple(span for span in spans if span[1] - span[0] >= SHORTEST_SECONDS)
@@ -137,7 +137,7 @@ def overlapping(stretches: Sequence[Span], start: float, end: float) -> tuple[Sp
     return tuple((a, b) for a, b in stretches if a < end and b > start)
 
 
-def _reaching(marks: NDArray[np.bool_], before: int, after: int) -> NDArray[np.bool_]:
+def reaching(marks: NDArray[np.bool_], before: int, after: int) -> NDArray[np.bool_]:
     """Returns marks that are true from `before` frames before each mark to `after` frames after it."""
     edges = np.zeros(len(marks) + 1, dtype=np.int64)
     at = np.flatnonzero(marks)

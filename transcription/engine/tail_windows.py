@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from transcription.engine.cutter import SPEECH_PROBABILITY
 from transcription.engine.fallback import PROMPT_RESET_TEMPERATURE
 from transcription.engine.missed_speech import missed_windows
-from transcription.engine.types import SAMPLE_RATE, TIMESTAMPS_PER_SECOND, Tail, Window, WindowResult
+from transcription.engine.types import SAMPLE_RATE, TIMESTAMPS_PER_SECOND, Tail, Voice, Window, WindowResult
 from transcription.engine.vad import FRAME_SAMPLES, VoiceDetector
+from transcription.engine.voice import compared
 from transcription.engine.windows import whole_frames
 
 MIN_TAIL_SECONDS = 1.0
@@ -42,9 +43,10 @@ DecodeTail = Callable[[Window, str], WindowResult]
 
 @dataclass(slots=True)
 class _PendingResult:
-    """A window's result and the future results of its missed speech and of its tail, if it has them."""
+    """A window's result, the future results of its missed speech and of its tail, if it has them, and its voice."""
 
     result: WindowResult
+    voice: Voice
     missed: list[Future[WindowResult]]
     tail: Future[WindowResult] | None
 
@@ -53,13 +55,16 @@ class _PendingResult:
         return [future for future in (*self.missed, self.tail) if future and not future.done()]
 
     def complete(self) -> WindowResult:
-        """Returns the result with all segments in order. Waits for them, and raises what decoding them raised."""
+        """Returns the result with all segments in order, compared with the voice.
+
+        Waits for them, and raises what decoding them raised.
+        """
         known = self.result.segments
         between = [segment for future in self.missed for segment in future.result().segments]
         after = self.tail.result().segments if self.tail else ()
         more = [segment for segment in after if segment.start > known[-1].end - TOLERANCE_SECONDS]
         ordered = sorted((*known, *between), key=lambda segment: segment.start) if between else known
-        return replace(self.result, segments=(*ordered, *more))
+        return compared(replace(self.result, segments=(*ordered, *more)), self.voice)
 
 
 class TailWindows:
@@ -84,6 +89,7 @@ class TailWindows:
         self._pending.append(
             _PendingResult(
                 result,
+                window.voice,
                 [self._threads.submit(self._decode_tail, part, result.language) for part in missed],
                 self._threads.submit(self._decode_tail, tail, result.language) if tail else None,
             )

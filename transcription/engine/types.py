@@ -145,6 +145,25 @@ class Tail:
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """What the voice detector hears, in seconds of the recording, in order.
+
+    speech: what is certainly speech. non_speech: stretches of a second or more without any.
+    """
+
+    speech: tuple[Span, ...] = ()
+    non_speech: tuple[Span, ...] = ()
+
+    def within(self, start: float, end: float) -> Voice:
+        """Returns what of it is between two times."""
+
+        def parts(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+            return tuple((max(a, start), min(b, end)) for a, b in spans if a < end and b > start)
+
+        return Voice(parts(self.speech), parts(self.non_speech))
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """A stretch of a recording: mono int16 at 16 kHz, shape (n,), 0 < n <= 480,000.
 
@@ -152,7 +171,8 @@ class Window:
     its samples are lead + 160 * frames + TRAIL_SAMPLES, fewer where the recording ends. With a `tail`
     only that is asked for. `non_speech` are stretches of the recording, in seconds, in which the voice detector
     hears nobody: what is heard in one of them is dropped. `encoder_frames` are the frames of 10 ms that the encoder
-    hears, a multiple of ENCODER_STEP: the window's own and padding. It is 3000 in exact mode.
+    hears, a multiple of ENCODER_STEP: the window's own and padding. It is 3000 in exact mode. `voice` is what its text
+    is compared with by the caller; the engine does without it.
     """
 
     index: int
@@ -163,6 +183,7 @@ class Window:
     tail: Tail | None = None
     non_speech: tuple[Span, ...] = ()
     encoder_frames: int = WINDOW_FRAMES
+    voice: Voice = Voice()
 
     @property
     def is_short(self) -> bool:
@@ -190,7 +211,8 @@ class Segment:
     """A timed piece of text, with the figures that openai-whisper reports.
 
     `start` and `end` are seconds in the recording; `seek` is the window's first frame
-    (hundredths of a second); `text` keeps its leading space.
+    (hundredths of a second); `text` keeps its leading space. `non_speech_share` is how much of its time
+    the voice detector finds without speech, 0.0 to 1.0.
     """
 
     start: float
@@ -203,6 +225,7 @@ class Segment:
     no_speech_prob: float
     seek: int
     words: tuple[Word, ...] = ()
+    non_speech_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +235,7 @@ class WindowResult:
     `model_version` names what decoded it: equal versions hear the same, as EngineStatus.versions says.
     In exact mode the next window starts at `end`, with this `context` and this `last_speech`.
     `encoder_frames` are what the encoder heard when the text was found: 3000 where a window was heard again in full.
+    `missed_speech` are stretches, in seconds, that the voice detector is sure of and that have no text.
     """
 
     index: int
@@ -224,6 +248,7 @@ class WindowResult:
     context: tuple[int, ...] = ()
     last_speech: float = 0.0
     encoder_frames: int = WINDOW_FRAMES
+    missed_speech: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from transcription.engine.backend import Backend
 from transcription.engine.weights import digest
 
-REVISION = 5
+REVISION = 6
 """The revision of our own code: increase it when windows, fallback, segments or tokens change."""
 
 DIGITS = 12

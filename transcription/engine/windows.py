@@ -17,11 +17,11 @@ from transcription.engine.non_speech import (
     NonSpeechFinder,
     Silences,
     loudness,
-    non_speech_spans,
     overlapping,
 )
 from transcription.engine.types import SAMPLE_RATE, WINDOW_SAMPLES, Window
 from transcription.engine.vad import BLOCK_FRAMES, FRAME_SAMPLES, VoiceDetector
+from transcription.engine.voice import voice_in
 
 WINDOW_BYTES = 2 * WINDOW_SAMPLES
 
@@ -69,16 +69,15 @@ def _read_opening(chunks: Iterator[bytes]) -> bytes:
 
 def _short(pcm: bytes, skip_non_speech: bool) -> Iterator[Window]:
     samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], dtype="<i2")
-    end, found = len(samples) / SAMPLE_RATE, Silences()
-    if skip_non_speech:
-        finder = NonSpeechFinder()
-        finder.feed(samples)
-        found = finder.silences(end)
+    end, finder = len(samples) / SAMPLE_RATE, NonSpeechFinder()
+    finder.feed(samples)
+    found, voice = finder.silences(end) if skip_non_speech else Silences(), voice_in(finder.probabilities)
     edges = [0.0, *chain.from_iterable(sorted(found.passed + found.doubted)), end]
     parts = [*zip(edges[::2], edges[1::2], strict=True), *((start, min(until, end)) for start, until in found.doubted)]
     for index, (start, until) in enumerate(sorted((a, b) for a, b in parts if a < b)):
         part = samples[round(start * SAMPLE_RATE) : round(until * SAMPLE_RATE)]
-        yield Window(index, start, until, part, non_speech=overlapping(found.non_speech, start, until))
+        silent = overlapping(found.non_speech, start, until)
+        yield Window(index, start, until, part, non_speech=silent, voice=voice.within(start, until))
 
 
 def _cut(chunks: Iterable[bytes], skip_non_speech: bool) -> Iterator[Window]:
@@ -96,9 +95,10 @@ def _cut(chunks: Iterable[bytes], skip_non_speech: bool) -> Iterator[Window]:
         for part in _with_gaps(spoken, done, end):
             samples = held[(part.start - first) * FRAME_SAMPLES : (part.end - first) * FRAME_SAMPLES].copy()
             start = part.start * FRAME_SAMPLES / SAMPLE_RATE
-            window = Window(index, start, start + len(samples) / SAMPLE_RATE, samples)
+            heard = voice_in(voice[part.start - first : part.end - first], start)
+            window = Window(index, start, start + len(samples) / SAMPLE_RATE, samples, voice=heard)
             if skip_non_speech:
-                window = _with_silences(window, voice[part.start - first : part.end - first], part in spoken)
+                window = _with_silences(window, part in spoken)
             if part in spoken or window.is_doubted:
                 yield window
                 index += 1
@@ -117,14 +117,14 @@ def _with_gaps(spoken: Sequence[Stretch], done: int, end: int) -> Iterator[Stret
         done = stretch.end
 
 
-def _with_silences(window: Window, voice: NDArray[np.float32], is_spoken: bool) -> Window:
+def _with_silences(window: Window, is_spoken: bool) -> Window:
     """Adds the quiet stretches of a window in which somebody speaks, or all of another that is long and loud."""
     loud = loudness(whole_frames(window.samples, FRAME_SAMPLES)) > QUIET
     if not is_spoken:
         # Near the edges it may be the sound of the speech beside it.
         is_worth = window.end - window.start >= LONG_SECONDS and loud[PADDING:-PADDING].any()
         return replace(window, non_speech=((window.start, window.end),) if is_worth else ())
-    spans = non_speech_spans(voice, window.start)
+    spans = window.voice.non_speech
     frames = [[round((at - window.start) * SAMPLE_RATE / FRAME_SAMPLES) for at in span] for span in spans]
     quiet = [span for span, (a, b) in zip(spans, frames, strict=True) if not loud[a:b].any()]
     return replace(window, non_speech=tuple(quiet))

@@ -291,6 +291,7 @@ def parse_result(header: Header) -> WindowResult:
     fields = dict(header["result"])
     fields["segments"] = tuple(_segment(segment) for segment in fields["segments"])
     fields["context"] = tuple(fields["context"])
+    fields["missed_speech"] = tuple(map(tuple, fields["missed_speech"]))
     return WindowResult(**fields)
 
 

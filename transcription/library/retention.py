@@ -181,7 +181,7 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
         tenant_lock.lock(tenant.id)
         rows = _old_text(tenant).filter(id=transcription_id)
         changes = {"text": "", "prompt": "", "hotwords": "", "resume": {}, "error_message": "", "fingerprint": ""}
-        if not rows.update(**changes, text_deleted_at=timezone.now()):
+        if not rows.update(**changes, missed_speech=[], text_deleted_at=timezone.now()):
             return False
         for model in (Segment, MachineText, Revision):
             model.objects.filter(transcription_id=transcription_id).delete()

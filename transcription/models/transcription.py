@@ -147,6 +147,12 @@ class Transcription(models.Model):
         editable=False,
         help_text=_("Seconds of text by code."),
     )
+    missed_speech: models.JSONField[list[tuple[float, float]]] = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        editable=False,
+        help_text="Seconds from and to, where the engine is sure of speech and heard no text.",
+    )
     text = models.TextField(_("text"), blank=True, editable=False)
     warnings = models.JSONField(
         _("warnings"), default=list, blank=True, editable=False, help_text=_("Codes of transcription.media.warnings.")
@@ -268,6 +274,9 @@ class Segment(models.Model):
     avg_logprob = models.FloatField(default=0.0)
     compression_ratio = models.FloatField(default=0.0)
     no_speech_prob = models.FloatField(default=0.0)
+    non_speech_share = models.FloatField(
+        default=0.0, db_default=0.0, help_text="Of its time, in which the voice detector hears nobody."
+    )
     words: models.JSONField[list[dict[str, Any]]] = models.JSONField(default=list)
     language = models.CharField(max_length=10, blank=True, default="", db_default="", help_text="Of its window.")
     revision = models.PositiveIntegerField(

@@ -41,13 +41,14 @@ def save_window(
     model_version: str = "",
     resume: dict[str, Any] | None = None,
     heard_languages: dict[str, float] | None = None,
+    missed_speech: Sequence[tuple[float, float]] = (),
     decoded_seconds: float | None = None,
 ) -> int:
     """Saves a window's segments and renews the lease. Returns the new event number. Raises LostClaim.
 
     `saved_seconds` is the window's end; `resume` is what another attempt needs to go on from there;
-    `heard_languages` are the seconds of text by language so far. The segments' times are brought within
-    `decoded_seconds`, by default within the window's end.
+    `heard_languages` are the seconds of text by language, `missed_speech` the stretches of speech without text so far.
+    The segments' times are brought within `decoded_seconds`, by default within the window's end.
 
     The count of failed attempts starts again. Saving a window twice, because the answer to the first commit was lost,
     changes nothing.
@@ -61,6 +62,7 @@ def save_window(
                 saved_seconds=saved_seconds,
                 detected_language=language,
                 heard_languages=heard_languages or {},
+                missed_speech=list(missed_speech),
                 model_version=model_version,
                 resume=resume or {},
                 lease_until=Now() + lease_duration(),

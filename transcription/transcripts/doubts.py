@@ -1,22 +1,29 @@
-"""What speaks against a segment of the machine's: reasons to listen to it once more."""
+"""What speaks against the machine's text: reasons to listen to a segment once more, words, and speech without text."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from django.utils.translation import gettext as _
 
-from transcription.models import Segment
+from transcription.engine.spans import TOLERANCE_SECONDS, without_text
+from transcription.engine.types import Span
+from transcription.models import Segment, Transcription
 
-Kind = Literal["unlikely", "repetition", "no_speech", "guess", "stock_phrase"]
+Kind = Literal["unlikely", "repetition", "no_speech", "no_voice", "guess", "stock_phrase"]
 
-FIGURES = ("avg_logprob", "no_speech_prob", "temperature")
+FIGURES = ("avg_logprob", "no_speech_prob", "non_speech_share", "temperature")
 """The fields of a segment, beside `text` and `revision`, that are read here."""
 
 MIN_AVG_LOGPROB = -0.8
 MAX_NO_SPEECH_PROB = 0.6
+MIN_NON_SPEECH_SHARE = 0.8
+"""Whisper's timestamps are rounded, and often reach into the pause after a sentence."""
+
+MIN_WORD_PROBABILITY = 0.5
 MIN_GUESS_TEMPERATURE = 0.6
 """From here on Whisper's text is drawn rather than found."""
 
@@ -45,7 +52,8 @@ class Doubt:
     """A reason to listen again, with its figure.
 
     unlikely: the average log-probability of the tokens. repetition: how often the same words follow one another.
-    no_speech: the probability that nobody speaks. guess: the temperature. stock_phrase: the share of the text.
+    no_speech: the probability that nobody speaks, to Whisper. no_voice: the share of its time in which the voice
+    detector hears nobody. guess: the temperature. stock_phrase: the share of the text.
     """
 
     kind: Kind
@@ -57,6 +65,7 @@ class Doubt:
             "unlikely": _("The model is unsure of these words."),
             "repetition": _("The same words are repeated, which the model does where it is lost."),
             "no_speech": _("Perhaps nobody speaks here."),
+            "no_voice": _("No voice is heard here."),
             "guess": _("The model guessed these words."),
             "stock_phrase": _("A phrase that the model likes to hear where nobody speaks."),
         }[self.kind]
@@ -73,11 +82,32 @@ def doubts_of(segment: Segment) -> list[Doubt]:
         figures["repetition"] = times
     if segment.no_speech_prob > MAX_NO_SPEECH_PROB:
         figures["no_speech"] = segment.no_speech_prob
+    if segment.non_speech_share >= MIN_NON_SPEECH_SHARE:
+        figures["no_voice"] = segment.non_speech_share
     if segment.temperature >= MIN_GUESS_TEMPERATURE:
         figures["guess"] = segment.temperature
     if (share := stock_share(segment.text)) >= MIN_STOCK_SHARE:
         figures["stock_phrase"] = share
     return [Doubt(kind, round(figure, 3)) for kind, figure in figures.items()]
+
+
+def is_unsure(segment: Segment, word: dict[str, Any]) -> bool:
+    """Returns whether the model was unsure of a word of a segment that nobody has corrected."""
+    return not segment.revision and float(word.get("probability", 1.0)) < MIN_WORD_PROBABILITY
+
+
+def missed_speech(row: Transcription, texts: Iterable[Span]) -> list[Span]:
+    """Returns in seconds where the engine was sure of speech and there is still no text.
+
+    texts: from when to when each segment lasts.
+    """
+    joined: list[Span] = []
+    for start, end in without_text(row.missed_speech, texts) if row.missed_speech else ():
+        if joined and start - joined[-1][1] < 2 * TOLERANCE_SECONDS:  # divided where a window ends
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def longest_loop(text: str) -> int:

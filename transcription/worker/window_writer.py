@@ -34,6 +34,7 @@ class WindowWriter:
         row.model_version = _common_version(row, result)
         row.saved_seconds = result.end
         row.heard_languages = seconds_by_language(row, result)
+        row.missed_speech = [*row.missed_speech, *result.missed_speech]
         sequence = retry_through_outage(
             lifecycle.save_window,
             claim,
@@ -43,6 +44,7 @@ class WindowWriter:
             model_version=row.model_version,
             resume=self._plan.state_after(result),
             heard_languages=row.heard_languages,
+            missed_speech=row.missed_speech,
             decoded_seconds=decoded_seconds,
         )
         progress.announce_progress(
@@ -66,6 +68,7 @@ def segments_of(row: Transcription, result: WindowResult, first_index: int) -> l
             avg_logprob=segment.avg_logprob,
             compression_ratio=segment.compression_ratio,
             no_speech_prob=segment.no_speech_prob,
+            non_speech_share=segment.non_speech_share,
             language=result.language,
             words=[asdict(word) for word in segment.words],
         )

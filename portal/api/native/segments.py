@@ -27,7 +27,7 @@ from portal.api.preconditions import quoted, seen_tags
 from transcription.library import read_audit
 from transcription.models import Revision, Segment, Transcription
 from transcription.transcripts import editing
-from transcription.transcripts.doubts import doubts_of
+from transcription.transcripts.doubts import doubts_of, missed_speech
 from transcription.transcripts.segment_edits import SegmentEdit
 
 REVISIONS_AT_ONCE = 50
@@ -184,12 +184,14 @@ def _segments(row: Transcription, first: int, limit: int | None) -> Response:
     total = rows.count()
     found = list(rows.filter(index__gte=first)[:limit] if limit else rows.filter(index__gte=first))
     after = found[-1].index + 1 if found else total
+    texts = rows.values_list("start", "end") if row.missed_speech else ()
     more = f"/api/v1/transcriptions/{row.id}/segments?from={after}&limit={limit}" if limit and after < total else None
     body = SegmentsBody(
         transcription=str(row.id),
         revision=row.revision,
         total=total,
         next=more,
+        missed_speech=[{"start": start, "end": end} for start, end in missed_speech(row, texts)],
         segments=[segment_fields(one) for one in found],
     )
     return Response(body, headers=_tag(row))

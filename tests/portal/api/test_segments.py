@@ -92,6 +92,18 @@ def test_segments_are_read_whole_or_in_pages(alices: Program) -> None:
     assert ([one["index"] for one in rest["segments"]], rest["next"]) == ([2], None)
 
 
+def test_speech_without_text_is_told_whole_on_every_page(alices: Program, row: Transcription) -> None:
+    assert alices("GET", "/segments").json()["missed_speech"] == []
+    with scope.bound(row.tenant_id):
+        Transcription.objects.filter(id=row.id).update(missed_speech=[[2.0, 3.5], [20.0, 22.25]])
+    for query in ("", "?limit=1", "?from=2&limit=1"):
+        assert alices("GET", f"/segments{query}").json()["missed_speech"] == [{"start": 20.0, "end": 22.25}]
+    put = {"segments": [{"start": 0.0, "end": 23.0, "text": "Good morning."}]}
+    with scope.bound(row.tenant_id):
+        Recording.objects.filter(id=row.recording_id).update(duration_seconds=30.0)
+    assert alices("PUT", "/segments", put, alices.tag()).json()["missed_speech"] == []
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "from=-1", "limit=1001", "limit=²"])
 def test_a_bad_page_is_a_problem(query: str, alices: Program) -> None:
     answer = alices("GET", f"/segments?{query}")

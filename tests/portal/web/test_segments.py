@@ -111,6 +111,50 @@ def test_the_page_says_what_speaks_against_a_segment(as_alice: Client, row: Tran
     assert "segment__doubt" not in as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
 
 
+def words_of(text: str, **probabilities: float) -> list[dict[str, Any]]:
+    return [
+        {"word": f" {word}", "start": 4.0 + at, "end": 5.0 + at, "probability": probabilities.get(word, 0.9)}
+        for at, word in enumerate(text.split())
+    ]
+
+
+def test_words_that_the_model_is_unsure_of_are_marked(as_alice: Client, row: Transcription) -> None:
+    with scope.bound(row.tenant_id):
+        words = words_of("There are <b>two</b> risks.", **{"<b>two</b>": 0.314, "risks.": 0.2})
+        Segment.objects.filter(transcription=row, index=1).update(words=words)
+    page = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
+    assert (
+        'There are <mark class="unsure" title="The model is unsure of this word: 31 %">&lt;b&gt;two&lt;/b&gt;</mark> '
+        in page
+    )
+    assert "Unsure words: &lt;b&gt;two&lt;/b&gt;, risks." in page
+    assert "words that the model is unsure of" in page, "the legend"
+    assert save(as_alice, row, "There are three risks.", "1.0", index=1).status_code == 200
+    assert 'class="unsure"' not in as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
+
+
+def test_speech_without_text_stands_between_the_segments_and_counts(as_alice: Client, row: Transcription) -> None:
+    address = f"/recordings/{row.recording_id}/"
+    assert "data-check-next" not in as_alice.get(address).content.decode(), "there is nothing to check"
+    with scope.bound(row.tenant_id):
+        Segment.objects.filter(transcription=row, index=1).update(start=20.0, end=24.0, temperature=1.0)
+        Transcription.objects.filter(id=row.id).update(missed_speech=[[6.0, 9.5], [22.0, 24.0]])
+    page = as_alice.get(address).content.decode()
+    assert "2 places to check" in page
+    morning, gap, risks = (page.index(text) for text in ("Good morning.", "Speech without text, until 0:09.", "risks."))
+    assert morning < gap < risks
+    assert page.count("segment--gap") == 1
+
+
+def test_a_recording_without_text_shows_the_speech_in_it(as_alice: Client, row: Transcription) -> None:
+    with scope.bound(row.tenant_id):
+        row.segments.all().delete()
+        Transcription.objects.filter(id=row.id).update(missed_speech=[[6.0, 9.5]])
+    page = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
+    assert "1 place to check" in page
+    assert "No speech was found" not in page
+
+
 def test_the_page_s_queries_do_not_grow_with_the_segments(as_alice: Client, row: Transcription) -> None:
     counts = []
     for more in (0, 30):
@@ -119,6 +163,8 @@ def test_the_page_s_queries_do_not_grow_with_the_segments(as_alice: Client, row:
                 Segment(tenant_id=row.tenant_id, transcription=row, index=9 + n, start=n, end=n + 1, text=" More.")
                 for n in range(more)
             )
+            missed = [[100.0 + 3 * n, 102.0 + 3 * n] for n in range(more)]
+            Transcription.objects.filter(id=row.id).update(missed_speech=missed)
         with CaptureQueriesContext(connection) as queries:
             assert as_alice.get(f"/recordings/{row.recording_id}/").status_code == 200
         counts.append(len(queries))

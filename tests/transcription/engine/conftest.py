@@ -21,10 +21,11 @@ from transcription.engine.weights import ensure, print_progress
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-TORCH = ("parity", "test_backend_selection.py", "test_ctranslate2.py", "test_gpu_benchmark.py", "test_openvino.py")
+TORCH = ("parity", "test_backend_selection.py", "test_cpu_models.py", "test_gpu_benchmark.py", "test_openvino.py")
 """Files and folders whose tests import torch or openai-whisper, or start a process that does."""
 
 collect_ignore = [] if importlib.util.find_spec("whisper") else list(TORCH)
+collect_ignore += [] if importlib.util.find_spec("openvino") else ["test_openvino.py"]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -96,7 +97,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def engine(base_weights: Path) -> Iterator[Engine]:
     """Starts the engine that tests share; they must not kill it."""
-    yield from _engine(base_weights, "ctranslate2")
+    yield from _engine(base_weights, "auto")
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +109,7 @@ def torch_engine(base_weights: Path) -> Iterator[Engine]:
 @pytest.fixture
 def own_engine(base_weights: Path) -> Iterator[Engine]:
     """Starts an engine that the test may kill."""
-    yield from _engine(base_weights, "ctranslate2")
+    yield from _engine(base_weights, "auto")
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from transcription.engine.exact import transcribe_exactly
 from transcription.engine.fast import transcribe_fast
 from transcription.engine.missed_speech import missed_windows
-from transcription.engine.types import SAMPLE_RATE, Segment, Span, Window, WindowFailed, WindowResult
+from transcription.engine.types import SAMPLE_RATE, DecodeOptions, Segment, Span, Window, WindowFailed, WindowResult
+from transcription.engine.windows import fast_windows
 
 Decode = Callable[[Iterable[Window]], Iterator[WindowResult]]
 
@@ -80,22 +82,61 @@ def test_a_window_without_any_text_is_heard_again_where_somebody_speaks(fox: byt
 
 def test_what_is_no_speech_is_not_heard_again() -> None:
     noise = np.random.default_rng(0).normal(0, 3000, 20 * SAMPLE_RATE).astype("<i2")
-    window = Window(0, 0.0, 20.0, noise)
+    (window,) = fast_windows([noise.tobytes()], skip_non_speech=False)
     assert missed_windows(window, WindowResult(0, 0.0, 20.0, "en", 1.0, ())) == []
 
 
 def test_a_window_that_the_detector_doubts_is_heard_once(fox: bytes) -> None:
-    samples = np.frombuffer(fox, dtype="<i2")
-    end = len(samples) / SAMPLE_RATE
-    doubted = Window(0, 0.0, end, samples, non_speech=((0.0, end),))
-    assert missed_windows(doubted, WindowResult(0, 0.0, end, "en", 1.0, ())) == []
+    (window,) = fast_windows([fox])
+    doubted = replace(window, non_speech=((0.0, window.end),))
+    assert missed_windows(doubted, WindowResult(0, 0.0, window.end, "en", 1.0, ())) == []
 
 
 def test_a_window_that_is_all_missed_is_not_heard_as_it_was(fox: bytes) -> None:
-    samples = np.frombuffer(fox, dtype="<i2")
-    end = len(samples) / SAMPLE_RATE
-    window = Window(0, 0.0, end, samples)
-    assert missed_windows(window, WindowResult(0, 0.0, end, "en", 1.0, ())) == []
+    (window,) = fast_windows([fox])
+    assert missed_windows(window, WindowResult(0, 0.0, window.end, "en", 1.0, ())) == []
+
+
+def deaf(window: Window, _language: str) -> WindowResult:
+    return WindowResult(window.index, window.start, window.end, "en", 1.0, ())
+
+
+@pytest.mark.parametrize("missed", [0, 1, 2])
+def test_a_result_says_which_speech_is_still_missed(talk: bytes, sentences: list[Span], missed: int) -> None:
+    known = [span for at, span in enumerate(sentences) if at != missed]
+    (result,) = transcribe_fast([talk], hearing(known), deaf)
+    ((start, end),) = result.missed_speech
+    assert sentences[missed][0] - 0.3 < start < end < sentences[missed][1] + 0.3
+
+
+def test_what_was_heard_again_is_not_missed(talk: bytes, sentences: list[Span]) -> None:
+    def again(window: Window, _language: str) -> WindowResult:
+        heard = (segment(window.start, window.end),)
+        return WindowResult(window.index, window.start, window.end, "en", 1.0, heard)
+
+    (result,) = transcribe_fast([talk], hearing(sentences[1:]), again)
+    assert (len(result.segments), result.missed_speech) == (3, ())
+
+
+def test_exact_mode_says_the_same(talk: bytes, sentences: list[Span]) -> None:
+    options = DecodeOptions("base", language="en")
+    (result,) = transcribe_exactly([talk], hearing(sentences[1:]), options, 80)
+    assert result.missed_speech == next(transcribe_fast([talk], hearing(sentences[1:]), deaf)).missed_speech
+    assert len(result.missed_speech) == 1
+
+
+def test_a_text_says_how_much_of_it_is_over_no_voice(fox: bytes) -> None:
+    noise = np.random.default_rng(0).normal(0, 3000, 3 * SAMPLE_RATE).astype("<i2").tobytes()
+    spoken = len(fox) / 2 / SAMPLE_RATE
+    known = [(0.0, spoken), (spoken + 1.4, spoken + 2.4)]
+    (result,) = transcribe_fast([fox + noise + fox], hearing(known), deaf)
+    assert [found.non_speech_share for found in result.segments] == pytest.approx([0.0, 1.0], abs=0.1)
+
+
+def test_a_resumed_recording_misses_the_same(lecture: bytes) -> None:
+    results = list(transcribe_fast([lecture], hearing([]), deaf))
+    assert all(result.missed_speech for result in results)
+    assert list(transcribe_fast([lecture], hearing([]), deaf, start=results[0].end)) == results[1:]
 
 
 def test_what_fails_fails_in_its_place(talk: bytes, sentences: list[Span]) -> None:
@@ -107,11 +148,10 @@ def test_what_fails_fails_in_its_place(talk: bytes, sentences: list[Span]) -> No
 
 
 def test_a_missed_window_says_when_it_is_heard(talk: bytes, sentences: list[Span]) -> None:
-    samples = np.frombuffer(talk, dtype="<i2")
-    whole = Window(0, 100.0, 100.0 + len(samples) / SAMPLE_RATE, samples)
-    known = tuple(segment(100 + a, 100 + b) for a, b in (sentences[0], sentences[2]))
+    (whole,) = fast_windows([talk])
+    known = tuple(segment(*sentence) for sentence in (sentences[0], sentences[2]))
     (part,) = missed_windows(whole, WindowResult(0, whole.start, whole.end, "en", 1.0, known))
-    first = round((part.start - 100) * SAMPLE_RATE)
-    assert np.array_equal(part.samples, samples[first : first + len(part.samples)])
+    first = round(part.start * SAMPLE_RATE)
+    assert np.array_equal(part.samples, whole.samples[first : first + len(part.samples)])
     assert part == replace(part, index=0, tail=None, passage=None)
     assert part.end - part.start == pytest.approx(len(part.samples) / SAMPLE_RATE)

@@ -18,11 +18,11 @@ from transcription.engine import weights
 from transcription.engine.client import EngineClient
 from transcription.engine.ct2_file import read_variables
 from transcription.engine.ctranslate2_backend.replica import Plan, load
-from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
 from transcription.engine.dimensions import Dimensions, dimensions_of
 from transcription.engine.modes import transcribe
 from transcription.engine.offered import Offered
 from transcription.engine.own_models import ensure_offered, layout, tokens
+from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
 from transcription.engine.types import MODES, DecodeOptions, EngineError, WindowRejected
 from transcription.engine.weights import WeightsError, is_whole, stored
 
@@ -140,7 +140,7 @@ def test_the_vocabulary_that_is_made_spells_as_the_published_one(base_weights: P
     assert json.loads((place / "vocabulary.json").read_text()) == json.loads(
         (base_weights / "vocabulary.json").read_text()
     )
-    ours, theirs = Ctranslate2Vocabulary.read(place, True), Ctranslate2Vocabulary.read(base_weights, True)
+    ours, theirs = TokenizerVocabulary.read(place, True), TokenizerVocabulary.read(base_weights, True)
     texts = (ROOT / "locale/zh_Hans/LC_MESSAGES/django.po").read_text().splitlines()
     texts += [line for file in (ROOT / "docs").glob("*.md") for line in file.read_text().splitlines()]
     for text in [*texts, " Zażółć gęślą jaźń", "日本語", "👩‍👩‍👧 \t  x", "<|endoftext|>"]:

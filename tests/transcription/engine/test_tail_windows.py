@@ -10,15 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.transcription.engine.conftest import Engine
+from tests.transcription.engine.test_cpu_models import BACKENDS, opened_by
 from transcription.engine.backend import Work
 from transcription.engine.client import EngineClient
-from transcription.engine.ctranslate2_backend.encoders import Features, OwnEncoder
-from transcription.engine.ctranslate2_backend.encodings import MOST, Encodings
-from transcription.engine.ctranslate2_backend.model import Ctranslate2Model, Replica
-from transcription.engine.ctranslate2_backend.replica import Plan, load
-from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
+from transcription.engine.encodings import MOST, Encodings
 from transcription.engine.fast import transcribe_fast
 from transcription.engine.modes import transcribe
 from transcription.engine.short_context import shortened
@@ -190,22 +188,22 @@ def test_an_impossible_tail_is_refused_with_a_reason(
         list(client.decode([window], english))
 
 
-def test_the_window_of_a_tail_is_encoded_once(base_weights: Path, fox: bytes, counting: bytes) -> None:
-    pool = load(base_weights, "cpu", Plan("int8", 1, 2))
-    own, encoded = OwnEncoder(pool), list[int]()
-
-    def encode(mels: Features) -> Features:
-        encoded.append(len(mels))
-        return own(mels)
-
-    model = Ctranslate2Model(Replica(pool, encode), None, Ctranslate2Vocabulary.read(base_weights, True))
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_window_of_a_tail_is_encoded_once(backend: str, base_weights: Path, fox: bytes, counting: bytes) -> None:
+    model = opened_by(backend, base_weights)
     first = Work(whole(fox + counting), DecodeOptions("base"), "en")
-    tail = Work(replace(first.window, tail=Tail(200)), DecodeOptions("base"), "en")
+    tail, again = (Work(replace(first.window, tail=Tail(at)), DecodeOptions("base"), "en") for at in (200, 250))
     other = Work(replace(whole(counting), tail=Tail(50)), DecodeOptions("base"), "en")
-    for work in (first, tail, other):
+    for work in (first, tail, again, other):
         model.encode([work])
-    assert encoded == [1, 1], "the other's window was never here"
-    assert np.array_equal(np.asarray(tail.encoding), np.asarray(first.encoding))
+    np.testing.assert_array_equal(encoding_of(tail), encoding_of(first))
+    assert np.shares_memory(encoding_of(tail), encoding_of(again))
+    assert encoding_of(other).shape == encoding_of(first).shape, "the other's window was never here"
+    model.close()
+
+
+def encoding_of(work: Work) -> NDArray[np.float32]:
+    return np.asarray(getattr(work.encoding, "encoding", work.encoding))
 
 
 def test_only_the_latest_windows_are_kept() -> None:

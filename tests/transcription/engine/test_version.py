@@ -29,8 +29,9 @@ def test_an_engine_says_what_it_serves_and_so_does_each_result(
     (result,) = client.decode(fast_windows([fox]), english)
     assert client.status().versions == {"base": result.model_version}
     model, weights, library, *rest = result.model_version.split()
-    assert (model, library, rest[2:]) == ("base", "ctranslate2", ["cpu", f"r{version.REVISION}"])
-    assert rest[1].split("+")[-1] == "int8"
+    assert (model, rest[2:]) == ("base", ["cpu", f"r{version.REVISION}"])
+    assert library in ("openvino", "ctranslate2")
+    assert rest[1].split("+")[0] == "int8"
     assert sha256(base_weights / "model.bin").startswith(weights)
 
 

@@ -67,6 +67,14 @@ def test_what_is_known_is_given_at_once_and_charged_nothing(alice: Character, fo
     assert UsageMonth.objects.get().reserved_seconds == 0
 
 
+def test_what_speaks_against_a_text_goes_with_it(alice: Character, fox: Path, first: Transcription) -> None:
+    Transcription.objects.filter(id=first.id).update(missed_speech=[[1.0, 2.5]])
+    first.segments.update(non_speech_share=0.9)
+    row = submit(alice.actor, fox)
+    row.refresh_from_db()
+    assert (row.missed_speech, row.segments.get().non_speech_share) == ([[1.0, 2.5]], 0.9)
+
+
 def test_its_recording_is_kept_and_counted_like_any_other(alice: Character, fox: Path, first: Transcription) -> None:
     again = submit(alice.actor, fox).recording
     assert storage.local_path(again.storage_key).read_bytes() == fox.read_bytes()

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from transcription.models import Segment
-from transcription.transcripts.doubts import doubts_of, longest_loop, stock_share
+from transcription.engine.types import Span
+from transcription.models import Segment, Transcription
+from transcription.transcripts.doubts import doubts_of, is_unsure, longest_loop, missed_speech, stock_share
 
 
 def segment(text: str = " Good morning, everybody.", **figures: Any) -> Segment:
@@ -21,6 +22,8 @@ def segment(text: str = " Good morning, everybody.", **figures: Any) -> Segment:
         (segment(), []),
         (segment(avg_logprob=-0.95), [("unlikely", -0.95)]),
         (segment(no_speech_prob=0.7), [("no_speech", 0.7)]),
+        (segment(non_speech_share=0.85), [("no_voice", 0.85)]),
+        (segment(non_speech_share=0.75), []),
         (segment(temperature=0.8), [("guess", 0.8)]),
         (segment(" No no no no no."), [("repetition", 5)]),
         (segment(" Thanks for watching!"), [("stock_phrase", 1.0)]),
@@ -46,6 +49,28 @@ def test_each_reason_has_its_figure(found: Segment, expected: list[tuple[str, fl
 )
 def test_a_loop_is_counted_by_words_and_ideographs(text: str, times: int) -> None:
     assert longest_loop(text) == times
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([], [(3.0, 6.0), (29.0, 31.5)]),
+        ([(0.0, 2.5), (6.5, 20.0)], [(3.0, 6.0), (29.0, 31.5)]),
+        ([(1.0, 4.0), (8.0, 9.0)], [(4.5, 6.0), (29.0, 31.5)]),
+        ([(4.4, 4.6), (20.0, 40.0)], []),
+        ([(2.0, 10.0), (3.0, 4.0), (29.7, 30.0)], [(30.5, 31.5)]),
+    ],
+    ids=["no text", "text beside it", "the end is left", "too little is left", "segments that overlap"],
+)
+def test_speech_without_text_is_what_no_correction_covers(texts: list[Span], expected: list[Span]) -> None:
+    row = Transcription(missed_speech=[[3.0, 6.0], [29.0, 30.0], [30.2, 31.5]])
+    assert missed_speech(row, texts) == expected
+
+
+def test_a_word_is_unsure_below_one_half_and_never_where_a_person_put_it() -> None:
+    unsure, sure, new = {"word": " a", "probability": 0.49}, {"word": " b", "probability": 0.5}, {"word": " c"}
+    assert [is_unsure(segment(), word) for word in (unsure, sure, new)] == [True, False, False]
+    assert not is_unsure(segment(revision=1), unsure)
 
 
 def test_a_phrase_that_is_said_among_other_things_is_no_stock_phrase() -> None:

@@ -11,12 +11,11 @@ import ctranslate2
 
 from transcription.engine import machine
 from transcription.engine.backend import OutOfDeviceMemory
-from transcription.engine.ctranslate2_backend.encoders import Encoder, OwnEncoder, openvino_encoders
-from transcription.engine.ctranslate2_backend.errors import damaged
-from transcription.engine.ctranslate2_backend.model import Ctranslate2Model, Replica
+from transcription.engine.ctranslate2_backend.model import Ctranslate2Model
 from transcription.engine.ctranslate2_backend.replica import FILE, Plan, load, plan_for
-from transcription.engine.ctranslate2_backend.vocabulary import FILE as TOKENIZER
-from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
+from transcription.engine.damaged_file import damaged
+from transcription.engine.tokenizer_vocabulary import FILE as TOKENIZER
+from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
 from transcription.engine.types import EngineError
 
 log = logging.getLogger(__name__)
@@ -30,9 +29,6 @@ URGENT_SHARE = 4
 WEIGHTS = {"int8": 0.55, "float16": 1.0, "float32": 2.0}
 """The size of the weights in memory by compute type, relative to their file's, which holds float16."""
 
-ENCODER_SHARE = 0.65
-"""What OpenVINO takes of the weights' file: the encoder, 0.42 of it at most, in int8, and a copy for each replica."""
-
 ENCODINGS_MIB = 120.0
 """The encodings that are kept for tails, with large-v3; base's take 50 MiB."""
 
@@ -43,9 +39,8 @@ WORKSPACE_MIB = 90.0
 class Ctranslate2Backend:
     """CTranslate2 on a CPU, or on a GPU without torch.
 
-    On a CPU OpenVINO encodes where it is installed and was faster with the first model that was opened. Beside each
-    model stands a second replica for urgent works, where memory allows: its threads come before the others', so that
-    a short clip need not wait for the windows that are under way.
+    Beside each model stands, on a CPU, a second replica for urgent works, where memory allows: its threads come before
+    the others', so that a short clip need not wait for the windows that are under way.
     """
 
     name = "ctranslate2"
@@ -53,8 +48,7 @@ class Ctranslate2Backend:
     def __init__(self, device: str, threads: int) -> None:
         """threads: cores to use, 0 for all. Raises EngineError if there is no such device.
 
-        `urgent_workers` (threads that may call with urgent works at once, besides), `library_version` and
-        `compute_type` are final when a model is open.
+        `urgent_workers` (threads that may call with urgent works at once, besides) is final when a model is open.
         """
         if device != "cpu" and not ctranslate2.get_cuda_device_count():
             raise EngineError("no GPU was found: install NVIDIA's driver, give the container the GPU, or use the CPU")
@@ -69,8 +63,6 @@ class Ctranslate2Backend:
         self.workers = self._plan.workers
         self.encoders = max(1, self._plan.encoders)
         self.compute_type = self._plan.compute_type
-        self._tries_openvino = device == "cpu"
-        self._opened = False
 
     def open(self, name: str, path: Path) -> Ctranslate2Model:
         """Loads a model from its folder.
@@ -80,17 +72,14 @@ class Ctranslate2Backend:
         with self._opening:
             pool = load(path, self.device, self._plan, self._niceness(path))
             with damaged(path / TOKENIZER):
-                vocabulary = Ctranslate2Vocabulary.read(path, pool.is_multilingual)
-            urgent = self._urgent(name, path)
-            encoders = self._openvino(path, urgent or pool) or (OwnEncoder(pool), OwnEncoder(urgent or pool))
-            return Ctranslate2Model(Replica(pool, encoders[0]), urgent and Replica(urgent, encoders[1]), vocabulary)
+                vocabulary = TokenizerVocabulary.read(path, pool.is_multilingual)
+            return Ctranslate2Model(pool, self._urgent(name, path), vocabulary)
 
     def memory_mib(self, path: Path) -> float:
         """Returns about how many MiB an open model from this folder takes, a second replica included."""
         weights = _megabytes(path) * WEIGHTS[self._plan.compute_type]
         urgent = weights + WORKSPACE_MIB if self._has_room(path) else 0.0
-        encoder = _megabytes(path) * ENCODER_SHARE if self._may_use_openvino(path) else 0.0
-        return weights + (self.workers + self._plan.encoders) * WORKSPACE_MIB + urgent + encoder + ENCODINGS_MIB
+        return weights + (self.workers + self._plan.encoders) * WORKSPACE_MIB + urgent + ENCODINGS_MIB
 
     def free_mib(self) -> float:
         """Returns the MiB that are available to models; infinity on a GPU, which is not asked."""
@@ -99,22 +88,6 @@ class Ctranslate2Backend:
     def gpu_memory_mib(self) -> tuple[float, float] | None:
         """Returns None: CTranslate2 does not report it."""
         return None
-
-    def _openvino(self, path: Path, whisper: Any) -> tuple[Encoder, Encoder] | None:
-        """Returns what encodes for the two replicas instead of CTranslate2. The first model decides for all."""
-        found = None
-        if self._may_use_openvino(path):
-            own = None if self._opened else OwnEncoder(whisper)
-            found = openvino_encoders(path, self._plan, self._cores, self._niceness(path), own)
-        if not self._opened:
-            self._opened, self._tries_openvino = True, found is not None
-        if found:
-            self.library_version = f"{ctranslate2.__version__}+openvino-{found[0].version}"
-            self.compute_type = f"{found[0].precision}+{self._plan.compute_type}"
-        return found
-
-    def _may_use_openvino(self, path: Path) -> bool:
-        return self._tries_openvino and self._has_room(path)
 
     def _niceness(self, path: Path) -> int:
         """Returns the niceness of the threads for ordinary work."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from transcription.engine.backend import DeviceLost, OutOfDeviceMemory
-from transcription.engine.types import EngineError
 
 NO_MEMORY = ("out of memory", "bad_alloc", "failed to allocate")
 LOST = ("CUDA", "cuBLAS", "cuDNN")
@@ -27,19 +25,3 @@ def translated() -> Iterator[None]:
         if any(sign in reason for sign in LOST):
             raise DeviceLost(reason) from error
         raise
-
-
-@contextmanager
-def damaged(file: Path) -> Iterator[None]:
-    """Raises EngineError for any error while a file is read; OutOfDeviceMemory and DeviceLost pass unchanged."""
-    try:
-        with translated():
-            yield
-    except (OutOfDeviceMemory, DeviceLost):
-        raise
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise EngineError(
-            f"{file} is missing or damaged ({reason}): put a whole one there, or delete the folder {file.parent}, "
-            "and the next start fetches it again"
-        ) from error

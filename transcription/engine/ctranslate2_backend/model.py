@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import ctranslate2
@@ -11,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transcription.engine.backend import Decoded, Language, WordTiming, Work, by_encoder_frames
-from transcription.engine.ctranslate2_backend.encoders import Encoder
-from transcription.engine.ctranslate2_backend.encodings import Encodings, may_have_rest
 from transcription.engine.ctranslate2_backend.errors import translated
-from transcription.engine.ctranslate2_backend.vocabulary import Ctranslate2Vocabulary
-from transcription.engine.ctranslate2_backend.words import split, timings
+from transcription.engine.encodings import Encodings, may_have_rest
 from transcription.engine.mel import features
 from transcription.engine.short_context import token_limit
+from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
 from transcription.engine.types import FRAME_SAMPLES
+from transcription.engine.word_timing import split, timings
 
 MEDIAN_FILTER_WIDTH = 7
 
@@ -29,26 +27,18 @@ FRAMES_PER_STEP = 2
 """Frames of the spectrogram in one step of the encoder's output, which an alignment needs at least."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """Loaded weights: CTranslate2's model, and what encodes for it."""
-
-    whisper: Any
-    encode: Encoder
-
-
 class Ctranslate2Model:
     """A BatchModel.
 
-    `pool` answers all calls, unless there is an `urgent` one for the works that are so. Both hold
-    the same weights. CTranslate2 queues calls beyond its threads.
+    `pool` answers all calls, unless there is an `urgent` one for the works that are so. Both are
+    `ctranslate2.models.Whisper` with the same weights. CTranslate2 queues calls beyond its threads.
     """
 
-    def __init__(self, pool: Replica, urgent: Replica | None, vocabulary: Ctranslate2Vocabulary) -> None:
+    def __init__(self, pool: Any, urgent: Any | None, vocabulary: TokenizerVocabulary) -> None:
         self.vocabulary = vocabulary
-        self._pool: Replica | None = pool
+        self._pool: Any | None = pool
         self._urgent = urgent
-        self._n_mels = int(pool.whisper.n_mels)
+        self._n_mels = int(pool.n_mels)
         self._encodings = Encodings()
 
     def encode(self, works: Sequence[Work]) -> None:
@@ -61,7 +51,7 @@ class Ctranslate2Model:
                 work.encoding = self._encodings.find(work.window)
         for missing in by_encoder_frames(work for work in works if work.encoding is None):
             mels = np.stack([features(work.window, self._n_mels) for work in missing])
-            for work, encoding in zip(missing, self._replica(missing).encode(mels), strict=True):
+            for work, encoding in zip(missing, self._encoded(missing, mels), strict=True):
                 work.encoding = encoding
                 if may_have_rest(work.window):
                     self._encodings.keep(work.window, encoding)
@@ -126,12 +116,19 @@ class Ctranslate2Model:
         self._pool = self._urgent = None
 
     def _model(self, works: Sequence[Work]) -> Any:
-        return self._replica(works).whisper
+        model = self._urgent if self._urgent is not None and works[0].urgent else self._pool
+        assert model is not None, "it is closed"
+        return model
 
-    def _replica(self, works: Sequence[Work]) -> Replica:
-        replica = self._urgent if self._urgent is not None and works[0].urgent else self._pool
-        assert replica is not None, "it is closed"
-        return replica
+    def _encoded(self, works: Sequence[Work], mels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Encodes one window at a time on a CPU: several don't fit its caches, which costs a sixth."""
+        model = self._model(works)
+        step = 1 if model.device == "cpu" else len(mels)
+        parts = np.split(mels, range(step, len(mels), step))
+        with translated():
+            return np.concatenate(
+                [np.array(model.encode(ctranslate2.StorageView.from_array(part), to_cpu=True)) for part in parts]
+            )
 
     def _decoded(self, result: Any, beams: int) -> Decoded:
         tokens: list[int] = result.sequences_ids[0]

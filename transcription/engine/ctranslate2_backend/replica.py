@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-import threading
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +11,9 @@ from typing import Any
 
 import ctranslate2
 
-from transcription.engine.ctranslate2_backend.errors import damaged
+from transcription.engine.ctranslate2_backend.errors import translated
+from transcription.engine.damaged_file import damaged
+from transcription.engine.machine import stand_back
 
 FILE = "model.bin"
 OTHERS = ("config.json", "vocabulary.json")
@@ -59,7 +58,11 @@ def load(folder: Path, device: str, plan: Plan, niceness: int = 0) -> Any:
     for file in (folder / name for name in OTHERS if (folder / name).is_file()):
         with damaged(file):
             json.loads(file.read_text(encoding="utf-8"))
-    with damaged(folder / FILE), ThreadPoolExecutor(1, initializer=stand_back, initargs=(niceness,)) as starter:
+    with (
+        damaged(folder / FILE),
+        translated(),
+        ThreadPoolExecutor(1, initializer=stand_back, initargs=(niceness,)) as starter,
+    ):
         loading = starter.submit(
             ctranslate2.models.Whisper,
             str(folder),
@@ -69,10 +72,3 @@ def load(folder: Path, device: str, plan: Plan, niceness: int = 0) -> Any:
             intra_threads=plan.threads,
         )
         return loading.result()
-
-
-def stand_back(niceness: int) -> None:
-    """Adds to the niceness of the calling thread and of the threads that it starts from now on. Linux only."""
-    if niceness and sys.platform == "linux":
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)

@@ -8,8 +8,8 @@ from statistics import fmean
 from typing import Any
 
 from transcription.engine.backend import Decoded, Vocabulary, WordTiming
-from transcription.engine.ctranslate2_backend.words import WITHOUT_SPACES
 from transcription.engine.types import LAST_TIMESTAMP, TIMESTAMPS_PER_SECOND
+from transcription.engine.word_timing import WITHOUT_SPACES
 
 CUT_SECONDS = 1.0
 """A segment that ends so near to its window's end may go on after it."""

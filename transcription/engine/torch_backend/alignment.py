@@ -17,7 +17,7 @@ from transcription.engine.backend import WordTiming
 from transcription.engine.torch_backend.attention import attend, cross_keys_values, merge_heads, split_heads
 from transcription.engine.torch_backend.parameters import DecoderLayer, Parameters
 from transcription.engine.torch_backend.vocabulary import tokenizer_of
-from transcription.engine.torch_backend.warping import dtw
+from transcription.engine.warping import dtw
 
 FILTER_WIDTH = 7
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from transcription.engine.beam_search import StepInput
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.rules import LogitRules
-from transcription.engine.torch_backend.search import StepInput
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.step import StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder

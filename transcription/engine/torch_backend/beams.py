@@ -8,18 +8,19 @@ from itertools import product
 
 import torch
 
+from transcription.engine.beam_search import Search, StepInput
+from transcription.engine.decode_result import DecodeResult
 from transcription.engine.torch_backend.admission import Admission
 from transcription.engine.torch_backend.beam_step import BeamStep, Candidates
 from transcription.engine.torch_backend.buckets import smallest
 from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
-from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
+from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.device import URGENT
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.readback import Occupant
-from transcription.engine.torch_backend.search import Search, StepInput
 from transcription.engine.torch_backend.step import StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder
 
@@ -126,7 +127,10 @@ class BeamDecoder(Decoder):
             return self._graphs.capture_all(StepShape(windows * self.beams, size, False) for windows, size in shapes)
 
     def _search(self, request: DecodeRequest) -> Search:
-        return Search(request, self._tensors.end_of(request), self.beams, self.beams, self.vocabulary)
+        end = self._tensors.end_of(request)
+        start, vocabulary = request.start, self.vocabulary
+        eot, stamps = vocabulary.eot, vocabulary.timestamp_begin
+        return Search(start.tokens, start.sot_index + 1, end, self.beams, self.beams, eot, stamps)
 
     def _rows(self, slot: int) -> slice:
         """Returns the rows of a window's beams."""

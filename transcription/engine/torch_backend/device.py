@@ -1,6 +1,6 @@
 """What all models of the process share on a GPU: its settings, the lock around captures, and streams.
 
-Without CUDA streams do nothing, and the lock is hardly ever contended.
+Without CUDA streams do nothing, and the lock is hardly ever contended. The CUDA half HAS NOT RUN on a GPU yet.
 """
 
 from __future__ import annotations

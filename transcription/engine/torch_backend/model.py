@@ -19,11 +19,12 @@ from transcription.engine.backend import (
     Work,
     by_encoder_frames,
 )
+from transcription.engine.decode_result import DecodeResult
 from transcription.engine.short_context import token_limit
 from transcription.engine.torch_backend.alignment import Aligner, AlignmentRequest
 from transcription.engine.torch_backend.beams import BeamDecoder
 from transcription.engine.torch_backend.cross import CrossName
-from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult, Rules
+from transcription.engine.torch_backend.decode_request import DecodeRequest, Rules
 from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.device import DEVICE, ORDINARY, WorkStream
 from transcription.engine.torch_backend.encoder import Encoder

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
+from transcription.engine.decode_result import DecodeResult
+from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.state import SlotState
 
 COLUMNS = ("running", "position", "tokens", "logprobs", "sum_logprob", "no_speech")

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from whisper.model import ModelDimensions
 
+from transcription.engine.beam_search import NO_TIMESTAMP
 from transcription.engine.torch_backend.decode_request import DecodeRequest, Rules
-from transcription.engine.torch_backend.state import NO_TIMESTAMP
 from transcription.engine.torch_backend.vocabulary import Vocabulary
 
 WINDOW_SECONDS = 30.0

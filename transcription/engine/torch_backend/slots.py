@@ -9,11 +9,12 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from transcription.engine.decode_result import DecodeResult
 from transcription.engine.torch_backend.admission import Admission
 from transcription.engine.torch_backend.buckets import smallest
 from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
-from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
+from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.device import URGENT
 from transcription.engine.torch_backend.encoder import Encoder

@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from transcription.engine.beam_search import NO_TIMESTAMP
 from transcription.engine.torch_backend.vocabulary import Vocabulary
-
-NO_TIMESTAMP = -1
 
 
 @dataclass(frozen=True, slots=True)

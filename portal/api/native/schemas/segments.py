@@ -68,7 +68,8 @@ class DoubtBody(TypedDict):
     """A reason to listen again, with its figure.
 
     unlikely: the average log-probability. repetition: how often the same words follow one another. no_speech: the
-    probability that nobody speaks. guess: the temperature. stock_phrase: the share of the text.
+    probability that nobody speaks, to Whisper. no_voice: the share of its time in which the voice detector hears
+    nobody. guess: the temperature. stock_phrase: the share of the text.
     """
 
     kind: Kind
@@ -76,7 +77,10 @@ class DoubtBody(TypedDict):
 
 
 class SegmentBody(TypedDict):
-    """A timed piece of a transcript, seconds in the recording. `etag` is what If-Match names."""
+    """A timed piece of a transcript, seconds in the recording. `etag` is what If-Match names.
+
+    A word has its `probability`, unless a correction put it there.
+    """
 
     index: int
     start: float
@@ -88,13 +92,24 @@ class SegmentBody(TypedDict):
     etag: str
 
 
+class SpanBody(TypedDict):
+    """Seconds in the recording, from and to."""
+
+    start: float
+    end: float
+
+
 class SegmentsBody(TypedDict):
-    """Segments from a place on; `next` is where more are."""
+    """Segments from a place on; `next` is where more are.
+
+    `missed_speech` is where, in all of the recording, the engine was sure of speech and there is no text.
+    """
 
     transcription: str
     revision: int
     total: int
     next: str | None
+    missed_speech: list[SpanBody]
     segments: list[SegmentBody]
 
 

@@ -14,7 +14,7 @@ from whisper.timing import median_filter as their_median_filter
 from tests.transcription.engine.parity.conftest import REAL_CASES, Case, Pair, samples_of, spectrogram_of
 from transcription.engine.torch_backend.alignment import Aligner, AlignmentRequest, median_filter
 from transcription.engine.torch_backend.vocabulary import tokenizer_of
-from transcription.engine.torch_backend.warping import dtw
+from transcription.engine.warping import dtw
 
 pytestmark = pytest.mark.parity
 

@@ -12,11 +12,12 @@ from whisper.decoding import BeamSearchDecoder, DecodingResult, Inference, Maxim
 from whisper.model import ModelDimensions, Whisper
 
 from tests.transcription.engine.parity.conftest import BEAMS, CASES, Case, Pair, options_of
+from transcription.engine.beam_search import Search
+from transcription.engine.decode_result import DecodeResult
 from transcription.engine.torch_backend.beams import BeamDecoder
 from transcription.engine.torch_backend.cross import CrossName
-from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
+from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.parameters import of_whisper
-from transcription.engine.torch_backend.search import Search
 from transcription.engine.torch_backend.slot_allocator import SlotsFull
 from transcription.engine.torch_backend.vocabulary import Start, start_of, vocabulary_of
 
@@ -151,7 +152,8 @@ def test_candidates_are_kept_and_ranked_alike(pair: Pair, seed: int, whole: bool
 
     theirs = BeamSearchDecoder(BEAMS, vocabulary.eot, _NoCache(), patience)
     tokens, totals, completed = torch.zeros((BEAMS, 1), dtype=torch.long), torch.zeros(BEAMS), False
-    search = Search(_request(), end, BEAMS, round(BEAMS * patience), vocabulary)
+    start, eot, stamps = _request().start, vocabulary.eot, vocabulary.timestamp_begin
+    search = Search(start.tokens, start.sot_index + 1, end, BEAMS, round(BEAMS * patience), eot, stamps)
     while not completed and tokens.shape[1] < end:
         logits = torch.stack([logits_of(tuple(row)) for row in tokens[:, 1:].tolist()])
         logprobs, best = logits.log_softmax(dim=-1).topk(BEAMS + 1)

@@ -11,7 +11,8 @@ from whisper.model import ModelDimensions, Whisper
 
 from benchmarks.continuous import decode_all
 from tests.transcription.engine.parity.conftest import CASES, LONG_PROMPT, REAL_CASES, Case, Pair, options_of
-from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult, Rules
+from transcription.engine.decode_result import DecodeResult
+from transcription.engine.torch_backend.decode_request import DecodeRequest, Rules
 from transcription.engine.torch_backend.parameters import of_whisper
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.vocabulary import start_of

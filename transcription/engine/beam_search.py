@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transcription.engine.torch_backend.decode_request import DecodeRequest, DecodeResult
-from transcription.engine.torch_backend.state import NO_TIMESTAMP
-from transcription.engine.torch_backend.vocabulary import Vocabulary
+from transcription.engine.decode_result import DecodeResult
+
+NO_TIMESTAMP = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +46,34 @@ class StepInput:
 class Search:
     """The beams of a window. While it is fed its start tokens there is one beam, which all rows repeat.
 
-    end: the most tokens, start tokens included. candidates: how many finished texts end the search. sources: for each
-    row, the row whose text it continues. The caller copies the cache accordingly, and then calls `reset_sources`.
+    start: the tokens before the first sampled one. fed: how many of them are fed when `advance` is called for the first
+    time. end: the most tokens, start tokens included. candidates: how many finished texts end the search. beams: the
+    unfinished texts, best first. sources: for each row, the row whose text it continues. The caller copies the cache
+    accordingly, and then calls `reset_sources`.
     """
 
-    def __init__(self, request: DecodeRequest, end: int, beams: int, candidates: int, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        start: Sequence[int],
+        fed: int,
+        end: int,
+        beams: int,
+        candidates: int,
+        eot: int,
+        timestamp_begin: int,
+    ) -> None:
         self.no_speech = 0.0
         self.done = False
-        self._start = request.start.tokens
-        self._sot_index = request.start.sot_index
+        self._start = start
+        self._first = fed
         self._end = end
         self._size = beams
         self.sources = list(range(beams))
         self._candidates = candidates
-        self._vocabulary = vocabulary
-        self._length = request.start.sot_index + 1
-        self._beams = [Beam()]
+        self._eot = eot
+        self._timestamp_begin = timestamp_begin
+        self._length = fed
+        self.beams = [Beam()]
         self._finished: list[Beam] = []
 
     @property
@@ -71,7 +83,7 @@ class Search:
 
     def step_inputs(self) -> list[StepInput]:
         """Returns the input of the next step for each row."""
-        return [self._step_input(beam) for beam in self._beams * (self._size // len(self._beams))]
+        return [self._step_input(beam) for beam in self.beams * (self._size // len(self.beams))]
 
     def reset_sources(self) -> None:
         """Resets `sources`, after the cache was copied."""
@@ -81,13 +93,13 @@ class Search:
         """Continues the beams with the candidates of a step.
 
         logprobs, tokens: of the likeliest tokens of each row, (beams, beams + 1), best first. no_speech: the
-        probability of <|nospeech|> in the window's first row.
+        probability of <|nospeech|> in the window's first row, which counts in the first step.
         """
-        if self.position == self._sot_index:
+        if self._length == self._first:
             self.no_speech = no_speech
         self._length += 1
         if self._length > len(self._start):
-            self.sources = self._update(logprobs[: len(self._beams)], tokens[: len(self._beams)])
+            self.sources = self._update(logprobs[: len(self.beams)], tokens[: len(self.beams)])
             self.done = len(self._finished) >= self._candidates or self._length >= self._end
 
     def result(self) -> DecodeResult:
@@ -97,8 +109,8 @@ class Search:
         """
         texts = list(self._finished)
         if len(texts) < self._size:
-            order = list(np.argsort([beam.total for beam in self._beams]))[::-1]
-            texts += [self._beams[index] for index in order][: self._size - len(texts)]
+            order = list(np.argsort([beam.total for beam in self.beams]))[::-1]
+            texts += [self.beams[index] for index in order][: self._size - len(texts)]
         # At least 1: openai-whisper divides by zero if a text is empty.
         scores = [beam.total / max(1, self._text_length(beam)) for beam in texts]
         best = texts[int(np.argmax(scores))]
@@ -110,23 +122,23 @@ class Search:
 
         Returns the rows that the former continue. In the first step all rows are equal and count as one beam.
         """
-        totals = np.array([[beam.total] for beam in self._beams], dtype=np.float32) + logprobs
+        totals = np.array([[beam.total] for beam in self.beams], dtype=np.float32) + logprobs
         kept: list[Beam] = []
         sources: list[int] = []
         for index in np.argsort(-totals, axis=None, kind="stable").tolist():
             source, rank = divmod(index, totals.shape[1])
             token = int(tokens[source, rank])
-            is_timestamp = token >= self._vocabulary.timestamp_begin
+            is_timestamp = token >= self._timestamp_begin
             logprob, total = float(logprobs[source, rank]), float(totals[source, rank])
-            beam = self._beams[source].with_token(token, logprob, total, is_timestamp)
-            if token != self._vocabulary.eot:
+            beam = self.beams[source].with_token(token, logprob, total, is_timestamp)
+            if token != self._eot:
                 kept.append(beam)
                 sources.append(source)
             elif len(self._finished) < self._candidates:
                 self._finished.append(beam)
             if len(kept) == self._size:
                 break
-        self._beams = kept
+        self.beams = kept
         return sources
 
     def _step_input(self, beam: Beam) -> StepInput:
@@ -139,4 +151,4 @@ class Search:
 
     def _text_length(self, beam: Beam) -> int:
         """Returns the number of the text's tokens without <|endoftext|>."""
-        return len(beam.tokens) - (beam.tokens[-1] == self._vocabulary.eot)
+        return len(beam.tokens) - (beam.tokens[-1] == self._eot)

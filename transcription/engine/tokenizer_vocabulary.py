@@ -25,7 +25,7 @@ INSIDE_WORDS = (" -", " '")
 """Symbols that are suppressed at the beginning of a word only."""
 
 
-class Ctranslate2Vocabulary:
+class TokenizerVocabulary:
     """The tokens of one model. The tokenizer has no special tokens, so that everything a user types is text."""
 
     is_whispers = True
@@ -38,13 +38,15 @@ class Ctranslate2Vocabulary:
         self.sot = added["<|startoftranscript|>"]
         self.sot_prev = added["<|startofprev|>"]
         self.timestamp_begin = added["<|notimestamps|>"] + 1
+        self.no_speech = added.get("<|nospeech|>", added.get("<|nocaptions|>", self.timestamp_begin - 2))
         self.size = self.timestamp_begin + LAST_TIMESTAMP + 1
         self.multilingual = multilingual
         known = (code for code in LANGUAGES if f"<|{code}|>" in added)
-        self.languages = frozenset(known) if multilingual else frozenset({"en"})
+        self.language_tokens = {code: added[f"<|{code}|>"] for code in known} if multilingual else {}
+        self.languages = frozenset(self.language_tokens or {"en"})
 
     @classmethod
-    def read(cls, folder: Path, multilingual: bool) -> Ctranslate2Vocabulary:
+    def read(cls, folder: Path, multilingual: bool) -> TokenizerVocabulary:
         """Reads a model's folder. Raises OSError, KeyError, ValueError or tokenizers' own error for a damaged file."""
         parts = json.loads((folder / FILE).read_text(encoding="utf-8"))
         added = {token["content"]: int(token["id"]) for token in parts["added_tokens"]}
@@ -67,8 +69,8 @@ class Ctranslate2Vocabulary:
         """Returns openai-whisper's sot_sequence. Raises ValueError for a language that the model has no token for."""
         if not self.multilingual:
             return [self.sot]
-        language = self._added.get(f"<|{work.language}|>")
-        if work.language not in self.languages or language is None:
+        language = self.language_tokens.get(work.language or "")
+        if language is None:
             raise ValueError(f"the model has no token for the language {work.language!r}")
         return [self.sot, language, self._added[f"<|{work.options.task}|>"]]
 
@@ -90,8 +92,7 @@ class Ctranslate2Vocabulary:
     def suppressed(self) -> list[int]:
         """The tokens that are never sampled: those of openai-whisper's DecodingTask._get_suppress_tokens."""
         special = ("transcribe", "translate", "startoftranscript", "startofprev", "startoflm")
-        silent = self._added.get("<|nospeech|>", self._added.get("<|nocaptions|>"))
-        found = {self._added[f"<|{name}|>"] for name in special} | ({silent} if silent is not None else set())
+        found = {self._added[f"<|{name}|>"] for name in special} | {self.no_speech}
         found |= {self.encode(start)[0] for start in INSIDE_WORDS}
         for symbol in (*SYMBOLS, *MUSIC):
             for tokens in (self.encode(symbol), self.encode(" " + symbol)):

@@ -1,0 +1,179 @@
+"""A loaded model: windows in, tokens and times of words out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transcription.engine.backend import Decoded, Language, WordTiming, Work, by_encoder_frames
+from transcription.engine.decode_result import DecodeResult
+from transcription.engine.encodings import Encodings, may_have_rest
+from transcription.engine.mel import features
+from transcription.engine.openvino_backend.alignment import align
+from transcription.engine.openvino_backend.compiled import Streams
+from transcription.engine.openvino_backend.decoder import CrossKeysValues, Decoder
+from transcription.engine.openvino_backend.encoder import Encoder
+from transcription.engine.openvino_backend.logit_rules import LogitRules
+from transcription.engine.openvino_backend.search import DecodeRequest, SpecialTokens, sample, search
+from transcription.engine.short_context import token_limit
+from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
+from transcription.engine.types import FRAME_SAMPLES
+from transcription.engine.word_timing import split, timings
+
+T = TypeVar("T")
+
+FRAMES_PER_POSITION = 2
+"""Frames of the spectrogram in one position of an encoding."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """What was made of a window: its encoding, (positions, state), and of that, at its first use, keys and values."""
+
+    encoding: NDArray[np.float32]
+    cross: CrossKeysValues | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A compiled model: its encoder, its decoder, and the threads in which the decoder runs."""
+
+    encoder: Encoder
+    decoder: Decoder
+    streams: Streams
+
+    def close(self) -> None:
+        """Ends the threads when their calls have ended."""
+        self.encoder.close()
+        self.streams.close()
+
+
+class OpenvinoModel:
+    """A BatchModel. `pool` answers all calls, unless there is an `urgent` one for the works that are so."""
+
+    def __init__(self, pool: Replica, urgent: Replica | None, vocabulary: TokenizerVocabulary) -> None:
+        self.vocabulary = vocabulary
+        self._replicas: tuple[Replica, Replica] | None = (pool, urgent or pool)
+        self._rules = LogitRules(vocabulary)
+        self._special = SpecialTokens(vocabulary.eot, vocabulary.no_speech, vocabulary.timestamp_begin)
+        self._context = pool.decoder.context
+        self._encodings = Encodings()
+
+    def encode(self, works: Sequence[Work]) -> None:
+        """Sets the `encoding` of works without one. A tail gets its window's if that is kept."""
+        for work in works:
+            if work.window.tail is not None and work.encoding is None:
+                kept = self._encodings.find(work.window)
+                work.encoding = None if kept is None else Heard(kept)
+        for missing in by_encoder_frames(work for work in works if work.encoding is None):
+            encoder = self._replica(missing).encoder
+            mels = np.stack([features(work.window, encoder.n_mels) for work in missing])
+            for work, encoding in zip(missing, encoder(mels), strict=True):
+                work.encoding = Heard(encoding)
+                if may_have_rest(work.window):
+                    self._encodings.keep(work.window, encoding)
+
+    def detect(self, works: Sequence[Work]) -> list[Language]:
+        """Returns the language of each encoded window; English for a model that knows nothing else."""
+        if not self.vocabulary.multilingual:
+            return [Language("en", 1.0) for _ in works]
+        return [self._run([work], self._detect) for work in works]
+
+    def batch_key(self, work: Work) -> Hashable:
+        """Works with equal keys may share a call of `decode`: they have as many start tokens and one length."""
+        window = work.window
+        return (work.urgent, work.temperature, len(work.prompt), work.beams, window.tail is None, window.encoder_frames)
+
+    def decode(self, works: Sequence[Work]) -> list[Decoded]:
+        """Decodes encoded works of one key, whose languages are known.
+
+        At most 224 tokens each, fewer after a long prompt or in a short context; the first is a timestamp up to 1.00 s.
+        Raises OutOfDeviceMemory, and ValueError for a work that asks for what isn't there.
+        """
+        requests = [self._request(work) for work in works]
+        temperature, beams = works[0].temperature, works[0].beams
+
+        def decode(decoder: Decoder, cross: CrossKeysValues) -> list[DecodeResult]:
+            texts = decoder.texts(cross)
+            if beams > 1:
+                return search(texts, requests, beams, self._rules, self._special)
+            return sample(texts, requests, temperature, self._rules, self._special)
+
+        return [self._decoded(result) for result in self._run(works, decode)]
+
+    def align(self, works: Sequence[Work], texts: Sequence[Sequence[int]]) -> list[list[WordTiming]]:
+        """Returns when each word of a text was said. texts: tokens below eot, one sequence for each work.
+
+        As whisper.timing.find_alignment, probabilities included: they are of each token among the text's tokens.
+        """
+        return [self._aligned(work, list(text)) if text else [] for work, text in zip(works, texts, strict=True)]
+
+    def close(self) -> None:
+        """Releases the model's memory. It is not used afterwards."""
+        for replica in self._replicas or ():
+            replica.close()
+        self._replicas = None
+
+    def _replica(self, works: Sequence[Work]) -> Replica:
+        assert self._replicas is not None, "it is closed"
+        return self._replicas[works[0].urgent]
+
+    def _run(self, works: Sequence[Work], call: Callable[[Decoder, CrossKeysValues], T]) -> T:
+        """Calls a function with the keys and values of some windows, in a thread of the decoder's."""
+        replica = self._replica(works)
+
+        def run() -> T:
+            cross = [_cross(work, replica.decoder) for work in works]
+            return call(replica.decoder, CrossKeysValues.joined(cross))
+
+        return replica.streams.submit(run).result()
+
+    def _detect(self, decoder: Decoder, cross: CrossKeysValues) -> Language:
+        tokens = self.vocabulary.language_tokens
+        logits = decoder.texts(cross).feed([[self.vocabulary.sot]])[0, 0, list(tokens.values())]
+        exponentials = np.exp(logits - logits.max())
+        chances = dict(zip(tokens, (exponentials / exponentials.sum()).tolist(), strict=True))
+        return Language(*max(chances.items(), key=lambda chance: chance[1]), chances)
+
+    def _request(self, work: Work) -> DecodeRequest:
+        window, start = work.window, tuple(self.vocabulary.start(work))
+        known = start[-1:] if window.tail else ()
+        limit, context = token_limit(window), self._context
+        # One token more than is allowed shows that there are too many.
+        most = context // 2 if limit is None else limit + 1
+        # The same recording gets the same text again, and a hotter try another draw.
+        seed = 1000 * window.index + round(100 * work.temperature)
+        return DecodeRequest(start, start.index(self.vocabulary.sot), known, min(len(start) + most, context + 1), seed)
+
+    def _decoded(self, result: DecodeResult) -> Decoded:
+        text = self.vocabulary.decode(result.tokens)
+        return Decoded(result.tokens, text, result.avg_logprob, result.no_speech_prob)
+
+    def _aligned(self, work: Work, text: list[int]) -> list[WordTiming]:
+        vocabulary = self.vocabulary
+        positions = max(1, _frames(work) // FRAMES_PER_POSITION)
+
+        def aligned(decoder: Decoder, cross: CrossKeysValues) -> tuple[list[tuple[int, int]], list[float]]:
+            sequence, plain = vocabulary.sequence(work), vocabulary.timestamp_begin - 1
+            return align(decoder.texts(cross), sequence, plain, text, vocabulary.eot, positions)
+
+        path, chances = self._run([work], aligned)
+        return timings(split(text, work.language, vocabulary), path, chances)
+
+
+def _cross(work: Work, decoder: Decoder) -> CrossKeysValues:
+    if not isinstance(work.encoding, Heard):
+        raise TypeError("the window was not encoded")
+    if work.encoding.cross is None:
+        work.encoding.cross = decoder.cross_keys_values(work.encoding.encoding)
+    return work.encoding.cross
+
+
+def _frames(work: Work) -> int:
+    """Frames of 10 ms that hold sound: what comes after is padding."""
+    passage = work.window.passage
+    return len(work.window.samples) // FRAME_SAMPLES if passage is None else passage.frames
