@@ -226,7 +226,7 @@ def test_a_search_that_never_fits_leaves_the_others_all_their_slots(
     scheduler.start({"base": "base 1"})
     try:
         alice, bob = Caller(), Caller()
-        for word in range(4):
+        for word in range(2):
             for caller in (alice, bob):
                 request = caller.request(word)
                 request.work.window = replace(short_work(word).window, encoder_frames=3000)
@@ -236,8 +236,8 @@ def test_a_search_that_never_fits_leaves_the_others_all_their_slots(
                     request.work.options = replace(request.work.options, temperature=0.4)
                     request.work.temperature = 0.4
                 queue.submit(request)
-        assert all(text_of(answer) for answer in alice.wait_for(4).values())
-        failures = bob.wait_for(4).values()
+        assert all(text_of(answer) for answer in alice.wait_for(2).values())
+        failures = bob.wait_for(2).values()
         assert all(isinstance(answer, WindowFailed) and "ask for fewer beams" in str(answer) for answer in failures)
         assert models[0]._slots.limit == 8
     finally:
