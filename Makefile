@@ -15,8 +15,8 @@
 VENV ?= .venv
 WHISPER_WEIGHTS ?= var/models
 ARGS ?=
-# Tests run in so many processes at once; three were no faster than two on two cores.
-JOBS ?= 2
+# Tests run in so many processes at once: three on two cores, as tests of processes wait now and then.
+JOBS ?= 3
 
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \

@@ -149,7 +149,7 @@ class Texts:
     def _continue(self, cross: CrossKeysValues, rows: Callable[[Features], Features]) -> None:
         """Goes on in a new request, whose number of texts is another: OpenVINO 2026.4 writes beyond the memory of one
         that had more texts before."""
-        states = {state.name: state.state.data for state in self._request.query_state()}
+        states = {state.name: state.state for state in self._request.query_state()}
         self._cross, self._request = cross, self._decoder.request(cross.tensors)
         for state in self._request.query_state():
-            state.state = openvino.Tensor(np.ascontiguousarray(rows(states[state.name])))
+            state.state = openvino.Tensor(np.ascontiguousarray(rows(states[state.name].data)))

@@ -39,10 +39,12 @@ def decoder_graph(variables: Variables, element: openvino.Type, alignment_heads:
     """Returns openai-whisper's TextDecoder, which keeps the keys and values of its self-attention from call to call.
 
     Rows are the texts of windows, as many of each, next to each other. Inputs:
-    embeddings: (rows, length, state), of tokens and positions. sources: (rows,), of each row the one that it continued
-    in the call before. mask: (rows, 1, length, length so far), what is added to the attention's scores, of each row, as
-    OpenVINO 2026.4 in bfloat16 reads beyond a mask that they share. wanted: (n,), the
-    indices of tokens whose logits are wanted. key_0, value_0 ...: what cross_graph returns.
+    embeddings: (rows, length, state), of tokens and positions.
+    sources: (rows,), of each row the one that it continued in the call before.
+    mask: (rows, 1, length, length so far), what is added to the attention's scores. Not one for all rows: in bfloat16
+    OpenVINO 2026.4 reads beyond it.
+    wanted: (n,), the indices of the tokens whose logits are wanted.
+    key_0, value_0 and so on: what cross_graph returns.
     Outputs: logits, (rows, n, vocabulary). scores: of the alignment heads before their softmax, (windows, heads, texts
     of a window * length, positions).
     """
