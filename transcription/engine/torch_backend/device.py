@@ -87,8 +87,10 @@ class WorkStream:
         self._priority = priority
         self.stream: torch.cuda.Stream | None = None
         if device.type == "cuda":
-            unused = self._unused[priority]
-            self.stream = unused.pop() if unused else torch.cuda.Stream(device, priority)  # type: ignore[no-untyped-call]
+            try:
+                self.stream = self._unused[priority].pop()
+            except IndexError:
+                self.stream = torch.cuda.Stream(device, priority)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def current(self) -> Iterator[None]:
