@@ -87,4 +87,4 @@ def real_whisper(name: str, path: Path, device: torch.device) -> Whisper:
     """The model called `name` in fp32, from OpenAI's file or a CTranslate2 folder."""
     from transcription.engine.torch_backend.loading import load_whisper
 
-    return load_whisper(name, path, "cpu").to(device)
+    return load_whisper(name, path).to(device)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from benchmarks.gpu_model import Job
 from transcription.engine.decode_result import DecodeResult
+from transcription.engine.torch_backend.device import DEVICE
 from transcription.engine.torch_backend.slots import SlotDecoder
 
 ENCODER_BATCH = 8
@@ -85,7 +86,7 @@ def _encode_all(
     try:
         stream = torch.cuda.Stream(mels.device) if mels.is_cuda else None
         for part in mels.split(min(ENCODER_BATCH, decoder.slots)):
-            with torch.cuda.stream(stream) if stream else nullcontext():
+            with DEVICE.shared(), torch.cuda.stream(stream) if stream else nullcontext():
                 encodings = decoder.encode(part)
                 ready = stream.record_event() if stream else None
             if not _put(encoded, _Encoded(encodings, ready), stop):

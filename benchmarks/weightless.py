@@ -66,11 +66,20 @@ class WeightlessModel:
     def step(self) -> None:
         self.under_way = {work: left - 1 for work, left in self.under_way.items()}
 
-    def finished(self) -> list[tuple[Work, Decoded]]:
+    def finished(self) -> Sequence[tuple[Work, Decoded | Exception]]:
         done = [work for work, left in self.under_way.items() if left <= 0]
         for work in done:
             del self.under_way[work]
-        return [(work, self.decoded(work)) for work in done]
+        return [(work, self._outcome(work)) for work in done]
+
+    def _outcome(self, work: Work) -> Decoded | Exception:
+        try:
+            return self.decoded(work)
+        except ArithmeticError as error:
+            return error
+
+    def decode_apart(self, work: Work) -> Decoded:
+        return self.decoded(work)
 
     def evict(self, work: Work) -> None:
         self.under_way.pop(work, None)

@@ -24,4 +24,4 @@ def base_model() -> Whisper:
 
 
 def whisper_model(name: str) -> Whisper:
-    return load_whisper(name, base_folder().with_name(name), "cpu")
+    return load_whisper(name, base_folder().with_name(name))

@@ -37,10 +37,10 @@ def main() -> None:
         ggml_file(name).parent.mkdir(parents=True, exist_ok=True)
         if not ggml_file(name).exists():
             print(f"Converting {name} for whisper.cpp ...", flush=True)
-            write_ggml(load_whisper(name, folder, "cpu"), ggml_file(name))
+            write_ggml(load_whisper(name, folder), ggml_file(name))
         if not openvino_folder(name).exists():
             print(f"Converting {name} for OpenVINO GenAI ...", flush=True)
-            export_openvino(load_whisper(name, folder, "cpu"), folder, openvino_folder(name))
+            export_openvino(load_whisper(name, folder), folder, openvino_folder(name))
 
 
 def write_ggml(model: Whisper, target: Path) -> None:

@@ -31,7 +31,7 @@ def openai_whisper(setting: Setting) -> Iterator[System]:
     from transcription.engine.torch_backend.loading import load_whisper
 
     torch.set_num_threads(setting.threads)
-    model = load_whisper(setting.model, setting.files, "cpu")
+    model = load_whisper(setting.model, setting.files)
 
     def one(audio: NDArray[np.float32]) -> list[Said]:
         segments = model.transcribe(audio, language="en", fp16=False)["segments"]

@@ -46,7 +46,8 @@ class Work:
     `prompt` is the tokens before the start of the transcript, without the one that announces them;
     at most 223. `encoding` is the model's own: what its encoder made of the audio, kept so that
     detecting the language, every further temperature and the timing of words need no second run.
-    `urgent` asks for what a backend keeps free for `urgent_workers`.
+    `urgent` asks for what a backend keeps free for `urgent_workers`. `in_float32` is set when a StepModel decodes the
+    work apart, which it does once.
     """
 
     window: Window
@@ -55,6 +56,7 @@ class Work:
     temperature: float = 0.0
     prompt: tuple[int, ...] = ()
     urgent: bool = False
+    in_float32: bool = False
     encoding: object = field(default=None, repr=False)
 
     @property
@@ -191,8 +193,18 @@ class StepModel(Model, Protocol):
     def step(self) -> None:
         """Feeds every window one token. On a GPU this only queues the step."""
 
-    def finished(self) -> list[tuple[Work, Decoded]]:
-        """Returns the finished works, each once, and frees their slots."""
+    def finished(self) -> Sequence[tuple[Work, Decoded | Exception]]:
+        """Returns the finished works, each once, and frees their slots.
+
+        An exception is of one work alone: ArithmeticError where its figures are no numbers, OutOfDeviceMemory where
+        there was none for it beside others, or anything else.
+        """
+
+    def decode_apart(self, work: Work) -> Decoded:
+        """Encodes and decodes one work in float32, apart from the slots, in a thread of its own.
+
+        Raises ArithmeticError where the figures are no numbers in float32 either, OutOfDeviceMemory, DeviceLost.
+        """
 
     def evict(self, work: Work) -> None:
         """Frees the slot of a work; does nothing if it has none."""

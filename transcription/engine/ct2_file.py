@@ -22,14 +22,15 @@ def read_variables(file: Path, prefix: str = "") -> dict[str, NDArray[Any]]:
     Layout: version, spec name, revision, then a count of variables, each with its name,
     rank, dimensions, type, size in bytes and data; then pairs of alias and name. Integers
     are little-endian, strings have a uint16 length and end with a NUL.
+    The arrays are views of the file, which is read as they are: its pages are the kernel's to drop.
     Raises EngineError for another version, or a file that ends early.
     """
-    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-        reader = _Reader(raw)
-        try:
-            return _read(reader, prefix)
-        except (struct.error, ValueError, IndexError) as error:
-            raise EngineError(f"{file} is not a whole CTranslate2 model: {error}") from error
+    with file.open("rb") as stream:
+        raw = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    try:
+        return _read(_Reader(raw), prefix)
+    except (struct.error, ValueError, IndexError) as error:
+        raise EngineError(f"{file} is not a whole CTranslate2 model: {error}") from error
 
 
 class _Reader:
@@ -43,15 +44,18 @@ class _Reader:
         return int(value)
 
     def text(self) -> str:
-        return self.data(self.number("H")).rstrip(b"\0").decode()
+        size = self.number("H")
+        text = self.raw[self.at : self.at + size].rstrip(b"\0").decode()
+        self.skip(size)
+        return text
 
     def skip(self, size: int) -> None:
         self.at += size
 
-    def data(self, size: int) -> bytes:
-        data = self.raw[self.at : self.at + size]
-        self.at += size
-        return data
+    def numbers(self, size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        found = np.frombuffer(self.raw, dtype, size // dtype.itemsize, self.at)
+        self.skip(size)
+        return found
 
 
 def _read(reader: _Reader, prefix: str) -> dict[str, NDArray[Any]]:
@@ -67,7 +71,7 @@ def _read(reader: _Reader, prefix: str) -> dict[str, NDArray[Any]]:
         dtype = np.dtype(DTYPES[reader.number("B")])
         size = reader.number("I")
         if name.startswith(prefix):
-            variables[name] = np.frombuffer(reader.data(size), dtype=dtype).reshape(shape)
+            variables[name] = reader.numbers(size, dtype).reshape(shape)
         else:
             reader.skip(size)
     for _ in range(reader.number("I")):

@@ -33,5 +33,8 @@ def _decode_noise(backend: Backend, model: BatchModel | StepModel, name: str) ->
         return
     stepping = cast("StepModel", model)
     stepping.admit([work])
-    while not stepping.finished():
+    while not (done := stepping.finished()):
         stepping.step()
+    for _, outcome in done:
+        if isinstance(outcome, Exception):
+            raise outcome

@@ -1,7 +1,8 @@
 """Continuous batching: windows enter and leave a running decoder between its steps.
 
-Three threads: one opens models and encodes windows ahead of the decoder; one admits encoded windows to free slots,
-the most urgent first, runs the steps and collects finished windows; one times words. On a GPU encoding is bound by
+Four threads: one opens models and encodes windows ahead of the decoder; one admits encoded windows to free slots,
+the most urgent first, runs the steps and collects finished windows; one times words; one decodes again, apart from the
+slots, what came out as no number. On a GPU encoding is bound by
 arithmetic and decoding by memory, so that the first two run well side by side.
 """
 
@@ -51,12 +52,13 @@ class StepLoop:
         self._encoded: deque[Pending] = deque()
         self._unencoded: deque[Pending] = deque()
         self._retry_groups: deque[list[Pending]] = deque()
+        self._not_numbers: deque[Pending] = deque()
         self._untimed: deque[tuple[StepModel, Request, WindowTranscript]] = deque()
         self._running: dict[StepModel, _Running] = {}
 
     def rounds(self) -> list[Callable[[], None]]:
         """Returns a function for each thread, which is called again and again until the queue stops."""
-        return [self._prepare, self._step, self._time]
+        return [self._prepare, self._step, self._time, self._decode_apart]
 
     # The encoding thread
 
@@ -124,6 +126,27 @@ class StepLoop:
         for request in requests:
             self._models.release(request.work.options.model)
 
+    # The thread for what came out as no number
+
+    def _decode_apart(self) -> None:
+        """Decodes a window in float32 that came out as no number, once; nobody else waits for it."""
+        queue = self._queue
+        with queue.changed:
+            queue.changed.wait_for(lambda: queue.stopping or self._not_numbers)
+            if queue.stopping:
+                return
+            model, request = self._not_numbers.popleft()
+        log.warning("%s: a window came out as no number; decoding it in float32", request_ids([request]))
+        try:
+            with queue.timed():
+                decoded = model.decode_apart(request.work)
+        except DeviceLost:
+            raise
+        except Exception as error:
+            self._fail(request, error)
+            return
+        self._conclude(model, request, decoded)
+
     # The stepping thread
 
     def _step(self) -> None:
@@ -160,7 +183,7 @@ class StepLoop:
 
     def _drop_abandoned(self) -> None:
         """Discards the windows of abandoned streams, waiting or under way."""
-        for waiting in (self._encoded, self._unencoded, *self._retry_groups):
+        for waiting in (self._encoded, self._unencoded, self._not_numbers, *self._retry_groups):
             for pending in [pending for pending in waiting if pending[1].stream.abandoned]:
                 waiting.remove(pending)
                 self._discard(pending[1])
@@ -209,8 +232,24 @@ class StepLoop:
         except Exception as error:
             self._recover(running, error)
             return
-        for work, decoded in done:
-            self._conclude(running.model, running.requests.pop(work), decoded)
+        for work, outcome in done:
+            request = running.requests.pop(work)
+            if isinstance(outcome, Exception):
+                self._retry_alone(running.model, request, outcome)
+            else:
+                self._conclude(running.model, request, outcome)
+
+    def _retry_alone(self, model: StepModel, request: Request, error: Exception) -> None:
+        """Tries one window again that failed beside others, or fails it: no other window is touched."""
+        if isinstance(error, ArithmeticError) and not request.work.in_float32:
+            request.work.in_float32 = True
+            with self._queue.changed:
+                self._not_numbers.append((model, request))
+                self._queue.changed.notify_all()
+        elif isinstance(error, OutOfDeviceMemory):
+            self._retry_groups.append([(model, request)])
+        else:
+            self._fail(request, error)
 
     def _recover(self, running: _Running, error: Exception) -> None:
         """Takes back a model's windows after a failed step, to admit them again in smaller groups.

@@ -26,6 +26,9 @@ HUGE = 14
 NOT_A_NUMBER = 15
 """The first sample of a window whose average log-probability is NaN."""
 
+NOT_A_HALF = 18
+"""The first sample of a window whose average log-probability is NaN unless it is decoded in float32."""
+
 DEADLY = 16
 """The first sample of a window that kills the process, as a crash in native code does."""
 
@@ -85,6 +88,7 @@ class FakeModel(WeightlessModel):
         self.batches: list[frozenset[int]] = []
         self.encoding_seconds = 0.0
         self.encoded_urgently: list[bool] = []
+        self.evicted: list[int] = []
         self.widest = 0
         self.pause = threading.Event()
         self.pause.set()
@@ -124,7 +128,12 @@ class FakeModel(WeightlessModel):
         found, word = super().decoded(work), work.window.samples[0]
         if word == UNSURE and not work.temperature:
             return replace(found, avg_logprob=-2.0)
-        return replace(found, avg_logprob=math.nan) if word == NOT_A_NUMBER else found
+        broken = word == NOT_A_NUMBER or (word == NOT_A_HALF and not work.in_float32)
+        return replace(found, avg_logprob=math.nan) if broken else found
+
+    def evict(self, work: Work) -> None:
+        self.evicted.append(int(work.window.samples[0]))
+        super().evict(work)
 
     def _record(self, works: Iterable[Work]) -> None:
         words = frozenset(int(work.window.samples[0]) for work in works)

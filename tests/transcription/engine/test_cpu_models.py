@@ -227,7 +227,7 @@ def openai_words(base_weights: Path) -> dict[str, list[WordTiming]]:
     from tests.transcription.engine.parity.conftest import samples_of
     from transcription.engine.torch_backend.loading import load_whisper
 
-    theirs, found = load_whisper("base", base_weights, "cpu"), {}
+    theirs, found = load_whisper("base", base_weights), {}
     for (clip, language), text in SPOKEN.items():
         samples = samples_of(clip).float() / 32768.0
         spectrogram = log_mel_spectrogram(samples, theirs.dims.n_mels, padding=N_SAMPLES)

@@ -57,7 +57,7 @@ def openai_whispers(folder: Path, mels: Features) -> Features:
 def whisper_of(folder: Path) -> Whisper:
     from transcription.engine.torch_backend.loading import load_whisper
 
-    return load_whisper("base", folder, "cpu")
+    return load_whisper("base", folder)
 
 
 def distance(found: Features, expected: Features) -> float:

@@ -128,7 +128,7 @@ def test_torch_computes_with_what_was_converted_as_with_the_checkpoint(tmp_path:
     whisper = untrained_whisper()
     torch.save({"dims": asdict(whisper.dims), "model_state_dict": whisper.half().state_dict()}, tmp_path / "own.pt")
     place = ensure(f"clinic={tmp_path / 'own.pt'}", cache)
-    again = load_whisper("clinic", place, "cpu")
+    again = load_whisper("clinic", place)
     for (name, ours), theirs in zip(again.state_dict().items(), whisper.float().state_dict().values(), strict=True):
         assert torch.equal(ours, theirs), name
     assert load(place, "cpu", Plan("float32", 1, 1)).is_multilingual

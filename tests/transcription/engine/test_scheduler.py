@@ -11,6 +11,7 @@ import pytest
 
 from tests.transcription.engine.fake_backend import (
     HUGE,
+    NOT_A_HALF,
     NOT_A_NUMBER,
     POISON,
     UNENCODABLE,
@@ -387,6 +388,21 @@ def test_a_result_that_makes_no_sense_fails_alone(run: Run, workers: int) -> Non
     answers = caller.wait_for(3)
     assert "not numbers" in str(answers.pop(NOT_A_NUMBER))
     assert all(text_of(answer) for answer in answers.values())
+    assert scheduler.queue.under_way == 0
+
+
+def test_a_window_that_is_no_number_is_decoded_once_more_in_float32_and_nobody_else_is(run: Run) -> None:
+    backend = FakeBackend()
+    scheduler, caller = run(backend), Caller()
+    model = base(backend, scheduler)
+    for word in (20, NOT_A_HALF, 21, NOT_A_NUMBER, 22):
+        scheduler.queue.submit(caller.request(word))
+    answers = caller.wait_for(5)
+    assert "not numbers" in str(answers.pop(NOT_A_NUMBER))
+    heard = {word: text_of(answer) for word, answer in answers.items()}
+    assert heard == {word: f" w{word}" for word in (20, NOT_A_HALF, 21, 22)}
+    assert sorted(word for word in model.order if word in answers) == [NOT_A_HALF, 20, 21, 22]
+    assert model.evicted == []
     assert scheduler.queue.under_way == 0
 
 

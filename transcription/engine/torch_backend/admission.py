@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from transcription.engine.torch_backend.decode_request import DecodeRequest
+from transcription.engine.torch_backend.device import WorkStream
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.readback import Occupant
 from transcription.engine.torch_backend.request_tensors import RequestTensors
@@ -33,10 +34,12 @@ class Admission:
         self._state = state
         self._beams = beams
 
-    def fill(self, occupants: Sequence[Occupant]) -> None:
-        """Fills the rows of all occupants with one run through the layers."""
+    def fill(self, occupants: Sequence[Occupant], stream: WorkStream) -> None:
+        """Fills the rows of all occupants with one run through the layers. stream: the current one."""
         if not occupants:
             return
+        for occupant in occupants:
+            stream.borrow(occupant.request.encoding)
         # The prefill takes the prompts of the first rows of the batch.
         ordered = sorted(occupants, key=lambda occupant: not occupant.request.start.sot_index)
         try:

@@ -43,6 +43,12 @@ class Aligner:
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
         self._heads = parameters.dims.n_text_head
+        device = parameters.device
+        # On the device once: a list as an index is copied there in each layer, which waits for all queued work.
+        self._alignment_heads = {
+            layer: torch.tensor([head for at, head in parameters.alignment_heads if at == layer], device=device)
+            for layer in {layer for layer, _ in parameters.alignment_heads}
+        }
 
     @torch.inference_mode()
     def __call__(self, windows: Sequence[AlignmentRequest]) -> list[list[WordTiming]]:
@@ -80,13 +86,14 @@ class Aligner:
         x = parameters.embedding[tokens] + parameters.text_positions[: tokens.shape[1]]
         scores: dict[tuple[int, int], Tensor] = {}
         for number, layer in enumerate(parameters.decoder):
+            x, found = self._layer(layer, x, encodings, self._alignment_heads.get(number))
             heads = [head for at, head in parameters.alignment_heads if at == number]
-            x, found = self._layer(layer, x, encodings, heads)
             scores |= {(number, head): found[:, index] for index, head in enumerate(heads)}
         logits = (parameters.text_norm(x) @ parameters.embedding.T).float()
         return logits, torch.stack([scores[head] for head in parameters.alignment_heads], dim=1)
 
-    def _layer(self, layer: DecoderLayer, x: Tensor, encodings: Tensor, heads: list[int]) -> tuple[Tensor, Tensor]:
+    def _layer(self, layer: DecoderLayer, x: Tensor, encodings: Tensor, heads: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Returns the output and the scores of some heads, (batch, heads, length, positions); none without `heads`."""
         own, cross = layer.attention, layer.cross
         parts = own.qkv(own.norm(x)).chunk(3, dim=-1)
         query, key, value = (split_heads(part, self._heads) for part in parts)
@@ -94,7 +101,11 @@ class Aligner:
         query = split_heads(cross.query(cross.norm(x)), self._heads)
         key, value = cross_keys_values(cross, encodings, self._heads)
         scale = float(query.shape[-1]) ** -0.25
-        scores = ((query[:, heads] * scale) @ (key[:, heads] * scale).transpose(-1, -2)).float()
+        if heads is None:
+            scores = x.new_empty(0)
+        else:
+            few_queries, few_keys = (part.index_select(1, heads) * scale for part in (query, key))
+            scores = (few_queries @ few_keys.transpose(-1, -2)).float()
         x = x + cross.out(merge_heads(attend(query, key, value)))
         return layer.mlp(x), scores
 

@@ -43,7 +43,7 @@ def absorbed_attention(cross: CrossAttention, query: Tensor, encodings: Tensor, 
     to the score of every position.
     """
     batch, heads, queries, width = query.shape
-    key, value = (part.view(heads, width, -1) for part in cross.kv.weight.chunk(2))
+    key, value = (part.view(heads, width, -1) for part in cross.kv.weight.to(query.dtype).chunk(2))
     absorbed = _by_head(query * width**-0.5) @ key
     absorbed = absorbed.view(heads, batch, queries, -1).transpose(0, 1).flatten(1, 2)
     # (batch, heads * queries, 1500): all heads attend to the same positions.
@@ -52,7 +52,7 @@ def absorbed_attention(cross: CrossAttention, query: Tensor, encodings: Tensor, 
     mixed = (scores.softmax(dim=-1) @ encodings).view(batch, heads, queries, -1)
     result = (_by_head(mixed) @ value.transpose(1, 2)).view(heads, batch, queries, width).transpose(0, 1)
     assert cross.kv.bias is not None
-    return result + cross.kv.bias.chunk(2)[1].view(heads, 1, width)
+    return result + cross.kv.bias.to(query.dtype).chunk(2)[1].view(heads, 1, width)
 
 
 def _by_head(x: Tensor) -> Tensor:

@@ -10,11 +10,11 @@ from whisper.model import ModelDimensions
 from transcription.engine import machine
 from transcription.engine.backend import OutOfDeviceMemory
 from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.device import DEVICE, configure
 from transcription.engine.torch_backend.errors import translated_errors
-from transcription.engine.torch_backend.loading import load_whisper
-from transcription.engine.torch_backend.memory import slots_within
+from transcription.engine.torch_backend.loading import stored_whisper
+from transcription.engine.torch_backend.memory import CONTEXT_MIB, slots_within
 from transcription.engine.torch_backend.model import TorchModel
-from transcription.engine.torch_backend.parameters import of_whisper
 from transcription.engine.types import EngineError
 
 MIB = 1024 * 1024
@@ -51,16 +51,20 @@ class TorchBackend:
         self._unopened = models
         if threads:
             torch.set_num_threads(threads)
+        if device == "cuda":
+            configure()
         if device == "cuda" and memory_limit_mib:
             total = torch.cuda.get_device_properties(0).total_memory
-            torch.cuda.set_per_process_memory_fraction(min(1.0, memory_limit_mib * MIB / total))
+            # torch counts its own memory only.
+            torch.cuda.set_per_process_memory_fraction(min(1.0, max(0, memory_limit_mib - CONTEXT_MIB) * MIB / total))
 
     def open(self, name: str, path: Path) -> TorchModel:
         with translated_errors():
-            # On the CPU first: the fused projections alone go to the GPU.
-            whisper = load_whisper(name, path, "cpu")
-            slots = self._slots_for(name, whisper.dims)
-            return TorchModel(of_whisper(whisper, self.device), slots, self._cross)
+            stored = stored_whisper(name, path)
+            slots = self._slots_for(name, stored.dims)
+            with DEVICE.shared():
+                parameters = stored.parameters(self.device)
+            return TorchModel(parameters, slots, self._cross)
 
     def _slots_for(self, name: str, dims: ModelDimensions) -> int:
         """Returns as many slots as were asked for and fit.
@@ -70,7 +74,8 @@ class TorchBackend:
         if self.device != "cuda":
             return self._slots
         left, opened = self._left_mib(), torch.cuda.memory_allocated() > 0
-        share, self._unopened = left / max(1, self._unopened), self._unopened - 1
+        share = CONTEXT_MIB + (left - CONTEXT_MIB) / max(1, self._unopened)
+        self._unopened -= 1
         try:
             return self._within(share, name, dims)
         except EngineError:
@@ -86,7 +91,8 @@ class TorchBackend:
         return slots_within(dims, torch.float16, limit_mib, self._cross, name=name, most=self._slots)
 
     def _left_mib(self) -> float:
-        free = torch.cuda.mem_get_info()[0] / MIB
+        """Returns what a model may take in MiB, with the CUDA context, which this process has already."""
+        free = CONTEXT_MIB + torch.cuda.mem_get_info()[0] / MIB
         return min(free, self._limit_mib - torch.cuda.memory_reserved() / MIB) if self._limit_mib else free
 
     def free_mib(self) -> float:

@@ -17,6 +17,7 @@ from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.decoder import Decoder
+from transcription.engine.torch_backend.device import URGENT
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.readback import Occupant
@@ -40,24 +41,26 @@ class BeamDecoder(Decoder):
         beams: int = 5,
         graphs: bool = True,
         cross: CrossName = "keys_values",
+        priority: int = URGENT,
     ) -> None:
         """Allocates the memory of all windows, `slot_mib` of memory.py for each.
 
-        A search ends with `beams` finished texts, which is openai-whisper's patience of 1. graphs, cross: as in
-        SlotDecoder. Raises ValueError if `beams` is below 1.
+        A search ends with `beams` finished texts, which is openai-whisper's patience of 1. graphs, cross,
+        priority: as in SlotDecoder. Raises ValueError if `beams` is below 1.
         """
         if beams < 1:
             raise ValueError(f"a search has at least 1 beam, not {beams}")
-        super().__init__(parameters, windows)
-        device = parameters.device
+        super().__init__(parameters, windows, priority)
         self.beams = beams
         self._searches: dict[int, Search] = {}
-        self._cache = SlotCache(parameters, windows, cross, beams)
-        decoder = TextDecoder(parameters, self._cache)
-        self._step = BeamStep(parameters, decoder, self.vocabulary, windows * beams, beams + 1)
-        self._candidates = Candidates(self._step)
-        self._admission = Admission(parameters, self._tensors, decoder, self._step.state, beams)
-        self._graphs = StepGraphs(self._step, nullcontext, device, enabled=device.type == "cuda" and graphs)
+        with self._stream.before_the_rest():
+            self._cache = SlotCache(parameters, windows, cross, beams)
+            decoder = TextDecoder(parameters, self._cache)
+            self._step = BeamStep(parameters, decoder, self.vocabulary, windows * beams, beams + 1)
+            self._candidates = Candidates(self._step)
+            self._admission = Admission(parameters, self._tensors, decoder, self._step.state, beams)
+            enabled = parameters.device.type == "cuda" and graphs
+            self._graphs = StepGraphs(self._step, nullcontext, self._stream, enabled)
         self._pending: list[Occupant] = []
         self._done: list[Occupant] = []
 
@@ -69,7 +72,8 @@ class BeamDecoder(Decoder):
             if request.temperature:
                 raise ValueError("beams are for a temperature of 0")
         occupants = self._allocator.find(requests)
-        self._admission.fill(occupants)
+        with self._stream.current():
+            self._admission.fill(occupants, self._stream)
         self._searches |= {occupant.slot: self._search(occupant.request) for occupant in occupants}
         return self._allocator.take(occupants)
 
@@ -78,8 +82,11 @@ class BeamDecoder(Decoder):
         """Feeds every beam of every window one token. Does nothing while all slots are free."""
         self._rank()
         running = {slot: search for slot, search in self._searches.items() if not search.done}
-        if not running:
-            return
+        if running:
+            with self._stream.current():
+                self._advance(running)
+
+    def _advance(self, running: Mapping[int, Search]) -> None:
         longest = max(search.position for search in running.values()) + 1
         self._reorder(running, longest)
         beams: list[StepInput | None] = [None] * (self._compact() * self.beams)
@@ -114,12 +121,13 @@ class BeamDecoder(Decoder):
         """
         if self._allocator.occupants:
             raise RuntimeError("the decoder can only be warmed up while all of its slots are free")
-        self._step.inputs.zero_()
         shapes = product(self._batches, self._contexts)
-        return self._graphs.capture_all(StepShape(windows * self.beams, size, False) for windows, size in shapes)
+        with self._stream.current():
+            self._step.inputs.zero_()
+            return self._graphs.capture_all(StepShape(windows * self.beams, size, False) for windows, size in shapes)
 
     def _search(self, request: DecodeRequest) -> Search:
-        end = int(self._tensors.columns([request])["end"])
+        end = self._tensors.end_of(request)
         start, vocabulary = request.start, self.vocabulary
         eot, stamps = vocabulary.eot, vocabulary.timestamp_begin
         return Search(start.tokens, start.sot_index + 1, end, self.beams, self.beams, eot, stamps)

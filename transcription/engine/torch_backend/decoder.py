@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from transcription.engine.decode_result import DecodeResult
 from transcription.engine.torch_backend.buckets import audio_sizes, batch_sizes, context_sizes, smallest
 from transcription.engine.torch_backend.decode_request import DecodeRequest
+from transcription.engine.torch_backend.device import URGENT, WorkStream
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.readback import Occupant
 from transcription.engine.torch_backend.request_tensors import RequestTensors
@@ -16,11 +17,15 @@ from transcription.engine.torch_backend.vocabulary import vocabulary_of
 
 
 class Decoder(ABC):
-    """A Whisper whose windows are admitted to slots, stepped until they are finished, or evicted. Not thread-safe."""
+    """A Whisper whose windows are admitted to slots, stepped until they are finished, or evicted. Not thread-safe.
 
-    def __init__(self, parameters: Parameters, slots: int) -> None:
+    On CUDA all of it runs on a stream of its own, after what the caller's stream has.
+    """
+
+    def __init__(self, parameters: Parameters, slots: int, priority: int = URGENT) -> None:
         dims, device = parameters.dims, parameters.device
         self.parameters = parameters
+        self._stream = WorkStream(device, priority)
         self.vocabulary = vocabulary_of(dims)
         self._allocator = SlotAllocator(slots)
         self._tensors = RequestTensors(dims, self.vocabulary, device)
@@ -53,6 +58,10 @@ class Decoder(ABC):
     def admit(self, request: DecodeRequest) -> int:
         """Admits one window and returns its slot. Raises as `admit_all` does."""
         return self.admit_all([request])[0]
+
+    def close(self) -> None:
+        """Waits for the device and gives the stream up. The decoder is not used afterwards."""
+        self._stream.close()
 
     def _audio(self, occupants: Sequence[Occupant]) -> int | None:
         """Returns StepShape.audio of a step with these windows."""

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from transcription.engine.torch_backend.device import DEVICE, WorkStream
 from transcription.engine.torch_backend.step import StepShape
 
 WARM_UPS = 2
@@ -20,21 +21,23 @@ class StepGraphs:
     """Runs a step, and captures it the first time that its shape occurs.
 
     step: a function that reads and writes static tensors only and never waits for the device. idle: returns a context
-    in which the step changes no window. enabled: whether to use graphs, which needs CUDA.
+    in which the step changes no window. stream: on which all is
+    called. enabled: whether to use graphs, which needs CUDA.
 
     All graphs share one memory pool: they run one after another on one stream, and none reads what another left in it.
+    They are warmed up and captured on that stream, too: so cuBLAS has one workspace for it, outside of the pool.
     """
 
     def __init__(
         self,
         step: Callable[[StepShape], None],
         idle: Callable[[], AbstractContextManager[None]],
-        device: torch.device,
+        stream: WorkStream,
         enabled: bool,
     ) -> None:
         self._step = step
         self._idle = idle
-        self._device = device
+        self._stream = stream
         self._graphs: dict[StepShape, torch.cuda.CUDAGraph] = {}
         self._enabled = enabled
         self._pool = torch.cuda.graph_pool_handle() if enabled else None
@@ -42,7 +45,8 @@ class StepGraphs:
     def run(self, shape: StepShape) -> None:
         """Runs one step; on CUDA it is only queued on the current stream."""
         if not self._enabled:
-            self._step(shape)
+            with DEVICE.shared():
+                self._step(shape)
             return
         graph = self._graphs.get(shape) or self.capture(shape)
         graph.replay()
@@ -60,18 +64,14 @@ class StepGraphs:
         return len(missing)
 
     def capture(self, shape: StepShape) -> torch.cuda.CUDAGraph:
-        """Captures the graph of a shape. Takes a fraction of a second and waits for the device."""
-        own = torch.cuda.current_stream(self._device)
-        side = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        with self._idle():
-            side.wait_stream(own)
-            with torch.cuda.stream(side):
+        """Captures the graph of a shape. Takes a fraction of a second, waits for the device, and has it alone."""
+        graph = torch.cuda.CUDAGraph()
+        with DEVICE.alone():
+            with self._idle():
                 for _ in range(WARM_UPS):
                     self._step(shape)
-            own.wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        # thread_local: another thread's encoder may allocate meanwhile.
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            self._step(shape)
+            # thread_local: another model's step may look whether a copy has arrived.
+            with torch.cuda.graph(graph, self._pool, self._stream.stream, capture_error_mode="thread_local"):
+                self._step(shape)
         self._graphs[shape] = graph
         return graph

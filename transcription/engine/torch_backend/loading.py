@@ -1,9 +1,13 @@
-"""openai-whisper's model, from OpenAI's own file or from a CTranslate2 folder."""
+"""Whisper's weights, from OpenAI's own file or from a CTranslate2 folder."""
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
-from collections.abc import Iterable, Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,40 +16,89 @@ import numpy as np
 import torch
 import whisper
 from numpy.typing import NDArray
-from whisper.model import LayerNorm, ModelDimensions, Whisper
+from torch import Tensor
+from whisper.model import ModelDimensions, Whisper
 
 from transcription.engine.ct2_file import read_variables
 from transcription.engine.dimensions import HEAD_WIDTH
+from transcription.engine.torch_backend.parameters import Parameters, of_state
 from transcription.engine.types import EngineError
 
 Variables = dict[str, NDArray[Any]]
 
 
-def load_whisper(name: str, path: Path, device: str) -> Whisper:
-    """Loads the model called `name`, in fp16 on a GPU and fp32 on a CPU.
+@dataclass(frozen=True, slots=True)
+class StoredWhisper:
+    """A Whisper in its file, under openai-whisper's names.
+
+    state: reads a weight when it is asked for. alignment_heads: pairs of (layer, head).
+    """
+
+    dims: ModelDimensions
+    state: Mapping[str, Tensor]
+    alignment_heads: list[tuple[int, int]]
+
+    def parameters(self, device: str) -> Parameters:
+        """Returns its parameters, in fp16 on a GPU and fp32 on a CPU.
+
+        Weights go to the device one by one: on a GPU the host has the file's pages, which the kernel may drop, and
+        little more.
+        """
+        return of_state(self.dims, self.state, self.alignment_heads, device)
+
+    def whisper(self) -> Whisper:
+        """Returns openai-whisper's own module, in fp32 on the CPU."""
+        model = Whisper(self.dims)
+        model.load_state_dict(dict(self.state), strict=True)
+        heads = torch.zeros(self.dims.n_text_layer, self.dims.n_text_head, dtype=torch.bool)
+        for layer, head in self.alignment_heads:
+            heads[layer, head] = True
+        model.register_buffer("alignment_heads", heads.to_sparse(), persistent=False)
+        return model.eval()
+
+
+def stored_whisper(name: str, path: Path) -> StoredWhisper:
+    """Opens the model called `name`.
 
     path: a `.pt` of OpenAI's, or a folder with CTranslate2's `model.bin` and `config.json`.
     """
-    model = _from_ctranslate2(path) if path.is_dir() else _from_openai(name, path)
-    model.eval()
-    return _halved(model).to(device) if device == "cuda" else model.float().to(device)
+    return _of_ctranslate2(path) if path.is_dir() else _of_openai(name, path)
 
 
-def _from_openai(name: str, path: Path) -> Whisper:
-    model = whisper.load_model(str(path), device="cpu")
-    model.set_alignment_heads(whisper._ALIGNMENT_HEADS[name])
-    return model
+def load_whisper(name: str, path: Path) -> Whisper:
+    """Loads openai-whisper's own module with the weights of the model called `name`, in fp32 on the CPU."""
+    return stored_whisper(name, path).whisper()
 
 
-def _from_ctranslate2(folder: Path) -> Whisper:
+def _of_openai(name: str, path: Path) -> StoredWhisper:
+    found = torch.load(path, map_location="cpu", mmap=zipfile.is_zipfile(path), weights_only=True)
+    dims = ModelDimensions(**found["dims"])
+    packed = np.frombuffer(gzip.decompress(base64.b85decode(whisper._ALIGNMENT_HEADS[name])), dtype=bool)
+    heads = np.argwhere(packed.reshape(dims.n_text_layer, dims.n_text_head)).tolist()
+    return StoredWhisper(dims, found["model_state_dict"], [(layer, head) for layer, head in heads])
+
+
+def _of_ctranslate2(folder: Path) -> StoredWhisper:
     variables = _floats(folder / "model.bin")
-    model = Whisper(_dimensions(variables))
-    model.load_state_dict(_tensors(chain(_encoder(variables), _decoder(variables))), strict=True)
-    heads = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
-    for layer, head in json.loads((folder / "config.json").read_text())["alignment_heads"]:
-        heads[layer, head] = True
-    model.register_buffer("alignment_heads", heads.to_sparse(), persistent=False)
-    return model
+    heads = json.loads((folder / "config.json").read_text())["alignment_heads"]
+    state = _Weights(dict(chain(_encoder(variables), _decoder(variables))))
+    return StoredWhisper(_dimensions(variables), state, [(layer, head) for layer, head in heads])
+
+
+class _Weights(Mapping[str, Tensor]):
+    """Arrays as tensors, each of which is copied when it is asked for."""
+
+    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._arrays = arrays
+
+    def __getitem__(self, name: str) -> Tensor:
+        return torch.from_numpy(np.array(self._arrays[name]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
 
 
 def _floats(file: Path, prefix: str = "") -> Variables:
@@ -57,15 +110,6 @@ def _floats(file: Path, prefix: str = "") -> Variables:
             "the backend ctranslate2"
         )
     return variables
-
-
-def _halved(model: Whisper) -> Whisper:
-    """Converts the weights to fp16 once, instead of at every call; LayerNorm computes in fp32 and stays so."""
-    model.half()
-    for module in model.modules():
-        if isinstance(module, LayerNorm):
-            module.float()
-    return model
 
 
 def _dimensions(variables: Variables) -> ModelDimensions:
@@ -87,10 +131,6 @@ def _dimensions(variables: Variables) -> ModelDimensions:
 
 def _layers(variables: Variables, half: str) -> int:
     return sum(name.startswith(half) and name.endswith("ffn/linear_0/bias") for name in variables)
-
-
-def _tensors(variables: Iterable[tuple[str, NDArray[Any]]]) -> dict[str, torch.Tensor]:
-    return {name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in variables}
 
 
 def _encoder(variables: Variables) -> Iterator[tuple[str, NDArray[Any]]]:

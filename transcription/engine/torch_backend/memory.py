@@ -5,8 +5,8 @@ estimates from the largest tensors that exist at a time, or assumptions; none wa
 1,048,576 bytes, as in nvidia-smi.
 
 large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, with 8 windows encoded at a time: 2,948 MiB of
-weights, 750 MiB of CUDA and its graphs, 352 MiB of encoder. The rest holds 18 slots of 307 MiB with `keys_values`, or
-75 of 76 MiB with `absorbed` (tests/transcription/engine/parity/test_memory.py).
+weights, 750 MiB of CUDA and its graphs, 160 MiB of cuBLAS's workspaces, 352 MiB of encoder. The rest holds 18 slots of
+307 MiB with `keys_values`, or 73 of 76 MiB with `absorbed` (tests/transcription/engine/parity/test_memory.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ from transcription.engine.types import EngineError
 MIB = 1 << 20
 
 CONTEXT_MIB = 500
-"""Assumed for a CUDA context, the kernels of torch and cuBLAS, and cuBLAS's workspaces."""
+"""Assumed for a CUDA context and the kernels of torch and cuBLAS, once a process. torch's own limit leaves it out."""
+
+WORKSPACE_MIB = 32
+"""cuBLAS's workspace on Hopper and Blackwell, where it is largest: one for each thread and stream."""
+
+WORKSPACES = 5
+"""Threads and streams of a model: its decoder is warmed up by one thread and steps in another, the stream beside it
+encodes in one and times words in another, and one decoder with beams steps."""
 
 GRAPHS_MIB = 250
 """Assumed for some fifty captured graphs and the allocator's rounding."""
@@ -83,7 +90,8 @@ def needed_mib(
     """
     each = slot_mib(dims, dtype, cross, beams) + step_mib(dims, dtype, cross, beams)
     encoder = min(encoded, slots) * encoder_mib(dims, dtype)
-    return CONTEXT_MIB + GRAPHS_MIB + weights_mib(dims, dtype) + encoder + slots * each
+    workspaces = WORKSPACES * WORKSPACE_MIB
+    return CONTEXT_MIB + GRAPHS_MIB + workspaces + weights_mib(dims, dtype) + encoder + slots * each
 
 
 def slots_within(

@@ -5,12 +5,20 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from transcription.engine.backend import Decoded, Language, WordTiming, Work, by_encoder_frames
+from transcription.engine.backend import (
+    Decoded,
+    DeviceLost,
+    Language,
+    OutOfDeviceMemory,
+    WordTiming,
+    Work,
+    by_encoder_frames,
+)
 from transcription.engine.decode_result import DecodeResult
 from transcription.engine.short_context import token_limit
 from transcription.engine.torch_backend.alignment import Aligner, AlignmentRequest
@@ -18,13 +26,15 @@ from transcription.engine.torch_backend.beams import BeamDecoder
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest, Rules
 from transcription.engine.torch_backend.decoder import Decoder
+from transcription.engine.torch_backend.device import DEVICE, ORDINARY, WorkStream
+from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.errors import translated_errors
 from transcription.engine.torch_backend.mel import features
-from transcription.engine.torch_backend.parameters import Parameters
+from transcription.engine.torch_backend.parameters import Parameters, in_float32
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.text import TorchVocabulary
 from transcription.engine.torch_backend.vocabulary import start_of
-from transcription.engine.types import FRAME_SAMPLES
+from transcription.engine.types import FRAME_SAMPLES, EngineError
 
 BEAM_WINDOWS = 2
 """Windows of one number of beams that are searched at once."""
@@ -51,12 +61,14 @@ class TorchModel:
         self.vocabulary = TorchVocabulary(parameters.dims)
         self._parameters = parameters
         self._cross = cross
-        self._slots = SlotDecoder(parameters, slots, cross=cross)
+        self._side = WorkStream(parameters.device)
+        with DEVICE.shared():
+            self._slots = SlotDecoder(parameters, slots, cross=cross)
+            self._aligner = Aligner(parameters)
         self._slots.warm_up(sampled=True)
         self._running: dict[int, _Running] = {1: _Running(self._slots)}
-        self._aligner = Aligner(parameters)
         self._reserved = _reserved(slots)
-        self._side = torch.cuda.Stream() if parameters.device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._failed: list[tuple[Work, Exception]] = []
 
     def encode(self, works: Sequence[Work]) -> None:
         for missing in by_encoder_frames(work for work in works if work.encoding is None):
@@ -92,30 +104,74 @@ class TorchModel:
         return len({work.beams for work in works} - {1}) <= 1
 
     def admit(self, works: Sequence[Work]) -> None:
-        with translated_errors():
-            # The decoders first: where there is no memory for one, nothing was admitted yet.
-            places = {beams: self._running.get(beams) or self._with_beams(beams) for beams in {w.beams for w in works}}
-            for beams, running in places.items():
-                wanted = [work for work in works if work.beams == beams]
-                slots = running.decoder.admit_all([self._request(work) for work in wanted])
-                running.works |= dict(zip(slots, wanted, strict=True))
+        try:
+            with DEVICE.shared(), translated_errors():
+                # The decoders first: where there is no memory for one, nothing was admitted yet.
+                for beams in {work.beams for work in works} - self._running.keys():
+                    self._with_beams(beams)
+                for beams in {work.beams for work in works}:
+                    self._admit([work for work in works if work.beams == beams], self._running[beams])
+        except DeviceLost:
+            raise
+        except Exception as error:
+            for work in works:
+                self.evict(work)
+            if isinstance(error, OutOfDeviceMemory) and (beams := max(work.beams for work in works)) > 1:
+                raise _too_large(beams) from error
+            raise
+
+    def _admit(self, works: Sequence[Work], running: _Running) -> None:
+        slots = running.decoder.admit_all([self._request(work) for work in works])
+        running.works |= dict(zip(slots, works, strict=True))
 
     def step(self) -> None:
-        with translated_errors():
-            for running in self._running.values():
+        for beams, running in self._running.items():
+            try:
                 if running.works:
-                    running.decoder.step()
+                    with translated_errors():
+                        running.decoder.step()
+            except OutOfDeviceMemory as error:
+                if beams == 1:
+                    raise
+                # What is decoded without beams goes on, with as many slots as before.
+                works = list(running.works.values())
+                for work in works:
+                    self.evict(work)
+                self._failed += [(work, _too_large(beams) if len(works) == 1 else error) for work in works]
 
-    def finished(self) -> list[tuple[Work, Decoded]]:
+    def finished(self) -> Sequence[tuple[Work, Decoded | Exception]]:
         with translated_errors():
             done = [
                 (running.works.pop(slot), result)
                 for running in self._running.values()
                 for slot, result in running.decoder.finished()
             ]
-        return [(work, self._decoded(result)) for work, result in done]
+        failed, self._failed = self._failed, []
+        return [*failed, *((work, self._outcome(result)) for work, result in done)]
+
+    def decode_apart(self, work: Work) -> Decoded:
+        if self._parameters.dtype == torch.float32:
+            raise ArithmeticError("the model's probabilities are not numbers")
+        with translated_errors():
+            with self._beside():
+                parameters = in_float32(self._parameters)
+                mels = features([work.window], parameters.dims.n_mels, self._device)
+                encoding = Encoder(parameters.audio)(mels)[0]
+                work.encoding = encoding.to(self._parameters.dtype)
+            with DEVICE.shared():
+                decoder: Decoder = (
+                    SlotDecoder(parameters, 1, graphs=False, cross="absorbed", priority=ORDINARY)
+                    if work.beams == 1
+                    else BeamDecoder(parameters, 1, work.beams, graphs=False, cross="absorbed", priority=ORDINARY)
+                )
+                decoder.admit(replace(self._request(work), encoding=encoding))
+            while not (done := decoder.finished()):
+                decoder.step()
+            decoder.close()
+        return self._decoded(done[0][1])
 
     def evict(self, work: Work) -> None:
+        self._failed = [(other, error) for other, error in self._failed if other is not work]
         running = self._running.get(work.beams)
         slot = running.slot_of(work) if running else None
         if running is not None and slot is not None:
@@ -129,11 +185,16 @@ class TorchModel:
         self._reserved = _reserved(self._slots.limit)
 
     def close(self) -> None:
-        self._running.clear()
-        del self._slots, self._aligner, self._parameters
-        gc.collect()  # a decoder and its graphs know each other
-        if self._side is not None:
-            torch.cuda.empty_cache()
+        cuda = self._device.type == "cuda"
+        with DEVICE.alone():
+            for running in self._running.values():
+                running.decoder.close()
+            self._side.close()
+            self._running.clear()
+            del self._slots, self._aligner, self._parameters
+            gc.collect()  # a decoder and its graphs know each other
+            if cuda:
+                torch.cuda.empty_cache()
 
     @property
     def _device(self) -> torch.device:
@@ -141,32 +202,34 @@ class TorchModel:
 
     @contextmanager
     def _beside(self) -> Iterator[None]:
-        """Runs the block on a CUDA stream of its own and waits for its end."""
-        if self._side is None:
-            yield
-            return
-        with torch.cuda.stream(self._side):
-            yield
-        self._side.synchronize()
+        """Runs the block on a CUDA stream of its own, never beside a capture, and waits for its end."""
+        with DEVICE.shared():
+            with self._side.current():
+                yield
+            self._side.synchronize()
 
     def _searching(self, beams: int) -> bool:
         """Returns whether windows are being searched with another number of beams."""
         return any(running.works for number, running in self._running.items() if number not in (1, beams))
 
     def _drop_idle_beams(self) -> None:
-        self._running = {beams: running for beams, running in self._running.items() if beams == 1 or running.works}
+        for beams, running in list(self._running.items()):
+            if beams > 1 and not running.works:
+                running.decoder.close()
+                del self._running[beams]
 
     def _with_beams(self, beams: int) -> _Running:
-        """Opens a decoder with so many beams in place of idle ones: each takes as much memory as several slots."""
+        """Opens a decoder with so many beams in place of idle ones: each takes as much memory as several slots.
+
+        Without graphs: their capture would keep all other windows waiting for seconds.
+        """
         self._drop_idle_beams()
-        self._running[beams] = _Running(BeamDecoder(self._parameters, BEAM_WINDOWS, beams, cross=self._cross))
+        decoder = BeamDecoder(self._parameters, BEAM_WINDOWS, beams, graphs=False, cross=self._cross)
+        self._running[beams] = _Running(decoder)
         return self._running[beams]
 
     def _request(self, work: Work) -> DecodeRequest:
         encoding = _encoding(work)
-        if self._side is not None:
-            # Made on the other stream: its memory is not to be given away while a step may read it.
-            encoding.record_stream(torch.cuda.current_stream())
         start = start_of(self._parameters.dims, work.language, work.options.task, work.prompt)
         # The same recording gets the same text again, and a hotter try another draw.
         seed = 1000 * work.window.index + round(100 * work.temperature)
@@ -176,9 +239,19 @@ class TorchModel:
         # One token more than is allowed shows that there are too many.
         return DecodeRequest(encoding, start, work.temperature, seed, rules, None if limit is None else limit + 1)
 
+    def _outcome(self, result: DecodeResult) -> Decoded | Exception:
+        try:
+            return self._decoded(result)
+        except Exception as error:
+            return error
+
     def _decoded(self, result: DecodeResult) -> Decoded:
         text = self.vocabulary.decode(result.tokens)
         return Decoded(result.tokens, text, result.avg_logprob, result.no_speech_prob)
+
+
+def _too_large(beams: int) -> EngineError:
+    return EngineError(f"a search with {beams} beams does not fit into the GPU's memory: ask for fewer beams")
 
 
 def _reserved(slots: int) -> int:

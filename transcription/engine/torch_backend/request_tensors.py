@@ -51,7 +51,7 @@ class RequestTensors:
             "position": self._column([start.sot_index for start in starts]),
             "audio": self._column([len(request.encoding) for request in requests]),
             "start": self._column([len(start.tokens) for start in starts]),
-            "end": self._column([self._end(request) for request in requests]),
+            "end": self._column([self.end_of(request) for request in requests]),
             "sot_index": self._column([start.sot_index for start in starts]),
             "running": self._column([True] * len(requests)),
             "temperature": self._column([request.temperature for request in requests]),
@@ -77,13 +77,13 @@ class RequestTensors:
         width = next((bucket for bucket in PROMPT_BUCKETS if bucket >= longest), self._dims.n_text_ctx)
         return self._table(prompts, min(width, self._dims.n_text_ctx))
 
-    def rows(self, rows: Sequence[int]) -> Tensor:
-        return self._column(rows)
-
-    def _end(self, request: DecodeRequest) -> int:
+    def end_of(self, request: DecodeRequest) -> int:
         """Returns the most tokens in all: openai-whisper samples 224, and stops at one more than the context."""
         context = int(self._dims.n_text_ctx)
         return min(len(request.start.tokens) + (request.max_tokens or context // 2), context + 1)
+
+    def rows(self, rows: Sequence[int]) -> Tensor:
+        return self._column(rows)
 
     def _before_first(self, rules: Rules) -> int:
         """Returns the token that the first timestamp must exceed."""
@@ -105,14 +105,16 @@ class RequestTensors:
         if tokens not in self._masks:
             mask = torch.zeros(self._vocabulary.size, dtype=torch.bool)
             mask[list(tokens)] = True
-            self._masks[tokens] = mask.to(self._device)
+            self._masks[tokens] = self._uploaded(mask)
         return self._masks[tokens]
 
     def _table(self, rows: Sequence[Sequence[int]], width: int) -> Tensor:
         return self._column([[*row, *[self._vocabulary.eot] * (width - len(row))] for row in rows])
 
     def _column(self, values: Sequence[Any]) -> Tensor:
-        tensor = torch.tensor(values)
+        return self._uploaded(torch.tensor(values))
+
+    def _uploaded(self, tensor: Tensor) -> Tensor:
         if self._device.type != "cuda":
             return tensor
         # A copy from pageable memory would wait for every queued step.

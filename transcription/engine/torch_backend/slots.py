@@ -16,10 +16,11 @@ from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.decoder import Decoder
+from transcription.engine.torch_backend.device import URGENT
 from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
-from transcription.engine.torch_backend.readback import Readback
+from transcription.engine.torch_backend.readback import Occupant, Readback
 from transcription.engine.torch_backend.slot_allocator import SlotsFull
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.step import Step, StepShape
@@ -47,26 +48,29 @@ class SlotDecoder(Decoder):
         read_every: int | None = None,
         graphs: bool = True,
         cross: CrossName = "keys_values",
+        priority: int = URGENT,
     ) -> None:
         """Allocates the memory of all slots: 0.32 GB each for large-v3 in fp16, a quarter of that if absorbed.
 
         read_every: steps between two copies of the state to the host. graphs: whether to use CUDA graphs; without
         them an error names the operation that failed. cross: how the encodings are stored, one of cross.CROSSES.
+        priority: of its stream.
         """
-        super().__init__(parameters, slots)
+        super().__init__(parameters, slots, priority)
         dims, device = parameters.dims, parameters.device
         cuda = device.type == "cuda"
         self._encoder = Encoder(parameters.audio)
-        self._cache = SlotCache(parameters, slots, cross)
-        self._state = SlotState.of(slots, dims.n_text_ctx, self.vocabulary, device)
-        self._decoder = TextDecoder(parameters, self._cache)
-        self._admission = Admission(parameters, self._tensors, self._decoder, self._state)
-        step = Step(self._decoder, self._state, self.vocabulary)
-        self._graphs = StepGraphs(step, self._idle, device, enabled=cuda and graphs)
-        self._readback = Readback(self._state, self.vocabulary.eot)
         self._read_every = read_every or (READ_EVERY if cuda else 1)
-        self._languages = torch.tensor(self.vocabulary.language_tokens, dtype=torch.long, device=device)
         self._steps = 0
+        with self._stream.before_the_rest():
+            self._cache = SlotCache(parameters, slots, cross)
+            self._state = SlotState.of(slots, dims.n_text_ctx, self.vocabulary, device)
+            self._decoder = TextDecoder(parameters, self._cache)
+            self._admission = Admission(parameters, self._tensors, self._decoder, self._state)
+            step = Step(self._decoder, self._state, self.vocabulary)
+            self._graphs = StepGraphs(step, self._idle, self._stream, enabled=cuda and graphs)
+            self._readback = Readback(self._state, self.vocabulary.eot)
+            self._languages = torch.tensor(self.vocabulary.language_tokens, dtype=torch.long, device=device)
 
     def encode(self, mels: Tensor) -> Tensor:
         """Returns the encodings, (batch, 1500, state), of log-mel windows, (batch, n_mels, 3000)."""
@@ -95,14 +99,18 @@ class SlotDecoder(Decoder):
         for request in requests:
             self._tensors.check(request)
         occupants = self._allocator.find(requests)
-        self._admission.fill(occupants)
+        with self._stream.current():
+            self._admission.fill(occupants, self._stream)
         return self._allocator.take(occupants)
 
     @torch.inference_mode()
     def step(self) -> None:
         occupants = list(self._allocator.occupants.values())
-        if not occupants:
-            return
+        if occupants:
+            with self._stream.current():
+                self._step(occupants)
+
+    def _step(self, occupants: Sequence[Occupant]) -> None:
         rows = self._compact()
         longest = max(occupant.fed for occupant in occupants) + 1
         sampled = any(occupant.request.temperature > 0 for occupant in occupants)
@@ -123,7 +131,8 @@ class SlotDecoder(Decoder):
 
     @torch.inference_mode()
     def evict(self, slot: int) -> None:
-        self._state.stop(self._allocator.occupants.pop(slot).row)
+        with self._stream.current():
+            self._state.stop(self._allocator.occupants.pop(slot).row)
 
     @torch.inference_mode()
     def warm_up(self, sampled: bool = False) -> int:
@@ -136,7 +145,8 @@ class SlotDecoder(Decoder):
             raise RuntimeError("the decoder can only be warmed up while all of its slots are free")
         kinds = (False, True) if sampled else (False,)
         shapes = [StepShape(*shape) for shape in product(self._batches, self._contexts, kinds)]
-        return self._graphs.capture_all(shapes)
+        with self._stream.current():
+            return self._graphs.capture_all(shapes)
 
     def _compact(self) -> int:
         """Moves windows to lower rows if that makes the step smaller, and returns how many rows it covers."""

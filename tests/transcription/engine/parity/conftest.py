@@ -106,7 +106,7 @@ def pair() -> Pair:
 @pytest.fixture(scope="session")
 def model(base_weights: Path) -> Whisper:
     """Returns openai-whisper's model with base's weights."""
-    return load_whisper("base", base_weights, "cpu")
+    return load_whisper("base", base_weights)
 
 
 @pytest.fixture(scope="session")

@@ -12,18 +12,13 @@ from whisper.decoding import BeamSearchDecoder, DecodingResult, Inference, Maxim
 from whisper.model import ModelDimensions, Whisper
 
 from tests.transcription.engine.parity.conftest import BEAMS, CASES, Case, Pair, options_of
-from tests.transcription.engine.parity.test_device import LARGE_V3, META, _state_dict
 from transcription.engine.beam_search import Search
 from transcription.engine.decode_result import DecodeResult
-from transcription.engine.torch_backend.beam_step import BeamStep
 from transcription.engine.torch_backend.beams import BeamDecoder
-from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.decode_request import DecodeRequest
-from transcription.engine.torch_backend.parameters import of_state, of_whisper
+from transcription.engine.torch_backend.parameters import of_whisper
 from transcription.engine.torch_backend.slot_allocator import SlotsFull
-from transcription.engine.torch_backend.step import StepShape
-from transcription.engine.torch_backend.text_decoder import TextDecoder
 from transcription.engine.torch_backend.vocabulary import Start, start_of, vocabulary_of
 
 pytestmark = pytest.mark.parity
@@ -138,18 +133,6 @@ def test_the_end_of_the_context() -> None:
     expected = decode(model, encoding, replace(options_of(case), beam_size=BEAMS))
     (result,) = searched(BeamDecoder(of_whisper(model), 1, BEAMS), [request])
     assert_same(result, expected)
-
-
-@torch.inference_mode()
-def test_a_step_depends_on_no_value() -> None:
-    dims = replace(LARGE_V3, n_text_layer=2)
-    vocabulary = vocabulary_of(dims)
-    parameters = of_state(dims, _state_dict(dims), [], META, torch.float16)
-    cache = SlotCache(parameters, 8, "absorbed", BEAMS)
-    step = BeamStep(parameters, TextDecoder(parameters, cache), vocabulary, 8 * BEAMS, BEAMS + 1)
-    step(StepShape(4 * BEAMS, 128, sampled=False))
-    rows = torch.empty(7, dtype=torch.long, device=META)
-    cache.reorder(rows, rows, 100)
 
 
 @pytest.mark.parametrize("patience", [0.4, 1.0, 2.0])

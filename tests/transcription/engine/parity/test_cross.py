@@ -9,16 +9,9 @@ import torch
 
 from benchmarks.continuous import decode_all
 from tests.transcription.engine.parity.conftest import CASES, Case, Pair
-from tests.transcription.engine.parity.test_device import LARGE_V3, META, _state_dict
 from transcription.engine.torch_backend.attention import absorbed_attention, attend, cross_keys_values
-from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
-from transcription.engine.torch_backend.parameters import of_state
 from transcription.engine.torch_backend.slots import SlotDecoder
-from transcription.engine.torch_backend.state import SlotState
-from transcription.engine.torch_backend.step import Step, StepShape
-from transcription.engine.torch_backend.text_decoder import TextDecoder
-from transcription.engine.torch_backend.vocabulary import vocabulary_of
 
 pytestmark = pytest.mark.parity
 
@@ -43,17 +36,6 @@ def test_absorbed_gives_the_same_tokens(pair: Pair) -> None:
         assert list(result.tokens) == pair.expected(case).tokens
         assert result.avg_logprob == pytest.approx(pair.expected(case).avg_logprob, abs=1e-4)
         assert result.no_speech_prob == pytest.approx(pair.expected(case).no_speech_prob, rel=1e-2, abs=1e-12)
-
-
-@torch.inference_mode()
-def test_an_absorbed_step_and_admission_depend_on_no_value() -> None:
-    vocabulary = vocabulary_of(LARGE_V3)
-    parameters = of_state(LARGE_V3, _state_dict(LARGE_V3), [], META, torch.float16)
-    decoder = TextDecoder(parameters, SlotCache(parameters, 8, "absorbed"))
-    Step(decoder, SlotState.of(8, 448, vocabulary, META), vocabulary)(StepShape(4, 128, sampled=True))
-    encodings = torch.empty(4, 1500, 1280, device=META, dtype=torch.float16)
-    rows = torch.empty(4, dtype=torch.long, device=META)
-    decoder.admit(rows, encodings, torch.empty(2, 128, dtype=torch.long, device=META))
 
 
 @pytest.mark.parametrize("cross", ["keys_values", "absorbed"])

@@ -1,0 +1,1 @@
+"""The CUDA path of the torch backend, proved without a GPU."""
