@@ -2,8 +2,8 @@
 
 Four threads: one opens models and encodes windows ahead of the decoder; one admits encoded windows to free slots,
 the most urgent first, runs the steps and collects finished windows; one times words; one decodes again, apart from the
-slots, what came out as no number. On a GPU encoding is bound by
-arithmetic and decoding by memory, so that the first two run well side by side.
+slots, what came out as no number. On a GPU encoding is bound by arithmetic and decoding by memory, so that the first
+two run well side by side.
 """
 
 from __future__ import annotations

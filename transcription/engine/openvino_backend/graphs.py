@@ -49,7 +49,8 @@ def graphs_of(file: Path, alignment_heads: Heads, element: openvino.Type) -> Gra
         encoder_graph(variables),
         cross_graph(variables, element),
         decoder_graph(variables, element, alignment_heads),
-        variables["decoder/embeddings/weight"],
+        # A copy: the variables are views of the file, which may be another one tomorrow.
+        np.array(variables["decoder/embeddings/weight"]),
         decoder.variable("decoder/position_encodings/encodings"),
         decoder.heads,
         decoder.layers,

@@ -107,7 +107,7 @@ def _floats(file: Path, prefix: str = "") -> Variables:
     if any(variable.dtype.kind == "i" and variable.size > 1 for variable in variables.values()):
         raise EngineError(
             f"{file} was quantised when it was converted, which torch does not read: convert it with float16, or use "
-            "the backend ctranslate2"
+            "the backend openvino or ctranslate2"
         )
     return variables
 
