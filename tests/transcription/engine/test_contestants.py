@@ -82,7 +82,7 @@ def test_a_contestant_answers_through_its_pipes_with_timed_text_and_its_own_seco
     with started(entry, "base", 1, tmp_path) as contestant:
         heard = contestant.hear([sound, sound])
         peak = contestant.peak_mib()
-    assert contestant.version.startswith("ctranslate2 ")
+    assert contestant.version.split()[0] in ("openvino", "ctranslate2")
     assert ["fox jumps over the lazy dog" in text for text in heard.texts] == [True, True]
     assert 2 < heard.recordings[0][-1]["end"] < 6
     assert heard.seconds > 0
