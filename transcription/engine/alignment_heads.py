@@ -6,8 +6,8 @@ import json
 import logging
 from pathlib import Path
 
-from transcription.engine.damaged_file import damaged
 from transcription.engine.dimensions import Dimensions
+from transcription.engine.library_errors import damaged
 
 log = logging.getLogger(__name__)
 

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from pathlib import Path
-from typing import Any
 
 import ctranslate2
 
 from transcription.engine import machine
-from transcription.engine.backend import OutOfDeviceMemory
+from transcription.engine.cpu_replicas import ENCODINGS_MIB, NICENESS, has_room, second_replica, weights_mib
 from transcription.engine.ctranslate2_backend.model import Ctranslate2Model
-from transcription.engine.ctranslate2_backend.replica import FILE, Plan, load, plan_for
-from transcription.engine.damaged_file import damaged
+from transcription.engine.ctranslate2_backend.replica import Plan, load, plan_for
+from transcription.engine.library_errors import damaged
 from transcription.engine.tokenizer_vocabulary import FILE as TOKENIZER
 from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
 from transcription.engine.types import EngineError
 
-log = logging.getLogger(__name__)
-
-NICENESS = 10
-"""The niceness of ordinary threads beside those for urgent work: in competition they get a tenth of a core's time."""
-
-URGENT_SHARE = 4
-"""How many times the weights must fit into the free memory for a second replica to be loaded."""
-
 WEIGHTS = {"int8": 0.55, "float16": 1.0, "float32": 2.0}
 """The size of the weights in memory by compute type, relative to their file's, which holds float16."""
-
-ENCODINGS_MIB = 120.0
-"""The encodings that are kept for tails, with large-v3; base's take 50 MiB."""
 
 WORKSPACE_MIB = 90.0
 """What a worker takes besides, measured with base and two windows at once."""
@@ -73,11 +60,15 @@ class Ctranslate2Backend:
             pool = load(path, self.device, self._plan, self._niceness(path))
             with damaged(path / TOKENIZER):
                 vocabulary = TokenizerVocabulary.read(path, pool.is_multilingual)
-            return Ctranslate2Model(pool, self._urgent(name, path), vocabulary)
+            plan = Plan(self._plan.compute_type, 1, self._cores)
+            urgent = second_replica(name, path, lambda: load(path, self.device, plan)) if self.device == "cpu" else None
+            if urgent:
+                self.urgent_workers = 1
+            return Ctranslate2Model(pool, urgent, vocabulary)
 
     def memory_mib(self, path: Path) -> float:
         """Returns about how many MiB an open model from this folder takes, a second replica included."""
-        weights = _megabytes(path) * WEIGHTS[self._plan.compute_type]
+        weights = weights_mib(path) * WEIGHTS[self._plan.compute_type]
         urgent = weights + WORKSPACE_MIB if self._has_room(path) else 0.0
         return weights + (self.workers + self._plan.encoders) * WORKSPACE_MIB + urgent + ENCODINGS_MIB
 
@@ -93,24 +84,6 @@ class Ctranslate2Backend:
         """Returns the niceness of the threads for ordinary work."""
         return NICENESS if self._has_room(path) else 0
 
-    def _urgent(self, name: str, path: Path) -> Any:
-        """Loads the replica for urgent work, with all cores for one call at a time; None if memory is short."""
-        if not self._has_room(path):
-            return None
-        try:
-            replica = load(path, self.device, Plan(self._plan.compute_type, 1, self._cores))
-        except OutOfDeviceMemory:
-            log.warning("%s: no memory for a second replica, so short clips wait for the windows under way", name)
-            return None
-        self.urgent_workers = 1
-        return replica
-
     def _has_room(self, path: Path) -> bool:
         """Returns whether a second replica may be loaded. On a GPU none is: its work has no priorities."""
-        return self.device == "cpu" and _megabytes(path) * URGENT_SHARE < machine.available_mib()
-
-
-def _megabytes(path: Path) -> float:
-    """Returns the size of the weights' file in MiB, 0 if there is none."""
-    file = path / FILE
-    return file.stat().st_size / machine.MIB if file.is_file() else 0.0
+        return self.device == "cpu" and has_room(path)

@@ -11,16 +11,13 @@ from typing import Any
 
 import ctranslate2
 
+from transcription.engine.cpu_replicas import MOST_WORKERS, WEIGHTS
 from transcription.engine.ctranslate2_backend.errors import translated
-from transcription.engine.damaged_file import damaged
+from transcription.engine.library_errors import damaged
 from transcription.engine.machine import stand_back
 
-FILE = "model.bin"
 OTHERS = ("config.json", "vocabulary.json")
 """Files that CTranslate2 reads, too, without naming them in its errors. Old conversions have vocabulary.txt instead."""
-
-
-MOST_WORKERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,6 @@ class Plan:
 def plan_for(device: str, cores: int, supported: Collection[str], beside: bool) -> Plan:
     """Returns the plan of a device that supports some compute types.
 
-    On a CPU several workers share the cores: a second thread costs encoding a tenth and helps decoding little.
     beside: whether as many may encode beside those that decode.
     """
     if device != "cpu":
@@ -59,7 +55,7 @@ def load(folder: Path, device: str, plan: Plan, niceness: int = 0) -> Any:
         with damaged(file):
             json.loads(file.read_text(encoding="utf-8"))
     with (
-        damaged(folder / FILE),
+        damaged(folder / WEIGHTS),
         translated(),
         ThreadPoolExecutor(1, initializer=stand_back, initargs=(niceness,)) as starter,
     ):

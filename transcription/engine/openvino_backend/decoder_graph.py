@@ -21,8 +21,8 @@ def cross_graph(variables: Variables, element: openvino.Type) -> openvino.Model:
     layer: keys (windows, heads, width, positions), values (windows, heads, positions, width), in the element type.
     """
     builder = GraphBuilder(variables, "decoder")
-    encodings = op.parameter([-1, -1, variables["decoder/position_encodings/encodings"].shape[1]], np.float32)
-    encodings.set_friendly_name("encodings")
+    state = variables["decoder/position_encodings/encodings"].shape[1]
+    encodings = op.parameter([-1, -1, state], np.float32, name="encodings")
     results = []
     for layer in range(builder.layers):
         both = builder.linear(encodings, f"decoder/layer_{layer}/attention/linear_1")

@@ -27,14 +27,6 @@ from transcription.engine.types import DecodeOptions, Window
 pytestmark = pytest.mark.torch
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def whisper() -> Whisper:
     return untrained_whisper()

@@ -1,0 +1,44 @@
+"""Translates the errors of libraries that run models, and of files of weights, into the engine's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from transcription.engine.backend import DeviceLost, OutOfDeviceMemory
+from transcription.engine.types import EngineError
+
+
+@contextmanager
+def translated(no_memory: Collection[str], lost: Collection[str] = ()) -> Iterator[None]:
+    """Raises OutOfDeviceMemory or DeviceLost for a library's errors that mean so; others pass unchanged.
+
+    no_memory, lost: what the message of such a RuntimeError holds.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise OutOfDeviceMemory("no memory left") from error
+    except RuntimeError as error:
+        reason = str(error)
+        if any(sign in reason for sign in no_memory):
+            raise OutOfDeviceMemory(reason) from error
+        if any(sign in reason for sign in lost):
+            raise DeviceLost(reason) from error
+        raise
+
+
+@contextmanager
+def damaged(file: Path) -> Iterator[None]:
+    """Raises EngineError for any error while a file is read; OutOfDeviceMemory and DeviceLost pass unchanged."""
+    try:
+        yield
+    except (OutOfDeviceMemory, DeviceLost):
+        raise
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise EngineError(
+            f"{file} is missing or damaged ({reason}): put a whole one there, or delete the folder {file.parent}, "
+            "and the next start fetches it again"
+        ) from error
