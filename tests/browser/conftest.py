@@ -45,9 +45,9 @@ def stack(scripted_stack: Stack) -> Stack:
     return scripted_stack
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One a module: playwright's event loop must be gone before asyncio's tests run."""
+    """One for all tests of this folder: playwright's event loop must be gone before asyncio's tests run."""
     path = find_chromium()
     if path is None:
         warnings.warn("NO BROWSER TEST RAN: there is no Chromium. Install one, or name it in CHROMIUM.", stacklevel=1)
@@ -105,9 +105,9 @@ def session_of_staff(browser: Browser, stack: Stack) -> StorageState:
     return state
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def signed_in(browser: Browser, stack: Stack) -> StorageState:
-    """One session for all tests of a module."""
+    """One session for all tests of this folder."""
     return session_of_staff(browser, stack)
 
 
