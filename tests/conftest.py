@@ -22,11 +22,12 @@ from tenants.access import Actor, member_actor
 from tenants.models import Member, Quota, Role, Tenant, User
 from tests.clocks import travelling_database
 from tests.postgres import ON_POSTGRESQL
-from tests.scheduling import PRODUCTS
+from tests.scheduling import PRODUCTS, group_of
+from tests.scheduling import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 from transcription import redis
 from transcription.media import ffmpeg, find_ffmpeg
 
-pytest_plugins = ["tests.scheduling", "tests.stack"]
+pytest_plugins = ["tests.stack"]
 STARTED = PRODUCTS | {"failing"}
 # Files that take two seconds of a processor or more for few tests: `make check` goes without them.
 THOROUGH = {
@@ -103,6 +104,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if "stack" in fixtures:
             item.add_marker("weights")
         name = _name(item.path, config)
+        if PRODUCTS & fixtures and group_of(name) == name:
+            raise pytest.UsageError(f"{name} uses a product that others share: name it in tests/scheduling.py")
         if name in ON_POSTGRESQL:
             item.add_marker("postgresql")
         if name in THOROUGH:
