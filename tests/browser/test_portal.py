@@ -247,6 +247,7 @@ def test_the_keyboard_is_enough(page: Page, minutes_of_speech: Path, tmp_path: P
     row(page, "keys only.mp3").get_by_role("link").focus()
     page.keyboard.press("Enter")
     expect(page.locator("[data-player]")).to_be_visible()
+    page.wait_for_load_state()
     page.keyboard.press("Space")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     page.keyboard.press("Space")
