@@ -33,6 +33,7 @@ WATCH_POLICY = """
         `CSP ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
 """
 SignIn = Callable[..., Page]
+Picture = Callable[..., None]
 
 
 def find_chromium() -> str | None:
@@ -129,8 +130,12 @@ def page(sign_in: SignIn) -> Page:
 
 
 @pytest.fixture
-def screenshots() -> Path:
-    """Where pictures go, to be looked at: PORTAL_SCREENSHOTS or var/screenshots."""
-    folder = Path(os.environ.get("PORTAL_SCREENSHOTS") or Path(__file__).parents[2] / "var" / "screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def picture() -> Picture:
+    """Takes pictures to be looked at, where PORTAL_SCREENSHOTS names a folder for them: they cost as much as pages."""
+    folder = os.environ.get("PORTAL_SCREENSHOTS")
+
+    def take(page: Page, name: str, *, full_page: bool = False) -> None:
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}.png", full_page=full_page)
+
+    return take
