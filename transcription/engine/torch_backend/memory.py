@@ -5,8 +5,9 @@ estimates from the largest tensors that exist at a time, or assumptions; none wa
 1,048,576 bytes, as in nvidia-smi.
 
 large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, with 8 windows encoded at a time: 2,948 MiB of
-weights, 750 MiB of CUDA and its graphs, 160 MiB of cuBLAS's workspaces, 352 MiB of encoder. The rest holds 18 slots of
-307 MiB with `keys_values`, or 73 of 76 MiB with `absorbed` (tests/transcription/engine/parity/test_memory.py).
+weights, 750 MiB of CUDA and its graphs, 160 MiB of cuBLAS's workspaces, 352 MiB of encoder, 269 MiB for the timing of
+words. The rest holds 17 slots of 307 MiB with `keys_values`, or 69 of 76 MiB with `absorbed`
+(tests/transcription/engine/parity/test_memory.py).
 """
 
 from __future__ import annotations
@@ -37,6 +38,25 @@ GRAPHS_MIB = 250
 ENCODER_TENSORS = 12
 """Tensors of (1500, state) that exist while a window is encoded: ten in its MLP (the residual, two of four times its
 width, the output), and two for the spectrogram and its convolutions."""
+
+ALIGNED_WINDOWS = 4
+"""Windows whose words are timed at once."""
+
+SCORE_ROWS = 5120
+"""Rows of 1500 scores that are kept while words are timed: a row for each token and alignment head, of which large-v3
+has ten. A single window may have more, if its text nearly fills the context or there are more heads."""
+
+ALIGNED_ROWS = 1280
+"""Rows of scores that are filtered at once."""
+
+ALIGNED_TOKENS = 128
+"""Tokens whose probability is computed at once, among the whole vocabulary."""
+
+ALIGNED_STATES = 16
+"""Tensors of (tokens, state) that exist in a layer while words are timed."""
+
+FILTER_TENSORS = 12
+"""Copies of the rows that are filtered: seven shifted ones, padding, and what an exchange makes."""
 
 LOGIT_BYTES = 48
 """Bytes for one token of one row: logits in fp16 and fp32, masks, and the int64 words of the noise."""
@@ -75,6 +95,17 @@ def encoder_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
     return float(ENCODER_TENSORS * dims.n_audio_ctx * dims.n_audio_state * dtype.itemsize) / MIB
 
 
+def alignment_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
+    """Returns an estimate of what timing words takes at once."""
+    # Encodings, their keys and values, and copies of these for the attention.
+    windows = ALIGNED_WINDOWS * 5 * dims.n_audio_ctx * dims.n_audio_state * dtype.itemsize
+    states = ALIGNED_STATES * ALIGNED_WINDOWS * ALIGNED_TOKENS * dims.n_text_state * dtype.itemsize
+    # Of each layer, of all layers together, and normalised.
+    scores = 3 * 4 * SCORE_ROWS * dims.n_audio_ctx
+    logits = ALIGNED_TOKENS * dims.n_vocab * (dtype.itemsize + 4 + 4)
+    return float(windows + states + scores + max(logits, FILTER_TENSORS * 4 * ALIGNED_ROWS * dims.n_audio_ctx)) / MIB
+
+
 def needed_mib(
     dims: ModelDimensions,
     dtype: torch.dtype,
@@ -91,7 +122,8 @@ def needed_mib(
     each = slot_mib(dims, dtype, cross, beams) + step_mib(dims, dtype, cross, beams)
     encoder = min(encoded, slots) * encoder_mib(dims, dtype)
     workspaces = WORKSPACES * WORKSPACE_MIB
-    return CONTEXT_MIB + GRAPHS_MIB + workspaces + weights_mib(dims, dtype) + encoder + slots * each
+    fixed = CONTEXT_MIB + GRAPHS_MIB + workspaces + weights_mib(dims, dtype) + alignment_mib(dims, dtype)
+    return fixed + encoder + slots * each
 
 
 def slots_within(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tests.transcription.engine.torch_backend.capture_rules import accelerator, capture_rules
 from tests.transcription.engine.torch_backend.large_v3 import LARGE_V3, parameters_on
-from transcription.engine.torch_backend.alignment import Aligner
+from transcription.engine.torch_backend.alignment import Aligner, attention
 from transcription.engine.torch_backend.beam_step import BeamStep
 from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
@@ -100,8 +100,10 @@ def test_a_detection_up_to_its_answer(card: Card, rules: None) -> None:
 def test_an_alignment_up_to_its_answer(card: Card) -> None:
     aligner, tokens, encodings = Aligner(card.parameters), card.numbers(3, 60), card.encodings(3)
     with capture_rules(card.device):
-        logits, scores = aligner._run(tokens, encodings)
-    assert (logits.shape, scores.shape) == ((3, 60, LARGE_V3.n_vocab), (3, 4, 60, 1500))
+        states, scores = aligner._run(tokens, encodings)
+        chances, weights = aligner._chances(states[0, 3:58], tokens[0, 4:59]), attention(scores[0])
+    assert (states.shape, scores.shape) == ((3, 60, 1280), (3, 4, 60, 1500))
+    assert (chances.shape, weights.shape) == ((55,), (60, 1500))
 
 
 WAITING: dict[str, Callable[[Tensor], object]] = {
