@@ -13,12 +13,16 @@ words. The rest holds 17 slots of 307 MiB with `keys_values`, or 69 of 76 MiB wi
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from whisper.model import ModelDimensions
 
-from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.int8 import SCALE_TYPE
 from transcription.engine.types import EngineError
+
+if TYPE_CHECKING:
+    from transcription.engine.torch_backend.cross import CrossName
 
 MIB = 1 << 20
 
@@ -38,6 +42,14 @@ GRAPHS_MIB = 250
 ENCODER_TENSORS = 12
 """Tensors of (1500, state) that exist while a window is encoded: ten in its MLP (the residual, two of four times its
 width, the output), and two for the spectrogram and its convolutions."""
+
+FILLED_WINDOWS = 4
+"""Windows whose keys and values are made at once."""
+
+ENOUGH_SLOTS = 9
+"""Slots from which on a step reads fewer bytes for each window with 8-bit keys and values than with `absorbed`, which
+has three times the slots in the same memory: large-v3's 1.6 GB of weights and 9 times 148 MB come to 0.33 GB a window,
+1.8 GB and 27 times 267 MB to the same."""
 
 ALIGNED_WINDOWS = 4
 """Windows whose words are timed at once."""
@@ -79,8 +91,13 @@ def slot_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys
     own = 2 * dims.n_text_layer * dims.n_text_ctx * dims.n_text_state
     scratch = dims.n_text_ctx * dims.n_text_state if beams > 1 else 0
     encoding = dims.n_audio_ctx * dims.n_audio_state
-    kept = encoding if cross == "absorbed" else 2 * dims.n_text_layer * encoding
-    return float((beams * (own + scratch) + kept) * dtype.itemsize + beams * _state(dims)) / MIB
+    scales = 2 * dims.n_text_layer * dims.n_text_head * dims.n_audio_ctx * SCALE_TYPE.itemsize
+    kept = {
+        "keys_values": 2 * dims.n_text_layer * encoding * dtype.itemsize,
+        "int8": 2 * dims.n_text_layer * encoding + scales,
+        "absorbed": encoding * dtype.itemsize,
+    }[cross]
+    return float(beams * ((own + scratch) * dtype.itemsize + _state(dims)) + kept) / MIB
 
 
 def step_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys_values", beams: int = 1) -> float:
@@ -93,6 +110,13 @@ def step_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys
 def encoder_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
     """Returns an estimate of the encoder's activations for one window of its batch."""
     return float(ENCODER_TENSORS * dims.n_audio_ctx * dims.n_audio_state * dtype.itemsize) / MIB
+
+
+def filling_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys_values") -> float:
+    """Returns an estimate of what new windows take at once while their keys and values are made."""
+    # Both; and in float32 one of them, its magnitudes and its quotients, beside the 8-bit numbers.
+    size = {"keys_values": 2 * dtype.itemsize, "int8": 2 * dtype.itemsize + 3 * 4 + 2, "absorbed": 0}[cross]
+    return float(FILLED_WINDOWS * dims.n_audio_ctx * dims.n_audio_state * size) / MIB
 
 
 def alignment_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
@@ -122,8 +146,8 @@ def needed_mib(
     each = slot_mib(dims, dtype, cross, beams) + step_mib(dims, dtype, cross, beams)
     encoder = min(encoded, slots) * encoder_mib(dims, dtype)
     workspaces = WORKSPACES * WORKSPACE_MIB
-    fixed = CONTEXT_MIB + GRAPHS_MIB + workspaces + weights_mib(dims, dtype) + alignment_mib(dims, dtype)
-    return fixed + encoder + slots * each
+    fixed = CONTEXT_MIB + GRAPHS_MIB + workspaces + weights_mib(dims, dtype)
+    return fixed + alignment_mib(dims, dtype) + filling_mib(dims, dtype, cross) + encoder + slots * each
 
 
 def slots_within(
@@ -149,6 +173,17 @@ def slots_within(
     while slots < most and needed_mib(dims, dtype, slots + 1, cross, beams=beams, encoded=encoded) <= limit_mib:
         slots += 1
     return slots
+
+
+def best_cross(dims: ModelDimensions, dtype: torch.dtype, limit_mib: float, most: int, has_kernel: bool) -> CrossName:
+    """Returns how encodings are best kept within `limit_mib`, for at most `most` slots.
+
+    has_kernel: whether the GPU runs the kernel of 8-bit keys and values (int8.kernel_works). Without it a step reads as
+    many bytes for a window of `keys_values` as of `absorbed`, whose slots are smaller.
+    """
+    kept: CrossName = "int8" if has_kernel else "keys_values"
+    slots = min(most, ENOUGH_SLOTS) if has_kernel else most
+    return kept if needed_mib(dims, dtype, slots, kept) <= limit_mib else "absorbed"
 
 
 def _attention(state: int) -> int:
