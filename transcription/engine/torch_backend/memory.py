@@ -4,9 +4,9 @@ The sizes of weights and slots are exact: those of the tensors of Parameters, Sl
 estimates from the largest tensors that exist at a time, or assumptions; none was measured on a GPU yet. A MiB is
 1,048,576 bytes, as in nvidia-smi.
 
-large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, with 8 windows encoded at a time: 2,948 MiB of
-weights, 750 MiB of CUDA and its graphs, 160 MiB of cuBLAS's workspaces, 352 MiB of encoder, 269 MiB for the timing of
-words. The rest holds 17 slots of 307 MiB with `keys_values`, or 69 of 76 MiB with `absorbed`
+large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, with two windows encoded at a time: 2,948 MiB of
+weights, 750 MiB of CUDA and its graphs, 160 MiB of cuBLAS's workspaces, 88 MiB of encoder, 269 MiB for the timing of
+words. The rest holds 18 slots of 307 MiB with `keys_values`, 28 of 193 MiB with `int8`, or 72 of 76 MiB with `absorbed`
 (tests/transcription/engine/parity/test_memory.py).
 """
 
@@ -137,7 +137,7 @@ def needed_mib(
     cross: CrossName = "keys_values",
     *,
     beams: int = 1,
-    encoded: int = 8,
+    encoded: int = 2,
 ) -> float:
     """Returns the size of everything that a process with `slots` slots holds on a GPU.
 
@@ -158,7 +158,7 @@ def slots_within(
     *,
     name: str = "the model",
     beams: int = 1,
-    encoded: int = 8,
+    encoded: int = 2,
     most: int = 256,
 ) -> int:
     """Returns how many slots fit into `limit_mib`, at most `most`.
