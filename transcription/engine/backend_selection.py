@@ -16,7 +16,7 @@ from transcription.engine.types import EngineError
 from transcription.engine.weights import Form, print_progress
 
 if TYPE_CHECKING:
-    from transcription.engine.torch_backend.cross import CrossName
+    from transcription.engine.torch_backend.cross import CrossChoice
 
 
 def choose_backend(
@@ -25,7 +25,7 @@ def choose_backend(
     threads: int = 0,
     memory_limit_mib: int = 0,
     slots: int = 0,
-    cross: CrossName = "keys_values",
+    cross: CrossChoice = "auto",
     models: int = 1,
     remote_url: str = "",
 ) -> Backend:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import torch
@@ -9,13 +10,16 @@ from whisper.model import ModelDimensions
 
 from transcription.engine import machine
 from transcription.engine.backend import OutOfDeviceMemory
-from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.cross import CrossChoice, CrossName
 from transcription.engine.torch_backend.device import DEVICE, configure
 from transcription.engine.torch_backend.errors import translated_errors
+from transcription.engine.torch_backend.int8 import kernel_works
 from transcription.engine.torch_backend.loading import stored_whisper
-from transcription.engine.torch_backend.memory import CONTEXT_MIB, slots_within
+from transcription.engine.torch_backend.memory import CONTEXT_MIB, best_cross, slots_within
 from transcription.engine.torch_backend.model import TorchModel
 from transcription.engine.types import EngineError
+
+log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
 CPU_SLOTS, GPU_SLOTS = 4, 64
@@ -40,7 +44,7 @@ class TorchBackend:
         threads: int,
         memory_limit_mib: int,
         slots: int = 0,
-        cross: CrossName = "keys_values",
+        cross: CrossChoice = "auto",
         models: int = 1,
     ) -> None:
         self.device = device
@@ -61,18 +65,19 @@ class TorchBackend:
     def open(self, name: str, path: Path) -> TorchModel:
         with translated_errors():
             stored = stored_whisper(name, path)
-            slots = self._slots_for(name, stored.dims)
+            slots, cross = self._slots_for(name, stored.dims)
+            log.info("%s: %d slots, cross-attention %s", name, slots, cross)
             with DEVICE.shared():
                 parameters = stored.parameters(self.device)
-            return TorchModel(parameters, slots, self._cross)
+            return TorchModel(parameters, slots, cross)
 
-    def _slots_for(self, name: str, dims: ModelDimensions) -> int:
-        """Returns as many slots as were asked for and fit.
+    def _slots_for(self, name: str, dims: ModelDimensions) -> tuple[int, CrossName]:
+        """Returns as many slots as were asked for and fit, and how their encodings are kept.
 
         Raises OutOfDeviceMemory where other models leave no room for one, EngineError where there is none for it alone.
         """
         if self.device != "cuda":
-            return self._slots
+            return self._slots, "keys_values" if self._cross == "auto" else self._cross
         left, opened = self._left_mib(), torch.cuda.memory_allocated() > 0
         share = CONTEXT_MIB + (left - CONTEXT_MIB) / max(1, self._unopened)
         self._unopened -= 1
@@ -87,8 +92,11 @@ class TorchBackend:
                 raise OutOfDeviceMemory(str(error)) from error
             raise
 
-    def _within(self, limit_mib: float, name: str, dims: ModelDimensions) -> int:
-        return slots_within(dims, torch.float16, limit_mib, self._cross, name=name, most=self._slots)
+    def _within(self, limit_mib: float, name: str, dims: ModelDimensions) -> tuple[int, CrossName]:
+        cross = self._cross
+        if cross == "auto":
+            cross = best_cross(dims, torch.float16, limit_mib, self._slots, kernel_works())
+        return slots_within(dims, torch.float16, limit_mib, cross, name=name, most=self._slots), cross
 
     def _left_mib(self) -> float:
         """Returns what a model may take in MiB, with the CUDA context, which this process has already."""
