@@ -13,8 +13,6 @@ os.environ["PORTAL_DATA"] = str(_data)
 os.environ.setdefault("WHISPER_WEIGHTS", str(Path(__file__).resolve().parent.parent / "var" / "models"))
 # Threads of OpenMP that wait for one another spin otherwise, while tests in other processes need the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# What openai-whisper has compiled in each process takes longer to compile than to interpret for a few clips.
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 os.environ["ALLOWED_HOSTS"] = "localhost,127.0.0.1,testserver"
 os.environ.setdefault("WHISPER_MODELS", "base")
 
