@@ -12,6 +12,7 @@ from transcription.engine.backend import OutOfDeviceMemory
 from transcription.engine.torch_backend.cross import CrossName
 from transcription.engine.torch_backend.device import DEVICE, configure
 from transcription.engine.torch_backend.errors import translated_errors
+from transcription.engine.torch_backend.limit import limit_memory
 from transcription.engine.torch_backend.loading import stored_whisper
 from transcription.engine.torch_backend.memory import CONTEXT_MIB, slots_within
 from transcription.engine.torch_backend.model import TorchModel
@@ -26,6 +27,8 @@ class TorchBackend:
 
     slots: windows under way at once, of one model; 0 for as many as are useful and fit. models: how
     many are going to be opened, each of which gets its share of the memory if that is enough for it.
+    graphs: whether a GPU's steps are CUDA graphs. math_attention: whether a GPU computes attention from products and
+    softmax, without fused kernels; it then has half the slots, since the scores take memory.
     """
 
     name = "torch"
@@ -42,6 +45,8 @@ class TorchBackend:
         slots: int = 0,
         cross: CrossName = "keys_values",
         models: int = 1,
+        graphs: bool = True,
+        math_attention: bool = False,
     ) -> None:
         self.device = device
         self.compute_type = "float16" if device == "cuda" else "float32"
@@ -51,20 +56,21 @@ class TorchBackend:
         self._unopened = models
         if threads:
             torch.set_num_threads(threads)
+        self.graphs = graphs
+        self._has_half = math_attention
         if device == "cuda":
-            configure()
+            configure(math_attention)
         if device == "cuda" and memory_limit_mib:
-            total = torch.cuda.get_device_properties(0).total_memory
-            # torch counts its own memory only.
-            torch.cuda.set_per_process_memory_fraction(min(1.0, max(0, memory_limit_mib - CONTEXT_MIB) * MIB / total))
+            limit_memory(memory_limit_mib)
 
     def open(self, name: str, path: Path) -> TorchModel:
         with translated_errors():
             stored = stored_whisper(name, path)
             slots = self._slots_for(name, stored.dims)
+            slots = max(1, slots // 2) if self._has_half else slots
             with DEVICE.shared():
                 parameters = stored.parameters(self.device)
-            return TorchModel(parameters, slots, self._cross)
+            return TorchModel(parameters, slots, self._cross, self.graphs)
 
     def _slots_for(self, name: str, dims: ModelDimensions) -> int:
         """Returns as many slots as were asked for and fit.

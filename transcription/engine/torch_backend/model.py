@@ -57,13 +57,13 @@ class _Running:
 class TorchModel:
     """A StepModel: greedy and sampled windows in slots, searched ones in decoders with beams."""
 
-    def __init__(self, parameters: Parameters, slots: int, cross: CrossName) -> None:
+    def __init__(self, parameters: Parameters, slots: int, cross: CrossName, graphs: bool = True) -> None:
         self.vocabulary = TorchVocabulary(parameters.dims)
         self._parameters = parameters
         self._cross = cross
         self._side = WorkStream(parameters.device)
         with DEVICE.shared():
-            self._slots = SlotDecoder(parameters, slots, cross=cross)
+            self._slots = SlotDecoder(parameters, slots, graphs=graphs, cross=cross)
             self._aligner = Aligner(parameters)
         self._slots.warm_up(sampled=True)
         self._running: dict[int, _Running] = {1: _Running(self._slots)}
