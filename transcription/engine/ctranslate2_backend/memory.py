@@ -132,8 +132,9 @@ class Driver:
 
     OUT_OF_MEMORY = 2
 
-    def __init__(self) -> None:
-        self._cuda = ctypes.CDLL("libcuda.so.1")
+    def __init__(self, library: Any = None) -> None:
+        """library: the driver's, with its functions; loaded if None."""
+        self._cuda = library or ctypes.CDLL("libcuda.so.1")
         device, self._context = ctypes.c_int(), ctypes.c_void_p()
         self._call("cuInit", 0)
         self._call("cuDeviceGet", ctypes.byref(device), 0)

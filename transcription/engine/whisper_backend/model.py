@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor
-from whisper.decoding import DecodingOptions, decode, detect_language
+from whisper.decoding import DecodingOptions, DecodingTask, LogitFilter, detect_language
 from whisper.model import Whisper
 from whisper.timing import find_alignment
 from whisper.tokenizer import Tokenizer
@@ -17,7 +17,7 @@ from transcription.engine.mel import features
 from transcription.engine.torch_backend.errors import translated_errors
 from transcription.engine.torch_backend.text import TorchVocabulary
 from transcription.engine.torch_backend.vocabulary import tokenizer_of
-from transcription.engine.types import FRAME_SAMPLES
+from transcription.engine.types import FRAME_SAMPLES, TIMESTAMPS_PER_SECOND, Tail
 
 
 class WhisperModel:
@@ -58,9 +58,8 @@ class WhisperModel:
             temperature=first.temperature,
             beam_size=first.beams if first.beams > 1 else None,
             prompt=list(first.prompt) or None,
-            prefix=[self.vocabulary.timestamp_begin + tail.after] if tail else None,
-            # A tail begins with its timestamp, after which the text may end.
-            suppress_blank=tail is None,
+            # A tail begins with its timestamp: none that is later, and (_NotBefore) none that is earlier.
+            max_initial_timestamp=tail.after / TIMESTAMPS_PER_SECOND if tail and tail.after else 1.0,
             fp16=self._in_half,
         )
         with translated_errors(), self._alone:
@@ -68,7 +67,7 @@ class WhisperModel:
             torch.manual_seed(1000 * first.window.index + round(100 * first.temperature))
             # With beams openai-whisper takes one window at a time.
             parts = [[work] for work in works] if first.beams > 1 else [works]
-            results = [one for part in parts for one in decode(self._model, _encodings(part), options)]
+            results = [one for part in parts for one in self._task(options, tail).run(_encodings(part))]
         return [Decoded(tuple(one.tokens), one.text, one.avg_logprob, one.no_speech_prob) for one in results]
 
     def align(self, works: Sequence[Work], texts: Sequence[Sequence[int]]) -> list[list[WordTiming]]:
@@ -84,6 +83,13 @@ class WhisperModel:
         assert self._whisper is not None, "it is closed"
         return self._whisper
 
+    def _task(self, options: DecodingOptions, tail: Tail | None) -> DecodingTask:
+        task = DecodingTask(self._model, options)
+        if tail:
+            begin = self.vocabulary.timestamp_begin
+            task.logit_filters.insert(0, _NotBefore(begin, begin + tail.after))
+        return task
+
     def _mel(self, work: Work) -> Tensor:
         mel = torch.from_numpy(features(work.window, self._model.dims.n_mels)).to(self._model.device)
         return mel.half() if self._in_half else mel
@@ -95,6 +101,16 @@ class WhisperModel:
         with translated_errors(), self._alone:
             found = find_alignment(self._model, tokenizer, text, self._mel(work), frames)
         return [WordTiming(one.word, one.tokens, float(one.start), float(one.end), one.probability) for one in found]
+
+
+class _NotBefore(LogitFilter):
+    """Lets no timestamp be sampled that comes before a tail."""
+
+    def __init__(self, begin: int, end: int) -> None:
+        self._before = slice(begin, end)
+
+    def apply(self, logits: Tensor, tokens: Tensor) -> None:
+        logits[:, self._before] = -torch.inf
 
 
 def _encodings(works: Sequence[Work]) -> Tensor:

@@ -1,0 +1,241 @@
+"""The cases run the product's own path: for real on a CPU, and with torch's half on a pretended GPU."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("whisper")
+
+import torch
+from whisper.model import Whisper
+
+from tests.transcription.engine.conftest import ROOT
+from tests.transcription.engine.test_own_models import ensure
+from tests.transcription.engine.torch_backend.pretend_cuda import PretendCuda, pretended
+from tests.transcription.engine.untrained import untrained_whisper
+from transcription.engine.backend import Work
+from transcription.engine.backend_selection import choose_backend
+from transcription.engine.gpu_check import checks, clip
+from transcription.engine.gpu_check.checks import Case, Check
+from transcription.engine.gpu_check.rungs import rung_of
+from transcription.engine.probe import decode_all
+from transcription.engine.torch_backend import buckets
+from transcription.engine.torch_backend.backend import TorchBackend
+from transcription.engine.torch_backend.device import WorkStream
+from transcription.engine.torch_backend.model import TorchModel
+from transcription.engine.torch_backend.parameters import of_whisper
+from transcription.engine.torch_backend.vocabulary import vocabulary_of
+from transcription.engine.types import DecodeOptions, Tail
+from transcription.engine.whisper_backend import WhisperBackend
+
+pytestmark = pytest.mark.torch
+
+WITH_GRAPHS = ("open", "greedy", "float32", "out of memory", "without graphs", "peak memory")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Small models are fastest with one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def with_ends(factor: float) -> Whisper:
+    """Returns an untrained model whose texts of the clip are the shorter the greater the factor."""
+    whisper = untrained_whisper()
+    with torch.no_grad():
+        whisper.decoder.token_embedding.weight[vocabulary_of(whisper.dims).eot] *= factor
+    return whisper
+
+
+@pytest.fixture(scope="module")
+def brief() -> Whisper:
+    return with_ends(12)
+
+
+@pytest.fixture(scope="module")
+def own(brief: Whisper, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """The brief model as an operator offers it, and the folder of weights that it is in."""
+    folder = tmp_path_factory.mktemp("brief")
+    torch.save({"dims": asdict(brief.dims), "model_state_dict": brief.state_dict()}, folder / "own.pt")
+    entry = f"clinic={folder / 'own.pt'}"
+    ensure(entry, folder / "models")
+    return entry, folder / "models"
+
+
+def gpu_check(*more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "transcription.engine", "gpu-check", "--device", "cpu", "--threads", "1"]
+    return subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_the_clip_is_eleven_seconds_of_sixteen_bits() -> None:
+    window = clip.window()
+    assert (window.end, window.samples.dtype, len(clip.WORD_STARTS)) == (11.0, "int16", len(clip.words(clip.TEXT)))
+    assert clip.SOUND.stat().st_size < 400_000
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        (clip.TEXT.upper().replace(",", " —"), 0),
+        (clip.TEXT.replace("And so", "So"), 1),
+        (clip.TEXT.replace("fellow", "yellow"), 1),
+        ("", 22),
+    ],
+)
+def test_words_are_counted_whatever_their_case_and_punctuation(text: str, wrong: int) -> None:
+    assert clip.word_error_rate(text) == wrong / 22
+
+
+def test_ctranslate2_passes_for_real_on_a_cpu_and_says_so_in_json(own: tuple[str, Path]) -> None:
+    entry, weights = own
+    done = gpu_check(
+        "--rung", "ctranslate2", "--format", "json", "--model", entry, "--weights", str(weights), "--batch-size", "1"
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    [verdict] = found["verdicts"]
+    assert (found["rung"], found["notice"], verdict["ok"]) == ("ctranslate2", "", True)
+    names = [case["name"] for case in verdict["cases"]]
+    tried = ["greedy", "prompted", "temperature 0.2", "5 beams", "word times", "every slot", "speed"]
+    assert names == ["open", "language", *tried, "float32", "out of memory", "peak memory"]
+    assert not list(weights.glob("gpu-check-*"))
+
+
+def test_a_missing_model_is_what_every_rung_lacks(tmp_path: Path) -> None:
+    done = gpu_check("--model", f"clinic={tmp_path / 'away'}", "--weights", str(tmp_path))
+    assert done.returncode == 1
+    assert "graphs: fails" in done.stdout
+    assert "the engine runs with the CPU, and a smaller model" in done.stdout
+    assert "To do: install what is missing" in done.stdout
+
+
+@pytest.mark.slow
+def test_base_passes_for_real_on_a_cpu(base_weights: Path) -> None:
+    done = gpu_check("--rung", "ctranslate2", "--model", "base", "--weights", str(base_weights.parents[1]))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok  greedy          0%" in done.stdout
+
+
+class TestPretendedGpu:
+    """torch's rungs, with all that they do on a GPU but its arithmetic."""
+
+    @pytest.fixture
+    def cuda(self) -> Iterator[PretendCuda]:
+        with pytest.MonkeyPatch.context() as patch, pretended(patch) as cuda:
+            patch.setattr(WorkStream, "_unused", defaultdict(list))
+            patch.setattr(buckets, "CONTEXT_BUCKETS", ())
+            patch.setattr(checks, "KINDS", {kind: checks.KINDS[kind] for kind in ("greedy", checks.BEAM_KIND)})
+            yield cuda
+
+    def check(self, own: tuple[str, Path], limit_mib: float = 0) -> Check:
+        folder = own[1] / "ctranslate2" / "clinic"
+        return Check(TorchBackend("cuda", 0, 0, 1), "clinic", folder, rung_of("graphs"), limit_mib, False)
+
+    def test_graphs_pass_with_the_tokens_of_eager_and_of_float32_and_after_memory_ran_out(
+        self, own: tuple[str, Path], cuda: PretendCuda, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        allocate = cuda.operation
+
+        def operation(func: Any, args: Any, kwargs: Any) -> Any:
+            if cuda.fraction == 0:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return allocate(func, args, kwargs)
+
+        monkeypatch.setattr(cuda, "operation", operation)
+        cases = self.check(own)._cases()
+        found = {name: cases[name]() for name in WITH_GRAPHS}
+        assert all(case.ok for case in found.values()), found
+        assert "CUDA out of memory.; the same text afterwards" in found["out of memory"].found
+        assert found["without graphs"].found == "0 of 2 texts differ"
+        assert cuda.graphs > 0
+        assert cuda.faults == []
+
+    def test_more_memory_than_the_cap_is_a_failure(self, own: tuple[str, Path], cuda: PretendCuda) -> None:
+        check = self.check(own, limit_mib=400.0)
+        check.model = SimpleNamespace(close=lambda: None)  # type: ignore[assignment]
+        peak = check._peak()
+        assert (peak.ok, peak.kind, peak.required) == (False, "memory", "at most 400 MiB")
+
+
+def test_other_tokens_without_graphs_are_a_failure(own: tuple[str, Path], brief: Whisper) -> None:
+    """A graph that reads stale memory gives other text; here the model is another one when it is opened again."""
+
+    class Changing(TorchBackend):
+        def open(self, name: str, path: Path) -> TorchModel:
+            whisper = brief if self.graphs else with_ends(8)
+            return TorchModel(of_whisper(whisper), 1, "keys_values", self.graphs)
+
+    check = Check(Changing("cpu", 1, 0, 1), "clinic", own[1], rung_of("graphs"), 0, False)
+    cases = check._cases()
+    for name in ("open", "greedy"):
+        assert cases[name]().ok
+    failed = cases["without graphs"]()
+    assert (failed.ok, failed.kind, failed.found) == (False, "text", "2 of 2 texts differ")
+
+
+def test_a_speed_below_the_least_is_a_failure(own: tuple[str, Path]) -> None:
+    backend = choose_backend("ctranslate2", "cpu", 1)
+    rung = replace(rung_of("ctranslate2"), least_speed=1e6)
+    cases = Check(backend, "clinic", own[1] / "ctranslate2" / "clinic", rung, 0, False)._cases()
+    for name in ("open", "greedy"):
+        assert cases[name]().ok
+    slow = cases["speed"]()
+    assert (slow.ok, slow.kind, slow.required) == (False, "slow", "at least 1e+06 × real time")
+
+
+def test_wrong_words_fail_a_published_model(own: tuple[str, Path]) -> None:
+    backend = choose_backend("ctranslate2", "cpu", 1)
+    check = Check(backend, "base", own[1] / "ctranslate2" / "clinic", rung_of("ctranslate2"), 0, published=True)
+    found = [event for event in islice(check.run(), 6) if isinstance(event, Case)]
+    assert [(case.name, case.ok, case.kind) for case in found] == [
+        ("open", True, ""),
+        ("language", False, "text"),
+        ("greedy", False, "text"),
+    ]
+
+
+class TestOpenaiWhispersDecode:
+    def work(self, **changes: Any) -> Work:
+        """Returns the clip; changes: of the window, and the prompt."""
+        prompt = changes.pop("prompt", ())
+        return Work(replace(clip.window(), **changes), DecodeOptions("clinic"), "en", prompt=prompt)
+
+    def test_texts_and_words_are_those_of_torch(self, own: tuple[str, Path]) -> None:
+        folder, heard = own[1] / "ctranslate2" / "clinic", []
+        for backend in (WhisperBackend("cpu", 0), TorchBackend("cpu", 1, 0, 2)):
+            model = backend.open("clinic", folder)
+            works = [self.work(), self.work(prompt=(11, 12, 13))]
+            model.encode(works)
+            found = decode_all(backend, model, works)
+            words = model.align(works, [[token for token in one.tokens if token < 50_257] for one in found])
+            times = [[(word.word, word.start, word.end) for word in timing] for timing in words]
+            heard.append(([one.tokens for one in found], times, model.detect(works)[0].code))
+            assert math.isfinite(found[0].avg_logprob)
+        assert heard[0] == heard[1]
+
+    def test_a_short_window_is_heard_in_full_and_a_tail_begins_with_its_timestamp(self, own: tuple[str, Path]) -> None:
+        backend = WhisperBackend("cpu", 0)
+        model = backend.open("clinic", own[1] / "ctranslate2" / "clinic")
+        works = [self.work(encoder_frames=1800), self.work(tail=Tail(300, ()))]
+        model.encode(works)
+        assert works[0].window.encoder_frames == 3000
+        assert model.batch_key(works[0]) != model.batch_key(works[1])
+        tail = decode_all(backend, model, works)[1]
+        after = model.vocabulary.timestamp_begin + 300
+        assert tail.tokens[0] == after
+        assert all(token >= after for token in tail.tokens if token >= model.vocabulary.timestamp_begin)
