@@ -13,7 +13,6 @@ import pytest
 from numpy.typing import NDArray
 
 from transcription.engine.backend import DeviceLost, OutOfDeviceMemory
-from transcription.engine.ctranslate2_backend import memory
 from transcription.engine.ctranslate2_backend.memory import DeviceMemory, Driver, HostMemory
 
 
@@ -74,13 +73,14 @@ def on_device(array: NDArray[Any]) -> Any:
 def read(view: Any) -> NDArray[Any]:
     facts = view.__cuda_array_interface__
     count = int(np.prod(facts["shape"]))
-    raw = (ctypes.c_char * (count * 2)).from_address(facts["data"][0])
-    return np.frombuffer(raw, dtype=facts["typestr"], count=count).reshape(facts["shape"]).copy()
+    raw = ctypes.string_at(facts["data"][0], count * np.dtype(facts["typestr"]).itemsize)
+    found: NDArray[Any] = np.frombuffer(raw, dtype=facts["typestr"]).reshape(facts["shape"])
+    return found
 
 
 @pytest.fixture
 def cuda(monkeypatch: pytest.MonkeyPatch) -> Cuda:
-    monkeypatch.setattr(memory.ctranslate2, "StorageView", SimpleNamespace(from_array=lambda array: array))
+    monkeypatch.setattr(ctranslate2, "StorageView", SimpleNamespace(from_array=lambda array: array))
     return Cuda()
 
 

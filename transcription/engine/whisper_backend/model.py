@@ -103,7 +103,7 @@ class WhisperModel:
         return [WordTiming(one.word, one.tokens, float(one.start), float(one.end), one.probability) for one in found]
 
 
-class _NotBefore(LogitFilter):
+class _NotBefore(LogitFilter):  # type: ignore[misc] # whisper has no types
     """Lets no timestamp be sampled that comes before a tail."""
 
     def __init__(self, begin: int, end: int) -> None:

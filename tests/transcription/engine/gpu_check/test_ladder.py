@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from transcription.engine.gpu_check import ladder as ladder_module
 from transcription.engine.gpu_check.checks import Case, Kind
 from transcription.engine.gpu_check.ladder import Chosen, Facts, Ladder
 from transcription.engine.gpu_check.rungs import NAMES, RUNGS, Rung, rung_of
@@ -131,7 +131,7 @@ class TestLosses:
     @pytest.fixture(autouse=True)
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_000_000.0
-        monkeypatch.setattr(ladder_module.time, "time", lambda: self.now)
+        monkeypatch.setattr(time, "time", lambda: self.now)
 
     def lose(self, file: Path, after: float) -> Chosen:
         """Loses the device twice, each time in a new engine, and returns what the third one runs on."""
