@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from transcription.engine import guard
 from transcription.engine.backend import Backend
 from transcription.engine.catalogue import CATALOGUE
-from transcription.engine.gpu_check.card import torch_sees_gpu
+from transcription.engine.gpu_check.card import find_card, torch_sees_gpu
 from transcription.engine.gpu_check.rungs import STAND_INS, Rung
 from transcription.engine.offered import Offered
 from transcription.engine.own_models import ensure_offered
@@ -51,7 +51,8 @@ def choose_backend(
     if name == "remote":
         return RemoteBackend(remote_url, slots)
     if device == "auto":
-        device = "cuda" if torch_sees_gpu() else "cpu"
+        # CTranslate2 needs no torch, which may be one for a newer driver.
+        device = "cuda" if torch_sees_gpu() or (name == "ctranslate2" and find_card()) else "cpu"
     elif device == "cuda" and name not in ("ctranslate2", "openvino") and not torch_sees_gpu():
         raise EngineError(
             "no GPU was found, or torch cannot use it: check nvidia-smi and torch.cuda.is_available(), or use the CPU"

@@ -56,6 +56,10 @@ class EngineError(Exception):
     """The base of the engine's errors."""
 
 
+class DoesNotFit(EngineError):
+    """A model, or a search, needs more of the device's memory than there is for it."""
+
+
 class EngineUnavailable(EngineError):
     """No engine answered at the address within the caller's `patience`."""
 

@@ -16,7 +16,7 @@ from transcription.engine.gpu_check import clip
 from transcription.engine.gpu_check.card import find_card
 from transcription.engine.gpu_check.rungs import Rung
 from transcription.engine.probe import AT_ONCE, decode_all
-from transcription.engine.types import DecodeOptions, EngineError
+from transcription.engine.types import DecodeOptions, DoesNotFit, EngineError
 
 Kind = Literal["", "missing", "memory", "text", "slow", "broken"]
 """Of a failure: what it is that is to be put right."""
@@ -45,6 +45,9 @@ EXCERPT = 80
 ENCODED_AT_ONCE = 8
 MOST_SLOTS = 256
 
+MOST_HALVINGS = 2
+"""How often memory may run out with all slots: what fits is an estimate."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -72,6 +75,7 @@ class Check:
     limit_mib: float
     published: bool
     used_before: float = 0.0
+    halved: int = 0
     alone: dict[str, Decoded] = field(default_factory=dict)
 
     def run(self) -> Iterator[str | Case]:
@@ -83,10 +87,7 @@ class Check:
             try:
                 yield replace(case(), name=name)
             except Exception as error:
-                kind: Kind = "memory" if isinstance(error, OutOfDeviceMemory) else "broken"
-                reason = str(error) if isinstance(error, EngineError) and str(error) else repr(error)
-                lost = "the device is lost: " if isinstance(error, DeviceLost) else ""
-                yield Case(name, False, "no error", lost + reason, kind)
+                yield Case(name, False, "no error", _told(error), _kind(error))
                 return
 
     def _cases(self) -> dict[str, Callable[[], Case]]:
@@ -96,12 +97,11 @@ class Check:
             "word times": self._word_times,
             "every slot": self._every_slot,
             "speed": self._speed,
-            "float32": self._float32,
             "out of memory": self._out_of_memory,
         }
         if self.rung.name == "graphs":
             cases["without graphs"] = self._without_graphs
-        return cases | {"peak memory": self._peak}
+        return cases | {"peak memory": self._peak, "float32": self._float32}
 
     def _open(self) -> Case:
         began = time.monotonic()
@@ -119,7 +119,13 @@ class Check:
         )
 
     def _one(self, kind: str) -> Case:
-        [self.alone[kind]] = found = self._decoded([self._work(kind)])
+        try:
+            [self.alone[kind]] = found = self._decoded([self._work(kind)])
+        except (DoesNotFit, OutOfDeviceMemory) as error:
+            if kind != BEAM_KIND:
+                raise
+            # As in the engine, where such a search fails alone.
+            return _case(True, "", f"{error} (nothing else is affected)")
         if not self.published:
             return _case(True, "", f"{len(found[0].tokens)} tokens")
         return self._heard([kind], found)
@@ -131,7 +137,8 @@ class Check:
     def _every_slot(self) -> Case:
         """Fills all slots with windows of all kinds, and times the words of all of them."""
         count, kinds = self._slots(), [kind for kind in KINDS if kind != BEAM_KIND]
-        mixed = [*(kinds[index % len(kinds)] for index in range(count)), BEAM_KIND, BEAM_KIND]
+        mixed = [kinds[index % len(kinds)] for index in range(count)]
+        mixed += [BEAM_KIND, BEAM_KIND] if BEAM_KIND in self.alone else []
         works = [self._work(kind, index) for index, kind in enumerate(mixed)]
         found = self._decoded(works)
         case, timed = self._heard(mixed, found), self._timed(self._aligned(works, found))
@@ -147,8 +154,16 @@ class Check:
         return _case(speed >= self.rung.least_speed, f"at least {self.rung.least_speed:g} × real time", told, "slow")
 
     def _float32(self) -> Case:
+        """Compares with float32, apart from the slots; with one slot only where memory doesn't suffice beside all."""
         if self.backend.workers or self.backend.compute_type == "float32":
             return _case(True, "", f"not compared: this runs in {self.backend.compute_type}, with nothing beside it")
+        try:
+            return self._compared_with_float32()
+        except OutOfDeviceMemory:
+            self._open_again(slots=1)
+            return self._compared_with_float32()
+
+    def _compared_with_float32(self) -> Case:
         work = self._work("greedy")
         self.model.encode([work])
         exact, found = cast("StepModel", self.model).decode_apart(work), self.alone["greedy"]
@@ -167,8 +182,8 @@ class Check:
         works, refused = [*self._crowd()[:ENCODED_AT_ONCE], self._work(BEAM_KIND)], ""
         with no_more_memory(self.limit_mib):
             try:
-                self._decoded(works)
-            except (OutOfDeviceMemory, EngineError) as error:
+                self._decoded_at_once(works)
+            except (OutOfDeviceMemory, DoesNotFit) as error:
                 refused = str(error)
         same = self._decoded([self._work("greedy")])[0].tokens == self.alone["greedy"].tokens
         told = f"{refused or 'memory did not run out'}; {'the same' if same else 'another'} text afterwards"
@@ -176,13 +191,8 @@ class Check:
 
     def _without_graphs(self) -> Case:
         """Opens the model again without CUDA graphs, and compares tokens, those that are sampled, too."""
-        from transcription.engine.torch_backend.backend import TorchBackend
-
-        assert isinstance(self.backend, TorchBackend), "only torch has graphs"
         crowd = self._decoded(self._crowd())
-        self.model.close()
-        self.backend.graphs = False
-        self.model = self.backend.open(self.name, self.path)
+        self._open_again(graphs=False)
         again = {kind: self._decoded([self._work(kind)])[0] for kind in self.alone}
         pairs = [(self.alone[kind], found) for kind, found in again.items()]
         pairs += zip(crowd, self._decoded(self._crowd()), strict=False)
@@ -191,9 +201,9 @@ class Check:
 
     def _peak(self) -> Case:
         cap, found = self.limit_mib, self._peak_mib()
-        self.model.close()
         required = f"at most {cap:.0f} MiB" if cap else "no cap"
-        return _case(not cap or found <= cap, required, f"{found:.0f} MiB", "memory")
+        told = f"{found:.0f} MiB" + (f"; memory ran out {self.halved} times" if self.halved else "")
+        return _case(not cap or found <= cap, required, told, "memory")
 
     def _peak_mib(self) -> float:
         if self.backend.device == "cpu":
@@ -221,7 +231,27 @@ class Check:
         room, work = cast("StepModel", self.model).room, self._work("greedy")
         return next(count for count in range(1, MOST_SLOTS + 1) if not room([work] * (count + 1)))
 
+    def _open_again(self, graphs: bool | None = None, slots: int = 0) -> None:
+        from transcription.engine.torch_backend.backend import TorchBackend
+
+        assert isinstance(self.backend, TorchBackend), "only torch has graphs and slots"
+        self.backend.graphs = self.backend.graphs if graphs is None else graphs
+        self.backend.slots = slots or self.backend.slots
+        self.model.close()
+        self.model = self.backend.open(self.name, self.path)
+
     def _decoded(self, works: Sequence[Work]) -> list[Decoded]:
+        """Decodes works; where memory runs out with as many as fit it halves them, as the engine does."""
+        while True:
+            try:
+                return self._decoded_at_once(works)
+            except OutOfDeviceMemory:
+                if self.backend.workers or self.halved == MOST_HALVINGS or len(works) == 1:
+                    raise
+                cast("StepModel", self.model).halve()
+                self.halved += 1
+
+    def _decoded_at_once(self, works: Sequence[Work]) -> list[Decoded]:
         for at in range(0, len(works), ENCODED_AT_ONCE):
             self.model.encode(works[at : at + ENCODED_AT_ONCE])
         return decode_all(self.backend, self.model, works)
@@ -261,6 +291,18 @@ def _seconds_off(timing: Sequence[WordTiming], published: bool) -> float:
     if not published or len(starts) != len(clip.WORD_STARTS):
         return 0.0 if not published else float("inf")
     return statistics.median(abs(one - other) for one, other in zip(starts, clip.WORD_STARTS, strict=True))
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, DeviceLost):
+        return f"the device is lost: {error}"
+    return str(error) if isinstance(error, (EngineError, OutOfDeviceMemory)) else repr(error)
+
+
+def _kind(error: Exception) -> Kind:
+    if isinstance(error, (OutOfDeviceMemory, DoesNotFit)):
+        return "memory"
+    return "missing" if isinstance(error, EngineError) else "broken"
 
 
 def _case(ok: bool, required: str, found: str, kind: Kind = "broken") -> Case:

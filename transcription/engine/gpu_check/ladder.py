@@ -24,7 +24,7 @@ PASSING: tuple[Kind, ...] = ("missing", "memory")
 """Failures that are not kept: the next start may find the file, or the memory."""
 
 TODO: dict[Kind, str] = {
-    "missing": "install what is missing",
+    "missing": "put there what is missing",
     "memory": "free the GPU's memory, raise GPU_MEMORY_LIMIT_MIB, set WHISPER_CROSS_ATTENTION=absorbed, or offer a "
     "smaller model",
     "text": "update NVIDIA's driver and torch, and check the weights",

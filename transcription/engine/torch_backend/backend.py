@@ -16,7 +16,7 @@ from transcription.engine.torch_backend.limit import limit_memory
 from transcription.engine.torch_backend.loading import stored_whisper
 from transcription.engine.torch_backend.memory import CONTEXT_MIB, slots_within
 from transcription.engine.torch_backend.model import TorchModel
-from transcription.engine.types import EngineError
+from transcription.engine.types import DoesNotFit
 
 MIB = 1024 * 1024
 CPU_SLOTS, GPU_SLOTS = 4, 64
@@ -50,7 +50,7 @@ class TorchBackend:
     ) -> None:
         self.device = device
         self.compute_type = "float16" if device == "cuda" else "float32"
-        self._slots = slots or (GPU_SLOTS if device == "cuda" else CPU_SLOTS)
+        self.slots = slots or (GPU_SLOTS if device == "cuda" else CPU_SLOTS)
         self._cross = cross
         self._limit_mib = memory_limit_mib
         self._unopened = models
@@ -75,26 +75,26 @@ class TorchBackend:
     def _slots_for(self, name: str, dims: ModelDimensions) -> int:
         """Returns as many slots as were asked for and fit.
 
-        Raises OutOfDeviceMemory where other models leave no room for one, EngineError where there is none for it alone.
+        Raises OutOfDeviceMemory where other models leave no room for one, DoesNotFit where there is none for it alone.
         """
         if self.device != "cuda":
-            return self._slots
+            return self.slots
         left, opened = self._left_mib(), torch.cuda.memory_allocated() > 0
         share = CONTEXT_MIB + (left - CONTEXT_MIB) / max(1, self._unopened)
         self._unopened -= 1
         try:
             return self._within(share, name, dims)
-        except EngineError:
+        except DoesNotFit:
             pass
         try:
             return self._within(left, name, dims)
-        except EngineError as error:
+        except DoesNotFit as error:
             if opened:
                 raise OutOfDeviceMemory(str(error)) from error
             raise
 
     def _within(self, limit_mib: float, name: str, dims: ModelDimensions) -> int:
-        return slots_within(dims, torch.float16, limit_mib, self._cross, name=name, most=self._slots)
+        return slots_within(dims, torch.float16, limit_mib, self._cross, name=name, most=self.slots)
 
     def _left_mib(self) -> float:
         """Returns what a model may take in MiB, with the CUDA context, which this process has already."""

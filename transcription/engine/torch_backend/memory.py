@@ -17,7 +17,7 @@ import torch
 from whisper.model import ModelDimensions
 
 from transcription.engine.torch_backend.cross import CrossName
-from transcription.engine.types import EngineError
+from transcription.engine.types import DoesNotFit
 
 MIB = 1 << 20
 
@@ -107,12 +107,12 @@ def slots_within(
 ) -> int:
     """Returns how many slots fit into `limit_mib`, at most `most`.
 
-    name: of the model, for the error's message. encoded: windows that are encoded in one batch. Raises EngineError if
+    name: of the model, for the error's message. encoded: windows that are encoded in one batch. Raises DoesNotFit if
     not a single slot fits.
     """
     least = needed_mib(dims, dtype, 1, cross, beams=beams, encoded=encoded)
     if least > limit_mib:
-        raise EngineError(f"{name} needs {math.ceil(least)} MiB at least; the limit is {math.floor(limit_mib)} MiB")
+        raise DoesNotFit(f"{name} needs {math.ceil(least)} MiB at least; the limit is {math.floor(limit_mib)} MiB")
     slots = 1
     while slots < most and needed_mib(dims, dtype, slots + 1, cross, beams=beams, encoded=encoded) <= limit_mib:
         slots += 1

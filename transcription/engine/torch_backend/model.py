@@ -34,7 +34,7 @@ from transcription.engine.torch_backend.parameters import Parameters, in_float32
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.text import TorchVocabulary
 from transcription.engine.torch_backend.vocabulary import start_of
-from transcription.engine.types import FRAME_SAMPLES, EngineError
+from transcription.engine.types import FRAME_SAMPLES, DoesNotFit
 
 BEAM_WINDOWS = 2
 """Windows of one number of beams that are searched at once."""
@@ -250,8 +250,8 @@ class TorchModel:
         return Decoded(result.tokens, text, result.avg_logprob, result.no_speech_prob)
 
 
-def _too_large(beams: int) -> EngineError:
-    return EngineError(f"a search with {beams} beams does not fit into the GPU's memory: ask for fewer beams")
+def _too_large(beams: int) -> DoesNotFit:
+    return DoesNotFit(f"a search with {beams} beams does not fit into the GPU's memory: ask for fewer beams")
 
 
 def _reserved(slots: int) -> int:
