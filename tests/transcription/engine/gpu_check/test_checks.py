@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from tests.transcription.engine.conftest import ROOT
 from tests.transcription.engine.test_own_models import ensure
 from tests.transcription.engine.torch_backend.pretend_cuda import PretendCuda, pretended
 from tests.transcription.engine.untrained import untrained_whisper
-from transcription.engine.backend import OutOfDeviceMemory, Work
+from transcription.engine.backend import Decoded, OutOfDeviceMemory, WordTiming, Work
 from transcription.engine.gpu_check import checks, clip
 from transcription.engine.gpu_check.checks import Case, Check
 from transcription.engine.gpu_check.rungs import rung_of
@@ -202,8 +203,44 @@ def test_a_speed_below_the_least_is_a_failure() -> None:
 def test_wrong_words_and_another_language_fail_a_published_model() -> None:
     found = {event.name: event for event in weightless(published=True).run() if isinstance(event, Case)}
     wrong = [(case.name, case.kind) for case in found.values() if not case.ok]
-    assert wrong[:4] == [("language", "text"), ("greedy", "text"), ("prompted", "text"), ("temperature 0.2", "text")]
+    assert wrong == [("language", "text"), ("greedy", "text"), ("every slot", "text"), ("speed", "text")]
     assert found["greedy"].found.startswith("100%: ")
+
+
+def test_a_prompt_that_misleads_the_model_itself_costs_no_rung() -> None:
+    """What the model hears in float32, too, is no fault of the GPU's; what it hears otherwise there is."""
+
+    class Misled(WeightlessModel):
+        says_so_in_float32 = True
+
+        def decoded(self, work: Work) -> Decoded:
+            return Decoded((1, 2), "Horses" if work.prompt else clip.TEXT, -0.2, 0.0)
+
+        def decode_apart(self, work: Work) -> Decoded:
+            return replace(self.decoded(work), text="Horses" if self.says_so_in_float32 else clip.TEXT)
+
+    check, model = weightless(published=True), Misled(4, 1)
+    check.model = model
+    cases = check._cases()
+    assert cases["greedy"]().ok
+    assert cases["prompted"]() == Case("", True, ANY, "100%: 'Horses', in float32, too")
+    assert cases["speed"]().ok
+    model.says_so_in_float32 = False
+    assert cases["prompted"]() == Case("", False, ANY, "100%: 'Horses'", "text")
+
+
+def test_words_out_of_order_or_far_off_are_a_failure() -> None:
+    check = weightless(published=True)
+    found = [Decoded((1,), clip.TEXT, -0.2, 0.0)]
+
+    def timed(*starts: float) -> Case:
+        words = zip(clip.words(clip.TEXT), starts, strict=False)
+        return check._timed(found, [[WordTiming(f" {word}", [1], start, start, 1.0) for word, start in words]])
+
+    assert timed(*clip.WORD_STARTS).ok
+    assert timed(*(start + 0.5 for start in clip.WORD_STARTS)).found == "0.50 s"
+    assert not timed(*reversed(clip.WORD_STARTS)).ok
+    assert not timed(*clip.WORD_STARTS[:-1]).ok
 
 
 class TestOpenaiWhispersDecode:
