@@ -20,7 +20,7 @@ from transcription.engine.types import EngineError
 from transcription.engine.weights import Form, WeightsError, print_progress
 
 if TYPE_CHECKING:
-    from transcription.engine.torch_backend.cross import CrossName
+    from transcription.engine.torch_backend.cross import CrossChoice
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def choose_backend(
     threads: int = 0,
     memory_limit_mib: int = 0,
     slots: int = 0,
-    cross: CrossName = "keys_values",
+    cross: CrossChoice = "auto",
     models: int = 1,
     remote_url: str = "",
     rung: Rung | None = None,

@@ -92,9 +92,9 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--cross-attention",
-        choices=("keys_values", "absorbed"),
-        default="keys_values",
-        help="torch: how encodings are kept; absorbed takes a quarter of the memory",
+        choices=("auto", "keys_values", "int8", "absorbed"),
+        default="auto",
+        help="torch: how encodings are kept; int8 takes half of their memory, absorbed a sixtieth",
     )
     parser.add_argument("--threads", type=argument.count, default=0, help="CPU threads; 0: one a core")
     parser.add_argument("--memory-limit-mib", type=argument.count, default=0, help="0: no limit")

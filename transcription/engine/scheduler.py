@@ -15,8 +15,8 @@ from transcription.engine.step_loop import StepLoop
 
 log = logging.getLogger(__name__)
 
-GPU_ENCODE_BATCH = 8
-"""Windows that a GPU encodes at once: its arithmetic is busy with fewer already."""
+GPU_ENCODE_BATCH = 2
+"""Windows that a GPU encodes at once: its arithmetic is busy with two of large-v3, and an urgent one waits for them."""
 
 
 class Scheduler:
