@@ -206,6 +206,9 @@ WHISPER_DEVICE = env.text("WHISPER_DEVICE", "auto", "auto, cpu or cuda")
 WHISPER_BACKEND = env.text(
     "WHISPER_BACKEND", "auto", "auto, openvino, ctranslate2, torch, or remote for another server"
 )
+WHISPER_RUNG = env.text(
+    "WHISPER_RUNG", "auto", "on a GPU: auto, graphs, eager, math, ctranslate2, openai-whisper or cpu; auto tries them"
+)
 REMOTE_ENGINE_URL = env.text(
     "REMOTE_ENGINE_URL", "", "OpenAI-compatible API of the remote backend, as in http://10.0.0.5:8000/v1"
 )

@@ -19,7 +19,7 @@ import torch
 from whisper.model import ModelDimensions
 
 from transcription.engine.torch_backend.int8 import SCALE_TYPE
-from transcription.engine.types import EngineError
+from transcription.engine.types import DoesNotFit
 
 if TYPE_CHECKING:
     from transcription.engine.torch_backend.cross import CrossName
@@ -163,12 +163,12 @@ def slots_within(
 ) -> int:
     """Returns how many slots fit into `limit_mib`, at most `most`.
 
-    name: of the model, for the error's message. encoded: windows that are encoded in one batch. Raises EngineError if
+    name: of the model, for the error's message. encoded: windows that are encoded in one batch. Raises DoesNotFit if
     not a single slot fits.
     """
     least = needed_mib(dims, dtype, 1, cross, beams=beams, encoded=encoded)
     if least > limit_mib:
-        raise EngineError(f"{name} needs {math.ceil(least)} MiB at least; the limit is {math.floor(limit_mib)} MiB")
+        raise DoesNotFit(f"{name} needs {math.ceil(least)} MiB at least; the limit is {math.floor(limit_mib)} MiB")
     slots = 1
     while slots < most and needed_mib(dims, dtype, slots + 1, cross, beams=beams, encoded=encoded) <= limit_mib:
         slots += 1

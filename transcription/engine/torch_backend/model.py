@@ -35,7 +35,7 @@ from transcription.engine.torch_backend.slot_allocator import reserved
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.text import TorchVocabulary
 from transcription.engine.torch_backend.vocabulary import start_of
-from transcription.engine.types import FRAME_SAMPLES, EngineError
+from transcription.engine.types import FRAME_SAMPLES, DoesNotFit
 
 BEAM_WINDOWS = 2
 """Windows of one number of beams that are searched at once."""
@@ -55,13 +55,13 @@ class _Running:
 class TorchModel:
     """A StepModel: greedy and sampled windows in slots, searched ones in decoders with beams."""
 
-    def __init__(self, parameters: Parameters, slots: int, cross: CrossName) -> None:
+    def __init__(self, parameters: Parameters, slots: int, cross: CrossName, graphs: bool = True) -> None:
         self.vocabulary = TorchVocabulary(parameters.dims)
         self._parameters = parameters
-        self._cross = cross
+        self.cross = cross
         self._side = WorkStream(parameters.device)
         with DEVICE.shared():
-            self._slots = SlotDecoder(parameters, slots, cross=cross)
+            self._slots = SlotDecoder(parameters, slots, graphs=graphs, cross=cross)
             self._aligner = Aligner(parameters)
         self._slots.warm_up(sampled=True)
         self._running: dict[int, _Running] = {1: _Running(self._slots)}
@@ -222,7 +222,7 @@ class TorchModel:
         Without graphs: their capture would keep all other windows waiting for seconds.
         """
         self._drop_idle_beams()
-        decoder = BeamDecoder(self._parameters, BEAM_WINDOWS, beams, graphs=False, cross=self._cross)
+        decoder = BeamDecoder(self._parameters, BEAM_WINDOWS, beams, graphs=False, cross=self.cross)
         self._running[beams] = _Running(decoder)
         return self._running[beams]
 
@@ -249,8 +249,8 @@ class TorchModel:
         return Decoded(result.tokens, text, result.avg_logprob, result.no_speech_prob)
 
 
-def _too_large(beams: int) -> EngineError:
-    return EngineError(f"a search with {beams} beams does not fit into the GPU's memory: ask for fewer beams")
+def _too_large(beams: int) -> DoesNotFit:
+    return DoesNotFit(f"a search with {beams} beams does not fit into the GPU's memory: ask for fewer beams")
 
 
 def _encoding(work: Work) -> Tensor:
