@@ -90,6 +90,13 @@ class Transcription(models.Model):
     audio_track = models.PositiveSmallIntegerField(
         _("audio track asked for"), default=0, db_default=0, help_text=_("From 1; 0 to choose.")
     )
+    speakers = models.CharField(
+        _("speakers"),
+        max_length=7,
+        default="off",
+        db_default="off",
+        help_text=_("off, auto, a number, or a range such as 2-4."),
+    )
     languages = models.CharField(
         _("languages to choose from"),
         max_length=400,

@@ -22,6 +22,7 @@ from transcription.models import MAX_BEAMS, Lane, Mode, Task, Transcription
 from transcription.options import hotwords as words
 from transcription.options.languages import language_code
 from transcription.options.offered_models import is_named, knows, resolve_model
+from transcription.options.speakers import OFF, checked_speakers
 
 LONGEST_PROMPT = 2000
 MOST_TRACKS = 100
@@ -170,7 +171,8 @@ class TranscriptionOptions:
 
     language: an ISO 639-1 code, or empty to detect. languages: sorted codes with commas between them, to which
     detection is limited; empty beside a `language`. hotwords: terms with commas between them. audio_track: counts the
-    file's audio tracks from 1; 0 leaves it open. named_model: whether the caller named the model; where they did not,
+    file's audio tracks from 1; 0 leaves it open. speakers: `off`, `auto`, a number or a range; empty for the tenant's
+    choice. named_model: whether the caller named the model; where they did not,
     `model` is the default one, and the tenant's settings may choose another (`tenant_defaults.apply`).
     """
 
@@ -205,6 +207,16 @@ class TranscriptionOptions:
             "description": "Of several in the file; without it the default one, or the first that is not silent.",
         },
         0,
+    )
+    speakers: str = option(
+        checked_speakers,
+        {
+            "type": "string",
+            "pattern": r"^(off|auto|\d{1,2}(-\d{1,2})?)$",
+            "description": "`off`, `auto`, how many speakers there are, or a range such as `2-4`; the organisation's "
+            "choice unless given.",
+        },
+        "",
     )
     languages: str = option(
         checked_languages,
@@ -256,6 +268,8 @@ class TranscriptionOptions:
         The lane and who chose the model are no part of it.
         """
         options = {name: value for name, value in self.chosen.items() if name not in NOT_OF_THE_TEXT}
+        if options.get("speakers") == OFF:  # as it was before they could be told apart
+            del options["speakers"]
         whole = {"content": content_sha256, "sound": SOUND_VERSION} | options
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
