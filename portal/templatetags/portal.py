@@ -33,7 +33,7 @@ from transcription.fetches import failures as fetch_failures
 from transcription.fetches.models import Fetch
 from transcription.models import Mode, Recording, Segment, Transcription
 from transcription.options import audio_tracks
-from transcription.transcripts.editing import list_tag, segment_tag
+from transcription.transcripts.revisions import list_tag, segment_tag
 from transcription.webhooks import failures as webhook_failures
 from transcription.webhooks.models import Attempt, Delivery
 

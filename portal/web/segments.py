@@ -21,8 +21,8 @@ from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
 from transcription.models import Segment
-from transcription.transcripts import editing
-from transcription.transcripts.editing import NotCompleted, Stale
+from transcription.transcripts import editing, revisions
+from transcription.transcripts.revisions import NotCompleted, Stale
 from transcription.transcripts.validation import checked_text
 
 
@@ -110,7 +110,7 @@ def _fields(segment: Segment) -> dict[str, Any]:
     return {
         "text": segment.text.strip(),
         "words": word_positions(segment),
-        "etag": editing.segment_tag(segment),
+        "etag": revisions.segment_tag(segment),
         "revision": segment.revision,
     }
 

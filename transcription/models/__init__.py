@@ -7,11 +7,13 @@ from transcription.models.idempotency import IdempotencyKey
 from transcription.models.recording import Recording
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
+from transcription.models.speaker import DiarizationCheckpoint, Speaker
 from transcription.models.transcription import MAX_BEAMS, Attempt, Lane, Segment, Status, Task, Transcription
 
 __all__ = [
     "MAX_BEAMS",
     "Attempt",
+    "DiarizationCheckpoint",
     "Engine",
     "IdempotencyKey",
     "Lane",
@@ -22,6 +24,7 @@ __all__ = [
     "Revision",
     "SearchEntry",
     "Segment",
+    "Speaker",
     "Status",
     "Task",
     "TenantSchedule",

@@ -160,6 +160,12 @@ class Transcription(models.Model):
         editable=False,
         help_text="Seconds from and to, where the engine is sure of speech and heard no text.",
     )
+    finding_speakers = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="The text is there; who says what is worked out."
+    )
+    speakers_error = models.TextField(
+        _("why speakers were not told apart"), blank=True, default="", db_default="", editable=False
+    )
     text = models.TextField(_("text"), blank=True, editable=False)
     warnings = models.JSONField(
         _("warnings"), default=list, blank=True, editable=False, help_text=_("Codes of transcription.media.warnings.")
@@ -286,6 +292,8 @@ class Segment(models.Model):
     )
     words: models.JSONField[list[dict[str, Any]]] = models.JSONField(default=list)
     language = models.CharField(max_length=10, blank=True, default="", db_default="", help_text="Of its window.")
+    speaker = models.PositiveSmallIntegerField(null=True, help_text="The index of its Speaker; null if unknown.")
+    overlap = models.BooleanField(default=False, db_default=False, help_text="Somebody else speaks at the same time.")
     revision = models.PositiveIntegerField(
         default=0, db_default=0, help_text="The correction that put it here; 0 for the machine."
     )

@@ -18,9 +18,13 @@ from portal.http.json_body import BadJson
 from portal.http.uploads import Upload
 from transcription.errors import InvalidOption
 from transcription.models import Lane, Mode, Task
+from transcription.options.offered_models import DIARIZING
 from transcription.options.options import LONGEST_PROMPT, OPTIONS, TranscriptionOptions
+from transcription.options.speakers import AUTO, OFF
 
-RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
+DIARIZED = "diarized_json"
+RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt", DIARIZED)
+TRANSLATED_FORMATS = RESPONSE_FORMATS[:-1]
 GRANULARITIES = ("word", "segment")
 VOICE_ACTIVITY = "server_vad"
 STRATEGY = "chunking_strategy"
@@ -59,7 +63,7 @@ class Parameters:
 
 def parse(upload: Upload, task: str) -> Parameters:
     """Raises ApiError."""
-    response_format = _response_format(upload)
+    response_format = _response_format(upload, TRANSLATED_FORMATS if task == Task.TRANSLATE else RESPONSE_FORMATS)
     granularities = _granularities(upload, response_format)
     if not upload.field("model"):
         raise ApiError(400, _("The field `model` is missing."), param="model", code="missing_required_parameter")
@@ -70,6 +74,7 @@ def parse(upload: Upload, task: str) -> Parameters:
         "prompt": upload.field("prompt")[-LONGEST_PROMPT:],  # Whisper reads no more than the end of it
         "word_timestamps": "word" in granularities,
         "mode": upload.field("mode") or (Mode.FAST if strategy == VOICE_ACTIVITY else ""),
+        "speakers": _speakers(upload, response_format),
         "hotwords": "\n".join([upload.field("hotwords"), *upload.every("keywords")]),
     }
     if task == Task.TRANSLATE:
@@ -82,15 +87,21 @@ def parse(upload: Upload, task: str) -> Parameters:
     return Parameters(options, response_format, granularities, _stream(upload), names)
 
 
-def _response_format(upload: Upload) -> str:
+def _response_format(upload: Upload, known: tuple[str, ...]) -> str:
     wanted = upload.field("response_format") or "json"
-    if wanted == "diarized_json":
-        message = _("Speakers are not told apart here, so there is no diarized_json. Ask for one of %(known)s.")
-        known = {"known": ", ".join(RESPONSE_FORMATS)}
-        raise ApiError(400, message % known, param="response_format", code="unsupported_value")
-    if wanted not in RESPONSE_FORMATS:
-        raise _no_choice(wanted, RESPONSE_FORMATS, "response_format")
+    if wanted not in known:
+        raise _no_choice(wanted, known, "response_format")
     return wanted
+
+
+def _speakers(upload: Upload, response_format: str) -> str:
+    """Returns how many speakers are asked for; any number where only the format or the model asks. Raises ApiError."""
+    wanted = upload.field("speakers").strip().lower()
+    if response_format == DIARIZED and wanted == OFF:
+        message = _("diarized_json says who speaks: leave out speakers=off, or ask for another format.")
+        raise ApiError(400, message, param="speakers", code="invalid_value")
+    is_asked = response_format == DIARIZED or upload.field("model").strip().removeprefix("openai/") == DIARIZING
+    return wanted or (AUTO if is_asked else "")
 
 
 def _words(upload: Upload, name: str) -> list[str]:
@@ -150,7 +161,7 @@ def _stream(upload: Upload) -> bool:
 def _ignored(upload: Upload, task: str, response_format: str) -> Iterator[str]:
     """Yields the fields that change nothing.
 
-    Whisper keeps no log probability of a token and tells no speakers apart; a language that is given is not detected.
+    Whisper keeps no log probability of a token, no voice is recognised; a language that is given is not detected.
     """
     yield from (f"{name}[]" for name in ("include", *SPEAKERS) if upload.every(name))
     if response_format != "verbose_json" and upload.every("timestamp_granularities"):

@@ -227,22 +227,22 @@ async def _stream(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncIt
 
 
 async def _events(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncGenerator[bytes]:
-    transcript = StreamedTranscript(wanted)
+    transcript = StreamedTranscript(wanted, row)
     yield KEEP_ALIVE
     async with aclosing(_updates_of(row)) as updates:
         async for update in updates:
             if update is None:
                 yield KEEP_ALIVE
             elif not update.is_over:
-                for segment in await waiting.segments_from(row, transcript.segments):
-                    yield transcript.delta(segment)
+                for event in transcript.deltas(await waiting.segments_from(row, transcript.segments)):
+                    yield event
     over = await waiting.read(row) or row
     wait.end()
     if over.status != Status.COMPLETED or over.text_deleted_at is not None:
         yield responses.failed(_failure(over).body)
         return
-    for segment in over.segments.all()[transcript.segments :]:
-        yield transcript.delta(segment)
+    for event in transcript.rest(over):
+        yield event
     yield transcript.done(over)
 
 

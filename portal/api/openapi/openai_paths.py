@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from portal.api.openai.parameters import FORM_OPTIONS, GRANULARITIES, RESPONSE_FORMATS
+from portal.api.openai.parameters import FORM_OPTIONS, GRANULARITIES, RESPONSE_FORMATS, TRANSLATED_FORMATS
 from transcription.options.options import LONGEST_PROMPT, OPTIONS
 
 Schema = dict[str, Any]
@@ -78,14 +78,18 @@ def _field(name: str) -> str:
 
 FIELDS: dict[str, Schema] = {
     "file": {"type": "string", "format": "binary", "description": "Any media that holds sound."},
-    "model": {"type": "string", "description": "`whisper-1`, or a name of `GET /v1/models`."},
+    "model": {
+        "type": "string",
+        "description": "`whisper-1`, or a name of `GET /v1/models`; `gpt-4o-transcribe-diarize` tells speakers apart.",
+    },
     "prompt": {"type": "string", "description": f"The last {LONGEST_PROMPT} characters are used."},
-    "response_format": {"type": "string", "enum": list(RESPONSE_FORMATS), "default": "json"},
+    "response_format": {"type": "string", "enum": list(TRANSLATED_FORMATS), "default": "json"},
     "temperature": OPTIONS["temperature"].schema,
     "stream": {"type": "boolean", "default": False},
     **{_field(name): _extension(FORM_OPTIONS[name].schema) for name in EXTENSIONS},
 }
 LANGUAGE: dict[str, Schema] = {
+    "response_format": {"type": "string", "enum": list(RESPONSE_FORMATS), "default": "json"},
     "language": OPTIONS["language"].schema,
     "languages[]": OPTIONS["languages"].schema,
     "timestamp_granularities[]": {

@@ -124,6 +124,10 @@ API = """
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/split
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/merge
+    api/v1/transcriptions/<uuid:transcription_id>/speakers
+    api/v1/transcriptions/<uuid:transcription_id>/speakers/assign
+    api/v1/transcriptions/<uuid:transcription_id>/speakers/<int:number>
+    api/v1/transcriptions/<uuid:transcription_id>/speakers/<int:number>/merge
     api/v1/transcriptions/<uuid:transcription_id>/revisions
     api/v1/transcriptions/<uuid:transcription_id>/revert
     api/v1/search
