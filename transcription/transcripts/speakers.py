@@ -65,7 +65,7 @@ def checked_name(value: object) -> str:
 
 
 def rename(
-    actor: Actor, transcription_id: UUID, index: int, name: str, expected_tags: Collection[str]
+    actor: Actor, transcription_id: UUID, index: int, name: object, expected_tags: Collection[str]
 ) -> Transcription:
     """Names a speaker. `expected_tags` are tags of the list of segments.
 
