@@ -7,7 +7,7 @@ from transcription.models.idempotency import IdempotencyKey
 from transcription.models.recording import Recording
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
-from transcription.models.speaker import DiarizationCheckpoint, Speaker
+from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
 from transcription.models.transcription import MAX_BEAMS, Attempt, Lane, Segment, Status, Task, Transcription
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "DiarizationCheckpoint",
     "Engine",
     "IdempotencyKey",
+    "KnownSpeaker",
     "Lane",
     "LaneBacklog",
     "MachineText",

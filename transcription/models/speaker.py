@@ -60,16 +60,31 @@ class Speaker(models.Model):
         """The name, or “Speaker 1” and so on."""
         return self.name or _("Speaker %(number)d") % {"number": self.index + 1}
 
-    @property
-    def letter(self) -> str:
-        """The name, or “A”, “B” and so on, as OpenAI's API calls speakers."""
-        return self.name or letter_of(self.index)
 
+class KnownSpeaker(models.Model):
+    """A voice by which a speaker of a transcription is named: mono s16le at 16 kHz, a few seconds.
 
-def letter_of(index: int) -> str:
-    """Returns A to Z, then AA, AB and so on."""
-    rest, last = divmod(index, 26)
-    return (letter_of(rest - 1) if rest else "") + chr(ord("A") + last)
+    It is deleted when the transcription ends, and never compared with another recording.
+    """
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    transcription = models.ForeignKey("transcription.Transcription", models.CASCADE, related_name="known_speakers")
+    number = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=LONGEST_NAME)
+    pcm = models.BinaryField()
+
+    objects = TenantManager()
+
+    class Meta:
+        verbose_name = gettext_lazy("known speaker")
+        verbose_name_plural = gettext_lazy("known speakers")
+        ordering = ("number",)
+        constraints = (
+            models.UniqueConstraint(fields=["transcription", "number"], name="one_known_speaker_per_number"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class DiarizationCheckpoint(models.Model):

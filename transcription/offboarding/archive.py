@@ -31,6 +31,7 @@ from transcription.media import storage
 from transcription.models import (
     DiarizationCheckpoint,
     IdempotencyKey,
+    KnownSpeaker,
     LaneBacklog,
     Recording,
     SearchEntry,
@@ -45,6 +46,7 @@ SECRET_FIELDS = {"digest", "old_digest", "salt", "old_salt"}
 LEFT_OUT: dict[str, str] = {
     Segment._meta.label_lower: "stands in the transcripts",
     DiarizationCheckpoint._meta.label_lower: "voices, kept only while a recording is transcribed",
+    KnownSpeaker._meta.label_lower: "voices, kept only while a recording is transcribed",
     SearchEntry._meta.label_lower: "the search index, made from the transcripts",
     Quota._meta.label_lower: "stands in tenant.json",
     TenantSchedule._meta.label_lower: "the moment's place in the fair order",

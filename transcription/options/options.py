@@ -22,7 +22,7 @@ from transcription.models import MAX_BEAMS, Lane, Mode, Task, Transcription
 from transcription.options import hotwords as words
 from transcription.options.languages import language_code
 from transcription.options.offered_models import is_named, knows, resolve_model
-from transcription.options.speakers import OFF, checked_speakers
+from transcription.options.speakers import OFF, KnownVoice, checked_speakers
 
 LONGEST_PROMPT = 2000
 MOST_TRACKS = 100
@@ -173,7 +173,8 @@ class TranscriptionOptions:
     detection is limited; empty beside a `language`. hotwords: terms with commas between them. audio_track: counts the
     file's audio tracks from 1; 0 leaves it open. speakers: `off`, `auto`, a number or a range; empty for the tenant's
     choice. named_model: whether the caller named the model; where they did not,
-    `model` is the default one, and the tenant's settings may choose another (`tenant_defaults.apply`).
+    `model` is the default one, and the tenant's settings may choose another (`tenant_defaults.apply`). known_speakers:
+    voices by which speakers are named; they belong to one request and are no column.
     """
 
     model: str = option(
@@ -229,6 +230,7 @@ class TranscriptionOptions:
     )
     lane: int = Lane.STANDARD
     named_model: bool = True
+    known_speakers: tuple[KnownVoice, ...] = ()
 
     @classmethod
     def checked(cls, lane: int = Lane.STANDARD, **sent: Any) -> TranscriptionOptions:
@@ -260,7 +262,9 @@ class TranscriptionOptions:
     @property
     def chosen(self) -> dict[str, Any]:
         """The fields that differ from their defaults: an option that is added later changes no earlier hash of them."""
-        return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) != one.default}
+        chosen = {one.name: value for one in fields(self) if (value := getattr(self, one.name)) != one.default}
+        voices = {"known_speakers": [voice.identity for voice in self.known_speakers]} if self.known_speakers else {}
+        return chosen | voices
 
     def fingerprint(self, content_sha256: str) -> str:
         """Returns the SHA-256 of all that decides the text: the content, how it is decoded, and every option.

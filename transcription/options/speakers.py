@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
 from transcription.errors import InvalidOption
+
+
+@dataclass(frozen=True)
+class KnownVoice:
+    """The name of a speaker, and a few seconds of the voice: mono s16le at 16 kHz."""
+
+    name: str
+    pcm: bytes
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What tells it from another one: the name and the voice's SHA-256."""
+        return self.name, hashlib.sha256(self.pcm).hexdigest()
+
 
 OFF, AUTO = "off", "auto"
 MOST_SPEAKERS = 20

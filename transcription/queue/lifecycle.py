@@ -24,6 +24,7 @@ from transcription.leases import LostClaim
 from transcription.models import (
     Attempt,
     DiarizationCheckpoint,
+    KnownSpeaker,
     Recording,
     Segment,
     Speaker,
@@ -185,7 +186,8 @@ def _replace_segments(claim: Claim, found: Speakers) -> None:
 
 def _forget_voices(transcription_id: UUID) -> None:
     """Deletes what was kept of people's voices while speakers were told apart."""
-    DiarizationCheckpoint.objects.filter(transcription_id=transcription_id).delete()
+    for model in (DiarizationCheckpoint, KnownSpeaker):
+        model.objects.filter(transcription_id=transcription_id).delete()
 
 
 def fail(claim: Claim, failure: Failure) -> None:

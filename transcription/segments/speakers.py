@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from transcription.diarization.assign import Assigned, Word, assign, split
@@ -11,11 +11,13 @@ from transcription.models import Segment
 from transcription.segments.bounds import clamp_segments
 
 
-def divided(segments: Sequence[Segment], turns: Sequence[Turn], latest: float) -> list[Segment]:
-    """Returns unsaved segments, of one speaker each, with the same text. A segment is split where the speaker changes.
+def divided(
+    segments: Sequence[Segment], turns: Sequence[Turn], latest: float
+) -> tuple[list[Segment], dict[int, int]]:
+    """Returns unsaved segments, of one speaker each, with the same text, and the speakers' new numbers by the turns'.
 
-    Speakers are numbered anew, by their first appearance in the text. One whose words were not timed stays whole.
-    latest: the end of the recording in seconds.
+    A segment is split where the speaker changes; one whose words were not timed stays whole. Speakers are numbered
+    anew, by their first appearance in the text. latest: the end of the recording in seconds.
     """
     spoken = [_words(segment) for segment in segments]
     assigned = iter(assign([(word.start, word.end) for words in spoken for word in words], turns))
@@ -28,11 +30,7 @@ def divided(segments: Sequence[Segment], turns: Sequence[Turn], latest: float) -
         if segment.speaker is not None:
             segment.speaker = numbers.setdefault(segment.speaker, len(numbers))
     clamp_segments(result, 0.0, latest)
-    return result
-
-
-def speakers_in(segments: Iterable[Segment]) -> list[int]:
-    return sorted({segment.speaker for segment in segments if segment.speaker is not None})
+    return result, numbers
 
 
 def _words(segment: Segment) -> list[Word]:

@@ -10,18 +10,19 @@ from types import TracebackType
 import numpy as np
 from django.conf import settings
 
+from transcription.diarization import voices
 from transcription.diarization.process import DiarizationProcess
 from transcription.diarization.types import SAMPLE_RATE, Diarization, DiarizationError, SpeakerCount
 from transcription.leases import LostClaim, Renewal
 from transcription.media import Listener
-from transcription.models import DiarizationCheckpoint, Speaker, Transcription
+from transcription.models import DiarizationCheckpoint, KnownSpeaker, Speaker, Transcription
 from transcription.options.speakers import speaker_range
 from transcription.queue import lifecycle
 from transcription.queue.claims import Claim
 from transcription.queue.database_outage import retry_through_outage
 from transcription.queue.lifecycle import Speakers
 from transcription.redaction import redact
-from transcription.segments.speakers import divided, speakers_in
+from transcription.segments.speakers import divided
 
 log = logging.getLogger(__name__)
 NOT_FOUND = "no_speakers"
@@ -78,9 +79,33 @@ class SpeakerFinder:
         retry_through_outage(lifecycle.begin_finding_speakers, self._claim)
         with self._giving_up():
             self._flush()
-            segments = divided(list(self._row.segments.all()), self._finish().turns, seconds)
-            return Speakers([Speaker.numbered(self._row, index) for index in speakers_in(segments)], segments)
+            found = self._finish()
+            segments, numbers = divided(list(self._row.segments.all()), found.turns, seconds)
+            names = self._names(found)
+            speakers = [Speaker.numbered(self._row, new, names.get(old, "")) for old, new in numbers.items()]
+            return Speakers(speakers, segments)
         return None
+
+    def _names(self, found: Diarization) -> dict[int, str]:
+        """Returns the names of speakers whose voices the request brought. What goes wrong costs only the names."""
+        known = list(KnownSpeaker.objects.filter(transcription=self._row))
+        if not known:
+            return {}
+        try:
+            references = [self._voice(one) for one in known]
+            recognised = voices.name_speakers(found, self._checkpoints(), references)
+        except Exception as error:
+            log.warning("The speakers of transcription %s get no names: %s", self._claim.id, error, exc_info=error)
+            return {}
+        return {speaker: known[reference].name for speaker, reference in recognised.items()}
+
+    def _voice(self, known: KnownSpeaker) -> voices.Voice:
+        """Raises DiarizationError."""
+        return voices.embed(settings.WHISPER_WEIGHTS, np.frombuffer(bytes(known.pcm), dtype="<i2"))
+
+    def _checkpoints(self) -> list[bytes]:
+        rows = DiarizationCheckpoint.objects.filter(transcription=self._row).values_list("data", flat=True)
+        return [bytes(data) for data in rows]
 
     def _hear(self, pcm: bytes, channels: int) -> None:
         if self.error:
@@ -102,8 +127,7 @@ class SpeakerFinder:
 
     def _start(self) -> DiarizationProcess:
         assert self._range is not None
-        rows = DiarizationCheckpoint.objects.filter(transcription=self._row).values_list("data", flat=True)
-        earlier = [bytes(data) for data in rows]
+        earlier = self._checkpoints()
         self._saved = len(earlier)
         return DiarizationProcess(settings.WHISPER_WEIGHTS, SpeakerCount(*self._range), self._channels, earlier)
 
@@ -116,7 +140,9 @@ class SpeakerFinder:
             self._renew()
             self._save(process.new_checkpoints())
 
-        return process.finish(on_progress)
+        found = process.finish(on_progress)
+        self._save(process.new_checkpoints())
+        return found
 
     def _save(self, new: Sequence[bytes]) -> None:
         if new:

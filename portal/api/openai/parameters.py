@@ -17,10 +17,14 @@ from portal.http.form_data import list_name
 from portal.http.json_body import BadJson
 from portal.http.uploads import Upload
 from transcription.errors import InvalidOption
+from transcription.intake.known_voices import MOST_VOICES, NAMES, REFERENCES
 from transcription.models import Lane, Mode, Task
+from transcription.models.speaker import LONGEST_NAME
 from transcription.options.offered_models import DIARIZING
 from transcription.options.options import LONGEST_PROMPT, OPTIONS, TranscriptionOptions
 from transcription.options.speakers import AUTO, OFF
+from transcription.scripts import one_line
+from transcription.transcripts.speakers import checked_name
 
 DIARIZED = "diarized_json"
 RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt", DIARIZED)
@@ -48,6 +52,7 @@ class Parameters:
     """The checked parameters of a request.
 
     `ignored` names the fields that change nothing here: some parameters of OpenAI's, and unknown fields.
+    `known_names` are those of the voices that came along, where speakers are told apart.
     """
 
     options: TranscriptionOptions
@@ -55,6 +60,7 @@ class Parameters:
     granularities: frozenset[str]
     stream: bool
     ignored: tuple[str, ...] = ()
+    known_names: tuple[str, ...] = ()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -83,8 +89,10 @@ def parse(upload: Upload, task: str) -> Parameters:
         options = TranscriptionOptions.checked(Lane.INTERACTIVE, **sent)
     except InvalidOption as invalid:
         raise of_option(invalid) from invalid
-    names = tuple(dict.fromkeys(_ignored(upload, task, response_format)))
-    return Parameters(options, response_format, granularities, _stream(upload), names)
+    tells_apart = sent["speakers"] not in ("", OFF)
+    known = _known_names(upload) if tells_apart else ()
+    names = tuple(dict.fromkeys(_ignored(upload, task, response_format, tells_apart)))
+    return Parameters(options, response_format, granularities, _stream(upload), names, known)
 
 
 def _response_format(upload: Upload, known: tuple[str, ...]) -> str:
@@ -102,6 +110,18 @@ def _speakers(upload: Upload, response_format: str) -> str:
         raise ApiError(400, message, param="speakers", code="invalid_value")
     is_asked = response_format == DIARIZED or upload.field("model").strip().removeprefix("openai/") == DIARIZING
     return wanted or (AUTO if is_asked else "")
+
+
+def _known_names(upload: Upload) -> tuple[str, ...]:
+    """Returns the names of speakers whose voices came along. Raises ApiError."""
+    names = [one_line(name) for name in upload.every("known_speaker_names")]
+    if len(names) != len(upload.spooled):
+        message = _("known_speaker_names[] and known_speaker_references[] go in pairs, at most %(n)d of them.")
+        raise ApiError(400, message % {"n": MOST_VOICES}, param=REFERENCES, code="invalid_value")
+    if len(names) != len(set(names)) or not all(0 < len(name) <= LONGEST_NAME for name in names):
+        message = _("Each speaker needs a name of its own, of at most %(n)d characters.") % {"n": LONGEST_NAME}
+        raise ApiError(400, message, param=NAMES, code="invalid_value")
+    return tuple(map(checked_name, names))
 
 
 def _words(upload: Upload, name: str) -> list[str]:
@@ -158,12 +178,13 @@ def _stream(upload: Upload) -> bool:
     return wanted in ("true", "1")
 
 
-def _ignored(upload: Upload, task: str, response_format: str) -> Iterator[str]:
+def _ignored(upload: Upload, task: str, response_format: str, tells_apart: bool) -> Iterator[str]:
     """Yields the fields that change nothing.
 
-    Whisper keeps no log probability of a token, no voice is recognised; a language that is given is not detected.
+    Whisper keeps no log probability of a token; voices are compared where speakers are told apart; a language that is
+    given is not detected.
     """
-    yield from (f"{name}[]" for name in ("include", *SPEAKERS) if upload.every(name))
+    yield from (f"{name}[]" for name in ("include", *(() if tells_apart else SPEAKERS)) if upload.every(name))
     if response_format != "verbose_json" and upload.every("timestamp_granularities"):
         yield "timestamp_granularities[]"
     if task == Task.TRANSLATE and upload.field("language"):

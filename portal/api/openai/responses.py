@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
@@ -54,7 +55,7 @@ def _diarized(row: Transcription, segments: list[Segment]) -> dict[str, Any]:
 
 def _diarized_segments(row: Transcription, segments: list[Segment]) -> list[dict[str, Any]]:
     """Returns OpenAI's diarized segments, which are also the events of a stream; nobody's have an empty speaker."""
-    letters: dict[int | None, str] = {speaker.index: speaker.letter for speaker in row.speaker_set.all()}
+    letters = _letters(row)
     return [
         {
             "type": "transcript.text.segment",
@@ -66,6 +67,18 @@ def _diarized_segments(row: Transcription, segments: list[Segment]) -> list[dict
         }
         for segment in segments
     ]
+
+
+def _letters(row: Transcription) -> dict[int | None, str]:
+    """Returns what OpenAI's API calls speakers, by index: their names, and A, B and so on for those without one."""
+    unnamed = map(_letter, count())
+    return {speaker.index: speaker.name or next(unnamed) for speaker in row.speaker_set.all()}
+
+
+def _letter(number: int) -> str:
+    """Returns A to Z, then AA, AB and so on."""
+    rest, last = divmod(number, 26)
+    return (_letter(rest - 1) if rest else "") + chr(ord("A") + last)
 
 
 def headers_of(row: Transcription) -> dict[str, str]:

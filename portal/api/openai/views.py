@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -40,6 +41,7 @@ from tenants.api_keys import KeyRefused
 from tenants.rate_limit import TooManyRequests
 from transcription.errors import REASONS_AT_FAULT, InvalidOption, Refused, reason_for_people
 from transcription.intake import accept
+from transcription.intake.known_voices import known_voices
 from transcription.intake.request import CallContext
 from transcription.library import read_audit
 from transcription.models import Status, Task, Transcription
@@ -170,7 +172,10 @@ async def _accept(actor: Actor, upload: Upload, wanted: Parameters, call: CallCo
 
 def _accept_bound(actor: Actor, upload: Upload, wanted: Parameters, call: CallContext) -> Transcription:
     with scope.bound(actor.tenant.id):
-        return accept.accept(actor, upload, wanted.options, "api", call)
+        options = wanted.options
+        if wanted.known_names:
+            options = replace(options, known_speakers=known_voices(actor, wanted.known_names, upload.spooled))
+        return accept.accept(actor, upload, options, "api", call)
 
 
 async def _note_reading(actor: Actor, row: Transcription) -> None:

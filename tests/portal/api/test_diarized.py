@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,12 +11,14 @@ from typing import Any
 
 import openai
 import pytest
+from django.conf import settings
 from openai.types.audio import TranscriptionDiarized
 
 from tenants import scope
-from tests.conftest import Character
+from tests.conftest import Character, MakeMedia
+from tests.transcription.finishing import serve
 from tests.webprocess import WebProcess
-from transcription.models import Segment, Speaker, Transcription
+from transcription.models import KnownSpeaker, Segment, Speaker, Transcription
 from transcription.queue import claims, lifecycle, progress
 from transcription.queue.claims import Claim
 from transcription.queue.lifecycle import Speakers
@@ -57,7 +60,7 @@ class Worker:
         progress.flush()
         return claim, row
 
-    def divide(self, claim: Claim, row: Transcription, error: str = "") -> None:
+    def divide(self, claim: Claim, row: Transcription, error: str = "", names: tuple[str, ...] = ("",)) -> None:
         text, spoken = f"{HEARD} Hm.".strip(), None
         with scope.bound(self.tenant.id):
             if not error:
@@ -66,7 +69,7 @@ class Worker:
                     Segment(index=index, start=start, end=end, text=text, speaker=speaker, **common)
                     for index, (start, end, text, speaker) in enumerate(PARTS)
                 ]
-                spoken = Speakers([Speaker.numbered(row, index) for index in (0, 1)], segments)
+                spoken = Speakers([Speaker.numbered(row, index, (*names, "")[index]) for index in (0, 1)], segments)
             warnings = ["no_speakers"] if error else []
             lifecycle.complete(claim, text, 2.9, [3, 4], warnings, spoken, error)
         progress.flush()
@@ -157,6 +160,103 @@ def test_off_and_diarized_json_do_not_go_together_and_translations_have_none(cli
     with pytest.raises(openai.BadRequestError) as refused:
         ask(client, fox, extra_body={"speakers": "4-2"})
     assert refused.value.param == "speakers"
+
+
+def voice(path: Path) -> str:
+    """A data URL, as the SDK's users make it."""
+    return f"data:audio/wav;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def known(path: Path, *names: str, **more: Any) -> dict[str, Any]:
+    voices = [voice(path)] * len(names)
+    return DIARIZED | {"known_speaker_names": list(names), "known_speaker_references": voices} | more
+
+
+def test_voices_are_decoded_kept_for_the_worker_and_forgotten_at_the_end(
+    client: openai.OpenAI, worker: Worker, fox: Path, in_background: Any
+) -> None:
+    asked = in_background(ask, client, fox, "gpt-4o-transcribe-diarize", **known(fox, "agent", "customer"))
+    claim, row = worker.hear()
+    with scope.bound(row.tenant_id):
+        kept = list(KnownSpeaker.objects.values_list("name", "pcm"))
+    assert [name for name, _pcm in kept] == ["agent", "customer"]
+    assert all(len(pcm) == pytest.approx(2.9 * 32_000, rel=0.05) for _name, pcm in kept)
+    worker.divide(claim, row, names=("", "agent"))
+    assert [one.speaker for one in asked.result(PATIENCE).segments] == ["A", "agent", ""]
+    with scope.bound(row.tenant_id):
+        assert not KnownSpeaker.objects.exists()
+
+
+def test_a_result_answers_who_brings_the_same_voices_only(
+    client: openai.OpenAI, worker: Worker, fox: Path, in_background: Any
+) -> None:
+    serve("v1")
+    for voices in (known(fox, "agent"), known(fox, "Anna"), DIARIZED):
+        asked = in_background(ask, client, fox, **voices)
+        worker.divide(*worker.hear(), names=tuple(voices.get("known_speaker_names", [""])))
+        asked.result(PATIENCE)
+    again = ask(client, fox, **known(fox, "Anna"))
+    assert [one.speaker for one in again.segments] == ["Anna", "A", ""], "the earlier one's names are the machine's"
+
+
+def test_voices_without_speakers_are_ignored_and_named(
+    client: openai.OpenAI, worker: Worker, fox: Path, in_background: Any
+) -> None:
+    create = client.audio.transcriptions.with_raw_response.create
+    voices = known(fox, "agent") | {"response_format": "json"}
+    asked = in_background(lambda: create(model="whisper-1", file=fox, **voices))
+    claim, row = worker.hear()
+    worker.divide(claim, row, error="none asked for")
+    ignored = asked.result(PATIENCE).headers["x-ignored-parameters"]
+    assert ignored == "known_speaker_names[], known_speaker_references[]"
+
+
+HOSTILE_VOICES: list[tuple[str, list[str], list[str]]] = [
+    ("known_speaker_references[]", ["agent"], []),
+    ("known_speaker_references[]", ["agent", "customer"], ["fox"]),
+    ("known_speaker_names[]", ["agent", "agent"], ["fox", "fox"]),
+    ("known_speaker_names[]", [" "], ["fox"]),
+    ("known_speaker_names[]", ["x" * 81], ["fox"]),
+    ("known_speaker_references[]", ["agent"], ["https://169.254.169.254/voice.wav"]),
+    ("known_speaker_references[]", ["agent"], ["data:audio/wav;base64,%%%"]),
+    ("known_speaker_references[]", ["agent"], ["data:audio/wav;base64,QUJD"]),
+    ("known_speaker_references[]", ["agent"], ["data:text/plain;base64,QUJD"]),
+    ("known_speaker_references[]", ["agent"], ["short"]),
+    ("known_speaker_references[]", ["agent"], ["long"]),
+    ("known_speaker_references[]", ["agent"], ["playlist"]),
+]
+
+
+@pytest.mark.parametrize(("param", "names", "references"), HOSTILE_VOICES, ids=lambda value: str(value)[:60])
+def test_what_is_no_voice_is_refused_for_free(
+    param: str,
+    names: list[str],
+    references: list[str],
+    client: openai.OpenAI,
+    alice: Character,
+    fox: Path,
+    make_media: MakeMedia,
+) -> None:
+    playlist = base64.b64encode(b"#EXTM3U\n#EXTINF:5,\nfile:///etc/passwd\n").decode()
+    made = {
+        "fox": lambda: voice(fox),
+        "short": lambda: voice(make_media.tone("short.wav", 1)),
+        "long": lambda: voice(make_media.tone("long.wav", 12)),
+        "playlist": lambda: f"data:audio/x-mpegurl;base64,{playlist}",
+    }
+    sent = [made.get(name, lambda name=name: name)() for name in references]  # type: ignore[misc]
+    with pytest.raises(openai.BadRequestError) as refused:
+        ask(client, fox, **DIARIZED, known_speaker_names=names, known_speaker_references=sent)
+    assert refused.value.param == param
+    with scope.bound(alice.tenant.id):
+        assert not Transcription.objects.exists()
+
+
+@pytest.mark.parametrize("sent", [["data:audio/wav;base64," + "A" * 5_000_000], ["x"] * 5], ids=["large", "many"])
+def test_voices_have_limits(sent: list[str], client: openai.OpenAI, fox: Path) -> None:
+    with pytest.raises(openai.BadRequestError, match="known_speaker_references"):
+        ask(client, fox, **DIARIZED, known_speaker_names=["a"] * len(sent), known_speaker_references=sent)
+    assert not [path for path in settings.INCOMING_DIR.glob("*") if path.stat().st_size > 4 * 1024**2]
 
 
 def test_the_model_s_name_is_known(client: openai.OpenAI) -> None:

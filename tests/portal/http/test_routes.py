@@ -163,6 +163,7 @@ PAGES = """
     transcriptions/<uuid:transcription_id>/retry/
     transcriptions/<uuid:transcription_id>/track/
     transcriptions/<uuid:transcription_id>/segments/<int:index>/
+    transcriptions/<uuid:transcription_id>/speakers/
     transcriptions/<uuid:transcription_id>/history/
     transcriptions/<uuid:transcription_id>/revert/
     keys/
