@@ -33,6 +33,10 @@ SOUND_VERSION = 2
 """How recordings are decoded: another number keeps texts that were made of other sound from being reused."""
 
 
+DIARIZATION_VERSION = 1
+"""How speakers are told apart: another number keeps earlier results from being reused where they are asked for."""
+
+
 def offered_model(name: str) -> str:
     """Returns our name for the model that a caller calls `name`. Raises InvalidOption."""
     model = resolve_model(name)
@@ -274,6 +278,8 @@ class TranscriptionOptions:
         options = {name: value for name, value in self.chosen.items() if name not in NOT_OF_THE_TEXT}
         if options.get("speakers") == OFF:  # as it was before they could be told apart
             del options["speakers"]
+        elif "speakers" in options:
+            options["diarization"] = DIARIZATION_VERSION
         whole = {"content": content_sha256, "sound": SOUND_VERSION} | options
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 

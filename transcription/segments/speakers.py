@@ -11,9 +11,7 @@ from transcription.models import Segment
 from transcription.segments.bounds import clamp_segments
 
 
-def divided(
-    segments: Sequence[Segment], turns: Sequence[Turn], latest: float
-) -> tuple[list[Segment], dict[int, int]]:
+def divided(segments: Sequence[Segment], turns: Sequence[Turn], latest: float) -> tuple[list[Segment], dict[int, int]]:
     """Returns unsaved segments, of one speaker each, with the same text, and the speakers' new numbers by the turns'.
 
     A segment is split where the speaker changes; one whose words were not timed stays whole. Speakers are numbered
