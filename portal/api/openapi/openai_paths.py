@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from portal.api.openai.parameters import FORM_OPTIONS, GRANULARITIES, RESPONSE_FORMATS, TRANSLATED_FORMATS
+from transcription.intake.known_voices import MOST_VOICES
+from transcription.models.speaker import LONGEST_NAME
 from transcription.options.options import LONGEST_PROMPT, OPTIONS
 
 Schema = dict[str, Any]
@@ -96,6 +98,18 @@ LANGUAGE: dict[str, Schema] = {
         "type": "array",
         "items": {"type": "string", "enum": list(GRANULARITIES)},
         "description": "`word` needs `response_format=verbose_json`.",
+    },
+    "known_speaker_names[]": {
+        "type": "array",
+        "items": {"type": "string", "maxLength": LONGEST_NAME},
+        "maxItems": MOST_VOICES,
+        "description": "Names of speakers, whose voices are `known_speaker_references[]`; where speakers are asked for.",
+    },
+    "known_speaker_references[]": {
+        "type": "array",
+        "items": {"type": "string"},
+        "maxItems": MOST_VOICES,
+        "description": "Data URLs of 2 to 10 seconds of each one's voice.",
     },
 }
 HEADERS: dict[str, Schema] = {

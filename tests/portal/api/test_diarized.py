@@ -244,7 +244,7 @@ def test_what_is_no_voice_is_refused_for_free(
         "long": lambda: voice(make_media.tone("long.wav", 12)),
         "playlist": lambda: f"data:audio/x-mpegurl;base64,{playlist}",
     }
-    sent = [made.get(name, lambda name=name: name)() for name in references]  # type: ignore[misc]
+    sent = [made.get(name, lambda name=name: name)() for name in references]
     with pytest.raises(openai.BadRequestError) as refused:
         ask(client, fox, **DIARIZED, known_speaker_names=names, known_speaker_references=sent)
     assert refused.value.param == param
