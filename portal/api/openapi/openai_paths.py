@@ -103,7 +103,7 @@ LANGUAGE: dict[str, Schema] = {
         "type": "array",
         "items": {"type": "string", "maxLength": LONGEST_NAME},
         "maxItems": MOST_VOICES,
-        "description": "Names of speakers, whose voices are `known_speaker_references[]`; where speakers are asked for.",
+        "description": "Names of speakers by their `known_speaker_references[]`, where speakers are asked for.",
     },
     "known_speaker_references[]": {
         "type": "array",
