@@ -338,6 +338,7 @@ def _requeue(
         status=Status.QUEUED,
         lease_until=None,
         worker="",
+        finding_speakers=False,
         not_before=row.not_before,
         sequence=F("sequence") + 1,
         **changes,

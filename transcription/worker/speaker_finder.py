@@ -158,7 +158,7 @@ class SpeakerFinder:
             raise
         except Exception as error:
             expected = isinstance(error, DiarizationError)
-            self.error = redact(f"{error}" if expected else f"{type(error).__name__}: {error}")[:LONGEST_ERROR]
+            self.error = redact(f"{type(error).__name__}: {error}")[:LONGEST_ERROR]
             message = "The speakers of transcription %s are not told apart: %s"
             log.warning(message, self._claim.id, self.error, exc_info=not expected)
             self._heard.clear()
