@@ -7,7 +7,7 @@ if an engine serves its model version now.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -31,7 +31,7 @@ class FinishedResult:
     source: Transcription
     text: str
     segments: list[Segment]
-    names: dict[int, str]
+    names: dict[int, str] = field(default_factory=dict)
 
 
 def find_finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: str) -> FinishedResult | None:
