@@ -9,9 +9,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.test_portal import open_transcript
 from tests.conftest import MakeMedia
-from tests.transcription.assignment import needs_assignment
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_assignment]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture

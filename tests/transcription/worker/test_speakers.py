@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from tenants.models import LedgerEntry
 from tests.conftest import Character
-from tests.transcription.assignment import needs_assignment
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import serve
 from transcription.diarization.types import Diarization, DiarizationError, SpeakerCount, Turn
@@ -141,7 +140,6 @@ def lines(row: Transcription) -> list[tuple[str, int | None]]:
     return [(one.text.strip(), one.speaker) for one in row.segments.all()]
 
 
-@needs_assignment
 def test_a_segment_is_split_where_the_speaker_changes(
     alice: Character, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,7 +169,6 @@ def test_off_starts_nothing_and_asks_the_engine_for_no_words(
     assert lines(row) == [("What now? Go home.", None)]
 
 
-@needs_assignment
 def test_an_engine_that_times_no_words_gives_a_segment_to_one_speaker(
     alice: Character, clip: Path, monkeypatch: pytest.MonkeyPatch, listener: type[Listener]
 ) -> None:
@@ -197,7 +194,6 @@ def test_whatever_fails_the_text_is_complete_and_says_that_speakers_are_not(
     assert LedgerEntry.objects.count() == 1
 
 
-@needs_assignment
 def test_a_result_without_its_speakers_answers_no_later_request(
     alice: Character, clip: Path, monkeypatch: pytest.MonkeyPatch, listener: type[Listener]
 ) -> None:
@@ -210,7 +206,6 @@ def test_a_result_without_its_speakers_answers_no_later_request(
     assert work(second, monkeypatch).speaker_set.count() == 2
 
 
-@needs_assignment
 def test_a_known_result_is_copied_with_its_speakers_but_without_names_that_people_gave(
     alice: Character, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,7 +236,6 @@ def test_an_interrupted_search_goes_on_from_its_checkpoints_and_forgets_them_at_
     assert LedgerEntry.objects.get().seconds == 70
 
 
-@needs_assignment
 def test_an_interruption_while_only_speakers_are_missing_hears_no_text_again(
     alice: Character, clip: Path, monkeypatch: pytest.MonkeyPatch, listener: type[Listener]
 ) -> None:
@@ -326,7 +320,6 @@ class Broken(Engine):
             raise RuntimeError("broken") from None
 
 
-@needs_assignment
 def test_a_voice_that_can_t_be_compared_costs_the_names_only(
     alice: Character, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
