@@ -155,8 +155,8 @@ class DiarizationProcess:
         self._complete = threading.Event()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._sound = tempfile.TemporaryFile()  # noqa: SIM115
-        # The descriptor has another number here; the child finds it as 3.
-        code = f'exec {SOUND}<&{self._sound.fileno()}; exec "$@"'
+        # The descriptor has another number here, of which dash copies only those with one digit; the child finds it as 3.
+        code = f'exec {SOUND}</dev/fd/{self._sound.fileno()}; exec "$@"'
         environment = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         try:
             self._child = subprocess.Popen(
