@@ -87,7 +87,7 @@ class DiarizationProcess:
     def write(self, samples: NDArray[np.int16] | NDArray[np.float32]) -> None:
         """Hands over the recording's next samples at 16 kHz, shape (n,) or (n, channels); float32 within [-1, 1]."""
         self._raise_failure()
-        if samples.ndim > 2 or (samples.size // max(len(samples), 1)) != self._channels and samples.size:
+        if samples.ndim > 2 or ((samples.size // max(len(samples), 1)) != self._channels and samples.size):
             raise DiarizationError(f"samples of shape {samples.shape} are not {self._channels} channels")
         if samples.dtype == np.int16:
             data = samples.astype("<i2")
@@ -155,7 +155,7 @@ class DiarizationProcess:
         self._complete = threading.Event()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._sound = tempfile.TemporaryFile()  # noqa: SIM115
-        # The descriptor has another number here, of which dash copies only those with one digit; the child finds it as 3.
+        # The descriptor has another number here, and dash copies only those with one digit; the child finds it as 3.
         code = f'exec {SOUND}</dev/fd/{self._sound.fileno()}; exec "$@"'
         environment = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         try:

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0003_speakers'),
-        ('transcription', '0005_who_speaks'),
+        ('transcription', '0006_who_speaks'),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0003_speakers'),
-        ('transcription', '0004_speakers'),
+        ('transcription', '0005_speakers'),
     ]
 
     operations = [

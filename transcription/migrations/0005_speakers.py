@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('transcription', '0003_speech_and_text'),
+        ('transcription', '0004_engine_rung'),
     ]
 
     operations = [
