@@ -237,6 +237,7 @@ def snapshot_of(row: Transcription) -> dict[str, Any]:
         "seq": row.sequence,
         "status": row.status,
         "percent": row.percent,
+        "finding_speakers": row.finding_speakers,
         "position": None,
         "eta_seconds": None,
         **place_of(row),

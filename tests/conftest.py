@@ -34,6 +34,7 @@ THOROUGH = {
     "tests/browser/test_media_clock.py",
     "tests/portal/api/test_audio_tracks.py",
     "tests/portal/api/test_audit_complete.py",
+    "tests/portal/api/test_diarized.py",
     "tests/portal/api/test_hangups.py",
     "tests/portal/api/test_lists.py",
     "tests/portal/api/test_openai_errors.py",
@@ -74,6 +75,7 @@ THOROUGH = {
     "tests/transcription/uploads/test_tus_access.py",
     "tests/transcription/webhooks/test_retries.py",
     "tests/transcription/worker/test_model_version.py",
+    "tests/transcription/worker/test_speakers.py",
 }
 
 

@@ -41,7 +41,16 @@ class TranscriptionAdmin(ReadOnly, admin.ModelAdmin):
         (_("Way"), {"fields": ("created_at", "started_at", "finished_at", "not_before", "lease_until", "worker")}),
         (
             _("Result"),
-            {"fields": ("length", "detected_language", "heard_languages", "processing_seconds", "warnings")},
+            {
+                "fields": (
+                    "length",
+                    "detected_language",
+                    "heard_languages",
+                    "processing_seconds",
+                    "warnings",
+                    "speakers_error",
+                )
+            },
         ),
     )
 

@@ -6,7 +6,7 @@ import re
 
 from django.http import HttpRequest
 
-from transcription.transcripts.editing import ANY
+from transcription.transcripts.revisions import ANY
 
 _TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
 LONGEST = 1000

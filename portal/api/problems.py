@@ -23,7 +23,7 @@ from tenants.api_keys import ADDRESS, InvalidKey, KeyConflict, KeyRefused
 from tenants.rate_limit import TooManyRequests
 from transcription.errors import InvalidOption, Refused
 from transcription.library.retention import TextDeleted
-from transcription.transcripts.editing import NotCompleted, Stale
+from transcription.transcripts.revisions import NotCompleted, Stale
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> Response:

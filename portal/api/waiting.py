@@ -7,7 +7,8 @@ import asyncio
 from portal.api.status_broker import broker
 from portal.http.thread_pools import in_thread
 from tenants import scope
-from transcription.models import Segment, Transcription
+from transcription.models import Segment, Status, Transcription
+from transcription.options.speakers import OFF
 
 
 async def finished(row: Transcription, timeout_seconds: float) -> Transcription | None:
@@ -26,13 +27,15 @@ async def finished(row: Transcription, timeout_seconds: float) -> Transcription 
 
 @in_thread
 def read(row: Transcription) -> Transcription | None:
-    """Returns it with its segments as the database has them now; None where it was deleted."""
+    """Returns it with its segments and speakers as the database has them now; None where it was deleted."""
     with scope.bound(row.tenant_id):
         rows = Transcription.objects.filter(id=row.id).select_related("recording").prefetch_related("segments")
-        return rows.first()
+        return rows.prefetch_related("speaker_set").first() if row.speakers != OFF else rows.first()
 
 
 @in_thread
 def segments_from(row: Transcription, index: int) -> list[Segment]:
+    """Returns the segments so far from `index` on; none that are divided between speakers, at the end."""
     with scope.bound(row.tenant_id):
-        return list(Segment.objects.filter(transcription_id=row.id, index__gte=index))
+        rows = Segment.objects.filter(transcription_id=row.id, index__gte=index)
+        return list(rows if row.speakers == OFF else rows.filter(transcription__status=Status.RUNNING))

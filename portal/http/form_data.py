@@ -13,8 +13,8 @@ from urllib.parse import unquote
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-UNREAD_FIELDS = ("known_speaker_references",)
-"""Voices as data URLs of a megabyte and more, for services that recognise speakers; kept as empty strings."""
+SPOOLED_FIELDS = ("known_speaker_references",)
+"""Voices as data URLs of a megabyte and more: their values are files, and empty strings among the fields."""
 LIST_NAME = re.compile(r"(.+?)\[[0-9]*\]", re.DOTALL)
 EXTENDED_NAME = re.compile(rb"filename\*=utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
 
@@ -28,9 +28,14 @@ class BadUpload(Exception):
 
 
 class MultipartUpload:
-    """Takes a body in chunks; keeps fields in memory (FIELDS_LIMIT bytes in all) and the file on disk."""
+    """Takes a body in chunks; keeps fields in memory (FIELDS_LIMIT bytes in all) and the file on disk.
+
+    `spooled` are files of the values of SPOOLED_FIELDS, in order: SPOOLED_MOST at most of SPOOLED_LIMIT bytes each.
+    """
 
     FIELDS_LIMIT = 256 * 1024
+    SPOOLED_MOST = 4
+    SPOOLED_LIMIT = 4 * 1024 * 1024
     PARTS_LIMIT = 200
 
     def __init__(self, content_type: str, folder: Path, limit: int) -> None:
@@ -38,6 +43,8 @@ class MultipartUpload:
         self.file_name = ""
         self.path: Path | None = None
         self.size = 0
+        self.spooled: list[Path] = []
+        self._spool: IO[bytes] | None = None
         self._digest = hashlib.sha256()
         self._content_type, self._folder, self._limit = content_type, folder, limit
         self._parser: MultipartParser | None = None
@@ -45,7 +52,7 @@ class MultipartUpload:
         self._header_name, self._header_value = b"", b""
         self._headers: dict[str, bytes] = {}
         self._name, self._value, self._in_file = "", bytearray(), False
-        self._fed, self._fields_size, self._parts, self._ended = 0, 0, 0, False
+        self._fed, self._fields_size, self._spooled_size, self._parts, self._ended = 0, 0, 0, 0, False
 
     @property
     def sha256(self) -> str:
@@ -54,13 +61,13 @@ class MultipartUpload:
     def feed(self, chunk: bytes) -> None:
         """Raises TooLarge and BadUpload."""
         self._fed += len(chunk)
-        if self._fed > self._limit + self.FIELDS_LIMIT:
-            raise TooLarge
         try:
             self._parser = self._parser or self._new_parser()
             self._parser.write(chunk)
         except FormParserError as error:
             raise BadUpload("The multipart body is malformed.") from error
+        if self._fed - self._spooled_size > self._limit + self.FIELDS_LIMIT:
+            raise TooLarge
 
     def finish(self) -> None:
         """Raises BadUpload where the body ended before its last boundary."""
@@ -70,12 +77,14 @@ class MultipartUpload:
             self._file.close()
 
     def discard(self) -> None:
-        """Deletes the file unless it was moved."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-        if self._file is not None:
-            with suppress(OSError):  # of a full disk, again
-                self._file.close()
+        """Deletes the files; the main one unless it was moved."""
+        for path in (self.path, *self.spooled):
+            if path is not None:
+                path.unlink(missing_ok=True)
+        for file in (self._file, self._spool):
+            if file is not None:
+                with suppress(OSError):  # of a full disk, again
+                    file.close()
 
     def _new_parser(self) -> MultipartParser:
         kind, options = parse_options_header(self._content_type)
@@ -121,19 +130,36 @@ class MultipartUpload:
         self._in_file = b"filename" in header or self._name == "file"
         if self._in_file:
             self._open(_file_name(header, options))
+        elif list_name(self._name) in SPOOLED_FIELDS:
+            self._open_spool()
 
     def _open(self, file_name: str) -> None:
         if self.path is not None:
             raise BadUpload("One request takes one file.")
+        self._file = self._new_file()
+        self.path, self.file_name = Path(self._file.name), file_name
+
+    def _open_spool(self) -> None:
+        if len(self.spooled) >= self.SPOOLED_MOST:
+            raise BadUpload(f"The form has more than {self.SPOOLED_MOST} {list_name(self._name)}.")
+        self._spool = self._new_file()
+        self.spooled.append(Path(self._spool.name))
+
+    def _new_file(self) -> IO[bytes]:
+        """Opens a file that `finish`, `_end_part` or `discard` closes."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        handle = tempfile.NamedTemporaryFile(dir=self._folder, prefix="upload-", delete=False)  # noqa: SIM115 - closed by finish or discard
-        self._file, self.path, self.file_name = handle, Path(handle.name), file_name
+        return tempfile.NamedTemporaryFile(dir=self._folder, prefix="upload-", delete=False)
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:
             self._write(data[start:end])
             return
-        if list_name(self._name) in UNREAD_FIELDS:
+        if self._spool is not None:
+            if self._spool.tell() + end - start > self.SPOOLED_LIMIT:
+                megabytes = self.SPOOLED_LIMIT // 1024**2
+                raise BadUpload(f"One of {list_name(self._name)} is larger than {megabytes} MiB.")
+            self._spool.write(data[start:end])
+            self._spooled_size += end - start
             return
         self._fields_size += end - start
         if self._fields_size > self.FIELDS_LIMIT:
@@ -149,6 +175,9 @@ class MultipartUpload:
         self._file.write(piece)
 
     def _end_part(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
         if not self._in_file:
             self.fields.setdefault(self._name, []).append(self._value.decode("utf-8", "replace"))
 

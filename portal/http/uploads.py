@@ -40,6 +40,9 @@ class Upload:
     seconds: float = 0.0
     """How long it took to arrive."""
 
+    spooled: tuple[Path, ...] = ()
+    """The values of fields that are kept as files, which are deleted with the request."""
+
     def field(self, name: str, default: str = "") -> str:
         """Returns the last value given for a field."""
         return self.fields.get(name, [default])[-1]
@@ -65,6 +68,9 @@ def received(request: HttpRequest) -> Upload:
     return outcome_of(request, Upload, "The body must be multipart/form-data.")
 
 
+_FIELDS_BYTES = MultipartUpload.FIELDS_LIMIT + MultipartUpload.SPOOLED_MOST * MultipartUpload.SPOOLED_LIMIT
+
+
 class IncomingForm:
     """Takes a form with a file, which is deleted unless a view moves it."""
 
@@ -79,7 +85,7 @@ class IncomingForm:
         begin = time.monotonic()
         feed = sync_to_async(self._form.feed, thread_sensitive=False)
         try:
-            if self._announced > self._limit + MultipartUpload.FIELDS_LIMIT:
+            if self._announced > self._limit + _FIELDS_BYTES:
                 raise TooLarge
             async for chunk in body_of(receive):
                 await feed(chunk)
@@ -94,7 +100,15 @@ class IncomingForm:
         form = self._form
         if form.path is None:
             raise UploadRefused("no_file", "The field `file` is missing.")
-        return Upload(form.fields, form.file_name, form.path, form.size, form.sha256, time.monotonic() - begin)
+        return Upload(
+            form.fields,
+            form.file_name,
+            form.path,
+            form.size,
+            form.sha256,
+            time.monotonic() - begin,
+            tuple(form.spooled),
+        )
 
     async def release(self) -> None:
         await sync_to_async(self._form.discard, thread_sensitive=False)()

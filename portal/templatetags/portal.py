@@ -18,7 +18,7 @@ from django.utils.translation import pgettext
 
 from portal.web import strings
 from portal.web import tracks as tracks_of
-from portal.web.forms import other_options
+from portal.web.forms import other_options, speakers_choices
 from portal.web.languages import language_name
 from portal.web.undo import recording_to_restore
 from portal.web.word_positions import word_positions
@@ -33,7 +33,7 @@ from transcription.fetches import failures as fetch_failures
 from transcription.fetches.models import Fetch
 from transcription.models import Mode, Recording, Segment, Transcription
 from transcription.options import audio_tracks
-from transcription.transcripts.editing import list_tag, segment_tag
+from transcription.transcripts.revisions import list_tag, segment_tag
 from transcription.webhooks import failures as webhook_failures
 from transcription.webhooks.models import Attempt, Delivery
 
@@ -94,6 +94,12 @@ def mode_name(transcription: Transcription) -> str:
     """Returns the mode that was used, or the requested one; empty while it is automatic."""
     mode = transcription.mode_taken or transcription.mode
     return "" if mode == Mode.AUTO else str(Mode(mode).label)
+
+
+@register.filter
+def speakers_asked(transcription: Transcription) -> str:
+    """Returns how many speakers were to be found, in the words of the form."""
+    return dict(speakers_choices()).get(transcription.speakers, transcription.speakers)
 
 
 @register.filter

@@ -17,10 +17,13 @@ from transcription.models import Mode, Status, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.offered_models import default_model, knows, offered_models
 from transcription.options.options import OPTIONS, TranscriptionOptions, checked_languages
+from transcription.options.speakers import AUTO, OFF
 
 CAREFUL_BEAMS = 5
+LIKELY_SPEAKERS = range(1, 11)
+LIKELY_RANGES = ((2, 4), (3, 6), (5, 10))
 NOT_OFFERED = ("prompt", "temperature")
-SHOWN_FIRST = ("language", "task", "model", "audio_track")
+SHOWN_FIRST = ("language", "task", "speakers", "model", "audio_track")
 
 
 def model_choices() -> list[tuple[str, str]]:
@@ -41,6 +44,20 @@ def mode_choices() -> list[tuple[str, str]]:
         (Mode.EXACT, gettext("Exact: one piece after the other, as openai-whisper does")),
         (Mode.FAST, gettext("Fast: cut at pauses, pieces side by side")),
     ]
+
+
+def speakers_choices() -> list[tuple[str, str]]:
+    """Returns whether speakers are told apart, and how many there may be."""
+    numbers = [(str(number), gettext("Exactly %(number)d") % {"number": number}) for number in LIKELY_SPEAKERS]
+    ranges = [
+        (f"{least}-{most}", gettext("%(least)d to %(most)d") % {"least": least, "most": most})
+        for least, most in LIKELY_RANGES
+    ]
+    return [(OFF, gettext("Don’t tell them apart")), (AUTO, gettext("Find out how many there are")), *numbers, *ranges]
+
+
+def requested_speakers_choices() -> list[tuple[str, str]]:
+    return [("", gettext("As your organisation set it")), *speakers_choices()]
 
 
 def offered() -> list[tuple[str, str]]:
@@ -88,6 +105,7 @@ class OptionsForm(forms.Form):
     language = forms.ChoiceField(
         label=_("Spoken language"), choices=spoken_language_choices, required=False, widget=LanguageSelect
     )
+    speakers = forms.ChoiceField(label=_("Speakers"), choices=requested_speakers_choices, required=False)
     model = forms.ChoiceField(label=_("Model"), choices=model_choices, required=False)
     mode = forms.ChoiceField(label=_("Mode"), choices=mode_choices, initial=Mode.AUTO, required=False)
     hotwords = LinesField(
@@ -119,11 +137,13 @@ class OptionsForm(forms.Form):
             "hotwords": tenant_defaults.requested_hotwords(transcription, transcription.tenant),
             "beam_size": transcription.beam_size > 1,
             "languages": tenant_defaults.requested_languages(transcription, transcription.tenant).replace(",", ", "),
+            "speakers": tenant_defaults.requested_speakers(transcription, transcription.tenant),
         }
         model = tenant_defaults.requested_model(transcription, transcription.tenant)
         options["model"] = model if model in offered_models() else ""
         form = cls(initial=options, auto_id="again_%s")
         form.offer_tracks(transcription)
+        form.offer_speakers(options["speakers"])
         return form
 
     def offer_tracks(self, transcription: Transcription) -> None:
@@ -131,6 +151,13 @@ class OptionsForm(forms.Form):
         if len(transcription.recording.audio_tracks) > 1:
             self.fields["audio_track"].choices = tracks.choices(transcription.recording)  # type: ignore[attr-defined]
             self.initial["audio_track"] = str(transcription.audio_track or "")
+
+    def offer_speakers(self, taken: str) -> None:
+        """Offers what was taken, which may be another range than those that most people need."""
+        choices = requested_speakers_choices()
+        if taken not in dict(choices):
+            choices.append((taken, taken))
+        self.fields["speakers"].choices = choices  # type: ignore[attr-defined]
 
     @property
     def has_tracks(self) -> bool:
@@ -167,9 +194,15 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
         help_text=_("Where the default model is asked for. A model that is asked for by its name is always used."),
     )
 
+    speakers = forms.ChoiceField(
+        label=_("Speakers"),
+        choices=speakers_choices,
+        help_text=_("Who says what is found out beside the text; a transcript takes longer."),
+    )
+
     class Meta:
         model = Tenant
-        fields = ("default_mode", "short_clip_model", "languages", "hotwords")
+        fields = ("default_mode", "short_clip_model", "languages", "speakers", "hotwords")
         field_classes = {"hotwords": LinesField}
         widgets = {"hotwords": forms.Textarea(attrs={"rows": 5})}
 

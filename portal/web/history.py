@@ -15,7 +15,7 @@ from transcription.library import read_audit
 from transcription.library.retention import TextDeleted
 from transcription.transcripts import editing
 from transcription.transcripts import history as past
-from transcription.transcripts.editing import NotCompleted
+from transcription.transcripts.revisions import NotCompleted
 
 ON_A_PAGE = 20
 

@@ -21,8 +21,8 @@ from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
 from transcription.models import Segment
-from transcription.transcripts import editing
-from transcription.transcripts.editing import NotCompleted, Stale
+from transcription.transcripts import editing, revisions
+from transcription.transcripts.revisions import NotCompleted, Stale
 from transcription.transcripts.validation import checked_text
 
 
@@ -47,18 +47,18 @@ def show(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResp
 def save(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
     """Takes JSON with `text` and the displayed segment's `etag`; answers 412 with the current segment if it differs."""
     recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
-    body = _body(request)
+    body = body_of(request)
     try:
         text = checked_text(body.get("text"))
         saved = editing.edit(request.actor, transcription_id, index, {str(body.get("etag", ""))}, text)
     except InvalidOption as invalid:
-        return _problem(400, str(invalid))
+        return problem(400, str(invalid))
     except Stale:
         current = editing.segment(request.actor, transcription_id, index)
         read_audit.read(request.actor, current.transcription, "page")
-        return _problem(412, _("Somebody else changed this segment meanwhile."), now=_fields(current))
+        return problem(412, _("Somebody else changed this segment meanwhile."), now=_fields(current))
     except (NotCompleted, TextDeleted):
-        return _problem(409, _("The text can’t be corrected any more. Reload the page."))
+        return problem(409, _("The text can’t be corrected any more. Reload the page."))
     return JsonResponse(_fields(saved))
 
 
@@ -74,7 +74,7 @@ def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
         ("web:history", row.id) if request.POST.get("from") == "history" else ("web:recording", row.recording_id)
     )
     by_script = request.content_type == "application/json"
-    given = _body(request) if by_script else request.POST
+    given = body_of(request) if by_script else request.POST
     number = str(given.get("revision", ""))
     try:
         if not (number.isascii() and number.isdigit() and len(number) < 10):
@@ -83,7 +83,7 @@ def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     except (Stale, Http404, NotCompleted, TextDeleted):
         refusal = _("Somebody else changed the transcript meanwhile, so this was not undone.")
         if by_script:
-            return _problem(412, refusal)
+            return problem(412, refusal)
         messages.error(request, refusal)
         return redirect(*next_page)
     if by_script:
@@ -98,7 +98,7 @@ def _restored_message(number: int) -> str:
     return _("The transcript is as it was after correction %(number)d again.") % {"number": number}
 
 
-def _body(request: HttpRequest) -> dict[str, Any]:
+def body_of(request: HttpRequest) -> dict[str, Any]:
     try:
         body = json_body.parse(request.body)
     except BadJson:
@@ -110,10 +110,10 @@ def _fields(segment: Segment) -> dict[str, Any]:
     return {
         "text": segment.text.strip(),
         "words": word_positions(segment),
-        "etag": editing.segment_tag(segment),
+        "etag": revisions.segment_tag(segment),
         "revision": segment.revision,
     }
 
 
-def _problem(status: int, message: str, **more: Any) -> JsonResponse:
+def problem(status: int, message: str, **more: Any) -> JsonResponse:
     return JsonResponse({"error": {"message": message}} | more, status=status)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from portal.web.word_positions import placed_words
-from transcription.models import Segment, Transcription
+from transcription.models import Segment, Speaker, Transcription
+from transcription.options.speakers import OFF
 from transcription.transcripts.doubts import Doubt, doubts_of, is_unsure, missed_speech
 
 
@@ -19,6 +20,8 @@ class Line:
     end: float
     segment: Segment | None = None
     doubts: list[Doubt] = field(default_factory=list)
+    speaker: Speaker | None = None
+    starts_turn: bool = False
 
     @property
     def is_to_check(self) -> bool:
@@ -46,6 +49,14 @@ class Line:
 
 def lines_of(row: Transcription, segments: Sequence[Segment]) -> list[Line]:
     """Returns the lines of a transcript, of which `segments` are all, by their start."""
-    lines = [Line(segment.start, segment.end, segment, doubts_of(segment)) for segment in segments]
+    speakers: dict[int | None, Speaker] = {}
+    if row.speakers != OFF:
+        speakers = {speaker.index: speaker for speaker in row.speaker_set.all()}
+    lines, before = list[Line](), None
+    for segment in segments:
+        speaker = speakers.get(segment.speaker)
+        starts_turn = not lines or segment.speaker != before
+        lines.append(Line(segment.start, segment.end, segment, doubts_of(segment), speaker, starts_turn))
+        before = segment.speaker
     gaps = [Line(*span) for span in missed_speech(row, [(segment.start, segment.end) for segment in segments])]
     return sorted(lines + gaps, key=lambda line: line.start) if gaps else lines

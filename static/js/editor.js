@@ -172,14 +172,14 @@ export class Editor {
    * @param {HTMLElement} item
    * @param {Segment} segment
    */
-  #show(item, { text: now, words, etag }) {
+  #show(item, { text: now, words, etag, revision }) {
     find(item, ".segment__text", HTMLElement).textContent = now;
     item.dataset.etag = etag;
     if (words.length) item.dataset.words = JSON.stringify(words);
     else delete item.dataset.words;
     for (const said of item.querySelectorAll("[data-doubt], [data-doubt-words]")) said.remove();
     item.querySelector(".segment__time")?.removeAttribute("aria-describedby");
-    this.transcript.renewed(item);
+    this.transcript.renewed(item, revision);
   }
 
   /**

@@ -13,7 +13,8 @@ const OVER = new Set(["completed", "failed", "cancelled"]);
 /** @typedef {{index: number, start: number, text: string}} Segment */
 /** @typedef {{position?: number | null, eta_seconds?: number | null}} Place */
 /**
- * @typedef {Place & {type: "snapshot", seq: number, status: string, percent: number, segments: Segment[]}} Snapshot
+ * @typedef {Place & {type: "snapshot", seq: number, status: string, percent: number, finding_speakers: boolean,
+ *   segments: Segment[]}} Snapshot
  * @typedef {Place & {type: "queue"}} Queue
  * @typedef {{type: "progress", seq: number, percent: number, segments: Segment[]}} Advance
  */
@@ -74,7 +75,7 @@ export class Progress {
   #snapshot(message) {
     this.#sequence = message.seq;
     if (OVER.has(message.status)) return this.onOver();
-    this.#became(message.status);
+    this.#became(message.finding_speakers ? "speakers" : message.status);
     this.#percent(message.percent);
     this.#queue(message);
     this.find("segments").replaceChildren();
@@ -95,7 +96,7 @@ export class Progress {
 
   /** @param {number} percent */
   #percent(percent) {
-    if (this.#status !== "running") return;
+    if (this.#status !== "running" && this.#status !== "speakers") return;
     this.bar.value = percent;
     this.find("percent-value").textContent = String(percent);
     const step = Math.floor(percent / SPOKEN_STEP);

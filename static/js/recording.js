@@ -8,6 +8,7 @@ import { ask } from "./page.js";
 import { Player } from "./player.js";
 import { Progress } from "./progress.js";
 import { data, find } from "./query.js";
+import { Speakers } from "./speakers.js";
 import { text } from "./strings.js";
 import { Transcript } from "./transcript.js";
 
@@ -42,6 +43,9 @@ function mount() {
   /** @type {HTMLElement | null} */
   const counted = root.querySelector("[data-check-count]");
   if (counted) open.push(new Checks(find(root, "[data-checks]", HTMLElement), segments));
+  /** @type {HTMLElement | null} */
+  const voices = root.querySelector("[data-speakers]");
+  if (voices) open.push(new Speakers(voices, segments));
   new Finder(find(root, "[data-finder]", HTMLElement), segments);
   root.querySelector("[data-copy-text]")?.addEventListener("click", () => copyAndTell(segments.text));
 }

@@ -50,15 +50,20 @@ export class Transcript {
     this.#words?.leave();
   }
 
-  /** The texts of the segments; speech without text has none. */
+  /** The texts of the segments that are shown; speech without text has none. */
   get texts() {
     /** @type {NodeListOf<HTMLElement>} */
-    const texts = this.root.querySelectorAll("[data-start] .segment__text");
+    const texts = this.root.querySelectorAll("[data-start]:not([data-filtered]) .segment__text");
     return [...texts];
   }
 
   get text() {
-    return this.texts.map((shown) => shown.textContent.trim()).join("\n");
+    return this.texts
+      .map((shown) => {
+        const speaker = shown.closest("[data-speaker]:not([data-speaker=''])")?.querySelector(".segment__speaker");
+        return `${speaker ? `${speaker.textContent?.trim()}: ` : ""}${shown.textContent.trim()}`;
+      })
+      .join("\n");
   }
 
   /**
@@ -76,9 +81,10 @@ export class Transcript {
   /**
    * The text of `item` was corrected: its words stand elsewhere now.
    * @param {HTMLElement} item
+   * @param {number} revision of the transcript since
    */
-  renewed(item) {
-    this.root.dispatchEvent(new Event("corrected"));
+  renewed(item, revision) {
+    this.root.dispatchEvent(new CustomEvent("corrected", { detail: revision }));
     if (this.items[this.#spoken] !== item) return;
     this.#words?.leave();
     this.#words = item.dataset.words ? new Words(item) : null;
@@ -161,7 +167,8 @@ export class Transcript {
   /** @param {MouseEvent} event */
   #click(event) {
     const item = closest(event, "[data-start]");
-    if (!item || getSelection()?.isCollapsed === false || closest(event, "[data-edit], .segment__editor")) return;
+    if (!item || getSelection()?.isCollapsed === false || closest(event, "[data-edit], [data-whose], .segment__editor"))
+      return;
     const place = this.items.indexOf(item);
     this.#rove(place);
     this.#keep();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -73,6 +73,18 @@ class Tenant(models.Model):
         help_text=_(
             "Codes such as en, de or pl, with commas between them: where a request names no language, it is detected "
             "among these. Empty: among all."
+        ),
+    )
+    speakers = models.CharField(
+        _("telling speakers apart"),
+        max_length=7,
+        blank=True,
+        default="off",
+        db_default="off",
+        validators=[RegexValidator(r"^(off|auto|[1-9]\d?(-[1-9]\d?)?)\Z")],
+        help_text=_(
+            "off; auto, which finds out how many there are; a number; or a range such as 2-4. It takes some of the "
+            "processor’s time, so a transcript takes longer."
         ),
     )
     hotwords = models.TextField(

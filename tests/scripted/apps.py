@@ -8,18 +8,20 @@ from django.apps import AppConfig
 
 
 class ScriptedEngineConfig(AppConfig):
-    """Replaces the gpuworker's engine command, and fetches no weights."""
+    """Replaces the gpuworker's engine command and its workers' diarization, and fetches no weights."""
 
     name = "tests.scripted"
     label = "scripted_engine"
 
     def ready(self) -> None:
         if "gpuworker" in sys.argv:
-            from transcription.worker import gpu_worker
+            from tests.scripted.diarization import ScriptedDiarization
+            from transcription.worker import gpu_worker, speaker_finder
 
             plain = gpu_worker.engine_command()
             ours = [sys.executable, "-m", "tests.scripted.engine", *plain[plain.index("serve") :]]
             gpu_worker.engine_command = lambda: ours
+            vars(speaker_finder)["DiarizationProcess"] = ScriptedDiarization
         if "up" in sys.argv:
             from portal.supervisor import preparation
 

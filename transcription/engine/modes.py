@@ -48,7 +48,7 @@ def transcribe(
         decoder.decode_half if options.follows_language else None,
         resume.last_speech if resume else 0.0,
     )
-    return results if options.word_timestamps else map(_without_words, results)
+    return results if options.keeps_words else map(_without_words, results)
 
 
 def _without_words(result: WindowResult) -> WindowResult:
@@ -87,7 +87,7 @@ class _FastDecoder:
 
     def decode_tail(self, window: Window, language: str) -> WindowResult:
         # Words are timed, and beams ranked, by all of a window's text.
-        alone = self._options.word_timestamps or window.times_words or self._options.beam_size > 1
+        alone = self._options.keeps_words or window.times_words or self._options.beam_size > 1
         options = replace(self._options, language=language)
         # The tail of a window shares its encoding, and so its context.
         tail = tail_window(window) if alone and window.tail else window

@@ -91,6 +91,7 @@ class DecodeOptions:
     recording might have continued, at its beginning (in fast mode: each window might); its last
     223 tokens count. `hotwords` are names and terms that every window is reminded of, at the cost
     of the prompt's room. `beam_size` above 1 searches with so many beams where the temperature is 0.
+    `prefers_words` times words like `word_timestamps`, but leaves them out where a model can't.
     `skip_non_speech` gives no text to what the voice detector is sure is no speech, where it is silent or Whisper
     agrees; without it exact mode is openai-whisper's, inventions and all.
     """
@@ -106,7 +107,13 @@ class DecodeOptions:
     languages: tuple[str, ...] = ()
     follow_language: bool = True
     skip_non_speech: bool = True
+    prefers_words: bool = False
     lane: Lane = "standard"
+
+    @property
+    def keeps_words(self) -> bool:
+        """Whether segments have their words."""
+        return self.word_timestamps or self.prefers_words
 
     @property
     def follows_language(self) -> bool:

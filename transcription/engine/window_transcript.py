@@ -34,7 +34,8 @@ class WindowTranscript:
         self._last_speech = work.window.passage.last_speech if work.window.passage else self._offset
         self._split = self._without_non_speech()
         self._end = self._following(self._split.advance)
-        self._times_words = work.options.word_timestamps or (work.window.times_words and vocabulary.is_whispers)
+        wanted = work.options.prefers_words or work.window.times_words
+        self._times_words = work.options.word_timestamps or (wanted and vocabulary.is_whispers)
         self._words_wanted = self._times_words
 
     @property

@@ -248,6 +248,7 @@ def _check_options(options: DecodeOptions) -> None:
         or not all(_is_text(code, MAX_NAME_CHARACTERS) for code in options.languages),
         "follow_language must be true or false": type(options.follow_language) is not bool,
         "skip_non_speech must be true or false": type(options.skip_non_speech) is not bool,
+        "prefers_words must be true or false": type(options.prefers_words) is not bool,
         f"beam_size must be 1 to {MAX_BEAM_SIZE}": not _is_count(options.beam_size, 1, MAX_BEAM_SIZE),
         f"lane must be one of {', '.join(LANES)}": options.lane not in LANES,
     }

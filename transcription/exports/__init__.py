@@ -12,6 +12,7 @@ from transcription.exports.fields import (
 from transcription.exports.formats import SUBTITLES, WRITERS, Export, render
 from transcription.exports.formulas import escape_formulas
 from transcription.exports.layout import Layout
+from transcription.exports.speakers import names_of
 from transcription.exports.subtitles import WEBVTT_HEAD, clock, subrip, webvtt
 from transcription.exports.texts import plain_text, tsv
 
@@ -25,6 +26,7 @@ __all__ = [
     "clock",
     "escape_formulas",
     "extra_fields",
+    "names_of",
     "plain_text",
     "render",
     "segment_fields",

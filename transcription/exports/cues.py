@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from transcription.exports.layout import Layout
@@ -12,6 +12,7 @@ from transcription.transcripts.timeline import Timeline
 
 SENTENCE_ENDS = ".!?…。！？"
 PAUSES = ",;:，、；："
+NO_PREFIXES: Mapping[int | None, str] = {}
 LOOK_BACK = 0.5  # share of a cue or line that is given up to end at punctuation
 _QUOTES = "".join(set(CLOSING) - set(SENTENCE_ENDS + PAUSES))
 
@@ -23,15 +24,24 @@ class Cue:
     start: float
     end: float
     lines: tuple[str, ...]
+    speaker: int | None = None
 
 
-def split_into_cues(segments: Iterable[Segment], layout: Layout | None = None) -> Iterator[Cue]:
-    """Yields the cues of segments. Without a layout a segment is one cue of one line; one without text has none."""
+def split_into_cues(
+    segments: Iterable[Segment], layout: Layout | None = None, prefixes: Mapping[int | None, str] = NO_PREFIXES
+) -> Iterator[Cue]:
+    """Yields the cues of segments. Without a layout a segment is one cue of one line; one without text has none.
+
+    prefixes: what stands before the first words after a change to a speaker.
+    """
+    before = None
     for segment in segments:
+        prefix = prefixes.get(segment.speaker, "") if segment.speaker not in (None, before) else ""
         if layout is not None:
-            yield from _in_order(segment, list(_split(segment, layout)))
+            yield from _in_order(segment, list(_split(segment, layout, prefix)))
         elif text := " ".join(segment.text.split()):
-            yield from _in_order(segment, [Cue(segment.start, segment.end, (text,))])
+            yield from _in_order(segment, [Cue(segment.start, segment.end, (f"{prefix}{text}",))])
+        before = segment.speaker if segment.text.strip() else before
 
 
 def _in_order(segment: Segment, cues: list[Cue]) -> Iterator[Cue]:
@@ -41,13 +51,17 @@ def _in_order(segment: Segment, cues: list[Cue]) -> Iterator[Cue]:
     for remaining, cue in zip(range(len(cues) - 1, -1, -1), cues, strict=True):
         start = max(earliest, min(max(end, round(cue.start * 1000)), latest - 1 - remaining))
         end = max(start + 1, min(round(cue.end * 1000), latest - remaining))
-        yield Cue(start / 1000, end / 1000, cue.lines)
+        yield Cue(start / 1000, end / 1000, cue.lines, segment.speaker)
 
 
-def _split(segment: Segment, layout: Layout) -> Iterator[Cue]:
+def _split(segment: Segment, layout: Layout, prefix: str) -> Iterator[Cue]:
     units = line_break_units(segment.text.strip())
     times = Timeline(segment.text, segment.words, segment.start, segment.end)
     begin, position = segment.start, 0
+    if units and prefix:  # never alone in a cue
+        *names, last = line_break_units(prefix)
+        units = [*names, f"{last} {units[0]}", *units[1:]]
+        position = -len("".join(prefix.split()))
     while units:
         count = _cue_length(units, layout)
         taken, units = units[:count], units[count:]

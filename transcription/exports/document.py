@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from transcription.exports.fields import spoken_language, text_language
+from transcription.exports.speakers import names_of, prefix_of
 from transcription.models import Segment, Transcription
 from transcription.options.languages import LANGUAGES
 
@@ -30,10 +31,13 @@ def word_document(transcription: Transcription, segments: list[Segment]) -> byte
     title = _legal(transcription.recording.name)
     document.add_heading(title, level=1)
     document.add_paragraph(_legal(" · ".join(_facts(transcription))))
+    names = names_of(transcription)
     for segment in segments:
         if text := " ".join(_legal(segment.text).split()):
             paragraph = document.add_paragraph()
             paragraph.add_run(f"[{_clock(segment.start)}]\u2002").italic = True
+            if prefix := _legal(prefix_of(segment, names)):
+                paragraph.add_run(prefix).bold = True
             paragraph.add_run(text)
     _set_properties(document, transcription, title)
     file = io.BytesIO()

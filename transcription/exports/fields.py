@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from transcription.exports.speakers import UNNAMED, Names, name_of, names_of
 from transcription.media.warnings import warnings_of
 from transcription.models import Segment, Task, Transcription
 from transcription.options.audio_tracks import numbered as tracks_of
@@ -13,12 +14,13 @@ from transcription.options.languages import LANGUAGES
 
 def verbose_json(transcription: Transcription, segments: Iterable[Segment]) -> dict[str, Any]:
     """Returns the dictionary of OpenAI's verbose_json without `usage`."""
+    names = names_of(transcription)
     return {
         "task": transcription.task,
         "language": LANGUAGES.get(text_language(transcription), ""),
         "duration": round(transcription.recording.duration_seconds, 3),
         "text": transcription.text,
-        "segments": [segment_fields(segment) for segment in segments],
+        "segments": [segment_fields(segment, names) for segment in segments],
     } | extra_fields(transcription)
 
 
@@ -46,7 +48,9 @@ def text_language(transcription: Transcription) -> str:
     return "en" if transcription.task == Task.TRANSLATE else spoken_language(transcription)
 
 
-def segment_fields(segment: Segment) -> dict[str, Any]:
+def segment_fields(segment: Segment, names: Names = UNNAMED) -> dict[str, Any]:
+    """Returns OpenAI's fields, and where speakers were told apart `speaker` and `overlap`."""
+    spoken = {"speaker": name_of(segment, names) or None, "overlap": segment.overlap} if names else {}
     return {
         "id": segment.index,
         "seek": segment.seek,
@@ -58,4 +62,4 @@ def segment_fields(segment: Segment) -> dict[str, Any]:
         "avg_logprob": segment.avg_logprob,
         "compression_ratio": segment.compression_ratio,
         "no_speech_prob": segment.no_speech_prob,
-    }
+    } | spoken

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from transcription.errors import InvalidOption
 from transcription.exports.document import word_document
 from transcription.exports.layout import Layout
+from transcription.exports.speakers import names_of
 from transcription.exports.subtitles import subrip, webvtt
 from transcription.exports.texts import full_json, plain_text, tsv
 from transcription.library import retention
@@ -26,14 +27,14 @@ class Export:
 
 Writer = Callable[[Transcription, list[Segment]], str | bytes]
 WRITERS: dict[str, tuple[str, Writer]] = {
-    "txt": ("text/plain; charset=utf-8", lambda _transcription, segments: plain_text(segments)),
-    "srt": ("application/x-subrip; charset=utf-8", lambda _transcription, segments: subrip(segments)),
-    "vtt": ("text/vtt; charset=utf-8", lambda _transcription, segments: webvtt(segments)),
+    "txt": ("text/plain; charset=utf-8", lambda row, segments: plain_text(segments, names_of(row))),
+    "srt": ("application/x-subrip; charset=utf-8", lambda row, segments: subrip(segments, names=names_of(row))),
+    "vtt": ("text/vtt; charset=utf-8", lambda row, segments: webvtt(segments, names=names_of(row))),
     "json": ("application/json", full_json),
-    "tsv": ("text/tab-separated-values; charset=utf-8", lambda _transcription, segments: tsv(segments)),
+    "tsv": ("text/tab-separated-values; charset=utf-8", lambda row, segments: tsv(segments, names_of(row))),
     "docx": ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", word_document),
 }
-SUBTITLES: dict[str, Callable[[list[Segment], Layout], str]] = {"srt": subrip, "vtt": webvtt}
+SUBTITLES: dict[str, Callable[..., str]] = {"srt": subrip, "vtt": webvtt}
 
 
 def render(transcription: Transcription, format: str, layout: Layout | None = None) -> Export:
@@ -47,6 +48,9 @@ def render(transcription: Transcription, format: str, layout: Layout | None = No
         raise InvalidOption("max_line_length", message % {"format": format})
     retention.require_text(transcription)
     segments = list(transcription.segments.all())
-    body = SUBTITLES[format](segments, layout) if layout is not None else write(transcription, segments)
+    if layout is not None:
+        body: str | bytes = SUBTITLES[format](segments, layout, names=names_of(transcription))
+    else:
+        body = write(transcription, segments)
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", transcription.recording.name) or "transcript"
     return Export(content_type, body, f"{stem}.{format}")

@@ -8,23 +8,27 @@ from html import escape
 
 from transcription.exports.cues import split_into_cues
 from transcription.exports.layout import Layout
+from transcription.exports.speakers import UNNAMED, Names
 from transcription.models import Segment
 
 WEBVTT_HEAD = "WEBVTT\n\n"
 
 
-def subrip(segments: Iterable[Segment], layout: Layout | None = None, first: int = 1) -> str:
-    """Returns SubRip with cues numbered from `first`."""
+def subrip(segments: Iterable[Segment], layout: Layout | None = None, first: int = 1, names: Names = UNNAMED) -> str:
+    """Returns SubRip with cues numbered from `first`, and with a speaker's name where the speaker changes."""
+    prefixes = {speaker: f"{name}: " for speaker, name in names.items()}
     return "".join(
         f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n{_block(cue.lines)}\n\n"
-        for number, cue in enumerate(split_into_cues(segments, layout), start=first)
+        for number, cue in enumerate(split_into_cues(segments, layout, prefixes), start=first)
     )
 
 
-def webvtt(segments: Iterable[Segment], layout: Layout | None = None) -> str:
-    """Returns WebVTT (W3C) with `&`, `<` and `>` escaped."""
+def webvtt(segments: Iterable[Segment], layout: Layout | None = None, names: Names = UNNAMED) -> str:
+    """Returns WebVTT (W3C) with `&`, `<` and `>` escaped, and a voice span in the cues of known speakers."""
+    voices = {speaker: f"<v {escape(name, quote=False)}>" for speaker, name in names.items()}
     cues = (
-        f"{clock(cue.start, '.')} --> {clock(cue.end, '.')}\n{escape(_block(cue.lines), quote=False)}\n\n"
+        f"{clock(cue.start, '.')} --> {clock(cue.end, '.')}\n"
+        f"{voices.get(cue.speaker, '')}{escape(_block(cue.lines), quote=False)}\n\n"
         for cue in split_into_cues(segments, layout)
     )
     return WEBVTT_HEAD + "".join(cues)

@@ -9,23 +9,32 @@ from typing import Any
 
 from transcription.exports.fields import segment_fields, verbose_json
 from transcription.exports.formulas import escape_formulas
+from transcription.exports.speakers import UNNAMED, Names, name_of, names_of, prefix_of
 from transcription.models import Segment, Transcription
 
 
-def plain_text(segments: Iterable[Segment]) -> str:
-    """Returns one line for each segment, as openai-whisper's WriteTXT does."""
-    return "".join(f"{segment.text.strip()}\n" for segment in segments)
+def plain_text(segments: Iterable[Segment], names: Names = UNNAMED) -> str:
+    """Returns one line for each segment, as openai-whisper's WriteTXT does, after its speaker's name."""
+    return "".join(f"{prefix_of(segment, names)}{segment.text.strip()}\n" for segment in segments)
 
 
-def tsv(segments: Iterable[Segment]) -> str:
-    """Returns start and end in milliseconds and text, tab-separated, with formulas escaped."""
-    rows = (f"{round(s.start * 1000)}\t{round(s.end * 1000)}\t{_cell(s.text)}\n" for s in segments)
-    return "start\tend\ttext\n" + "".join(rows)
+def tsv(segments: Iterable[Segment], names: Names = UNNAMED) -> str:
+    """Returns start and end in milliseconds, text and speaker, tab-separated, with formulas escaped.
+
+    The last column is there where speakers were told apart.
+    """
+    head = ["start", "end", "text", *(["speaker"] if names else [])]
+    rows = [head]
+    for segment in segments:
+        speaker = [_cell(name_of(segment, names))] if names else []
+        rows.append([f"{round(segment.start * 1000)}", f"{round(segment.end * 1000)}", _cell(segment.text), *speaker])
+    return "".join("\t".join(row) + "\n" for row in rows)
 
 
 def full_json(transcription: Transcription, segments: list[Segment]) -> str:
     """Returns verbose_json with the words of each segment."""
-    body = verbose_json(transcription, ()) | {"segments": [_with_words(segment) for segment in segments]}
+    names = names_of(transcription)
+    body = verbose_json(transcription, ()) | {"segments": [_with_words(segment, names) for segment in segments]}
     return json.dumps(body, ensure_ascii=False, indent=2)
 
 
@@ -33,6 +42,6 @@ def _cell(text: str) -> str:
     return escape_formulas(re.sub(r"[\t\r\n]+", " ", text).strip())
 
 
-def _with_words(segment: Segment) -> dict[str, Any]:
+def _with_words(segment: Segment, names: Names) -> dict[str, Any]:
     """Adds `words` if they were timed, each with its leading space, as openai-whisper's JSON does."""
-    return segment_fields(segment) | ({"words": segment.words} if segment.words else {})
+    return segment_fields(segment, names) | ({"words": segment.words} if segment.words else {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -57,7 +57,7 @@ def create(actor: Actor, url: str, name: str, options: TranscriptionOptions, cal
         api_key=actor.key,
         url=target.url,
         name=clean_name(name) if name else "",
-        options=asdict(options),
+        options=options.chosen,
         endpoint=call.endpoint,
         idempotency_key=call.key,
     )

@@ -22,7 +22,8 @@ from transcription.intake import deduplicate, idempotency, reuse
 from transcription.intake.request import TranscriptionRequest
 from transcription.intake.reuse import FinishedResult
 from transcription.media import pcm_cache
-from transcription.models import Lane, Recording, Transcription
+from transcription.models import KnownSpeaker, Lane, Recording, Transcription
+from transcription.options.speakers import OFF
 from transcription.queue import fairness, progress, wakeups
 
 log = logging.getLogger(__name__)
@@ -62,13 +63,18 @@ def queue(
 ) -> Transcription:
     """Reserves `seconds` and queues a transcription; a worker is woken on commit. Raises QuotaExceeded."""
     schedule = tenant_lock.lock(request.tenant.id)
-    row = request.new_transcription(recording, request.options_for(recording))
+    options = request.options_for(recording)
+    row = request.new_transcription(recording, options)
     row.warnings = list(found.warnings) if found else []
     quota.reserve(request.tenant, row.id, seconds, request.actor.user, request.actor.key)
     row.save(force_insert=True)
+    KnownSpeaker.objects.bulk_create(
+        KnownSpeaker(tenant_id=row.tenant_id, transcription=row, number=number, name=voice.name, pcm=voice.pcm)
+        for number, voice in enumerate(options.known_speakers)
+    )
     fairness.enter(schedule, row)
     _audit(request, row)
-    if found and found.pcm and row.lane == Lane.INTERACTIVE:
+    if found and found.pcm and row.lane == Lane.INTERACTIVE and not _listens_to_channels(row, found):
         transaction.on_commit(partial(pcm_cache.put, row.id, found.pcm), robust=True)
     wakeups.wake_on_commit(row.lane)
     transaction.on_commit(partial(progress.announce_change, row.tenant_id, recording.id, row.id), robust=True)
@@ -81,6 +87,12 @@ def copy_result(request: TranscriptionRequest, recording: Recording, result: Fin
     reuse.insert_completed(row, result)
     _audit(request, row)
     return row
+
+
+def _listens_to_channels(row: Transcription, found: media.Probe) -> bool:
+    """Returns whether two channels are to be heard apart, which the mixed audio of a probe doesn't have."""
+    is_mono = found.tracks[found.track].channels == 1 if found.track < len(found.tracks) else False
+    return row.speakers != OFF and not is_mono
 
 
 def _note(request: TranscriptionRequest, row: Transcription) -> Transcription:

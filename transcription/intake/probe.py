@@ -40,8 +40,7 @@ def probe(actor: Actor, upload: ReceivedFile, audio_track: int) -> media.Probe:
         with PROBES.slot(tenant.id, WAIT_SECONDS):
             return media.probe(upload.path, longest, budget, audio_track - 1 if audio_track else None, upload.file_name)
     except TooBusy:
-        message = _("Too many of your files are being checked at once. Send this one again in a moment.")
-        raise Refused("busy", message) from None
+        raise too_busy() from None
     except DecoderDied as died:
         log.warning("A file of tenant %s could not be read: %s", tenant.id, died)
         message = _("Reading the file was interrupted, by no fault of its own. Send it again in a moment.")
@@ -53,3 +52,8 @@ def probe(actor: Actor, upload: ReceivedFile, audio_track: int) -> media.Probe:
             raise audio_tracks.no_such_track(error.tracks) from error
         log.info("Refused a file of tenant %s: %s (%s)", tenant.id, error.code, error)
         raise Refused(error.code, reason_for_people(error.code)) from error
+
+
+def too_busy() -> Refused:
+    message = _("Too many of your files are being checked at once. Send this one again in a moment.")
+    return Refused("busy", message)

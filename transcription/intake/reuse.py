@@ -7,13 +7,13 @@ if an engine serves its model version now.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from tenants.access import Actor
-from transcription.models import MachineText, Recording, Segment, Status, Transcription
+from transcription.models import MachineText, Recording, Segment, Speaker, Status, Transcription
 from transcription.options import engines
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import lifecycle
@@ -23,11 +23,15 @@ UNFINISHED = (Status.QUEUED, Status.RUNNING)
 
 @dataclass(frozen=True)
 class FinishedResult:
-    """A completed transcription with the machine's text and segments, without later edits."""
+    """A completed transcription with the machine's text, segments and speakers, without later edits.
+
+    `names` are the speakers' by their index, empty where they have none.
+    """
 
     source: Transcription
     text: str
     segments: list[Segment]
+    names: dict[int, str] = field(default_factory=dict)
 
 
 def find_finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: str) -> FinishedResult | None:
@@ -40,6 +44,7 @@ def find_finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: s
         fingerprint=fingerprint,
         status=Status.COMPLETED,
         text_deleted_at=None,
+        speakers_error="",
         recording__deleted_at=None,
         model_version__in=versions,
     )
@@ -83,17 +88,20 @@ def insert_completed(row: Transcription, result: FinishedResult) -> None:
     row.saved_seconds, row.sequence, row.resume = source.saved_seconds, source.sequence, source.resume
     row.warnings = source.warnings
     row.reused_from = Transcription.objects.filter(id=source.id).first()  # it may have been deleted meanwhile
-    lifecycle.insert_completed(row, [_copied(segment, row) for segment in result.segments])
+    segments = [_copied(segment, row) for segment in result.segments]
+    speakers = [Speaker.numbered(row, index, name) for index, name in result.names.items()]
+    lifecycle.insert_completed(row, segments, speakers)
 
 
 def _without_edits(source: Transcription) -> FinishedResult:
     """Reads the segments before the machine's text, which the first edit saves: without it, they were not edited."""
     segments = list(source.segments.all())
+    names = dict(source.speaker_set.values_list("index", "name"))
     machine = MachineText.objects.filter(transcription=source).first()
     if machine is None:
-        return FinishedResult(source, source.text, segments)
+        return FinishedResult(source, source.text, segments, names)
     original = [Segment(tenant_id=source.tenant_id, **fields) for fields in machine.numbered()]
-    return FinishedResult(source, machine.text, original)
+    return FinishedResult(source, machine.text, original, machine.speaker_names)
 
 
 def _copied(segment: Segment, row: Transcription) -> Segment:

@@ -24,7 +24,7 @@ from tenants.models import Tenant
 from transcription import search, tenant_lock
 from transcription.library import recordings
 from transcription.media import storage
-from transcription.models import Attempt, MachineText, Recording, Revision, Segment, Status, Transcription
+from transcription.models import Attempt, MachineText, Recording, Revision, Segment, Speaker, Status, Transcription
 from transcription.queue import lifecycle
 
 log = logging.getLogger(__name__)
@@ -181,9 +181,9 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
         tenant_lock.lock(tenant.id)
         rows = _old_text(tenant).filter(id=transcription_id)
         changes = {"text": "", "prompt": "", "hotwords": "", "resume": {}, "error_message": "", "fingerprint": ""}
-        if not rows.update(**changes, missed_speech=[], text_deleted_at=timezone.now()):
+        if not rows.update(**changes, missed_speech=[], speakers_error="", text_deleted_at=timezone.now()):
             return False
-        for model in (Segment, MachineText, Revision):
+        for model in (Segment, Speaker, MachineText, Revision):
             model.objects.filter(transcription_id=transcription_id).delete()
         search.index_recording(Transcription.objects.values_list("recording_id", flat=True).get(id=transcription_id))
         Attempt.objects.filter(transcription_id=transcription_id).update(error="")

@@ -3,7 +3,7 @@
 `probe` and `decode` read one audio track as 16 kHz mono s16le PCM; `make_playable` writes a copy for browsers.
 """
 
-from transcription.media.audio_reader import BYTES_PER_SECOND, SAMPLE_RATE
+from transcription.media.audio_reader import BYTES_PER_SECOND, SAMPLE_RATE, Listener
 from transcription.media.decoding import decode
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.ffmpeg import find_ffmpeg, without_network
@@ -16,6 +16,7 @@ __all__ = [
     "SAMPLE_RATE",
     "AudioTrack",
     "DecoderDied",
+    "Listener",
     "MediaError",
     "Probe",
     "decode",

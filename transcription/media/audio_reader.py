@@ -6,7 +6,7 @@ as audio. Nothing is dropped: where timestamps go back, as in concatenated recor
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,10 +46,15 @@ MONOTONIC_TIMESTAMPS = "".join(
 """Shifts timestamps after a step back of more than a second, so that they continue where the audio before ended."""
 
 
+Listener = Callable[[bytes, int], None]
+"""Takes interleaved s16le and the number of its channels, the same one for all of a track."""
+
+
 @dataclass
 class AudioReader:
     """Reads one track by `pcm`; the other fields are complete when it ends. `stereo` keeps two channels.
 
+    `listener` is told all sound with its channels, 1 or 2, before two of them are mixed to one.
     `header` is set from the first audio on. `is_over` tells that ffmpeg reached the end of the track.
     """
 
@@ -61,6 +66,7 @@ class AudioReader:
     wall_seconds: float | None = None
     rate: int = SAMPLE_RATE
     stereo: bool = False
+    listener: Listener | None = None
 
     header: Header = field(default_factory=Header)
     report: str = ""
@@ -168,16 +174,21 @@ class AudioReader:
             self._moved -= missing / self.rate
         elif missing > GAP_SECONDS * self.rate:
             self.has_gaps = self.has_gaps or self.decoded > 0
-            yield from self._silence(missing)
+            yield from self._silence(missing, 2 if block.channels == 2 else 1)
         count = len(block.pcm) // SAMPLE_BYTES // block.channels
         self._advance(count)
         self.decoded += count
-        yield block.pcm if self.channels == 2 else self._mixer.mono(block.pcm, block.channels)
+        sound = block.pcm if self.channels == 2 else self._mixer.mono(block.pcm, block.channels)
+        if self.listener is not None:
+            self.listener(*((block.pcm, 2) if block.channels == 2 else (sound, 1)))
+        yield sound
 
-    def _silence(self, samples: int) -> Iterator[bytes]:
+    def _silence(self, samples: int, heard_channels: int) -> Iterator[bytes]:
         self._advance(samples)
         whole, rest = divmod(samples, self.rate)
         for count in [*[self.rate] * whole, rest]:
+            if self.listener is not None:
+                self.listener(bytes(count * SAMPLE_BYTES * heard_channels), heard_channels)
             yield bytes(count * SAMPLE_BYTES * self.channels)
 
     def _advance(self, samples: int) -> None:

@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from transcription.media.audio_reader import SHORTEST_SECONDS, AudioReader
+from transcription.media.audio_reader import SHORTEST_SECONDS, AudioReader, Listener
 from transcription.media.errors import MediaError
 from transcription.media.formats import source_options
 
 
 def decode(
-    path: Path, container: str, longest: float, track: int = 0, on_warning: Callable[[str], None] = lambda _code: None
+    path: Path,
+    container: str,
+    longest: float,
+    track: int = 0,
+    on_warning: Callable[[str], None] = lambda _code: None,
+    listener: Listener | None = None,
 ) -> Iterator[bytes]:
     """Yields an audio track as 16 kHz mono s16le PCM on the media's clock, in chunks of about a second.
 
     `container` is the demuxer that the probe found. The consumer sets the pace, so only ffmpeg's CPU time is limited.
-    `on_warning` is called at the end with each code of `AudioReader.warnings`. Raises MediaError: too_long after
-    `longest` seconds, not_media if ffmpeg outputs nothing, no_such_track, or too_complex beyond the CPU time; and
-    DecoderDied if ffmpeg was killed.
+    `on_warning` is called at the end with each code of `AudioReader.warnings`; `listener` hears two channels apart.
+    Raises MediaError: too_long after `longest` seconds, not_media if ffmpeg outputs nothing, no_such_track, or
+    too_complex beyond the CPU time; and DecoderDied if ffmpeg was killed.
     """
     source = source_options(path, container)
-    reader = AudioReader(path, source, track, longest, cpu_seconds=60 + longest)
+    reader = AudioReader(path, source, track, longest, cpu_seconds=60 + longest, listener=listener)
     yield from reader.pcm()
     if reader.decoded_seconds < SHORTEST_SECONDS:
         raise MediaError("not_media")

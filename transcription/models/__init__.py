@@ -7,13 +7,16 @@ from transcription.models.idempotency import IdempotencyKey
 from transcription.models.recording import Recording
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
+from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
 from transcription.models.transcription import MAX_BEAMS, Attempt, Lane, Segment, Status, Task, Transcription
 
 __all__ = [
     "MAX_BEAMS",
     "Attempt",
+    "DiarizationCheckpoint",
     "Engine",
     "IdempotencyKey",
+    "KnownSpeaker",
     "Lane",
     "LaneBacklog",
     "MachineText",
@@ -22,6 +25,7 @@ __all__ = [
     "Revision",
     "SearchEntry",
     "Segment",
+    "Speaker",
     "Status",
     "Task",
     "TenantSchedule",

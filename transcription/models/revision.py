@@ -21,6 +21,9 @@ class MachineText(models.Model):
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     text = models.TextField()
     segments: models.JSONField[list[dict[str, Any]]] = models.JSONField()
+    names: models.JSONField[dict[str, str]] = models.JSONField(
+        default=dict, db_default=models.Value({}, models.JSONField()), help_text="Of its speakers, by index."
+    )
 
     objects = TenantManager()
 
@@ -35,10 +38,16 @@ class MachineText(models.Model):
         """Returns the fields of the segments with their indexes."""
         return [{"index": index, **fields} for index, fields in enumerate(self.segments)]
 
+    @property
+    def speaker_names(self) -> dict[int, str]:
+        return {int(index): name for index, name in self.names.items()}
+
 
 class Revision(models.Model):
     """A correction, which replaced the segments `before` by `added` segments, from index `first` on.
 
+    `speakers` are the former speakers, by the index of the segment, of segments that it only gave to another one;
+    `names` the former names of speakers that it renamed, by the speaker's index.
     `number` is the transcription's `revision` after it. The oldest are deleted beyond a limit: see editing.py.
     """
 
@@ -49,6 +58,9 @@ class Revision(models.Model):
         MERGE = "merge", _("Merged")
         REPLACE = "replace", _("Replaced")
         REVERT = "revert", _("Reverted")
+        SPEAKER = "speaker", _("Given to a speaker")
+        JOIN = "join", _("Speakers merged")
+        RENAME = "rename", _("Speaker renamed")
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     transcription = models.ForeignKey("transcription.Transcription", models.CASCADE, related_name="revisions")
@@ -60,7 +72,13 @@ class Revision(models.Model):
     first = models.PositiveIntegerField()
     added = models.PositiveIntegerField()
     before: models.JSONField[list[dict[str, Any]]] = models.JSONField()
-    size = models.PositiveIntegerField(help_text="Characters of `before`.")
+    names: models.JSONField[dict[str, str]] = models.JSONField(
+        default=dict, db_default=models.Value({}, models.JSONField())
+    )
+    speakers: models.JSONField[dict[str, int | None]] = models.JSONField(
+        default=dict, db_default=models.Value({}, models.JSONField())
+    )
+    size = models.PositiveIntegerField(help_text="Characters of what is kept here.")
 
     objects = TenantManager()
 

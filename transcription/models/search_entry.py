@@ -44,7 +44,8 @@ class MatchesTsquery(Lookup):
 class SearchEntry(models.Model):
     """The searchable text of a recording. Written by search/index.py, which can rebuild it.
 
-    `folded` has the name on its first line and a segment on each further line. Deleted recordings have no entry.
+    `folded` has the name on its first line, with the names of speakers, and a segment on each further line. Deleted
+    recordings have no entry.
     """
 
     recording = models.OneToOneField(

@@ -90,6 +90,13 @@ class Transcription(models.Model):
     audio_track = models.PositiveSmallIntegerField(
         _("audio track asked for"), default=0, db_default=0, help_text=_("From 1; 0 to choose.")
     )
+    speakers = models.CharField(
+        _("speakers"),
+        max_length=7,
+        default="off",
+        db_default="off",
+        help_text=_("off, auto, a number, or a range such as 2-4."),
+    )
     languages = models.CharField(
         _("languages to choose from"),
         max_length=400,
@@ -152,6 +159,12 @@ class Transcription(models.Model):
         db_default=models.Value([], models.JSONField()),
         editable=False,
         help_text="Seconds from and to, where the engine is sure of speech and heard no text.",
+    )
+    finding_speakers = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="The text is there; who says what is worked out."
+    )
+    speakers_error = models.TextField(
+        _("why speakers were not told apart"), blank=True, default="", db_default="", editable=False
     )
     text = models.TextField(_("text"), blank=True, editable=False)
     warnings = models.JSONField(
@@ -279,6 +292,8 @@ class Segment(models.Model):
     )
     words: models.JSONField[list[dict[str, Any]]] = models.JSONField(default=list)
     language = models.CharField(max_length=10, blank=True, default="", db_default="", help_text="Of its window.")
+    speaker = models.PositiveSmallIntegerField(null=True, help_text="The index of its Speaker; null if unknown.")
+    overlap = models.BooleanField(default=False, db_default=False, help_text="Somebody else speaks at the same time.")
     revision = models.PositiveIntegerField(
         default=0, db_default=0, help_text="The correction that put it here; 0 for the machine."
     )

@@ -25,9 +25,19 @@ from django.utils.text import slugify
 
 from tenants.models import Quota, RequestBudget, Tenant, User
 from transcription.connections import lend_connection
+from transcription.exports.speakers import names_of
 from transcription.exports.texts import full_json, plain_text
 from transcription.media import storage
-from transcription.models import IdempotencyKey, LaneBacklog, Recording, SearchEntry, Segment, TenantSchedule
+from transcription.models import (
+    DiarizationCheckpoint,
+    IdempotencyKey,
+    KnownSpeaker,
+    LaneBacklog,
+    Recording,
+    SearchEntry,
+    Segment,
+    TenantSchedule,
+)
 from transcription.offboarding.tenant_models import Rows, refers_to, rows_of, tenant_models
 
 BATCH = 500
@@ -35,6 +45,8 @@ CHUNK_BYTES = 1024 * 1024
 SECRET_FIELDS = {"digest", "old_digest", "salt", "old_salt"}
 LEFT_OUT: dict[str, str] = {
     Segment._meta.label_lower: "stands in the transcripts",
+    DiarizationCheckpoint._meta.label_lower: "voices, kept only while a recording is transcribed",
+    KnownSpeaker._meta.label_lower: "voices, kept only while a recording is transcribed",
     SearchEntry._meta.label_lower: "the search index, made from the transcripts",
     Quota._meta.label_lower: "stands in tenant.json",
     TenantSchedule._meta.label_lower: "the moment's place in the fair order",
@@ -127,7 +139,7 @@ def _recording(recording: Recording) -> Iterator[tuple[str, Iterable[bytes]]]:
     for row in recording.transcriptions.order_by("created_at", "id"):
         if row.text_deleted_at is None:
             segments = list(row.segments.all())
-            yield f"{folder}/{row.id}.txt", [plain_text(segments).encode(errors="replace")]
+            yield f"{folder}/{row.id}.txt", [plain_text(segments, names_of(row)).encode(errors="replace")]
             yield f"{folder}/{row.id}.json", [full_json(row, segments).encode(errors="replace")]
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 DEFAULT_ON_GPU = "large-v3"
 DEFAULT_ON_CPU = "base"
+DIARIZING = "gpt-4o-transcribe-diarize"
+"""OpenAI's name for the default model with its speakers told apart."""
+
 ALIASES = {
     "": "",
     "whisper-1": "",
@@ -25,6 +28,7 @@ ALIASES = {
     "gpt-4o-mini-transcribe": "",
     "gpt-4o-mini-transcribe-2025-12-15": "",
     "gpt-transcribe": "",
+    DIARIZING: "",
     "large": "large-v3",
     "large-v3-turbo": "turbo",
     "distil-whisper/distil-large-v3.5": "distil-large-v3.5",

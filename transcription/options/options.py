@@ -22,6 +22,7 @@ from transcription.models import MAX_BEAMS, Lane, Mode, Task, Transcription
 from transcription.options import hotwords as words
 from transcription.options.languages import language_code
 from transcription.options.offered_models import is_named, knows, resolve_model
+from transcription.options.speakers import OFF, KnownVoice, checked_speakers
 
 LONGEST_PROMPT = 2000
 MOST_TRACKS = 100
@@ -30,6 +31,10 @@ LANGUAGE_SEPARATORS = re.compile(r"[,;\n\r，、；]")
 NOT_OF_THE_TEXT = ("lane", "named_model")
 SOUND_VERSION = 2
 """How recordings are decoded: another number keeps texts that were made of other sound from being reused."""
+
+
+DIARIZATION_VERSION = 1
+"""How speakers are told apart: another number keeps earlier results from being reused where they are asked for."""
 
 
 def offered_model(name: str) -> str:
@@ -170,8 +175,10 @@ class TranscriptionOptions:
 
     language: an ISO 639-1 code, or empty to detect. languages: sorted codes with commas between them, to which
     detection is limited; empty beside a `language`. hotwords: terms with commas between them. audio_track: counts the
-    file's audio tracks from 1; 0 leaves it open. named_model: whether the caller named the model; where they did not,
-    `model` is the default one, and the tenant's settings may choose another (`tenant_defaults.apply`).
+    file's audio tracks from 1; 0 leaves it open. speakers: `off`, `auto`, a number or a range; empty for the tenant's
+    choice. named_model: whether the caller named the model; where they did not,
+    `model` is the default one, and the tenant's settings may choose another (`tenant_defaults.apply`). known_speakers:
+    voices by which speakers are named; they belong to one request and are no column.
     """
 
     model: str = option(
@@ -206,6 +213,16 @@ class TranscriptionOptions:
         },
         0,
     )
+    speakers: str = option(
+        checked_speakers,
+        {
+            "type": "string",
+            "pattern": r"^(off|auto|\d{1,2}(-\d{1,2})?)$",
+            "description": "`off`, `auto`, how many speakers there are, or a range such as `2-4`; the organisation's "
+            "choice unless given.",
+        },
+        "",
+    )
     languages: str = option(
         checked_languages,
         {
@@ -217,6 +234,7 @@ class TranscriptionOptions:
     )
     lane: int = Lane.STANDARD
     named_model: bool = True
+    known_speakers: tuple[KnownVoice, ...] = ()
 
     @classmethod
     def checked(cls, lane: int = Lane.STANDARD, **sent: Any) -> TranscriptionOptions:
@@ -248,7 +266,9 @@ class TranscriptionOptions:
     @property
     def chosen(self) -> dict[str, Any]:
         """The fields that differ from their defaults: an option that is added later changes no earlier hash of them."""
-        return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) != one.default}
+        chosen = {one.name: value for one in fields(self) if (value := getattr(self, one.name)) != one.default}
+        voices = {"known_speakers": [voice.identity for voice in self.known_speakers]} if self.known_speakers else {}
+        return chosen | voices
 
     def fingerprint(self, content_sha256: str) -> str:
         """Returns the SHA-256 of all that decides the text: the content, how it is decoded, and every option.
@@ -256,6 +276,10 @@ class TranscriptionOptions:
         The lane and who chose the model are no part of it.
         """
         options = {name: value for name, value in self.chosen.items() if name not in NOT_OF_THE_TEXT}
+        if options.get("speakers") == OFF:  # as it was before they could be told apart
+            del options["speakers"]
+        elif "speakers" in options:
+            options["diarization"] = DIARIZATION_VERSION
         whole = {"content": content_sha256, "sound": SOUND_VERSION} | options
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tenants.models import Tenant
+from transcription.errors import InvalidOption
 from transcription.models import Mode, Transcription
 from transcription.options import engines, hotwords
 from transcription.options.offered_models import default_model, is_named, knows, offered_models
 from transcription.options.options import TranscriptionOptions, codes_of, known_languages, offered_model
+from transcription.options.speakers import OFF, checked_speakers
 
 SHORT_CLIP_SECONDS = 30.0
 
@@ -25,6 +27,7 @@ def apply(requested: TranscriptionOptions, tenant: Tenant, seconds: float) -> Tr
         languages=requested.languages or ("" if requested.language else _usual_languages(tenant, model)),
         mode=tenant.default_mode if requested.mode == Mode.AUTO else requested.mode,
         hotwords=hotwords.joined(tenant.hotwords, requested.hotwords),
+        speakers=requested.speakers or _usual_speakers(tenant),
     )
 
 
@@ -47,6 +50,14 @@ def _usual_languages(tenant: Tenant, model: str) -> str:
     return ",".join(code for code in known_languages(tenant.languages) if knows(model, code))
 
 
+def _usual_speakers(tenant: Tenant) -> str:
+    """Returns what the tenant chose; an operator may type anything in the admin."""
+    try:
+        return checked_speakers(tenant.speakers) or OFF
+    except InvalidOption:
+        return OFF
+
+
 def requested(row: Transcription, tenant: Tenant) -> TranscriptionOptions:
     """Returns the options that the original request asked for, before tenant defaults.
 
@@ -59,6 +70,7 @@ def requested(row: Transcription, tenant: Tenant) -> TranscriptionOptions:
         named_model=is_named(name),
         hotwords=requested_hotwords(row, tenant),
         languages=requested_languages(row, tenant),
+        speakers=requested_speakers(row, tenant),
     )
 
 
@@ -73,6 +85,10 @@ def requested_model(row: Transcription, tenant: Tenant) -> str:
 def requested_hotwords(row: Transcription, tenant: Tenant) -> str:
     """Returns the request's own terms, without those that the tenant adds to every request."""
     return hotwords.without(tenant.hotwords, row.hotwords)
+
+
+def requested_speakers(row: Transcription, tenant: Tenant) -> str:
+    return "" if row.speakers == _usual_speakers(tenant) else row.speakers
 
 
 def requested_languages(row: Transcription, tenant: Tenant) -> str:

@@ -10,7 +10,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -20,7 +21,17 @@ from tenants import database_clock, quota, scope
 from transcription import leases, request_id, search, tenant_lock
 from transcription.errors import Failure
 from transcription.leases import LostClaim
-from transcription.models import Attempt, Recording, Segment, Status, TenantSchedule, Transcription
+from transcription.models import (
+    Attempt,
+    DiarizationCheckpoint,
+    KnownSpeaker,
+    Recording,
+    Segment,
+    Speaker,
+    Status,
+    TenantSchedule,
+    Transcription,
+)
 from transcription.queue import claims, fairness, progress, wakeups
 from transcription.queue.claims import Claim, lease_duration, row_under_lease
 from transcription.segments import bounds
@@ -31,6 +42,13 @@ MOST_ATTEMPTS = 3
 BACKOFF = leases.Backoff((10, 60, 300))
 MOST_ABANDONED = 10
 BATCH = 500
+
+
+class Speakers(NamedTuple):
+    """Who says what: unsaved speakers, and all segments as they are divided between them."""
+
+    speakers: list[Speaker]
+    segments: list[Segment]
 
 
 def save_window(
@@ -88,6 +106,27 @@ def renew(claim: Claim) -> None:
     leases.write(row_under_lease(claim), lease_until=Now() + lease_duration())
 
 
+def save_checkpoints(claim: Claim, first: int, checkpoints: Sequence[bytes]) -> None:
+    """Saves what the search for speakers goes on from, numbered from `first`. Raises LostClaim.
+
+    Saving the same ones twice changes nothing.
+    """
+    rows = [
+        DiarizationCheckpoint(tenant_id=claim.tenant_id, transcription_id=claim.id, number=first + number, data=data)
+        for number, data in enumerate(checkpoints)
+    ]
+    with transaction.atomic():
+        leases.read(row_under_lease(claim).select_for_update())
+        DiarizationCheckpoint.objects.bulk_create(rows, BATCH, ignore_conflicts=True)
+
+
+def begin_finding_speakers(claim: Claim) -> None:
+    """Notes that the text is there and speakers are awaited, and tells watchers. Raises LostClaim."""
+    changes = {"finding_speakers": True, "sequence": F("sequence") + 1, "lease_until": Now() + lease_duration()}
+    leases.write(row_under_lease(claim), **changes)
+    progress.announce_change(claim.tenant_id, claim.recording_id, claim.id)
+
+
 def extend(claim: Claim, seconds: int) -> None:
     """Reserves `seconds` in all for a recording longer than it said. Raises LostClaim and QuotaExceeded."""
     with transaction.atomic():
@@ -95,10 +134,19 @@ def extend(claim: Claim, seconds: int) -> None:
         quota.extend(claim.id, seconds)
 
 
-def complete(claim: Claim, text: str, duration: float, peaks: list[int], warnings: Sequence[str] = ()) -> None:
+def complete(
+    claim: Claim,
+    text: str,
+    duration: float,
+    peaks: list[int],
+    warnings: Sequence[str] = (),
+    speakers: Speakers | None = None,
+    speakers_error: str = "",
+) -> None:
     """Completes the transcription and charges `duration` audio seconds, once. Raises LostClaim.
 
-    `warnings` are codes that readers of the text are told (transcription.media.warnings).
+    `warnings` are codes that readers of the text are told (transcription.media.warnings). `speakers`, where they were
+    found, replace the segments. `speakers_error` says to operators why they were not.
     """
     with transaction.atomic():
         row = leases.read(row_under_lease(claim).select_related("recording"))
@@ -113,8 +161,13 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int], warning
             finished_at=now,
             processing_seconds=(now - (row.started_at or now)).total_seconds(),
             lease_until=None,
+            finding_speakers=False,
+            speakers_error=speakers_error,
             sequence=F("sequence") + 1,
         )
+        if speakers is not None:
+            _replace_segments(claim, speakers)
+        _forget_voices(claim.id)
         Recording.objects.filter(id=claim.recording_id).update(peaks=peaks, duration_seconds=round(duration, 3))
         search.index_recording(claim.recording_id)
         if not quota.settle(claim.id, quota.billed_seconds(duration), row.recording.name):
@@ -122,6 +175,19 @@ def complete(claim: Claim, text: str, duration: float, peaks: list[int], warning
         _end_attempt(claim, Attempt.Outcome.COMPLETED)
         _announce(claim, Status.COMPLETED, "", warnings)
     _tell(claim)
+
+
+def _replace_segments(claim: Claim, found: Speakers) -> None:
+    for model in (Segment, Speaker):
+        model.objects.filter(transcription_id=claim.id).delete()
+    Segment.objects.bulk_create(found.segments, BATCH)
+    Speaker.objects.bulk_create(found.speakers, BATCH)
+
+
+def _forget_voices(transcription_id: UUID) -> None:
+    """Deletes what was kept of people's voices while speakers were told apart."""
+    for model in (DiarizationCheckpoint, KnownSpeaker):
+        model.objects.filter(transcription_id=transcription_id).delete()
 
 
 def fail(claim: Claim, failure: Failure) -> None:
@@ -272,6 +338,7 @@ def _requeue(
         status=Status.QUEUED,
         lease_until=None,
         worker="",
+        finding_speakers=False,
         not_before=row.not_before,
         sequence=F("sequence") + 1,
         **changes,
@@ -289,6 +356,7 @@ def _charge_nothing(row: Transcription) -> None:
     """Releases the reservation and deletes the text so far, which nobody pays for."""
     quota.release(row.id)
     Segment.objects.filter(transcription_id=row.id).delete()
+    _forget_voices(row.id)
 
 
 def _end(rows: QuerySet[Transcription], status: str, failure: Failure | None) -> None:
@@ -296,6 +364,7 @@ def _end(rows: QuerySet[Transcription], status: str, failure: Failure | None) ->
         rows,
         status=status,
         lease_until=None,
+        finding_speakers=False,
         finished_at=Now(),
         error_code=failure.code if failure else "",
         error_message=failure.detail if failure else "",
@@ -325,7 +394,7 @@ def _tell(claim: Claim) -> None:
     transaction.on_commit(tell, robust=True)
 
 
-def insert_completed(row: Transcription, segments: Sequence[Segment]) -> None:
+def insert_completed(row: Transcription, segments: Sequence[Segment], speakers: Sequence[Speaker] = ()) -> None:
     """Inserts a transcription that is complete from the start and charges nothing.
 
     Call in the accepting transaction, with the tenant locked.
@@ -335,6 +404,7 @@ def insert_completed(row: Transcription, segments: Sequence[Segment]) -> None:
     row.processing_seconds = 0.0
     row.save(force_insert=True)
     Segment.objects.bulk_create(segments, BATCH)
+    Speaker.objects.bulk_create(speakers, BATCH)
     _announce(Claim.of(row), Status.COMPLETED, "", row.warnings)
     search.index_recording(row.recording_id)
     _tell(Claim.of(row))

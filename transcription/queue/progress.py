@@ -98,4 +98,10 @@ def announce_progress(
 
 def segment_data(segment: Segment) -> dict[str, Any]:
     """Returns a segment as watchers are sent it."""
-    return {"index": segment.index, "start": segment.start, "end": segment.end, "text": segment.text.strip()}
+    return {
+        "index": segment.index,
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text.strip(),
+        "speaker": segment.speaker,
+    }

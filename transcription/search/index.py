@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from tenants import scope
-from transcription.models import Recording, SearchEntry, Segment, Status, Transcription
+from transcription.models import Recording, SearchEntry, Segment, Speaker, Status, Transcription
 from transcription.search.folding import fold
 from transcription.search.tokens import lexemes
 
@@ -29,7 +29,12 @@ def index_recording(recording_id: UUID) -> None:
         return
     source = _source(recording)
     texts = Segment.objects.filter(transcription_id=source).values_list("text", flat=True) if source else ()
-    folded = "\n".join(map(fold, (recording.name, *texts)))
+    names = (
+        Speaker.objects.filter(transcription_id=source).exclude(name="").values_list("name", flat=True)
+        if source
+        else ()
+    )
+    folded = "\n".join(map(fold, (" ".join((recording.name, *names)), *texts)))
     entry = SearchEntry(
         recording=recording,
         tenant_id=recording.tenant_id,

@@ -7,67 +7,39 @@ for another recording is the original one (intake/reuse.py).
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
 
-from tenants import audit
 from tenants.access import Actor
-from transcription import search
 from transcription.errors import InvalidOption
-from transcription.library import read_audit, recordings, retention
-from transcription.models import MachineText, Revision, Segment, Status, Transcription
+from transcription.library import recordings
+from transcription.models import Revision, Segment, Transcription
 from transcription.scripts import with_leading_space
-from transcription.transcripts.segment_edits import SegmentEdit, SegmentFields, apply_edits, field_values
+from transcription.transcripts.revisions import (
+    at_revision,
+    compare_tags,
+    list_tag,
+    locked,
+    require_text,
+    segment_tag,
+    write_revision,
+)
+from transcription.transcripts.segment_edits import SegmentEdit, apply_edits, field_values
 from transcription.transcripts.timeline import Timeline
 from transcription.transcripts.validation import MAX_SEGMENTS, checked_times, too_many
 
 Action = Revision.Action
-ANY = "*"
-MAX_REVISIONS = 1000
-MAX_KEPT_CHARACTERS = 20_000_000
-INDEX_OFFSET = 1_000_000  # keeps indexes unique while the segments after a change are renumbered
 SPLIT_SECONDS = 0.001  # the shortest segment that a split leaves
-BATCH = 500
-
-
-class NotCompleted(Exception):
-    """The transcription has no text yet, or failed. `status` is the transcription's."""
-
-    def __init__(self, status: str) -> None:
-        super().__init__(status)
-        self.status = status
-
-
-class Stale(Exception):
-    """The transcript was changed since the caller read it. `tag` is the current one."""
-
-    def __init__(self, tag: str) -> None:
-        super().__init__(tag)
-        self.tag = tag
-
-
-def list_tag(row: Transcription) -> str:
-    """Returns the entity tag of all segments."""
-    return str(row.revision)
-
-
-def segment_tag(segment: Segment) -> str:
-    """Returns the entity tag of one segment. It includes the index, since another segment may move there."""
-    return f"{segment.index}.{segment.revision}"
 
 
 def transcript(actor: Actor, transcription_id: UUID) -> Transcription:
     """Returns a transcription whose segments can be read. Raises Http404, NotCompleted and TextDeleted."""
     row = recordings.transcription(actor, transcription_id)
-    _require_text(row)
+    require_text(row)
     return row
 
 
@@ -96,9 +68,9 @@ def edit(
     `expected_tags` are tags of the segment or of the list, one of which must be current. Raises Http404, Stale,
     InvalidOption, NotCompleted and TextDeleted.
     """
-    with _locked(actor, transcription_id) as row:
+    with locked(actor, transcription_id) as row:
         current = _segment(row, index)
-        _compare(expected_tags, segment_tag(current), list_tag(row))
+        compare_tags(expected_tags, segment_tag(current), list_tag(row))
         target = SegmentEdit(
             current.start if start is None else start,
             current.end if end is None else end,
@@ -112,9 +84,9 @@ def edit(
 
 def remove(actor: Actor, transcription_id: UUID, index: int, expected_tags: Collection[str]) -> Transcription:
     """Removes one segment. Raises as `edit` does."""
-    with _locked(actor, transcription_id) as row:
+    with locked(actor, transcription_id) as row:
         current = _segment(row, index)
-        _compare(expected_tags, segment_tag(current), list_tag(row))
+        compare_tags(expected_tags, segment_tag(current), list_tag(row))
         _correct(actor, row, Action.REMOVE, index, [current], [])
         return row
 
@@ -126,8 +98,8 @@ def replace(
 
     Raises as `edit` does.
     """
-    with _locked(actor, transcription_id) as row:
-        _compare(expected_tags, list_tag(row))
+    with locked(actor, transcription_id) as row:
+        compare_tags(expected_tags, list_tag(row))
         former = list(row.segments.all())
         checked_times(edits, _latest(row))
         _correct(actor, row, Action.REPLACE, 0, former, edits)
@@ -142,9 +114,9 @@ def split(
     `at` is the time of the split in seconds, by default when the character is spoken. `expected_tags` are tags of the
     list. Raises as `edit` does.
     """
-    with _locked(actor, transcription_id) as row:
+    with locked(actor, transcription_id) as row:
         current = _segment(row, index)
-        _compare(expected_tags, list_tag(row))
+        compare_tags(expected_tags, list_tag(row))
         text = current.text.strip()
         left, right = text[:position].strip(), text[position:].strip()
         if not left or not right:
@@ -168,9 +140,9 @@ def split(
 
 def merge(actor: Actor, transcription_id: UUID, index: int, expected_tags: Collection[str]) -> Segment:
     """Merges a segment with the next one. `expected_tags` are tags of the list. Raises as `edit` does."""
-    with _locked(actor, transcription_id) as row:
+    with locked(actor, transcription_id) as row:
         current, after = _segment(row, index), _segment(row, index + 1)
-        _compare(expected_tags, list_tag(row))
+        compare_tags(expected_tags, list_tag(row))
         text = (with_leading_space(current.text.strip()) + with_leading_space(after.text.strip())).strip()
         merged = SegmentEdit(current.start, max(current.end, after.end), text)
         _correct(actor, row, Action.MERGE, index, [current, after], [merged])
@@ -182,32 +154,12 @@ def revert(actor: Actor, transcription_id: UUID, number: int, expected_tags: Col
 
     `expected_tags` are tags of the list. Raises as `edit` does, and Http404 for a revision that was deleted.
     """
-    with _locked(actor, transcription_id) as row:
-        _compare(expected_tags, list_tag(row))
+    with locked(actor, transcription_id) as row:
+        compare_tags(expected_tags, list_tag(row))
         former = list(row.segments.all())
-        restored = _fields_at_revision(row, [field_values(segment) for segment in former], number)
-        _write_revision(actor, row, Action.REVERT, 0, former, restored)
+        restored, names = at_revision(row, [field_values(segment) for segment in former], number)
+        write_revision(actor, row, Action.REVERT, 0, former, restored, names)
         return row
-
-
-@contextmanager
-def _locked(actor: Actor, transcription_id: UUID) -> Iterator[Transcription]:
-    """Locks the transcript for one transaction."""
-    actor.require("transcripts.edit")
-    recordings.transcription(actor, transcription_id)
-    with transaction.atomic():
-        rows = Transcription.objects.filter(tenant=actor.tenant, id=transcription_id)
-        row = rows.select_for_update(of=("self",)).select_related("recording", "tenant").first()
-        if row is None:
-            raise Http404(_("There is no such transcription."))
-        _require_text(row)
-        yield row
-
-
-def _require_text(row: Transcription) -> None:
-    retention.require_text(row)
-    if row.status != Status.COMPLETED:
-        raise NotCompleted(row.status)
 
 
 def _segment(row: Transcription, index: int) -> Segment:
@@ -231,104 +183,7 @@ def _clamped_inside(segment: Segment, at: float) -> float:
     return round(min(max(at, segment.start + SPLIT_SECONDS), segment.end - SPLIT_SECONDS), 3)
 
 
-def _compare(expected_tags: Collection[str], *tags: str) -> None:
-    """Raises Stale, with the first of `tags`, unless one of them is expected."""
-    if ANY not in expected_tags and not set(tags) & set(expected_tags):
-        raise Stale(tags[0])
-
-
 def _correct(
     actor: Actor, row: Transcription, action: str, first: int, former: list[Segment], edits: Sequence[SegmentEdit]
 ) -> None:
-    _write_revision(
-        actor, row, action, first, former, apply_edits([field_values(segment) for segment in former], edits)
-    )
-
-
-def _write_revision(
-    actor: Actor, row: Transcription, action: str, first: int, former: list[Segment], replacement: list[SegmentFields]
-) -> None:
-    """Replaces segments, stores the former ones in a revision and indexes the text, except for equal ends."""
-    before = [field_values(segment) for segment in former]
-    head, tail = _alike(before, replacement)
-    if head == len(before) == len(replacement):
-        read_audit.read(actor, row, "correction")  # nothing changes, but the caller gets the text
-        return
-    former, before = former[head : len(former) - tail], before[head : len(before) - tail]
-    replacement, first = replacement[head : len(replacement) - tail], first + head
-    number = row.revision + 1
-    if row.revision == 0:
-        _keep_machine_text(row)
-    _replace_segments(row, number, first, former, replacement)
-    text = "".join(row.segments.values_list("text", flat=True)).strip()
-    if not Transcription.objects.filter(id=row.id, revision=row.revision).update(revision=number, text=text):
-        raise Stale(list_tag(row))
-    row.revision, row.text = number, text
-    Revision.objects.create(
-        tenant_id=row.tenant_id,
-        transcription=row,
-        number=number,
-        action=action,
-        made_by=actor.user,
-        api_key=actor.key,
-        first=first,
-        added=len(replacement),
-        before=before,
-        size=len(json.dumps(before)),
-    )
-    audit.record(actor, "transcript.corrected", row, recording=str(row.recording_id), how=action, revision=number)
-    _forget_oldest(row)
-    search.index_recording(row.recording_id)
-
-
-def _alike(before: Sequence[SegmentFields], after: Sequence[SegmentFields]) -> tuple[int, int]:
-    """Returns how many segments are equal at the beginning and at the end."""
-    shorter = min(len(before), len(after))
-    head = next((i for i in range(shorter) if before[i] != after[i]), shorter)
-    rest = shorter - head
-    return head, next((i for i in range(rest) if before[-1 - i] != after[-1 - i]), rest)
-
-
-def _replace_segments(
-    row: Transcription, number: int, first: int, former: list[Segment], replacement: list[SegmentFields]
-) -> None:
-    """Writes the new segments and renumbers the following ones, which get new tags."""
-    Segment.objects.filter(pk__in=[segment.pk for segment in former]).delete()
-    if moved := len(replacement) - len(former):
-        following = row.segments.filter(index__gte=first + len(former))
-        following.update(index=F("index") + INDEX_OFFSET, revision=number)
-        row.segments.filter(index__gte=INDEX_OFFSET).update(index=F("index") - INDEX_OFFSET + moved)
-    common: dict[str, Any] = {"tenant_id": row.tenant_id, "transcription": row, "revision": number}
-    Segment.objects.bulk_create(
-        [Segment(index=first + i, **common, **fields) for i, fields in enumerate(replacement)], BATCH
-    )
-
-
-def _keep_machine_text(row: Transcription) -> None:
-    replacement = [field_values(segment) for segment in row.segments.all()]
-    MachineText.objects.create(tenant_id=row.tenant_id, transcription=row, text=row.text, segments=replacement)
-
-
-def _fields_at_revision(row: Transcription, replacement: list[SegmentFields], number: int) -> list[SegmentFields]:
-    """Undoes the later revisions. Raises Http404."""
-    if number == row.revision:
-        return replacement
-    if number == 0:
-        return list(MachineText.objects.get(transcription=row).segments)
-    later = list(Revision.objects.filter(transcription=row, number__gt=number))
-    if len(later) != row.revision - number:
-        raise Http404(_("There is no such revision, or it is not kept any more."))
-    for revision in later:
-        replacement = replacement[: revision.first] + revision.before + replacement[revision.first + revision.added :]
-    return replacement
-
-
-def _forget_oldest(row: Transcription) -> None:
-    """Deletes the oldest revisions beyond the limits. The machine's text is always kept."""
-    kept: Any = Revision.objects.filter(transcription=row).values_list("number", "size")
-    total = 0
-    for count, (number, size) in enumerate(kept):
-        total += size
-        if count and (count >= MAX_REVISIONS or total > MAX_KEPT_CHARACTERS):
-            Revision.objects.filter(transcription=row, number__lte=number).delete()
-            return
+    write_revision(actor, row, action, first, former, apply_edits([field_values(segment) for segment in former], edits))

@@ -14,7 +14,7 @@ from transcription.segments.word_times import align_words
 SegmentFields = dict[str, Any]
 FIELD_NAMES = (
     "start", "end", "text", "seek", "tokens", "temperature", "avg_logprob", "compression_ratio", "no_speech_prob",
-    "non_speech_share", "words", "language",
+    "non_speech_share", "words", "language", "speaker", "overlap",
 )  # fmt: skip
 
 

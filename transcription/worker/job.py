@@ -23,12 +23,13 @@ from transcription.engine.client import EngineClient
 from transcription.engine.types import DecodeOptions, EngineError, WindowRejected
 from transcription.errors import Failure
 from transcription.leases import LostClaim, Renewal
-from transcription.media import DecoderDied, MediaError, pcm_cache, storage
+from transcription.media import DecoderDied, Listener, MediaError, pcm_cache, storage
 from transcription.media.storage import StorageUnavailable
 from transcription.media.waveform import Peaks
 from transcription.models import Lane, Transcription
 from transcription.options import audio_tracks
 from transcription.options.options import codes_of
+from transcription.options.speakers import OFF
 from transcription.queue import claims, lifecycle, progress
 from transcription.queue.claims import Claim
 from transcription.queue.database_outage import retry_through_outage
@@ -36,6 +37,7 @@ from transcription.redaction import redact
 from transcription.worker import claim_watchdog, playback
 from transcription.worker.audio_meter import AudioMeter
 from transcription.worker.resume import ResumePlan
+from transcription.worker.speaker_finder import SpeakerFinder
 from transcription.worker.window_writer import WindowWriter
 
 log = logging.getLogger(__name__)
@@ -112,15 +114,19 @@ def transcribe(claim: Claim) -> None:
     renew = Renewal(partial(retry_through_outage, lifecycle.renew, claim), settings.LEASE_SECONDS / 6)
     meter, writer, peaks = AudioMeter(row, claim, renew), WindowWriter(row, claim, plan), Peaks()
     warnings: list[str] = []
-    with open_pcm(row, meter.longest, renew, warnings) as pcm:
-        samples = peaks.watch(meter.watch(pcm))
-        options = decode_options(row)
-        for window in modes.transcribe(engine, samples, options, plan.mode, plan.resume, renew):
-            writer.save(window, meter.seconds)
-    row.warnings = list(dict.fromkeys(warnings))
+    with SpeakerFinder(row, claim, renew) as finder:
+        with open_pcm(row, meter.longest, renew, warnings, finder.listener) as pcm:
+            samples = peaks.watch(meter.watch(pcm))
+            options = decode_options(row)
+            for window in modes.transcribe(engine, samples, options, plan.mode, plan.resume, renew):
+                writer.save(window, meter.seconds)
+                finder.save_checkpoints()
+        speakers = finder.find(meter.seconds)
+    row.warnings = list(dict.fromkeys([*warnings, *finder.warnings]))
     if copy_first := playback.is_awaited(row.recording):
         playback.store_playable_copy(row, meter.seconds, renew)
-    retry_through_outage(lifecycle.complete, claim, writer.text, meter.seconds, peaks.points(), row.warnings)
+    whole = (writer.text, meter.seconds, peaks.points(), row.warnings, speakers, finder.error)
+    retry_through_outage(lifecycle.complete, claim, *whole)
     log.info("Transcription %s is complete: %.1f s of audio.", claim.id, meter.seconds)
     if not copy_first:
         playback.store_playable_copy(row, meter.seconds)
@@ -128,19 +134,26 @@ def transcribe(claim: Claim) -> None:
 
 @contextmanager
 def open_pcm(
-    row: Transcription, longest: float, on_progress: Callable[[], None], warnings: list[str]
+    row: Transcription,
+    longest: float,
+    on_progress: Callable[[], None],
+    warnings: list[str],
+    listener: Listener | None = None,
 ) -> Iterator[Iterator[bytes]]:
     """Yields the recording as 16 kHz mono s16le chunks: those that intake cached, or decoded ones.
 
-    Decoding stops after `longest` seconds. Adds the codes of what it finds to `warnings` by the end of the audio.
+    Decoding stops after `longest` seconds. `listener` hears two channels apart, where there are two. Adds the codes of
+    what it finds to `warnings` by the end of the audio.
     """
     if pcm := pcm_cache.take(row.id):
         warnings += row.warnings
+        if listener is not None:
+            listener(pcm, 1)
         yield iter([pcm])
         return
     with storage.local_copy(row.recording.storage_key, on_progress) as path:
         track = audio_tracks.index_of(row, path, longest)
-        yield media.decode(path, row.recording.format, longest, track, warnings.append)
+        yield media.decode(path, row.recording.format, longest, track, warnings.append, listener)
 
 
 def decode_options(row: Transcription) -> DecodeOptions:
@@ -154,6 +167,7 @@ def decode_options(row: Transcription) -> DecodeOptions:
         prompt=row.prompt,
         hotwords=row.hotwords,
         word_timestamps=row.word_timestamps,
+        prefers_words=row.speakers != OFF,
         beam_size=row.beam_size,
         lane=ENGINE_LANES[row.lane],
     )

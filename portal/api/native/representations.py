@@ -47,6 +47,7 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "recording": str(row.recording_id),
         "status": row.status,
         "percent": row.percent,
+        "finding_speakers": row.finding_speakers,
         "language": spoken_language(row) or None,
         "mode_taken": row.mode_taken or None,
         "languages": codes_of(row.languages),

@@ -26,7 +26,7 @@ from portal.api.native.tenant_view import TenantView
 from portal.api.preconditions import quoted, seen_tags
 from transcription.library import read_audit
 from transcription.models import Revision, Segment, Transcription
-from transcription.transcripts import editing
+from transcription.transcripts import editing, revisions
 from transcription.transcripts.doubts import doubts_of, missed_speech
 from transcription.transcripts.segment_edits import SegmentEdit
 
@@ -162,8 +162,10 @@ def segment_fields(segment: Segment) -> SegmentBody:
         "text": segment.text.strip(),
         "words": [word | {"word": word["word"].strip()} for word in segment.words],
         "doubts": [{"kind": doubt.kind, "figure": doubt.figure} for doubt in doubts_of(segment)],
+        "speaker": segment.speaker,
+        "overlap": segment.overlap,
         "revision": segment.revision,
-        "etag": quoted(editing.segment_tag(segment)),
+        "etag": quoted(revisions.segment_tag(segment)),
     }
 
 
@@ -176,6 +178,8 @@ def revision_fields(revision: Revision) -> RevisionBody:
         "first": revision.first,
         "added": revision.added,
         "before": [{name: piece[name] for name in ("start", "end", "text")} for piece in revision.before],
+        "speakers": revision.speakers,
+        "names": revision.names,
     }
 
 
@@ -198,11 +202,11 @@ def _segments(row: Transcription, first: int, limit: int | None) -> Response:
 
 
 def _one(segment: Segment) -> Response:
-    return Response(segment_fields(segment), headers={"ETag": quoted(editing.segment_tag(segment))})
+    return Response(segment_fields(segment), headers={"ETag": quoted(revisions.segment_tag(segment))})
 
 
 def _tag(row: Transcription) -> dict[str, str]:
-    return {"ETag": quoted(editing.list_tag(row))}
+    return {"ETag": quoted(revisions.list_tag(row))}
 
 
 def _tag_of_list(segment: Segment) -> dict[str, str]:

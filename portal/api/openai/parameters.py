@@ -17,10 +17,18 @@ from portal.http.form_data import list_name
 from portal.http.json_body import BadJson
 from portal.http.uploads import Upload
 from transcription.errors import InvalidOption
+from transcription.intake.known_voices import MOST_VOICES, NAMES, REFERENCES
 from transcription.models import Lane, Mode, Task
+from transcription.models.speaker import LONGEST_NAME
+from transcription.options.offered_models import DIARIZING
 from transcription.options.options import LONGEST_PROMPT, OPTIONS, TranscriptionOptions
+from transcription.options.speakers import AUTO, OFF
+from transcription.scripts import one_line
+from transcription.transcripts.speakers import checked_name
 
-RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
+DIARIZED = "diarized_json"
+RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt", DIARIZED)
+TRANSLATED_FORMATS = RESPONSE_FORMATS[:-1]
 GRANULARITIES = ("word", "segment")
 VOICE_ACTIVITY = "server_vad"
 STRATEGY = "chunking_strategy"
@@ -44,6 +52,7 @@ class Parameters:
     """The checked parameters of a request.
 
     `ignored` names the fields that change nothing here: some parameters of OpenAI's, and unknown fields.
+    `known_names` are those of the voices that came along, where speakers are told apart.
     """
 
     options: TranscriptionOptions
@@ -51,6 +60,7 @@ class Parameters:
     granularities: frozenset[str]
     stream: bool
     ignored: tuple[str, ...] = ()
+    known_names: tuple[str, ...] = ()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -59,7 +69,7 @@ class Parameters:
 
 def parse(upload: Upload, task: str) -> Parameters:
     """Raises ApiError."""
-    response_format = _response_format(upload)
+    response_format = _response_format(upload, TRANSLATED_FORMATS if task == Task.TRANSLATE else RESPONSE_FORMATS)
     granularities = _granularities(upload, response_format)
     if not upload.field("model"):
         raise ApiError(400, _("The field `model` is missing."), param="model", code="missing_required_parameter")
@@ -70,6 +80,7 @@ def parse(upload: Upload, task: str) -> Parameters:
         "prompt": upload.field("prompt")[-LONGEST_PROMPT:],  # Whisper reads no more than the end of it
         "word_timestamps": "word" in granularities,
         "mode": upload.field("mode") or (Mode.FAST if strategy == VOICE_ACTIVITY else ""),
+        "speakers": _speakers(upload, response_format),
         "hotwords": "\n".join([upload.field("hotwords"), *upload.every("keywords")]),
     }
     if task == Task.TRANSLATE:
@@ -78,19 +89,39 @@ def parse(upload: Upload, task: str) -> Parameters:
         options = TranscriptionOptions.checked(Lane.INTERACTIVE, **sent)
     except InvalidOption as invalid:
         raise of_option(invalid) from invalid
-    names = tuple(dict.fromkeys(_ignored(upload, task, response_format)))
-    return Parameters(options, response_format, granularities, _stream(upload), names)
+    tells_apart = sent["speakers"] not in ("", OFF)
+    known = _known_names(upload) if tells_apart else ()
+    names = tuple(dict.fromkeys(_ignored(upload, task, response_format, tells_apart)))
+    return Parameters(options, response_format, granularities, _stream(upload), names, known)
 
 
-def _response_format(upload: Upload) -> str:
+def _response_format(upload: Upload, known: tuple[str, ...]) -> str:
     wanted = upload.field("response_format") or "json"
-    if wanted == "diarized_json":
-        message = _("Speakers are not told apart here, so there is no diarized_json. Ask for one of %(known)s.")
-        known = {"known": ", ".join(RESPONSE_FORMATS)}
-        raise ApiError(400, message % known, param="response_format", code="unsupported_value")
-    if wanted not in RESPONSE_FORMATS:
-        raise _no_choice(wanted, RESPONSE_FORMATS, "response_format")
+    if wanted not in known:
+        raise _no_choice(wanted, known, "response_format")
     return wanted
+
+
+def _speakers(upload: Upload, response_format: str) -> str:
+    """Returns how many speakers are asked for; any number where only the format or the model asks. Raises ApiError."""
+    wanted = upload.field("speakers").strip().lower()
+    if response_format == DIARIZED and wanted == OFF:
+        message = _("diarized_json says who speaks: leave out speakers=off, or ask for another format.")
+        raise ApiError(400, message, param="speakers", code="invalid_value")
+    is_asked = response_format == DIARIZED or upload.field("model").strip().removeprefix("openai/") == DIARIZING
+    return wanted or (AUTO if is_asked else "")
+
+
+def _known_names(upload: Upload) -> tuple[str, ...]:
+    """Returns the names of speakers whose voices came along. Raises ApiError."""
+    names = [one_line(name) for name in upload.every("known_speaker_names")]
+    if len(names) != len(upload.spooled):
+        message = _("known_speaker_names[] and known_speaker_references[] go in pairs, at most %(n)d of them.")
+        raise ApiError(400, message % {"n": MOST_VOICES}, param=REFERENCES, code="invalid_value")
+    if len(names) != len(set(names)) or not all(0 < len(name) <= LONGEST_NAME for name in names):
+        message = _("Each speaker needs a name of its own, of at most %(n)d characters.") % {"n": LONGEST_NAME}
+        raise ApiError(400, message, param=NAMES, code="invalid_value")
+    return tuple(map(checked_name, names))
 
 
 def _words(upload: Upload, name: str) -> list[str]:
@@ -147,12 +178,13 @@ def _stream(upload: Upload) -> bool:
     return wanted in ("true", "1")
 
 
-def _ignored(upload: Upload, task: str, response_format: str) -> Iterator[str]:
+def _ignored(upload: Upload, task: str, response_format: str, tells_apart: bool) -> Iterator[str]:
     """Yields the fields that change nothing.
 
-    Whisper keeps no log probability of a token and tells no speakers apart; a language that is given is not detected.
+    Whisper keeps no log probability of a token; voices are compared where speakers are told apart; a language that is
+    given is not detected.
     """
-    yield from (f"{name}[]" for name in ("include", *SPEAKERS) if upload.every(name))
+    yield from (f"{name}[]" for name in ("include", *(() if tells_apart else SPEAKERS)) if upload.every(name))
     if response_format != "verbose_json" and upload.every("timestamp_granularities"):
         yield "timestamp_granularities[]"
     if task == Task.TRANSLATE and upload.field("language"):

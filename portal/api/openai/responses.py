@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
@@ -13,22 +15,25 @@ from tenants.quota import billed_seconds
 from transcription import exports
 from transcription.media.warnings import codes_of
 from transcription.models import Segment, Transcription
+from transcription.options.speakers import OFF
 
 WARNINGS_HEADER = "X-Warnings"
 TRACK_HEADER = "X-Audio-Track"
 
 
 def response_of(row: Transcription, parameters: Parameters) -> HttpResponseBase:
-    segments = list(row.segments.all())
+    segments, names = list(row.segments.all()), exports.names_of(row)
     match parameters.response_format:
         case "text":
             return HttpResponse(f"{row.text}\n", content_type="text/plain; charset=utf-8")
         case "srt":
-            return HttpResponse(exports.subrip(segments), content_type="text/plain; charset=utf-8")
+            return HttpResponse(exports.subrip(segments, names=names), content_type="text/plain; charset=utf-8")
         case "vtt":
-            return HttpResponse(exports.webvtt(segments), content_type="text/vtt; charset=utf-8")
+            return HttpResponse(exports.webvtt(segments, names=names), content_type="text/vtt; charset=utf-8")
         case "verbose_json":
             return JsonResponse(_verbose(row, segments, parameters.granularities) | {"usage": usage(row)})
+        case "diarized_json":
+            return JsonResponse(_diarized(row, segments) | {"usage": usage(row)})
     return JsonResponse({"text": row.text, "usage": usage(row)})
 
 
@@ -37,6 +42,43 @@ def _verbose(row: Transcription, segments: list[Segment], granularities: frozens
     if "segment" not in granularities:
         del body["segments"]
     return body | ({"words": exports.spoken_words(segments)} if "word" in granularities else {})
+
+
+def _diarized(row: Transcription, segments: list[Segment]) -> dict[str, Any]:
+    return {
+        "task": row.task,
+        "duration": round(row.recording.duration_seconds, 3),
+        "text": row.text,
+        "segments": _diarized_segments(row, segments),
+    } | exports.extra_fields(row)
+
+
+def _diarized_segments(row: Transcription, segments: list[Segment]) -> list[dict[str, Any]]:
+    """Returns OpenAI's diarized segments, which are also the events of a stream; nobody's have an empty speaker."""
+    letters = _letters(row)
+    return [
+        {
+            "type": "transcript.text.segment",
+            "id": f"seg_{segment.index}",
+            "start": segment.start,
+            "end": segment.end,
+            "speaker": letters.get(segment.speaker, ""),
+            "text": segment.text.strip(),
+        }
+        for segment in segments
+    ]
+
+
+def _letters(row: Transcription) -> dict[int | None, str]:
+    """Returns what OpenAI's API calls speakers, by index: their names, and A, B and so on for those without one."""
+    unnamed = map(_letter, count())
+    return {speaker.index: speaker.name or next(unnamed) for speaker in row.speaker_set.all()}
+
+
+def _letter(number: int) -> str:
+    """Returns A to Z, then AA, AB and so on."""
+    rest, last = divmod(number, 26)
+    return (_letter(rest - 1) if rest else "") + chr(ord("A") + last)
 
 
 def headers_of(row: Transcription) -> dict[str, str]:
@@ -51,24 +93,49 @@ def usage(row: Transcription) -> dict[str, Any]:
 
 
 class StreamedTranscript:
-    """Writes a transcript as events; the texts of all deltas together are the file in the format asked for."""
+    """Writes a transcript as events; the texts of all deltas together are the file in the format asked for.
 
-    def __init__(self, wanted: Parameters) -> None:
+    Who speaks is known at the end, where segments are divided between speakers: a format that says so comes then.
+    """
+
+    def __init__(self, wanted: Parameters, row: Transcription) -> None:
         self.segments = 0
         self._wanted = wanted
+        self._is_divided = row.speakers != OFF
+        self._waits = self._is_divided and wanted.response_format in ("srt", "vtt", "diarized_json")
+        self._characters = 0
 
-    def delta(self, segment: Segment) -> bytes:
-        text, self.segments = self._text_of(segment), segment.index + 1
-        return _event({"type": "transcript.text.delta", "delta": text})
+    def deltas(self, segments: Iterable[Segment]) -> Iterator[bytes]:
+        """Yields what can be said of further segments while the transcription goes on."""
+        for segment in () if self._waits else segments:
+            text, self.segments = self._text_of(segment), segment.index + 1
+            self._characters += len(text)
+            yield _delta(text)
+
+    def rest(self, row: Transcription) -> Iterator[bytes]:
+        """Yields what is missing of a completed transcription."""
+        segments = list(row.segments.all())
+        if self._wanted.response_format == "diarized_json":
+            yield from map(_event, _diarized_segments(row, segments))
+        elif not self._is_divided:
+            yield from self.deltas(segments[self.segments :])
+        elif text := self._whole(row, segments)[self._characters :]:
+            yield _delta(text)
+
+    def _whole(self, row: Transcription, segments: list[Segment]) -> str:
+        match self._wanted.response_format:
+            case "srt":
+                return exports.subrip(segments, names=exports.names_of(row))
+            case "vtt":
+                return exports.webvtt(segments, names=exports.names_of(row))
+        return "".join(segment.text for segment in segments).lstrip()
 
     def done(self, row: Transcription) -> bytes:
         segments = list(row.segments.all())
         event = {"type": "transcript.text.done", "text": row.text, "usage": usage(row)} | exports.extra_fields(row)
         match self._wanted.response_format:
-            case "srt":
-                event["text"] = exports.subrip(segments)
-            case "vtt":
-                event["text"] = exports.webvtt(segments)
+            case "srt" | "vtt":
+                event["text"] = self._whole(row, segments)
             case "verbose_json":
                 event |= _verbose(row, segments, self._wanted.granularities)
         return _event(event)
@@ -81,6 +148,10 @@ class StreamedTranscript:
                 cue = exports.webvtt([segment])
                 return cue.removeprefix(exports.WEBVTT_HEAD) if self.segments else cue
         return segment.text if self.segments else segment.text.lstrip()
+
+
+def _delta(text: str) -> bytes:
+    return _event({"type": "transcript.text.delta", "delta": text})
 
 
 def failed(body: dict[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -40,6 +41,7 @@ from tenants.api_keys import KeyRefused
 from tenants.rate_limit import TooManyRequests
 from transcription.errors import REASONS_AT_FAULT, InvalidOption, Refused, reason_for_people
 from transcription.intake import accept
+from transcription.intake.known_voices import known_voices
 from transcription.intake.request import CallContext
 from transcription.library import read_audit
 from transcription.models import Status, Task, Transcription
@@ -170,7 +172,10 @@ async def _accept(actor: Actor, upload: Upload, wanted: Parameters, call: CallCo
 
 def _accept_bound(actor: Actor, upload: Upload, wanted: Parameters, call: CallContext) -> Transcription:
     with scope.bound(actor.tenant.id):
-        return accept.accept(actor, upload, wanted.options, "api", call)
+        options = wanted.options
+        if wanted.known_names:
+            options = replace(options, known_speakers=known_voices(actor, wanted.known_names, upload.spooled))
+        return accept.accept(actor, upload, options, "api", call)
 
 
 async def _note_reading(actor: Actor, row: Transcription) -> None:
@@ -227,22 +232,22 @@ async def _stream(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncIt
 
 
 async def _events(row: Transcription, wanted: Parameters, wait: Wait) -> AsyncGenerator[bytes]:
-    transcript = StreamedTranscript(wanted)
+    transcript = StreamedTranscript(wanted, row)
     yield KEEP_ALIVE
     async with aclosing(_updates_of(row)) as updates:
         async for update in updates:
             if update is None:
                 yield KEEP_ALIVE
             elif not update.is_over:
-                for segment in await waiting.segments_from(row, transcript.segments):
-                    yield transcript.delta(segment)
+                for event in transcript.deltas(await waiting.segments_from(row, transcript.segments)):
+                    yield event
     over = await waiting.read(row) or row
     wait.end()
     if over.status != Status.COMPLETED or over.text_deleted_at is not None:
         yield responses.failed(_failure(over).body)
         return
-    for segment in over.segments.all()[transcript.segments :]:
-        yield transcript.delta(segment)
+    for event in transcript.rest(over):
+        yield event
     yield transcript.done(over)
 
 

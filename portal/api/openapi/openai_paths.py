@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from portal.api.openai.parameters import FORM_OPTIONS, GRANULARITIES, RESPONSE_FORMATS
+from portal.api.openai.parameters import FORM_OPTIONS, GRANULARITIES, RESPONSE_FORMATS, TRANSLATED_FORMATS
+from transcription.intake.known_voices import MOST_VOICES
+from transcription.models.speaker import LONGEST_NAME
 from transcription.options.options import LONGEST_PROMPT, OPTIONS
 
 Schema = dict[str, Any]
@@ -78,20 +80,36 @@ def _field(name: str) -> str:
 
 FIELDS: dict[str, Schema] = {
     "file": {"type": "string", "format": "binary", "description": "Any media that holds sound."},
-    "model": {"type": "string", "description": "`whisper-1`, or a name of `GET /v1/models`."},
+    "model": {
+        "type": "string",
+        "description": "`whisper-1`, or a name of `GET /v1/models`; `gpt-4o-transcribe-diarize` tells speakers apart.",
+    },
     "prompt": {"type": "string", "description": f"The last {LONGEST_PROMPT} characters are used."},
-    "response_format": {"type": "string", "enum": list(RESPONSE_FORMATS), "default": "json"},
+    "response_format": {"type": "string", "enum": list(TRANSLATED_FORMATS), "default": "json"},
     "temperature": OPTIONS["temperature"].schema,
     "stream": {"type": "boolean", "default": False},
     **{_field(name): _extension(FORM_OPTIONS[name].schema) for name in EXTENSIONS},
 }
 LANGUAGE: dict[str, Schema] = {
+    "response_format": {"type": "string", "enum": list(RESPONSE_FORMATS), "default": "json"},
     "language": OPTIONS["language"].schema,
     "languages[]": OPTIONS["languages"].schema,
     "timestamp_granularities[]": {
         "type": "array",
         "items": {"type": "string", "enum": list(GRANULARITIES)},
         "description": "`word` needs `response_format=verbose_json`.",
+    },
+    "known_speaker_names[]": {
+        "type": "array",
+        "items": {"type": "string", "maxLength": LONGEST_NAME},
+        "maxItems": MOST_VOICES,
+        "description": "Names of speakers by their `known_speaker_references[]`, where speakers are asked for.",
+    },
+    "known_speaker_references[]": {
+        "type": "array",
+        "items": {"type": "string"},
+        "maxItems": MOST_VOICES,
+        "description": "Data URLs of 2 to 10 seconds of each one's voice.",
     },
 }
 HEADERS: dict[str, Schema] = {

@@ -223,7 +223,6 @@ def test_the_headers_tell_what_the_body_does_not(
 
 
 PARAMETERS: list[tuple[dict[str, Any], str]] = [
-    ({"response_format": "diarized_json"}, "response_format"),
     ({"response_format": "docx"}, "response_format"),
     ({"timestamp_granularities": ["segment"]}, "timestamp_granularities[]"),
     ({"timestamp_granularities": ["word"], "response_format": "srt"}, "timestamp_granularities[]"),

@@ -16,7 +16,7 @@ from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import make_transcription
 from transcription.fetches import access
 from transcription.intake.request import CallContext
-from transcription.models import Transcription
+from transcription.models import Speaker, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.uploads import creation
 from transcription.uploads.creation import Plan
@@ -70,6 +70,10 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("DELETE", "/api/v1/transcriptions/{transcription}/segments/0", None, WRITE_204),
     ("POST", "/api/v1/transcriptions/{transcription}/segments/0/split", {"position": 2}, WRITE),
     ("POST", "/api/v1/transcriptions/{transcription}/segments/0/merge", None, WRITE),
+    ("GET", "/api/v1/transcriptions/{transcription}/speakers", None, READ),
+    ("PATCH", "/api/v1/transcriptions/{transcription}/speakers/0", {"name": "Ann"}, WRITE),
+    ("POST", "/api/v1/transcriptions/{transcription}/speakers/0/merge", {"into": 1}, WRITE),
+    ("POST", "/api/v1/transcriptions/{transcription}/speakers/assign", {"first": 0, "last": 1, "new": True}, WRITE),
     ("GET", "/api/v1/transcriptions/{transcription}/revisions", None, READ),
     ("POST", "/api/v1/transcriptions/{transcription}/revert", {"revision": 0}, WRITE),
     ("GET", "/api/v1/fetches", None, READ),
@@ -111,7 +115,10 @@ ROUTES = [line[:3] for line in TABLE]
 
 @pytest.fixture
 def row(alice: Character) -> Transcription:
-    return make_transcription(alice.tenant)
+    row = make_transcription(alice.tenant, speakers="auto")
+    with scope.bound(alice.tenant.id):
+        Speaker.objects.bulk_create(Speaker.numbered(row, index) for index in (0, 1))
+    return row
 
 
 def address_of(path: str, row: Transcription, alice: Character) -> str:
@@ -200,7 +207,7 @@ def test_nobody_and_the_signed_in_without_a_key_get_401(
 
 
 def test_every_route_is_in_the_table() -> None:
-    names = {"endpoint": "{webhook}", "index": "0", "extension": "txt"}
+    names = {"endpoint": "{webhook}", "index": "0", "number": "0", "extension": "txt"}
     routes = {
         re.sub(r"<\w+:(\w+?)(_id)?>", lambda found: names.get(found[1], f"{{{found[1]}}}"), str(one.pattern))
         for one in native.urlpatterns

@@ -323,7 +323,7 @@ def test_history_comes_in_pages(alices: Program) -> None:
 def test_the_machines_text_outlives_all_revisions(
     alices: Program, monkeypatch: pytest.MonkeyPatch, within_acme: None
 ) -> None:
-    monkeypatch.setattr("transcription.transcripts.editing.MAX_REVISIONS", 3)
+    monkeypatch.setattr("transcription.transcripts.revisions.MAX_REVISIONS", 3)
     for number in range(6):
         alices("PATCH", "/segments/0", {"text": f"Version {number}."}, "*")
     assert len(alices("GET", "/revisions").json()["results"]) == 3

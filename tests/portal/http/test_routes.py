@@ -124,6 +124,10 @@ API = """
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/split
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/merge
+    api/v1/transcriptions/<uuid:transcription_id>/speakers
+    api/v1/transcriptions/<uuid:transcription_id>/speakers/assign
+    api/v1/transcriptions/<uuid:transcription_id>/speakers/<int:number>
+    api/v1/transcriptions/<uuid:transcription_id>/speakers/<int:number>/merge
     api/v1/transcriptions/<uuid:transcription_id>/revisions
     api/v1/transcriptions/<uuid:transcription_id>/revert
     api/v1/search
@@ -159,6 +163,7 @@ PAGES = """
     transcriptions/<uuid:transcription_id>/retry/
     transcriptions/<uuid:transcription_id>/track/
     transcriptions/<uuid:transcription_id>/segments/<int:index>/
+    transcriptions/<uuid:transcription_id>/speakers/
     transcriptions/<uuid:transcription_id>/history/
     transcriptions/<uuid:transcription_id>/revert/
     keys/

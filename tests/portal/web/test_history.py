@@ -18,7 +18,7 @@ from tenants.models import AuditEntry, Tenant
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
 from transcription.models import Revision, Segment, Transcription
-from transcription.transcripts import editing
+from transcription.transcripts import editing, revisions
 from transcription.transcripts.segment_edits import SegmentEdit
 from transcription.transcripts.validation import MAX_SEGMENTS
 
@@ -157,7 +157,7 @@ def test_pages_follow_each_other_at_the_same_cost(
 def test_what_is_not_kept_any_more_is_said(
     as_alice: Client, alice: Character, row: Transcription, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(editing, "MAX_REVISIONS", 2)
+    monkeypatch.setattr(revisions, "MAX_REVISIONS", 2)
     for number in range(4):
         correct(alice, row, f"Number {number}.")
     page = read(as_alice, row)

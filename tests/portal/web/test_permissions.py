@@ -39,6 +39,8 @@ TABLE = [
     ("POST", "/transcriptions/{transcription}/track/", EDITORS_302),
     ("GET", "/transcriptions/{transcription}/segments/0/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/segments/0/", EDITORS_400),
+    ("GET", "/transcriptions/{transcription}/speakers/", EVERYBODY),
+    ("POST", "/transcriptions/{transcription}/speakers/", EDITORS_400),
     ("GET", "/transcriptions/{transcription}/history/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/revert/", EDITORS_302),
     ("GET", "/usage/", EVERYBODY),

@@ -11,7 +11,9 @@ from tenants.models import Tenant
 from tests.conftest import Character
 from transcription.options import offered_models
 
-WISHES = {"default_mode": "exact", "short_clip_model": "base", "languages": "de,en", "hotwords": "Acme\nDr. Fox"}
+WISHES = {"default_mode": "exact", "short_clip_model": "base", "languages": "de,en", "hotwords": "Acme\nDr. Fox"} | {
+    "speakers": "auto"
+}
 
 
 def wishes_of(tenant: Tenant) -> dict[str, str]:
@@ -38,7 +40,15 @@ def test_what_else_is_known_of_the_tenant_stays_as_it_is(as_alice: Client, acme:
 
 @pytest.mark.parametrize(
     "nonsense",
-    [{"default_mode": "slow"}, {"short_clip_model": "huge-v9"}, {"languages": "klingon"}, {"hotwords": "x" * 2001}],
+    [
+        *(
+            {"default_mode": "slow"},
+            {"short_clip_model": "huge-v9"},
+            {"languages": "klingon"},
+            {"hotwords": "x" * 2001},
+        ),
+        {"speakers": "many"},
+    ],
     ids=str,
 )
 def test_nonsense_changes_nothing_and_is_said(nonsense: dict[str, str], as_alice: Client, acme: Tenant) -> None:

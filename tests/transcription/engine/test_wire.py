@@ -11,7 +11,7 @@ import pytest
 from transcription.engine import wire
 from transcription.engine.types import SAMPLE_RATE, DecodeOptions, Passage, Tail, Window, WindowRejected
 
-OPTIONS = DecodeOptions("base", language="en")
+OPTIONS = DecodeOptions("base", language="en", prefers_words=True)
 
 
 def window(seconds: float = 5.0, **fields: Any) -> Window:

@@ -20,7 +20,7 @@ from transcription.library import recordings, retention
 from transcription.library.retention import TextDeleted
 from transcription.maintenance import sweeper
 from transcription.media import storage
-from transcription.models import Recording, Segment, Status, Transcription
+from transcription.models import Recording, Segment, Speaker, Status, Transcription
 from transcription.options.options import TranscriptionOptions
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
@@ -78,6 +78,7 @@ def test_what_has_no_audio_is_not_transcribed_again_and_says_why(alice: Characte
 
 
 def test_text_goes_after_its_days_with_its_segments_and_prompt(alice: Character, done: Transcription) -> None:
+    Speaker.numbered(done, 0, "Dr. Fox").save()
     keep(alice, text=6)
     assert retention.delete_old_text() == 0
     keep(alice, text=5)
@@ -85,6 +86,7 @@ def test_text_goes_after_its_days_with_its_segments_and_prompt(alice: Character,
     assert retention.delete_old_text() == 0
     done.refresh_from_db()
     assert (done.text, done.prompt, done.hotwords, Segment.objects.count()) == ("", "", "", 0)
+    assert not Speaker.objects.exists(), "names are part of what was said"
     with pytest.raises(TextDeleted, match="your organisation keeps text for 5 days"):
         exports.render(recordings.transcription(alice.actor, done.id), "srt")
     assert storage.local_path(done.recording.storage_key).exists()

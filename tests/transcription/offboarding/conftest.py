@@ -22,10 +22,10 @@ from tests.transcription.finishing import finish, serve
 from transcription.fetches import access
 from transcription.intake.request import CallContext
 from transcription.media import storage
-from transcription.models import Transcription
+from transcription.models import DiarizationCheckpoint, Speaker, Transcription
 from transcription.offboarding.tenant_models import rows_of, tenant_models
 from transcription.options.options import TranscriptionOptions
-from transcription.transcripts import editing
+from transcription.transcripts import editing, revisions
 from transcription.uploads import creation, files
 from transcription.uploads.creation import Plan
 from transcription.webhooks import endpoints
@@ -70,8 +70,10 @@ def olivia(db: None) -> User:
 
 def live(character: Character, done: Transcription, fox: Path) -> None:
     actor, tenant = character.actor, character.tenant
-    tag = editing.list_tag(editing.transcript(actor, done.id))
+    tag = revisions.list_tag(editing.transcript(actor, done.id))
     editing.edit(actor, done.id, 0, {tag}, text="The quick fox.")
+    Speaker.numbered(done, 0, "Dr. Fox").save()
+    DiarizationCheckpoint.objects.create(tenant=tenant, transcription=done, number=0, data=b"a voice")
     submit(actor, fox, temperature=0.5)
     opened = creation.open_on_disk(actor, Plan("half.wav", 1000))
     slot = files.LockedFile(opened.id, 1000)

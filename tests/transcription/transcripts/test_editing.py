@@ -22,7 +22,7 @@ from transcription.options.options import TranscriptionOptions
 from transcription.scripts import line_break_units
 from transcription.segments.word_times import align_words
 from transcription.transcripts import editing
-from transcription.transcripts.editing import Stale
+from transcription.transcripts.revisions import Stale
 from transcription.transcripts.segment_edits import SegmentEdit
 
 # A busy machine is slow.

@@ -80,13 +80,15 @@ class LanguageFound(TypedDict):
 class TranscriptionBody(OptionAnswers):
     """One transcription of a recording. `transcripts` are links by format, once it is completed.
 
-    `audio_track` is the number that was asked for, `audio_track_taken` the one that was, or is, transcribed.
+    `audio_track` is the number that was asked for, `audio_track_taken` the one that was, or is, transcribed. With
+    `finding_speakers` the text is there, and who says what is worked out.
     """
 
     id: str
     recording: str
     status: str
     percent: int
+    finding_speakers: bool
     language: str | None
     mode_taken: str | None
     languages: list[str]

@@ -41,6 +41,8 @@ class NewSegment(RequestBody):
     index: Annotated[Any, documented(type="integer", minimum=0, readOnly=True)] = None
     words: Annotated[Any, documented(type="array", items={"type": "object"}, readOnly=True)] = None
     doubts: Annotated[Any, documented(type="array", items={"type": "object"}, readOnly=True)] = None
+    speaker: Annotated[Any, documented(type="integer", minimum=0, readOnly=True)] = None
+    overlap: Annotated[Any, documented(type="boolean", readOnly=True)] = None
     revision: Annotated[Any, documented(type="integer", minimum=0, readOnly=True)] = None
     etag: Annotated[Any, documented(type="string", readOnly=True)] = None
 
@@ -79,7 +81,8 @@ class DoubtBody(TypedDict):
 class SegmentBody(TypedDict):
     """A timed piece of a transcript, seconds in the recording. `etag` is what If-Match names.
 
-    A word has its `probability`, unless a correction put it there.
+    `speaker` is the number of one of the transcription's speakers, null where it is not known whose it is; with
+    `overlap` somebody else speaks at the same time. A word has its `probability`, unless a correction put it there.
     """
 
     index: int
@@ -88,6 +91,8 @@ class SegmentBody(TypedDict):
     text: str
     words: list[dict[str, Any]]
     doubts: list[DoubtBody]
+    speaker: int | None
+    overlap: bool
     revision: int
     etag: str
 
@@ -120,7 +125,11 @@ class SomeSegmentsBody(TypedDict):
 
 
 class RevisionBody(TypedDict):
-    """A correction: from segment `first` on, `added` segments stand where those of `before` stood."""
+    """A correction: from segment `first` on, `added` segments stand where those of `before` stood.
+
+    `speakers` are the former speakers of segments, by index, that were given to another one; `names` the former names
+    of speakers, by number.
+    """
 
     number: int
     action: str
@@ -129,6 +138,8 @@ class RevisionBody(TypedDict):
     first: int
     added: int
     before: list[dict[str, Any]]
+    speakers: dict[str, int | None]
+    names: dict[str, str]
 
 
 class RevisionsBody(TypedDict):

@@ -1,0 +1,117 @@
+"""Names, merges and reassigns the speakers of a transcript on its page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from portal.web.access import TenantRequest, member_required
+from portal.web.segments import body_of, problem
+from transcription.errors import InvalidOption
+from transcription.library import read_audit, recordings
+from transcription.library.retention import TextDeleted
+from transcription.models import Segment, Speaker, Transcription
+from transcription.transcripts import editing
+from transcription.transcripts import speakers as voices
+from transcription.transcripts.revisions import NotCompleted, Stale, list_tag
+
+MAX_NUMBER = 2**31
+
+
+@dataclass(frozen=True)
+class ShownShare:
+    """A speaker with their seconds, and the percentage of what all speakers speak."""
+
+    speaker: Speaker
+    seconds: float
+    percent: int
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def speakers(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
+    answer = change if request.method == "POST" else show
+    return answer(request, transcription_id=transcription_id)
+
+
+@never_cache
+@member_required("recordings.view")
+def show(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
+    try:
+        row = editing.transcript(request.actor, transcription_id)
+    except (NotCompleted, TextDeleted):
+        raise Http404 from None
+    read_audit.read(request.actor, row, "page")
+    return JsonResponse(_state(request, row))
+
+
+@member_required("transcripts.edit")
+def change(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
+    """Takes JSON with what to `do` and the displayed transcript's `etag`; answers 412 with what stands there now."""
+    recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
+    try:
+        row = _changed(request, transcription_id, body_of(request))
+    except InvalidOption as invalid:
+        return problem(400, str(invalid))
+    except Stale:
+        current = editing.transcript(request.actor, transcription_id)
+        message = _("Somebody else changed the transcript meanwhile. It is shown as it is now: look, then try again.")
+        return problem(412, message, now=_state(request, current))
+    except (NotCompleted, TextDeleted):
+        return problem(409, _("The speakers can’t be changed any more. Reload the page."))
+    return JsonResponse(_state(request, row))
+
+
+def shares_of(row: Transcription, segments: Iterable[Segment]) -> list[ShownShare]:
+    """Returns the speakers of a transcript, of which `segments` are all, by how long they speak."""
+    shares = voices.shares(row, segments)
+    whole = sum(share.seconds for share in shares) or 1.0
+    shown = [ShownShare(share.speaker, share.seconds, round(100 * share.seconds / whole)) for share in shares]
+    return sorted(shown, key=lambda share: -share.seconds)
+
+
+def _changed(request: TenantRequest, transcription_id: UUID, body: dict[str, Any]) -> Transcription:
+    actor, tags = request.actor, {str(body.get("etag", ""))}
+    match body.get("do"):
+        case "rename":
+            return voices.rename(actor, transcription_id, _number(body, "speaker"), body.get("name"), tags)
+        case "merge":
+            return voices.merge(actor, transcription_id, _number(body, "speaker"), _number(body, "into"), tags)
+        case "assign":
+            is_new, nobody = body.get("into") == "new", body.get("into") == ""
+            speaker = None if is_new or nobody else _number(body, "into")
+            lines = (_number(body, "first"), _number(body, "last"))
+            return voices.assign(actor, transcription_id, *lines, speaker, tags, is_new)
+    message = _("“%(name)s” must be one of: %(expected)s.")
+    raise InvalidOption("do", message % {"name": "do", "expected": "rename, merge, assign"})
+
+
+def _number(body: dict[str, Any], name: str) -> int:
+    """Raises InvalidOption."""
+    value = body.get(name)
+    if type(value) is not int or not 0 <= value < MAX_NUMBER:
+        raise InvalidOption(name, _("“%(name)s” must be an integer.") % {"name": name})
+    return value
+
+
+def _state(request: TenantRequest, row: Transcription) -> dict[str, Any]:
+    """Returns what the page shows of speakers: the list as HTML, each speaker, and each segment's speaker."""
+    segments = list(row.segments.only("index", "start", "end", "speaker"))
+    shares = shares_of(row, segments)
+    context = {"shares": shares, "editable": request.actor.may("transcripts.edit"), "transcription": row}
+    return {
+        "etag": list_tag(row),
+        "list": render_to_string("web/_speakers.html", context, request),
+        "speakers": {
+            share.speaker.index: {"label": share.speaker.label, "colour": share.speaker.colour} for share in shares
+        },
+        "segments": [segment.speaker for segment in segments],
+    }

@@ -1,0 +1,353 @@
+// Who speaks: naming, merging, giving lines to another speaker, a speaker's next turn, only some speakers.
+// The server answers every change with all that is shown of speakers, so that a lost answer is put right by the next.
+import { element } from "./element.js";
+import { ask, signedOut } from "./page.js";
+import { closest, data, find } from "./query.js";
+import { text } from "./strings.js";
+import { toast } from "./toast.js";
+
+const PREVIEW = 40; // characters of a line in the list of lines
+const RANGE = 500; // lines in it
+
+/** @import { Transcript } from "./transcript.js" */
+/** @typedef {{label: string, colour: number}} Voice */
+/** @typedef {{etag: string, list: string, speakers: Record<string, Voice>, segments: (number | null)[]}} State */
+/** @typedef {{error?: {message?: string}, now?: State}} Refusal */
+
+export class Speakers {
+  /** @type {Set<string>} */
+  #only = new Set();
+  #etag = "";
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Transcript} transcript
+   */
+  constructor(root, transcript) {
+    this.root = root;
+    this.transcript = transcript;
+    this.list = find(root, "[data-speakers-list]", HTMLElement);
+    this.says = find(root, "[data-speakers-say]", HTMLElement);
+    this.#etag = transcript.root.dataset.revision ?? "";
+    this.stop = new AbortController();
+    const { signal } = this.stop;
+    this.list.addEventListener("click", (event) => this.#click(event), { signal });
+    transcript.root.addEventListener("corrected", (event) => this.#corrected(event), { signal });
+    if (this.#etag) this.#watchEditing(signal);
+  }
+
+  close() {
+    this.stop.abort();
+  }
+
+  get #items() {
+    return this.transcript.items.filter((item) => item.dataset.speaker !== undefined);
+  }
+
+  /** @param {AbortSignal} signal */
+  #watchEditing(signal) {
+    this.nameDialog = find(document, "#speaker", HTMLDialogElement);
+    this.whoseDialog = find(document, "#whose", HTMLDialogElement);
+    const nameForm = find(this.nameDialog, "form", HTMLFormElement);
+    const whoseForm = find(this.whoseDialog, "form", HTMLFormElement);
+    nameForm.addEventListener("submit", (event) => this.#saveName(event, nameForm), { signal });
+    whoseForm.addEventListener("submit", (event) => this.#saveWhose(event, whoseForm), { signal });
+    find(whoseForm, "[name=last]", HTMLSelectElement).addEventListener("change", () => choose(whoseForm, "range"), {
+      signal,
+    });
+    this.transcript.root.addEventListener(
+      "click",
+      (event) => {
+        const item = closest(event, "[data-whose]") && closest(event, "[data-index]");
+        if (item) this.#openWhose(item);
+      },
+      { signal },
+    );
+    this.transcript.root.addEventListener("keydown", (event) => this.#key(event), { signal });
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.key.toLowerCase() !== "s") return;
+    const item = closest(event, "button.segment__time") && closest(event, "[data-index]");
+    if (!item) return;
+    event.preventDefault();
+    this.#openWhose(item);
+  }
+
+  /** A text was saved: whoever saw the transcript before it has seen this one, too. @param {Event} event */
+  #corrected(event) {
+    const revision = event instanceof CustomEvent ? Number(event.detail) : 0;
+    if (revision === Number(this.#etag) + 1) this.#etag = String(revision);
+  }
+
+  /** @param {MouseEvent} event */
+  #click(event) {
+    const chip = closest(event, "[data-voice]");
+    if (!chip) return;
+    if (closest(event, "[data-turn]")) this.#nextTurn(data(chip, "voice"));
+    else if (closest(event, "[data-only]")) this.#filter(data(chip, "voice"));
+    else if (closest(event, "[data-rename]")) this.#openName(chip);
+  }
+
+  /** @param {string} voice */
+  #nextTurn(voice) {
+    const items = this.#items;
+    const turns = items.filter(
+      (item, at) => item.dataset.speaker === voice && items[at - 1]?.dataset.speaker !== voice,
+    );
+    const here = this.transcript.picked;
+    const next = turns.find((item) => this.transcript.items.indexOf(item) > here) ?? turns[0];
+    if (next) this.transcript.pick(next);
+  }
+
+  /** @param {string} voice */
+  #filter(voice) {
+    if (!this.#only.delete(voice)) this.#only.add(voice);
+    this.#showOnly();
+    const names = [...this.#only].map((one) => this.#labelOf(one));
+    this.says.textContent = names.length ? text("speakers_only", { names: names.join(", ") }) : text("speakers_all");
+  }
+
+  #showOnly() {
+    const only = this.#only;
+    for (const item of this.transcript.items)
+      item.toggleAttribute("data-filtered", only.size > 0 && !only.has(item.dataset.speaker ?? ""));
+    for (const chip of this.#chips)
+      find(chip, "[data-only]", HTMLElement).setAttribute("aria-pressed", String(only.has(data(chip, "voice"))));
+    this.transcript.root.classList.toggle("transcript--only", only.size > 0);
+    this.transcript.restop();
+  }
+
+  get #chips() {
+    /** @type {NodeListOf<HTMLElement>} */
+    const chips = this.list.querySelectorAll("[data-voice]");
+    return [...chips];
+  }
+
+  /** @param {string} voice */
+  #labelOf(voice) {
+    return this.#chips.find((chip) => chip.dataset.voice === voice)?.dataset.label ?? "";
+  }
+
+  /** @param {string} [without] */
+  #options(without = "") {
+    return this.#chips
+      .filter((chip) => chip.dataset.voice !== without)
+      .map((chip) => element("option", { value: data(chip, "voice") }, data(chip, "label")));
+  }
+
+  /** @param {HTMLElement} chip */
+  #openName(chip) {
+    if (!this.nameDialog) return;
+    const form = find(this.nameDialog, "form", HTMLFormElement);
+    form.dataset.number = data(chip, "voice");
+    find(form, "[data-speaker-title]", HTMLElement).textContent = data(chip, "label");
+    const name = find(form, "[name=name]", HTMLInputElement);
+    name.value = chip.dataset.name ?? "";
+    name.placeholder = data(chip, "label");
+    const others = this.#options(data(chip, "voice"));
+    const into = find(form, "[name=into]", HTMLSelectElement);
+    into.replaceChildren(element("option", { value: "" }, text("speakers_nobody_else")), ...others);
+    refuse(form);
+    this.nameDialog.showModal();
+    name.select();
+  }
+
+  /**
+   * @param {SubmitEvent} event
+   * @param {HTMLFormElement} form
+   */
+  async #saveName(event, form) {
+    event.preventDefault();
+    const speaker = Number(form.dataset.number);
+    const { name, into } = values(form);
+    const wanted = into ? { do: "merge", speaker, into: Number(into) } : { do: "rename", speaker, name };
+    if (await this.#change(wanted, form)) this.nameDialog?.close();
+  }
+
+  /** @param {HTMLElement} item */
+  #openWhose(item) {
+    if (!this.whoseDialog) return;
+    const form = find(this.whoseDialog, "form", HTMLFormElement);
+    form.dataset.index = data(item, "index");
+    const voice = item.dataset.speaker ?? "";
+    const time = find(item, ".segment__time", HTMLElement).textContent;
+    find(form, "[data-whose-title]", HTMLElement).textContent = text("speakers_whose", { time });
+    const into = find(form, "[name=into]", HTMLSelectElement);
+    const more = [
+      element("option", { value: "new" }, text("speakers_new")),
+      element("option", { value: "" }, text("speakers_nobody")),
+    ];
+    into.replaceChildren(...this.#options(), ...more);
+    into.value = voice;
+    find(form, "[name=last]", HTMLSelectElement).replaceChildren(...this.#lines(item));
+    find(form, "[data-whose-all]", HTMLElement).hidden = voice === "";
+    find(form, "[data-whose-all-label]", HTMLElement).textContent = text("speakers_all_of", {
+      name: this.#labelOf(voice),
+    });
+    choose(form, "line");
+    refuse(form);
+    this.whoseDialog.showModal();
+    into.focus();
+  }
+
+  /** The lines to which a range may go. @param {HTMLElement} item */
+  #lines(item) {
+    const items = this.#items;
+    const here = items.indexOf(item);
+    return items.slice(here, here + RANGE).map((line) => {
+      const said = find(line, ".segment__text", HTMLElement).textContent.trim();
+      const start = said.length > PREVIEW ? `${said.slice(0, PREVIEW)}…` : said;
+      const time = find(line, ".segment__time", HTMLElement).textContent;
+      return element("option", { value: data(line, "index") }, `${time} ${start}`);
+    });
+  }
+
+  /**
+   * @param {SubmitEvent} event
+   * @param {HTMLFormElement} form
+   */
+  async #saveWhose(event, form) {
+    event.preventDefault();
+    const first = Number(form.dataset.index);
+    const { into = "", reach, last } = values(form);
+    const speaker = this.#items.find((item) => Number(item.dataset.index) === first)?.dataset.speaker ?? "";
+    const target = into === "" || into === "new" ? into : Number(into);
+    const isMerger = reach === "all" && typeof target === "number" && speaker !== "";
+    if (isMerger && speaker === into) return this.whoseDialog?.close();
+    const end = reach === "range" ? Number(last) : reach === "turn" ? this.#endOfTurn(first) : first;
+    const wanted = isMerger
+      ? { do: "merge", speaker: Number(speaker), into: target }
+      : { do: "assign", first, last: end, into: target };
+    if (reach === "all" && !isMerger) return refuse(form, text("speakers_all_needs_one"));
+    if (await this.#change(wanted, form)) this.whoseDialog?.close();
+  }
+
+  /** @param {number} first index of a segment */
+  #endOfTurn(first) {
+    const items = this.#items;
+    let at = items.findIndex((item) => Number(item.dataset.index) === first);
+    while (items[at + 1] && items[at + 1]?.dataset.speaker === items[at]?.dataset.speaker) at++;
+    return Number(items[at]?.dataset.index ?? first);
+  }
+
+  /**
+   * Returns whether it was saved.
+   * @param {object} wanted
+   * @param {HTMLFormElement} form
+   */
+  async #change(wanted, form) {
+    try {
+      const answer = await send(data(this.root, "address"), { ...wanted, etag: this.#etag });
+      if (answer.ok) {
+        const before = this.#etag;
+        this.#show(await answer.json());
+        if (this.#etag !== before) this.#offerUndo();
+        return true;
+      }
+      if (answer.status === 401) return refuse(form, ...signedOut());
+      /** @type {Refusal} */
+      const refusal = await answer.json();
+      if (refusal.now) this.#show(refusal.now);
+      return refuse(form, refusal.error?.message ?? text("speakers_failed"));
+    } catch {
+      return refuse(form, text("speakers_failed"));
+    }
+  }
+
+  #offerUndo() {
+    const revision = Number(this.#etag);
+    toast(text("edit_saved"), { action: { label: text("edit_undo"), run: () => this.#undo(revision) } });
+  }
+
+  /** @param {number} revision that the change made */
+  async #undo(revision) {
+    try {
+      const body = { revision: revision - 1, etag: String(revision) };
+      const answer = await send(data(this.transcript.root, "revert"), body);
+      if (!answer.ok) {
+        /** @type {Refusal} */
+        const refusal = await answer.json();
+        return toast(refusal.error?.message ?? text("speakers_failed"), { error: true });
+      }
+      const again = await ask(data(this.root, "address"));
+      if (!again.ok) return location.reload();
+      this.#show(await again.json());
+      toast(text("edit_undone"));
+    } catch {
+      toast(text("speakers_failed"), { error: true });
+    }
+  }
+
+  /** @param {State} state */
+  #show(state) {
+    const items = this.#items;
+    if (state.segments.length !== items.length) return location.reload(); // lines were split or merged elsewhere
+    this.#etag = state.etag;
+    const page = new DOMParser().parseFromString(state.list, "text/html");
+    this.list.replaceChildren(...page.body.childNodes);
+    items.forEach((item, at) => {
+      const voice = state.segments[at] ?? null;
+      const before = at ? (state.segments[at - 1] ?? null) : undefined;
+      showVoice(item, voice, voice === null ? undefined : state.speakers[voice], voice === before);
+    });
+    for (const voice of this.#only) if (!state.speakers[voice]) this.#only.delete(voice);
+    this.#showOnly();
+  }
+}
+
+/**
+ * @param {HTMLElement} item
+ * @param {number | null} voice
+ * @param {Voice | undefined} speaker
+ * @param {boolean} goesOn
+ */
+function showVoice(item, voice, speaker, goesOn) {
+  const kept = [...item.classList].filter((name) => !name.startsWith("voice--"));
+  item.className = [...kept, ...(speaker ? [`voice--${speaker.colour}`] : [])].join(" ");
+  item.classList.toggle("segment--goes-on", goesOn);
+  item.dataset.speaker = voice === null ? "" : String(voice);
+  find(item, ".segment__speaker", HTMLElement).textContent = speaker?.label ?? text("speakers_unknown");
+  find(item, "[data-mark]", HTMLElement).textContent = voice === null ? "?" : String(voice + 1);
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {string} reach
+ */
+function choose(form, reach) {
+  find(form, `[name=reach][value=${reach}]`, HTMLInputElement).checked = true;
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @returns {Record<string, string>}
+ */
+function values(form) {
+  return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
+}
+
+/**
+ * Says why it was not saved, or takes back what was said. Returns false.
+ * @param {HTMLFormElement} form
+ * @param {(Node | string)[]} said
+ */
+function refuse(form, ...said) {
+  const alert = find(form, "[role=alert]", HTMLElement);
+  alert.hidden = said.length === 0;
+  alert.replaceChildren(...said);
+  return false;
+}
+
+/**
+ * @param {string} address
+ * @param {object} body
+ */
+function send(address, body) {
+  return ask(address, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}

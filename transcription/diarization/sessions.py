@@ -1,0 +1,65 @@
+"""The two networks, opened with onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transcription.diarization import weights
+from transcription.diarization.fbank import fbank
+from transcription.diarization.types import SAMPLE_RATE
+
+Array = NDArray[np.float32]
+
+WINDOW_SECONDS = 10.0
+WINDOW_SAMPLES = int(WINDOW_SECONDS * SAMPLE_RATE)
+FRAMES = 589
+FRAME_SECONDS = 0.016875
+VOICE_SAMPLES = 24_000
+"""A voice is embedded from 1.5 s."""
+
+BATCH = 4
+"""Windows embedded in one call: more of them take more memory, and no less time."""
+
+
+class Networks:
+    """Both networks. Raises DiarizationError where their weights are missing or damaged."""
+
+    def __init__(self, folder: Path) -> None:
+        place = weights.found(folder)
+        self._segmentation = _open(place / weights.SEGMENTATION)
+        self._campplus = _open(place / weights.CAMPPLUS)
+
+    def classes(self, samples: Array) -> NDArray[np.uint8]:
+        """Returns who of three local speakers is active in each frame of 10 s, shape (589,): 0 nobody, 1, 2, 3, 4 for
+        1+2, 5 for 1+3, 6 for 2+3.
+        """
+        scores = self._segmentation.run(None, {"samples": samples[None, None]})[0][0]
+        found: NDArray[np.uint8] = scores.argmax(axis=1).astype(np.uint8)
+        return found
+
+    def embeddings(self, windows: list[Array]) -> Array:
+        """Returns the voices in windows of equal length (at most 2 s), shape (n, 192), each of length 1."""
+        found: list[Array] = []
+        for first in range(0, len(windows), BATCH):
+            features = np.stack([fbank(window) for window in windows[first : first + BATCH]])
+            features -= features.mean(axis=2, keepdims=True)
+            found.append(self._campplus.run(None, {"features": features})[0])
+        every = np.concatenate(found)
+        every /= np.maximum(np.linalg.norm(every, axis=1, keepdims=True), 1e-9)
+        return every
+
+
+def _open(file: Path) -> Any:
+    # Imported here: a process that only reads results does without it.
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,243 @@
+"""Changes a transcript: locks it, compares the caller's tags, and stores what stood there in a revision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.http import Http404
+from django.utils.translation import gettext as _
+
+from tenants import audit
+from tenants.access import Actor
+from transcription import search
+from transcription.library import read_audit, recordings, retention
+from transcription.models import MachineText, Revision, Segment, Speaker, Status, Transcription
+from transcription.transcripts.segment_edits import SegmentFields, field_values
+
+ANY = "*"
+MAX_REVISIONS = 1000
+MAX_KEPT_CHARACTERS = 20_000_000
+INDEX_OFFSET = 1_000_000  # keeps indexes unique while the segments after a change are renumbered
+BATCH = 500
+NO_NAMES: Mapping[int, str] = {}
+
+
+class NotCompleted(Exception):
+    """The transcription has no text yet, or failed. `status` is the transcription's."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Stale(Exception):
+    """The transcript was changed since the caller read it. `tag` is the current one."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(tag)
+        self.tag = tag
+
+
+def list_tag(row: Transcription) -> str:
+    """Returns the entity tag of all segments."""
+    return str(row.revision)
+
+
+def segment_tag(segment: Segment) -> str:
+    """Returns the entity tag of one segment. It includes the index, since another segment may move there."""
+    return f"{segment.index}.{segment.revision}"
+
+
+@contextmanager
+def locked(actor: Actor, transcription_id: UUID) -> Iterator[Transcription]:
+    """Locks the transcript for one transaction."""
+    actor.require("transcripts.edit")
+    recordings.transcription(actor, transcription_id)
+    with transaction.atomic():
+        rows = Transcription.objects.filter(tenant=actor.tenant, id=transcription_id)
+        row = rows.select_for_update(of=("self",)).select_related("recording", "tenant").first()
+        if row is None:
+            raise Http404(_("There is no such transcription."))
+        require_text(row)
+        yield row
+
+
+def require_text(row: Transcription) -> None:
+    retention.require_text(row)
+    if row.status != Status.COMPLETED:
+        raise NotCompleted(row.status)
+
+
+def compare_tags(expected_tags: Collection[str], *tags: str) -> None:
+    """Raises Stale, with the first of `tags`, unless one of them is expected."""
+    if ANY not in expected_tags and not set(tags) & set(expected_tags):
+        raise Stale(tags[0])
+
+
+def write_revision(
+    actor: Actor,
+    row: Transcription,
+    action: str,
+    first: int,
+    former: list[Segment],
+    replacement: list[SegmentFields],
+    names: Mapping[int, str] = NO_NAMES,
+) -> None:
+    """Replaces segments and names of speakers, stores the former ones in a revision and indexes the text.
+
+    Equal segments at both ends stay. Where segments only get other speakers, nothing else of them is written or stored.
+    """
+    before = [field_values(segment) for segment in former]
+    renamed = _former_names(row, names)
+    if places := _only_moved(before, replacement):
+        was, now = ({first + at: fields[at].get("speaker") for at in places} for fields in (before, replacement))
+        write_speakers(actor, row, action, was, now, names)
+        return
+    head, tail = _alike(before, replacement)
+    if head == len(before) == len(replacement) and not renamed:
+        read_audit.read(actor, row, "correction")  # nothing changes, but the caller gets the text
+        return
+    former, before = former[head : len(former) - tail], before[head : len(before) - tail]
+    replacement, first = replacement[head : len(replacement) - tail], first + head
+    _begin(row)
+    _replace_segments(row, row.revision + 1, first, former, replacement)
+    _rename(row, names)
+    _store(actor, row, action, first=first, added=len(replacement), before=before, names=renamed)
+
+
+def write_speakers(
+    actor: Actor,
+    row: Transcription,
+    action: str,
+    before: Mapping[int, int | None],
+    after: Mapping[int, int | None],
+    names: Mapping[int, str] = NO_NAMES,
+) -> None:
+    """Gives segments to other speakers, by their indexes, and stores whose they were in a revision.
+
+    The segments' tags stay: what was typed meanwhile is saved beside it.
+    """
+    if not before:
+        read_audit.read(actor, row, "correction")
+        return
+    renamed = _former_names(row, names)
+    _begin(row)
+    for speaker in set(after.values()):
+        indexes = [index for index, now in after.items() if now == speaker]
+        for at in range(0, len(indexes), BATCH):
+            row.segments.filter(index__in=indexes[at : at + BATCH]).update(speaker=speaker)
+    _rename(row, names)
+    speakers = {str(index): speaker for index, speaker in before.items()}
+    _store(actor, row, action, first=min(before), added=0, before=[], names=renamed, speakers=speakers)
+
+
+def _begin(row: Transcription) -> None:
+    if row.revision == 0:
+        _keep_machine_text(row)
+
+
+def _rename(row: Transcription, names: Mapping[int, str]) -> None:
+    for index, name in names.items():
+        Speaker.objects.filter(transcription=row, index=index).update(name=name)
+
+
+def _store(actor: Actor, row: Transcription, action: str, **kept: Any) -> None:
+    """Counts the revision up and stores what it replaced. Raises Stale."""
+    number, text = row.revision + 1, "".join(row.segments.values_list("text", flat=True)).strip()
+    if not Transcription.objects.filter(id=row.id, revision=row.revision).update(revision=number, text=text):
+        raise Stale(list_tag(row))
+    row.revision, row.text = number, text
+    who = {"made_by": actor.user, "api_key": actor.key}
+    common = {"tenant_id": row.tenant_id, "transcription": row, "number": number, "action": action}
+    Revision.objects.create(**common, **who, **kept, size=len(json.dumps(kept)))
+    audit.record(actor, "transcript.corrected", row, recording=str(row.recording_id), how=action, revision=number)
+    _forget_oldest(row)
+    search.index_recording(row.recording_id)
+
+
+def _former_names(row: Transcription, names: Mapping[int, str]) -> dict[str, str]:
+    """Returns the names that `names` would change, by the speakers' indexes."""
+    if not names:
+        return {}
+    current = dict(row.speaker_set.values_list("index", "name"))
+    return {str(index): current[index] for index, name in names.items() if current.get(index, name) != name}
+
+
+def _only_moved(before: Sequence[SegmentFields], after: Sequence[SegmentFields]) -> list[int]:
+    """Returns the places of segments that differ in their speakers, if nothing else differs; else none."""
+    pairs = list(zip(before, after, strict=False))
+    if len(before) != len(after) or any(a | {"speaker": None} != b | {"speaker": None} for a, b in pairs):
+        return []
+    return [place for place, (former, latter) in enumerate(pairs) if former != latter]
+
+
+def _alike(before: Sequence[SegmentFields], after: Sequence[SegmentFields]) -> tuple[int, int]:
+    """Returns how many segments are equal at the beginning and at the end."""
+    shorter = min(len(before), len(after))
+    head = next((i for i in range(shorter) if before[i] != after[i]), shorter)
+    rest = shorter - head
+    return head, next((i for i in range(rest) if before[-1 - i] != after[-1 - i]), rest)
+
+
+def _replace_segments(
+    row: Transcription, number: int, first: int, former: list[Segment], replacement: list[SegmentFields]
+) -> None:
+    """Writes the new segments and renumbers the following ones, which get new tags."""
+    Segment.objects.filter(pk__in=[segment.pk for segment in former]).delete()
+    if moved := len(replacement) - len(former):
+        following = row.segments.filter(index__gte=first + len(former))
+        following.update(index=F("index") + INDEX_OFFSET, revision=number)
+        row.segments.filter(index__gte=INDEX_OFFSET).update(index=F("index") - INDEX_OFFSET + moved)
+    common: dict[str, Any] = {"tenant_id": row.tenant_id, "transcription": row, "revision": number}
+    Segment.objects.bulk_create(
+        [Segment(index=first + i, **common, **fields) for i, fields in enumerate(replacement)], BATCH
+    )
+
+
+def _keep_machine_text(row: Transcription) -> None:
+    replacement = [field_values(segment) for segment in row.segments.all()]
+    names = {str(index): name for index, name in row.speaker_set.values_list("index", "name")}
+    MachineText.objects.create(
+        tenant_id=row.tenant_id, transcription=row, text=row.text, segments=replacement, names=names
+    )
+
+
+def at_revision(
+    row: Transcription, segments: list[SegmentFields], number: int
+) -> tuple[list[SegmentFields], dict[int, str]]:
+    """Returns the segments and the speakers' names after revision `number`, by undoing the later ones.
+
+    Raises Http404.
+    """
+    if number == row.revision:
+        return segments, {}
+    if number == 0:
+        machine = MachineText.objects.get(transcription=row)
+        return list(machine.segments), machine.speaker_names
+    later = list(Revision.objects.filter(transcription=row, number__gt=number))
+    if len(later) != row.revision - number:
+        raise Http404(_("There is no such revision, or it is not kept any more."))
+    names: dict[int, str] = {}
+    for revision in later:
+        segments = segments[: revision.first] + revision.before + segments[revision.first + revision.added :]
+        for index, speaker in revision.speakers.items():
+            segments[int(index)] = segments[int(index)] | {"speaker": speaker}
+        names |= {int(index): name for index, name in revision.names.items()}
+    return segments, names
+
+
+def _forget_oldest(row: Transcription) -> None:
+    """Deletes the oldest revisions beyond the limits. The machine's text is always kept."""
+    kept: Any = Revision.objects.filter(transcription=row).values_list("number", "size")
+    total = 0
+    for count, (number, size) in enumerate(kept):
+        total += size
+        if count and (count >= MAX_REVISIONS or total > MAX_KEPT_CHARACTERS):
+            Revision.objects.filter(transcription=row, number__lte=number).delete()
+            return
