@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from transcription.diarization.types import Turn
 
-
 NEAR_SECONDS = 1.0
 """A word in which nobody was heard is given to whoever speaks so near to it."""
 

@@ -87,7 +87,7 @@ class DiarizationProcess:
     def write(self, samples: NDArray[np.int16] | NDArray[np.float32]) -> None:
         """Hands over the recording's next samples at 16 kHz, shape (n,) or (n, channels); float32 within [-1, 1]."""
         self._raise_failure()
-        if samples.ndim > 2 or (samples.size // max(len(samples), 1)) != self._channels and samples.size:
+        if samples.ndim > 2 or ((samples.size // max(len(samples), 1)) != self._channels and samples.size):
             raise DiarizationError(f"samples of shape {samples.shape} are not {self._channels} channels")
         if samples.dtype == np.int16:
             data = samples.astype("<i2")
