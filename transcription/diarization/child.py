@@ -12,11 +12,13 @@ import os
 import select
 import struct
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 
+from transcription.diarization import weights
 from transcription.diarization.analysis import STEP_SAMPLES, Analysis
 from transcription.diarization.hybrid import diarize
 from transcription.diarization.sessions import Networks
@@ -26,6 +28,7 @@ from transcription.engine import guard
 SOUND = 3
 NICENESS = 10
 LOOK_EVERY_SECONDS = 0.05
+ALIVE_EVERY_SECONDS = 5.0
 CHECKPOINT_STEPS = 48
 """Two minutes of sound."""
 
@@ -38,7 +41,7 @@ def main() -> int:
     options = json.loads(sys.argv[1])
     checkpoints = [_exactly(size) for size in options["sizes"]]
     try:
-        networks = Networks(Path(options["weights"]))
+        networks = Networks(_fetched(Path(options["weights"])))
         guard.limit_memory(options["mebibytes"])
         _run(Analysis(networks, options["channels"], checkpoints), options)
     except DiarizationError as error:
@@ -46,6 +49,27 @@ def main() -> int:
     except MemoryError:
         _send(FAILURE, f"it needs more than {options['mebibytes']} MiB of memory".encode())
     return 0
+
+
+def _fetched(folder: Path) -> Path:
+    """Returns the folder of the models after the networks were fetched where they are missing, with signs of life
+    meanwhile. Raises DiarizationError.
+    """
+    if not weights.is_there(folder):
+        done = threading.Event()
+
+        def tell() -> None:
+            while not done.wait(ALIVE_EVERY_SECONDS):
+                _send(PROGRESS, struct.pack("<d", 0.0))
+
+        teller = threading.Thread(target=tell, daemon=True)
+        teller.start()
+        try:
+            weights.ensure(folder, lambda *_: None)
+        finally:
+            done.set()
+            teller.join()
+    return folder
 
 
 def _run(analysis: Analysis, options: dict[str, int]) -> None:

