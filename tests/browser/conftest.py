@@ -33,6 +33,7 @@ WATCH_POLICY = """
         `CSP ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
 """
 SignIn = Callable[..., Page]
+Picture = Callable[..., None]
 
 
 def find_chromium() -> str | None:
@@ -45,9 +46,9 @@ def stack(scripted_stack: Stack) -> Stack:
     return scripted_stack
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One a module: playwright's event loop must be gone before asyncio's tests run."""
+    """One for all tests of this folder: playwright's event loop must be gone before asyncio's tests run."""
     path = find_chromium()
     if path is None:
         warnings.warn("NO BROWSER TEST RAN: there is no Chromium. Install one, or name it in CHROMIUM.", stacklevel=1)
@@ -105,9 +106,9 @@ def session_of_staff(browser: Browser, stack: Stack) -> StorageState:
     return state
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def signed_in(browser: Browser, stack: Stack) -> StorageState:
-    """One session for all tests of a module."""
+    """One session for all tests of this folder."""
     return session_of_staff(browser, stack)
 
 
@@ -129,8 +130,12 @@ def page(sign_in: SignIn) -> Page:
 
 
 @pytest.fixture
-def screenshots() -> Path:
-    """Where pictures go, to be looked at: PORTAL_SCREENSHOTS or var/screenshots."""
-    folder = Path(os.environ.get("PORTAL_SCREENSHOTS") or Path(__file__).parents[2] / "var" / "screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def picture() -> Picture:
+    """Takes pictures to be looked at, where PORTAL_SCREENSHOTS names a folder for them: they cost as much as pages."""
+    folder = os.environ.get("PORTAL_SCREENSHOTS")
+
+    def take(page: Page, name: str, *, full_page: bool = False) -> None:
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}.png", full_page=full_page)
+
+    return take

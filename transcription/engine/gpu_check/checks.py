@@ -258,8 +258,11 @@ class Check:
 
     def _open_again(self, graphs: bool | None = None, slots: int = 0) -> None:
         from transcription.engine.torch_backend.backend import TorchBackend
+        from transcription.engine.torch_backend.model import TorchModel
 
         assert isinstance(self.backend, TorchBackend), "only torch has graphs and slots"
+        assert isinstance(self.model, TorchModel), "torch's"
+        self.backend.cross = self.model.cross  # whichever memory would be best now
         self.backend.graphs = self.backend.graphs if graphs is None else graphs
         self.backend.slots = slots or self.backend.slots
         self.model.close()

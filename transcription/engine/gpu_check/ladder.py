@@ -95,12 +95,12 @@ class Ladder:
         )
 
     def _tried(self, rung: Rung) -> Verdict:
-        log.info("trying the GPU with %s: this takes a minute or more", rung.title)
+        log.info("trying %s: this takes a minute or more", rung.title)
         verdict = self.attempt(rung)
         if verdict.ok:
-            log.info("the GPU runs with %s: its trial took %.0f s", rung.title, verdict.seconds)
+            log.info("%s: passes after %.0f s", rung.title, verdict.seconds)
         else:
-            log.warning("the GPU does not run with %s: %s", rung.title, verdict.reason)
+            log.warning("%s: fails: %s", rung.title, verdict.reason)
         record = self._read()
         if verdict.kind in PASSING:
             record.get("verdicts", {}).pop(rung.name, None)

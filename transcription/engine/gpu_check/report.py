@@ -34,7 +34,7 @@ def report(ladder: Ladder, name: str, form: Literal["lines", "json"]) -> int:
     if form == "json":
         print(json.dumps({"rung": rung, "notice": notice, "verdicts": [asdict(one) for one in verdicts]}, indent=1))
     else:
-        print(f"\nthe engine {says}")
+        print(f"\nthe engine {says}" if ladder.file else f"\non the CPU, which says nothing of a GPU, it {says}")
     return 1 if notice else 0
 
 

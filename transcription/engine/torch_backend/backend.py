@@ -55,13 +55,13 @@ class TorchBackend:
         self.device = device
         self.compute_type = "float16" if device == "cuda" else "float32"
         self.slots = slots or (GPU_SLOTS if device == "cuda" else CPU_SLOTS)
-        self._cross = cross
+        self.cross = cross
         self._limit_mib = memory_limit_mib
         self._unopened = models
         if threads:
             torch.set_num_threads(threads)
         self.graphs = graphs
-        self._has_half = math_attention
+        self._math_attention = math_attention
         if device == "cuda":
             configure(math_attention)
         if device == "cuda" and memory_limit_mib:
@@ -71,7 +71,7 @@ class TorchBackend:
         with translated_errors():
             stored = stored_whisper(name, path)
             slots, cross = self._slots_for(name, stored.dims)
-            slots = max(1, slots // 2) if self._has_half else slots
+            slots = max(1, slots // 2) if self._math_attention else slots
             log.info("%s: %d slots, cross-attention %s", name, slots, cross)
             with DEVICE.shared():
                 parameters = stored.parameters(self.device)
@@ -83,7 +83,7 @@ class TorchBackend:
         Raises OutOfDeviceMemory where other models leave no room for one, DoesNotFit where there is none for it alone.
         """
         if self.device != "cuda":
-            return self.slots, "keys_values" if self._cross == "auto" else self._cross
+            return self.slots, "keys_values" if self.cross == "auto" else self.cross
         left, opened = self._left_mib(), torch.cuda.memory_allocated() > 0
         share = CONTEXT_MIB + (left - CONTEXT_MIB) / max(1, self._unopened)
         self._unopened -= 1
@@ -99,7 +99,7 @@ class TorchBackend:
             raise
 
     def _within(self, limit_mib: float, name: str, dims: ModelDimensions) -> tuple[int, CrossName]:
-        cross = self._cross
+        cross = self.cross
         if cross == "auto":
             # The lower rungs of the ladder are for GPUs on which something did not work: they take no kernel of ours.
             has_kernel = name in MEASURED and self.graphs and kernel_works()

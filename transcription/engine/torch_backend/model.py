@@ -58,7 +58,7 @@ class TorchModel:
     def __init__(self, parameters: Parameters, slots: int, cross: CrossName, graphs: bool = True) -> None:
         self.vocabulary = TorchVocabulary(parameters.dims)
         self._parameters = parameters
-        self._cross = cross
+        self.cross = cross
         self._side = WorkStream(parameters.device)
         with DEVICE.shared():
             self._slots = SlotDecoder(parameters, slots, graphs=graphs, cross=cross)
@@ -222,7 +222,7 @@ class TorchModel:
         Without graphs: their capture would keep all other windows waiting for seconds.
         """
         self._drop_idle_beams()
-        decoder = BeamDecoder(self._parameters, BEAM_WINDOWS, beams, graphs=False, cross=self._cross)
+        decoder = BeamDecoder(self._parameters, BEAM_WINDOWS, beams, graphs=False, cross=self.cross)
         self._running[beams] = _Running(decoder)
         return self._running[beams]
 

@@ -122,7 +122,7 @@ def test_a_missing_model_is_what_every_rung_lacks(tmp_path: Path) -> None:
     done = gpu_check("--model", f"clinic={tmp_path / 'away'}", "--weights", str(tmp_path))
     assert done.returncode == 1
     assert "graphs: fails" in done.stdout
-    assert "the engine runs with the CPU, and a smaller model" in done.stdout
+    assert "which says nothing of a GPU, it runs with the CPU, and a smaller model" in done.stdout
     assert "To do: put there what is missing" in done.stdout
 
 

@@ -101,5 +101,6 @@ def test_what_is_no_number_spoils_its_own_row_alone() -> None:
 
 @pytest.mark.skipif(torch.backends.cuda.is_built(), reason="torch looks for a GPU")
 def test_where_torch_has_no_gpus_the_kernel_does_not_work(caplog: pytest.LogCaptureFixture) -> None:
+    kernel_works.cache_clear()
     assert not kernel_works()
     assert "8-bit keys and values are not used" in caplog.text
