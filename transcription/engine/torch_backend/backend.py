@@ -13,12 +13,12 @@ from transcription.engine.backend import OutOfDeviceMemory
 from transcription.engine.torch_backend.cross import CrossChoice, CrossName
 from transcription.engine.torch_backend.device import DEVICE, configure
 from transcription.engine.torch_backend.errors import translated_errors
-from transcription.engine.torch_backend.int8 import kernel_works
+from transcription.engine.torch_backend.int8 import MEASURED, kernel_works
 from transcription.engine.torch_backend.limit import limit_memory
 from transcription.engine.torch_backend.loading import stored_whisper
 from transcription.engine.torch_backend.memory import CONTEXT_MIB, best_cross, slots_within
 from transcription.engine.torch_backend.model import TorchModel
-from transcription.engine.types import DoesNotFit
+from transcription.engine.types import DoesNotFit, EngineError
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,11 @@ class TorchBackend:
     def _within(self, limit_mib: float, name: str, dims: ModelDimensions) -> tuple[int, CrossName]:
         cross = self.cross
         if cross == "auto":
-            cross = best_cross(dims, torch.float16, limit_mib, self.slots, kernel_works() and not self._math_attention)
+            # The lower rungs of the ladder are for GPUs on which something did not work: they take no kernel of ours.
+            has_kernel = name in MEASURED and self.graphs and kernel_works()
+            cross = best_cross(dims, torch.float16, limit_mib, self.slots, has_kernel)
+        elif cross == "int8" and not kernel_works():
+            raise EngineError("8-bit keys and values don't work on this machine, as the log says: ask for another way")
         return slots_within(dims, torch.float16, limit_mib, cross, name=name, most=self.slots), cross
 
     def _left_mib(self) -> float:
