@@ -91,14 +91,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stop(running)
 
 
-@pytest.fixture(scope="session")
-def scripted_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The product with an engine that hears the fox in every sound."""
-    running = start_scripted(tmp_path_factory.mktemp("scripted"))
-    yield running
-    stop(running)
-
-
 def _prepare(data: Path) -> None:
     shutil.copytree(_prepared(), data, dirs_exist_ok=True)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
-from tests.stack import Stack
+from tests.stack import Stack, start_scripted, stop
 
 FLAGS = [
     "--no-sandbox",
@@ -41,7 +41,15 @@ def find_chromium() -> str | None:
     return given or next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
+def scripted_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The product with an engine that hears the fox in every sound; it ends with this folder's tests."""
+    running = start_scripted(tmp_path_factory.mktemp("scripted"))
+    yield running
+    stop(running)
+
+
+@pytest.fixture(scope="package")
 def stack(scripted_stack: Stack) -> Stack:
     return scripted_stack
 
