@@ -27,13 +27,14 @@ def by_channel(found: Findings, speech: NDArray[np.bool_]) -> list[Turn] | None:
     levels = np.concatenate(found.levels)
     kernel = np.ones(SMOOTH) / SMOOTH
     smooth = np.stack([np.convolve(channel, kernel, "same") for channel in levels.T])
-    decibels = 10 * np.log10(np.maximum(smooth, 1e-12))
+    decibels: NDArray[np.float64] = 10 * np.log10(np.maximum(smooth, 1e-12))
     frames = np.minimum((np.arange(len(levels)) * LEVEL_SECONDS / FRAME_SECONDS).astype(int), len(speech) - 1)
     spoken = speech[frames]
     if not spoken.any() or _correlation(found) >= MOST_CORRELATION:
         return None
-    difference = decibels[0] - decibels[1]
-    left, right = (difference[spoken] > DIFFER_DB).mean(), (difference[spoken] < -DIFFER_DB).mean()
+    difference: NDArray[np.float64] = np.subtract(decibels[0], decibels[1])
+    differences = difference[spoken]
+    left, right = float((differences > DIFFER_DB).mean()), float((differences < -DIFFER_DB).mean())
     if left + right < MOSTLY or min(left, right) < AT_LEAST:
         return None
     # Both speak where neither is much louder: an echo of the other side is more than 10 dB below it.

@@ -56,7 +56,9 @@ def _run(analysis: Analysis, options: dict[str, int]) -> None:
         data = os.pread(options["sound"], min(available - read, STEP_SAMPLES * bytes_each), read)
         read += len(data)
         if data:
-            samples = np.frombuffer(data, "<i2").astype(np.float32).reshape(-1, options["channels"]) / 32768
+            samples = np.frombuffer(data, "<i2").astype(np.float32).reshape(-1, options["channels"]) * np.float32(
+                2**-15
+            )
             analysis.add(samples)
         elif complete:
             break

@@ -25,13 +25,13 @@ def embed(weights: Path, samples: NDArray[np.int16] | NDArray[np.float32]) -> Vo
 
     Raises DiarizationError where it is too short or nobody speaks.
     """
-    sound = samples.astype(np.float32) / (32768 if samples.dtype == np.int16 else 1)
+    sound = samples.astype(np.float32) * np.float32(2**-15 if samples.dtype == np.int16 else 1)
     if sound.ndim != 1 or len(sound) < VOICE_SAMPLES or not np.isfinite(sound).all():
         raise DiarizationError("a reference voice is mono sound of 2 to 10 seconds")
     networks = Networks(weights)
     sound = sound[:WINDOW_SAMPLES]
     window = np.pad(sound, (0, WINDOW_SAMPLES - len(sound)))
-    speech = ACTIVE[networks.classes(window)].any(axis=1)
+    speech: NDArray[np.bool_] = ACTIVE[networks.classes(window)].max(axis=1) > 0
     if speech.sum() * FRAME_SECONDS < LEAST_SPEECH_SECONDS:
         raise DiarizationError("nobody speaks in the reference voice for a second")
     starts = range(0, len(sound) - VOICE_SAMPLES + 1, HOP_SAMPLES)

@@ -17,7 +17,7 @@ from transcription.diarization.clustering import cluster
 from transcription.diarization.fbank import fbank
 from transcription.diarization.process import DiarizationProcess
 from transcription.diarization.torch_file import read_tensors
-from transcription.diarization.types import DiarizationError, SpeakerCount, Turn
+from transcription.diarization.types import Diarization, DiarizationError, SpeakerCount, Turn
 
 MODELS = Path(os.environ.get("WHISPER_WEIGHTS") or Path(__file__).resolve().parents[3] / "var" / "models")
 
@@ -38,7 +38,7 @@ def test_filter_banks_are_those_of_kaldi() -> None:
 
 
 class _Evil:
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> tuple[object, ...]:
         return os.system, ("false",)
 
 
@@ -94,7 +94,8 @@ class TestTheProcess:
 
     def test_an_attempt_goes_on_from_checkpoints(self) -> None:
         sound = np.random.default_rng(0).normal(0, 2000, 16000 * 12).astype(np.int16)
-        results, saved = [], []
+        results: list[Diarization] = []
+        saved: list[bytes] = []
         for _ in range(2):
             with DiarizationProcess(MODELS, SpeakerCount(), 1, saved) as process:
                 process.write(sound)
@@ -104,6 +105,8 @@ class TestTheProcess:
         assert results[0] == results[1]
 
     def test_damaged_checkpoints_are_an_error(self) -> None:
-        with DiarizationProcess(MODELS, SpeakerCount(), 1, [b"damaged"]) as process:
-            with pytest.raises(DiarizationError, match="checkpoint"):
-                process.finish()
+        with (
+            DiarizationProcess(MODELS, SpeakerCount(), 1, [b"damaged"]) as process,
+            pytest.raises(DiarizationError, match="checkpoint"),
+        ):
+            process.finish()
