@@ -32,6 +32,7 @@ BASE := $(call installed,base)
 DEV := $(call installed,dev)
 TORCH := $(call installed,torch)
 OPENVINO := $(call installed,openvino)
+CUDA12 := $(call installed,ctranslate2-cuda)
 SPEECH := $(call installed,speech)
 # Of the contestants': installed by requirements/torch.txt, or left out.
 NOT_LOCKED := torch openai-whisper triton torchvision openvino-telemetry \
@@ -52,10 +53,10 @@ check test chaos: export PYTHONDONTWRITEBYTECODE :=
 .PHONY: run dev check test lint chaos bench contestants lock weights
 .NOTPARALLEL:
 
-run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH),$(OPENVINO))
+run: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH) $(CUDA12),$(OPENVINO))
 	@exec $(python) manage.py up --tied
 
-dev: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH),$(OPENVINO))
+dev: $(BASE) $(if $(filter-out 0,$(GPU)),$(TORCH) $(CUDA12),$(OPENVINO))
 	@exec $(python) manage.py up --tied --reload
 
 # The engine's types need torch; `make lint` checks them, too.
@@ -100,6 +101,7 @@ lock: $(python)
 	$(pip) install --quiet uv
 	cd requirements && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes base.in -o base.txt
 	cd requirements && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes -c base.txt dev.in -o dev.txt
+	cd requirements && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes ctranslate2-cuda.in -o ctranslate2-cuda.txt
 	cd benchmarks && ../$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes $(NOT_LOCKED:%=--no-emit-package %) requirements-contestants.in -o requirements-contestants.txt
 
 $(python):
@@ -122,6 +124,12 @@ $(TORCH): | $(python)
 	@echo "Installing torch into $(VENV); this is the largest part ..."
 	@$(pip) install -r requirements/torch.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	@touch $@
+
+# Without it CTranslate2 is no rung of the ladder: some machines have no wheel of it.
+$(CUDA12): | $(python)
+	@echo "Installing CUDA 12's cuBLAS for CTranslate2 into $(VENV) ..."
+	@$(pip) install --quiet --no-deps --require-hashes -r requirements/ctranslate2-cuda.txt && touch $@ \
+		|| echo "It cannot be installed here: CTranslate2 runs on the CPU only." >&2
 
 # Without it the engine encodes with CTranslate2: some machines have no wheel of it.
 $(OPENVINO): | $(python)

@@ -63,7 +63,7 @@ class Entry:
 def crosses() -> tuple[str, ...]:
     """The ways in which our decoder can keep what its cross-attention reads; one nameless way in older ones."""
     known = "cross" in inspect.signature(SlotDecoder.__init__).parameters
-    return ("keys_values", "absorbed") if known else ("",)
+    return ("keys_values", "int8", "absorbed") if known else ("",)
 
 
 def slot_decoder(parameters: Parameters, slots: int, cross: str = "", graphs: bool = True) -> SlotDecoder:

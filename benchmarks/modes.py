@@ -47,7 +47,7 @@ def main() -> None:
     rows = []
     with engine() as client:
         print(client.status().versions)
-        for name, sounds, language in _sets():
+        for name, sounds, language in sets():
             if sys.argv[1:] and not any(word in name for word in sys.argv[1:]):
                 continue
             scores = {mode: _score(client, mode, sounds, language) for mode in MODES}
@@ -63,14 +63,14 @@ def _score(client: EngineClient, mode: Mode, sounds: Iterable[Sound], language: 
         results = list(transcribe(client, [sound.pcm], DecodeOptions("base", language=language), mode))
         segments = [segment for result in results for segment in result.segments]
         if sound.text:
-            score.errors.append(_errors(sound, "".join(segment.text for segment in segments)))
+            score.errors.append(errors_of(sound, "".join(segment.text for segment in segments)))
         lost, certain = lost_speech(sound.pcm, [(segment.start, segment.end) for segment in segments])
         score.lost += lost
         score.certain += certain
     return score
 
 
-def _errors(sound: Sound, heard: str) -> wer.Errors:
+def errors_of(sound: Sound, heard: str) -> wer.Errors:
     """Counts words, or characters in other languages, some of which have no spaces between words."""
     if sound.language == "en":
         return wer.errors(sound.text, heard)
@@ -86,7 +86,7 @@ def _row(name: str, sounds: list[Sound], scores: dict[Mode, Score]) -> list[str]
     return [name, f"{minutes:.1f}", *rates, f"{low:+.2%} to {high:+.2%}" if said else "–", *shares]
 
 
-def _sets() -> Iterator[tuple[str, list[Sound], str | None]]:
+def sets() -> Iterator[tuple[str, list[Sound], str | None]]:
     english = clips()
     alone = [Sound(pcm(clip.path), clip.text) for clip in english]
     yield "read, clips", alone, "en"

@@ -206,6 +206,9 @@ WHISPER_DEVICE = env.text("WHISPER_DEVICE", "auto", "auto, cpu or cuda")
 WHISPER_BACKEND = env.text(
     "WHISPER_BACKEND", "auto", "auto, openvino, ctranslate2, torch, or remote for another server"
 )
+WHISPER_RUNG = env.text(
+    "WHISPER_RUNG", "auto", "on a GPU: auto, graphs, eager, math, ctranslate2, openai-whisper or cpu; auto tries them"
+)
 REMOTE_ENGINE_URL = env.text(
     "REMOTE_ENGINE_URL", "", "OpenAI-compatible API of the remote backend, as in http://10.0.0.5:8000/v1"
 )
@@ -213,7 +216,7 @@ REMOTE_ENGINE_KEY = env.secret("REMOTE_ENGINE_KEY", "", "bearer token for `REMOT
 WHISPER_WEIGHTS = env.path("WHISPER_WEIGHTS", DATA / "models", "folder of model weights")
 WHISPER_MIRRORS = env.items("WHISPER_MIRRORS", "", "base URLs laid out like huggingface.co, tried for weights")
 WHISPER_CROSS_ATTENTION = env.text(
-    "WHISPER_CROSS_ATTENTION", "keys_values", "keys_values, or absorbed for four times the windows in a small GPU"
+    "WHISPER_CROSS_ATTENTION", "auto", "auto, keys_values, int8 or absorbed: how a GPU keeps encodings"
 )
 WHISPER_BATCH_SIZE = env.integer("WHISPER_BATCH_SIZE", 0, "windows at once; as many as are useful and fit when 0")
 WHISPER_THREADS = env.integer("WHISPER_THREADS", 0, "CPU threads of the engine; all cores when 0")

@@ -22,11 +22,13 @@ from tenants.access import Actor, member_actor
 from tenants.models import Member, Quota, Role, Tenant, User
 from tests.clocks import travelling_database
 from tests.postgres import ON_POSTGRESQL
+from tests.scheduling import PRODUCTS, group_of
+from tests.scheduling import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 from transcription import redis
 from transcription.media import ffmpeg, find_ffmpeg
 
 pytest_plugins = ["tests.stack"]
-PRODUCTS = {"stack", "scripted_stack", "product", "failing"}
+STARTED = PRODUCTS | {"failing"}
 # Files that take two seconds of a processor or more for few tests: `make check` goes without them.
 THOROUGH = {
     "tests/browser/test_media_clock.py",
@@ -75,6 +77,19 @@ THOROUGH = {
 }
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m postgresql` no other tests are imported, which takes longer than to run many of these."""
+    if config.option.markexpr != "postgresql":
+        return None
+    name = _name(collection_path, config)
+    wanted = {"", *ON_POSTGRESQL} | {folder.as_posix() for file in ON_POSTGRESQL for folder in Path(file).parents}
+    return True if name not in wanted and (collection_path.is_dir() or name.endswith(".py")) else None
+
+
+def _name(path: Path, config: pytest.Config) -> str:
+    return path.relative_to(config.rootpath).as_posix()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks what starts the whole product and what runs on PostgreSQL, too; of several processes each begins with what
@@ -84,11 +99,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(f"ON_POSTGRESQL or THOROUGH names files that are no more: {', '.join(gone)}")
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
-        if PRODUCTS & fixtures:
+        if STARTED & fixtures:
             item.add_marker("product")
         if "stack" in fixtures:
             item.add_marker("weights")
-        name = item.path.relative_to(config.rootpath).as_posix()
+        name = _name(item.path, config)
+        if PRODUCTS & fixtures and group_of(name) == name:
+            raise pytest.UsageError(f"{name} uses a product that others share: name it in tests/scheduling.py")
         if name in ON_POSTGRESQL:
             item.add_marker("postgresql")
         if name in THOROUGH:

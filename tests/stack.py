@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -12,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import httpx
@@ -91,25 +91,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stop(running)
 
 
-@pytest.fixture(scope="session")
-def scripted_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The product with an engine that hears the fox in every sound."""
-    running = start_scripted(tmp_path_factory.mktemp("scripted"))
-    yield running
-    stop(running)
-
-
 def _prepare(data: Path) -> None:
     shutil.copytree(_prepared(), data, dirs_exist_ok=True)
 
 
-@cache
 def _prepared() -> Path:
-    """A data folder with a migrated database and static files, made once in this process."""
-    folder = Path(tempfile.mkdtemp(prefix="prepared-", dir=os.environ["PORTAL_TEST_DATA"]))
-    environment = _environment(folder, 0) | {"DJANGO_SETTINGS_MODULE": "tests.scripted.settings"}
-    subprocess.run([sys.executable, "-c", PREPARE], cwd=ROOT, env=environment, check=True)
-    (folder / "secret_key").unlink(missing_ok=True)
+    """A data folder with a migrated database and static files, made once for all processes of a test run."""
+    folder = Path(os.environ["PORTAL_TEST_DATA"]) / "prepared"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            making = Path(tempfile.mkdtemp(prefix="preparing-", dir=folder.parent))
+            environment = _environment(making, 0) | {"DJANGO_SETTINGS_MODULE": "tests.scripted.settings"}
+            subprocess.run([sys.executable, "-c", PREPARE], cwd=ROOT, env=environment, check=True)
+            (making / "secret_key").unlink(missing_ok=True)
+            making.rename(folder)
     return folder
 
 

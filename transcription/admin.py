@@ -110,4 +110,4 @@ class RecordingAdmin(ReadOnly, admin.ModelAdmin):
 
 @admin.register(Engine)
 class EngineAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("name", "host", "backend", "device", "ready", "workers_alive", "updated_at")
+    list_display = ("name", "host", "backend", "device", "rung", "ready", "problem", "workers_alive", "updated_at")

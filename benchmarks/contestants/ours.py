@@ -38,6 +38,7 @@ def engine(
         weights=weights or os.environ.get("WHISPER_WEIGHTS", FOLDER),
         backend=backend,
         device="cpu",
+        rung="auto",
         batch_size=batch_size,
         threads=threads,
         cross_attention="keys_values",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
-from tests.stack import Stack
+from tests.stack import Stack, start_scripted, stop
 
 FLAGS = [
     "--no-sandbox",
@@ -33,6 +33,7 @@ WATCH_POLICY = """
         `CSP ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
 """
 SignIn = Callable[..., Page]
+Picture = Callable[..., None]
 
 
 def find_chromium() -> str | None:
@@ -40,14 +41,22 @@ def find_chromium() -> str | None:
     return given or next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
+def scripted_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The product with an engine that hears the fox in every sound; it ends with this folder's tests."""
+    running = start_scripted(tmp_path_factory.mktemp("scripted"))
+    yield running
+    stop(running)
+
+
+@pytest.fixture(scope="package")
 def stack(scripted_stack: Stack) -> Stack:
     return scripted_stack
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One a module: playwright's event loop must be gone before asyncio's tests run."""
+    """One for all tests of this folder: playwright's event loop must be gone before asyncio's tests run."""
     path = find_chromium()
     if path is None:
         warnings.warn("NO BROWSER TEST RAN: there is no Chromium. Install one, or name it in CHROMIUM.", stacklevel=1)
@@ -105,9 +114,9 @@ def session_of_staff(browser: Browser, stack: Stack) -> StorageState:
     return state
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def signed_in(browser: Browser, stack: Stack) -> StorageState:
-    """One session for all tests of a module."""
+    """One session for all tests of this folder."""
     return session_of_staff(browser, stack)
 
 
@@ -129,8 +138,12 @@ def page(sign_in: SignIn) -> Page:
 
 
 @pytest.fixture
-def screenshots() -> Path:
-    """Where pictures go, to be looked at: PORTAL_SCREENSHOTS or var/screenshots."""
-    folder = Path(os.environ.get("PORTAL_SCREENSHOTS") or Path(__file__).parents[2] / "var" / "screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def picture() -> Picture:
+    """Takes pictures to be looked at, where PORTAL_SCREENSHOTS names a folder for them: they cost as much as pages."""
+    folder = os.environ.get("PORTAL_SCREENSHOTS")
+
+    def take(page: Page, name: str, *, full_page: bool = False) -> None:
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}.png", full_page=full_page)
+
+    return take

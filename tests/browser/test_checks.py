@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import Picture
 from tests.browser.test_portal import audio_time, open_transcript
 from tests.conftest import MakeMedia
 
@@ -48,7 +49,7 @@ def start_of(line: Locator) -> float:
 
 
 def test_a_key_leads_from_one_doubtful_place_to_the_next(
-    page: Page, doubtful: Path, tmp_path: Path, screenshots: Path
+    page: Page, doubtful: Path, tmp_path: Path, picture: Picture
 ) -> None:
     page.locator("summary", has_text="More options").click()
     page.get_by_label("Word times").check()
@@ -58,7 +59,7 @@ def test_a_key_leads_from_one_doubtful_place_to_the_next(
     expect(noise).to_have_count(1)
     expect(missed).to_have_count(1)
     expect(page.locator("[data-check-count]")).to_have_text("2 places to check")
-    page.screenshot(path=screenshots / "checks.png", full_page=True)
+    picture(page, "checks", full_page=True)
 
     page.keyboard.press("F8")
     expect(noise.locator(".segment__time")).to_be_focused()
@@ -86,7 +87,7 @@ def test_a_key_leads_from_one_doubtful_place_to_the_next(
     page.keyboard.press("Enter")
     expect(page.locator("[data-check-count]")).to_have_text("1 place to check")
     expect(page.get_by_text("Rain.")).to_be_visible()
-    page.screenshot(path=screenshots / "checks-only.png", full_page=True)
+    picture(page, "checks-only", full_page=True)
     page.get_by_role("button", name="Only these").click()
     expect(page.get_by_text("Rain.")).to_be_visible()
     page.reload()

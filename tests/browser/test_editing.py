@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.conftest import Picture
 from tests.browser.test_portal import open_transcript
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -15,7 +16,7 @@ SEGMENT = re.compile(r"/segments/\d+/$")
 
 
 def test_a_segment_is_corrected_undone_and_a_conflict_is_shown(
-    page: Page, fox: Path, tmp_path: Path, screenshots: Path
+    page: Page, fox: Path, tmp_path: Path, picture: Picture
 ) -> None:
     open_transcript(page, fox, tmp_path, "corrected.wav")
     shown = page.locator(".segment__text").first
@@ -47,7 +48,7 @@ def test_a_segment_is_corrected_undone_and_a_conflict_is_shown(
     expect(page.get_by_text("Somebody else changed this segment")).to_be_visible()
     expect(page.get_by_text("Somebody else's.")).to_be_visible()
     expect(field).to_have_value("Mine.")
-    page.screenshot(path=screenshots / "conflict.png")
+    picture(page, "conflict")
     page.get_by_role("button", name="Save mine instead").click()
     expect(shown).to_have_text("Mine.")
     page.reload()
@@ -114,7 +115,7 @@ def test_subtitles_with_line_lengths_are_downloaded(page: Page, fox: Path, tmp_p
 
 
 def test_the_history_says_which_words_were_changed_and_leads_back(
-    page: Page, fox: Path, tmp_path: Path, screenshots: Path
+    page: Page, fox: Path, tmp_path: Path, picture: Picture
 ) -> None:
     open_transcript(page, fox, tmp_path, "history.wav")
     shown = page.locator(".segment__text").first
@@ -126,7 +127,7 @@ def test_the_history_says_which_words_were_changed_and_leads_back(
     page.get_by_label("More actions").click()
     page.get_by_role("link", name="History of corrections").click()
     expect(page.locator(".difference ins").first).to_contain_text("Indeed.")
-    page.screenshot(path=screenshots / "history.png")
+    picture(page, "history")
     page.get_by_role("button", name="Back to the machine’s text").click()
     page.get_by_role("dialog").get_by_role("button", name="Go back").click()
     expect(page.locator(".difference del").first).to_contain_text("Indeed.")

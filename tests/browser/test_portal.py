@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
-from tests.browser.conftest import SignIn
+from tests.browser.conftest import Picture, SignIn
 from tests.conftest import MakeMedia
 from tests.stack import Stack
 
@@ -247,6 +247,7 @@ def test_the_keyboard_is_enough(page: Page, minutes_of_speech: Path, tmp_path: P
     row(page, "keys only.mp3").get_by_role("link").focus()
     page.keyboard.press("Enter")
     expect(page.locator("[data-player]")).to_be_visible()
+    page.wait_for_load_state()
     page.keyboard.press("Space")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     page.keyboard.press("Space")
@@ -268,24 +269,25 @@ def test_the_keyboard_is_enough(page: Page, minutes_of_speech: Path, tmp_path: P
     expect(page.locator("summary", has_text="Download")).to_be_focused()
 
 
-def test_every_page_in_light_dark_and_on_a_phone(sign_in: SignIn, fox: Path, tmp_path: Path, screenshots: Path) -> None:
-    """No page complains, none scrolls sideways; the pictures are for looking at."""
+def test_every_page_in_light_dark_and_on_a_phone(sign_in: SignIn, fox: Path, tmp_path: Path, picture: Picture) -> None:
+    """No page complains, none scrolls sideways."""
     looks: dict[str, dict[str, object]] = {
         "light": {"color_scheme": "light"},
         "dark": {"color_scheme": "dark"},
         "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
     }
+    page = sign_in()
+    open_transcript(page, fox, tmp_path, "seen fox.wav")
+    transcript = page.url
     for look, options in looks.items():
         page = sign_in(**options)
-        open_transcript(page, fox, tmp_path, f"{look} fox.wav")
-        transcript = page.url
         for name, address in {
             "recording": transcript, "library": "/recordings/", "usage": "/usage/", "keys": "/keys/",
             "preferences": "/preferences/", "password": "/accounts/password/change/", "nothing": "/nowhere/",
         }.items():  # fmt: skip
             page.goto(address)
             page.wait_for_load_state("load")
-            page.screenshot(path=screenshots / f"{name}-{look}.png", full_page=True)
+            picture(page, f"{name}-{look}", full_page=True)
             width = page.viewport_size["width"] if page.viewport_size else 0
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (look, name)
         background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")

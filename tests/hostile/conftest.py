@@ -102,7 +102,7 @@ def files_allowed(number: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     with files_allowed(USUAL_FILES):
         running = stack.start_scripted(tmp_path_factory.mktemp("hostile"), **LITTLE_PATIENCE)

@@ -8,12 +8,17 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transcription.engine import arguments as argument
+from transcription.engine.gpu_check.rungs import NAMES, Rung, rung_of
 from transcription.engine.types import LANES, MAX_BEAM_SIZE, MODES, DecodeOptions, EngineError, Segment
+
+if TYPE_CHECKING:
+    from transcription.engine.backend import Backend
 
 DEFAULT_WEIGHTS = Path("var/models")
 
@@ -61,10 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--repeats", type=argument.repeats, default=3)
     bench.set_defaults(command=_bench)
 
-    for command in (fetch, serve, transcribe, bench):
+    check = commands.add_parser("gpu-check", help="find out on which rung the GPU runs right and fast, and keep it")
+    check.add_argument("--model", type=argument.model, default="large-v3", help="or your own, as NAME=SOURCE")
+    check.add_argument("--format", choices=("lines", "json"), default="lines")
+    check.add_argument("--try", dest="attempt", choices=NAMES, help="only this rung, here, as lines of JSON")
+    check.set_defaults(command=_gpu_check)
+
+    for command in (fetch, serve, transcribe, bench, check):
         command.add_argument("--weights", type=Path, default=DEFAULT_WEIGHTS, metavar="DIR")
         command.add_argument("--mirror", action="append", default=[], metavar="URL")
-    for command in (serve, transcribe, bench):
+    for command in (serve, transcribe, bench, check):
         _add_machine(command)
     for command in (transcribe, bench):
         _add_options(command)
@@ -75,14 +86,15 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", choices=("auto", "openvino", "ctranslate2", "torch", "remote"), default="auto")
     parser.add_argument("--remote-url", default="", metavar="URL", help="remote: the server's API, http://HOST/v1")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--rung", choices=("auto", *NAMES), default="auto", help="on a GPU; auto: the best that passes")
     parser.add_argument(
         "--batch-size", type=argument.count, default=0, help="windows at once; 0: as many as are useful and fit"
     )
     parser.add_argument(
         "--cross-attention",
-        choices=("keys_values", "absorbed"),
-        default="keys_values",
-        help="torch: how encodings are kept; absorbed takes a quarter of the memory",
+        choices=("auto", "keys_values", "int8", "absorbed"),
+        default="auto",
+        help="torch: how encodings are kept; int8 takes half of their memory, absorbed a sixtieth",
     )
     parser.add_argument("--threads", type=argument.count, default=0, help="CPU threads; 0: one a core")
     parser.add_argument("--memory-limit-mib", type=argument.count, default=0, help="0: no limit")
@@ -135,24 +147,69 @@ def _serve(options: argparse.Namespace) -> int:
 
     # Before anything that brings OpenMP is imported.
     machine.sleep_between_parallel_work()
-    from transcription.engine.backend_selection import choose_backend, weights_for
+    from transcription.engine.backend_selection import weights_for
+    from transcription.engine.gpu_check.choice import footing_of
     from transcription.engine.server import Server
 
     guard.die_with_parent()
-    backend = choose_backend(
+    footing = footing_of(options, options.models[0])
+    if footing.notice:
+        logging.getLogger(__name__).warning("%s", footing.notice)
+    backend = _backend(options, len(options.models), footing.rung)
+    on_cpu = footing.rung is not None and footing.rung.device == "cpu"
+    find = partial(weights_for, backend, options.weights, options.mirror, options.models, on_cpu)
+    names = [model.name for model in options.models]
+    batch_size = 1 if backend.name == "remote" else options.batch_size or (8 if backend.device == "cpu" else 16)
+    return Server(backend, names, find, options.socket, batch_size, options.memory_limit_mib, footing).run()
+
+
+def _backend(options: argparse.Namespace, models: int, rung: Rung | None) -> Backend:
+    from transcription.engine.backend_selection import choose_backend
+
+    return choose_backend(
         options.backend,
         options.device,
         options.threads,
         options.memory_limit_mib,
         options.batch_size,
         options.cross_attention,
-        len(options.models),
+        models,
         options.remote_url,
+        rung,
     )
-    find = partial(weights_for, backend, options.weights, options.mirror, options.models)
-    names = [model.name for model in options.models]
-    batch_size = 1 if backend.name == "remote" else options.batch_size or (8 if backend.device == "cpu" else 16)
-    return Server(backend, names, find, options.socket, batch_size, options.memory_limit_mib).run()
+
+
+def _gpu_check(options: argparse.Namespace) -> int:
+    from transcription.engine.gpu_check.choice import ladder_for
+    from transcription.engine.gpu_check.report import report
+
+    if options.attempt:
+        return _try_rung(options)
+    ladder = ladder_for(options, options.model)
+    if ladder is None:
+        raise EngineError("no GPU was found: check nvidia-smi, or try the same on the CPU with --device cpu")
+    return report(ladder, options.rung, options.format)
+
+
+def _try_rung(options: argparse.Namespace) -> int:
+    from transcription.engine import guard
+    from transcription.engine.backend_selection import weights_for
+    from transcription.engine.gpu_check.checks import Case, Check
+    from transcription.engine.gpu_check.trial import line_of
+
+    guard.die_with_parent()
+    rung, model = rung_of(options.attempt), options.model
+    rung = replace(rung, device="cpu", least_speed=0.0) if options.device == "cpu" else rung
+    try:
+        backend = _backend(options, 1, rung)
+        path = weights_for(backend, options.weights, options.mirror, [model], False, model.name)
+    except EngineError as error:
+        print(line_of(Case("start", False, "what it needs", str(error), "missing")))
+        return 0
+    check = Check(backend, model.name, path, rung, options.memory_limit_mib, published=not model.source)
+    for event in check.run():
+        print(line_of(event), flush=True)
+    return 0
 
 
 def _transcribe(options: argparse.Namespace) -> int:

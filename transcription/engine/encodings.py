@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
+from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from transcription.engine.types import Window
 
@@ -15,17 +15,24 @@ MOST = 16
 """Windows: as many as are encoded and decoded while the first of them is answered. 3 MiB each with base, 7.5 with
 large-v3."""
 
-Encoding = NDArray[np.float32]
+
+class Encoding(Protocol):
+    """An array, or what stands for one elsewhere than in the host's memory."""
+
+    def copy(self) -> Self: ...
 
 
-class Encodings:
+E = TypeVar("E", bound=Encoding)
+
+
+class Encodings(Generic[E]):
     """The encodings of the latest windows by their samples and the frames that were encoded. Thread-safe."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[bytes, Encoding] = OrderedDict()
+        self._kept: OrderedDict[bytes, E] = OrderedDict()
         self._lock = threading.Lock()
 
-    def keep(self, window: Window, encoding: Encoding) -> None:
+    def keep(self, window: Window, encoding: E) -> None:
         """Keeps a copy of an encoding, (encoder_frames // 2, state), and drops the oldest beyond MOST."""
         key, encoding = _digest(window), encoding.copy()
         with self._lock:
@@ -34,7 +41,7 @@ class Encodings:
             if len(self._kept) > MOST:
                 self._kept.popitem(last=False)
 
-    def find(self, window: Window) -> Encoding | None:
+    def find(self, window: Window) -> E | None:
         """Returns the encoding of a window with the same samples and frames; None if it is no longer kept."""
         key = _digest(window)
         with self._lock:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from transcription.engine.arguments import machine_arguments
 from transcription.engine.client import EngineClient
 from transcription.engine.types import EngineError, EngineUnavailable
 
@@ -24,12 +25,8 @@ def local_engine(options: argparse.Namespace) -> Iterator[EngineClient]:
     """
     with tempfile.TemporaryDirectory(prefix="engine-") as folder:
         address = str(Path(folder) / "socket")
-        process = subprocess.Popen([sys.executable, "-m", "transcription.engine", "serve",
-            "--socket", address, "--models", str(options.model), "--weights", str(options.weights),
-            "--backend", options.backend, "--remote-url", options.remote_url, "--device", options.device,
-            "--batch-size", str(options.batch_size), "--threads", str(options.threads),
-            "--cross-attention", options.cross_attention, "--memory-limit-mib", str(options.memory_limit_mib),
-            *(part for url in options.mirror for part in ("--mirror", url))])  # fmt: skip
+        serve = [sys.executable, "-m", "transcription.engine", "serve", "--socket", address]
+        process = subprocess.Popen([*serve, "--models", str(options.model), *machine_arguments(options)])
         try:
             client = EngineClient(address, patience=10.0)
             try:

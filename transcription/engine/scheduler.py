@@ -15,19 +15,26 @@ from transcription.engine.step_loop import StepLoop
 
 log = logging.getLogger(__name__)
 
-GPU_ENCODE_BATCH = 8
-"""Windows that a GPU encodes at once: its arithmetic is busy with fewer already."""
+GPU_ENCODE_BATCH = 2
+"""Windows that a GPU encodes at once: its arithmetic is busy with two of large-v3, and an urgent one waits for them."""
 
 
 class Scheduler:
     """Runs the loop that fits the backend, in threads of its own.
 
     batch_size: windows that may share a call of the decoder; where models have slots, those that may wait for one
-    encoded. on_fatal: called with a reason when only a new process can go on.
+    encoded. on_fatal: called with a reason when only a new process can go on; on_lost before, where that is because the
+    device is lost.
     """
 
     def __init__(
-        self, backend: Backend, models: Models, queue: RequestQueue, batch_size: int, on_fatal: Callable[[str], None]
+        self,
+        backend: Backend,
+        models: Models,
+        queue: RequestQueue,
+        batch_size: int,
+        on_fatal: Callable[[str], None],
+        on_lost: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.queue = queue
         self._loop = (
@@ -36,6 +43,7 @@ class Scheduler:
             else StepLoop(models, self.queue, _encode_batch(backend), batch_size)
         )
         self._on_fatal = on_fatal
+        self._on_lost = on_lost
         self._threads: list[threading.Thread] = []
 
     def start(self, versions: dict[str, str]) -> None:
@@ -59,6 +67,7 @@ class Scheduler:
             while not self.queue.stopping:
                 round_()
         except DeviceLost as error:
+            self._on_lost(str(error))
             self._on_fatal(f"the device is lost: {error}")
         except Exception as error:
             log.exception("the scheduler broke")

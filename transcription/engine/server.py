@@ -17,6 +17,7 @@ from transcription.engine import guard, wire
 from transcription.engine.backend import Backend, DeviceLost, Language, ServerAway, Work
 from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.dimensions import dimensions_of
+from transcription.engine.gpu_check.choice import Footing
 from transcription.engine.lane_queue import Request, Stream
 from transcription.engine.languages import LANGUAGES, languages_of
 from transcription.engine.model_folder import NEEDED
@@ -57,7 +58,7 @@ class Server:
     """Serves one backend on a Unix socket until it is told to stop.
 
     names: of the models it offers; the first is opened at once, the others when they are asked for.
-    find_weights: where a model's are, once they are there.
+    find_weights: where a model's are, once they are there. footing: the rung of a GPU's ladder that the backend is on.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Server:
         address: Path,
         batch_size: int,
         memory_limit_mib: float = 0.0,
+        footing: Footing | None = None,
     ) -> None:
         self.backend = backend
         self.names = tuple(names)
@@ -77,7 +79,8 @@ class Server:
         if isinstance(backend, RemoteBackend):
             queue.note_probe((TRIES + 1) * REQUEST_SECONDS / PROBES_PER_WINDOW)
         self.models = Models(backend, queue, memory_limit_mib)
-        self.scheduler = Scheduler(backend, self.models, queue, batch_size, self._die)
+        self.footing = footing or Footing()
+        self.scheduler = Scheduler(backend, self.models, queue, batch_size, self._die, self.footing.on_lost)
         self.watchdog = Watchdog(queue.overdue, self._die)
         self.mels: dict[str, int] = {}
         self.ready = False
@@ -113,7 +116,8 @@ class Server:
             calls_in_hand=queue.calls_in_hand,
             calls_done=queue.calls_done,
             uptime_seconds=time.monotonic() - self.began,
-            error=self.error or queue.problem,
+            error=self.error or queue.problem or self.footing.notice,
+            rung=self.footing.rung.name if self.footing.rung else "",
             versions=queue.versions,
             mels=self.mels,
         )
@@ -161,6 +165,8 @@ class Server:
                 pass
             versions = {name: version_of(name, path, self.backend) for name, path in self.models.weights.items()}
         except (EngineError, DeviceLost, ServerAway, OSError) as error:
+            if isinstance(error, DeviceLost):
+                self.footing.on_lost(str(error))
             self._die(f"cannot load {first}: {error}", LOADING_EXIT)
         except Exception as error:
             log.exception("loading failed")

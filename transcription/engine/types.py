@@ -56,6 +56,10 @@ class EngineError(Exception):
     """The base of the engine's errors."""
 
 
+class DoesNotFit(EngineError):
+    """A model, or a search, needs more of the device's memory than there is for it."""
+
+
 class EngineUnavailable(EngineError):
     """No engine answered at the address within the caller's `patience`."""
 
@@ -268,7 +272,7 @@ class EngineStatus:
     `memory_used_mib` is the process's resident set; the GPU's figures are None on a CPU.
     `busy_seconds` adds up over parallel batches. `models` are those offered. `versions` has a line for
     each one whose weights are there, which changes when its results may; it is empty until then. `mels` are those of
-    each model that is an operator's own.
+    each model that is an operator's own. `rung` is that of the ladder for GPUs; empty where there is none to choose.
     Calls are those of models, each of which ends in time or is ended with its process.
     """
 
@@ -292,6 +296,7 @@ class EngineStatus:
     calls_in_hand: int = 0
     calls_done: int = 0
     mels: dict[str, int] = field(default_factory=dict)
+    rung: str = ""
 
     @property
     def is_idle(self) -> bool:

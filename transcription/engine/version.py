@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from transcription.engine.backend import Backend
+from transcription.engine.catalogue import CATALOGUE
 from transcription.engine.weights import digest
 
 REVISION = 6
@@ -15,8 +16,10 @@ DIGITS = 12
 
 def version_of(model: str, weights: Path, backend: Backend) -> str:
     """Returns the version that results carry, such as "base d01c3014881c ctranslate2 4.6.0 int8 cpu r1"."""
+    # A smaller model's folder may stand in for it, and is called as that one.
+    decoded_by = weights.name if model in CATALOGUE and weights.name in CATALOGUE else model
     parts = (
-        model,
+        decoded_by,
         digest(weights)[:DIGITS],
         backend.name,
         backend.library_version,

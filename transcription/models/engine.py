@@ -13,6 +13,16 @@ from tenants import database_clock
 
 ALIVE = timedelta(seconds=15)
 GPU_MEMORY_HIGH = 0.9
+RUNGS = [
+    ("graphs", _("CUDA graphs")),
+    ("eager", _("without CUDA graphs")),
+    ("math", _("math attention, half the slots")),
+    ("ctranslate2", _("CTranslate2 on CUDA")),
+    ("openai-whisper", _("openai-whisper's own decode")),
+    ("cpu", _("on the CPU, with a smaller model")),
+]
+"""The ways to run on a machine with a GPU, the best one first; as transcription.engine.gpu_check.rungs has them."""
+
 LATELY = models.Q(updated_at__gte=Now() - ALIVE)
 
 
@@ -30,6 +40,7 @@ class Engine(models.Model):
     host = models.CharField(_("machine"), max_length=120)
     backend = models.CharField(_("backend"), max_length=40, blank=True)
     device = models.CharField(_("device"), max_length=120, blank=True)
+    rung = models.CharField(_("runs with"), max_length=40, blank=True, default="", db_default="", choices=RUNGS)
     models_loaded = models.JSONField(_("models"), default=list)
     model_versions = models.JSONField(_("model versions"), default=dict, help_text="By model name.")
     ready = models.BooleanField(_("ready"), default=False)

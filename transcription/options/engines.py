@@ -39,6 +39,7 @@ def _figures_of(status: EngineStatus) -> dict[str, object]:
     return {
         "backend": status.backend,
         "device": status.device,
+        "rung": status.rung,
         "models_loaded": list(status.models),
         "model_versions": status.versions,
         "ready": status.ready,

@@ -108,5 +108,5 @@ def _nvml_counts_a_device() -> bool:
 def weights_form() -> Form:
     """Returns the form of weights that this machine's engine reads, chosen as it chooses its backend."""
     if settings.WHISPER_BACKEND == "auto":
-        return "torch" if has_gpu() else "ctranslate2"
+        return "torch" if has_gpu() and settings.WHISPER_RUNG not in ("ctranslate2", "cpu") else "ctranslate2"
     return "torch" if settings.WHISPER_BACKEND == "torch" else "ctranslate2"

@@ -118,6 +118,7 @@ def engine_command() -> list[str]:
         *("--backend", settings.WHISPER_BACKEND),
         *("--remote-url", settings.REMOTE_ENGINE_URL),
         *("--device", settings.WHISPER_DEVICE),
+        *("--rung", settings.WHISPER_RUNG),
         *("--batch-size", str(settings.WHISPER_BATCH_SIZE)),
         *("--threads", str(settings.WHISPER_THREADS)),
         *("--cross-attention", settings.WHISPER_CROSS_ATTENTION),

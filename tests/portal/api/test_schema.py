@@ -17,7 +17,7 @@ from tests.stack import Stack, start_scripted, stop
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-EXAMPLES, SEED, SECONDS = "10", "1", 600
+EXAMPLES, SEED, SECONDS = "6", "1", 600
 
 
 @pytest.fixture

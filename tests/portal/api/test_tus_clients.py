@@ -23,7 +23,7 @@ from tests.webprocess import WebProcess
 from transcription.models import Recording
 
 pytestmark = pytest.mark.slow
-FILES, AT_ONCE, PIECE_BYTES = 100, 4, 700
+FILES, AT_ONCE, PIECE_BYTES = 40, 4, 700
 PIECES = 3
 UPLOADS = "/api/v1/uploads"
 

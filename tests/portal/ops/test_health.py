@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -60,6 +61,20 @@ def test_one_engine_of_two_is_enough_but_is_said(engine: Engine, client: Client)
     assert answer.status_code == 200
     assert answer.json()["status"] == "degraded"
     assert answer.json()["problems"] == ["there:0: its engine is not ready"]
+
+
+def test_a_gpu_that_is_not_used_in_the_best_way_is_said_wherever_operators_look(
+    operator: Client, client: Client
+) -> None:
+    notice = "runs with CTranslate2 on CUDA, not with CUDA graphs. graphs: greedy: 40% (required: at most 1%)"
+    engines.report("gpu0", replace(condition(gpu=9000.0), rung="ctranslate2", error=notice), 8, 8)
+    answer = client.get("/health")
+    assert answer.status_code == 200
+    assert answer.json()["problems"] == [f"gpu0: {notice}"]
+    for page in ("/admin/operations/", "/admin/transcription/engine/"):
+        shown = operator.get(page).content.decode()
+        assert "CTranslate2 on CUDA" in shown
+        assert "graphs: greedy: 40%" in shown
 
 
 def test_without_redis_work_goes_on(engine: Engine, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

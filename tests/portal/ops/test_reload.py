@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -78,8 +79,11 @@ def get(stack: Stack, path: str) -> httpx.Response:
 
 
 def pid_of(stack: Stack, word: str) -> int:
-    family = psutil.Process(stack.process.pid).children(recursive=True)
-    return next(int(one.pid) for one in family if word in " ".join(one.cmdline()))
+    for one in psutil.Process(stack.process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # ended meanwhile
+            if word in " ".join(one.cmdline()):
+                return int(one.pid)
+    raise LookupError(word)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:

@@ -25,4 +25,4 @@ def test_cores_are_shared_out(cores: int, expected: tuple[int, int, int]) -> Non
 
 def test_what_a_device_cannot_multiply_is_not_planned() -> None:
     assert plan_for("cpu", 2, {"float32"}, beside=False) == Plan("float32", 2, 1, 0)
-    assert plan_for("cuda", 2, {"float16", "int8"}, beside=False) == Plan("float16", 1, 1, 0)
+    assert plan_for("cuda", 2, {"float16", "int8"}, beside=False) == Plan("float16", 2, 1, encoders=1, urgent=1)

@@ -299,10 +299,8 @@ def test_base_under_another_name_hears_the_fox_with_its_words(
         engine.stop()
 
 
-def test_a_model_that_is_offered_as_english_only_hears_english_only(
-    base_weights: Path, cache: Path, socket: str
-) -> None:
-    engine = Engine(socket, cache, "ctranslate2", f"clinic.en={base_weights}")
+def test_a_model_that_is_offered_as_english_only_hears_english_only(untrained: Path, cache: Path, socket: str) -> None:
+    engine = Engine(socket, cache, "ctranslate2", f"clinic.en={untrained}")
     try:
         client = EngineClient(socket)
         (result,) = transcribe(client, [speech("zh/pangrama")], DecodeOptions("clinic.en"), "exact")

@@ -207,7 +207,7 @@ def encoding_of(work: Work) -> NDArray[np.float32]:
 
 
 def test_only_the_latest_windows_are_kept() -> None:
-    encodings = Encodings()
+    encodings = Encodings[NDArray[np.float32]]()
     windows = [whole(bytes([number, 0]) * SAMPLE_RATE) for number in range(MOST + 1)]
     for number, window in enumerate(windows):
         encodings.keep(window, np.full(1, number, dtype=np.float32))
@@ -216,7 +216,7 @@ def test_only_the_latest_windows_are_kept() -> None:
 
 
 def test_an_encoding_in_short_context_is_not_taken_for_a_whole_one() -> None:
-    encodings, window = Encodings(), whole(bytes(5 * 2 * SAMPLE_RATE))
+    encodings, window = Encodings[NDArray[np.float32]](), whole(bytes(5 * 2 * SAMPLE_RATE))
     encodings.keep(shortened(window), np.zeros(1, dtype=np.float32))
     assert encodings.find(window) is None
     assert encodings.find(replace(shortened(window), tail=Tail(50))) is not None

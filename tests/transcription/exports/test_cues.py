@@ -20,7 +20,7 @@ from transcription.scripts import line_break_units, width
 from transcription.segments.bounds import clamped_times
 
 # A busy machine is slow.
-calmly = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+calmly = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 LATIN = st.sampled_from(
     ["a", "fox", "jumps,", "over.", "“Really?”", "dog…", "(well)", "incomprehensibilities", "é", "-->"]
 )

@@ -145,7 +145,7 @@ def ffmpegs() -> list[psutil.Process]:
 
 
 def test_a_decoder_that_nobody_reads_ends_with_its_reader(make_media: MakeMedia) -> None:
-    stream = media.decode(make_media.tone("hours.wav", 4000), "wav", 4000)
+    stream = media.decode(make_media.tone("minutes.wav", 400), "wav", 400)
     next(stream)
     assert ffmpegs()
     stream.close()  # type: ignore[attr-defined]
@@ -153,7 +153,7 @@ def test_a_decoder_that_nobody_reads_ends_with_its_reader(make_media: MakeMedia)
 
 
 def test_a_decoder_that_is_killed_is_no_end_of_a_recording(make_media: MakeMedia) -> None:
-    stream = media.decode(make_media.tone("hours.wav", 4000), "wav", 4000)
+    stream = media.decode(make_media.tone("minutes.wav", 400), "wav", 400)
     next(stream)
     ffmpegs()[0].kill()
     with pytest.raises(DecoderDied):
@@ -242,7 +242,7 @@ def test_a_file_that_crashes_ffmpeg_is_to_blame(fox: Path, fake_ffmpeg: FakeFfmp
 
 
 def test_a_decoder_that_is_told_to_stop_is_no_end_of_a_recording(make_media: MakeMedia) -> None:
-    stream = media.decode(make_media.tone("hours.wav", 4000), "wav", 4000)
+    stream = media.decode(make_media.tone("minutes.wav", 400), "wav", 400)
     next(stream)
     ffmpegs()[0].terminate()
     with pytest.raises(DecoderDied):
@@ -256,7 +256,7 @@ def test_a_decoder_past_its_time_is_not_tried_again(fox: Path, fake_ffmpeg: Fake
 
 
 def test_a_stream_without_a_length_is_counted_no_further_than_there_is_to_spend(make_media: MakeMedia) -> None:
-    live = make_media.tone("live.webm", 600, "-c:a", "libopus", "-live", "1", "-f", "webm")
+    live = make_media.tone("live.webm", 130, "-c:a", "libopus", "-live", "1", "-f", "webm")
     assert media.probe(live, 7200, 100).duration == pytest.approx(101, abs=0.2)
 
 

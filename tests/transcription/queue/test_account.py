@@ -182,7 +182,7 @@ def with_claim(claim: Claim, write: Any) -> None:
 @pytest.mark.django_db
 def test_the_account_adds_up_whatever_happens() -> None:
     few = settings(
-        max_examples=10 if connection.vendor == "postgresql" else 40,
+        max_examples=10 if connection.vendor == "postgresql" else 25,
         stateful_step_count=30,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.django_db
 def test_ten_tenants_with_unequal_backlogs_are_given_the_same() -> None:
     tenants = customers(10)
     for number, tenant in enumerate(tenants):
-        backlog(tenant, count=40 * (number + 1), seconds=120 + 60 * (number % 7))
+        backlog(tenant, count=20 * (number + 1), seconds=60 + 30 * (number % 7))
     day = Day(tenants)
-    day.run([Arrival(0, 0, 60)], until=900)
+    day.run([Arrival(0, 0, 60)], until=450)
     served = [day.served[tenant.id] for tenant in tenants]
     assert jain(served) >= 0.95
     assert min(served) > 0
@@ -26,9 +26,9 @@ def test_twice_the_share_is_twice_the_audio() -> None:
     greedy, modest = customers(2)
     Quota.objects.filter(tenant=greedy).update(share=2)
     for tenant in (greedy, modest):
-        backlog(tenant, count=300, seconds=60)
+        backlog(tenant, count=150, seconds=60)
     day = Day([greedy, modest])
-    day.run([Arrival(0, 0, 60)], until=400)
+    day.run([Arrival(0, 0, 60)], until=200)
     assert day.served[greedy.id] / day.served[modest.id] == pytest.approx(2, rel=0.1)
 
 

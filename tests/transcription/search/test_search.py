@@ -29,7 +29,7 @@ from transcription.transcripts import editing
 
 # A busy machine is slow.
 calmly = settings(
-    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 pytestmark = pytest.mark.django_db
 

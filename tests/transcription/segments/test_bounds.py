@@ -26,7 +26,7 @@ from transcription.transcripts.segment_edits import SegmentEdit
 from transcription.worker.window_writer import segments_of
 
 # A busy machine is slow.
-calmly = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+calmly = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 MOMENTS = st.one_of(st.floats(-5, 60), st.sampled_from([math.nan, math.inf, -math.inf, 0.0, 33.65, 50.9]))
 WORDS = st.lists(
     st.builds(lambda start, end: {"word": " fox", "start": start, "end": end}, MOMENTS, MOMENTS), max_size=5

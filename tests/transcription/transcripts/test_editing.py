@@ -26,7 +26,7 @@ from transcription.transcripts.editing import Stale
 from transcription.transcripts.segment_edits import SegmentEdit
 
 # A busy machine is slow.
-calmly = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+calmly = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 TEXTS = st.lists(st.sampled_from(["a", "fox", "jumps,", "会", "议。", "over", "é"]), max_size=12)
 
 

@@ -9,8 +9,11 @@ import ctranslate2
 
 from transcription.engine import machine
 from transcription.engine.cpu_replicas import ENCODINGS_MIB, NICENESS, has_room, second_replica, weights_mib
+from transcription.engine.ctranslate2_backend.cublas import load_cublas
+from transcription.engine.ctranslate2_backend.memory import DeviceMemory, Driver, HostMemory
 from transcription.engine.ctranslate2_backend.model import Ctranslate2Model
 from transcription.engine.ctranslate2_backend.replica import Plan, load, plan_for
+from transcription.engine.gpu_check.card import find_card
 from transcription.engine.library_errors import damaged
 from transcription.engine.tokenizer_vocabulary import FILE as TOKENIZER
 from transcription.engine.tokenizer_vocabulary import TokenizerVocabulary
@@ -24,10 +27,11 @@ WORKSPACE_MIB = 90.0
 
 
 class Ctranslate2Backend:
-    """CTranslate2 on a CPU, or on a GPU without torch.
+    """CTranslate2 on a CPU, or on a GPU without torch, which it needs nothing of.
 
     Beside each model stands, on a CPU, a second replica for urgent works, where memory allows: its threads come before
-    the others', so that a short clip need not wait for the windows that are under way.
+    the others', so that a short clip need not wait for the windows that are under way. On a GPU a thread more of the
+    one replica is for them.
     """
 
     name = "ctranslate2"
@@ -37,10 +41,13 @@ class Ctranslate2Backend:
 
         `urgent_workers` (threads that may call with urgent works at once, besides) is final when a model is open.
         """
-        if device != "cpu" and not ctranslate2.get_cuda_device_count():
-            raise EngineError("no GPU was found: install NVIDIA's driver, give the container the GPU, or use the CPU")
+        if device != "cpu":
+            if not ctranslate2.get_cuda_device_count():
+                raise EngineError(
+                    "no GPU was found: install NVIDIA's driver, give the container the GPU, or use the CPU"
+                )
+            load_cublas()
         self.device = device
-        self.urgent_workers = 0
         self.library_version = str(ctranslate2.__version__)
         self._cores = threads or machine.cores()
         self._opening = threading.Lock()
@@ -48,6 +55,7 @@ class Ctranslate2Backend:
         beside = device == "cpu" and self._cores >= machine.cores()
         self._plan = plan_for(device, self._cores, ctranslate2.get_supported_compute_types(device), beside)
         self.workers = self._plan.workers
+        self.urgent_workers = self._plan.urgent
         self.encoders = max(1, self._plan.encoders)
         self.compute_type = self._plan.compute_type
 
@@ -64,21 +72,24 @@ class Ctranslate2Backend:
             urgent = second_replica(name, path, lambda: load(path, self.device, plan)) if self.device == "cpu" else None
             if urgent:
                 self.urgent_workers = 1
-            return Ctranslate2Model(pool, urgent, vocabulary)
+            memory = HostMemory() if self.device == "cpu" else DeviceMemory(Driver())
+            return Ctranslate2Model(pool, urgent, vocabulary, memory)
 
     def memory_mib(self, path: Path) -> float:
         """Returns about how many MiB an open model from this folder takes, a second replica included."""
         weights = weights_mib(path) * WEIGHTS[self._plan.compute_type]
         urgent = weights + WORKSPACE_MIB if self._has_room(path) else 0.0
-        return weights + (self.workers + self._plan.encoders) * WORKSPACE_MIB + urgent + ENCODINGS_MIB
+        calls = self._plan.workers + self._plan.encoders + self._plan.urgent
+        return weights + calls * WORKSPACE_MIB + urgent + ENCODINGS_MIB
 
     def free_mib(self) -> float:
         """Returns the MiB that are available to models; infinity on a GPU, which is not asked."""
         return machine.available_mib() if self.device == "cpu" else float("inf")
 
     def gpu_memory_mib(self) -> tuple[float, float] | None:
-        """Returns None: CTranslate2 does not report it."""
-        return None
+        """Returns what the GPU's driver says, as CTranslate2 does not report it; None on a CPU."""
+        card = find_card() if self.device != "cpu" else None
+        return (card.used_mib, card.total_mib) if card else None
 
     def _niceness(self, path: Path) -> int:
         """Returns the niceness of the threads for ordinary work."""

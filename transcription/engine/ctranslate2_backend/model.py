@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import ctranslate2
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from transcription.engine.backend import Decoded, Language, WordTiming, Work, by_encoder_frames
 from transcription.engine.ctranslate2_backend.errors import translated
+from transcription.engine.ctranslate2_backend.memory import Encoding, Memory
 from transcription.engine.encodings import Encodings, may_have_rest
 from transcription.engine.mel import features
 from transcription.engine.short_context import token_limit
@@ -34,15 +35,17 @@ class Ctranslate2Model:
     `ctranslate2.models.Whisper` with the same weights. CTranslate2 queues calls beyond its threads.
     """
 
-    def __init__(self, pool: Any, urgent: Any | None, vocabulary: TokenizerVocabulary) -> None:
+    def __init__(self, pool: Any, urgent: Any | None, vocabulary: TokenizerVocabulary, memory: Memory) -> None:
+        """memory: where the encodings stay."""
         self.vocabulary = vocabulary
+        self._memory = memory
         self._pool: Any | None = pool
         self._urgent = urgent
         self._n_mels = int(pool.n_mels)
-        self._encodings = Encodings()
+        self._encodings: Encodings[Encoding] = Encodings()
 
     def encode(self, works: Sequence[Work]) -> None:
-        """Sets the `encoding`, float (encoder_frames // 2, state), of works without one.
+        """Sets the `encoding`, (encoder_frames // 2, state) in the memory that it stays in, of works without one.
 
         A tail gets its window's if that is kept.
         """
@@ -63,7 +66,7 @@ class Ctranslate2Model:
         found: dict[Work, Language] = {}
         for some in by_encoder_frames(works):
             with translated():
-                ranked = self._model(some).detect_language(_encodings(some))
+                ranked = self._model(some).detect_language(self._gathered(some))
             for work, ranking in zip(some, ranked, strict=True):
                 chances = {token[2:-2]: float(chance) for token, chance in ranking}
                 found[work] = Language(*next(iter(chances.items())), chances)
@@ -85,7 +88,7 @@ class Ctranslate2Model:
         starts = [self.vocabulary.start(work) for work in works]
         with translated():
             generated = self._model(works).generate(
-                _encodings(works),
+                self._gathered(works),
                 starts,
                 beam_size=beams,
                 max_length=_max_length(works, max(map(len, starts))),
@@ -120,15 +123,21 @@ class Ctranslate2Model:
         assert model is not None, "it is closed"
         return model
 
-    def _encoded(self, works: Sequence[Work], mels: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _encoded(self, works: Sequence[Work], mels: NDArray[np.float32]) -> list[Encoding]:
         """Encodes one window at a time on a CPU: several don't fit its caches, which costs a sixth."""
         model = self._model(works)
         step = 1 if model.device == "cpu" else len(mels)
         parts = np.split(mels, range(step, len(mels), step))
+        found: list[Encoding] = []
         with translated():
-            return np.concatenate(
-                [np.array(model.encode(ctranslate2.StorageView.from_array(part), to_cpu=True)) for part in parts]
-            )
+            for part in parts:
+                view = model.encode(ctranslate2.StorageView.from_array(part), to_cpu=self._memory.is_host)
+                found += self._memory.taken_apart(view)
+        return found
+
+    def _gathered(self, works: Sequence[Work]) -> ctranslate2.StorageView:
+        """(works, positions, state)."""
+        return self._memory.gathered([cast("Encoding", work.encoding) for work in works])
 
     def _decoded(self, result: Any, beams: int) -> Decoded:
         tokens: list[int] = result.sequences_ids[0]
@@ -141,7 +150,7 @@ class Ctranslate2Model:
         frames = max(FRAMES_PER_STEP, _frames(work))
         with translated():
             (result,) = self._model([work]).align(
-                _encodings([work]),
+                self._gathered([work]),
                 self.vocabulary.sequence(work),
                 [text],
                 frames,
@@ -164,9 +173,3 @@ def _max_length(works: Sequence[Work], start: int) -> int:
     """
     limit = max(token_limit(work.window) or MOST_SAMPLED for work in works) + 1
     return min(MAX_LENGTH, max(2 * limit, start + limit))
-
-
-def _encodings(works: Sequence[Work]) -> ctranslate2.StorageView:
-    """(works, positions, state)."""
-    found: list[NDArray[np.float32]] = [work.encoding for work in works if isinstance(work.encoding, np.ndarray)]
-    return ctranslate2.StorageView.from_array(np.stack(found))

@@ -19,18 +19,24 @@ from transcription.engine.machine import stand_back
 OTHERS = ("config.json", "vocabulary.json")
 """Files that CTranslate2 reads, too, without naming them in its errors. Old conversions have vocabulary.txt instead."""
 
+GPU_WORKERS = 2
+"""Calls that decode at once on a GPU: while the host prepares one's next step the other's is computed. They share the
+weights, and have a CUDA stream and a workspace each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to run a model on a CPU.
+    """How to run a model.
 
-    workers: calls that decode at once. encoders: calls that may encode beside them. threads: of each call.
+    workers: calls that decode at once. encoders: calls that may encode beside them. urgent: calls beside them with
+    urgent works, in the same replica. threads: of each call, on a CPU.
     """
 
     compute_type: str
     workers: int
     threads: int
     encoders: int = 0
+    urgent: int = 0
 
 
 def plan_for(device: str, cores: int, supported: Collection[str], beside: bool) -> Plan:
@@ -39,7 +45,7 @@ def plan_for(device: str, cores: int, supported: Collection[str], beside: bool) 
     beside: whether as many may encode beside those that decode.
     """
     if device != "cpu":
-        return Plan("float16" if "float16" in supported else "float32", 1, 1)
+        return Plan("float16" if "float16" in supported else "float32", GPU_WORKERS, 1, encoders=1, urgent=1)
     workers = min(cores, MOST_WORKERS)
     compute_type = "int8" if "int8" in supported else "float32"
     return Plan(compute_type, workers, cores // workers, workers if beside else 0)
@@ -64,7 +70,7 @@ def load(folder: Path, device: str, plan: Plan, niceness: int = 0) -> Any:
             str(folder),
             device=device,
             compute_type=plan.compute_type,
-            inter_threads=plan.workers + plan.encoders,
+            inter_threads=plan.workers + plan.encoders + plan.urgent,
             intra_threads=plan.threads,
         )
         return loading.result()

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from transcription.engine.median import WIDTH, median_of_seven
 from transcription.engine.openvino_backend.decoder import Texts
-from transcription.engine.warping import dtw
+from transcription.engine.warping import arrivals
 
 Features = NDArray[np.float32]
-
-FILTER_WIDTH = 7
 
 
 def align(
@@ -21,15 +20,15 @@ def align(
     """Returns when each token of a window's text was said, and its probability among the text's tokens.
 
     sequence: openai-whisper's sot_sequence. text: tokens below eot, at least one. positions: of the encoding that hold
-    sound. The former are pairs of token index and position, neither of which decreases, in which the end of the text
-    counts as a token.
+    sound. The former are pairs of token index and the position that reaches it, neither of which decreases; the end of
+    the text counts as a token.
     """
     start = len(sequence)
     logits = texts.feed([[*sequence, no_timestamps, *text, eot]], wanted=range(start, start + len(text)))[0, :, :eot]
     weights = _normalised(_softmax(texts.scores[0, :, :, :positions]))
-    tokens, places = dtw(-_median_filtered(weights).mean(axis=0, dtype=np.float64)[start:-1])
+    reached = arrivals(-median_filtered(weights).mean(axis=0)[start:-1])
     chances = _softmax(logits)[np.arange(len(text)), text]
-    return list(zip(tokens.tolist(), places.tolist(), strict=True)), chances.tolist()
+    return list(enumerate(reached.tolist())), chances.tolist()
 
 
 def _softmax(x: Features) -> Features:
@@ -45,16 +44,14 @@ def _normalised(weights: Features) -> Features:
     return normal
 
 
-def _median_filtered(x: Features, width: int = FILTER_WIDTH) -> Features:
-    """Returns the median over `width` neighbours in the last dimension, reflected at its ends.
+def median_filtered(x: Features) -> Features:
+    """Returns the median over seven neighbours in the last dimension, reflected at its ends.
 
     x is returned unchanged if it has too few to reflect, as in openai-whisper.
     """
-    half = width // 2
+    half = WIDTH // 2
     if x.shape[-1] <= half:
         return x
     padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(half, half)], mode="reflect")
-    shifted = np.stack([padded[..., at : at + x.shape[-1]] for at in range(width)])
-    shifted.partition(half, axis=0)
-    median: Features = shifted[half]
-    return median
+    shifted: list[Features] = [padded[..., at : at + x.shape[-1]] for at in range(WIDTH)]
+    return median_of_seven(shifted, np.fmin, np.maximum)

@@ -61,7 +61,7 @@ class OpenvinoModel:
         self._rules = LogitRules(vocabulary)
         self._special = SpecialTokens(vocabulary.eot, vocabulary.no_speech, vocabulary.timestamp_begin)
         self._context = pool.decoder.context
-        self._encodings = Encodings()
+        self._encodings: Encodings[NDArray[np.float32]] = Encodings()
 
     def encode(self, works: Sequence[Work]) -> None:
         """Sets the `encoding` of works without one. A tail gets its window's if that is kept."""

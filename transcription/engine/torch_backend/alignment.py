@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,16 +10,16 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
-from whisper.audio import TOKENS_PER_SECOND
-from whisper.tokenizer import Tokenizer
 
 from transcription.engine.backend import WordTiming
+from transcription.engine.median import WIDTH, median_of_seven
 from transcription.engine.torch_backend.attention import attend, cross_keys_values, merge_heads, split_heads
+from transcription.engine.torch_backend.memory import ALIGNED_ROWS, ALIGNED_TOKENS, ALIGNED_WINDOWS, SCORE_ROWS
 from transcription.engine.torch_backend.parameters import DecoderLayer, Parameters
+from transcription.engine.torch_backend.text import TorchVocabulary
 from transcription.engine.torch_backend.vocabulary import tokenizer_of
-from transcription.engine.warping import dtw
-
-FILTER_WIDTH = 7
+from transcription.engine.torch_backend.warping import compiled_arrivals
+from transcription.engine.word_timing import split, timings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,13 +36,27 @@ class AlignmentRequest:
     language: str | None = "en"
     task: str = "transcribe"
 
+    @property
+    def positions(self) -> int:
+        """Of the encoding that hold sound, at least one."""
+        return max(1, self.frames // 2)
+
+
+_Spoken = tuple[AlignmentRequest, list[int]]
+"""A window and the tokens of its whole text."""
+
 
 class Aligner:
-    """Runs the decoder a second time, over the whole texts of several windows at once, to time their words."""
+    """Runs the decoder a second time, over the whole texts of several windows at once, to time their words.
+
+    What it takes on the device at once is bounded, whatever the windows (memory.py).
+    """
 
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
+        self._vocabulary = TorchVocabulary(parameters.dims)
         self._heads = parameters.dims.n_text_head
+        self._arrivals = compiled_arrivals()
         device = parameters.device
         # On the device once: a list as an index is copied there in each layer, which waits for all queued work.
         self._alignment_heads = {
@@ -56,32 +70,67 @@ class Aligner:
 
         Waits for the device. Raises ValueError for a text that does not fit into the context.
         """
-        spoken = [window for window in windows if window.text]
-        timed = iter(self._aligned(spoken)) if spoken else iter(())
+        spoken = [(window, self._sequence(window)) for window in windows if window.text]
+        timed = iter([words for some in self._parts(spoken) for words in self._aligned(some)])
         return [next(timed) if window.text else [] for window in windows]
 
-    def _aligned(self, windows: Sequence[AlignmentRequest]) -> list[list[WordTiming]]:
-        dims = self._parameters.dims
-        tokenizers = [tokenizer_of(dims, window.language, window.task) for window in windows]
-        sequences = [
-            [*tokenizer.sot_sequence, tokenizer.no_timestamps, *window.text, tokenizer.eot]
-            for tokenizer, window in zip(tokenizers, windows, strict=True)
-        ]
-        longest = max(map(len, sequences))
-        if longest > dims.n_text_ctx:
-            raise ValueError(f"{longest} tokens are more than the context of {dims.n_text_ctx}")
+    def _sequence(self, window: AlignmentRequest) -> list[int]:
+        """Returns the tokens of the whole text, which end in the end of the text."""
+        tokenizer, context = tokenizer_of(self._parameters.dims, window.language, window.task), self._context
+        sequence = [*tokenizer.sot_sequence, tokenizer.no_timestamps, *window.text, tokenizer.eot]
+        if len(sequence) > context:
+            raise ValueError(f"{len(sequence)} tokens are more than the context of {context}")
+        return sequence
+
+    @property
+    def _context(self) -> int:
+        return int(self._parameters.dims.n_text_ctx)
+
+    def _parts(self, windows: Sequence[_Spoken]) -> Iterator[Sequence[_Spoken]]:
+        """Yields as many windows at a time as there is memory for."""
+        begin, longest = 0, 0
+        for at, (_, sequence) in enumerate(windows):
+            longest = max(longest, len(sequence))
+            rows = (at + 1 - begin) * longest * len(self._parameters.alignment_heads)
+            if at > begin and (rows > SCORE_ROWS or at - begin == ALIGNED_WINDOWS):
+                yield windows[begin:at]
+                begin, longest = at, len(sequence)
+        if windows:
+            yield windows[begin:]
+
+    def _aligned(self, windows: Sequence[_Spoken]) -> list[list[WordTiming]]:
+        longest = max(len(sequence) for _, sequence in windows)
         # Padding comes last, where the causal mask hides it from the rest.
-        padded = [[*sequence, *[sequence[-1]] * (longest - len(sequence))] for sequence in sequences]
+        padded = [[*sequence, *[sequence[-1]] * (longest - len(sequence))] for _, sequence in windows]
         tokens = torch.tensor(padded, device=self._parameters.device)
-        logits, scores = self._run(tokens, torch.stack([window.encoding for window in windows]))
-        return [
-            _words(tokenizer, window, logits[number], scores[number])
-            for number, (tokenizer, window) in enumerate(zip(tokenizers, windows, strict=True))
-        ]
+        states, scores = self._run(tokens, torch.stack([window.encoding for window, _ in windows]))
+        found = []
+        for (window, sequence), own, seen in zip(windows, states, scores, strict=True):
+            # A token's state foretells the next one: that of no_timestamps the first one of the text.
+            told = slice(len(sequence) - len(window.text) - 2, len(sequence) - 2)
+            chances = self._chances(own[told], torch.tensor(window.text, device=own.device))
+            weights = attention(seen[:, : len(sequence), : window.positions])[told.start : -1]
+            found.append((window, (-weights).cpu().numpy(), chances.tolist()))
+        return [self._words(*entry) for entry in found]
+
+    def _words(self, window: AlignmentRequest, cost: NDArray[np.float32], chances: list[float]) -> list[WordTiming]:
+        """Returns a window's words. cost: (len(text) + 1, positions). chances: of each token."""
+        words = split(window.text, window.language, self._vocabulary)
+        return timings(words, list(enumerate(self._arrivals(cost).tolist())), chances)
+
+    def _chances(self, states: Tensor, text: Tensor) -> Tensor:
+        """Returns the probability of each token of a text among those below <|endoftext|>.
+
+        states: (tokens, state), of the token before each.
+        """
+        embedding = self._parameters.embedding[: self._vocabulary.eot]
+        parts = zip(torch.split(states, ALIGNED_TOKENS), torch.split(text, ALIGNED_TOKENS), strict=True)
+        found = [(state @ embedding.T).float().softmax(-1).gather(1, tokens[:, None])[:, 0] for state, tokens in parts]
+        return torch.cat(found)
 
     def _run(self, tokens: Tensor, encodings: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the logits, (batch, length, vocabulary), and the scores of the alignment heads before their softmax,
-        (batch, alignment heads, length, 1500), both in float32."""
+        """Returns what the last layer makes of the tokens, (batch, length, state), and the scores of the alignment
+        heads before their softmax, float32 (batch, alignment heads, length, positions)."""
         parameters = self._parameters
         x = parameters.embedding[tokens] + parameters.text_positions[: tokens.shape[1]]
         scores: dict[tuple[int, int], Tensor] = {}
@@ -89,8 +138,7 @@ class Aligner:
             x, found = self._layer(layer, x, encodings, self._alignment_heads.get(number))
             heads = [head for at, head in parameters.alignment_heads if at == number]
             scores |= {(number, head): found[:, index] for index, head in enumerate(heads)}
-        logits = (parameters.text_norm(x) @ parameters.embedding.T).float()
-        return logits, torch.stack([scores[head] for head in parameters.alignment_heads], dim=1)
+        return parameters.text_norm(x), torch.stack([scores[head] for head in parameters.alignment_heads], dim=1)
 
     def _layer(self, layer: DecoderLayer, x: Tensor, encodings: Tensor, heads: Tensor | None) -> tuple[Tensor, Tensor]:
         """Returns the output and the scores of some heads, (batch, heads, length, positions); none without `heads`."""
@@ -110,51 +158,23 @@ class Aligner:
         return layer.mlp(x), scores
 
 
-def median_filter(x: Tensor, width: int = FILTER_WIDTH) -> Tensor:
-    """Returns the median over `width` neighbours, an odd number, in the last dimension, reflected at its ends.
+def median_filter(x: Tensor) -> Tensor:
+    """Returns the median over seven neighbours in the last dimension, reflected at its ends.
 
     x: (..., frames) of 3 or 4 dimensions; returned unchanged if it has too few frames to reflect.
     """
-    half = width // 2
-    if x.shape[-1] <= half:
+    frames = x.shape[-1]
+    if frames <= WIDTH // 2:
         return x
-    reflected = F.pad(x, (half, half), mode="reflect")
-    return reflected.unfold(-1, width, 1).sort()[0][..., half]
+    reflected = F.pad(x, (WIDTH // 2, WIDTH // 2), mode="reflect")
+    shifted = [reflected[..., at : at + frames] for at in range(WIDTH)]
+    return median_of_seven(shifted, torch.fmin, torch.maximum)
 
 
-def _words(tokenizer: Tokenizer, window: AlignmentRequest, logits: Tensor, scores: Tensor) -> list[WordTiming]:
-    """Returns a window's words. logits: (length, vocabulary); scores: (alignment heads, length, 1500); both padded."""
-    length = len(tokenizer.sot_sequence) + 1 + len(window.text) + 1
-    words, word_tokens = tokenizer.split_to_word_tokens([*window.text, tokenizer.eot])
-    if len(word_tokens) <= 1:
-        return []
-    bounds = np.pad(np.cumsum([len(tokens) for tokens in word_tokens[:-1]]), (1, 0))
-    matrix = _attention(scores[:, :length, : max(1, window.frames // 2)])[len(tokenizer.sot_sequence) : -1]
-    times = _jump_times(matrix.double().cpu().numpy())
-    probabilities = _probabilities(logits[len(tokenizer.sot_sequence) : length - 2, : tokenizer.eot], window.text)
-    return [
-        WordTiming(word, tokens, float(times[begin]), float(times[end]), float(np.mean(probabilities[begin:end])))
-        for word, tokens, begin, end in zip(words[:-1], word_tokens[:-1], bounds[:-1], bounds[1:], strict=True)
-    ]
-
-
-def _attention(scores: Tensor) -> Tensor:
+def attention(scores: Tensor) -> Tensor:
     """Returns the normalised and filtered attention of scores, (heads, tokens, frames), as the heads' mean."""
     weights = scores.softmax(dim=-1)
     deviation, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)
-    return median_filter((weights - mean) / deviation).mean(dim=0)
-
-
-def _jump_times(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the seconds at which the path reaches each token. matrix: (tokens, frames)."""
-    tokens, frames = dtw(-matrix)
-    jumps = np.pad(np.diff(tokens), (1, 0), constant_values=1).astype(bool)
-    seconds: NDArray[np.float64] = frames[jumps] / TOKENS_PER_SECOND
-    return seconds
-
-
-def _probabilities(logits: Tensor, text: tuple[int, ...]) -> list[float]:
-    """Returns the probability of each token among those below <|endoftext|>. logits: (len(text), eot)."""
-    index = torch.tensor(text, device=logits.device)[:, None]
-    probabilities: list[float] = logits.softmax(dim=-1).gather(1, index)[:, 0].tolist()
-    return probabilities
+    # A few tokens at a time: the filter holds seven of what it is given, and more.
+    parts = torch.split((weights - mean) / deviation, max(1, ALIGNED_ROWS // len(scores)), dim=1)
+    return torch.cat([median_filter(part).mean(dim=0) for part in parts])

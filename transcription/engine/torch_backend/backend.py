@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import torch
@@ -9,13 +10,17 @@ from whisper.model import ModelDimensions
 
 from transcription.engine import machine
 from transcription.engine.backend import OutOfDeviceMemory
-from transcription.engine.torch_backend.cross import CrossName
+from transcription.engine.torch_backend.cross import CrossChoice, CrossName
 from transcription.engine.torch_backend.device import DEVICE, configure
 from transcription.engine.torch_backend.errors import translated_errors
+from transcription.engine.torch_backend.int8 import kernel_works
+from transcription.engine.torch_backend.limit import limit_memory
 from transcription.engine.torch_backend.loading import stored_whisper
-from transcription.engine.torch_backend.memory import CONTEXT_MIB, slots_within
+from transcription.engine.torch_backend.memory import CONTEXT_MIB, best_cross, slots_within
 from transcription.engine.torch_backend.model import TorchModel
-from transcription.engine.types import EngineError
+from transcription.engine.types import DoesNotFit
+
+log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
 CPU_SLOTS, GPU_SLOTS = 4, 64
@@ -26,6 +31,8 @@ class TorchBackend:
 
     slots: windows under way at once, of one model; 0 for as many as are useful and fit. models: how
     many are going to be opened, each of which gets its share of the memory if that is enough for it.
+    graphs: whether a GPU's steps are CUDA graphs. math_attention: whether a GPU computes attention from products and
+    softmax, without fused kernels; it then has half the slots, since the scores take memory.
     """
 
     name = "torch"
@@ -40,55 +47,62 @@ class TorchBackend:
         threads: int,
         memory_limit_mib: int,
         slots: int = 0,
-        cross: CrossName = "keys_values",
+        cross: CrossChoice = "auto",
         models: int = 1,
+        graphs: bool = True,
+        math_attention: bool = False,
     ) -> None:
         self.device = device
         self.compute_type = "float16" if device == "cuda" else "float32"
-        self._slots = slots or (GPU_SLOTS if device == "cuda" else CPU_SLOTS)
-        self._cross = cross
+        self.slots = slots or (GPU_SLOTS if device == "cuda" else CPU_SLOTS)
+        self.cross = cross
         self._limit_mib = memory_limit_mib
         self._unopened = models
         if threads:
             torch.set_num_threads(threads)
+        self.graphs = graphs
+        self._math_attention = math_attention
         if device == "cuda":
-            configure()
+            configure(math_attention)
         if device == "cuda" and memory_limit_mib:
-            total = torch.cuda.get_device_properties(0).total_memory
-            # torch counts its own memory only.
-            torch.cuda.set_per_process_memory_fraction(min(1.0, max(0, memory_limit_mib - CONTEXT_MIB) * MIB / total))
+            limit_memory(memory_limit_mib)
 
     def open(self, name: str, path: Path) -> TorchModel:
         with translated_errors():
             stored = stored_whisper(name, path)
-            slots = self._slots_for(name, stored.dims)
+            slots, cross = self._slots_for(name, stored.dims)
+            slots = max(1, slots // 2) if self._math_attention else slots
+            log.info("%s: %d slots, cross-attention %s", name, slots, cross)
             with DEVICE.shared():
                 parameters = stored.parameters(self.device)
-            return TorchModel(parameters, slots, self._cross)
+            return TorchModel(parameters, slots, cross, self.graphs)
 
-    def _slots_for(self, name: str, dims: ModelDimensions) -> int:
-        """Returns as many slots as were asked for and fit.
+    def _slots_for(self, name: str, dims: ModelDimensions) -> tuple[int, CrossName]:
+        """Returns as many slots as were asked for and fit, and how their encodings are kept.
 
-        Raises OutOfDeviceMemory where other models leave no room for one, EngineError where there is none for it alone.
+        Raises OutOfDeviceMemory where other models leave no room for one, DoesNotFit where there is none for it alone.
         """
         if self.device != "cuda":
-            return self._slots
+            return self.slots, "keys_values" if self.cross == "auto" else self.cross
         left, opened = self._left_mib(), torch.cuda.memory_allocated() > 0
         share = CONTEXT_MIB + (left - CONTEXT_MIB) / max(1, self._unopened)
         self._unopened -= 1
         try:
             return self._within(share, name, dims)
-        except EngineError:
+        except DoesNotFit:
             pass
         try:
             return self._within(left, name, dims)
-        except EngineError as error:
+        except DoesNotFit as error:
             if opened:
                 raise OutOfDeviceMemory(str(error)) from error
             raise
 
-    def _within(self, limit_mib: float, name: str, dims: ModelDimensions) -> int:
-        return slots_within(dims, torch.float16, limit_mib, self._cross, name=name, most=self._slots)
+    def _within(self, limit_mib: float, name: str, dims: ModelDimensions) -> tuple[int, CrossName]:
+        cross = self.cross
+        if cross == "auto":
+            cross = best_cross(dims, torch.float16, limit_mib, self.slots, kernel_works() and not self._math_attention)
+        return slots_within(dims, torch.float16, limit_mib, cross, name=name, most=self.slots), cross
 
     def _left_mib(self) -> float:
         """Returns what a model may take in MiB, with the CUDA context, which this process has already."""

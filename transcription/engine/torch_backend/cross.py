@@ -1,10 +1,13 @@
 """The cache of the cross-attention, and the attention over it.
 
-There are two kinds, whose results differ by rounding only. Figures are for large-v3 in fp16: an encoding is 3.84 MB,
+There are three kinds, two of which differ by rounding only. Figures are for large-v3 in fp16: an encoding is 3.84 MB,
 and a decoder of 32 layers has 20 heads.
 
 `keys_values` projects on admission and keeps 7.68 MB a window and layer, 245.8 MB a window. A step
 reads all of it once.
+
+`int8` keeps the same in 8 bits, 3.96 MB a window and layer with its scales, 126.7 MB a window, which one kernel reads
+once (int8_kernel.py). Its numbers are not those of the weights: `python -m benchmarks.int8` compares texts.
 
 `absorbed` keeps the encoding alone, a 64th: 3.84 MB a window. Each layer of a step reads it twice,
 once for the scores and once for their mean: 7.68 MB again, unless the second read finds it in the
@@ -15,21 +18,28 @@ pass in between. On the other side of the account are kv's weights, 6.6 MB a lay
 `keys_values` does not read: 210 MB a step whatever the batch, so that a single window costs more
 than it saves. The arithmetic is 20 times as much, each head having the whole state for its width:
 154 MFLOP a window and layer, 4.9 GFLOP a window and step, 6 µs of an H100, which the reading (41 µs)
-hides. So `absorbed` is for little memory, where it gives four times the slots (memory.py).
+hides. So `absorbed` is for little memory, where it gives four times the slots (memory.best_cross).
 None of this has been timed on a GPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
+import torch
 from torch import Tensor
 
 from transcription.engine.torch_backend.attention import absorbed_attention, attend, cross_keys_values
+from transcription.engine.torch_backend.int8 import SCALE_TYPE, quantised, restored
+from transcription.engine.torch_backend.int8 import attend as attend_int8
+from transcription.engine.torch_backend.memory import FILLED_WINDOWS
 from transcription.engine.torch_backend.parameters import Parameters
 
-CrossName = Literal["keys_values", "absorbed"]
+CrossName = Literal["keys_values", "int8", "absorbed"]
+
+CrossChoice = Literal["auto", CrossName]
+"""What an operator asks for; "auto" is memory.best_cross."""
 
 
 class Cross(Protocol):
@@ -71,10 +81,11 @@ class KeysValues:
         return self.keys, self.values
 
     def fill(self, rows: Tensor, encodings: Tensor) -> None:
-        for number, layer in enumerate(self._layers):
-            key, value = cross_keys_values(layer.cross, encodings, self._heads)
-            self.keys[number].index_copy_(0, rows, key)
-            self.values[number].index_copy_(0, rows, value)
+        for some, few in _parts(rows, encodings):
+            for number, layer in enumerate(self._layers):
+                key, value = cross_keys_values(layer.cross, few, self._heads)
+                self.keys[number].index_copy_(0, some, key)
+                self.values[number].index_copy_(0, some, value)
 
     def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
         keys, values = self.keys[layer, : len(query)], self.values[layer, : len(query)]
@@ -84,6 +95,46 @@ class KeysValues:
 
     def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         return self.keys[layer].index_select(0, rows), self.values[layer].index_select(0, rows)
+
+    def move(self, source: int, target: int) -> None:
+        for tensor in self.tensors:
+            tensor[:, target].copy_(tensor[:, source])
+
+
+class Int8KeysValues:
+    """Stores keys and values as KeysValues does, in 8 bits, with a scale for each position of a head."""
+
+    def __init__(self, parameters: Parameters, rows: int) -> None:
+        dims = parameters.dims
+        shape = (dims.n_text_layer, rows, dims.n_text_head, dims.n_audio_ctx)
+        self._layers = parameters.decoder
+        self._heads = dims.n_text_head
+        self._dtype = parameters.dtype
+        self.keys = parameters.embedding.new_zeros((*shape, parameters.head_width), dtype=torch.int8)
+        self.key_scales = parameters.embedding.new_zeros(shape, dtype=SCALE_TYPE)
+        self.values, self.value_scales = torch.zeros_like(self.keys), torch.zeros_like(self.key_scales)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        return self.keys, self.key_scales, self.values, self.value_scales
+
+    def fill(self, rows: Tensor, encodings: Tensor) -> None:
+        for some, few in _parts(rows, encodings):
+            for number, layer in enumerate(self._layers):
+                key, value = cross_keys_values(layer.cross, few, self._heads)
+                for kept, part in zip(self.tensors, (*quantised(key), *quantised(value)), strict=True):
+                    kept[number].index_copy_(0, some, part)
+
+    def attend(self, layer: int, query: Tensor, mask: Tensor | None = None) -> Tensor:
+        parts = [kept[layer, : len(query)] for kept in self.tensors]
+        if mask is not None:
+            parts = [part[:, :, : mask.shape[-1]] for part in parts]
+        attended: Tensor = attend_int8(query, *parts, mask)
+        return attended
+
+    def keys_values(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        keys, key_scales, values, value_scales = (kept[layer].index_select(0, rows) for kept in self.tensors)
+        return restored(keys, key_scales, self._dtype), restored(values, value_scales, self._dtype)
 
     def move(self, source: int, target: int) -> None:
         for tensor in self.tensors:
@@ -120,4 +171,13 @@ class Absorbed:
         self.encodings[target].copy_(self.encodings[source])
 
 
-CROSSES: dict[CrossName, Callable[[Parameters, int], Cross]] = {"keys_values": KeysValues, "absorbed": Absorbed}
+def _parts(rows: Tensor, encodings: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
+    """Returns a few windows at a time, whose keys and values there is memory for."""
+    return zip(torch.split(rows, FILLED_WINDOWS), torch.split(encodings, FILLED_WINDOWS), strict=True)
+
+
+CROSSES: dict[CrossName, Callable[[Parameters, int], Cross]] = {
+    "keys_values": KeysValues,
+    "int8": Int8KeysValues,
+    "absorbed": Absorbed,
+}

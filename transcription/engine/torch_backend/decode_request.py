@@ -34,6 +34,7 @@ class DecodeRequest:
     temperature: 0 for greedy search, else of the distribution that is sampled.
     seed: of the sampling; one seed gives one result, whatever else the batch holds.
     max_tokens: to sample at most; half of the context (224) unless given.
+    urgent: whether somebody waits for it.
     """
 
     encoding: Tensor = field(repr=False)
@@ -42,3 +43,4 @@ class DecodeRequest:
     seed: int = 0
     rules: Rules = Rules()
     max_tokens: int | None = None
+    urgent: bool = False

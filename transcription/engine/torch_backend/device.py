@@ -17,12 +17,15 @@ URGENT, ORDINARY = -1, 0
 """Priorities of streams: work of an urgent one comes before what waits in an ordinary one."""
 
 
-def configure() -> None:
+def configure(math_attention: bool = False) -> None:
     """Turns cuDNN's attention off, which torch prefers on Hopper and Blackwell from 2.11 on.
 
-    It compiles a plan for each shape and thread, 0.4 s each.
+    It compiles a plan for each shape and thread, 0.4 s each. math_attention: whether to turn the other fused kernels
+    off, too.
     """
     torch.backends.cuda.enable_cudnn_sdp(False)
+    torch.backends.cuda.enable_flash_sdp(not math_attention)
+    torch.backends.cuda.enable_mem_efficient_sdp(not math_attention)
 
 
 class DeviceLock:

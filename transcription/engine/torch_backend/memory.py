@@ -4,20 +4,25 @@ The sizes of weights and slots are exact: those of the tensors of Parameters, Sl
 estimates from the largest tensors that exist at a time, or assumptions; none was measured on a GPU yet. A MiB is
 1,048,576 bytes, as in nvidia-smi.
 
-large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, with 8 windows encoded at a time: 2,948 MiB of
-weights, 750 MiB of CUDA and its graphs, 160 MiB of cuBLAS's workspaces, 352 MiB of encoder. The rest holds 18 slots of
-307 MiB with `keys_values`, or 73 of 76 MiB with `absorbed` (tests/transcription/engine/parity/test_memory.py).
+large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, with two windows encoded at a time: 2,948 MiB of
+weights, 750 MiB of CUDA and its graphs, 160 MiB of cuBLAS's workspaces, 88 MiB of encoder, 269 MiB for the timing of
+words. The rest holds 18 slots of 307 MiB with `keys_values`, 28 of 193 MiB with `int8`, or 72 of 76 MiB with `absorbed`
+(tests/transcription/engine/parity/test_memory.py).
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from whisper.model import ModelDimensions
 
-from transcription.engine.torch_backend.cross import CrossName
-from transcription.engine.types import EngineError
+from transcription.engine.torch_backend.int8 import SCALE_TYPE
+from transcription.engine.types import DoesNotFit
+
+if TYPE_CHECKING:
+    from transcription.engine.torch_backend.cross import CrossName
 
 MIB = 1 << 20
 
@@ -37,6 +42,33 @@ GRAPHS_MIB = 250
 ENCODER_TENSORS = 12
 """Tensors of (1500, state) that exist while a window is encoded: ten in its MLP (the residual, two of four times its
 width, the output), and two for the spectrogram and its convolutions."""
+
+FILLED_WINDOWS = 4
+"""Windows whose keys and values are made at once."""
+
+ENOUGH_SLOTS = 9
+"""Slots from which on a step reads fewer bytes for each window with 8-bit keys and values than with `absorbed`, which
+has three times the slots in the same memory: large-v3's 1.6 GB of weights and 9 times 148 MB come to 0.33 GB a window,
+1.8 GB and 27 times 267 MB to the same."""
+
+ALIGNED_WINDOWS = 4
+"""Windows whose words are timed at once."""
+
+SCORE_ROWS = 5120
+"""Rows of 1500 scores that are kept while words are timed: a row for each token and alignment head, of which large-v3
+has ten. A single window may have more, if its text nearly fills the context or there are more heads."""
+
+ALIGNED_ROWS = 1280
+"""Rows of scores that are filtered at once."""
+
+ALIGNED_TOKENS = 128
+"""Tokens whose probability is computed at once, among the whole vocabulary."""
+
+ALIGNED_STATES = 16
+"""Tensors of (tokens, state) that exist in a layer while words are timed."""
+
+FILTER_TENSORS = 12
+"""Copies of the rows that are filtered: seven shifted ones, padding, and what an exchange makes."""
 
 LOGIT_BYTES = 48
 """Bytes for one token of one row: logits in fp16 and fp32, masks, and the int64 words of the noise."""
@@ -59,8 +91,13 @@ def slot_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys
     own = 2 * dims.n_text_layer * dims.n_text_ctx * dims.n_text_state
     scratch = dims.n_text_ctx * dims.n_text_state if beams > 1 else 0
     encoding = dims.n_audio_ctx * dims.n_audio_state
-    kept = encoding if cross == "absorbed" else 2 * dims.n_text_layer * encoding
-    return float((beams * (own + scratch) + kept) * dtype.itemsize + beams * _state(dims)) / MIB
+    scales = 2 * dims.n_text_layer * dims.n_text_head * dims.n_audio_ctx * SCALE_TYPE.itemsize
+    kept = {
+        "keys_values": 2 * dims.n_text_layer * encoding * dtype.itemsize,
+        "int8": 2 * dims.n_text_layer * encoding + scales,
+        "absorbed": encoding * dtype.itemsize,
+    }[cross]
+    return float(beams * ((own + scratch) * dtype.itemsize + _state(dims)) + kept) / MIB
 
 
 def step_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys_values", beams: int = 1) -> float:
@@ -75,6 +112,24 @@ def encoder_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
     return float(ENCODER_TENSORS * dims.n_audio_ctx * dims.n_audio_state * dtype.itemsize) / MIB
 
 
+def filling_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys_values") -> float:
+    """Returns an estimate of what new windows take at once while their keys and values are made."""
+    # Both; and in float32 one of them, its magnitudes and its quotients, beside the 8-bit numbers.
+    size = {"keys_values": 2 * dtype.itemsize, "int8": 2 * dtype.itemsize + 3 * 4 + 2, "absorbed": 0}[cross]
+    return float(FILLED_WINDOWS * dims.n_audio_ctx * dims.n_audio_state * size) / MIB
+
+
+def alignment_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
+    """Returns an estimate of what timing words takes at once."""
+    # Encodings, their keys and values, and copies of these for the attention.
+    windows = ALIGNED_WINDOWS * 5 * dims.n_audio_ctx * dims.n_audio_state * dtype.itemsize
+    states = ALIGNED_STATES * ALIGNED_WINDOWS * ALIGNED_TOKENS * dims.n_text_state * dtype.itemsize
+    # Of each layer, of all layers together, and normalised.
+    scores = 3 * 4 * SCORE_ROWS * dims.n_audio_ctx
+    logits = ALIGNED_TOKENS * dims.n_vocab * (dtype.itemsize + 4 + 4)
+    return float(windows + states + scores + max(logits, FILTER_TENSORS * 4 * ALIGNED_ROWS * dims.n_audio_ctx)) / MIB
+
+
 def needed_mib(
     dims: ModelDimensions,
     dtype: torch.dtype,
@@ -82,7 +137,7 @@ def needed_mib(
     cross: CrossName = "keys_values",
     *,
     beams: int = 1,
-    encoded: int = 8,
+    encoded: int = 2,
 ) -> float:
     """Returns the size of everything that a process with `slots` slots holds on a GPU.
 
@@ -91,7 +146,8 @@ def needed_mib(
     each = slot_mib(dims, dtype, cross, beams) + step_mib(dims, dtype, cross, beams)
     encoder = min(encoded, slots) * encoder_mib(dims, dtype)
     workspaces = WORKSPACES * WORKSPACE_MIB
-    return CONTEXT_MIB + GRAPHS_MIB + workspaces + weights_mib(dims, dtype) + encoder + slots * each
+    fixed = CONTEXT_MIB + GRAPHS_MIB + workspaces + weights_mib(dims, dtype)
+    return fixed + alignment_mib(dims, dtype) + filling_mib(dims, dtype, cross) + encoder + slots * each
 
 
 def slots_within(
@@ -102,21 +158,32 @@ def slots_within(
     *,
     name: str = "the model",
     beams: int = 1,
-    encoded: int = 8,
+    encoded: int = 2,
     most: int = 256,
 ) -> int:
     """Returns how many slots fit into `limit_mib`, at most `most`.
 
-    name: of the model, for the error's message. encoded: windows that are encoded in one batch. Raises EngineError if
+    name: of the model, for the error's message. encoded: windows that are encoded in one batch. Raises DoesNotFit if
     not a single slot fits.
     """
     least = needed_mib(dims, dtype, 1, cross, beams=beams, encoded=encoded)
     if least > limit_mib:
-        raise EngineError(f"{name} needs {math.ceil(least)} MiB at least; the limit is {math.floor(limit_mib)} MiB")
+        raise DoesNotFit(f"{name} needs {math.ceil(least)} MiB at least; the limit is {math.floor(limit_mib)} MiB")
     slots = 1
     while slots < most and needed_mib(dims, dtype, slots + 1, cross, beams=beams, encoded=encoded) <= limit_mib:
         slots += 1
     return slots
+
+
+def best_cross(dims: ModelDimensions, dtype: torch.dtype, limit_mib: float, most: int, has_kernel: bool) -> CrossName:
+    """Returns how encodings are best kept within `limit_mib`, for at most `most` slots.
+
+    has_kernel: whether the GPU runs the kernel of 8-bit keys and values (int8.kernel_works). Without it a step reads as
+    many bytes for a window of `keys_values` as of `absorbed`, whose slots are smaller.
+    """
+    kept: CrossName = "int8" if has_kernel else "keys_values"
+    slots = min(most, ENOUGH_SLOTS) if has_kernel else most
+    return kept if needed_mib(dims, dtype, slots, kept) <= limit_mib else "absorbed"
 
 
 def _attention(state: int) -> int:

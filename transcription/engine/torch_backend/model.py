@@ -31,16 +31,14 @@ from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.errors import translated_errors
 from transcription.engine.torch_backend.mel import features
 from transcription.engine.torch_backend.parameters import Parameters, in_float32
+from transcription.engine.torch_backend.slot_allocator import reserved
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.text import TorchVocabulary
 from transcription.engine.torch_backend.vocabulary import start_of
-from transcription.engine.types import FRAME_SAMPLES, EngineError
+from transcription.engine.types import FRAME_SAMPLES, DoesNotFit
 
 BEAM_WINDOWS = 2
 """Windows of one number of beams that are searched at once."""
-
-RESERVED_SHARE = 8
-"""One slot in so many is reserved for interactive windows."""
 
 
 @dataclass(slots=True)
@@ -57,17 +55,17 @@ class _Running:
 class TorchModel:
     """A StepModel: greedy and sampled windows in slots, searched ones in decoders with beams."""
 
-    def __init__(self, parameters: Parameters, slots: int, cross: CrossName) -> None:
+    def __init__(self, parameters: Parameters, slots: int, cross: CrossName, graphs: bool = True) -> None:
         self.vocabulary = TorchVocabulary(parameters.dims)
         self._parameters = parameters
-        self._cross = cross
+        self.cross = cross
         self._side = WorkStream(parameters.device)
         with DEVICE.shared():
-            self._slots = SlotDecoder(parameters, slots, cross=cross)
+            self._slots = SlotDecoder(parameters, slots, graphs=graphs, cross=cross)
             self._aligner = Aligner(parameters)
         self._slots.warm_up(sampled=True)
         self._running: dict[int, _Running] = {1: _Running(self._slots)}
-        self._reserved = _reserved(slots)
+        self._reserved = reserved(slots)
         self._failed: list[tuple[Work, Exception]] = []
 
     def encode(self, works: Sequence[Work]) -> None:
@@ -182,7 +180,7 @@ class TorchModel:
         self._drop_idle_beams()
         for running in self._running.values():
             running.decoder.limit = max(1, running.decoder.limit // 2)
-        self._reserved = _reserved(self._slots.limit)
+        self._reserved = reserved(self._slots.limit)
 
     def close(self) -> None:
         cuda = self._device.type == "cuda"
@@ -224,7 +222,7 @@ class TorchModel:
         Without graphs: their capture would keep all other windows waiting for seconds.
         """
         self._drop_idle_beams()
-        decoder = BeamDecoder(self._parameters, BEAM_WINDOWS, beams, graphs=False, cross=self._cross)
+        decoder = BeamDecoder(self._parameters, BEAM_WINDOWS, beams, graphs=False, cross=self.cross)
         self._running[beams] = _Running(decoder)
         return self._running[beams]
 
@@ -237,7 +235,8 @@ class TorchModel:
         rules = Rules(first_timestamp=tail.after) if tail else Rules()
         limit = token_limit(work.window)
         # One token more than is allowed shows that there are too many.
-        return DecodeRequest(encoding, start, work.temperature, seed, rules, None if limit is None else limit + 1)
+        most, urgent = None if limit is None else limit + 1, work.options.lane == "interactive"
+        return DecodeRequest(encoding, start, work.temperature, seed, rules, most, urgent)
 
     def _outcome(self, result: DecodeResult) -> Decoded | Exception:
         try:
@@ -250,13 +249,8 @@ class TorchModel:
         return Decoded(result.tokens, text, result.avg_logprob, result.no_speech_prob)
 
 
-def _too_large(beams: int) -> EngineError:
-    return EngineError(f"a search with {beams} beams does not fit into the GPU's memory: ask for fewer beams")
-
-
-def _reserved(slots: int) -> int:
-    """Returns how many slots are for interactive windows alone: at least one, where that leaves any."""
-    return min(slots - 1, max(1, slots // RESERVED_SHARE))
+def _too_large(beams: int) -> DoesNotFit:
+    return DoesNotFit(f"a search with {beams} beams does not fit into the GPU's memory: ask for fewer beams")
 
 
 def _encoding(work: Work) -> Tensor:

@@ -7,6 +7,17 @@ from collections.abc import Iterator, Sequence
 from transcription.engine.torch_backend.decode_request import DecodeRequest
 from transcription.engine.torch_backend.readback import Occupant
 
+RESERVED_SHARE = 8
+"""One slot in so many is reserved for urgent windows."""
+
+FEW_ROWS = 16
+"""Rows of the steps that urgent windows share with few others."""
+
+
+def reserved(slots: int) -> int:
+    """Returns how many slots are for urgent windows alone: at least one, where that leaves any."""
+    return min(slots - 1, max(1, slots // RESERVED_SHARE))
+
 
 class SlotsFull(Exception):
     """There are fewer free slots than requests: admit fewer, or step until some are done."""
@@ -40,13 +51,25 @@ class SlotAllocator:
         return max(0, self._limit - len(self.occupants))
 
     def find(self, requests: Sequence[DecodeRequest]) -> list[Occupant]:
-        """Returns occupants for the lowest free slots and rows, without assigning them. Raises SlotsFull."""
+        """Returns occupants for the lowest free slots, without assigning them. Raises SlotsFull.
+
+        Urgent ones get the lowest free rows. Where there are more than few windows others get higher ones, so that
+        there is room for urgent ones among the lowest.
+        """
         if len(requests) > self.free:
             raise SlotsFull(f"{len(requests)} requests for {self.free} free slots")
         taken = {occupant.row for occupant in self.occupants.values()}
-        rows = iter(row for row in range(self.slots) if row not in taken)
+        rows = [row for row in range(self.slots) if row not in taken]
         slots = iter(slot for slot in range(self.slots) if slot not in self.occupants)
-        return [Occupant(next(slots), next(rows), request, request.start.sot_index) for request in requests]
+        kept = reserved(self.slots) if len(self.occupants) + len(requests) > FEW_ROWS else 0
+        found = {}
+        for number, request in sorted(enumerate(requests), key=lambda entry: not entry[1].urgent):
+            found[number] = next((row for row in rows if request.urgent or row >= kept), rows[0])
+            rows.remove(found[number])
+        return [
+            Occupant(next(slots), found[number], request, request.start.sot_index)
+            for number, request in enumerate(requests)
+        ]
 
     def take(self, occupants: Sequence[Occupant]) -> list[int]:
         self.occupants |= {occupant.slot: occupant for occupant in occupants}

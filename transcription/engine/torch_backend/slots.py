@@ -21,7 +21,7 @@ from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.parameters import Parameters
 from transcription.engine.torch_backend.readback import Occupant, Readback
-from transcription.engine.torch_backend.slot_allocator import SlotsFull
+from transcription.engine.torch_backend.slot_allocator import FEW_ROWS, SlotsFull
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.step import Step, StepShape
 from transcription.engine.torch_backend.text_decoder import TextDecoder
@@ -31,6 +31,9 @@ __all__ = ["SlotDecoder", "SlotsFull"]
 READ_EVERY = 4
 """Steps on a GPU between two copies of the state to the host. A finished slot idles for half as many on average."""
 
+ALL_EVERY = 4
+"""Steps, of which one computes all rows, while an urgent window is under way; the others compute few (FEW_ROWS)."""
+
 
 class SlotDecoder(Decoder):
     """Decodes up to `slots` windows at once, each at its own position.
@@ -38,7 +41,9 @@ class SlotDecoder(Decoder):
     Not thread-safe, except for `encode`, which another thread may call meanwhile. On CUDA, `step` only queues work;
     `finished` returns its results a few steps later.
 
-    A window keeps its slot number while its state may move to a lower row, so that a step computes few rows.
+    A window keeps its slot number while its state may move to a lower row, so that a step computes few rows. While an
+    urgent window is under way most steps compute the lowest rows only, in which urgent windows are, and the others
+    wait: such a step is quick, and its results are read at once.
     """
 
     def __init__(
@@ -112,13 +117,17 @@ class SlotDecoder(Decoder):
 
     def _step(self, occupants: Sequence[Occupant]) -> None:
         rows = self._compact()
+        urgent = [occupant.row for occupant in occupants if occupant.request.urgent]
+        if urgent and self._steps % ALL_EVERY:
+            rows = smallest(self._batches, min(rows, max(FEW_ROWS, max(urgent) + 1)))
+            occupants = [occupant for occupant in occupants if occupant.row < rows]
         longest = max(occupant.fed for occupant in occupants) + 1
         sampled = any(occupant.request.temperature > 0 for occupant in occupants)
         self._graphs.run(StepShape(rows, smallest(self._contexts, longest), sampled, self._audio(occupants)))
         for occupant in occupants:
             occupant.fed = min(occupant.fed + 1, self._contexts[-1] - 1)
         self._steps += 1
-        if self._steps % self._read_every == 0:
+        if urgent or self._steps % self._read_every == 0:
             self._readback.post(occupants)
 
     def finished(self) -> list[tuple[int, DecodeResult]]:

@@ -18,6 +18,7 @@ STOP_SECONDS = 20.0
 
 class Command(BaseCommand):
     help = "Repairs what crashes and lost wake-ups left behind, sends webhooks, and downloads recordings by URL."
+    requires_system_checks = []  # they import all pages, of which it serves none; `manage.py check` runs them
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="run every task once and exit")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import whisper.timing
 from torch import Tensor
 from whisper.audio import N_SAMPLES, log_mel_spectrogram
 from whisper.decoding import DecodingOptions, DecodingResult, decode
@@ -25,6 +26,10 @@ from transcription.engine.torch_backend.parameters import Parameters, of_whisper
 from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.vocabulary import start_of
 from transcription.engine.types import SAMPLE_RATE
+
+# For a few clips openai-whisper's functions take longer to compile, in each process, than to interpret.
+whisper.timing.dtw_cpu = whisper.timing.dtw_cpu.py_func
+whisper.timing.backtrace = whisper.timing.backtrace.py_func
 
 BEAMS = 5
 LONG_PROMPT = "A fox, a dog, and a number of other animals that met on a Tuesday. " * 20

@@ -14,7 +14,8 @@ from whisper.timing import median_filter as their_median_filter
 from tests.transcription.engine.parity.conftest import REAL_CASES, Case, Pair, samples_of, spectrogram_of
 from transcription.engine.torch_backend.alignment import Aligner, AlignmentRequest, median_filter
 from transcription.engine.torch_backend.vocabulary import tokenizer_of
-from transcription.engine.warping import dtw
+from transcription.engine.torch_backend.warping import compiled_arrivals
+from transcription.engine.warping import arrivals
 
 pytestmark = pytest.mark.parity
 
@@ -54,18 +55,39 @@ def test_no_words_have_no_times(pair: Pair) -> None:
     assert Aligner(pair.parameters)([silent]) == [[]]
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 9), (9, 1), (5, 40), (30, 7)])
-def test_paths_are_the_same_ties_included(rows: int, columns: int) -> None:
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 9), (9, 1), (5, 40), (30, 7), (100, 1500)])
+def test_paths_are_the_same_ties_and_what_is_no_number_included(rows: int, columns: int) -> None:
     rng = np.random.default_rng(rows * columns)
-    for cost in (rng.normal(size=(rows, columns)), rng.integers(0, 2, (rows, columns)).astype(np.float64)):
-        expected = dtw_cpu(cost)
-        assert np.array_equal(np.stack(dtw(cost)), expected)
+    noise = rng.normal(size=(rows, columns))
+    unknown = np.where(rng.random((1, columns)) < 0.1, np.nan, noise)
+    for cost in (noise, rng.integers(0, 2, (rows, columns)), np.zeros((rows, columns)), unknown):
+        given = cost.astype(np.float32)
+        path, steps = dtw_cpu(given.astype(np.float64))
+        expected = [int(steps[path == row].min()) for row in range(rows)]
+        # openai-whisper's path begins before the first column where it never reaches it.
+        expected = [max(0, step) for step in expected]
+        assert arrivals(given).tolist() == compiled_arrivals()(given).tolist() == expected
+
+
+def test_many_windows_are_timed_in_parts(pair: Pair) -> None:
+    """More than are timed at once, one of them nearly as long as the context."""
+    tokenizer = tokenizer_of(pair.model.dims, "en", "transcribe")
+    texts = [" One, two, three." * count for count in (1, 70, 2, 3, 4, 5, 6)]
+    encoding = pair.encoding("noise")
+    windows = [AlignmentRequest(encoding, tuple(tokenizer.encode(text)), 3000) for text in texts]
+    aligner = Aligner(pair.parameters)
+    for words, window in zip(aligner(windows), windows, strict=True):
+        (alone,) = aligner([window])
+        assert [word.word for word in words] == [word.word for word in alone]
+        assert [word.start for word in words] == pytest.approx([word.start for word in alone], abs=0.02)
+        assert [word.probability for word in words] == pytest.approx([word.probability for word in alone], abs=1e-4)
 
 
 @pytest.mark.parametrize("frames", [3, 4, 50])
 def test_medians_are_the_same(frames: int) -> None:
     x = torch.randn(2, 5, frames)
-    assert torch.equal(median_filter(x), their_median_filter(x, 7))
+    x[0, 1] = torch.nan
+    assert torch.equal(median_filter(x).nan_to_num(9.0), their_median_filter(x, 7).nan_to_num(9.0))
 
 
 def _request(pair: Pair, case: Case) -> AlignmentRequest:

@@ -31,8 +31,8 @@ def client(torch_engine: Engine) -> EngineClient:
 @pytest.fixture(scope="module")
 def mixed(fox: bytes, counting: bytes, conteo: bytes) -> bytes:
     """Returns speech in two languages with pauses and an incomplete last frame, which needs no second temperature."""
-    pause = bytes(2 * 3 * SAMPLE_RATE)
-    return pause.join([fox, counting, fox, conteo, counting, fox]) + counting[: 2 * SAMPLE_RATE + 66]
+    pause = bytes(2 * 6 * SAMPLE_RATE)
+    return pause.join([fox, counting, conteo, fox]) + counting[: 2 * SAMPLE_RATE + 66]
 
 
 @pytest.fixture(scope="module")

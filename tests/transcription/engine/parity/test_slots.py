@@ -9,7 +9,9 @@ import torch
 
 from benchmarks.continuous import decode_all
 from tests.transcription.engine.parity.conftest import Case, Pair
+from transcription.engine.decode_result import DecodeResult
 from transcription.engine.torch_backend.cache import SlotCache
+from transcription.engine.torch_backend.graphs import StepGraphs
 from transcription.engine.torch_backend.slots import SlotDecoder, SlotsFull
 from transcription.engine.torch_backend.state import SlotState
 from transcription.engine.torch_backend.step import Step, StepShape
@@ -63,6 +65,39 @@ def test_a_free_row_beyond_the_context_of_a_step_changes_nothing(pair: Pair) -> 
     )
     after = [getattr(state, field.name)[1] for field in fields(state)]
     assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
+
+
+def test_an_urgent_window_is_decoded_in_quick_steps_and_the_others_go_on(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder, silence, rows = SlotDecoder(pair.parameters, 24), Case("silence"), list[int]()
+    run = StepGraphs.run
+
+    def recorded(graphs: StepGraphs, shape: StepShape) -> None:
+        rows.append(shape.rows)
+        run(graphs, shape)
+
+    monkeypatch.setattr(StepGraphs, "run", recorded)
+    # The first sixteen have the lowest rows, and are done soon.
+    brief = decoder.admit_all([replace(pair.request(FOX), max_tokens=2)] * 16)
+    long = decoder.admit_all([pair.request(FOX)] * 4)
+    found = dict[int, DecodeResult]()
+    while not found.keys() >= set(brief):
+        decoder.step()
+        found |= dict(decoder.finished())
+    long += decoder.admit_all([pair.request(FOX)] * 14)
+    found.clear()
+    rows.clear()
+    (urgent,) = decoder.admit_all([replace(pair.request(silence), urgent=True)])
+    while urgent not in found:
+        decoder.step()
+        found |= dict(decoder.finished())
+    assert (rows[:8].count(16), rows[:8].count(19)) == (6, 2)
+    assert list(found[urgent].tokens) == pair.expected(silence).tokens
+    while not found.keys() >= set(long):
+        decoder.step()
+        found |= dict(decoder.finished())
+    assert all(list(found[slot].tokens) == pair.expected(FOX).tokens for slot in long)
 
 
 def test_nothing_to_do_is_no_error(decoder: SlotDecoder) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tests.transcription.engine.torch_backend.capture_rules import accelerator, capture_rules
 from tests.transcription.engine.torch_backend.large_v3 import LARGE_V3, parameters_on
-from transcription.engine.torch_backend.alignment import Aligner
+from transcription.engine.torch_backend.alignment import Aligner, attention
 from transcription.engine.torch_backend.beam_step import BeamStep
 from transcription.engine.torch_backend.cache import SlotCache
 from transcription.engine.torch_backend.cross import CrossName
@@ -57,7 +57,12 @@ def rules(card: Card) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("cross", "shape"),
-    [("keys_values", StepShape(64, 448, sampled=True)), ("absorbed", StepShape(1, 64, sampled=False, audio=600))],
+    [
+        ("keys_values", StepShape(64, 448, sampled=True)),
+        ("int8", StepShape(64, 448, sampled=True)),
+        ("int8", StepShape(16, 128, sampled=False, audio=1100)),
+        ("absorbed", StepShape(1, 64, sampled=False, audio=600)),
+    ],
 )
 def test_a_step(card: Card, cross: CrossName, shape: StepShape) -> None:
     state = SlotState.of(SLOTS, LARGE_V3.n_text_ctx, VOCABULARY, card.device)
@@ -66,8 +71,9 @@ def test_a_step(card: Card, cross: CrossName, shape: StepShape) -> None:
         step(shape)
 
 
-def test_a_step_of_beams_and_their_reordering(card: Card) -> None:
-    cache = SlotCache(card.parameters, 2, beams=BEAMS)
+@pytest.mark.parametrize("cross", ["keys_values", "int8"])
+def test_a_step_of_beams_and_their_reordering(card: Card, cross: CrossName) -> None:
+    cache = SlotCache(card.parameters, 2, cross, BEAMS)
     step = BeamStep(card.parameters, TextDecoder(card.parameters, cache), VOCABULARY, 2 * BEAMS, BEAMS + 1)
     rows = card.numbers(7)
     with capture_rules(card.device):
@@ -80,7 +86,7 @@ def test_the_encoder(card: Card, rules: None) -> None:
     assert (encodings.shape, encodings.dtype) == ((4, 1500, 1280), torch.float16)
 
 
-@pytest.mark.parametrize("cross", ["keys_values", "absorbed"])
+@pytest.mark.parametrize("cross", ["keys_values", "int8", "absorbed"])
 def test_an_admission(card: Card, cross: CrossName) -> None:
     decoder = TextDecoder(card.parameters, SlotCache(card.parameters, SLOTS, cross))
     state = SlotState.of(SLOTS, LARGE_V3.n_text_ctx, VOCABULARY, card.device)
@@ -100,8 +106,10 @@ def test_a_detection_up_to_its_answer(card: Card, rules: None) -> None:
 def test_an_alignment_up_to_its_answer(card: Card) -> None:
     aligner, tokens, encodings = Aligner(card.parameters), card.numbers(3, 60), card.encodings(3)
     with capture_rules(card.device):
-        logits, scores = aligner._run(tokens, encodings)
-    assert (logits.shape, scores.shape) == ((3, 60, LARGE_V3.n_vocab), (3, 4, 60, 1500))
+        states, scores = aligner._run(tokens, encodings)
+        chances, weights = aligner._chances(states[0, 3:58], tokens[0, 4:59]), attention(scores[0])
+    assert (states.shape, scores.shape) == ((3, 60, 1280), (3, 4, 60, 1500))
+    assert (chances.shape, weights.shape) == ((55,), (60, 1500))
 
 
 WAITING: dict[str, Callable[[Tensor], object]] = {

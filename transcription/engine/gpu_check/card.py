@@ -1,0 +1,95 @@
+"""What NVIDIA's driver says of the GPU, without CUDA: through NVML, which works where CUDA doesn't."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+
+from transcription.engine.types import EngineError
+
+MIB = 1 << 20
+
+DRIVERS = {11: "450", 12: "525", 13: "580"}
+"""The oldest driver for Linux that runs programs of a major version of CUDA (NVIDIA's "CUDA Compatibility", "Minor
+Version Compatibility")."""
+
+HIDDEN = ("", "-1", "NoDevFiles", "void", "none")
+"""Values of CUDA_VISIBLE_DEVICES that leave no GPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A GPU. driver: its version, as in "580.65.06". cuda: the newest major version that it runs. Memory is in MiB."""
+
+    name: str
+    uuid: str
+    driver: str
+    cuda: int
+    used_mib: float
+    total_mib: float
+
+
+def find_card() -> Card | None:
+    """Returns this process's first GPU as NVML sees it; None where there is none, or no NVML.
+
+    CUDA_VISIBLE_DEVICES counts. On a machine with different GPUs CUDA's order may be another one than NVML's, unless
+    that names one by its UUID, or CUDA_DEVICE_ORDER is PCI_BUS_ID.
+    """
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    if wanted in HIDDEN or importlib.util.find_spec("pynvml") is None:
+        return None
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        by_uuid = not wanted.isdigit()
+        handle = pynvml.nvmlDeviceGetHandleByUUID(wanted) if by_uuid else pynvml.nvmlDeviceGetHandleByIndex(int(wanted))
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        return Card(
+            name=str(pynvml.nvmlDeviceGetName(handle)),
+            uuid=str(pynvml.nvmlDeviceGetUUID(handle)),
+            driver=str(pynvml.nvmlSystemGetDriverVersion()),
+            cuda=pynvml.nvmlSystemGetCudaDriverVersion() // 1000,
+            used_mib=memory.used / MIB,
+            total_mib=memory.total / MIB,
+        )
+    except pynvml.NVMLError:
+        return None
+
+
+def has_torch() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
+def torch_sees_gpu() -> bool:
+    """Returns whether torch is there and sees a GPU."""
+    if not has_torch():
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def require_driver(card: Card) -> None:
+    """Raises EngineError where the driver is too old for the CUDA that torch was built with."""
+    if not has_torch():
+        return
+    import torch
+
+    needed = int((torch.version.cuda or "0").partition(".")[0])
+    if needed > card.cuda:
+        oldest = f"{DRIVERS[needed]} or newer" if needed in DRIVERS else f"one for CUDA {needed}"
+        raise EngineError(
+            f"the driver {card.driver} of the {card.name} is too old for torch {torch.__version__}, which needs CUDA "
+            f"{needed}: install NVIDIA's driver {oldest}. Until then WHISPER_RUNG=ctranslate2 uses the GPU with CUDA "
+            "12, and WHISPER_DEVICE=cpu goes without it"
+        )
+
+
+def torchs_card() -> Card:
+    """Returns the GPU as torch sees it, without NVML, which alone knows the driver."""
+    import torch
+
+    facts = torch.cuda.get_device_properties(0)
+    return Card(facts.name, str(getattr(facts, "uuid", "")), "unknown", 0, 0.0, facts.total_memory / MIB)

@@ -1,0 +1,145 @@
+"""Which rung this machine's engine is to run on, and the ladder that knows."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import transcription.engine
+from transcription.engine.arguments import machine_arguments
+from transcription.engine.gpu_check.card import Card, find_card, require_driver, torch_sees_gpu, torchs_card
+from transcription.engine.gpu_check.ladder import Facts, Ladder
+from transcription.engine.gpu_check.rungs import RUNGS, Rung, rung_of
+from transcription.engine.gpu_check.trial import Verdict, try_rung
+from transcription.engine.model_folder import NEEDED
+from transcription.engine.offered import Offered
+from transcription.engine.own_models import ensure_offered
+from transcription.engine.types import EngineError
+from transcription.engine.weights import Form, place_of, print_progress
+
+DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Footing:
+    """What an engine runs on. rung: None where there is no GPU to choose for. notice: what is amiss with it.
+
+    on_lost: called with a reason when the device is lost.
+    """
+
+    rung: Rung | None = None
+    notice: str = ""
+    on_lost: Callable[[str], None] = lambda reason: None
+
+
+def footing_of(options: argparse.Namespace, model: Offered) -> Footing:
+    """Returns the rung to run on, tried where it has to be, for the machine's options and the first model.
+
+    A pinned rung is not tried. Raises EngineError where the driver is too old for torch, or no rung may be used.
+    """
+    if options.backend not in ("auto", "torch") or options.device == "cpu":
+        return Footing()
+    if options.rung != "auto":
+        return pinned(rung_of(options.rung))
+    ladder = ladder_for(options, model)
+    if ladder is None:
+        return Footing()
+    chosen = ladder.choose()
+    return Footing(chosen.rung, chosen.notice, lambda reason: ladder.note_loss(chosen.rung, reason))
+
+
+def pinned(rung: Rung) -> Footing:
+    """Returns the footing on a rung that an operator names. That models are replaced is not kept quiet about."""
+    notice = "WHISPER_RUNG=cpu: large models are replaced by smaller ones on the CPU" if rung.device == "cpu" else ""
+    return Footing(rung, notice)
+
+
+def ladder_for(options: argparse.Namespace, model: Offered) -> Ladder | None:
+    """Returns the ladder of this machine's GPU; None where there is none. With the device cpu its file is None.
+
+    Raises EngineError where the driver is too old for torch.
+    """
+    if options.device == "cpu":
+        return Ladder(None, lambda rung: {}, lambda rung: _attempt(rung, options, model, sees=True), RUNGS)
+    card, sees = find_card(), torch_sees_gpu()
+    if card is None and not sees:
+        return None
+    if card is not None and not sees:
+        require_driver(card)
+    card = card or torchs_card()
+    rungs = [rung for rung in RUNGS if options.backend in ("auto", rung.backend)]
+    place = f"gpu-check-{hashlib.sha256(card.uuid.encode()).hexdigest()[:DIGITS]}.json"
+    return Ladder(
+        options.weights / place,
+        lambda rung: _facts(rung, card, options, model),
+        lambda rung: _attempt(rung, options, model, sees),
+        rungs,
+    )
+
+
+def form_of(rung: Rung) -> Form:
+    """Returns the form of weights that a rung reads."""
+    return "torch" if rung.needs_torch else "ctranslate2"
+
+
+def _attempt(rung: Rung, options: argparse.Namespace, model: Offered, sees: bool) -> Verdict:
+    if rung.needs_torch and not sees:
+        found = _version("torch")
+        reason = f"torch {found} does not see the GPU" if found else "torch is not installed"
+        return Verdict(rung.name, False, f"{reason}: install requirements/torch.txt", "missing")
+    try:
+        ensure_offered(model, form_of(rung), options.weights, print_progress, options.mirror)
+    except EngineError as error:
+        return Verdict(rung.name, False, str(error), "missing")
+    device = "cpu" if options.device == "cpu" else "cuda"
+    command = [sys.executable, "-X", "faulthandler", "-m", "transcription.engine", "gpu-check", "--try", rung.name]
+    machine = machine_arguments(argparse.Namespace(**{**vars(options), "device": device}))
+    return try_rung(rung, [*command, "--model", str(model), *machine])
+
+
+def _facts(rung: Rung, card: Card, options: argparse.Namespace, model: Offered) -> Facts:
+    """Returns what a rung's verdict depends on."""
+    library = "ctranslate2" if rung.backend == "ctranslate2" else "torch"
+    return {
+        "the card": f"{card.name} {card.uuid}",
+        "the driver": card.driver,
+        library: _version(library),
+        "the model": str(model),
+        "the weights": _stamp(rung, options.weights, model),
+        "the engine": _own_version(),
+        "its settings": f"{options.memory_limit_mib} MiB, {options.batch_size}, {options.cross_attention}",
+    }
+
+
+def _stamp(rung: Rung, folder: Path, model: Offered) -> str:
+    """Returns the size and time of the weights, which tell them apart without reading gigabytes; empty without any."""
+    form = "ctranslate2" if model.source else form_of(rung)
+    places = [place_of(model.name, form, folder), place_of(model.name, "ctranslate2", folder) / NEEDED[0]]
+    for file in (place / NEEDED[0] if place.is_dir() else place for place in places):
+        if file.is_file():
+            facts = file.stat()
+            return f"{file.name} {facts.st_size} {facts.st_mtime_ns}"
+    return ""
+
+
+@cache
+def _own_version() -> str:
+    """Returns a digest of the engine's own code."""
+    root = Path(transcription.engine.__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:DIGITS]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,48 @@
+"""The Backend that opens models with openai-whisper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import whisper
+
+from transcription.engine import machine
+from transcription.engine.torch_backend.errors import translated_errors
+from transcription.engine.torch_backend.limit import limit_memory
+from transcription.engine.torch_backend.loading import load_whisper
+from transcription.engine.whisper_backend.model import WhisperModel
+
+
+class WhisperBackend:
+    """openai-whisper, whose weights are float32 and are cast to float16 for each call on a GPU."""
+
+    name = "openai-whisper"
+    library_version = str(whisper.__version__)
+    workers = 1
+    urgent_workers = 0
+    encoders = 1
+
+    def __init__(self, device: str, memory_limit_mib: int) -> None:
+        self.device = device
+        self.compute_type = "float16" if device == "cuda" else "float32"
+        if device == "cuda":
+            limit_memory(memory_limit_mib)
+
+    def open(self, name: str, path: Path) -> WhisperModel:
+        with translated_errors():
+            return WhisperModel(load_whisper(name, path).to(self.device), self.device == "cuda")
+
+    def memory_mib(self, path: Path) -> float:
+        """Returns the memory that the weights take in MiB: twice the file, which has float16."""
+        file = path / "model.bin" if path.is_dir() else path
+        return 2 * file.stat().st_size / machine.MIB
+
+    def free_mib(self) -> float:
+        return machine.available_mib() if self.device == "cpu" else float("inf")
+
+    def gpu_memory_mib(self) -> tuple[float, float] | None:
+        if self.device != "cuda":
+            return None
+        free, total = torch.cuda.mem_get_info()
+        return (total - free) / machine.MIB, total / machine.MIB
