@@ -27,19 +27,20 @@ def by_channel(found: Findings, speech: NDArray[np.bool_]) -> list[Turn] | None:
     levels = np.concatenate(found.levels)
     kernel = np.ones(SMOOTH) / SMOOTH
     smooth = np.stack([np.convolve(channel, kernel, "same") for channel in levels.T])
-    decibels: NDArray[np.float64] = 10 * np.log10(np.maximum(smooth, 1e-12))
+    decibels = np.log10(np.maximum(smooth, 1e-12))
     frames = np.minimum((np.arange(len(levels)) * LEVEL_SECONDS / FRAME_SECONDS).astype(int), len(speech) - 1)
-    spoken = speech[frames]
+    spoken: NDArray[np.bool_] = speech[frames]
     if not spoken.any() or _correlation(found) >= MOST_CORRELATION:
         return None
-    difference: NDArray[np.float64] = np.subtract(decibels[0], decibels[1])
-    differences = difference[spoken]
-    left, right = float((differences > DIFFER_DB).mean()), float((differences < -DIFFER_DB).mean())
+    difference = np.asarray(10.0 * np.diff(decibels[::-1], axis=0).reshape(-1), np.float64)
+    voiced = max(int(spoken.sum()), 1)
+    left = int((spoken & (difference > DIFFER_DB)).sum()) / voiced
+    right = int((spoken & (difference < -DIFFER_DB)).sum()) / voiced
     if left + right < MOSTLY or min(left, right) < AT_LEAST:
         return None
     # Both speak where neither is much louder: an echo of the other side is more than 10 dB below it.
     turns = []
-    for channel, louder in enumerate((difference, -difference)):
+    for channel, louder in enumerate((difference, np.negative(difference))):
         active = spoken & (louder > -DIFFER_DB)
         for first, last in np.flatnonzero(np.diff(active, prepend=False, append=False)).reshape(-1, 2):
             turns.append(Turn(float(first * LEVEL_SECONDS), float(last * LEVEL_SECONDS), channel))

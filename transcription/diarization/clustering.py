@@ -126,7 +126,8 @@ def _k_means(points: NDArray[np.float32], groups: int) -> Labels:
         centres: NDArray[np.float32] = points[[int(random.integers(len(points)))]]
         while len(centres) < groups:
             near = _distances(points, centres).min(axis=1).astype(np.float64) + 1e-12
-            centres = np.vstack([centres, points[random.choice(len(points), p=near / near.sum())]])
+            chosen = int(random.choice(len(points), p=near / near.sum()))
+            centres = np.concatenate([centres, points[[chosen]]])
         for _ in range(50):
             distances = _distances(points, centres)
             labels = distances.argmin(axis=1)
