@@ -49,6 +49,6 @@ def by_channel(found: Findings, speech: NDArray[np.bool_]) -> list[Turn] | None:
 
 def _correlation(found: Findings) -> float:
     """Returns the channels' greatest correlation at any lag of -20 to 20 ms."""
-    sums = np.sum(found.correlation, axis=0, dtype=np.float64)
+    sums = np.array(found.correlation, np.float64).sum(axis=0).reshape(-1)
     energy = float(np.sqrt(sums[-2] * sums[-1]))
     return float(np.abs(sums[: 2 * LAG + 1]).max()) / max(energy, 1e-12)

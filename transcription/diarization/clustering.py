@@ -113,7 +113,7 @@ def _laplacian(order: Labels, neighbours: int) -> NDArray[np.float32]:
     total = len(order)
     near = np.zeros((total, total), np.float32)
     np.put_along_axis(near, order[:, :neighbours], 1.0, axis=1)
-    near = (near + near.T) / 2
+    near = (near + near.T) * np.float32(0.5)
     np.fill_diagonal(near, 0)
     return np.diag(near.sum(axis=1)) - near
 
