@@ -63,7 +63,7 @@ def mean_over_windows(values: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
     for step, value in enumerate(values):
         total[frame_of(step) : frame_of(step) + FRAMES] += value
         windows[frame_of(step) : frame_of(step) + FRAMES] += 1
-    mean: NDArray[np.float32] = total / np.maximum(windows, 1)
+    mean: NDArray[np.float32] = (total / np.maximum(windows, 1)).astype(np.float32)
     return mean
 
 

@@ -1,7 +1,7 @@
 """The child of `process.DiarizationProcess`: reads sound from a file that grows, and writes messages to stdout.
 
 Its single argument is a JSON object: weights, minimum, maximum, channels, sizes (of the checkpoints, which come first
-on stdin), mebibytes. The sound is on the file descriptor 3 as 16-bit samples; a byte on stdin says that it is
+on stdin), mebibytes, sound (the file descriptor, of 16-bit samples). A byte on stdin says that it is
 complete. A message is its kind (one byte), its length (four) and its content.
 """
 
@@ -25,7 +25,6 @@ from transcription.diarization.sessions import Networks
 from transcription.diarization.types import SAMPLE_RATE, DiarizationError, SpeakerCount
 from transcription.engine import guard
 
-SOUND = 3
 NICENESS = 10
 LOOK_EVERY_SECONDS = 0.05
 ALIVE_EVERY_SECONDS = 5.0
@@ -77,11 +76,13 @@ def _run(analysis: Analysis, options: dict[str, int]) -> None:
     read, complete, saved = 0, False, len(analysis.findings.classes)
     while True:
         complete = complete or bool(select.select([0], [], [], 0)[0])
-        available = os.fstat(SOUND).st_size // bytes_each * bytes_each
-        data = os.pread(SOUND, min(available - read, STEP_SAMPLES * bytes_each), read)
+        available = os.fstat(options["sound"]).st_size // bytes_each * bytes_each
+        data = os.pread(options["sound"], min(available - read, STEP_SAMPLES * bytes_each), read)
         read += len(data)
         if data:
-            samples = np.frombuffer(data, "<i2").astype(np.float32).reshape(-1, options["channels"]) / 32768
+            samples = np.frombuffer(data, "<i2").astype(np.float32).reshape(-1, options["channels"]) * np.float32(
+                2**-15
+            )
             analysis.add(samples)
         elif complete:
             break

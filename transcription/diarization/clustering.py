@@ -106,14 +106,14 @@ def spectral(voices: Array, count: SpeakerCount) -> Labels:
     _, groups, laplacian = best
     if groups == 1:
         return np.zeros(total, np.int64)
-    return _k_means(np.linalg.eigh(laplacian)[1][:, :groups], groups)
+    return _k_means(np.linalg.eigh(laplacian)[1][:, :groups].astype(np.float32), groups)
 
 
 def _laplacian(order: Labels, neighbours: int) -> NDArray[np.float32]:
     total = len(order)
     near = np.zeros((total, total), np.float32)
     np.put_along_axis(near, order[:, :neighbours], 1.0, axis=1)
-    near = (near + near.T) / 2
+    near = (near + near.T) * np.float32(0.5)
     np.fill_diagonal(near, 0)
     return np.diag(near.sum(axis=1)) - near
 
@@ -123,18 +123,19 @@ def _k_means(points: NDArray[np.float32], groups: int) -> Labels:
     best: tuple[float, Labels] | None = None
     for seed in range(8):
         random = np.random.default_rng(seed)
-        centres = points[[random.integers(len(points))]]
+        centres: NDArray[np.float32] = points[[int(random.integers(len(points)))]]
         while len(centres) < groups:
             near = _distances(points, centres).min(axis=1).astype(np.float64) + 1e-12
-            centres = np.vstack([centres, points[random.choice(len(points), p=near / near.sum())]])
+            chosen = int(random.choice(len(points), p=near / near.sum()))
+            centres = np.concatenate([centres, points[[chosen]]])
         for _ in range(50):
             distances = _distances(points, centres)
             labels = distances.argmin(axis=1)
-            moved = np.stack([points[labels == k].mean(axis=0) if (labels == k).any() else centres[k]
+            moved = np.stack([points[labels == k].mean(axis=0, dtype=np.float32) if (labels == k).any() else centres[k]
                               for k in range(groups)])  # fmt: skip
             if np.allclose(moved, centres):
                 break
-            centres = moved
+            centres = moved.astype(np.float32)
         cost = float(distances.min(axis=1).sum())
         if best is None or cost < best[0]:
             best = (cost, labels)

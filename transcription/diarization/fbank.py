@@ -29,7 +29,8 @@ def fbank(samples: Array) -> Array:
     before = np.hstack([frames[:, :1], frames[:, :-1]])
     spectrum = np.fft.rfft((frames - PREEMPHASIS * before) * _window(), FFT_SAMPLES)
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-    return np.log(np.maximum(_mel_filters() @ power.T, FLOOR), dtype=np.float32)
+    energies: Array = np.log(np.maximum(_mel_filters() @ power.T, FLOOR)).astype(np.float32)
+    return energies
 
 
 @cache

@@ -203,4 +203,5 @@ class _Campplus:
             self.weights[f"{norm}.running_var"] + np.float32(EPSILON)
         )
         bias = self.weights.get(f"{norm}.bias", np.zeros_like(mean)) - mean * scale
-        return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), bias
+        folded = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
+        return folded.astype(np.float32), bias.astype(np.float32)

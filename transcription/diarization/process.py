@@ -23,7 +23,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from transcription.diarization.child import CHECKPOINT, FAILURE, PROGRESS, RESULT, SOUND
+from transcription.diarization.child import CHECKPOINT, FAILURE, PROGRESS, RESULT
 from transcription.diarization.types import SAMPLE_RATE, Diarization, DiarizationError, SpeakerCount, Turn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,7 +82,7 @@ class DiarizationProcess:
             "sizes": [len(checkpoint) for checkpoint in checkpoints],
             "mebibytes": mebibytes,
         }
-        self._start(json.dumps(options))
+        self._start(options)
         threading.Thread(target=self._listen, name="diarization", daemon=True).start()
         threading.Thread(target=self._hand_over, args=(list(checkpoints),), name="checkpoints", daemon=True).start()
 
@@ -153,17 +153,20 @@ class DiarizationProcess:
     ) -> None:
         self.close()
 
-    def _start(self, options: str) -> None:
+    def _start(self, options: dict[str, object]) -> None:
         self._complete = threading.Event()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._sound = tempfile.TemporaryFile()  # noqa: SIM115
-        # The descriptor has another number here, and dash copies only those with one digit; the child finds it as 3.
-        code = f'exec {SOUND}</dev/fd/{self._sound.fileno()}; exec "$@"'
         environment = {name: value for name, value in os.environ.items() if FOR_PIP.fullmatch(name)}
         environment |= {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         try:
             self._child = subprocess.Popen(
-                ["/bin/sh", "-c", code, "sh", sys.executable, "-m", "transcription.diarization.child", options],
+                [
+                    sys.executable,
+                    "-m",
+                    "transcription.diarization.child",
+                    json.dumps(options | {"sound": self._sound.fileno()}),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,

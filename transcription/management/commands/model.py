@@ -14,6 +14,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from transcription.diarization import weights as speakers
+from transcription.diarization.types import DiarizationError
 from transcription.engine.catalogue import CATALOGUE, Model, find_model
 from transcription.engine.offered import Offered
 from transcription.engine.own_models import ensure_offered
@@ -85,7 +87,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             options["run"](options)
-        except (EngineError, ImproperlyConfigured) as error:
+        except (EngineError, DiarizationError, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             raise CommandError("Interrupted. Fetch again to resume.", returncode=130) from None
@@ -104,6 +106,8 @@ class Command(BaseCommand):
         folder = options["weights"]
         rows = [HEADER, *(_row(model, folder) for model in CATALOGUE.values())]
         rows += [_own_row(name, folder) for name in _own_names(folder)]
+        there = "whole" if speakers.is_there(folder) else "-"
+        rows.append((speakers.NAME, speakers.TITLE, "9 M", f"{speakers.MEGABYTES} MB", *(there for _ in FORMS), ""))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -116,6 +120,12 @@ class Command(BaseCommand):
         offered = {model.name: model for model in offered_models.offered()}
         names = options["names"] or offered
         given = options["given"]
+        if speakers.NAME in names:
+            place = speakers.ensure(options["weights"], Progress(sys.stderr), given)
+            self.stdout.write(f"{speakers.NAME}: {place}")
+            names = [name for name in names if name != speakers.NAME]
+            if not names:
+                return
         if given is not None:
             self._install(list(names), given, options)
             return

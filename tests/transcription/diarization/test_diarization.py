@@ -1,0 +1,112 @@
+"""Who speaks when: the parts that need no weights, and two real voices where the weights are there."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from transcription.diarization import weights
+from transcription.diarization.assign import Assigned, Word, assign, split
+from transcription.diarization.clustering import cluster
+from transcription.diarization.fbank import fbank
+from transcription.diarization.process import DiarizationProcess
+from transcription.diarization.torch_file import read_tensors
+from transcription.diarization.types import Diarization, DiarizationError, SpeakerCount, Turn
+
+MODELS = Path(os.environ.get("WHISPER_WEIGHTS") or Path(__file__).resolve().parents[3] / "var" / "models")
+
+needs_weights = [
+    pytest.mark.weights,
+    pytest.mark.skipif(not weights.is_there(MODELS), reason="needs `manage.py model fetch diarization`"),
+]
+
+
+def test_filter_banks_are_those_of_kaldi() -> None:
+    t = np.arange(4000) / 16000
+    sound = 0.3 * np.sin(2 * np.pi * 440 * t) + 0.2 * np.sin(2 * np.pi * (1000 + 2000 * t) * t)
+    found = fbank((sound + 0.01 * np.cos(2 * np.pi * 5000 * t)).astype(np.float32))
+    assert found.shape == (80, 23)
+    # kaldi-native-fbank 1.23.0, every eighth bin of the sixth frame.
+    kaldi = [-12.944, -9.766, -1.169, -9.628, 4.349, -12.168, -15.942, -15.942, -11.977, -15.942]
+    assert found[::8, 5] == pytest.approx(kaldi, abs=2e-3)
+
+
+class _Evil:
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, ("false",)
+
+
+def test_a_file_that_names_a_function_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "evil.pt"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("x/data.pkl", pickle.dumps({"a": _Evil()}, 2))
+    with pytest.raises(DiarizationError, match="system"):
+        read_tensors(file)
+
+
+def test_without_weights_the_error_says_how_to_get_them(tmp_path: Path) -> None:
+    with pytest.raises(DiarizationError, match="model fetch diarization"):
+        DiarizationProcess(tmp_path, SpeakerCount(), 1)
+
+
+def test_three_groups_of_voices_are_three_speakers() -> None:
+    random = np.random.default_rng(1)
+    middles = random.normal(size=(3, 192))
+    voices = np.concatenate([middle + random.normal(0, 0.4, (30, 192)) for middle in middles]).astype(np.float32)
+    voices /= np.linalg.norm(voices, axis=1, keepdims=True)
+    assert len(cluster(voices, SpeakerCount())) == 3
+    assert len(cluster(voices, SpeakerCount(2, 2))) == 2
+
+
+def test_a_segment_is_split_where_the_speaker_changes() -> None:
+    words = [Word(0.0, 0.4, " Are"), Word(0.4, 0.9, " you?"), Word(1.2, 1.6, " Yes.")]
+    turns = [Turn(0.0, 1.0, 0), Turn(1.1, 1.7, 1)]
+    assigned = assign([(word.start, word.end) for word in words], turns)
+    assert assigned == [Assigned(0, False), Assigned(0, False), Assigned(1, False)]
+    assert [(part.text, part.speaker) for part in split(words, assigned)] == [(" Are you?", 0), (" Yes.", 1)]
+
+
+def test_a_word_under_another_one_is_marked() -> None:
+    assert assign([(1.0, 2.0)], [Turn(0.0, 2.0, 0), Turn(1.5, 3.0, 1)]) == [Assigned(0, True)]
+    assert assign([(9.0, 9.5)], [Turn(0.0, 2.0, 0)]) == [Assigned(None, False)]
+
+
+class TestTheProcess:
+    pytestmark = needs_weights
+
+    def test_a_killed_child_is_an_error_with_its_cause(self) -> None:
+        with DiarizationProcess(MODELS, SpeakerCount(), 1) as process:
+            os.kill(process._child.pid, signal.SIGKILL)
+            with pytest.raises(DiarizationError, match="SIGKILL"):
+                process.finish()
+
+    def test_a_child_that_hangs_is_an_error(self) -> None:
+        with DiarizationProcess(MODELS, SpeakerCount(), 1, hang_seconds=0.5) as process:
+            os.kill(process._child.pid, signal.SIGSTOP)
+            with pytest.raises(DiarizationError, match="hung"):
+                process.finish()
+
+    def test_an_attempt_goes_on_from_checkpoints(self) -> None:
+        sound = np.random.default_rng(0).normal(0, 2000, 16000 * 12).astype(np.int16)
+        results: list[Diarization] = []
+        saved: list[bytes] = []
+        for _ in range(2):
+            with DiarizationProcess(MODELS, SpeakerCount(), 1, saved) as process:
+                process.write(sound)
+                results.append(process.finish())
+                saved = saved or process.new_checkpoints()
+        assert saved
+        assert results[0] == results[1]
+
+    def test_damaged_checkpoints_are_an_error(self) -> None:
+        with (
+            DiarizationProcess(MODELS, SpeakerCount(), 1, [b"damaged"]) as process,
+            pytest.raises(DiarizationError, match="checkpoint"),
+        ):
+            process.finish()
