@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Page, Request, expect
 
+from tests.browser.conftest import Picture
 from tests.stack import Stack
 
 pytestmark = pytest.mark.browser
@@ -25,27 +24,27 @@ def strangers(page: Page, stack: Stack) -> list[str]:
     return asked
 
 
-def test_swagger_shows_every_call(page: Page, strangers: list[str], screenshots: Path) -> None:
+def test_swagger_shows_every_call(page: Page, strangers: list[str], picture: Picture) -> None:
     page.goto("/api/docs/")
     expect(page.get_by_text("/api/v1/recordings", exact=True).first).to_be_visible()
     expect(page.get_by_text("/v1/audio/transcriptions", exact=True).first).to_be_visible()
-    page.screenshot(path=screenshots / "swagger.png")
+    picture(page, "swagger")
     assert strangers == []
 
 
-def test_redoc_shows_them_too(page: Page, strangers: list[str], complaints: list[str], screenshots: Path) -> None:
+def test_redoc_shows_them_too(page: Page, strangers: list[str], complaints: list[str], picture: Picture) -> None:
     """It would like its maker's logo from elsewhere, which the policy forbids and the console tells."""
     page.goto("/api/reference/")
     expect(page.get_by_role("heading", name="Send a recording, or say where it is")).to_be_visible()
-    page.screenshot(path=screenshots / "redoc.png")
+    picture(page, "redoc")
     assert strangers == []
     assert all("cdn.redoc.ly" in complaint for complaint in complaints)
     complaints.clear()
 
 
-def test_an_example_is_copied_whole(page: Page, stack: Stack, screenshots: Path) -> None:
+def test_an_example_is_copied_whole(page: Page, stack: Stack, picture: Picture) -> None:
     page.get_by_role("link", name="API examples").click()
     expect(page.get_by_role("heading", name="Send a file, get its text")).to_be_visible()
     page.locator("#code-transcribe-curl").locator("xpath=../..").get_by_role("button").click()
     assert page.evaluate("navigator.clipboard.readText()").startswith(f"curl {stack.url}/v1/audio/transcriptions")
-    page.screenshot(path=screenshots / "examples.png", full_page=True)
+    picture(page, "examples", full_page=True)
