@@ -17,8 +17,8 @@ Labels = NDArray[np.int64]
 BLOCK = 600
 """Voices in a block: 450 s of speech."""
 
-SHORT = 14
-"""Fewer voices (10 s) are clustered by average linkage alone."""
+SHORT = 40
+"""Fewer voices (30 s) are clustered by average linkage alone: neighbourhoods are too small to tell groups apart."""
 
 LINKED, LINKED_TELEPHONE = 0.72, 0.60
 """The distance (1 - cosine) below which voices of 1.5 s are joined; where high frequencies are missing, they are more
