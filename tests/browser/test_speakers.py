@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import Picture
 from tests.browser.test_portal import open_transcript
 from tests.conftest import MakeMedia
 
@@ -23,7 +24,7 @@ def names(page: Page) -> list[str]:
 
 
 def test_speakers_are_named_merged_filtered_and_given_lines_with_undo(
-    page: Page, talk: Path, tmp_path: Path, screenshots: Path
+    page: Page, talk: Path, tmp_path: Path, picture: Picture
 ) -> None:
     page.get_by_label("Speakers").select_option("auto")
     open_transcript(page, talk, tmp_path, "talk.wav")
@@ -31,11 +32,11 @@ def test_speakers_are_named_merged_filtered_and_given_lines_with_undo(
     expect(chips).to_have_count(2)
     before = names(page)
     assert {"Speaker 1", "Speaker 2"} == set(before)
-    page.screenshot(path=screenshots / "speakers.png", full_page=True)
+    picture(page, "speakers", full_page=True)
 
     chips.filter(has_text="Speaker 2").get_by_role("button", name="Name or merge").click()
     page.get_by_label("Name", exact=True).fill("Dr. Li")
-    page.screenshot(path=screenshots / "speaker-name.png")
+    picture(page, "speaker-name")
     page.keyboard.press("Enter")
     expect(page.locator("[data-voice]").filter(has_text="Dr. Li")).to_have_count(1)
     assert names(page) == [name.replace("Speaker 2", "Dr. Li") for name in before]
@@ -46,7 +47,7 @@ def test_speakers_are_named_merged_filtered_and_given_lines_with_undo(
     page.locator("button.segment__time").first.focus()
     page.keyboard.press("s")
     page.get_by_label("Who speaks").select_option(label="Somebody new")
-    page.screenshot(path=screenshots / "speaker-whose.png")
+    picture(page, "speaker-whose")
     page.get_by_role("button", name="Save").last.click()
     expect(page.locator("[data-voice]")).to_have_count(3)
     assert names(page) == ["Speaker 3", *before[1:]]
@@ -74,4 +75,4 @@ def test_speakers_are_named_merged_filtered_and_given_lines_with_undo(
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.screenshot(path=screenshots / "speakers-dark-phone.png", full_page=True)
+    picture(page, "speakers-dark-phone", full_page=True)
