@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import time
 from itertools import groupby
@@ -44,13 +45,30 @@ def call(speech: Path, make_media: MakeMedia) -> Path:
     return make_media("call.wav", "-i", fox, "-i", counting, "-filter_complex", graph)
 
 
+def turns_of(segments: Any) -> list[str]:
+    return [speaker for speaker, _segments in groupby(one.speaker for one in segments)]
+
+
 def test_two_voices_take_turns(sdk: openai.OpenAI, talk: Path) -> None:
     options: Any = {"response_format": "diarized_json", "chunking_strategy": "auto"}
     answer = sdk.audio.transcriptions.create(model="gpt-4o-transcribe-diarize", file=talk, **options)
-    turns = [speaker for speaker, _segments in groupby(one.speaker for one in answer.segments)]
-    assert turns == ["A", "B", "A", "B"]
+    assert turns_of(answer.segments) == ["A", "B", "A", "B"]
     spoken = "".join(one.text for one in answer.segments if one.speaker == "A").lower()
     assert "fox" in spoken
+
+
+def test_a_voice_that_the_request_brings_names_its_speaker(sdk: openai.OpenAI, talk: Path, speech: Path) -> None:
+    voice = base64.b64encode((speech / "en/counting.wav").read_bytes()).decode()
+    options: Any = {
+        "response_format": "diarized_json",
+        "chunking_strategy": "auto",
+        "known_speaker_names": ["Renard"],
+        "known_speaker_references": [f"data:audio/wav;base64,{voice}"],
+    }
+    answer = sdk.audio.transcriptions.create(model="gpt-4o-transcribe-diarize", file=talk, **options)
+    named, other, *rest = turns_of(answer.segments)
+    assert named == "Renard" != other
+    assert rest == [named, other]
 
 
 def test_each_channel_of_a_call_is_a_speaker_who_is_named_once(http: httpx.Client, call: Path) -> None:
