@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from tests.postgres import ON_POSTGRESQL
 from tests.scheduling import PRODUCTS, group_of
 from tests.scheduling import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 from transcription import redis
+from transcription.diarization import weights as diarization_weights
+from transcription.engine.weights import print_progress
 from transcription.media import ffmpeg, find_ffmpeg
 
 pytest_plugins = ["tests.stack"]
@@ -205,6 +208,14 @@ def valkey() -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def voice_networks() -> Path:
+    """Returns the folder of models with what tells speakers apart, and fetches it the first time."""
+    folder = Path(os.environ.get("WHISPER_WEIGHTS") or Path(__file__).resolve().parents[1] / "var" / "models")
+    diarization_weights.ensure(folder, print_progress)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import time
 from itertools import groupby
 from pathlib import Path
@@ -14,17 +13,9 @@ import openai
 import pytest
 
 from tests.conftest import MakeMedia
-from tests.stack import ROOT
-from transcription.diarization import weights
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("voice_networks")]
 TURNS = ("en/quick_brown_fox.wav", "pl/pangrama.wav", "en/counting.wav", "pl/pangrama.wav")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def networks() -> None:
-    folder = Path(os.environ.get("WHISPER_WEIGHTS", ROOT / "var" / "models"))
-    weights.ensure(folder, lambda _name, _done, _total: None)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Who speaks when: the parts that need no weights, and two real voices where the weights are there."""
+"""Who speaks when: the parts that need no weights, and its process with the real networks."""
 
 from __future__ import annotations
 
@@ -11,20 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transcription.diarization import weights
+from transcription import media
 from transcription.diarization.assign import Assigned, Word, assign, split
 from transcription.diarization.clustering import cluster
 from transcription.diarization.fbank import fbank
 from transcription.diarization.process import DiarizationProcess
 from transcription.diarization.torch_file import read_tensors
 from transcription.diarization.types import Diarization, DiarizationError, SpeakerCount, Turn
-
-MODELS = Path(os.environ.get("WHISPER_WEIGHTS") or Path(__file__).resolve().parents[3] / "var" / "models")
-
-needs_weights = [
-    pytest.mark.weights,
-    pytest.mark.skipif(not weights.is_there(MODELS), reason="needs `manage.py model fetch diarization`"),
-]
 
 
 def test_filter_banks_are_those_of_kaldi() -> None:
@@ -83,35 +76,35 @@ def test_a_word_under_another_one_is_marked() -> None:
 
 
 class TestTheProcess:
-    pytestmark = needs_weights
+    pytestmark = pytest.mark.weights
 
-    def test_a_killed_child_is_an_error_with_its_cause(self) -> None:
-        with DiarizationProcess(MODELS, SpeakerCount(), 1) as process:
+    def test_a_killed_child_is_an_error_with_its_cause(self, voice_networks: Path) -> None:
+        with DiarizationProcess(voice_networks, SpeakerCount(), 1) as process:
             os.kill(process._child.pid, signal.SIGKILL)
             with pytest.raises(DiarizationError, match="SIGKILL"):
                 process.finish()
 
-    def test_a_child_that_hangs_is_an_error(self) -> None:
-        with DiarizationProcess(MODELS, SpeakerCount(), 1, hang_seconds=0.5) as process:
+    def test_a_child_that_hangs_is_an_error(self, voice_networks: Path) -> None:
+        with DiarizationProcess(voice_networks, SpeakerCount(), 1, hang_seconds=0.5) as process:
             os.kill(process._child.pid, signal.SIGSTOP)
             with pytest.raises(DiarizationError, match="hung"):
                 process.finish()
 
-    def test_an_attempt_goes_on_from_checkpoints(self) -> None:
-        sound = np.random.default_rng(0).normal(0, 2000, 16000 * 12).astype(np.int16)
+    def test_an_attempt_goes_on_from_checkpoints(self, voice_networks: Path, speech: Path) -> None:
+        sound = np.frombuffer(b"".join(media.decode(speech / "en/counting.wav", "wav", 60)), "<i2")
         results: list[Diarization] = []
         saved: list[bytes] = []
         for _ in range(2):
-            with DiarizationProcess(MODELS, SpeakerCount(), 1, saved) as process:
+            with DiarizationProcess(voice_networks, SpeakerCount(), 1, saved) as process:
                 process.write(sound)
                 results.append(process.finish())
                 saved = saved or process.new_checkpoints()
-        assert saved
+        assert results[0].turns
         assert results[0] == results[1]
 
-    def test_damaged_checkpoints_are_an_error(self) -> None:
+    def test_damaged_checkpoints_are_an_error(self, voice_networks: Path) -> None:
         with (
-            DiarizationProcess(MODELS, SpeakerCount(), 1, [b"damaged"]) as process,
+            DiarizationProcess(voice_networks, SpeakerCount(), 1, [b"damaged"]) as process,
             pytest.raises(DiarizationError, match="checkpoint"),
         ):
             process.finish()
