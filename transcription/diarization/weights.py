@@ -84,20 +84,6 @@ def ensure(folder: Path, progress: Progress, given: Path | None = None) -> Path:
     return place
 
 
-def remove(folder: Path) -> int:
-    """Deletes the networks and returns how many bytes that freed."""
-    files = [file for file in (folder / NAME).glob("*") if file.is_file()]
-    freed = sum(file.stat().st_size for file in files)
-    for file in files:
-        file.unlink()
-    return freed
-
-
-def damage(folder: Path) -> str:
-    """Says what is wrong with the networks, after hashing their files; "" if they are whole."""
-    return _damage(folder / NAME)
-
-
 def _damage(place: Path) -> str:
     sums = noted(place)
     if missing := [name for name in (SEGMENTATION, CAMPPLUS) if name not in sums or not (place / name).is_file()]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from transcription.diarization.types import MOST_SPEAKERS
 from transcription.errors import InvalidOption
 
 
@@ -25,7 +26,6 @@ class KnownVoice:
 
 
 OFF, AUTO = "off", "auto"
-MOST_SPEAKERS = 20
 SPEAKERS = re.compile(r"(\d{1,3})(?:\s*[-–]\s*(\d{1,3}))?", re.ASCII)
 
 
