@@ -11,10 +11,11 @@ from tenants.models import Tenant
 from tests.conftest import Character
 from tests.transcription.characters import submit
 from tests.transcription.options.test_tenant_defaults import prefer
+from transcription.diarization.types import MOST_SPEAKERS
 from transcription.errors import InvalidOption
 from transcription.options import tenant_defaults
 from transcription.options.options import TranscriptionOptions
-from transcription.options.speakers import MOST_SPEAKERS, speaker_range
+from transcription.options.speakers import speaker_range
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 CONTENT = "0" * 64
