@@ -37,6 +37,7 @@ from transcription.options import audio_tracks
 from transcription.options.options import TranscriptionOptions
 from transcription.options.speakers import OFF
 from transcription.queue import eta
+from transcription.transcripts import checks
 from transcription.transcripts.doubts import FIGURES
 
 ON_A_PAGE = 25
@@ -124,10 +125,12 @@ def _list_context(request: TenantRequest) -> dict[str, Any]:
     filters = FilterForm(request.GET)
     wanted = filters.wanted
     matching = library.recordings(request.actor, wanted).select_related("created_by", "api_key")
+    page = Paginator(matching, ON_A_PAGE).get_page(request.GET.get("page"))
     return {
         "filters": filters,
         "filtered": wanted != EVERYTHING,
-        "page": Paginator(matching, ON_A_PAGE).get_page(request.GET.get("page")),
+        "page": page,
+        "checked": checks.checked_of(latest for row in page if (latest := row.latest)),
         "section": "recordings",
     }
 
@@ -152,6 +155,7 @@ def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any
         "source": library.source_of(latest) if latest else None,
         "no_audio": retention.why_no_audio(row) if row.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
+        "checked": checks.checked(latest).sentence if latest else "",
         "section": "recordings",
     }
 

@@ -11,6 +11,7 @@ import { data, find } from "./query.js";
 import { Speakers } from "./speakers.js";
 import { text } from "./strings.js";
 import { Transcript } from "./transcript.js";
+import { Walk } from "./walk.js";
 
 const AGAIN = 2000;
 /** @type {{close(): void}[]} */
@@ -29,7 +30,14 @@ function mount() {
 
   /** @type {Transcript | null} */
   let transcript = null;
-  const player = audio && new Player(audio, (seconds, playing) => transcript?.at(seconds, playing));
+  /** @type {Walk | null} */
+  let walk = null;
+  const player =
+    audio &&
+    new Player(audio, (seconds, playing) => {
+      transcript?.at(seconds, playing);
+      walk?.at(seconds);
+    });
   if (player) open.push(player);
   if (!list) return;
 
@@ -46,6 +54,12 @@ function mount() {
   /** @type {HTMLElement | null} */
   const voices = root.querySelector("[data-speakers]");
   if (voices) open.push(new Speakers(voices, segments));
+  /** @type {HTMLElement | null} */
+  const proofread = root.querySelector("[data-walk]");
+  if (proofread) {
+    walk = new Walk(proofread, segments, player);
+    open.push(walk);
+  }
   new Finder(find(root, "[data-finder]", HTMLElement), segments);
   root.querySelector("[data-copy-text]")?.addEventListener("click", () => copyAndTell(segments.text));
 }

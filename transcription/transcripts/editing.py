@@ -19,6 +19,7 @@ from transcription.errors import InvalidOption
 from transcription.library import recordings
 from transcription.models import Revision, Segment, Transcription
 from transcription.scripts import with_leading_space
+from transcription.transcripts import checks
 from transcription.transcripts.revisions import (
     at_revision,
     compare_tags,
@@ -106,6 +107,25 @@ def replace(
         return row
 
 
+def insert(
+    actor: Actor, transcription_id: UUID, start: float, end: float, text: str, expected_tags: Collection[str]
+) -> Segment:
+    """Writes a new segment where speech has no text. `expected_tags` are tags of the list. Raises as `edit` does."""
+    with locked(actor, transcription_id) as row:
+        compare_tags(expected_tags, list_tag(row))
+        if row.segments.count() >= MAX_SEGMENTS:
+            raise too_many("text")
+        index = row.segments.filter(start__lte=start).count()
+        added = SegmentEdit(start, end, text)
+        checked_times([*_neighbour(row, index - 1), added, *_neighbour(row, index)], _latest(row))
+        nearest = row.segments.filter(index=max(0, index - 1)).first() or Segment(seek=int(start * 100))
+        fields = field_values(nearest) | {"words": [], "overlap": False}
+        [new] = apply_edits([fields], [added])
+        new["checks"] = [checks.check_of(actor, 0, len(text))]
+        write_revision(actor, row, Action.REPLACE, index, [], [new])
+        return _segment(row, index)
+
+
 def split(
     actor: Actor, transcription_id: UUID, index: int, position: int, at: float | None, expected_tags: Collection[str]
 ) -> list[Segment]:
@@ -186,4 +206,14 @@ def _clamped_inside(segment: Segment, at: float) -> float:
 def _correct(
     actor: Actor, row: Transcription, action: str, first: int, former: list[Segment], edits: Sequence[SegmentEdit]
 ) -> None:
-    write_revision(actor, row, action, first, former, apply_edits([field_values(segment) for segment in former], edits))
+    """Writes edits as a revision. Text that somebody typed is checked by them; divided or joined text as it was."""
+    replacement = apply_edits([field_values(segment) for segment in former], edits)
+    texts = {segment.text.strip() for segment in former}
+    for fields in replacement:
+        if (text := fields["text"].strip()) in texts:
+            continue
+        if action not in (Action.SPLIT, Action.MERGE):
+            fields["checks"] = [checks.check_of(actor, 0, len(text))]
+        elif all(map(checks.is_whole, former)):
+            fields["checks"] = [[0, len(text), *former[0].checks[0][2:]]]
+    write_revision(actor, row, action, first, former, replacement)

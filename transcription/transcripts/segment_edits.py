@@ -14,7 +14,7 @@ from transcription.segments.word_times import align_words
 SegmentFields = dict[str, Any]
 FIELD_NAMES = (
     "start", "end", "text", "seek", "tokens", "temperature", "avg_logprob", "compression_ratio", "no_speech_prob",
-    "non_speech_share", "words", "language", "speaker", "overlap",
+    "non_speech_share", "words", "language", "speaker", "overlap", "checks",
 )  # fmt: skip
 
 
@@ -36,6 +36,7 @@ def apply_edits(former: Sequence[SegmentFields], edits: Sequence[SegmentEdit]) -
 
     Unchanged segments keep all their fields. In changed ones words keep their times (segments/word_times.py), the
     figures are those of the former segment at the new start, and there are no tokens, which would spell another text.
+    Another text has not been checked.
     """
     by_times = {(segment["start"], segment["end"]): segment for segment in former}
     timed_words, starts = _TimedWords(former), [segment["start"] for segment in former]
@@ -47,9 +48,11 @@ def apply_edits(former: Sequence[SegmentFields], edits: Sequence[SegmentEdit]) -
             continue
         text = with_leading_space(edit.text)
         words = same["words"] if same is not None else timed_words.within(edit.start, edit.end)
+        before = same or _nearest(former, starts, edit)
         changes = {"start": edit.start, "end": edit.end, "text": text, "tokens": []}
         changes["words"] = align_words(text, words, edit.start, edit.end)
-        segments.append((same or _nearest(former, starts, edit)) | changes)
+        changes["checks"] = before["checks"] if before["text"].strip() == edit.text else []
+        segments.append(before | changes)
     return segments
 
 
