@@ -7,6 +7,7 @@ import { toast } from "./toast.js";
 import { Waveform } from "./waveform.js";
 
 const SKIP = 5;
+const STEP_BACK = 1;
 const SPEED = "speed";
 const RENEW_AFTER = 10_000;
 const TAKES_KEYS = "input, select, textarea, button, a, summary, dialog, [role=slider], [contenteditable]";
@@ -46,6 +47,13 @@ export class Player {
   toggle() {
     if (this.audio.paused) this.play();
     else this.audio.pause();
+  }
+
+  /** Plays, or stops a step before where it was: who stops to type has heard more than is written. */
+  toggleBackAStep() {
+    if (this.audio.paused) return this.play();
+    this.audio.pause();
+    this.skip(-STEP_BACK);
   }
 
   async play() {

@@ -1,4 +1,5 @@
 // The page of one recording. What stands in [data-recording] is renewed as a whole from the server.
+import { Changes } from "./changes.js";
 import { Checks } from "./checks.js";
 import { copyAndTell } from "./clipboard.js";
 import { Editor } from "./editor.js";
@@ -39,13 +40,14 @@ function mount() {
   });
   transcript = segments;
   open.push(segments);
-  if (list.dataset.segments) open.push(new Editor(list, segments));
+  const changes = list.dataset.revision === undefined ? null : new Changes(segments);
+  if (changes) open.push(new Editor(list, segments, changes, player));
   /** @type {HTMLElement | null} */
   const counted = root.querySelector("[data-check-count]");
   if (counted) open.push(new Checks(find(root, "[data-checks]", HTMLElement), segments));
   /** @type {HTMLElement | null} */
   const voices = root.querySelector("[data-speakers]");
-  if (voices) open.push(new Speakers(voices, segments));
+  if (voices) open.push(new Speakers(voices, segments, changes));
   new Finder(find(root, "[data-finder]", HTMLElement), segments);
   root.querySelector("[data-copy-text]")?.addEventListener("click", () => copyAndTell(segments.text));
 }
