@@ -36,8 +36,6 @@ export class Changes {
     this.undoButton = document.querySelector("[data-undo]");
     /** @type {HTMLButtonElement | null} */
     this.redoButton = document.querySelector("[data-redo]");
-    this.undoButton?.addEventListener("click", () => this.undo());
-    this.redoButton?.addEventListener("click", () => this.redo());
     this.#tell();
   }
 

@@ -10,12 +10,12 @@ import { offsetUnder } from "./textrange.js";
 import { toast } from "./toast.js";
 
 const LONGEST = 5000;
-const OPENS = new Set(["e", "E", "F2"]);
 const KEPT = "edit-text"; // where the browser remembers that clicks put the caret into the text
 const UNSPACED =
   /[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u31f0-\u9fff\uf900-\ufaff]/;
 
 /** @import { Change, Changes } from "./changes.js" */
+/** @import { Doing } from "./keys.js" */
 /** @import { Player } from "./player.js" */
 /** @import { Transcript } from "./transcript.js" */
 /** @typedef {{text: string, etag: string, change: Change}} Saved */
@@ -58,6 +58,8 @@ export class Editor {
     root.addEventListener("focusout", () => requestAnimationFrame(() => this.#left()), { signal });
     root.addEventListener("changing", () => this.#noteFocus(), { signal });
     root.addEventListener("changed", (event) => this.#reattach(event), { signal });
+    document.querySelector("[data-undo]")?.addEventListener("click", () => this.walk(true), { signal });
+    document.querySelector("[data-redo]")?.addEventListener("click", () => this.walk(false), { signal });
     this.#watchMode(find(document, "[data-edit-mode]", HTMLButtonElement), signal);
     addEventListener(
       "beforeunload",
@@ -72,6 +74,22 @@ export class Editor {
     this.stop.abort();
   }
 
+  /** What keys do with the text. @returns {Record<string, Doing>} */
+  get doings() {
+    return {
+      edit: { run: () => this.transcript.focused && this.open(this.transcript.focused) },
+      save: { run: () => this.saveAndLeave() },
+      leave: { run: () => this.leave() },
+      undo: { run: () => this.walk(true) },
+      redo: { run: () => this.walk(false) },
+      edit_mode: { run: () => find(document, "[data-edit-mode]", HTMLButtonElement).click() },
+      split: { run: () => {} }, // these are done where they are typed
+      merge_before: { run: () => {} },
+      merge_after: { run: () => {} },
+      walk: { run: () => {} },
+    };
+  }
+
   /**
    * Opens a line, after the one that was open is saved.
    * @param {HTMLElement} item
@@ -82,7 +100,7 @@ export class Editor {
     const index = item.dataset.index;
     if (this.#editing && !(await this.#save())) return this.#editing?.area.focus();
     const target = item.isConnected ? item : this.transcript.segments[Number(index)];
-    this.#leave(false);
+    this.leave(false);
     if (!target) return;
     const editing = this.#build(target);
     this.#editing = editing;
@@ -119,10 +137,10 @@ export class Editor {
     const buttons = element("div", { class: "cluster" }, save, cancel);
     const form = element("form", { class: "segment__editor" }, area, alert, buttons);
     area.addEventListener("input", () => fit(area));
-    cancel.addEventListener("click", () => this.#leave());
+    cancel.addEventListener("click", () => this.leave());
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#saveAndLeave();
+      this.saveAndLeave();
     });
     return { item, shown, form, area, alert };
   }
@@ -171,17 +189,8 @@ export class Editor {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    if (event.isComposing) return;
-    const item = closest(event, "button.segment__time") && closest(event, "[data-index]");
-    const isModified = event.ctrlKey || event.metaKey || event.altKey;
-    if (item && OPENS.has(event.key) && !isModified) {
-      event.preventDefault();
-      this.open(item);
-    } else if (closest(event, ".segment__editor textarea") && this.#typed(event)) event.preventDefault();
-    else if (closest(event, ".segment__editor") && event.key === "Escape") {
-      event.preventDefault();
-      this.#leave();
-    }
+    if (event.isComposing || !closest(event, ".segment__editor textarea")) return;
+    if (this.#typed(event)) event.preventDefault();
   }
 
   /**
@@ -191,17 +200,11 @@ export class Editor {
   #typed(event) {
     const editing = this.#editing;
     if (!editing) return false;
-    if (isUndo(event) || isRedo(event)) return !this.#changed && !this.#busy && this.#walk(isUndo(event));
-    if (event.key === "Tab" && !event.shiftKey && this.player) {
-      this.player.toggleBackAStep();
-      return true;
-    }
-    if (event.key === "Enter") {
-      if (event.ctrlKey || event.metaKey) this.#saveAndLeave();
-      else this.#divide(editing);
-      return true;
-    }
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return false;
+    if (event.key === "Enter") {
+      this.#divide(editing);
+      return true;
+    }
     const { selectionStart: from, selectionEnd: to, value } = editing.area;
     const [isStart, isEnd] = [from === 0 && to === 0, from === value.length && to === value.length];
     const segments = this.transcript.segments;
@@ -215,16 +218,24 @@ export class Editor {
     return true;
   }
 
-  /** @param {boolean} back */
-  #walk(back) {
-    const index = Number(this.#editing?.item.dataset.index);
-    this.#leave(false);
+  /**
+   * Undoes, or redoes, the last change. What was typed and isn't saved yet is the field's own to undo.
+   * @param {boolean} back
+   */
+  walk(back) {
+    const editing = this.#editing;
+    if (this.#busy) return;
+    if (editing && this.#changed) {
+      editing.area.focus();
+      return void document.execCommand(back ? "undo" : "redo"); // deprecated, and the only way to a field's own history
+    }
+    const index = Number(editing?.item.dataset.index);
+    this.leave(false);
     Promise.resolve(back ? this.changes.undo() : this.changes.redo()).then(() => {
       const focused = document.activeElement?.closest("[data-index]");
       const item = focused instanceof HTMLElement ? focused : this.transcript.segments[index];
-      if (item && !this.#editing) this.open(item);
+      if (item && editing && !this.#editing) this.open(item);
     });
-    return true;
   }
 
   #noteFocus() {
@@ -238,12 +249,12 @@ export class Editor {
     if (!editing.form.contains(document.activeElement) && editing.area.value.trim()) this.#save();
   }
 
-  async #saveAndLeave() {
+  async saveAndLeave() {
     const editing = this.#editing;
     const wasChanged = this.#changed;
     if (!(await this.#save())) return;
     if (wasChanged) this.#tellSaved("edit_saved");
-    if (this.#editing === editing) this.#leave(); // another one may have been opened meanwhile
+    if (this.#editing === editing) this.leave(); // another one may have been opened meanwhile
   }
 
   /** @param {string} said */
@@ -282,7 +293,7 @@ export class Editor {
   async #remove(editing) {
     const answer = await this.#send(editing, "remove/", { etag: data(editing.item, "etag") });
     if (!answer) return false;
-    if (this.#editing === editing) this.#leave();
+    if (this.#editing === editing) this.leave();
     /** @type {Change} */
     const change = await answer.json();
     await this.changes.made(change);
@@ -299,7 +310,7 @@ export class Editor {
     const { area } = editing;
     area.setRangeText("");
     const [left, right] = [area.value.slice(0, area.selectionStart), area.value.slice(area.selectionStart)];
-    if (!left.trim() || !right.trim()) return this.#saveAndLeave();
+    if (!left.trim() || !right.trim()) return this.saveAndLeave();
     if (this.#busy || !(await this.#save()) || this.#editing !== editing) return;
     const index = Number(data(editing.item, "index"));
     const position = placeAfter(lineOf(editing.item), spoken(left).length);
@@ -354,7 +365,7 @@ export class Editor {
 
   /** A change of lines was refused: where others changed them, they are drawn anew. */
   #giveUp() {
-    if (this.changes.isStale && !this.#changed) this.#leave();
+    if (this.changes.isStale && !this.#changed) this.leave();
   }
 
   /** @param {number} index */
@@ -390,12 +401,12 @@ export class Editor {
     const change = event instanceof CustomEvent ? event.detail : null;
     const before = Number(editing.item.dataset.index);
     if (!change || change.lines === null || change.whole) {
-      this.#leave(false);
+      this.leave(false);
       return this.transcript.focusOn(before);
     }
     const moved = before >= change.first + change.removed ? change.added - change.removed : 0;
     const item = this.transcript.segments[this.#target?.editing === editing ? this.#target.index : before + moved];
-    if (!item) return this.#leave(false);
+    if (!item) return this.leave(false);
     const { selectionStart, selectionEnd } = editing.area;
     editing.shown.hidden = false;
     editing.item = item;
@@ -446,11 +457,11 @@ export class Editor {
     const theirs = element("button", { type: "button", class: "button button--small" }, text("edit_theirs"));
     const mine = element("button", { type: "button", class: "button button--small" }, text("edit_mine"));
     this.changes.outdated();
-    theirs.addEventListener("click", () => this.#leave());
+    theirs.addEventListener("click", () => this.leave());
     mine.addEventListener("click", async () => {
       if (!(await this.#save(now.etag))) return;
       this.#tellSaved("edit_saved");
-      if (this.#editing === editing) this.#leave();
+      if (this.#editing === editing) this.leave();
     });
     const body = element(
       "div",
@@ -462,7 +473,7 @@ export class Editor {
     editing.alert.replaceChildren(element("div", { class: "notice notice--warn" }, body));
   }
 
-  #leave(focus = true) {
+  leave(focus = true) {
     if (!this.#editing) return;
     const { item, shown, form } = this.#editing;
     shown.hidden = false;
@@ -471,16 +482,6 @@ export class Editor {
     if (focus) find(item, "button.segment__time", HTMLButtonElement).focus();
     this.changes.settle();
   }
-}
-
-/** @param {KeyboardEvent} event */
-function isUndo({ key, ctrlKey, metaKey, shiftKey, altKey }) {
-  return (ctrlKey || metaKey) && !shiftKey && !altKey && key.toLowerCase() === "z";
-}
-
-/** @param {KeyboardEvent} event */
-function isRedo({ key, ctrlKey, metaKey, shiftKey, altKey }) {
-  return (ctrlKey || metaKey) && !altKey && (shiftKey ? key.toLowerCase() === "z" : key.toLowerCase() === "y");
 }
 
 /** @param {HTMLElement} item */

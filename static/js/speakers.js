@@ -60,20 +60,10 @@ export class Speakers {
       "click",
       (event) => {
         const item = closest(event, "[data-whose]") && closest(event, "[data-index]");
-        if (item) this.#openWhose(item);
+        if (item) this.openWhose(item);
       },
       { signal },
     );
-    this.transcript.root.addEventListener("keydown", (event) => this.#key(event), { signal });
-  }
-
-  /** @param {KeyboardEvent} event */
-  #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.key.toLowerCase() !== "s") return;
-    const item = closest(event, "button.segment__time") && closest(event, "[data-index]");
-    if (!item) return;
-    event.preventDefault();
-    this.#openWhose(item);
   }
 
   /** Lines, or whose they are, changed: how long each speaks is asked for anew. @param {Event} event */
@@ -179,7 +169,7 @@ export class Speakers {
   }
 
   /** @param {HTMLElement} item */
-  #openWhose(item) {
+  openWhose(item) {
     if (!this.whoseDialog) return;
     const form = find(this.whoseDialog, "form", HTMLFormElement);
     form.dataset.index = data(item, "index");

@@ -120,6 +120,12 @@ export class Transcript {
     this.#collect();
   }
 
+  /** The segment whose time, or another button, has the focus. */
+  get focused() {
+    const item = document.activeElement?.closest("[data-index]");
+    return item instanceof HTMLElement && this.root.contains(item) ? item : null;
+  }
+
   /** Puts the focus on the time of a segment. @param {number} index */
   focusOn(index) {
     const item = this.segments[Math.min(index, this.segments.length - 1)];
