@@ -8,6 +8,7 @@ from django.views.i18n import set_language
 from portal.web import (
     api_pages,
     audit,
+    changes,
     history,
     keys,
     ledger,
@@ -39,6 +40,10 @@ urlpatterns = [
     path("transcriptions/<uuid:transcription_id>/track/", transcriptions.track, name="track"),
     path("transcriptions/<uuid:transcription_id>/retry/", transcriptions.retry, name="retry"),
     path("transcriptions/<uuid:transcription_id>/segments/<int:index>/", segments.segment, name="segment"),
+    path("transcriptions/<uuid:transcription_id>/segments/<int:index>/split/", segments.split, name="split"),
+    path("transcriptions/<uuid:transcription_id>/segments/<int:index>/remove/", segments.remove, name="remove"),
+    path("transcriptions/<uuid:transcription_id>/segments/<int:index>/merge/", segments.merge, name="merge"),
+    path("transcriptions/<uuid:transcription_id>/lines/", changes.lines, name="lines"),
     path("transcriptions/<uuid:transcription_id>/speakers/", speakers.speakers, name="speakers"),
     path("transcriptions/<uuid:transcription_id>/history/", history.history, name="history"),
     path("transcriptions/<uuid:transcription_id>/revert/", segments.revert, name="revert"),

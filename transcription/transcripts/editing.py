@@ -18,7 +18,7 @@ from tenants.access import Actor
 from transcription.errors import InvalidOption
 from transcription.library import recordings
 from transcription.models import Revision, Segment, Transcription
-from transcription.scripts import with_leading_space
+from transcription.scripts import is_grapheme_boundary
 from transcription.transcripts.revisions import (
     at_revision,
     compare_tags,
@@ -28,12 +28,10 @@ from transcription.transcripts.revisions import (
     segment_tag,
     write_revision,
 )
-from transcription.transcripts.segment_edits import SegmentEdit, apply_edits, field_values
-from transcription.transcripts.timeline import Timeline
-from transcription.transcripts.validation import MAX_SEGMENTS, checked_times, too_many
+from transcription.transcripts.segment_edits import SegmentEdit, apply_edits, divided, field_values, joined
+from transcription.transcripts.validation import MAX_SEGMENTS, checked_text, checked_times, too_many
 
 Action = Revision.Action
-SPLIT_SECONDS = 0.001  # the shortest segment that a split leaves
 
 
 def transcript(actor: Actor, transcription_id: UUID) -> Transcription:
@@ -112,40 +110,40 @@ def split(
     """Splits a segment before the character at `position` of its text, and returns both halves.
 
     `at` is the time of the split in seconds, by default when the character is spoken. `expected_tags` are tags of the
-    list. Raises as `edit` does.
+    segment or of the list. Raises as `edit` does.
     """
     with locked(actor, transcription_id) as row:
         current = _segment(row, index)
-        compare_tags(expected_tags, list_tag(row))
+        compare_tags(expected_tags, list_tag(row), segment_tag(current))
         text = current.text.strip()
-        left, right = text[:position].strip(), text[position:].strip()
-        if not left or not right:
+        if not text[:position].strip() or not text[position:].strip():
             raise InvalidOption(
                 "position", _("There must be text before and after the position where a segment is split.")
             )
+        if not is_grapheme_boundary(text, position):
+            raise InvalidOption("position", _("A segment can’t be split within a character."))
         if row.segments.count() >= MAX_SEGMENTS:
             raise too_many("position")
-        offset, times = len("".join(left.split())), Timeline(current.text, current.words, current.start, current.end)
-        ends, begins = (times.end_before(offset), times.start_after(offset)) if at is None else (at, at)
-        halves = [
-            SegmentEdit(current.start, _clamped_inside(current, ends), left),
-            SegmentEdit(_clamped_inside(current, begins), current.end, right),
-        ]
-        if any(half.start >= half.end for half in halves) or (at is not None and at != halves[1].start):
+        halves = divided(field_values(current), position, at)
+        if any(half["start"] >= half["end"] for half in halves) or (at is not None and at != halves[1]["start"]):
             message = _("A segment must be split at a time between its start, %(start).3f s, and its end, %(end).3f s.")
             raise InvalidOption("at", message % {"start": current.start, "end": current.end})
-        _correct(actor, row, Action.SPLIT, index, [current], halves)
+        write_revision(actor, row, Action.SPLIT, index, [current], list(halves))
         return list(row.segments.filter(index__in=(index, index + 1)))
 
 
 def merge(actor: Actor, transcription_id: UUID, index: int, expected_tags: Collection[str]) -> Segment:
-    """Merges a segment with the next one. `expected_tags` are tags of the list. Raises as `edit` does."""
+    """Merges a segment with the next one. `expected_tags` are tags of the list, or the tags of both.
+
+    Raises as `edit` does.
+    """
     with locked(actor, transcription_id) as row:
         current, after = _segment(row, index), _segment(row, index + 1)
-        compare_tags(expected_tags, list_tag(row))
-        text = (with_leading_space(current.text.strip()) + with_leading_space(after.text.strip())).strip()
-        merged = SegmentEdit(current.start, max(current.end, after.end), text)
-        _correct(actor, row, Action.MERGE, index, [current, after], [merged])
+        if not {segment_tag(current), segment_tag(after)} <= set(expected_tags):
+            compare_tags(expected_tags, list_tag(row))
+        merged = joined(field_values(current), field_values(after))
+        checked_text(merged["text"])
+        write_revision(actor, row, Action.MERGE, index, [current, after], [merged])
         return _segment(row, index)
 
 
@@ -176,11 +174,6 @@ def _neighbour(row: Transcription, index: int) -> list[SegmentEdit]:
 def _latest(row: Transcription) -> float:
     """Returns the end, in seconds, of the transcribed audio."""
     return round(row.saved_seconds or row.recording.duration_seconds, 3)
-
-
-def _clamped_inside(segment: Segment, at: float) -> float:
-    """Returns the time nearest to `at` that leaves SPLIT_SECONDS on both sides."""
-    return round(min(max(at, segment.start + SPLIT_SECONDS), segment.end - SPLIT_SECONDS), 3)
 
 
 def _correct(

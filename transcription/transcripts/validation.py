@@ -13,7 +13,7 @@ from transcription.scripts import one_line
 from transcription.transcripts.segment_edits import SegmentEdit
 
 LONGEST_TEXT = 5000
-MAX_SEGMENTS = 20_000
+MAX_SEGMENTS = 50_000
 
 
 def checked_text(value: Any, param: str = "text") -> str:
