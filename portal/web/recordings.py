@@ -33,7 +33,7 @@ from transcription.library import recordings as library
 from transcription.library.filters import EVERYTHING
 from transcription.media.warnings import warnings_of
 from transcription.models import Recording, Status, Transcription
-from transcription.options import audio_tracks
+from transcription.options import audio_tracks, engines
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import eta
 
@@ -143,6 +143,7 @@ def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any
         "to_check": sum(line.is_to_check for line in lines),
         "has_unsure_words": any(line.unsure for line in lines),
         "place": eta.place_in_queue(latest) if latest else None,
+        "is_loading": latest is not None and engines.is_loading_for(latest),
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
         "other_tracks": audio_tracks.others(latest) if latest else [],

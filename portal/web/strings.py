@@ -18,6 +18,7 @@ PAGE_STRINGS: dict[str, str | Promise] = {
     "copy_failed": _("Could not copy. Select the text and copy it by hand."),
     "status_queued": _("Waiting for its turn"),
     "status_running": _("Transcribing"),
+    "status_loading": _("Loading the model"),
     "status_speakers": _("Finding out who speaks"),
     "status_completed": _("The transcript is ready."),
     "status_failed": _("The transcription failed."),

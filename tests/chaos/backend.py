@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class ChaosBackend:
         """`slowness`: seconds of work for each second of the longest window in a batch."""
         self._slowness = slowness
 
-    def open(self, name: str, path: Path) -> ChaosModel:
+    def open(self, name: str, path: Path, beside: Collection[str] = ()) -> ChaosModel:
         time.sleep(0.2)
         return ChaosModel(self._slowness)
 

@@ -59,6 +59,8 @@ class Server:
 
     names: of the models it offers; the first is opened at once, the others when they are asked for.
     find_weights: where a model's are, once they are there. footing: the rung of a GPU's ladder that the backend is on.
+    unload_seconds: after which a model that nobody used gives its memory back, 0 for never; the first one only if
+    unloads_first.
     """
 
     def __init__(
@@ -70,6 +72,8 @@ class Server:
         batch_size: int,
         memory_limit_mib: float = 0.0,
         footing: Footing | None = None,
+        unload_seconds: float = 0.0,
+        unloads_first: bool = False,
     ) -> None:
         self.backend = backend
         self.names = tuple(names)
@@ -78,7 +82,8 @@ class Server:
         queue = RequestQueue()
         if isinstance(backend, RemoteBackend):
             queue.note_probe((TRIES + 1) * REQUEST_SECONDS / PROBES_PER_WINDOW)
-        self.models = Models(backend, queue, memory_limit_mib)
+            unload_seconds = 0.0  # it takes no memory
+        self.models = Models(backend, queue, memory_limit_mib, unload_seconds, "" if unloads_first else names[0])
         self.footing = footing or Footing()
         self.scheduler = Scheduler(backend, self.models, queue, batch_size, self._die, self.footing.on_lost)
         self.watchdog = Watchdog(queue.overdue, self._die)
@@ -120,6 +125,7 @@ class Server:
             rung=self.footing.rung.name if self.footing.rung else "",
             versions=queue.versions,
             mels=self.mels,
+            loaded=self.models.loaded,
         )
 
     async def _serve(self) -> None:

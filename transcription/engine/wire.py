@@ -311,4 +311,4 @@ def status_frame(status: EngineStatus) -> bytes:
 def parse_status(header: Header) -> EngineStatus:
     """Returns the state of a message of `status_frame`."""
     fields = dict(header["status"])
-    return EngineStatus(**{**fields, "models": tuple(fields["models"])})
+    return EngineStatus(**{**fields, "models": tuple(fields["models"]), "loaded": tuple(fields["loaded"])})

@@ -13,6 +13,8 @@ words. The rest holds 18 slots of 307 MiB with `keys_values`, 28 of 193 MiB with
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -184,6 +186,27 @@ def best_cross(dims: ModelDimensions, dtype: torch.dtype, limit_mib: float, most
     kept: CrossName = "int8" if has_kernel else "keys_values"
     slots = min(most, ENOUGH_SLOTS) if has_kernel else most
     return kept if needed_mib(dims, dtype, slots, kept) <= limit_mib else "absorbed"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a model takes with few slots, and with as many as are useful."""
+
+    least_mib: float
+    wanted_mib: float
+
+
+def share_of(need: Need, needs: Sequence[Need], whole_mib: float) -> float:
+    """Returns how much of the memory is one model's where all of these are in use.
+
+    Each has what it takes with few slots, and the rest goes by what each would take. All, where that doesn't suffice:
+    then they take turns.
+    """
+    rest = whole_mib - sum(one.least_mib for one in needs)
+    more = sum(one.wanted_mib - one.least_mib for one in needs)
+    if rest < 0 or not more:
+        return whole_mib
+    return need.least_mib + rest * (need.wanted_mib - need.least_mib) / more
 
 
 def _attention(state: int) -> int:

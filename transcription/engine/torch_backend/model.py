@@ -55,10 +55,13 @@ class _Running:
 class TorchModel:
     """A StepModel: greedy and sampled windows in slots, searched ones in decoders with beams."""
 
-    def __init__(self, parameters: Parameters, slots: int, cross: CrossName, graphs: bool = True) -> None:
+    def __init__(
+        self, parameters: Parameters, slots: int, cross: CrossName, graphs: bool = True, is_short: bool = False
+    ) -> None:
         self.vocabulary = TorchVocabulary(parameters.dims)
         self._parameters = parameters
         self.cross = cross
+        self.is_short = is_short
         self._side = WorkStream(parameters.device)
         with DEVICE.shared():
             self._slots = SlotDecoder(parameters, slots, graphs=graphs, cross=cross)
