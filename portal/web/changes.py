@@ -51,6 +51,8 @@ def change_fields(request: TenantRequest, row: Transcription) -> dict[str, Any]:
     if revision is None:
         return {"revision": row.revision, "first": 0, "removed": 0, "added": 0, "lines": "", "speakers": False}
     first, removed, added = revision.first, len(revision.before), revision.added
+    if revision.changed:
+        removed = added = max(map(int, revision.changed)) - first + 1
     fields: dict[str, Any] = {"revision": row.revision, "first": first, "removed": removed, "added": added}
     fields["lines"] = None
     fields["speakers"] = bool(revision.speakers or revision.names)

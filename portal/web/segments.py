@@ -25,7 +25,7 @@ from transcription.library.retention import TextDeleted
 from transcription.models import Segment, Transcription
 from transcription.transcripts import editing, revisions
 from transcription.transcripts.revisions import NotCompleted, Stale
-from transcription.transcripts.validation import checked_text
+from transcription.transcripts.validation import checked_shift, checked_text, checked_time
 
 MAX_NUMBER = 2**31
 
@@ -130,6 +130,32 @@ def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
         return JsonResponse(change_fields(request, restored))
     messages.success(request, _restored_message(int(number)))
     return redirect(*next_page)
+
+
+@require_POST
+@member_required("transcripts.edit")
+def shift(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
+    """Takes JSON with `seconds`, the segments `first` and `last`, and the displayed transcript's `etag`."""
+
+    def move(body: dict[str, Any]) -> Transcription:
+        reach = number_of(body, "first"), number_of(body, "last")
+        seconds, tags = checked_shift(body.get("seconds")), {str(body.get("etag", ""))}
+        return editing.shift(request.actor, transcription_id, seconds, tags, *reach)
+
+    return changed(request, transcription_id, move)
+
+
+@require_POST
+@member_required("transcripts.edit")
+def retime(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
+    """Takes JSON with `start` and `end` in seconds, and the displayed segment's `etag`."""
+
+    def set_times(body: dict[str, Any]) -> Transcription:
+        start, end = (checked_time(body.get(name), name) for name in ("start", "end"))
+        tags = {str(body.get("etag", ""))}
+        return editing.edit(request.actor, transcription_id, index, tags, None, start, end).transcription
+
+    return changed(request, transcription_id, set_times)
 
 
 def changed(

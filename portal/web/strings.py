@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-PAGE_STRINGS: dict[str, str | Promise] = {
+PAGE_STRINGS: dict[str, Promise] = {
     "close": _("Close"),
     "open": _("Open"),
     "retry": _("Try again"),
@@ -78,11 +78,12 @@ PAGE_STRINGS: dict[str, str | Promise] = {
     "edit_now": _("It now reads:"),
     "edit_mine": _("Save mine instead"),
     "edit_theirs": _("Keep theirs"),
-    "keys_usual": _("Whisper Portal"),
-    "keys_otranscribe": "oTranscribe",
-    "keys_express": "Express Scribe",
-    "keys_pedal": _("Foot pedal"),
-    "keys_own": _("Your own"),
+    "times_line": _("The line at {time}"),
+    "times_unreadable": _("Write times as 1:02:03.450, or as seconds."),
+    "replace_count": _("{chosen} of {total} ticked"),
+    "replace_more": _("{chosen} of {total} ticked; the first {shown} are shown"),
+    "replace_failed": _("It did not work. Try again."),
+    "replaced": _("Replaced: {number}"),
     "keys_sound": _("Sound"),
     "keys_text": _("Text"),
     "keys_page": _("Transcript"),
@@ -110,6 +111,8 @@ PAGE_STRINGS: dict[str, str | Promise] = {
     "key_walk": _("Beyond the start or end: the line before, or the next"),
     "key_save": _("Save and leave the line"),
     "key_leave": _("Leave the line as it was"),
+    "key_replace": _("Find and replace"),
+    "key_times": _("Times of a line, or of several"),
     "key_undo": _("Undo"),
     "key_redo": _("Redo"),
     "key_whose": _("Say whose the line is (on its time)"),

@@ -249,6 +249,11 @@ export class Editor {
     if (!editing.form.contains(document.activeElement) && editing.area.value.trim()) this.#save();
   }
 
+  /** Saves and closes what is open, before all lines may change. */
+  async settled() {
+    if (this.#editing && (await this.#save())) this.leave(false);
+  }
+
   async saveAndLeave() {
     const editing = this.#editing;
     const wasChanged = this.#changed;

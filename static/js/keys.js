@@ -32,6 +32,8 @@ export const ACTIONS = [
   { id: "next_check", places: ["field", "page", "time"], keys: ["F8", "N"] },
   { id: "previous_check", places: ["field", "page", "time"], keys: ["Shift+F8", "Shift+N"] },
   { id: "find", places: ["page", "time"], keys: ["/"] },
+  { id: "replace", places: ["field", "page", "time"], keys: ["Ctrl+H"] },
+  { id: "times", places: ["page", "time"], keys: ["M"] },
   { id: "edit_mode", places: ["page", "time"], keys: ["T"] },
   { id: "help", places: ["page", "time"], keys: ["?"] },
 ];

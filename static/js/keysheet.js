@@ -1,6 +1,6 @@
 // The sheet of all keys, under "?": what each does, and another key for it.
 import { element } from "./element.js";
-import { chordOf, isFree, PRESETS, shown } from "./keys.js";
+import { chordOf, isFree, shown } from "./keys.js";
 import { closest, data, find } from "./query.js";
 import { text } from "./strings.js";
 
@@ -8,7 +8,10 @@ import { text } from "./strings.js";
 
 const GROUPS = [
   { name: "keys_sound", ids: ["play", "stop", "hold", "back", "forward", "slower", "faster"] },
-  { name: "keys_text", ids: ["edit", "edit_mode", "split", "merge_before", "merge_after", "walk", "save", "leave"] },
+  {
+    name: "keys_text",
+    ids: ["edit", "edit_mode", "split", "merge_before", "merge_after", "walk", "save", "leave", "replace", "times"],
+  },
   { name: "keys_page", ids: ["undo", "redo", "whose", "next_check", "previous_check", "find", "help"] },
 ];
 
@@ -48,9 +51,7 @@ export class KeySheet {
   }
 
   draw() {
-    const own = this.keys.preset === "own";
-    const presets = [...Object.keys(PRESETS), ...(own ? ["own"] : [])];
-    this.preset.replaceChildren(...presets.map((one) => element("option", { value: one }, text(`keys_${one}`))));
+    find(this.preset, "[value=own]", HTMLOptionElement).hidden = this.keys.preset !== "own";
     this.preset.value = this.keys.preset;
     this.list.replaceChildren(...GROUPS.flatMap((group) => this.#group(group)));
   }

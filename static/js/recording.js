@@ -11,8 +11,10 @@ import { ask } from "./page.js";
 import { Player, SKIP } from "./player.js";
 import { Progress } from "./progress.js";
 import { data, find } from "./query.js";
+import { Replacer } from "./replacer.js";
 import { Speakers } from "./speakers.js";
 import { text } from "./strings.js";
+import { Times } from "./times.js";
 import { Transcript } from "./transcript.js";
 
 /** @import { Doing } from "./keys.js" */
@@ -86,11 +88,19 @@ function textDoings(root, transcript, player) {
   const list = transcript.root;
   /** @type {Record<string, Doing>} */
   const doings = {};
+  const finder = new Finder(find(root, "[data-finder]", HTMLElement), transcript);
   const changes = list.dataset.revision === undefined ? null : new Changes(transcript);
   if (changes) {
     const editor = new Editor(list, transcript, changes, player);
     open.push(editor);
-    Object.assign(doings, editor.doings);
+    const times = new Times(transcript, changes);
+    const replacer = new Replacer(changes);
+    open.push(times, replacer);
+    const openTimes = () => editor.settled().then(() => times.open(transcript.here));
+    const openReplacer = () => editor.settled().then(() => replacer.open(finder.input.value));
+    root.querySelector("[data-open-times]")?.addEventListener("click", openTimes);
+    root.querySelector("[data-open-replace]")?.addEventListener("click", openReplacer);
+    Object.assign(doings, editor.doings, { times: { run: openTimes }, replace: { run: openReplacer } });
   }
   /** @type {HTMLElement | null} */
   const counted = root.querySelector("[data-check-count]");
@@ -106,7 +116,6 @@ function textDoings(root, transcript, player) {
     open.push(speakers);
     if (changes) doings.whose = { run: () => transcript.focused && speakers.openWhose(transcript.focused) };
   }
-  const finder = new Finder(find(root, "[data-finder]", HTMLElement), transcript);
   doings.find = { run: () => finder.input.select() };
   root.querySelector("[data-copy-text]")?.addEventListener("click", () => copyAndTell(transcript.text));
   return doings;

@@ -120,6 +120,12 @@ export class Transcript {
     this.#collect();
   }
 
+  /** The segment that has the focus, that a person went to last, or that is spoken. */
+  get here() {
+    const item = this.focused ?? this.items[this.picked] ?? this.items[this.#spoken];
+    return item?.dataset.index === undefined ? undefined : item;
+  }
+
   /** The segment whose time, or another button, has the focus. */
   get focused() {
     const item = document.activeElement?.closest("[data-index]");

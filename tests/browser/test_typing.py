@@ -115,3 +115,49 @@ def test_a_transcript_is_edited_as_a_text(page: Page, talk: Path, tmp_path: Path
     expect(page.locator(".segment__text")).to_have_count(len(before) + 2)
     page.keyboard.press("F7")
     expect(page.locator(".segment__text")).to_have_count(len(before) + 1)
+
+
+def test_text_is_replaced_and_times_are_shifted_for_many_lines_at_once(
+    page: Page, talk: Path, tmp_path: Path, picture: Picture
+) -> None:
+    page.locator("summary", has_text="More options").click()
+    page.get_by_label("Word times").check()
+    open_transcript(page, talk, tmp_path, "many.wav")
+    before = lines(page)
+    page.get_by_role("button", name="Replace…").click()
+    dialog = page.get_by_role("dialog", name="Find and replace")
+    dialog.get_by_label("Find", exact=True).fill("fox")
+    dialog.get_by_label("Replace with").fill("lynx")
+    hits = dialog.get_by_role("checkbox", checked=True)
+    expect(hits.first).to_be_visible()
+    number = hits.count()
+    expect(dialog.get_by_role("status")).to_have_text(f"{number} of {number} ticked")
+    hits.first.uncheck()
+    expect(dialog.get_by_role("status")).to_have_text(f"{number - 1} of {number} ticked")
+    picture(page, "replace")
+    dialog.get_by_role("button", name="Replace", exact=True).click()
+    expect(page.locator(".toast")).to_contain_text(f"Replaced: {number - 1}")
+    whole = " ".join(before)
+    assert " ".join(lines(page)) == "fox".join(whole.replace("fox", "lynx").split("lynx", 1))
+    page.keyboard.press("Control+z")
+    expect(page.locator(".transcript")).not_to_contain_text("lynx")
+    assert lines(page) == before
+
+    starts = [float(line.get_attribute("data-start") or 0) for line in page.locator(".segment").all()]
+    page.locator("button.segment__time").nth(1).focus()
+    page.keyboard.press("m")
+    times = page.get_by_role("dialog", name="Times")
+    times.get_by_label("From this line to the end").check()
+    times.get_by_role("button", name="A tenth of a second earlier").click()
+    picture(page, "times")
+    times.get_by_role("button", name="Save").click()
+    expect(times).to_be_hidden()
+    moved = [float(line.get_attribute("data-start") or 0) for line in page.locator(".segment").all()]
+    assert moved == pytest.approx([starts[0], *(start - 0.1 for start in starts[1:])])
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("button", name="Times…").click()
+    picture(page, "times-dark-phone")
+    times.get_by_label("Shift by seconds").fill("-5000")
+    times.get_by_role("button", name="Save").click()
+    expect(times.get_by_role("alert")).to_contain_text("can be shifted by")

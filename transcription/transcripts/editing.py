@@ -28,7 +28,7 @@ from transcription.transcripts.revisions import (
     segment_tag,
     write_revision,
 )
-from transcription.transcripts.segment_edits import SegmentEdit, apply_edits, divided, field_values, joined
+from transcription.transcripts.segment_edits import SegmentEdit, apply_edits, divided, field_values, joined, shifted
 from transcription.transcripts.validation import MAX_SEGMENTS, checked_text, checked_times, too_many
 
 Action = Revision.Action
@@ -145,6 +145,42 @@ def merge(actor: Actor, transcription_id: UUID, index: int, expected_tags: Colle
         checked_text(merged["text"])
         write_revision(actor, row, Action.MERGE, index, [current, after], [merged])
         return _segment(row, index)
+
+
+def shift(
+    actor: Actor,
+    transcription_id: UUID,
+    seconds: float,
+    expected_tags: Collection[str],
+    first: int = 0,
+    last: int | None = None,
+) -> Transcription:
+    """Moves the segments from `first` to `last`, by default to the end, and their words, by `seconds`.
+
+    `expected_tags` are tags of the list. Raises as `edit` does.
+    """
+    with locked(actor, transcription_id) as row:
+        compare_tags(expected_tags, list_tag(row))
+        rows = row.segments.filter(index__gte=first)
+        former = list(rows if last is None else rows.filter(index__lte=last))
+        if not former or (last is not None and len(former) != last - first + 1):
+            raise Http404(_("There is no such segment."))
+        _check_shift(row, former, seconds)
+        before = [field_values(segment) for segment in former]
+        write_revision(actor, row, Action.SHIFT, first, former, [shifted(fields, seconds) for fields in before])
+        return row
+
+
+def _check_shift(row: Transcription, segments: Sequence[Segment], seconds: float) -> None:
+    """Raises InvalidOption where segments would leave the recording, or pass the ones beside them."""
+    earliest = max((one.start for one in _neighbour(row, segments[0].index - 1)), default=0.0)
+    latest = _latest(row)
+    starts = [one.start for one in _neighbour(row, segments[-1].index + 1)]
+    most = min([latest - max(one.end for one in segments), *(start - segments[-1].start for start in starts)])
+    least = earliest - segments[0].start
+    if not least - 1e-9 <= seconds <= most + 1e-9:
+        message = _("These segments can be shifted by %(least).3f to %(most).3f s, so that all stay in order.")
+        raise InvalidOption("seconds", message % {"least": least, "most": most})
 
 
 def revert(actor: Actor, transcription_id: UUID, number: int, expected_tags: Collection[str]) -> Transcription:

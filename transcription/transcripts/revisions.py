@@ -91,7 +91,8 @@ def write_revision(
 ) -> None:
     """Replaces segments and names of speakers, stores the former ones in a revision and indexes the text.
 
-    Equal segments at both ends stay. Where segments only get other speakers, nothing else of them is written or stored.
+    Equal segments at both ends stay, and equal ones between others where their number does. Where segments only get
+    other speakers, nothing else of them is written or stored.
     """
     before = [field_values(segment) for segment in former]
     renamed = _former_names(row, names)
@@ -105,10 +106,32 @@ def write_revision(
         return
     former, before = former[head : len(former) - tail], before[head : len(before) - tail]
     replacement, first = replacement[head : len(replacement) - tail], first + head
+    if len(before) == len(replacement) > 1:
+        _change_in_place(actor, row, action, former, replacement, names)
+        return
     _begin(row)
     _replace_segments(row, row.revision + 1, first, former, replacement)
     _rename(row, names)
     _store(actor, row, action, first=first, added=len(replacement), before=before, names=renamed)
+
+
+def _change_in_place(
+    actor: Actor,
+    row: Transcription,
+    action: str,
+    former: list[Segment],
+    replacement: list[SegmentFields],
+    names: Mapping[int, str],
+) -> None:
+    renamed = _former_names(row, names)
+    _begin(row)
+    pairs = [(one, fields) for one, fields in zip(former, replacement, strict=True) if field_values(one) != fields]
+    changed = {str(one.index): field_values(one) for one, _fields in pairs}
+    common: dict[str, Any] = {"tenant_id": row.tenant_id, "transcription": row, "revision": row.revision + 1}
+    Segment.objects.filter(pk__in=[one.pk for one, _fields in pairs]).delete()
+    Segment.objects.bulk_create([Segment(index=one.index, **common, **fields) for one, fields in pairs], BATCH)
+    _rename(row, names)
+    _store(actor, row, action, first=pairs[0][0].index, added=0, before=[], names=renamed, changed=changed)
 
 
 def write_speakers(
@@ -226,6 +249,8 @@ def at_revision(
     names: dict[int, str] = {}
     for revision in later:
         segments = segments[: revision.first] + revision.before + segments[revision.first + revision.added :]
+        for index, fields in revision.changed.items():
+            segments[int(index)] = fields
         for index, speaker in revision.speakers.items():
             segments[int(index)] = segments[int(index)] | {"speaker": speaker}
         names |= {int(index): name for index, name in revision.names.items()}

@@ -112,6 +112,13 @@ def joined(former: SegmentFields, latter: SegmentFields) -> SegmentFields:
     }
 
 
+def shifted(fields: SegmentFields, seconds: float) -> SegmentFields:
+    """Returns a segment with all its times moved."""
+    times = {name: round(fields[name] + seconds, 3) for name in ("start", "end")}
+    words = [word | {name: round(word[name] + seconds, 3) for name in ("start", "end")} for word in fields["words"]]
+    return fields | times | {"words": words}
+
+
 def _divided_words(
     words: Sequence[SegmentFields], offset: int, times: Timeline
 ) -> tuple[list[SegmentFields], list[SegmentFields]]:

@@ -35,6 +35,13 @@ def checked_time(value: Any, param: str) -> float:
     return round(float(value), 3)
 
 
+def checked_shift(value: Any, param: str = "seconds") -> float:
+    """Returns seconds, forwards or backwards, rounded to milliseconds. Raises InvalidOption."""
+    if type(value) not in (int, float) or not -1e7 < value < 1e7:
+        raise InvalidOption(param, _("“%(name)s” must be a number of seconds.") % {"name": param})
+    return round(float(value), 3)
+
+
 def checked_times(segments: Sequence[SegmentEdit], latest: float) -> None:
     """Raises InvalidOption unless segments are ordered, end after they start, and end by `latest` seconds."""
     before = 0.0

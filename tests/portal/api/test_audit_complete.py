@@ -26,6 +26,9 @@ SHOWS = {
     f"GET {API}/transcriptions/{{transcription}}/transcript.txt": "transcript.exported",
     f"GET {API}/transcriptions/{{transcription}}/segments": "transcript.read",
     f"GET {API}/transcriptions/{{transcription}}/segments/0": "transcript.read",
+    f"GET {API}/transcriptions/{{transcription}}/segments/hits?find=a": "transcript.read",
+    f"POST {API}/transcriptions/{{transcription}}/segments/substitute": "transcript.corrected",
+    f"POST {API}/transcriptions/{{transcription}}/segments/shift": "transcript.corrected",
     f"POST {API}/transcriptions/{{transcription}}/segments/0/split": "transcript.corrected",
     f"POST {API}/transcriptions/{{transcription}}/segments/0/merge": "transcript.corrected",
     f"GET {API}/transcriptions/{{transcription}}/revisions": "transcript.read",
@@ -34,6 +37,7 @@ SHOWS = {
     "GET /recordings/{recording}/": "transcript.read",
     "GET /transcriptions/{transcription}/download.srt": "transcript.exported",
     "GET /transcriptions/{transcription}/segments/0/": "transcript.read",
+    "GET /transcriptions/{transcription}/lines/": "transcript.read",
     "GET /transcriptions/{transcription}/history/": "transcript.read",
 }
 # Shown by other ways: sockets and OpenAI's endpoints, test_audit.py; sound, tests/portal/web/test_sound.py.

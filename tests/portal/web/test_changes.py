@@ -106,3 +106,72 @@ def test_others_get_nothing_and_viewers_change_nothing(as_bob: Client, mallory: 
         assert send(stranger, row, what, body).status_code == 404
     with scope.bound(row.tenant_id):
         assert not Revision.objects.exists()
+
+
+def test_times_are_shifted_for_a_selection_with_their_words_and_back(as_alice: Client, row: Transcription) -> None:
+    words = [{"word": " Good", "start": 0.1, "end": 0.5}, {"word": " morning.", "start": 0.5, "end": 1.0}]
+    with scope.bound(row.tenant_id):
+        Segment.objects.filter(transcription=row, index=0).update(words=words)
+    address = f"/transcriptions/{row.id}/segments/shift/"
+    wanted = {"first": 0, "last": 1, "seconds": 1.25, "etag": "0"}
+    assert as_alice.post(address, wanted, "application/json").json()["added"] == 2
+
+    def times() -> list[Any]:
+        with scope.bound(row.tenant_id):
+            segments = list(Segment.objects.filter(transcription=row))
+        return [(one.start, one.end, [word["start"] for word in one.words]) for one in segments]
+
+    assert times() == [(1.25, 4.75, [1.35, 1.75]), (5.25, 8.75, [])]
+    for seconds in (-1.3, -100, 200, "1", None, 10**400):
+        assert as_alice.post(address, wanted | {"seconds": seconds, "etag": "1"}, "application/json").status_code == 400
+    assert as_alice.post(address, wanted, "application/json").status_code == 412
+    assert as_alice.post(address, wanted | {"last": 9, "etag": "1"}, "application/json").status_code == 404
+    assert undo(as_alice, row, 0, 1).status_code == 200
+    assert times() == [(0.0, 3.5, [0.1, 0.5]), (4.0, 7.5, [])]
+    one = {"start": 0.5, "end": 3.0, "etag": "0.2"}
+    assert as_alice.post(f"/transcriptions/{row.id}/segments/0/times/", one, "application/json").json()["added"] == 1
+    assert times()[0][:2] == (0.5, 3.0)
+
+
+def replace(client: Client, row: Transcription, what: str = "substitute", **body: Any) -> Any:
+    return client.post(f"/transcriptions/{row.id}/{what}/", body, "application/json")
+
+
+def test_what_is_found_is_previewed_and_what_is_ticked_is_replaced_at_once(
+    as_alice: Client, row: Transcription
+) -> None:
+    found = replace(as_alice, row, "hits", find="o", match_case=True).json()
+    assert [(hit["segment"], hit["position"], hit["found"]) for hit in found["hits"]] == [
+        (0, 1, "o"),
+        (0, 2, "o"),
+        (0, 6, "o"),
+        (1, 15, "o"),
+    ]
+    assert (found["total"], found["revision"]) == (4, 0)
+    changed = replace(as_alice, row, find="o", replacement="0", skip=[[0, 2], [1, 15], "x"], etag="0").json()
+    assert (changed["revision"], texts(row)) == (1, ["G0od m0rning.", "There are <b>two</b> risks."])
+    assert replace(as_alice, row, find="o", replacement="1", etag="0").status_code == 412
+    with scope.bound(row.tenant_id):
+        assert Segment.objects.get(transcription=row, index=1).revision == 0, "nothing was found there that is ticked"
+    assert replace(as_alice, row, find="r", replacement="R", etag="1").json()["added"] == 2
+    assert "two" in as_alice.get(f"/transcriptions/{row.id}/history/").content.decode()
+    assert undo(as_alice, row, 1, 2).status_code == 200
+    assert texts(row) == ["G0od m0rning.", "There are <b>two</b> risks."]
+
+
+def test_a_line_without_text_left_goes_and_too_much_of_it_is_refused(as_alice: Client, row: Transcription) -> None:
+    assert replace(as_alice, row, find="Good morning.", etag="0").json()["removed"] == 1
+    assert texts(row) == ["There are <b>two</b> risks."]
+    address = f"/transcriptions/{row.id}/segments/0/"
+    assert as_alice.post(address, {"text": "a" * 4999, "etag": "0.1"}, "application/json").status_code == 200
+    assert replace(as_alice, row, find="a", replacement="bb", etag="2").status_code == 400
+    assert replace(as_alice, row, find="", etag="2").status_code == 400
+    assert replace(as_alice, row, "hits", find=5).status_code == 400
+
+
+def test_strangers_find_nothing(as_bob: Client, mallory: Character, row: Transcription) -> None:
+    stranger = Client()
+    stranger.force_login(mallory.user)
+    for what in ("hits", "substitute"):
+        assert replace(stranger, row, what, find="o", replacement="0", etag="0").status_code == 404
+        assert replace(as_bob, row, what, find="o", replacement="0", etag="0").status_code == 403
