@@ -280,7 +280,8 @@ class EngineStatus:
     `busy_seconds` adds up over parallel batches. `models` are those offered, `loaded` those in memory: the others are
     loaded when they are asked for. `slots` are those of the loaded models, 0 where there are none. `versions` has a
     line for each one whose weights are there, which changes when its results may; it is empty until then. `mels` are
-    those of each model that is an operator's own. `rung` is that of the ladder for GPUs; empty where there is none to choose.
+    those of each model that is an operator's own. `rung` is that of the ladder for GPUs; empty where there is none to
+    choose.
     Calls are those of models, each of which ends in time or is ended with its process.
     """
 
