@@ -40,6 +40,10 @@ class WeightlessModel:
         self.steps = steps
         self.under_way: dict[Work, int] = {}
 
+    @property
+    def slots(self) -> int:
+        return self.limit
+
     def encode(self, works: Sequence[Work]) -> None:
         for work in works:
             work.encoding = "heard"

@@ -231,7 +231,9 @@ ENGINE_SOCKET = env.path("ENGINE_SOCKET", RUN_DIR / "engine.sock", "socket of th
 GPUWORKER_NAME = env.text(
     "GPUWORKER_NAME", f"{socket.gethostname()}:0", "name of one gpuworker; host and number"
 ).replace("/", "-")
-WORKERS = env.integer("WORKERS", 8, "RQ workers, that is recordings at once, of one gpuworker")
+WORKERS = env.integer(
+    "WORKERS", 0, "RQ workers, that is recordings at once, of one gpuworker; 8, or a GPU's slots up to 64, when 0"
+)
 LEASE_SECONDS = env.integer("LEASE_SECONDS", 60, "how long an attempt may show no progress")
 DECODED_SECONDS_LIMIT = env.integer("DECODED_SECONDS_LIMIT", 12 * 3600, "longest recording of any tenant")
 UPLOAD_BYTES_LIMIT = env.integer("UPLOAD_BYTES_LIMIT", 5 * 1024**3, "largest upload of any tenant")

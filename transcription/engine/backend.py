@@ -184,6 +184,8 @@ class BatchModel(Model, Protocol):
 class StepModel(Model, Protocol):
     """`encode`, `detect` and `align` may be called from one thread while another steps."""
 
+    slots: int
+    """How many works it may have under way."""
     is_short: bool
     """Whether it has fewer slots than are useful, for lack of memory."""
 

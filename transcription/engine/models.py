@@ -72,6 +72,11 @@ class Models:
         """The models that are in memory."""
         return tuple(self._open)
 
+    @property
+    def slots(self) -> int:
+        """Those of all models in memory, of a backend whose models have slots."""
+        return sum(cast("StepModel", opened.model).slots for opened in list(self._open.values()))
+
     def prefers(self, work: Work) -> bool:
         """Returns whether a window's model is open, or the last opening more than TENURE_SECONDS ago."""
         return work.options.model in self._open or time.monotonic() - self._opened_at > TENURE_SECONDS

@@ -55,6 +55,11 @@ class Scheduler:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def capacity(self) -> int:
+        """How many windows the threads have use for at once."""
+        return self._loop.capacity
+
     def stop(self, seconds: float) -> None:
         """Takes no more windows, and waits for so many seconds at most until those in hand are done."""
         self.queue.stop()

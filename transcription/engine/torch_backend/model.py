@@ -71,6 +71,10 @@ class TorchModel:
         self._reserved = reserved(slots)
         self._failed: list[tuple[Work, Exception]] = []
 
+    @property
+    def slots(self) -> int:
+        return self._slots.limit
+
     def encode(self, works: Sequence[Work]) -> None:
         for missing in by_encoder_frames(work for work in works if work.encoding is None):
             with translated_errors(), self._beside():
