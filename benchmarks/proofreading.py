@@ -305,8 +305,8 @@ def _chart(recordings: Sequence[Heard]) -> str:
         points = [place(share, found) for share, found in zip(SHARES, _curve(recordings, orders), strict=True)]
         joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         lines.append(f'<polyline points="{joined}" fill="none" stroke="{COLOURS[name]}" stroke-width="2.5"/>')
-        y = top + 14 + 18 * number
-        lines.append(f'<text x="{left + width - 8}" y="{y}" text-anchor="end" fill="{COLOURS[name]}">{name}</text>')
+        label = top + 14 + 18 * number
+        lines.append(f'<text x="{left + width - 8}" y="{label}" text-anchor="end" fill="{COLOURS[name]}">{name}</text>')
     for low in (0.0, 0.25, 0.5, 0.75, 1.0):
         x, y = place(low, 1 - low)
         lines.append(f'<text x="{x:.0f}" y="{top + height + 18}" text-anchor="middle">{low:.0%}</text>')

@@ -13,23 +13,25 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.segments import body_of, problem
-from portal.web.word_positions import units, word_positions
+from portal.web.changes import change_fields, problem
+from portal.web.segments import body_of, number_of
+from portal.web.word_positions import units
 from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
 from transcription.models import Segment, Transcription
-from transcription.transcripts import alike, checks, editing, proofreading
-from transcription.transcripts.alike import Fix
+from transcription.transcripts import checks, editing, proofreading, substitution
+from transcription.transcripts.alike import search_of
 from transcription.transcripts.checks import Checked
 from transcription.transcripts.doubts import FIGURES, doubts_of
 from transcription.transcripts.ranking import SUSPICIOUS, Passage
 from transcription.transcripts.revisions import NotCompleted, Stale, list_tag, segment_tag
+from transcription.transcripts.substitution import Search
 from transcription.transcripts.validation import checked_text, checked_time
 
 AT_ONCE = 300
 PREVIEWED = 50
-READ = ("transcription", "index", "start", "end", "text", "words", "revision", "checks", *FIGURES)
+READ = ("transcription", "index", "start", "end", "text", "words", "revision", "corrected", "checks", *FIGURES)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -79,7 +81,7 @@ def _changed(
     match body.get("do"):
         case "check" | "uncheck" as what:
             mark = proofreading.check if what == "check" else proofreading.uncheck
-            place = (_number(body, "index"), _number(body, "first"), _number(body, "last"))
+            place = (number_of(body, "index"), number_of(body, "first"), number_of(body, "last"))
             return mark(actor, transcription_id, *place, tags), {}
         case "check_gap" | "uncheck_gap" as what:
             start = checked_time(body.get("start"), "start")
@@ -87,14 +89,13 @@ def _changed(
         case "correct":
             return _corrected(request, transcription_id, body)
         case "fix_all":
-            fix = alike.checked_fix(body.get("wrong"), body.get("right"))
-            row = alike.fix_all(actor, transcription_id, fix, tags)
-            changed = row.segments.filter(revision=row.revision)
-            return row, {"segments": [_segment(segment) for segment in changed]}
+            search = substitution.checked_search(body.get("wrong"), body.get("right"), True, True)
+            row, _count = substitution.substitute(actor, transcription_id, search, (), tags)
+            return row, {"change": change_fields(request, row)}
         case "insert":
             times = (checked_time(body.get("start"), "start"), checked_time(body.get("end"), "end"))
-            editing.insert(actor, transcription_id, *times, checked_text(body.get("text")), tags)
-            return editing.transcript(actor, transcription_id), {"reload": True}
+            row = editing.insert(actor, transcription_id, *times, checked_text(body.get("text")), tags).transcription
+            return row, {"change": change_fields(request, row)}
     message = _("“%(name)s” must be one of: %(expected)s.")
     expected = "check, uncheck, check_gap, uncheck_gap, correct, fix_all, insert"
     raise InvalidOption("do", message % {"name": "do", "expected": expected})
@@ -104,43 +105,28 @@ def _corrected(
     request: TenantRequest, transcription_id: UUID, body: dict[str, Any]
 ) -> tuple[Transcription, dict[str, Any]]:
     """Corrects a segment, and says where else the same words stand."""
-    index, text = _number(body, "index"), checked_text(body.get("text"))
+    index, text = number_of(body, "index"), checked_text(body.get("text"))
     before = editing.segment(request.actor, transcription_id, index).text
-    saved = editing.edit(request.actor, transcription_id, index, {str(body.get("etag", ""))}, text)
-    row = editing.transcript(request.actor, transcription_id)
-    return row, {"segments": [_segment(saved)], "alike": _alike(alike.fix_of(before, text), row)}
+    row = editing.edit(request.actor, transcription_id, index, {str(body.get("etag", ""))}, text).transcription
+    alike = _alike(search_of(before, text), row)
+    return row, {"change": change_fields(request, row), "alike": alike}
 
 
-def _alike(fix: Fix | None, row: Transcription) -> dict[str, Any] | None:
-    """Describes where else in a transcript a fix would change something; None for nowhere."""
-    found = alike.found(fix, row.segments.only("index", "start", "text")) if fix else []
-    if fix is None or not found:
+def _alike(search: Search | None, row: Transcription) -> dict[str, Any] | None:
+    """Describes where else in a transcript the same words stand, and what they would become; None for nowhere."""
+    if search is None:
         return None
-    count = sum(len(fix.pattern.findall(one.segment.text)) for one in found)
-    label = ngettext("%(n)d more place with “%(wrong)s”", "%(n)d more places with “%(wrong)s”", count) % {
-        "n": count,
-        "wrong": fix.wrong,
-    }
-    places = [{"at": one.segment.start, "before": one.segment.text.strip(), "after": one.after} for one in found]
-    return {"wrong": fix.wrong, "right": fix.right, "label": label, "places": places[:PREVIEWED]}
-
-
-def _segment(segment: Segment) -> dict[str, Any]:
-    return {
-        "index": segment.index,
-        "text": segment.text.strip(),
-        "words": word_positions(segment),
-        "etag": segment_tag(segment),
-        "revision": segment.revision,
-    }
-
-
-def _number(body: dict[str, Any], name: str) -> int:
-    """Raises InvalidOption."""
-    value = body.get(name)
-    if type(value) is not int or not 0 <= value < 2**31:
-        raise InvalidOption(name, _("“%(name)s” must be an integer.") % {"name": name})
-    return value
+    places, count = list[dict[str, Any]](), 0
+    for segment in row.segments.only("index", "start", "text").iterator():
+        text = segment.text.strip()
+        if found := list(search.places(text)):
+            count += len(found)
+            places.append({"at": segment.start, "before": text, "after": search.replaced(text, found)})
+    if not places:
+        return None
+    label = ngettext("%(n)d more place with “%(wrong)s”", "%(n)d more places with “%(wrong)s”", count)
+    told = {"wrong": search.find, "right": search.replacement, "label": label % {"n": count, "wrong": search.find}}
+    return told | {"places": places[:PREVIEWED]}
 
 
 def _fields(passage: Passage) -> dict[str, Any]:

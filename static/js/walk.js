@@ -1,5 +1,6 @@
 // Proofreading: goes from passage to passage, those first that are most likely wrong, with one key for each answer. Tab
 // plays the passage with a second before it, Enter accepts it or saves what was typed, F8 skips it, Escape stops.
+import { messageOf } from "./changes.js";
 import { element } from "./element.js";
 import { clock, number } from "./format.js";
 import { ask, signedOut } from "./page.js";
@@ -10,11 +11,9 @@ import { toast } from "./toast.js";
 
 const BEFORE = 1; // seconds that are played before a passage
 const AFTER = 0.3;
-const START = "#proofread";
 
+/** @import { Change, Changes } from "./changes.js" */
 /** @import { Player } from "./player.js" */
-/** @import { Transcript } from "./transcript.js" */
-/** @import { Mark } from "./words.js" */
 /**
  * @typedef {object} Passage `index` is null for speech without text; `from` and `to` are places in `text`
  * @property {number | null} index
@@ -30,11 +29,10 @@ const START = "#proofread";
  * @property {boolean} is_suspicious
  */
 /** @typedef {{percent: number, sentence: string, account: string[]}} Checked */
-/** @typedef {{index: number, text: string, words: Mark[], etag: string, revision: number}} Segment */
 /** @typedef {{wrong: string, right: string, label: string, places: {at: number, before: string, after: string}[]}} Alike */
-/** @typedef {{etag: string, checked: Checked, segments?: Segment[], alike?: Alike | null, reload?: boolean}} Answer */
+/** @typedef {{etag: string, checked: Checked, change?: Change, alike?: Alike | null}} Answer */
 /** @typedef {{passages: Passage[], total: number, suspicious: number, etag: string, checked: Checked}} Queue */
-/** @typedef {{passage: Passage, body: Record<string, unknown> | null, revision: number}} Done how a step is undone */
+/** @typedef {{passage: Passage, body: Record<string, unknown> | null}} Done a step; `body` undoes it, unless it is a change */
 
 export class Walk {
   /** @type {Passage[]} */
@@ -55,18 +53,18 @@ export class Walk {
 
   /**
    * @param {HTMLElement} root
-   * @param {Transcript} transcript
+   * @param {Changes} changes
    * @param {Player | null} player
    */
-  constructor(root, transcript, player) {
+  constructor(root, changes, player) {
     this.root = root;
-    this.transcript = transcript;
+    this.changes = changes;
+    this.lines = changes.root;
     this.player = player;
     this.area = find(root, "[data-walk-text]", HTMLTextAreaElement);
     this.opener = find(document, "[data-walk-start]", HTMLButtonElement);
     this.stop = new AbortController();
     const { signal } = this.stop;
-    this.opener.addEventListener("click", () => this.start(), { signal });
     /** @type {Record<string, () => void>} */
     const buttons = {
       close: () => this.leave(),
@@ -90,7 +88,7 @@ export class Walk {
       },
       { signal },
     );
-    if (location.hash === START) this.start(false);
+    this.lines.addEventListener("changed", () => this.#changedElsewhere(), { signal });
   }
 
   close() {
@@ -98,16 +96,7 @@ export class Walk {
     this.#mark(null);
   }
 
-  /** Plays no further than the passage. @param {number} seconds */
-  at(seconds) {
-    if (this.player && seconds >= this.#until) {
-      this.#until = Infinity;
-      this.player.audio.pause();
-    }
-  }
-
-  /** @param {boolean} [plays] a page that was not touched yet may not */
-  async start(plays = true) {
+  async start() {
     if (this.opener.disabled) return;
     this.opener.disabled = true;
     this.#skipped.clear();
@@ -117,7 +106,7 @@ export class Walk {
       this.root.hidden = false;
       document.documentElement.classList.add("is-walking");
       this.#pastDoubts = this.#suspicious === 0;
-      this.#show(plays);
+      this.#show();
     }
     this.opener.disabled = false;
   }
@@ -128,7 +117,6 @@ export class Walk {
     this.player?.audio.pause();
     this.#mark(null);
     document.documentElement.classList.remove("is-walking");
-    if (location.hash === START) history.replaceState(null, "", location.pathname + location.search);
     this.opener.focus();
   }
 
@@ -138,6 +126,17 @@ export class Walk {
     this.player.seek(Math.max(0, passage.start - BEFORE));
     this.#until = passage.end + AFTER;
     this.player.play();
+    this.#watch();
+  }
+
+  /** Plays no further than the passage. */
+  #watch() {
+    if (!this.player || this.#until === Infinity) return;
+    if (this.player.audio.currentTime < this.#until) requestAnimationFrame(() => this.#watch());
+    else {
+      this.#until = Infinity;
+      this.player.audio.pause();
+    }
   }
 
   get #passage() {
@@ -172,7 +171,7 @@ export class Walk {
     return null;
   }
 
-  #show(plays = true) {
+  #show() {
     const passage = this.#passage;
     if (!passage || (!passage.is_suspicious && !this.#pastDoubts)) return this.#end(passage !== null);
     this.#part("passage");
@@ -190,7 +189,7 @@ export class Walk {
     this.#mark(passage);
     this.area.focus({ preventScroll: true });
     this.area.setSelectionRange(passage.from ?? 0, passage.to ?? 0);
-    if (plays) this.play();
+    this.play();
   }
 
   /** How many passages are left of those that are gone through now. */
@@ -244,7 +243,8 @@ export class Walk {
     const typing = event.target === this.area;
     const inside = event.target instanceof Node && this.root.contains(event.target);
     const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
-    if (isUndo && inside && !this.#isTyped && this.#done.length) this.#take(event, () => this.#undo());
+    if (isUndo && inside && !this.#isTyped) this.#take(event, () => this.#undo());
+    else if (isUndo && typing) event.stopPropagation(); // the field's own
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape" && inside) this.#take(event, () => this.leave());
     else if (event.key === "F8" && !event.shiftKey && this.#passage) this.#take(event, () => this.#skip());
@@ -284,16 +284,14 @@ export class Walk {
     if (!this.#isTyped) {
       const { index, first, last, etag } = passage;
       const body = { do: "check", index, first, last, etag };
-      if (await this.#send(body)) this.#step({ passage, body: { ...body, do: "uncheck" }, revision: 0 });
+      if (await this.#send(body)) this.#step({ passage, body: { ...body, do: "uncheck" } });
       return;
     }
     const answer = await this.#send({ do: "correct", index: passage.index, text: typed, etag: passage.etag });
     if (!answer) return;
-    const [segment] = answer.segments ?? [];
     this.#queue = this.#queue.filter((other, at) => at <= this.#place || other.index !== passage.index);
-    this.#total = Math.max(this.#total, this.#queue.length);
     this.#offer(answer.alike ?? null);
-    this.#step({ passage, body: null, revision: segment?.revision ?? 0 });
+    this.#step({ passage, body: null });
   }
 
   /**
@@ -305,8 +303,9 @@ export class Walk {
     const body = typed ? { do: "insert", start, end, text: typed } : { do: "check_gap", start };
     const answer = await this.#send({ ...body, etag: this.#etag });
     if (!answer) return;
-    if (answer.reload) return this.#reload();
-    this.#step({ passage, body: { do: "uncheck_gap", start }, revision: 0 });
+    if (!answer.change) return this.#step({ passage, body: { do: "uncheck_gap", start } });
+    this.#done.push({ passage, body: null });
+    await this.#again(); // the following segments have other numbers now
   }
 
   /** @param {Done} done */
@@ -321,43 +320,42 @@ export class Walk {
     if (last.body) {
       const etag = last.passage.index === null ? this.#etag : last.passage.etag;
       if (!(await this.#send({ ...last.body, etag }))) return;
-    } else if (!(await this.#revert(last.revision))) return;
+    } else {
+      this.#busy = true;
+      await this.changes.undo();
+      this.#busy = false;
+    }
     this.#done.pop();
     this.#offer(null);
-    if (!last.body) return this.#reload(); // what stands there now has another tag
-    this.#queue = [last.passage, ...this.#queue.slice(this.#place)];
-    this.#place = 0;
-    this.#show();
-  }
-
-  /** @param {number} revision that a correction made */
-  async #revert(revision) {
-    const body = { revision: revision - 1, etag: String(revision) };
-    return Boolean(await this.#post(data(this.root, "revert"), body));
+    await this.#again(last.passage);
   }
 
   async #fixAll() {
-    const fix = this.#alike;
-    if (!fix || this.#busy) return;
+    const [fix, passage] = [this.#alike, this.#passage ?? this.#done.at(-1)?.passage];
+    if (!fix || !passage || this.#busy) return;
     const answer = await this.#send({ do: "fix_all", wrong: fix.wrong, right: fix.right, etag: this.#etag });
     if (!answer) return;
     this.#offer(null);
-    const revision = Number(answer.etag);
-    const undo = async () => {
-      if (await this.#revert(revision)) this.#reload();
-    };
-    toast(text("walk_fixed", { number: number(answer.segments?.length ?? 0) }), {
-      action: { label: text("edit_undo"), run: undo },
-    });
-    const done = this.#done;
-    if (await this.#load()) this.#show();
-    this.#done = done.filter((one) => one.body !== null); // its revisions are not the last ones any more
+    this.#done.push({ passage, body: null });
+    toast(text("walk_fixed"), { action: { label: text("edit_undo"), run: () => this.#undo() } });
+    await this.#again();
   }
 
-  #reload() {
-    this.area.value = this.#passage?.text ?? ""; // nothing is lost: it was saved
-    history.replaceState(null, "", START);
-    location.reload();
+  /** Reads the passages anew, and goes to one of them. @param {Passage} [first] the worst by default */
+  async #again(first) {
+    if (!(await this.#load())) return;
+    const at = first ? this.#queue.findIndex((other) => key(other) === key(first)) : -1;
+    const [passage] = at > 0 ? this.#queue.splice(at, 1) : [];
+    if (passage) this.#queue.unshift(passage);
+    this.#show();
+  }
+
+  /** Somebody corrects the text beside the panel, or undoes something there. */
+  #changedElsewhere() {
+    if (this.root.hidden || this.#busy) return;
+    this.#done = [];
+    this.#offer(null);
+    if (!this.#isTyped) this.#again();
   }
 
   /** @param {Alike | null} alike */
@@ -378,46 +376,38 @@ export class Walk {
    * @returns {Promise<Answer | null>}
    */
   async #send(body) {
-    const answer = await this.#post(data(this.root, "address"), body);
-    if (!answer) return null;
-    this.#etag = answer.etag;
-    this.#tell(answer.checked);
-    for (const segment of answer.segments ?? []) this.#renew(segment);
-    return answer;
-  }
-
-  /**
-   * @param {string} address
-   * @param {Record<string, unknown>} body
-   */
-  async #post(address, body) {
+    if (this.#busy) return null;
     this.#busy = true;
     try {
-      const headers = { "Content-Type": "application/json" };
-      const answer = await ask(address, { method: "POST", headers, body: JSON.stringify(body) });
-      if (answer.ok) {
-        this.#said();
-        return await answer.json();
-      }
+      const answer = await this.changes.post(data(this.root, "address"), body);
       if (answer.status === 401) this.#said(...signedOut());
-      else this.#said((await answer.json()).error?.message ?? text("edit_failed"), ...this.#again(answer.status));
+      else if (!answer.ok) this.#said(await messageOf(answer), ...this.#wayOut(answer.status));
+      if (!answer.ok) return null;
+      /** @type {Answer} */
+      const { etag, checked, ...more } = await answer.json();
+      this.#said();
+      this.#etag = etag;
+      this.#tell(checked);
+      if (more.change) await this.changes.made(more.change);
+      return { etag, checked, ...more };
     } catch {
       this.#said(text("edit_failed"));
+      return null;
     } finally {
       this.#busy = false;
     }
-    return null;
   }
 
   /**
    * A way to the text as it is now, where somebody else has changed it.
    * @param {number} status
    */
-  #again(status) {
+  #wayOut(status) {
     if (status !== 412) return [];
     const button = element("button", { type: "button", class: "button button--small" }, text("walk_again"));
     button.addEventListener("click", async () => {
-      if (await this.#load()) this.#show();
+      await this.changes.renew().catch(() => location.reload());
+      await this.#again();
     });
     return [" ", button];
   }
@@ -441,23 +431,10 @@ export class Walk {
     }
   }
 
-  /** Shows a correction in the list. @param {Segment} segment */
-  #renew({ index, text: now, words, etag, revision }) {
-    const item = this.#itemOf(index);
-    if (!item) return;
-    find(item, ".segment__text", HTMLElement).textContent = now;
-    item.dataset.etag = etag;
-    if (words.length) item.dataset.words = JSON.stringify(words);
-    else delete item.dataset.words;
-    for (const said of item.querySelectorAll("[data-doubt], [data-doubt-words]")) said.remove();
-    item.querySelector(".segment__time")?.removeAttribute("aria-describedby");
-    this.transcript.renewed(item, revision);
-  }
-
   /** @param {number | null} index */
   #itemOf(index) {
     /** @type {HTMLElement | null} */
-    const item = this.transcript.root.querySelector(`[data-index="${index}"]`);
+    const item = this.lines.querySelector(`[data-index="${index}"]`);
     return item;
   }
 
@@ -467,7 +444,7 @@ export class Walk {
     if (!passage) return;
     const gap = `.segment--gap[data-start="${passage.start}"]`;
     /** @type {HTMLElement | null} */
-    const item = passage.index === null ? this.transcript.root.querySelector(gap) : this.#itemOf(passage.index);
+    const item = passage.index === null ? this.lines.querySelector(gap) : this.#itemOf(passage.index);
     if (!item) return;
     const shown = item.querySelector(".segment__text");
     if (shown) CSS.highlights?.set("walk-passage", new Highlight(rangeOf(shown, passage.from, passage.to)));

@@ -60,6 +60,7 @@ def test_passages_are_played_accepted_corrected_everywhere_and_undone_by_keys(
     page.locator(".toast").get_by_role("button", name="Undo").click()
     expect(page.locator(".segment", has_text="lazy")).to_have_count(lines - 1)
     expect(area).to_be_focused()
+    expect(page.locator("[data-walk-place]")).to_contain_text("Passage 2 of 2")
     page.keyboard.press("F8")
     expect(page.get_by_text("All doubtful passages are done.")).to_be_focused()
     page.keyboard.press("Escape")

@@ -309,6 +309,7 @@ class Segment(models.Model):
     revision = models.PositiveIntegerField(
         default=0, db_default=0, help_text="The correction that put it here; 0 for the machine."
     )
+    corrected = models.BooleanField(default=False, db_default=False, help_text="A person wrote its text.")
 
     checks: models.JSONField[list[list[Any]]] = models.JSONField(
         default=list,

@@ -12,7 +12,7 @@ shown. A transcription's `checked` sums them up:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
@@ -117,15 +117,21 @@ def without_check(checks: Iterable[Check], first: int, last: int) -> list[Check]
 
 
 def is_checked(checks: Iterable[Check], first: int, last: int) -> bool:
-    """Whether the characters from `first` to `last` were checked, but for spaces between checks."""
+    """Whether the characters from `first` to `last` were checked, but for a space between two checks."""
     left = [[first, last]]
     for check in checks:
         left = without_check(left, check[0], check[1])
-    return all(part[1] - part[0] <= 1 for part in left)
+    return all(end - start == 1 and first < start and end < last for start, end in left)
 
 
 def is_whole(segment: Segment) -> bool:
     return is_checked(segment.checks, 0, len(segment.text.strip()))
+
+
+def carried(segments: Sequence[dict[str, Any]], text: str) -> list[Check]:
+    """Returns the checks of a text that was made of segments, whose fields are given: all of it, or nothing."""
+    whole = all(is_checked(fields.get("checks", ()), 0, len(fields["text"].strip())) for fields in segments)
+    return [[0, len(text), *segments[0]["checks"][0][2:]]] if whole and segments[0]["text"].strip() else []
 
 
 def open_gaps(row: Transcription, texts: Iterable[Span]) -> list[Span]:

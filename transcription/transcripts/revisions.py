@@ -94,7 +94,8 @@ def write_revision(
 ) -> None:
     """Replaces segments and names of speakers, stores the former ones in a revision and indexes the text.
 
-    Equal segments at both ends stay. Where segments only get other speakers, nothing else of them is written or stored.
+    Equal segments at both ends stay, and equal ones between others where their number does. Where segments only get
+    other speakers, nothing else of them is written or stored.
     """
     before = [field_values(segment) for segment in former]
     renamed = _former_names(row, names)
@@ -108,10 +109,32 @@ def write_revision(
         return
     former, before = former[head : len(former) - tail], before[head : len(before) - tail]
     replacement, first = replacement[head : len(replacement) - tail], first + head
+    if len(before) == len(replacement) > 1:
+        _change_in_place(actor, row, action, former, replacement, names)
+        return
     _begin(row)
     _replace_segments(row, row.revision + 1, first, former, replacement)
     _rename(row, names)
     _store(actor, row, action, first=first, added=len(replacement), before=before, names=renamed)
+
+
+def _change_in_place(
+    actor: Actor,
+    row: Transcription,
+    action: str,
+    former: list[Segment],
+    replacement: list[SegmentFields],
+    names: Mapping[int, str],
+) -> None:
+    renamed = _former_names(row, names)
+    _begin(row)
+    pairs = [(one, fields) for one, fields in zip(former, replacement, strict=True) if field_values(one) != fields]
+    changed = {str(one.index): field_values(one) for one, _fields in pairs}
+    common: dict[str, Any] = {"tenant_id": row.tenant_id, "transcription": row, "revision": row.revision + 1}
+    Segment.objects.filter(pk__in=[one.pk for one, _fields in pairs]).delete()
+    Segment.objects.bulk_create([Segment(index=one.index, **common, **fields) for one, fields in pairs], BATCH)
+    _rename(row, names)
+    _store(actor, row, action, first=pairs[0][0].index, added=0, before=[], names=renamed, changed=changed)
 
 
 def write_speakers(
@@ -192,22 +215,15 @@ def _alike(before: Sequence[SegmentFields], after: Sequence[SegmentFields]) -> t
 def _replace_segments(
     row: Transcription, number: int, first: int, former: list[Segment], replacement: list[SegmentFields]
 ) -> None:
-    """Writes the new segments and renumbers the following ones, which get new tags.
-
-    Where as many stay, those that are as before are not written.
-    """
-    moved = len(replacement) - len(former)
-    same = set() if moved else {i for i, one in enumerate(former) if field_values(one) == replacement[i]}
-    removed = [segment.pk for i, segment in enumerate(former) if i not in same]
-    for at in range(0, len(removed), BATCH):
-        Segment.objects.filter(pk__in=removed[at : at + BATCH]).delete()
-    if moved:
+    """Writes the new segments and renumbers the following ones, which get new tags."""
+    Segment.objects.filter(pk__in=[segment.pk for segment in former]).delete()
+    if moved := len(replacement) - len(former):
         following = row.segments.filter(index__gte=first + len(former))
         following.update(index=F("index") + INDEX_OFFSET, revision=number)
         row.segments.filter(index__gte=INDEX_OFFSET).update(index=F("index") - INDEX_OFFSET + moved)
     common: dict[str, Any] = {"tenant_id": row.tenant_id, "transcription": row, "revision": number}
     Segment.objects.bulk_create(
-        [Segment(index=first + i, **common, **fields) for i, fields in enumerate(replacement) if i not in same], BATCH
+        [Segment(index=first + i, **common, **fields) for i, fields in enumerate(replacement)], BATCH
     )
 
 
@@ -238,6 +254,8 @@ def at_revision(
     for revision in later:
         before = [NOT_CHECKED | fields for fields in revision.before]
         segments = segments[: revision.first] + before + segments[revision.first + revision.added :]
+        for index, fields in revision.changed.items():
+            segments[int(index)] = NOT_CHECKED | fields
         for index, speaker in revision.speakers.items():
             segments[int(index)] = segments[int(index)] | {"speaker": speaker}
         names |= {int(index): name for index, name in revision.names.items()}

@@ -26,6 +26,9 @@ SHOWS = {
     f"GET {API}/transcriptions/{{transcription}}/transcript.txt": "transcript.exported",
     f"GET {API}/transcriptions/{{transcription}}/segments": "transcript.read",
     f"GET {API}/transcriptions/{{transcription}}/segments/0": "transcript.read",
+    f"GET {API}/transcriptions/{{transcription}}/segments/hits?find=a": "transcript.read",
+    f"POST {API}/transcriptions/{{transcription}}/segments/substitute": "transcript.corrected",
+    f"POST {API}/transcriptions/{{transcription}}/segments/shift": "transcript.corrected",
     f"POST {API}/transcriptions/{{transcription}}/segments/0/split": "transcript.corrected",
     f"POST {API}/transcriptions/{{transcription}}/segments/0/merge": "transcript.corrected",
     f"GET {API}/transcriptions/{{transcription}}/proofreading": "transcript.read",
@@ -37,6 +40,7 @@ SHOWS = {
     "GET /recordings/{recording}/": "transcript.read",
     "GET /transcriptions/{transcription}/download.srt": "transcript.exported",
     "GET /transcriptions/{transcription}/segments/0/": "transcript.read",
+    "GET /transcriptions/{transcription}/lines/": "transcript.read",
     "GET /transcriptions/{transcription}/history/": "transcript.read",
     "GET /transcriptions/{transcription}/walk/": "transcript.read",
 }

@@ -33,6 +33,8 @@ UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/api/v1/transcriptions/{transcription}/segments/0/check", {"first": 0}),
     ("POST", "/api/v1/transcriptions/{transcription}/revert", {"revision": 0}),
     ("PATCH", "/api/v1/transcriptions/{transcription}/speakers/0", {"name": "x"}),
+    ("POST", "/api/v1/transcriptions/{transcription}/segments/substitute", {"find": "a", "replacement": "b"}),
+    ("POST", "/api/v1/transcriptions/{transcription}/segments/shift", {"seconds": 0.1}),
     ("POST", "/api/v1/transcriptions/{transcription}/speakers/0/merge", {"into": 1}),
     ("POST", "/api/v1/transcriptions/{transcription}/speakers/assign", {"first": 0, "last": 0}),
     ("POST", "/api/v1/uploads/multipart", {"name": "board.mp3", "length": 1000}),

@@ -80,7 +80,7 @@ def test_a_correction_is_checked_by_its_editor_and_its_undo_takes_that_back(
     assert saved["checked"]["percent"] == 43, "seven of sixteen words"
     assert all(passage["index"] != 0 for passage in queue(as_alice, row)["passages"])
     undone = as_alice.post(f"/transcriptions/{row.id}/revert/", {"revision": 0, "etag": "1"}, "application/json")
-    assert undone.json() == {"revision": 2}
+    assert undone.json()["revision"] == 2
     again = queue(as_alice, row)
     assert again["checked"]["percent"] == 18, "what was checked before stays"
     assert any(passage["index"] == 0 for passage in again["passages"])
@@ -95,7 +95,7 @@ def test_the_same_words_are_fixed_everywhere_at_once_and_undone_at_once(as_alice
         "He likes Helsterns, and Helstone's vicar.",
     ]
     fixed = say(as_alice, row, do="fix_all", wrong="Helstern", right="Helstone", etag=saved["etag"]).json()
-    assert [segment["index"] for segment in fixed["segments"]] == [1, 2]
+    assert (fixed["change"]["first"], fixed["change"]["added"]) == (1, 2)
     assert fixed["checked"]["percent"] == 25, "nobody has listened to those"
     as_alice.post(f"/transcriptions/{row.id}/revert/", {"revision": 1, "etag": "2"}, "application/json")
     with scope.bound(row.tenant_id):
@@ -105,7 +105,8 @@ def test_the_same_words_are_fixed_everywhere_at_once_and_undone_at_once(as_alice
 
 def test_what_was_missed_is_written_where_it_is_said(as_alice: Client, row: Transcription) -> None:
     etag = queue(as_alice, row)["etag"]
-    assert say(as_alice, row, do="insert", start=40.0, end=43.0, text="Good night.", etag=etag).json()["reload"]
+    change = say(as_alice, row, do="insert", start=40.0, end=43.0, text="Good night.", etag=etag).json()["change"]
+    assert (change["first"], change["removed"], change["added"]) == (3, 0, 1)
     with scope.bound(row.tenant_id):
         assert [segment.text.strip() for segment in row.segments.all()] == [*SPOKEN, "Good night."]
     assert all(passage["index"] is not None for passage in queue(as_alice, row)["passages"])

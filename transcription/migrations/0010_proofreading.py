@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('transcription', '0007_known_speakers'),
+        ('transcription', '0009_changed_in_place'),
     ]
 
     operations = [
