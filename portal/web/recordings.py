@@ -36,6 +36,7 @@ from transcription.models import Recording, Status, Transcription
 from transcription.options import audio_tracks, engines
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import eta
+from transcription.transcripts import checks
 
 ON_A_PAGE = 25
 UPLOAD_STATUS = {"too_large": 413, "no_room": 507, "unavailable": 503}
@@ -122,10 +123,12 @@ def _list_context(request: TenantRequest) -> dict[str, Any]:
     filters = FilterForm(request.GET)
     wanted = filters.wanted
     matching = library.recordings(request.actor, wanted).select_related("created_by", "api_key")
+    page = Paginator(matching, ON_A_PAGE).get_page(request.GET.get("page"))
     return {
         "filters": filters,
         "filtered": wanted != EVERYTHING,
-        "page": Paginator(matching, ON_A_PAGE).get_page(request.GET.get("page")),
+        "page": page,
+        "checked": checks.checked_of(latest for row in page if (latest := row.latest)),
         "section": "recordings",
     }
 
@@ -151,6 +154,7 @@ def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any
         "source": library.source_of(latest) if latest else None,
         "no_audio": retention.why_no_audio(row) if row.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
+        "checked": checks.checked(latest).sentence if latest else "",
         "section": "recordings",
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from transcription.models import Segment
+from transcription.transcripts.alike import search_of
 from transcription.transcripts.ranking import Passage, passages_of, ranked
 
 
@@ -66,3 +67,22 @@ def test_where_words_were_not_timed_unlikely_segments_come_first() -> None:
     order = ranked([segment("It is clear."), segment("Is it though?", avg_logprob=-0.9), segment("谢谢你")])
     assert [shown(passage) for passage in order] == ["Is it though?", "It is clear.", "谢谢你"]
     assert [passage.words for passage in order] == [3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("We saw Helstern, today.", "We saw Helstone, today.", ("Helstern", "Helstone")),
+        ("He said “Helstern.”", "He said “Helstone.”", ("Helstern", "Helstone")),
+        ("in new york city", "in New York city", ("new york", "New York")),
+        ("我们开帐了", "我们开账了", ("帐", "账")),
+        ("so on and on", "so on", None),
+        ("a b c d e f g h i", "j k l m n o p q r", None),
+        ("the same", "the same", None),
+    ],
+)
+def test_the_words_that_a_correction_replaced_are_found(
+    before: str, after: str, expected: tuple[str, str] | None
+) -> None:
+    found = search_of(before, after)
+    assert (found and (found.find, found.replacement)) == expected
