@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import hashlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +18,8 @@ from pathlib import Path
 import pytest
 from asgiref.sync import SyncToAsync
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
+from pytest_django import DjangoDbBlocker
 
 from portal.supervisor.valkey import server_command
 from tenants import api_keys, scope
@@ -204,6 +207,29 @@ def no_connection_left() -> Iterator[None]:
     """An asynchronous test's own queries run in asgiref's one thread, whose connection nobody else would close."""
     yield
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """One of pytest-xdist's processes migrates SQLite's file, which takes seconds, and the others copy it."""
+    if connection.vendor != "sqlite" or not hasattr(request.config, "workerinput"):
+        request.getfixturevalue("django_db_setup")
+        yield
+        return
+    request.getfixturevalue("django_test_environment")
+    migrated = Path(os.environ["PORTAL_TEST_DATA"]) / "migrated.sqlite3"
+    own = settings.DATABASES["default"]["TEST"]["NAME"]
+    with migrated.with_suffix(".lock").open("w") as lock, django_db_blocker.unblock():
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if migrated.exists():
+            shutil.copyfile(migrated, own)
+            connection.close()
+            connection.settings_dict["NAME"] = settings.DATABASES["default"]["NAME"] = own
+        else:
+            connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+            connection.close()
+            shutil.copyfile(own, migrated)
+    yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,8 +6,8 @@ estimates from the largest tensors that exist at a time, or assumptions; none wa
 
 large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, with two windows encoded at a time: 2,948 MiB of
 weights, 716 MiB or more of CUDA and its graphs, 160 MiB of cuBLAS's workspaces, 88 MiB of encoder, 269 MiB for the
-timing of words. The rest holds 18 slots of 307 MiB with `keys_values`, 28 of 193 MiB with `int8`, or 70 of 76 MiB with `absorbed`
-(tests/transcription/engine/parity/test_memory.py).
+timing of words. The rest holds 18 slots of 307 MiB with `keys_values`, 28 of 193 MiB with `int8`, or 70 of 76 MiB with
+`absorbed` (tests/transcription/engine/parity/test_memory.py).
 """
 
 from __future__ import annotations
