@@ -19,6 +19,7 @@ _LINE_BREAK_UNIT = re.compile(
     rf"\s*[{re.escape(OPENING)}\u0e40-\u0e44\u0ec0-\u0ec4]*(?:[{UNSPACED}][\u0300-\u036f\u3099\u309a]*|[^\s{UNSPACED}]+)"
     rf"(?:[{re.escape(CLOSING)}\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u102b-\u103e\u17b4-\u17d3])*"
 )
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+(?:['’.,-][^\W{UNSPACED}]+)*")
 _TAIL = re.compile(r"\s*\S+")
 _JOINERS = "\u200c\u200d"
 _LAST_OF_LETTERS = 0x203B  # emoji, which a zero-width joiner makes one of, come after it
@@ -47,6 +48,11 @@ def line_break_units(text: str) -> list[str]:
         units.append(match[0])
         at = match.end()
     return units
+
+
+def count_words(text: str) -> int:
+    """Returns how many words a text has; in scripts without spaces, characters."""
+    return len(_WORD.findall(text))
 
 
 def width(text: str) -> int:

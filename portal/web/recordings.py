@@ -33,9 +33,10 @@ from transcription.library import recordings as library
 from transcription.library.filters import EVERYTHING
 from transcription.media.warnings import warnings_of
 from transcription.models import Recording, Segment, Status, Transcription
-from transcription.options import audio_tracks
+from transcription.options import audio_tracks, engines
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import eta
+from transcription.transcripts import checks
 
 ON_A_PAGE = 25
 MOST_AT_ONCE = 1000
@@ -125,10 +126,12 @@ def _list_context(request: TenantRequest) -> dict[str, Any]:
     filters = FilterForm(request.GET)
     wanted = filters.wanted
     matching = library.recordings(request.actor, wanted).select_related("created_by", "api_key")
+    page = Paginator(matching, ON_A_PAGE).get_page(request.GET.get("page"))
     return {
         "filters": filters,
         "filtered": wanted != EVERYTHING,
-        "page": Paginator(matching, ON_A_PAGE).get_page(request.GET.get("page")),
+        "page": page,
+        "checked": checks.checked_of(latest for row in page if (latest := row.latest)),
         "section": "recordings",
     }
 
@@ -152,6 +155,7 @@ def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any
         "to_check": sum(line.is_to_check for line in lines),
         "has_unsure_words": any(line.unsure for line in lines),
         "place": eta.place_in_queue(latest) if latest else None,
+        "is_loading": latest is not None and engines.is_loading_for(latest),
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
         "other_tracks": audio_tracks.others(latest) if latest else [],
@@ -159,6 +163,7 @@ def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any
         "source": library.source_of(latest) if latest else None,
         "no_audio": retention.why_no_audio(row) if row.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
+        "checked": checks.checked(latest).sentence if latest else "",
         "section": "recordings",
     }
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from portal.web.word_positions import placed_words
 from transcription.models import Segment, Speaker, Status, Transcription
 from transcription.options.speakers import OFF
+from transcription.segments.word_places import placed_words
 from transcription.transcripts.doubts import FIGURES, Doubt, doubts_of, is_unsure, missed_speech
 
 LINE_FIELDS = (

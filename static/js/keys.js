@@ -31,6 +31,7 @@ export const ACTIONS = [
   { id: "redo", places: ["field", "page"], keys: ["Ctrl+Shift+Z", "Ctrl+Y"] },
   { id: "next_check", places: ["field", "page", "time"], keys: ["F8", "N"] },
   { id: "previous_check", places: ["field", "page", "time"], keys: ["Shift+F8", "Shift+N"] },
+  { id: "proofread", places: ["page", "time"], keys: ["P"] },
   { id: "find", places: ["page", "time"], keys: ["/"] },
   { id: "replace", places: ["field", "page", "time"], keys: ["Ctrl+H"] },
   { id: "times", places: ["page", "time"], keys: ["M"] },

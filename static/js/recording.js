@@ -16,6 +16,7 @@ import { Speakers } from "./speakers.js";
 import { text } from "./strings.js";
 import { Times } from "./times.js";
 import { Transcript } from "./transcript.js";
+import { Walk } from "./walk.js";
 
 /** @import { Doing } from "./keys.js" */
 
@@ -100,6 +101,11 @@ function textDoings(root, transcript, player) {
     const openReplacer = () => editor.settled().then(() => replacer.open(finder.input.value));
     root.querySelector("[data-open-times]")?.addEventListener("click", openTimes);
     root.querySelector("[data-open-replace]")?.addEventListener("click", openReplacer);
+    const walk = new Walk(find(root, "[data-walk]", HTMLElement), changes, player);
+    const openWalk = () => editor.settled().then(() => walk.start());
+    root.querySelector("[data-walk-start]")?.addEventListener("click", openWalk);
+    open.push(walk);
+    doings.proofread = { run: openWalk };
     Object.assign(doings, editor.doings, { times: { run: openTimes }, replace: { run: openReplacer } });
   }
   /** @type {HTMLElement | null} */

@@ -106,5 +106,5 @@ def _without_edits(source: Transcription) -> FinishedResult:
 
 def _copied(segment: Segment, row: Transcription) -> Segment:
     copy = Segment(**{field.attname: getattr(segment, field.attname) for field in Segment._meta.concrete_fields})
-    copy.pk, copy.transcription = None, row
+    copy.pk, copy.transcription, copy.checks = None, row, []
     return copy

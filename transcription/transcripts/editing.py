@@ -19,6 +19,7 @@ from transcription.errors import InvalidOption
 from transcription.library import recordings
 from transcription.models import Revision, Segment, Transcription
 from transcription.scripts import is_grapheme_boundary
+from transcription.transcripts import checks
 from transcription.transcripts.revisions import (
     at_revision,
     compare_tags,
@@ -102,6 +103,25 @@ def replace(
         checked_times(edits, _latest(row))
         _correct(actor, row, Action.REPLACE, 0, former, edits)
         return row
+
+
+def insert(
+    actor: Actor, transcription_id: UUID, start: float, end: float, text: str, expected_tags: Collection[str]
+) -> Segment:
+    """Writes a new segment where speech has no text. `expected_tags` are tags of the list. Raises as `edit` does."""
+    with locked(actor, transcription_id) as row:
+        compare_tags(expected_tags, list_tag(row))
+        if row.segments.count() >= MAX_SEGMENTS:
+            raise too_many("text")
+        index = row.segments.filter(start__lte=start).count()
+        added = SegmentEdit(start, end, text)
+        checked_times([*_neighbour(row, index - 1), added, *_neighbour(row, index)], _latest(row))
+        nearest = row.segments.filter(index=max(0, index - 1)).first() or Segment(seek=int(start * 100))
+        fields = field_values(nearest) | {"words": [], "overlap": False, "corrected": True}
+        [new] = apply_edits([fields], [added])
+        new["checks"] = [checks.check_of(actor, 0, len(text))]
+        write_revision(actor, row, Action.REPLACE, index, [], [new])
+        return _segment(row, index)
 
 
 def split(
@@ -215,4 +235,10 @@ def _latest(row: Transcription) -> float:
 def _correct(
     actor: Actor, row: Transcription, action: str, first: int, former: list[Segment], edits: Sequence[SegmentEdit]
 ) -> None:
-    write_revision(actor, row, action, first, former, apply_edits([field_values(segment) for segment in former], edits))
+    """Writes edits as a revision. Text that somebody typed is checked by them."""
+    replacement = apply_edits([field_values(segment) for segment in former], edits)
+    texts = {segment.text.strip() for segment in former}
+    for fields in replacement:
+        if (text := fields["text"].strip()) not in texts:
+            fields["checks"] = [checks.check_of(actor, 0, len(text))]
+    write_revision(actor, row, action, first, former, replacement)

@@ -10,12 +10,13 @@ from typing import Any
 from transcription.models import Segment
 from transcription.scripts import with_leading_space
 from transcription.segments.word_times import align_words, in_order
+from transcription.transcripts.checks import carried
 from transcription.transcripts.timeline import Timeline
 
 SegmentFields = dict[str, Any]
 FIELD_NAMES = (
     "start", "end", "text", "seek", "tokens", "temperature", "avg_logprob", "compression_ratio", "no_speech_prob",
-    "non_speech_share", "words", "language", "speaker", "overlap", "corrected",
+    "non_speech_share", "words", "language", "speaker", "overlap", "corrected", "checks",
 )  # fmt: skip
 SHORTEST_PART = 0.001  # seconds that a division leaves
 WORST_IS_HIGHEST = ("temperature", "compression_ratio", "no_speech_prob", "non_speech_share")
@@ -39,6 +40,7 @@ def apply_edits(former: Sequence[SegmentFields], edits: Sequence[SegmentEdit]) -
 
     Unchanged segments keep all their fields. In changed ones words keep their times (segments/word_times.py), the
     figures are those of the former segment at the new start, and there are no tokens, which would spell another text.
+    Another text has not been checked.
     """
     by_times = {(segment["start"], segment["end"]): segment for segment in former}
     timed_words, starts = _TimedWords(former), [segment["start"] for segment in former]
@@ -50,12 +52,12 @@ def apply_edits(former: Sequence[SegmentFields], edits: Sequence[SegmentEdit]) -
             continue
         text = with_leading_space(edit.text)
         words = same["words"] if same is not None else timed_words.within(edit.start, edit.end)
+        before = same or _nearest(former, starts, edit)
         changes = {"start": edit.start, "end": edit.end, "text": text, "tokens": []}
         changes["words"] = align_words(text, words, edit.start, edit.end)
-        base = same or _nearest(former, starts, edit)
-        if base["text"].strip() != edit.text:
-            changes["corrected"] = True
-        segments.append(base | changes)
+        if before["text"].strip() != edit.text:
+            changes |= {"corrected": True, "checks": []}
+        segments.append(before | changes)
     return segments
 
 
@@ -109,6 +111,7 @@ def joined(former: SegmentFields, latter: SegmentFields) -> SegmentFields:
         "speaker": latter.get("speaker") if former.get("speaker") is None else former["speaker"],
         "overlap": any(half.get("overlap", False) for half in halves),
         "corrected": not heard,
+        "checks": carried(halves, text.strip()),
     }
 
 
@@ -142,7 +145,8 @@ def _part(fields: SegmentFields, start: float, end: float, text: str, words: lis
     if words:
         words = [words[0] | {"word": with_leading_space(words[0]["word"].strip())}, *words[1:]]
     timed = list(in_order(words, start, end)) if start < end else words
-    return fields | {"start": start, "end": end, "text": with_leading_space(text), "tokens": [], "words": timed}
+    spoken: SegmentFields = {"text": with_leading_space(text), "tokens": [], "words": timed}
+    return fields | {"start": start, "end": end, "checks": carried([fields], text)} | spoken
 
 
 def _nearest(former: Sequence[SegmentFields], starts: list[float], edit: SegmentEdit) -> SegmentFields:

@@ -14,6 +14,7 @@ from tenants.access import Actor
 from transcription.errors import InvalidOption
 from transcription.models import Revision, Segment, Transcription
 from transcription.scripts import is_grapheme_boundary, is_unspaced, one_line
+from transcription.transcripts.checks import carried
 from transcription.transcripts.editing import transcript
 from transcription.transcripts.revisions import compare_tags, list_tag, locked, write_revision
 from transcription.transcripts.segment_edits import SegmentEdit, apply_edits, field_values
@@ -128,7 +129,8 @@ def _write(actor: Actor, row: Transcription, edits: dict[int, SegmentEdit]) -> N
             after.append(fields)
         elif edit.text:
             checked_text(edit.text)
-            after += apply_edits([fields], [edit])
+            [replaced] = apply_edits([fields], [edit])
+            after.append(replaced | {"checks": carried([fields], edit.text)})
     write_revision(actor, row, Revision.Action.SUBSTITUTE, first, former, after)
 
 

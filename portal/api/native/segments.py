@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -32,7 +33,7 @@ from portal.api.native.tenant_view import TenantView
 from portal.api.preconditions import quoted, seen_tags
 from transcription.library import read_audit
 from transcription.models import Revision, Segment, Transcription
-from transcription.transcripts import editing, revisions, substitution
+from transcription.transcripts import checks, editing, revisions, substitution
 from transcription.transcripts.doubts import doubts_of, missed_speech
 from transcription.transcripts.segment_edits import SegmentEdit, SegmentFields
 
@@ -117,7 +118,7 @@ class SplitView(TenantView):
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
         where = parse_body(request, Division)
         both = editing.split(self.actor, transcription_id, index, where.position, where.at, seen_tags(request._request))
-        return Response(SomeSegmentsBody(segments=[segment_fields(one) for one in both]), headers=_tag_of_list(both[0]))
+        return Response(SomeSegmentsBody(segments=segments_fields(both)), headers=_tag_of_list(both[0]))
 
 
 class MergeView(TenantView):
@@ -126,7 +127,7 @@ class MergeView(TenantView):
     @operation("mergeSegment", "Join a segment with the next one", {200: SomeSegmentsBody}, parameters=[IF_MATCH])
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
         found = editing.merge(self.actor, transcription_id, index, seen_tags(request._request))
-        return Response(SomeSegmentsBody(segments=[segment_fields(found)]), headers=_tag_of_list(found))
+        return Response(SomeSegmentsBody(segments=segments_fields([found])), headers=_tag_of_list(found))
 
 
 class ShiftView(TenantView):
@@ -215,7 +216,8 @@ class RevertView(TenantView):
         return _segments(row, 0, None)
 
 
-def segment_fields(segment: Segment) -> SegmentBody:
+def segment_fields(segment: Segment, names: Mapping[str, str]) -> SegmentBody:
+    """Describes a segment; `names` are those of who checked it (transcripts/checks.py)."""
     return {
         "index": segment.index,
         "start": segment.start,
@@ -225,9 +227,17 @@ def segment_fields(segment: Segment) -> SegmentBody:
         "doubts": [{"kind": doubt.kind, "figure": doubt.figure} for doubt in doubts_of(segment)],
         "speaker": segment.speaker,
         "overlap": segment.overlap,
+        "checks": [
+            {"first": first, "last": last, "by": names.get(who), "at": at} for first, last, who, at in segment.checks
+        ],
         "revision": segment.revision,
         "etag": quoted(revisions.segment_tag(segment)),
     }
+
+
+def segments_fields(segments: Sequence[Segment]) -> list[SegmentBody]:
+    names = checks.names_of_checks(segments)
+    return [segment_fields(segment, names) for segment in segments]
 
 
 def hit_fields(hit: substitution.Hit) -> TextHitBody:
@@ -273,13 +283,13 @@ def _segments(row: Transcription, first: int, limit: int | None) -> Response:
         total=total,
         next=more,
         missed_speech=[{"start": start, "end": end} for start, end in missed_speech(row, texts)],
-        segments=[segment_fields(one) for one in found],
+        segments=segments_fields(found),
     )
     return Response(body, headers=_tag(row))
 
 
 def _one(segment: Segment) -> Response:
-    return Response(segment_fields(segment), headers={"ETag": quoted(revisions.segment_tag(segment))})
+    return Response(segments_fields([segment])[0], headers={"ETag": quoted(revisions.segment_tag(segment))})
 
 
 def _tag(row: Transcription) -> dict[str, str]:

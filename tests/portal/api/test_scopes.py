@@ -70,6 +70,9 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("DELETE", "/api/v1/transcriptions/{transcription}/segments/0", None, WRITE_204),
     ("POST", "/api/v1/transcriptions/{transcription}/segments/0/split", {"position": 2}, WRITE),
     ("POST", "/api/v1/transcriptions/{transcription}/segments/0/merge", None, WRITE),
+    ("GET", "/api/v1/transcriptions/{transcription}/proofreading", None, READ),
+    ("POST", "/api/v1/transcriptions/{transcription}/segments/0/check", {}, WRITE),
+    ("DELETE", "/api/v1/transcriptions/{transcription}/segments/0/check", None, WRITE),
     ("GET", "/api/v1/transcriptions/{transcription}/segments/hits?find=a", None, READ),
     (
         "POST",

@@ -44,6 +44,7 @@ class NewSegment(RequestBody):
     doubts: Annotated[Any, documented(type="array", items={"type": "object"}, readOnly=True)] = None
     speaker: Annotated[Any, documented(type="integer", minimum=0, readOnly=True)] = None
     overlap: Annotated[Any, documented(type="boolean", readOnly=True)] = None
+    checks: Annotated[Any, documented(type="array", items={"type": "object"}, readOnly=True)] = None
     revision: Annotated[Any, documented(type="integer", minimum=0, readOnly=True)] = None
     etag: Annotated[Any, documented(type="string", readOnly=True)] = None
 
@@ -104,6 +105,18 @@ class DoubtBody(TypedDict):
     figure: float
 
 
+class CheckBody(TypedDict):
+    """Characters of a segment's text, from `first` to before `last`, that somebody found right, or wrote.
+
+    `by` is a person's or a key's name, null once they were deleted.
+    """
+
+    first: int
+    last: int
+    by: str | None
+    at: str
+
+
 class SegmentBody(TypedDict):
     """A timed piece of a transcript, seconds in the recording. `etag` is what If-Match names.
 
@@ -119,6 +132,7 @@ class SegmentBody(TypedDict):
     doubts: list[DoubtBody]
     speaker: int | None
     overlap: bool
+    checks: list[CheckBody]
     revision: int
     etag: str
 
