@@ -76,11 +76,11 @@ def some_lines(row: Transcription, first: int, last: int, *, between: bool = Fal
     """
     segments = list(row.segments.filter(index__gte=first - 1, index__lte=last + 1).only(*LINE_FIELDS))
     shown = [line for line in _segment_lines(row, segments) if line.segment and first <= line.segment.index <= last]
-    if not row.missed_speech:
+    if not shown or not row.missed_speech:
         return shown
     starts = {segment.index: segment.start for segment in segments}
     begin = starts.get(first, 0.0) if between or first else 0.0
-    end = (shown[-1].start if shown else begin) if between else starts.get(last + 1, float("inf"))
+    end = shown[-1].start if between else starts.get(last + 1, float("inf"))
     spans = missed_speech(row, row.segments.values_list("start", "end"))
     gaps = [Line(*span) for span in spans if begin <= span[0] < end]
     return sorted(shown + gaps, key=lambda line: line.start) if gaps else shown
