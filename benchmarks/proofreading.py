@@ -1,10 +1,11 @@
 """How many word errors does a reader find who follows the ranking? `python -m benchmarks.proofreading [FOLDER…]`
 
-A simulated reader visits passages in the order of transcription.transcripts.ranking, in the order of the recording or
-at random, and corrects whatever is wrong with a word that he is shown; a missing word is found where a word beside it
-is shown. Recordings are the clips of each folder one after another, of 40 seconds or more and of one speaker where
-names begin with his; each is heard plain and in white noise. A folder has a `refs.txt` with a line `NAME|TEXT` for
-each clip, or a .txt beside each .wav or .flac; without folders, `SPEECH` names one (benchmarks/speech.py).
+A simulated reader visits passages in the order of transcription.transcripts.ranking, once with and once without the
+words' figures, in the order of the recording or at random, and corrects whatever is wrong with a word that he is shown;
+a missing word is found where a word beside it is shown. Recordings are the clips of each folder one after another, of
+40 seconds or more and of one speaker where names begin with his; each is heard plain and in white noise. A folder has a
+`refs.txt` with a line `NAME|TEXT` for each clip, or a .txt beside each .wav or .flac; without folders, `SPEECH` names
+one (benchmarks/speech.py).
 
 Every second recording is for tuning: `--fit` fits the ranking's coefficients to them and prints these. The others are
 reported: the share of the errors that is found, and the word error rate that is left, by the share of the words that
@@ -49,7 +50,12 @@ SPOKEN_BEFORE = 1.0
 RANDOM_ORDERS = 20
 PENALTY = 1.0
 STEPS = 50
-COLOURS = {"worst first": "#0d6b62", "straight through": "#8a5300", "random": "#646e6b"}
+COLOURS = {
+    "worst first": "#0d6b62",
+    "worst segment first": "#0b62b8",
+    "straight through": "#8a5300",
+    "random": "#646e6b",
+}
 
 _normalized = EnglishTextNormalizer()
 Order = Callable[["Heard"], list[Passage]]
@@ -175,6 +181,13 @@ def _worst_first(heard: Heard) -> list[Passage]:
     return ranked(heard.segments, heard.gaps)
 
 
+def _worst_segments_first(heard: Heard) -> list[Passage]:
+    """As where words were not timed."""
+    fields = ("index", "start", "end", "text", "avg_logprob", "no_speech_prob", "non_speech_share", "temperature")
+    untimed = [Segment(**{name: getattr(segment, name) for name in fields}) for segment in heard.segments]
+    return ranked(untimed, heard.gaps)
+
+
 def _straight_through(heard: Heard) -> list[Passage]:
     return sorted(_worst_first(heard), key=lambda passage: passage.start)
 
@@ -185,6 +198,7 @@ def _at_random(seed: int) -> Order:
 
 ORDERS: dict[str, list[Order]] = {
     "worst first": [_worst_first],
+    "worst segment first": [_worst_segments_first],
     "straight through": [_straight_through],
     "random": [_at_random(seed) for seed in range(RANDOM_ORDERS)],
 }

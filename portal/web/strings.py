@@ -132,7 +132,7 @@ PAGE_STRINGS: dict[str, Promise] = {
     "speakers_all": _("All lines are shown."),
     "speakers_failed": _("It was not saved. Try again."),
     "walk_place": _("Passage {number} of {total}, at {time}"),
-    "walk_checked": _("{percent} % of the words checked"),
+    "walk_checked": _("Checked words: {percent} %"),
     "walk_right": _("Right, next"),
     "walk_save": _("Save, next"),
     "walk_nothing": _("Nothing is said, next"),

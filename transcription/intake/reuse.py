@@ -85,6 +85,7 @@ def insert_completed(row: Transcription, result: FinishedResult) -> None:
     row.is_reused = True
     row.text, row.detected_language, row.model_version = result.text, source.detected_language, source.model_version
     row.heard_languages, row.missed_speech = source.heard_languages, source.missed_speech
+    row.doubtful_words = source.doubtful_words
     row.saved_seconds, row.sequence, row.resume = source.saved_seconds, source.sequence, source.resume
     row.warnings = source.warnings
     row.reused_from = Transcription.objects.filter(id=source.id).first()  # it may have been deleted meanwhile

@@ -41,6 +41,9 @@ FLOORS: dict[Kind, float] = {
 GAP_CHANCE = 0.95
 """Of speech without text: the detector is sure of it, but not of its being words."""
 
+WORDS_PER_SECOND = 2.5
+"""Of speech."""
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -81,6 +84,15 @@ def ranked(segments: Iterable[Segment], gaps: Iterable[Span] = ()) -> list[Passa
     found = [passage for segment in segments for passage in passages_of(segment)]
     found += [Passage(None, 0, 0, start, end, 0, GAP_CHANCE) for start, end in gaps]
     return sorted(found, key=lambda passage: (-passage.chance, passage.start))
+
+
+def doubtful_words(segments: Iterable[Segment], gaps: Iterable[Span] = ()) -> float:
+    """Returns how many words are probably wrong, or missing."""
+    found = ranked(segments, gaps)
+    return sum(
+        passage.chance * (passage.words if passage.segment else WORDS_PER_SECOND * (passage.end - passage.start))
+        for passage in found
+    )
 
 
 def passages_of(segment: Segment) -> Iterator[Passage]:

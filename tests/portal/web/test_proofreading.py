@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import unescape
 from typing import Any
 
@@ -165,3 +166,19 @@ def test_mallory_finds_nothing(client: Client, mallory: Character, row: Transcri
     client.force_login(mallory.user)
     assert client.get(f"/transcriptions/{row.id}/walk/").status_code == 404
     assert say(client, row, do="check", index=0, first=0, last=5, etag="0.0").status_code == 404
+
+
+def test_the_library_lists_what_is_to_proofread_worst_first(as_alice: Client, acme: Tenant, make: Make) -> None:
+    good = make(acme, "good.mp3", text="Good.", doubtful_words=1.0)
+    bad = make(acme, "bad.mp3", text="Bad.", doubtful_words=20.0)
+    done = make(acme, "done.mp3", text="Done.", doubtful_words=50.0, checked_share=1.0)
+    make(acme, "silent.mp3", text="")
+    make(acme, "waiting.mp3", "queued")
+
+    def listed(checked: str) -> list[str]:
+        shown = as_alice.get("/recordings/rows/", {"checked": checked}).content.decode()
+        return list(re.findall(r'id="row-([0-9a-f-]+)"', shown))
+
+    assert listed("to_check") == [str(bad.recording_id), str(good.recording_id)]
+    assert listed("checked") == [str(done.recording_id)]
+    assert len(listed("nonsense")) == len(listed("")) == 5
