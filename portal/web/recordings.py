@@ -178,7 +178,7 @@ def _segments(transcription: Transcription | None, most: int | None = None) -> l
 
 
 def _shares(row: Transcription, segments: list[Segment]) -> list[ShownShare]:
-    every = segments if len(segments) < AT_FIRST else row.segments.only("start", "end", "speaker")
+    every = segments if len(segments) < AT_FIRST else row.segments.only("transcription", "start", "end", "speaker")
     return shares_of(row, every)
 
 

@@ -7,7 +7,9 @@ from itertools import chain
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from portal.web import recordings
 from tenants import scope
@@ -203,3 +205,30 @@ def test_a_long_transcript_comes_part_by_part_with_all_that_is_missing_in_it(
     monkeypatch.setattr(recordings, "AT_FIRST", 3)
     page = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
     assert (page.count('class="segment '), 'data-total="7"' in page) == (4, True)
+
+
+def test_what_is_found_and_whose_lines_are_costs_as_many_queries_for_many_lines_as_for_few(
+    as_alice: Client, row: Transcription
+) -> None:
+    with scope.bound(row.tenant_id):
+        Transcription.objects.filter(id=row.id).update(speakers="auto")
+
+    def queries() -> list[int]:
+        counts = []
+        for ask in (
+            lambda: replace(as_alice, row, "hits", find="o"),
+            lambda: as_alice.get(f"/transcriptions/{row.id}/speakers/"),
+            lambda: as_alice.get(f"/recordings/{row.recording_id}/"),
+        ):
+            with CaptureQueriesContext(connection) as made:
+                assert ask().status_code == 200
+            counts.append(len(made))
+        return counts
+
+    few = queries()
+    with scope.bound(row.tenant_id):
+        for at in range(2, 30):
+            Segment.objects.create(
+                tenant=row.tenant, transcription=row, index=at, start=10.0 + at, end=10.5 + at, text=" So."
+            )
+    assert queries() == few
