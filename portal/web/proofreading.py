@@ -152,8 +152,11 @@ def _fields(passage: Passage) -> dict[str, Any]:
 def _why(segment: Segment, passage: Passage) -> str:
     if passage.kinds:
         return " ".join(doubt.sentence for doubt in doubts_of(segment))
+    percent = {"percent": round(100 * passage.chance)}
+    if not segment.words:
+        return _("A word of this line is wrong with a chance of %(percent)d %%. Word times would say which.") % percent
     if passage.chance >= SUSPICIOUS:
-        return _("Wrong with a chance of %(percent)d %%.") % {"percent": round(100 * passage.chance)}
+        return _("Wrong with a chance of %(percent)d %%.") % percent
     return _("The model is sure of these words.")
 
 
