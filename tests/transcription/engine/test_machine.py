@@ -35,3 +35,10 @@ def test_threads_of_one_core_count_once_and_a_containers_share_is_the_limit(
     monkeypatch.setattr(machine, "GROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: allowed, raising=False)
     assert machine.cores() == expected
+
+
+def test_gpus_have_nvidia_smis_numbers_unless_the_operator_orders_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for own, order in (({}, "PCI_BUS_ID"), ({"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, "FASTEST_FIRST")):
+        monkeypatch.setattr(os, "environ", own)
+        machine.number_gpus_as_the_driver_does()
+        assert own == {"CUDA_DEVICE_ORDER": order}

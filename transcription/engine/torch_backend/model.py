@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -63,6 +64,7 @@ class TorchModel:
         self.cross = cross
         self.is_short = is_short
         self._side = WorkStream(parameters.device)
+        self._aside = threading.Lock()
         with DEVICE.shared():
             self._slots = SlotDecoder(parameters, slots, graphs=graphs, cross=cross)
             self._aligner = Aligner(parameters)
@@ -94,7 +96,7 @@ class TorchModel:
         spoken = {work: _spoken(work, text) for work, text in zip(works, texts, strict=True)}
         found: dict[Work, list[WordTiming]] = {}
         for some in by_encoder_frames(works):
-            with translated_errors(), self._beside():
+            with translated_errors(), self._aside, self._beside():
                 found |= dict(zip(some, self._aligner([spoken[work] for work in some]), strict=True))
         return [found[work] for work in works]
 
@@ -157,7 +159,7 @@ class TorchModel:
     def decode_apart(self, work: Work) -> Decoded:
         if self._parameters.dtype == torch.float32:
             raise ArithmeticError("the model's probabilities are not numbers")
-        with translated_errors():
+        with translated_errors(), self._aside:
             with self._beside():
                 parameters = in_float32(self._parameters)
                 mels = features([work.window], parameters.dims.n_mels, self._device)
