@@ -13,8 +13,8 @@ import pytest
 import torch
 from whisper.model import Whisper
 
+from benchmarks.untrained import untrained_whisper
 from tests.transcription.engine.torch_backend.pretend_cuda import PretendCuda, pretended
-from tests.transcription.engine.untrained import untrained_whisper
 from transcription.engine.backend import Decoded, WordTiming, Work
 from transcription.engine.torch_backend import buckets
 from transcription.engine.torch_backend.backend import TorchBackend
