@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import gc
 import hashlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,7 +18,8 @@ from pathlib import Path
 import pytest
 from asgiref.sync import SyncToAsync
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
+from pytest_django import DjangoDbBlocker
 
 from portal.supervisor.valkey import server_command
 from tenants import api_keys, scope
@@ -123,6 +127,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
+def pytest_collection_finish() -> None:
+    """What thousands of collected tests and imported modules hold stays to the end: the garbage collector leaves it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 @dataclass(frozen=True)
 class Character:
     """A person with a password, as a member of a tenant, and a key that speaks for the tenant."""
@@ -196,6 +207,29 @@ def no_connection_left() -> Iterator[None]:
     """An asynchronous test's own queries run in asgiref's one thread, whose connection nobody else would close."""
     yield
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """One of pytest-xdist's processes migrates SQLite's file, which takes seconds, and the others copy it."""
+    if connection.vendor != "sqlite" or not hasattr(request.config, "workerinput"):
+        request.getfixturevalue("django_db_setup")
+        yield
+        return
+    request.getfixturevalue("django_test_environment")
+    migrated = Path(os.environ["PORTAL_TEST_DATA"]) / "migrated.sqlite3"
+    own = settings.DATABASES["default"]["TEST"]["NAME"]
+    with migrated.with_suffix(".lock").open("w") as lock, django_db_blocker.unblock():
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if migrated.exists():
+            shutil.copyfile(migrated, own)
+            connection.close()
+            connection.settings_dict["NAME"] = settings.DATABASES["default"]["NAME"] = own
+        else:
+            connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+            connection.close()
+            shutil.copyfile(own, migrated)
+    yield
 
 
 @pytest.fixture(scope="session", autouse=True)

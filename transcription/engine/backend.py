@@ -184,13 +184,12 @@ class BatchModel(Model, Protocol):
 class StepModel(Model, Protocol):
     """`encode`, `detect` and `align` may be called from one thread while another steps."""
 
+    is_short: bool
+    """Whether it has fewer slots than are useful, for lack of memory."""
+
     @property
     def slots(self) -> int:
         """How many works it may have under way."""
-
-    @property
-    def is_short(self) -> bool:
-        """Whether it has fewer slots than are useful, for lack of memory."""
 
     def room(self, works: Sequence[Work]) -> bool:
         """Returns whether there are slots for these now. Some slots are reserved for interactive windows."""

@@ -11,6 +11,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 MIB = 1024 * 1024
 GROUP = Path("/sys/fs/cgroup")
 """The control group that a container sees as its own."""
@@ -26,8 +28,9 @@ def cores() -> int:
 
     Threads of one core, which multiply no faster than one does, count once where the kernel tells them apart.
     """
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    physical = len({_siblings(cpu) for cpu in allowed})
+    if not hasattr(os, "sched_getaffinity"):
+        return psutil.cpu_count(logical=False) or 1
+    physical = len({_siblings(cpu) for cpu in os.sched_getaffinity(0)})
     try:
         quota, period = (GROUP / "cpu.max").read_text().split()
         return max(1, min(physical, round(int(quota) / int(period))))
@@ -84,15 +87,12 @@ def private_mib() -> float:
 
 
 def available_mib() -> float:
-    """Returns the memory that this process may still take, in MiB; infinite if unknown.
+    """Returns the memory that this process may still take, in MiB.
 
     That is the least of what the machine, its control group and its own limit leave.
     """
-    return min(_of_machine(), _of_group(), _of_limit())
-
-
-def _of_machine() -> float:
-    return _field(Path("/proc/meminfo"), "MemAvailable") / 1024
+    available: int = psutil.virtual_memory().available
+    return min(available / MIB, _of_group(), _of_limit())
 
 
 def _of_group() -> float:

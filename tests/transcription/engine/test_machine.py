@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from transcription.engine import machine
@@ -42,3 +43,12 @@ def test_gpus_have_nvidia_smis_numbers_unless_the_operator_orders_them(monkeypat
         monkeypatch.setattr(os, "environ", own)
         machine.number_gpus_as_the_driver_does()
         assert own == {"CUDA_DEVICE_ORDER": order}
+
+
+def test_a_system_without_affinities_has_its_physical_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert machine.cores() == psutil.cpu_count(logical=False)
+
+
+def test_what_is_available_is_part_of_the_machine_s_memory() -> None:
+    assert 0 < machine.available_mib() <= psutil.virtual_memory().total / machine.MIB

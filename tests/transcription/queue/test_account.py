@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
@@ -182,7 +182,7 @@ def with_claim(claim: Claim, write: Any) -> None:
 @pytest.mark.django_db
 def test_the_account_adds_up_whatever_happens() -> None:
     few = settings(
-        max_examples=10 if connection.vendor == "postgresql" else 25,
+        max_examples=12,
         stateful_step_count=30,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -103,6 +103,12 @@ def content(sound: bytes) -> bytes:
     return sound + bytes(2 * bucket.SMALLEST_PART)
 
 
+@pytest.fixture
+def brief(sound: bytes) -> bytes:
+    """What is one part."""
+    return sound
+
+
 def test_a_file_in_parts_becomes_a_recording(program: Program, content: bytes, s3: Any) -> None:
     upload = program.begin(content, language="de", word_timestamps=True, beam_size=2)
     assert (upload["part_bytes"], upload["part_count"], upload["state"]) == (8 * MIB, 3, "open")
@@ -233,9 +239,9 @@ def test_a_forgotten_upload_is_aborted(program: Program, content: bytes, s3: Any
     assert program.ask("GET", f"{URL}/{upload['id']}").status_code == 404
 
 
-def test_what_a_switched_off_tenant_sent_is_deleted_a_month_later(program: Program, content: bytes, s3: Any) -> None:
-    upload = program.begin(content)
-    program.send(upload, content, 1, 2, 3)
+def test_what_a_switched_off_tenant_sent_is_deleted_a_month_later(program: Program, brief: bytes, s3: Any) -> None:
+    upload = program.begin(brief)
+    program.send(upload, brief, 1)
     assert program.ask("POST", f"{URL}/{upload['id']}/complete").status_code == 202
     Tenant.objects.update(is_active=False)
     with time_machine.travel(timezone.now() + timedelta(days=29, hours=23)):
@@ -261,9 +267,9 @@ def test_what_no_row_names_is_aborted_when_it_is_old(program: Program, content: 
     assert "Contents" not in s3.list_objects_v2(Bucket="media")
 
 
-def test_the_sweep_of_orphaned_media_leaves_what_is_arriving(program: Program, content: bytes, s3: Any) -> None:
-    upload = program.begin(content)
-    program.send(upload, content, 1, 2, 3)
+def test_the_sweep_of_orphaned_media_leaves_what_is_arriving(program: Program, brief: bytes, s3: Any) -> None:
+    upload = program.begin(brief)
+    program.send(upload, brief, 1)
     program.ask("POST", f"{URL}/{upload['id']}/complete")
     sweeper.ORPHAN_AGE, age = timedelta(hours=-1), sweeper.ORPHAN_AGE
     try:
@@ -273,10 +279,10 @@ def test_the_sweep_of_orphaned_media_leaves_what_is_arriving(program: Program, c
     assert sweep() == {"uploads settled": 1}
 
 
-def test_a_lost_answer_to_complete_does_no_harm(program: Program, content: bytes) -> None:
+def test_a_lost_answer_to_complete_does_no_harm(program: Program, brief: bytes) -> None:
     """The server was killed after S3 had made the object and before it was noted."""
-    upload = program.begin(content)
-    program.send(upload, content, 1, 2, 3)
+    upload = program.begin(brief)
+    program.send(upload, brief, 1)
     program.ask("POST", f"{URL}/{upload['id']}/complete")
     Upload.objects.update(state=Upload.State.OPEN)
     assert program.ask("POST", f"{URL}/{upload['id']}/complete").json()["state"] == "arrived"
@@ -294,9 +300,9 @@ def test_what_is_no_audio_is_refused_and_nothing_is_left(program: Program, s3: A
     assert "Contents" not in s3.list_objects_v2(Bucket="media")
 
 
-def test_a_killed_acceptance_is_taken_up_when_its_lease_is_over(program: Program, content: bytes) -> None:
-    upload = program.begin(content)
-    program.send(upload, content, 1, 2, 3)
+def test_a_killed_acceptance_is_taken_up_when_its_lease_is_over(program: Program, brief: bytes) -> None:
+    upload = program.begin(brief)
+    program.send(upload, brief, 1)
     program.ask("POST", f"{URL}/{upload['id']}/complete")
     Upload.objects.update(not_before=timezone.now() + timedelta(minutes=5))
     assert sweep() == {}
