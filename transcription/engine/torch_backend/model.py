@@ -29,6 +29,7 @@ from transcription.engine.torch_backend.decode_request import DecodeRequest, Rul
 from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.device import DEVICE, ORDINARY, WorkStream
 from transcription.engine.torch_backend.encoder import Encoder
+from transcription.engine.torch_backend.encoder_graphs import EncoderGraphs
 from transcription.engine.torch_backend.errors import translated_errors
 from transcription.engine.torch_backend.mel import features
 from transcription.engine.torch_backend.parameters import Parameters, in_float32
@@ -37,6 +38,9 @@ from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.text import TorchVocabulary
 from transcription.engine.torch_backend.vocabulary import start_of
 from transcription.engine.types import FRAME_SAMPLES, DoesNotFit
+
+ENCODED_WINDOWS = (1, 2)
+"""Windows that the scheduler has encoded at once."""
 
 BEAM_WINDOWS = 2
 """Windows of one number of beams that are searched at once."""
@@ -69,6 +73,8 @@ class TorchModel:
             self._slots = SlotDecoder(parameters, slots, graphs=graphs, cross=cross)
             self._aligner = Aligner(parameters)
         self._slots.warm_up(sampled=True)
+        cuda = parameters.device.type == "cuda"
+        self._encoder = EncoderGraphs(parameters, ENCODED_WINDOWS, self._side, enabled=cuda and graphs)
         self._running: dict[int, _Running] = {1: _Running(self._slots)}
         self._reserved = reserved(slots)
         self._failed: list[tuple[Work, Exception]] = []
@@ -81,7 +87,7 @@ class TorchModel:
         for missing in by_encoder_frames(work for work in works if work.encoding is None):
             with translated_errors(), self._beside():
                 mels = features([work.window for work in missing], self._parameters.dims.n_mels, self._device)
-                for work, encoding in zip(missing, self._slots.encode(mels), strict=True):
+                for work, encoding in zip(missing, self._encoder(mels), strict=True):
                     work.encoding = encoding
 
     def detect(self, works: Sequence[Work]) -> list[Language]:
@@ -198,7 +204,7 @@ class TorchModel:
                 running.decoder.close()
             self._side.close()
             self._running.clear()
-            del self._slots, self._aligner, self._parameters
+            del self._slots, self._encoder, self._aligner, self._parameters
             gc.collect()  # a decoder and its graphs know each other
             if cuda:
                 torch.cuda.empty_cache()
