@@ -1,4 +1,6 @@
-"""The GPU against the roofline and its peers: `python -m benchmarks.gpu [--quick] [--out FILE.json]`.
+"""The goals on a GPU, the roofline and peers: `python -m benchmarks.gpu [--quick] [--goals] [--out FILE.json]`.
+
+First the goals, each with its figure and the rung, through the product's own path (gpu_product.py); then contestants.
 
 Needs torch, numpy, tiktoken and openai-whisper, and nothing else of the project; transformers takes
 part where it is installed. large-v3's true dimensions, normally distributed weights, windows of
@@ -14,27 +16,24 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import gpu_capped, gpu_pipeline, gpu_roofline
-from benchmarks.gpu_capped import Capped
+from benchmarks import gpu_product, gpu_roofline
 from benchmarks.gpu_checks import Check, checks
-from benchmarks.gpu_contestants import Contestant, Entry, crosses, entries, slot_decoder
+from benchmarks.gpu_contestants import Contestant, Entry, entries
 from benchmarks.gpu_device import GIGABYTE, allocated, chosen_device, described, forget_peak, give_back, peak, wait
 from benchmarks.gpu_model import LARGE_V3, TINY, Job, random_whisper, real_whisper
+from benchmarks.gpu_product import OPENAI_MIB, Goal, Product
 from benchmarks.gpu_roofline import Roofline
 from benchmarks.table import print_table, spread
-from transcription.engine.torch_backend.parameters import Parameters, of_whisper
+from transcription.engine.gpu_check.rungs import rung_of
+from transcription.engine.torch_backend.parameters import of_whisper
 
 WINDOW_SECONDS = 30.0
-CLIP_TOKENS = 20
-"""Of a clip of five seconds, about."""
-
-CLIP_SLOTS = 16
-CLIP_TURNS = 40
 
 
 @dataclass
@@ -67,18 +66,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     device = chosen_device()
     job = Job(device, TINY if options.tiny else LARGE_V3, options.tokens, "synthetic")
-    if options.capped_child:
-        gpu_capped.child(job, options.memory_gb)
+    if options.limit_mib:
+        print(json.dumps({"speed": _speed(options)}))
         return 0
-    capped = _capped(job, options)
     print(f"{described(device)}; {' '.join(sys.argv[1:])}")
+    goals = _goals(options)
+    if options.goals:
+        return 0
     found = list(checks(device))
     _print_checks(found)
-    rows, clips, roofline = _measured(job, options)
-    _print_capped(capped)
+    rows, roofline = _measured(job, options)
     if options.out:
-        report: dict[str, Any] = {"machine": described(device), "roofline": asdict(roofline), "clip_ms": clips}
-        lists: dict[str, list[Any]] = {"checks": found, "rows": rows, "capped": capped}
+        report: dict[str, Any] = {"machine": described(device), "roofline": asdict(roofline)}
+        lists: dict[str, list[Any]] = {"goals": goals, "checks": found, "rows": rows}
         report |= {name: [asdict(item) for item in items] for name, items in lists.items()}
         options.out.write_text(json.dumps(report, indent=1))
     return 0 if all(check.same == check.windows for check in found) else 1
@@ -95,8 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batches", type=_numbers, default=(16, 64), metavar="N,N", help="of transformers")
     parser.add_argument("--weights", type=Path, metavar="PATH", help="real ones: a .pt file or a CTranslate2 folder")
     parser.add_argument("--model", default="large-v3", help="what --weights are called")
-    parser.add_argument("--memory-gb", type=float, default=9.8, help="cap of the memory check; 0 leaves it out")
-    parser.add_argument("--capped-child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--rung", choices=("graphs", "eager", "math"), default="graphs", help="of the ladder")
+    parser.add_argument("--goals", action="store_true", help="nothing but the goals")
+    parser.add_argument("--limit-mib", type=int, default=0, help=argparse.SUPPRESS)
     return parser
 
 
@@ -104,18 +105,48 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in text.split(","))
 
 
-def _capped(job: Job, options: argparse.Namespace) -> list[Capped]:
-    """First of all, while this process holds nothing on the device."""
-    if job.device.type != "cuda" or not options.memory_gb:
-        return []
-    arguments = ["--capped-child", "--memory-gb", str(options.memory_gb), "--tokens", str(job.tokens)]
+def _goals(options: argparse.Namespace) -> list[Goal]:
+    """Measures and prints the goals; within a limit of memory first, while this process holds nothing on the GPU."""
+    device, capped = chosen_device().type, None
     try:
-        return gpu_capped.in_a_child(arguments + ["--tiny"] * options.tiny)
+        if device == "cuda":
+            weights = ["--weights", str(options.weights)] if options.weights else []
+            own = ["--rung", options.rung, "--model", options.model, *["--tiny"] * options.tiny, *weights]
+            capped = gpu_product.speed_within(OPENAI_MIB, own)
     except Exception as error:
-        return [Capped("", options.memory_gb, 0, 0.0, 0.0, _line(error))]
+        print(f"within {OPENAI_MIB} MiB: not measured: {_line(error)}")
+    try:
+        with _product(options) as product:
+            found = gpu_product.goals(product, options.quick, capped)
+            slots, opened = product.slots, product.opened_seconds
+    except Exception as error:
+        print(f"the goals: given up: {_line(error)}")
+        return []
+    rung = rung_of(options.rung).title if device == "cuda" else "torch on the CPU"
+    met = {True: "yes", False: "no", None: ""}
+    rows = [[goal.name, goal.required, goal.found, met[goal.met], rung] for goal in found]
+    title = f"Goals, through the product's path: {slots} slots, opened in {opened:.1f} s"
+    print_table(title, ["", "goal", "found", "reached", "rung"], rows)
+    return found
 
 
-def _measured(job: Job, options: argparse.Namespace) -> tuple[list[Row], dict[str, list[float]], Roofline]:
+@contextmanager
+def _product(options: argparse.Namespace, limit_mib: int = 0) -> Iterator[Product]:
+    with ExitStack() as stack:
+        weights = options.weights and (options.model, options.weights)
+        name, path = weights or stack.enter_context(gpu_product.synthetic_weights(options.tiny))
+        device = chosen_device().type
+        product = Product(device, rung_of(options.rung), name, path, limit_mib, synthetic=not weights)
+        stack.callback(product.close)
+        yield product
+
+
+def _speed(options: argparse.Namespace) -> float:
+    with _product(options, options.limit_mib) as product:
+        return WINDOW_SECONDS * 4 * product.slots / product.seconds(4 * product.slots)
+
+
+def _measured(job: Job, options: argparse.Namespace) -> tuple[list[Row], Roofline]:
     roofline = gpu_roofline.measured(job.device)
     give_back(job.device)
     if options.weights:
@@ -133,7 +164,7 @@ def _measured(job: Job, options: argparse.Namespace) -> tuple[list[Row], dict[st
     _print_rows(job, roofline, rows)
     contestants.clear()
     give_back(job.device)
-    return rows, _clips(job, parameters), roofline
+    return rows, roofline
 
 
 def _ready(job: Job, waiting: Iterator[Entry]) -> Iterator[Contestant]:
@@ -187,28 +218,6 @@ def _turn(job: Job, contestant: Contestant, row: Row, counts: bool) -> float:
     return seconds
 
 
-def _clips(job: Job, parameters: Parameters) -> dict[str, list[float]]:
-    """Milliseconds from a short clip's spectrogram to its text, nothing else under way, ordered."""
-    found = {}
-    for cross in crosses():
-        try:
-            decoder = slot_decoder(parameters, CLIP_SLOTS, cross)
-            decoder.warm_up()
-            short = Job(job.device, job.dims, CLIP_TOKENS, job.label)
-            times = []
-            for _ in range(CLIP_TURNS if job.device.type == "cuda" else 2):
-                mels = short.mels(1)
-                wait(job.device)
-                begin = time.perf_counter()
-                gpu_pipeline.run(decoder, short, mels)
-                times.append(1000 * (time.perf_counter() - begin))
-            found[cross or "ours"] = sorted(times[1:])
-        except Exception as error:
-            print(f"a clip alone, {cross}: given up: {_line(error)}", flush=True)
-    _print_clips(found)
-    return found
-
-
 def _print_checks(found: list[Check]) -> None:
     rows = [
         [it.name, it.failure or f"{it.same} of {it.windows} windows", f"{it.largest_difference:.1e}"] for it in found
@@ -243,23 +252,6 @@ def _cells(row: Row) -> list[str]:
         f"{row.peak_bytes / GIGABYTE:.2f}",
         f"{row.load_seconds:.1f} s",
     ]
-
-
-def _print_clips(found: dict[str, list[float]]) -> None:
-    rows = [
-        [name, f"{times[len(times) // 2]:.1f} ms", f"{times[int(0.95 * len(times))]:.1f} ms"]
-        for name, times in found.items()
-        if times
-    ]
-    print_table(f"A clip alone, {CLIP_TOKENS} tokens", ["", "p50", "p95"], rows)
-
-
-def _print_capped(capped: list[Capped]) -> None:
-    if capped:
-        rows = [
-            [it.cross or "ours", it.failure or str(it.slots), f"{it.used:.2f} GB", f"{it.rtfx:.0f}"] for it in capped
-        ]
-        print_table(f"Below {capped[0].gigabytes} GB, synthetic", ["", "slots", "used at the peak", "RTFx"], rows)
 
 
 def _line(error: Exception) -> str:

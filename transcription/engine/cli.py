@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transcription.engine import arguments as argument
+from transcription.engine import machine
 from transcription.engine.gpu_check.rungs import NAMES, Rung, rung_of
 from transcription.engine.types import LANES, MAX_BEAM_SIZE, MODES, DecodeOptions, EngineError, Segment
 
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code. Raises SystemExit(2) for arguments that cannot be meant."""
     logging.basicConfig(level=logging.INFO, format="engine: %(levelname)s: %(message)s")
     options = _parser().parse_args(arguments)
+    machine.number_gpus_as_the_driver_does()
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
@@ -147,7 +149,7 @@ def _fetch(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from transcription.engine import guard, machine
+    from transcription.engine import guard
 
     # Before anything that brings OpenMP is imported.
     machine.sleep_between_parallel_work()
@@ -157,7 +159,7 @@ def _serve(options: argparse.Namespace) -> int:
     from transcription.engine.server import Server
 
     guard.die_with_parent()
-    footing = footing_of(options, options.models[0])
+    footing = footing_of(options, options.models)
     if footing.notice:
         logging.getLogger(__name__).warning("%s", footing.notice)
     backend = _backend(options, footing.rung)
@@ -190,7 +192,7 @@ def _gpu_check(options: argparse.Namespace) -> int:
 
     if options.attempt:
         return _try_rung(options)
-    ladder = ladder_for(options, options.model)
+    ladder = ladder_for(options, [options.model])
     if ladder is None:
         raise EngineError("no GPU was found: check nvidia-smi, or try the same on the CPU with --device cpu")
     return report(ladder, options.rung, options.format)

@@ -85,8 +85,8 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Returns the folder of a small model with random weights, in CTranslate2's form."""
     import torch
 
+    from benchmarks.untrained import untrained_whisper
     from tests.transcription.engine.test_own_models import ensure
-    from tests.transcription.engine.untrained import untrained_whisper
 
     folder = tmp_path_factory.mktemp("untrained")
     whisper = untrained_whisper()

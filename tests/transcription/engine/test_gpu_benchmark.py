@@ -24,6 +24,12 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def no_goals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "_goals", lambda options: [])
+
+
+@pytest.mark.usefixtures("no_goals")
 def test_all_contestants_decode_what_is_asked_and_agree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "gpu.json"
     arguments = ["--tiny", "--quick", "--tokens", "6", "--repeats", "1", "--slots", "1,3", "--batches", "2"]
@@ -38,6 +44,16 @@ def test_all_contestants_decode_what_is_asked_and_agree(tmp_path: Path, capsys: 
     assert all(check["same"] == check["windows"] for check in report["checks"])
 
 
+@pytest.mark.slow
+def test_each_goal_has_its_figure_and_rung(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("transcription.engine.torch_backend.backend.CPU_SLOTS", 3)
+    assert gpu.main(["--tiny", "--quick", "--goals"]) == 0
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if " | torch on the CPU |" in line]
+    assert len(rows) == 5
+    assert all(float(row[2].replace(",", "")) > 0 for row in rows)
+
+
+@pytest.mark.usefixtures("no_goals")
 def test_a_contestant_that_fails_leaves_the_others_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

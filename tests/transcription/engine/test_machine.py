@@ -38,6 +38,13 @@ def test_threads_of_one_core_count_once_and_a_containers_share_is_the_limit(
     assert machine.cores() == expected
 
 
+def test_gpus_have_nvidia_smis_numbers_unless_the_operator_orders_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for own, order in (({}, "PCI_BUS_ID"), ({"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, "FASTEST_FIRST")):
+        monkeypatch.setattr(os, "environ", own)
+        machine.number_gpus_as_the_driver_does()
+        assert own == {"CUDA_DEVICE_ORDER": order}
+
+
 def test_a_system_without_affinities_has_its_physical_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert machine.cores() == psutil.cpu_count(logical=False)

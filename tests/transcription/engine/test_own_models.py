@@ -122,7 +122,7 @@ def test_torch_computes_with_what_was_converted_as_with_the_checkpoint(tmp_path:
     """A .pt of openai-whisper, which the package writes and reads itself."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("whisper")
-    from tests.transcription.engine.untrained import untrained_whisper
+    from benchmarks.untrained import untrained_whisper
     from transcription.engine.torch_backend.loading import load_whisper
 
     whisper = untrained_whisper()

@@ -33,8 +33,7 @@ class Card:
 def find_card() -> Card | None:
     """Returns this process's first GPU as NVML sees it; None where there is none, or no NVML.
 
-    CUDA_VISIBLE_DEVICES counts. On a machine with different GPUs CUDA's order may be another one than NVML's, unless
-    that names one by its UUID, or CUDA_DEVICE_ORDER is PCI_BUS_ID.
+    CUDA_VISIBLE_DEVICES counts, whose numbers are NVML's (`machine.number_gpus_as_the_driver_does`).
     """
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
     if wanted in HIDDEN or importlib.util.find_spec("pynvml") is None:

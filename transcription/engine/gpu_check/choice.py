@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import transcription.engine
 from transcription.engine.arguments import machine_arguments
 from transcription.engine.gpu_check.card import Card, find_card, require_driver, torch_sees_gpu, torchs_card
-from transcription.engine.gpu_check.ladder import Facts, Ladder
+from transcription.engine.gpu_check.ladder import PASSING, Facts, Ladder
 from transcription.engine.gpu_check.rungs import RUNGS, Rung, rung_of
 from transcription.engine.gpu_check.trial import Verdict, try_rung
 from transcription.engine.model_folder import NEEDED
@@ -38,8 +38,8 @@ class Footing:
     on_lost: Callable[[str], None] = lambda reason: None
 
 
-def footing_of(options: argparse.Namespace, model: Offered) -> Footing:
-    """Returns the rung to run on, tried where it has to be, for the machine's options and the first model.
+def footing_of(options: argparse.Namespace, models: Sequence[Offered]) -> Footing:
+    """Returns the rung to run on, tried where it has to be, for the machine's options and the models offered.
 
     A pinned rung is not tried. Raises EngineError where the driver is too old for torch, or no rung may be used.
     """
@@ -47,7 +47,7 @@ def footing_of(options: argparse.Namespace, model: Offered) -> Footing:
         return Footing()
     if options.rung != "auto":
         return pinned(rung_of(options.rung))
-    ladder = ladder_for(options, model)
+    ladder = ladder_for(options, models)
     if ladder is None:
         return Footing()
     chosen = ladder.choose()
@@ -60,13 +60,13 @@ def pinned(rung: Rung) -> Footing:
     return Footing(rung, notice)
 
 
-def ladder_for(options: argparse.Namespace, model: Offered) -> Ladder | None:
+def ladder_for(options: argparse.Namespace, models: Sequence[Offered]) -> Ladder | None:
     """Returns the ladder of this machine's GPU; None where there is none. With the device cpu its file is None.
 
     Raises EngineError where the driver is too old for torch.
     """
     if options.device == "cpu":
-        return Ladder(None, lambda rung: {}, lambda rung: _attempt(rung, options, model, sees=True), RUNGS)
+        return Ladder(None, lambda rung: {}, lambda rung: _attempt(rung, options, models, sees=True), RUNGS)
     card, sees = find_card(), torch_sees_gpu()
     if card is None and not sees:
         return None
@@ -77,8 +77,8 @@ def ladder_for(options: argparse.Namespace, model: Offered) -> Ladder | None:
     place = f"gpu-check-{hashlib.sha256(card.uuid.encode()).hexdigest()[:DIGITS]}.json"
     return Ladder(
         options.weights / place,
-        lambda rung: _facts(rung, card, options, model),
-        lambda rung: _attempt(rung, options, model, sees),
+        lambda rung: _facts(rung, card, options, models),
+        lambda rung: _attempt(rung, options, models, sees),
         rungs,
     )
 
@@ -88,11 +88,23 @@ def form_of(rung: Rung) -> Form:
     return "torch" if rung.needs_torch else "ctranslate2"
 
 
-def _attempt(rung: Rung, options: argparse.Namespace, model: Offered, sees: bool) -> Verdict:
+def _attempt(rung: Rung, options: argparse.Namespace, models: Sequence[Offered], sees: bool) -> Verdict:
+    """Tries a rung with each model. Only the first has to be there and to fit: others are refused by themselves."""
     if rung.needs_torch and not sees:
-        found = _version("torch")
-        reason = f"torch {found} does not see the GPU" if found else "torch is not installed"
+        installed = _version("torch")
+        reason = f"torch {installed} does not see the GPU" if installed else "torch is not installed"
         return Verdict(rung.name, False, f"{reason}: install requirements/torch.txt", "missing")
+    found = _attempt_with(models[0], rung, options)
+    for model in models[1:]:
+        if not found.ok:
+            break
+        other = _attempt_with(model, rung, options)
+        counts = found if other.ok or other.kind in PASSING else other
+        found = replace(counts, cases=[*found.cases, *other.cases], seconds=found.seconds + other.seconds)
+    return found
+
+
+def _attempt_with(model: Offered, rung: Rung, options: argparse.Namespace) -> Verdict:
     try:
         ensure_offered(model, form_of(rung), options.weights, print_progress, options.mirror)
     except EngineError as error:
@@ -100,18 +112,19 @@ def _attempt(rung: Rung, options: argparse.Namespace, model: Offered, sees: bool
     device = "cpu" if options.device == "cpu" else "cuda"
     command = [sys.executable, "-X", "faulthandler", "-m", "transcription.engine", "gpu-check", "--try", rung.name]
     machine = machine_arguments(argparse.Namespace(**{**vars(options), "device": device}))
-    return try_rung(rung, [*command, "--model", str(model), *machine])
+    found = try_rung(rung, [*command, "--model", str(model), *machine])
+    return found if found.ok else replace(found, reason=f"{model.name}: {found.reason}")
 
 
-def _facts(rung: Rung, card: Card, options: argparse.Namespace, model: Offered) -> Facts:
+def _facts(rung: Rung, card: Card, options: argparse.Namespace, models: Sequence[Offered]) -> Facts:
     """Returns what a rung's verdict depends on."""
     library = "ctranslate2" if rung.backend == "ctranslate2" else "torch"
     return {
         "the card": f"{card.name} {card.uuid}",
         "the driver": card.driver,
         library: _version(library),
-        "the model": str(model),
-        "the weights": _stamp(rung, options.weights, model),
+        "the models": ", ".join(map(str, models)),
+        "the weights": ", ".join(_stamp(rung, options.weights, model) for model in models),
         "the engine": _own_version(),
         "its settings": f"{options.memory_limit_mib} MiB, {options.batch_size}, {options.cross_attention}",
     }

@@ -5,9 +5,9 @@ estimates from the largest tensors that exist at a time, or assumptions; none wa
 1,048,576 bytes, as in nvidia-smi.
 
 large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, with two windows encoded at a time: 2,948 MiB of
-weights, 716 MiB or more of CUDA and its graphs, 160 MiB of cuBLAS's workspaces, 88 MiB of encoder, 269 MiB for the
-timing of words. The rest holds 18 slots of 307 MiB with `keys_values`, 28 of 193 MiB with `int8`, or 70 of 76 MiB with
-`absorbed` (tests/transcription/engine/parity/test_memory.py).
+weights, 716 MiB or more of CUDA and its graphs, 192 MiB of cuBLAS's workspaces, 88 MiB of encoder, 573 MiB for the
+timing of words or one window in float32. The rest holds 17 slots of 307 MiB with `keys_values`, 26 of
+193 MiB with `int8`, or 66 of 76 MiB with `absorbed` (tests/transcription/engine/parity/test_memory.py).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ CONTEXT_MIB = 500
 WORKSPACE_MIB = 32
 """cuBLAS's workspace on Hopper and Blackwell, where it is largest: one for each thread and stream."""
 
-WORKSPACES = 5
-"""Threads and streams of a model: its decoder is warmed up by one thread and steps in another, the stream beside it
-encodes in one and times words in another, and one decoder with beams steps."""
+WORKSPACES = 6
+"""Threads and streams of a model: its decoder is warmed up by one thread and steps in another, the stream beside it is
+warmed up by the first, encodes in another and times words in a third, and one decoder with beams steps."""
 
 GRAPH_MIB = 4.5
 """Assumed for a captured graph, and the allocator's rounding."""
@@ -138,6 +138,21 @@ def alignment_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
     return float(windows + states + scores + max(logits, FILTER_TENSORS * 4 * ALIGNED_ROWS * dims.n_audio_ctx)) / MIB
 
 
+def apart_mib(dims: ModelDimensions) -> float:
+    """Returns what one window takes that is encoded and decoded apart, in float32."""
+    matrix = 4 * 4 * max(dims.n_audio_state, dims.n_text_state) ** 2
+    decoder = slot_mib(dims, torch.float32, "absorbed") + step_mib(dims, torch.float32, "absorbed")
+    return widened_mib(dims) + float(matrix) / MIB + encoder_mib(dims, torch.float32) + decoder + WORKSPACE_MIB
+
+
+def widened_mib(dims: ModelDimensions) -> float:
+    """Returns the size of what `in_float32` copies: all but the layers' matrices, which are widened one by one."""
+    audio, text = dims.n_audio_state, dims.n_text_state
+    convolutions = 3 * dims.n_mels * audio + 3 * audio * audio + 2 * audio
+    norms = (2 * dims.n_audio_layer + 1) * _norm(audio) + (3 * dims.n_text_layer + 1) * _norm(text)
+    return 4 * float(convolutions + norms + (dims.n_vocab + dims.n_text_ctx) * text) / MIB
+
+
 def needed_mib(
     dims: ModelDimensions,
     dtype: torch.dtype,
@@ -155,7 +170,9 @@ def needed_mib(
     encoder = min(encoded, slots) * encoder_mib(dims, dtype)
     workspaces = WORKSPACES * WORKSPACE_MIB
     fixed = CONTEXT_MIB + graphs_mib(dims, slots) + workspaces + weights_mib(dims, dtype)
-    return fixed + alignment_mib(dims, dtype) + filling_mib(dims, dtype, cross) + encoder + slots * each
+    # A model does one of these at a time.
+    aside = max(alignment_mib(dims, dtype), apart_mib(dims) if dtype != torch.float32 else 0.0)
+    return fixed + aside + filling_mib(dims, dtype, cross) + encoder + slots * each
 
 
 def slots_within(

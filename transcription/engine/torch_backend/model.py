@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from transcription.engine.torch_backend.decode_request import DecodeRequest, Rul
 from transcription.engine.torch_backend.decoder import Decoder
 from transcription.engine.torch_backend.device import DEVICE, ORDINARY, WorkStream
 from transcription.engine.torch_backend.encoder import Encoder
+from transcription.engine.torch_backend.encoder_graphs import EncoderGraphs
 from transcription.engine.torch_backend.errors import translated_errors
 from transcription.engine.torch_backend.mel import features
 from transcription.engine.torch_backend.parameters import Parameters, in_float32
@@ -36,6 +38,9 @@ from transcription.engine.torch_backend.slots import SlotDecoder
 from transcription.engine.torch_backend.text import TorchVocabulary
 from transcription.engine.torch_backend.vocabulary import start_of
 from transcription.engine.types import FRAME_SAMPLES, DoesNotFit
+
+ENCODED_WINDOWS = (1, 2)
+"""Windows that the scheduler has encoded at once."""
 
 BEAM_WINDOWS = 2
 """Windows of one number of beams that are searched at once."""
@@ -63,10 +68,13 @@ class TorchModel:
         self.cross = cross
         self.is_short = is_short
         self._side = WorkStream(parameters.device)
+        self._aside = threading.Lock()
         with DEVICE.shared():
             self._slots = SlotDecoder(parameters, slots, graphs=graphs, cross=cross)
             self._aligner = Aligner(parameters)
         self._slots.warm_up(sampled=True)
+        cuda = parameters.device.type == "cuda"
+        self._encoder = EncoderGraphs(parameters, ENCODED_WINDOWS, self._side, enabled=cuda and graphs)
         self._running: dict[int, _Running] = {1: _Running(self._slots)}
         self._reserved = reserved(slots)
         self._failed: list[tuple[Work, Exception]] = []
@@ -79,7 +87,7 @@ class TorchModel:
         for missing in by_encoder_frames(work for work in works if work.encoding is None):
             with translated_errors(), self._beside():
                 mels = features([work.window for work in missing], self._parameters.dims.n_mels, self._device)
-                for work, encoding in zip(missing, self._slots.encode(mels), strict=True):
+                for work, encoding in zip(missing, self._encoder(mels), strict=True):
                     work.encoding = encoding
 
     def detect(self, works: Sequence[Work]) -> list[Language]:
@@ -94,7 +102,7 @@ class TorchModel:
         spoken = {work: _spoken(work, text) for work, text in zip(works, texts, strict=True)}
         found: dict[Work, list[WordTiming]] = {}
         for some in by_encoder_frames(works):
-            with translated_errors(), self._beside():
+            with translated_errors(), self._aside, self._beside():
                 found |= dict(zip(some, self._aligner([spoken[work] for work in some]), strict=True))
         return [found[work] for work in works]
 
@@ -157,7 +165,7 @@ class TorchModel:
     def decode_apart(self, work: Work) -> Decoded:
         if self._parameters.dtype == torch.float32:
             raise ArithmeticError("the model's probabilities are not numbers")
-        with translated_errors():
+        with translated_errors(), self._aside:
             with self._beside():
                 parameters = in_float32(self._parameters)
                 mels = features([work.window], parameters.dims.n_mels, self._device)
@@ -196,7 +204,7 @@ class TorchModel:
                 running.decoder.close()
             self._side.close()
             self._running.clear()
-            del self._slots, self._aligner, self._parameters
+            del self._slots, self._encoder, self._aligner, self._parameters
             gc.collect()  # a decoder and its graphs know each other
             if cuda:
                 torch.cuda.empty_cache()

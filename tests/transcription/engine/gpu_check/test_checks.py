@@ -21,11 +21,11 @@ pytest.importorskip("whisper")
 import torch
 from whisper.model import Whisper
 
+from benchmarks.untrained import untrained_whisper
 from benchmarks.weightless import WeightlessBackend, WeightlessModel
 from tests.transcription.engine.conftest import ROOT
 from tests.transcription.engine.test_own_models import ensure
 from tests.transcription.engine.torch_backend.pretend_cuda import PretendCuda, pretended
-from tests.transcription.engine.untrained import untrained_whisper
 from transcription.engine.backend import Decoded, OutOfDeviceMemory, WordTiming, Work
 from transcription.engine.gpu_check import checks, clip
 from transcription.engine.gpu_check.checks import Case, Check

@@ -35,6 +35,7 @@ class Engine:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, model: Offered, weights: Path) -> None:
         self.model, self.weights = model, weights
+        self.others: list[Offered] = []
         self.tried: list[Sequence[str]] = []
         self.fails: set[str] = set()
         monkeypatch.setattr(choice, "try_rung", self._child)
@@ -44,11 +45,11 @@ class Engine:
         return _parser().parse_args([*serve, *more])
 
     def start(self, *more: str) -> Footing:
-        return footing_of(self.options(*more), self.model)
+        return footing_of(self.options(*more), [self.model, *self.others])
 
     def _child(self, rung: Rung, command: Sequence[str]) -> Verdict:
         self.tried.append(command)
-        fails = rung.name in self.fails
+        fails = rung.name in self.fails or any(f"{rung.name} {name}" in self.fails for name in command)
         return Verdict(rung.name, not fails, "no" if fails else "", "broken" if fails else "")
 
 
@@ -106,6 +107,16 @@ def test_other_settings_are_tried_too(engine: Engine) -> None:
     assert len(engine.tried) == 2
 
 
+def test_a_rung_must_do_for_each_model_that_is_there(engine: Engine) -> None:
+    second = Offered(f"second={engine.weights / 'ctranslate2' / 'clinic'}".partition("=")[0], str(engine.model.source))
+    engine.others = [second, Offered("absent", "/nowhere")]
+    engine.fails = {f"graphs {second}"}
+    found = engine.start()
+    assert found.rung == rung_of("eager")
+    assert "graphs: second: no" in found.notice
+    assert [command[command.index("--model") + 1] for command in engine.tried] == [str(engine.model), str(second)] * 2
+
+
 def test_a_pinned_rung_is_not_tried(engine: Engine) -> None:
     assert engine.start("--rung", "math") == Footing(rung_of("math"))
     assert engine.tried == []
@@ -117,7 +128,7 @@ def test_the_cpu_with_smaller_models_is_never_quiet_even_if_pinned(engine: Engin
 
 def test_with_the_backend_torch_only_its_rungs_are_tried(engine: Engine) -> None:
     engine.fails = {"graphs", "eager", "math"}
-    with pytest.raises(EngineError, match="nothing runs on the GPU: graphs, eager, math: no"):
+    with pytest.raises(EngineError, match="nothing runs on the GPU: graphs, eager, math: clinic: no"):
         engine.start("--backend", "torch")
 
 

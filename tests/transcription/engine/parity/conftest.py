@@ -17,8 +17,8 @@ from whisper.audio import N_SAMPLES, log_mel_spectrogram
 from whisper.decoding import DecodingOptions, DecodingResult, decode
 from whisper.model import Whisper
 
+from benchmarks.untrained import untrained_whisper
 from tests.transcription.engine.conftest import speech
-from tests.transcription.engine.untrained import untrained_whisper
 from transcription.engine.torch_backend.decode_request import DecodeRequest, Rules
 from transcription.engine.torch_backend.encoder import Encoder
 from transcription.engine.torch_backend.loading import load_whisper

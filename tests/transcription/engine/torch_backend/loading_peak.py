@@ -18,8 +18,8 @@ import whisper
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from benchmarks.untrained import DIMENSIONS
 from tests.transcription.engine.torch_backend.large_v3 import state_dict_of
-from tests.transcription.engine.untrained import DIMENSIONS
 from transcription.engine.torch_backend.loading import StoredWhisper, stored_whisper
 
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 import whisper
 
+from benchmarks.untrained import untrained_whisper
 from tests.transcription.engine.torch_backend.large_v3 import LARGE_V3, state_dict_of
-from tests.transcription.engine.untrained import untrained_whisper
 from transcription.engine.torch_backend.loading import stored_whisper
 from transcription.engine.torch_backend.parameters import Linear, of_whisper
 

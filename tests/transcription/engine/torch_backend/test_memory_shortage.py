@@ -14,9 +14,9 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.untrained import untrained_whisper
 from benchmarks.weightless import Caller, WeightlessBackend
 from tests.transcription.engine.fake_backend import text_of
-from tests.transcription.engine.untrained import untrained_whisper
 from transcription.engine.backend import Decoded, OutOfDeviceMemory, Work
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue

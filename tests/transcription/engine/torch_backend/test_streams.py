@@ -13,8 +13,8 @@ import pytest
 import torch
 from whisper.model import Whisper
 
+from benchmarks.untrained import untrained_whisper
 from tests.transcription.engine.torch_backend.pretend_cuda import PretendCuda, pretended
-from tests.transcription.engine.untrained import untrained_whisper
 from transcription.engine.backend import Decoded, WordTiming, Work
 from transcription.engine.torch_backend import buckets
 from transcription.engine.torch_backend.backend import TorchBackend
@@ -45,11 +45,12 @@ def opened(whisper: Whisper, device: str, slots: int = 2) -> TorchModel:
 
 
 def works() -> list[Work]:
-    """Returns a greedy window, a sampled one, one with a prompt, and a searched one; all are short."""
+    """Returns a greedy window, a sampled one, one with a prompt, and a searched one; all but the third are short."""
     noise = np.random.default_rng(1)
     options = [DecodeOptions("base")] * 3 + [DecodeOptions("base", beam_size=2)]
     windows = [
-        Window(n, 0.0, 1.0, noise.normal(0, 1000, 16_000).astype(np.int16), encoder_frames=700) for n in range(4)
+        Window(n, 0.0, 1.0, noise.normal(0, 1000, 16_000).astype(np.int16), encoder_frames=3000 if n == 2 else 700)
+        for n in range(4)
     ]
     found = [Work(window, option, language="en") for window, option in zip(windows, options, strict=True)]
     found[1].temperature, found[2].prompt = 0.4, (11, 12, 13)
