@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,11 +32,17 @@ class WeightlessVocabulary:
 class WeightlessModel:
     """Both a BatchModel and a StepModel, with `steps` steps for a window."""
 
+    is_short = False
+
     def __init__(self, slots: int, steps: int) -> None:
         self.vocabulary = WeightlessVocabulary()
         self.limit = slots
         self.steps = steps
         self.under_way: dict[Work, int] = {}
+
+    @property
+    def slots(self) -> int:
+        return self.limit
 
     def encode(self, works: Sequence[Work]) -> None:
         for work in works:
@@ -108,7 +114,7 @@ class WeightlessBackend:
     device: str = "cpu"
     compute_type: str = "none"
 
-    def open(self, name: str, path: Path) -> WeightlessModel:
+    def open(self, name: str, path: Path, beside: Collection[str] = ()) -> WeightlessModel:
         return WeightlessModel(self.slots, self.steps)
 
     def memory_mib(self, path: Path) -> float:

@@ -5,8 +5,12 @@ from typing import cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from portal.http import metrics_folder
+
+os.environ[metrics_folder.VARIABLE] = metrics_folder.prepared(settings.METRICS_DIR)
 django = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
@@ -18,6 +22,7 @@ from portal.http.body_limit import BodyLimitMiddleware  # noqa: E402
 from portal.http.disconnects import DisconnectMiddleware  # noqa: E402
 from portal.http.receiving import ReceivingMiddleware  # noqa: E402
 from portal.http.request_id import RequestIdMiddleware  # noqa: E402
+from portal.http.request_metrics import RequestMetricsMiddleware  # noqa: E402
 from portal.http.reset_links import ResetLinkMiddleware  # noqa: E402
 from portal.http.routes import Body, RoutingMiddleware  # noqa: E402
 from portal.http.thread_pools import ThreadPoolMiddleware  # noqa: E402
@@ -28,4 +33,4 @@ views = DisconnectMiddleware(cast(Application, django))
 bodies = BodyLimitMiddleware(ReceivingMiddleware(views, {Body.FILE: IncomingForm, Body.CHUNK: open_chunk}))
 http = ResetLinkMiddleware(HealthMiddleware(bodies))
 protocols = cast(Application, ProtocolTypeRouter({"http": http, "websocket": sockets}))
-application = RequestIdMiddleware(RoutingMiddleware(ThreadPoolMiddleware(protocols)))
+application = RequestMetricsMiddleware(RequestIdMiddleware(RoutingMiddleware(ThreadPoolMiddleware(protocols))))

@@ -31,6 +31,7 @@ from tenants.access import Actor, TenantMismatch
 from transcription.errors import reason_for_people
 from transcription.library import read_audit, recordings
 from transcription.models import Status, Transcription
+from transcription.options import engines
 from transcription.queue import eta, progress
 
 log = logging.getLogger(__name__)
@@ -154,6 +155,7 @@ class TranscriptionConsumer(TenantConsumer):
     """/ws/transcriptions/<id>/: one transcription from the queue to its end."""
 
     status = ""
+    is_loading = False
     sequence = -1
 
     async def open(self, actor: Actor) -> str:
@@ -177,7 +179,7 @@ class TranscriptionConsumer(TenantConsumer):
         if snapshot is None:
             await self.close(NOT_FOUND)
             return
-        self.status, self.sequence = snapshot["status"], snapshot["seq"]
+        self.status, self.is_loading, self.sequence = (snapshot[key] for key in ("status", "loading_model", "seq"))
         await self.send_json(snapshot)
 
     async def transcription_progress(self, event: dict[str, Any]) -> None:
@@ -188,8 +190,8 @@ class TranscriptionConsumer(TenantConsumer):
 
     async def check(self) -> None:
         """Sends the place in the queue, which changes without events, and what a lost event would have told."""
-        status, sequence, place = await self.current_status()
-        if status != self.status or sequence > self.sequence:
+        status, is_loading, sequence, place = await self.current_status()
+        if (status, is_loading) != (self.status, self.is_loading) or sequence > self.sequence:
             await self.recording_changed({})
         elif place:
             await self.send_json({"type": "queue", "seq": sequence, **place})
@@ -207,10 +209,12 @@ class TranscriptionConsumer(TenantConsumer):
             read_audit.read(actor, recordings.transcription(actor, self.transcription_id), "socket")
 
     @database_sync_to_async
-    def current_status(self) -> tuple[str, int, dict[str, Any]]:
+    def current_status(self) -> tuple[str, bool, int, dict[str, Any]]:
         with scope.bound(self.tenant_id):
             row = Transcription.objects.filter(id=self.transcription_id).select_related("recording").first()
-            return (row.status, row.sequence, place_of(row)) if row else ("gone", 0, {})
+            if row is None:
+                return "gone", False, 0, {}
+            return row.status, engines.is_loading_for(row), row.sequence, place_of(row)
 
 
 class RecordingsConsumer(TenantConsumer):
@@ -238,6 +242,7 @@ def snapshot_of(row: Transcription) -> dict[str, Any]:
         "status": row.status,
         "percent": row.percent,
         "finding_speakers": row.finding_speakers,
+        "loading_model": engines.is_loading_for(row),
         "position": None,
         "eta_seconds": None,
         **place_of(row),

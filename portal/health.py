@@ -43,6 +43,11 @@ class Health:
 
     @property
     def is_model_loaded(self) -> bool:
+        """Whether a model is in memory: one that nobody used lately may not be, which is no problem."""
+        return any(engine.ready and engine.models_loaded for engine in self.engines)
+
+    @property
+    def is_engine_ready(self) -> bool:
         return any(engine.ready for engine in self.engines)
 
     @property
@@ -120,10 +125,10 @@ def examine() -> Health:
 def _examine_engines(found: Health) -> None:
     if not found.engines:
         found.add(DOWN, "no engine is running")
-    elif not found.is_model_loaded:
+    elif not found.is_engine_ready:
         found.add(DOWN, "the engine is loading its model")
     for engine in found.engines:
-        if found.is_model_loaded and not engine.ready:
+        if found.is_engine_ready and not engine.ready:
             found.add(DEGRADED, f"{engine.name}: its engine is not ready")
         elif engine.ready and not engine.workers_alive:
             found.add(DEGRADED, f"{engine.name}: no worker is running")

@@ -1,4 +1,7 @@
-"""/metrics for Prometheus, read from the database, so that every web process returns the same."""
+"""/metrics for Prometheus: the installation, read from the database, and the requests to this host's web processes.
+
+The former is the same from every web process: with several, take the maximum and not the sum.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from portal import health
+from portal.http import request_metrics
 from portal.ops import figures
 from portal.ops.figures import Figures, Quantiles
 from tenants import scope
@@ -37,7 +41,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponseForbidden("METRICS_TOKEN as a bearer token, or a private address, is needed.\n")
     registry = CollectorRegistry()
     registry.register(Installation(figures.read()))
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    text = generate_latest(registry) + generate_latest(request_metrics.registry())
+    return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
 
 
 def may_read(request: HttpRequest) -> bool:

@@ -19,6 +19,7 @@ from portal.secret_key import kept_secret_key
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = env.path("PORTAL_DATA", BASE_DIR / "var", "folder for everything an embedded installation keeps")
 RUN_DIR = run_folder(DATA)
+METRICS_DIR = RUN_DIR / "metrics" / socket.gethostname()
 PORT = env.integer("PORT", 8000, "port of the web process")
 HOST = env.text("HOST", "127.0.0.1", "address the web process listens on")
 DEMO_ACCOUNTS = env.flag(
@@ -73,6 +74,7 @@ INSTALLED_APPS = [
     "portal.tickets",
 ]
 MIDDLEWARE = [
+    "portal.http.request_metrics.ViewMiddleware",
     "portal.http.async_middleware.CorsMiddleware",
     "portal.http.async_middleware.SecurityMiddleware",
     "portal.http.static_files.StaticFilesMiddleware",
@@ -221,11 +223,17 @@ WHISPER_CROSS_ATTENTION = env.text(
 WHISPER_BATCH_SIZE = env.integer("WHISPER_BATCH_SIZE", 0, "windows at once; as many as are useful and fit when 0")
 WHISPER_THREADS = env.integer("WHISPER_THREADS", 0, "CPU threads of the engine; all cores when 0")
 GPU_MEMORY_LIMIT_MIB = env.integer("GPU_MEMORY_LIMIT_MIB", 0, "cap of the engine's GPU memory; none when 0")
+WHISPER_UNLOAD_SECONDS = env.integer(
+    "WHISPER_UNLOAD_SECONDS", 900, "after so long without use a model gives its memory back; never when 0"
+)
+WHISPER_UNLOAD_DEFAULT = env.flag("WHISPER_UNLOAD_DEFAULT", False, "whether the default model gives its back, too")
 ENGINE_SOCKET = env.path("ENGINE_SOCKET", RUN_DIR / "engine.sock", "socket of this machine's engine")
 GPUWORKER_NAME = env.text(
     "GPUWORKER_NAME", f"{socket.gethostname()}:0", "name of one gpuworker; host and number"
 ).replace("/", "-")
-WORKERS = env.integer("WORKERS", 8, "RQ workers, that is recordings at once, of one gpuworker")
+WORKERS = env.integer(
+    "WORKERS", 0, "RQ workers, that is recordings at once, of one gpuworker; 8, or a GPU's slots up to 64, when 0"
+)
 LEASE_SECONDS = env.integer("LEASE_SECONDS", 60, "how long an attempt may show no progress")
 DECODED_SECONDS_LIMIT = env.integer("DECODED_SECONDS_LIMIT", 12 * 3600, "longest recording of any tenant")
 UPLOAD_BYTES_LIMIT = env.integer("UPLOAD_BYTES_LIMIT", 5 * 1024**3, "largest upload of any tenant")

@@ -43,6 +43,7 @@ ACTIONS: dict[str, Promise] = {
     "transcription.cancelled": _("Transcription cancelled"),
     "transcript.read": _("Transcript read"),
     "transcript.corrected": _("Transcript corrected"),
+    "transcript.checked": _("Transcript checked"),
     "transcript.exported": _("Transcript exported"),
     SEARCHED: _("Transcripts searched"),
     "audio.played": _("Audio played"),

@@ -33,6 +33,7 @@ from transcription.fetches import failures as fetch_failures
 from transcription.fetches.models import Fetch
 from transcription.models import Mode, Recording, Segment, Transcription
 from transcription.options import audio_tracks
+from transcription.transcripts.checks import Checked
 from transcription.transcripts.revisions import list_tag, segment_tag
 from transcription.webhooks import failures as webhook_failures
 from transcription.webhooks.models import Attempt, Delivery
@@ -94,6 +95,12 @@ def mode_name(transcription: Transcription) -> str:
     """Returns the mode that was used, or the requested one; empty while it is automatic."""
     mode = transcription.mode_taken or transcription.mode
     return "" if mode == Mode.AUTO else str(Mode(mode).label)
+
+
+@register.filter
+def checked_sentence(transcription: Transcription | None, states: dict[UUID, Checked]) -> str:
+    """Says how much of a transcription was checked and by whom; empty where nothing was."""
+    return states[transcription.pk].sentence if transcription and transcription.pk in states else ""
 
 
 @register.filter

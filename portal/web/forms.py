@@ -12,7 +12,7 @@ from portal.web import tracks
 from portal.web.languages import language_choices
 from tenants.models import LONGEST_HOTWORDS, Tenant
 from transcription.errors import InvalidOption
-from transcription.library.filters import Filter
+from transcription.library.filters import CHECKED, TO_CHECK, Filter
 from transcription.models import Mode, Status, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.offered_models import default_model, knows, offered_models
@@ -222,9 +222,13 @@ class FilterForm(forms.Form):
 
     search = forms.CharField(required=False, max_length=200)
     status = forms.ChoiceField(required=False, choices=[("", _("Any status")), *Status.choices])
+    checked = forms.ChoiceField(
+        required=False,
+        choices=[("", _("Checked or not")), (TO_CHECK, _("To proofread, worst first")), (CHECKED, _("Checked"))],
+    )
 
     @property
     def wanted(self) -> Filter:
         """The choices that stand the check."""
         self.is_valid()
-        return Filter(search=self.cleaned_data.get("search", ""), status=self.cleaned_data.get("status", ""))
+        return Filter(**{name: self.cleaned_data.get(name, "") for name in ("search", "status", "checked")})

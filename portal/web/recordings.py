@@ -24,7 +24,7 @@ from portal.http.uploads import Upload, received
 from portal.web.access import TenantRequest, member_required
 from portal.web.forms import FilterForm, OptionsForm
 from portal.web.speakers import shares_of
-from portal.web.transcript_lines import lines_of
+from portal.web.transcript_lines import LINE_FIELDS, is_voiced, lines_of
 from portal.web.undo import success_with_undo
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
@@ -33,11 +33,10 @@ from transcription.library import recordings as library
 from transcription.library.filters import EVERYTHING
 from transcription.media.warnings import warnings_of
 from transcription.models import Recording, Status, Transcription
-from transcription.options import audio_tracks
+from transcription.options import audio_tracks, engines
 from transcription.options.options import TranscriptionOptions
-from transcription.options.speakers import OFF
 from transcription.queue import eta
-from transcription.transcripts.doubts import FIGURES
+from transcription.transcripts import checks
 
 ON_A_PAGE = 25
 UPLOAD_STATUS = {"too_large": 413, "no_room": 507, "unavailable": 503}
@@ -124,10 +123,12 @@ def _list_context(request: TenantRequest) -> dict[str, Any]:
     filters = FilterForm(request.GET)
     wanted = filters.wanted
     matching = library.recordings(request.actor, wanted).select_related("created_by", "api_key")
+    page = Paginator(matching, ON_A_PAGE).get_page(request.GET.get("page"))
     return {
         "filters": filters,
         "filtered": wanted != EVERYTHING,
-        "page": Paginator(matching, ON_A_PAGE).get_page(request.GET.get("page")),
+        "page": page,
+        "checked": checks.checked_of(latest for row in page if (latest := row.latest)),
         "section": "recordings",
     }
 
@@ -140,11 +141,12 @@ def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any
         "transcription": latest,
         "segments": segments,
         "lines": lines,
-        "voiced": latest is not None and latest.speakers != OFF and latest.status == Status.COMPLETED,
+        "voiced": latest is not None and is_voiced(latest),
         "shares": shares_of(latest, segments) if latest else [],
         "to_check": sum(line.is_to_check for line in lines),
         "has_unsure_words": any(line.unsure for line in lines),
         "place": eta.place_in_queue(latest) if latest else None,
+        "is_loading": latest is not None and engines.is_loading_for(latest),
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
         "other_tracks": audio_tracks.others(latest) if latest else [],
@@ -152,6 +154,7 @@ def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any
         "source": library.source_of(latest) if latest else None,
         "no_audio": retention.why_no_audio(row) if row.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
+        "checked": checks.checked(latest).sentence if latest else "",
         "section": "recordings",
     }
 
@@ -162,8 +165,7 @@ def _is_editable(request: TenantRequest, latest: Transcription | None) -> bool:
 
 
 def _segments(transcription: Transcription | None) -> list[Any]:
-    shown = ("transcription", "index", "start", "end", "text", "words", "revision", "speaker", "overlap", *FIGURES)
-    return list(transcription.segments.only(*shown)) if transcription else []
+    return list(transcription.segments.only(*LINE_FIELDS)) if transcription else []
 
 
 def _source(sent: Upload) -> str:

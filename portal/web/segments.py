@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -16,14 +17,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 from portal.http import json_body
 from portal.http.json_body import BadJson
 from portal.web.access import TenantRequest, member_required
+from portal.web.changes import change_fields, problem
 from portal.web.word_positions import word_positions
 from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
-from transcription.models import Segment
+from transcription.models import Segment, Transcription
 from transcription.transcripts import editing, revisions
 from transcription.transcripts.revisions import NotCompleted, Stale
-from transcription.transcripts.validation import checked_text
+from transcription.transcripts.validation import checked_shift, checked_text, checked_time
+
+MAX_NUMBER = 2**31
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -59,7 +63,43 @@ def save(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResp
         return problem(412, _("Somebody else changed this segment meanwhile."), now=_fields(current))
     except (NotCompleted, TextDeleted):
         return problem(409, _("The text can’t be corrected any more. Reload the page."))
-    return JsonResponse(_fields(saved))
+    return JsonResponse(_fields(saved) | {"change": change_fields(request, saved.transcription)})
+
+
+@require_POST
+@member_required("transcripts.edit")
+def split(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
+    """Takes JSON with the `position` of a character in the text, and the displayed segment's `etag`."""
+
+    def divide(body: dict[str, Any]) -> Transcription:
+        position, tags = number_of(body, "position"), {str(body.get("etag", ""))}
+        return editing.split(request.actor, transcription_id, index, position, None, tags)[0].transcription
+
+    return changed(request, transcription_id, divide)
+
+
+@require_POST
+@member_required("transcripts.edit")
+def remove(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
+    """Takes JSON with the displayed segment's `etag`."""
+
+    def take_out(body: dict[str, Any]) -> Transcription:
+        return editing.remove(request.actor, transcription_id, index, {str(body.get("etag", ""))})
+
+    return changed(request, transcription_id, take_out)
+
+
+@require_POST
+@member_required("transcripts.edit")
+def merge(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
+    """Merges a segment with the next one. Takes JSON with the `etags` of both."""
+
+    def join(body: dict[str, Any]) -> Transcription:
+        etags = body.get("etags")
+        tags = {str(tag) for tag in etags} if isinstance(etags, list) else set[str]()
+        return editing.merge(request.actor, transcription_id, index, tags).transcription
+
+    return changed(request, transcription_id, join)
 
 
 @require_POST
@@ -79,7 +119,7 @@ def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     try:
         if not (number.isascii() and number.isdigit() and len(number) < 10):
             raise Http404
-        changed = editing.revert(request.actor, transcription_id, int(number), {str(given.get("etag", ""))})
+        restored = editing.revert(request.actor, transcription_id, int(number), {str(given.get("etag", ""))})
     except (Stale, Http404, NotCompleted, TextDeleted):
         refusal = _("Somebody else changed the transcript meanwhile, so this was not undone.")
         if by_script:
@@ -87,9 +127,62 @@ def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
         messages.error(request, refusal)
         return redirect(*next_page)
     if by_script:
-        return JsonResponse({"revision": changed.revision})
+        return JsonResponse(change_fields(request, restored))
     messages.success(request, _restored_message(int(number)))
     return redirect(*next_page)
+
+
+@require_POST
+@member_required("transcripts.edit")
+def shift(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
+    """Takes JSON with `seconds`, the segments `first` and `last`, and the displayed transcript's `etag`."""
+
+    def move(body: dict[str, Any]) -> Transcription:
+        reach = number_of(body, "first"), number_of(body, "last")
+        seconds, tags = checked_shift(body.get("seconds")), {str(body.get("etag", ""))}
+        return editing.shift(request.actor, transcription_id, seconds, tags, *reach)
+
+    return changed(request, transcription_id, move)
+
+
+@require_POST
+@member_required("transcripts.edit")
+def retime(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResponse:
+    """Takes JSON with `start` and `end` in seconds, and the displayed segment's `etag`."""
+
+    def set_times(body: dict[str, Any]) -> Transcription:
+        start, end = (checked_time(body.get(name), name) for name in ("start", "end"))
+        tags = {str(body.get("etag", ""))}
+        return editing.edit(request.actor, transcription_id, index, tags, None, start, end).transcription
+
+    return changed(request, transcription_id, set_times)
+
+
+def changed(
+    request: TenantRequest, transcription_id: UUID, change: Callable[[dict[str, Any]], Transcription]
+) -> JsonResponse:
+    """Answers with what `change`, called with the request's JSON, made of the lines; 412 if they differ from what the
+    caller has seen.
+    """
+    recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
+    try:
+        row = change(body_of(request))
+    except InvalidOption as invalid:
+        return problem(400, str(invalid))
+    except Stale:
+        message = _("Somebody else changed the transcript meanwhile. It is shown as it is now: look, then try again.")
+        return problem(412, message)
+    except (NotCompleted, TextDeleted):
+        return problem(409, _("The text can’t be corrected any more. Reload the page."))
+    return JsonResponse(change_fields(request, row))
+
+
+def number_of(body: dict[str, Any], name: str) -> int:
+    """Raises InvalidOption."""
+    value = body.get(name)
+    if type(value) is not int or not 0 <= value < MAX_NUMBER:
+        raise InvalidOption(name, _("“%(name)s” must be an integer.") % {"name": name})
+    return value
 
 
 def _restored_message(number: int) -> str:
@@ -113,7 +206,3 @@ def _fields(segment: Segment) -> dict[str, Any]:
         "etag": revisions.segment_tag(segment),
         "revision": segment.revision,
     }
-
-
-def problem(status: int, message: str, **more: Any) -> JsonResponse:
-    return JsonResponse({"error": {"message": message}} | more, status=status)

@@ -15,7 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.segments import body_of, problem
+from portal.web.changes import problem
+from portal.web.segments import body_of, number_of
 from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
@@ -23,8 +24,6 @@ from transcription.models import Segment, Speaker, Transcription
 from transcription.transcripts import editing
 from transcription.transcripts import speakers as voices
 from transcription.transcripts.revisions import NotCompleted, Stale, list_tag
-
-MAX_NUMBER = 2**31
 
 
 @dataclass(frozen=True)
@@ -82,24 +81,16 @@ def _changed(request: TenantRequest, transcription_id: UUID, body: dict[str, Any
     actor, tags = request.actor, {str(body.get("etag", ""))}
     match body.get("do"):
         case "rename":
-            return voices.rename(actor, transcription_id, _number(body, "speaker"), body.get("name"), tags)
+            return voices.rename(actor, transcription_id, number_of(body, "speaker"), body.get("name"), tags)
         case "merge":
-            return voices.merge(actor, transcription_id, _number(body, "speaker"), _number(body, "into"), tags)
+            return voices.merge(actor, transcription_id, number_of(body, "speaker"), number_of(body, "into"), tags)
         case "assign":
             is_new, nobody = body.get("into") == "new", body.get("into") == ""
-            speaker = None if is_new or nobody else _number(body, "into")
-            lines = (_number(body, "first"), _number(body, "last"))
+            speaker = None if is_new or nobody else number_of(body, "into")
+            lines = (number_of(body, "first"), number_of(body, "last"))
             return voices.assign(actor, transcription_id, *lines, speaker, tags, is_new)
     message = _("“%(name)s” must be one of: %(expected)s.")
     raise InvalidOption("do", message % {"name": "do", "expected": "rename, merge, assign"})
-
-
-def _number(body: dict[str, Any], name: str) -> int:
-    """Raises InvalidOption."""
-    value = body.get(name)
-    if type(value) is not int or not 0 <= value < MAX_NUMBER:
-        raise InvalidOption(name, _("“%(name)s” must be an integer.") % {"name": name})
-    return value
 
 
 def _state(request: TenantRequest, row: Transcription) -> dict[str, Any]:

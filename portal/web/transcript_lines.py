@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from portal.web.word_positions import placed_words
-from transcription.models import Segment, Speaker, Transcription
+from transcription.models import Segment, Speaker, Status, Transcription
 from transcription.options.speakers import OFF
-from transcription.transcripts.doubts import Doubt, doubts_of, is_unsure, missed_speech
+from transcription.segments.word_places import placed_words
+from transcription.transcripts.doubts import FIGURES, Doubt, doubts_of, is_unsure, missed_speech
+
+LINE_FIELDS = (
+    "transcription", "index", "start", "end", "text", "words", "revision", "corrected", "speaker", "overlap", *FIGURES,
+)  # fmt: skip
+"""The fields of a segment that its line shows."""
 
 
 @dataclass
@@ -26,6 +31,11 @@ class Line:
     @property
     def is_to_check(self) -> bool:
         return self.segment is None or bool(self.doubts)
+
+    @property
+    def key(self) -> str:
+        """A part of ids of elements, of its own on the page."""
+        return str(self.segment.pk) if self.segment else f"gap-{self.start}"
 
     @cached_property
     def pieces(self) -> list[tuple[str, int | None]]:
@@ -47,8 +57,30 @@ class Line:
         return [text for text, percent in self.pieces if percent is not None]
 
 
+def is_voiced(row: Transcription) -> bool:
+    """Returns whether lines say who speaks."""
+    return row.speakers != OFF and row.status == Status.COMPLETED
+
+
 def lines_of(row: Transcription, segments: Sequence[Segment]) -> list[Line]:
     """Returns the lines of a transcript, of which `segments` are all, by their start."""
+    lines = _segment_lines(row, segments)
+    gaps = [Line(*span) for span in missed_speech(row, [(segment.start, segment.end) for segment in segments])]
+    return sorted(lines + gaps, key=lambda line: line.start) if gaps else lines
+
+
+def some_lines(row: Transcription, first: int, last: int) -> list[Line]:
+    """Returns the lines of the segments `first` to `last`, and those between them."""
+    segments = list(row.segments.filter(index__gte=first - 1, index__lte=last).only(*LINE_FIELDS))
+    lines = _segment_lines(row, segments)[1 if segments and segments[0].index < first else 0 :]
+    texts = row.segments.values_list("start", "end") if row.missed_speech else ()
+    spans = missed_speech(row, texts) if lines else []
+    gaps = [Line(*span) for span in spans if lines[0].start <= span[0] < lines[-1].start]
+    return sorted(lines + gaps, key=lambda line: line.start) if gaps else lines
+
+
+def _segment_lines(row: Transcription, segments: Sequence[Segment]) -> list[Line]:
+    """Returns the lines of segments that follow one another."""
     speakers: dict[int | None, Speaker] = {}
     if row.speakers != OFF:
         speakers = {speaker.index: speaker for speaker in row.speaker_set.all()}
@@ -58,5 +90,4 @@ def lines_of(row: Transcription, segments: Sequence[Segment]) -> list[Line]:
         starts_turn = not lines or segment.speaker != before
         lines.append(Line(segment.start, segment.end, segment, doubts_of(segment), speaker, starts_turn))
         before = segment.speaker
-    gaps = [Line(*span) for span in missed_speech(row, [(segment.start, segment.end) for segment in segments])]
-    return sorted(lines + gaps, key=lambda line: line.start) if gaps else lines
+    return lines

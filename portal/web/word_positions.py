@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 from transcription.models import Segment
+from transcription.segments.word_places import placed_words
 
 WordPosition = tuple[int, int, float, float]
 
@@ -17,21 +15,11 @@ def word_positions(segment: Segment) -> list[WordPosition]:
     """
     text = segment.text.strip()
     return [
-        (_units(text[:start]), _units(text[:end]), word["start"], word["end"])
+        (units(text[:start]), units(text[:end]), word["start"], word["end"])
         for start, end, word in placed_words(segment)
     ]
 
 
-def placed_words(segment: Segment) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """Yields start and end of each word in the trimmed text, in characters, and the word, leaving out missing words."""
-    text, at = segment.text.strip(), 0
-    for word in segment.words:
-        spoken = word["word"].strip()
-        place = text.find(spoken, at) if spoken else -1
-        if place >= 0:
-            at = place + len(spoken)
-            yield place, at, word
-
-
-def _units(text: str) -> int:
+def units(text: str) -> int:
+    """Returns how many UTF-16 units a text has."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -1,5 +1,5 @@
-// What to listen to again: segments with doubts, and speech without text. F8 goes to the next place, as N on a time does.
-import { closest, find } from "./query.js";
+// What to listen to again: segments with doubts, and speech without text.
+import { find } from "./query.js";
 import { text } from "./strings.js";
 
 /** @import { Transcript } from "./transcript.js" */
@@ -16,13 +16,7 @@ export class Checks {
     this.only = find(root, "[data-check-only]", HTMLButtonElement);
     this.next.addEventListener("click", () => this.go(1));
     this.only.addEventListener("click", () => this.#filter(this.only.getAttribute("aria-pressed") !== "true"));
-    transcript.root.addEventListener("corrected", () => this.#tell());
-    this.stop = new AbortController();
-    document.addEventListener("keydown", (event) => this.#key(event), { signal: this.stop.signal });
-  }
-
-  close() {
-    this.stop.abort();
+    transcript.root.addEventListener("changed", () => this.#tell());
   }
 
   get #places() {
@@ -58,14 +52,5 @@ export class Checks {
     this.transcript.root.classList.toggle("transcript--checks", on);
     this.only.setAttribute("aria-pressed", String(on));
     this.transcript.restop();
-  }
-
-  /** @param {KeyboardEvent} event */
-  #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || closest(event, "dialog")) return;
-    const onTime = closest(event, "button.segment__time") && event.key.toLowerCase() === "n";
-    if (event.key !== "F8" && !onTime) return;
-    event.preventDefault();
-    this.go(event.shiftKey ? -1 : 1);
   }
 }

@@ -27,6 +27,7 @@ export class Finder {
     find(root, "[data-next]", HTMLButtonElement).addEventListener("click", () => this.#go(1));
     /** @type {NodeListOf<HTMLButtonElement>} */
     this.buttons = root.querySelectorAll("[data-previous], [data-next]");
+    transcript.root.addEventListener("changed", () => this.#find(false));
     this.#find(); // what was typed before this page's modules ran, or kept over a reload
   }
 
@@ -35,12 +36,14 @@ export class Finder {
     this.#find();
   }
 
-  #find() {
+  /** @param {boolean} [show] */
+  #find(show = true) {
     const wanted = this.input.value.trim().toLocaleLowerCase();
     this.#hits = wanted ? [...this.#ranges(wanted)] : [];
     this.#now = this.#hits.length ? 0 : -1;
     CSS.highlights?.set("found", new Highlight(...this.#hits));
-    this.#show();
+    if (show) this.#show();
+    else this.#tell();
   }
 
   /**

@@ -1,15 +1,15 @@
-// The audio and its controls. Keys work wherever nothing else wants them: space, arrows.
+// The audio and its controls.
 import { clock } from "./format.js";
 import { setIcon } from "./icon.js";
-import { closest, find } from "./query.js";
+import { find } from "./query.js";
 import { text } from "./strings.js";
 import { toast } from "./toast.js";
 import { Waveform } from "./waveform.js";
 
-const SKIP = 5;
+export const SKIP = 5;
+const STEP_BACK = 1;
 const SPEED = "speed";
 const RENEW_AFTER = 10_000;
-const TAKES_KEYS = "input, select, textarea, button, a, summary, dialog, [role=slider], [contenteditable]";
 
 export class Player {
   #frame = 0;
@@ -31,21 +31,32 @@ export class Player {
     find(root, "[data-back]", HTMLButtonElement).addEventListener("click", () => this.skip(-SKIP));
     find(root, "[data-forward]", HTMLButtonElement).addEventListener("click", () => this.skip(SKIP));
     this.#watchAudio();
-    this.#watchSpeed(find(root, "[data-speed]", HTMLSelectElement));
-    /** @param {KeyboardEvent} event */
-    this.onKey = (event) => this.#key(event);
-    document.addEventListener("keydown", this.onKey);
+    this.speed = find(root, "[data-speed]", HTMLSelectElement);
+    this.#watchSpeed(this.speed);
   }
 
   close() {
     cancelAnimationFrame(this.#frame);
-    document.removeEventListener("keydown", this.onKey);
     this.audio.pause();
   }
 
   toggle() {
     if (this.audio.paused) this.play();
     else this.audio.pause();
+  }
+
+  /** Stops a step before where it was: who stops to type has heard more than is written. */
+  stopBackAStep() {
+    if (this.audio.paused) return;
+    this.audio.pause();
+    this.skip(-STEP_BACK);
+  }
+
+  /** @param {1 | -1} step in the list of speeds */
+  changeSpeed(step) {
+    const { options, selectedIndex } = this.speed;
+    this.speed.selectedIndex = Math.min(options.length - 1, Math.max(0, selectedIndex + step));
+    this.speed.dispatchEvent(new Event("change"));
   }
 
   async play() {
@@ -121,16 +132,5 @@ export class Player {
         /* not remembered */
       }
     });
-  }
-
-  /** @param {KeyboardEvent} event */
-  #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || closest(event, TAKES_KEYS)) return;
-    /** @type {Record<string, () => void>} */
-    const doings = { " ": () => this.toggle(), ArrowLeft: () => this.skip(-SKIP), ArrowRight: () => this.skip(SKIP) };
-    const doing = doings[event.key];
-    if (!doing) return;
-    event.preventDefault();
-    doing();
   }
 }

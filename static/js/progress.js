@@ -13,7 +13,7 @@ const OVER = new Set(["completed", "failed", "cancelled"]);
 /** @typedef {{index: number, start: number, text: string}} Segment */
 /** @typedef {{position?: number | null, eta_seconds?: number | null}} Place */
 /**
- * @typedef {Place & {type: "snapshot", seq: number, status: string, percent: number, finding_speakers: boolean,
+ * @typedef {Place & {type: "snapshot", seq: number, status: string, percent: number, finding_speakers: boolean, loading_model: boolean,
  *   segments: Segment[]}} Snapshot
  * @typedef {Place & {type: "queue"}} Queue
  * @typedef {{type: "progress", seq: number, percent: number, segments: Segment[]}} Advance
@@ -75,7 +75,7 @@ export class Progress {
   #snapshot(message) {
     this.#sequence = message.seq;
     if (OVER.has(message.status)) return this.onOver();
-    this.#became(message.finding_speakers ? "speakers" : message.status);
+    this.#became(message.finding_speakers ? "speakers" : message.loading_model ? "loading" : message.status);
     this.#percent(message.percent);
     this.#queue(message);
     this.find("segments").replaceChildren();

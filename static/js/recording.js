@@ -1,16 +1,24 @@
 // The page of one recording. What stands in [data-recording] is renewed as a whole from the server.
+import { Changes } from "./changes.js";
 import { Checks } from "./checks.js";
 import { copyAndTell } from "./clipboard.js";
 import { Editor } from "./editor.js";
 import { Finder } from "./finder.js";
+import { Keys } from "./keys.js";
+import { KeySheet } from "./keysheet.js";
 import { localise } from "./localtime.js";
 import { ask } from "./page.js";
-import { Player } from "./player.js";
+import { Player, SKIP } from "./player.js";
 import { Progress } from "./progress.js";
 import { data, find } from "./query.js";
+import { Replacer } from "./replacer.js";
 import { Speakers } from "./speakers.js";
 import { text } from "./strings.js";
+import { Times } from "./times.js";
 import { Transcript } from "./transcript.js";
+import { Walk } from "./walk.js";
+
+/** @import { Doing } from "./keys.js" */
 
 const AGAIN = 2000;
 /** @type {{close(): void}[]} */
@@ -30,24 +38,93 @@ function mount() {
   /** @type {Transcript | null} */
   let transcript = null;
   const player = audio && new Player(audio, (seconds, playing) => transcript?.at(seconds, playing));
+  const doings = player ? soundDoings(player) : {};
   if (player) open.push(player);
-  if (!list) return;
+  if (list) {
+    transcript = new Transcript(list, (seconds) => {
+      player?.seek(seconds);
+      player?.play();
+    });
+    open.push(transcript);
+    Object.assign(doings, textDoings(root, transcript, player));
+  }
+  if (!player && !list) return;
+  const keys = new Keys(doings);
+  const sheet = new KeySheet(keys);
+  doings.help = { run: () => sheet.open() };
+  open.push(keys, sheet);
+  sheet.draw();
+}
 
-  const segments = new Transcript(list, (seconds) => {
-    player?.seek(seconds);
-    player?.play();
-  });
-  transcript = segments;
-  open.push(segments);
-  if (list.dataset.segments) open.push(new Editor(list, segments));
+/**
+ * Returns what keys do with the sound.
+ * @param {Player} player
+ * @returns {Record<string, Doing>}
+ */
+function soundDoings(player) {
+  return {
+    play: {
+      run: (place) => {
+        if (player.audio.paused) player.play();
+        else if (place === "field") player.stopBackAStep();
+        else player.toggle();
+      },
+    },
+    stop: { run: () => player.stopBackAStep() },
+    hold: { run: () => player.play(), stop: () => player.stopBackAStep() },
+    back: { run: () => player.skip(-SKIP) },
+    forward: { run: () => player.skip(SKIP) },
+    slower: { run: () => player.changeSpeed(-1) },
+    faster: { run: () => player.changeSpeed(1) },
+  };
+}
+
+/**
+ * Makes what works on the text, and returns what keys do with it.
+ * @param {HTMLElement} root
+ * @param {Transcript} transcript
+ * @param {Player | null} player
+ */
+function textDoings(root, transcript, player) {
+  const list = transcript.root;
+  /** @type {Record<string, Doing>} */
+  const doings = {};
+  const finder = new Finder(find(root, "[data-finder]", HTMLElement), transcript);
+  const changes = list.dataset.revision === undefined ? null : new Changes(transcript);
+  if (changes) {
+    const editor = new Editor(list, transcript, changes, player);
+    open.push(editor);
+    const times = new Times(transcript, changes);
+    const replacer = new Replacer(changes);
+    open.push(times, replacer);
+    const openTimes = () => editor.settled().then(() => times.open(transcript.here));
+    const openReplacer = () => editor.settled().then(() => replacer.open(finder.input.value));
+    root.querySelector("[data-open-times]")?.addEventListener("click", openTimes);
+    root.querySelector("[data-open-replace]")?.addEventListener("click", openReplacer);
+    const walk = new Walk(find(root, "[data-walk]", HTMLElement), changes, player);
+    const openWalk = () => editor.settled().then(() => walk.start());
+    root.querySelector("[data-walk-start]")?.addEventListener("click", openWalk);
+    open.push(walk);
+    doings.proofread = { run: openWalk };
+    Object.assign(doings, editor.doings, { times: { run: openTimes }, replace: { run: openReplacer } });
+  }
   /** @type {HTMLElement | null} */
   const counted = root.querySelector("[data-check-count]");
-  if (counted) open.push(new Checks(find(root, "[data-checks]", HTMLElement), segments));
+  if (counted) {
+    const checks = new Checks(find(root, "[data-checks]", HTMLElement), transcript);
+    doings.next_check = { run: () => checks.go(1) };
+    doings.previous_check = { run: () => checks.go(-1) };
+  }
   /** @type {HTMLElement | null} */
   const voices = root.querySelector("[data-speakers]");
-  if (voices) open.push(new Speakers(voices, segments));
-  new Finder(find(root, "[data-finder]", HTMLElement), segments);
-  root.querySelector("[data-copy-text]")?.addEventListener("click", () => copyAndTell(segments.text));
+  if (voices) {
+    const speakers = new Speakers(voices, transcript, changes);
+    open.push(speakers);
+    if (changes) doings.whose = { run: () => transcript.focused && speakers.openWhose(transcript.focused) };
+  }
+  doings.find = { run: () => finder.input.select() };
+  root.querySelector("[data-copy-text]")?.addEventListener("click", () => copyAndTell(transcript.text));
+  return doings;
 }
 
 /**

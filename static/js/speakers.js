@@ -1,5 +1,6 @@
 // Who speaks: naming, merging, giving lines to another speaker, a speaker's next turn, only some speakers.
 // The server answers every change with all that is shown of speakers, so that a lost answer is put right by the next.
+import { messageOf } from "./changes.js";
 import { element } from "./element.js";
 import { ask, signedOut } from "./page.js";
 import { closest, data, find } from "./query.js";
@@ -9,31 +10,31 @@ import { toast } from "./toast.js";
 const PREVIEW = 40; // characters of a line in the list of lines
 const RANGE = 500; // lines in it
 
+/** @import { Change, Changes } from "./changes.js" */
 /** @import { Transcript } from "./transcript.js" */
 /** @typedef {{label: string, colour: number}} Voice */
 /** @typedef {{etag: string, list: string, speakers: Record<string, Voice>, segments: (number | null)[]}} State */
-/** @typedef {{error?: {message?: string}, now?: State}} Refusal */
 
 export class Speakers {
   /** @type {Set<string>} */
   #only = new Set();
-  #etag = "";
 
   /**
    * @param {HTMLElement} root
    * @param {Transcript} transcript
+   * @param {Changes | null} changes null where the person may not make any
    */
-  constructor(root, transcript) {
+  constructor(root, transcript, changes) {
     this.root = root;
     this.transcript = transcript;
+    this.changes = changes;
     this.list = find(root, "[data-speakers-list]", HTMLElement);
     this.says = find(root, "[data-speakers-say]", HTMLElement);
-    this.#etag = transcript.root.dataset.revision ?? "";
     this.stop = new AbortController();
     const { signal } = this.stop;
     this.list.addEventListener("click", (event) => this.#click(event), { signal });
-    transcript.root.addEventListener("corrected", (event) => this.#corrected(event), { signal });
-    if (this.#etag) this.#watchEditing(signal);
+    transcript.root.addEventListener("changed", (event) => this.#changed(event), { signal });
+    if (changes) this.#watchEditing(signal);
   }
 
   close() {
@@ -59,26 +60,27 @@ export class Speakers {
       "click",
       (event) => {
         const item = closest(event, "[data-whose]") && closest(event, "[data-index]");
-        if (item) this.#openWhose(item);
+        if (item) this.openWhose(item);
       },
       { signal },
     );
-    this.transcript.root.addEventListener("keydown", (event) => this.#key(event), { signal });
   }
 
-  /** @param {KeyboardEvent} event */
-  #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.key.toLowerCase() !== "s") return;
-    const item = closest(event, "button.segment__time") && closest(event, "[data-index]");
-    if (!item) return;
-    event.preventDefault();
-    this.#openWhose(item);
+  /** Lines, or whose they are, changed: how long each speaks is asked for anew. @param {Event} event */
+  #changed(event) {
+    /** @type {Change | null} */
+    const change = event instanceof CustomEvent ? event.detail : null;
+    if (change && (change.speakers || change.added !== change.removed)) this.#refresh();
+    else if (this.#only.size) this.#showOnly();
   }
 
-  /** A text was saved: whoever saw the transcript before it has seen this one, too. @param {Event} event */
-  #corrected(event) {
-    const revision = event instanceof CustomEvent ? Number(event.detail) : 0;
-    if (revision === Number(this.#etag) + 1) this.#etag = String(revision);
+  async #refresh() {
+    try {
+      const answer = await ask(data(this.root, "address"));
+      if (answer.ok) this.#show(await answer.json());
+    } catch {
+      /* the list stays as it was until the next change */
+    }
   }
 
   /** @param {MouseEvent} event */
@@ -167,7 +169,7 @@ export class Speakers {
   }
 
   /** @param {HTMLElement} item */
-  #openWhose(item) {
+  openWhose(item) {
     if (!this.whoseDialog) return;
     const form = find(this.whoseDialog, "form", HTMLFormElement);
     form.dataset.index = data(item, "index");
@@ -238,53 +240,33 @@ export class Speakers {
    * @param {HTMLFormElement} form
    */
   async #change(wanted, form) {
+    const { changes } = this;
+    if (!changes) return false;
     try {
-      const answer = await send(data(this.root, "address"), { ...wanted, etag: this.#etag });
+      const { revision } = changes;
+      const answer = await changes.post(data(this.root, "address"), { ...wanted, etag: String(revision) });
       if (answer.ok) {
-        const before = this.#etag;
-        this.#show(await answer.json());
-        if (this.#etag !== before) this.#offerUndo();
+        /** @type {State} */
+        const state = await answer.json();
+        await changes.madeElsewhere(Number(state.etag));
+        this.#show(state);
+        const undo = () => changes.undo();
+        if (changes.revision !== revision)
+          toast(text("edit_saved"), { action: { label: text("edit_undo"), run: undo } });
         return true;
       }
       if (answer.status === 401) return refuse(form, ...signedOut());
-      /** @type {Refusal} */
-      const refusal = await answer.json();
-      if (refusal.now) this.#show(refusal.now);
-      return refuse(form, refusal.error?.message ?? text("speakers_failed"));
+      if (answer.status === 412) await changes.renew();
+      return refuse(form, await messageOf(answer, "speakers_failed"));
     } catch {
       return refuse(form, text("speakers_failed"));
-    }
-  }
-
-  #offerUndo() {
-    const revision = Number(this.#etag);
-    toast(text("edit_saved"), { action: { label: text("edit_undo"), run: () => this.#undo(revision) } });
-  }
-
-  /** @param {number} revision that the change made */
-  async #undo(revision) {
-    try {
-      const body = { revision: revision - 1, etag: String(revision) };
-      const answer = await send(data(this.transcript.root, "revert"), body);
-      if (!answer.ok) {
-        /** @type {Refusal} */
-        const refusal = await answer.json();
-        return toast(refusal.error?.message ?? text("speakers_failed"), { error: true });
-      }
-      const again = await ask(data(this.root, "address"));
-      if (!again.ok) return location.reload();
-      this.#show(await again.json());
-      toast(text("edit_undone"));
-    } catch {
-      toast(text("speakers_failed"), { error: true });
     }
   }
 
   /** @param {State} state */
   #show(state) {
     const items = this.#items;
-    if (state.segments.length !== items.length) return location.reload(); // lines were split or merged elsewhere
-    this.#etag = state.etag;
+    if (state.segments.length !== items.length) return; // lines were divided or joined elsewhere: `renew` tells
     const page = new DOMParser().parseFromString(state.list, "text/html");
     this.list.replaceChildren(...page.body.childNodes);
     items.forEach((item, at) => {
@@ -338,16 +320,4 @@ function refuse(form, ...said) {
   alert.hidden = said.length === 0;
   alert.replaceChildren(...said);
   return false;
-}
-
-/**
- * @param {string} address
- * @param {object} body
- */
-function send(address, body) {
-  return ask(address, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
 }

@@ -14,16 +14,16 @@ export function rangeOf(root, from, to) {
 }
 
 /**
- * Returns which character of an element's text a place of the document is before; undefined outside the element.
+ * Returns which character of an element's text the pointer is before; undefined beside the element.
  * @param {Element} root
- * @param {Node} node
- * @param {number} offset
+ * @param {MouseEvent} event
  */
-export function offsetIn(root, node, offset) {
-  if (!root.contains(node)) return undefined;
+export function offsetUnder(root, event) {
+  const caret = caretUnder(event);
+  if (!caret || !root.contains(caret.node)) return undefined;
   const range = new Range();
   range.setStart(root, 0);
-  range.setEnd(node, offset);
+  range.setEnd(caret.node, caret.offset);
   return range.toString().length;
 }
 
@@ -40,4 +40,17 @@ function placeOf(root, offset) {
     rest -= node.length;
   }
   return [root, root.childNodes.length];
+}
+
+/**
+ * @param {MouseEvent} event
+ * @returns {{node: Node, offset: number} | null}
+ */
+function caretUnder({ clientX, clientY }) {
+  if (document.caretPositionFromPoint) {
+    const place = document.caretPositionFromPoint(clientX, clientY);
+    return place && { node: place.offsetNode, offset: place.offset };
+  }
+  const range = document.caretRangeFromPoint?.(clientX, clientY); // Safari
+  return range && { node: range.startContainer, offset: range.startOffset };
 }

@@ -28,6 +28,7 @@ export function toast(message, { error = false, action } = {}) {
   }
   find(document, "#toasts", HTMLElement).append(node);
   letGo(node);
+  return node;
 }
 
 export function watchToasts() {

@@ -18,20 +18,23 @@ export class Transcript {
   constructor(root, onSeek) {
     this.root = root;
     this.onSeek = onSeek;
-    /** @type {NodeListOf<HTMLElement>} */
-    const items = root.querySelectorAll("[data-start]");
-    this.items = [...items];
+    /** @type {HTMLElement[]} */
+    this.items = [];
+    /** @type {number[]} */
+    this.starts = [];
+    /** @type {number[]} */
+    this.ends = [];
     this.playing = false;
+    this.seconds = 0; // that were marked last
+    this.editing = false; // a click puts the caret into the text
     this.roving = 0;
     this.picked = -1; // the place that a person went to last
-    this.starts = this.items.map((item) => Number(item.dataset.start));
-    this.ends = this.items.map((item) => Number(item.dataset.end));
+    this.#collect();
     /** @type {HTMLElement | null} */
     this.follower = document.querySelector("[data-follow]");
     this.follower?.addEventListener("click", () => this.follow());
     root.addEventListener("click", (event) => this.#click(event));
     root.addEventListener("keydown", (event) => this.#key(event));
-    this.#stop(0);
     this.stop = new AbortController();
     const { signal } = this.stop;
     for (const name of ["wheel", "touchmove"])
@@ -73,21 +76,82 @@ export class Transcript {
    */
   at(seconds, playing) {
     this.playing = playing;
+    this.seconds = seconds;
     const place = this.#placeOf(seconds);
     if (place !== this.#spoken) this.#move(place);
     this.#words?.at(seconds);
   }
 
+  /** The items of segments, which have an index. */
+  get segments() {
+    return this.items.filter((item) => item.dataset.index !== undefined);
+  }
+
   /**
-   * The text of `item` was corrected: its words stand elsewhere now.
-   * @param {HTMLElement} item
-   * @param {number} revision of the transcript since
+   * Puts the lines of a change into the place of those that it removed. The segments after them get new numbers, and
+   * with them new tags.
+   * @param {{revision: number, first: number, removed: number, added: number, lines: string | null}} change
    */
-  renewed(item, revision) {
-    this.root.dispatchEvent(new CustomEvent("corrected", { detail: revision }));
-    if (this.items[this.#spoken] !== item) return;
+  replace({ revision, first, removed, added, lines }) {
+    const segments = this.segments;
+    const next = segments[first + removed]; // drawn anew, too: it may begin a turn now
+    const last = next ?? segments[first + removed - 1];
+    const after = last ? last.nextElementSibling : null;
+    const fresh = itemsOf(lines ?? "");
+    const gone = [...between(segments[first] ?? null, after)];
+    this.root.dispatchEvent(new Event("changing"));
+    const isInSight = gone.some((item) => item !== next && item.hasAttribute("data-check"));
+    if (isInSight) for (const item of [...fresh.children].slice(0, added)) item.setAttribute("data-check", "");
+    for (const item of gone) item.remove();
+    this.root.insertBefore(fresh, after);
+    if (added !== removed)
+      segments.slice(first + removed + (next ? 1 : 0)).forEach((item, at) => {
+        const index = first + added + (next ? 1 : 0) + at;
+        item.dataset.index = String(index);
+        item.dataset.etag = `${index}.${revision}`;
+      });
+    this.#collect();
+  }
+
+  /** @param {string} lines all of them */
+  renew(lines) {
+    this.root.dispatchEvent(new Event("changing"));
+    this.root.replaceChildren(itemsOf(lines));
+    this.#collect();
+  }
+
+  /** The segment that has the focus, that a person went to last, or that is spoken. */
+  get here() {
+    const item = this.focused ?? this.items[this.picked] ?? this.items[this.#spoken];
+    return item?.dataset.index === undefined ? undefined : item;
+  }
+
+  /** The segment whose time, or another button, has the focus. */
+  get focused() {
+    const item = document.activeElement?.closest("[data-index]");
+    return item instanceof HTMLElement && this.root.contains(item) ? item : null;
+  }
+
+  /** Puts the focus on the time of a segment. @param {number} index */
+  focusOn(index) {
+    const item = this.segments[Math.min(index, this.segments.length - 1)];
+    if (!item) return;
+    this.#rove(this.items.indexOf(item));
+    find(item, "button", HTMLButtonElement).focus({ preventScroll: true });
+    this.#show(item);
+  }
+
+  #collect() {
+    /** @type {NodeListOf<HTMLElement>} */
+    const items = this.root.querySelectorAll("[data-start]");
+    this.items = [...items];
+    this.starts = this.items.map((item) => Number(item.dataset.start));
+    this.ends = this.items.map((item) => Number(item.dataset.end));
     this.#words?.leave();
-    this.#words = item.dataset.words ? new Words(item) : null;
+    this.#words = null;
+    this.#spoken = -1;
+    this.#stop(Math.max(0, Math.min(this.roving, this.items.length - 1)));
+    this.at(this.seconds, this.playing);
   }
 
   /** @param {number} place */
@@ -172,8 +236,18 @@ export class Transcript {
     const place = this.items.indexOf(item);
     this.#rove(place);
     this.#keep();
+    if (this.editing && closest(event, ".segment__text")) return;
+    this.onSeek(this.startUnder(item, event));
+  }
+
+  /**
+   * Seconds at which the word under the pointer begins; beside words, the line.
+   * @param {HTMLElement} item
+   * @param {MouseEvent} event
+   */
+  startUnder(item, event) {
     const word = item.dataset.words ? new Words(item).startUnder(event) : undefined;
-    this.onSeek(word ?? Number(item.dataset.start));
+    return word ?? Number(item.dataset.start);
   }
 
   /**
@@ -205,6 +279,26 @@ export class Transcript {
     this.items[this.roving]?.querySelector("button")?.setAttribute("tabindex", "-1");
     this.items[place]?.querySelector("button")?.setAttribute("tabindex", "0");
     this.roving = place;
+  }
+}
+
+/** @param {string} lines */
+function itemsOf(lines) {
+  const page = new DOMParser().parseFromString(lines, "text/html");
+  const fragment = document.createDocumentFragment();
+  fragment.append(...page.body.children);
+  return fragment;
+}
+
+/**
+ * @param {Element | null} first
+ * @param {Element | null} after
+ */
+function* between(first, after) {
+  for (let item = first; item && item !== after; ) {
+    const next = item.nextElementSibling;
+    yield item;
+    item = next;
   }
 }
 

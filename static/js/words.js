@@ -1,6 +1,6 @@
 // The words of one segment: the one that is spoken is marked (a CSS highlight: no markup changes).
 import { find } from "./query.js";
-import { offsetIn, rangeOf } from "./textrange.js";
+import { offsetUnder, rangeOf } from "./textrange.js";
 
 const LINGERS = 0.3; // seconds that a word stays marked in the pause after it
 
@@ -39,9 +39,8 @@ export class Words {
    * @param {MouseEvent} event
    */
   startUnder(event) {
-    const caret = caretUnder(event);
-    const at = caret && offsetIn(this.text, caret.node, caret.offset);
-    if (at === null || at === undefined) return undefined;
+    const at = offsetUnder(this.text, event);
+    if (at === undefined) return undefined;
     const near = this.marks.filter(([from, to]) => from <= at && at <= to); // two, where no space divides them
     return near.find((mark) => contains(this.#range(mark), event))?.[2];
   }
@@ -61,17 +60,4 @@ function contains(range, { clientX, clientY }) {
   const around = ({ left, right, top, bottom }) =>
     left <= clientX && clientX <= right && top <= clientY && clientY <= bottom;
   return [...range.getClientRects()].some(around);
-}
-
-/**
- * @param {MouseEvent} event
- * @returns {{node: Node, offset: number} | null}
- */
-function caretUnder({ clientX, clientY }) {
-  if (document.caretPositionFromPoint) {
-    const place = document.caretPositionFromPoint(clientX, clientY);
-    return place && { node: place.offsetNode, offset: place.offset };
-  }
-  const range = document.caretRangeFromPoint?.(clientX, clientY); // Safari
-  return range && { node: range.startContainer, offset: range.startOffset };
 }

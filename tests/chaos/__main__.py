@@ -18,9 +18,9 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR, format="%(asctime)s %(message)s")
     seed = options.seed if options.seed is not None else random.randrange(10_000)
     plan = (
-        short(seed)
+        short(seed, options.real)
         if options.short
-        else Plan(seed, options.transcriptions, options.workers, options.kills, options.outage)
+        else Plan(seed, options.transcriptions, options.workers, options.kills, options.outage, is_real=options.real)
     )
     print(f"Seed {seed}: {plan.transcriptions} transcriptions, {plan.kills} kills …", flush=True)
     report = carry_out(plan, options.keep)
@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--outage", type=float, default=60.0, help="seconds without Redis")
     parser.add_argument("--short", action="store_true", help="16 transcriptions, 6 kills, half a minute")
+    parser.add_argument("--real", action="store_true", help="with Whisper base instead of an engine without a model")
     parser.add_argument("--verbose", action="store_true", help="say what is killed, and when")
     parser.add_argument("--keep", action="store_true", help="keep the logs, whatever comes out")
     return parser

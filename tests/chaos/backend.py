@@ -1,12 +1,16 @@
-"""An engine's backend without a model: its words are a function of the samples, and it misbehaves when told to."""
+"""Engines' backends that misbehave when told to: a real one, and one without a model.
+
+The words of the latter are a function of the samples.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from tests.chaos import recordings
 from tests.chaos.orders import Orders, die
@@ -62,7 +66,7 @@ class ChaosBackend:
         """`slowness`: seconds of work for each second of the longest window in a batch."""
         self._slowness = slowness
 
-    def open(self, name: str, path: Path) -> ChaosModel:
+    def open(self, name: str, path: Path, beside: Collection[str] = ()) -> ChaosModel:
         time.sleep(0.2)
         return ChaosModel(self._slowness)
 
@@ -76,15 +80,42 @@ class ChaosBackend:
         return None
 
 
+class DisturbedBackend:
+    """A real backend, whose models misbehave."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def open(self, name: str, path: Path) -> DisturbedModel:
+        return DisturbedModel(self._backend.open(name, path))
+
+
+class DisturbedModel:
+    """A real model that misbehaves."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._misbehaviour = Misbehaviour()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def decode(self, batch: Sequence[Work]) -> list[Decoded]:
+        self._misbehaviour(batch)
+        result: list[Decoded] = self._model.decode(batch)
+        return result
+
+
 class ChaosModel:
     """Hears words in anything."""
 
     def __init__(self, slowness: float) -> None:
         self.vocabulary = ChaosVocabulary()
         self._slowness = slowness
-        self._orders = Orders.of_this_run()
-        self._is_tried_out = False
-        self._poisoned: Work | None = None
+        self._misbehaviour = Misbehaviour()
 
     def encode(self, works: Sequence[Work]) -> None:
         pass
@@ -102,13 +133,23 @@ class ChaosModel:
         return work.temperature
 
     def decode(self, batch: Sequence[Work]) -> list[Decoded]:
-        if self._is_tried_out:
-            self._misbehave(batch)
-        self._is_tried_out = True
+        self._misbehaviour(batch)
         time.sleep(0.05 + self._slowness * max(len(work.window.samples) for work in batch) / SAMPLE_RATE)
         return [decoded(work) for work in batch]
 
-    def _misbehave(self, batch: Sequence[Work]) -> None:
+
+class Misbehaviour:
+    """What befalls a model's batches by order; the first one, which tries the model, is spared."""
+
+    def __init__(self) -> None:
+        self._orders = Orders.of_this_run()
+        self._is_tried_out = False
+        self._poisoned: Work | None = None
+
+    def __call__(self, batch: Sequence[Work]) -> None:
+        if not self._is_tried_out:
+            self._is_tried_out = True
+            return
         if any(recordings.is_marked(work.window.samples, recordings.KILLS_ITS_ENGINE) for work in batch):
             die()
         if self._orders.take("engine.kill"):

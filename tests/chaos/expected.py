@@ -1,7 +1,8 @@
-"""What each recording must come out as: `python -m tests.chaos.expected FOLDER` writes FOLDER/expected.json.
+"""What each recording must come out as: `python -m tests.chaos.expected FOLDER [--real]` writes FOLDER/expected.json.
 
 Computed by the product's own decoder and windows and the chaos backend's own words, without a process, a queue or a
-database in between. That these are the words of an undisturbed run, each run shows first on a few recordings.
+database in between; with --real by an engine of its own, one recording after the other. That these are the words of an
+undisturbed run, each run shows first on a few recordings.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
+from benchmarks.contestants.ours import engine
 from tests.chaos.backend import ChaosVocabulary, decoded, language_of
+from tests.chaos.process_group import weights
 from transcription import media
 from transcription.engine.backend import Language, Work
 from transcription.engine.exact import transcribe_exactly
 from transcription.engine.fast import transcribe_fast
+from transcription.engine.modes import transcribe
 from transcription.engine.prompts import prompt_of
 from transcription.engine.spoken_language import followed
 from transcription.engine.types import MODES, DecodeOptions, Mode, Window, WindowResult
@@ -70,11 +74,21 @@ def result_of(work: Work, language: Language) -> WindowResult:
     return WindowTranscript(work, decoded(work), ChaosVocabulary()).result(language, "")
 
 
-def main(folder: Path) -> None:
+def real_texts(files: list[Path]) -> dict[str, str]:
+    with engine(weights=weights()) as client:
+        texts = {}
+        for file in files:
+            results = transcribe(client, media.decode(file, "wav", 3600.0), OPTIONS, mode_of(file))
+            texts[file.stem] = "".join(segment.text for result in results for segment in result.segments).strip()
+        return texts
+
+
+def main(folder: Path, is_real: bool) -> None:
     os.nice(10)  # the processes under test go first
-    texts = {file.stem: text_of(file) for file in sorted(folder.glob("*.wav"))}
+    files = sorted(folder.glob("*.wav"))
+    texts = real_texts(files) if is_real else {file.stem: text_of(file) for file in files}
     (folder / "expected.json").write_text(json.dumps(texts))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), "--real" in sys.argv)

@@ -27,6 +27,8 @@ class Plan:
     outage: float = 60.0
     lease: int = 60
     is_short: bool = False
+    is_real: bool = False
+    """The engine's backend is the one that a start chooses, with base; else one without a model."""
 
     @property
     def longest(self) -> float:
@@ -34,7 +36,7 @@ class Plan:
 
     @property
     def deadline(self) -> float:
-        return 200.0 if self.is_short else 1500.0
+        return (200.0 if self.is_short else 1500.0) * (3 if self.is_real else 1)
 
     @property
     def fewest_kills(self) -> int:
@@ -49,7 +51,7 @@ class Plan:
     @property
     def haste(self) -> float:
         """Multiplies the waits between attempts and for a gpuworker that stops, and the patience with a batch."""
-        return 0.2 if self.is_short else 1.0
+        return 0.2 if self.is_short and not self.is_real else 1.0
 
     @property
     def gpuworkers(self) -> int:
@@ -90,15 +92,25 @@ class Plan:
 
     def again(self) -> str:
         """How to run it once more."""
+        real = " --real" if self.is_real else ""
         if self.is_short:
-            return f"python -m tests.chaos --short --seed {self.seed}"
+            return f"python -m tests.chaos --short --seed {self.seed}{real}"
         sizes = f"--transcriptions {self.transcriptions} --workers {self.workers} --kills {self.kills}"
-        return f"python -m tests.chaos --seed {self.seed} {sizes} --outage {self.outage:g}"
+        return f"python -m tests.chaos --seed {self.seed} {sizes} --outage {self.outage:g}{real}"
 
 
-def short(seed: int = 1) -> Plan:
+def short(seed: int = 1, is_real: bool = False) -> Plan:
     """For `make test`: half a minute."""
-    return Plan(seed, transcriptions=16, workers=4, kills=6, outage=5.0, lease=8, is_short=True)
+    return Plan(
+        seed,
+        transcriptions=16,
+        workers=4,
+        kills=6,
+        outage=5.0,
+        lease=60 if is_real else 8,
+        is_short=True,
+        is_real=is_real,
+    )
 
 
 def _deck(chance: random.Random, kinds: tuple[str, ...], size: int) -> list[str]:

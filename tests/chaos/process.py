@@ -1,7 +1,8 @@
 """Runs one process of the product, with our points in it: `python -m tests.chaos.process ROLE …`.
 
 ROLE is gpuworker, sweeper, web (with the listening socket's descriptor), engine, or tenants (with a number), which
-prepares a database and prints the API keys. Beside the points, the only change is the engine's backend; in the short
+prepares a database and prints the API keys. Beside the points, the only change is the engine's backend, which is
+another one, or the real one with troubles; in the short
 form, the waits between attempts and for a gpuworker that stops, and the patience with a batch, are shorter, too.
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 
 SLOWNESS_VARIABLE = "CHAOS_SLOWNESS"
 HASTE_VARIABLE = "CHAOS_HASTE"
+REAL_VARIABLE = "CHAOS_REAL"
 
 
 def gpuworker(_arguments: Sequence[str]) -> None:
@@ -64,9 +66,14 @@ def engine(arguments: Sequence[str]) -> None:
     from transcription.engine import backend_selection, cli, watchdog
 
     watchdog.LEAST_PATIENCE_SECONDS *= float(os.environ[HASTE_VARIABLE])
-    slowness = float(os.environ[SLOWNESS_VARIABLE])
-    backend_selection.choose_backend = lambda *_args, **_kwargs: backend.ChaosBackend(slowness)
-    backend_selection.weights_for = lambda *_args: Path(backend.__file__)
+    if os.environ[REAL_VARIABLE]:
+        choose = backend_selection.choose_backend
+        disturbed: Any = lambda *args, **kwargs: backend.DisturbedBackend(choose(*args, **kwargs))  # noqa: E731
+        backend_selection.choose_backend = disturbed
+    else:
+        slowness = float(os.environ[SLOWNESS_VARIABLE])
+        backend_selection.choose_backend = lambda *_args, **_kwargs: backend.ChaosBackend(slowness)
+        backend_selection.weights_for = lambda *_args: Path(backend.__file__)
     sys.exit(cli.main(arguments))
 
 

@@ -24,7 +24,7 @@ from portal.supervisor.valkey import server_command
 from tests.chaos.orders import FOLDER_VARIABLE
 from tests.chaos.plan import Plan
 from tests.chaos.postgres import Postgres
-from tests.chaos.process import HASTE_VARIABLE, SLOWNESS_VARIABLE
+from tests.chaos.process import HASTE_VARIABLE, REAL_VARIABLE, SLOWNESS_VARIABLE
 from transcription.worker import parent_death
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -203,6 +203,8 @@ class ProcessGroup:
             FOLDER_VARIABLE: str(self.folder),
             SLOWNESS_VARIABLE: str(self.plan.slowness),
             HASTE_VARIABLE: str(self.plan.haste),
+            REAL_VARIABLE: "1" if self.plan.is_real else "",
+            "WHISPER_WEIGHTS": str(weights()),
         }
 
     def _keep(self) -> None:
@@ -213,6 +215,11 @@ class ProcessGroup:
             time.sleep(0.05)
         while any(member.process and member.process.poll() is None for member in self.members.values()):
             time.sleep(0.1)
+
+
+def weights() -> Path:
+    """Where the real engine's are."""
+    return Path(os.environ.get("WHISPER_WEIGHTS") or ROOT / "var" / "models")
 
 
 def until(condition: Callable[[], object], seconds: float, what: str) -> None:

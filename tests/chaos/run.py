@@ -23,6 +23,7 @@ from tests.chaos.recordings import Made
 from tests.chaos.report import Checker, Report
 
 CALM_SECONDS = 90.0
+REAL_CALM_SECONDS = 300.0
 
 
 def carry_out(plan: Plan, keep: bool = False) -> Report:
@@ -51,12 +52,13 @@ class Run:
 
     def reckon(self) -> subprocess.Popen[bytes]:
         """Computes the expected texts while everything else goes on."""
-        return subprocess.Popen([sys.executable, "-m", "tests.chaos.expected", str(self._installation.media)], cwd=ROOT)
+        command = [sys.executable, "-m", "tests.chaos.expected", str(self._installation.media)]
+        return subprocess.Popen([*command, *(["--real"] if self._plan.is_real else [])], cwd=ROOT)
 
     def go(self) -> Report:
         reckoner = self.reckon()
         calm = self._installation.send([made for made in self._made if not made.poison][: self._plan.calm])
-        self._installation.wait_for(calm, CALM_SECONDS)
+        self._installation.wait_for(calm, REAL_CALM_SECONDS if self._plan.is_real else CALM_SECONDS)
         began = time.monotonic()
         callers = self._disturb()
         seconds = time.monotonic() - began

@@ -17,8 +17,10 @@ from tenants import api_keys, scope
 from tenants.models import ApiKey, Member
 from tests.conftest import Character, create_tenant
 from tests.portal.http.test_uploads import signed_in
+from tests.portal.ops.conftest import condition
 from tests.transcription.characters import submit
 from transcription.models import Transcription
+from transcription.options import engines
 from transcription.queue import claims, lifecycle, progress
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,6 +107,20 @@ async def test_the_page_converges_without_any_event(
     while (message := await socket.hear()).get("status") != "running":
         pass
     assert message["type"] == "snapshot"
+    await socket.hang_up()
+
+
+async def test_the_page_hears_that_the_model_is_loaded_first(alice: Character, fox: Path) -> None:
+    row = await queue(alice, fox)
+    await sync_to_async(engines.report)("host:0", condition(loaded=()), 8, 8)
+    assert await sync_to_async(claims.claim)("host:0/1.77")
+    socket = await socket_of(alice, f"/ws/transcriptions/{row.id}/")
+    first = await socket.hear()
+    assert (first["status"], first["loading_model"]) == ("running", True)
+    await sync_to_async(engines.report)("host:0", condition(), 8, 8)
+    while (message := await socket.hear())["loading_model"]:
+        pass
+    assert message["status"] == "running"
     await socket.hang_up()
 
 

@@ -10,7 +10,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -100,7 +100,7 @@ class ScriptedBackend:
     urgent_workers = 0
     encoders = 1
 
-    def open(self, name: str, path: Path) -> ScriptedModel:
+    def open(self, name: str, path: Path, beside: Collection[str] = ()) -> ScriptedModel:
         return ScriptedModel(EngineControl(Path(os.environ[FOLDER_VARIABLE])))
 
     def memory_mib(self, path: Path) -> float:

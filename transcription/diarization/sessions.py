@@ -1,9 +1,11 @@
-"""The two networks, opened with onnxruntime."""
+"""The two networks, opened with OpenVINO or onnxruntime."""
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from transcription.diarization.fbank import fbank
 from transcription.diarization.types import SAMPLE_RATE
 
 Array = NDArray[np.float32]
+Network = Callable[[Array], Array]
 
 WINDOW_SECONDS = 10.0
 WINDOW_SAMPLES = int(WINDOW_SECONDS * SAMPLE_RATE)
@@ -37,7 +40,7 @@ class Networks:
         """Returns who of three local speakers is active in each frame of 10 s, shape (589,): 0 nobody, 1, 2, 3, 4 for
         1+2, 5 for 1+3, 6 for 2+3.
         """
-        scores = self._segmentation.run(None, {"samples": samples[None, None]})[0][0]
+        scores = self._segmentation(samples[None, None])[0]
         found: NDArray[np.uint8] = scores.argmax(axis=1).astype(np.uint8)
         return found
 
@@ -47,13 +50,41 @@ class Networks:
         for first in range(0, len(windows), BATCH):
             features = np.stack([fbank(window) for window in windows[first : first + BATCH]])
             features -= features.mean(axis=2, keepdims=True)
-            found.append(self._campplus.run(None, {"features": features})[0])
+            found.append(self._campplus(features))
         every = np.concatenate(found)
         every /= np.maximum(np.linalg.norm(every, axis=1, keepdims=True), 1e-9)
         return every
 
 
-def _open(file: Path) -> Any:
+def _open(file: Path) -> Network:
+    return (_in_openvino(file) if importlib.util.find_spec("openvino") else None) or _in_onnxruntime(file)
+
+
+def _in_openvino(file: Path) -> Network | None:
+    """Returns a network that calculates in bfloat16, half the time of float32; None on a CPU that doesn't by itself."""
+    # Another package's, which reports on its user; it is not needed.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    core = openvino.Core()
+    if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return None
+    options = {
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": 1,
+        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_PRECISION_HINT": openvino.Type.bf16,
+    }
+    request = core.compile_model(file, "CPU", options).create_infer_request()
+
+    def run(x: Array) -> Array:
+        result: Array = request.infer([x])[0].copy()
+        return result
+
+    return run
+
+
+def _in_onnxruntime(file: Path) -> Network:
     # Imported here: a process that only reads results does without it.
     import onnxruntime
 
@@ -62,4 +93,11 @@ def _open(file: Path) -> Any:
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    (taken,) = session.get_inputs()
+
+    def run(x: Array) -> Array:
+        result: Array = session.run(None, {taken.name: x})[0]
+        return result
+
+    return run

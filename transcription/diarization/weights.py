@@ -9,11 +9,13 @@ of them.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from transcription.diarization import networks, torch_file
@@ -82,6 +84,18 @@ def ensure(folder: Path, progress: Progress, given: Path | None = None) -> Path:
     except EngineError as error:
         raise DiarizationError(str(error)) from error
     return place
+
+
+def remove(folder: Path) -> int:
+    """Deletes the networks, and returns how many bytes that freed. Raises DiarizationError."""
+    try:
+        with disk_errors_explained(folder, NAME), locked(folder, NAME), suppress(FileNotFoundError):
+            freed = sum(file.stat().st_size for file in (folder / NAME).iterdir())
+            shutil.rmtree(folder / NAME)
+            return freed
+    except EngineError as error:
+        raise DiarizationError(str(error)) from error
+    return 0
 
 
 def _damage(place: Path) -> str:

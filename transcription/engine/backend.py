@@ -7,7 +7,7 @@ StepModel has slots, which windows enter and leave while others are under way.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -184,6 +184,13 @@ class BatchModel(Model, Protocol):
 class StepModel(Model, Protocol):
     """`encode`, `detect` and `align` may be called from one thread while another steps."""
 
+    is_short: bool
+    """Whether it has fewer slots than are useful, for lack of memory."""
+
+    @property
+    def slots(self) -> int:
+        """How many works it may have under way."""
+
     def room(self, works: Sequence[Work]) -> bool:
         """Returns whether there are slots for these now. Some slots are reserved for interactive windows."""
 
@@ -236,10 +243,12 @@ class Backend(Protocol):
     def compute_type(self) -> str:
         """The type of its arithmetic, such as "int8"; final once a model is open."""
 
-    def open(self, name: str, path: Path) -> BatchModel | StepModel:
+    def open(self, name: str, path: Path, beside: Collection[str] = ()) -> BatchModel | StepModel:
         """Loads a model from its file or folder.
 
-        Raises EngineError for a file that is damaged, OutOfDeviceMemory, DeviceLost.
+        beside: models that are in use, too, open or not, to which a model with slots leaves their share of the memory.
+        Raises EngineError for a file that is damaged, DeviceLost, and OutOfDeviceMemory where others have to be closed
+        first.
         """
 
     def memory_mib(self, path: Path) -> float:

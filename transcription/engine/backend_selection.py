@@ -32,7 +32,6 @@ def choose_backend(
     memory_limit_mib: int = 0,
     slots: int = 0,
     cross: CrossChoice = "auto",
-    models: int = 1,
     remote_url: str = "",
     rung: Rung | None = None,
 ) -> Backend:
@@ -41,9 +40,8 @@ def choose_backend(
     OpenVINO is chosen where it is installed and its trial finds the CPU suited.
 
     memory_limit_mib caps the GPU's memory, or the process's own on a CPU; 0 is no cap. slots and cross
-    are torch's: windows under way at once, 0 for as many as are useful, and how their encodings are kept;
-    models: how many are offered. remote_url: of the server that the remote backend asks. rung: of the ladder for GPUs,
-    which names backend and device.
+    are torch's: windows under way at once, 0 for as many as are useful, and how their encodings are kept. remote_url:
+    of the server that the remote backend asks. rung: of the ladder for GPUs, which names backend and device.
     Raises EngineError where what is asked for isn't there.
     """
     if rung is not None:
@@ -68,7 +66,7 @@ def choose_backend(
 
         way = rung.name if rung else "graphs"
         return TorchBackend(
-            device, threads, memory_limit_mib, slots, cross, models, way == "graphs", math_attention=way == "math"
+            device, threads, memory_limit_mib, slots, cross, way == "graphs", math_attention=way == "math"
         )
     if name == "openai-whisper":
         from transcription.engine.whisper_backend import WhisperBackend

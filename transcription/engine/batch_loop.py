@@ -72,6 +72,11 @@ class BatchLoop:
         }
         return [round_ for round_, count in counts.items() for _ in range(count)]
 
+    @property
+    def capacity(self) -> int:
+        """How many windows are of use at once: those that are decoded, and as many encoded ones as one call takes."""
+        return self._batch_size * (self._backend.workers + 1)
+
     # Encoding threads
 
     def _encode(self) -> None:

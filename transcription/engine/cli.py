@@ -54,6 +54,10 @@ def _parser() -> argparse.ArgumentParser:
         default="base",
         help="with commas; NAME=PATH or NAME=USER/REPOSITORY is your own",
     )
+    serve.add_argument(
+        "--unload-seconds", type=argument.count, default=0, help="unload a model after so long without use; 0: never"
+    )
+    serve.add_argument("--unload-first", action="store_true", help="unload the first model, too")
     serve.set_defaults(command=_serve)
 
     transcribe = commands.add_parser("transcribe", help="print the text of a media file")
@@ -147,6 +151,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     # Before anything that brings OpenMP is imported.
     machine.sleep_between_parallel_work()
+    machine.keep_memory_together()
     from transcription.engine.backend_selection import weights_for
     from transcription.engine.gpu_check.choice import footing_of
     from transcription.engine.server import Server
@@ -155,15 +160,16 @@ def _serve(options: argparse.Namespace) -> int:
     footing = footing_of(options, options.models[0])
     if footing.notice:
         logging.getLogger(__name__).warning("%s", footing.notice)
-    backend = _backend(options, len(options.models), footing.rung)
+    backend = _backend(options, footing.rung)
     on_cpu = footing.rung is not None and footing.rung.device == "cpu"
     find = partial(weights_for, backend, options.weights, options.mirror, options.models, on_cpu)
     names = [model.name for model in options.models]
     batch_size = 1 if backend.name == "remote" else options.batch_size or (8 if backend.device == "cpu" else 16)
-    return Server(backend, names, find, options.socket, batch_size, options.memory_limit_mib, footing).run()
+    unload = (options.unload_seconds, options.unload_first)
+    return Server(backend, names, find, options.socket, batch_size, options.memory_limit_mib, footing, *unload).run()
 
 
-def _backend(options: argparse.Namespace, models: int, rung: Rung | None) -> Backend:
+def _backend(options: argparse.Namespace, rung: Rung | None) -> Backend:
     from transcription.engine.backend_selection import choose_backend
 
     return choose_backend(
@@ -173,7 +179,6 @@ def _backend(options: argparse.Namespace, models: int, rung: Rung | None) -> Bac
         options.memory_limit_mib,
         options.batch_size,
         options.cross_attention,
-        models,
         options.remote_url,
         rung,
     )
@@ -201,7 +206,7 @@ def _try_rung(options: argparse.Namespace) -> int:
     rung, model = rung_of(options.attempt), options.model
     rung = replace(rung, device="cpu", least_speed=0.0) if options.device == "cpu" else rung
     try:
-        backend = _backend(options, 1, rung)
+        backend = _backend(options, rung)
         path = weights_for(backend, options.weights, options.mirror, [model], False, model.name)
     except EngineError as error:
         print(line_of(Case("start", False, "what it needs", str(error), "missing")))

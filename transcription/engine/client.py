@@ -31,6 +31,9 @@ SILENCE_SECONDS = 5.0
 
 RETRY_SECONDS = 0.1
 
+FIRST_WINDOWS = 8
+"""Windows that are sent before the engine said how many it has room for."""
+
 
 class EngineClient:
     """Talks to the engine that listens at `address`, the path of a Unix socket.
@@ -60,14 +63,14 @@ class EngineClient:
         self,
         windows: Iterable[Window],
         options: DecodeOptions,
-        in_flight: int = 8,
+        one_by_one: bool = False,
         on_progress: Callable[[], None] = lambda: None,
         spoken: str = "",
     ) -> Generator[WindowResult, None, None]:
         """Yields the text of each window, in the windows' order.
 
-        Windows are pulled one at a time, and at most `in_flight` wait for an answer; with 1, a window
-        is pulled when the result of the one before was taken. Closing the generator takes the
+        As many wait for an answer as the engine has room for beside others', which it says with each answer; with
+        `one_by_one`, a window is pulled when the result of the one before was taken. Closing the generator takes the
         unanswered ones back from the engine. `on_progress` is called every few seconds of waiting in
         which the engine is at work, for whomever. `spoken` is the language before the first window, where
         that is known.
@@ -76,7 +79,7 @@ class EngineClient:
         """
         conversation = _Conversation(self, options, on_progress, spoken)
         try:
-            yield from conversation.run(iter(windows), in_flight)
+            yield from conversation.run(iter(windows), one_by_one)
         finally:
             conversation.hang_up()
 
@@ -158,13 +161,14 @@ class _Conversation:
         self.connection: socket.socket | None = None
         self.unanswered: dict[int, _Sent] = {}
         self.early: dict[int, WindowResult] = {}
+        self.room = FIRST_WINDOWS
         self.sent = 0
         self.answered = 0
 
-    def run(self, windows: Iterator[Window], in_flight: int) -> Iterator[WindowResult]:
+    def run(self, windows: Iterator[Window], one_by_one: bool) -> Iterator[WindowResult]:
         more = True
         while more or self.unanswered:
-            if more and self._may_send(in_flight) and not self._answer_waits():
+            if more and self._may_send(one_by_one) and not self._answer_waits():
                 window = next(windows, None)
                 if window is None:
                     more = False
@@ -181,9 +185,10 @@ class _Conversation:
             self.connection.close()
             self.connection = None
 
-    def _may_send(self, in_flight: int) -> bool:
+    def _may_send(self, one_by_one: bool) -> bool:
         """Returns whether a new window may be sent: not before those that an engine lost are answered."""
-        return len(self.unanswered) < in_flight and not any(sent.losses for sent in self.unanswered.values())
+        room = 1 if one_by_one else self.room
+        return len(self.unanswered) < room and not any(sent.losses for sent in self.unanswered.values())
 
     def _answer_waits(self) -> bool:
         if self.connection is None:
@@ -251,7 +256,7 @@ class _Conversation:
         reason = str(header.get("reason", ""))
         match header["kind"]:
             case "result":
-                number = int(header["id"])
+                number, self.room = int(header["id"]), int(header["room"])
                 if (sent := self.unanswered.pop(number, None)) is not None:
                     result = wire.parse_result(header)
                     follows = sent.window.passage is not None or self.language is None

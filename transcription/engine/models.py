@@ -1,15 +1,17 @@
-"""Keeps models open, as many as fit, and closes the least recently used one for another."""
+"""Keeps models open, as many as fit: closes the least recently used one for another, and what nobody uses."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+from transcription.engine import machine
 from transcription.engine.backend import Backend, BatchModel, DeviceLost, OutOfDeviceMemory, ServerAway, StepModel, Work
 from transcription.engine.probe import probe_model
 from transcription.engine.request_queue import RequestQueue
@@ -23,33 +25,57 @@ TENURE_SECONDS = 10.0
 OPENING_PATIENCE_SECONDS = 300.0
 """The time limit of an opening: reading gigabytes from a slow disk, after another model's windows are done."""
 
+LOOKS = 4
+"""How often `close_unused` looks within `unload_seconds`."""
+
+LONGEST_PAUSE_SECONDS = 15.0
+
 
 @dataclass(slots=True, eq=False)
 class _Open:
+    """squeezed: whether it has less memory than it would take, as others that were in use needed theirs."""
+
     model: BatchModel | StepModel
     mib: float
-    users: int = 0
-    used_at: float = 0.0
+    users: int
+    squeezed: bool
 
 
 class Models:
     """Opens models when they are first used. Thread-safe.
 
     weights: where each model's are; missing: why there are none. limit_mib: what all open models may
-    take together, about; 0 for as much as the device gives.
+    take together, about; 0 for as much as the device gives. unload_seconds: after which a model that nobody used gives
+    its memory back, and no longer counts when memory is shared out; 0 for never. kept: a model that stays, whoever
+    uses it.
     """
 
-    def __init__(self, backend: Backend, queue: RequestQueue, limit_mib: float = 0.0) -> None:
+    def __init__(
+        self, backend: Backend, queue: RequestQueue, limit_mib: float = 0.0, unload_seconds: float = 0.0, kept: str = ""
+    ) -> None:
         self._queue = queue
         self.weights: dict[str, Path] = {}
         self.missing: dict[str, str] = {}
         self._backend = backend
         self._limit_mib = limit_mib
+        self._unload_seconds = unload_seconds
+        self._kept = kept
         self._open: dict[str, _Open] = {}
+        self._used_at: dict[str, float] = {}
         self._retiring: set[str] = set()
         self._changed = threading.Condition()
         self._opening = threading.Lock()
         self._opened_at = 0.0
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """The models that are in memory."""
+        return tuple(self._open)
+
+    @property
+    def slots(self) -> int:
+        """Those of all models in memory, of a backend whose models have slots."""
+        return sum(cast("StepModel", opened.model).slots for opened in list(self._open.values()))
 
     def prefers(self, work: Work) -> bool:
         """Returns whether a window's model is open, or the last opening more than TENURE_SECONDS ago."""
@@ -78,13 +104,46 @@ class Models:
                 opened = self._opened(name, users)
             with self._changed:
                 self._open[name] = opened
-            self._opened_at = time.monotonic()
+                self._used_at[name] = self._opened_at = time.monotonic()
             return opened.model
 
     def release(self, name: str, users: int = 1) -> None:
         with self._changed:
             self._open[name].users -= users
+            self._used_at[name] = time.monotonic()
             self._changed.notify_all()
+
+    def close_unused(self) -> None:
+        """Waits for a while, and closes what nobody used for `unload_seconds`.
+
+        Opens again what was left short of memory for others that are unused now: it finds more.
+        """
+        with self._queue.changed:
+            pause = min(self._unload_seconds / LOOKS, LONGEST_PAUSE_SECONDS) or None
+            self._queue.changed.wait_for(lambda: self._queue.stopping, pause)
+        if self._queue.stopping or not self._opening.acquire(blocking=False):
+            return
+        try:
+            for name in [name for name in self._open if not self._is_in_use(name)]:
+                self._close(name, "nobody uses it", if_idle=True)
+            grown = [name for name, opened in self._open.items() if opened.squeezed and not self._beside(name)]
+            for name in grown:
+                self._close(name, "there is more memory for it now")
+        finally:
+            self._opening.release()
+        for name in grown:
+            with self.using(name):
+                pass
+
+    def _is_in_use(self, name: str) -> bool:
+        """Returns whether a model stays, is used, or was lately, be it open or not."""
+        if name == self._kept or not self._unload_seconds or (name in self._open and self._open[name].users):
+            return True
+        return time.monotonic() - self._used_at[name] < self._unload_seconds
+
+    def _beside(self, newcomer: str) -> list[str]:
+        """Returns the other models that are in use, open or not."""
+        return [name for name in self._used_at if name != newcomer and self._is_in_use(name)]
 
     def _taken(self, name: str, users: int) -> BatchModel | StepModel | None:
         """Adds users to an open model and returns it; None if it is closed. Waits while it is being closed."""
@@ -94,7 +153,7 @@ class Models:
             if opened is None:
                 return None
             opened.users += users
-            opened.used_at = time.monotonic()
+            self._used_at[name] = time.monotonic()
             return opened.model
 
     def _opened(self, name: str, users: int) -> _Open:
@@ -102,15 +161,17 @@ class Models:
         needed = self._needed(name, path)
         while not self._fits(needed) and self._retire_oldest(name):
             pass
-        model = self._made(name, path)
+        beside = self._beside(name)
+        model = self._made(name, path, beside)
         log.info("opened %s in %.1f s", name, time.monotonic() - began)
-        return _Open(model, needed, users, time.monotonic())
+        squeezed = bool(beside) and not self._backend.workers and cast("StepModel", model).is_short
+        return _Open(model, needed, users, squeezed)
 
-    def _made(self, name: str, path: Path) -> BatchModel | StepModel:
+    def _made(self, name: str, path: Path, beside: Sequence[str]) -> BatchModel | StepModel:
         """Opens a model, after closing others where the device has no room."""
         while True:
             try:
-                return self._probed(name, path)
+                return self._probed(name, path, beside)
             except OutOfDeviceMemory as error:
                 if not self._retire_oldest(name):
                     raise EngineError(f"the model {name} does not fit into memory: {error}") from error
@@ -119,8 +180,8 @@ class Models:
             except Exception as error:
                 raise EngineError(f"the model {name} cannot be opened: {error!r}") from error
 
-    def _probed(self, name: str, path: Path) -> BatchModel | StepModel:
-        model = self._backend.open(name, path)
+    def _probed(self, name: str, path: Path, beside: Sequence[str]) -> BatchModel | StepModel:
+        model = self._backend.open(name, path, beside)
         try:
             self._queue.note_probe(probe_model(self._backend, model, name))
         except Exception:
@@ -148,15 +209,22 @@ class Models:
         with self._changed:
             if not self._open:
                 return False
-            name = min(self._open, key=lambda name: (self._open[name].users > 0, self._open[name].used_at))
-            retired = self._open[name]
+            name = min(self._open, key=lambda name: (self._open[name].users > 0, self._used_at[name]))
+        self._close(name, f"to make room for {newcomer}")
+        return True
+
+    def _close(self, name: str, reason: str, if_idle: bool = False) -> None:
+        """Closes a model once it has no users; with `if_idle` only if it has none now. `_opening` is held."""
+        with self._changed:
+            if if_idle and self._open[name].users:
+                return
             # Whoever wants it meanwhile waits, or the newcomer might never get its turn.
             self._retiring.add(name)
-            self._changed.wait_for(lambda: retired.users == 0)
-            del self._open[name]
-        log.info("closing %s to make room for %s", name, newcomer)
-        retired.model.close()
+            self._changed.wait_for(lambda: self._open[name].users == 0)
+        log.info("closing %s: %s", name, reason)
+        self._open[name].model.close()
+        machine.give_memory_back()
         with self._changed:
+            del self._open[name]
             self._retiring.discard(name)
             self._changed.notify_all()
-        return True

@@ -35,7 +35,7 @@ def transcribe(
     """
     language = resume.language if resume else ""
     if mode == "exact":
-        decode = partial(client.decode, options=options, in_flight=1, on_progress=on_progress, spoken=language)
+        decode = partial(client.decode, options=options, one_by_one=True, on_progress=on_progress, spoken=language)
         return transcribe_exactly(pcm, decode, options, _mels(client, options.model), resume)
     decoder = _FastDecoder(client, options, on_progress, language, set_context)
     results = transcribe_fast(

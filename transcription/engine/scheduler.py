@@ -37,6 +37,7 @@ class Scheduler:
         on_lost: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.queue = queue
+        self.models = models
         self._loop = (
             BatchLoop(backend, models, self.queue, _encode_batch(backend), batch_size)
             if backend.workers
@@ -49,11 +50,15 @@ class Scheduler:
     def start(self, versions: dict[str, str]) -> None:
         """Starts the threads. versions: of each model's results, by its name."""
         self.queue.versions = versions
-        self._threads = [
-            threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in self._loop.rounds()
-        ]
+        rounds = [*self._loop.rounds(), self.models.close_unused]
+        self._threads = [threading.Thread(target=self._repeat, args=(round_,), daemon=True) for round_ in rounds]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def capacity(self) -> int:
+        """How many windows the threads have use for at once."""
+        return self._loop.capacity
 
     def stop(self, seconds: float) -> None:
         """Takes no more windows, and waits for so many seconds at most until those in hand are done."""

@@ -39,8 +39,12 @@ from transcription.engine.watchdog import PROBES_PER_WINDOW, Watchdog
 
 log = logging.getLogger(__name__)
 
-MAX_UNANSWERED = 64
-"""Unanswered windows of one connection (60 MB), beyond which the server stops reading from it."""
+MAX_UNANSWERED = 512
+"""Unanswered windows of one connection (490 MB), beyond which the server stops reading from it. Callers send fewer: see
+`Server.room_for`."""
+
+LEAST_ROOM = 2
+"""Windows that each caller may have unanswered, however many there are: the next one is there when one is done."""
 
 MAX_STREAMS = 1024
 """The most streams of one connection."""
@@ -59,6 +63,8 @@ class Server:
 
     names: of the models it offers; the first is opened at once, the others when they are asked for.
     find_weights: where a model's are, once they are there. footing: the rung of a GPU's ladder that the backend is on.
+    unload_seconds: after which a model that nobody used gives its memory back, 0 for never; the first one only if
+    unloads_first.
     """
 
     def __init__(
@@ -70,6 +76,8 @@ class Server:
         batch_size: int,
         memory_limit_mib: float = 0.0,
         footing: Footing | None = None,
+        unload_seconds: float = 0.0,
+        unloads_first: bool = False,
     ) -> None:
         self.backend = backend
         self.names = tuple(names)
@@ -78,11 +86,13 @@ class Server:
         queue = RequestQueue()
         if isinstance(backend, RemoteBackend):
             queue.note_probe((TRIES + 1) * REQUEST_SECONDS / PROBES_PER_WINDOW)
-        self.models = Models(backend, queue, memory_limit_mib)
+            unload_seconds = 0.0  # it takes no memory
+        self.models = Models(backend, queue, memory_limit_mib, unload_seconds, "" if unloads_first else names[0])
         self.footing = footing or Footing()
         self.scheduler = Scheduler(backend, self.models, queue, batch_size, self._die, self.footing.on_lost)
         self.watchdog = Watchdog(queue.overdue, self._die)
         self.mels: dict[str, int] = {}
+        self.connections: set[_Connection] = set()
         self.ready = False
         self.error = ""
         self.began = time.monotonic()
@@ -92,6 +102,17 @@ class Server:
         _refuse_second_engine(self.address)
         asyncio.run(self._serve())
         return 0
+
+    def room_for(self, connection: _Connection) -> int:
+        """Returns how many windows a caller may have unanswered.
+
+        Together callers have what the scheduler has use for, so that one recording fills all slots where it is alone.
+        Each may have an equal part, and what others leave.
+        """
+        capacity = self.scheduler.capacity
+        counts = [other.unanswered for other in self.connections]
+        equal = capacity // max(1, sum(count > 0 for count in counts))
+        return max(LEAST_ROOM, equal, connection.unanswered + capacity - sum(counts))
 
     def status(self) -> EngineStatus:
         """Returns the engine's status, also while a model is loading."""
@@ -120,6 +141,8 @@ class Server:
             rung=self.footing.rung.name if self.footing.rung else "",
             versions=queue.versions,
             mels=self.mels,
+            loaded=self.models.loaded,
+            slots=0 if self.backend.workers else self.models.slots,
         )
 
     async def _serve(self) -> None:
@@ -212,10 +235,12 @@ class _Connection:
         self.reader = reader
         self.writer = writer
         self.loop = asyncio.get_running_loop()
-        self.room = asyncio.Semaphore(MAX_UNANSWERED)
+        self.may_read = asyncio.Semaphore(MAX_UNANSWERED)
+        self.unanswered = 0
         self.streams: dict[tuple[str, Lane], Stream] = {}
 
     async def run(self) -> None:
+        self.server.connections.add(self)
         try:
             while True:
                 await self._handle(*await self._receive())
@@ -226,6 +251,7 @@ class _Connection:
             log.warning("hanging up on a caller: %s", error)
             self._write(wire.frame({"kind": "protocol", "reason": str(error)}))
         finally:
+            self.server.connections.discard(self)
             self.server.scheduler.queue.drop(self.streams.values())
             self.writer.close()
 
@@ -239,7 +265,8 @@ class _Connection:
             case "status":
                 self._write(wire.status_frame(self.server.status()))
             case "window":
-                await self.room.acquire()
+                await self.may_read.acquire()
+                self.unanswered += 1
                 self._take(header, payload)
             case kind:
                 raise wire.ProtocolError(f"unknown kind {kind[:40]!r}")
@@ -307,9 +334,10 @@ class _Connection:
         await self.writer.drain()
 
     def _answer(self, number: int, outcome: WindowResult | EngineError) -> None:
-        self.room.release()
+        self.may_read.release()
+        self.unanswered -= 1
         if isinstance(outcome, WindowResult):
-            self._write(wire.result_frame(number, outcome))
+            self._write(wire.result_frame(number, outcome, self.server.room_for(self)))
             return
         kind = "rejected" if isinstance(outcome, WindowRejected) else "failed"
         self._write(wire.frame({"kind": kind, "id": number, "reason": str(outcome)}))

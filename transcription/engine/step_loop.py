@@ -60,6 +60,11 @@ class StepLoop:
         """Returns a function for each thread, which is called again and again until the queue stops."""
         return [self._prepare, self._step, self._time, self._decode_apart]
 
+    @property
+    def capacity(self) -> int:
+        """How many windows are of use at once: those in slots, encoded ones that wait for them, and the next ones."""
+        return self._models.slots + self._ahead + self._encode_batch
+
     # The encoding thread
 
     def _prepare(self) -> None:

@@ -277,9 +277,11 @@ class EngineStatus:
     """The engine's state. Memory is in MiB, times are in seconds.
 
     `memory_used_mib` is the process's resident set; the GPU's figures are None on a CPU.
-    `busy_seconds` adds up over parallel batches. `models` are those offered. `versions` has a line for
-    each one whose weights are there, which changes when its results may; it is empty until then. `mels` are those of
-    each model that is an operator's own. `rung` is that of the ladder for GPUs; empty where there is none to choose.
+    `busy_seconds` adds up over parallel batches. `models` are those offered, `loaded` those in memory: the others are
+    loaded when they are asked for. `slots` are those of the loaded models, 0 where there are none. `versions` has a
+    line for each one whose weights are there, which changes when its results may; it is empty until then. `mels` are
+    those of each model that is an operator's own. `rung` is that of the ladder for GPUs; empty where there is none to
+    choose.
     Calls are those of models, each of which ends in time or is ended with its process.
     """
 
@@ -304,6 +306,8 @@ class EngineStatus:
     calls_done: int = 0
     mels: dict[str, int] = field(default_factory=dict)
     rung: str = ""
+    loaded: tuple[str, ...] = ()
+    slots: int = 0
 
     @property
     def is_idle(self) -> bool:

@@ -9,12 +9,17 @@ from frame to frame; handing it many frames at once is what makes it fast.
 from __future__ import annotations
 
 import importlib.util
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transcription.engine.types import EngineError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 FRAME_SAMPLES = 512
 CONTEXT_SAMPLES = 64
@@ -41,19 +46,25 @@ def model_path() -> Path:
     raise EngineError("silero_vad_v6.onnx is missing: install faster-whisper==1.2.1")
 
 
+@cache
+def _session() -> InferenceSession:
+    """Returns the opened network, which threads share: it takes as long to open as ten seconds of sound to hear."""
+    # Imported here: a web process does without it.
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(model_path()), options, providers=["CPUExecutionProvider"])
+
+
 class VoiceDetector:
     """A detector for one recording, which must be fed in order."""
 
     def __init__(self) -> None:
-        # Imported here: a web process does without it.
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(model_path()), options, providers=["CPUExecutionProvider"])
+        self._session = _session()
         self._hidden = np.zeros(STATE_SHAPE, dtype=np.float32)
         self._cell = np.zeros(STATE_SHAPE, dtype=np.float32)
         self._context = np.zeros(CONTEXT_SAMPLES, dtype=np.float32)

@@ -284,9 +284,9 @@ def alone_frame(number: int) -> bytes:
     return frame({"kind": "alone", "id": number})
 
 
-def result_frame(number: int, result: WindowResult) -> bytes:
-    """Returns a window's text as a message."""
-    return frame({"kind": "result", "id": number, "result": asdict(result)})
+def result_frame(number: int, result: WindowResult, room: int) -> bytes:
+    """Returns a window's text as a message, with how many windows the caller may have unanswered from now on."""
+    return frame({"kind": "result", "id": number, "result": asdict(result), "room": room})
 
 
 def parse_result(header: Header) -> WindowResult:
@@ -311,4 +311,4 @@ def status_frame(status: EngineStatus) -> bytes:
 def parse_status(header: Header) -> EngineStatus:
     """Returns the state of a message of `status_frame`."""
     fields = dict(header["status"])
-    return EngineStatus(**{**fields, "models": tuple(fields["models"])})
+    return EngineStatus(**{**fields, "models": tuple(fields["models"]), "loaded": tuple(fields["loaded"])})

@@ -14,6 +14,7 @@ from transcription.exports.fields import spoken_language, text_language
 from transcription.exports.speakers import names_of, prefix_of
 from transcription.models import Segment, Transcription
 from transcription.options.languages import LANGUAGES
+from transcription.transcripts.checks import checked
 
 if TYPE_CHECKING:
     from docx.document import Document
@@ -59,7 +60,8 @@ def _facts(transcription: Transcription) -> list[str]:
     recording = transcription.recording
     language = LANGUAGES.get(spoken_language(transcription), "").capitalize()
     day = date_format(recording.created_at, pgettext("date format", "j F Y"))
-    return [fact for fact in (day, _clock(recording.duration_seconds), language) if fact] or [_("Transcript")]
+    facts = (day, _clock(recording.duration_seconds), language, checked(transcription).sentence)
+    return [fact for fact in facts if fact] or [_("Transcript")]
 
 
 def _legal(text: str) -> str:

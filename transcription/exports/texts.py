@@ -11,6 +11,7 @@ from transcription.exports.fields import segment_fields, verbose_json
 from transcription.exports.formulas import escape_formulas
 from transcription.exports.speakers import UNNAMED, Names, name_of, names_of, prefix_of
 from transcription.models import Segment, Transcription
+from transcription.transcripts.checks import checked, is_whole
 
 
 def plain_text(segments: Iterable[Segment], names: Names = UNNAMED) -> str:
@@ -32,9 +33,13 @@ def tsv(segments: Iterable[Segment], names: Names = UNNAMED) -> str:
 
 
 def full_json(transcription: Transcription, segments: list[Segment]) -> str:
-    """Returns verbose_json with the words of each segment."""
-    names = names_of(transcription)
+    """Returns verbose_json with the words of each segment, and where people have checked something, what."""
+    names, state = names_of(transcription), checked(transcription)
     body = verbose_json(transcription, ()) | {"segments": [_with_words(segment, names) for segment in segments]}
+    if state.count:
+        body["checked"] = state.fields
+        for fields, segment in zip(body["segments"], segments, strict=True):
+            fields["checked"] = is_whole(segment)
     return json.dumps(body, ensure_ascii=False, indent=2)
 
 

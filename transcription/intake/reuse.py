@@ -85,6 +85,7 @@ def insert_completed(row: Transcription, result: FinishedResult) -> None:
     row.is_reused = True
     row.text, row.detected_language, row.model_version = result.text, source.detected_language, source.model_version
     row.heard_languages, row.missed_speech = source.heard_languages, source.missed_speech
+    row.doubtful_words = source.doubtful_words
     row.saved_seconds, row.sequence, row.resume = source.saved_seconds, source.sequence, source.resume
     row.warnings = source.warnings
     row.reused_from = Transcription.objects.filter(id=source.id).first()  # it may have been deleted meanwhile
@@ -106,5 +107,5 @@ def _without_edits(source: Transcription) -> FinishedResult:
 
 def _copied(segment: Segment, row: Transcription) -> Segment:
     copy = Segment(**{field.attname: getattr(segment, field.attname) for field in Segment._meta.concrete_fields})
-    copy.pk, copy.transcription = None, row
+    copy.pk, copy.transcription, copy.checks = None, row, []
     return copy

@@ -12,13 +12,16 @@ from tenants import scope
 from transcription import search
 from transcription.models import Recording, Status, Transcription
 
+TO_CHECK, CHECKED = "to_check", "checked"
+
 
 @dataclass(frozen=True)
 class Filter:
     """Conditions that all must hold. Empty ones are ignored; unknown values match nothing.
 
     `search` is a part of the name, or words of name and text (search/). `status`, `model` and `language` apply to the
-    latest transcription. `created_after` is inclusive, `created_before` exclusive.
+    latest transcription, and so does `checked`: TO_CHECK, where something of a text is left to be proofread, or
+    CHECKED, where nothing is. `created_after` is inclusive, `created_before` exclusive.
     """
 
     search: str = ""
@@ -26,12 +29,13 @@ class Filter:
     source: str = ""
     model: str = ""
     language: str = ""
+    checked: str = ""
     created_after: datetime | None = None
     created_before: datetime | None = None
 
     def applied(self, rows: QuerySet[Recording], tenant_id: UUID) -> QuerySet[Recording]:
         """Filters a queryset of the tenant's recordings."""
-        if "\x00" in self.status + self.source + self.model + self.language:  # not a PostgreSQL string
+        if "\x00" in self.status + self.source + self.model + self.language + self.checked:  # not a PostgreSQL string
             return rows.none()
         if self.search:
             texts = search.matching_recordings(tenant_id, search.terms_of(self.search))
@@ -45,7 +49,7 @@ class Filter:
         if self._is_common:
             with scope.across_tenants("a recording's transcriptions are its tenant's"):
                 rows = rows.filter(Exists(self._latest().filter(recording=OuterRef("id"))))
-        elif self.status or self.model or self.language:
+        elif self.status or self.model or self.language or self.checked:
             rows = rows.filter(id__in=self._latest().filter(tenant=tenant_id).values("recording_id"))
         return rows
 
@@ -56,7 +60,7 @@ class Filter:
         PostgreSQL chooses that plan only if the subquery has no tenant. Otherwise the subquery is evaluated first: an
         index finds a rare status, however many recordings there are.
         """
-        return self.status == Status.COMPLETED and not self.model and not self.language
+        return self.status == Status.COMPLETED and not (self.model or self.language or self.checked)
 
     def _latest(self) -> QuerySet[Transcription]:
         """Returns the matching transcriptions that are their recordings' latest."""
@@ -71,6 +75,10 @@ class Filter:
         if self.language:
             requested = Q(detected_language="", language=self.language)
             rows = rows.filter(Q(detected_language=self.language) | requested)
+        if self.checked:
+            rows = rows.filter(status=Status.COMPLETED, text_deleted_at=None).exclude(text="")
+            done = Q(checked_share__gte=1.0)
+            rows = rows.filter({CHECKED: done, TO_CHECK: ~done}.get(self.checked, Q(pk__in=())))
         return rows
 
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import F, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models.functions import Greatest
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,7 +17,7 @@ from tenants import audit, quota, scope
 from tenants.access import Actor
 from transcription import search as text_search
 from transcription import tenant_lock
-from transcription.library.filters import EVERYTHING, Filter
+from transcription.library.filters import EVERYTHING, TO_CHECK, Filter
 from transcription.media import storage
 from transcription.models import Recording, Transcription
 from transcription.queue import lifecycle
@@ -26,13 +27,23 @@ UNDO_WINDOW = timedelta(minutes=10)
 
 
 def recordings(actor: Actor, filters: Filter = EVERYTHING) -> QuerySet[Recording]:
-    """Returns the tenant's recordings, newest first, with their transcriptions prefetched."""
+    """Returns the tenant's recordings, newest first, with their transcriptions prefetched.
+
+    Those to proofread come by how many words a second are probably wrong and not checked.
+    """
     actor.require("recordings.view")
     rows = filters.applied(Recording.objects.filter(tenant=actor.tenant, deleted_at=None), actor.tenant.id)
+    order = ["-created_at", "-id"]
+    if filters.checked == TO_CHECK:
+        latest = Transcription.objects.filter(tenant=actor.tenant, recording=OuterRef("pk")).order_by(*order)
+        left = F("doubtful_words") * (1.0 - F("checked_share"))
+        rows = rows.annotate(doubtful=Subquery(latest.annotate(left=left).values("left")[:1]))
+        rate = F("doubtful") / Greatest(F("duration_seconds"), 1.0)
+        rows, order = rows.annotate(doubtful_rate=rate), ["-doubtful_rate", *order]
     return (
         rows.defer("peaks")
         .prefetch_related(Prefetch("transcriptions", Transcription.objects.defer("text", "prompt")))
-        .order_by("-created_at", "-id")
+        .order_by(*order)
     )
 
 

@@ -71,6 +71,11 @@ class Engine(models.Model):
         return self.name
 
     @property
+    def unloaded(self) -> list[str]:
+        """The models that are loaded when they are asked for: nobody used them lately."""
+        return [name for name in self.model_versions if name not in self.models_loaded]
+
+    @property
     def gpu_memory_high_mib(self) -> float | None:
         """The memory use that is reported as a problem; None without a GPU."""
         return self.gpu_memory_total_mib * GPU_MEMORY_HIGH if self.gpu_memory_total_mib else None

@@ -46,6 +46,7 @@ class MachineText(models.Model):
 class Revision(models.Model):
     """A correction, which replaced the segments `before` by `added` segments, from index `first` on.
 
+    `changed` are the former fields, by index, of segments that it changed in their places, with none of `before`;
     `speakers` are the former speakers, by the index of the segment, of segments that it only gave to another one;
     `names` the former names of speakers that it renamed, by the speaker's index.
     `number` is the transcription's `revision` after it. The oldest are deleted beyond a limit: see editing.py.
@@ -61,6 +62,8 @@ class Revision(models.Model):
         SPEAKER = "speaker", _("Given to a speaker")
         JOIN = "join", _("Speakers merged")
         RENAME = "rename", _("Speaker renamed")
+        SHIFT = "shift", _("Times shifted")
+        SUBSTITUTE = "substitute", _("Found and replaced")
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     transcription = models.ForeignKey("transcription.Transcription", models.CASCADE, related_name="revisions")
@@ -72,6 +75,9 @@ class Revision(models.Model):
     first = models.PositiveIntegerField()
     added = models.PositiveIntegerField()
     before: models.JSONField[list[dict[str, Any]]] = models.JSONField()
+    changed: models.JSONField[dict[str, dict[str, Any]]] = models.JSONField(
+        default=dict, db_default=models.Value({}, models.JSONField())
+    )
     names: models.JSONField[dict[str, str]] = models.JSONField(
         default=dict, db_default=models.Value({}, models.JSONField())
     )

@@ -166,6 +166,18 @@ class Transcription(models.Model):
     speakers_error = models.TextField(
         _("why speakers were not told apart"), blank=True, default="", db_default="", editable=False
     )
+    doubtful_words = models.FloatField(
+        default=0.0, db_default=0.0, editable=False, help_text="How many of the machine's words are probably wrong."
+    )
+    checked: models.JSONField[dict[str, Any]] = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        editable=False,
+        help_text="What people have checked of the text: transcription.transcripts.checks.",
+    )
+    checked_share = models.FloatField(
+        default=0.0, db_default=0.0, editable=False, help_text="Of the words, 0.0 to 1.0, that people have checked."
+    )
     text = models.TextField(_("text"), blank=True, editable=False)
     warnings = models.JSONField(
         _("warnings"), default=list, blank=True, editable=False, help_text=_("Codes of transcription.media.warnings.")
@@ -296,6 +308,13 @@ class Segment(models.Model):
     overlap = models.BooleanField(default=False, db_default=False, help_text="Somebody else speaks at the same time.")
     revision = models.PositiveIntegerField(
         default=0, db_default=0, help_text="The correction that put it here; 0 for the machine."
+    )
+    corrected = models.BooleanField(default=False, db_default=False, help_text="A person wrote its text.")
+
+    checks: models.JSONField[list[list[Any]]] = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        help_text="Characters of the trimmed text, from and to, who checked them, and when: transcripts.checks.",
     )
 
     objects = TenantManager()

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from tenants import database_clock
 from transcription.engine.types import EngineStatus
+from transcription.models import Status, Transcription
 from transcription.models.engine import LATELY, Engine
 from transcription.redaction import redact
 
@@ -40,7 +41,7 @@ def _figures_of(status: EngineStatus) -> dict[str, object]:
         "backend": status.backend,
         "device": status.device,
         "rung": status.rung,
-        "models_loaded": list(status.models),
+        "models_loaded": list(status.loaded),
         "model_versions": status.versions,
         "ready": status.ready,
         "problem": redact(status.error),
@@ -69,6 +70,14 @@ def may_serve(model: str) -> bool:
     """Returns False where engines are ready and none of them has the model's weights."""
     ready = [engine for engine in alive() if engine.ready]
     return not ready or any(model in engine.model_versions for engine in ready)
+
+
+def is_loading_for(row: Transcription) -> bool:
+    """Returns whether a running transcription waits for its engine to load the model."""
+    if row.status != Status.RUNNING or row.saved_seconds:
+        return False
+    engine = Engine.objects.filter(LATELY, name=row.worker.partition("/")[0], ready=True).first()
+    return engine is not None and row.model in engine.unloaded
 
 
 def leave(name: str) -> None:

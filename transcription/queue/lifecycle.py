@@ -61,11 +61,13 @@ def save_window(
     heard_languages: dict[str, float] | None = None,
     missed_speech: Sequence[tuple[float, float]] = (),
     decoded_seconds: float | None = None,
+    doubtful_words: float = 0.0,
 ) -> int:
     """Saves a window's segments and renews the lease. Returns the new event number. Raises LostClaim.
 
     `saved_seconds` is the window's end; `resume` is what another attempt needs to go on from there;
-    `heard_languages` are the seconds of text by language, `missed_speech` the stretches of speech without text so far.
+    `heard_languages` are the seconds of text by language, `missed_speech` the stretches of speech without text so far,
+    `doubtful_words` how many words so far are probably wrong.
     The segments' times are brought within `decoded_seconds`, by default within the window's end.
 
     The count of failed attempts starts again. Saving a window twice, because the answer to the first commit was lost,
@@ -81,6 +83,7 @@ def save_window(
                 detected_language=language,
                 heard_languages=heard_languages or {},
                 missed_speech=list(missed_speech),
+                doubtful_words=doubtful_words,
                 model_version=model_version,
                 resume=resume or {},
                 lease_until=Now() + lease_duration(),

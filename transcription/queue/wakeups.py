@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 WORK = "transcription.worker.job.work"
 RESULT_TTL_SECONDS = 0
 FAILURE_TTL_SECONDS = 3600
+MOST_WAKE_UPS = 64
+"""Of one lane, where the number of workers is not set: as many as a gpuworker has at most."""
 
 
 def queue_names(lanes: Iterable[int]) -> list[str]:
@@ -55,7 +57,7 @@ def wake_missing(due: dict[int, int]) -> int:
     """Sends wake-ups where fewer of them wait than transcriptions are due. Returns how many it sent."""
     sent = 0
     for lane, waiting in _waiting().items():
-        missing = min(due.get(lane, 0), settings.WORKERS) - waiting
+        missing = min(due.get(lane, 0), settings.WORKERS or MOST_WAKE_UPS) - waiting
         sent += sum(wake(lane) for _ in range(missing))
     return sent
 

@@ -16,7 +16,7 @@ from transcription.models import Segment, Transcription
 Kind = Literal["unlikely", "repetition", "no_speech", "no_voice", "guess", "stock_phrase"]
 
 FIGURES = ("avg_logprob", "no_speech_prob", "non_speech_share", "temperature")
-"""The fields of a segment, beside `text` and `revision`, that are read here."""
+"""The fields of a segment, beside `text` and `corrected`, that are read here."""
 
 MIN_AVG_LOGPROB = -0.8
 MAX_NO_SPEECH_PROB = 0.6
@@ -73,7 +73,7 @@ class Doubt:
 
 def doubts_of(segment: Segment) -> list[Doubt]:
     """Returns what speaks against a segment; nothing against one that a person has corrected."""
-    if segment.revision:
+    if segment.corrected:
         return []
     figures: dict[Kind, float] = {}
     if segment.avg_logprob < MIN_AVG_LOGPROB:
@@ -93,7 +93,7 @@ def doubts_of(segment: Segment) -> list[Doubt]:
 
 def is_unsure(segment: Segment, word: dict[str, Any]) -> bool:
     """Returns whether the model was unsure of a word of a segment that nobody has corrected."""
-    return not segment.revision and float(word.get("probability", 1.0)) < MIN_WORD_PROBABILITY
+    return not segment.corrected and float(word.get("probability", 1.0)) < MIN_WORD_PROBABILITY
 
 
 def missed_speech(row: Transcription, texts: Iterable[Span]) -> list[Span]:

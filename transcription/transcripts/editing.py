@@ -18,7 +18,8 @@ from tenants.access import Actor
 from transcription.errors import InvalidOption
 from transcription.library import recordings
 from transcription.models import Revision, Segment, Transcription
-from transcription.scripts import with_leading_space
+from transcription.scripts import is_grapheme_boundary
+from transcription.transcripts import checks
 from transcription.transcripts.revisions import (
     at_revision,
     compare_tags,
@@ -28,12 +29,10 @@ from transcription.transcripts.revisions import (
     segment_tag,
     write_revision,
 )
-from transcription.transcripts.segment_edits import SegmentEdit, apply_edits, field_values
-from transcription.transcripts.timeline import Timeline
-from transcription.transcripts.validation import MAX_SEGMENTS, checked_times, too_many
+from transcription.transcripts.segment_edits import SegmentEdit, apply_edits, divided, field_values, joined, shifted
+from transcription.transcripts.validation import MAX_SEGMENTS, checked_text, checked_times, too_many
 
 Action = Revision.Action
-SPLIT_SECONDS = 0.001  # the shortest segment that a split leaves
 
 
 def transcript(actor: Actor, transcription_id: UUID) -> Transcription:
@@ -106,47 +105,102 @@ def replace(
         return row
 
 
+def insert(
+    actor: Actor, transcription_id: UUID, start: float, end: float, text: str, expected_tags: Collection[str]
+) -> Segment:
+    """Writes a new segment where speech has no text. `expected_tags` are tags of the list. Raises as `edit` does."""
+    with locked(actor, transcription_id) as row:
+        compare_tags(expected_tags, list_tag(row))
+        if row.segments.count() >= MAX_SEGMENTS:
+            raise too_many("text")
+        index = row.segments.filter(start__lte=start).count()
+        added = SegmentEdit(start, end, text)
+        checked_times([*_neighbour(row, index - 1), added, *_neighbour(row, index)], _latest(row))
+        nearest = row.segments.filter(index=max(0, index - 1)).first() or Segment(seek=int(start * 100))
+        fields = field_values(nearest) | {"words": [], "overlap": False, "corrected": True}
+        [new] = apply_edits([fields], [added])
+        new["checks"] = [checks.check_of(actor, 0, len(text))]
+        write_revision(actor, row, Action.REPLACE, index, [], [new])
+        return _segment(row, index)
+
+
 def split(
     actor: Actor, transcription_id: UUID, index: int, position: int, at: float | None, expected_tags: Collection[str]
 ) -> list[Segment]:
     """Splits a segment before the character at `position` of its text, and returns both halves.
 
     `at` is the time of the split in seconds, by default when the character is spoken. `expected_tags` are tags of the
-    list. Raises as `edit` does.
+    segment or of the list. Raises as `edit` does.
     """
     with locked(actor, transcription_id) as row:
         current = _segment(row, index)
-        compare_tags(expected_tags, list_tag(row))
+        compare_tags(expected_tags, list_tag(row), segment_tag(current))
         text = current.text.strip()
-        left, right = text[:position].strip(), text[position:].strip()
-        if not left or not right:
+        if not text[:position].strip() or not text[position:].strip():
             raise InvalidOption(
                 "position", _("There must be text before and after the position where a segment is split.")
             )
+        if not is_grapheme_boundary(text, position):
+            raise InvalidOption("position", _("A segment can’t be split within a character."))
         if row.segments.count() >= MAX_SEGMENTS:
             raise too_many("position")
-        offset, times = len("".join(left.split())), Timeline(current.text, current.words, current.start, current.end)
-        ends, begins = (times.end_before(offset), times.start_after(offset)) if at is None else (at, at)
-        halves = [
-            SegmentEdit(current.start, _clamped_inside(current, ends), left),
-            SegmentEdit(_clamped_inside(current, begins), current.end, right),
-        ]
-        if any(half.start >= half.end for half in halves) or (at is not None and at != halves[1].start):
+        halves = divided(field_values(current), position, at)
+        if any(half["start"] >= half["end"] for half in halves) or (at is not None and at != halves[1]["start"]):
             message = _("A segment must be split at a time between its start, %(start).3f s, and its end, %(end).3f s.")
             raise InvalidOption("at", message % {"start": current.start, "end": current.end})
-        _correct(actor, row, Action.SPLIT, index, [current], halves)
+        write_revision(actor, row, Action.SPLIT, index, [current], list(halves))
         return list(row.segments.filter(index__in=(index, index + 1)))
 
 
 def merge(actor: Actor, transcription_id: UUID, index: int, expected_tags: Collection[str]) -> Segment:
-    """Merges a segment with the next one. `expected_tags` are tags of the list. Raises as `edit` does."""
+    """Merges a segment with the next one. `expected_tags` are tags of the list, or the tags of both.
+
+    Raises as `edit` does.
+    """
     with locked(actor, transcription_id) as row:
         current, after = _segment(row, index), _segment(row, index + 1)
-        compare_tags(expected_tags, list_tag(row))
-        text = (with_leading_space(current.text.strip()) + with_leading_space(after.text.strip())).strip()
-        merged = SegmentEdit(current.start, max(current.end, after.end), text)
-        _correct(actor, row, Action.MERGE, index, [current, after], [merged])
+        if not {segment_tag(current), segment_tag(after)} <= set(expected_tags):
+            compare_tags(expected_tags, list_tag(row))
+        merged = joined(field_values(current), field_values(after))
+        checked_text(merged["text"])
+        write_revision(actor, row, Action.MERGE, index, [current, after], [merged])
         return _segment(row, index)
+
+
+def shift(
+    actor: Actor,
+    transcription_id: UUID,
+    seconds: float,
+    expected_tags: Collection[str],
+    first: int = 0,
+    last: int | None = None,
+) -> Transcription:
+    """Moves the segments from `first` to `last`, by default to the end, and their words, by `seconds`.
+
+    `expected_tags` are tags of the list. Raises as `edit` does.
+    """
+    with locked(actor, transcription_id) as row:
+        compare_tags(expected_tags, list_tag(row))
+        rows = row.segments.filter(index__gte=first)
+        former = list(rows if last is None else rows.filter(index__lte=last))
+        if not former or (last is not None and len(former) != last - first + 1):
+            raise Http404(_("There is no such segment."))
+        _check_shift(row, former, seconds)
+        before = [field_values(segment) for segment in former]
+        write_revision(actor, row, Action.SHIFT, first, former, [shifted(fields, seconds) for fields in before])
+        return row
+
+
+def _check_shift(row: Transcription, segments: Sequence[Segment], seconds: float) -> None:
+    """Raises InvalidOption where segments would leave the recording, or pass the ones beside them."""
+    earliest = max((one.start for one in _neighbour(row, segments[0].index - 1)), default=0.0)
+    latest = _latest(row)
+    starts = [one.start for one in _neighbour(row, segments[-1].index + 1)]
+    most = min([latest - max(one.end for one in segments), *(start - segments[-1].start for start in starts)])
+    least = earliest - segments[0].start
+    if not least - 1e-9 <= seconds <= most + 1e-9:
+        message = _("These segments can be shifted by %(least).3f to %(most).3f s, so that all stay in order.")
+        raise InvalidOption("seconds", message % {"least": least, "most": most})
 
 
 def revert(actor: Actor, transcription_id: UUID, number: int, expected_tags: Collection[str]) -> Transcription:
@@ -178,12 +232,13 @@ def _latest(row: Transcription) -> float:
     return round(row.saved_seconds or row.recording.duration_seconds, 3)
 
 
-def _clamped_inside(segment: Segment, at: float) -> float:
-    """Returns the time nearest to `at` that leaves SPLIT_SECONDS on both sides."""
-    return round(min(max(at, segment.start + SPLIT_SECONDS), segment.end - SPLIT_SECONDS), 3)
-
-
 def _correct(
     actor: Actor, row: Transcription, action: str, first: int, former: list[Segment], edits: Sequence[SegmentEdit]
 ) -> None:
-    write_revision(actor, row, action, first, former, apply_edits([field_values(segment) for segment in former], edits))
+    """Writes edits as a revision. Text that somebody typed is checked by them."""
+    replacement = apply_edits([field_values(segment) for segment in former], edits)
+    texts = {segment.text.strip() for segment in former}
+    for fields in replacement:
+        if (text := fields["text"].strip()) not in texts:
+            fields["checks"] = [checks.check_of(actor, 0, len(text))]
+    write_revision(actor, row, action, first, former, replacement)

@@ -86,6 +86,10 @@ def changes(row: Transcription, state: TranscriptState, numbers: Sequence[int]) 
         place = slice(revision.first, revision.first + revision.added)
         before, after = [_segment_text(fields) for fields in revision.before], segments[place]
         segments[place] = before
+        for index, fields in sorted(revision.changed.items(), key=lambda item: int(item[0])):
+            before.append(_segment_text(fields))
+            after.append(segments[int(index)])
+            segments[int(index)] = before[-1]
         speakers = [*_undo_moves(revision, segments, names), *_undo_names(revision, names)]
         if revision.number <= numbers[0]:
             first = [segments[min(map(int, revision.speakers))]] if revision.speakers else []

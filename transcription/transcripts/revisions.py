@@ -18,6 +18,7 @@ from tenants.access import Actor
 from transcription import search
 from transcription.library import read_audit, recordings, retention
 from transcription.models import MachineText, Revision, Segment, Speaker, Status, Transcription
+from transcription.transcripts import checks
 from transcription.transcripts.segment_edits import SegmentFields, field_values
 
 ANY = "*"
@@ -26,6 +27,8 @@ MAX_KEPT_CHARACTERS = 20_000_000
 INDEX_OFFSET = 1_000_000  # keeps indexes unique while the segments after a change are renumbered
 BATCH = 500
 NO_NAMES: Mapping[int, str] = {}
+NOT_CHECKED: SegmentFields = {"checks": []}
+"""What segments lack that were stored before there were checks."""
 
 
 class NotCompleted(Exception):
@@ -91,7 +94,8 @@ def write_revision(
 ) -> None:
     """Replaces segments and names of speakers, stores the former ones in a revision and indexes the text.
 
-    Equal segments at both ends stay. Where segments only get other speakers, nothing else of them is written or stored.
+    Equal segments at both ends stay, and equal ones between others where their number does. Where segments only get
+    other speakers, nothing else of them is written or stored.
     """
     before = [field_values(segment) for segment in former]
     renamed = _former_names(row, names)
@@ -105,10 +109,32 @@ def write_revision(
         return
     former, before = former[head : len(former) - tail], before[head : len(before) - tail]
     replacement, first = replacement[head : len(replacement) - tail], first + head
+    if len(before) == len(replacement) > 1:
+        _change_in_place(actor, row, action, former, replacement, names)
+        return
     _begin(row)
     _replace_segments(row, row.revision + 1, first, former, replacement)
     _rename(row, names)
     _store(actor, row, action, first=first, added=len(replacement), before=before, names=renamed)
+
+
+def _change_in_place(
+    actor: Actor,
+    row: Transcription,
+    action: str,
+    former: list[Segment],
+    replacement: list[SegmentFields],
+    names: Mapping[int, str],
+) -> None:
+    renamed = _former_names(row, names)
+    _begin(row)
+    pairs = [(one, fields) for one, fields in zip(former, replacement, strict=True) if field_values(one) != fields]
+    changed = {str(one.index): field_values(one) for one, _fields in pairs}
+    common: dict[str, Any] = {"tenant_id": row.tenant_id, "transcription": row, "revision": row.revision + 1}
+    Segment.objects.filter(pk__in=[one.pk for one, _fields in pairs]).delete()
+    Segment.objects.bulk_create([Segment(index=one.index, **common, **fields) for one, fields in pairs], BATCH)
+    _rename(row, names)
+    _store(actor, row, action, first=pairs[0][0].index, added=0, before=[], names=renamed, changed=changed)
 
 
 def write_speakers(
@@ -153,6 +179,7 @@ def _store(actor: Actor, row: Transcription, action: str, **kept: Any) -> None:
     if not Transcription.objects.filter(id=row.id, revision=row.revision).update(revision=number, text=text):
         raise Stale(list_tag(row))
     row.revision, row.text = number, text
+    checks.recount(row)
     who = {"made_by": actor.user, "api_key": actor.key}
     common = {"tenant_id": row.tenant_id, "transcription": row, "number": number, "action": action}
     Revision.objects.create(**common, **who, **kept, size=len(json.dumps(kept)))
@@ -201,7 +228,7 @@ def _replace_segments(
 
 
 def _keep_machine_text(row: Transcription) -> None:
-    replacement = [field_values(segment) for segment in row.segments.all()]
+    replacement = [field_values(segment) | {"checks": []} for segment in row.segments.all()]
     names = {str(index): name for index, name in row.speaker_set.values_list("index", "name")}
     MachineText.objects.create(
         tenant_id=row.tenant_id, transcription=row, text=row.text, segments=replacement, names=names
@@ -217,15 +244,18 @@ def at_revision(
     """
     if number == row.revision:
         return segments, {}
-    if number == 0:
-        machine = MachineText.objects.get(transcription=row)
-        return list(machine.segments), machine.speaker_names
     later = list(Revision.objects.filter(transcription=row, number__gt=number))
     if len(later) != row.revision - number:
-        raise Http404(_("There is no such revision, or it is not kept any more."))
+        if number:
+            raise Http404(_("There is no such revision, or it is not kept any more."))
+        machine = MachineText.objects.get(transcription=row)
+        return [NOT_CHECKED | fields for fields in machine.segments], machine.speaker_names
     names: dict[int, str] = {}
     for revision in later:
-        segments = segments[: revision.first] + revision.before + segments[revision.first + revision.added :]
+        before = [NOT_CHECKED | fields for fields in revision.before]
+        segments = segments[: revision.first] + before + segments[revision.first + revision.added :]
+        for index, fields in revision.changed.items():
+            segments[int(index)] = NOT_CHECKED | fields
         for index, speaker in revision.speakers.items():
             segments[int(index)] = segments[int(index)] | {"speaker": speaker}
         names |= {int(index): name for index, name in revision.names.items()}

@@ -13,7 +13,7 @@ from transcription.scripts import one_line
 from transcription.transcripts.segment_edits import SegmentEdit
 
 LONGEST_TEXT = 5000
-MAX_SEGMENTS = 20_000
+MAX_SEGMENTS = 50_000
 
 
 def checked_text(value: Any, param: str = "text") -> str:
@@ -31,6 +31,13 @@ def checked_text(value: Any, param: str = "text") -> str:
 def checked_time(value: Any, param: str) -> float:
     """Returns seconds, rounded to milliseconds. Raises InvalidOption."""
     if type(value) not in (int, float) or not 0 <= value < 1e7 or not math.isfinite(value):
+        raise InvalidOption(param, _("“%(name)s” must be a number of seconds.") % {"name": param})
+    return round(float(value), 3)
+
+
+def checked_shift(value: Any, param: str = "seconds") -> float:
+    """Returns seconds, forwards or backwards, rounded to milliseconds. Raises InvalidOption."""
+    if type(value) not in (int, float) or not -1e7 < value < 1e7:
         raise InvalidOption(param, _("“%(name)s” must be a number of seconds.") % {"name": param})
     return round(float(value), 3)
 

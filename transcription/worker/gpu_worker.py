@@ -50,7 +50,7 @@ class GpuWorker:
         self.engine = ManagedProcess("The engine", partial(fork, "engine", exec_engine))
         report = partial(status_reporter.report, self.name, self.state)
         self.reporter = ManagedProcess("The status reporter", partial(fork, "status-reporter", report))
-        self.workers = [self._worker(number) for number in range(settings.WORKERS)]
+        self.workers: list[ManagedProcess] = []
 
     def run(self) -> None:
         """Raises AlreadyRunning."""
@@ -64,9 +64,9 @@ class GpuWorker:
             supervisor.run(every=self._count_workers)
             self._stop(supervisor)
 
-    def _worker(self, number: int) -> ManagedProcess:
+    def _worker(self, number: int, count: int) -> ManagedProcess:
         """Builds the process of a worker, whose end releases its children's claims too: they die with it."""
-        spawn = partial(fork, f"worker-{number}", partial(rq_worker.serve, number))
+        spawn = partial(fork, f"worker-{number}", partial(rq_worker.serve, number, count))
         release = partial(release_claims, lifecycle.abandon_all_of, f"{self.name}/{number}.")
         return ManagedProcess(f"Worker {number}", spawn, on_exit=partial(run_once, "release-claims", release))
 
@@ -80,7 +80,9 @@ class GpuWorker:
     def _start_workers(self, supervisor: Supervisor) -> None:
         """Starts the workers once the engine is ready for the first time: before, their jobs could only fail."""
         os.read(self.state.engine_ready_fd, 1)
-        if self.workers[0] not in supervisor.processes:
+        if not self.workers:
+            count = self.state.workers_wanted
+            self.workers = [self._worker(number, count) for number in range(count)]
             supervisor.start(*self.workers)
             self._count_workers()
 
@@ -123,6 +125,8 @@ def engine_command() -> list[str]:
         *("--threads", str(settings.WHISPER_THREADS)),
         *("--cross-attention", settings.WHISPER_CROSS_ATTENTION),
         *("--memory-limit-mib", str(settings.GPU_MEMORY_LIMIT_MIB)),
+        *("--unload-seconds", str(settings.WHISPER_UNLOAD_SECONDS)),
+        *(["--unload-first"] if settings.WHISPER_UNLOAD_DEFAULT else []),
         *(part for url in settings.WHISPER_MIRRORS for part in ("--mirror", url)),
     ]
 

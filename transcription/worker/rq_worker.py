@@ -50,9 +50,9 @@ def preload() -> None:
     media.without_network()
 
 
-def serve(number: int) -> None:
-    """Runs worker `number` until SIGTERM: on wake-ups from Redis, or while it is away by polling the database."""
-    lanes = fairness.lanes_of(number, settings.WORKERS)
+def serve(number: int, count: int) -> None:
+    """Runs worker `number` of so many until SIGTERM: on wake-ups from Redis, or else by polling the database."""
+    lanes = fairness.lanes_of(number, count)
     occupy(WorkerSlot(number, lanes))
     while True:
         worker = _create_worker(number, lanes) if redis.is_writable() else None

@@ -23,20 +23,33 @@ STARTING_SECONDS = 0.2
 LONGEST_SILENCE_SECONDS = 30.0
 
 
+LEAST_WORKERS, MOST_WORKERS = 8, 64
+"""Of a gpuworker that is told no number. A recording in exact mode, and a short one, has one window at a time: a worker
+for each slot fills them all."""
+
+
 class SharedState:
-    """What a gpuworker and its status reporter tell each other: the living workers, and that the engine is ready."""
+    """What a gpuworker and its status reporter tell each other: workers, and that the engine is ready."""
 
     def __init__(self) -> None:
-        self._workers_alive = mmap.mmap(-1, 1)
+        self._workers = mmap.mmap(-1, 2)
         self.engine_ready_fd, self._engine_ready_writer = os.pipe()
 
     @property
     def workers_alive(self) -> int:
-        return self._workers_alive[0]
+        return self._workers[0]
 
     @workers_alive.setter
     def workers_alive(self, count: int) -> None:
-        self._workers_alive[0] = min(count, 255)
+        self._workers[0] = min(count, 255)
+
+    @property
+    def workers_wanted(self) -> int:
+        """How many workers there are to be: as set, or by the slots of the engine once it is ready."""
+        return int(settings.WORKERS) or self._workers[1] or LEAST_WORKERS
+
+    def announce_slots(self, slots: int) -> None:
+        self._workers[1] = max(LEAST_WORKERS, min(slots, MOST_WORKERS))
 
     def announce_ready_engine(self) -> None:
         """Makes the file descriptor `engine_ready_fd` readable."""
@@ -50,11 +63,12 @@ def report(name: str, state: SharedState) -> NoReturn:
         status, problem = _query(client)
         heartbeat.record(status)
         if status and status.ready and not was_ready:
+            state.announce_slots(status.slots)
             state.announce_ready_engine()
             was_ready = True
             time.sleep(STARTING_SECONDS)  # workers are forked meanwhile, so that the first report counts them
         try:
-            engines.report(name, status, state.workers_alive, settings.WORKERS, problem)
+            engines.report(name, status, state.workers_alive, state.workers_wanted, problem)
         except DatabaseError as error:
             log.warning("The engine's status could not be written: %s", str(error).strip())
             connections.close_all()

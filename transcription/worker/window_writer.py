@@ -9,6 +9,7 @@ from transcription.models import Segment, Transcription
 from transcription.queue import lifecycle, progress
 from transcription.queue.claims import Claim
 from transcription.queue.database_outage import retry_through_outage
+from transcription.transcripts.ranking import doubtful_words
 from transcription.worker.resume import ResumePlan
 
 
@@ -35,6 +36,7 @@ class WindowWriter:
         row.saved_seconds = result.end
         row.heard_languages = seconds_by_language(row, result)
         row.missed_speech = [*row.missed_speech, *result.missed_speech]
+        row.doubtful_words += doubtful_words(segments, result.missed_speech)
         sequence = retry_through_outage(
             lifecycle.save_window,
             claim,
@@ -45,6 +47,7 @@ class WindowWriter:
             resume=self._plan.state_after(result),
             heard_languages=row.heard_languages,
             missed_speech=row.missed_speech,
+            doubtful_words=row.doubtful_words,
             decoded_seconds=decoded_seconds,
         )
         progress.announce_progress(

@@ -34,7 +34,7 @@ from transcription.fetches import access
 from transcription.intake import accept
 from transcription.intake.request import CallContext
 from transcription.library import recordings
-from transcription.library.filters import Filter
+from transcription.library.filters import CHECKED, TO_CHECK, Filter
 from transcription.models import Recording, Status
 from transcription.options.languages import language_code
 from transcription.options.options import TranscriptionOptions
@@ -44,9 +44,12 @@ STATUS = parameters.Choice("status", "Only those whose latest transcription is s
 SOURCE = parameters.Choice("source", "Only those that came so.", Recording.Source.values)
 MODEL = parameters.Text("model", "Only those whose latest transcription is by this model.")
 LANGUAGE = parameters.Text("language", "Only those whose latest transcription shows this language, such as `en`.")
+PROOFREAD = parameters.Choice(
+    "checked", "Only those whose latest text is not wholly checked by people, or is.", [TO_CHECK, CHECKED]
+)
 AFTER = parameters.DateTime("created_after", "Only those made then or later: date, time and zone.")
 BEFORE = parameters.DateTime("created_before", "Only those made earlier: date, time and zone.")
-FILTERS = (SEARCH, STATUS, SOURCE, MODEL, LANGUAGE, AFTER, BEFORE)
+FILTERS = (SEARCH, STATUS, SOURCE, MODEL, LANGUAGE, PROOFREAD, AFTER, BEFORE)
 
 
 class RecordingsView(TenantView):
@@ -137,6 +140,7 @@ def _filter(request: Request) -> Filter:
         source=SOURCE.read(request),
         model=MODEL.read(request),
         language=_language(LANGUAGE.read(request)),
+        checked=PROOFREAD.read(request),
         created_after=AFTER.read(request),
         created_before=BEFORE.read(request),
     )

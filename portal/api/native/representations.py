@@ -62,6 +62,7 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "reused_from": str(row.reused_from_id) if row.reused_from_id else None,
         "text_deleted_at": rfc3339(row.text_deleted_at),
         "revision": row.revision,
+        "checked_share": round(row.checked_share, 4),
         "queue": _queue(row) if with_place else None,
         "error": _error(row),
         "warnings": warnings_of(row),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.urls import path
@@ -20,19 +22,29 @@ from portal.api.native.schemas.segments import (
     SegmentBody,
     SegmentChanges,
     SegmentsBody,
+    Shift,
     SomeSegmentsBody,
+    Substitution,
+    SubstitutionBody,
+    TextHitBody,
+    TextHitsBody,
 )
 from portal.api.native.tenant_view import TenantView
 from portal.api.preconditions import quoted, seen_tags
 from transcription.library import read_audit
 from transcription.models import Revision, Segment, Transcription
-from transcription.transcripts import editing, revisions
+from transcription.transcripts import checks, editing, revisions, substitution
 from transcription.transcripts.doubts import doubts_of, missed_speech
-from transcription.transcripts.segment_edits import SegmentEdit
+from transcription.transcripts.segment_edits import SegmentEdit, SegmentFields
 
 REVISIONS_AT_ONCE = 50
 FIRST = parameters.Whole("from", "The first one's index.", range(2**31))
 SEGMENTS = parameters.Whole("limit", "All without it.", range(1, 1001))
+MOST_HITS = 1000
+FIND = parameters.Text("find", "What is looked for.", required=True)
+MATCH_CASE = parameters.Choice("match_case", "Whether capitals differ from small letters.", ("true", "false"))
+WHOLE_WORDS = parameters.Choice("whole_words", "Whether parts of words don't count.", ("true", "false"))
+HITS = parameters.Whole("limit", f"{MOST_HITS} without it.", range(1, MOST_HITS + 1))
 BEFORE = parameters.Whole("before", "Only those with smaller numbers.", range(2**31))
 REVISIONS = parameters.Whole("limit", f"{REVISIONS_AT_ONCE} without it.", range(1, REVISIONS_AT_ONCE + 1))
 
@@ -106,7 +118,7 @@ class SplitView(TenantView):
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
         where = parse_body(request, Division)
         both = editing.split(self.actor, transcription_id, index, where.position, where.at, seen_tags(request._request))
-        return Response(SomeSegmentsBody(segments=[segment_fields(one) for one in both]), headers=_tag_of_list(both[0]))
+        return Response(SomeSegmentsBody(segments=segments_fields(both)), headers=_tag_of_list(both[0]))
 
 
 class MergeView(TenantView):
@@ -115,7 +127,57 @@ class MergeView(TenantView):
     @operation("mergeSegment", "Join a segment with the next one", {200: SomeSegmentsBody}, parameters=[IF_MATCH])
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
         found = editing.merge(self.actor, transcription_id, index, seen_tags(request._request))
-        return Response(SomeSegmentsBody(segments=[segment_fields(found)]), headers=_tag_of_list(found))
+        return Response(SomeSegmentsBody(segments=segments_fields([found])), headers=_tag_of_list(found))
+
+
+class ShiftView(TenantView):
+    """POST by how many seconds segments are moved."""
+
+    @operation("shiftSegments", "Shift times", {200: SegmentsBody}, body={JSON: Shift}, parameters=[IF_MATCH])
+    def post(self, request: Request, transcription_id: UUID) -> Response:
+        by = parse_body(request, Shift)
+        tags = seen_tags(request._request)
+        row = editing.shift(self.actor, transcription_id, by.seconds, tags, by.first, by.last)
+        return _segments(row, 0, None)
+
+
+class HitsView(TenantView):
+    """GET where a text stands in a transcript."""
+
+    @operation(
+        "findInSegments",
+        "Where a text stands in a transcript",
+        {200: TextHitsBody},
+        parameters=[FIND, MATCH_CASE, WHOLE_WORDS, HITS],
+    )
+    def get(self, request: Request, transcription_id: UUID) -> Response:
+        flags = [one.read(request) == "true" for one in (MATCH_CASE, WHOLE_WORDS)]
+        search = substitution.checked_search(FIND.read(request), "", *flags)
+        row, found, total = substitution.hits(self.actor, transcription_id, search, HITS.read(request) or MOST_HITS)
+        read_audit.read(self.actor, row, "answer")
+        results = [hit_fields(hit) for hit in found]
+        body = TextHitsBody(transcription=str(row.id), revision=row.revision, total=total, results=results)
+        return Response(body, headers=_tag(row))
+
+
+class SubstituteView(TenantView):
+    """POST what is found and what it becomes."""
+
+    @operation(
+        "substituteInSegments",
+        "Find and replace",
+        {200: SubstitutionBody},
+        body={JSON: Substitution},
+        parameters=[IF_MATCH],
+    )
+    def post(self, request: Request, transcription_id: UUID) -> Response:
+        wanted = parse_body(request, Substitution)
+        search = substitution.checked_search(wanted.find, wanted.replacement, wanted.match_case, wanted.whole_words)
+        skipped = [(hit.segment, hit.position) for hit in wanted.skip]
+        tags = seen_tags(request._request)
+        row, number = substitution.substitute(self.actor, transcription_id, search, skipped, tags)
+        body = SubstitutionBody(transcription=str(row.id), revision=row.revision, replaced=number)
+        return Response(body, headers=_tag(row))
 
 
 class RevisionsView(TenantView):
@@ -154,7 +216,8 @@ class RevertView(TenantView):
         return _segments(row, 0, None)
 
 
-def segment_fields(segment: Segment) -> SegmentBody:
+def segment_fields(segment: Segment, names: Mapping[str, str]) -> SegmentBody:
+    """Describes a segment; `names` are those of who checked it (transcripts/checks.py)."""
     return {
         "index": segment.index,
         "start": segment.start,
@@ -164,8 +227,27 @@ def segment_fields(segment: Segment) -> SegmentBody:
         "doubts": [{"kind": doubt.kind, "figure": doubt.figure} for doubt in doubts_of(segment)],
         "speaker": segment.speaker,
         "overlap": segment.overlap,
+        "checks": [
+            {"first": first, "last": last, "by": names.get(who), "at": at} for first, last, who, at in segment.checks
+        ],
         "revision": segment.revision,
         "etag": quoted(revisions.segment_tag(segment)),
+    }
+
+
+def segments_fields(segments: Sequence[Segment]) -> list[SegmentBody]:
+    names = checks.names_of_checks(segments)
+    return [segment_fields(segment, names) for segment in segments]
+
+
+def hit_fields(hit: substitution.Hit) -> TextHitBody:
+    return {
+        "segment": hit.segment,
+        "position": hit.position,
+        "start": hit.start,
+        "before": hit.before,
+        "found": hit.found,
+        "after": hit.after,
     }
 
 
@@ -177,10 +259,15 @@ def revision_fields(revision: Revision) -> RevisionBody:
         "made_by": revision.author or None,
         "first": revision.first,
         "added": revision.added,
-        "before": [{name: piece[name] for name in ("start", "end", "text")} for piece in revision.before],
+        "before": [_former(piece) for piece in revision.before],
+        "changed": {index: _former(piece) for index, piece in revision.changed.items()},
         "speakers": revision.speakers,
         "names": revision.names,
     }
+
+
+def _former(fields: SegmentFields) -> dict[str, Any]:
+    return {name: fields[name] for name in ("start", "end", "text")}
 
 
 def _segments(row: Transcription, first: int, limit: int | None) -> Response:
@@ -196,13 +283,13 @@ def _segments(row: Transcription, first: int, limit: int | None) -> Response:
         total=total,
         next=more,
         missed_speech=[{"start": start, "end": end} for start, end in missed_speech(row, texts)],
-        segments=[segment_fields(one) for one in found],
+        segments=segments_fields(found),
     )
     return Response(body, headers=_tag(row))
 
 
 def _one(segment: Segment) -> Response:
-    return Response(segment_fields(segment), headers={"ETag": quoted(revisions.segment_tag(segment))})
+    return Response(segments_fields([segment])[0], headers={"ETag": quoted(revisions.segment_tag(segment))})
 
 
 def _tag(row: Transcription) -> dict[str, str]:
@@ -219,6 +306,9 @@ SEGMENT = f"{TRANSCRIPTION}/segments/<int:index>"
 urls = [
     path(f"{TRANSCRIPTION}/segments", SegmentsView.as_view(), name="native_segments"),
     path(SEGMENT, SegmentView.as_view(), name="native_segment"),
+    path(f"{TRANSCRIPTION}/segments/shift", ShiftView.as_view(), name="native_shift"),
+    path(f"{TRANSCRIPTION}/segments/hits", HitsView.as_view(), name="native_hits"),
+    path(f"{TRANSCRIPTION}/segments/substitute", SubstituteView.as_view(), name="native_substitute"),
     path(f"{SEGMENT}/split", SplitView.as_view(), name="native_split"),
     path(f"{SEGMENT}/merge", MergeView.as_view(), name="native_merge"),
     path(f"{TRANSCRIPTION}/revisions", RevisionsView.as_view(), name="native_revisions"),

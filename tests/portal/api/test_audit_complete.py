@@ -26,15 +26,23 @@ SHOWS = {
     f"GET {API}/transcriptions/{{transcription}}/transcript.txt": "transcript.exported",
     f"GET {API}/transcriptions/{{transcription}}/segments": "transcript.read",
     f"GET {API}/transcriptions/{{transcription}}/segments/0": "transcript.read",
+    f"GET {API}/transcriptions/{{transcription}}/segments/hits?find=a": "transcript.read",
+    f"POST {API}/transcriptions/{{transcription}}/segments/substitute": "transcript.corrected",
+    f"POST {API}/transcriptions/{{transcription}}/segments/shift": "transcript.corrected",
     f"POST {API}/transcriptions/{{transcription}}/segments/0/split": "transcript.corrected",
     f"POST {API}/transcriptions/{{transcription}}/segments/0/merge": "transcript.corrected",
+    f"GET {API}/transcriptions/{{transcription}}/proofreading": "transcript.read",
+    f"POST {API}/transcriptions/{{transcription}}/segments/0/check": "transcript.checked",
+    f"DELETE {API}/transcriptions/{{transcription}}/segments/0/check": "transcript.checked",
     f"GET {API}/transcriptions/{{transcription}}/revisions": "transcript.read",
     f"POST {API}/transcriptions/{{transcription}}/revert": "transcript.corrected",
     f"GET {API}/search?q=hello": "transcript.searched",
     "GET /recordings/{recording}/": "transcript.read",
     "GET /transcriptions/{transcription}/download.srt": "transcript.exported",
     "GET /transcriptions/{transcription}/segments/0/": "transcript.read",
+    "GET /transcriptions/{transcription}/lines/": "transcript.read",
     "GET /transcriptions/{transcription}/history/": "transcript.read",
+    "GET /transcriptions/{transcription}/walk/": "transcript.read",
 }
 # Shown by other ways: sockets and OpenAI's endpoints, test_audit.py; sound, tests/portal/web/test_sound.py.
 ROUTES = [line[:3] for line in TABLE]

@@ -63,6 +63,9 @@ def test_each_filter_is_about_what_the_list_shows(alice: Character, found: Any) 
     assert found("status=queued") == {"again"}
     assert found("model=base") == {"asked for", "again"}
     assert found("model=huge-v9") == found("model=tiny%00") == set()
+    made(tenant, "read", text="Read.", checked_share=1.0)
+    made(tenant, "half read", text="Half.", checked_share=0.5)
+    assert (found("checked=checked"), found("checked=to_check")) == ({"read"}, {"half read"})
 
 
 def test_of_two_transcriptions_of_one_moment_the_list_shows_the_one_that_the_filter_means(

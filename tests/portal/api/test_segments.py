@@ -284,6 +284,14 @@ def test_there_is_text_on_both_sides_of_a_split(body: object, alices: Program) -
     assert alices("POST", "/segments/1/split", body, "*").status_code == 400
 
 
+def test_splits_and_merges_need_no_more_than_the_segments_own_tags(alices: Program) -> None:
+    alices("PATCH", "/segments/0", {"text": "Somebody else's."}, '"0.0"')
+    assert alices("POST", "/segments/1/split", {"position": 5}, '"1.7"').status_code == 412
+    assert alices("POST", "/segments/1/split", {"position": 5}, '"1.0"').status_code == 200
+    assert alices("POST", "/segments/1/merge", {}, '"1.2"').status_code == 412, "the other half may be another one"
+    assert alices("POST", "/segments/1/merge", {}, '"1.2", "2.2"').status_code == 200
+
+
 def test_the_last_segment_has_none_to_be_merged_with(alices: Program) -> None:
     assert alices("POST", "/segments/2/merge", {}, "*").status_code == 404
 

@@ -122,6 +122,9 @@ API = """
     api/v1/uploads/multipart/<uuid:upload_id>/complete
     api/v1/transcriptions/<uuid:transcription_id>/segments
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>
+    api/v1/transcriptions/<uuid:transcription_id>/segments/hits
+    api/v1/transcriptions/<uuid:transcription_id>/segments/substitute
+    api/v1/transcriptions/<uuid:transcription_id>/segments/shift
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/split
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/merge
     api/v1/transcriptions/<uuid:transcription_id>/speakers
@@ -162,7 +165,15 @@ PAGES = """
     transcriptions/<uuid:transcription_id>/cancel/
     transcriptions/<uuid:transcription_id>/retry/
     transcriptions/<uuid:transcription_id>/track/
+    transcriptions/<uuid:transcription_id>/hits/
+    transcriptions/<uuid:transcription_id>/substitute/
+    transcriptions/<uuid:transcription_id>/lines/
+    transcriptions/<uuid:transcription_id>/segments/shift/
     transcriptions/<uuid:transcription_id>/segments/<int:index>/
+    transcriptions/<uuid:transcription_id>/segments/<int:index>/split/
+    transcriptions/<uuid:transcription_id>/segments/<int:index>/merge/
+    transcriptions/<uuid:transcription_id>/segments/<int:index>/remove/
+    transcriptions/<uuid:transcription_id>/segments/<int:index>/times/
     transcriptions/<uuid:transcription_id>/speakers/
     transcriptions/<uuid:transcription_id>/history/
     transcriptions/<uuid:transcription_id>/revert/

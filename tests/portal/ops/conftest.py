@@ -24,7 +24,7 @@ def operator(olivia: User) -> Client:
     return client
 
 
-def condition(ready: bool = True, gpu: float | None = None) -> EngineStatus:
+def condition(ready: bool = True, gpu: float | None = None, loaded: tuple[str, ...] = ("base",)) -> EngineStatus:
     """What an engine says of itself; `gpu` is its memory in use, of 24,564 MiB."""
     return EngineStatus(
         ready=ready,
@@ -42,6 +42,8 @@ def condition(ready: bool = True, gpu: float | None = None) -> EngineStatus:
         queued_windows={"interactive": 0, "standard": 2, "bulk": 0},
         uptime_seconds=60.0,
         error="",
+        versions={"base": "base 1"} if ready else {},
+        loaded=loaded if ready else (),
     )
 
 

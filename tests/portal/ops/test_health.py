@@ -50,6 +50,13 @@ def test_while_the_model_loads_it_is_down(client: Client) -> None:
     assert answer.json()["problems"] == ["the engine is loading its model"]
 
 
+def test_a_model_that_was_unloaded_is_no_problem_and_is_said(client: Client, operator: Client) -> None:
+    engines.report("here:0", condition(loaded=()), 8, 8)
+    answer = client.get("/health")
+    assert (answer.status_code, answer.json()["status"], answer.json()["model_loaded"]) == (200, "ok", False)
+    assert "not loaded: base" in operator.get("/admin/operations/").content.decode()
+
+
 def test_an_engine_that_fell_silent_does_not_count(engine: Engine, client: Client) -> None:
     Engine.objects.update(updated_at=timezone.now() - timedelta(seconds=16))
     assert client.get("/health").status_code == 503

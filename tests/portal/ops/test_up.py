@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.stack import Stack, start_scripted, stop
+from tests.stack import ROOT, Stack, start_scripted, stop
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 PATIENCE_SECONDS = 60
@@ -59,6 +59,41 @@ def test_processes_are_small(running: Stack) -> None:
     workers = {name: size for name, size in sizes.items() if name.startswith("worker-")}
     assert workers
     assert {name: size for name, size in workers.items() if size > 250} == {}
+
+
+def test_metrics_count_the_requests_to_both_web_processes(running: Stack) -> None:
+    """By the pattern of the address, never by what a client wrote."""
+    missing, asked = 'portal_http_requests_total{method="GET",route="none",status="404"}', 40
+    before = counted(running).get(missing, 0.0)
+    for number in range(asked):
+        # A connection each: the kernel shares them out.
+        assert httpx.get(f"{running.url}/v1/nothing-{number}/", headers=running.bearer).status_code == 404
+    assert httpx.get(f"{running.url}/v1/models/whisper-1", headers=running.bearer).status_code == 200
+    found = counted(running)
+    assert found[missing] - before == asked
+    ours = [name for name in found if "nothing-" in name or "whisper-1" in name]
+    assert ours == []
+    (model,) = [name for name in found if name.startswith("portal_http_requests_total") and "v1/models/<" in name]
+    assert found[model] >= 1
+    assert found[model.replace("requests_total", "request_duration_seconds_count").replace(',status="200"', "")] >= 1
+
+
+def test_what_dashboards_and_alerts_ask_for_is_there(running: Stack) -> None:
+    asked = set()
+    for file in (ROOT / "docker").glob("*/**/*.*"):
+        if file.suffix in {".json", ".yml"}:
+            asked |= set(re.findall(r"\b(?:whisper|portal)_[a-z_]+\b(?!:)", file.read_text()))
+    text = httpx.get(f"{running.url}/metrics", timeout=30).text
+    known = set(re.findall(r"^# HELP ([a-z_]+)", text, re.MULTILINE))
+    # The sweeper compares the accounts a while after the start.
+    known |= {"portal_account_discrepancies", "portal_account_check_age_seconds"}
+    assert {name for name in asked if re.sub("_(bucket|count|sum)$", "", name) not in known} == set()
+
+
+def counted(stack: Stack) -> dict[str, float]:
+    """What /metrics has, by name and labels."""
+    lines = httpx.get(f"{stack.url}/metrics", timeout=30).text.splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
 
 def test_of_two_web_processes_one_goes_on_while_the_other_comes_back(running: Stack) -> None:

@@ -22,7 +22,7 @@ from transcription.models import Recording
 ROOT = Path(__file__).resolve().parents[3]
 READING = {
     *("home", "rows", "recording", "media", "peaks", "download", "history", "audit", "audit_csv", "usage", "ledger"),
-    *("swagger", "redoc", "examples"),
+    *("swagger", "redoc", "examples", "lines"),
 }
 OF_THE_PERSON = {"tenant", "set_language"}
 ARGUMENTS = {"index": 0, "format": "txt", "notice_id": 1}

@@ -21,9 +21,11 @@ from transcription.webhooks.models import Endpoint
 
 EVERYBODY = {Role.OWNER: 200, Role.ADMIN: 200, Role.EDITOR: 200, Role.VIEWER: 200}
 MANAGERS = {Role.OWNER: 200, Role.ADMIN: 200, Role.EDITOR: 403, Role.VIEWER: 403}
+EDITORS = {Role.OWNER: 200, Role.ADMIN: 200, Role.EDITOR: 200, Role.VIEWER: 403}
 # Success is 302 where the page answers with a redirect, 400 where the body was left out on purpose.
 EDITORS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 302, Role.VIEWER: 403}
 EDITORS_400 = {Role.OWNER: 400, Role.ADMIN: 400, Role.EDITOR: 400, Role.VIEWER: 403}
+EDITORS_412 = {Role.OWNER: 412, Role.ADMIN: 412, Role.EDITOR: 412, Role.VIEWER: 403}
 MANAGERS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 403, Role.VIEWER: 403}
 
 TABLE = [
@@ -39,6 +41,16 @@ TABLE = [
     ("POST", "/transcriptions/{transcription}/track/", EDITORS_302),
     ("GET", "/transcriptions/{transcription}/segments/0/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/segments/0/", EDITORS_400),
+    ("GET", "/transcriptions/{transcription}/walk/", EDITORS),
+    ("POST", "/transcriptions/{transcription}/walk/", EDITORS_400),
+    ("POST", "/transcriptions/{transcription}/segments/0/split/", EDITORS_400),
+    ("POST", "/transcriptions/{transcription}/hits/", EDITORS_400),
+    ("POST", "/transcriptions/{transcription}/substitute/", EDITORS_400),
+    ("POST", "/transcriptions/{transcription}/segments/shift/", EDITORS_400),
+    ("POST", "/transcriptions/{transcription}/segments/0/times/", EDITORS_400),
+    ("POST", "/transcriptions/{transcription}/segments/0/merge/", EDITORS_412),
+    ("POST", "/transcriptions/{transcription}/segments/0/remove/", EDITORS_412),
+    ("GET", "/transcriptions/{transcription}/lines/", EVERYBODY),
     ("GET", "/transcriptions/{transcription}/speakers/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/speakers/", EDITORS_400),
     ("GET", "/transcriptions/{transcription}/history/", EVERYBODY),

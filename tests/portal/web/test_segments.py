@@ -35,7 +35,9 @@ def test_a_correction_is_saved_and_can_be_undone(as_alice: Client, row: Transcri
     assert (saved["text"], saved["etag"], saved["revision"]) == ("Good evening.", "0.1", 1)
     assert texts(row)[0] == "Good evening."
     undone = as_alice.post(f"/transcriptions/{row.id}/revert/", {"revision": 0, "etag": "1"}, "application/json")
-    assert undone.json() == {"revision": 2}
+    change = undone.json()
+    assert (change["revision"], change["first"], change["removed"], change["added"]) == (2, 0, 1, 1)
+    assert "Good morning." in change["lines"]
     again = as_alice.get(f"/transcriptions/{row.id}/segments/0/").json()
     assert (again["text"], again["etag"]) == ("Good morning.", "0.2")
 

@@ -58,7 +58,7 @@ def test_a_name_is_saved_and_undone_like_a_correction(as_alice: Client, row: Tra
     assert "<script>" not in saved["list"]
     assert "<script>alert" not in as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
     undone = as_alice.post(f"/transcriptions/{row.id}/revert/", {"revision": 0, "etag": "1"}, "application/json")
-    assert undone.json() == {"revision": 2}
+    assert undone.json()["revision"] == 2
     assert as_alice.get(f"/transcriptions/{row.id}/speakers/").json()["speakers"]["1"]["label"] == "Speaker 2"
     history = unescape(as_alice.get(f"/transcriptions/{row.id}/history/").content.decode())
     assert HOSTILE in history

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pickle
 import signal
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from transcription import media
 from transcription.diarization.assign import Assigned, Word, assign, split
 from transcription.diarization.clustering import cluster
 from transcription.diarization.fbank import fbank
 from transcription.diarization.process import DiarizationProcess
+from transcription.diarization.sessions import VOICE_SAMPLES, WINDOW_SAMPLES, Networks
 from transcription.diarization.torch_file import read_tensors
 from transcription.diarization.types import Diarization, DiarizationError, SpeakerCount, Turn
 
@@ -77,6 +80,18 @@ def test_a_word_under_another_one_is_marked() -> None:
 
 class TestTheProcess:
     pytestmark = pytest.mark.weights
+
+    def test_openvino_and_onnxruntime_hear_alike(
+        self, voice_networks: Path, fox: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        heard = np.frombuffer(b"".join(media.decode(fox, "wav", 60.0)), dtype="<i2") / 32768
+        sound: NDArray[np.float32] = np.resize(heard, WINDOW_SAMPLES).astype(np.float32)
+        voices = [sound[start : start + VOICE_SAMPLES] for start in range(0, 80_000, 8_000)]
+        fast = Networks(voice_networks)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+        plain = Networks(voice_networks)
+        assert (fast.classes(sound) == plain.classes(sound)).mean() > 0.99
+        assert (fast.embeddings(voices) * plain.embeddings(voices)).sum(axis=1).min() > 0.995
 
     def test_a_killed_child_is_an_error_with_its_cause(self, voice_networks: Path) -> None:
         with DiarizationProcess(voice_networks, SpeakerCount(), 1) as process:

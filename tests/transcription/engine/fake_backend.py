@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from pickle import UnpicklingError
@@ -51,7 +51,7 @@ class FakeBackend(WeightlessBackend):
     closed: list[str] = field(default_factory=list)
     models: dict[str, FakeModel] = field(default_factory=dict)
 
-    def open(self, name: str, path: Path) -> FakeModel:
+    def open(self, name: str, path: Path, beside: Collection[str] = ()) -> FakeModel:
         if name == self.broken:
             raise UnpicklingError("not a model")
         if 100.0 * (len(self.opened) - len(self.closed) + 1) > self.capacity_mib:

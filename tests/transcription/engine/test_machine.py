@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from transcription.engine import machine
@@ -35,3 +36,12 @@ def test_threads_of_one_core_count_once_and_a_containers_share_is_the_limit(
     monkeypatch.setattr(machine, "GROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: allowed, raising=False)
     assert machine.cores() == expected
+
+
+def test_a_system_without_affinities_has_its_physical_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert machine.cores() == psutil.cpu_count(logical=False)
+
+
+def test_what_is_available_is_part_of_the_machine_s_memory() -> None:
+    assert 0 < machine.available_mib() <= psutil.virtual_memory().total / machine.MIB

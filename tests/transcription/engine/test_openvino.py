@@ -24,6 +24,7 @@ from whisper.model import Whisper
 from tests.transcription.engine.conftest import ROOT
 from tests.transcription.engine.model_hub import model_file
 from tests.transcription.engine.test_cpu_models import opened_by, text_of, work_of
+from transcription.engine import machine
 from transcription.engine.backend import Work
 from transcription.engine.backend_selection import choose_backend
 from transcription.engine.ct2_file import DTYPES, read_variables
@@ -43,6 +44,13 @@ from transcription.engine.types import SAMPLE_RATE, DecodeOptions, EngineError, 
 Features = NDArray[np.float32]
 EXACTLY = openvino.Type.f32
 """With less precise numbers, ties of an untrained model are broken by rounding."""
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 2), (4, 4), (8, 4), (64, 4)])
+def test_cores_are_shared_out(cores: int, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: cores)
+    backend = OpenvinoBackend(0)
+    assert (backend.workers, backend.encoders) == (workers, workers)
 
 
 def openai_whispers(folder: Path, mels: Features) -> Features:

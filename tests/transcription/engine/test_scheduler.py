@@ -36,9 +36,11 @@ def run() -> Iterator[Run]:
     """Starts schedulers on a fake backend, and stops them afterwards."""
     running: list[Scheduler] = []
 
-    def start(backend: FakeBackend, limit_mib: float = 0.0, batch_size: int = 8) -> Scheduler:
+    def start(
+        backend: FakeBackend, limit_mib: float = 0.0, batch_size: int = 8, unload_seconds: float = 0.0, kept: str = ""
+    ) -> Scheduler:
         queue = RequestQueue()
-        models = Models(backend, queue, limit_mib)
+        models = Models(backend, queue, limit_mib, unload_seconds, kept)
         models.weights = {name: Path(name) for name in NAMES}
         scheduler = Scheduler(backend, models, queue, batch_size, pytest.fail)
         scheduler.start({"base": "base 1"})
@@ -412,3 +414,26 @@ def test_a_call_that_takes_too_long_is_overdue() -> None:
         while queue.overdue() <= 0:
             time.sleep(0.001)
     assert queue.overdue() == 0
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_model_that_nobody_uses_is_unloaded_and_comes_back_for_the_first_who_asks(run: Run, workers: int) -> None:
+    backend = FakeBackend(workers=workers)
+    scheduler = run(backend, unload_seconds=0.05, kept="base")
+    for round_ in range(2):
+        for name in ("base", "small"):
+            caller = Caller(model=name)
+            scheduler.queue.submit(caller.request(20 + round_))
+            assert text_of(caller.wait_for(1)[20 + round_]) == f" w{20 + round_}"
+        until(lambda: scheduler.models.loaded == ("base",))
+    assert backend.opened == ["base", "small", "small"]
+
+
+def test_a_model_is_not_unloaded_while_a_window_is_under_way(run: Run) -> None:
+    backend = FakeBackend(steps=200)
+    scheduler, caller = run(backend, unload_seconds=0.02), Caller()
+    scheduler.queue.submit(caller.request(20))
+    assert text_of(caller.wait_for(1)[20]) == " w20"
+    assert not backend.models["base"].was_stepped_after_close
+    until(lambda: scheduler.models.loaded == ())
+    assert backend.closed == ["base"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -125,7 +125,7 @@ def test_a_window_in_a_language_that_was_not_measured_is_heard_in_full(run: Run,
 
 
 class LoopingBackend(FakeBackend):
-    def open(self, name: str, path: Any) -> FakeModel:
+    def open(self, name: str, path: Any, beside: Collection[str] = ()) -> FakeModel:
         self.models[name] = LoopingModel(self.slots, self.steps, lambda: None)
         return self.models[name]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -231,3 +232,16 @@ def test_a_machine_with_a_gpu_reads_torchs_form(settings: LazySettings, monkeypa
     settings.WHISPER_BACKEND = "auto"
     monkeypatch.setattr(offered_models, "has_gpu", lambda: True)
     assert offered_models.weights_form() == "torch"
+
+
+@pytest.mark.weights
+def test_what_tells_speakers_apart_is_verified_and_removed(folder: Path, voice_networks: Path) -> None:
+    shutil.copytree(voice_networks / "diarization", folder / "diarization")
+    assert run("verify", "diarization") == "diarization: OK\n"
+    (folder / "diarization" / "campplus.onnx").write_bytes(b"damaged")
+    with pytest.raises(CommandError, match="1 damaged"):
+        run("verify")
+    assert "0 MB" not in run("remove", "diarization", "--yes")
+    assert not (folder / "diarization").exists()
+    with pytest.raises(CommandError, match="1 damaged"):
+        run("verify", "diarization")

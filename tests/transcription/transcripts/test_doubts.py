@@ -28,7 +28,7 @@ def segment(text: str = " Good morning, everybody.", **figures: Any) -> Segment:
         (segment(" No no no no no."), [("repetition", 5)]),
         (segment(" Thanks for watching!"), [("stock_phrase", 1.0)]),
         (segment(" 请不吝点赞 订阅", no_speech_prob=0.9), [("no_speech", 0.9), ("stock_phrase", 0.714)]),
-        (segment(" Thanks for watching!", revision=3, avg_logprob=-2.0), []),
+        (segment(" Thanks for watching!", corrected=True, avg_logprob=-2.0), []),
     ],
 )
 def test_each_reason_has_its_figure(found: Segment, expected: list[tuple[str, float]]) -> None:
@@ -70,7 +70,7 @@ def test_speech_without_text_is_what_no_correction_covers(texts: list[Span], exp
 def test_a_word_is_unsure_below_one_half_and_never_where_a_person_put_it() -> None:
     unsure, sure, new = {"word": " a", "probability": 0.49}, {"word": " b", "probability": 0.5}, {"word": " c"}
     assert [is_unsure(segment(), word) for word in (unsure, sure, new)] == [True, False, False]
-    assert not is_unsure(segment(revision=1), unsure)
+    assert not is_unsure(segment(corrected=True), unsure)
 
 
 def test_a_phrase_that_is_said_among_other_things_is_no_stock_phrase() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from pathlib import Path
 
 import ctranslate2
@@ -59,7 +60,7 @@ class Ctranslate2Backend:
         self.encoders = max(1, self._plan.encoders)
         self.compute_type = self._plan.compute_type
 
-    def open(self, name: str, path: Path) -> Ctranslate2Model:
+    def open(self, name: str, path: Path, beside: Collection[str] = ()) -> Ctranslate2Model:
         """Loads a model from its folder.
 
         Raises EngineError for a file that is damaged, OutOfDeviceMemory, DeviceLost.

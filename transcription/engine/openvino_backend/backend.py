@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from pathlib import Path
 
 import openvino
@@ -60,7 +61,7 @@ class OpenvinoBackend:
         self.compute_type = f"int8+{PRECISIONS[self._element.get_type_name()]}"
         self._opening = threading.Lock()
 
-    def open(self, name: str, path: Path) -> OpenvinoModel:
+    def open(self, name: str, path: Path, beside: Collection[str] = ()) -> OpenvinoModel:
         """Loads a model from its folder. Raises EngineError for a file that is damaged, OutOfDeviceMemory."""
         with self._opening:
             with damaged(path / WEIGHTS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from transcription.engine.offered import Offered
@@ -41,7 +42,7 @@ class RemoteBackend:
         place.write_text(json.dumps({"server": self._server.url, "model": offered.remote_name}))
         return place
 
-    def open(self, name: str, path: Path) -> RemoteModel:
+    def open(self, name: str, path: Path, beside: Collection[str] = ()) -> RemoteModel:
         return RemoteModel(self._server, json.loads(path.read_text())["model"], RemoteVocabulary(name))
 
     def memory_mib(self, path: Path) -> float:

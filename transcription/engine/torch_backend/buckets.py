@@ -8,6 +8,10 @@ CONTEXT_BUCKETS = (64, 128, 256)
 """Positions of the cache that a step may read, besides all of them."""
 
 
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 24, 32, 40, 48, 56)
+"""Rows of a step for which a graph is captured, besides multiples of 64 and all of them: at most a seventh of the rows
+from 48 on, and a quarter from 32 on, is computed for nothing."""
+
 AUDIO_BUCKETS = (600, 1100)
 """Positions of encodings that a step may read, besides all of them: of windows of 6 s and of 15 s with padding."""
 
@@ -21,10 +25,10 @@ def context_sizes(context: int) -> list[int]:
 
 
 def batch_sizes(slots: int, cuda: bool) -> list[int]:
-    """Powers of two where graphs are captured, and else any number."""
+    """Some sizes where graphs are captured, and else any number."""
     if not cuda:
         return list(range(1, slots + 1))
-    return [*(1 << n for n in range(slots.bit_length()) if 1 << n < slots), slots]
+    return [*(size for size in (*BATCH_BUCKETS, *range(64, slots, 64)) if size < slots), slots]
 
 
 def smallest(sizes: Sequence[int], needed: int) -> int:

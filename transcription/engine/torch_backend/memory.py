@@ -5,19 +5,22 @@ estimates from the largest tensors that exist at a time, or assumptions; none wa
 1,048,576 bytes, as in nvidia-smi.
 
 large-v3 in fp16 within the 9,783 MiB that openai-whisper takes for it, with two windows encoded at a time: 2,948 MiB of
-weights, 750 MiB of CUDA and its graphs, 160 MiB of cuBLAS's workspaces, 88 MiB of encoder, 269 MiB for the timing of
-words. The rest holds 18 slots of 307 MiB with `keys_values`, 28 of 193 MiB with `int8`, or 72 of 76 MiB with `absorbed`
-(tests/transcription/engine/parity/test_memory.py).
+weights, 716 MiB or more of CUDA and its graphs, 160 MiB of cuBLAS's workspaces, 88 MiB of encoder, 269 MiB for the
+timing of words. The rest holds 18 slots of 307 MiB with `keys_values`, 28 of 193 MiB with `int8`, or 70 of 76 MiB with
+`absorbed` (tests/transcription/engine/parity/test_memory.py).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from whisper.model import ModelDimensions
 
+from transcription.engine.torch_backend.buckets import batch_sizes, context_sizes
 from transcription.engine.torch_backend.int8 import SCALE_TYPE
 from transcription.engine.types import DoesNotFit
 
@@ -36,8 +39,8 @@ WORKSPACES = 5
 """Threads and streams of a model: its decoder is warmed up by one thread and steps in another, the stream beside it
 encodes in one and times words in another, and one decoder with beams steps."""
 
-GRAPHS_MIB = 250
-"""Assumed for some fifty captured graphs and the allocator's rounding."""
+GRAPH_MIB = 4.5
+"""Assumed for a captured graph, and the allocator's rounding."""
 
 ENCODER_TENSORS = 12
 """Tensors of (1500, state) that exist while a window is encoded: ten in its MLP (the residual, two of four times its
@@ -107,6 +110,11 @@ def step_mib(dims: ModelDimensions, dtype: torch.dtype, cross: CrossName = "keys
     return float(beams * (LOGIT_BYTES * dims.n_vocab + (looks + layer) * dtype.itemsize)) / MIB
 
 
+def graphs_mib(dims: ModelDimensions, slots: int) -> float:
+    """Returns the assumed size of a decoder's graphs: for each number of rows and context, greedy and sampled."""
+    return GRAPH_MIB * 2 * len(batch_sizes(slots, cuda=True)) * len(context_sizes(dims.n_text_ctx))
+
+
 def encoder_mib(dims: ModelDimensions, dtype: torch.dtype) -> float:
     """Returns an estimate of the encoder's activations for one window of its batch."""
     return float(ENCODER_TENSORS * dims.n_audio_ctx * dims.n_audio_state * dtype.itemsize) / MIB
@@ -146,7 +154,7 @@ def needed_mib(
     each = slot_mib(dims, dtype, cross, beams) + step_mib(dims, dtype, cross, beams)
     encoder = min(encoded, slots) * encoder_mib(dims, dtype)
     workspaces = WORKSPACES * WORKSPACE_MIB
-    fixed = CONTEXT_MIB + GRAPHS_MIB + workspaces + weights_mib(dims, dtype)
+    fixed = CONTEXT_MIB + graphs_mib(dims, slots) + workspaces + weights_mib(dims, dtype)
     return fixed + alignment_mib(dims, dtype) + filling_mib(dims, dtype, cross) + encoder + slots * each
 
 
@@ -184,6 +192,27 @@ def best_cross(dims: ModelDimensions, dtype: torch.dtype, limit_mib: float, most
     kept: CrossName = "int8" if has_kernel else "keys_values"
     slots = min(most, ENOUGH_SLOTS) if has_kernel else most
     return kept if needed_mib(dims, dtype, slots, kept) <= limit_mib else "absorbed"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a model takes with few slots, and with as many as are useful."""
+
+    least_mib: float
+    wanted_mib: float
+
+
+def share_of(need: Need, needs: Sequence[Need], whole_mib: float) -> float:
+    """Returns how much of the memory is one model's where all of these are in use.
+
+    Each has what it takes with few slots, and the rest goes by what each would take. All, where that doesn't suffice:
+    then they take turns.
+    """
+    rest = whole_mib - sum(one.least_mib for one in needs)
+    more = sum(one.wanted_mib - one.least_mib for one in needs)
+    if rest < 0 or not more:
+        return whole_mib
+    return need.least_mib + rest * (need.wanted_mib - need.least_mib) / more
 
 
 def _attention(state: int) -> int:

@@ -55,10 +55,13 @@ class _Running:
 class TorchModel:
     """A StepModel: greedy and sampled windows in slots, searched ones in decoders with beams."""
 
-    def __init__(self, parameters: Parameters, slots: int, cross: CrossName, graphs: bool = True) -> None:
+    def __init__(
+        self, parameters: Parameters, slots: int, cross: CrossName, graphs: bool = True, is_short: bool = False
+    ) -> None:
         self.vocabulary = TorchVocabulary(parameters.dims)
         self._parameters = parameters
         self.cross = cross
+        self.is_short = is_short
         self._side = WorkStream(parameters.device)
         with DEVICE.shared():
             self._slots = SlotDecoder(parameters, slots, graphs=graphs, cross=cross)
@@ -67,6 +70,10 @@ class TorchModel:
         self._running: dict[int, _Running] = {1: _Running(self._slots)}
         self._reserved = reserved(slots)
         self._failed: list[tuple[Work, Exception]] = []
+
+    @property
+    def slots(self) -> int:
+        return self._slots.limit
 
     def encode(self, works: Sequence[Work]) -> None:
         for missing in by_encoder_frames(work for work in works if work.encoding is None):

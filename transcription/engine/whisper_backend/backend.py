@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -29,7 +30,7 @@ class WhisperBackend:
         if device == "cuda":
             limit_memory(memory_limit_mib)
 
-    def open(self, name: str, path: Path) -> WhisperModel:
+    def open(self, name: str, path: Path, beside: Collection[str] = ()) -> WhisperModel:
         with translated_errors():
             return WhisperModel(load_whisper(name, path).to(self.device), self.device == "cuda")
 

@@ -144,8 +144,12 @@ class Command(BaseCommand):
         self.stdout.write(f"{names[0]}: {path}")
 
     def _verify(self, options: dict[str, Any]) -> None:
+        named, folder = options["names"], options["weights"]
+        models = [name for name in named if name != speakers.NAME]
         damaged = 0
-        for name, form, found in _on_disk(options):
+        if speakers.NAME in named or (not named and speakers.is_there(folder)):
+            damaged += self._verify_speakers(folder)
+        for name, form, found in _on_disk(options | {"names": models}) if models or not named else ():
             result = verify(name, form, options["weights"]) if found.state != "partial" else None
             if result is None:
                 self.stdout.write(f"{name} ({form}): incomplete; resume with {FETCH_COMMAND.format(name, form)}")
@@ -158,8 +162,23 @@ class Command(BaseCommand):
         if damaged:
             raise CommandError(f"{damaged} damaged.")
 
+    def _verify_speakers(self, folder: Path) -> int:
+        """Verifies what tells speakers apart; returns 1 if it is damaged."""
+        try:
+            speakers.found(folder)
+        except DiarizationError as error:
+            self.stdout.write(f"{speakers.NAME}: {error}")
+            return 1
+        self.stdout.write(f"{speakers.NAME}: OK")
+        return 0
+
     def _remove(self, options: dict[str, Any]) -> None:
         folder = options["weights"]
+        if options["name"] == speakers.NAME:
+            if not options["yes"] and not _agreed(f"Remove {speakers.TITLE}?"):
+                raise CommandError("Nothing was removed.")
+            self.stdout.write(f"{speakers.NAME}: {_megabytes(speakers.remove(folder))} freed")
+            return
         name = _known(options["name"], folder)
         found = _on_disk(options | {"names": [name]})
         removed = {form for _, form, _ in found}

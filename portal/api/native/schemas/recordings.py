@@ -81,7 +81,8 @@ class TranscriptionBody(OptionAnswers):
     """One transcription of a recording. `transcripts` are links by format, once it is completed.
 
     `audio_track` is the number that was asked for, `audio_track_taken` the one that was, or is, transcribed. With
-    `finding_speakers` the text is there, and who says what is worked out.
+    `finding_speakers` the text is there, and who says what is worked out. `checked_share` is how much of the words
+    people have checked, 0.0 to 1.0.
     """
 
     id: str
@@ -103,6 +104,7 @@ class TranscriptionBody(OptionAnswers):
     reused_from: str | None
     text_deleted_at: str | None
     revision: int
+    checked_share: float
     queue: Queue | None
     error: Failure | None
     warnings: list[Warned]

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BeforeValidator
 
 from portal.api.native.parsing import Count, RequestBody, documented
 from transcription.transcripts.doubts import Kind
-from transcription.transcripts.validation import MAX_SEGMENTS, checked_text, checked_time, too_many
+from transcription.transcripts.substitution import LONGEST_FIND, LONGEST_REPLACEMENT
+from transcription.transcripts.validation import MAX_SEGMENTS, checked_shift, checked_text, checked_time, too_many
 
 SegmentText = Annotated[Any, BeforeValidator(checked_text), documented(type="string")]
 Start = Annotated[Any, BeforeValidator(partial(checked_time, param="start")), documented(type="number", minimum=0)]
@@ -43,6 +44,7 @@ class NewSegment(RequestBody):
     doubts: Annotated[Any, documented(type="array", items={"type": "object"}, readOnly=True)] = None
     speaker: Annotated[Any, documented(type="integer", minimum=0, readOnly=True)] = None
     overlap: Annotated[Any, documented(type="boolean", readOnly=True)] = None
+    checks: Annotated[Any, documented(type="array", items={"type": "object"}, readOnly=True)] = None
     revision: Annotated[Any, documented(type="integer", minimum=0, readOnly=True)] = None
     etag: Annotated[Any, documented(type="string", readOnly=True)] = None
 
@@ -58,6 +60,31 @@ class Division(RequestBody):
 
     position: Count
     at: Annotated[float, AfterValidator(partial(checked_time, param="at"))] | None = None
+
+
+class Shift(RequestBody):
+    """By how many seconds segments are moved, those from `first` to `last`; all of them without these."""
+
+    seconds: Annotated[Any, BeforeValidator(checked_shift), documented(type="number")]
+    first: Count = 0
+    last: Count | None = None
+
+
+class SkippedHit(RequestBody):
+    """A hit that is left as it is, as GET names it."""
+
+    segment: Count
+    position: Count
+
+
+class Substitution(RequestBody):
+    """What is found and what it becomes, but for hits to `skip`."""
+
+    find: Annotated[str, documented(minLength=1, maxLength=LONGEST_FIND)]
+    replacement: Annotated[str, documented(maxLength=LONGEST_REPLACEMENT)]
+    match_case: bool = False
+    whole_words: bool = False
+    skip: list[SkippedHit] = []
 
 
 class Reversion(RequestBody):
@@ -78,6 +105,18 @@ class DoubtBody(TypedDict):
     figure: float
 
 
+class CheckBody(TypedDict):
+    """Characters of a segment's text, from `first` to before `last`, that somebody found right, or wrote.
+
+    `by` is a person's or a key's name, null once they were deleted.
+    """
+
+    first: int
+    last: int
+    by: str | None
+    at: str
+
+
 class SegmentBody(TypedDict):
     """A timed piece of a transcript, seconds in the recording. `etag` is what If-Match names.
 
@@ -93,6 +132,7 @@ class SegmentBody(TypedDict):
     doubts: list[DoubtBody]
     speaker: int | None
     overlap: bool
+    checks: list[CheckBody]
     revision: int
     etag: str
 
@@ -102,6 +142,34 @@ class SpanBody(TypedDict):
 
     start: float
     end: float
+
+
+class TextHitBody(TypedDict):
+    """A place in a segment's text, counted in characters, and the text beside it."""
+
+    segment: int
+    position: int
+    start: float
+    before: str
+    found: str
+    after: str
+
+
+class TextHitsBody(TypedDict):
+    """The first hits, and how many there are in all."""
+
+    transcription: str
+    revision: int
+    total: int
+    results: list[TextHitBody]
+
+
+class SubstitutionBody(TypedDict):
+    """The revision, and how many hits were replaced."""
+
+    transcription: str
+    revision: int
+    replaced: int
 
 
 class SegmentsBody(TypedDict):
@@ -127,8 +195,9 @@ class SomeSegmentsBody(TypedDict):
 class RevisionBody(TypedDict):
     """A correction: from segment `first` on, `added` segments stand where those of `before` stood.
 
-    `speakers` are the former speakers of segments, by index, that were given to another one; `names` the former names
-    of speakers, by number.
+    `changed` are former segments, by index, that were changed in their places while their number stayed; `speakers`
+    the former speakers of segments, by index, that were given to another one; `names` the former names of speakers, by
+    number.
     """
 
     number: int
@@ -138,6 +207,7 @@ class RevisionBody(TypedDict):
     first: int
     added: int
     before: list[dict[str, Any]]
+    changed: dict[str, dict[str, Any]]
     speakers: dict[str, int | None]
     names: dict[str, str]
 

@@ -7,7 +7,7 @@ import math
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -177,7 +177,7 @@ def test_other_tokens_without_graphs_are_a_failure(own: tuple[str, Path], brief:
     """A graph that reads stale memory gives other text; here the model is another one when it is opened again."""
 
     class Changing(TorchBackend):
-        def open(self, name: str, path: Path) -> TorchModel:
+        def open(self, name: str, path: Path, beside: Collection[str] = ()) -> TorchModel:
             whisper = brief if self.graphs else with_ends(8)
             return TorchModel(of_whisper(whisper), 1, "keys_values", self.graphs)
 
@@ -280,7 +280,7 @@ class TestTightMemory:
 
     def cases(self, model: WeightlessModel) -> dict[str, Case]:
         class Backend(WeightlessBackend):
-            def open(self, name: str, path: Path) -> WeightlessModel:
+            def open(self, name: str, path: Path, beside: Collection[str] = ()) -> WeightlessModel:
                 return model
 
         check = Check(Backend(), "clinic", Path("clinic"), rung_of("eager"), 0, False)
@@ -315,7 +315,9 @@ class TestTightMemory:
         for error, kind in ((DoesNotFit("too large"), "memory"), (EngineError("damaged"), "missing")):
 
             class Backend(WeightlessBackend):
-                def open(self, name: str, path: Path, error: Exception = error) -> WeightlessModel:
+                def open(
+                    self, name: str, path: Path, beside: Collection[str] = (), error: Exception = error
+                ) -> WeightlessModel:
                     raise error
 
             *_, last = Check(Backend(), "base", Path("base"), rung_of("eager"), 0, True).run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import pytest
@@ -176,7 +176,7 @@ def test_a_lost_device_is_noted_before_the_engine_ends(engine: Engine) -> None:
             super().step()
 
     class Backend(WeightlessBackend):
-        def open(self, name: str, path: Path) -> WeightlessModel:
+        def open(self, name: str, path: Path, beside: Collection[str] = ()) -> WeightlessModel:
             return Lost(self.slots, self.steps)
 
     def run_until_lost(footing: Footing) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -202,7 +202,7 @@ def test_a_search_that_never_fits_leaves_the_others_all_their_slots(
     parameters: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Backend(WeightlessBackend):
-        def open(self, name: str, path: Path) -> TorchModel:  # type: ignore[override]
+        def open(self, name: str, path: Path, beside: Collection[str] = ()) -> TorchModel:  # type: ignore[override]
             models.append(TorchModel(parameters, 8, "keys_values"))
             return models[0]
 

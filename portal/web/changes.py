@@ -1,0 +1,77 @@
+"""What a change of a transcript leaves on its page: the lines that it put there, as HTML."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, JsonResponse
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from portal.web.access import TenantRequest, member_required
+from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, some_lines
+from transcription.library import read_audit
+from transcription.library.retention import TextDeleted
+from transcription.models import Revision, Transcription
+from transcription.transcripts import editing
+from transcription.transcripts.revisions import NotCompleted
+
+MOST_LINES = 500
+"""More of them are not told one by one: the page asks for all."""
+
+
+@require_GET
+@never_cache
+@member_required("recordings.view")
+def lines(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
+    """Answers with all lines of a transcript, and the revision that they are of."""
+    try:
+        row = editing.transcript(request.actor, transcription_id)
+    except (NotCompleted, TextDeleted):
+        raise Http404 from None
+    read_audit.read(request.actor, row, "page")
+    shown = lines_of(row, list(row.segments.only(*LINE_FIELDS)))
+    if not _is_current(row):
+        return problem(503, _("The transcript changed just now. Try again."))
+    return JsonResponse({"revision": row.revision, "lines": _rendered(request, row, shown)})
+
+
+def change_fields(request: TenantRequest, row: Transcription) -> dict[str, Any]:
+    """Returns what the newest revision of `row`, the request's, changed on the page.
+
+    From segment `first` on, `removed` of them went, and `lines` are in their place: those that were put there and the
+    one after them, which may begin a turn now. `lines` is None where the page has to ask for all of them, because
+    there are many, or because somebody else changed the transcript meanwhile. `speakers` says whether names, or whose
+    lines are, changed.
+    """
+    revision = Revision.objects.filter(transcription=row, number=row.revision).first()
+    if revision is None:
+        return {"revision": row.revision, "first": 0, "removed": 0, "added": 0, "lines": "", "speakers": False}
+    first, removed, added = revision.first, len(revision.before), revision.added
+    if revision.changed:
+        removed = added = max(map(int, revision.changed)) - first + 1
+    fields: dict[str, Any] = {"revision": row.revision, "first": first, "removed": removed, "added": added}
+    fields["lines"] = None
+    fields["speakers"] = bool(revision.speakers or revision.names)
+    if max(removed, added) <= MOST_LINES:
+        shown = some_lines(row, first, first + added) if removed or added else []
+        if _is_current(row):
+            fields["lines"] = _rendered(request, row, shown)
+    return fields
+
+
+def problem(status: int, message: str, **more: Any) -> JsonResponse:
+    return JsonResponse({"error": {"message": message}} | more, status=status)
+
+
+def _is_current(row: Transcription) -> bool:
+    """Returns whether what was just read is of the row's revision."""
+    return Transcription.objects.filter(id=row.id, revision=row.revision).exists()
+
+
+def _rendered(request: TenantRequest, row: Transcription, shown: list[Line]) -> str:
+    context = {"lines": shown, "voiced": is_voiced(row), "editable": request.actor.may("transcripts.edit")}
+    return render_to_string("web/_lines.html", context, request)

@@ -1,0 +1,162 @@
+"""Proofreads a transcript on its page: what is to be checked, worst first, and the marks of what is right."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from portal.web.access import TenantRequest, member_required
+from portal.web.changes import change_fields, problem
+from portal.web.segments import body_of, number_of
+from portal.web.word_positions import units
+from transcription.errors import InvalidOption
+from transcription.library import read_audit, recordings
+from transcription.library.retention import TextDeleted
+from transcription.models import Segment, Transcription
+from transcription.transcripts import checks, editing, proofreading, substitution
+from transcription.transcripts.alike import search_of
+from transcription.transcripts.checks import Checked
+from transcription.transcripts.doubts import FIGURES, doubts_of
+from transcription.transcripts.ranking import SUSPICIOUS, Passage
+from transcription.transcripts.revisions import NotCompleted, Stale, list_tag, segment_tag
+from transcription.transcripts.substitution import Search
+from transcription.transcripts.validation import checked_text, checked_time
+
+AT_ONCE = 300
+PREVIEWED = 50
+READ = ("transcription", "index", "start", "end", "text", "words", "revision", "corrected", "checks", *FIGURES)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def walk(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
+    answer = change if request.method == "POST" else show
+    return answer(request, transcription_id=transcription_id)
+
+
+@never_cache
+@member_required("transcripts.edit")
+def show(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
+    """Answers with the passages that are to be checked, worst first, and how much was checked."""
+    try:
+        row = editing.transcript(request.actor, transcription_id)
+    except (NotCompleted, TextDeleted):
+        raise Http404 from None
+    read_audit.read(request.actor, row, "page")
+    segments = list(row.segments.only(*READ))
+    if not row.checked:
+        row.checked = {"words": checks.words_of(segments)}
+    found = proofreading.passages(row, segments)
+    left = {"passages": [_fields(passage) for passage in found[:AT_ONCE]], "total": len(found)}
+    suspicious = sum(passage.chance >= SUSPICIOUS for passage in found)
+    return JsonResponse(left | {"suspicious": suspicious, "etag": list_tag(row), "checked": shown(checks.checked(row))})
+
+
+@member_required("transcripts.edit")
+def change(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
+    """Takes JSON with what to `do` and the displayed text's `etag`; answers 412 where that is not the current one."""
+    recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
+    body = body_of(request)
+    try:
+        row, more = _changed(request, transcription_id, body)
+    except InvalidOption as invalid:
+        return problem(400, str(invalid))
+    except Stale:
+        return problem(412, _("Somebody else changed the transcript meanwhile. Look at the passage again."))
+    except (NotCompleted, TextDeleted):
+        return problem(409, _("The text can’t be corrected any more. Reload the page."))
+    return JsonResponse({"etag": list_tag(row), "checked": shown(checks.checked(row))} | more)
+
+
+def _changed(
+    request: TenantRequest, transcription_id: UUID, body: dict[str, Any]
+) -> tuple[Transcription, dict[str, Any]]:
+    actor, tags = request.actor, {str(body.get("etag", ""))}
+    match body.get("do"):
+        case "check" | "uncheck" as what:
+            mark = proofreading.check if what == "check" else proofreading.uncheck
+            place = (number_of(body, "index"), number_of(body, "first"), number_of(body, "last"))
+            return mark(actor, transcription_id, *place, tags), {}
+        case "check_gap" | "uncheck_gap" as what:
+            start = checked_time(body.get("start"), "start")
+            return proofreading.check_gap(actor, transcription_id, start, tags, is_right=what == "check_gap"), {}
+        case "correct":
+            return _corrected(request, transcription_id, body)
+        case "fix_all":
+            search = substitution.checked_search(body.get("wrong"), body.get("right"), True, True)
+            row, _count = substitution.substitute(actor, transcription_id, search, (), tags)
+            return row, {"change": change_fields(request, row)}
+        case "insert":
+            times = (checked_time(body.get("start"), "start"), checked_time(body.get("end"), "end"))
+            row = editing.insert(actor, transcription_id, *times, checked_text(body.get("text")), tags).transcription
+            return row, {"change": change_fields(request, row)}
+    message = _("“%(name)s” must be one of: %(expected)s.")
+    expected = "check, uncheck, check_gap, uncheck_gap, correct, fix_all, insert"
+    raise InvalidOption("do", message % {"name": "do", "expected": expected})
+
+
+def _corrected(
+    request: TenantRequest, transcription_id: UUID, body: dict[str, Any]
+) -> tuple[Transcription, dict[str, Any]]:
+    """Corrects a segment, and says where else the same words stand."""
+    index, text = number_of(body, "index"), checked_text(body.get("text"))
+    before = editing.segment(request.actor, transcription_id, index).text
+    row = editing.edit(request.actor, transcription_id, index, {str(body.get("etag", ""))}, text).transcription
+    alike = _alike(search_of(before, text), row)
+    return row, {"change": change_fields(request, row), "alike": alike}
+
+
+def _alike(search: Search | None, row: Transcription) -> dict[str, Any] | None:
+    """Describes where else in a transcript the same words stand, and what they would become; None for nowhere."""
+    if search is None:
+        return None
+    places, count = list[dict[str, Any]](), 0
+    for segment in row.segments.only("index", "start", "text").iterator():
+        text = segment.text.strip()
+        if found := list(search.places(text)):
+            count += len(found)
+            places.append({"at": segment.start, "before": text, "after": search.replaced(text, found)})
+    if not places:
+        return None
+    label = ngettext("%(n)d more place with “%(wrong)s”", "%(n)d more places with “%(wrong)s”", count)
+    told = {"wrong": search.find, "right": search.replacement, "label": label % {"n": count, "wrong": search.find}}
+    return told | {"places": places[:PREVIEWED]}
+
+
+def _fields(passage: Passage) -> dict[str, Any]:
+    """Describes a passage. `first` and `last` are characters; `from` and `to` the same for scripts, in UTF-16."""
+    fields = {"start": passage.start, "end": passage.end, "words": passage.words}
+    segment = passage.segment
+    if segment is None:
+        return fields | {"index": None, "text": "", "is_suspicious": True, "why": _("Speech without text.")}
+    text = segment.text.strip()
+    return fields | {
+        "index": segment.index,
+        "etag": segment_tag(segment),
+        "first": passage.first,
+        "last": passage.last,
+        "text": text,
+        "is_suspicious": passage.chance >= SUSPICIOUS,
+        "from": units(text[: passage.first]),
+        "to": units(text[: passage.last]),
+        "why": _why(segment, passage),
+    }
+
+
+def _why(segment: Segment, passage: Passage) -> str:
+    if passage.kinds:
+        return " ".join(doubt.sentence for doubt in doubts_of(segment))
+    if passage.chance >= SUSPICIOUS:
+        return _("Wrong with a chance of %(percent)d %%.") % {"percent": round(100 * passage.chance)}
+    return _("The model is sure of these words.")
+
+
+def shown(state: Checked) -> dict[str, Any]:
+    """Describes how much was checked, with a sentence."""
+    return {"percent": state.percent, "sentence": state.sentence, "account": state.account}

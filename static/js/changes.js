@@ -1,0 +1,189 @@
+// Changes of a transcript on its page: sends them, shows what they left, and undoes and redoes those made here.
+// Each is a revision of the server; undoing one restores the revision before it, as a new one.
+import { ask } from "./page.js";
+import { data } from "./query.js";
+import { text } from "./strings.js";
+import { toast } from "./toast.js";
+
+/** @import { Transcript } from "./transcript.js" */
+/**
+ * @typedef {object} Change what one revision put on the page (portal/web/changes.py)
+ * @property {number} revision
+ * @property {number} first index of a segment
+ * @property {number} removed
+ * @property {number} added
+ * @property {string | null} lines null where all of them have to be asked for
+ * @property {boolean} speakers whether names, or whose lines are, changed
+ * @property {boolean} [whole] whether all lines were drawn anew
+ */
+/** @typedef {{error?: {message?: string}}} Refusal */
+
+export class Changes {
+  /** The revisions that undo and redo walk. */
+  #states;
+  #at = 0;
+  #busy = false;
+  /** Others changed what is shown here. */
+  #stale = false;
+
+  /** @param {Transcript} transcript of which `data-revision` is shown */
+  constructor(transcript) {
+    this.transcript = transcript;
+    this.root = transcript.root;
+    this.revision = Number(data(this.root, "revision"));
+    this.#states = [this.revision];
+    /** @type {HTMLButtonElement | null} */
+    this.undoButton = document.querySelector("[data-undo]");
+    /** @type {HTMLButtonElement | null} */
+    this.redoButton = document.querySelector("[data-redo]");
+    this.#tell();
+  }
+
+  /** What may be open on the page: asked before lines go from under it. @type {() => boolean} */
+  mayRenew = () => true;
+
+  get #canUndo() {
+    return this.#at > 0;
+  }
+
+  get #canRedo() {
+    return this.#at < this.#states.length - 1;
+  }
+
+  /**
+   * @param {string} address
+   * @param {object} body
+   */
+  post(address, body) {
+    return ask(address, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  }
+
+  /**
+   * Takes a change that was made here, and shows it.
+   * @param {Change} change
+   */
+  async made(change) {
+    if (change.revision === this.revision) return; // nothing differs
+    const before = this.#isNext(change) ? this.#states.slice(0, this.#at + 1) : [change.revision - 1]; // others' stay
+    this.#states = [...before, change.revision];
+    this.#at = this.#states.length - 1;
+    await this.#show(change);
+    this.#tell();
+  }
+
+  /**
+   * Takes the revision of a change of speakers, which has been shown.
+   * @param {number} revision
+   */
+  async madeElsewhere(revision) {
+    await this.made({ revision, first: 0, removed: 0, added: 0, lines: "", speakers: false });
+  }
+
+  undo() {
+    return this.#canUndo ? this.#restore(this.#at - 1) : undefined;
+  }
+
+  redo() {
+    return this.#canRedo ? this.#restore(this.#at + 1) : undefined;
+  }
+
+  /** Asks for all lines anew; unless somebody types in one of them: then `settle` does it later. */
+  async renew() {
+    this.#stale = true;
+    if (!this.mayRenew()) return;
+    const answer = await ask(data(this.root, "lines"));
+    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+    /** @type {{revision: number, lines: string}} */
+    const { revision, lines } = await answer.json();
+    this.#stale = false;
+    if (revision !== this.revision) {
+      this.#states = [revision];
+      this.#at = 0;
+    }
+    this.transcript.renew(lines);
+    this.#dispatch({ revision, first: 0, removed: 0, added: 0, lines, speakers: true, whole: true });
+    this.#tell();
+  }
+
+  get isStale() {
+    return this.#stale;
+  }
+
+  /** Others changed lines, which are to be drawn anew when nobody types in one. */
+  outdated() {
+    this.#stale = true;
+  }
+
+  /** Nobody types in a line any more. */
+  settle() {
+    if (this.#stale) this.renew().catch(() => location.reload());
+  }
+
+  /** Whether the lines that are shown are the change's but for what it changed. @param {Change} change */
+  #isNext({ revision }) {
+    return !this.#stale && revision === this.revision + 1;
+  }
+
+  /** @param {number} at */
+  async #restore(at) {
+    if (this.#busy || !this.mayRenew()) return;
+    this.#busy = true;
+    try {
+      const body = { revision: this.#states[at], etag: String(this.revision) };
+      const answer = await this.post(data(this.root, "revert"), body);
+      if (!answer.ok) {
+        if (answer.status === 412) await this.renew();
+        return toast(await messageOf(answer), { error: true });
+      }
+      /** @type {Change} */
+      const change = await answer.json();
+      const isNext = at > this.#at;
+      this.#at = at;
+      this.#states[at] = change.revision; // the same text as the one that was restored
+      await this.#show(change);
+      if (change.lines) this.transcript.focusOn(change.first);
+      toast(text(isNext ? "edit_redone" : "edit_undone"));
+    } catch {
+      await this.renew().catch(() => location.reload()); // done or not: what stands there now is shown
+    } finally {
+      this.#busy = false;
+      this.#tell();
+    }
+  }
+
+  /** @param {Change} change */
+  async #show(change) {
+    const isNext = this.#isNext(change);
+    this.revision = change.revision;
+    if (!isNext || change.lines === null) return this.renew();
+    if (change.removed || change.added) this.transcript.replace(change);
+    this.#dispatch(change);
+  }
+
+  /** @param {Change} detail */
+  #dispatch(detail) {
+    this.revision = detail.revision;
+    this.root.dataset.revision = String(detail.revision);
+    this.root.dispatchEvent(new CustomEvent("changed", { detail }));
+  }
+
+  #tell() {
+    if (this.undoButton) this.undoButton.disabled = !this.#canUndo;
+    if (this.redoButton) this.redoButton.disabled = !this.#canRedo;
+  }
+}
+
+/**
+ * Returns why the server refused, in its own words where it said anything.
+ * @param {Response} answer
+ * @param {string} [otherwise]
+ */
+export async function messageOf(answer, otherwise = "edit_failed") {
+  /** @type {Refusal} */
+  const refusal = await answer.json().catch(() => ({}));
+  return refusal.error?.message ?? text(otherwise);
+}

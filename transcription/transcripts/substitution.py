@@ -1,0 +1,155 @@
+"""Finds and replaces text in a transcript; all that is replaced at once is one revision."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from tenants.access import Actor
+from transcription.errors import InvalidOption
+from transcription.models import Revision, Segment, Transcription
+from transcription.scripts import is_grapheme_boundary, is_unspaced, one_line
+from transcription.transcripts.checks import carried
+from transcription.transcripts.editing import transcript
+from transcription.transcripts.revisions import compare_tags, list_tag, locked, write_revision
+from transcription.transcripts.segment_edits import SegmentEdit, apply_edits, field_values
+from transcription.transcripts.validation import checked_text
+
+LONGEST_FIND = 200
+LONGEST_REPLACEMENT = 1000
+CONTEXT = 40  # characters shown beside a hit
+
+Place = tuple[int, int]
+"""The index of a segment, and a character of its stripped text."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is looked for: `find`, and what it becomes; whole words only, in this case only."""
+
+    find: str
+    replacement: str = ""
+    match_case: bool = False
+    whole_words: bool = False
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Of a script without spaces any part is a word."""
+        before = r"(?<!\w)" if self.whole_words and _is_letter(self.find[0]) else ""
+        after = r"(?!\w)" if self.whole_words and _is_letter(self.find[-1]) else ""
+        return re.compile(before + re.escape(self.find) + after, re.NOFLAG if self.match_case else re.IGNORECASE)
+
+    def places(self, text: str) -> Iterator[int]:
+        """Yields where it begins in a text; never within what a person sees as one character."""
+        for hit in self.pattern.finditer(text):
+            if is_grapheme_boundary(text, hit.start()) and is_grapheme_boundary(text, hit.end()):
+                yield hit.start()
+
+    def replaced(self, text: str, places: Collection[int]) -> str:
+        """Returns the text, on one line, with the replacement at `places`."""
+        parts, at = list[str](), 0
+        for place in sorted(places):
+            parts += [text[at:place], self.replacement]
+            at = place + len(self.find)
+        return one_line("".join([*parts, text[at:]]))
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A place, `start` of its segment in seconds, and the text before, in and after it."""
+
+    segment: int
+    position: int
+    start: float
+    before: str
+    found: str
+    after: str
+
+
+def checked_search(find: Any, replacement: Any = "", match_case: Any = False, whole_words: Any = False) -> Search:
+    """Raises InvalidOption."""
+    wanted = _line("find", find, LONGEST_FIND)
+    if not wanted.strip():
+        raise InvalidOption("find", _("“%(name)s” must not be empty.") % {"name": "find"})
+    for name, value in (("match_case", match_case), ("whole_words", whole_words)):
+        if not isinstance(value, bool):
+            raise InvalidOption(name, _("“%(name)s” must be true or false.") % {"name": name})
+    return Search(wanted, _line("replacement", replacement, LONGEST_REPLACEMENT), match_case, whole_words)
+
+
+def hits(actor: Actor, transcription_id: UUID, search: Search, limit: int) -> tuple[Transcription, list[Hit], int]:
+    """Returns a transcript, the first hits and how many there are. Raises Http404, NotCompleted and TextDeleted."""
+    row = transcript(actor, transcription_id)
+    found, total = list[Hit](), 0
+    for segment in row.segments.only("index", "start", "text").iterator():
+        text = segment.text.strip()
+        for place in search.places(text):
+            total += 1
+            if total <= limit:
+                found.append(_hit(segment, text, place, place + len(search.find)))
+    return row, found, total
+
+
+def substitute(
+    actor: Actor, transcription_id: UUID, search: Search, skipped: Collection[Place], expected_tags: Collection[str]
+) -> tuple[Transcription, int]:
+    """Replaces all hits but `skipped` ones; returns the transcript and how many were replaced.
+
+    A segment without text left is removed. `expected_tags` are tags of the list. Raises Http404, Stale, InvalidOption,
+    NotCompleted and TextDeleted.
+    """
+    with locked(actor, transcription_id) as row:
+        compare_tags(expected_tags, list_tag(row))
+        skip, number = frozenset(skipped), 0
+        edits: dict[int, SegmentEdit] = {}
+        for segment in row.segments.only("index", "start", "end", "text").iterator():
+            text = segment.text.strip()
+            places = [place for place in search.places(text) if (segment.index, place) not in skip]
+            if places:
+                number += len(places)
+                edits[segment.index] = SegmentEdit(segment.start, segment.end, search.replaced(text, places))
+        if edits:
+            _write(actor, row, edits)
+        return row, number
+
+
+def _write(actor: Actor, row: Transcription, edits: dict[int, SegmentEdit]) -> None:
+    first, last = min(edits), max(edits)
+    former = list(row.segments.filter(index__gte=first, index__lte=last))
+    before = [field_values(segment) for segment in former]
+    after = []
+    for segment, fields in zip(former, before, strict=True):
+        edit = edits.get(segment.index)
+        if edit is None:
+            after.append(fields)
+        elif edit.text:
+            checked_text(edit.text)
+            [replaced] = apply_edits([fields], [edit])
+            after.append(replaced | {"checks": carried([fields], edit.text)})
+    write_revision(actor, row, Revision.Action.SUBSTITUTE, first, former, after)
+
+
+def _hit(segment: Segment, text: str, start: int, end: int) -> Hit:
+    before, after = text[max(0, start - CONTEXT) : start], text[end : end + CONTEXT]
+    lead, tail = "…" * (start > CONTEXT), "…" * (end + CONTEXT < len(text))
+    return Hit(segment.index, start, segment.start, lead + before, text[start:end], after + tail)
+
+
+def _line(name: str, value: Any, longest: int) -> str:
+    """Returns a text on one line, with a space at its ends where it has some. Raises InvalidOption."""
+    if not isinstance(value, str):
+        raise InvalidOption(name, _("“%(name)s” must be a string.") % {"name": name})
+    if len(value) > longest:
+        message = _("“%(name)s” can have at most %(n)d characters.")
+        raise InvalidOption(name, message % {"name": name, "n": longest})
+    bare = one_line(value)
+    return f"{' ' * value[:1].isspace()}{bare}{' ' * value[-1:].isspace()}" if bare else ""
+
+
+def _is_letter(character: str) -> bool:
+    return re.match(r"\w", character) is not None and not is_unspaced(character)
