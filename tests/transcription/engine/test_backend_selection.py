@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.transcription.engine.conftest import ROOT
+from transcription.engine.gpu_check.card import has_driver
 
 
 @pytest.mark.parametrize("backend", ["auto", "torch", "ctranslate2"])
@@ -23,3 +24,12 @@ def test_a_gpu_that_is_not_there_is_missed_in_a_line(backend: str, tmp_path: Pat
     assert done.returncode == 1
     assert "no GPU was found" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_without_a_gpus_driver_torch_is_not_imported() -> None:
+    if has_driver():
+        pytest.skip("there is a driver")
+    program = "import sys; from transcription.engine.backend_selection import choose_backend as choose; "
+    program += "print(choose('auto', 'auto').device, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "cpu False\n"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from transcription.engine.types import EngineError
 
@@ -62,12 +65,21 @@ def has_torch() -> bool:
 
 
 def torch_sees_gpu() -> bool:
-    """Returns whether torch is there and sees a GPU."""
-    if not has_torch():
+    """Returns whether torch is there and sees a GPU. Without a driver torch is not imported, which takes a second."""
+    if not has_torch() or ("torch" not in sys.modules and not has_driver()):
         return False
     import torch
 
     return bool(torch.cuda.is_available())
+
+
+def has_driver() -> bool:
+    """Returns whether there is a driver that torch can use: CUDA's library, or ROCm's device."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return Path("/dev/kfd").exists()
+    return True
 
 
 def require_driver(card: Card) -> None:
