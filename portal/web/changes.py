@@ -27,16 +27,20 @@ MOST_LINES = 500
 @never_cache
 @member_required("recordings.view")
 def lines(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
-    """Answers with all lines of a transcript, and the revision that they are of."""
+    """Answers with `limit` segments' lines of a transcript from `from` on, all without it; and the revision, and how
+    many segments there are.
+    """
     try:
         row = editing.transcript(request.actor, transcription_id)
     except (NotCompleted, TextDeleted):
         raise Http404 from None
     read_audit.read(request.actor, row, "page")
-    shown = lines_of(row, list(row.segments.only(*LINE_FIELDS)))
+    first, limit = (int(text) if (text := request.GET.get(name, "")).isdecimal() else 0 for name in ("from", "limit"))
+    total = row.segments.count()
+    shown = some_lines(row, min(first, total), min(first + limit, total) - 1) if limit else _all_lines(row)
     if not _is_current(row):
         return problem(503, _("The transcript changed just now. Try again."))
-    return JsonResponse({"revision": row.revision, "lines": _rendered(request, row, shown)})
+    return JsonResponse({"revision": row.revision, "total": total, "lines": _rendered(request, row, shown)})
 
 
 def change_fields(request: TenantRequest, row: Transcription) -> dict[str, Any]:
@@ -57,7 +61,7 @@ def change_fields(request: TenantRequest, row: Transcription) -> dict[str, Any]:
     fields["lines"] = None
     fields["speakers"] = bool(revision.speakers or revision.names)
     if max(removed, added) <= MOST_LINES:
-        shown = some_lines(row, first, first + added) if removed or added else []
+        shown = some_lines(row, first, first + added, between=True) if removed or added else []
         if _is_current(row):
             fields["lines"] = _rendered(request, row, shown)
     return fields
@@ -65,6 +69,10 @@ def change_fields(request: TenantRequest, row: Transcription) -> dict[str, Any]:
 
 def problem(status: int, message: str, **more: Any) -> JsonResponse:
     return JsonResponse({"error": {"message": message}} | more, status=status)
+
+
+def _all_lines(row: Transcription) -> list[Line]:
+    return lines_of(row, list(row.segments.only(*LINE_FIELDS)))
 
 
 def _is_current(row: Transcription) -> bool:

@@ -117,7 +117,7 @@ def _alike(search: Search | None, row: Transcription) -> dict[str, Any] | None:
     if search is None:
         return None
     places, count = list[dict[str, Any]](), 0
-    for segment in row.segments.only("index", "start", "text").iterator():
+    for segment in row.segments.only("transcription", "index", "start", "text").iterator():
         text = segment.text.strip()
         if found := list(search.places(text)):
             count += len(found)

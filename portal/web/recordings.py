@@ -23,8 +23,8 @@ from portal.http.statuses import status_of
 from portal.http.uploads import Upload, received
 from portal.web.access import TenantRequest, member_required
 from portal.web.forms import FilterForm, OptionsForm
-from portal.web.speakers import shares_of
-from portal.web.transcript_lines import LINE_FIELDS, is_voiced, lines_of
+from portal.web.speakers import ShownShare, shares_of
+from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, some_lines
 from portal.web.undo import success_with_undo
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
@@ -32,13 +32,16 @@ from transcription.library import read_audit, retention
 from transcription.library import recordings as library
 from transcription.library.filters import EVERYTHING
 from transcription.media.warnings import warnings_of
-from transcription.models import Recording, Status, Transcription
+from transcription.models import Recording, Segment, Status, Transcription
 from transcription.options import audio_tracks, engines
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import eta
 from transcription.transcripts import checks
 
 ON_A_PAGE = 25
+MOST_AT_ONCE = 1000
+"""Segments of a transcript that its page has from the beginning; of a longer one AT_FIRST, the rest comes later."""
+AT_FIRST = 200
 UPLOAD_STATUS = {"too_large": 413, "no_room": 507, "unavailable": 503}
 
 
@@ -134,15 +137,21 @@ def _list_context(request: TenantRequest) -> dict[str, Any]:
 
 
 def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any]:
-    segments = _segments(latest)
-    lines = lines_of(latest, segments) if latest and latest.is_over else []
+    total = latest.segments.count() if latest else 0
+    is_long = latest is not None and latest.status == Status.COMPLETED and total > MOST_AT_ONCE
+    segments = _segments(latest, AT_FIRST) if is_long else _segments(latest)
+    lines: list[Line] = []
+    if latest and latest.is_over:
+        lines = some_lines(latest, 0, AT_FIRST - 1) if is_long else lines_of(latest, segments)
     return {
+        "total": total,
+        "is_long": is_long,
         "recording": row,
         "transcription": latest,
         "segments": segments,
         "lines": lines,
         "voiced": latest is not None and is_voiced(latest),
-        "shares": shares_of(latest, segments) if latest else [],
+        "shares": _shares(latest, segments) if latest else [],
         "to_check": sum(line.is_to_check for line in lines),
         "has_unsure_words": any(line.unsure for line in lines),
         "place": eta.place_in_queue(latest) if latest else None,
@@ -164,8 +173,13 @@ def _is_editable(request: TenantRequest, latest: Transcription | None) -> bool:
     return has_text and request.actor.may("transcripts.edit")
 
 
-def _segments(transcription: Transcription | None) -> list[Any]:
-    return list(transcription.segments.only(*LINE_FIELDS)) if transcription else []
+def _segments(transcription: Transcription | None, most: int | None = None) -> list[Segment]:
+    return list(transcription.segments.only(*LINE_FIELDS)[:most]) if transcription else []
+
+
+def _shares(row: Transcription, segments: list[Segment]) -> list[ShownShare]:
+    every = segments if len(segments) < AT_FIRST else row.segments.only("transcription", "start", "end", "speaker")
+    return shares_of(row, every)
 
 
 def _source(sent: Upload) -> str:

@@ -95,7 +95,7 @@ def _changed(request: TenantRequest, transcription_id: UUID, body: dict[str, Any
 
 def _state(request: TenantRequest, row: Transcription) -> dict[str, Any]:
     """Returns what the page shows of speakers: the list as HTML, each speaker, and each segment's speaker."""
-    segments = list(row.segments.only("index", "start", "end", "speaker"))
+    segments = list(row.segments.only("transcription", "index", "start", "end", "speaker"))
     shares = shares_of(row, segments)
     context = {"shares": shares, "editable": request.actor.may("transcripts.edit"), "transcription": row}
     return {

@@ -119,7 +119,7 @@ PAGE_STRINGS: dict[str, Promise] = {
     "key_next_check": _("Next to check"),
     "key_previous_check": _("The one to check before"),
     "key_proofread": _("Proofread, the worst first"),
-    "key_find": _("Find in this transcript"),
+    "key_find": _("Go to the search"),
     "key_help": _("These keys"),
     "speakers_whose": _("Whose is the line at {time}?"),
     "speakers_all_of": _("All lines of {name}"),

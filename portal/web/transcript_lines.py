@@ -69,14 +69,21 @@ def lines_of(row: Transcription, segments: Sequence[Segment]) -> list[Line]:
     return sorted(lines + gaps, key=lambda line: line.start) if gaps else lines
 
 
-def some_lines(row: Transcription, first: int, last: int) -> list[Line]:
-    """Returns the lines of the segments `first` to `last`, and those between them."""
-    segments = list(row.segments.filter(index__gte=first - 1, index__lte=last).only(*LINE_FIELDS))
-    lines = _segment_lines(row, segments)[1 if segments and segments[0].index < first else 0 :]
-    texts = row.segments.values_list("start", "end") if row.missed_speech else ()
-    spans = missed_speech(row, texts) if lines else []
-    gaps = [Line(*span) for span in spans if lines[0].start <= span[0] < lines[-1].start]
-    return sorted(lines + gaps, key=lambda line: line.start) if gaps else lines
+def some_lines(row: Transcription, first: int, last: int, *, between: bool = False) -> list[Line]:
+    """Returns the lines of the segments `first` to `last`, with speech without text before each of them and the next.
+
+    between: only with what lies between them.
+    """
+    segments = list(row.segments.filter(index__gte=first - 1, index__lte=last + 1).only(*LINE_FIELDS))
+    shown = [line for line in _segment_lines(row, segments) if line.segment and first <= line.segment.index <= last]
+    if not shown or not row.missed_speech:
+        return shown
+    starts = {segment.index: segment.start for segment in segments}
+    begin = starts.get(first, 0.0) if between or first else 0.0
+    end = shown[-1].start if between else starts.get(last + 1, float("inf"))
+    spans = missed_speech(row, row.segments.values_list("start", "end"))
+    gaps = [Line(*span) for span in spans if begin <= span[0] < end]
+    return sorted(shown + gaps, key=lambda line: line.start) if gaps else shown
 
 
 def _segment_lines(row: Transcription, segments: Sequence[Segment]) -> list[Line]:

@@ -36,6 +36,7 @@ export class Changes {
     this.undoButton = document.querySelector("[data-undo]");
     /** @type {HTMLButtonElement | null} */
     this.redoButton = document.querySelector("[data-redo]");
+    this.root.addEventListener("outdated", () => this.renew().catch(() => location.reload()));
     this.#tell();
   }
 

@@ -16,7 +16,7 @@ export class Checks {
     this.only = find(root, "[data-check-only]", HTMLButtonElement);
     this.next.addEventListener("click", () => this.go(1));
     this.only.addEventListener("click", () => this.#filter(this.only.getAttribute("aria-pressed") !== "true"));
-    transcript.root.addEventListener("changed", () => this.#tell());
+    for (const name of ["changed", "more"]) transcript.root.addEventListener(name, () => this.#tell());
   }
 
   get #places() {

@@ -27,13 +27,22 @@ export class Finder {
     find(root, "[data-next]", HTMLButtonElement).addEventListener("click", () => this.#go(1));
     /** @type {NodeListOf<HTMLButtonElement>} */
     this.buttons = root.querySelectorAll("[data-previous], [data-next]");
-    transcript.root.addEventListener("changed", () => this.#find(false));
+    for (const name of ["changed", "more"]) transcript.root.addEventListener(name, () => this.#again());
     this.#find(); // what was typed before this page's modules ran, or kept over a reload
   }
 
   clear() {
     this.input.value = "";
     this.#find();
+  }
+
+  /** The lines changed, or more of them came: the hit that is shown stays so. */
+  #again() {
+    if (!this.input.value.trim()) return;
+    const now = this.#now;
+    this.#find(false);
+    this.#now = Math.min(Math.max(now, 0), this.#hits.length - 1);
+    this.#tell();
   }
 
   /** @param {boolean} [show] */

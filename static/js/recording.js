@@ -123,7 +123,10 @@ function textDoings(root, transcript, player) {
     if (changes) doings.whose = { run: () => transcript.focused && speakers.openWhose(transcript.focused) };
   }
   doings.find = { run: () => finder.input.select() };
-  root.querySelector("[data-copy-text]")?.addEventListener("click", () => copyAndTell(transcript.text));
+  root.querySelector("[data-copy-text]")?.addEventListener("click", async () => {
+    await transcript.loaded;
+    copyAndTell(transcript.text);
+  });
   return doings;
 }
 

@@ -34,6 +34,7 @@ export class Speakers {
     const { signal } = this.stop;
     this.list.addEventListener("click", (event) => this.#click(event), { signal });
     transcript.root.addEventListener("changed", (event) => this.#changed(event), { signal });
+    transcript.root.addEventListener("more", () => this.#only.size && this.#showOnly(), { signal });
     if (changes) this.#watchEditing(signal);
   }
 
@@ -266,7 +267,7 @@ export class Speakers {
   /** @param {State} state */
   #show(state) {
     const items = this.#items;
-    if (state.segments.length !== items.length) return; // lines were divided or joined elsewhere: `renew` tells
+    if (state.segments.length !== this.transcript.total) return; // lines were divided or joined elsewhere: `renew` tells
     const page = new DOMParser().parseFromString(state.list, "text/html");
     this.list.replaceChildren(...page.body.childNodes);
     items.forEach((item, at) => {

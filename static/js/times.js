@@ -108,7 +108,7 @@ export class Times {
     const [start, end] = [secondsOf(this.start.value), secondsOf(this.end.value)];
     if (isExact && (Number.isNaN(start) || Number.isNaN(end))) return this.#refuse(text("times_unreadable"));
     const ends = { line: this.#index, range: Number(this.last.value) };
-    const last = reach === "line" || reach === "range" ? ends[reach] : this.transcript.segments.length - 1;
+    const last = reach === "line" || reach === "range" ? ends[reach] : this.transcript.total - 1;
     const first = reach === "all" ? 0 : this.#index;
     const seconds = Number(this.seconds.value);
     const answer = await (isExact

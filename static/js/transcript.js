@@ -1,7 +1,12 @@
 // The segments of a finished transcription: what is spoken now is marked and kept in view.
+import { element } from "./element.js";
+import { ask } from "./page.js";
 import { closest, find } from "./query.js";
 import { Words } from "./words.js";
 
+const PART = 1000; // segments that are asked for at once
+const PART_LINES = 100; // of a list of their own
+const AGAIN = 3000; // milliseconds
 const FAR = 1.5; // windows away: jump instead of racing through the text
 const SCROLL_KEYS = new Set(["PageUp", "PageDown", "Home", "End"]);
 
@@ -37,6 +42,7 @@ export class Transcript {
     root.addEventListener("keydown", (event) => this.#key(event));
     this.stop = new AbortController();
     const { signal } = this.stop;
+    this.loaded = this.#load();
     for (const name of ["wheel", "touchmove"])
       document.addEventListener(name, () => this.#letGo(), { passive: true, signal });
     document.addEventListener(
@@ -82,6 +88,55 @@ export class Transcript {
     this.#words?.at(seconds);
   }
 
+  /** How many segments there are, with those that are still to come. */
+  get total() {
+    return Math.max(this.segments.length, Number(this.root.dataset.total ?? 0));
+  }
+
+  /**
+   * Asks for the rest of a long transcript, part by part, and shows it below what is there.
+   * @returns {Promise<void>} when all of it is there
+   */
+  async #load() {
+    const { total, of } = this.root.dataset;
+    let [there, wait] = [this.segments.length, 0];
+    while (!this.stop.signal.aborted && total !== undefined && there < Number(this.root.dataset.total)) {
+      await new Promise((done) => setTimeout(done, wait));
+      wait = 0;
+      try {
+        const answer = await ask(`${this.root.dataset.lines}?from=${there}&limit=${PART}`);
+        if (answer.status === 404) return;
+        if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+        /** @type {{revision: number, total: number, lines: string}} */
+        const part = await answer.json();
+        if (String(part.revision) !== (this.root.dataset.revision ?? of)) {
+          if (this.root.dataset.revision === undefined) location.reload();
+          else this.root.dispatchEvent(new Event("outdated"));
+          return;
+        }
+        if (there !== this.segments.length) continue; // lines came or went meanwhile
+        this.root.dataset.total = String(part.total);
+        this.#append(part.lines);
+        there = this.segments.length;
+      } catch {
+        wait = AGAIN;
+      }
+      there = this.segments.length;
+    }
+  }
+
+  /** @param {string} lines */
+  #append(lines) {
+    const fresh = itemsOf(lines);
+    /** @type {NodeListOf<HTMLElement>} */
+    const items = fresh.querySelectorAll("[data-start]");
+    this.items.push(...items);
+    this.starts.push(...[...items].map((item) => Number(item.dataset.start)));
+    this.ends.push(...[...items].map((item) => Number(item.dataset.end)));
+    this.root.append(...partsOf(fresh));
+    this.root.dispatchEvent(new Event("more"));
+  }
+
   /** The items of segments, which have an index. */
   get segments() {
     return this.items.filter((item) => item.dataset.index !== undefined);
@@ -96,14 +151,17 @@ export class Transcript {
     const segments = this.segments;
     const next = segments[first + removed]; // drawn anew, too: it may begin a turn now
     const last = next ?? segments[first + removed - 1];
-    const after = last ? last.nextElementSibling : null;
     const fresh = itemsOf(lines ?? "");
-    const gone = [...between(segments[first] ?? null, after)];
+    const end = last ? this.items.indexOf(last) + 1 : this.items.length;
+    const begin = segments[first];
+    const gone = begin ? this.items.slice(this.items.indexOf(begin), end) : [];
     this.root.dispatchEvent(new Event("changing"));
     const isInSight = gone.some((item) => item !== next && item.hasAttribute("data-check"));
     if (isInSight) for (const item of [...fresh.children].slice(0, added)) item.setAttribute("data-check", "");
+    if (gone[0]) gone[0].before(fresh);
+    else find(this.root, ".transcript__part:last-child", HTMLElement).append(fresh);
     for (const item of gone) item.remove();
-    this.root.insertBefore(fresh, after);
+    if (this.root.dataset.total) this.root.dataset.total = String(Number(this.root.dataset.total) + added - removed);
     if (added !== removed)
       segments.slice(first + removed + (next ? 1 : 0)).forEach((item, at) => {
         const index = first + added + (next ? 1 : 0) + at;
@@ -116,8 +174,9 @@ export class Transcript {
   /** @param {string} lines all of them */
   renew(lines) {
     this.root.dispatchEvent(new Event("changing"));
-    this.root.replaceChildren(itemsOf(lines));
+    this.root.replaceChildren(...partsOf(itemsOf(lines)));
     this.#collect();
+    if (this.root.dataset.total) this.root.dataset.total = String(this.segments.length);
   }
 
   /** The segment that has the focus, that a person went to last, or that is spoken. */
@@ -291,15 +350,15 @@ function itemsOf(lines) {
 }
 
 /**
- * @param {Element | null} first
- * @param {Element | null} after
+ * Returns lists of items, of which the browser draws those that are near.
+ * @param {DocumentFragment} items
  */
-function* between(first, after) {
-  for (let item = first; item && item !== after; ) {
-    const next = item.nextElementSibling;
-    yield item;
-    item = next;
-  }
+function partsOf(items) {
+  const lines = [...items.children];
+  const parts = [];
+  for (let at = 0; at === 0 || at < lines.length; at += PART_LINES)
+    parts.push(element("ol", { class: "transcript__part" }, ...lines.slice(at, at + PART_LINES)));
+  return parts;
 }
 
 /** @param {HTMLElement} item */

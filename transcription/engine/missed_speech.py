@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from transcription.engine.spans import without_text
-from transcription.engine.types import SAMPLE_RATE, Window, WindowResult
+from transcription.engine.types import SAMPLE_RATE, TIMESTAMPS_PER_SECOND, Window, WindowResult
 
 PADDING_SECONDS = 0.3
 """Of the sound around missed speech that is heard with it."""
@@ -27,6 +27,18 @@ def missed_windows(window: Window, result: WindowResult) -> list[Window]:
     parts = [_cut(window, start, end) for start, end in missed if start < last]
     longest = MOST_OF_A_WINDOW * (window.end - window.start)
     return [part for part in parts if part.end - part.start < longest]
+
+
+def rest_of_tail(window: Window, tail: WindowResult) -> Window | None:
+    """Returns what follows the text of a window's tail, to be decoded by itself; None unless it is certainly speech.
+
+    window: with its tail set. tail: the result of that.
+    """
+    assert window.tail is not None, "it has a tail"
+    begin = window.start + window.tail.after / TIMESTAMPS_PER_SECOND
+    last = max((segment.end for segment in tail.segments), default=begin)
+    missed = without_text(window.voice.within(last, window.end).speech, [(window.start, last)])
+    return _cut(window, missed[0][0], window.end) if missed else None
 
 
 def _cut(window: Window, start: float, end: float) -> Window:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from transcription.engine.cutter import SPEECH_PROBABILITY
 from transcription.engine.fallback import PROMPT_RESET_TEMPERATURE
-from transcription.engine.missed_speech import missed_windows
+from transcription.engine.missed_speech import missed_windows, rest_of_tail
 from transcription.engine.types import SAMPLE_RATE, TIMESTAMPS_PER_SECOND, Tail, Voice, Window, WindowResult
 from transcription.engine.vad import FRAME_SAMPLES, VoiceDetector
 from transcription.engine.voice import compared
@@ -91,7 +91,7 @@ class TailWindows:
                 result,
                 window.voice,
                 [self._threads.submit(self._decode_tail, part, result.language) for part in missed],
-                self._threads.submit(self._decode_tail, tail, result.language) if tail else None,
+                self._threads.submit(self._decode_whole_tail, tail, result.language) if tail else None,
             )
         )
 
@@ -109,6 +109,13 @@ class TailWindows:
     def close(self) -> None:
         """Cancels the tails that have not begun."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _decode_whole_tail(self, tail: Window, language: str) -> WindowResult:
+        """Decodes a tail, and by itself what its text leaves out at the end."""
+        result = self._decode_tail(tail, language)
+        rest = rest_of_tail(tail, result)
+        more = self._decode_tail(rest, language).segments if rest else ()
+        return replace(result, segments=(*result.segments, *more))
 
     def _wait_for(self, pending: _PendingResult) -> None:
         while unfinished := pending.unfinished:

@@ -40,7 +40,7 @@ class Share:
 def speakers(actor: Actor, transcription_id: UUID) -> tuple[Transcription, list[Share]]:
     """Returns a transcription and its speakers. Raises Http404, NotCompleted and TextDeleted."""
     row = transcript(actor, transcription_id)
-    return row, shares(row, row.segments.only("start", "end", "speaker"))
+    return row, shares(row, row.segments.only("transcription", "start", "end", "speaker"))
 
 
 def shares(row: Transcription, segments: Iterable[Segment]) -> list[Share]:
@@ -84,7 +84,9 @@ def merge(actor: Actor, transcription_id: UUID, index: int, into: int, expected_
         _speaker(row, index)
         _speaker(row, into, "into")
         compare_tags(expected_tags, list_tag(row))
-        _give(actor, row, Action.JOIN, row.segments.filter(speaker=index).only("index", "speaker"), into)
+        _give(
+            actor, row, Action.JOIN, row.segments.filter(speaker=index).only("transcription", "index", "speaker"), into
+        )
         return row
 
 
@@ -106,7 +108,7 @@ def assign(
             message = _("Speakers are not told apart here. Transcribe the recording again with “speakers”.")
             raise InvalidOption("speaker", message)
         compare_tags(expected_tags, list_tag(row))
-        segments = row.segments.filter(index__gte=first, index__lte=last).only("index", "speaker")
+        segments = row.segments.filter(index__gte=first, index__lte=last).only("transcription", "index", "speaker")
         if last < first or segments.count() != last - first + 1:
             raise Http404(_("There is no such segment."))
         if is_new:

@@ -86,7 +86,7 @@ def hits(actor: Actor, transcription_id: UUID, search: Search, limit: int) -> tu
     """Returns a transcript, the first hits and how many there are. Raises Http404, NotCompleted and TextDeleted."""
     row = transcript(actor, transcription_id)
     found, total = list[Hit](), 0
-    for segment in row.segments.only("index", "start", "text").iterator():
+    for segment in row.segments.only("transcription", "index", "start", "text").iterator():
         text = segment.text.strip()
         for place in search.places(text):
             total += 1
@@ -107,7 +107,7 @@ def substitute(
         compare_tags(expected_tags, list_tag(row))
         skip, number = frozenset(skipped), 0
         edits: dict[int, SegmentEdit] = {}
-        for segment in row.segments.only("index", "start", "end", "text").iterator():
+        for segment in row.segments.only("transcription", "index", "start", "end", "text").iterator():
             text = segment.text.strip()
             places = [place for place in search.places(text) if (segment.index, place) not in skip]
             if places:

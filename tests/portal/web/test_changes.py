@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from itertools import chain
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from portal.web import recordings
 from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import Character
@@ -175,3 +180,55 @@ def test_strangers_find_nothing(as_bob: Client, mallory: Character, row: Transcr
     for what in ("hits", "substitute"):
         assert replace(stranger, row, what, find="o", replacement="0", etag="0").status_code == 404
         assert replace(as_bob, row, what, find="o", replacement="0", etag="0").status_code == 403
+
+
+def test_a_long_transcript_comes_part_by_part_with_all_that_is_missing_in_it(
+    as_alice: Client, row: Transcription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scope.bound(row.tenant_id):
+        for at in range(2, 7):
+            Segment.objects.create(
+                tenant=row.tenant, transcription=row, index=at, start=at * 10.0, end=at * 10.0 + 1, text=f" Line {at}."
+            )
+        Transcription.objects.filter(id=row.id).update(missed_speech=[[23.0, 25.0], [33.0, 35.0], [70.0, 75.0]])
+    address = f"/transcriptions/{row.id}/lines/"
+    whole = as_alice.get(address).json()
+    parts = [as_alice.get(f"{address}?from={at}&limit=3").json() for at in (0, 3, 6)]
+    assert [part["lines"].count("<li") for part in parts] == [4, 4, 2]
+    starts = [re.findall(r'data-start="([\d.]+)"', part["lines"]) for part in (whole, *parts)]
+    assert starts[0] == [*chain(*starts[1:])]
+    assert {part["total"] for part in parts} == {7}
+    assert as_alice.get(f"{address}?from=99&limit=3").json()["lines"].count("<li") == 0
+    assert as_alice.get(f"{address}?from=-1&limit=x").status_code == 200
+
+    monkeypatch.setattr(recordings, "MOST_AT_ONCE", 5)
+    monkeypatch.setattr(recordings, "AT_FIRST", 3)
+    page = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
+    assert (page.count('class="segment '), 'data-total="7"' in page) == (4, True)
+
+
+def test_what_is_found_and_whose_lines_are_costs_as_many_queries_for_many_lines_as_for_few(
+    as_alice: Client, row: Transcription
+) -> None:
+    with scope.bound(row.tenant_id):
+        Transcription.objects.filter(id=row.id).update(speakers="auto")
+
+    def queries() -> list[int]:
+        counts = []
+        for ask in (
+            lambda: replace(as_alice, row, "hits", find="o"),
+            lambda: as_alice.get(f"/transcriptions/{row.id}/speakers/"),
+            lambda: as_alice.get(f"/recordings/{row.recording_id}/"),
+        ):
+            with CaptureQueriesContext(connection) as made:
+                assert ask().status_code == 200
+            counts.append(len(made))
+        return counts
+
+    few = queries()
+    with scope.bound(row.tenant_id):
+        for at in range(2, 30):
+            Segment.objects.create(
+                tenant=row.tenant, transcription=row, index=at, start=10.0 + at, end=10.5 + at, text=" So."
+            )
+    assert queries() == few

@@ -67,6 +67,22 @@ def test_speech_after_the_end_of_a_windows_text_is_heard_again(fox: bytes, count
     assert heard_again(clip, 3.0) == [(3.0, round(len(clip) / 2 / SAMPLE_RATE, 2), "en")]
 
 
+def test_speech_after_the_end_of_a_tails_text_is_heard_by_itself(fox: bytes, counting: bytes) -> None:
+    heard: list[tuple[bool, float]] = []
+
+    def again(window: Window, language: str) -> WindowResult:
+        heard.append((window.tail is not None, round(window.end, 2)))
+        return next(heard_until(1.0 if window.tail else 60.0)([tail_window(window) if window.tail else window]))
+
+    clip = fox + counting
+    end = round(len(clip) / 2 / SAMPLE_RATE, 2)
+    [result] = transcribe_fast([clip], heard_until(3.0), again)
+    assert heard == [(True, end), (False, end)]
+    assert [round(segment.start, 1) for segment in result.segments][:2] == [0.0, 3.0]
+    assert result.segments[-1].end == result.end
+    assert result.missed_speech == ()
+
+
 def test_silence_after_the_end_of_a_text_is_left_alone(fox: bytes) -> None:
     assert heard_again(fox + bytes(2 * 15 * SAMPLE_RATE), 60.0) == []
     assert heard_again(fox + bytes(2 * 15 * SAMPLE_RATE), len(fox) / 2 / SAMPLE_RATE) == []
