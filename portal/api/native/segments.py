@@ -24,8 +24,8 @@ from portal.api.native.schemas.segments import (
     SegmentsBody,
     Shift,
     SomeSegmentsBody,
+    SubstitutedBody,
     Substitution,
-    SubstitutionBody,
     TextHitBody,
     TextHitsBody,
 )
@@ -166,7 +166,7 @@ class SubstituteView(TenantView):
     @operation(
         "substituteInSegments",
         "Find and replace",
-        {200: SubstitutionBody},
+        {200: SubstitutedBody},
         body={JSON: Substitution},
         parameters=[IF_MATCH],
     )
@@ -176,7 +176,7 @@ class SubstituteView(TenantView):
         skipped = [(hit.segment, hit.position) for hit in wanted.skip]
         tags = seen_tags(request._request)
         row, number = substitution.substitute(self.actor, transcription_id, search, skipped, tags)
-        body = SubstitutionBody(transcription=str(row.id), revision=row.revision, replaced=number)
+        body = SubstitutedBody(transcription=str(row.id), revision=row.revision, replaced=number)
         return Response(body, headers=_tag(row))
 
 

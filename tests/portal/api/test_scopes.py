@@ -73,7 +73,7 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/transcriptions/{transcription}/proofreading", None, READ),
     ("POST", "/api/v1/transcriptions/{transcription}/segments/0/check", {}, WRITE),
     ("DELETE", "/api/v1/transcriptions/{transcription}/segments/0/check", None, WRITE),
-    ("GET", "/api/v1/transcriptions/{transcription}/segments/hits?find=a", None, READ),
+    ("GET", "/api/v1/transcriptions/{transcription}/segments/hits?find=o", None, READ),
     (
         "POST",
         "/api/v1/transcriptions/{transcription}/segments/substitute",

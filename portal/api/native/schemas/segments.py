@@ -164,7 +164,7 @@ class TextHitsBody(TypedDict):
     results: list[TextHitBody]
 
 
-class SubstitutionBody(TypedDict):
+class SubstitutedBody(TypedDict):
     """The revision, and how many hits were replaced."""
 
     transcription: str
