@@ -122,6 +122,8 @@ API = """
     api/v1/uploads/multipart/<uuid:upload_id>/complete
     api/v1/transcriptions/<uuid:transcription_id>/segments
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>
+    api/v1/transcriptions/<uuid:transcription_id>/proofreading
+    api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/check
     api/v1/transcriptions/<uuid:transcription_id>/segments/hits
     api/v1/transcriptions/<uuid:transcription_id>/segments/substitute
     api/v1/transcriptions/<uuid:transcription_id>/segments/shift
@@ -165,6 +167,7 @@ PAGES = """
     transcriptions/<uuid:transcription_id>/cancel/
     transcriptions/<uuid:transcription_id>/retry/
     transcriptions/<uuid:transcription_id>/track/
+    transcriptions/<uuid:transcription_id>/walk/
     transcriptions/<uuid:transcription_id>/hits/
     transcriptions/<uuid:transcription_id>/substitute/
     transcriptions/<uuid:transcription_id>/lines/
