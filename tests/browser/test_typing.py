@@ -33,7 +33,7 @@ def put_caret(page: Page, at: int) -> None:
 
 def test_a_transcript_is_edited_as_a_text(page: Page, talk: Path, tmp_path: Path, picture: Picture) -> None:
     page.get_by_label("Speakers").select_option("auto")
-    open_transcript(page, talk, tmp_path, "typed.wav")
+    open_transcript(page, talk, tmp_path, "a talk to type in.wav")
     before = lines(page)
     field = page.locator(".segment__editor textarea")
 
