@@ -1,7 +1,8 @@
 """The engine beside its peers, in turns, on this machine: `python -m benchmarks.engine [PART…] [--repeats N]`.
 
-PART is agreement, speed, load or growth; all of them unless given. `make contestants` installs the others that speed
-compares into an environment of their own. `SPEECH` names a folder of clips with references (benchmarks/speech.py).
+PART is agreement, speed, load or growth, all of them unless given; or clip: of speed the short one alone. `make
+contestants` installs the others that speed compares into an environment of their own. `SPEECH` names a folder of clips
+with references (benchmarks/speech.py).
 docs/engine.md keeps what was measured.
 """
 
@@ -21,6 +22,7 @@ from transcription.engine.machine import cores
 PARTS: dict[str, Callable[[Settings], None]] = {
     "agreement": agreement.measure,
     "speed": speed.measure,
+    "clip": speed.measure_clip,
     "load": load.measure,
     "growth": growth.measure,
 }
@@ -45,7 +47,7 @@ def main() -> None:
         )
     limit_to(arguments.threads)
     print(f"{machine()}; {arguments.model}, {arguments.threads} threads, {arguments.repeats} turns")
-    for name in arguments.parts or PARTS:
+    for name in arguments.parts or [part for part in PARTS if part != "clip"]:
         PARTS[name](Settings(arguments.repeats, arguments.model, arguments.threads))
 
 

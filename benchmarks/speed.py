@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ LONG_SECONDS = 238.0
 CROWD_SECONDS = 30.0
 CLIP_SECONDS = 5.0
 AT_ONCE = 8
+CLIP = 2
+"""Its place among the tasks."""
+
 WARM_UP_SECONDS = 12
 
 
@@ -56,9 +60,18 @@ Results = dict[str, Result]
 
 def measure(settings: Settings) -> None:
     """Print a table of all, and one for each task. Those who are left out are named, with what would bring them in."""
+    _measure(settings, tasks)
+
+
+def measure_clip(settings: Settings) -> None:
+    """Print the table of the clip alone, of which more turns can be had in the same time."""
+    _measure(settings, lambda spoken, folder: tasks(spoken, folder)[CLIP : CLIP + 1])
+
+
+def _measure(settings: Settings, choose: Callable[[list[Clip], Path], list[Task]]) -> None:
     known = entries(settings.model)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        work = tasks(clips(), Path(folder))
+        work = choose(clips(), Path(folder))
         present: list[Contestant] = []
         for entry in known:
             reason = entry.missing() or _join(entry, settings, Path(folder), present, stack)
@@ -131,6 +144,13 @@ def _beginning(file: Path) -> Path:
 
 def report(work: list[Task], results: dict[str, Results], ours: set[str]) -> None:
     """Print what was measured; `ours` are titles of contestants."""
+    if len(work) > 1:
+        _report_all(work, results)
+    for task in work:
+        _report_one(task, results[task.title], ours)
+
+
+def _report_all(work: list[Task], results: dict[str, Results]) -> None:
     long, crowd, clip, clips_at_once = work
     rows = []
     for name, first in results[long.title].items():
@@ -144,8 +164,6 @@ def report(work: list[Task], results: dict[str, Results], ours: set[str]) -> Non
         ])  # fmt: skip
     head = ["", long.title, "WER", "lost speech", crowd.title, "WER", clip.title, clips_at_once.title, "peak MiB, long"]
     print_table("Medians, in turns", head, rows)
-    for task in work:
-        _report_one(task, results[task.title], ours)
 
 
 def _report_one(task: Task, results: Results, ours: set[str]) -> None:
