@@ -89,8 +89,8 @@ class DisturbedBackend:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
-    def open(self, name: str, path: Path) -> DisturbedModel:
-        return DisturbedModel(self._backend.open(name, path))
+    def open(self, name: str, path: Path, beside: Collection[str] = ()) -> DisturbedModel:
+        return DisturbedModel(self._backend.open(name, path, beside))
 
 
 class DisturbedModel:
