@@ -10,7 +10,7 @@ from django.core.asgi import get_asgi_application
 
 from portal.http import metrics_folder
 
-os.environ[metrics_folder.VARIABLE] = metrics_folder.prepared(settings.METRICS_DIR)
+os.environ[metrics_folder.VARIABLE] = metrics_folder.prepared(settings.RUN_DIR)
 django = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402

@@ -19,7 +19,6 @@ from portal.secret_key import kept_secret_key
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = env.path("PORTAL_DATA", BASE_DIR / "var", "folder for everything an embedded installation keeps")
 RUN_DIR = run_folder(DATA)
-METRICS_DIR = RUN_DIR / "metrics" / socket.gethostname()
 PORT = env.integer("PORT", 8000, "port of the web process")
 HOST = env.text("HOST", "127.0.0.1", "address the web process listens on")
 DEMO_ACCOUNTS = env.flag(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -86,8 +87,8 @@ class ViewMiddleware(AsyncMiddleware):
 def registry() -> CollectorRegistry:
     """Returns what all web processes of this host have counted; nothing where they don't count together."""
     result = CollectorRegistry()
-    if settings.METRICS_DIR.is_dir():
-        MultiProcessCollector(result, settings.METRICS_DIR)  # type: ignore[no-untyped-call]
+    with suppress(ValueError):
+        MultiProcessCollector(result)  # type: ignore[no-untyped-call]
     return result
 
 
