@@ -26,7 +26,9 @@ READ_BYTES = 1 << 16
 REPORT_BYTES = 8 * 1024 * 1024
 REPORT_END_BYTES = 1 << 16
 COPY_BYTES = 2 * 1024**3
+GRACE_CPU_SECONDS = 5
 
+CPU_LIMIT_MESSAGE = re.compile(rf"^Exiting normally, received signal {int(signal.SIGXCPU)}\.", re.MULTILINE)
 SIGNAL_MESSAGE = re.compile(r"^(Exiting normally, received signal|Received > \d+ system signals)", re.MULTILINE)
 NO_MEMORY = re.compile(r"^\S.*Cannot allocate memory$", re.MULTILINE)
 SIGNAL_EXIT_STATUSES = (123, 255)
@@ -115,12 +117,14 @@ class Ffmpeg(subprocess.Popen[bytes]):
     def exceeded_limit(self, report: str) -> bool:
         """Returns whether it exceeded CPU time, memory or output size, as any attempt would.
 
-        The wall time counts only if it used much CPU time; otherwise the machine was too busy.
+        The wall time counts only if it used much CPU time; otherwise the machine was too busy. The CPU time that the
+        system reports may be less than what its limit counts, so that the signal is what tells.
         """
         if self.returncode == 0:
             return False
         used_up = self.cpu_seconds >= self.cpu_limit * (0.5 if self.timed_out else 0.9)
-        return used_up or -self.returncode in (signal.SIGXCPU, signal.SIGXFSZ) or bool(NO_MEMORY.search(report))
+        signalled = -self.returncode in (signal.SIGXCPU, signal.SIGXFSZ) or bool(CPU_LIMIT_MESSAGE.search(report))
+        return used_up or signalled or bool(NO_MEMORY.search(report))
 
     def was_killed(self, report: str | None) -> bool:
         """Returns whether an outside signal ended it. `report` is its stderr, None if that isn't read.
@@ -209,9 +213,13 @@ def _terminate(process: Ffmpeg) -> None:
 
 
 def _limits(cpu_seconds: float, writes: bool) -> list[str]:
-    """Returns a shell prefix that sets limits and execs the command, which is safer than code between fork and exec."""
+    """Returns a shell prefix that sets limits and execs the command, which is safer than code between fork and exec.
+
+    At the CPU time's hard limit a process is killed as anybody may kill it; the soft one before has its own signal.
+    """
     written = COPY_BYTES // 512 if writes else 0
-    limits = f"ulimit -v {ADDRESS_SPACE_KIB}; ulimit -t {int(cpu_seconds)}; ulimit -f {written}; ulimit -n 32; "
+    cpu = f"ulimit -S -t {int(cpu_seconds)}; ulimit -H -t {int(cpu_seconds) + GRACE_CPU_SECONDS}; "
+    limits = f"ulimit -v {ADDRESS_SPACE_KIB}; {cpu}ulimit -f {written}; ulimit -n 32; "
     return [*without_network(), "/bin/sh", "-c", limits + 'ulimit -c 0; exec "$0" "$@"']
 
 

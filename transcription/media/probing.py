@@ -198,7 +198,8 @@ def _count_packets(reader: AudioReader, enough: float) -> float:
             if counted > enough:
                 return enough + 1 / SAMPLE_RATE
         process.wait_for_exit()
-        if process.was_killed(process.report) and not process.timed_out:
+        limited = process.timed_out or process.exceeded_limit(process.report)
+        if process.was_killed(process.report) and not limited:
             raise DecoderDied(f"ffmpeg was ended by a signal: {process.returncode}.")
     return counted
 

@@ -220,6 +220,17 @@ def test_what_takes_more_time_than_a_recording_may_says_so(
     assert refusal.value.code == "too_complex"
 
 
+@pytest.mark.parametrize(
+    "says", ["kill -XCPU $$", "echo 'Exiting normally, received signal 24.' >&2; exit 255"], ids=["killed", "handled"]
+)
+def test_what_its_limit_of_time_ended_says_so_whatever_time_the_system_reports(
+    says: str, fox: Path, fake_ffmpeg: FakeFfmpeg
+) -> None:
+    with fake_ffmpeg(says), pytest.raises(MediaError) as refusal:
+        media.probe(fox, 60, 60)
+    assert refusal.value.code == "too_complex"
+
+
 def test_what_takes_more_memory_than_a_recording_may_says_so(fox: Path, fake_ffmpeg: FakeFfmpeg) -> None:
     says = "echo '[in#0 @ 0x1] Error opening input: Cannot allocate memory' >&2; exit 244"
     with fake_ffmpeg(says), pytest.raises(MediaError) as refusal:
