@@ -15,6 +15,7 @@ from portal.realtime import consumer
 from tenants import api_keys, scope
 from tenants.models import ApiKey, KeyScope, LedgerEntry, Quota, UsageMonth
 from tests.conftest import Character
+from tests.portal.http.test_uploads import signed_in
 from transcription.live.admission import Meter
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -96,6 +97,17 @@ async def test_a_key_opens_a_session_and_nobody_else_does(alice: Character) -> N
     stranger = Program({"Origin": "https://elsewhere.example"})
     await stranger.send_input({"type": "websocket.connect"})
     assert (await stranger.receive_output(5))["type"] == "websocket.close"
+
+
+async def test_our_own_page_opens_a_session_for_whoever_may_record(alice: Character, bob: Character) -> None:
+    for who, first in ((alice, "session.created"), (bob, "error")):
+        cookie = f"sessionid={await signed_in(who)}"
+        page = Program({"Cookie": cookie, "Origin": "http://testserver"})
+        assert (await page.open())["type"] == first
+        await page.hang_up()
+        elsewhere = Program({"Cookie": cookie, "Origin": "https://elsewhere.example"})
+        await elsewhere.send_input({"type": "websocket.connect"})
+        assert (await elsewhere.receive_output(5))["type"] == "websocket.close"
 
 
 async def test_a_session_ends_when_its_key_is_revoked(alice: Character) -> None:
