@@ -161,7 +161,7 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
                 session = self.session.updated(sent.session)
                 hearing = await self.hearing_of(session, self.actor)
                 if session.audio.input.turn_detection != self.session.audio.input.turn_detection:
-                    await self.tell(change for change in [self.live.commit()] if change)
+                    await self.tell(self.live.close())
                 self.configure(session, hearing)
                 await self.send_event(events.session_event("session.updated", self.id, session, self.expires_at))
             case Commit():

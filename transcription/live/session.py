@@ -89,6 +89,12 @@ class LiveSession:
             return None
         return self._end(is_heard=False)
 
+    def close(self) -> list[TurnChange]:
+        """Ends the turn that is open, or forgets it where it is too short; no more sound comes. Returns the change."""
+        change = self.commit()
+        self.clear()
+        return [change] if change else []
+
     def clear(self) -> None:
         """Forgets the turn that has not ended, and the sound before one."""
         if self._open is not None:

@@ -105,3 +105,8 @@ def test_what_is_cleared_is_forgotten_and_too_little_can_not_be_committed() -> N
     assert session.commit() is None
     session.add(speech(3, 4)[:800], [])
     assert session.commit() is None
+    assert session.close() == []
+    assert not session.turns  # one that never ends would let none after it be heard
+    session.add(speech(4, 5), [])
+    assert [change.begins for change in session.close()] == [False]
+    assert [turn.is_whole for turn in session.turns] == [True]
