@@ -26,6 +26,7 @@ from portal.http import authentication
 from portal.http.asgi import Application, Message, Receive, Scope, Send
 from portal.http.outage import AWAY
 from portal.http.websocket_origin import OwnOriginOnly
+from portal.realtime.consumer import RealtimeConsumer
 from tenants import scope
 from tenants.access import Actor, TenantMismatch
 from transcription.errors import reason_for_people
@@ -268,6 +269,8 @@ class NoSuchConsumer(AsyncWebsocketConsumer):
 routes = [
     path("ws/transcriptions/<uuid:transcription_id>/", TranscriptionConsumer.as_asgi()),
     path("ws/recordings/", RecordingsConsumer.as_asgi()),
+    path("v1/realtime", RealtimeConsumer.as_asgi()),
+    path("v1/realtime/", RealtimeConsumer.as_asgi()),
     re_path("", NoSuchConsumer.as_asgi()),
 ]
 from_anywhere: Application = URLRouter(routes)
@@ -275,8 +278,9 @@ from_own_pages = OwnOriginOnly(from_anywhere)
 
 
 async def sockets(scope: Scope, receive: Receive, send: Send) -> None:
-    """Opens a socket with a ticket from anywhere, with a session only from our own pages."""
-    application = from_own_pages if authentication.ticket_of(scope) is None else from_anywhere
+    """Opens a socket with a ticket or a key from anywhere, with a session only from our own pages."""
+    is_of_program = authentication.ticket_of(scope) is not None or authentication.socket_key_of(scope) is not None
+    application = from_anywhere if is_of_program else from_own_pages
     await application(scope, receive, send)
 
 

@@ -16,6 +16,7 @@ GROUPS = {
         "tests/portal/api/test_native.py",
         "tests/portal/api/test_openai_node.py",
         "tests/portal/api/test_openai_sdk.py",
+        "tests/portal/api/test_realtime_sdk.py",
         "tests/portal/api/test_other_clients.py",
         "tests/portal/api/test_recording_end.py",
         "tests/portal/api/test_repeats.py",

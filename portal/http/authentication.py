@@ -32,6 +32,12 @@ SCOPE_KEY = "portal.caller"
 TICKET, PAGE_TENANT = "ticket", "tenant"
 """Parameters of a socket's address."""
 
+REALTIME = "/v1/realtime"
+"""The one socket that a program opens with its key, as OpenAI has it."""
+
+REALTIME_PROTOCOL, KEY_PROTOCOL = "realtime", "openai-insecure-api-key."
+"""Subprotocols of that socket: browsers can't set its headers, and name the key in the second one."""
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -88,6 +94,17 @@ def ticket_of(scope: Scope) -> str | None:
     return next(iter(_query(scope).get(TICKET, ())), None)
 
 
+def socket_key_of(scope: Scope) -> str | None:
+    """Returns the key that opens a realtime socket; None without one."""
+    if scope["path"].rstrip("/") != REALTIME:
+        return None
+    scheme, _space, secret = header(scope, "authorization").partition(" ")
+    if scheme.lower() == "bearer":
+        return secret.strip()
+    offered: list[str] = scope.get("subprotocols", [])
+    return next((name.removeprefix(KEY_PROTOCOL) for name in offered if name.startswith(KEY_PROTOCOL)), None)
+
+
 def claimed_identity(scope: Scope) -> Hashable:
     """Returns what a request says of its sender, unverified: for sharing threads before anybody has asked."""
     return header(scope, "authorization") or _session_key(scope) or (scope.get("client") or ("",))[0]
@@ -135,8 +152,10 @@ def _request_actor(scope: Scope) -> Actor | None:
 
 
 def _socket_actor(scope: Scope) -> Actor | None:
-    """Raises TenantMismatch. With a ticket a socket is a program's, and its cookies say nothing."""
+    """Raises KeyRefused and TenantMismatch. With a ticket or a key a socket is a program's, and cookies say nothing."""
     address, ticket = addresses.of_scope(scope), ticket_of(scope)
+    if (secret := socket_key_of(scope)) is not None:
+        return api_keys.authenticate(secret, address)
     if ticket is not None:
         bearer = tickets.redeem(ticket)
         return api_keys.actor_of(bearer, address) if bearer else None

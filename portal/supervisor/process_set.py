@@ -20,6 +20,9 @@ from transcription.worker.process_supervisor import ManagedProcess, Supervisor, 
 STOP_SECONDS = 28.0
 VALKEY_SECONDS = 3.0
 WEB_GRACE_SECONDS = 5
+LARGEST_WEBSOCKET_MESSAGE = 2 * 1024**2
+"""Bytes; half a minute of sound in base64, as programs stream it."""
+
 SOURCE_FOLDERS = ("portal", "tenants", "transcription", "templates", "static", "locale")
 
 
@@ -86,7 +89,7 @@ def web_command(listener: socket.socket) -> list[str]:
     return [
         *(sys.executable, "-m", "uvicorn", "portal.asgi:application", "--fd", str(listener.fileno())),
         *("--loop", "uvloop", "--http", "portal.http.connection_limits:BoundedHttpProtocol"),
-        *("--ws", "websockets-sansio", "--lifespan", "off"),
+        *("--ws", "websockets-sansio", "--ws-max-size", str(LARGEST_WEBSOCKET_MESSAGE), "--lifespan", "off"),
         *("--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", str(WEB_GRACE_SECONDS)),
     ]
 

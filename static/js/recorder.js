@@ -5,6 +5,7 @@ import { element } from "./element.js";
 import { clock, stamp } from "./format.js";
 import { setIcon } from "./icon.js";
 import { Level } from "./level.js";
+import { LiveText } from "./livetext.js";
 import { data, find } from "./query.js";
 import { text } from "./strings.js";
 import { toast } from "./toast.js";
@@ -44,6 +45,8 @@ export class Recorder {
     this.find = (name) => find(this.panel, `[data-recorder-${name}]`, HTMLElement);
     this.audio = find(this.panel, "[data-recorder-audio]", HTMLAudioElement);
     this.level = new Level(find(this.panel, "[data-recorder-level]", HTMLCanvasElement));
+    const language = find(card, "[name=language]", HTMLSelectElement);
+    this.live = new LiveText(this.panel, () => language.value);
     if (navigator.mediaDevices && globalThis.MediaRecorder) this.#watch();
     else this.#unavailable(data(card, "micUnavailable"));
   }
@@ -86,6 +89,7 @@ export class Recorder {
     this.panel.hidden = false;
     this.#show("recording");
     this.level.start(stream);
+    this.live.start(stream);
     this.#clockRuns(true);
     this.find("stop").focus();
   }
@@ -141,6 +145,7 @@ export class Recorder {
     if (pausing) media.pause();
     else media.resume();
     this.level.paused = pausing;
+    this.live.paused = pausing;
     this.#clockRuns(!pausing);
     this.#show(pausing ? "paused" : "recording");
   }
@@ -149,6 +154,7 @@ export class Recorder {
   async #stopped(session) {
     this.#clockRuns(false);
     this.level.stop();
+    this.live.stop();
     for (const track of session.stream.getTracks()) track.stop();
     await session.saving;
     session.file = chunks.fileOf(session.take, session.parts);
@@ -176,6 +182,7 @@ export class Recorder {
 
   #reset() {
     this.#session = null;
+    this.live.forget();
     URL.revokeObjectURL(this.audio.src);
     this.audio.removeAttribute("src");
     this.panel.hidden = true;

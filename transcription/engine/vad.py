@@ -69,12 +69,13 @@ class VoiceDetector:
         self._cell = np.zeros(STATE_SHAPE, dtype=np.float32)
         self._context = np.zeros(CONTEXT_SAMPLES, dtype=np.float32)
 
-    def probabilities(self, samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    def probabilities(self, samples: NDArray[np.int16], level: float = 0.0) -> NDArray[np.float32]:
         """Returns how likely each frame holds speech, shape (n,).
 
-        samples: shape (512 n,), the recording's next ones.
+        samples: shape (512 n,), the recording's next ones. level: the root mean square of the loudest frame around
+        them, where they are too few to say how loud the recording is.
         """
-        frames = _audible(samples.astype(np.float32).reshape(-1, FRAME_SAMPLES)) / 32768.0
+        frames = _audible(samples.astype(np.float32).reshape(-1, FRAME_SAMPLES), level) / 32768.0
         before = np.vstack([self._context, frames[:-1, -CONTEXT_SAMPLES:]])
         self._context = frames[-1, -CONTEXT_SAMPLES:].copy()
         chances, self._hidden, self._cell = self._session.run(
@@ -84,8 +85,8 @@ class VoiceDetector:
         return result
 
 
-def _audible(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    loudest = float(np.sqrt(np.max(np.mean(frames**2, axis=1))))
+def _audible(frames: NDArray[np.float32], level: float) -> NDArray[np.float32]:
+    loudest = max(level, float(np.sqrt(np.max(np.mean(frames**2, axis=1)))))
     if loudest >= QUIET:
         return frames
     louder = frames * np.float32(min(1000.0, AMPLIFIED / max(loudest, 1.0)))

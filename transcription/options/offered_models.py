@@ -28,6 +28,7 @@ ALIASES = {
     "gpt-4o-mini-transcribe": "",
     "gpt-4o-mini-transcribe-2025-12-15": "",
     "gpt-transcribe": "",
+    "gpt-realtime-whisper": "",
     DIARIZING: "",
     "large": "large-v3",
     "large-v3-turbo": "turbo",

@@ -1,4 +1,4 @@
-"""Runs one GPU's share of the work: an engine, the RQ workers that feed it, and a status reporter.
+"""Runs one GPU's share of the work: an engine, the RQ workers and the live relay that feed it, and a status reporter.
 
 The gpuworker itself only forks, waits and signals. It opens no connection and starts no thread, so every child
 is a clean copy; its workers are forked after Django and the jobs are loaded, and share that memory.
@@ -25,7 +25,7 @@ from django.db import connections
 
 from transcription.options import engines, offered_models
 from transcription.queue import lifecycle, progress
-from transcription.worker import rq_worker, status_reporter
+from transcription.worker import live_relay, rq_worker, status_reporter
 from transcription.worker.process_supervisor import ManagedProcess, Supervisor, exec_command, fork, run_once
 from transcription.worker.status_reporter import SharedState
 
@@ -50,6 +50,7 @@ class GpuWorker:
         self.engine = ManagedProcess("The engine", partial(fork, "engine", exec_engine))
         report = partial(status_reporter.report, self.name, self.state)
         self.reporter = ManagedProcess("The status reporter", partial(fork, "status-reporter", report))
+        self.live_relay = ManagedProcess("The live relay", partial(fork, "live-relay", live_relay.relay))
         self.workers: list[ManagedProcess] = []
 
     def run(self) -> None:
@@ -83,7 +84,7 @@ class GpuWorker:
         if not self.workers:
             count = self.state.workers_wanted
             self.workers = [self._worker(number, count) for number in range(count)]
-            supervisor.start(*self.workers)
+            supervisor.start(self.live_relay, *self.workers)
             self._count_workers()
 
     def _count_workers(self) -> None:
@@ -96,7 +97,7 @@ class GpuWorker:
             supervisor.send_signal(self.workers, signal.SIGUSR1)
             supervisor.wait_until_ended(self.workers, HAND_BACK_SECONDS)
         supervisor.send_signal(self.workers, signal.SIGKILL)
-        supervisor.stop([self.engine, self.reporter], ENGINE_STOP_SECONDS)
+        supervisor.stop([self.live_relay, self.engine, self.reporter], ENGINE_STOP_SECONDS)
         run_once("shut-down", partial(shut_down, self.name))
 
 

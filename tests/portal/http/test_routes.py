@@ -217,6 +217,8 @@ SOCKETS = """
     -
     ws/transcriptions/<uuid:transcription_id>/
     ws/recordings/
+    v1/realtime
+    v1/realtime/
 """
 MODEL_PAGES = (
     "",

@@ -153,6 +153,7 @@ def test_no_form_and_no_script_goes_past_the_one_place() -> None:
         assert len(re.findall('method="post"', text)) == text.count("{% form_fields %}"), path.name
     asking = r"\bfetch\(|new WebSocket\(|new XMLHttpRequest\(|tus\.Upload\("
     users = {path.name for path in (ROOT / "static" / "js").glob("*.js") if re.search(asking, path.read_text())}
-    assert users == {"page.js", "socket.js", "uploads.js", "resumable.js", "ops.js"}, "ops.js reads in the admin"
+    meant = {"page.js", "socket.js", "livetext.js", "uploads.js", "resumable.js", "ops.js"}
+    assert users == meant, "ops.js reads in the admin"
     for name in users - {"page.js", "ops.js"}:
         assert 'from "./page.js"' in (ROOT / "static" / "js" / name).read_text()

@@ -1,0 +1,240 @@
+"""Who may open a realtime session, how many, and what it answers to what makes no sense."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+
+from portal.asgi import application
+from portal.realtime import consumer
+from tenants import api_keys, scope
+from tenants.models import ApiKey, KeyScope, LedgerEntry, Quota, UsageMonth
+from tests.conftest import Character
+from tests.portal.http.test_uploads import signed_in
+from transcription.live.admission import Meter
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "RECHECK_SECONDS", 0.1)
+
+
+class Program(ApplicationCommunicator):
+    """A program's end of a realtime socket, without a server in between."""
+
+    def __init__(self, headers: dict[str, str], subprotocols: tuple[str, ...] = ()) -> None:
+        sent = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "websocket", "path": "/v1/realtime", "query_string": b"intent=transcription"}
+        hosted = [*sent, (b"host", b"testserver")]
+        super().__init__(application, scope | {"headers": hosted, "subprotocols": list(subprotocols)})
+
+    async def open(self) -> dict[str, Any]:
+        """Returns the first event."""
+        await self.send_input({"type": "websocket.connect"})
+        assert (await self.receive_output(5))["type"] == "websocket.accept"
+        return await self.hear()
+
+    async def say(self, event: object) -> None:
+        await self.send_input(
+            {"type": "websocket.receive", "text": event if isinstance(event, str) else json.dumps(event)}
+        )
+
+    async def hear(self) -> dict[str, Any]:
+        return dict(json.loads((await self.receive_output(5))["text"]))
+
+    async def closing_code(self) -> int:
+        while (message := await self.receive_output(5))["type"] != "websocket.close":
+            pass
+        await self.hang_up()
+        return int(message["code"])
+
+    async def hang_up(self) -> None:
+        await self.send_input({"type": "websocket.disconnect", "code": 1000})
+        await self.wait(2)
+
+
+def append(audio: str) -> dict[str, str]:
+    return {"type": "input_audio_buffer.append", "audio": audio, "event_id": "mine"}
+
+
+async def refusal(program: Program) -> tuple[str, int]:
+    event = await program.open()
+    return event["error"]["code"], await program.closing_code()
+
+
+@sync_to_async
+def limit(who: Character, **limits: int) -> None:
+    Quota.objects.filter(tenant=who.tenant).update(**limits)
+
+
+@sync_to_async
+def key_of(who: Character, key_scope: str) -> str:
+    return api_keys.issue(who.tenant, "reader", who.user, key_scope)[1]
+
+
+@sync_to_async
+def revoke_keys(who: Character) -> None:
+    with scope.bound(who.tenant.id):
+        for key in ApiKey.objects.all():
+            api_keys.revoke(who.actor, key.id)
+
+
+async def test_a_key_opens_a_session_and_nobody_else_does(alice: Character) -> None:
+    program = Program(alice.bearer)
+    created = await program.open()
+    assert (created["type"], created["session"]["type"]) == ("session.created", "transcription")
+    await program.hang_up()
+    assert await refusal(Program({"Authorization": "Bearer wp_wrong"})) == ("invalid_api_key", 4401)
+    reader = {"Authorization": f"Bearer {await key_of(alice, KeyScope.READ)}"}
+    assert await refusal(Program(reader)) == ("insufficient_permissions", 4401)
+    stranger = Program({"Origin": "https://elsewhere.example"})
+    await stranger.send_input({"type": "websocket.connect"})
+    assert (await stranger.receive_output(5))["type"] == "websocket.close"
+
+
+async def test_our_own_page_opens_a_session_for_whoever_may_record(alice: Character, bob: Character) -> None:
+    for who, first in ((alice, "session.created"), (bob, "error")):
+        cookie = f"sessionid={await signed_in(who)}"
+        page = Program({"Cookie": cookie, "Origin": "http://testserver"})
+        assert (await page.open())["type"] == first
+        await page.hang_up()
+        elsewhere = Program({"Cookie": cookie, "Origin": "https://elsewhere.example"})
+        await elsewhere.send_input({"type": "websocket.connect"})
+        assert (await elsewhere.receive_output(5))["type"] == "websocket.close"
+
+
+async def test_a_session_ends_when_its_key_is_revoked(alice: Character) -> None:
+    program = Program(alice.bearer)
+    await program.open()
+    await revoke_keys(alice)
+    assert (await program.hear())["error"]["code"] == "invalid_api_key"
+    assert await program.closing_code() == 4401
+
+
+async def test_a_tenant_has_so_many_sessions_at_once_and_another_tenant_its_own(
+    alice: Character, mallory: Character
+) -> None:
+    await limit(alice, concurrent=1)
+    first = Program(alice.bearer)
+    await first.open()
+    assert await refusal(Program(alice.bearer)) == ("rate_limit_exceeded", 1008)
+    other = Program(mallory.bearer)
+    assert (await other.open())["type"] == "session.created"
+    await first.hang_up()
+    again = Program(alice.bearer)
+    assert (await again.open())["type"] == "session.created"
+    await again.hang_up()
+    await other.hang_up()
+
+
+async def test_a_month_that_is_used_up_opens_none_and_ends_those_that_are_open(alice: Character) -> None:
+    program = Program(alice.bearer)
+    await program.open()
+    await limit(alice, monthly_seconds=0)
+    assert (await program.hear())["error"]["code"] == "insufficient_quota"
+    assert await program.closing_code() == 1008
+    assert await refusal(Program(alice.bearer)) == ("insufficient_quota", 1008)
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "param"),
+    [
+        ("no json", "invalid_event", None),
+        ("[" * 100_000, "invalid_event", None),
+        ([], "invalid_event", None),
+        ({"type": "response.create"}, "invalid_event", None),
+        (append("%%%"), "invalid_base64", "audio"),
+        (append(base64.b64encode(b"odd").decode()), "invalid_event", None),
+        ({"type": "input_audio_buffer.commit"}, "input_audio_buffer_commit_empty", None),
+        ({"type": "session.update", "session": {"type": "realtime"}}, "invalid_event", "session.update.session.type"),
+        (
+            {
+                "type": "session.update",
+                "session": {"type": "transcription", "audio": {"input": {"transcription": {"model": "gpt-9"}}}},
+            },
+            "model_not_found",
+            "session.audio.input.transcription.model",
+        ),
+        (
+            {
+                "type": "session.update",
+                "session": {"type": "transcription", "audio": {"input": {"format": {"type": "audio/pcm", "rate": 1}}}},
+            },
+            "invalid_event",
+            "session.update.session.audio.input.format.audio/pcm.rate",
+        ),
+    ],
+)
+async def test_what_makes_no_sense_is_answered_and_the_session_goes_on(
+    alice: Character, sent: object, code: str, param: str | None
+) -> None:
+    program = Program(alice.bearer)
+    await program.open()
+    await program.say(sent)
+    event = await program.hear()
+    assert (event["type"], event["error"]["code"]) == ("error", code)
+    assert param is None or event["error"]["param"] == param
+    await program.say({"type": "input_audio_buffer.clear"})
+    assert (await program.hear())["type"] == "input_audio_buffer.cleared"
+    await program.hang_up()
+
+
+async def test_a_flood_of_nonsense_closes_the_socket(alice: Character) -> None:
+    program = Program(alice.bearer)
+    await program.open()
+    for _number in range(consumer.MOST_ERRORS):
+        await program.say("{}")
+    assert await program.closing_code() == 1008
+
+
+async def test_an_update_changes_what_it_names(alice: Character) -> None:
+    program = Program(alice.bearer)
+    await program.open()
+    for input in ({"turn_detection": None}, {"format": {"type": "audio/pcma"}}):
+        await program.say({"type": "session.update", "session": {"type": "transcription", "audio": {"input": input}}})
+        event = await program.hear()
+        assert event["type"] == "session.updated"
+    assert event["session"]["audio"]["input"]["turn_detection"] is None
+    assert event["session"]["audio"]["input"]["format"] == {"type": "audio/pcma"}
+    await program.hang_up()
+
+
+async def test_no_engine_answers_and_the_program_is_told_so(alice: Character, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transcription.live.passes.PASS_SECONDS", 1)
+    monkeypatch.setattr(consumer, "RETRY_SECONDS", 0.01)
+    program = Program(alice.bearer)
+    await program.open()
+    session = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
+    await program.say({"type": "session.update", "session": session})
+    await program.say(append(base64.b64encode(bytes(2 * 24_000 * 4)).decode()))
+    await program.say({"type": "input_audio_buffer.commit"})
+    heard = [await program.hear()]
+    while heard[-1]["type"] != "conversation.item.input_audio_transcription.failed":
+        heard.append(await program.hear())
+    assert "input_audio_buffer.lag" in {event["type"] for event in heard}
+    assert heard[-1]["error"]["code"] == "engine_unavailable"
+    assert await charges(alice) == []
+    await program.hang_up()
+
+
+@sync_to_async
+def charges(who: Character) -> list[int]:
+    with scope.bound(who.tenant.id):
+        return list(LedgerEntry.objects.order_by("id").values_list("seconds", flat=True))
+
+
+def test_the_seconds_of_a_session_are_rounded_up_once(alice: Character) -> None:
+    meter = Meter(alice.actor)
+    for seconds in (1.4, 0.3, 0.2, 5.0):
+        meter.charge(seconds)
+    with scope.bound(alice.tenant.id):
+        assert list(LedgerEntry.objects.order_by("id").values_list("seconds", flat=True)) == [2, 5]
+        usage = UsageMonth.objects.get()
+        assert (usage.used_seconds, usage.reserved_seconds) == (7, 0)

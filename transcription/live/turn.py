@@ -1,0 +1,100 @@
+"""One turn of a live session: its sound, and the text that passes make of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transcription.engine.short_context import is_measured
+from transcription.engine.types import SAMPLE_RATE
+from transcription.live.agreement import Agreement, Progress
+from transcription.live.passes import Pass, PassResult
+
+STEP_SECONDS = 1.0
+"""New sound that is worth another pass."""
+
+FULL_SECONDS = 28.0
+"""Sound that one pass hears at most: less than Whisper's window."""
+
+CUT_SECONDS = 5.0
+"""Sound from which on what is firm is let go."""
+
+PROMPT_CHARACTERS = 200
+"""Of the firm text that a pass is prompted with, where it hears with full context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """How a session is to be heard."""
+
+    model: str
+    language: str = ""
+    languages: tuple[str, ...] = ()
+    prompt: str = ""
+    hotwords: str = ""
+    request_id: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A turn. `id` names it; `start` is its first sample in the session; `is_whole` is whether it has ended."""
+
+    id: str
+    start: int
+    is_whole: bool = False
+    agreement: Agreement = field(default_factory=Agreement)
+    language: str = ""
+    failures: int = 0
+    samples: int = 0
+    _held: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, dtype=np.int16))
+    _heard: int = 0
+    _in_pass: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of sound that the turn has in all."""
+        return self.samples / SAMPLE_RATE
+
+    @property
+    def unheard_seconds(self) -> float:
+        """Seconds of sound that no pass was given yet."""
+        return (len(self._held) - self._heard) / SAMPLE_RATE
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a pass is to be made."""
+        return self.is_whole or self.unheard_seconds >= STEP_SECONDS
+
+    def append(self, samples: NDArray[np.int16]) -> None:
+        self._held = np.concatenate([self._held, samples])
+        self.samples += len(samples)
+
+    def next_pass(self, hearing: Hearing) -> Pass:
+        """Returns the pass over the sound whose text is not firm.
+
+        Where a short context is known to be as good, nothing is prompted: it was measured so.
+        """
+        self._in_pass = min(len(self._held), round(FULL_SECONDS * SAMPLE_RATE))
+        language = hearing.language or self.language
+        is_short = is_measured(hearing.model, language) and not hearing.prompt and not hearing.hotwords
+        prompt = "" if is_short else f"{hearing.prompt} {self.agreement.firm[-PROMPT_CHARACTERS:]}".strip()
+        pcm = self._held[: self._in_pass].astype("<i2").tobytes()
+        return Pass(pcm, hearing.model, language, hearing.languages, prompt, hearing.hotwords, hearing.request_id)
+
+    def take(self, result: PassResult) -> tuple[Progress, bool]:
+        """Takes what the last pass heard. Returns what it changed, and whether the turn is done with it."""
+        self.failures = 0
+        self.language = self.language or (result.language if result.segments else "")
+        agreement, given = self.agreement, self._in_pass
+        self._heard = given
+        if self.is_whole and given == len(self._held):
+            return Progress(agreement.finish(result.segments), ""), True
+        if given >= round(FULL_SECONDS * SAMPLE_RATE):
+            progress = agreement.take_full(result.segments, FULL_SECONDS)
+        else:
+            progress = agreement.take(result.segments, may_cut=given >= CUT_SECONDS * SAMPLE_RATE)
+        cut = min(given, round(progress.cut * SAMPLE_RATE))
+        self._held, self._heard = self._held[cut:], given - cut
+        return progress, False
