@@ -1,4 +1,4 @@
-"""The routes of django-allauth that the portal offers; its others are not mounted."""
+"""The routes of django-allauth that the portal offers, its others not being mounted, and those of invitations."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 
-from portal import accounts
-from portal.http.reset_links import key_of
+from portal import accounts, invitation_pages
+from portal.http.mail_links import key_of
 from tenants import addresses
 from tenants.models import User
 from tenants.throttle import Limit
@@ -62,5 +62,7 @@ urlpatterns = [
         password_reset_from_key,
         name="account_reset_password_from_key",
     ),
+    path("invitations/<uuid:invitation_id>/", invitation_pages.invitation, name="invitation"),
+    path("invitations/<uuid:invitation_id>-<str:key>/", invitation_pages.invitation, name="invitation_link"),
     path("password/reset/key/done/", views.password_reset_from_key_done, name="account_reset_password_from_key_done"),
 ]

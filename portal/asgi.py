@@ -20,10 +20,10 @@ from portal.health import HealthMiddleware  # noqa: E402
 from portal.http.asgi import Application  # noqa: E402
 from portal.http.body_limit import BodyLimitMiddleware  # noqa: E402
 from portal.http.disconnects import DisconnectMiddleware  # noqa: E402
+from portal.http.mail_links import MailLinkMiddleware  # noqa: E402
 from portal.http.receiving import ReceivingMiddleware  # noqa: E402
 from portal.http.request_id import RequestIdMiddleware  # noqa: E402
 from portal.http.request_metrics import RequestMetricsMiddleware  # noqa: E402
-from portal.http.reset_links import ResetLinkMiddleware  # noqa: E402
 from portal.http.routes import Body, RoutingMiddleware  # noqa: E402
 from portal.http.thread_pools import ThreadPoolMiddleware  # noqa: E402
 from portal.http.tus import open_chunk  # noqa: E402
@@ -31,6 +31,6 @@ from portal.http.uploads import IncomingForm  # noqa: E402
 
 views = DisconnectMiddleware(cast(Application, django))
 bodies = BodyLimitMiddleware(ReceivingMiddleware(views, {Body.FILE: IncomingForm, Body.CHUNK: open_chunk}))
-http = ResetLinkMiddleware(HealthMiddleware(bodies))
+http = MailLinkMiddleware(HealthMiddleware(bodies))
 protocols = cast(Application, ProtocolTypeRouter({"http": http, "websocket": sockets}))
 application = RequestMetricsMiddleware(RequestIdMiddleware(RoutingMiddleware(ThreadPoolMiddleware(protocols))))

@@ -13,11 +13,15 @@ from tenants.models import ApiKey, KeyScope, Member, Role, Tenant, User
 VIEW = frozenset({"recordings.view", "usage.view"})
 EDIT = VIEW | {"recordings.create", "recordings.delete", "transcripts.edit"}
 MANAGE = EDIT | {"keys.manage", "notices.manage", "preferences.manage", "webhooks.manage", "audit.view"}
+SEE_PEOPLE = frozenset({"people.view"})
+MANAGE_PEOPLE = SEE_PEOPLE | {"people.manage"}
+OWN = MANAGE | MANAGE_PEOPLE | {"owners.manage"}
+# People manage people: no key does, whatever its scope.
 PERMISSIONS: dict[str, frozenset[str]] = {
-    Role.VIEWER: VIEW,
-    Role.EDITOR: EDIT,
-    Role.ADMIN: MANAGE,
-    Role.OWNER: MANAGE,
+    Role.VIEWER: VIEW | SEE_PEOPLE,
+    Role.EDITOR: EDIT | SEE_PEOPLE,
+    Role.ADMIN: MANAGE | MANAGE_PEOPLE,
+    Role.OWNER: OWN,
 }
 SCOPES: dict[str, frozenset[str]] = {KeyScope.READ: VIEW, KeyScope.WRITE: EDIT, KeyScope.ADMIN: MANAGE}
 SESSION_TENANT = "tenant"
@@ -122,7 +126,7 @@ def member_actor(member: Member, address: str = "") -> Actor:
 
 def operator_actor(user: User, tenant: Tenant, address: str = "") -> Actor:
     """Returns the actor of an operator who works in the admin on a tenant's behalf."""
-    return Actor(tenant=tenant, permissions=MANAGE, operator=user, address=address)
+    return Actor(tenant=tenant, permissions=OWN, operator=user, address=address)
 
 
 def stranger_actor(tenant: Tenant, address: str = "") -> Actor:

@@ -23,6 +23,7 @@ ON_POSTGRESQL = {
     "tests/tenants/test_api_keys.py": "a limit that many requests reach at once",
     "tests/tenants/test_audit.py": "rows that are written once, found by time and by what they are of",
     "tests/tenants/test_balance.py": "sums of rows compared with counters",
+    "tests/tenants/test_members.py": "a rule over several rows that two transactions could break together",
     "tests/tenants/test_notices.py": "rows that only one of many transactions may write",
     "tests/tenants/test_quota.py": "conditional updates of counters under load",
     "tests/tenants/test_rate_limit.py": "a leaking bucket, in SQL by the database's clock",

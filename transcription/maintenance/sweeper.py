@@ -13,7 +13,7 @@ from itertools import islice
 from django.conf import settings
 from django.utils import timezone
 
-from tenants import audit, database_clock, notices, quota, scope, throttle
+from tenants import audit, database_clock, invitations, notices, quota, scope, throttle
 from transcription import search
 from transcription.fetches import claims as fetch_claims
 from transcription.intake import idempotency, waiters
@@ -74,6 +74,7 @@ EVERY_FEW_SECONDS: dict[str, Task] = {
 }
 ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}
 DELETIONS: dict[str, Task] = {"tenants erased": deletion.advance_all}
+MAILS: dict[str, Task] = {"invitations e-mailed": invitations.send_due}
 EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
     "notices raised": notices.raise_due,
@@ -103,6 +104,7 @@ EVERY_HOUR: dict[str, Task] = {
     "old downloads by URL forgotten": fetch_claims.forget_old,
     "stray uploads dropped": uploads.drop_strays,
     "recordings added to the search index": search.index_missing,
+    "old invitations forgotten": invitations.forget_old,
     "audit entries forgotten": audit.forget_old,
 }
 
@@ -110,6 +112,7 @@ EVERY_HOUR: dict[str, Task] = {
 ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (
     (2.0, EVERY_FEW_SECONDS),
     (3.0, ARRIVALS),
+    (10.0, MAILS),
     (60.0, EVERY_MINUTE),
     (300.0, EVERY_FEW_MINUTES),
     (3600.0, EVERY_HOUR),

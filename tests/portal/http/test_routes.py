@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from portal import consumers
 
-# Sign-in and passwords: of django-allauth, these only.
+# Sign-in and passwords: of django-allauth, these only; and invitations.
 ACCOUNTS = """
     login/
     logout/
@@ -22,6 +22,8 @@ ACCOUNTS = """
     password/reset/done/
     ^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$
     password/reset/key/done/
+    invitations/<uuid:invitation_id>/
+    invitations/<uuid:invitation_id>-<str:key>/
 """
 # Of operators.
 ADMIN = """
@@ -186,6 +188,13 @@ PAGES = """
     keys/<uuid:key_id>/end-old-secret/
     keys/<uuid:key_id>/revoke/
     keys/<uuid:key_id>/keep/
+    people/
+    people/many/
+    people/<int:member_id>/role/
+    people/<int:member_id>/owner/
+    people/<int:member_id>/remove/
+    invitations/<uuid:invitation_id>/again/
+    invitations/<uuid:invitation_id>/revoke/
     webhooks/
     webhooks/<uuid:endpoint_id>/
     webhooks/<uuid:endpoint_id>/pause/

@@ -25,7 +25,7 @@ READING = {
     *("swagger", "redoc", "examples", "lines"),
 }
 OF_THE_PERSON = {"tenant", "set_language"}
-ARGUMENTS = {"index": 0, "format": "txt", "notice_id": 1}
+ARGUMENTS = {"index": 0, "format": "txt", "notice_id": 1, "member_id": 7}
 
 
 @pytest.fixture

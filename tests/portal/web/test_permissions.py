@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from portal.web import urls
 from tenants import api_keys, scope
-from tenants.models import ApiKey, Notice, Role, Tenant
+from tenants.models import ApiKey, Invitation, Notice, Role, Tenant
 from tenants.quota import this_month
 from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Make
@@ -27,6 +28,7 @@ EDITORS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 302, Role.VIEWER: 
 EDITORS_400 = {Role.OWNER: 400, Role.ADMIN: 400, Role.EDITOR: 400, Role.VIEWER: 403}
 EDITORS_412 = {Role.OWNER: 412, Role.ADMIN: 412, Role.EDITOR: 412, Role.VIEWER: 403}
 MANAGERS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 403, Role.VIEWER: 403}
+OWNERS_302 = {Role.OWNER: 302, Role.ADMIN: 403, Role.EDITOR: 403, Role.VIEWER: 403}
 
 TABLE = [
     ("GET", "/recordings/", EVERYBODY),
@@ -60,6 +62,15 @@ TABLE = [
     ("POST", "/notices/{notice}/dismiss/", MANAGERS_302),
     ("GET", "/keys/", MANAGERS),
     ("POST", "/keys/", MANAGERS),
+    ("GET", "/people/", EVERYBODY),
+    ("POST", "/people/", MANAGERS),
+    ("POST", "/people/many/", MANAGERS),
+    ("POST", "/people/{member}/role/", MANAGERS_302),
+    ("POST", "/people/{member}/owner/", OWNERS_302),
+    ("GET", "/people/{member}/remove/", MANAGERS),
+    ("POST", "/people/{member}/remove/", MANAGERS_302),
+    ("POST", "/invitations/{invitation}/again/", MANAGERS_302),
+    ("POST", "/invitations/{invitation}/revoke/", MANAGERS_302),
     ("GET", "/webhooks/", MANAGERS),
     ("POST", "/webhooks/", MANAGERS),
     ("GET", "/webhooks/{endpoint}/", MANAGERS),
@@ -104,6 +115,9 @@ def address_of(url: str, row: Transcription) -> str:
         )
         endpoint = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
         delivery = events.test_of(endpoint)
+        invitation = Invitation.objects.create(
+            tenant=row.tenant, email=f"{uuid4()}@acme.example", language="en", expires_at=timezone.now()
+        )
         key = ApiKey.objects.filter(tenant=row.tenant).first() or api_keys.issue(row.tenant, "Acme's secret plan")[0]
     return url.format(
         recording=row.recording_id,
@@ -112,13 +126,15 @@ def address_of(url: str, row: Transcription) -> str:
         key=key.id,
         endpoint=endpoint.id,
         delivery=delivery.id,
+        invitation=invitation.id,
+        member=create_member(row.tenant, f"{uuid4()}@acme.example", Role.VIEWER).member.id,
     )
 
 
 def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
     names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
-    names |= {"index": "0"}
+    names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}"}
     pages = {
         re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
         for pattern in urls.urlpatterns
@@ -132,10 +148,11 @@ def test_every_page_is_in_the_table() -> None:
 def test_media_has_the_same_door(
     method: str, page: str, acme: Tenant, mallory: Character, make: Make, client: Client
 ) -> None:
-    row = make(acme)
+    row, key = make(acme), str(uuid4())
     with scope.bound(acme.id):
-        Recording.objects.update(peaks=[1, 2, 3], deleted_at=timezone.now() if page == "restore/" else None)
-    sound = storage.local_path(row.recording.storage_key)
+        deleted_at = timezone.now() if page == "restore/" else None
+        Recording.objects.update(storage_key=key, peaks=[1, 2, 3], deleted_at=deleted_at)
+    sound = storage.local_path(key)
     sound.parent.mkdir(parents=True, exist_ok=True)
     sound.write_bytes(b"sound")
     address = f"/recordings/{row.recording_id}/{page}"

@@ -1,4 +1,4 @@
-"""Links for a new password, as mail programs hand them on."""
+"""Links for a new password and of invitations, as mail programs hand them on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from channels.db import database_sync_to_async as in_thread
 
 from portal.accounts import reset_mail
 from portal.asgi import application
+from tenants import invitations, scope
+from tenants.invitations import Wanted
+from tenants.models import Role
 from tests.conftest import Character
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,3 +28,19 @@ async def test_a_link_leads_to_the_form_also_without_its_last_slash(ending: str,
     assert page.status_code == 200
     assert 'name="password1"' in page.text
     assert page.url.path.endswith("-set-password/")
+
+
+@pytest.mark.parametrize("ending", ["/", ""])
+async def test_an_invitation_opens_and_its_key_is_in_no_address(ending: str, alice: Character) -> None:
+    def invited() -> str:
+        with scope.bound(alice.tenant.id):
+            [row] = invitations.invite(alice.actor, [Wanted("carol@acme.example", Role.EDITOR)])
+        return urlsplit(invitations.link(row)).path
+
+    link = await in_thread(invited)()
+    transport = httpx.ASGITransport(app=application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver", follow_redirects=True) as http:
+        page = await http.get(link.removesuffix("/") + ending)
+    assert page.status_code == 200
+    assert "carol@acme.example" in page.text
+    assert page.url.path == f"/accounts/invitations/{link[22:58]}/"

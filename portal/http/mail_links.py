@@ -1,4 +1,4 @@
-"""Keeps the key of a link for a new password out of the path, so that nothing that logs addresses sees it.
+"""Keeps the key of a link from a mail out of the path, so that nothing that logs addresses sees it.
 
 The key travels in the scope. Whatever logs or mails the path of this request, uvicorn's access log included, has
 `set-password` in its place.
@@ -13,12 +13,12 @@ from django.http import HttpRequest
 
 from portal.http.asgi import Application, Receive, Scope, Send, scope_of
 
-LINK = re.compile(r"^(/accounts/password/reset/key/[0-9A-Za-z]+-)([^/]+)/?$")
-SCOPE_KEY = "portal.reset_key"
+LINK = re.compile(r"^(/accounts/(?:password/reset/key/[0-9A-Za-z]+|invitations/[0-9a-f-]{36})-)([^/]+)/?$")
+SCOPE_KEY = "portal.mail_key"
 NO_KEY = PasswordResetFromKeyView.reset_url_key
 
 
-class ResetLinkMiddleware:
+class MailLinkMiddleware:
     """ASGI middleware that moves the key from the path to the scope.
 
     It adds the slash at the end where a mail program lost it: a redirect to the address with one would lose the key.

@@ -1,0 +1,159 @@
+"""The pages of an organisation's people: members, their roles, and invitations."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portal.web.access import TenantRequest, member_required
+from portal.web.people_forms import InvitationForm, LeavingForm, ListForm, RoleForm
+from tenants import invitations, members
+from tenants.former_members import KeyDecision
+from tenants.invitations import InvalidInvitation, Wanted
+from tenants.members import MemberConflict
+
+ON_A_PAGE = 50
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def people(request: HttpRequest) -> HttpResponseBase:
+    return invite(request) if request.method == "POST" else index(request)
+
+
+@never_cache
+@member_required("people.view")
+def index(request: TenantRequest) -> HttpResponse:
+    return _page(request)
+
+
+@never_cache
+@member_required("people.manage")
+def invite(request: TenantRequest) -> HttpResponse:
+    form = InvitationForm(request.actor, request.POST)
+    if form.is_valid() and _invited(request, form, form.wanted):
+        return redirect("web:people")
+    return _page(request, form=form)
+
+
+@never_cache
+@require_POST
+@member_required("people.manage")
+def invite_many(request: TenantRequest) -> HttpResponse:
+    """Invites all people of a list, or nobody."""
+    form = ListForm(request.actor, request.POST, request.FILES)
+    if form.is_valid() and _invited(request, form, form.wanted):
+        return redirect("web:people")
+    return _page(request, many=form)
+
+
+@require_POST
+@member_required("people.manage")
+def invite_again(request: TenantRequest, invitation_id: UUID) -> HttpResponse:
+    try:
+        row = invitations.invite_again(request.actor, invitation_id)
+    except MemberConflict as conflict:
+        messages.error(request, str(conflict))
+    else:
+        text = _("%(email)s is mailed again. The earlier link no longer works.")
+        messages.success(request, text % {"email": row.email})
+    return redirect("web:people")
+
+
+@require_POST
+@member_required("people.manage")
+def revoke_invitation(request: TenantRequest, invitation_id: UUID) -> HttpResponse:
+    invitations.revoke(request.actor, invitation_id)
+    messages.success(request, _("The invitation was revoked. Its link no longer works."))
+    return redirect("web:people")
+
+
+@require_POST
+@member_required("people.manage")
+def change_role(request: TenantRequest, member_id: int) -> HttpResponse:
+    members.member(request.actor, member_id)
+    form = RoleForm(request.actor, request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose a role that you may give."))
+        return redirect("web:people")
+    try:
+        changed = members.change_role(request.actor, member_id, form.cleaned_data["role"])
+    except MemberConflict as conflict:
+        messages.error(request, str(conflict))
+    else:
+        text = _("%(person)s has the role %(role)s now.")
+        messages.success(request, text % {"person": changed.user, "role": changed.get_role_display()})
+    return redirect("web:people")
+
+
+@require_POST
+@member_required("owners.manage")
+def transfer(request: TenantRequest, member_id: int) -> HttpResponse:
+    successor = members.transfer_ownership(request.actor, member_id)
+    messages.success(request, _("%(person)s is an owner now, and you are an admin.") % {"person": successor.user})
+    return redirect("web:people")
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required("people.view")
+def remove(request: TenantRequest, member_id: int) -> HttpResponse:
+    """Asks what becomes of the member's keys, then removes them; one's own page lets one leave."""
+    leaver = members.member(request.actor, member_id)
+    leaves = request.actor.member is not None and leaver.id == request.actor.member.id
+    if not leaves:
+        members.require_role(request.actor, leaver.role)
+    form = LeavingForm(request.POST or None)
+    if request.method == "POST":
+        keys = form.cleaned_data["keys"] if form.is_valid() else KeyDecision.REVOKE
+        try:
+            members.remove(request.actor, member_id, keys)
+        except MemberConflict as conflict:
+            messages.error(request, str(conflict))
+            return redirect("web:people")
+        done = _("You left %(tenant)s.") if leaves else _("%(person)s was removed from %(tenant)s.")
+        messages.success(request, done % {"person": leaver.user, "tenant": request.actor.tenant})
+        return redirect("web:home" if leaves else "web:people")
+    decides = request.actor.may("keys.manage")
+    context = {"leaver": leaver, "leaves": leaves, "keys": members.keys_of(leaver), "form": form, "decides": decides}
+    return render(request, "web/leaving.html", {**context, "section": "people"})
+
+
+def _invited(request: TenantRequest, form: forms.Form, wanted: list[Wanted]) -> bool:
+    """Invites, or adds what is wrong to the form."""
+    try:
+        made = invitations.invite(request.actor, wanted)
+    except (InvalidInvitation, MemberConflict) as error:
+        form.add_error(None, str(error))
+        return False
+    text = ngettext("%(n)d person was invited.", "%(n)d people were invited.", len(made)) % {"n": len(made)}
+    messages.success(request, text)
+    return True
+
+
+def _page(request: TenantRequest, form: InvitationForm | None = None, many: ListForm | None = None) -> HttpResponse:
+    actor = request.actor
+    roles = members.roles_to_give(actor)
+    context = {
+        "page": Paginator(members.members(actor), ON_A_PAGE).get_page(request.GET.get("page")),
+        "roles": roles,
+        "form": form or InvitationForm(actor),
+        "many": many or ListForm(actor, auto_id="many_%s"),
+        "many_is_open": many is not None,
+        "section": "people",
+    }
+    if roles:
+        rows = invitations.open_invitations(actor)
+        context["invitations"] = [
+            {"row": row, "link": invitations.link(row), "is_unmailable": invitations.is_unmailable(row)} for row in rows
+        ]
+    return render(request, "web/people.html", context)
