@@ -197,6 +197,13 @@ async def test_a_flood_of_nonsense_closes_the_socket(alice: Character) -> None:
     assert await program.closing_code() == 1008
 
 
+async def test_a_message_that_is_too_long_closes_the_socket(alice: Character) -> None:
+    program = Program(alice.bearer)
+    await program.open()
+    await program.say(append("A" * consumer.LONGEST_MESSAGE))
+    assert await program.closing_code() == 1009
+
+
 async def test_an_update_changes_what_it_names(alice: Character) -> None:
     program = Program(alice.bearer)
     await program.open()
