@@ -58,6 +58,7 @@ ACTIONS: dict[str, Promise] = {
     "term.created": _("Term added"),
     "term.changed": _("Term changed"),
     "term.deleted": _("Term deleted"),
+    "term.imported": _("Terms imported"),
     "webhook.created": _("Webhook created"),
     "webhook.changed": _("Webhook changed"),
     "webhook.deleted": _("Webhook deleted"),

@@ -8,21 +8,43 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from portal.web import spreadsheet
 from portal.web.access import TenantRequest, member_required
 from transcription.errors import InvalidOption, Refused
+from transcription.exports import escape_formulas
 from transcription.models.term import LONGEST, LONGEST_NOTE, Term
+from transcription.transcripts import term_list
 from transcription.transcripts import terms as service
 
 ON_A_PAGE = 100
 editors_only = member_required(service.PERMISSION)
+
+
+class ImportForm(forms.Form):
+    """A CSV file of terms."""
+
+    file = forms.FileField(
+        label=gettext_lazy("CSV file"),
+        help_text=gettext_lazy("Columns: text, note, active (yes or no), then a spelling in each column."),
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+    )
+
+    def clean_file(self) -> str:
+        file = self.cleaned_data["file"]
+        if file.size > term_list.MOST_BYTES:
+            raise forms.ValidationError(_("The list is too long."))
+        try:
+            return str(file.read().decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            raise forms.ValidationError(_("Save the file as UTF-8.")) from None
 
 
 class TermForm(forms.Form):
@@ -105,6 +127,38 @@ def delete(request: TenantRequest, term_id: UUID) -> HttpResponse:
     return redirect("web:terms")
 
 
-def _index(request: TenantRequest, form: TermForm) -> HttpResponse:
+@never_cache
+@require_POST
+@editors_only
+def import_csv(request: TenantRequest) -> HttpResponse:
+    """Takes all terms of a CSV file, or none."""
+    form = ImportForm(request.POST, request.FILES)
+    if form.is_valid():
+        try:
+            added, changed = term_list.import_terms(request.actor, form.cleaned_data["file"])
+        except (InvalidOption, Refused) as error:
+            form.add_error("file", str(error))
+        else:
+            found = {"added": added, "changed": changed}
+            messages.success(request, _("%(added)d terms added, %(changed)d changed.") % found)
+            return redirect("web:terms")
+    return _index(request, TermForm(), form)
+
+
+@require_GET
+@never_cache
+@member_required("recordings.view")
+def download(request: TenantRequest) -> StreamingHttpResponse:
+    rows = list(service.visible(request.actor))
+    return spreadsheet.download("terms.csv", request.actor.tenant, term_list.COLUMNS, iter([rows]), _row)
+
+
+def _row(row: Term) -> tuple[object, ...]:
+    texts = (row.text, row.note, "yes" if row.is_active else "no", *row.spellings)
+    return tuple(escape_formulas(text) for text in texts)
+
+
+def _index(request: TenantRequest, form: TermForm, importing: ImportForm | None = None) -> HttpResponse:
     page = Paginator(service.visible(request.actor), ON_A_PAGE).get_page(request.GET.get("page"))
-    return render(request, "web/terms.html", {"page": page, "form": form, "section": "terms"})
+    context = {"page": page, "form": form, "importing": importing or ImportForm(), "section": "terms"}
+    return render(request, "web/terms.html", context)

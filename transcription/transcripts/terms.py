@@ -24,6 +24,7 @@ from transcription.transcripts.substitution import write_edits
 
 PERMISSION = "transcripts.edit"
 MOST_TERMS = 10_000
+BATCH = 500
 
 
 def visible(actor: Actor) -> QuerySet[Term]:
@@ -48,7 +49,8 @@ def create(actor: Actor, text: str, spellings: Sequence[str] = (), note: str = "
         tenant_lock.lock_for_adding(actor.tenant.id)
         if Term.objects.filter(tenant=actor.tenant).count() >= MOST_TERMS:
             raise InvalidOption("text", _("There are %(n)d terms, which is the most.") % {"n": MOST_TERMS})
-        _set(row, {"text": text, "spellings": spellings, "note": note, "is_active": is_active})
+        set_fields(row, {"text": text, "spellings": spellings, "note": note, "is_active": is_active})
+        _check_unique(row)
         row.save(force_insert=True)
         audit.record(actor, "term.created", row)
     row.refresh_from_db()
@@ -61,7 +63,8 @@ def change(actor: Actor, term_id: UUID, changes: Mapping[str, Any]) -> Term:
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
         row = get(actor, term_id)
-        _set(row, changes)
+        set_fields(row, changes)
+        _check_unique(row)
         row.save()
         audit.record(actor, "term.changed", row)
     return row
@@ -109,7 +112,8 @@ class Correction:
         return self._replaced[text]
 
 
-def _set(row: Term, changes: Mapping[str, Any]) -> None:
+def set_fields(row: Term, changes: Mapping[str, Any]) -> None:
+    """Raises InvalidOption for a field that is too long or too short."""
     if "text" in changes:
         row.text = _checked("text", changes["text"], LONGEST)
         row.folded = folded(row.text)
@@ -118,7 +122,11 @@ def _set(row: Term, changes: Mapping[str, Any]) -> None:
     row.spellings = [spelling for spelling in row.spellings if spelling != row.text]
     row.note = _checked("note", changes["note"], LONGEST_NOTE, 0) if "note" in changes else row.note
     row.is_active = changes.get("is_active", row.is_active)
-    _check_unique(row)
+
+
+def taken(spelling: str, term: str) -> str:
+    """Returns why a spelling can't be another term's, too."""
+    return _("“%(spelling)s” is a spelling of the term “%(term)s”.") % {"spelling": spelling, "term": term}
 
 
 def _check_unique(row: Term) -> None:
@@ -129,12 +137,11 @@ def _check_unique(row: Term) -> None:
         if other == row.folded:
             raise InvalidOption("text", _("There is such a term: “%(term)s”.") % {"term": text})
         for spelling in spellings:
-            if folded(spelling) in own:
-                message = _("“%(spelling)s” is a spelling of the term “%(term)s”.")
-                raise InvalidOption("spellings", message % {"spelling": spelling, "term": text})
+            if folded(spelling) in own or folded(spelling) == row.folded:
+                param = "text" if folded(spelling) == row.folded else "spellings"
+                raise InvalidOption(param, taken(spelling, text))
         if other in own:
-            message = _("“%(spelling)s” is a spelling of the term “%(term)s”.")
-            raise InvalidOption("spellings", message % {"spelling": text, "term": text})
+            raise InvalidOption("spellings", taken(text, text))
 
 
 def _checked_spellings(sent: Sequence[str]) -> list[str]:

@@ -198,6 +198,8 @@ PAGES = """
     invitations/<uuid:invitation_id>/again/
     invitations/<uuid:invitation_id>/revoke/
     terms/
+    terms/terms.csv
+    terms/import/
     terms/<uuid:term_id>/
     terms/<uuid:term_id>/delete/
     webhooks/

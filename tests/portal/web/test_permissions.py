@@ -73,6 +73,8 @@ TABLE = [
     ("POST", "/invitations/{invitation}/revoke/", MANAGERS_302),
     ("GET", "/terms/", EVERYBODY),
     ("POST", "/terms/", EDITORS),
+    ("GET", "/terms/terms.csv", EVERYBODY),
+    ("POST", "/terms/import/", EDITORS),
     ("GET", "/terms/{term}/", EDITORS),
     ("POST", "/terms/{term}/", EDITORS),
     ("POST", "/terms/{term}/delete/", EDITORS_302),

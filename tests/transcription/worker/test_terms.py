@@ -89,6 +89,7 @@ def test_a_text_that_is_reused_is_written_with_the_terms_of_now(
     ("body", "param"),
     [
         ({"text": "kubernetes"}, "text"),
+        ({"text": "Cubernetis"}, "text"),
         ({"text": "x"}, "text"),
         ({"text": "x" * 61}, "text"),
         ({"text": "Other", "spellings": ["CUBERNETIS"]}, "spellings"),
