@@ -50,6 +50,9 @@ from transcription.options.options import TranscriptionOptions, codes_of
 log = logging.getLogger(__name__)
 RECHECK_SECONDS = 3.0
 LONGEST_SESSION_SECONDS = 3600
+LONGEST_MESSAGE = 2 * 1024**2
+"""Characters; what is longer doesn't come through a server that is started as ours are."""
+
 MOST_ERRORS = 50
 """Messages that make no sense, after which the socket is closed."""
 
@@ -62,7 +65,7 @@ LAG_SECONDS = 3.0
 
 MOST_FAILURES = 3
 RETRY_SECONDS = 1.0
-REFUSED, EXPIRED, POLICY, INTERNAL_ERROR, NO_BINARY = 4401, 4408, 1008, 1011, 1003
+REFUSED, EXPIRED, POLICY, INTERNAL_ERROR, NO_BINARY, TOO_BIG = 4401, 4408, 1008, 1011, 1003, 1009
 
 
 class Refusal(Exception):
@@ -131,6 +134,9 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
             return
         if text_data is None:
             await self.close(NO_BINARY)
+            return
+        if len(text_data) > LONGEST_MESSAGE:
+            await self.close(TOO_BIG)
             return
         event_id = ""
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -17,6 +18,8 @@ from tenants.models import ApiKey, KeyScope, LedgerEntry, Quota, UsageMonth
 from tests.conftest import Character
 from tests.portal.http.test_uploads import signed_in
 from transcription.live.admission import Meter
+from transcription.live.agreement import Heard
+from transcription.live.passes import PassResult, PassSource
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -194,6 +197,13 @@ async def test_a_flood_of_nonsense_closes_the_socket(alice: Character) -> None:
     assert await program.closing_code() == 1008
 
 
+async def test_a_message_that_is_too_long_closes_the_socket(alice: Character) -> None:
+    program = Program(alice.bearer)
+    await program.open()
+    await program.say(append("A" * consumer.LONGEST_MESSAGE))
+    assert await program.closing_code() == 1009
+
+
 async def test_an_update_changes_what_it_names(alice: Character) -> None:
     program = Program(alice.bearer)
     await program.open()
@@ -221,6 +231,35 @@ async def test_no_engine_answers_and_the_program_is_told_so(alice: Character, mo
     assert "input_audio_buffer.lag" in {event["type"] for event in heard}
     assert heard[-1]["error"]["code"] == "engine_unavailable"
     assert await charges(alice) == []
+    await program.hang_up()
+
+
+def answer_the_second_pass() -> None:
+    """Is a relay that dies with the first pass it takes, and the next one, whose engine hears the fox."""
+    source = PassSource()
+    _first, (name, wanted) = (next(filter(None, iter(source.take, ()))) for _number in range(2))
+    assert len(wanted.pcm) == 2 * 4 * 16_000
+    source.answer(name, PassResult((Heard(4.0, " The quick brown fox."),), "en"))
+
+
+async def test_a_pass_that_was_lost_is_made_again_and_its_sound_is_charged_once(
+    alice: Character, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transcription.live.passes.PASS_SECONDS", 1)
+    monkeypatch.setattr("transcription.live.passes.POLL_SECONDS", 0.2)
+    monkeypatch.setattr(consumer, "RETRY_SECONDS", 0.01)
+    program = Program(alice.bearer)
+    await program.open()
+    session = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
+    await program.say({"type": "session.update", "session": session})
+    relaying = asyncio.create_task(asyncio.to_thread(answer_the_second_pass))
+    await program.say(append(base64.b64encode(bytes(2 * 24_000 * 4)).decode()))
+    await program.say({"type": "input_audio_buffer.commit"})
+    while (event := await program.hear())["type"] != "conversation.item.input_audio_transcription.completed":
+        pass
+    await relaying
+    assert event["transcript"] == "The quick brown fox."
+    assert await charges(alice) == [4]
     await program.hang_up()
 
 

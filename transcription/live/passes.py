@@ -8,6 +8,7 @@ is simply made again with the sound that came meanwhile. Nothing of it is kept: 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ PASS_SECONDS = 20
 """How long an answer is waited for, and a pass or its answer kept."""
 
 POLL_SECONDS = 2
-MOST_WAITING = 256
+MOST_WAITING = 64
 """Passes that wait for all engines together, beyond which another is refused: they would be too old when heard."""
 
 
@@ -64,22 +65,27 @@ class PassQueue:
 
     async def run(self, wanted: Pass) -> PassResult:
         """Returns what an engine hears. Raises PassFailed."""
-        name = uuid.uuid4().hex
         try:
-            async with self._redis.pipeline() as pipe:
-                pipe.set(_pass_key(name), _packed(wanted), ex=PASS_SECONDS)
-                pipe.rpush(QUEUE, name)
-                pipe.expire(QUEUE, PASS_SECONDS)
-                _stored, waiting, _expires = await pipe.execute()
-            if waiting > MOST_WAITING:
-                await self._redis.delete(_pass_key(name))
-                raise PassFailed("too many live passes wait")
-            answer = await self._redis.blpop([_answer_key(name)], timeout=PASS_SECONDS)
-        except RedisError as error:
+            async with asyncio.timeout(PASS_SECONDS + 2 * TIMEOUT_SECONDS):
+                answer = await self._answer_to(wanted)
+        except (RedisError, TimeoutError) as error:
             raise PassFailed(f"Redis is away: {error}") from error
         if answer is None:
             raise PassFailed(f"no engine answered within {PASS_SECONDS} s")
         return _result_of(json.loads(answer[1]))
+
+    async def _answer_to(self, wanted: Pass) -> Any:
+        """Returns an answer's key and the answer; None where none came. Raises PassFailed and RedisError."""
+        name = uuid.uuid4().hex
+        async with self._redis.pipeline() as pipe:
+            pipe.set(_pass_key(name), _packed(wanted), ex=PASS_SECONDS)
+            pipe.rpush(QUEUE, name)
+            pipe.expire(QUEUE, PASS_SECONDS)
+            _stored, waiting, _expires = await pipe.execute()
+        if waiting > MOST_WAITING:
+            await self._redis.delete(_pass_key(name))
+            raise PassFailed("too many live passes wait")
+        return await self._redis.blpop([_answer_key(name)], timeout=PASS_SECONDS)
 
     async def close(self) -> None:
         await self._redis.aclose()
