@@ -25,6 +25,7 @@ from transcription.media import pcm_cache
 from transcription.models import KnownSpeaker, Lane, Recording, Transcription
 from transcription.options.speakers import OFF
 from transcription.queue import fairness, progress, wakeups
+from transcription.transcripts.terms import Correction
 
 log = logging.getLogger(__name__)
 Insert = Callable[[], Transcription]
@@ -85,6 +86,7 @@ def copy_result(request: TranscriptionRequest, recording: Recording, result: Fin
     """Inserts a transcription that a finished result completes at once; nothing is reserved or charged."""
     row = request.new_transcription(recording, request.options_for(result.source.recording))
     reuse.insert_completed(row, result)
+    Correction(row.tenant_id).write(row)
     _audit(request, row)
     return row
 
