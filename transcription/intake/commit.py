@@ -82,11 +82,16 @@ def queue(
     return row
 
 
-def copy_result(request: TranscriptionRequest, recording: Recording, result: FinishedResult) -> Transcription:
-    """Inserts a transcription that a finished result completes at once; nothing is reserved or charged."""
+def copy_result(
+    request: TranscriptionRequest, recording: Recording, result: FinishedResult, correction: Correction | None = None
+) -> Transcription:
+    """Inserts a transcription that a finished result completes at once; nothing is reserved or charged.
+
+    `correction` is the prepared one of the tenant's terms, so that the transaction is short.
+    """
     row = request.new_transcription(recording, request.options_for(result.source.recording))
     reuse.insert_completed(row, result)
-    Correction(row.tenant_id).write(row)
+    (correction or Correction(row.tenant_id)).write(row)
     _audit(request, row)
     return row
 
