@@ -29,6 +29,7 @@ from transcription.media.filenames import clean_name
 from transcription.models import Recording, Status, Transcription
 from transcription.options import audio_tracks, tenant_defaults
 from transcription.options.options import TranscriptionOptions
+from transcription.transcripts.terms import Correction
 
 
 def accept(
@@ -132,7 +133,9 @@ def _described_like(request: TranscriptionRequest, recording: Recording, result:
     quota.check(request.tenant, seconds=0, size=recording.bytes)
     audio_tracks.describe_like(recording, result.source.recording)
     playable_copies.copy_from(recording, result.source)
-    return partial(commit.copy_result, request, recording, result)
+    correction = Correction(request.tenant.id)
+    correction.prepare(segment.text for segment in result.segments)
+    return partial(commit.copy_result, request, recording, result, correction)
 
 
 def _store(upload: ReceivedFile, recording: Recording) -> None:

@@ -25,6 +25,7 @@ from transcription.media import pcm_cache
 from transcription.models import KnownSpeaker, Lane, Recording, Transcription
 from transcription.options.speakers import OFF
 from transcription.queue import fairness, progress, wakeups
+from transcription.transcripts.terms import Correction
 
 log = logging.getLogger(__name__)
 Insert = Callable[[], Transcription]
@@ -81,10 +82,16 @@ def queue(
     return row
 
 
-def copy_result(request: TranscriptionRequest, recording: Recording, result: FinishedResult) -> Transcription:
-    """Inserts a transcription that a finished result completes at once; nothing is reserved or charged."""
+def copy_result(
+    request: TranscriptionRequest, recording: Recording, result: FinishedResult, correction: Correction | None = None
+) -> Transcription:
+    """Inserts a transcription that a finished result completes at once; nothing is reserved or charged.
+
+    `correction` is the prepared one of the tenant's terms, so that the transaction is short.
+    """
     row = request.new_transcription(recording, request.options_for(result.source.recording))
     reuse.insert_completed(row, result)
+    (correction or Correction(row.tenant_id)).write(row)
     _audit(request, row)
     return row
 

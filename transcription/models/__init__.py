@@ -8,6 +8,7 @@ from transcription.models.recording import Recording
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
+from transcription.models.term import Term
 from transcription.models.transcription import MAX_BEAMS, Attempt, Lane, Segment, Status, Task, Transcription
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "Status",
     "Task",
     "TenantSchedule",
+    "Term",
     "Transcription",
 ]

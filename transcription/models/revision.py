@@ -64,6 +64,7 @@ class Revision(models.Model):
         RENAME = "rename", _("Speaker renamed")
         SHIFT = "shift", _("Times shifted")
         SUBSTITUTE = "substitute", _("Found and replaced")
+        TERMS = "terms", _("Terms replaced")
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     transcription = models.ForeignKey("transcription.Transcription", models.CASCADE, related_name="revisions")

@@ -7,7 +7,7 @@ commit.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -49,6 +49,10 @@ class Speakers(NamedTuple):
 
     speakers: list[Speaker]
     segments: list[Segment]
+
+    @property
+    def texts(self) -> list[str]:
+        return [segment.text for segment in self.segments]
 
 
 def save_window(
@@ -145,14 +149,16 @@ def complete(
     warnings: Sequence[str] = (),
     speakers: Speakers | None = None,
     speakers_error: str = "",
+    correct: Callable[[Transcription], None] | None = None,
 ) -> None:
     """Completes the transcription and charges `duration` audio seconds, once. Raises LostClaim.
 
     `warnings` are codes that readers of the text are told (transcription.media.warnings). `speakers`, where they were
     found, replace the segments. `speakers_error` says to operators why they were not.
+    `correct` gets the completed row in the same transaction, before its text is seen by anybody.
     """
     with transaction.atomic():
-        row = leases.read(row_under_lease(claim).select_related("recording"))
+        row = leases.read(row_under_lease(claim).select_related("recording", "tenant"))
         now = database_clock.now()
         leases.write(
             row_under_lease(claim),
@@ -172,6 +178,9 @@ def complete(
             _replace_segments(claim, speakers)
         _forget_voices(claim.id)
         Recording.objects.filter(id=claim.recording_id).update(peaks=peaks, duration_seconds=round(duration, 3))
+        if correct is not None:
+            row.status, row.text = Status.COMPLETED, text
+            correct(row)
         search.index_recording(claim.recording_id)
         if not quota.settle(claim.id, quota.billed_seconds(duration), row.recording.name):
             log.error("Transcription %s was completed without a reservation to settle.", claim.id)

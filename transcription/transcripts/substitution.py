@@ -114,11 +114,12 @@ def substitute(
                 number += len(places)
                 edits[segment.index] = SegmentEdit(segment.start, segment.end, search.replaced(text, places))
         if edits:
-            _write(actor, row, edits)
+            write_edits(actor, row, edits, Revision.Action.SUBSTITUTE)
         return row, number
 
 
-def _write(actor: Actor, row: Transcription, edits: dict[int, SegmentEdit]) -> None:
+def write_edits(actor: Actor, row: Transcription, edits: dict[int, SegmentEdit], action: str) -> None:
+    """Gives segments, by their indexes, other texts, as one revision. A segment without text left is removed."""
     first, last = min(edits), max(edits)
     former = list(row.segments.filter(index__gte=first, index__lte=last))
     before = [field_values(segment) for segment in former]
@@ -131,7 +132,7 @@ def _write(actor: Actor, row: Transcription, edits: dict[int, SegmentEdit]) -> N
             checked_text(edit.text)
             [replaced] = apply_edits([fields], [edit])
             after.append(replaced | {"checks": carried([fields], edit.text)})
-    write_revision(actor, row, Revision.Action.SUBSTITUTE, first, former, after)
+    write_revision(actor, row, action, first, former, after)
 
 
 def _hit(segment: Segment, text: str, start: int, end: int) -> Hit:

@@ -34,6 +34,7 @@ from transcription.queue import claims, lifecycle, progress
 from transcription.queue.claims import Claim
 from transcription.queue.database_outage import retry_through_outage
 from transcription.redaction import redact
+from transcription.transcripts.terms import Correction
 from transcription.worker import claim_watchdog, playback
 from transcription.worker.audio_meter import AudioMeter
 from transcription.worker.resume import ResumePlan
@@ -125,7 +126,9 @@ def transcribe(claim: Claim) -> None:
     row.warnings = list(dict.fromkeys([*warnings, *finder.warnings]))
     if copy_first := playback.is_awaited(row.recording):
         playback.store_playable_copy(row, meter.seconds, renew)
-    whole = (writer.text, meter.seconds, peaks.points(), row.warnings, speakers, finder.error)
+    correction = Correction(row.tenant_id)
+    correction.prepare(speakers.texts if speakers else row.segments.values_list("text", flat=True))
+    whole = (writer.text, meter.seconds, peaks.points(), row.warnings, speakers, finder.error, correction.write)
     retry_through_outage(lifecycle.complete, claim, *whole)
     log.info("Transcription %s is complete: %.1f s of audio.", claim.id, meter.seconds)
     if not copy_first:

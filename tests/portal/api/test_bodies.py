@@ -27,6 +27,8 @@ UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/api/v1/keys/{key}/rotate", {}),
     ("POST", "/api/v1/webhooks", {"url": "https://acme.example/hook"}),
     ("PATCH", "/api/v1/webhooks/{webhook}", {"description": "x"}),
+    ("POST", "/api/v1/terms", {"text": "Acme"}),
+    ("PATCH", "/api/v1/terms/{term}", {"note": "x"}),
     ("PUT", "/api/v1/transcriptions/{transcription}/segments", {"segments": []}),
     ("PATCH", "/api/v1/transcriptions/{transcription}/segments/0", {"text": "x"}),
     ("POST", "/api/v1/transcriptions/{transcription}/segments/0/split", {"position": 2}),

@@ -18,6 +18,7 @@ from transcription.fetches import access
 from transcription.intake.request import CallContext
 from transcription.models import Speaker, Transcription
 from transcription.options.options import TranscriptionOptions
+from transcription.transcripts import terms
 from transcription.uploads import creation
 from transcription.uploads.creation import Plan
 from transcription.webhooks import events
@@ -58,6 +59,11 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("DELETE", "/api/v1/keys/{key}", None, ADMIN_204),
     ("POST", "/api/v1/keys/{key}/rotate", None, ADMIN),
     ("DELETE", "/api/v1/keys/{key}/old-secret", None, ADMIN_204),
+    ("GET", "/api/v1/terms", None, READ),
+    ("POST", "/api/v1/terms", {"text": "Kubernetes"}, WRITE_201),
+    ("GET", "/api/v1/terms/{term}", None, READ),
+    ("PATCH", "/api/v1/terms/{term}", {"active": False}, WRITE),
+    ("DELETE", "/api/v1/terms/{term}", None, WRITE_204),
     ("GET", "/api/v1/audit", None, ADMIN),
     ("GET", "/api/v1/usage", None, READ),
     ("GET", "/api/v1/ledger", None, READ),
@@ -144,6 +150,8 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
         if "{webhook}" in path:
             hook = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
             made |= {"webhook": hook.id, "delivery": events.test_of(hook).id}
+        if "{term}" in path:
+            made["term"] = terms.create(alice.actor, "Acme").id
         if "{upload}" in path:
             made["upload"] = creation.open_on_disk(alice.actor, Plan(name="board.mp3", length=1000)).id
     return path.format(**made)

@@ -143,6 +143,8 @@ API = """
     api/v1/keys/<uuid:key_id>
     api/v1/keys/<uuid:key_id>/rotate
     api/v1/keys/<uuid:key_id>/old-secret
+    api/v1/terms
+    api/v1/terms/<uuid:term_id>
     api/v1/audit
     api/v1/usage
     api/v1/ledger
@@ -195,6 +197,11 @@ PAGES = """
     people/<int:member_id>/remove/
     invitations/<uuid:invitation_id>/again/
     invitations/<uuid:invitation_id>/revoke/
+    terms/
+    terms/terms.csv
+    terms/import/
+    terms/<uuid:term_id>/
+    terms/<uuid:term_id>/delete/
     webhooks/
     webhooks/<uuid:endpoint_id>/
     webhooks/<uuid:endpoint_id>/pause/

@@ -49,6 +49,7 @@ def pages(alice: Character, make: Make) -> list[str]:
             "/recordings/rows/",
             "/usage/",
             "/keys/",
+            "/terms/",
             "/webhooks/",
             "/preferences/",
         ),

@@ -21,7 +21,20 @@ from transcription.models import Recording
 
 ROOT = Path(__file__).resolve().parents[3]
 READING = {
-    *("home", "rows", "recording", "media", "peaks", "download", "history", "audit", "audit_csv", "usage", "ledger"),
+    *(
+        "home",
+        "rows",
+        "recording",
+        "media",
+        "peaks",
+        "download",
+        "history",
+        "audit",
+        "audit_csv",
+        "terms_csv",
+        "usage",
+        "ledger",
+    ),
     *("swagger", "redoc", "examples", "lines"),
 }
 OF_THE_PERSON = {"tenant", "set_language"}

@@ -16,7 +16,7 @@ from tenants.quota import this_month
 from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Make
 from transcription.media import storage
-from transcription.models import Recording, Transcription
+from transcription.models import Recording, Term, Transcription
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
 
@@ -71,6 +71,13 @@ TABLE = [
     ("POST", "/people/{member}/remove/", MANAGERS_302),
     ("POST", "/invitations/{invitation}/again/", MANAGERS_302),
     ("POST", "/invitations/{invitation}/revoke/", MANAGERS_302),
+    ("GET", "/terms/", EVERYBODY),
+    ("POST", "/terms/", EDITORS),
+    ("GET", "/terms/terms.csv", EVERYBODY),
+    ("POST", "/terms/import/", EDITORS),
+    ("GET", "/terms/{term}/", EDITORS),
+    ("POST", "/terms/{term}/", EDITORS),
+    ("POST", "/terms/{term}/delete/", EDITORS_302),
     ("GET", "/webhooks/", MANAGERS),
     ("POST", "/webhooks/", MANAGERS),
     ("GET", "/webhooks/{endpoint}/", MANAGERS),
@@ -119,7 +126,9 @@ def address_of(url: str, row: Transcription) -> str:
             tenant=row.tenant, email=f"{uuid4()}@acme.example", language="en", expires_at=timezone.now()
         )
         key = ApiKey.objects.filter(tenant=row.tenant).first() or api_keys.issue(row.tenant, "Acme's secret plan")[0]
+        term = Term.objects.create(tenant=row.tenant, text="Acme", folded=str(uuid4()))
     return url.format(
+        term=term.id,
         recording=row.recording_id,
         transcription=row.id,
         notice=notice.id,
@@ -134,7 +143,7 @@ def address_of(url: str, row: Transcription) -> str:
 def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
     names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
-    names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}"}
+    names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
     pages = {
         re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
         for pattern in urls.urlpatterns

@@ -1,0 +1,118 @@
+"""Terms as a CSV file: `text`, `note`, `active`, and a spelling in each column after these."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from tenants import audit
+from tenants.access import Actor
+from transcription import tenant_lock
+from transcription.errors import InvalidOption
+from transcription.models.term import Term
+from transcription.transcripts import terms
+from transcription.transcripts.spellings import folded
+
+COLUMNS = ("text", "note", "active", "spellings")
+MOST_BYTES = 1_500_000
+MOST_ERRORS = 10
+NO = ("no", "false", "0", "off")
+FORMULA_SIGNS = tuple("=+-@＝＋－＠\"' ")  # after the apostrophe that the export puts before a formula
+Line = tuple[int, Term]
+
+
+def import_terms(actor: Actor, text: str) -> tuple[int, int]:
+    """Adds the terms of a CSV file, and changes those that are there; all of them or none.
+
+    Returns how many were added and how many changed. Raises InvalidOption, which names the lines at fault, and Refused
+    for a tenant that is being deleted.
+    """
+    actor.require(terms.PERMISSION)
+    sent = list(_lines(actor, text))
+    with transaction.atomic():
+        tenant_lock.lock_for_adding(actor.tenant.id)
+        rows = {row.folded: row for row in Term.objects.filter(tenant=actor.tenant)}
+        known = {key: row.id for key, row in rows.items()}
+        for _number, row in sent:
+            row.id = known.get(row.folded, row.id)
+        rows |= {row.folded: row for _number, row in sent}
+        if len(rows) > terms.MOST_TERMS:
+            raise InvalidOption("file", _("There would be more than %(n)d terms.") % {"n": terms.MOST_TERMS})
+        _raise_for(_conflicts(rows, sent))
+        added = [row for _number, row in sent if row.folded not in known]
+        changed = [row for _number, row in sent if row.folded in known]
+        Term.objects.bulk_create(added, terms.BATCH)
+        Term.objects.bulk_update(changed, ["text", "spellings", "note", "is_active"], terms.BATCH)
+        audit.record(actor, "term.imported", actor.tenant, added=len(added), changed=len(changed))
+    return len(added), len(changed)
+
+
+def _lines(actor: Actor, text: str) -> Iterator[Line]:
+    """Yields a line's number and its term, which is not saved. Raises InvalidOption."""
+    errors, seen = list[str](), set[str]()
+    found = list[Line]()
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    try:
+        for cells in reader:
+            cells = [_unescaped(cell.strip()) for cell in cells]
+            is_head = not found and not errors and [cell.lower() for cell in cells[:3]] == list(COLUMNS[:3])
+            if is_head or not any(cells):
+                continue
+            term, error = _term(actor, cells)
+            if term is not None and term.folded in seen:
+                error = _("“%(term)s” stands there twice.") % {"term": term.text}
+            if error or term is None:
+                errors.append(_at(reader.line_num, error))
+                continue
+            seen.add(term.folded)
+            found.append((reader.line_num, term))
+    except csv.Error as error:
+        errors.append(_at(reader.line_num, str(error)))
+    _raise_for(errors)
+    if not found:
+        raise InvalidOption("file", _("There are no terms in it."))
+    yield from found
+
+
+def _term(actor: Actor, cells: list[str]) -> tuple[Term | None, str]:
+    text, note, active, *spellings = [*cells, "", ""] if len(cells) < len(COLUMNS) else cells
+    wanted = {"text": text, "note": note, "spellings": [one for one in spellings if one]}
+    row = Term(tenant=actor.tenant, is_active=active.lower() not in NO)
+    try:
+        terms.set_fields(row, wanted)
+    except InvalidOption as error:
+        return None, str(error)
+    return row, ""
+
+
+def _conflicts(rows: dict[str, Term], sent: Iterable[Line]) -> Iterator[str]:
+    """Yields what is wrong with lines of which a spelling belongs to another term."""
+    owners: dict[str, list[Term]] = {key: [row] for key, row in rows.items()}
+    for row in rows.values():
+        for spelling in row.spellings:
+            owners.setdefault(folded(spelling), []).append(row)
+    for number, row in sent:
+        for spelling in (row.text, *row.spellings):
+            other = next((one for one in owners[folded(spelling)] if one.folded != row.folded), None)
+            if other is not None:
+                yield _at(number, terms.taken(spelling, other.text))
+
+
+def _raise_for(errors: Iterable[str]) -> None:
+    found = list(errors)
+    if found:
+        more = [_("and %(n)d more") % {"n": len(found) - MOST_ERRORS}] if len(found) > MOST_ERRORS else []
+        raise InvalidOption("file", " ".join([*found[:MOST_ERRORS], *more]))
+
+
+def _at(line: int, error: str) -> str:
+    return _("Line %(line)d: %(error)s") % {"line": line, "error": error}
+
+
+def _unescaped(cell: str) -> str:
+    """Takes away the apostrophe that the export puts before what a spreadsheet takes for a formula."""
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(FORMULA_SIGNS) else cell

@@ -1,0 +1,159 @@
+"""A tenant's terms, and what they replace in a transcript when it is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404
+from django.utils.translation import gettext as _
+
+from tenants import audit
+from tenants.access import Actor, system_actor
+from transcription import tenant_lock
+from transcription.errors import InvalidOption
+from transcription.models import Revision, Transcription
+from transcription.models.term import LONGEST, LONGEST_NOTE, MOST_SPELLINGS, Term
+from transcription.scripts import one_line
+from transcription.transcripts.segment_edits import SegmentEdit
+from transcription.transcripts.spellings import SHORTEST, Spellings, folded
+from transcription.transcripts.substitution import write_edits
+
+PERMISSION = "transcripts.edit"
+MOST_TERMS = 10_000
+BATCH = 500
+
+
+def visible(actor: Actor) -> QuerySet[Term]:
+    """Returns the tenant's terms, in the order of the alphabet."""
+    actor.require("recordings.view")
+    return Term.objects.filter(tenant=actor.tenant)
+
+
+def get(actor: Actor, term_id: UUID) -> Term:
+    """Raises Http404."""
+    found = visible(actor).filter(id=term_id).first()
+    if found is None:
+        raise Http404(_("There is no such term."))
+    return found
+
+
+def create(actor: Actor, text: str, spellings: Sequence[str] = (), note: str = "", is_active: bool = True) -> Term:
+    """Raises InvalidOption, and Refused for a tenant that is being deleted."""
+    actor.require(PERMISSION)
+    row = Term(tenant=actor.tenant)
+    with transaction.atomic():
+        tenant_lock.lock_for_adding(actor.tenant.id)
+        if Term.objects.filter(tenant=actor.tenant).count() >= MOST_TERMS:
+            raise InvalidOption("text", _("There are %(n)d terms, which is the most.") % {"n": MOST_TERMS})
+        set_fields(row, {"text": text, "spellings": spellings, "note": note, "is_active": is_active})
+        _check_unique(row)
+        row.save(force_insert=True)
+        audit.record(actor, "term.created", row)
+    row.refresh_from_db()
+    return row
+
+
+def change(actor: Actor, term_id: UUID, changes: Mapping[str, Any]) -> Term:
+    """Changes the fields that are given. Raises Http404 and InvalidOption."""
+    actor.require(PERMISSION)
+    with transaction.atomic():
+        tenant_lock.lock(actor.tenant.id)
+        row = get(actor, term_id)
+        set_fields(row, changes)
+        _check_unique(row)
+        row.save()
+        audit.record(actor, "term.changed", row)
+    return row
+
+
+def delete(actor: Actor, term_id: UUID) -> None:
+    """Raises Http404. Transcripts in which it was written stay as they are."""
+    actor.require(PERMISSION)
+    with transaction.atomic():
+        row = get(actor, term_id)
+        audit.record(actor, "term.deleted", row)
+        row.delete()
+
+
+class Correction:
+    """What a tenant's active terms replace in one transcript. `prepare` is slow, `write` is for a transaction."""
+
+    def __init__(self, tenant_id: UUID) -> None:
+        rows = Term.objects.filter(tenant=tenant_id, is_active=True).values_list("text", "spellings")
+        self._spellings = Spellings.of(rows)
+        self._replaces = any(self._spellings.terms.values())
+        self._replaced: dict[str, str] = {}
+
+    def prepare(self, texts: Iterable[str]) -> None:
+        """Finds what becomes of the texts of segments."""
+        if self._replaces:
+            for text in texts:
+                self._of(text.strip())
+
+    def write(self, row: Transcription) -> None:
+        """Replaces it in a transcript that is completed in the same transaction, as one revision."""
+        if not self._replaces:
+            return
+        edits: dict[int, SegmentEdit] = {}
+        for segment in row.segments.only("transcription", "index", "start", "end", "text").iterator():
+            text = segment.text.strip()
+            if (replaced := self._of(text)) != text:
+                edits[segment.index] = SegmentEdit(segment.start, segment.end, replaced)
+        if edits:
+            write_edits(system_actor(row.tenant), row, edits, Revision.Action.TERMS)
+
+    def _of(self, text: str) -> str:
+        if text not in self._replaced:
+            self._replaced[text] = self._spellings.replaced(text)
+        return self._replaced[text]
+
+
+def set_fields(row: Term, changes: Mapping[str, Any]) -> None:
+    """Raises InvalidOption for a field that is too long or too short."""
+    if "text" in changes:
+        row.text = _checked("text", changes["text"], LONGEST)
+        row.folded = folded(row.text)
+    if "spellings" in changes:
+        row.spellings = _checked_spellings(changes["spellings"])
+    row.spellings = [spelling for spelling in row.spellings if spelling != row.text]
+    row.note = _checked("note", changes["note"], LONGEST_NOTE, 0) if "note" in changes else row.note
+    row.is_active = changes.get("is_active", row.is_active)
+
+
+def taken(spelling: str, term: str) -> str:
+    """Returns why a spelling can't be another term's, too."""
+    return _("“%(spelling)s” is a spelling of the term “%(term)s”.") % {"spelling": spelling, "term": term}
+
+
+def _check_unique(row: Term) -> None:
+    """Raises InvalidOption where another term of the tenant is the same, or replaces the same spelling."""
+    own = {folded(spelling) for spelling in row.spellings}
+    others = Term.objects.filter(tenant=row.tenant_id).exclude(id=row.id).values_list("text", "folded", "spellings")
+    for text, other, spellings in others:
+        if other == row.folded:
+            raise InvalidOption("text", _("There is such a term: “%(term)s”.") % {"term": text})
+        for spelling in spellings:
+            if folded(spelling) in own or folded(spelling) == row.folded:
+                param = "text" if folded(spelling) == row.folded else "spellings"
+                raise InvalidOption(param, taken(spelling, text))
+        if other in own:
+            raise InvalidOption("spellings", taken(text, text))
+
+
+def _checked_spellings(sent: Sequence[str]) -> list[str]:
+    if len(sent) > MOST_SPELLINGS:
+        raise InvalidOption("spellings", _("A term can have at most %(n)d spellings.") % {"n": MOST_SPELLINGS})
+    checked = [_checked("spellings", spelling, LONGEST) for spelling in sent]
+    return list({folded(spelling): spelling for spelling in checked}.values())
+
+
+def _checked(name: str, sent: str, longest: int, shortest: int = SHORTEST) -> str:
+    text = one_line(sent)
+    if not shortest <= len(text) <= longest:
+        message = _("“%(name)s” must have from %(least)d to %(most)d characters.")
+        raise InvalidOption(name, message % {"name": name, "least": shortest, "most": longest})
+    return text
