@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
@@ -41,6 +43,9 @@ REDIS_TIMEOUT_SECONDS = 1.0
 NOT_SIGNED_IN, NOT_FOUND, OTHER_TENANT, INTERNAL_ERROR = 4401, 4404, 4409, 1011
 NO_BINARY, NO_JSON, TOO_BIG = 1003, 1007, 1009
 MAX_MESSAGE_LENGTH = 4096
+TOO_MANY = 4429
+MAX_PLACES, PLACES_SECONDS = 40, 10.0
+"""How many places a page may tell in so many seconds."""
 
 
 class TenantConsumer(AsyncJsonWebsocketConsumer):
@@ -218,6 +223,86 @@ class TranscriptionConsumer(TenantConsumer):
             return row.status, engines.is_loading_for(row), row.sequence, place_of(row)
 
 
+class TranscriptConsumer(TenantConsumer):
+    """/ws/transcripts/<id>/: a finished transcript's revisions, and which members have its page open, and where.
+
+    Pages say where they are again and again, and forget who is silent: nothing is stored, so that a killed process
+    leaves nobody behind. Names are those of the sessions. No text passes here.
+    """
+
+    revision = -1
+    name = ""
+    may_edit = False
+    last_places: deque[float]
+
+    async def open(self, actor: Actor) -> str:
+        self.transcription_id = self.scope["url_route"]["kwargs"]["transcription_id"]
+        self.page_id = uuid4().hex[:12]  # names the page to others; the channel's own name is not shown
+        self.user_id = actor.user.pk if actor.user else None
+        self.name, self.may_edit = str(actor.user or ""), actor.may("transcripts.edit")
+        self.last_places = deque(maxlen=MAX_PLACES)
+        if await self.current_revision() is None:
+            raise Http404
+        return progress.transcript_group(self.transcription_id)
+
+    async def greet(self) -> None:
+        await self.check()
+        await self._tell({"type": "person.asks"})
+
+    async def disconnect(self, code: int) -> None:
+        await self._tell({"type": "person.gone", "page": getattr(self, "page_id", "")})
+        await super().disconnect(code)
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        """Passes on where a member's page is: `segment` and whether somebody types there. Floods close the socket."""
+        match content:
+            case {"type": "here", "segment": int() | None as segment, "typing": bool() as typing} if self.name:
+                now = time.monotonic()
+                if len(self.last_places) == MAX_PLACES and now - self.last_places[0] < PLACES_SECONDS:
+                    await self.close(TOO_MANY)
+                    return
+                self.last_places.append(now)
+                place = {"segment": segment, "typing": typing and self.may_edit}
+                who = {"page": self.page_id, "user": self.user_id, "name": self.name}
+                await self._tell({"type": "person.here", **who, **place})
+
+    async def transcript_changed(self, event: dict[str, Any]) -> None:
+        if event["revision"] > self.revision:
+            self.revision = event["revision"]
+            await self.send_json({"type": "revision", "revision": self.revision})
+
+    async def person_here(self, event: dict[str, Any]) -> None:
+        if event["page"] != self.page_id:
+            await self.send_json({**event, "type": "here", "own": event["user"] == self.user_id})
+
+    async def person_gone(self, event: dict[str, Any]) -> None:
+        await self.send_json({"type": "gone", "page": event["page"]})
+
+    async def person_asks(self, _event: dict[str, Any]) -> None:
+        await self.send_json({"type": "ask"})
+
+    async def check(self) -> None:
+        """Sends the revision where its event was lost; closes the socket of a text that is gone."""
+        revision = await self.current_revision()
+        if revision is None:
+            await self.close(NOT_FOUND)
+        elif revision != self.revision:
+            self.revision = revision
+            await self.send_json({"type": "revision", "revision": revision})
+
+    async def _tell(self, event: dict[str, Any]) -> None:
+        if self.group:
+            with suppress(Exception):  # without Redis nobody sees who is here; changes are still seen, by `check`
+                async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
+                    await self.channel_layer.group_send(self.group, event)
+
+    @database_sync_to_async
+    def current_revision(self) -> int | None:
+        with scope.bound(self.tenant_id):
+            rows = Transcription.objects.filter(id=self.transcription_id, recording__deleted_at=None)
+            return rows.filter(status=Status.COMPLETED).values_list("revision", flat=True).first()
+
+
 class RecordingsConsumer(TenantConsumer):
     """/ws/recordings/: which of a tenant's recordings changed."""
 
@@ -268,6 +353,7 @@ class NoSuchConsumer(AsyncWebsocketConsumer):
 
 routes = [
     path("ws/transcriptions/<uuid:transcription_id>/", TranscriptionConsumer.as_asgi()),
+    path("ws/transcripts/<uuid:transcription_id>/", TranscriptConsumer.as_asgi()),
     path("ws/recordings/", RecordingsConsumer.as_asgi()),
     path("v1/realtime", RealtimeConsumer.as_asgi()),
     path("v1/realtime/", RealtimeConsumer.as_asgi()),

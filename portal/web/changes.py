@@ -28,13 +28,15 @@ MOST_LINES = 500
 @member_required("recordings.view")
 def lines(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Answers with `limit` segments' lines of a transcript from `from` on, all without it; and the revision, and how
-    many segments there are.
+    many segments there are. With `since`, a revision, as `change_fields` does if only one came after it.
     """
     try:
         row = editing.transcript(request.actor, transcription_id)
     except (NotCompleted, TextDeleted):
         raise Http404 from None
     read_audit.read(request.actor, row, "page")
+    if request.GET.get("since") == str(row.revision - 1):
+        return JsonResponse(change_fields(request, row))
     first, limit = (int(text) if (text := request.GET.get(name, "")).isdecimal() else 0 for name in ("from", "limit"))
     total = row.segments.count()
     shown = some_lines(row, min(first, total), min(first + limit, total) - 1) if limit else _all_lines(row)

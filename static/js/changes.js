@@ -5,6 +5,8 @@ import { data } from "./query.js";
 import { text } from "./strings.js";
 import { toast } from "./toast.js";
 
+const SHOWN = 300; // milliseconds in which an answer is shown
+
 /** @import { Transcript } from "./transcript.js" */
 /**
  * @typedef {object} Change what one revision put on the page (portal/web/changes.py)
@@ -23,6 +25,9 @@ export class Changes {
   #states;
   #at = 0;
   #busy = false;
+  #posting = 0;
+  /** The states before the last change that was followed. @type {number[]} */
+  #former = [];
   /** Others changed what is shown here. */
   #stale = false;
 
@@ -43,6 +48,9 @@ export class Changes {
   /** What may be open on the page: asked before lines go from under it. @type {() => boolean} */
   mayRenew = () => true;
 
+  /** The index of the line in which somebody typed what is not saved. @type {() => number | undefined} */
+  unsaved = () => undefined;
+
   get #canUndo() {
     return this.#at > 0;
   }
@@ -55,12 +63,50 @@ export class Changes {
    * @param {string} address
    * @param {object} body
    */
-  post(address, body) {
-    return ask(address, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
+  async post(address, body) {
+    this.#posting += 1;
+    try {
+      return await ask(address, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    } finally {
+      setTimeout(() => (this.#posting -= 1), SHOWN); // until its answer is shown
+    }
+  }
+
+  /**
+   * Shows what others changed, up to a revision. A line in which somebody types stays as it is: saving it meets the
+   * other's text then, and asks.
+   * @param {number} revision
+   * @returns {Promise<boolean>} whether it is shown, or noted; false while a change from here is on its way
+   */
+  async follow(revision) {
+    if (this.#posting || this.#busy) return false;
+    if (revision <= this.revision || this.#stale) return true;
+    if (revision > this.revision + 1) {
+      await this.renew();
+      return true;
+    }
+    const answer = await ask(`${data(this.root, "lines")}?since=${this.revision}`);
+    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+    /** @type {Change & {total?: number}} */
+    const change = await answer.json();
+    if (this.#posting || this.#busy) return false;
+    if (change.revision <= this.revision) return true;
+    const open = this.unsaved();
+    const isOpen = open !== undefined && open >= change.first && open < change.first + change.removed;
+    if (isOpen || change.total !== undefined || change.lines === null) {
+      await this.renew();
+      return true;
+    }
+    this.#former = this.#states.slice(0, this.#at + 1);
+    this.#states = [change.revision];
+    this.#at = 0;
+    await this.#show(change);
+    this.#tell();
+    return true;
   }
 
   /**
@@ -68,7 +114,12 @@ export class Changes {
    * @param {Change} change
    */
   async made(change) {
-    if (change.revision === this.revision) return; // nothing differs
+    if (change.revision === this.revision) {
+      if (this.#former.at(-1) !== change.revision - 1) return; // nothing differs
+      this.#states = [...this.#former, change.revision]; // it was heard of before its answer came
+      this.#at = this.#states.length - 1;
+      return this.#tell();
+    }
     const before = this.#isNext(change) ? this.#states.slice(0, this.#at + 1) : [change.revision - 1]; // others' stay
     this.#states = [...before, change.revision];
     this.#at = this.#states.length - 1;

@@ -53,6 +53,7 @@ export class Editor {
     this.stop = new AbortController();
     const { signal } = this.stop;
     changes.mayRenew = () => !this.#changed && !this.#busy;
+    changes.unsaved = () => (this.#changed ? Number(this.#editing?.item.dataset.index) : undefined);
     root.addEventListener("click", (event) => this.#click(event), { signal });
     root.addEventListener("keydown", (event) => this.#key(event), { signal });
     root.addEventListener("focusout", () => requestAnimationFrame(() => this.#left()), { signal });
@@ -74,6 +75,9 @@ export class Editor {
     this.stop.abort();
   }
 
+  /** Who types in a line, elsewhere. @type {(index: number) => string | undefined} */
+  typedBy = () => undefined;
+
   /** What keys do with the text. @returns {Record<string, Doing>} */
   get doings() {
     return {
@@ -94,10 +98,16 @@ export class Editor {
    * Opens a line, after the one that was open is saved.
    * @param {HTMLElement} item
    * @param {number} [at] place of the caret in the text, from the end if it is negative
+   * @param {boolean} [anyway] whether somebody else types there or not
    */
-  async open(item, at) {
+  async open(item, at, anyway = false) {
     if (this.#editing?.item === item) return this.#editing.area.focus();
     const index = item.dataset.index;
+    const name = anyway ? undefined : this.typedBy(Number(index));
+    if (name) {
+      const run = () => void this.open(this.transcript.segments[Number(index)] ?? item, at, true);
+      return void toast(text("present_taken", { name }), { action: { label: text("present_anyway"), run } });
+    }
     if (this.#editing && !(await this.#save())) return this.#editing?.area.focus();
     const target = item.isConnected ? item : this.transcript.segments[Number(index)];
     this.leave(false);

@@ -15,6 +15,7 @@ import { Replacer } from "./replacer.js";
 import { Speakers } from "./speakers.js";
 import { text } from "./strings.js";
 import { Times } from "./times.js";
+import { Together } from "./together.js";
 import { Transcript } from "./transcript.js";
 import { Walk } from "./walk.js";
 
@@ -90,9 +91,13 @@ function textDoings(root, transcript, player) {
   /** @type {Record<string, Doing>} */
   const doings = {};
   const finder = new Finder(find(root, "[data-finder]", HTMLElement), transcript);
-  const changes = list.dataset.revision === undefined ? null : new Changes(transcript);
+  const shown = list.dataset.revision === undefined ? null : new Changes(transcript);
+  const together = shown && new Together(find(root, "[data-present]", HTMLElement), transcript, shown);
+  if (together) open.push(together);
+  const changes = list.dataset.segments === undefined ? null : shown;
   if (changes) {
     const editor = new Editor(list, transcript, changes, player);
+    editor.typedBy = (index) => together?.typedBy(index);
     open.push(editor);
     const times = new Times(transcript, changes);
     const replacer = new Replacer(changes);

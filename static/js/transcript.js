@@ -98,7 +98,7 @@ export class Transcript {
    * @returns {Promise<void>} when all of it is there
    */
   async #load() {
-    const { total, of } = this.root.dataset;
+    const { total } = this.root.dataset;
     let [there, wait] = [this.segments.length, 0];
     while (!this.stop.signal.aborted && total !== undefined && there < Number(this.root.dataset.total)) {
       await new Promise((done) => setTimeout(done, wait));
@@ -109,9 +109,8 @@ export class Transcript {
         if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
         /** @type {{revision: number, total: number, lines: string}} */
         const part = await answer.json();
-        if (String(part.revision) !== (this.root.dataset.revision ?? of)) {
-          if (this.root.dataset.revision === undefined) location.reload();
-          else this.root.dispatchEvent(new Event("outdated"));
+        if (String(part.revision) !== this.root.dataset.revision) {
+          this.root.dispatchEvent(new Event("outdated"));
           return;
         }
         if (there !== this.segments.length) continue; // lines came or went meanwhile

@@ -1,6 +1,7 @@
 """Tells watchers how a transcription moves. These are hints: every page converges on the database.
 
-The groups of the channel layer are `transcription.<id>` for one, and `tenant.<id>` for everything of a tenant.
+The groups of the channel layer are `transcription.<id>` for one, `tenant.<id>` for everything of a tenant, and
+`transcript.<id>` for the pages on which a finished text is read and corrected.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ def transcription_group(transcription_id: UUID | str) -> str:
 
 def tenant_group(tenant_id: UUID | str) -> str:
     return f"tenant.{tenant_id}"
+
+
+def transcript_group(transcription_id: UUID | str) -> str:
+    return f"transcript.{transcription_id}"
 
 
 class Publisher:
@@ -79,6 +84,12 @@ def announce_change(tenant_id: UUID, recording_id: UUID, transcription_id: UUID)
     """Tells watchers of a changed status: they read the database again."""
     event = {"type": "recording.changed", "recording": str(recording_id), "transcription": str(transcription_id)}
     _publish([(transcription_group(transcription_id), event), (tenant_group(tenant_id), event)])
+
+
+def announce_revision(transcription_id: UUID, revision: int) -> None:
+    """Tells the pages of a transcript that it was changed."""
+    event = {"type": "transcript.changed", "revision": revision}
+    _publish([(transcript_group(transcription_id), event)])
 
 
 def announce_progress(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from tenants.access import Actor
 from transcription import search
 from transcription.library import read_audit, recordings, retention
 from transcription.models import MachineText, Revision, Segment, Speaker, Status, Transcription
+from transcription.queue import progress
 from transcription.transcripts import checks
 from transcription.transcripts.segment_edits import SegmentFields, field_values
 
@@ -186,6 +188,7 @@ def _store(actor: Actor, row: Transcription, action: str, **kept: Any) -> None:
     audit.record(actor, "transcript.corrected", row, recording=str(row.recording_id), how=action, revision=number)
     _forget_oldest(row)
     search.index_recording(row.recording_id)
+    transaction.on_commit(partial(progress.announce_revision, row.id, number))
 
 
 def _former_names(row: Transcription, names: Mapping[int, str]) -> dict[str, str]:

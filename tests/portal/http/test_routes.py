@@ -223,6 +223,7 @@ PAGES = """
 SOCKETS = """
     -
     ws/transcriptions/<uuid:transcription_id>/
+    ws/transcripts/<uuid:transcription_id>/
     ws/recordings/
     v1/realtime
     v1/realtime/

@@ -1,0 +1,73 @@
+"""Two people correct one transcript at once, in two real browsers; the second was invited on the page of people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import Picture
+from tests.browser.test_portal import open_transcript
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+PASSWORD = "a horse that two may ride"
+
+
+def invited(page: Page, email: str, context: BrowserContext) -> Page:
+    """Invites somebody as an editor, and returns a page on which they have joined."""
+    page.get_by_role("link", name="People").click()
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_role("button", name="Invite", exact=True).click()
+    link = page.locator(f"tr:has-text('{email}') code").text_content()
+    assert link
+    theirs = context.new_page()
+    theirs.goto(link)
+    theirs.get_by_label("First name").fill("Bob")
+    theirs.get_by_label("Password", exact=True).fill(PASSWORD)
+    theirs.get_by_label("Password confirmation").fill(PASSWORD)
+    theirs.get_by_role("button", name="Join").click()
+    expect(theirs.locator(".toast")).to_contain_text("Your role is Editor.")
+    return theirs
+
+
+def type_into(page: Page, index: int, text: str) -> None:
+    page.locator(f"[data-index='{index}'] [data-edit]").click()
+    page.locator(f"[data-index='{index}'] textarea").fill(text)
+
+
+def test_two_people_work_on_one_transcript(
+    page: Page, open_context: Callable[..., BrowserContext], fox: Path, tmp_path: Path, picture: Picture
+) -> None:
+    context = open_context()
+    his = invited(page, "bob@together.example", context)
+    page.goto("/recordings/")
+    open_transcript(page, fox, tmp_path, "a fox for two.wav")
+    his.goto(page.url)
+    line = "[data-index='0'] .segment__text"
+
+    expect(page.locator("[data-present]")).to_contain_text("Bob")
+    type_into(his, 0, "A brown fox, says Bob.")
+    expect(page.locator("[data-index='0'] .segment__person")).to_contain_text("Bob is typing here.")
+    page.locator("[data-index='0'] [data-edit]").click()
+    expect(page.locator(".toast", has_text="Bob is typing in this line.")).to_be_visible()
+    expect(page.locator("[data-index='0'] textarea")).to_have_count(0)
+    picture(page, "together")
+
+    his.keyboard.press("Control+Enter")
+    expect(page.locator(line)).to_have_text("A brown fox, says Bob.")
+
+    context.set_offline(True)
+    type_into(his, 0, "A red fox, says Bob.")
+    expect(page.locator("[data-index='0'] .segment__person")).to_have_count(0)
+    type_into(page, 0, "A black fox, says the owner.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(line)).to_have_text("A black fox, says the owner.")
+
+    context.set_offline(False)
+    his.locator("[data-index='0'] textarea").press("Control+Enter")
+    expect(his.locator("[data-conflict]")).to_contain_text("A black fox, says the owner.")
+    expect(his.locator("[data-index='0'] textarea")).to_have_value("A red fox, says Bob.")
+    his.get_by_role("button", name="Save mine instead").click()
+    expect(page.locator(line)).to_have_text("A red fox, says Bob.")

@@ -1,0 +1,123 @@
+"""Several people have one transcript open: who is where, and that it changed, against the real channel layer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from portal import consumers
+from tenants import scope
+from tests.conftest import Character
+from tests.portal.test_consumers import Socket, socket_of
+from tests.portal.web.conftest import make_transcription
+from transcription.models import Recording, Transcription
+from transcription.queue import progress
+from transcription.transcripts import editing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.2)
+    yield
+    progress.flush()
+
+
+@pytest.fixture
+def row(alice: Character) -> Transcription:
+    return make_transcription(alice.tenant)
+
+
+def path_of(row: Transcription) -> str:
+    return f"/ws/transcripts/{row.id}/"
+
+
+async def heard(socket: Socket, kind: str) -> dict[str, Any]:
+    """Returns the next message of a kind; others come in between."""
+    while (message := await socket.hear())["type"] != kind:
+        pass
+    return message
+
+
+async def say(socket: Socket, **place: Any) -> None:
+    await socket.send_input({"type": "websocket.receive", "text": json.dumps({"type": "here", **place})})
+
+
+@sync_to_async
+def correct(who: Character, row: Transcription, text: str) -> None:
+    with scope.bound(who.tenant.id):
+        editing.edit(who.actor, row.id, 0, {"*"}, text)
+
+
+async def test_each_sees_where_the_other_is_and_that_they_left(
+    alice: Character, bob: Character, row: Transcription
+) -> None:
+    hers, his = await socket_of(alice, path_of(row)), await socket_of(bob, path_of(row))
+    assert (await heard(his, "revision"))["revision"] == 0
+    await heard(hers, "ask")
+    await say(hers, segment=1, typing=True)
+    here = await heard(his, "here")
+    assert (here["name"], here["segment"], here["typing"], here["own"]) == ("alice@acme.example", 1, True, False)
+    await say(his, segment=0, typing=True)
+    there = await heard(hers, "here")
+    assert (there["name"], there["segment"], there["typing"]) == ("bob@acme.example", 0, False), "he only reads"
+    await hers.hang_up()
+    assert (await heard(his, "gone"))["page"] == here["page"]
+    await his.hang_up()
+
+
+async def test_a_correction_is_told_at_once_and_once(alice: Character, bob: Character, row: Transcription) -> None:
+    his = await socket_of(bob, path_of(row))
+    assert await heard(his, "revision") == {"type": "revision", "revision": 0}
+    await correct(alice, row, "Good evening.")
+    assert await heard(his, "revision") == {"type": "revision", "revision": 1}
+    await his.hang_up()
+
+
+async def test_a_lost_event_is_made_up_for(
+    alice: Character, bob: Character, row: Transcription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    his = await socket_of(bob, path_of(row))
+    assert (await heard(his, "revision"))["revision"] == 0
+    monkeypatch.setattr(progress, "_publish", lambda _messages: None)
+    await correct(alice, row, "Good evening.")
+    assert (await heard(his, "revision"))["revision"] == 1
+    await his.hang_up()
+
+
+async def test_mallory_a_deleted_recording_and_one_under_way_have_no_such_socket(
+    alice: Character, mallory: Character, row: Transcription
+) -> None:
+    stranger = await socket_of(mallory, path_of(row))
+    assert await stranger.closing_code() == consumers.NOT_FOUND
+    under_way = await sync_to_async(make_transcription)(alice.tenant, status="running")
+    early = await socket_of(alice, path_of(under_way))
+    assert await early.closing_code() == consumers.NOT_FOUND
+    hers = await socket_of(alice, path_of(row))
+    await heard(hers, "revision")
+    with scope.bound(alice.tenant.id):
+        await Recording.objects.filter(id=row.recording_id).aupdate(deleted_at="2026-01-01T00:00:00Z")
+    assert await hers.closing_code() == consumers.NOT_FOUND
+
+
+async def test_a_flood_of_places_closes_the_socket(alice: Character, row: Transcription) -> None:
+    hers = await socket_of(alice, path_of(row))
+    for number in range(consumers.MAX_PLACES + 1):
+        await say(hers, segment=number, typing=False)
+    assert await hers.closing_code() == consumers.TOO_MANY
+
+
+async def test_what_is_no_place_is_passed_to_nobody(alice: Character, bob: Character, row: Transcription) -> None:
+    hers, his = await socket_of(alice, path_of(row)), await socket_of(bob, path_of(row))
+    await heard(his, "revision")
+    for place in ({"segment": "<b>", "typing": True}, {"segment": 1}, {"segment": 1, "typing": "yes"}, {}):
+        await say(hers, **place)
+    await say(hers, segment=None, typing=False)
+    assert (await heard(his, "here"))["segment"] is None
+    await hers.hang_up()
+    await his.hang_up()
