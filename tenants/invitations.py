@@ -199,8 +199,10 @@ def is_unmailable(row: Invitation) -> bool:
 
 
 def _open(actor: Actor, person: Wanted) -> Invitation:
-    """Creates or renews an invitation. Raises MemberConflict."""
+    """Creates or renews an invitation. Raises PermissionDenied and MemberConflict."""
     known = open_invitations(actor).filter(email=person.email).first()
+    if known is not None:
+        require_role(actor, known.role)
     within = SENT_AGAIN.take(str(actor.tenant.id), person.email) and SENT.take(str(actor.tenant.id))
     if not within:
         message = _("Too many mails to %(email)s, or in one day. Try again later, or hand over the link.")

@@ -154,6 +154,11 @@ def _page(request: TenantRequest, form: InvitationForm | None = None, many: List
     if roles:
         rows = invitations.open_invitations(actor)
         context["invitations"] = [
-            {"row": row, "link": invitations.link(row), "is_unmailable": invitations.is_unmailable(row)} for row in rows
+            {
+                "row": row,
+                "link": invitations.link(row) if row.role in roles else "",
+                "is_unmailable": invitations.is_unmailable(row),
+            }
+            for row in rows
         ]
     return render(request, "web/people.html", context)

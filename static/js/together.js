@@ -7,7 +7,7 @@ import { text } from "./strings.js";
 
 const AGAIN = 10_000; // milliseconds after which a page says anew where it is
 const GONE = 25_000; // after which one that is silent is gone
-const TYPING = 6_000; // after the last key
+const TYPING = 20_000; // after the last key: people listen while they correct
 const SETTLE = 300; // in which places, and revisions, are gathered
 const RETRY = 2_000;
 const MOST = 6; // people who are shown one by one
@@ -136,7 +136,8 @@ export class Together {
     const item = document.activeElement?.closest("[data-index]");
     const isHere = item instanceof HTMLElement && this.transcript.root.contains(item);
     const segment = isHere ? Number(item.dataset.index) : null;
-    const typing = segment !== null && performance.now() - this.#typed < TYPING;
+    const isOpen = segment !== null && document.activeElement instanceof HTMLTextAreaElement;
+    const typing = isOpen && performance.now() - this.#typed < TYPING;
     const said = JSON.stringify({ type: "here", segment, typing });
     if (said === this.#said || !this.socket.connected) return;
     this.#said = said;

@@ -95,6 +95,19 @@ class TestThePage:
         with scope.bound(acme.id):
             assert not Invitation.objects.exists()
 
+    def test_an_admin_sees_no_link_with_which_he_could_become_an_owner(
+        self, as_alice: Client, acme: Tenant, client: Client
+    ) -> None:
+        path = invited(as_alice, role="owner")
+        client.force_login(create_member(acme, "adam@acme.example", Role.ADMIN).user)
+        page = client.get("/people/").content.decode()
+        assert CAROL in page
+        assert path not in page
+        invitation_id = path.split("/")[3][:36]
+        for what in ("again", "revoke"):
+            assert client.post(f"/invitations/{invitation_id}/{what}/").status_code == 403
+        assert client.post("/people/", {"email": CAROL, "role": "viewer"}).status_code == 403
+
     def test_a_viewer_sees_people_and_may_leave_and_no_invitation(
         self, as_alice: Client, as_bob: Client, bob: Character
     ) -> None:
