@@ -227,7 +227,7 @@ class TranscriptConsumer(TenantConsumer):
     """/ws/transcripts/<id>/: a finished transcript's revisions, and which members have its page open, and where.
 
     Pages say where they are again and again, and forget who is silent: nothing is stored, so that a killed process
-    leaves nobody behind. Names are those of the sessions. No text passes here.
+    leaves nobody behind. Names are those of the sessions, and programs hear none. No text passes here.
     """
 
     revision = -1
@@ -255,13 +255,13 @@ class TranscriptConsumer(TenantConsumer):
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Passes on where a member's page is: `segment` and whether somebody types there. Floods close the socket."""
+        now = time.monotonic()
+        if len(self.last_places) == MAX_PLACES and now - self.last_places[0] < PLACES_SECONDS:
+            await self.close(TOO_MANY)
+            return
+        self.last_places.append(now)
         match content:
             case {"type": "here", "segment": int() | None as segment, "typing": bool() as typing} if self.name:
-                now = time.monotonic()
-                if len(self.last_places) == MAX_PLACES and now - self.last_places[0] < PLACES_SECONDS:
-                    await self.close(TOO_MANY)
-                    return
-                self.last_places.append(now)
                 place = {"segment": segment, "typing": typing and self.may_edit}
                 who = {"page": self.page_id, "user": self.user_id, "name": self.name}
                 await self._tell({"type": "person.here", **who, **place})
@@ -272,7 +272,7 @@ class TranscriptConsumer(TenantConsumer):
             await self.send_json({"type": "revision", "revision": self.revision})
 
     async def person_here(self, event: dict[str, Any]) -> None:
-        if event["page"] != self.page_id:
+        if self.name and event["page"] != self.page_id:
             await self.send_json({**event, "type": "here", "own": event["user"] == self.user_id})
 
     async def person_gone(self, event: dict[str, Any]) -> None:

@@ -44,6 +44,7 @@ MAX_AT_ONCE = 200
 MAX_LIST_CHARACTERS = 100_000
 SENT = Limit("invitations of an organisation", 400, 86_400)
 SENT_AGAIN = Limit("mails of an invitation", 5, 3600)
+LONGEST_NAME = 320
 MAIL_ATTEMPTS = 6
 MAIL_ROUND_SECONDS = 10.0
 SIGNER = signing.Signer(salt="tenants.invitations")
@@ -92,6 +93,7 @@ def invite_again(actor: Actor, invitation_id: UUID) -> Invitation:
     row = invitation(actor, invitation_id)
     require_role(actor, row.role)
     with transaction.atomic():
+        Tenant.objects.select_for_update(of=("self",)).get(id=actor.tenant.id)
         return _open(actor, Wanted(row.email, Role(row.role)))
 
 
@@ -164,7 +166,8 @@ def accept(row: Invitation, user: User, address: str) -> Member:
         raise MemberConflict("not_open", _("This invitation is for another address."))
     with transaction.atomic(), scope.bound(row.tenant_id):
         still = Invitation.objects.filter(id=row.id, nonce=row.nonce, accepted_at=None, revoked_at=None)
-        if not still.filter(expires_at__gt=timezone.now()).update(accepted_at=timezone.now()):
+        still = still.filter(expires_at__gt=timezone.now(), tenant__is_active=True)
+        if not still.update(accepted_at=timezone.now()):
             raise MemberConflict("not_open", _("This invitation no longer works."))
         member, is_new = Member.objects.get_or_create(tenant=row.tenant, user=user, defaults={"role": row.role})
         if is_new:
@@ -200,7 +203,7 @@ def is_unmailable(row: Invitation) -> bool:
 
 def _open(actor: Actor, person: Wanted) -> Invitation:
     """Creates or renews an invitation. Raises PermissionDenied and MemberConflict."""
-    known = open_invitations(actor).filter(email=person.email).first()
+    known = open_invitations(actor).select_for_update(of=("self",)).filter(email=person.email).first()
     if known is not None:
         require_role(actor, known.role)
     within = SENT_AGAIN.take(str(actor.tenant.id), person.email) and SENT.take(str(actor.tenant.id))
@@ -242,7 +245,8 @@ def _role_of(text: str, default: Role) -> Role:
 
 
 def _name_of(actor: Actor) -> str:
-    return f"{actor.user} <{actor.user.email}>" if actor.user and actor.user.get_full_name() else str(actor.user or "")
+    name, email = str(actor.user or ""), actor.user.email if actor.user else ""
+    return " ".join((f"{name} <{email}>" if name != email else name).split())[:LONGEST_NAME]
 
 
 def _signature(row: Invitation) -> str:
@@ -272,6 +276,9 @@ def _deliver(waiting: Sequence[Invitation]) -> int:
             sent += _send(row, connection)
     except OSError as error:
         log.error("Invitations were not sent, the mail server is unavailable: %s", type(error).__name__)
+        now = timezone.now()
+        rows = Invitation.objects.filter(id__in=[row.id for row in waiting], mailed_at=None, mail_after__lte=now)
+        rows.update(mail_after=now + timedelta(minutes=1))  # the sweeper has other things to do meanwhile
     finally:
         with suppress(OSError):
             connection.close()
@@ -281,6 +288,9 @@ def _deliver(waiting: Sequence[Invitation]) -> int:
 def _send(row: Invitation, connection: Any) -> int:
     """Returns the number of mails sent. Raises OSError if the server became unavailable."""
     rows = Invitation.objects.filter(id=row.id, nonce=row.nonce)
+    claimed = timezone.now() + timedelta(minutes=5)  # for as long no other sweeper sends it, and others go first
+    if not rows.filter(mail_after=row.mail_after, mailed_at=None).update(mail_after=claimed):
+        return 0
     try:
         _message(row, connection).send()
     except (SMTPServerDisconnected, ConnectionError, TimeoutError):

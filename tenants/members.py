@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import Http404
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import audit, former_members, scope
-from tenants.access import Actor
-from tenants.models import ApiKey, Member, Role, Tenant
+from tenants.access import PERMISSIONS, Actor, member_actor
+from tenants.models import ApiKey, Invitation, Member, Role, Tenant
 
 RANKS = Case(*(When(role=role, then=Value(rank)) for rank, role in enumerate(Role.values)), output_field=IntegerField())
 
@@ -63,21 +65,23 @@ def require_role(actor: Actor, role: str) -> None:
 
 def change_role(actor: Actor, member_id: int, role: Role) -> Member:
     """Gives a member another role. Raises PermissionDenied, Http404 and MemberConflict."""
-    require_role(actor, role)
-    with _locked(actor.tenant):
+    with _locked(actor) as actor:
+        require_role(actor, role)
         changed = member(actor, member_id)
         require_role(actor, changed.role)
         if changed.role != role:
             if changed.role == Role.OWNER:
                 _require_another_owner(changed)
             _set_role(actor, changed, role)
+            if "people.manage" not in PERMISSIONS[role]:
+                _revoke_invitations_of(actor, changed)
     return changed
 
 
 def transfer_ownership(actor: Actor, member_id: int) -> Member:
     """Makes another member an owner, and the acting owner an admin. Raises PermissionDenied and Http404."""
-    require_role(actor, Role.OWNER)
-    with _locked(actor.tenant):
+    with _locked(actor) as actor:
+        require_role(actor, Role.OWNER)
         successor = member(actor, member_id)
         if actor.member is None or successor.id == actor.member.id or not successor.user.is_active:
             raise Http404(_("There is no such member."))
@@ -90,9 +94,9 @@ def remove(actor: Actor, member_id: int, keys: str) -> Member:
     """Ends a membership, of somebody else or the actor's own, and decides about the API keys that they made.
 
     `keys` is a KeyDecision; one's own keys are kept only by those who may manage keys. What they recorded and
-    corrected stays. Raises PermissionDenied, Http404 and MemberConflict.
+    corrected stays; their open invitations end. Raises PermissionDenied, Http404 and MemberConflict.
     """
-    with _locked(actor.tenant):
+    with _locked(actor) as actor:
         leaver = member(actor, member_id)
         leaves = actor.member is not None and leaver.id == actor.member.id
         if not leaves:
@@ -103,6 +107,7 @@ def remove(actor: Actor, member_id: int, keys: str) -> Member:
             keys = former_members.KeyDecision.REVOKE
         settler = replace(actor, permissions=actor.permissions | {"keys.manage"})
         former_members.settle([settler], leaver.user, keys)
+        _revoke_invitations_of(actor, leaver)
         audit.record(actor, "member.removed", actor.tenant, email=leaver.user.email, role=leaver.role, left=leaves)
         Member.objects.filter(id=leaver.id).delete()
     return leaver
@@ -115,11 +120,29 @@ def keys_of(leaver: Member) -> int:
 
 
 @contextmanager
-def _locked(tenant: Tenant) -> Iterator[None]:
-    """Lets one change of a tenant's members happen at a time, so that two owners can't both leave."""
+def _locked(actor: Actor) -> Iterator[Actor]:
+    """Lets one change of a tenant's members happen at a time, so that two owners can't both leave.
+
+    Yields the actor with the rights that they have now. Raises PermissionDenied if they are no longer a member.
+    """
     with transaction.atomic():
-        Tenant.objects.select_for_update(of=("self",)).get(id=tenant.id)
-        yield
+        Tenant.objects.select_for_update(of=("self",)).get(id=actor.tenant.id)
+        if actor.member is None:
+            yield actor
+            return
+        now = Member.objects.filter(id=actor.member.id).select_related("user", "tenant").first()
+        if now is None:
+            raise PermissionDenied(_("You are not a member of %(tenant)s any more.") % {"tenant": actor.tenant})
+        yield member_actor(now, actor.address)
+
+
+def _revoke_invitations_of(actor: Actor, inviter: Member) -> None:
+    """Ends the invitations that somebody sent who may send none any more: one may be to themselves."""
+    with scope.bound(actor.tenant.id):
+        rows = Invitation.objects.filter(invited_by=inviter.user_id, accepted_at=None, revoked_at=None)
+        for row in list(rows):
+            audit.record(actor, "invitation.revoked", row, email=row.email, role=row.role)
+        rows.update(revoked_at=timezone.now())
 
 
 def _set_role(actor: Actor, changed: Member, role: Role) -> None:

@@ -151,6 +151,7 @@ export class Changes {
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
     /** @type {{revision: number, lines: string}} */
     const { revision, lines } = await answer.json();
+    if (!this.mayRenew() || revision < this.revision) return; // somebody began to type, or saved, meanwhile
     this.#stale = false;
     if (revision !== this.revision) {
       this.#states = [revision];

@@ -415,6 +415,7 @@ export class Editor {
     /** @type {Change | null} */
     const change = event instanceof CustomEvent ? event.detail : null;
     const before = Number(editing.item.dataset.index);
+    const wasClean = !this.#changed && !this.#target;
     if (!change || change.lines === null || change.whole) {
       this.leave(false);
       return this.transcript.focusOn(before);
@@ -428,6 +429,7 @@ export class Editor {
     editing.shown = find(item, ".segment__text", HTMLElement);
     editing.shown.hidden = true;
     editing.shown.after(editing.form);
+    if (wasClean) editing.area.value = editing.shown.textContent.trim(); // nothing was typed: it may be another's by now
     const time = find(item, ".segment__time", HTMLElement).textContent;
     editing.area.setAttribute("aria-label", text("edit_label", { time }));
     fit(editing.area);

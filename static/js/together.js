@@ -84,8 +84,10 @@ export class Together {
     if (message.type === "revision") {
       this.#revision = Math.max(this.#revision, message.revision);
       this.#follow();
-    } else if (message.type === "ask") this.#tellSoon();
-    else if (message.type === "gone") {
+    } else if (message.type === "ask") {
+      this.#said = "";
+      this.#tellSoon();
+    } else if (message.type === "gone") {
       this.#people.delete(message.page);
       this.#draw();
     } else {
@@ -118,7 +120,8 @@ export class Together {
     this.beats += 1;
     if (this.beats % 4 === 0) this.#said = "";
     this.#tellSoon();
-    this.#follow();
+    if (this.changes.isStale) this.changes.renew().catch(() => {});
+    else this.#follow();
   }
 
   #forget() {
@@ -128,11 +131,11 @@ export class Together {
   }
 
   #tellSoon() {
-    clearTimeout(this.#telling);
-    this.#telling = setTimeout(() => this.#tell(), SETTLE);
+    this.#telling ||= setTimeout(() => this.#tell(), SETTLE);
   }
 
   #tell() {
+    this.#telling = 0;
     const item = document.activeElement?.closest("[data-index]");
     const isHere = item instanceof HTMLElement && this.transcript.root.contains(item);
     const segment = isHere ? Number(item.dataset.index) : null;

@@ -70,3 +70,8 @@ def test_two_people_work_on_one_transcript(
     expect(his.locator("[data-index='0'] textarea")).to_have_value("A red fox, says Bob.")
     his.get_by_role("button", name="Save mine instead").click()
     expect(page.locator(line)).to_have_text("A red fox, says Bob.")
+
+    page.locator("[data-index='0'] [data-edit]").click()
+    type_into(his, 0, "A grey fox, says Bob.")
+    his.keyboard.press("Control+Enter")
+    expect(page.locator("[data-index='0'] textarea")).to_have_value("A grey fox, says Bob.")

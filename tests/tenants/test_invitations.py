@@ -170,6 +170,16 @@ class FullMailbox(EmailBackend):
         return super().send_messages(messages)
 
 
+class Away(EmailBackend):
+    """A mail server that nobody reaches."""
+
+    opened = 0
+
+    def open(self) -> bool:
+        type(self).opened += 1
+        raise TimeoutError
+
+
 class TestTheMail:
     @pytest.fixture(autouse=True)
     def nothing_bound(self, alice: Character) -> Iterator[None]:
@@ -200,6 +210,20 @@ class TestTheMail:
         refused.refresh_from_db()
         assert refused.mail_attempts == invitations.MAIL_ATTEMPTS
         assert invitations.is_unmailable(refused)
+
+    def test_a_server_that_is_away_is_asked_once_a_minute_and_nothing_is_lost(
+        self, alice: Character, settings: Any
+    ) -> None:
+        usual, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, f"{__name__}.Away"
+        row = invite(alice)
+        for _round in range(3):
+            assert invitations.send_due() == 0
+        assert Away.opened == 1
+        settings.EMAIL_BACKEND = usual
+        with time_machine.travel(timezone.now() + timedelta(minutes=2)):
+            assert invitations.send_due() == 1
+        row.refresh_from_db()
+        assert row.mail_attempts == 0
 
     def test_what_was_revoked_is_not_sent(self, alice: Character) -> None:
         with scope.bound(alice.tenant.id):

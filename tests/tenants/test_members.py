@@ -10,9 +10,10 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.http import Http404
 
-from tenants import api_keys, members, scope
+from tenants import api_keys, invitations, members, scope
 from tenants.access import key_actor
 from tenants.former_members import KeyDecision
+from tenants.invitations import Wanted
 from tenants.members import MemberConflict
 from tenants.models import ApiKey, AuditEntry, KeyScope, Member, Role, Tenant
 from tests.conftest import Character, create_member
@@ -112,6 +113,27 @@ def test_of_two_owners_who_leave_at_once_one_stays(acme: Tenant, alice: Characte
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(leave, (alice, olga))) == [False, True]
     assert Member.objects.filter(tenant=acme, role=Role.OWNER).count() == 1
+
+
+class TestRightsOfNow:
+    def test_who_was_demoted_meanwhile_does_nothing_more(self, alice: Character, bob: Character, acme: Tenant) -> None:
+        olga = create_member(acme, "olga@acme.example", Role.OWNER)
+        before = olga.actor
+        members.change_role(alice.actor, olga.member.id, Role.VIEWER)
+        for act in (
+            partial(members.transfer_ownership, before, bob.member.id),
+            partial(members.change_role, before, bob.member.id, Role.ADMIN),
+            partial(members.remove, before, bob.member.id, REVOKE),
+        ):
+            with pytest.raises(PermissionDenied):
+                act()
+        assert (role_of(olga), role_of(bob)) == (Role.VIEWER, Role.VIEWER)
+
+    def test_invitations_end_with_the_right_to_send_them(self, alice: Character, adam: Character) -> None:
+        [row] = invitations.invite(adam.actor, [Wanted("adam@home.example", Role.ADMIN)])
+        members.change_role(alice.actor, adam.member.id, Role.EDITOR)
+        row.refresh_from_db()
+        assert row.state == "revoked"
 
 
 class TestLeaving:

@@ -21,6 +21,7 @@ from transcription.scripts import one_line
 from transcription.transcripts.segment_edits import SegmentEdit
 from transcription.transcripts.spellings import SHORTEST, Spellings, folded
 from transcription.transcripts.substitution import write_edits
+from transcription.transcripts.validation import LONGEST_TEXT
 
 PERMISSION = "transcripts.edit"
 MOST_TERMS = 10_000
@@ -108,7 +109,8 @@ class Correction:
 
     def _of(self, text: str) -> str:
         if text not in self._replaced:
-            self._replaced[text] = self._spellings.replaced(text)
+            replaced = self._spellings.replaced(text)
+            self._replaced[text] = replaced if len(replaced) <= LONGEST_TEXT else text  # a loop of short spellings
         return self._replaced[text]
 
 

@@ -103,3 +103,12 @@ def test_a_term_is_unique_and_bounded(body: dict[str, Any], param: str, alice: C
     answer = send(client, "POST", "/api/v1/terms", bearer(alice), body)
     assert (answer.status_code, answer.json()["param"]) == (400, param)
     assert send(client, "GET", "/api/v1/terms", bearer(alice)).json() == {"results": [first.json()]}
+
+
+def test_a_loop_that_would_become_too_long_stays_and_holds_nothing_up(
+    alice: Character, fox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.transcription.worker.test_terms.HEARD", "kb " * 200)
+    terms.create(alice.actor, "Kubernetes for everybody who reads this line to its very end", ["kb"])
+    done = work(submit(alice.actor, fox), monkeypatch)
+    assert (done.status, done.text) == (Status.COMPLETED, ("kb " * 200).strip())
