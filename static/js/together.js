@@ -23,6 +23,8 @@ export class Together {
   /** @type {Map<string, Person>} by page */
   #people = new Map();
   #typed = -Infinity;
+  /** @type {Element | null | undefined} the line of the last key */
+  #typedIn;
   #revision = 0;
   #following = false;
   #telling = 0;
@@ -54,6 +56,7 @@ export class Together {
       "input",
       () => {
         this.#typed = performance.now();
+        this.#typedIn = document.activeElement?.closest("[data-index]");
         this.#tellSoon();
       },
       { signal },
@@ -140,7 +143,7 @@ export class Together {
     const isHere = item instanceof HTMLElement && this.transcript.root.contains(item);
     const segment = isHere ? Number(item.dataset.index) : null;
     const isOpen = segment !== null && document.activeElement instanceof HTMLTextAreaElement;
-    const typing = isOpen && performance.now() - this.#typed < TYPING;
+    const typing = isOpen && item === this.#typedIn && performance.now() - this.#typed < TYPING;
     const said = JSON.stringify({ type: "here", segment, typing });
     if (said === this.#said || !this.socket.connected) return;
     this.#said = said;
