@@ -41,7 +41,7 @@ class Program(ApplicationCommunicator):
     async def open(self) -> dict[str, Any]:
         """Returns the first event."""
         await self.send_input({"type": "websocket.connect"})
-        assert (await self.receive_output(5))["type"] == "websocket.accept"
+        assert (await self.receive_output(30))["type"] == "websocket.accept"
         return await self.hear()
 
     async def say(self, event: object) -> None:
@@ -50,17 +50,17 @@ class Program(ApplicationCommunicator):
         )
 
     async def hear(self) -> dict[str, Any]:
-        return dict(json.loads((await self.receive_output(5))["text"]))
+        return dict(json.loads((await self.receive_output(30))["text"]))
 
     async def closing_code(self) -> int:
-        while (message := await self.receive_output(5))["type"] != "websocket.close":
+        while (message := await self.receive_output(30))["type"] != "websocket.close":
             pass
         await self.hang_up()
         return int(message["code"])
 
     async def hang_up(self) -> None:
         await self.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self.wait(2)
+        await self.wait(10)
 
 
 def append(audio: str) -> dict[str, str]:
