@@ -99,7 +99,7 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
         self.decoder = Decoder(self.session.audio.input.format.type)
         self.errors, self.last_item, self.was_behind = 0, "", False
         self.seconds = self.earlier_seconds = 0.0
-        self.is_due = asyncio.Event()
+        self.is_due, self.charging = asyncio.Event(), asyncio.Lock()
         self.has_caught_up = asyncio.Event()
         try:
             await super().__call__(scope, receive, send_or_stop)
@@ -107,6 +107,9 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
             for task in self.tasks:
                 task.cancel()
             await self.passes.close()
+            if self.tasks:
+                with suppress(Refusal, *AWAY):
+                    await self.charge_unfinished(self.live.turns)
             if self.actor is not None:
                 await database_sync_to_async(admission.leave)(self.actor.tenant.id, self.id)
 
@@ -115,12 +118,15 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
         protocol = authentication.REALTIME_PROTOCOL if authentication.REALTIME_PROTOCOL in offered else None
         await self.accept(protocol)
         try:
-            actor = await self.entering_actor()
-            self.hearing = await self.hearing_of(self.session, actor)
+            self.actor = await self.entering_actor()
+            self.hearing = await self.hearing_of(self.session, self.actor)
         except Refusal as refusal:
             await self.end(refusal)
             return
-        self.actor, self.meter = actor, Meter(actor)
+        except InvalidOption as invalid:
+            await self.end(Refusal(events.error(str(invalid), invalid.code)))
+            return
+        self.meter = Meter(self.actor)
         self.detector, self.live = _turns_of(self.session)
         await self.send_event(events.session_event("session.created", self.id, self.session, self.expires_at))
         self.tasks = (
@@ -180,10 +186,12 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
                     self.detector.end_turn()
                 await self.tell([change])
             case Clear():
-                self.live.clear()
+                cleared = self.live.clear()
                 if self.detector is not None:
                     self.detector.end_turn()
                 await self.send_event(events.event("input_audio_buffer.cleared"))
+                if cleared is not None:
+                    await self.charge_unfinished([cleared])
 
     def configure(self, session: Session, hearing: Hearing) -> None:
         """Sets how what comes from now on is heard."""
@@ -266,6 +274,13 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
         transcript = turn.agreement.firm.strip()
         await self.send_event(events.transcription_event("completed", turn, transcript=transcript, usage=usage))
 
+    async def charge_unfinished(self, turns: Iterable[Turn]) -> None:
+        """Charges what was heard of turns that come to no end. Raises Refusal where too little is left."""
+        try:
+            await self.charge(sum(turn.heard_seconds for turn in turns))
+        except QuotaExceeded as exceeded:
+            raise out_of_quota(exceeded) from exceeded
+
     async def note_failure(self, turn: Turn, failed: PassFailed) -> None:
         """Tries again after a while; gives a whole turn up after MOST_FAILURES passes."""
         turn.failures += 1
@@ -317,7 +332,7 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
 
     async def complain(self, message: str, code: str, param: str = "", event_id: str = "") -> None:
         self.errors += 1
-        await self.send_event(events.error(message, code, param=param, event_id=event_id))
+        await self.send_event(events.error(message[:300], code, param=param[:200], event_id=event_id))
         if self.errors >= MOST_ERRORS:
             await self.close(POLICY)
 
@@ -326,7 +341,7 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
         await self.close(refusal.code)
 
     async def send_event(self, event: Event) -> None:
-        await self.send(text_data=json.dumps(event, ensure_ascii=False))
+        await self.send(text_data=json.dumps(event))
 
     @database_sync_to_async
     def entering_actor(self) -> Actor:
@@ -383,12 +398,12 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
             options.model, options.language, languages, options.prompt, options.hotwords, request_id.current()
         )
 
-    @database_sync_to_async
-    def charge(self, seconds: float) -> None:
+    async def charge(self, seconds: float) -> None:
         """Charges sound to a program. What our own page records is charged when it arrives as a recording."""
         assert self.actor is not None
-        if self.actor.key is not None:
-            self.meter.charge(seconds)
+        if self.actor.key is not None and seconds:
+            async with self.charging:
+                await database_sync_to_async(self.meter.charge)(seconds)
 
 
 def _turns_of(session: Session) -> tuple[TurnDetector | None, LiveSession]:

@@ -39,7 +39,7 @@ class Transcription(Part):
 
 class ServerVad(Part):
     type: Literal["server_vad"] = "server_vad"
-    threshold: float = Field(default=0.5, ge=0.0, le=1.0)
+    threshold: float = Field(default=0.5, ge=0.0, le=1.0, allow_inf_nan=False)
     prefix_padding_ms: int = Field(default=300, ge=0, le=5_000)
     silence_duration_ms: int = Field(default=500, ge=100, le=10_000)
 
@@ -54,7 +54,6 @@ class AudioInput(Part):
     format: Annotated[Pcm | Companded, Field(discriminator="type")] = Pcm()
     transcription: Transcription | None = None
     turn_detection: ServerVad | None = ServerVad()
-    noise_reduction: dict[str, Any] | None = None
 
 
 class Audio(Part):

@@ -277,3 +277,44 @@ def test_the_seconds_of_a_session_are_rounded_up_once(alice: Character) -> None:
         assert list(LedgerEntry.objects.order_by("id").values_list("seconds", flat=True)) == [2, 5]
         usage = UsageMonth.objects.get()
         assert (usage.used_seconds, usage.reserved_seconds) == (7, 0)
+
+
+def answer_one_pass() -> None:
+    source = PassSource()
+    name, _wanted = next(filter(None, iter(source.take, ())))
+    source.answer(name, PassResult((Heard(4.0, " The quick brown fox."),), "en"))
+
+
+@pytest.mark.parametrize("ends_with", ["input_audio_buffer.clear", ""])
+async def test_what_was_heard_of_a_turn_is_charged_once_though_it_comes_to_no_end(
+    ends_with: str, alice: Character
+) -> None:
+    program = Program(alice.bearer)
+    await program.open()
+    input = {"turn_detection": None}
+    include = ["item.input_audio_transcription.partial"]
+    await program.say(
+        {
+            "type": "session.update",
+            "session": {"type": "transcription", "audio": {"input": input}, "include": include},
+        }
+    )
+    relaying = asyncio.create_task(asyncio.to_thread(answer_one_pass))
+    await program.say(append(base64.b64encode(bytes(2 * 24_000 * 4)).decode()))
+    while not (await program.hear())["type"].endswith("transcription.partial"):
+        pass
+    await relaying
+    if ends_with:
+        await program.say({"type": ends_with})
+        while (await program.hear())["type"] != "input_audio_buffer.cleared":
+            pass
+    await program.hang_up()
+    assert await charges(alice) == [4]
+
+
+async def test_half_a_character_is_an_error_like_others(alice: Character) -> None:
+    program = Program(alice.bearer)
+    await program.open()
+    await program.say('{"type": "nothing", "event_id": "\\ud800"}')
+    assert (await program.hear())["error"]["code"] == "invalid_event"
+    await program.hang_up()

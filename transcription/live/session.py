@@ -95,12 +95,13 @@ class LiveSession:
         self.clear()
         return [change] if change else []
 
-    def clear(self) -> None:
-        """Forgets the turn that has not ended, and the sound before one."""
-        if self._open is not None:
-            self.turns.remove(self._open)
-            self._open = None
+    def clear(self) -> Turn | None:
+        """Forgets the turn that has not ended, and the sound before one. Returns the turn, if there was one."""
+        cleared, self._open = self._open, None
+        if cleared is not None:
+            self.turns.remove(cleared)
         self._advance_to(self._loose_at + len(self._loose))
+        return cleared
 
     def finish(self, turn: Turn) -> None:
         """Forgets a turn whose text is whole, or that was given up."""

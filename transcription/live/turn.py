@@ -58,6 +58,11 @@ class Turn:
         return self.samples / SAMPLE_RATE
 
     @property
+    def heard_seconds(self) -> float:
+        """Seconds of sound that a pass has heard."""
+        return self.seconds - self.unheard_seconds
+
+    @property
     def unheard_seconds(self) -> float:
         """Seconds of sound that no pass was given yet."""
         return (len(self._held) - self._heard) / SAMPLE_RATE

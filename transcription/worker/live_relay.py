@@ -61,6 +61,7 @@ def _relay() -> NoReturn:
             time.sleep(RETRY_SECONDS)
         except Exception:
             log.exception("A live pass could not be answered")
+            time.sleep(RETRY_SECONDS)
 
 
 def _answer_to(wanted: Pass) -> PassResult | str:
