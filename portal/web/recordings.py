@@ -56,7 +56,7 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
 @member_required("recordings.view")
 def index(request: TenantRequest) -> HttpResponse:
     context = _list_context(request)
-    context |= choices(request.actor, context["filters"]) | {"options": OptionsForm()}
+    context |= choices(request.actor, context["filters"]) | {"options": OptionsForm(tenant=request.actor.tenant)}
     return remember(request, render(request, "web/recordings.html", context), context["filters"])
 
 
