@@ -139,6 +139,7 @@ export class RecordingList {
       typing = setTimeout(apply, event.target instanceof HTMLSelectElement ? 0 : TYPING);
     });
     this.form.addEventListener("submit", (event) => {
+      if (event.submitter?.hasAttribute("formaction")) return; // to another page, with these filters
       event.preventDefault();
       clearTimeout(typing);
       apply();

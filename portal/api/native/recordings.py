@@ -60,7 +60,7 @@ class RecordingsView(TenantView):
     )
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
-        rows = recordings.recordings(self.actor, _filter(request))
+        rows = recordings.recordings(self.actor, filter_of(request))
         return newest_first(rows, request, self, partial(recording_fields, with_place=False))
 
     @operation(
@@ -132,7 +132,7 @@ class RecordingTranscriptionsView(TenantView):
         return Response(transcription_fields(row), 201, headers=location | call_headers.headers_of(call, row))
 
 
-def _filter(request: Request) -> Filter:
+def filter_of(request: Request) -> Filter:
     """Raises InvalidOption."""
     return Filter(
         search=SEARCH.read(request),
