@@ -26,15 +26,20 @@ NOT_OFFERED = ("prompt", "temperature")
 SHOWN_FIRST = ("language", "task", "speakers", "model", "audio_track")
 
 
-def model_choices() -> list[tuple[str, str]]:
-    """Returns the models to choose from, the default also unnamed: the tenant may send short clips elsewhere."""
+def model_choices(tenant: Tenant | None = None) -> list[tuple[str, str]]:
+    """Returns the models to choose from, and the tenant's default without its name: short clips may go elsewhere."""
     by_name = offered()
-    default = ("", gettext("Default (%(name)s)") % {"name": default_model()})
+    usual = tenant.default_model if tenant and tenant.default_model in offered_models() else default_model()
+    default = ("", gettext("Default (%(name)s)") % {"name": usual})
     return [default, *by_name] if len(by_name) > 1 else by_name
 
 
+def default_model_choices() -> list[tuple[str, str]]:
+    return [("", gettext("The first one of this installation (%(name)s)") % {"name": default_model()}), *offered()]
+
+
 def short_clip_choices() -> list[tuple[str, str]]:
-    return [("", gettext("The default model, as for any other")), *offered()]
+    return [("", gettext("The same as for any other")), *offered()]
 
 
 def mode_choices() -> list[tuple[str, str]]:
@@ -122,8 +127,9 @@ class OptionsForm(forms.Form):
         widget=forms.CheckboxInput(attrs={"value": CAREFUL_BEAMS}),
     )
 
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, *args: Any, tenant: Tenant | None = None, **more: Any) -> None:
         super().__init__(*args, **more)
+        self.fields["model"].choices = model_choices(tenant)  # type: ignore[attr-defined]
         columns = [name for name in OPTIONS if name not in (*self.fields, *NOT_OFFERED)]
         labels = {"task": gettext("Text"), "word_timestamps": gettext("Word times")}
         codes = gettext("Codes such as en, de or pl, with commas between them: the language is detected among these.")
@@ -141,7 +147,7 @@ class OptionsForm(forms.Form):
         }
         model = tenant_defaults.requested_model(transcription, transcription.tenant)
         options["model"] = model if model in offered_models() else ""
-        form = cls(initial=options, auto_id="again_%s")
+        form = cls(initial=options, auto_id="again_%s", tenant=transcription.tenant)
         form.offer_tracks(transcription)
         form.offer_speakers(options["speakers"])
         return form
@@ -187,6 +193,14 @@ def other_options(transcription: Transcription) -> list[tuple[str, str]]:
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's takes none at run time
     """How an organisation's recordings are transcribed where a request doesn't say."""
 
+    default_model = forms.ChoiceField(
+        label=_("Model"),
+        choices=default_model_choices,
+        required=False,
+        help_text=_(
+            "Where the default model is asked for. A large one is more often right, a small one or turbo is faster."
+        ),
+    )
     short_clip_model = forms.ChoiceField(
         label=_("Model for clips under 30 seconds"),
         choices=short_clip_choices,
@@ -202,7 +216,7 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
 
     class Meta:
         model = Tenant
-        fields = ("default_mode", "short_clip_model", "languages", "speakers", "hotwords")
+        fields = ("default_mode", "default_model", "short_clip_model", "languages", "speakers", "hotwords")
         field_classes = {"hotwords": LinesField}
         widgets = {"hotwords": forms.Textarea(attrs={"rows": 5})}
 

@@ -53,7 +53,8 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @member_required("recordings.view")
 def index(request: TenantRequest) -> HttpResponse:
-    return render(request, "web/recordings.html", _list_context(request) | {"options": OptionsForm()})
+    options = OptionsForm(tenant=request.actor.tenant)
+    return render(request, "web/recordings.html", _list_context(request) | {"options": options})
 
 
 @require_GET
