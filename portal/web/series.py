@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from portal.web.access import TenantRequest, member_required
 from portal.web.changes import problem
 from portal.web.forms import FilterForm
+from portal.web.library_choices import choices, filter_form
 from portal.web.segments import body_of, number_of
 from portal.web.substitution import search_of, skipped_of
 from transcription.errors import InvalidOption
@@ -35,9 +36,10 @@ editors_only = member_required(series.PERMISSION)
 @never_cache
 @editors_only
 def substitutions(request: TenantRequest) -> HttpResponse:
-    filters = FilterForm(request.GET)
+    filters = filter_form(request)
     context = {"filters": filters, "of_terms": "terms" in request.GET, "series": series.recent(request.actor)}
-    return render(request, "web/substitutions.html", context | {"section": "recordings"})
+    context |= choices(request.actor, filters) | {"section": "recordings"}
+    return render(request, "web/substitutions.html", context)
 
 
 @require_POST

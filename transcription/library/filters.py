@@ -9,10 +9,12 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tenants import scope
+from tenants.models import User
 from transcription import search
 from transcription.models import Recording, Status, Transcription
 
 TO_CHECK, CHECKED = "to_check", "checked"
+PEOPLE, PROGRAMS = "people", "programs"
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,15 @@ class Filter:
 
     `search` is a part of the name, or words of name and text (search/). `status`, `model` and `language` apply to the
     latest transcription, and so does `checked`: TO_CHECK, where something of a text is left to be proofread, or
-    CHECKED, where nothing is. `created_after` is inclusive, `created_before` exclusive.
+    CHECKED, where nothing is. `created_after` is inclusive, `created_before` exclusive. `by` is who added them: PEOPLE
+    or PROGRAMS, with a key; `key` is the id of that key, and `owner` the e-mail address of the person.
     """
 
     search: str = ""
     status: str = ""
+    by: str = ""
+    key: str = ""
+    owner: str = ""
     source: str = ""
     model: str = ""
     language: str = ""
@@ -35,8 +41,10 @@ class Filter:
 
     def applied(self, rows: QuerySet[Recording], tenant_id: UUID) -> QuerySet[Recording]:
         """Filters a queryset of the tenant's recordings."""
-        if "\x00" in self.status + self.source + self.model + self.language + self.checked:  # not a PostgreSQL string
+        values = (self.status, self.owner, self.source, self.model, self.language)
+        if any("\x00" in value for value in values):  # not a PostgreSQL string
             return rows.none()
+        rows = self._added(rows)
         if self.search:
             texts = search.matching_recordings(tenant_id, search.terms_of(self.search))
             rows = rows.filter(Q(name__icontains=self.search.replace("\x00", "")) | Q(id__in=texts))
@@ -51,6 +59,17 @@ class Filter:
                 rows = rows.filter(Exists(self._latest().filter(recording=OuterRef("id"))))
         elif self.status or self.model or self.language or self.checked:
             rows = rows.filter(id__in=self._latest().filter(tenant=tenant_id).values("recording_id"))
+        return rows
+
+    def _added(self, rows: QuerySet[Recording]) -> QuerySet[Recording]:
+        """Filters by who added them."""
+        if self.by:
+            by_programs = Q(source=Recording.Source.API)
+            rows = rows.filter({PEOPLE: ~by_programs, PROGRAMS: by_programs}.get(self.by, Q(pk__in=())))
+        if self.key:
+            rows = rows.filter(api_key=UUID(self.key)) if _is_uuid(self.key) else rows.none()
+        if self.owner:
+            rows = rows.filter(created_by__in=User.objects.filter(email=User.objects.normalize_email(self.owner)))
         return rows
 
     @property
@@ -80,6 +99,13 @@ class Filter:
             done = Q(checked_share__gte=1.0)
             rows = rows.filter({CHECKED: done, TO_CHECK: ~done}.get(self.checked, Q(pk__in=())))
         return rows
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return bool(UUID(text))
+    except ValueError:
+        return False
 
 
 EVERYTHING = Filter()

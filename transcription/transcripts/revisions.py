@@ -18,7 +18,7 @@ from tenants import audit
 from tenants.access import Actor
 from transcription import search
 from transcription.library import read_audit, recordings, retention
-from transcription.models import MachineText, Revision, Segment, Speaker, Status, Transcription
+from transcription.models import MachineText, Recording, Revision, Segment, Speaker, Status, Transcription
 from transcription.queue import progress
 from transcription.transcripts import checks
 from transcription.transcripts.segment_edits import SegmentFields, field_values
@@ -190,6 +190,7 @@ def _store(actor: Actor, row: Transcription, action: str, series: UUID | None, *
     details = {"recording": str(row.recording_id), "how": action} | ({"series": str(series)} if series else {})
     audit.record(actor, "transcript.corrected", row, **details, revision=number)
     _forget_oldest(row)
+    Recording.note_change(row.recording_id)
     search.index_recording(row.recording_id)
     transaction.on_commit(partial(progress.announce_revision, row.id, number))
 

@@ -33,14 +33,17 @@ from transcription.errors import InvalidOption
 from transcription.fetches import access
 from transcription.intake import accept
 from transcription.intake.request import CallContext
-from transcription.library import recordings
-from transcription.library.filters import CHECKED, TO_CHECK, Filter
+from transcription.library import orders, recordings
+from transcription.library.filters import CHECKED, PEOPLE, PROGRAMS, TO_CHECK, Filter
 from transcription.models import Recording, Status
 from transcription.options.languages import language_code
 from transcription.options.options import TranscriptionOptions
 
 SEARCH = parameters.Text("search", "Only those in whose name or text every word stands.")
 STATUS = parameters.Choice("status", "Only those whose latest transcription is so.", Status.values)
+BY = parameters.Choice("by", "Only those that people added, or programs, with a key.", [PEOPLE, PROGRAMS])
+KEY = parameters.Text("key", "Only those that were added with this key: its `id`.")
+OWNER = parameters.Text("owner", "Only those that this person added: the e-mail address.")
 SOURCE = parameters.Choice("source", "Only those that came so.", Recording.Source.values)
 MODEL = parameters.Text("model", "Only those whose latest transcription is by this model.")
 LANGUAGE = parameters.Text("language", "Only those whose latest transcription shows this language, such as `en`.")
@@ -49,19 +52,22 @@ PROOFREAD = parameters.Choice(
 )
 AFTER = parameters.DateTime("created_after", "Only those made then or later: date, time and zone.")
 BEFORE = parameters.DateTime("created_before", "Only those made earlier: date, time and zone.")
-FILTERS = (SEARCH, STATUS, SOURCE, MODEL, LANGUAGE, PROOFREAD, AFTER, BEFORE)
+FILTERS = (SEARCH, STATUS, BY, KEY, OWNER, SOURCE, MODEL, LANGUAGE, PROOFREAD, AFTER, BEFORE)
+ORDER = parameters.Choice("order", "Newest first unless given.", list(orders.FIELDS))
 
 
 class RecordingsView(TenantView):
     """POST a recording, as a file or by its URL; GET those of the tenant, newest first."""
 
     @operation(
-        "listRecordings", "Recordings, newest first", {200: listing(RecordingBody)}, parameters=[*PAGE, *FILTERS]
+        "listRecordings", "Recordings, newest first", {200: listing(RecordingBody)}, parameters=[*PAGE, *FILTERS, ORDER]
     )
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
-        rows = recordings.recordings(self.actor, filter_of(request))
-        return newest_first(rows, request, self, partial(recording_fields, with_place=False))
+        order = ORDER.read(request) or orders.NEWEST
+        rows = recordings.recordings(self.actor, filter_of(request), order).select_related("created_by")
+        fields = partial(recording_fields, with_place=False)
+        return newest_first(rows, request, self, fields, orders.FIELDS[order])
 
     @operation(
         "createRecording",
@@ -137,6 +143,9 @@ def filter_of(request: Request) -> Filter:
     return Filter(
         search=SEARCH.read(request),
         status=STATUS.read(request),
+        by=BY.read(request),
+        key=KEY.read(request),
+        owner=OWNER.read(request),
         source=SOURCE.read(request),
         model=MODEL.read(request),
         language=_language(LANGUAGE.read(request)),

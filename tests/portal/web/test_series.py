@@ -43,7 +43,8 @@ def test_what_the_library_shows_is_looked_through_replaced_and_undone(
     as_alice: Client, acme: Tenant, rows: list[Transcription]
 ) -> None:
     assert f'formaction="{PAGE}"' in as_alice.get("/recordings/").content.decode()
-    page = as_alice.get(f"{PAGE}?search=Two&checked=to_check").content.decode()
+    page = as_alice.get(f"{PAGE}?search=Two&checked=to_check&by=people&source=upload").content.decode()
+    assert 'name="source" data-filter value="upload"' in page
     assert 'value="Two"' in page
     assert '<option value="to_check" selected>' in page
     seen = send(as_alice, "hits/", find="morning", replacement="evening", filters={"search": "Two"}).json()
@@ -70,7 +71,7 @@ def test_terms_are_looked_for_in_old_transcripts(
 ) -> None:
     with scope.bound(acme.id):
         terms.create(alice.actor, "Gut", ["good"])
-    assert f'href="{PAGE}?terms=1"' in as_alice.get("/terms/").content.decode()
+    assert f'href="{PAGE}?terms=1&amp;by=all"' in as_alice.get("/terms/").content.decode()
     page = unescape(as_alice.get(f"{PAGE}?terms=1").content.decode())
     assert "Terms in old transcripts" in page
     assert 'name="find"' not in page

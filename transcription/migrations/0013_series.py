@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("tenants", "0004_invitations"),
-        ("transcription", "0011_terms"),
+        ("transcription", "0012_whose_recordings"),
     ]
 
     operations = [
