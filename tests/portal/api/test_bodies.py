@@ -27,6 +27,11 @@ UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/api/v1/keys/{key}/rotate", {}),
     ("POST", "/api/v1/webhooks", {"url": "https://acme.example/hook"}),
     ("PATCH", "/api/v1/webhooks/{webhook}", {"description": "x"}),
+    (
+        "POST",
+        "/api/v1/substitutions",
+        {"find": "a", "transcripts": [{"transcription": "00000000-0000-4000-8000-000000000000", "revision": 0}]},
+    ),
     ("POST", "/api/v1/terms", {"text": "Acme"}),
     ("PATCH", "/api/v1/terms/{term}", {"note": "x"}),
     ("PUT", "/api/v1/transcriptions/{transcription}/segments", {"segments": []}),
