@@ -157,6 +157,7 @@ export class RecordingList {
       typing = setTimeout(apply, name === "search" ? TYPING : 0);
     });
     this.form.addEventListener("submit", (event) => {
+      if (event.submitter?.hasAttribute("formaction")) return; // to another page, with these filters
       event.preventDefault();
       clearTimeout(typing);
       apply();

@@ -143,6 +143,10 @@ API = """
     api/v1/keys/<uuid:key_id>
     api/v1/keys/<uuid:key_id>/rotate
     api/v1/keys/<uuid:key_id>/old-secret
+    api/v1/substitutions
+    api/v1/substitutions/hits
+    api/v1/series
+    api/v1/series/<uuid:series_id>/undo
     api/v1/terms
     api/v1/terms/<uuid:term_id>
     api/v1/tags
@@ -166,6 +170,10 @@ PAGES = """
     -
     recordings/
     recordings/rows/
+    recordings/substitutions/
+    recordings/substitutions/hits/
+    recordings/substitutions/replace/
+    series/<uuid:series_id>/undo/
     recordings/<uuid:recording_id>/
     recordings/<uuid:recording_id>/favourite/
     recordings/<uuid:recording_id>/tags/

@@ -25,6 +25,7 @@ READING = {
         "home",
         "rows",
         "recording",
+        "substitutions",
         "media",
         "peaks",
         "download",

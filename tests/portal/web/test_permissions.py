@@ -16,7 +16,7 @@ from tenants.quota import this_month
 from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Make
 from transcription.media import storage
-from transcription.models import Recording, Tag, Term, Transcription
+from transcription.models import Recording, Revision, Tag, Term, Transcription
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
 
@@ -35,6 +35,10 @@ TABLE = [
     ("GET", "/recordings/", EVERYBODY),
     ("GET", "/recordings/rows/", EVERYBODY),
     ("POST", "/recordings/", EDITORS_400),
+    ("GET", "/recordings/substitutions/", EDITORS),
+    ("POST", "/recordings/substitutions/hits/", EDITORS_400),
+    ("POST", "/recordings/substitutions/replace/", EDITORS_400),
+    ("POST", "/series/{series}/undo/", EDITORS),
     ("GET", "/recordings/{recording}/", EVERYBODY),
     ("POST", "/recordings/{recording}/delete/", EDITORS_302),
     ("POST", "/recordings/{recording}/again/", EDITORS_302),
@@ -135,10 +139,16 @@ def address_of(url: str, row: Transcription) -> str:
         )
         key = ApiKey.objects.filter(tenant=row.tenant).first() or api_keys.issue(row.tenant, "Acme's secret plan")[0]
         tag = Tag.objects.create(tenant=row.tenant, name="Acme's secret plan", folded=str(uuid4()))
+        series = uuid4()
+        if "{series}" in url:
+            Revision.objects.create(
+                tenant=row.tenant, transcription=row, number=9, first=0, added=0, before=[], size=0, series=series
+            )
         term = Term.objects.create(tenant=row.tenant, text="Acme", folded=str(uuid4()))
     return url.format(
         term=term.id,
         tag=tag.id,
+        series=series,
         recording=row.recording_id,
         transcription=row.id,
         notice=notice.id,
@@ -153,13 +163,8 @@ def address_of(url: str, row: Transcription) -> str:
 def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
     names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
-    names |= {
-        "index": "0",
-        "member_id": "{member}",
-        "invitation_id": "{invitation}",
-        "term_id": "{term}",
-        "tag_id": "{tag}",
-    }
+    names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
+    names |= {"series_id": "{series}", "tag_id": "{tag}"}
     pages = {
         re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
         for pattern in urls.urlpatterns

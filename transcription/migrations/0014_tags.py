@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0005_default_model'),
-        ('transcription', '0012_whose_recordings'),
+        ('transcription', '0013_series'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
