@@ -12,8 +12,9 @@ from portal.web import tracks
 from portal.web.languages import language_choices
 from tenants.models import LONGEST_HOTWORDS, Tenant
 from transcription.errors import InvalidOption
-from transcription.library.filters import CHECKED, TO_CHECK, Filter
-from transcription.models import Mode, Status, Transcription
+from transcription.library.filters import CHECKED, PEOPLE, PROGRAMS, TO_CHECK, Filter
+from transcription.library.orders import LABELS, NEWEST
+from transcription.models import Mode, Recording, Status, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.offered_models import default_model, knows, offered_models
 from transcription.options.options import OPTIONS, TranscriptionOptions, checked_languages
@@ -23,6 +24,7 @@ CAREFUL_BEAMS = 5
 LIKELY_SPEAKERS = range(1, 11)
 LIKELY_RANGES = ((2, 4), (3, 6), (5, 10))
 NOT_OFFERED = ("prompt", "temperature")
+EVERYBODY = "all"
 SHOWN_FIRST = ("language", "task", "speakers", "model", "audio_track")
 
 
@@ -232,17 +234,44 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
 
 
 class FilterForm(forms.Form):
-    """Which recordings the list shows. Whatever is not a status shows all."""
+    """Which recordings the library shows, and in which order. Whatever is not offered is passed over."""
 
+    by = forms.ChoiceField(
+        required=False, choices=[(PEOPLE, _("People’s")), (PROGRAMS, _("Programs’")), (EVERYBODY, _("All"))]
+    )
+    key = forms.CharField(required=False, max_length=36)
+    owner = forms.CharField(required=False, max_length=254)
+    source = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", _("Uploaded or recorded")),
+            (Recording.Source.UPLOAD, _("Uploaded")),
+            (Recording.Source.MICROPHONE, _("Recorded here")),
+        ],
+    )
+    tag = forms.CharField(required=False, max_length=900)
+    favourite = forms.ChoiceField(required=False, choices=[("", ""), ("1", _("Favourites"))])
     search = forms.CharField(required=False, max_length=200)
     status = forms.ChoiceField(required=False, choices=[("", _("Any status")), *Status.choices])
     checked = forms.ChoiceField(
         required=False,
         choices=[("", _("Checked or not")), (TO_CHECK, _("To proofread, worst first")), (CHECKED, _("Checked"))],
     )
+    order = forms.ChoiceField(required=False, choices=[("", LABELS[NEWEST]), *list(LABELS.items())[1:]])
 
     @property
     def wanted(self) -> Filter:
-        """The choices that stand the check."""
+        """The choices that stand the check; those of people where people's are shown, of programs where theirs are."""
+        names = ["search", "status", "checked", "tag", "favourite"]
+        names += {PEOPLE: ["owner", "source"], PROGRAMS: ["key"]}.get(self.shown, [])
+        chosen: dict[str, Any] = {name: self.chosen(name) for name in names}
+        return Filter(**chosen, by="" if self.shown == EVERYBODY else self.shown)
+
+    @property
+    def shown(self) -> str:
+        """Whose recordings are shown: PEOPLE, PROGRAMS or EVERYBODY."""
+        return self.chosen("by") or EVERYBODY
+
+    def chosen(self, name: str) -> str:
         self.is_valid()
-        return Filter(**{name: self.cleaned_data.get(name, "") for name in ("search", "status", "checked")})
+        return str(self.cleaned_data.get(name, ""))
