@@ -57,9 +57,9 @@ def test_an_unknown_field_is_named_with_those_that_are_known(
     method: str, path: str, body: dict[str, Any], alice: Character, client: Client
 ) -> None:
     address = address_of(path, make_transcription(alice.tenant), alice)
-    answer = send(client, method, address, bearer(alice) | AGREED, body | {"colour": "red"})
-    assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (400, "invalid_value", "colour")
-    assert "“colour”" in answer.json()["detail"]
+    answer = send(client, method, address, bearer(alice) | AGREED, body | {"flavour": "red"})
+    assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (400, "invalid_value", "flavour")
+    assert "“flavour”" in answer.json()["detail"]
     assert all(name in answer.json()["detail"] for name in body)
 
 
