@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tenants import scope
 from transcription import search
-from transcription.models import Recording, Status, Transcription
+from transcription.models import WHOLE, Recording, Status, Transcription
 
 TO_CHECK, CHECKED = "to_check", "checked"
 
@@ -66,7 +66,7 @@ class Filter:
         """Returns the matching transcriptions that are their recordings' latest."""
         later = Q(created_at__gt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), id__gt=OuterRef("id"))
         rows = Transcription.objects.filter(
-            ~Exists(Transcription.objects.filter(later, recording=OuterRef("recording")))
+            WHOLE, ~Exists(Transcription.objects.filter(WHOLE, later, recording=OuterRef("recording")))
         )
         if self.status:
             rows = rows.filter(status=self.status)
