@@ -73,9 +73,11 @@ def openvino(setting: Setting) -> Iterator[System]:
         whisper = openvino_genai.WhisperPipeline(
             str(setting.files), "CPU", INFERENCE_NUM_THREADS=threads, ENABLE_CPU_PINNING=False
         )
+        knows_others = whisper.get_generation_config().is_multilingual
+        told = {"language": "<|en|>", "task": "transcribe"} if knows_others else {}
 
         def one(audio: NDArray[np.float32]) -> list[Said]:
-            result = whisper.generate(audio, language="<|en|>", task="transcribe", return_timestamps=True)
+            result = whisper.generate(audio, return_timestamps=True, **told)
             length = len(audio) / 16_000
             # A last segment that is not closed ends at -1.
             return [

@@ -81,6 +81,7 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
 
     is_closed = False
     tasks: tuple[asyncio.Task[None], ...] = ()
+    checking: asyncio.Task[None] | None = None
     actor: Actor | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,6 +111,8 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
             if self.tasks:
                 with suppress(Refusal, *AWAY):
                     await self.charge_unfinished(self.live.turns)
+            if self.checking is not None:  # its thread goes on, and would count the session again
+                await asyncio.wait([self.checking])
             if self.actor is not None:
                 await database_sync_to_async(admission.leave)(self.actor.tenant.id, self.id)
 
@@ -311,8 +314,9 @@ class RealtimeConsumer(AsyncWebsocketConsumer):
                 message = _("A live session lasts %(n)d minutes at most. Open another one.")
                 text = message % {"n": LONGEST_SESSION_SECONDS // 60}
                 raise Refusal(events.error(text, "session_expired"), EXPIRED)
+            self.checking = asyncio.create_task(self.check())
             with suppress(*AWAY):
-                await self.check()
+                await asyncio.shield(self.checking)
 
     async def guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         """Runs a task of the session; ends the session where it raises."""

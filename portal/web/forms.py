@@ -12,8 +12,9 @@ from portal.web import tracks
 from portal.web.languages import language_choices
 from tenants.models import LONGEST_HOTWORDS, Tenant
 from transcription.errors import InvalidOption
-from transcription.library.filters import CHECKED, TO_CHECK, Filter
-from transcription.models import Mode, Status, Transcription
+from transcription.library.filters import CHECKED, PEOPLE, PROGRAMS, TO_CHECK, Filter
+from transcription.library.orders import LABELS, NEWEST
+from transcription.models import Mode, Recording, Status, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.offered_models import default_model, knows, offered_models
 from transcription.options.options import LONGEST_PROMPT, OPTIONS, TranscriptionOptions, checked_languages
@@ -23,18 +24,24 @@ CAREFUL_BEAMS = 5
 LIKELY_SPEAKERS = range(1, 11)
 LIKELY_RANGES = ((2, 4), (3, 6), (5, 10))
 NOT_OFFERED = ("prompt", "temperature")
+EVERYBODY = "all"
 SHOWN_FIRST = ("language", "task", "speakers", "model", "audio_track")
 
 
-def model_choices() -> list[tuple[str, str]]:
-    """Returns the models to choose from, the default also unnamed: the tenant may send short clips elsewhere."""
+def model_choices(tenant: Tenant | None = None) -> list[tuple[str, str]]:
+    """Returns the models to choose from, and the tenant's default without its name: short clips may go elsewhere."""
     by_name = offered()
-    default = ("", gettext("Default (%(name)s)") % {"name": default_model()})
+    usual = tenant.default_model if tenant and tenant.default_model in offered_models() else default_model()
+    default = ("", gettext("Default (%(name)s)") % {"name": usual})
     return [default, *by_name] if len(by_name) > 1 else by_name
 
 
+def default_model_choices() -> list[tuple[str, str]]:
+    return [("", gettext("The first one of this installation (%(name)s)") % {"name": default_model()}), *offered()]
+
+
 def short_clip_choices() -> list[tuple[str, str]]:
-    return [("", gettext("The default model, as for any other")), *offered()]
+    return [("", gettext("The same as for any other")), *offered()]
 
 
 def mode_choices() -> list[tuple[str, str]]:
@@ -122,8 +129,9 @@ class OptionsForm(forms.Form):
         widget=forms.CheckboxInput(attrs={"value": CAREFUL_BEAMS}),
     )
 
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, *args: Any, tenant: Tenant | None = None, **more: Any) -> None:
         super().__init__(*args, **more)
+        self.fields["model"].choices = model_choices(tenant)  # type: ignore[attr-defined]
         columns = [name for name in OPTIONS if name not in (*self.fields, *NOT_OFFERED)]
         labels = {"task": gettext("Text"), "word_timestamps": gettext("Word times")}
         codes = gettext("Codes such as en, de or pl, with commas between them: the language is detected among these.")
@@ -141,7 +149,7 @@ class OptionsForm(forms.Form):
         }
         model = tenant_defaults.requested_model(transcription, transcription.tenant)
         options["model"] = model if model in offered_models() else ""
-        form = cls(initial=options, auto_id="again_%s")
+        form = cls(initial=options, auto_id="again_%s", tenant=transcription.tenant)
         form.offer_tracks(transcription)
         form.offer_speakers(options["speakers"])
         return form
@@ -207,6 +215,14 @@ def other_options(transcription: Transcription) -> list[tuple[str, str]]:
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's takes none at run time
     """How an organisation's recordings are transcribed where a request doesn't say."""
 
+    default_model = forms.ChoiceField(
+        label=_("Model"),
+        choices=default_model_choices,
+        required=False,
+        help_text=_(
+            "Where the default model is asked for. A large one is more often right, a small one or turbo is faster."
+        ),
+    )
     short_clip_model = forms.ChoiceField(
         label=_("Model for clips under 30 seconds"),
         choices=short_clip_choices,
@@ -222,7 +238,7 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
 
     class Meta:
         model = Tenant
-        fields = ("default_mode", "short_clip_model", "languages", "speakers", "hotwords")
+        fields = ("default_mode", "default_model", "short_clip_model", "languages", "speakers", "hotwords")
         field_classes = {"hotwords": LinesField}
         widgets = {"hotwords": forms.Textarea(attrs={"rows": 5})}
 
@@ -238,17 +254,44 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
 
 
 class FilterForm(forms.Form):
-    """Which recordings the list shows. Whatever is not a status shows all."""
+    """Which recordings the library shows, and in which order. Whatever is not offered is passed over."""
 
+    by = forms.ChoiceField(
+        required=False, choices=[(PEOPLE, _("People’s")), (PROGRAMS, _("Programs’")), (EVERYBODY, _("All"))]
+    )
+    key = forms.CharField(required=False, max_length=36)
+    owner = forms.CharField(required=False, max_length=254)
+    source = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", _("Uploaded or recorded")),
+            (Recording.Source.UPLOAD, _("Uploaded")),
+            (Recording.Source.MICROPHONE, _("Recorded here")),
+        ],
+    )
+    tag = forms.CharField(required=False, max_length=900)
+    favourite = forms.ChoiceField(required=False, choices=[("", ""), ("1", _("Favourites"))])
     search = forms.CharField(required=False, max_length=200)
     status = forms.ChoiceField(required=False, choices=[("", _("Any status")), *Status.choices])
     checked = forms.ChoiceField(
         required=False,
         choices=[("", _("Checked or not")), (TO_CHECK, _("To proofread, worst first")), (CHECKED, _("Checked"))],
     )
+    order = forms.ChoiceField(required=False, choices=[("", LABELS[NEWEST]), *list(LABELS.items())[1:]])
 
     @property
     def wanted(self) -> Filter:
-        """The choices that stand the check."""
+        """The choices that stand the check; those of people where people's are shown, of programs where theirs are."""
+        names = ["search", "status", "checked", "tag", "favourite"]
+        names += {PEOPLE: ["owner", "source"], PROGRAMS: ["key"]}.get(self.shown, [])
+        chosen: dict[str, Any] = {name: self.chosen(name) for name in names}
+        return Filter(**chosen, by="" if self.shown == EVERYBODY else self.shown)
+
+    @property
+    def shown(self) -> str:
+        """Whose recordings are shown: PEOPLE, PROGRAMS or EVERYBODY."""
+        return self.chosen("by") or EVERYBODY
+
+    def chosen(self, name: str) -> str:
         self.is_valid()
-        return Filter(**{name: self.cleaned_data.get(name, "") for name in ("search", "status", "checked")})
+        return str(self.cleaned_data.get(name, ""))

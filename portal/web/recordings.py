@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -22,15 +23,17 @@ from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
 from portal.http.uploads import Upload, received
 from portal.web.access import TenantRequest, member_required
-from portal.web.forms import FilterForm, OptionsForm, RehearingForm
+from portal.web.forms import OptionsForm, RehearingForm
+from portal.web.library_choices import choices, filter_form, remember
 from portal.web.speakers import ShownShare, shares_of
+from portal.web.tags import context_of
 from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, some_lines
 from portal.web.undo import success_with_undo
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
-from transcription.library import read_audit, retention
+from transcription.library import read_audit, retention, tags
 from transcription.library import recordings as library
-from transcription.library.filters import EVERYTHING
+from transcription.library.filters import Filter
 from transcription.media.warnings import warnings_of
 from transcription.models import Recording, Segment, Status, Transcription
 from transcription.options import audio_tracks, engines
@@ -53,14 +56,17 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @member_required("recordings.view")
 def index(request: TenantRequest) -> HttpResponse:
-    return render(request, "web/recordings.html", _list_context(request) | {"options": OptionsForm()})
+    context = _list_context(request)
+    context |= choices(request.actor, context["filters"]) | {"options": OptionsForm(tenant=request.actor.tenant)}
+    return remember(request, render(request, "web/recordings.html", context), context["filters"])
 
 
 @require_GET
 @never_cache
 @member_required("recordings.view")
 def rows(request: TenantRequest) -> HttpResponse:
-    return render(request, "web/_rows.html", _list_context(request))
+    context = _list_context(request)
+    return remember(request, render(request, "web/_rows.html", context), context["filters"])
 
 
 @member_required("recordings.create")
@@ -89,7 +95,7 @@ def upload(request: TenantRequest) -> JsonResponse:
 def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     row = library.recording(request.actor, recording_id)
     latest = row.latest
-    context = _page_context(row, latest) | {"editable": _is_editable(request, latest)}
+    context = _page_context(row, latest) | context_of(request, row) | {"editable": _is_editable(request, latest)}
     may_hear = request.actor.may("recordings.create") and row.audio_deleted_at is None
     context["may_rehear"] = context["editable"] and may_hear
     if context["segments"]:
@@ -125,17 +131,27 @@ def again(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 
 
 def _list_context(request: TenantRequest) -> dict[str, Any]:
-    filters = FilterForm(request.GET)
+    filters = filter_form(request)
     wanted = filters.wanted
-    matching = library.recordings(request.actor, wanted).select_related("created_by", "api_key")
+    order = filters.chosen("order")
+    matching = library.recordings(request.actor, wanted, order).select_related("created_by", "api_key")
     page = Paginator(matching, ON_A_PAGE).get_page(request.GET.get("page"))
     return {
         "filters": filters,
-        "filtered": wanted != EVERYTHING,
+        "order": order,
+        "filtered": wanted != Filter(by=wanted.by),
+        "elsewhere": 0 if page.object_list else _elsewhere(request, wanted),
         "page": page,
+        "favourites": tags.favourites_among(request.actor, list(page)),
         "checked": checks.checked_of(latest for row in page if (latest := row.latest)),
         "section": "recordings",
     }
+
+
+def _elsewhere(request: TenantRequest, wanted: Filter) -> int:
+    """Returns how many recordings match that are not shown, since others added them."""
+    anybody = replace(wanted, by="", key="", owner="", source="")
+    return library.recordings(request.actor, anybody).count() if anybody != wanted else 0
 
 
 def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.request import RawPostDataException
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -192,9 +193,10 @@ def _restored_message(number: int) -> str:
 
 
 def body_of(request: HttpRequest) -> dict[str, Any]:
+    """Returns the JSON object that a script sent; empty for anything else, such as a form."""
     try:
         body = json_body.parse(request.body)
-    except BadJson:
+    except (BadJson, RawPostDataException):
         return {}
     return body if isinstance(body, dict) else {}
 

@@ -28,7 +28,7 @@ def preview(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Takes JSON with what to find; answers with the first hits, how many there are, and the revision."""
     recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
     try:
-        row, found, total = substitution.hits(request.actor, transcription_id, _search(body_of(request)), SHOWN)
+        row, found, total = substitution.hits(request.actor, transcription_id, search_of(body_of(request)), SHOWN)
     except InvalidOption as invalid:
         return problem(400, str(invalid))
     except (NotCompleted, TextDeleted):
@@ -44,12 +44,12 @@ def substitute(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
 
     def replace(body: dict[str, Any]) -> Transcription:
         tags = {str(body.get("etag", ""))}
-        return substitution.substitute(request.actor, transcription_id, _search(body), _skipped(body), tags)[0]
+        return substitution.substitute(request.actor, transcription_id, search_of(body), skipped_of(body), tags)[0]
 
     return changed(request, transcription_id, replace)
 
 
-def _search(body: dict[str, Any]) -> Search:
+def search_of(body: dict[str, Any]) -> Search:
     """Raises InvalidOption."""
     names = ("find", "replacement", "match_case", "whole_words")
     return substitution.checked_search(
@@ -57,7 +57,7 @@ def _search(body: dict[str, Any]) -> Search:
     )
 
 
-def _skipped(body: dict[str, Any]) -> list[Place]:
+def skipped_of(body: dict[str, Any]) -> list[Place]:
     places = body.get("skip")
     pairs = places if isinstance(places, list) else []
     return [(pair[0], pair[1]) for pair in pairs if isinstance(pair, list) and list(map(type, pair)) == [int, int]]

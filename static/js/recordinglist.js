@@ -15,6 +15,7 @@ export class RecordingList {
   #timer = 0;
   #poll = 0;
   #asked = 0;
+  #remember = false;
 
   /** @param {HTMLElement} root */
   constructor(root) {
@@ -45,7 +46,7 @@ export class RecordingList {
     const asked = ++this.#asked;
     let answer;
     try {
-      answer = await ask(data(this.root, "rowsUrl") + location.search);
+      answer = await ask(`${data(this.root, "rowsUrl")}?${this.#query()}`);
     } catch {
       return; // the socket's state tells, and the next round tries again
     }
@@ -53,6 +54,20 @@ export class RecordingList {
     const fresh = document.createElement("template");
     fresh.innerHTML = await answer.text();
     if (asked === this.#asked) this.#adopt(fresh.content);
+  }
+
+  /** What is shown: another tab may have made the browser remember another choice. */
+  #query() {
+    const query = new URLSearchParams(location.search);
+    if (!query.has("by")) for (const name of ["by", "key"]) query.append(name, this.#chosen(name));
+    if (this.#remember) query.append("remember", "1");
+    this.#remember = false;
+    return query;
+  }
+
+  /** @param {string} name */
+  #chosen(name) {
+    return String(new FormData(this.form).get(name) ?? "");
   }
 
   /** @param {Message} message */
@@ -135,13 +150,25 @@ export class RecordingList {
     };
     let typing = 0;
     this.form.addEventListener("input", (event) => {
+      const { name } = /** @type {HTMLInputElement | HTMLSelectElement} */ (event.target);
+      if (name === "by") this.#offer();
+      if (name === "by" || name === "key") this.#remember = true;
       clearTimeout(typing);
-      typing = setTimeout(apply, event.target instanceof HTMLSelectElement ? 0 : TYPING);
+      typing = setTimeout(apply, name === "search" ? TYPING : 0);
     });
     this.form.addEventListener("submit", (event) => {
+      if (event.submitter?.hasAttribute("formaction")) return; // to another page, with these filters
       event.preventDefault();
       clearTimeout(typing);
       apply();
     });
+  }
+
+  /** Shows what is to choose of the people or of the programs. */
+  #offer() {
+    const by = this.#chosen("by");
+    /** @type {NodeListOf<HTMLSelectElement>} */
+    const choices = this.form.querySelectorAll("[data-of]");
+    for (const choice of choices) choice.hidden = choice.disabled = choice.dataset.of !== by;
   }
 }

@@ -55,13 +55,24 @@ class Tenant(models.Model):
             "Exact is Whisper’s own order, one piece after the other, with openai-whisper’s results. Automatic is fast."
         ),
     )
+    default_model = models.CharField(
+        _("model"),
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "Recordings go to this model where the caller asks for the default one. Empty, or no longer offered: to "
+            "the first one that is offered."
+        ),
+    )
     short_clip_model = models.CharField(
         _("model for short clips"),
         max_length=40,
         blank=True,
         help_text=_(
             "Clips under 30 seconds go to this model where the caller asks for the default one. Empty, or no longer "
-            "offered: to the default one."
+            "offered: to the one for all recordings."
         ),
     )
     languages = models.CharField(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from asgiref.testing import ApplicationCommunicator
 from portal.asgi import application
 from portal.realtime import consumer
 from tenants import api_keys, scope
-from tenants.models import ApiKey, KeyScope, LedgerEntry, Quota, UsageMonth
+from tenants.models import ApiKey, KeyScope, LedgerEntry, Quota, Tenant, UsageMonth
+from tenants.quota import QuotaExceeded
 from tests.conftest import Character
 from tests.portal.http.test_uploads import signed_in
+from transcription.live import admission
 from transcription.live.admission import Meter
 from transcription.live.agreement import Heard
 from transcription.live.passes import PassResult, PassSource
@@ -135,6 +138,29 @@ async def test_a_tenant_has_so_many_sessions_at_once_and_another_tenant_its_own(
     assert (await again.open())["type"] == "session.created"
     await again.hang_up()
     await other.hang_up()
+
+
+async def test_a_session_that_ends_while_it_is_checked_counts_no_more(
+    alice: Character, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await limit(alice, concurrent=1)
+    program = Program(alice.bearer)
+    await program.open()
+    checking, has_left, enter = threading.Event(), threading.Event(), admission.enter
+
+    def enter_slowly(tenant: Tenant, session_id: str) -> None:
+        checking.set()
+        has_left.wait(0.5)
+        enter(tenant, session_id)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(admission, "enter", enter_slowly)
+        await asyncio.to_thread(checking.wait, 10)
+        await program.hang_up()
+        has_left.set()
+    again = Program(alice.bearer)
+    assert (await again.open())["type"] == "session.created"
+    await again.hang_up()
 
 
 async def test_a_month_that_is_used_up_opens_none_and_ends_those_that_are_open(alice: Character) -> None:
@@ -277,6 +303,17 @@ def test_the_seconds_of_a_session_are_rounded_up_once(alice: Character) -> None:
         assert list(LedgerEntry.objects.order_by("id").values_list("seconds", flat=True)) == [2, 5]
         usage = UsageMonth.objects.get()
         assert (usage.used_seconds, usage.reserved_seconds) == (7, 0)
+
+
+def test_a_turn_that_is_longer_than_what_is_left_of_the_month_is_charged_what_is_left(alice: Character) -> None:
+    Quota.objects.filter(tenant=alice.tenant).update(monthly_seconds=5)
+    meter = Meter(alice.actor)
+    meter.charge(3.0)
+    for _again in range(2):
+        with pytest.raises(QuotaExceeded):
+            meter.charge(4.0)
+    with scope.bound(alice.tenant.id):
+        assert list(LedgerEntry.objects.order_by("id").values_list("seconds", flat=True)) == [3, 2]
 
 
 def answer_one_pass() -> None:

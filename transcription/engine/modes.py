@@ -86,12 +86,21 @@ class _FastDecoder:
             yield result
 
     def decode_tail(self, window: Window, language: str) -> WindowResult:
+        """Decodes a tail, or a window of missed speech.
+
+        A tail that does not come out at temperature 0 is decoded again as a window of its own: from its window's
+        encoding Whisper invents more often.
+        """
         # Words are timed, and beams ranked, by all of a window's text.
         alone = self._options.keeps_words or window.times_words or self._options.beam_size > 1
         options = replace(self._options, language=language)
+        own = tail_window(window) if window.tail else window
         # The tail of a window shares its encoding, and so its context.
-        tail = tail_window(window) if alone and window.tail else window
-        return self._decode_one(self._set_context(tail, options), options)
+        heard = own if alone else window
+        result = self._decode_one(self._set_context(heard, options), options)
+        if heard is own or not _doubt(result)[0]:
+            return result
+        return min(result, self._decode_one(self._set_context(own, options), options), key=_doubt)
 
     def decode_half(self, window: Window) -> WindowResult:
         return self._decode_one(self._set_context(window, self._options), self._options, self._language)
@@ -105,6 +114,12 @@ class _FastDecoder:
     def _decode_one(self, window: Window, options: DecodeOptions, language: str = "") -> WindowResult:
         alive = self._engine_is_alive.set
         return next(self._client.decode([window], options, on_progress=alive, spoken=language))
+
+
+def _doubt(result: WindowResult) -> tuple[float, float]:
+    """Returns what orders results, the surest first: the highest temperature, then the least probable segment."""
+    temperatures = [segment.temperature for segment in result.segments]
+    return max(temperatures, default=0.0), -min((segment.avg_logprob for segment in result.segments), default=0.0)
 
 
 def _mels(client: EngineClient, model: str) -> int:

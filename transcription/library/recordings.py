@@ -18,33 +18,37 @@ from tenants.access import Actor
 from transcription import search as text_search
 from transcription import tenant_lock
 from transcription.library.filters import EVERYTHING, TO_CHECK, Filter
+from transcription.library.orders import ordered
 from transcription.media import storage
-from transcription.models import WHOLE, Recording, Transcription
+from transcription.models import WHOLE, Recording, Tagging, Transcription
 from transcription.queue import lifecycle
 
 log = logging.getLogger(__name__)
 UNDO_WINDOW = timedelta(minutes=10)
 
 
-def recordings(actor: Actor, filters: Filter = EVERYTHING) -> QuerySet[Recording]:
-    """Returns the tenant's recordings, newest first, with their transcriptions prefetched.
+def recordings(actor: Actor, filters: Filter = EVERYTHING, order: str = "") -> QuerySet[Recording]:
+    """Returns the tenant's recordings in an order of `orders`, with their transcriptions and tags prefetched.
 
-    Those to proofread come by how many words a second are probably wrong and not checked.
+    Without an order the newest come first, and of those to proofread the ones that have the most words a second that
+    are probably wrong and not checked.
     """
     actor.require("recordings.view")
-    rows = filters.applied(Recording.objects.filter(tenant=actor.tenant, deleted_at=None), actor.tenant.id)
-    order = ["-created_at", "-id"]
-    if filters.checked == TO_CHECK:
-        latest = Transcription.objects.filter(WHOLE, tenant=actor.tenant, recording=OuterRef("pk")).order_by(*order)
-        left = F("doubtful_words") * (1.0 - F("checked_share"))
-        rows = rows.annotate(doubtful=Subquery(latest.annotate(left=left).values("left")[:1]))
-        rate = F("doubtful") / Greatest(F("duration_seconds"), 1.0)
-        rows, order = rows.annotate(doubtful_rate=rate), ["-doubtful_rate", *order]
-    return (
-        rows.defer("peaks")
-        .prefetch_related(Prefetch("transcriptions", Transcription.objects.filter(WHOLE).defer("text", "prompt")))
-        .order_by(*order)
+    rows = filters.applied(Recording.objects.filter(tenant=actor.tenant, deleted_at=None), actor)
+    rows = ordered(rows, order) if order or filters.checked != TO_CHECK else _worst_first(actor, rows)
+    return rows.defer("peaks").prefetch_related(
+        Prefetch("transcriptions", Transcription.objects.filter(WHOLE).defer("text", "prompt")),
+        Prefetch("taggings", Tagging.objects.select_related("tag")),
     )
+
+
+def _worst_first(actor: Actor, rows: QuerySet[Recording]) -> QuerySet[Recording]:
+    newest = ("-created_at", "-id")
+    latest = Transcription.objects.filter(WHOLE, tenant=actor.tenant, recording=OuterRef("pk")).order_by(*newest)
+    left = F("doubtful_words") * (1.0 - F("checked_share"))
+    rows = rows.annotate(doubtful=Subquery(latest.annotate(left=left).values("left")[:1]))
+    rate = F("doubtful") / Greatest(F("duration_seconds"), 1.0)
+    return rows.annotate(doubtful_rate=rate).order_by("-doubtful_rate", *newest)
 
 
 def transcriptions(actor: Actor, recording_id: UUID) -> QuerySet[Transcription]:
@@ -57,7 +61,8 @@ def recording(actor: Actor, recording_id: UUID, deleted: bool = False) -> Record
     """Returns one recording of the actor's tenant. Raises Http404."""
     actor.require("recordings.view")
     rows = Recording.objects.filter(tenant=actor.tenant, id=recording_id, deleted_at__isnull=not deleted)
-    row = rows.select_related("created_by", "api_key").first()
+    tags = Prefetch("taggings", Tagging.objects.select_related("tag"))
+    row = rows.select_related("created_by", "api_key").prefetch_related(tags).first()
     if row is None:
         raise Http404(_("There is no such recording."))
     return row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from redis.exceptions import RedisError
 from tenants import quota, scope
 from tenants.access import Actor
 from tenants.models import Tenant
+from tenants.quota import QuotaExceeded
 from transcription import redis
 
 LEASE_SECONDS = 20
@@ -74,14 +76,26 @@ class Meter:
     _charged: int = field(default=0)
 
     def charge(self, seconds: float) -> None:
-        """Charges another `seconds`, so that the session in all is rounded up once. Raises QuotaExceeded."""
-        total = quota.billed_seconds(self._seconds + seconds)
-        if new := total - self._charged:
-            charge_id, tenant = uuid.uuid4(), self.actor.tenant
-            with scope.bound(tenant.id), transaction.atomic():
-                quota.reserve(tenant, charge_id, new, user=self.actor.user, key=self.actor.key)
-                quota.settle(charge_id, new, DESCRIPTION)
-        self._seconds, self._charged = self._seconds + seconds, total
+        """Charges another `seconds`, so that the session in all is rounded up once.
+
+        Raises QuotaExceeded where less is left of the month, after that was charged.
+        """
+        self._seconds += seconds
+        try:
+            self._take(quota.billed_seconds(self._seconds) - self._charged)
+        except QuotaExceeded as exceeded:
+            with suppress(QuotaExceeded):
+                self._take(exceeded.left)
+            raise
+
+    def _take(self, seconds: int) -> None:
+        if seconds <= 0:
+            return
+        charge_id, tenant = uuid.uuid4(), self.actor.tenant
+        with scope.bound(tenant.id), transaction.atomic():
+            quota.reserve(tenant, charge_id, seconds, user=self.actor.user, key=self.actor.key)
+            quota.settle(charge_id, seconds, DESCRIPTION)
+        self._charged += seconds
 
 
 def _key(tenant_id: UUID) -> str:

@@ -12,6 +12,7 @@ from transcription.engine.types import SAMPLE_RATE
 from transcription.live.agreement import Agreement, Progress
 from transcription.live.passes import Pass, PassResult
 
+SAMPLE_BYTES = 2
 STEP_SECONDS = 1.0
 """New sound that is worth another pass."""
 
@@ -48,7 +49,8 @@ class Turn:
     language: str = ""
     failures: int = 0
     samples: int = 0
-    _held: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, dtype=np.int16))
+    _held: bytearray = field(default_factory=bytearray)
+    """s16le; it grows in place, however small the pieces are that arrive."""
     _heard: int = 0
     _in_pass: int = 0
 
@@ -65,7 +67,7 @@ class Turn:
     @property
     def unheard_seconds(self) -> float:
         """Seconds of sound that no pass was given yet."""
-        return (len(self._held) - self._heard) / SAMPLE_RATE
+        return (self._held_samples - self._heard) / SAMPLE_RATE
 
     @property
     def is_due(self) -> bool:
@@ -73,7 +75,7 @@ class Turn:
         return self.is_whole or self.unheard_seconds >= STEP_SECONDS
 
     def append(self, samples: NDArray[np.int16]) -> None:
-        self._held = np.concatenate([self._held, samples])
+        self._held += samples.astype("<i2", copy=False).tobytes()
         self.samples += len(samples)
 
     def next_pass(self, hearing: Hearing) -> Pass:
@@ -81,11 +83,11 @@ class Turn:
 
         Where a short context is known to be as good, nothing is prompted: it was measured so.
         """
-        self._in_pass = min(len(self._held), round(FULL_SECONDS * SAMPLE_RATE))
+        self._in_pass = min(self._held_samples, round(FULL_SECONDS * SAMPLE_RATE))
         language = hearing.language or self.language
         is_short = is_measured(hearing.model, language) and not hearing.prompt and not hearing.hotwords
         prompt = "" if is_short else f"{hearing.prompt} {self.agreement.firm[-PROMPT_CHARACTERS:]}".strip()
-        pcm = self._held[: self._in_pass].astype("<i2").tobytes()
+        pcm = bytes(memoryview(self._held)[: self._in_pass * SAMPLE_BYTES])
         return Pass(pcm, hearing.model, language, hearing.languages, prompt, hearing.hotwords, hearing.request_id)
 
     def take(self, result: PassResult) -> tuple[Progress, bool]:
@@ -94,12 +96,17 @@ class Turn:
         self.language = self.language or (result.language if result.segments else "")
         agreement, given = self.agreement, self._in_pass
         self._heard = given
-        if self.is_whole and given == len(self._held):
+        if self.is_whole and given == self._held_samples:
             return Progress(agreement.finish(result.segments), ""), True
         if given >= round(FULL_SECONDS * SAMPLE_RATE):
             progress = agreement.take_full(result.segments, FULL_SECONDS)
         else:
             progress = agreement.take(result.segments, may_cut=given >= CUT_SECONDS * SAMPLE_RATE)
         cut = min(given, round(progress.cut * SAMPLE_RATE))
-        self._held, self._heard = self._held[cut:], given - cut
+        del self._held[: cut * SAMPLE_BYTES]
+        self._heard = given - cut
         return progress, False
+
+    @property
+    def _held_samples(self) -> int:
+        return len(self._held) // SAMPLE_BYTES

@@ -8,6 +8,7 @@ from transcription.models.recording import Recording
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
+from transcription.models.tag import Favourite, Tag, Tagging
 from transcription.models.term import Term
 from transcription.models.transcription import (
     HEARD_AROUND,
@@ -28,6 +29,7 @@ __all__ = [
     "Attempt",
     "DiarizationCheckpoint",
     "Engine",
+    "Favourite",
     "IdempotencyKey",
     "KnownSpeaker",
     "Lane",
@@ -40,6 +42,8 @@ __all__ = [
     "Segment",
     "Speaker",
     "Status",
+    "Tag",
+    "Tagging",
     "Task",
     "TenantSchedule",
     "Term",

@@ -6,6 +6,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +15,7 @@ from tenants.models import ApiKey, Tenant, User
 from tenants.scope import TenantManager
 
 if TYPE_CHECKING:
+    from transcription.models.tag import Tag
     from transcription.models.transcription import Transcription
 
 
@@ -31,6 +34,9 @@ class Recording(models.Model):
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, verbose_name=_("uploaded by"))
     api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, verbose_name=_("API key"))
     created_at = models.DateTimeField(_("uploaded"), default=timezone.now, editable=False)
+    changed_at = models.DateTimeField(
+        _("changed"), null=True, editable=False, help_text=_("When its text last came or was corrected.")
+    )
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
     audio_deleted_at = models.DateTimeField(
         _("audio deleted"), null=True, blank=True, editable=False, help_text=_("By the tenant's retention.")
@@ -65,15 +71,42 @@ class Recording(models.Model):
     class Meta:
         verbose_name = _("recording")
         verbose_name_plural = _("recordings")
-        indexes = (models.Index(fields=["tenant", "-created_at"], name="recordings_newest_first"),)
+        indexes = (
+            models.Index(fields=["tenant", "-created_at"], name="recordings_newest_first"),
+            models.Index(
+                fields=["tenant", "-created_at", "-id"],
+                condition=~Q(source="api") & Q(deleted_at__isnull=True),
+                name="recordings_by_people",
+            ),
+            models.Index(
+                fields=["tenant", "-created_at", "-id"],
+                condition=Q(source="api", deleted_at__isnull=True),
+                name="recordings_by_programs",
+            ),
+            models.Index(
+                "tenant", Coalesce("changed_at", "created_at").desc(), F("id").desc(), name="recordings_last_changed"
+            ),
+            models.Index("tenant", Lower("name"), "id", name="recordings_by_name"),
+            models.Index(fields=["tenant", "-duration_seconds", "-id"], name="recordings_longest_first"),
+        )
 
     def __str__(self) -> str:
         return self.name
+
+    @staticmethod
+    def note_change(recording_id: uuid.UUID) -> None:
+        """Call it in each transaction that changes a text, with its transcription locked."""
+        Recording.objects.filter(id=recording_id).update(changed_at=timezone.now())
 
     @property
     def copies(self) -> list[str]:
         """The storage keys of all copies for browsers."""
         return [key for key in (self.playback_key, *self.track_copies.values()) if key]
+
+    @property
+    def tags(self) -> list[Tag]:
+        """In the order of the alphabet; without a query if `taggings` is prefetched with its tags."""
+        return sorted((tagging.tag for tagging in self.taggings.all()), key=lambda tag: tag.folded)
 
     @property
     def latest(self) -> Transcription | None:

@@ -49,6 +49,7 @@ class Revision(models.Model):
     `changed` are the former fields, by index, of segments that it changed in their places, with none of `before`;
     `speakers` are the former speakers, by the index of the segment, of segments that it only gave to another one;
     `names` the former names of speakers that it renamed, by the speaker's index.
+    `series` is the same in what was made together, and in what undid it.
     `number` is the transcription's `revision` after it. The oldest are deleted beyond a limit: see editing.py.
     """
 
@@ -87,6 +88,9 @@ class Revision(models.Model):
         default=dict, db_default=models.Value({}, models.JSONField())
     )
     size = models.PositiveIntegerField(help_text="Characters of what is kept here.")
+    series = models.UUIDField(
+        null=True, editable=False, help_text="Of revisions of several transcripts that were made together."
+    )
 
     objects = TenantManager()
 
@@ -96,6 +100,11 @@ class Revision(models.Model):
         ordering = ("-number",)
         constraints = (
             models.UniqueConstraint(fields=["transcription", "number"], name="one_change_per_revision_number"),
+        )
+        indexes = (
+            models.Index(
+                fields=["tenant", "series"], name="revisions_of_a_series", condition=models.Q(series__isnull=False)
+            ),
         )
 
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ def apply(requested: TranscriptionOptions, tenant: Tenant, seconds: float) -> Tr
 
     Applying the defaults again changes nothing.
     """
-    model = tenant.short_clip_model if _is_for_short_clips(requested, tenant, seconds) else requested.model
+    model = requested.model if requested.named_model else _usual_model(requested, tenant, seconds)
     return replace(
         requested,
         model=model,
@@ -36,10 +36,19 @@ def candidates(requested: TranscriptionOptions, tenant: Tenant) -> list[Transcri
     return list(dict.fromkeys(apply(requested, tenant, seconds) for seconds in (0.0, SHORT_CLIP_SECONDS)))
 
 
-def _is_for_short_clips(requested: TranscriptionOptions, tenant: Tenant, seconds: float) -> bool:
-    short, model = seconds < SHORT_CLIP_SECONDS, tenant.short_clip_model
-    known = all(knows(model, code) for code in (requested.language, *codes_of(requested.languages)) if code)
-    return short and known and not requested.named_model and model in offered_models() and engines.may_serve(model)
+def _usual_model(requested: TranscriptionOptions, tenant: Tenant, seconds: float) -> str:
+    """Returns the tenant's model for recordings of this length that knows the languages, or the installation's."""
+    codes = [code for code in (requested.language, *codes_of(requested.languages)) if code]
+
+    def serves(model: str) -> bool:
+        return model in offered_models() and all(knows(model, code) for code in codes) and engines.may_serve(model)
+
+    return next(filter(serves, _models_of(tenant, seconds)), requested.model)
+
+
+def _models_of(tenant: Tenant, seconds: float) -> tuple[str, ...]:
+    """Returns what the tenant set for recordings of this length, the most particular first; perhaps empty names."""
+    return (tenant.short_clip_model if seconds < SHORT_CLIP_SECONDS else "", tenant.default_model)
 
 
 def _usual_languages(tenant: Tenant, model: str) -> str:
@@ -78,8 +87,8 @@ def requested_model(row: Transcription, tenant: Tenant) -> str:
     """Returns the model that the request named; empty where it is the default or the tenant's settings chose it."""
     seconds = row.recording.duration_seconds
     unnamed = TranscriptionOptions(default_model(), named_model=False)
-    for_short_clips = seconds < SHORT_CLIP_SECONDS and row.model == tenant.short_clip_model
-    return "" if for_short_clips or row.model == apply(unnamed, tenant, seconds).model else row.model
+    usual = (*_models_of(tenant, seconds), apply(unnamed, tenant, seconds).model)
+    return "" if row.model in usual else row.model
 
 
 def requested_hotwords(row: Transcription, tenant: Tenant) -> str:

@@ -178,7 +178,9 @@ def complete(
             _replace_segments(claim, speakers)
         _forget_voices(claim.id)
         if row.heard_range is None:
-            Recording.objects.filter(id=claim.recording_id).update(peaks=peaks, duration_seconds=round(duration, 3))
+            Recording.objects.filter(id=claim.recording_id).update(
+                peaks=peaks, duration_seconds=round(duration, 3), changed_at=now
+            )
         if correct is not None:
             row.status, row.text = Status.COMPLETED, text
             correct(row)
@@ -422,5 +424,6 @@ def insert_completed(row: Transcription, segments: Sequence[Segment], speakers: 
     Segment.objects.bulk_create(segments, BATCH)
     Speaker.objects.bulk_create(speakers, BATCH)
     _announce(row, Status.COMPLETED, "", row.warnings)
+    Recording.note_change(row.recording_id)
     search.index_recording(row.recording_id)
     _tell(Claim.of(row))

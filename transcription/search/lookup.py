@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,23 @@ class Cursor:
 
     created_at: datetime
     recording_id: UUID
+
+    def __str__(self) -> str:
+        """The cursor for clients, which `parse` reads."""
+        return base64.urlsafe_b64encode(f"{self.created_at.isoformat()} {self.recording_id}".encode()).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """Raises ValueError for what is not the text of a cursor."""
+        created_at, recording_id = base64.urlsafe_b64decode(text.encode()).decode().split(" ")
+        found = cls(datetime.fromisoformat(created_at), UUID(recording_id))
+        try:
+            found.created_at.utctimetuple()
+        except OverflowError:
+            raise ValueError(text) from None
+        if found.created_at.tzinfo is None:
+            raise ValueError(text)
+        return found
 
 
 def page(

@@ -203,16 +203,19 @@ def _check_shift(row: Transcription, segments: Sequence[Segment], seconds: float
         raise InvalidOption("seconds", message % {"least": least, "most": most})
 
 
-def revert(actor: Actor, transcription_id: UUID, number: int, expected_tags: Collection[str]) -> Transcription:
+def revert(
+    actor: Actor, transcription_id: UUID, number: int, expected_tags: Collection[str], series: UUID | None = None
+) -> Transcription:
     """Restores the transcript of revision `number`, 0 for the machine's text, as a new revision.
 
-    `expected_tags` are tags of the list. Raises as `edit` does, and Http404 for a revision that was deleted.
+    `series`: that of the revision which this undoes. `expected_tags` are tags of the list. Raises as `edit` does, and
+    Http404 for a revision that was deleted.
     """
     with locked(actor, transcription_id) as row:
         compare_tags(expected_tags, list_tag(row))
         former = list(row.segments.all())
         restored, names = at_revision(row, [field_values(segment) for segment in former], number)
-        write_revision(actor, row, Action.REVERT, 0, former, restored, names)
+        write_revision(actor, row, Action.REVERT, 0, former, restored, names, series)
         return row
 
 

@@ -18,7 +18,7 @@ from tenants import audit
 from tenants.access import Actor
 from transcription import search
 from transcription.library import read_audit, recordings, retention
-from transcription.models import MachineText, Revision, Segment, Speaker, Status, Transcription
+from transcription.models import MachineText, Recording, Revision, Segment, Speaker, Status, Transcription
 from transcription.queue import progress
 from transcription.transcripts import checks
 from transcription.transcripts.segment_edits import SegmentFields, field_values
@@ -93,6 +93,7 @@ def write_revision(
     former: list[Segment],
     replacement: list[SegmentFields],
     names: Mapping[int, str] = NO_NAMES,
+    series: UUID | None = None,
 ) -> None:
     """Replaces segments and names of speakers, stores the former ones in a revision and indexes the text.
 
@@ -112,12 +113,12 @@ def write_revision(
     former, before = former[head : len(former) - tail], before[head : len(before) - tail]
     replacement, first = replacement[head : len(replacement) - tail], first + head
     if len(before) == len(replacement) > 1:
-        _change_in_place(actor, row, action, former, replacement, names)
+        _change_in_place(actor, row, action, former, replacement, names, series)
         return
     _begin(row)
     _replace_segments(row, row.revision + 1, first, former, replacement)
     _rename(row, names)
-    _store(actor, row, action, first=first, added=len(replacement), before=before, names=renamed)
+    _store(actor, row, action, series, first=first, added=len(replacement), before=before, names=renamed)
 
 
 def _change_in_place(
@@ -127,6 +128,7 @@ def _change_in_place(
     former: list[Segment],
     replacement: list[SegmentFields],
     names: Mapping[int, str],
+    series: UUID | None,
 ) -> None:
     renamed = _former_names(row, names)
     _begin(row)
@@ -136,7 +138,7 @@ def _change_in_place(
     Segment.objects.filter(pk__in=[one.pk for one, _fields in pairs]).delete()
     Segment.objects.bulk_create([Segment(index=one.index, **common, **fields) for one, fields in pairs], BATCH)
     _rename(row, names)
-    _store(actor, row, action, first=pairs[0][0].index, added=0, before=[], names=renamed, changed=changed)
+    _store(actor, row, action, series, first=pairs[0][0].index, added=0, before=[], names=renamed, changed=changed)
 
 
 def write_speakers(
@@ -162,7 +164,7 @@ def write_speakers(
             row.segments.filter(index__in=indexes[at : at + BATCH]).update(speaker=speaker)
     _rename(row, names)
     speakers = {str(index): speaker for index, speaker in before.items()}
-    _store(actor, row, action, first=min(before), added=0, before=[], names=renamed, speakers=speakers)
+    _store(actor, row, action, None, first=min(before), added=0, before=[], names=renamed, speakers=speakers)
 
 
 def _begin(row: Transcription) -> None:
@@ -175,7 +177,7 @@ def _rename(row: Transcription, names: Mapping[int, str]) -> None:
         Speaker.objects.filter(transcription=row, index=index).update(name=name)
 
 
-def _store(actor: Actor, row: Transcription, action: str, **kept: Any) -> None:
+def _store(actor: Actor, row: Transcription, action: str, series: UUID | None, **kept: Any) -> None:
     """Counts the revision up and stores what it replaced. Raises Stale."""
     number, text = row.revision + 1, "".join(row.segments.values_list("text", flat=True)).strip()
     if not Transcription.objects.filter(id=row.id, revision=row.revision).update(revision=number, text=text):
@@ -183,10 +185,12 @@ def _store(actor: Actor, row: Transcription, action: str, **kept: Any) -> None:
     row.revision, row.text = number, text
     checks.recount(row)
     who = {"made_by": actor.user, "api_key": actor.key}
-    common = {"tenant_id": row.tenant_id, "transcription": row, "number": number, "action": action}
+    common = {"tenant_id": row.tenant_id, "transcription": row, "number": number, "action": action, "series": series}
     Revision.objects.create(**common, **who, **kept, size=len(json.dumps(kept)))
-    audit.record(actor, "transcript.corrected", row, recording=str(row.recording_id), how=action, revision=number)
+    details = {"recording": str(row.recording_id), "how": action} | ({"series": str(series)} if series else {})
+    audit.record(actor, "transcript.corrected", row, **details, revision=number)
     _forget_oldest(row)
+    Recording.note_change(row.recording_id)
     search.index_recording(row.recording_id)
     transaction.on_commit(partial(progress.announce_revision, row.id, number))
 

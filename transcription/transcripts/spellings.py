@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from transcription.scripts import is_grapheme_boundary, is_unspaced
+from transcription.transcripts.rewrites import Rewrite, rewritten
 
 SHORTEST = 2
 SHORTEST_WITH_PLURAL = 4  # "ask" is no plural of "as"
@@ -45,12 +46,16 @@ class Spellings:
         return cls(found, {start: sorted(sizes, reverse=True) for start, sizes in lengths.items()})
 
     def replaced(self, text: str) -> str:
-        """Returns the text with the terms instead of their spellings.
+        """Returns the text with the terms instead of their spellings."""
+        return rewritten(text, self.rewrites(text))
+
+    def rewrites(self, text: str) -> Iterator[Rewrite]:
+        """Yields where spellings stand, and the terms that replace them.
 
         Whole words match, in any case, also with a plural's s, which stays; where a script has no spaces, anything
         is a word. The first letter of a sentence stays large.
         """
-        plain, parts, done, at = folded(text), list[str](), 0, 0
+        plain, at = folded(text), 0
         lengths, last = self.lengths, len(text) - SHORTEST + 1
         while at < last:
             sizes = lengths.get(plain[at : at + SHORTEST])
@@ -59,10 +64,8 @@ class Spellings:
                 at += 1
                 continue
             if term := self.terms[plain[at : at + size]]:
-                parts += [text[done:at], _capitalised(term) if _begins_sentence(text, at) else term]
-                done = at + size
+                yield Rewrite(at, at + size, _capitalised(term) if _begins_sentence(text, at) else term)
             at += size
-        return "".join([*parts, text[done:]]) if parts else text
 
     def _size_at(self, plain: str, at: int, sizes: list[int]) -> int:
         if not (_is_border(plain, at) and is_grapheme_boundary(plain, at)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.utils.translation import gettext as _
@@ -17,6 +17,7 @@ from transcription.scripts import is_grapheme_boundary, is_unspaced, one_line
 from transcription.transcripts.checks import carried
 from transcription.transcripts.editing import transcript
 from transcription.transcripts.revisions import compare_tags, list_tag, locked, write_revision
+from transcription.transcripts.rewrites import Rewrite, Rule, rewritten
 from transcription.transcripts.segment_edits import SegmentEdit, apply_edits, field_values
 from transcription.transcripts.validation import checked_text
 
@@ -36,13 +37,14 @@ class Search:
     replacement: str = ""
     match_case: bool = False
     whole_words: bool = False
+    action: ClassVar[str] = Revision.Action.SUBSTITUTE
 
     @property
     def pattern(self) -> re.Pattern[str]:
         """Of a script without spaces any part is a word."""
         before = r"(?<!\w)" if self.whole_words and _is_letter(self.find[0]) else ""
         after = r"(?!\w)" if self.whole_words and _is_letter(self.find[-1]) else ""
-        return re.compile(before + re.escape(self.find) + after, re.NOFLAG if self.match_case else re.IGNORECASE)
+        return re.compile(before + re.escape(self.find) + after, self._case)
 
     def places(self, text: str) -> Iterator[int]:
         """Yields where it begins in a text; never within what a person sees as one character."""
@@ -50,18 +52,26 @@ class Search:
             if is_grapheme_boundary(text, hit.start()) and is_grapheme_boundary(text, hit.end()):
                 yield hit.start()
 
+    def may_match(self, text: str) -> bool:
+        return re.search(re.escape(self.find), text, self._case) is not None
+
+    def rewrites(self, text: str) -> Iterator[Rewrite]:
+        for place in self.places(text):
+            yield Rewrite(place, place + len(self.find), self.replacement)
+
     def replaced(self, text: str, places: Collection[int]) -> str:
         """Returns the text, on one line, with the replacement at `places`."""
-        parts, at = list[str](), 0
-        for place in sorted(places):
-            parts += [text[at:place], self.replacement]
-            at = place + len(self.find)
-        return one_line("".join([*parts, text[at:]]))
+        chosen = frozenset(places)
+        return one_line(rewritten(text, (one for one in self.rewrites(text) if one.start in chosen)))
+
+    @property
+    def _case(self) -> re.RegexFlag:
+        return re.NOFLAG if self.match_case else re.IGNORECASE
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A place, `start` of its segment in seconds, and the text before, in and after it."""
+    """A place, `start` of its segment in seconds, the text before, in and after it, and what it becomes."""
 
     segment: int
     position: int
@@ -69,6 +79,7 @@ class Hit:
     before: str
     found: str
     after: str
+    replacement: str
 
 
 def checked_search(find: Any, replacement: Any = "", match_case: Any = False, whole_words: Any = False) -> Search:
@@ -85,14 +96,19 @@ def checked_search(find: Any, replacement: Any = "", match_case: Any = False, wh
 def hits(actor: Actor, transcription_id: UUID, search: Search, limit: int) -> tuple[Transcription, list[Hit], int]:
     """Returns a transcript, the first hits and how many there are. Raises Http404, NotCompleted and TextDeleted."""
     row = transcript(actor, transcription_id)
+    return row, *hits_of(row, search, limit)
+
+
+def hits_of(row: Transcription, rule: Rule, limit: int) -> tuple[list[Hit], int]:
+    """Returns the first places of a transcript where a rule replaces something, and how many there are."""
     found, total = list[Hit](), 0
     for segment in row.segments.only("transcription", "index", "start", "text").iterator():
         text = segment.text.strip()
-        for place in search.places(text):
+        for rewrite in rule.rewrites(text):
             total += 1
             if total <= limit:
-                found.append(_hit(segment, text, place, place + len(search.find)))
-    return row, found, total
+                found.append(_hit(segment, text, rewrite))
+    return found, total
 
 
 def substitute(
@@ -105,20 +121,28 @@ def substitute(
     """
     with locked(actor, transcription_id) as row:
         compare_tags(expected_tags, list_tag(row))
-        skip, number = frozenset(skipped), 0
-        edits: dict[int, SegmentEdit] = {}
-        for segment in row.segments.only("transcription", "index", "start", "end", "text").iterator():
-            text = segment.text.strip()
-            places = [place for place in search.places(text) if (segment.index, place) not in skip]
-            if places:
-                number += len(places)
-                edits[segment.index] = SegmentEdit(segment.start, segment.end, search.replaced(text, places))
+        edits, number = edits_of(row, search, skipped)
         if edits:
-            write_edits(actor, row, edits, Revision.Action.SUBSTITUTE)
+            write_edits(actor, row, edits, search.action)
         return row, number
 
 
-def write_edits(actor: Actor, row: Transcription, edits: dict[int, SegmentEdit], action: str) -> None:
+def edits_of(row: Transcription, rule: Rule, skipped: Collection[Place]) -> tuple[dict[int, SegmentEdit], int]:
+    """Returns what a rule makes of a transcript's segments, by their indexes, and in how many places."""
+    skip, number = frozenset(skipped), 0
+    edits: dict[int, SegmentEdit] = {}
+    for segment in row.segments.only("transcription", "index", "start", "end", "text").iterator():
+        text = segment.text.strip()
+        if rewrites := [one for one in rule.rewrites(text) if (segment.index, one.start) not in skip]:
+            number += len(rewrites)
+            if (after := one_line(rewritten(text, rewrites))) != text:
+                edits[segment.index] = SegmentEdit(segment.start, segment.end, after)
+    return edits, number
+
+
+def write_edits(
+    actor: Actor, row: Transcription, edits: dict[int, SegmentEdit], action: str, series: UUID | None = None
+) -> None:
     """Gives segments, by their indexes, other texts, as one revision. A segment without text left is removed."""
     first, last = min(edits), max(edits)
     former = list(row.segments.filter(index__gte=first, index__lte=last))
@@ -132,13 +156,14 @@ def write_edits(actor: Actor, row: Transcription, edits: dict[int, SegmentEdit],
             checked_text(edit.text)
             [replaced] = apply_edits([fields], [edit])
             after.append(replaced | {"checks": carried([fields], edit.text)})
-    write_revision(actor, row, action, first, former, after)
+    write_revision(actor, row, action, first, former, after, series=series)
 
 
-def _hit(segment: Segment, text: str, start: int, end: int) -> Hit:
+def _hit(segment: Segment, text: str, rewrite: Rewrite) -> Hit:
+    start, end, replacement = rewrite
     before, after = text[max(0, start - CONTEXT) : start], text[end : end + CONTEXT]
     lead, tail = "…" * (start > CONTEXT), "…" * (end + CONTEXT < len(text))
-    return Hit(segment.index, start, segment.start, lead + before, text[start:end], after + tail)
+    return Hit(segment.index, start, segment.start, lead + before, text[start:end], after + tail, replacement)
 
 
 def _line(name: str, value: Any, longest: int) -> str:

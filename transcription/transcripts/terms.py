@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import transaction
@@ -18,6 +20,7 @@ from transcription.errors import InvalidOption
 from transcription.models import Revision, Transcription
 from transcription.models.term import LONGEST, LONGEST_NOTE, MOST_SPELLINGS, Term
 from transcription.scripts import one_line
+from transcription.transcripts.rewrites import Rewrite
 from transcription.transcripts.segment_edits import SegmentEdit
 from transcription.transcripts.spellings import SHORTEST, Spellings, folded
 from transcription.transcripts.substitution import write_edits
@@ -81,10 +84,16 @@ def delete(actor: Actor, term_id: UUID) -> None:
 
 
 class Correction:
-    """What a tenant's active terms replace in one transcript. `prepare` is slow, `write` is for a transaction."""
+    """What a tenant's active terms replace in transcripts. `prepare` is slow, `write` is for a transaction.
+
+    `tag` tells whether they are the same as those of another one.
+    """
+
+    action: ClassVar[str] = Revision.Action.TERMS
 
     def __init__(self, tenant_id: UUID) -> None:
-        rows = Term.objects.filter(tenant=tenant_id, is_active=True).values_list("text", "spellings")
+        rows = list(Term.objects.filter(tenant=tenant_id, is_active=True).values_list("text", "spellings"))
+        self.tag = sha256(json.dumps(rows).encode()).hexdigest()[:16]
         self._spellings = Spellings.of(rows)
         self._replaces = any(self._spellings.terms.values())
         self._replaced: dict[str, str] = {}
@@ -105,13 +114,27 @@ class Correction:
             if (replaced := self._of(text)) != text:
                 edits[segment.index] = SegmentEdit(segment.start, segment.end, replaced)
         if edits:
-            write_edits(system_actor(row.tenant), row, edits, Revision.Action.TERMS)
+            write_edits(system_actor(row.tenant), row, edits, self.action)
+
+    def may_match(self, _text: str) -> bool:
+        return self._replaces
+
+    def rewrites(self, text: str) -> Iterator[Rewrite]:
+        return (one for one in self._spellings.rewrites(text) if one.text != text[one.start : one.end])
 
     def _of(self, text: str) -> str:
         if text not in self._replaced:
             replaced = self._spellings.replaced(text)
             self._replaced[text] = replaced if len(replaced) <= LONGEST_TEXT else text  # a loop of short spellings
         return self._replaced[text]
+
+
+def correction(tenant_id: UUID, tag: str) -> Correction:
+    """Returns what the terms replace. Raises InvalidOption if that is not what somebody has seen, by its tag."""
+    found = Correction(tenant_id)
+    if tag != found.tag:
+        raise InvalidOption("terms", _("The terms were changed meanwhile. Look again at what they would replace."))
+    return found
 
 
 def set_fields(row: Term, changes: Mapping[str, Any]) -> None:

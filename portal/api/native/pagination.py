@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -20,11 +21,20 @@ Row = TypeVar("Row", bound=Model)
 
 
 class CursorPages(CursorPagination):
-    """Pages of rows that are ordered by a time first. A cursor that we didn't make is 404, whatever is in it."""
+    """Pages of rows. A cursor that we didn't make is 404, whatever is in it.
+
+    `is_position` checks its value of the field that rows are ordered by first: a time, unless said otherwise.
+    """
+
+    is_position: Callable[[str], bool]
+
+    def __init__(self, ordering: tuple[str, ...] | None = None) -> None:
+        self.ordering = ordering or self.ordering
+        self.is_position = POSITIONS.get(self.ordering[0].removeprefix("-"), _is_datetime)
 
     def decode_cursor(self, request: Any) -> Any:
         cursor = super().decode_cursor(request)
-        if cursor is not None and cursor.position is not None and not _is_datetime(str(cursor.position)):
+        if cursor is not None and cursor.position is not None and not self.is_position(str(cursor.position)):
             raise NotFound(_("There is no such page. Begin with the first one."))
         return cursor
 
@@ -48,9 +58,18 @@ PAGE = (
 """Parameters of a list that `newest_first` answers."""
 
 
-def newest_first(rows: QuerySet[Row], request: Request, view: APIView, fields: Callable[[Row], Any]) -> Response:
-    """Returns the page that the request asks for, each row as `fields` describes it. Raises NotFound."""
-    pages = NewestFirst()
+def newest_first(
+    rows: QuerySet[Row],
+    request: Request,
+    view: APIView,
+    fields: Callable[[Row], Any],
+    ordering: tuple[str, ...] | None = None,
+) -> Response:
+    """Returns the page that the request asks for, each row as `fields` describes it. Raises NotFound.
+
+    `ordering` is another order than the newest first: names of fields, the last one unique.
+    """
+    pages = NewestFirst(ordering)
     page = pages.paginate_queryset(rows, request, view=view) or []
     return pages.get_paginated_response([fields(row) for row in page])
 
@@ -61,3 +80,17 @@ def _is_datetime(text: str) -> bool:
     except ValueError:
         return False
     return found is not None and found.tzinfo is not None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _is_text(text: str) -> bool:
+    return "\x00" not in text
+
+
+POSITIONS = {"duration_seconds": _is_number, "small_name": _is_text}

@@ -33,14 +33,18 @@ from transcription.errors import InvalidOption
 from transcription.fetches import access
 from transcription.intake import accept
 from transcription.intake.request import CallContext
-from transcription.library import recordings
-from transcription.library.filters import CHECKED, TO_CHECK, Filter
+from transcription.library import orders, recordings
+from transcription.library.filters import CHECKED, PEOPLE, PROGRAMS, TO_CHECK, Filter
 from transcription.models import Recording, Status
 from transcription.options.languages import language_code
 from transcription.options.options import TranscriptionOptions
 
 SEARCH = parameters.Text("search", "Only those in whose name or text every word stands.")
 STATUS = parameters.Choice("status", "Only those whose latest transcription is so.", Status.values)
+BY = parameters.Choice("by", "Only those that people added, or programs, with a key.", [PEOPLE, PROGRAMS])
+KEY = parameters.Text("key", "Only those that were added with this key: its `id`.")
+OWNER = parameters.Text("owner", "Only those that this person added: the e-mail address.")
+TAG = parameters.Text("tag", "Only those with this tag, or with all of several: names, with commas between them.")
 SOURCE = parameters.Choice("source", "Only those that came so.", Recording.Source.values)
 MODEL = parameters.Text("model", "Only those whose latest transcription is by this model.")
 LANGUAGE = parameters.Text("language", "Only those whose latest transcription shows this language, such as `en`.")
@@ -49,19 +53,22 @@ PROOFREAD = parameters.Choice(
 )
 AFTER = parameters.DateTime("created_after", "Only those made then or later: date, time and zone.")
 BEFORE = parameters.DateTime("created_before", "Only those made earlier: date, time and zone.")
-FILTERS = (SEARCH, STATUS, SOURCE, MODEL, LANGUAGE, PROOFREAD, AFTER, BEFORE)
+FILTERS = (SEARCH, STATUS, TAG, BY, KEY, OWNER, SOURCE, MODEL, LANGUAGE, PROOFREAD, AFTER, BEFORE)
+ORDER = parameters.Choice("order", "Newest first unless given.", list(orders.FIELDS))
 
 
 class RecordingsView(TenantView):
     """POST a recording, as a file or by its URL; GET those of the tenant, newest first."""
 
     @operation(
-        "listRecordings", "Recordings, newest first", {200: listing(RecordingBody)}, parameters=[*PAGE, *FILTERS]
+        "listRecordings", "Recordings, newest first", {200: listing(RecordingBody)}, parameters=[*PAGE, *FILTERS, ORDER]
     )
     def get(self, request: Request) -> Response:
         """Raises InvalidOption."""
-        rows = recordings.recordings(self.actor, _filter(request))
-        return newest_first(rows, request, self, partial(recording_fields, with_place=False))
+        order = ORDER.read(request) or orders.NEWEST
+        rows = recordings.recordings(self.actor, filter_of(request), order).select_related("created_by")
+        fields = partial(recording_fields, with_place=False)
+        return newest_first(rows, request, self, fields, orders.FIELDS[order])
 
     @operation(
         "createRecording",
@@ -132,11 +139,15 @@ class RecordingTranscriptionsView(TenantView):
         return Response(transcription_fields(row), 201, headers=location | call_headers.headers_of(call, row))
 
 
-def _filter(request: Request) -> Filter:
+def filter_of(request: Request) -> Filter:
     """Raises InvalidOption."""
     return Filter(
         search=SEARCH.read(request),
+        tag=TAG.read(request),
         status=STATUS.read(request),
+        by=BY.read(request),
+        key=KEY.read(request),
+        owner=OWNER.read(request),
         source=SOURCE.read(request),
         model=MODEL.read(request),
         language=_language(LANGUAGE.read(request)),

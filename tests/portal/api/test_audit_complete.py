@@ -39,6 +39,7 @@ SHOWS = {
     f"GET {API}/transcriptions/{{transcription}}/revisions": "transcript.read",
     f"POST {API}/transcriptions/{{transcription}}/revert": "transcript.corrected",
     f"GET {API}/search?q=hello": "transcript.searched",
+    f"GET {API}/substitutions/hits?find=o": "transcript.searched",
     "GET /recordings/{recording}/": "transcript.read",
     "GET /transcriptions/{transcription}/download.srt": "transcript.exported",
     "GET /transcriptions/{transcription}/segments/0/": "transcript.read",

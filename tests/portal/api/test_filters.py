@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -12,9 +13,9 @@ from django.test import Client
 from django.utils import timezone
 
 from tenants import scope
-from tenants.models import Tenant
+from tenants.models import ApiKey, Tenant
 from tests.conftest import Character
-from tests.portal.api.characters import bearer
+from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import make_transcription
 from transcription.library import recordings
 from transcription.library.filters import Filter
@@ -91,6 +92,69 @@ def test_a_span_of_time_has_its_beginning_and_not_its_end(alice: Character, foun
     assert found("created_after=2027-01-31T21:00:00+08:00") == {"hour 1", "hour 2"}, "a plus sign need not be encoded"
 
 
+def test_a_list_says_who_added_what_and_shows_only_that(
+    alice: Character, bob: Character, found: Any, client: Client
+) -> None:
+    made(alice.tenant, "clip")
+    by_bob = made(alice.tenant, "meeting", source="upload")
+    with scope.bound(alice.tenant.id):
+        key = ApiKey.objects.get(created_by=alice.user, scope="read")
+        Recording.objects.filter(name="clip").update(api_key=key)
+        Recording.objects.filter(id=by_bob.recording_id).update(created_by=bob.user)
+    assert found("") == {"clip", "meeting"}, "what programs get by default stays everything"
+    assert (found("by=people"), found("by=programs")) == ({"meeting"}, {"clip"})
+    assert (found(f"key={key.id}"), found("owner=Bob@ACME.example")) == ({"clip"}, {"meeting"})
+    assert found(f"key={by_bob.id}") == found("key=nonsense%00") == found("owner=%00") == set()
+    listed = client.get(f"{RECORDINGS}?order=name", headers=bearer(alice, "read")).json()["results"]
+    assert [(row["owner"], row["key"]) for row in listed] == [(None, str(key.id)), (bob.user.email, None)]
+
+
+@pytest.mark.parametrize(
+    ("order", "names"),
+    [
+        ("newest", "cab"),
+        ("oldest", "bac"),
+        ("name", "abc"),
+        ("longest", "bca"),
+        ("shortest", "acb"),
+        ("changed", "abc"),
+    ],
+)
+def test_a_list_in_any_order_has_pages(order: str, names: str, alice: Character, client: Client) -> None:
+    for hours, name, length, changed in ((1, "A", 10.5, 9), (0, "b", 1e3, 8), (2, "C", 99.25, None)):
+        row = made(alice.tenant, name, NOON + timedelta(hours=hours))
+        with scope.bound(alice.tenant.id):
+            change = changed and NOON + timedelta(hours=changed)
+            Recording.objects.filter(id=row.recording_id).update(duration_seconds=length, changed_at=change)
+    headers, address, listed = bearer(alice, "read"), f"{RECORDINGS}?order={order}&limit=1", []
+    while address:
+        page = client.get(address, headers=headers).json()
+        listed += [row["name"].lower() for row in page["results"]]
+        address = page["next"]
+    assert "".join(listed) == names
+
+
+def test_a_correction_is_the_recording_s_last_change(alice: Character, client: Client) -> None:
+    older, newer = (made(alice.tenant, name, NOON.replace(year=year)) for name, year in (("a", 2024), ("b", 2025)))
+    headers, address = bearer(alice), f"{RECORDINGS}?order=changed"
+    before = client.get(address, headers=headers).json()["results"]
+    assert [row["id"] for row in before] == [str(newer.recording_id), str(older.recording_id)]
+    change = {"text": "Good evening."}
+    send(client, "PATCH", f"/api/v1/transcriptions/{older.id}/segments/0", headers | {"If-Match": "*"}, change)
+    after = client.get(address, headers=headers).json()["results"]
+    assert [row["id"] for row in after] == [str(older.recording_id), str(newer.recording_id)]
+    assert after[0]["changed_at"] > before[1]["changed_at"]
+
+
+@pytest.mark.parametrize(
+    ("order", "position"), [("longest", "long"), ("longest", "nan"), ("name", "\x00"), ("changed", "1")]
+)
+def test_a_place_in_another_order_is_none(order: str, position: str, alice: Character, client: Client) -> None:
+    cursor = b64encode(f"p={quote(position)}".encode()).decode()
+    answer = client.get(f"{RECORDINGS}?order={order}&cursor={quote(cursor)}", headers=bearer(alice, "read"))
+    assert answer.status_code == 404
+
+
 def test_filters_combine_and_pages_keep_them(alice: Character, client: Client) -> None:
     tenant, headers = alice.tenant, bearer(alice, "read")
     for number in range(4):
@@ -116,6 +180,8 @@ def test_mallory_filters_her_own(alice: Character, mallory: Character, client: C
     [
         ("recordings?status=done", "status", "queued, running, completed, failed, cancelled"),
         ("recordings?status=%00", "status", "completed"),
+        ("recordings?by=robots", "by", "people, programs"),
+        ("recordings?order=random", "order", "newest, oldest, changed"),
         ("recordings?source=fax", "source", "upload, microphone, api"),
         ("recordings?language=klingon", "language", "klingon"),
         ("recordings?created_after=yesterday", "created_after", "2027-01-31T12:00:00Z"),

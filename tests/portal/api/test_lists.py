@@ -44,7 +44,10 @@ def more_of_everything(alice: Character) -> None:
     charge(alice, 1, with_key=True)
 
 
-FILTERED = "/api/v1/recordings?status=completed&model=base&language=en&source=upload&created_after=2020-01-01T00:00:00Z"
+FILTERED = (
+    "/api/v1/recordings?status=completed&model=base&language=en&source=upload&by=people&order=changed"
+    "&created_after=2020-01-01T00:00:00Z"
+)
 
 
 @pytest.mark.parametrize("path", [*LISTS, FILTERED])

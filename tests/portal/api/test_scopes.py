@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -16,9 +17,12 @@ from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import make_rehearing, make_transcription
 from transcription.fetches import access
 from transcription.intake.request import CallContext
+from transcription.library import tags
 from transcription.models import Speaker, Transcription
 from transcription.options.options import TranscriptionOptions
-from transcription.transcripts import terms
+from transcription.transcripts import series, terms
+from transcription.transcripts.series import Target
+from transcription.transcripts.substitution import Search
 from transcription.uploads import creation
 from transcription.uploads.creation import Plan
 from transcription.webhooks import events
@@ -59,11 +63,29 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("DELETE", "/api/v1/keys/{key}", None, ADMIN_204),
     ("POST", "/api/v1/keys/{key}/rotate", None, ADMIN),
     ("DELETE", "/api/v1/keys/{key}/old-secret", None, ADMIN_204),
+    ("GET", "/api/v1/substitutions/hits?find=o", None, READ),
+    (
+        "POST",
+        "/api/v1/substitutions",
+        {"find": "a", "transcripts": [{"transcription": UNKNOWN, "revision": 0}]},
+        WRITE,
+    ),
+    ("GET", "/api/v1/series", None, READ),
+    ("POST", "/api/v1/series/{series}/undo", None, WRITE),
     ("GET", "/api/v1/terms", None, READ),
     ("POST", "/api/v1/terms", {"text": "Kubernetes"}, WRITE_201),
     ("GET", "/api/v1/terms/{term}", None, READ),
     ("PATCH", "/api/v1/terms/{term}", {"active": False}, WRITE),
     ("DELETE", "/api/v1/terms/{term}", None, WRITE_204),
+    ("GET", "/api/v1/tags", None, READ),
+    ("POST", "/api/v1/tags", {"name": "Interviews"}, WRITE_201),
+    ("GET", "/api/v1/tags/{tag}", None, READ),
+    ("PATCH", "/api/v1/tags/{tag}", {"name": "Talks", "colour": 3}, WRITE),
+    ("DELETE", "/api/v1/tags/{tag}", None, WRITE_204),
+    ("POST", "/api/v1/tags/{tag}/merge", {"into": "another"}, WRITE_400),
+    ("GET", "/api/v1/recordings/{recording}/tags", None, READ),
+    ("POST", "/api/v1/recordings/{recording}/tags", {"name": "Interviews"}, WRITE),
+    ("DELETE", "/api/v1/recordings/{recording}/tags/{tag}", None, WRITE_204),
     ("GET", "/api/v1/audit", None, ADMIN),
     ("GET", "/api/v1/usage", None, READ),
     ("GET", "/api/v1/ledger", None, READ),
@@ -158,6 +180,12 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
             made["rehearing"] = make_rehearing(row).id
         if "{term}" in path:
             made["term"] = terms.create(alice.actor, "Acme").id
+        if "{tag}" in path:
+            made["tag"] = tags.create(alice.actor, "Board")[0].id
+        if "{series}" in path:
+            made["series"], revision = uuid4(), Transcription.objects.get(id=row.id).revision
+            substituted = series.replace(alice.actor, Search("o", "0"), [Target(row.id, revision)], made["series"])
+            assert substituted == [(row.id, "replaced")]
         if "{upload}" in path:
             made["upload"] = creation.open_on_disk(alice.actor, Plan(name="board.mp3", length=1000)).id
     return path.format(**made)

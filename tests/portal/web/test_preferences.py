@@ -12,7 +12,8 @@ from tests.conftest import Character
 from transcription.options import offered_models
 
 WISHES = {"default_mode": "exact", "short_clip_model": "base", "languages": "de,en", "hotwords": "Acme\nDr. Fox"} | {
-    "speakers": "auto"
+    "default_model": "base",
+    "speakers": "auto",
 }
 
 
@@ -44,6 +45,7 @@ def test_what_else_is_known_of_the_tenant_stays_as_it_is(as_alice: Client, acme:
         *(
             {"default_mode": "slow"},
             {"short_clip_model": "huge-v9"},
+            {"default_model": "huge-v9"},
             {"languages": "klingon"},
             {"hotwords": "x" * 2001},
         ),
@@ -77,5 +79,6 @@ def test_mallory_sees_and_changes_her_own(client: Client, acme: Tenant, mallory:
 
 def test_only_models_that_are_offered_can_be_chosen(as_alice: Client) -> None:
     page = as_alice.get("/preferences/").content.decode()
-    chosen = page.split('name="short_clip_model"')[1].split("</select>")[0]
-    assert chosen.count("<option") == 1 + len(offered_models.offered_models())
+    for field in ("default_model", "short_clip_model"):
+        chosen = page.split(f'name="{field}"')[1].split("</select>")[0]
+        assert chosen.count("<option") == 1 + len(offered_models.offered_models())

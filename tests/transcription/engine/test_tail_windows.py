@@ -186,6 +186,29 @@ def test_with_word_times_a_tail_is_a_window_of_its_own(
     assert words[-1].end > len(fox) / 2 / SAMPLE_RATE + 1
 
 
+def test_a_tail_that_comes_out_at_a_temperature_only_is_heard_again_as_a_window_of_its_own(
+    client: EngineClient, fox: bytes, counting: bytes, english: DecodeOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Window] = []
+    decode = client.decode
+
+    def inventing(windows: Iterable[Window], *rest: object, **options: object) -> Iterator[WindowResult]:
+        for window in windows:
+            sent.append(window)
+            for result in decode([window], *rest, **options):  # type: ignore[arg-type]
+                if window.tail is not None:
+                    invented = replace(result.segments[0], text=" Thanks for watching.", temperature=0.2)
+                    result = replace(result, segments=(invented,))
+                yield replace(result, segments=result.segments[:1]) if len(sent) == 1 else result
+
+    monkeypatch.setattr(client, "decode", inventing)
+    (result,) = transcribe(client, [fox + bytes(2 * SAMPLE_RATE) + counting], english, "fast")
+    assert [window.tail is not None for window in sent] == [False, True, False]
+    assert 0 < sent[2].start < sent[2].end == sent[1].end
+    assert "watching" not in text_of(result)
+    assert any(number in text_of(result).lower() for number in ("seven", "7"))
+
+
 @pytest.mark.parametrize(
     ("tail", "passage", "reason"),
     [

@@ -4,6 +4,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.http import Http404
 from django.utils import timezone
 
@@ -13,7 +14,7 @@ from tenants.models import Quota, Reservation
 from tests.conftest import Character
 from tests.transcription.characters import submit
 from transcription.library import recordings
-from transcription.library.filters import Filter
+from transcription.library.filters import PEOPLE, PROGRAMS, Filter
 from transcription.library.recordings import UNDO_WINDOW
 from transcription.maintenance import sweeper
 from transcription.media import storage
@@ -67,6 +68,27 @@ def test_a_search_may_hold_anything(alice: Character, kept: Recording) -> None:
     assert not recordings.recordings(alice.actor, Filter(search="\x00nothing")).exists()
     assert not recordings.recordings(alice.actor, Filter(status="\x00")).exists()
     assert recordings.recordings(alice.actor, Filter(search="FOX", status="queued")).get() == kept
+
+
+@pytest.mark.parametrize(
+    ("filters", "order", "index"),
+    [
+        (Filter(by=PEOPLE), "newest", "recordings_by_people"),
+        (Filter(by=PROGRAMS), "newest", "recordings_by_programs"),
+        (Filter(), "name", "recordings_by_name"),
+        (Filter(), "longest", "recordings_longest_first"),
+        (Filter(), "shortest", "recordings_longest_first"),
+        (Filter(), "changed", "recordings_last_changed"),
+    ],
+)
+def test_a_page_is_found_by_an_index(filters: Filter, order: str, index: str, alice: Character) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+    plan = recordings.recordings(alice.actor, filters, order)[:25].explain()
+    assert index in plan
+    assert "TEMP B-TREE" not in plan
 
 
 def test_media_that_no_recording_names_is_swept(kept: Recording, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -34,6 +34,7 @@ def recognised(wanted: Pass) -> PassResult:
 
 
 @settings(max_examples=15, deadline=None)
+@example(60, [1], 1)
 @given(st.integers(3, 150), st.lists(st.integers(1, 300), min_size=1, max_size=8), st.integers(1, 40))
 def test_however_rarely_passes_come_each_second_is_heard_once(seconds: int, pieces: list[int], slowness: int) -> None:
     session, said, texts, passes = LiveSession(None), speech(1, seconds + 1), [], 0
@@ -54,7 +55,7 @@ def test_however_rarely_passes_come_each_second_is_heard_once(seconds: int, piec
         at, turn_number = at + count, turn_number + 1
         if turn_number % slowness == 0:
             hear()
-    session.commit()
+    session.close()
     while session.turns:
         hear()
         passes += 1

@@ -99,6 +99,35 @@ class TestShortClips:
         assert accept.accept(alice.actor, arrive(fox), options, "api", retry) == row
 
 
+@pytest.mark.usefixtures("two_models")
+class TestDefaultModel:
+    def test_who_asks_for_the_default_gets_the_tenants(self, alice: Character, half_a_minute: Path, fox: Path) -> None:
+        prefer(alice.tenant, default_model="tiny")
+        assert submit(alice.actor, half_a_minute).model == "tiny"
+        assert submit(alice.actor, half_a_minute, model="whisper-1").model == "tiny"
+        assert submit(alice.actor, half_a_minute, model="base").model == "base", "asked for by its name"
+        assert submit(alice.actor, fox).model == "tiny", "short clips, too, where they have no other"
+
+    def test_short_clips_may_have_another_one(self, alice: Character, half_a_minute: Path, fox: Path) -> None:
+        prefer(alice.tenant, default_model="tiny", short_clip_model="base")
+        assert (submit(alice.actor, fox).model, submit(alice.actor, half_a_minute).model) == ("base", "tiny")
+
+    def test_one_that_is_not_offered_or_not_served_is_passed_over(
+        self, alice: Character, half_a_minute: Path, fox: Path
+    ) -> None:
+        prefer(alice.tenant, default_model="medium")
+        assert submit(alice.actor, half_a_minute).model == "base"
+        prefer(alice.tenant, default_model="tiny")
+        engines.report("here:0", replace(condition(), versions={"base": "base 1"}), workers_alive=1, workers_wanted=1)
+        assert submit(alice.actor, fox).model == "base"
+
+    def test_a_retry_goes_to_the_default_of_today(self, alice: Character, fox: Path) -> None:
+        prefer(alice.tenant, default_model="tiny")
+        row = submit(alice.actor, fox)
+        assert tenant_defaults.requested(row, Tenant.objects.get(id=alice.tenant.id)).named_model is False
+        assert submit(alice.actor, fox, model="base").model == "base"
+
+
 def serve_both() -> None:
     versions = {"base": "base 1", "tiny": "tiny 1"}
     engines.report("here:0", replace(condition(), versions=versions), workers_alive=1, workers_wanted=1)
@@ -129,7 +158,7 @@ def test_the_tenants_names_stand_before_those_of_the_request(alice: Character, f
 
 def test_applying_twice_changes_nothing(alice: Character) -> None:
     """So that asking again under the options of an earlier transcription is asking for the same."""
-    tenant = Tenant(name="Acme", hotwords="Acme", default_mode="fast", short_clip_model="base")
+    tenant = Tenant(name="Acme", hotwords="Acme", default_mode="fast", default_model="base", short_clip_model="base")
     once = tenant_defaults.apply(TranscriptionOptions.checked(hotwords="Fox"), tenant, 3.0)
     assert tenant_defaults.apply(once, tenant, 3.0) == once
     assert hotwords.joined(once.hotwords, once.hotwords) == once.hotwords

@@ -13,7 +13,7 @@ from tests.transcription.characters import submit
 from transcription.errors import Failure, reason_for_people
 from transcription.intake import accept
 from transcription.leases import LostClaim
-from transcription.models import Attempt, Segment, Status, TenantSchedule, Transcription
+from transcription.models import Attempt, Recording, Segment, Status, TenantSchedule, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, eta, fairness, lifecycle
 
@@ -58,6 +58,7 @@ def test_completing_charges_once(waiting: Transcription) -> None:
     claim = claimed()
     lifecycle.save_window(claim, [segment(claim)], 3.8, "en")
     lifecycle.complete(claim, "Hi.", 3.85, [1, 2])
+    assert Recording.objects.get().changed_at is not None
     with pytest.raises(LostClaim):
         lifecycle.complete(claim, "Hi.", 3.85, [1, 2])
     waiting.refresh_from_db()

@@ -112,12 +112,20 @@ class TranscriptionBody(OptionAnswers):
 
 
 class RecordingBody(TypedDict):
-    """A recording with its latest transcription. `duration_seconds` and `bytes` are the media's own."""
+    """A recording with its latest transcription. `duration_seconds` and `bytes` are the media's own.
+
+    `owner` is the e-mail address of the person who added it, `key` the id of the key. `changed_at` is when its text
+    last came or was corrected.
+    """
 
     id: str
     name: str
     source: str
+    owner: str | None
+    key: str | None
+    tags: list[str]
     created_at: str
+    changed_at: str
     duration_seconds: float
     bytes: int
     format: str

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('transcription', '0011_terms'),
+        ('transcription', '0014_tags'),
     ]
 
     operations = [

@@ -1,0 +1,79 @@
+"""The library in a browser: whose recordings it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Picture
+from tests.browser.test_portal import choose, copy_of
+from tests.stack import Stack
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.locator(".row", has_text=name)
+
+
+def send_clip(stack: Stack, fox: Path, name: str) -> None:
+    """As a program does, with a key."""
+    headers = {"Authorization": f"Bearer {stack.credentials['api_key']}"}
+    with fox.open("rb") as file:
+        answer = httpx.post(f"{stack.url}/api/v1/recordings", headers=headers, files={"file": (name, file)})
+    assert answer.status_code == 201, answer.text
+
+
+def test_programs_clips_are_shown_on_demand_and_that_is_remembered(
+    page: Page, stack: Stack, fox: Path, tmp_path: Path, picture: Picture
+) -> None:
+    send_clip(stack, fox, "clip of a robot.wav")
+    choose(page, copy_of(fox, tmp_path, "meeting of people.wav"))
+    expect(row(page, "meeting of people.wav")).to_be_visible()
+    expect(row(page, "clip of a robot.wav")).to_have_count(0)
+    picture(page, "library people")
+    page.get_by_text("Programs’").click()
+    expect(row(page, "clip of a robot.wav")).to_be_visible()
+    expect(row(page, "meeting of people.wav")).to_have_count(0)
+    expect(page.get_by_label("Who added it")).to_be_hidden()
+    page.get_by_label("API key").select_option(index=1)
+    page.wait_for_url("**key=*")
+    picture(page, "library programs")
+    page.goto("/recordings/")
+    expect(page.get_by_role("radio", name="Programs’")).to_be_checked()
+    page.get_by_role("radio", name="Programs’").press("ArrowRight")
+    expect(row(page, "meeting of people.wav")).to_be_visible()
+    expect(row(page, "clip of a robot.wav")).to_be_visible()
+    page.get_by_label("Order").select_option("name")
+    expect(page.locator(".row").first).to_contain_text("clip of a robot.wav")
+    picture(page, "library all")
+
+
+def test_a_tag_and_a_star_find_a_recording_again(page: Page, fox: Path, tmp_path: Path, picture: Picture) -> None:
+    choose(page, copy_of(fox, tmp_path, "tagged fox.wav"))
+    star = row(page, "tagged fox.wav").get_by_role("button", name="is a favourite of mine")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "true")
+    expect(star).to_be_focused()
+    row(page, "tagged fox.wav").get_by_role("link").first.click()
+    for name in ("Interviews", "Board room"):
+        page.get_by_label("New or known tag").fill(name)
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Tags").get_by_role("link", name=name)).to_be_visible()
+        expect(page.get_by_label("New or known tag")).to_be_focused()
+    page.get_by_role("button", name="Take the tag “Board room” off").click()
+    expect(page.get_by_role("link", name="Board room")).to_have_count(0)
+    picture(page, "tags of a recording")
+    page.get_by_role("link", name="Interviews").click()
+    expect(row(page, "tagged fox.wav")).to_be_visible()
+    expect(page.get_by_label("Tag", exact=True)).to_have_value("Interviews")
+    page.get_by_label("My favourites").check()
+    page.wait_for_url("**favourite=1*")
+    expect(row(page, "tagged fox.wav")).to_be_visible()
+    picture(page, "library tags")
+    page.get_by_role("link", name="Tags").click()
+    page.get_by_text("Change Interviews").click()
+    picture(page, "all tags")

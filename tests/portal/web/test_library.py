@@ -1,0 +1,101 @@
+"""Whose recordings the library shows, and in which order."""
+
+from __future__ import annotations
+
+from html import unescape
+
+import pytest
+from django.test import Client
+
+from tenants import api_keys, scope
+from tenants.models import ApiKey
+from tests.conftest import Character
+from tests.portal.web.conftest import Make
+from transcription.models import Recording
+
+PAGE = "/recordings/"
+NAMES = ("Meeting.mp3", "clip 7.mp3")
+
+
+@pytest.fixture
+def key(alice: Character, bob: Character, make: Make) -> ApiKey:
+    """A meeting that Bob uploaded, and a program's clip."""
+    meeting, clip = (make(alice.tenant, name) for name in NAMES)
+    row, _secret = api_keys.issue(alice.tenant, "<b>Robot</b>")
+    with scope.bound(alice.tenant.id):
+        Recording.objects.filter(id=clip.recording_id).update(source="api", api_key=row)
+        Recording.objects.filter(id=meeting.recording_id).update(created_by=bob.user)
+    return row
+
+
+def shown(client: Client, query: str = "", page: str = PAGE) -> set[str]:
+    text = client.get(f"{page}?{query}").content.decode()
+    return {name for name in NAMES if name in text}
+
+
+def test_programs_clips_stay_out_of_the_way(as_alice: Client, key: ApiKey) -> None:
+    assert shown(as_alice) == shown(as_alice, page=f"{PAGE}rows/") == {"Meeting.mp3"}
+    assert shown(as_alice, "by=programs") == {"clip 7.mp3"}
+    assert shown(as_alice, "by=all") == set(NAMES)
+    assert shown(as_alice, f"by=programs&key={key.id}") == {"clip 7.mp3"}
+    assert shown(as_alice, f"by=programs&key={key.tenant_id}") == set()
+    assert shown(as_alice, "owner=bob@acme.example") == {"Meeting.mp3"}
+    assert shown(as_alice, "owner=alice@acme.example") == shown(as_alice, "source=microphone") == set()
+
+
+def test_the_browser_remembers_what_somebody_chose_and_not_what_a_link_says(as_alice: Client, key: ApiKey) -> None:
+    as_alice.get(f"{PAGE}?by=programs")
+    assert shown(as_alice) == {"Meeting.mp3"}
+    as_alice.get(f"{PAGE}rows/?by=programs&key={key.id}&remember=1")
+    assert shown(as_alice) == {"clip 7.mp3"}
+    assert f'<option value="{key.id}" selected>' in as_alice.get(PAGE).content.decode()
+    as_alice.get(f"{PAGE}?by=all&remember=1")
+    assert shown(as_alice) == set(NAMES)
+    assert shown(as_alice, "by=people") == {"Meeting.mp3"}
+
+
+@pytest.mark.parametrize("cookie", ["programs.{mallory}", "programs.\x00", "nonsense", "people.x.y", ""])
+def test_what_is_remembered_of_elsewhere_or_made_up_does_no_harm(
+    cookie: str, as_alice: Client, key: ApiKey, mallory: Character
+) -> None:
+    with scope.bound(mallory.tenant.id):
+        others = ApiKey.objects.get().id
+    as_alice.cookies["library"] = cookie.format(mallory=others)
+    assert shown(as_alice) == ({"clip 7.mp3"} if cookie.startswith("programs") else {"Meeting.mp3"})
+
+
+def test_names_of_keys_are_text_and_a_revoked_one_is_still_there(
+    as_alice: Client, alice: Character, key: ApiKey
+) -> None:
+    with scope.bound(key.tenant_id):
+        api_keys.revoke(alice.actor, key.id)
+    page = as_alice.get(PAGE).content.decode()
+    assert "<b>Robot</b>" not in page
+    assert "<b>Robot</b> (revoked)" in unescape(page)
+
+
+def test_where_nothing_is_shown_others_matches_are_told(as_alice: Client, key: ApiKey) -> None:
+    page = unescape(as_alice.get(f"{PAGE}?search=clip").content.decode())
+    assert "1 recording of others matches." in page
+    assert "?search=clip&by=all" in page
+    assert "Nothing matches" in unescape(as_alice.get(f"{PAGE}?search=nowhere").content.decode())
+
+
+def test_without_programs_there_is_nothing_to_choose(as_bob: Client, make: Make, alice: Character) -> None:
+    make(alice.tenant)
+    with scope.bound(alice.tenant.id):
+        ApiKey.objects.all().delete()
+    assert "data-by" not in as_bob.get(PAGE).content.decode()
+    with scope.bound(alice.tenant.id):
+        Recording.objects.update(source="api")
+    assert "data-by" in as_bob.get(PAGE).content.decode(), "its key was deleted"
+
+
+def test_the_list_is_put_in_order_and_keeps_it(as_alice: Client, alice: Character, make: Make) -> None:
+    for number in range(26):
+        make(alice.tenant, f"take {number:02}.mp3")
+    page = as_alice.get(f"{PAGE}?order=name").content.decode()
+    assert page.index("take 00.mp3") < page.index("take 24.mp3")
+    assert "take 25.mp3" not in page
+    assert "order=name&amp;page=2" in page
+    assert "Newer" not in page
