@@ -9,10 +9,12 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
+from portal.web.forms import FilterForm
 from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
+from transcription.library import tags
 from transcription.models import Segment, Transcription
 from transcription.transcripts import series, terms
 
@@ -64,6 +66,21 @@ def test_what_the_library_shows_is_looked_through_replaced_and_undone(
     assert undone == {"undone": 1, "left": 0}
     assert first_lines(acme) == ["Good morning."] * 2
     assert "undone: 1" in as_alice.get(PAGE).content.decode()
+
+
+def test_all_of_the_library_s_filters_count_there(
+    as_alice: Client, alice: Character, rows: list[Transcription]
+) -> None:
+    with scope.bound(alice.tenant.id):
+        tags.put(alice.actor, rows[0].recording_id, "Board, North".replace(",", ""))
+    page = as_alice.get(f"{PAGE}?tag=Board+North&favourite=1").content.decode()
+    for name in FilterForm.base_fields.keys() - {"order"}:
+        assert f'name="{name}" data-filter' in page, name
+    assert '<option value="Board North" selected>' in page
+    seen = send(as_alice, "hits/", find="morning", filters={"tag": "board north"}).json()
+    assert [one["name"] for one in seen["found"]] == ["One.mp3"]
+    for unknown in ({"status": "lost"}, {"tag": "\ud800x"}, {"key": "x" * 99}):
+        assert send(as_alice, "hits/", find="morning", filters=unknown).status_code == 400, "or all would be replaced"
 
 
 def test_terms_are_looked_for_in_old_transcripts(
