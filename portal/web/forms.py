@@ -249,6 +249,8 @@ class FilterForm(forms.Form):
             (Recording.Source.MICROPHONE, _("Recorded here")),
         ],
     )
+    tag = forms.CharField(required=False, max_length=900)
+    favourite = forms.ChoiceField(required=False, choices=[("", ""), ("1", _("Favourites"))])
     search = forms.CharField(required=False, max_length=200)
     status = forms.ChoiceField(required=False, choices=[("", _("Any status")), *Status.choices])
     checked = forms.ChoiceField(
@@ -260,7 +262,7 @@ class FilterForm(forms.Form):
     @property
     def wanted(self) -> Filter:
         """The choices that stand the check; those of people where people's are shown, of programs where theirs are."""
-        names = ["search", "status", "checked"]
+        names = ["search", "status", "checked", "tag", "favourite"]
         names += {PEOPLE: ["owner", "source"], PROGRAMS: ["key"]}.get(self.shown, [])
         chosen: dict[str, Any] = {name: self.chosen(name) for name in names}
         return Filter(**chosen, by="" if self.shown == EVERYBODY else self.shown)

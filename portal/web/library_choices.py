@@ -13,6 +13,7 @@ from portal.web.forms import EVERYBODY, FilterForm
 from tenants.access import Actor
 from tenants.models import ApiKey, Member
 from transcription.library import recordings as library
+from transcription.library import tags
 from transcription.library.filters import PEOPLE, PROGRAMS, Filter
 
 COOKIE, ITS_PATH = "library", "/recordings/"
@@ -43,10 +44,11 @@ def remember(request: TenantRequest, response: HttpResponse, form: FilterForm) -
 
 
 def choices(actor: Actor, form: FilterForm) -> dict[str, Any]:
-    """Returns the keys and people to choose from. Where no program ever sent anything there is nothing to choose."""
+    """Returns what there is to choose from; without anything by programs not whose recordings are shown."""
     keys = key_choices(actor)
     has_programs = bool(keys) or form.shown != PEOPLE or library.recordings(actor, Filter(by=PROGRAMS)).exists()
-    return {"has_programs": has_programs, "keys": keys, "people": people_choices(actor)}
+    names = list(tags.visible(actor).values_list("name", flat=True))
+    return {"has_programs": has_programs, "keys": keys, "people": people_choices(actor), "tag_names": names}
 
 
 def key_choices(actor: Actor) -> list[tuple[str, str]]:

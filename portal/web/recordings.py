@@ -26,11 +26,12 @@ from portal.web.access import TenantRequest, member_required
 from portal.web.forms import OptionsForm
 from portal.web.library_choices import choices, filter_form, remember
 from portal.web.speakers import ShownShare, shares_of
+from portal.web.tags import context_of
 from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, some_lines
 from portal.web.undo import success_with_undo
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
-from transcription.library import read_audit, retention
+from transcription.library import read_audit, retention, tags
 from transcription.library import recordings as library
 from transcription.library.filters import Filter
 from transcription.media.warnings import warnings_of
@@ -94,7 +95,7 @@ def upload(request: TenantRequest) -> JsonResponse:
 def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     row = library.recording(request.actor, recording_id)
     latest = row.latest
-    context = _page_context(row, latest) | {"editable": _is_editable(request, latest)}
+    context = _page_context(row, latest) | context_of(request, row) | {"editable": _is_editable(request, latest)}
     if context["segments"]:
         read_audit.read(request.actor, context["transcription"], "page")
     return render(request, "web/recording.html", context)
@@ -139,6 +140,7 @@ def _list_context(request: TenantRequest) -> dict[str, Any]:
         "filtered": wanted != Filter(by=wanted.by),
         "elsewhere": 0 if page.object_list else _elsewhere(request, wanted),
         "page": page,
+        "favourites": tags.favourites_among(request.actor, list(page)),
         "checked": checks.checked_of(latest for row in page if (latest := row.latest)),
         "section": "recordings",
     }

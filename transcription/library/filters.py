@@ -9,9 +9,11 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tenants import scope
+from tenants.access import Actor
 from tenants.models import User
 from transcription import search
-from transcription.models import Recording, Status, Transcription
+from transcription.models import Favourite, Recording, Status, Tagging, Transcription
+from transcription.models.tag import MOST_ON_ONE, folded_name
 
 TO_CHECK, CHECKED = "to_check", "checked"
 PEOPLE, PROGRAMS = "people", "programs"
@@ -21,13 +23,16 @@ PEOPLE, PROGRAMS = "people", "programs"
 class Filter:
     """Conditions that all must hold. Empty ones are ignored; unknown values match nothing.
 
-    `search` is a part of the name, or words of name and text (search/). `status`, `model` and `language` apply to the
-    latest transcription, and so does `checked`: TO_CHECK, where something of a text is left to be proofread, or
-    CHECKED, where nothing is. `created_after` is inclusive, `created_before` exclusive. `by` is who added them: PEOPLE
-    or PROGRAMS, with a key; `key` is the id of that key, and `owner` the e-mail address of the person.
+    `search` is a part of the name or of a tag's, or words of name and text (search/). `tag` has names of tags, with
+    commas between them; `favourite`, whatever it is, asks for the actor's favourites. `by` is who added them: PEOPLE,
+    or PROGRAMS with a key; `key` is the id of that key, and `owner` the person's e-mail address. `status`, `model` and
+    `language` apply to the latest transcription, and so does `checked`: TO_CHECK, where something of a text is left to
+    be proofread, or CHECKED, where nothing is. `created_after` is inclusive, `created_before` exclusive.
     """
 
     search: str = ""
+    tag: str = ""
+    favourite: str = ""
     status: str = ""
     by: str = ""
     key: str = ""
@@ -39,15 +44,25 @@ class Filter:
     created_after: datetime | None = None
     created_before: datetime | None = None
 
-    def applied(self, rows: QuerySet[Recording], tenant_id: UUID) -> QuerySet[Recording]:
-        """Filters a queryset of the tenant's recordings."""
-        values = (self.status, self.owner, self.source, self.model, self.language)
+    def applied(self, rows: QuerySet[Recording], actor: Actor) -> QuerySet[Recording]:
+        """Filters a queryset of the recordings of the actor's tenant."""
+        tenant_id = actor.tenant.id
+        values = (self.status, self.owner, self.source, self.model, self.language, self.tag)
         if any("\x00" in value for value in values):  # not a PostgreSQL string
             return rows.none()
         rows = self._added(rows)
         if self.search:
+            part = self.search.replace("\x00", "")
             texts = search.matching_recordings(tenant_id, search.terms_of(self.search))
-            rows = rows.filter(Q(name__icontains=self.search.replace("\x00", "")) | Q(id__in=texts))
+            rows = rows.filter(Q(name__icontains=part) | Q(id__in=texts) | Q(id__in=_tagged(folded__contains=part)))
+        tags = [name.strip() for name in self.tag.split(",") if name.strip()]
+        if len(tags) > MOST_ON_ONE:
+            return rows.none()
+        for name in tags:
+            rows = rows.filter(id__in=_tagged(folded=name))
+        if self.favourite:
+            own = Favourite.objects.filter(tenant=tenant_id, user=actor.user)
+            rows = rows.filter(id__in=own.values("recording"))
         if self.source:
             rows = rows.filter(source=self.source)
         if self.created_after is not None:
@@ -99,6 +114,12 @@ class Filter:
             done = Q(checked_share__gte=1.0)
             rows = rows.filter({CHECKED: done, TO_CHECK: ~done}.get(self.checked, Q(pk__in=())))
         return rows
+
+
+def _tagged(**name: str) -> QuerySet[Tagging, UUID]:
+    """Returns the recordings that have a tag of the bound tenant."""
+    folded = {f"tag__{lookup}": folded_name(value) for lookup, value in name.items()}
+    return Tagging.objects.filter(**folded).values_list("recording_id", flat=True)
 
 
 def _is_uuid(text: str) -> bool:

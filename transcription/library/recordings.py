@@ -20,7 +20,7 @@ from transcription import tenant_lock
 from transcription.library.filters import EVERYTHING, TO_CHECK, Filter
 from transcription.library.orders import ordered
 from transcription.media import storage
-from transcription.models import Recording, Transcription
+from transcription.models import Recording, Tagging, Transcription
 from transcription.queue import lifecycle
 
 log = logging.getLogger(__name__)
@@ -28,16 +28,17 @@ UNDO_WINDOW = timedelta(minutes=10)
 
 
 def recordings(actor: Actor, filters: Filter = EVERYTHING, order: str = "") -> QuerySet[Recording]:
-    """Returns the tenant's recordings in an order of `orders`, with their transcriptions prefetched.
+    """Returns the tenant's recordings in an order of `orders`, with their transcriptions and tags prefetched.
 
     Without an order the newest come first, and of those to proofread the ones that have the most words a second that
     are probably wrong and not checked.
     """
     actor.require("recordings.view")
-    rows = filters.applied(Recording.objects.filter(tenant=actor.tenant, deleted_at=None), actor.tenant.id)
+    rows = filters.applied(Recording.objects.filter(tenant=actor.tenant, deleted_at=None), actor)
     rows = ordered(rows, order) if order or filters.checked != TO_CHECK else _worst_first(actor, rows)
     return rows.defer("peaks").prefetch_related(
-        Prefetch("transcriptions", Transcription.objects.defer("text", "prompt"))
+        Prefetch("transcriptions", Transcription.objects.defer("text", "prompt")),
+        Prefetch("taggings", Tagging.objects.select_related("tag")),
     )
 
 
@@ -60,7 +61,8 @@ def recording(actor: Actor, recording_id: UUID, deleted: bool = False) -> Record
     """Returns one recording of the actor's tenant. Raises Http404."""
     actor.require("recordings.view")
     rows = Recording.objects.filter(tenant=actor.tenant, id=recording_id, deleted_at__isnull=not deleted)
-    row = rows.select_related("created_by", "api_key").first()
+    tags = Prefetch("taggings", Tagging.objects.select_related("tag"))
+    row = rows.select_related("created_by", "api_key").prefetch_related(tags).first()
     if row is None:
         raise Http404(_("There is no such recording."))
     return row

@@ -8,6 +8,7 @@ from transcription.models.recording import Loudness, Recording
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
+from transcription.models.tag import Favourite, Tag, Tagging
 from transcription.models.term import Term
 from transcription.models.transcription import MAX_BEAMS, Attempt, Lane, Segment, Status, Task, Transcription
 
@@ -16,6 +17,7 @@ __all__ = [
     "Attempt",
     "DiarizationCheckpoint",
     "Engine",
+    "Favourite",
     "IdempotencyKey",
     "KnownSpeaker",
     "Lane",
@@ -29,6 +31,8 @@ __all__ = [
     "Segment",
     "Speaker",
     "Status",
+    "Tag",
+    "Tagging",
     "Task",
     "TenantSchedule",
     "Term",

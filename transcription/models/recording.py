@@ -15,6 +15,7 @@ from tenants.models import ApiKey, Tenant, User
 from tenants.scope import TenantManager
 
 if TYPE_CHECKING:
+    from transcription.models.tag import Tag
     from transcription.models.transcription import Transcription
 
 
@@ -101,6 +102,11 @@ class Recording(models.Model):
     def copies(self) -> list[str]:
         """The storage keys of all copies for browsers."""
         return [key for key in (self.playback_key, *self.track_copies.values()) if key]
+
+    @property
+    def tags(self) -> list[Tag]:
+        """In the order of the alphabet; without a query if `taggings` is prefetched with its tags."""
+        return sorted((tagging.tag for tagging in self.taggings.all()), key=lambda tag: tag.folded)
 
     @property
     def latest(self) -> Transcription | None:

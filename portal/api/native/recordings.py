@@ -44,6 +44,7 @@ STATUS = parameters.Choice("status", "Only those whose latest transcription is s
 BY = parameters.Choice("by", "Only those that people added, or programs, with a key.", [PEOPLE, PROGRAMS])
 KEY = parameters.Text("key", "Only those that were added with this key: its `id`.")
 OWNER = parameters.Text("owner", "Only those that this person added: the e-mail address.")
+TAG = parameters.Text("tag", "Only those with this tag, or with all of several: names, with commas between them.")
 SOURCE = parameters.Choice("source", "Only those that came so.", Recording.Source.values)
 MODEL = parameters.Text("model", "Only those whose latest transcription is by this model.")
 LANGUAGE = parameters.Text("language", "Only those whose latest transcription shows this language, such as `en`.")
@@ -52,7 +53,7 @@ PROOFREAD = parameters.Choice(
 )
 AFTER = parameters.DateTime("created_after", "Only those made then or later: date, time and zone.")
 BEFORE = parameters.DateTime("created_before", "Only those made earlier: date, time and zone.")
-FILTERS = (SEARCH, STATUS, BY, KEY, OWNER, SOURCE, MODEL, LANGUAGE, PROOFREAD, AFTER, BEFORE)
+FILTERS = (SEARCH, STATUS, TAG, BY, KEY, OWNER, SOURCE, MODEL, LANGUAGE, PROOFREAD, AFTER, BEFORE)
 ORDER = parameters.Choice("order", "Newest first unless given.", list(orders.FIELDS))
 
 
@@ -142,6 +143,7 @@ def filter_of(request: Request) -> Filter:
     """Raises InvalidOption."""
     return Filter(
         search=SEARCH.read(request),
+        tag=TAG.read(request),
         status=STATUS.read(request),
         by=BY.read(request),
         key=KEY.read(request),

@@ -34,6 +34,10 @@ UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("POST", "/api/v1/terms", {"text": "Acme"}),
     ("PATCH", "/api/v1/terms/{term}", {"note": "x"}),
+    ("POST", "/api/v1/tags", {"name": "Board"}),
+    ("PATCH", "/api/v1/tags/{tag}", {"colour": 1}),
+    ("POST", "/api/v1/tags/{tag}/merge", {"into": "x"}),
+    ("POST", "/api/v1/recordings/{recording}/tags", {"name": "Board"}),
     ("PUT", "/api/v1/transcriptions/{transcription}/segments", {"segments": []}),
     ("PATCH", "/api/v1/transcriptions/{transcription}/segments/0", {"text": "x"}),
     ("POST", "/api/v1/transcriptions/{transcription}/segments/0/split", {"position": 2}),
@@ -53,9 +57,9 @@ def test_an_unknown_field_is_named_with_those_that_are_known(
     method: str, path: str, body: dict[str, Any], alice: Character, client: Client
 ) -> None:
     address = address_of(path, make_transcription(alice.tenant), alice)
-    answer = send(client, method, address, bearer(alice) | AGREED, body | {"colour": "red"})
-    assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (400, "invalid_value", "colour")
-    assert "“colour”" in answer.json()["detail"]
+    answer = send(client, method, address, bearer(alice) | AGREED, body | {"flavour": "red"})
+    assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (400, "invalid_value", "flavour")
+    assert "“flavour”" in answer.json()["detail"]
     assert all(name in answer.json()["detail"] for name in body)
 
 

@@ -17,6 +17,7 @@ from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import make_transcription
 from transcription.fetches import access
 from transcription.intake.request import CallContext
+from transcription.library import tags
 from transcription.models import Speaker, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.transcripts import series, terms
@@ -76,6 +77,15 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/terms/{term}", None, READ),
     ("PATCH", "/api/v1/terms/{term}", {"active": False}, WRITE),
     ("DELETE", "/api/v1/terms/{term}", None, WRITE_204),
+    ("GET", "/api/v1/tags", None, READ),
+    ("POST", "/api/v1/tags", {"name": "Interviews"}, WRITE_201),
+    ("GET", "/api/v1/tags/{tag}", None, READ),
+    ("PATCH", "/api/v1/tags/{tag}", {"name": "Talks", "colour": 3}, WRITE),
+    ("DELETE", "/api/v1/tags/{tag}", None, WRITE_204),
+    ("POST", "/api/v1/tags/{tag}/merge", {"into": "another"}, WRITE_400),
+    ("GET", "/api/v1/recordings/{recording}/tags", None, READ),
+    ("POST", "/api/v1/recordings/{recording}/tags", {"name": "Interviews"}, WRITE),
+    ("DELETE", "/api/v1/recordings/{recording}/tags/{tag}", None, WRITE_204),
     ("GET", "/api/v1/audit", None, ADMIN),
     ("GET", "/api/v1/usage", None, READ),
     ("GET", "/api/v1/ledger", None, READ),
@@ -164,6 +174,8 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
             made |= {"webhook": hook.id, "delivery": events.test_of(hook).id}
         if "{term}" in path:
             made["term"] = terms.create(alice.actor, "Acme").id
+        if "{tag}" in path:
+            made["tag"] = tags.create(alice.actor, "Board")[0].id
         if "{series}" in path:
             made["series"], revision = uuid4(), Transcription.objects.get(id=row.id).revision
             substituted = series.replace(alice.actor, Search("o", "0"), [Target(row.id, revision)], made["series"])

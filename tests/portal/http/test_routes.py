@@ -17,6 +17,8 @@ ACCOUNTS = """
     logout/
     signup/
     inactive/
+    devices/
+    devices/sign-out/
     password/change/
     password/reset/
     password/reset/done/
@@ -149,6 +151,11 @@ API = """
     api/v1/series/<uuid:series_id>/undo
     api/v1/terms
     api/v1/terms/<uuid:term_id>
+    api/v1/tags
+    api/v1/tags/<uuid:tag_id>
+    api/v1/tags/<uuid:tag_id>/merge
+    api/v1/recordings/<uuid:recording_id>/tags
+    api/v1/recordings/<uuid:recording_id>/tags/<uuid:tag_id>
     api/v1/audit
     api/v1/usage
     api/v1/ledger
@@ -170,6 +177,13 @@ PAGES = """
     recordings/substitutions/replace/
     series/<uuid:series_id>/undo/
     recordings/<uuid:recording_id>/
+    recordings/<uuid:recording_id>/favourite/
+    recordings/<uuid:recording_id>/tags/
+    recordings/<uuid:recording_id>/tags/<uuid:tag_id>/remove/
+    tags/
+    tags/<uuid:tag_id>/
+    tags/<uuid:tag_id>/merge/
+    tags/<uuid:tag_id>/delete/
     recordings/<uuid:recording_id>/media
     recordings/<uuid:recording_id>/peaks.json
     recordings/<uuid:recording_id>/delete/

@@ -16,7 +16,7 @@ from tenants.quota import this_month
 from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Make
 from transcription.media import storage
-from transcription.models import Recording, Revision, Term, Transcription
+from transcription.models import Recording, Revision, Tag, Term, Transcription
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
 
@@ -25,6 +25,7 @@ MANAGERS = {Role.OWNER: 200, Role.ADMIN: 200, Role.EDITOR: 403, Role.VIEWER: 403
 EDITORS = {Role.OWNER: 200, Role.ADMIN: 200, Role.EDITOR: 200, Role.VIEWER: 403}
 # Success is 302 where the page answers with a redirect, 400 where the body was left out on purpose.
 EDITORS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 302, Role.VIEWER: 403}
+EVERYBODY_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 302, Role.VIEWER: 302}
 EDITORS_400 = {Role.OWNER: 400, Role.ADMIN: 400, Role.EDITOR: 400, Role.VIEWER: 403}
 EDITORS_412 = {Role.OWNER: 412, Role.ADMIN: 412, Role.EDITOR: 412, Role.VIEWER: 403}
 MANAGERS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 403, Role.VIEWER: 403}
@@ -61,6 +62,13 @@ TABLE = [
     ("POST", "/transcriptions/{transcription}/speakers/", EDITORS_400),
     ("GET", "/transcriptions/{transcription}/history/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/revert/", EDITORS_302),
+    ("POST", "/recordings/{recording}/favourite/", EVERYBODY_302),
+    ("POST", "/recordings/{recording}/tags/", EDITORS_302),
+    ("POST", "/recordings/{recording}/tags/{tag}/remove/", EDITORS_302),
+    ("GET", "/tags/", EVERYBODY),
+    ("POST", "/tags/{tag}/", EDITORS_302),
+    ("POST", "/tags/{tag}/merge/", EDITORS_302),
+    ("POST", "/tags/{tag}/delete/", EDITORS_302),
     ("GET", "/usage/", EVERYBODY),
     ("GET", "/usage/ledger.csv", EVERYBODY),
     ("POST", "/notices/{notice}/dismiss/", MANAGERS_302),
@@ -130,6 +138,7 @@ def address_of(url: str, row: Transcription) -> str:
             tenant=row.tenant, email=f"{uuid4()}@acme.example", language="en", expires_at=timezone.now()
         )
         key = ApiKey.objects.filter(tenant=row.tenant).first() or api_keys.issue(row.tenant, "Acme's secret plan")[0]
+        tag = Tag.objects.create(tenant=row.tenant, name="Acme's secret plan", folded=str(uuid4()))
         series = uuid4()
         if "{series}" in url:
             Revision.objects.create(
@@ -138,6 +147,7 @@ def address_of(url: str, row: Transcription) -> str:
         term = Term.objects.create(tenant=row.tenant, text="Acme", folded=str(uuid4()))
     return url.format(
         term=term.id,
+        tag=tag.id,
         series=series,
         recording=row.recording_id,
         transcription=row.id,
@@ -154,7 +164,7 @@ def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
     names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
     names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
-    names |= {"series_id": "{series}"}
+    names |= {"series_id": "{series}", "tag_id": "{tag}"}
     pages = {
         re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
         for pattern in urls.urlpatterns

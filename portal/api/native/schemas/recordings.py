@@ -123,6 +123,7 @@ class RecordingBody(TypedDict):
     source: str
     owner: str | None
     key: str | None
+    tags: list[str]
     created_at: str
     changed_at: str
     duration_seconds: float
