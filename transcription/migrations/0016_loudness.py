@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("tenants", "0004_invitations"),
-        ("transcription", "0014_tags"),
+        ("transcription", "0015_rehearings"),
     ]
 
     operations = [
