@@ -20,7 +20,7 @@ WORDS_A_SEGMENT = 10
 def main() -> None:
     from transcription.transcripts.spellings import Spellings
 
-    draw = random.Random(1)  # noqa: S311 - words of a benchmark
+    draw = random.Random(1)
     words = ["".join(draw.choices(string.ascii_lowercase, k=draw.randint(4, 12))) for _ in range(2 * TERMS)]
     spoken = [" ".join(draw.choices(words, k=WORDS_A_SEGMENT)) for _ in range(SEGMENTS)]
     usual = [(text.title(), [spelling]) for text, spelling in zip(words[::2], words[1::2], strict=True)]
