@@ -10,7 +10,7 @@ from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 
-from portal import accounts, invitation_pages
+from portal import accounts, device_pages, invitation_pages
 from portal.http.mail_links import key_of
 from tenants import addresses
 from tenants.models import User
@@ -53,6 +53,8 @@ urlpatterns = [
     path("login/", views.login, name="account_login"),
     path("logout/", views.logout, name="account_logout"),
     path("signup/", TemplateView.as_view(template_name="account/signup_closed.html"), name="account_signup"),
+    path("devices/", device_pages.devices, name="account_devices"),
+    path("devices/sign-out/", device_pages.sign_out, name="account_sign_out_device"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("password/change/", password_change, name="account_change_password"),
     path("password/reset/", password_reset, name="account_reset_password"),

@@ -20,10 +20,12 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from tenants import addresses, people, sign_ins
+from portal import devices
+from tenants import addresses, people, sign_ins, user_sessions
 from tenants.access import member_actor
 from tenants.models import User
 from tenants.throttle import Limit
@@ -31,6 +33,8 @@ from tenants.throttle import Limit
 log = logging.getLogger(__name__)
 WRONG_PASSWORDS = Limit("wrong passwords for an account from an address", 5, 300)
 WRONG_PASSWORDS_OF_ADDRESS = Limit("wrong passwords from an address", 10, 60)
+NEW_DEVICES = Limit("mails about new devices of an account", 10, 3600)
+UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - it is bound nowhere: through a Unix socket nobody's address is known
 RESETS = Limit("links for an account", 5, 3600)
 RESETS_OF_ADDRESS = Limit("links from an address", 20, 300)
 MAILS = ThreadPoolExecutor(1, "mail")
@@ -51,9 +55,25 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return False
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        """Signs somebody in, and mails them if they were signed in before, but never with this browser."""
+        assert isinstance(user, User)
+        is_new = user.last_login is not None and not devices.is_known(request, user)
         with transaction.atomic():
             super().login(request, user)
+            user_sessions.begin(request, user)
             sign_ins.record_sign_in(user.pk, addresses.of_request(request))
+        if is_new and NEW_DEVICES.take(str(user.pk)):
+            MAILS.submit(_send, devices.mail(request, user))
+
+    def post_login(self, request: HttpRequest, user: AbstractBaseUser, **more: Any) -> HttpResponseBase:
+        assert isinstance(user, User)
+        response: HttpResponseBase = super().post_login(request, user, **more)
+        devices.remember(request, response, user)
+        return response
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Returns the address that the server determined; allauth would read headers itself."""
+        return addresses.of_request(request) or UNKNOWN_ADDRESS
 
     def logout(self, request: HttpRequest) -> None:
         """Signs out a user who is signed in."""
@@ -130,7 +150,7 @@ def _send(mail: EmailMessage) -> None:
     try:
         mail.send()
     except Exception as error:
-        log.error("A link for a new password could not be mailed (%s).", type(error).__name__)
+        log.error("A mail to an account could not be sent (%s).", type(error).__name__)
 
 
 def _typed(credentials: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +18,7 @@ from django_rq.urls import get_admin_urlpatterns, get_api_urlpatterns
 
 PERMISSION = "django_rq.admin"
 
+admin.site.unregister(UserSession)
 admin.site.unregister(EmailAddress)  # e-mail addresses are changed on the user's page, which writes the audit log
 
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from portal import accounts
+from portal import accounts, devices
 from portal.http.mail_links import key_of
 from tenants import access, addresses, invitations
 from tenants.members import MemberConflict
@@ -106,6 +106,7 @@ def _with_a_new_account(request: HttpRequest, row: Invitation) -> HttpResponseBa
     except (IntegrityError, MemberConflict):  # another tab was faster: the page says what is the case now
         return redirect("invitation", row.id)
     get_adapter(request).login(request, user)
+    devices.remember(request, answer, user)
     request.session[access.SESSION_TENANT] = str(row.tenant_id)
     return answer
 

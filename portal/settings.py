@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "portal.apps.UserSessionsConfig",
     "corsheaders",
     "csp",
     "drf_spectacular",

@@ -76,6 +76,7 @@ ACTIONS: dict[str, Promise] = {
     "member.password_changed": _("Password changed"),
     "member.signed_in": _("Signed in"),
     "member.signed_out": _("Signed out"),
+    "member.session_ended": _("Device signed out"),
     "member.sign_in_failed": _("Sign-in refused"),
     "quota.changed": _("Limits changed"),
     "tenant.created": _("Organisation created"),

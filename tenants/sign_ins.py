@@ -22,6 +22,12 @@ def record_sign_out(user_id: int, address: str) -> None:
         audit.record(member_actor(member, address), "member.signed_out", member)
 
 
+def record_session_end(user_id: int, address: str, ended: str) -> None:
+    """Records that somebody signed out a device of theirs, which was last seen at the address `ended`."""
+    for member in memberships(user_id):
+        audit.record(member_actor(member, address), "member.session_ended", member, ended=ended)
+
+
 def record_refusal(user_id: int, address: str) -> None:
     """Records a wrong password for this account, with the client's address.
 

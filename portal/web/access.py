@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from portal.http.authentication import caller_of_request
-from tenants import scope
+from tenants import scope, user_sessions
 from tenants.access import Actor, NotSignedIn
 from tenants.models import User
 
@@ -48,6 +48,7 @@ def member_required(
             if actor is None:
                 raise PermissionDenied(_("You are not a member of any organisation yet. Ask your administrator."))
             actor.require(permission)
+            user_sessions.note(request)
             request.actor = actor  # type: ignore[attr-defined]
             with scope.bound(actor.tenant.id):
                 return view(request, *args, **kwargs)  # type: ignore[arg-type]

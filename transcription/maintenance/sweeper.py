@@ -13,7 +13,7 @@ from itertools import islice
 from django.conf import settings
 from django.utils import timezone
 
-from tenants import audit, database_clock, invitations, notices, quota, scope, throttle
+from tenants import audit, database_clock, invitations, notices, quota, scope, throttle, user_sessions
 from transcription import search
 from transcription.fetches import claims as fetch_claims
 from transcription.intake import idempotency, waiters
@@ -105,6 +105,7 @@ EVERY_HOUR: dict[str, Task] = {
     "stray uploads dropped": uploads.drop_strays,
     "recordings added to the search index": search.index_missing,
     "old invitations forgotten": invitations.forget_old,
+    "sessions forgotten": user_sessions.forget_old,
     "audit entries forgotten": audit.forget_old,
 }
 

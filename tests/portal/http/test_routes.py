@@ -17,6 +17,8 @@ ACCOUNTS = """
     logout/
     signup/
     inactive/
+    devices/
+    devices/sign-out/
     password/change/
     password/reset/
     password/reset/done/

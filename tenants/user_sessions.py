@@ -1,0 +1,50 @@
+"""Keeps which sessions a person has, on which devices they were seen, and when: rows of allauth.usersessions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
+from django.db.models import Exists, OuterRef
+from django.http import HttpRequest
+from django.utils import timezone
+
+from tenants.models import User
+
+MOST = 50
+"""Sessions of one person; with the next one the one that was not seen for longest ends."""
+
+NOTED_SECONDS = 300
+"""How often a session is noted that goes on, by each web process."""
+
+BEING_MADE = timedelta(minutes=10)
+"""A row that is younger may be of a session that is being made."""
+
+
+def begin(request: HttpRequest, user: User) -> None:
+    """Notes the session of somebody who has just signed in."""
+    UserSession.objects.create_from_request(request)
+    for row in UserSession.objects.filter(user=user).order_by("-last_seen_at", "-id")[MOST:]:
+        row.end()
+
+
+def note(request: HttpRequest) -> None:
+    """Notes when and from where a session's request came, now and then."""
+    if cache.add(f"session-noted-{request.session.session_key}", True, NOTED_SECONDS):
+        UserSession.objects.create_from_request(request)
+
+
+def sessions_of(user: User) -> list[UserSession]:
+    """Returns the sessions that go on, the last seen first."""
+    rows: list[UserSession] = UserSession.objects.purge_and_list(user)
+    return sorted(rows, key=lambda row: row.last_seen_at, reverse=True)
+
+
+def forget_old() -> int:
+    """Deletes sessions that expired, and what is known of those that ended. Returns how many."""
+    expired, _by_model = Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    going_on = Session.objects.filter(session_key=OuterRef("session_key"))
+    UserSession.objects.filter(~Exists(going_on), last_seen_at__lt=timezone.now() - BEING_MADE).delete()
+    return expired
