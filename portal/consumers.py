@@ -20,6 +20,7 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
 from channels.routing import URLRouter
+from django.db.models import Q
 from django.http import Http404
 from django.urls import path, re_path
 from django.utils.translation import override
@@ -205,14 +206,14 @@ class TranscriptionConsumer(TenantConsumer):
     @database_sync_to_async
     def snapshot(self, actor: Actor) -> dict[str, Any]:
         with scope.bound(actor.tenant.id), override(self.scope.get("language") or "en"):
-            row = recordings.transcription(actor, self.transcription_id)
+            row = recordings.transcription(actor, self.transcription_id, Q())
             return snapshot_of(row)
 
     @database_sync_to_async
     def record_reading(self, actor: Actor) -> None:
         """Records in the audit log, once, that this socket reads the text. Raises Http404."""
         with scope.bound(actor.tenant.id):
-            read_audit.read(actor, recordings.transcription(actor, self.transcription_id), "socket")
+            read_audit.read(actor, recordings.transcription(actor, self.transcription_id, Q()), "socket")
 
     @database_sync_to_async
     def current_status(self) -> tuple[str, bool, int, dict[str, Any]]:

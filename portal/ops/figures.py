@@ -175,7 +175,7 @@ def quantiles(values: Iterable[float]) -> Quantiles:
 def _done_since(begin: datetime) -> list[CompletedTranscription]:
     rows = Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin, is_reused=False)
     rows = rows.order_by("-finished_at")
-    values = rows.values_list("created_at", "started_at", "finished_at", "recording__duration_seconds")[:SAMPLE]
+    values = rows.values_list("created_at", "started_at", "finished_at", "audio_seconds")[:SAMPLE]
     return [
         CompletedTranscription(created, started or created, finished, seconds)
         for created, started, finished, seconds in values
@@ -187,7 +187,7 @@ def _lanes() -> list[LaneLoad]:
     rows = Transcription.objects.filter(status__in=(Status.QUEUED, Status.RUNNING)).order_by()
     totals = rows.values("lane", "status").annotate(
         count=Count("id"),
-        seconds=Sum("recording__duration_seconds"),
+        seconds=Sum("audio_seconds"),
         saved=Sum("saved_seconds"),
         oldest=Min("created_at"),
     )

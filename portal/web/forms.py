@@ -17,7 +17,7 @@ from transcription.library.orders import LABELS, NEWEST
 from transcription.models import Mode, Recording, Status, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.offered_models import default_model, knows, offered_models
-from transcription.options.options import OPTIONS, TranscriptionOptions, checked_languages
+from transcription.options.options import LONGEST_PROMPT, OPTIONS, TranscriptionOptions, checked_languages
 from transcription.options.speakers import AUTO, OFF
 
 CAREFUL_BEAMS = 5
@@ -179,6 +179,26 @@ class OptionsForm(forms.Form):
     @property
     def is_more_set(self) -> bool:
         return any((field.value() or "") not in ("", field.field.initial) for field in self.more)
+
+
+class RehearingForm(forms.Form):
+    """How some lines of a transcript are to be heard again: at first as they were, but searched more carefully."""
+
+    language = OptionsForm.base_fields["language"]
+    model = forms.ChoiceField(label=_("Model"), choices=offered)
+    prompt = forms.CharField(
+        label=_("What it is about"),
+        max_length=LONGEST_PROMPT,
+        required=False,
+        help_text=_("Words that are said there, or the sentence before: the model hears such words sooner."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    beam_size = OptionsForm.base_fields["beam_size"]
+
+    @classmethod
+    def like(cls, transcription: Transcription) -> RehearingForm:
+        own = {name: getattr(transcription, name) for name in ("language", "model", "prompt")}
+        return cls(initial=own | {"beam_size": True}, auto_id="rehear_%s")
 
 
 def other_options(transcription: Transcription) -> list[tuple[str, str]]:

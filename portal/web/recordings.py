@@ -23,7 +23,7 @@ from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
 from portal.http.uploads import Upload, received
 from portal.web.access import TenantRequest, member_required
-from portal.web.forms import OptionsForm
+from portal.web.forms import OptionsForm, RehearingForm
 from portal.web.library_choices import choices, filter_form, remember
 from portal.web.speakers import ShownShare, shares_of
 from portal.web.tags import context_of
@@ -98,6 +98,8 @@ def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     row = library.recording(request.actor, recording_id)
     latest = row.latest
     context = _page_context(row, latest) | context_of(request, row) | {"editable": _is_editable(request, latest)}
+    may_hear = request.actor.may("recordings.create") and row.audio_deleted_at is None
+    context["may_rehear"] = context["editable"] and may_hear
     if context["segments"]:
         read_audit.read(request.actor, context["transcription"], "page")
     return render(request, "web/recording.html", context)
@@ -174,6 +176,7 @@ def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any
         "has_unsure_words": any(line.unsure for line in lines),
         "place": eta.place_in_queue(latest) if latest else None,
         "is_loading": latest is not None and engines.is_loading_for(latest),
+        "rehear": RehearingForm.like(latest) if latest else None,
         "again": OptionsForm.like(latest) if latest else OptionsForm(auto_id="again_%s"),
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
         "other_tracks": audio_tracks.others(latest) if latest else [],

@@ -19,6 +19,7 @@ from portal.web import (
     preferences,
     proofreading,
     recordings,
+    rehearing,
     segments,
     series,
     speakers,
@@ -67,6 +68,10 @@ urlpatterns = [
     path("transcriptions/<uuid:transcription_id>/segments/shift/", segments.shift, name="shift"),
     path("transcriptions/<uuid:transcription_id>/segments/<int:index>/times/", segments.retime, name="retime"),
     path("transcriptions/<uuid:transcription_id>/segments/<int:index>/merge/", segments.merge, name="merge"),
+    path("transcriptions/<uuid:transcription_id>/rehearings/", rehearing.ask, name="rehearings"),
+    path(
+        "transcriptions/<uuid:transcription_id>/rehearings/<uuid:rehearing_id>/", rehearing.rehearing, name="rehearing"
+    ),
     path("transcriptions/<uuid:transcription_id>/hits/", substitution.preview, name="hits"),
     path("transcriptions/<uuid:transcription_id>/substitute/", substitution.substitute, name="substitute"),
     path("transcriptions/<uuid:transcription_id>/lines/", changes.lines, name="lines"),

@@ -35,6 +35,7 @@ export const ACTIONS = [
   { id: "find", places: ["page", "time"], keys: ["/"] },
   { id: "replace", places: ["field", "page", "time"], keys: ["Ctrl+H"] },
   { id: "times", places: ["page", "time"], keys: ["M"] },
+  { id: "rehear", places: ["page", "time"], keys: ["H"] },
   { id: "edit_mode", places: ["page", "time"], keys: ["T"] },
   { id: "help", places: ["page", "time"], keys: ["?"] },
 ];

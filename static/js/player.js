@@ -14,6 +14,7 @@ const RENEW_AFTER = 10_000;
 export class Player {
   #frame = 0;
   #renewed = 0;
+  #until = Infinity;
 
   /**
    * @param {HTMLElement} root
@@ -68,13 +69,26 @@ export class Player {
     }
   }
 
+  /**
+   * Plays from one time and no further than another.
+   * @param {number} start
+   * @param {number} end
+   */
+  playRange(start, end) {
+    this.seek(start);
+    this.#until = end;
+    this.play();
+  }
+
   /** @param {number} seconds */
   skip(seconds) {
+    this.#until = Infinity;
     this.waveform.seek(this.audio.currentTime + seconds);
   }
 
   /** @param {number} seconds */
   seek(seconds) {
+    this.#until = Infinity;
     this.waveform.seek(seconds);
   }
 
@@ -96,6 +110,7 @@ export class Player {
     };
     const show = () => {
       const playing = !this.audio.paused;
+      if (!playing) this.#until = Infinity;
       setIcon(this.button, playing ? "pause" : "play");
       this.button.setAttribute("aria-label", text(playing ? "player_pause" : "player_play"));
       cancelAnimationFrame(this.#frame);
@@ -106,6 +121,7 @@ export class Player {
   }
 
   #tick() {
+    if (this.audio.currentTime >= this.#until && !this.audio.seeking) this.audio.pause();
     this.time.textContent = clock(this.audio.currentTime);
     this.waveform.paint();
     this.onTime(this.audio.currentTime, !this.audio.paused);

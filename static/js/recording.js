@@ -11,6 +11,7 @@ import { ask } from "./page.js";
 import { Player, SKIP } from "./player.js";
 import { Progress } from "./progress.js";
 import { data, find } from "./query.js";
+import { Rehearing } from "./rehear.js";
 import { Replacer } from "./replacer.js";
 import { Speakers } from "./speakers.js";
 import { text } from "./strings.js";
@@ -106,7 +107,14 @@ function textDoings(root, transcript, player) {
     const openReplacer = () => editor.settled().then(() => replacer.open(finder.input.value));
     root.querySelector("[data-open-times]")?.addEventListener("click", openTimes);
     root.querySelector("[data-open-replace]")?.addEventListener("click", openReplacer);
-    const walk = new Walk(find(root, "[data-walk]", HTMLElement), changes, player);
+    const rehearing = document.getElementById("rehear") ? new Rehearing(transcript, changes, player) : null;
+    if (rehearing) {
+      open.push(rehearing);
+      const openRehearing = () => editor.settled().then(() => hearAgain(rehearing, transcript));
+      root.querySelector("[data-open-rehear]")?.addEventListener("click", openRehearing);
+      doings.rehear = { run: openRehearing };
+    }
+    const walk = new Walk(find(root, "[data-walk]", HTMLElement), changes, player, rehearing);
     const openWalk = () => editor.settled().then(() => walk.start());
     root.querySelector("[data-walk-start]")?.addEventListener("click", openWalk);
     open.push(walk);
@@ -133,6 +141,15 @@ function textDoings(root, transcript, player) {
     copyAndTell(transcript.text);
   });
   return doings;
+}
+
+/**
+ * @param {Rehearing} rehearing
+ * @param {Transcript} transcript
+ */
+function hearAgain(rehearing, transcript) {
+  const first = Math.max(0, Number(transcript.here?.dataset.index ?? 0));
+  rehearing.open({ first, last: first });
 }
 
 /**

@@ -14,6 +14,7 @@ const AFTER = 0.3;
 
 /** @import { Change, Changes } from "./changes.js" */
 /** @import { Player } from "./player.js" */
+/** @import { Rehearing } from "./rehear.js" */
 /**
  * @typedef {object} Passage `index` is null for speech without text; `from` and `to` are places in `text`
  * @property {number | null} index
@@ -41,7 +42,6 @@ export class Walk {
   #suspicious = 0;
   #total = 0;
   #etag = "";
-  #until = Infinity;
   #busy = false;
   #pastDoubts = false;
   /** @type {Done[]} */
@@ -55,12 +55,14 @@ export class Walk {
    * @param {HTMLElement} root
    * @param {Changes} changes
    * @param {Player | null} player
+   * @param {Rehearing | null} rehearing
    */
-  constructor(root, changes, player) {
+  constructor(root, changes, player, rehearing) {
     this.root = root;
     this.changes = changes;
     this.lines = changes.root;
     this.player = player;
+    this.rehearing = rehearing;
     this.area = find(root, "[data-walk-text]", HTMLTextAreaElement);
     this.opener = find(document, "[data-walk-start]", HTMLButtonElement);
     this.stop = new AbortController();
@@ -71,6 +73,7 @@ export class Walk {
       play: () => this.play(),
       right: () => this.#accept(),
       skip: () => this.#skip(),
+      hear: () => this.#hear(),
       undo: () => this.#undo(),
       on: () => this.#goOn(),
       fix: () => this.#fixAll(),
@@ -113,7 +116,6 @@ export class Walk {
 
   leave() {
     this.root.hidden = true;
-    this.#until = Infinity;
     this.player?.audio.pause();
     this.#mark(null);
     document.documentElement.classList.remove("is-walking");
@@ -123,20 +125,7 @@ export class Walk {
   play() {
     const passage = this.#passage;
     if (!passage || !this.player) return;
-    this.player.seek(Math.max(0, passage.start - BEFORE));
-    this.#until = passage.end + AFTER;
-    this.player.play();
-    this.#watch();
-  }
-
-  /** Plays no further than the passage. */
-  #watch() {
-    if (!this.player || this.#until === Infinity) return;
-    if (this.player.audio.currentTime < this.#until) requestAnimationFrame(() => this.#watch());
-    else {
-      this.#until = Infinity;
-      this.player.audio.pause();
-    }
+    this.player.playRange(Math.max(0, passage.start - BEFORE), passage.end + AFTER);
   }
 
   get #passage() {
@@ -202,7 +191,6 @@ export class Walk {
   /** @param {boolean} more whether passages are left that nobody doubts */
   #end(more) {
     this.#mark(null);
-    this.#until = Infinity;
     this.#part("end");
     const on = find(this.root, "[data-walk-on]", HTMLButtonElement);
     const skipped = this.#skipped.size;
@@ -248,6 +236,7 @@ export class Walk {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape" && inside) this.#take(event, () => this.leave());
     else if (event.key === "F8" && !event.shiftKey && this.#passage) this.#take(event, () => this.#skip());
+    else if (event.key === "F2" && inside && this.#passage) this.#take(event, () => this.#hear());
     else if (event.key === "Tab" && !event.shiftKey && typing && this.player) this.#take(event, () => this.play());
     else if (event.key === "Enter" && !event.shiftKey && typing) this.#take(event, () => this.#accept());
   }
@@ -267,6 +256,23 @@ export class Walk {
     if (!passage || this.#busy) return;
     this.#skipped.add(key(passage));
     this.#next();
+  }
+
+  /** Hears the passage's line again; what is taken is a step. */
+  #hear() {
+    const passage = this.#passage;
+    if (!passage || !this.rehearing || this.#busy) return;
+    if (this.#isTyped) return this.#said(text("walk_typed"));
+    const { index, start, end } = passage;
+    this.player?.audio.pause();
+    this.rehearing.open(index === null ? { start, end } : { first: index, last: index }, async (change) => {
+      this.#busy = true;
+      await this.changes.made(change);
+      this.#busy = false;
+      this.#done.push({ passage, body: null });
+      toast(text("rehear_taken"), { action: { label: text("edit_undo"), run: () => this.#undo() } });
+      await this.#again();
+    });
   }
 
   async #next() {

@@ -64,11 +64,12 @@ def transcribe_again(
     """
     actor.require("recordings.create")
     request = TranscriptionRequest(actor, options, call or CallContext(), recording.sha256)
+    correction = _correction_of(request, deduplicate.find_finished(request))
 
     def insert() -> Transcription:
         stored = _stored_recording(request, recording.id)
         unfinished = None if options.temperature else deduplicate.find_unfinished(request, stored)
-        return unfinished or _insert_for_stored(request, stored)
+        return unfinished or _insert_for_stored(request, stored, correction)
 
     return commit.commit(request, insert)
 
@@ -89,6 +90,7 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
         raise Refused("completed", message % new_one)
     options, named = tenant_defaults.requested(row, actor.tenant), TranscriptionOptions.from_row(row)
     request = TranscriptionRequest(actor, options, call or CallContext(), row.recording.sha256, named)
+    correction = _correction_of(request, deduplicate.find_finished(request))
 
     def insert() -> Transcription:
         stored = _stored_recording(request, row.recording_id)
@@ -97,7 +99,7 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
                 "Its prompt and hotwords were deleted with its text. POST to %(path)s with the options that you want."
             )
             raise Refused("text_deleted", f"{retention.why_no_text(row)} {way % new_one}")
-        return deduplicate.find_unfinished(request, stored) or _insert_for_stored(request, stored)
+        return deduplicate.find_unfinished(request, stored) or _insert_for_stored(request, stored, correction)
 
     return commit.commit(request, insert)
 
@@ -133,9 +135,14 @@ def _described_like(request: TranscriptionRequest, recording: Recording, result:
     quota.check(request.tenant, seconds=0, size=recording.bytes)
     audio_tracks.describe_like(recording, result.source.recording)
     playable_copies.copy_from(recording, result.source)
+    return partial(commit.copy_result, request, recording, result, _correction_of(request, result))
+
+
+def _correction_of(request: TranscriptionRequest, result: FinishedResult | None) -> Correction:
+    """Returns what the tenant's terms replace, found in the text of a result before the transaction that copies it."""
     correction = Correction(request.tenant.id)
-    correction.prepare(segment.text for segment in result.segments)
-    return partial(commit.copy_result, request, recording, result, correction)
+    correction.prepare(segment.text for segment in (result.segments if result else ()))
+    return correction
 
 
 def _store(upload: ReceivedFile, recording: Recording) -> None:
@@ -183,7 +190,7 @@ def _stored_recording(request: TranscriptionRequest, recording_id: UUID) -> Reco
     return recording
 
 
-def _insert_for_stored(request: TranscriptionRequest, recording: Recording) -> Transcription:
+def _insert_for_stored(request: TranscriptionRequest, recording: Recording, correction: Correction) -> Transcription:
     """Returns or copies a finished result, or queues. Raises QuotaExceeded.
 
     The player plays the audio track of a recording's latest transcription: for a file of several tracks an own
@@ -199,4 +206,4 @@ def _insert_for_stored(request: TranscriptionRequest, recording: Recording) -> T
     if is_own:
         seconds = round(result.source.saved_seconds, 3)
         Recording.objects.filter(id=recording.id).update(duration_seconds=seconds, peaks=[])
-    return commit.copy_result(request, recording, result)
+    return commit.copy_result(request, recording, result, correction)

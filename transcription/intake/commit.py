@@ -83,7 +83,7 @@ def queue(
 
 
 def copy_result(
-    request: TranscriptionRequest, recording: Recording, result: FinishedResult, correction: Correction | None = None
+    request: TranscriptionRequest, recording: Recording, result: FinishedResult, correction: Correction
 ) -> Transcription:
     """Inserts a transcription that a finished result completes at once; nothing is reserved or charged.
 
@@ -91,7 +91,7 @@ def copy_result(
     """
     row = request.new_transcription(recording, request.options_for(result.source.recording))
     reuse.insert_completed(row, result)
-    (correction or Correction(row.tenant_id)).write(row)
+    correction.write(row)
     _audit(request, row)
     return row
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Greatest
 from django.http import Http404
 from django.utils import timezone
@@ -20,7 +20,7 @@ from transcription import tenant_lock
 from transcription.library.filters import EVERYTHING, TO_CHECK, Filter
 from transcription.library.orders import ordered
 from transcription.media import storage
-from transcription.models import Recording, Tagging, Transcription
+from transcription.models import WHOLE, Recording, Tagging, Transcription
 from transcription.queue import lifecycle
 
 log = logging.getLogger(__name__)
@@ -37,14 +37,14 @@ def recordings(actor: Actor, filters: Filter = EVERYTHING, order: str = "") -> Q
     rows = filters.applied(Recording.objects.filter(tenant=actor.tenant, deleted_at=None), actor)
     rows = ordered(rows, order) if order or filters.checked != TO_CHECK else _worst_first(actor, rows)
     return rows.defer("peaks").prefetch_related(
-        Prefetch("transcriptions", Transcription.objects.defer("text", "prompt")),
+        Prefetch("transcriptions", Transcription.objects.filter(WHOLE).defer("text", "prompt")),
         Prefetch("taggings", Tagging.objects.select_related("tag")),
     )
 
 
 def _worst_first(actor: Actor, rows: QuerySet[Recording]) -> QuerySet[Recording]:
     newest = ("-created_at", "-id")
-    latest = Transcription.objects.filter(tenant=actor.tenant, recording=OuterRef("pk")).order_by(*newest)
+    latest = Transcription.objects.filter(WHOLE, tenant=actor.tenant, recording=OuterRef("pk")).order_by(*newest)
     left = F("doubtful_words") * (1.0 - F("checked_share"))
     rows = rows.annotate(doubtful=Subquery(latest.annotate(left=left).values("left")[:1]))
     rate = F("doubtful") / Greatest(F("duration_seconds"), 1.0)
@@ -54,7 +54,7 @@ def _worst_first(actor: Actor, rows: QuerySet[Recording]) -> QuerySet[Recording]
 def transcriptions(actor: Actor, recording_id: UUID) -> QuerySet[Transcription]:
     """Returns the transcriptions of one recording, newest first. Raises Http404."""
     row = recording(actor, recording_id)
-    return row.transcriptions.defer("text", "prompt").order_by("-created_at", "-id")
+    return row.transcriptions.filter(WHOLE).defer("text", "prompt").order_by("-created_at", "-id")
 
 
 def recording(actor: Actor, recording_id: UUID, deleted: bool = False) -> Recording:
@@ -68,10 +68,10 @@ def recording(actor: Actor, recording_id: UUID, deleted: bool = False) -> Record
     return row
 
 
-def transcription(actor: Actor, transcription_id: UUID) -> Transcription:
-    """Returns one transcription of the actor's tenant. Raises Http404."""
+def transcription(actor: Actor, transcription_id: UUID, only: Q = WHOLE) -> Transcription:
+    """Returns one transcription of the actor's tenant, by default of a whole recording. Raises Http404."""
     actor.require("recordings.view")
-    rows = Transcription.objects.filter(tenant=actor.tenant, id=transcription_id, recording__deleted_at=None)
+    rows = Transcription.objects.filter(only, tenant=actor.tenant, id=transcription_id, recording__deleted_at=None)
     row = rows.select_related("recording").first()
     if row is None:
         raise Http404(_("There is no such transcription."))

@@ -4,7 +4,7 @@
 """
 
 from transcription.media.audio_reader import BYTES_PER_SECOND, SAMPLE_RATE, Listener
-from transcription.media.decoding import decode
+from transcription.media.decoding import clipped, decode
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.ffmpeg import find_ffmpeg, without_network
 from transcription.media.playback import is_playable, make_playable
@@ -19,6 +19,7 @@ __all__ = [
     "Listener",
     "MediaError",
     "Probe",
+    "clipped",
     "decode",
     "find_ffmpeg",
     "is_playable",

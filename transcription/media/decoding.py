@@ -1,11 +1,12 @@
-"""Decodes a whole audio track."""
+"""Decodes an audio track."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
-from transcription.media.audio_reader import SHORTEST_SECONDS, AudioReader, Listener
+from transcription.media.audio_reader import SAMPLE_BYTES, SAMPLE_RATE, SHORTEST_SECONDS, AudioReader, Listener
 from transcription.media.errors import MediaError
 from transcription.media.formats import source_options
 
@@ -17,7 +18,7 @@ def decode(
     track: int = 0,
     on_warning: Callable[[str], None] = lambda _code: None,
     listener: Listener | None = None,
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """Yields an audio track as 16 kHz mono s16le PCM on the media's clock, in chunks of about a second.
 
     `container` is the demuxer that the probe found. The consumer sets the pace, so only ffmpeg's CPU time is limited.
@@ -32,3 +33,21 @@ def decode(
         raise MediaError("not_media")
     for code in reader.warnings():
         on_warning(code)
+
+
+def clipped(pcm: Generator[bytes], start: float, end: float, on_progress: Callable[[], None]) -> Iterator[bytes]:
+    """Yields what of 16 kHz mono s16le lies between two times, and ends its decoding there.
+
+    What comes before is decoded, too: many containers can't be sought to a sample. `on_progress` is called for it.
+    """
+    first, last = (round(seconds * SAMPLE_RATE) * SAMPLE_BYTES for seconds in (start, end))
+    at = 0
+    with closing(pcm):
+        for chunk in pcm:
+            if part := chunk[max(0, first - at) : max(0, last - at)]:
+                yield part
+            else:
+                on_progress()
+            at += len(chunk)
+            if at >= last:
+                return

@@ -10,10 +10,22 @@ from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
 from transcription.models.tag import Favourite, Tag, Tagging
 from transcription.models.term import Term
-from transcription.models.transcription import MAX_BEAMS, Attempt, Lane, Segment, Status, Task, Transcription
+from transcription.models.transcription import (
+    HEARD_AROUND,
+    MAX_BEAMS,
+    WHOLE,
+    Attempt,
+    Lane,
+    Segment,
+    Status,
+    Task,
+    Transcription,
+)
 
 __all__ = [
+    "HEARD_AROUND",
     "MAX_BEAMS",
+    "WHOLE",
     "Attempt",
     "DiarizationCheckpoint",
     "Engine",

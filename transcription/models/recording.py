@@ -111,4 +111,5 @@ class Recording(models.Model):
     @property
     def latest(self) -> Transcription | None:
         """The newest transcription; without a query if `transcriptions` is prefetched."""
-        return next(iter(sorted(self.transcriptions.all(), key=lambda t: (t.created_at, t.id), reverse=True)), None)
+        whole = [row for row in self.transcriptions.all() if row.rehears_id is None]
+        return next(iter(sorted(whole, key=lambda t: (t.created_at, t.id), reverse=True)), None)

@@ -66,6 +66,7 @@ class Revision(models.Model):
         SHIFT = "shift", _("Times shifted")
         SUBSTITUTE = "substitute", _("Found and replaced")
         TERMS = "terms", _("Terms replaced")
+        REHEAR = "rehear", _("Heard again")
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     transcription = models.ForeignKey("transcription.Transcription", models.CASCADE, related_name="revisions")

@@ -19,6 +19,10 @@ from transcription.request_id import MAX_LENGTH as REQUEST_ID_LENGTH
 from transcription.request_id import current as current_request_id
 
 MAX_BEAMS = 10
+HEARD_AROUND = 0.2  # seconds, on both sides of lines that are heard again
+
+WHOLE = Q(rehears=None)
+"""Selects transcriptions of whole recordings."""
 
 
 class Status(models.TextChoices):
@@ -48,7 +52,7 @@ class Task(models.TextChoices):
 
 
 class Transcription(models.Model):
-    """A transcription of a recording with given options.
+    """A transcription of a recording with given options; or of a range of one, which `rehears` another one's lines.
 
                   claim                      complete
         queued ───────────▶ running ─────────────────────▶ completed
@@ -196,6 +200,20 @@ class Transcription(models.Model):
     text_deleted_at = models.DateTimeField(
         _("text deleted"), null=True, blank=True, editable=False, help_text=_("By the tenant's retention.")
     )
+    rehears = models.ForeignKey(
+        "self",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="rehearings",
+        verbose_name=_("hears again a range of"),
+    )
+    range_start = models.FloatField(default=0.0, db_default=0.0, editable=False, help_text="Of the lines, in seconds.")
+    range_end = models.FloatField(default=0.0, db_default=0.0, editable=False)
+    range_tag = models.CharField(
+        max_length=16, blank=True, default="", db_default="", editable=False, help_text="Of the lines at the request."
+    )
     revision = models.PositiveIntegerField(
         default=0,
         db_default=0,  # workers of the version before go on while the portal is upgraded
@@ -230,8 +248,19 @@ class Transcription(models.Model):
     def percent(self) -> int:
         if self.status == Status.COMPLETED:
             return 100
-        duration = self.recording.duration_seconds
+        begin, end = self.heard_range or (0.0, self.recording.duration_seconds)
+        duration = end - begin
         return min(99, int(100 * self.saved_seconds / duration)) if duration > 0 else 0
+
+    @property
+    def heard_range(self) -> tuple[float, float] | None:
+        """The seconds of the recording that a rehearing hears, with some sound around its lines; None for all of it.
+
+        A rehearing's own times count from its first second.
+        """
+        if self.rehears_id is None:
+            return None
+        return max(0.0, self.range_start - HEARD_AROUND), self.range_end + HEARD_AROUND
 
     @property
     def mode_taken(self) -> str:

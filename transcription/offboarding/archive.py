@@ -30,6 +30,7 @@ from transcription.exports.texts import full_json, plain_text
 from transcription.exports.zips import Sink
 from transcription.media import storage
 from transcription.models import (
+    WHOLE,
     DiarizationCheckpoint,
     IdempotencyKey,
     KnownSpeaker,
@@ -119,7 +120,7 @@ def _recording(recording: Recording) -> Iterator[tuple[str, Iterable[bytes]]]:
         yield from _media(f"{folder}/original.{ending}", recording.storage_key)
         for key in recording.copies:
             yield from _media(f"{folder}/{key.rpartition('/')[2]}", key)
-    for row in recording.transcriptions.order_by("created_at", "id"):
+    for row in recording.transcriptions.filter(WHOLE).order_by("created_at", "id"):
         if row.text_deleted_at is None:
             segments = list(row.segments.all())
             yield f"{folder}/{row.id}.txt", [plain_text(segments, names_of(row)).encode(errors="replace")]

@@ -177,9 +177,10 @@ def complete(
         if speakers is not None:
             _replace_segments(claim, speakers)
         _forget_voices(claim.id)
-        Recording.objects.filter(id=claim.recording_id).update(
-            peaks=peaks, duration_seconds=round(duration, 3), changed_at=now
-        )
+        if row.heard_range is None:
+            Recording.objects.filter(id=claim.recording_id).update(
+                peaks=peaks, duration_seconds=round(duration, 3), changed_at=now
+            )
         if correct is not None:
             row.status, row.text = Status.COMPLETED, text
             correct(row)
@@ -187,7 +188,7 @@ def complete(
         if not quota.settle(claim.id, quota.billed_seconds(duration), row.recording.name):
             log.error("Transcription %s was completed without a reservation to settle.", claim.id)
         _end_attempt(claim, Attempt.Outcome.COMPLETED)
-        _announce(claim, Status.COMPLETED, "", warnings)
+        _announce(row, Status.COMPLETED, "", warnings)
     _tell(claim)
 
 
@@ -321,7 +322,7 @@ def cancel(row: Transcription, only: Q = Q()) -> bool:  # noqa: B008 - nobody ch
             Attempt.objects.filter(transcription_id=row.id, outcome=Attempt.Outcome.RUNNING).update(
                 outcome=Attempt.Outcome.CANCELLED, finished_at=Now()
             )
-            _announce(claim, Status.CANCELLED)
+            _announce(row, Status.CANCELLED)
         _tell(claim)
         return True
     return False
@@ -363,7 +364,7 @@ def _requeue(
 def _give_up(row: Transcription, rows: QuerySet[Transcription], failure: Failure) -> None:
     _end(rows, Status.FAILED, failure)
     _charge_nothing(row)
-    _announce(Claim.of(row), Status.FAILED, failure.code)
+    _announce(row, Status.FAILED, failure.code)
 
 
 def _charge_nothing(row: Transcription) -> None:
@@ -392,10 +393,13 @@ def _end_attempt(claim: Claim, outcome: str, error: str = "", reached: float = 0
     )
 
 
-def _announce(claim: Claim, status: str, error_code: str = "", warnings: Sequence[str] = ()) -> None:
-    """Records the event for webhooks, in the transaction that ends the transcription."""
-    with request_id.bound(claim.request_id):
-        events.transcription_ended(claim.tenant_id, claim.recording_id, claim.id, status, error_code, warnings)
+def _announce(row: Transcription, status: str, error_code: str = "", warnings: Sequence[str] = ()) -> None:
+    """Records the event for webhooks, in the transaction that ends the transcription. A rehearing is told to nobody:
+    who asked for it watches it.
+    """
+    if row.rehears_id is None:
+        with request_id.bound(row.request_id):
+            events.transcription_ended(row.tenant_id, row.recording_id, row.id, status, error_code, warnings)
 
 
 def _tell(claim: Claim) -> None:
@@ -419,7 +423,7 @@ def insert_completed(row: Transcription, segments: Sequence[Segment], speakers: 
     row.save(force_insert=True)
     Segment.objects.bulk_create(segments, BATCH)
     Speaker.objects.bulk_create(speakers, BATCH)
-    _announce(Claim.of(row), Status.COMPLETED, "", row.warnings)
+    _announce(row, Status.COMPLETED, "", row.warnings)
     Recording.note_change(row.recording_id)
     search.index_recording(row.recording_id)
     _tell(Claim.of(row))

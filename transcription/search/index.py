@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from tenants import scope
-from transcription.models import Recording, SearchEntry, Segment, Speaker, Status, Transcription
+from transcription.models import WHOLE, Recording, SearchEntry, Segment, Speaker, Status, Transcription
 from transcription.search.folding import fold
 from transcription.search.tokens import lexemes
 
@@ -78,5 +78,5 @@ def _index_all(rows: QuerySet[Recording]) -> int:
 
 def _source(recording: Recording) -> UUID | None:
     """Returns the id of the newest transcription with text."""
-    rows = Transcription.objects.filter(recording=recording, status=Status.COMPLETED, text_deleted_at=None)
+    rows = Transcription.objects.filter(WHOLE, recording=recording, status=Status.COMPLETED, text_deleted_at=None)
     return rows.order_by("-created_at").values_list("id", flat=True).first()

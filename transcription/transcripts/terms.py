@@ -78,6 +78,7 @@ def delete(actor: Actor, term_id: UUID) -> None:
     """Raises Http404. Transcripts in which it was written stay as they are."""
     actor.require(PERMISSION)
     with transaction.atomic():
+        tenant_lock.lock(actor.tenant.id)
         row = get(actor, term_id)
         audit.record(actor, "term.deleted", row)
         row.delete()

@@ -51,8 +51,11 @@ class Difference:
         return not self.is_cut and all(part.kind in (Kind.SAME, Kind.GAP) for part in self.parts)
 
 
-def difference(before: Sequence[str], after: Sequence[str]) -> Difference:
-    """Returns the difference between the texts of segments, comparing words without surrounding spaces."""
+def difference(before: Sequence[str], after: Sequence[str], is_whole: bool = False) -> Difference:
+    """Returns the difference between the texts of segments, comparing words without surrounding spaces.
+
+    is_whole: all unchanged words are shown, not only those beside a change.
+    """
     former, cut_former = _tokens(before)
     latter, cut_latter = _tokens(after)
     is_cut = cut_former or cut_latter
@@ -65,7 +68,7 @@ def difference(before: Sequence[str], after: Sequence[str]) -> Difference:
         i, j = a + 1, b + 1
     if not (is_cut and pairs):  # after the last equal words, cut-off text is not a change
         parts += _changed(former[i:], latter[j:])
-    return Difference(_merged(parts), is_cut)
+    return Difference(_merged(parts, is_whole), is_cut)
 
 
 def _tokens(texts: Sequence[str]) -> tuple[list[str], bool]:
@@ -123,12 +126,12 @@ def _run(kind: Kind, tokens: Sequence[str]) -> list[DiffSpan]:
     return shown + [DiffSpan(Kind.GAP, "")] * (len(tokens) > LONGEST_RUN)
 
 
-def _merged(parts: list[DiffSpan]) -> list[DiffSpan]:
-    """Merges neighbours of one kind, and shortens unchanged runs to the words beside a change."""
+def _merged(parts: list[DiffSpan], is_whole: bool) -> list[DiffSpan]:
+    """Merges neighbours of one kind, and shortens unchanged runs to the words beside a change unless `is_whole`."""
     runs = [(kind, list(run)) for kind, run in groupby(parts, key=lambda part: part.kind)]
     merged: list[DiffSpan] = []
     for number, (kind, run) in enumerate(runs):
-        if kind == Kind.SAME:
+        if kind == Kind.SAME and not is_whole:
             run = _trimmed(run, number > 0, number < len(runs) - 1)
         for (kind, is_break), group in groupby(run, key=lambda part: (part.kind, part.is_break)):
             texts = [part.text for part in group]

@@ -124,14 +124,14 @@ def transcribe(claim: Claim) -> None:
                 finder.save_checkpoints()
         speakers = finder.find(meter.seconds)
     row.warnings = list(dict.fromkeys([*warnings, *finder.warnings]))
-    if copy_first := playback.is_awaited(row.recording):
+    if copy_first := playback.is_awaited(row.recording) and row.heard_range is None:
         playback.store_playable_copy(row, meter.seconds, renew)
     correction = Correction(row.tenant_id)
     correction.prepare(speakers.texts if speakers else row.segments.values_list("text", flat=True))
     whole = (writer.text, meter.seconds, peaks.points(), row.warnings, speakers, finder.error, correction.write)
     retry_through_outage(lifecycle.complete, claim, *whole)
     log.info("Transcription %s is complete: %.1f s of audio.", claim.id, meter.seconds)
-    if not copy_first:
+    if not copy_first and row.heard_range is None:
         playback.store_playable_copy(row, meter.seconds)
 
 
@@ -143,7 +143,7 @@ def open_pcm(
     warnings: list[str],
     listener: Listener | None = None,
 ) -> Iterator[Iterator[bytes]]:
-    """Yields the recording as 16 kHz mono s16le chunks: those that intake cached, or decoded ones.
+    """Yields what is to be heard as 16 kHz mono s16le chunks: those that intake cached, or decoded ones.
 
     Decoding stops after `longest` seconds. `listener` hears two channels apart, where there are two. Adds the codes of
     what it finds to `warnings` by the end of the audio.
@@ -156,7 +156,11 @@ def open_pcm(
         return
     with storage.local_copy(row.recording.storage_key, on_progress) as path:
         track = audio_tracks.index_of(row, path, longest)
-        yield media.decode(path, row.recording.format, longest, track, warnings.append, listener)
+        if (heard := row.heard_range) is None:
+            yield media.decode(path, row.recording.format, longest, track, warnings.append, listener)
+        else:
+            whole = media.decode(path, row.recording.format, settings.DECODED_SECONDS_LIMIT, track)
+            yield media.clipped(whole, *heard, on_progress)
 
 
 def decode_options(row: Transcription) -> DecodeOptions:

@@ -63,7 +63,7 @@ class SegmentsView(TenantView):
         first = FIRST.read(request)
         limit = SEGMENTS.read(request)
         read_audit.read(self.actor, row, "answer")
-        return _segments(row, first or 0, limit)
+        return segments_answer(row, first or 0, limit)
 
     @operation(
         "replaceSegments",
@@ -75,7 +75,7 @@ class SegmentsView(TenantView):
     def put(self, request: Request, transcription_id: UUID) -> Response:
         wanted = [SegmentEdit(one.start, one.end, one.text) for one in parse_body(request, NewSegments).segments]
         row = editing.replace(self.actor, transcription_id, wanted, seen_tags(request._request))
-        return _segments(row, 0, None)
+        return segments_answer(row, 0, None)
 
 
 class SegmentView(TenantView):
@@ -138,7 +138,7 @@ class ShiftView(TenantView):
         by = parse_body(request, Shift)
         tags = seen_tags(request._request)
         row = editing.shift(self.actor, transcription_id, by.seconds, tags, by.first, by.last)
-        return _segments(row, 0, None)
+        return segments_answer(row, 0, None)
 
 
 class HitsView(TenantView):
@@ -213,7 +213,7 @@ class RevertView(TenantView):
     def post(self, request: Request, transcription_id: UUID) -> Response:
         number = parse_body(request, Reversion).revision
         row = editing.revert(self.actor, transcription_id, number, seen_tags(request._request))
-        return _segments(row, 0, None)
+        return segments_answer(row, 0, None)
 
 
 def segment_fields(segment: Segment, names: Mapping[str, str]) -> SegmentBody:
@@ -270,7 +270,8 @@ def _former(fields: SegmentFields) -> dict[str, Any]:
     return {name: fields[name] for name in ("start", "end", "text")}
 
 
-def _segments(row: Transcription, first: int, limit: int | None) -> Response:
+def segments_answer(row: Transcription, first: int = 0, limit: int | None = None) -> Response:
+    """Answers with the segments of a transcript from `first` on, all of them without `limit`."""
     rows = row.segments.order_by("index")
     total = rows.count()
     found = list(rows.filter(index__gte=first)[:limit] if limit else rows.filter(index__gte=first))

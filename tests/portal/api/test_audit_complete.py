@@ -33,6 +33,9 @@ SHOWS = {
     f"GET {API}/transcriptions/{{transcription}}/proofreading": "transcript.read",
     f"POST {API}/transcriptions/{{transcription}}/segments/0/check": "transcript.checked",
     f"DELETE {API}/transcriptions/{{transcription}}/segments/0/check": "transcript.checked",
+    f"POST {API}/transcriptions/{{transcription}}/rehearings": "transcript.read",
+    f"GET {API}/transcriptions/{{transcription}}/rehearings/{{rehearing}}": "transcript.read",
+    f"POST {API}/transcriptions/{{transcription}}/rehearings/{{rehearing}}/take": "transcript.corrected",
     f"GET {API}/transcriptions/{{transcription}}/revisions": "transcript.read",
     f"POST {API}/transcriptions/{{transcription}}/revert": "transcript.corrected",
     f"GET {API}/search?q=hello": "transcript.searched",
@@ -43,6 +46,8 @@ SHOWS = {
     "GET /transcriptions/{transcription}/lines/": "transcript.read",
     "GET /transcriptions/{transcription}/history/": "transcript.read",
     "GET /transcriptions/{transcription}/walk/": "transcript.read",
+    "GET /transcriptions/{transcription}/rehearings/{rehearing}/": "transcript.read",
+    "POST /transcriptions/{transcription}/rehearings/{rehearing}/": "transcript.read",
 }
 # Shown by other ways: sockets and OpenAI's endpoints, test_audit.py; sound, tests/portal/web/test_sound.py.
 ROUTES = [line[:3] for line in TABLE]

@@ -14,7 +14,7 @@ from tenants import scope
 from tenants.models import ApiKey
 from tests.conftest import Character
 from tests.portal.api.characters import bearer, send
-from tests.portal.web.conftest import make_transcription
+from tests.portal.web.conftest import make_rehearing, make_transcription
 from transcription.fetches import access
 from transcription.intake.request import CallContext
 from transcription.library import tags
@@ -101,6 +101,10 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/transcriptions/{transcription}/proofreading", None, READ),
     ("POST", "/api/v1/transcriptions/{transcription}/segments/0/check", {}, WRITE),
     ("DELETE", "/api/v1/transcriptions/{transcription}/segments/0/check", None, WRITE),
+    ("POST", "/api/v1/transcriptions/{transcription}/rehearings", {"first": 0, "last": 0}, WRITE_201),
+    ("GET", "/api/v1/transcriptions/{transcription}/rehearings/{rehearing}", None, READ),
+    ("DELETE", "/api/v1/transcriptions/{transcription}/rehearings/{rehearing}", None, WRITE_204),
+    ("POST", "/api/v1/transcriptions/{transcription}/rehearings/{rehearing}/take", None, WRITE),
     ("GET", "/api/v1/transcriptions/{transcription}/segments/hits?find=o", None, READ),
     (
         "POST",
@@ -172,6 +176,8 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
         if "{webhook}" in path:
             hook = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
             made |= {"webhook": hook.id, "delivery": events.test_of(hook).id}
+        if "{rehearing}" in path:
+            made["rehearing"] = make_rehearing(row).id
         if "{term}" in path:
             made["term"] = terms.create(alice.actor, "Acme").id
         if "{tag}" in path:

@@ -127,6 +127,9 @@ API = """
     api/v1/transcriptions/<uuid:transcription_id>/segments
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>
     api/v1/transcriptions/<uuid:transcription_id>/proofreading
+    api/v1/transcriptions/<uuid:transcription_id>/rehearings
+    api/v1/transcriptions/<uuid:transcription_id>/rehearings/<uuid:rehearing_id>
+    api/v1/transcriptions/<uuid:transcription_id>/rehearings/<uuid:rehearing_id>/take
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/check
     api/v1/transcriptions/<uuid:transcription_id>/segments/hits
     api/v1/transcriptions/<uuid:transcription_id>/segments/substitute
@@ -197,6 +200,8 @@ PAGES = """
     transcriptions/<uuid:transcription_id>/retry/
     transcriptions/<uuid:transcription_id>/track/
     transcriptions/<uuid:transcription_id>/walk/
+    transcriptions/<uuid:transcription_id>/rehearings/
+    transcriptions/<uuid:transcription_id>/rehearings/<uuid:rehearing_id>/
     transcriptions/<uuid:transcription_id>/hits/
     transcriptions/<uuid:transcription_id>/substitute/
     transcriptions/<uuid:transcription_id>/lines/

@@ -47,6 +47,20 @@ def make_transcription(
     return row
 
 
+def make_rehearing(row: Transcription) -> Transcription:
+    """The first line of a transcript, heard again without a word."""
+    with scope.bound(row.tenant_id):
+        return Transcription.objects.create(
+            tenant=row.tenant,
+            recording=row.recording,
+            model="base",
+            status=Status.COMPLETED,
+            finished_at=timezone.now(),
+            rehears=row,
+            range_end=3.5,
+        )
+
+
 @pytest.fixture
 def make() -> Make:
     return make_transcription

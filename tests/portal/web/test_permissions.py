@@ -14,7 +14,7 @@ from tenants import api_keys, scope
 from tenants.models import ApiKey, Invitation, Notice, Role, Tenant
 from tenants.quota import this_month
 from tests.conftest import Character, create_member
-from tests.portal.web.conftest import Make
+from tests.portal.web.conftest import Make, make_rehearing
 from transcription.media import storage
 from transcription.models import Recording, Revision, Tag, Term, Transcription
 from transcription.webhooks import events
@@ -61,6 +61,9 @@ TABLE = [
     ("POST", "/transcriptions/{transcription}/segments/0/times/", EDITORS_400),
     ("POST", "/transcriptions/{transcription}/segments/0/merge/", EDITORS_412),
     ("POST", "/transcriptions/{transcription}/segments/0/remove/", EDITORS_412),
+    ("POST", "/transcriptions/{transcription}/rehearings/", EDITORS_400),
+    ("GET", "/transcriptions/{transcription}/rehearings/{rehearing}/", EDITORS),
+    ("POST", "/transcriptions/{transcription}/rehearings/{rehearing}/", EDITORS_412),
     ("GET", "/transcriptions/{transcription}/lines/", EVERYBODY),
     ("GET", "/transcriptions/{transcription}/speakers/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/speakers/", EDITORS_400),
@@ -150,6 +153,7 @@ def address_of(url: str, row: Transcription) -> str:
             )
         term = Term.objects.create(tenant=row.tenant, text="Acme", folded=str(uuid4()))
     return url.format(
+        rehearing=make_rehearing(row).id,
         term=term.id,
         tag=tag.id,
         series=series,
@@ -168,6 +172,7 @@ def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
     names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
     names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
+    names |= {"rehearing_id": "{rehearing}"}
     names |= {"series_id": "{series}", "tag_id": "{tag}"}
     pages = {
         re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")

@@ -148,7 +148,7 @@ def test_a_decoder_that_nobody_reads_ends_with_its_reader(make_media: MakeMedia)
     stream = media.decode(make_media.tone("minutes.wav", 400), "wav", 400)
     next(stream)
     assert ffmpegs()
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert not ffmpegs()
 
 
