@@ -190,6 +190,8 @@ PAGE_STRINGS: dict[str, Promise] = {
     "walk_done": _("Everything is checked."),
     "walk_rest": _("Go on with the rest ({number})"),
     "walk_skipped": _("Go through what you skipped ({number})"),
+    "walk_learned": _("In the terms: “{right}” for “{wrong}”."),
+    "walk_forgotten": _("No term replaces “{wrong}” any more."),
     "walk_fixed": _("Fixed everywhere."),
     "check_one": _("1 place to check"),
     "check_many": _("{number} places to check"),
