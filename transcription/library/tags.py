@@ -43,6 +43,11 @@ def get(actor: Actor, tag_id: UUID) -> Tag:
     return found
 
 
+def named(actor: Actor, name: str) -> Tag | None:
+    """Returns the tag of that name, in any case."""
+    return visible(actor).filter(folded=folded_name(one_line(name))).first()
+
+
 def create(actor: Actor, name: str, colour: int | None = None) -> tuple[Tag, bool]:
     """Returns the tag of that name, and whether it is new. Raises InvalidOption, and Refused for a tenant that ends."""
     actor.require(PERMISSION)
@@ -102,13 +107,17 @@ def delete(actor: Actor, tag_id: UUID) -> None:
     _delete(actor, row, "tag.deleted")
 
 
+def too_many() -> str:
+    return _("A recording has at most %(n)d tags.") % {"n": MOST_ON_ONE}
+
+
 def put(actor: Actor, recording_id: UUID, name: str) -> Tag:
     """Gives a recording a tag, which is made if there is none of that name. Raises Http404 and InvalidOption."""
     actor.require(PERMISSION)
     recordings.recording(actor, recording_id)
     row, _is_new = create(actor, name)
     if put_on_many(actor, row, [recording_id]):
-        raise InvalidOption("name", _("A recording has at most %(n)d tags.") % {"n": MOST_ON_ONE})
+        raise InvalidOption("name", too_many())
     return row
 
 
