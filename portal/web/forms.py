@@ -238,7 +238,15 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
 
     class Meta:
         model = Tenant
-        fields = ("default_mode", "default_model", "short_clip_model", "languages", "speakers", "hotwords")
+        fields = (
+            "default_mode",
+            "default_model",
+            "short_clip_model",
+            "languages",
+            "speakers",
+            "hotwords",
+            "hears_terms",
+        )
         field_classes = {"hotwords": LinesField}
         widgets = {"hotwords": forms.Textarea(attrs={"rows": 5})}
 

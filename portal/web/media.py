@@ -19,9 +19,11 @@ from portal.http.outage import RETRY_HEADERS
 from portal.web.access import TenantRequest, member_required
 from transcription.library import read_audit, recordings, retention
 from transcription.media import playable_copies, storage, storage_check
+from transcription.media.loudness import BLOCK_SECONDS, stretch
 from transcription.media.storage import StorageUnavailable
-from transcription.models import Recording
+from transcription.models import Loudness, Recording
 
+MOST_PEAKS = 2000
 CHUNK_BYTES = 256 * 1024
 ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 CONTENT_TYPES = {
@@ -55,11 +57,25 @@ def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
 @require_safe
 @member_required("recordings.view")
 def peaks(request: TenantRequest, recording_id: UUID) -> HttpResponse:
+    """Answers with the loudness, 0 to 1; with `start` and `end` in seconds of a stretch, as detailed as it is kept."""
     recording = recordings.recording(request.actor, recording_id)
     if not recording.peaks:
         raise Http404
-    points = [point / 100 for point in recording.peaks]
-    return JsonResponse({"duration": recording.duration_seconds, "peaks": points})
+    start, end = (_seconds(request.GET.get(name, "")) for name in ("start", "end"))
+    if start is None or end is None:
+        points = [point / 100 for point in recording.peaks]
+        return JsonResponse({"duration": recording.duration_seconds, "peaks": points})
+    kept = Loudness.objects.filter(recording=recording).first()
+    if kept is not None:
+        first, step, values = stretch(bytes(kept.blocks), BLOCK_SECONDS, start, end, MOST_PEAKS)
+        return JsonResponse({"start": first, "step": step, "peaks": [value / 255 for value in values]})
+    whole = recording.duration_seconds / len(recording.peaks)
+    first, step, values = stretch(recording.peaks, whole, start, end, MOST_PEAKS)
+    return JsonResponse({"start": first, "step": step, "peaks": [value / 100 for value in values]})
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"\d{1,7}(\.\d{1,6})?", text, re.ASCII) else None
 
 
 def _storage_unavailable() -> HttpResponse:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 from portal.web.access import TenantRequest, member_required
 from portal.web.forms import PreferencesForm
 from tenants import audit
+from transcription.transcripts import terms
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ def change(request: TenantRequest) -> HttpResponse:
         return _page(request, form)
     with transaction.atomic():
         form.keep()
+        terms.note_hotwords(request.actor.tenant.id)
         if form.changed_data:
             audit.record(request.actor, "preferences.changed", request.actor.tenant, fields=form.changed_data)
     log.info("The preferences of tenant %s were changed by %s", request.actor.tenant.id, request.user)

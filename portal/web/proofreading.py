@@ -12,15 +12,16 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from portal.http.statuses import status_of
 from portal.web.access import TenantRequest, member_required
 from portal.web.changes import change_fields, problem
 from portal.web.segments import body_of, number_of
 from portal.web.word_positions import units
-from transcription.errors import InvalidOption
+from transcription.errors import InvalidOption, Refused
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
 from transcription.models import Segment, Transcription
-from transcription.transcripts import checks, editing, proofreading, substitution
+from transcription.transcripts import checks, editing, learned_terms, proofreading, substitution
 from transcription.transcripts.alike import search_of
 from transcription.transcripts.checks import Checked
 from transcription.transcripts.doubts import FIGURES, doubts_of
@@ -67,6 +68,8 @@ def change(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
         row, more = _changed(request, transcription_id, body)
     except InvalidOption as invalid:
         return problem(400, str(invalid))
+    except Refused as refused:
+        return problem(status_of(refused.code), refused.message)
     except Stale:
         return problem(412, _("Somebody else changed the transcript meanwhile. Look at the passage again."))
     except (NotCompleted, TextDeleted):
@@ -92,24 +95,43 @@ def _changed(
             search = substitution.checked_search(body.get("wrong"), body.get("right"), True, True)
             row, _count = substitution.substitute(actor, transcription_id, search, (), tags)
             return row, {"change": change_fields(request, row)}
+        case "learn":
+            search = substitution.checked_search(body.get("wrong"), body.get("right"), True, True)
+            row = editing.transcript(actor, transcription_id)
+            learned = learned_terms.learn(actor, search.find, search.replacement)
+            return row, {"term": str(learned.term.id), "is_new": learned.is_new}
+        case "forget":
+            row, wrong = editing.transcript(actor, transcription_id), str(body.get("wrong", ""))
+            learned_terms.forget(actor, _term_id(body), wrong, body.get("is_new") is True)
+            return row, {}
         case "insert":
             times = (checked_time(body.get("start"), "start"), checked_time(body.get("end"), "end"))
             row = editing.insert(actor, transcription_id, *times, checked_text(body.get("text")), tags).transcription
             return row, {"change": change_fields(request, row)}
     message = _("“%(name)s” must be one of: %(expected)s.")
-    expected = "check, uncheck, check_gap, uncheck_gap, correct, fix_all, insert"
+    expected = "check, uncheck, check_gap, uncheck_gap, correct, fix_all, learn, forget, insert"
     raise InvalidOption("do", message % {"name": "do", "expected": expected})
 
 
 def _corrected(
     request: TenantRequest, transcription_id: UUID, body: dict[str, Any]
 ) -> tuple[Transcription, dict[str, Any]]:
-    """Corrects a segment, and says where else the same words stand."""
+    """Corrects a segment, and says where else the same words stand, and what they would be as a term."""
     index, text = number_of(body, "index"), checked_text(body.get("text"))
     before = editing.segment(request.actor, transcription_id, index).text
     row = editing.edit(request.actor, transcription_id, index, {str(body.get("etag", ""))}, text).transcription
-    alike = _alike(search_of(before, text), row)
-    return row, {"change": change_fields(request, row), "alike": alike}
+    search = search_of(before, text)
+    said = learned_terms.offer(request.actor, search.find, search.replacement) if search else ""
+    term = {"wrong": search.find, "right": search.replacement, "label": said} if search and said else None
+    return row, {"change": change_fields(request, row), "alike": _alike(search, row), "term": term}
+
+
+def _term_id(body: dict[str, Any]) -> UUID:
+    """Raises Http404."""
+    try:
+        return UUID(str(body.get("term", "")))
+    except ValueError:
+        raise Http404 from None
 
 
 def _alike(search: Search | None, row: Transcription) -> dict[str, Any] | None:

@@ -57,7 +57,9 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
 @member_required("recordings.view")
 def index(request: TenantRequest) -> HttpResponse:
     context = _list_context(request)
-    context |= choices(request.actor, context["filters"]) | {"options": OptionsForm(tenant=request.actor.tenant)}
+    context |= choices(request.actor, context["filters"])
+    context |= {"options": OptionsForm(tenant=request.actor.tenant)}
+    context |= {"many_options": OptionsForm(tenant=request.actor.tenant, auto_id="many_%s")}
     return remember(request, render(request, "web/recordings.html", context), context["filters"])
 
 

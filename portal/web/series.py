@@ -5,9 +5,11 @@ Each request takes a second or so: the page's script asks again, from where the 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 from uuid import UUID, uuid4
 
+from django.forms import ChoiceField
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -29,6 +31,9 @@ from transcription.transcripts.rewrites import Rule
 from transcription.transcripts.series import MOST_SHOWN, MOST_TARGETS, Found, Target
 from transcription.transcripts.terms import Correction, correction
 
+OFFERED = ("search", "by", "status", "checked")
+"""The filters that the page itself offers; the others come along from the library."""
+
 editors_only = member_required(series.PERMISSION)
 
 
@@ -37,8 +42,13 @@ editors_only = member_required(series.PERMISSION)
 @editors_only
 def substitutions(request: TenantRequest) -> HttpResponse:
     filters = filter_form(request)
-    context = {"filters": filters, "of_terms": "terms" in request.GET, "series": series.recent(request.actor)}
+    context: dict[str, Any] = {
+        "filters": filters,
+        "of_terms": "terms" in request.GET,
+        "series": series.recent(request.actor),
+    }
     context |= choices(request.actor, filters) | {"section": "recordings"}
+    context["narrowed"] = _narrowed(filters, {"key": dict(context["keys"]), "owner": dict(context["people"])})
     return render(request, "web/substitutions.html", context)
 
 
@@ -89,6 +99,20 @@ def replace(request: TenantRequest) -> JsonResponse:
 def undo(request: TenantRequest, series_id: UUID) -> JsonResponse:
     """Undoes the first transcripts of a series; answers with how many, and how many are left."""
     return JsonResponse(vars(series.undo(request.actor, series_id)))
+
+
+def _narrowed(filters: FilterForm, names: dict[str, dict[str, str]]) -> list[tuple[str, str, str]]:
+    """Returns the library's other filters that count: field, value, and how that is called."""
+    found = []
+    for name, field in filters.fields.items():
+        if name not in OFFERED and (value := getattr(filters.wanted, name, "")):
+            called = (
+                dict(cast("Iterable[tuple[str, str]]", field.choices))
+                if isinstance(field, ChoiceField)
+                else names.get(name, {})
+            )
+            found.append((name, value, str(called.get(value, value))))
+    return found
 
 
 def _fields(found: Found) -> dict[str, Any]:

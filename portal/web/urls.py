@@ -12,6 +12,7 @@ from portal.web import (
     history,
     keys,
     ledger,
+    many,
     media,
     notices,
     people,
@@ -35,6 +36,9 @@ app_name = "web"
 urlpatterns = [
     path("", tenant.home, name="home"),
     path("recordings/", recordings.recordings, name="recordings"),
+    path("recordings/many/", many.act, name="many"),
+    path("recordings/many/count/", many.count, name="count_many"),
+    path("recordings/many/transcripts.zip", many.export, name="export_many"),
     path("recordings/rows/", recordings.rows, name="rows"),
     path("recordings/substitutions/", series.substitutions, name="substitutions"),
     path("recordings/substitutions/hits/", series.preview, name="library_hits"),

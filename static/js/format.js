@@ -17,6 +17,25 @@ export function clock(seconds) {
 }
 
 /**
+ * To milliseconds.
+ * @param {number} seconds
+ */
+export function rounded(seconds) {
+  return Math.round(seconds * 1000) / 1000;
+}
+
+/**
+ * Returns a time as `1:02:03.450`.
+ * @param {number} seconds
+ */
+export function clocked(seconds) {
+  const whole = rounded(Math.max(0, seconds));
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const rest = (whole % 60).toFixed(3).padStart(6, "0");
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+/**
  * 1536000 -> "1.5 MB"
  * @param {number} count
  */

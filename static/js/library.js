@@ -4,9 +4,11 @@ import { watchDrops } from "./drop.js";
 import { find } from "./query.js";
 import { Recorder } from "./recorder.js";
 import { RecordingList } from "./recordinglist.js";
+import { Selection } from "./selection.js";
 import { UploadQueue } from "./uploads.js";
 
 const list = new RecordingList(find(document, "[data-library]", HTMLElement));
+new Selection(list);
 /** @type {HTMLElement | null} */
 const card = document.querySelector("[data-new]");
 

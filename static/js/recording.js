@@ -100,7 +100,7 @@ function textDoings(root, transcript, player) {
     const editor = new Editor(list, transcript, changes, player);
     editor.typedBy = (index) => together?.typedBy(index);
     open.push(editor);
-    const times = new Times(transcript, changes);
+    const times = new Times(transcript, changes, player);
     const replacer = new Replacer(changes);
     open.push(times, replacer);
     const openTimes = () => editor.settled().then(() => times.open(transcript.here));

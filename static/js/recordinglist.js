@@ -46,7 +46,10 @@ export class RecordingList {
     const asked = ++this.#asked;
     let answer;
     try {
-      answer = await ask(`${data(this.root, "rowsUrl")}?${this.#query()}`);
+      const query = this.#query();
+      if (this.#remember) query.append("remember", "1");
+      this.#remember = false;
+      answer = await ask(`${data(this.root, "rowsUrl")}?${query}`);
     } catch {
       return; // the socket's state tells, and the next round tries again
     }
@@ -56,12 +59,23 @@ export class RecordingList {
     if (asked === this.#asked) this.#adopt(fresh.content);
   }
 
+  /** How many match, on all pages. */
+  get total() {
+    return Number(data(find(this.root, "[data-total]", HTMLElement), "total"));
+  }
+
+  /** The filters of what is shown, as the server reads them. */
+  get filters() {
+    const query = this.#query();
+    query.delete("page");
+    query.delete("remember");
+    return Object.fromEntries(query);
+  }
+
   /** What is shown: another tab may have made the browser remember another choice. */
   #query() {
     const query = new URLSearchParams(location.search);
     if (!query.has("by")) for (const name of ["by", "key"]) query.append(name, this.#chosen(name));
-    if (this.#remember) query.append("remember", "1");
-    this.#remember = false;
     return query;
   }
 

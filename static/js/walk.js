@@ -31,7 +31,8 @@ const AFTER = 0.3;
  */
 /** @typedef {{percent: number, sentence: string, account: string[]}} Checked */
 /** @typedef {{wrong: string, right: string, label: string, places: {at: number, before: string, after: string}[]}} Alike */
-/** @typedef {{etag: string, checked: Checked, change?: Change, alike?: Alike | null}} Answer */
+/** @typedef {{wrong: string, right: string, label: string}} Offer a term that a correction may become */
+/** @typedef {{etag: string, checked: Checked, change?: Change, alike?: Alike | null, term?: Offer | string | null, is_new?: boolean}} Answer */
 /** @typedef {{passages: Passage[], total: number, suspicious: number, etag: string, checked: Checked}} Queue */
 /** @typedef {{passage: Passage, body: Record<string, unknown> | null}} Done a step; `body` undoes it, unless it is a change */
 
@@ -48,6 +49,8 @@ export class Walk {
   #done = [];
   /** @type {Alike | null} */
   #alike = null;
+  /** @type {Offer | null} */
+  #term = null;
   /** @type {Set<string>} */
   #skipped = new Set();
 
@@ -77,7 +80,9 @@ export class Walk {
       undo: () => this.#undo(),
       on: () => this.#goOn(),
       fix: () => this.#fixAll(),
-      leave: () => this.#offer(null),
+      leave: () => this.#offer(null, this.#term),
+      learn: () => this.#learn(),
+      forgo: () => this.#offer(this.#alike),
     };
     for (const [name, run] of Object.entries(buttons))
       for (const button of root.querySelectorAll(`[data-walk-${name}]`))
@@ -296,7 +301,7 @@ export class Walk {
     const answer = await this.#send({ do: "correct", index: passage.index, text: typed, etag: passage.etag });
     if (!answer) return;
     this.#queue = this.#queue.filter((other, at) => at <= this.#place || other.index !== passage.index);
-    this.#offer(answer.alike ?? null);
+    this.#offer(answer.alike ?? null, typeof answer.term === "object" ? answer.term : null);
     this.#step({ passage, body: null });
   }
 
@@ -341,7 +346,7 @@ export class Walk {
     if (!fix || !passage || this.#busy) return;
     const answer = await this.#send({ do: "fix_all", wrong: fix.wrong, right: fix.right, etag: this.#etag });
     if (!answer) return;
-    this.#offer(null);
+    this.#offer(null, this.#term);
     this.#done.push({ passage, body: null });
     toast(text("walk_fixed"), { action: { label: text("edit_undo"), run: () => this.#undo() } });
     await this.#again();
@@ -364,9 +369,29 @@ export class Walk {
     if (!this.#isTyped) this.#again();
   }
 
-  /** @param {Alike | null} alike */
-  #offer(alike) {
+  /** Puts the correction into the organisation's terms. */
+  async #learn() {
+    const offer = this.#term;
+    if (!offer) return;
+    const { wrong, right } = offer;
+    const answer = await this.#send({ do: "learn", wrong, right });
+    if (!answer) return;
+    this.#offer(this.#alike);
+    const back = { do: "forget", term: answer.term, is_new: answer.is_new, wrong };
+    const undo = async () => (await this.#send(back)) && toast(text("walk_forgotten", { wrong }));
+    toast(text("walk_learned", { wrong, right }), { action: { label: text("edit_undo"), run: undo } });
+    this.area.focus({ preventScroll: true });
+  }
+
+  /**
+   * @param {Alike | null} alike
+   * @param {Offer | null} [term]
+   */
+  #offer(alike, term = null) {
     this.#alike = alike;
+    this.#term = term;
+    find(this.root, "[data-walk-term]", HTMLElement).hidden = !term;
+    find(this.root, "[data-walk-term-label]", HTMLElement).textContent = term?.label ?? "";
     find(this.root, "[data-walk-alike]", HTMLElement).hidden = !alike;
     if (!alike) return;
     find(this.root, "[data-walk-alike-label]", HTMLElement).textContent = alike.label;

@@ -107,6 +107,22 @@ class Tenant(models.Model):
             "important first, separated by commas or lines."
         ),
     )
+    hears_terms = models.BooleanField(
+        _("remind Whisper of the terms"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "In recordings of 30 seconds and more, as far as there is room: first those that are heard wrong. New "
+            "terms change what is heard, so that known results are not used again."
+        ),
+    )
+    term_hotwords = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Those that it is reminded of: transcription.transcripts.terms keeps them.",
+    )
 
     class Meta:
         verbose_name = _("tenant")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -77,3 +78,40 @@ def test_a_tag_and_a_star_find_a_recording_again(page: Page, fox: Path, tmp_path
     page.get_by_role("link", name="Tags").click()
     page.get_by_text("Change Interviews").click()
     picture(page, "all tags")
+
+
+def test_many_are_selected_tagged_downloaded_deleted_and_brought_back(
+    page: Page, fox: Path, tmp_path: Path, picture: Picture
+) -> None:
+    names = [f"many {number}.wav" for number in range(3)]
+    choose(page, *(copy_of(fox, tmp_path, name) for name in names))
+    for name in names:
+        expect(row(page, name)).to_contain_text("Done", timeout=60_000)
+    page.get_by_label("Search names and texts").fill("many")
+    expect(page.locator(".row")).to_have_count(3)
+    row(page, names[0]).get_by_role("checkbox").press("Space")
+    expect(page.locator("[data-many-say]")).to_have_text("Selected: 1")
+    page.get_by_label("Select all on this page").check()
+    expect(page.locator("[data-many-say]")).to_have_text("Selected: 3")
+    picture(page, "many selected")
+    page.get_by_role("button", name="Tags…").click()
+    page.get_by_label("New or known tag").fill("Batch")
+    page.get_by_role("button", name="Put it on").click()
+    expect(page.get_by_text("Tagged: 3")).to_be_visible()
+    expect(page.locator(".row .chip", has_text="Batch")).to_have_count(3)
+    page.get_by_role("button", name="Transcribe again…").click()
+    expect(page.locator("[data-many-cost]")).to_contain_text("Recordings: 3. Minutes of audio: 1 at the most")
+    picture(page, "many again")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Download…").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download", exact=True).click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert {*archive.namelist()} == {f"many {number}.txt" for number in range(3)}
+    page.get_by_role("button", name="Delete…").click()
+    picture(page, "many delete")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator(".row")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Brought back: 3 of 3")).to_be_visible()
+    expect(page.locator(".row")).to_have_count(3)

@@ -161,3 +161,61 @@ def test_text_is_replaced_and_times_are_shifted_for_many_lines_at_once(
     times.get_by_label("Shift by seconds").fill("-5000")
     times.get_by_role("button", name="Save").click()
     expect(times.get_by_role("alert")).to_contain_text("can be shifted by")
+
+
+def test_the_edges_of_a_line_are_dragged_on_the_waveform(
+    page: Page, talk: Path, tmp_path: Path, picture: Picture
+) -> None:
+    open_transcript(page, talk, tmp_path, "dragged.wav")
+    line = page.locator(".segment").nth(1)
+    start, end = (float(line.get_attribute(f"data-{name}") or 0) for name in ("start", "end"))
+    line.locator(".segment__time").focus()
+    page.keyboard.press("m")
+    times = page.get_by_role("dialog", name="Times")
+    left, right = (times.get_by_role("slider", name=name) for name in ("Start", "End"))
+    expect(left).to_have_attribute("aria-valuenow", f"{start:.3f}")
+
+    left.hover()
+    at = left.bounding_box()
+    assert at is not None
+    page.mouse.down()
+    page.mouse.move(at["x"] + at["width"] / 2 + 40, at["y"] + 10, steps=4)
+    moved = float(left.get_attribute("aria-valuenow") or 0)
+    assert start < moved < end
+    expect(times.get_by_role("textbox", name="Start")).to_have_value(f"0:{moved:06.3f}")
+    page.mouse.move(at["x"] - 2000, at["y"] + 10)
+    before = float(page.locator(".segment").first.get_attribute("data-end") or 0)
+    expect(left).to_have_attribute("aria-valuenow", f"{min(before, start):.3f}")
+    page.mouse.move(at["x"] + at["width"] / 2 + 40, at["y"] + 10, steps=2)
+    page.mouse.up()
+    right.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(right).to_have_attribute("aria-valuenow", f"{end - 0.11:.3f}")
+    picture(page, "times-wave")
+    times.get_by_role("button", name="Save").click()
+    expect(times).to_be_hidden()
+    expect(line).to_have_attribute("data-end", f"{end - 0.11:.3f}")
+    assert float(line.get_attribute("data-start") or 0) == pytest.approx(moved, abs=0.02)
+
+    line.locator(".segment__time").focus()
+    page.keyboard.press("m")
+    times.get_by_label("From this line to the end").check()
+    expect(left).to_be_hidden()
+    region = times.locator("[data-part=both]").bounding_box()
+    assert region is not None
+    page.mouse.move(region["x"] + region["width"] / 2, region["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(region["x"] + region["width"] / 2 - 10, region["y"] + 10, steps=2)
+    page.mouse.up()
+    by = float(times.get_by_label("Shift by seconds").input_value())
+    assert start - moved <= by < 0
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    picture(page, "times-wave-dark-phone")
+    times.get_by_role("button", name="Save").click()
+    expect(line).to_have_attribute("data-end", f"{end - 0.11 + by:.3f}")
+    page.keyboard.press("Control+z")
+    expect(line).to_have_attribute("data-end", f"{end - 0.11:.3f}")
+    page.keyboard.press("Control+z")
+    expect(line).to_have_attribute("data-end", f"{end:.3f}")

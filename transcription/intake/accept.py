@@ -26,7 +26,7 @@ from transcription.intake.reuse import FinishedResult
 from transcription.library import retention
 from transcription.media import playable_copies, storage
 from transcription.media.filenames import clean_name
-from transcription.models import Recording, Status, Transcription
+from transcription.models import Loudness, Recording, Status, Transcription
 from transcription.options import audio_tracks, tenant_defaults
 from transcription.options.options import TranscriptionOptions
 from transcription.transcripts.terms import Correction
@@ -206,4 +206,5 @@ def _insert_for_stored(request: TranscriptionRequest, recording: Recording, corr
     if is_own:
         seconds = round(result.source.saved_seconds, 3)
         Recording.objects.filter(id=recording.id).update(duration_seconds=seconds, peaks=[])
+        Loudness.objects.filter(recording=recording).delete()  # of another track
     return commit.copy_result(request, recording, result, correction)

@@ -105,11 +105,16 @@ def _options(row: Transcription, sent: Mapping[str, Any]) -> TranscriptionOption
     if unknown := [name for name in sent if name not in CHOICES]:
         message = _("“%(name)s” can’t be chosen for some lines. Known are %(known)s.")
         raise InvalidOption(unknown[0], message % {"name": unknown[0][:40], "known": ", ".join(CHOICES)})
-    own = {name: getattr(row, name) for name in OPTIONS if name not in ("audio_track", "task")}
+    own = {name: getattr(row, name) for name in OPTIONS if name not in ("audio_track", "task", "hotwords")}
     options = TranscriptionOptions.checked(Lane.INTERACTIVE, **own | {"speakers": OFF} | dict(sent))
     has_words = row.word_timestamps or row.speakers != OFF
     return replace(
-        options, task=row.task, audio_track=row.audio_track_taken, word_timestamps=has_words, named_model=True
+        options,
+        task=row.task,
+        hotwords=row.hotwords,
+        audio_track=row.audio_track_taken,
+        word_timestamps=has_words,
+        named_model=True,
     )
 
 

@@ -24,7 +24,17 @@ from tenants.models import Tenant
 from transcription import search, tenant_lock
 from transcription.library import recordings
 from transcription.media import storage
-from transcription.models import Attempt, MachineText, Recording, Revision, Segment, Speaker, Status, Transcription
+from transcription.models import (
+    Attempt,
+    Loudness,
+    MachineText,
+    Recording,
+    Revision,
+    Segment,
+    Speaker,
+    Status,
+    Transcription,
+)
 from transcription.queue import lifecycle
 
 log = logging.getLogger(__name__)
@@ -171,6 +181,7 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
         if row is None:
             return False
         Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="", track_copies={})
+        Loudness.objects.filter(recording_id=row.id).delete()
         quota.give_storage_back(tenant.id, row.bytes)
     storage.discard(row.storage_key, *row.copies)
     return True

@@ -44,7 +44,7 @@ def get(actor: Actor, tag_id: UUID) -> Tag:
 
 
 def named(actor: Actor, name: str) -> Tag | None:
-    """Returns the tag of that name, in whatever case; None where there is none."""
+    """Returns the tag of that name, in any case; None where there is none."""
     return visible(actor).filter(folded=folded_name(one_line(name))).first()
 
 
@@ -105,6 +105,10 @@ def delete(actor: Actor, tag_id: UUID) -> None:
         _empty_some(actor, row)
 
 
+def too_many() -> str:
+    return _("A recording has at most %(n)d tags.") % {"n": MOST_ON_ONE}
+
+
 def put(actor: Actor, recording_id: UUID, name: str) -> Tag:
     """Gives a recording a tag, which is made if there is none of that name. Raises Http404 and InvalidOption."""
     actor.require(PERMISSION)
@@ -112,7 +116,7 @@ def put(actor: Actor, recording_id: UUID, name: str) -> Tag:
     with transaction.atomic():
         row, _is_new = create(actor, name)
         if put_on_many(actor, row, [recording_id]):
-            raise InvalidOption("name", _("A recording has at most %(n)d tags.") % {"n": MOST_ON_ONE})
+            raise InvalidOption("name", too_many())
     return row
 
 

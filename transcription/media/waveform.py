@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 POINTS = 1000
-BLOCK_SAMPLES = 800  # 50 ms
+BLOCK_SAMPLES = 800  # BLOCK_SECONDS of loudness.py
 FULL_SCALE = 32768
 
 
@@ -35,6 +35,11 @@ class Peaks:
         blocks = samples[:whole].reshape(-1, BLOCK_SAMPLES).astype(np.int32)
         self._blocks += (np.abs(blocks).max(axis=1, initial=0) * 255 // FULL_SCALE).astype(np.uint8).tobytes()
         self._rest = samples[whole:]
+
+    @property
+    def blocks(self) -> bytes:
+        """The loudness of each block of BLOCK_SECONDS, 255 for full scale."""
+        return bytes(self._blocks)
 
     def points(self) -> list[int]:
         """Returns at most POINTS values from 0 to 100, evenly spread over the recording."""

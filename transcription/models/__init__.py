@@ -4,7 +4,7 @@ from tenants.models import Mode
 from transcription.models.engine import Engine
 from transcription.models.fair_queue import LaneBacklog, TenantSchedule
 from transcription.models.idempotency import IdempotencyKey
-from transcription.models.recording import Recording
+from transcription.models.recording import Loudness, Recording
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
@@ -34,6 +34,7 @@ __all__ = [
     "KnownSpeaker",
     "Lane",
     "LaneBacklog",
+    "Loudness",
     "MachineText",
     "Mode",
     "Recording",

@@ -27,6 +27,7 @@ from tenants.models import Quota, RequestBudget, Tenant, User
 from transcription.connections import lend_connection
 from transcription.exports.speakers import names_of
 from transcription.exports.texts import full_json, plain_text
+from transcription.exports.zips import Sink
 from transcription.media import storage
 from transcription.models import (
     WHOLE,
@@ -34,6 +35,7 @@ from transcription.models import (
     IdempotencyKey,
     KnownSpeaker,
     LaneBacklog,
+    Loudness,
     Recording,
     SearchEntry,
     Segment,
@@ -48,6 +50,7 @@ LEFT_OUT: dict[str, str] = {
     Segment._meta.label_lower: "stands in the transcripts",
     DiarizationCheckpoint._meta.label_lower: "voices, kept only while a recording is transcribed",
     KnownSpeaker._meta.label_lower: "voices, kept only while a recording is transcribed",
+    Loudness._meta.label_lower: "how loud the recordings are, made from them",
     SearchEntry._meta.label_lower: "the search index, made from the transcripts",
     Quota._meta.label_lower: "stands in tenant.json",
     TenantSchedule._meta.label_lower: "the moment's place in the fair order",
@@ -70,30 +73,12 @@ Left out: {left_out}.
 """
 
 
-class _Sink:
-    """A buffer that zipfile writes to, without seeking, and that is emptied after each chunk."""
-
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        self._chunks.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        pass
-
-    def take(self) -> bytes:
-        data, self._chunks = b"".join(self._chunks), []
-        return data
-
-
 def stream(tenant: Tenant, portal: str) -> Iterator[bytes]:
     """Yields the archive in chunks. Call each `next` with the tenant bound and outside a transaction.
 
     Raises StorageUnavailable at any time; then the archive is incomplete.
     """
-    sink, sums = _Sink(), list[str]()
+    sink, sums = Sink(), list[str]()
     with zipfile.ZipFile(cast(IO[bytes], sink), "w") as archive:
         for name, chunks in _files(tenant, portal, sums):
             info = zipfile.ZipInfo(name, timezone.now().timetuple()[:6])

@@ -26,7 +26,7 @@ def apply(requested: TranscriptionOptions, tenant: Tenant, seconds: float) -> Tr
         model=model,
         languages=requested.languages or ("" if requested.language else _usual_languages(tenant, model)),
         mode=tenant.default_mode if requested.mode == Mode.AUTO else requested.mode,
-        hotwords=hotwords.joined(tenant.hotwords, requested.hotwords),
+        hotwords=hotwords.joined(tenant.hotwords, requested.hotwords, _terms_to_hear(tenant, seconds)),
         speakers=requested.speakers or _usual_speakers(tenant),
     )
 
@@ -49,6 +49,14 @@ def _usual_model(requested: TranscriptionOptions, tenant: Tenant, seconds: float
 def _models_of(tenant: Tenant, seconds: float) -> tuple[str, ...]:
     """Returns what the tenant set for recordings of this length, the most particular first; perhaps empty names."""
     return (tenant.short_clip_model if seconds < SHORT_CLIP_SECONDS else "", tenant.default_model)
+
+
+def _terms_to_hear(tenant: Tenant, seconds: float) -> str:
+    """Returns the terms that Whisper is reminded of, if the tenant wants that.
+
+    A short clip has none: hotwords would cost it the short context (docs/engine.md, "Short clips").
+    """
+    return tenant.term_hotwords if tenant.hears_terms and seconds >= SHORT_CLIP_SECONDS else ""
 
 
 def _usual_languages(tenant: Tenant, model: str) -> str:
@@ -93,7 +101,8 @@ def requested_model(row: Transcription, tenant: Tenant) -> str:
 
 def requested_hotwords(row: Transcription, tenant: Tenant) -> str:
     """Returns the request's own terms, without those that the tenant adds to every request."""
-    return hotwords.without(tenant.hotwords, row.hotwords)
+    added = hotwords.joined(tenant.hotwords, _terms_to_hear(tenant, row.recording.duration_seconds))
+    return hotwords.without(added, row.hotwords)
 
 
 def requested_speakers(row: Transcription, tenant: Tenant) -> str:

@@ -25,6 +25,7 @@ from transcription.models import (
     Attempt,
     DiarizationCheckpoint,
     KnownSpeaker,
+    Loudness,
     Recording,
     Segment,
     Speaker,
@@ -150,11 +151,13 @@ def complete(
     speakers: Speakers | None = None,
     speakers_error: str = "",
     correct: Callable[[Transcription], None] | None = None,
+    loudness: bytes = b"",
 ) -> None:
     """Completes the transcription and charges `duration` audio seconds, once. Raises LostClaim.
 
     `warnings` are codes that readers of the text are told (transcription.media.warnings). `speakers`, where they were
     found, replace the segments. `speakers_error` says to operators why they were not.
+    `loudness` is the recording's, block by block.
     `correct` gets the completed row in the same transaction, before its text is seen by anybody.
     """
     with transaction.atomic():
@@ -181,6 +184,9 @@ def complete(
             Recording.objects.filter(id=claim.recording_id).update(
                 peaks=peaks, duration_seconds=round(duration, 3), changed_at=now
             )
+            if loudness:
+                kept = {"tenant_id": claim.tenant_id, "blocks": loudness}
+                Loudness.objects.update_or_create(recording_id=claim.recording_id, defaults=kept)
         if correct is not None:
             row.status, row.text = Status.COMPLETED, text
             correct(row)

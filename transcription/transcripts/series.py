@@ -209,8 +209,9 @@ def _replace(actor: Actor, rule: Rule, target: Target, series: UUID) -> Outcome:
     try:
         row = transcript(actor, target.transcription_id)
         compare_tags(tags, list_tag(row))
-        edits, _number = edits_of(row, rule, target.skipped)  # of the expected revision, if the lock finds it, too
+        edits, _number = edits_of(row, rule, target.skipped)  # of the expected revision, if it is found after that, too
         if not edits:
+            compare_tags(tags, list_tag(transcript(actor, target.transcription_id)))
             return Outcome.UNCHANGED
         with locked(actor, target.transcription_id) as row:
             compare_tags(tags, list_tag(row))

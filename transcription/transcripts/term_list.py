@@ -47,6 +47,7 @@ def import_terms(actor: Actor, text: str) -> tuple[int, int]:
         changed = [row for _number, row in sent if row.folded in known]
         Term.objects.bulk_create(added, terms.BATCH)
         Term.objects.bulk_update(changed, ["text", "spellings", "note", "is_active"], terms.BATCH)
+        terms.note_hotwords(actor.tenant.id)
         audit.record(actor, "term.imported", actor.tenant, added=len(added), changed=len(changed))
     return len(added), len(changed)
 

@@ -15,10 +15,12 @@ from django.utils.translation import gettext as _
 
 from tenants import audit
 from tenants.access import Actor, system_actor
+from tenants.models import Tenant
 from transcription import tenant_lock
 from transcription.errors import InvalidOption
 from transcription.models import Revision, Transcription
 from transcription.models.term import LONGEST, LONGEST_NOTE, MOST_SPELLINGS, Term
+from transcription.options import hotwords
 from transcription.scripts import one_line
 from transcription.transcripts.rewrites import Rewrite
 from transcription.transcripts.segment_edits import SegmentEdit
@@ -28,6 +30,8 @@ from transcription.transcripts.validation import LONGEST_TEXT
 
 PERMISSION = "transcripts.edit"
 MOST_TERMS = 10_000
+LONGEST_HOTWORDS = 600  # characters: the 111 tokens of the prompt that hotwords have, in most languages
+MOST_HOTWORDS = LONGEST_HOTWORDS // 4
 BATCH = 500
 
 
@@ -57,6 +61,7 @@ def create(actor: Actor, text: str, spellings: Sequence[str] = (), note: str = "
         _check_unique(row)
         row.save(force_insert=True)
         audit.record(actor, "term.created", row)
+        note_hotwords(actor.tenant.id)
     row.refresh_from_db()
     return row
 
@@ -71,6 +76,7 @@ def change(actor: Actor, term_id: UUID, changes: Mapping[str, Any]) -> Term:
         _check_unique(row)
         row.save()
         audit.record(actor, "term.changed", row)
+        note_hotwords(actor.tenant.id)
     return row
 
 
@@ -82,6 +88,24 @@ def delete(actor: Actor, term_id: UUID) -> None:
         row = get(actor, term_id)
         audit.record(actor, "term.deleted", row)
         row.delete()
+        note_hotwords(actor.tenant.id)
+
+
+def note_hotwords(tenant_id: UUID) -> None:
+    """Notes on the tenant which terms are the first to be heard, so that requests need not look for them.
+
+    Those that were heard wrong, as their spellings say, come before others, and new ones before old ones. Call in the
+    transaction that changes terms.
+    """
+    active = Term.objects.filter(tenant=tenant_id, is_active=True).order_by("-created_at", "folded")
+    heard_wrong, others = active.exclude(spellings=[]), active.filter(spellings=[])
+    texts = [text for rows in (heard_wrong, others) for text in rows.values_list("text", flat=True)[:MOST_HOTWORDS]]
+    room, kept = LONGEST_HOTWORDS, list[str]()
+    for text in hotwords.terms("\n".join(texts)):
+        if (room := room - len(text) - 2) < 0:
+            break
+        kept.append(text)
+    Tenant.objects.filter(id=tenant_id).update(term_hotwords=", ".join(kept))
 
 
 class Correction:

@@ -129,7 +129,7 @@ def transcribe(claim: Claim) -> None:
     correction = Correction(row.tenant_id)
     correction.prepare(speakers.texts if speakers else row.segments.values_list("text", flat=True))
     whole = (writer.text, meter.seconds, peaks.points(), row.warnings, speakers, finder.error, correction.write)
-    retry_through_outage(lifecycle.complete, claim, *whole)
+    retry_through_outage(lifecycle.complete, claim, *whole, peaks.blocks)
     log.info("Transcription %s is complete: %.1f s of audio.", claim.id, meter.seconds)
     if not copy_first and row.heard_range is None:
         playback.store_playable_copy(row, meter.seconds)

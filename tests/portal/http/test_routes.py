@@ -174,6 +174,9 @@ PAGES = """
     metrics
     -
     recordings/
+    recordings/many/
+    recordings/many/count/
+    recordings/many/transcripts.zip
     recordings/rows/
     recordings/substitutions/
     recordings/substitutions/hits/

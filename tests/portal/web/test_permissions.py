@@ -26,6 +26,7 @@ EDITORS = {Role.OWNER: 200, Role.ADMIN: 200, Role.EDITOR: 200, Role.VIEWER: 403}
 # Success is 302 where the page answers with a redirect, 400 where the body was left out on purpose.
 EDITORS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 302, Role.VIEWER: 403}
 EVERYBODY_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 302, Role.VIEWER: 302}
+EVERYBODY_400 = {Role.OWNER: 400, Role.ADMIN: 400, Role.EDITOR: 400, Role.VIEWER: 400}
 EDITORS_400 = {Role.OWNER: 400, Role.ADMIN: 400, Role.EDITOR: 400, Role.VIEWER: 403}
 EDITORS_412 = {Role.OWNER: 412, Role.ADMIN: 412, Role.EDITOR: 412, Role.VIEWER: 403}
 MANAGERS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 403, Role.VIEWER: 403}
@@ -35,6 +36,9 @@ TABLE = [
     ("GET", "/recordings/", EVERYBODY),
     ("GET", "/recordings/rows/", EVERYBODY),
     ("POST", "/recordings/", EDITORS_400),
+    ("POST", "/recordings/many/", EDITORS_400),
+    ("POST", "/recordings/many/count/", EVERYBODY_400),
+    ("POST", "/recordings/many/transcripts.zip", EVERYBODY_400),
     ("GET", "/recordings/substitutions/", EDITORS),
     ("POST", "/recordings/substitutions/hits/", EDITORS_400),
     ("POST", "/recordings/substitutions/replace/", EDITORS_400),

@@ -7,9 +7,11 @@ from html import unescape
 import pytest
 from django.test import Client
 
+from tenants import scope
 from tenants.models import Tenant
 from tests.conftest import Character
 from transcription.options import offered_models
+from transcription.transcripts import terms
 
 WISHES = {"default_mode": "exact", "short_clip_model": "base", "languages": "de,en", "hotwords": "Acme\nDr. Fox"} | {
     "default_model": "base",
@@ -31,6 +33,17 @@ def test_an_owner_says_how_recordings_are_transcribed(as_alice: Client, acme: Te
     assert '<option value="exact" selected>' in page
     assert '<option value="base" selected>' in page
     assert "Dr. Fox" in page
+
+
+def test_terms_that_are_there_already_are_heard_once_it_is_wanted(
+    as_alice: Client, alice: Character, acme: Tenant
+) -> None:
+    with scope.bound(acme.id):
+        terms.create(alice.actor, "Renard")
+    Tenant.objects.filter(id=acme.id).update(term_hotwords="")  # as after an upgrade
+    as_alice.post("/preferences/", WISHES | {"hears_terms": "on"})
+    tenant = Tenant.objects.get(id=acme.id)
+    assert (tenant.hears_terms, tenant.term_hotwords) == (True, "Renard")
 
 
 def test_what_else_is_known_of_the_tenant_stays_as_it_is(as_alice: Client, acme: Tenant) -> None:

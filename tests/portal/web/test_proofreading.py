@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from html import unescape
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.conftest import Character
 from tests.portal.web.conftest import Make
 from transcription import exports
 from transcription.models import Segment, Transcription
+from transcription.transcripts import learned_terms, terms
 
 SPOKEN = ("We saw Helstern today.", "It is quiet, as Helstern is.", "He likes Helsterns, and Helstern's vicar.")
 
@@ -182,3 +184,42 @@ def test_the_library_lists_what_is_to_proofread_worst_first(as_alice: Client, ac
     assert listed("to_check") == [str(bad.recording_id), str(good.recording_id)]
     assert listed("checked") == [str(done.recording_id)]
     assert len(listed("nonsense")) == len(listed("")) == 5
+
+
+def test_a_correction_becomes_a_term_of_the_organisation_and_is_taken_back(
+    as_alice: Client, alice: Character, row: Transcription
+) -> None:
+    def known() -> list[tuple[str, list[str]]]:
+        return list(terms.visible(alice.actor).values_list("text", "spellings"))
+
+    def correct(after: str) -> Any:
+        listed = queue(as_alice, row)["passages"]
+        etag = next(one["etag"] for one in listed if one["index"] == 0)
+        return say(as_alice, row, do="correct", index=0, text=f"We saw {after} today.", etag=etag).json()["term"]
+
+    with scope.bound(alice.tenant.id):
+        offered = correct("Halstern")
+        assert "“Halstern” wherever “Helstern” is heard" in offered["label"]
+        assert known() == []
+        words = {"wrong": "Helstern", "right": "Halstern"}
+        learned = say(as_alice, row, do="learn", **words).json()
+        assert (learned["is_new"], known()) == (True, [("Halstern", ["Helstern"])])
+        assert say(as_alice, row, do="learn", wrong="Helstern", right="Holstern").status_code == 400
+        more = say(as_alice, row, do="learn", wrong="Hal Stern", right="halstern").json()
+        assert (more["is_new"], known()) == (False, [("Halstern", ["Helstern", "Hal Stern"])])
+        back = {"do": "forget", "term": learned["term"]}
+        assert say(as_alice, row, **back, wrong="Hal Stern", is_new=False).status_code == 200
+        assert known() == [("Halstern", ["Helstern"])]
+        assert say(as_alice, row, **back, wrong="Helstern", is_new=True).status_code == 200
+        assert known() == []
+        assert say(as_alice, row, **back, wrong="Helstern", is_new=True).status_code == 404
+
+
+def test_a_term_is_not_offered_where_it_cannot_be(as_alice: Client, alice: Character, row: Transcription) -> None:
+    with scope.bound(alice.tenant.id):
+        terms.create(alice.actor, "Hull", ["Helstern"])
+        terms.create(alice.actor, "Halstern", is_active=False)
+        offer = partial(learned_terms.offer, alice.actor)
+        for words in (("Helstern", "Holt"), ("Hal", "Halstern"), ("holt", "Holt"), ("x", "Holt"), ("Hull", "Holt")):
+            assert offer(*words) == ""
+        assert offer("Halt", "Holt")

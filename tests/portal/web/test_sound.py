@@ -18,7 +18,7 @@ from tenants.models import AuditEntry
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
 from transcription.media import storage
-from transcription.models import Recording
+from transcription.models import Loudness, Recording
 
 pytestmark = pytest.mark.django_db
 SOUND = bytes(range(256)) * 40
@@ -117,3 +117,17 @@ class TestDownloading:
         answer = as_alice.head(f"/recordings/{sound.id}/media{query}")
         assert (answer.status_code, "Signature" in answer["Location"]) == (302, True)
         assert told(alice) == [(action, "alice@acme.example")]
+
+
+def test_a_stretch_of_the_waveform_is_as_detailed_as_it_is_kept(as_alice: Client, sound: Recording) -> None:
+    with scope.bound(sound.tenant_id):
+        Recording.objects.update(peaks=[0, 100, 50, 25], duration_seconds=8.0)
+    address = f"/recordings/{sound.id}/peaks.json"
+    assert as_alice.get(address).json() == {"duration": 8.0, "peaks": [0.0, 1.0, 0.5, 0.25]}
+    assert as_alice.get(f"{address}?start=2.5&end=5").json() == {"start": 2.0, "step": 2.0, "peaks": [1.0, 0.5]}
+    with scope.bound(sound.tenant_id):
+        Loudness.objects.create(tenant_id=sound.tenant_id, recording=sound, blocks=bytes([0, 255] * 80))
+    assert as_alice.get(f"{address}?start=1&end=1.1").json() == {"start": 1.0, "step": 0.05, "peaks": [0.0, 1.0]}
+    assert as_alice.get(f"{address}?start=90&end=1").json()["peaks"] == []
+    for nonsense in ("start=x&end=1", "start=-1&end=1", "start=1", "start=1e9&end=nan"):
+        assert "duration" in as_alice.get(f"{address}?{nonsense}").json()

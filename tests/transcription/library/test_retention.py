@@ -20,7 +20,7 @@ from transcription.library import recordings, retention
 from transcription.library.retention import TextDeleted
 from transcription.maintenance import sweeper
 from transcription.media import storage
-from transcription.models import Recording, Segment, Speaker, Status, Transcription
+from transcription.models import Loudness, Recording, Segment, Speaker, Status, Transcription
 from transcription.options.options import TranscriptionOptions
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
@@ -54,6 +54,7 @@ def test_without_a_decision_everything_is_kept(done: Transcription) -> None:
 
 
 def test_audio_goes_after_its_days_and_gives_its_room_back(alice: Character, done: Transcription) -> None:
+    Loudness.objects.create(tenant=alice.tenant, recording=done.recording, blocks=b"loud")
     keep(alice, audio=11)
     assert retention.delete_old_audio() == 0
     keep(alice, audio=10)
@@ -62,6 +63,7 @@ def test_audio_goes_after_its_days_and_gives_its_room_back(alice: Character, don
     recording = recordings.recording(alice.actor, done.recording_id)
     assert recording.audio_deleted_at is not None
     assert not storage.local_path(recording.storage_key).exists()
+    assert not Loudness.objects.exists()
     assert Quota.objects.get(tenant=alice.tenant).stored_bytes_used == 0
     assert exports.render(done, "txt").body == "The fox.\n"
 

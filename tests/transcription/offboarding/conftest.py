@@ -22,7 +22,7 @@ from tests.transcription.finishing import finish, serve
 from transcription.fetches import access
 from transcription.intake.request import CallContext
 from transcription.media import storage
-from transcription.models import DiarizationCheckpoint, Speaker, Transcription
+from transcription.models import DiarizationCheckpoint, Loudness, Speaker, Transcription
 from transcription.offboarding.tenant_models import rows_of, tenant_models
 from transcription.options.options import TranscriptionOptions
 from transcription.transcripts import editing, revisions
@@ -73,6 +73,7 @@ def live(character: Character, done: Transcription, fox: Path) -> None:
     tag = revisions.list_tag(editing.transcript(actor, done.id))
     editing.edit(actor, done.id, 0, {tag}, text="The quick fox.")
     Speaker.numbered(done, 0, "Dr. Fox").save()
+    Loudness.objects.create(tenant=tenant, recording=done.recording, blocks=b"loud")
     DiarizationCheckpoint.objects.create(tenant=tenant, transcription=done, number=0, data=b"a voice")
     submit(actor, fox, temperature=0.5)
     opened = creation.open_on_disk(actor, Plan("half.wav", 1000))

@@ -22,6 +22,7 @@ from transcription.models import Engine, Status
 from transcription.options import engines, hotwords, offered_models, tenant_defaults
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
+from transcription.transcripts import term_list, terms
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 
@@ -201,3 +202,27 @@ def test_a_short_clip_model_that_no_engine_has_is_not_used(alice: Character) -> 
     assert tenant_defaults.apply(asked, alice.tenant, 5.0).model == "base"
     Engine.objects.filter(pk=engine.pk).update(model_versions={"base": "base 1", "tiny": "tiny 1"})
     assert tenant_defaults.apply(asked, alice.tenant, 5.0).model == "tiny"
+
+
+def test_terms_are_heard_in_long_recordings_where_the_organisation_wants_it(
+    alice: Character, fox: Path, half_a_minute: Path
+) -> None:
+    terms.create(alice.actor, "Vulpes")
+    terms.create(alice.actor, "Renard", ["Renar"])
+    terms.create(alice.actor, "Off", is_active=False)
+    assert submit(alice.actor, half_a_minute).hotwords == ""
+    Tenant.objects.filter(id=alice.tenant.id).update(hears_terms=True, hotwords="Acme")
+    row = submit(alice.actor, half_a_minute, hotwords="Fox")
+    assert row.hotwords == "Acme, Fox, Renard, Vulpes"
+    assert tenant_defaults.requested_hotwords(row, alice.actor.tenant) == "Fox"
+    assert submit(alice.actor, fox).hotwords == "Acme"
+    terms.delete(alice.actor, terms.visible(alice.actor).get(text="Renard").id)
+    assert submit(alice.actor, half_a_minute).hotwords == "Acme, Vulpes"
+
+
+def test_a_long_list_of_terms_leaves_room_and_is_read_once(alice: Character) -> None:
+    rows = "\n".join(f"Term number {number}" for number in range(500))
+    term_list.import_terms(alice.actor, f"text,note,active,spellings\n{rows}\nKubernetes,,yes,cubernetis")
+    kept = Tenant.objects.get(id=alice.tenant.id).term_hotwords
+    assert kept.startswith("Kubernetes, Term number ")
+    assert 500 < len(kept) <= 600

@@ -13,7 +13,7 @@ from tests.transcription.characters import submit
 from transcription.errors import Failure, reason_for_people
 from transcription.intake import accept
 from transcription.leases import LostClaim
-from transcription.models import Attempt, Recording, Segment, Status, TenantSchedule, Transcription
+from transcription.models import Attempt, Loudness, Recording, Segment, Status, TenantSchedule, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, eta, fairness, lifecycle
 
@@ -57,12 +57,13 @@ def test_one_worker_wins_a_claim(waiting: Transcription) -> None:
 def test_completing_charges_once(waiting: Transcription) -> None:
     claim = claimed()
     lifecycle.save_window(claim, [segment(claim)], 3.8, "en")
-    lifecycle.complete(claim, "Hi.", 3.85, [1, 2])
+    lifecycle.complete(claim, "Hi.", 3.85, [1, 2], loudness=b"loud")
     assert Recording.objects.get().changed_at is not None
     with pytest.raises(LostClaim):
         lifecycle.complete(claim, "Hi.", 3.85, [1, 2])
     waiting.refresh_from_db()
     assert (waiting.status, waiting.text, waiting.percent) == (Status.COMPLETED, "Hi.", 100)
+    assert bytes(Loudness.objects.get(recording=waiting.recording_id).blocks) == b"loud"
     assert LedgerEntry.objects.get().seconds == 4
     assert UsageMonth.objects.get().reserved_seconds == 0
 

@@ -10,7 +10,8 @@ import pytest
 from tests.conftest import Character, MakeMedia
 from tests.transcription.characters import submit
 from transcription.engine.types import DecodeOptions, Segment, Window, WindowResult
-from transcription.models import Status, Transcription
+from transcription.media.loudness import BLOCK_SECONDS
+from transcription.models import Loudness, Status, Transcription
 from transcription.queue import claims
 from transcription.worker import job
 
@@ -58,6 +59,17 @@ def test_one_version_is_kept_over_attempts(minutes: Transcription, monkeypatch: 
 def test_two_versions_are_none(versions: list[str], minutes: Transcription, monkeypatch: pytest.MonkeyPatch) -> None:
     done = work(minutes, Engines(*versions), monkeypatch)
     assert (done.status, done.model_version) == (Status.COMPLETED, "")
+
+
+def test_how_loud_it_is_all_the_way_is_kept_after_an_interruption_too(
+    minutes: Transcription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work(minutes, Engines("new", ""), monkeypatch)
+    assert not Loudness.objects.exists()
+    work(minutes, Engines(*["new"] * 9), monkeypatch)
+    blocks = bytes(Loudness.objects.get(recording=minutes.recording_id).blocks)
+    assert len(blocks) * BLOCK_SECONDS == pytest.approx(80, abs=0.2)
+    assert max(blocks[-40:]) > 50
 
 
 def test_another_version_after_an_interruption_is_none(minutes: Transcription, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ def note(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tenants", "0005_default_model"),
+        ("tenants", "0006_terms_to_hear"),
         ("sessions", "0001_initial"),
         ("usersessions", "0001_initial"),
     ]

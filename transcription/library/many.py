@@ -1,0 +1,95 @@
+"""The same done to many recordings, a part at a time: whoever asks goes on from where a part ended.
+
+Each recording is a transaction of its own, so that one which is refused stops no other one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db.models import Q, QuerySet, Sum
+from django.http import Http404
+
+from tenants.access import Actor
+from transcription.errors import InvalidOption, Refused
+from transcription.library import tags
+from transcription.models import Recording, Tag
+from transcription.search import Cursor
+
+SECONDS = 1.0
+"""After which a part ends."""
+MOST = 200
+REFUSALS = (Refused, InvalidOption, Http404)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A recording for which it was refused, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass
+class Part:
+    """What became of some recordings, and after which one the others come; None where there are none."""
+
+    done: list[UUID] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    cursor: Cursor | None = None
+
+
+def carry_out(rows: QuerySet[Recording], after: Cursor | None, act: Callable[[Recording], object]) -> Part:
+    """Does it to as many of the rows as a second lets."""
+    part, ends_at = Part(), time.monotonic() + SECONDS
+    found = page(rows, after, MOST)
+    for number, row in enumerate(found):
+        try:
+            act(row)
+            part.done.append(row.id)
+        except REFUSALS as refused:
+            part.failed.append(Failure(row.name, str(refused)))
+        is_last = number == len(found) - 1
+        if (is_last and len(found) == MOST) or (not is_last and time.monotonic() > ends_at):
+            part.cursor = Cursor(row.created_at, row.id)
+            break
+    return part
+
+
+def put_tag(actor: Actor, rows: QuerySet[Recording], after: Cursor | None, tag: Tag, off: bool = False) -> Part:
+    """Puts a tag on some of the rows, or takes it off. Raises Http404 for a tag that is gone."""
+    found = page(rows, after, MOST)
+    ids = {row.id for row in found}
+    full = set() if off else tags.put_on_many(actor, tag, ids)
+    if off:
+        tags.take_off_many(actor, tag, ids)
+    part = Part([*(ids - full)], [Failure(row.name, tags.too_many()) for row in found if row.id in full])
+    if len(found) == MOST:
+        part.cursor = Cursor(found[-1].created_at, found[-1].id)
+    return part
+
+
+def every(rows: QuerySet[Recording]) -> Iterator[Recording]:
+    """Yields the rows, newest first, and holds MOST of them at most."""
+    after: Cursor | None = None
+    while found := page(rows, after, MOST):
+        yield from found
+        after = Cursor(found[-1].created_at, found[-1].id)
+
+
+def totals(rows: QuerySet[Recording]) -> tuple[int, float, int]:
+    """Returns how many there are, and of those with audio the seconds; then how many have none."""
+    with_audio = rows.filter(audio_deleted_at=None)
+    count = rows.order_by().count()
+    seconds = with_audio.order_by().aggregate(seconds=Sum("duration_seconds"))["seconds"]
+    return count, seconds or 0.0, count - with_audio.order_by().count()
+
+
+def page(rows: QuerySet[Recording], after: Cursor | None, most: int) -> list[Recording]:
+    if after is not None:
+        earlier = Q(created_at__lt=after.created_at)
+        rows = rows.filter(earlier | Q(created_at=after.created_at, id__lt=after.recording_id))
+    return list(rows.order_by("-created_at", "-id")[:most])
