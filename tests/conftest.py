@@ -81,6 +81,7 @@ THOROUGH = {
     "tests/transcription/fetches/test_attempts.py",
     "tests/transcription/intake/test_accept.py",
     "tests/transcription/intake/test_idempotency.py",
+    "tests/transcription/intake/test_rehearing.py",
     "tests/transcription/intake/test_reuse.py",
     "tests/transcription/management/test_model_command.py",
     "tests/transcription/media/test_claims.py",
