@@ -143,7 +143,7 @@ def test_a_list_by_name_ends_where_a_thousand_have_the_same(alice: Character, cl
     ]
     with scope.bound(alice.tenant.id):
         Recording.objects.bulk_create(rows)
-    headers, address, listed = bearer(alice, "read"), f"{RECORDINGS}?order=name&limit=200", []
+    headers, address, listed = bearer(alice, "read"), f"{RECORDINGS}?order=name&limit=200", list[str]()
     while address and len(listed) <= len(rows):
         page = client.get(address, headers=headers).json()
         listed += [row["id"] for row in page["results"]]
