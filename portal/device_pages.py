@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -11,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from portal import devices as names
+from portal.accounts import UNKNOWN_ADDRESS
 from tenants import addresses, sign_ins, user_sessions
 from tenants.models import User
 
@@ -23,7 +25,12 @@ def devices(request: HttpRequest) -> HttpResponse:
     user_sessions.note(request)
     current = request.session.session_key
     rows = [
-        {"row": row, "device": names.label(row.user_agent), "is_current": row.session_key == current}
+        {
+            "row": row,
+            "device": names.label(row.user_agent),
+            "address": "" if row.ip == UNKNOWN_ADDRESS else row.ip,
+            "is_current": row.session_key == current,
+        }
         for row in user_sessions.sessions_of(request.user)
     ]
     return render(request, "account/devices.html", {"devices": rows})
@@ -40,7 +47,8 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     if not ended and wanted != "others":
         raise Http404
     for row in ended:
-        row.end()
-        sign_ins.record_session_end(request.user.pk, addresses.of_request(request), str(row.ip))
+        with transaction.atomic():
+            row.end()
+            sign_ins.record_session_end(request.user.pk, addresses.of_request(request), str(row.ip))
     messages.success(request, _("Signed out there."))
     return redirect("account_devices")

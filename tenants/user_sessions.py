@@ -19,6 +19,7 @@ MOST = 50
 NOTED_SECONDS = 300
 """How often a session is noted that goes on, by each web process."""
 
+BATCH = 1000
 BEING_MADE = timedelta(minutes=10)
 """A row that is younger may be of a session that is being made."""
 
@@ -44,7 +45,9 @@ def sessions_of(user: User) -> list[UserSession]:
 
 def forget_old() -> int:
     """Deletes sessions that expired, and what is known of those that ended. Returns how many."""
-    expired, _by_model = Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    expired, deleted = Session.objects.filter(expire_date__lt=timezone.now()), 0
+    while keys := list(expired.values_list("pk", flat=True)[:BATCH]):
+        deleted += Session.objects.filter(pk__in=keys).delete()[0]
     going_on = Session.objects.filter(session_key=OuterRef("session_key"))
     UserSession.objects.filter(~Exists(going_on), last_seen_at__lt=timezone.now() - BEING_MADE).delete()
-    return expired
+    return deleted

@@ -37,7 +37,8 @@ def filter_form(request: TenantRequest) -> FilterForm:
 def remember(request: TenantRequest, response: HttpResponse, form: FilterForm) -> HttpResponse:
     """Has the browser remember whose recordings are shown, where somebody has chosen it."""
     if REMEMBER in request.GET:
-        chosen = f"{form.shown}.{form.wanted.key}" if form.wanted.key else form.shown
+        key = form.wanted.key if form.wanted.key in dict(key_choices(request.actor)) else ""
+        chosen = f"{form.shown}.{key}" if key else form.shown
         secure = settings.SESSION_COOKIE_SECURE
         response.set_cookie(COOKIE, chosen, YEAR, path=ITS_PATH, secure=secure, httponly=True, samesite="Lax")
     return response

@@ -151,9 +151,9 @@ def _list_context(request: TenantRequest) -> dict[str, Any]:
 
 
 def _elsewhere(request: TenantRequest, wanted: Filter) -> int:
-    """Returns how many recordings match that are not shown, since others added them."""
+    """Returns how many recordings match that are not shown, since others added them; MOST_AT_ONCE at most."""
     anybody = replace(wanted, by="", key="", owner="", source="")
-    return library.recordings(request.actor, anybody).count() if anybody != wanted else 0
+    return library.recordings(request.actor, anybody)[:MOST_AT_ONCE].count() if anybody != wanted else 0
 
 
 def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any]:

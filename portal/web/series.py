@@ -61,9 +61,8 @@ def preview(request: TenantRequest) -> JsonResponse:
     cursor; the first answer also says how many there are, and names the series that may be made of it.
     """
     body = body_of(request)
-    filters = _filters(body)
     try:
-        rule = _rule(request, body)
+        filters, rule = _filters(body), _rule(request, body)
         after = Cursor.parse(str(body["cursor"])) if body.get("cursor") else None
     except InvalidOption as invalid:
         return problem(400, str(invalid))
@@ -128,8 +127,14 @@ def _fields(found: Found) -> dict[str, Any]:
 
 
 def _filters(body: dict[str, Any]) -> FilterForm:
+    """Raises InvalidOption: the list passes over what it doesn't know, and here more would be replaced than meant."""
     sent = body.get("filters")
-    return FilterForm({name: str(value) for name, value in sent.items()} if isinstance(sent, dict) else {})
+    chosen = {name: str(value) for name, value in sent.items()} if isinstance(sent, dict) else {}
+    filters = FilterForm(chosen)
+    is_whole = all(value == value.encode(errors="replace").decode() for value in chosen.values())
+    if not is_whole or not filters.is_valid():  # half a character is no text of a database
+        raise InvalidOption("filters", _("These filters are not known. Open this page from the list again."))
+    return filters
 
 
 def _rule(request: TenantRequest, body: dict[str, Any]) -> Rule:

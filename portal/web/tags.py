@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django import forms
 from django.contrib import messages
 from django.db.models import Count
 from django.http import HttpResponse
@@ -21,12 +20,6 @@ from transcription.models import Recording
 from transcription.models.tag import COLOURS, LONGEST
 
 editors_only = member_required(tags.PERMISSION)
-
-
-class MergeForm(forms.Form):
-    """The tag that another one is merged into."""
-
-    into = forms.UUIDField()
 
 
 @require_GET
@@ -55,13 +48,13 @@ def change(request: TenantRequest, tag_id: UUID) -> HttpResponse:
 @require_POST
 @editors_only
 def merge(request: TenantRequest, tag_id: UUID) -> HttpResponse:
-    form = MergeForm(request.POST)
     tag = tags.get(request.actor, tag_id)
-    if not form.is_valid():
-        messages.error(request, _("Choose the tag to merge it into."))
+    into = tags.named(request.actor, request.POST.get("into", ""))
+    if into is None:
+        messages.error(request, _("There is no such tag to merge it into."))
         return redirect("web:tags")
     try:
-        into = tags.merge(request.actor, tag.id, form.cleaned_data["into"])
+        tags.merge(request.actor, tag.id, into.id)
     except InvalidOption as invalid:
         messages.error(request, str(invalid))
     else:
@@ -108,7 +101,11 @@ def _answer(request: TenantRequest, recording_id: UUID, template: str, problem: 
     if request.headers.get("X-Requested-With") != "XMLHttpRequest":
         if problem:
             messages.error(request, problem)
-        return redirect("web:recording", recording_id)
+        return (
+            redirect("web:recordings")
+            if request.POST.get("from") == "list"
+            else redirect("web:recording", recording_id)
+        )
     row = library.recording(request.actor, recording_id)
     return render(request, template, context_of(request, row) | {"problem": problem, "recording": row})
 

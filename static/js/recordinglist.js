@@ -35,14 +35,14 @@ export class RecordingList {
     });
   }
 
-  /** Refreshes after a pause, in milliseconds, in which more may have changed. */
+  /** Refreshes after a pause, in milliseconds, in which more may have changed; however much does, no later. */
   soon(pause = PAUSE) {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.refresh(), pause);
+    this.#timer ||= setTimeout(() => this.refresh(), pause);
   }
 
   async refresh() {
     clearTimeout(this.#timer);
+    this.#timer = 0;
     const asked = ++this.#asked;
     let answer;
     try {
@@ -102,7 +102,8 @@ export class RecordingList {
   #progress({ recording, percent }) {
     const row = document.getElementById(`row-${recording}`);
     const bar = row?.querySelector("progress");
-    if (!row || !bar?.hasAttribute("value")) return this.soon();
+    if (!row) return; // on another page, or not among those shown
+    if (!bar?.hasAttribute("value")) return this.soon();
     if (percent < bar.value) return;
     bar.value = percent;
     find(row, "[data-percent]", HTMLElement).textContent = String(percent);

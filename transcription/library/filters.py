@@ -12,7 +12,7 @@ from tenants import scope
 from tenants.access import Actor
 from tenants.models import User
 from transcription import search
-from transcription.models import WHOLE, Favourite, Recording, Status, Tagging, Transcription
+from transcription.models import WHOLE, Favourite, Recording, Status, Tag, Tagging, Transcription
 from transcription.models.tag import MOST_ON_ONE, folded_name
 
 TO_CHECK, CHECKED = "to_check", "checked"
@@ -118,8 +118,8 @@ class Filter:
 
 def _tagged(**name: str) -> QuerySet[Tagging, UUID]:
     """Returns the recordings that have a tag of the bound tenant."""
-    folded = {f"tag__{lookup}": folded_name(value) for lookup, value in name.items()}
-    return Tagging.objects.filter(**folded).values_list("recording_id", flat=True)
+    tags = Tag.objects.filter(**{lookup: folded_name(value) for lookup, value in name.items()})
+    return Tagging.objects.filter(tag__in=tags).values_list("recording_id", flat=True)
 
 
 def _is_uuid(text: str) -> bool:

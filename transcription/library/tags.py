@@ -44,7 +44,7 @@ def get(actor: Actor, tag_id: UUID) -> Tag:
 
 
 def named(actor: Actor, name: str) -> Tag | None:
-    """Returns the tag of that name, in any case."""
+    """Returns the tag of that name, in any case; None where there is none."""
     return visible(actor).filter(folded=folded_name(one_line(name))).first()
 
 
@@ -92,9 +92,8 @@ def merge(actor: Actor, tag_id: UUID, into_id: UUID) -> Tag:
     row, into = get(actor, tag_id), get(actor, into_id)
     if row == into:
         raise InvalidOption("into", _("A tag can’t be merged into itself."))
-    while _empty_some(actor, row, into):
-        pass
-    _delete(actor, row, "tag.merged", into)
+    while not _delete(actor, row, "tag.merged", into):
+        _empty_some(actor, row, into)
     return into
 
 
@@ -102,9 +101,8 @@ def delete(actor: Actor, tag_id: UUID) -> None:
     """Takes a tag off all recordings and deletes it. Raises Http404."""
     actor.require(PERMISSION)
     row = get(actor, tag_id)
-    while _empty_some(actor, row):
-        pass
-    _delete(actor, row, "tag.deleted")
+    while not _delete(actor, row, "tag.deleted"):
+        _empty_some(actor, row)
 
 
 def too_many() -> str:
@@ -115,9 +113,10 @@ def put(actor: Actor, recording_id: UUID, name: str) -> Tag:
     """Gives a recording a tag, which is made if there is none of that name. Raises Http404 and InvalidOption."""
     actor.require(PERMISSION)
     recordings.recording(actor, recording_id)
-    row, _is_new = create(actor, name)
-    if put_on_many(actor, row, [recording_id]):
-        raise InvalidOption("name", too_many())
+    with transaction.atomic():
+        row, _is_new = create(actor, name)
+        if put_on_many(actor, row, [recording_id]):
+            raise InvalidOption("name", too_many())
     return row
 
 
@@ -186,20 +185,22 @@ def _insert(tag: Tag, ids: Collection[UUID]) -> None:
     Tagging.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _empty_some(actor: Actor, tag: Tag, into: Tag | None = None) -> int:
-    """Takes a tag off BATCH recordings, for another one if there is one; returns of how many. Raises Http404."""
+def _empty_some(actor: Actor, tag: Tag, into: Tag | None = None) -> None:
+    """Takes a tag off BATCH recordings, for another one if there is one. Raises Http404."""
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
         ids = list(Tagging.objects.filter(tag=tag).order_by("recording").values_list("recording", flat=True)[:BATCH])
         Tagging.objects.filter(tag=tag, recording__in=ids).delete()
         if into is not None:
             _insert(get(actor, into.id), ids)
-    return len(ids)
 
 
-def _delete(actor: Actor, row: Tag, action: str, into: Tag | None = None) -> None:
-    """Deletes a tag that is on few recordings, if on any."""
+def _delete(actor: Actor, row: Tag, action: str, into: Tag | None = None) -> bool:
+    """Deletes a tag that is on no recording any more; returns whether it was so. Raises Http404."""
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
+        if Tagging.objects.filter(tag=row).exists():
+            return False
         audit.record(actor, action, row, **({"into": str(into.id)} if into else {}))
         get(actor, row.id).delete()
+    return True

@@ -48,7 +48,7 @@ class Tag(models.Model):
 class Tagging(models.Model):
     """That a recording has a tag."""
 
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     tag = models.ForeignKey(Tag, models.CASCADE, related_name="taggings", db_index=False)
     recording = models.ForeignKey(Recording, models.CASCADE, related_name="taggings")
 
@@ -64,7 +64,7 @@ class Tagging(models.Model):
 class Favourite(models.Model):
     """That a person has marked a recording for finding it again. Nobody else sees it."""
 
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     user = models.ForeignKey(User, models.CASCADE, related_name="+", db_index=False)
     recording = models.ForeignKey(Recording, models.CASCADE, related_name="favourites")
 

@@ -155,10 +155,12 @@ def undo(actor: Actor, series: UUID) -> Undone:
     Raises Http404 and PermissionDenied.
     """
     actor.require(PERMISSION)
-    rows, clock, undone = _of(actor).filter(series=series), _Clock(), 0
+    rows, undone = _of(actor).filter(series=series), 0
     if not rows.exists():
         raise Http404(_("There is no such series."))
-    for revision in rows.filter(UNDOABLE).only("transcription", "number")[:PAGE]:
+    page = list(rows.filter(UNDOABLE).order_by("id").only("transcription", "number")[:PAGE])
+    clock = _Clock()
+    for revision in page:
         try:
             revert(actor, revision.transcription_id, revision.number - 1, {str(revision.number)}, series)
             undone += 1
@@ -203,6 +205,7 @@ def recent(actor: Actor) -> list[Series]:
 
 def _replace(actor: Actor, rule: Rule, target: Target, series: UUID) -> Outcome:
     tags = {str(target.revision)}
+    made = _of(actor).filter(MADE, series=series, transcription=target.transcription_id)
     try:
         row = transcript(actor, target.transcription_id)
         compare_tags(tags, list_tag(row))
@@ -212,10 +215,11 @@ def _replace(actor: Actor, rule: Rule, target: Target, series: UUID) -> Outcome:
             return Outcome.UNCHANGED
         with locked(actor, target.transcription_id) as row:
             compare_tags(tags, list_tag(row))
+            if made.exists():  # of two revisions of a series only the last could be undone
+                return Outcome.STALE
             write_edits(actor, row, edits, rule.action, series)
     except Stale:
-        made = _of(actor).filter(MADE, series=series, transcription=target.transcription_id, number=target.revision + 1)
-        return Outcome.REPLACED if made.exists() else Outcome.STALE
+        return Outcome.REPLACED if made.filter(number=target.revision + 1).exists() else Outcome.STALE
     except (Http404, NotCompleted, TextDeleted):
         return Outcome.GONE
     except InvalidOption:

@@ -23,9 +23,11 @@ Row = TypeVar("Row", bound=Model)
 class CursorPages(CursorPagination):
     """Pages of rows. A cursor that we didn't make is 404, whatever is in it.
 
+    `offset_cutoff` is how many rows of one value of the first field there may be: a recording's name, say.
     `is_position` checks its value of the field that rows are ordered by first: a time, unless said otherwise.
     """
 
+    offset_cutoff = 1_000_000
     is_position: Callable[[str], bool]
 
     def __init__(self, ordering: tuple[str, ...] | None = None) -> None:

@@ -134,6 +134,23 @@ def test_a_list_in_any_order_has_pages(order: str, names: str, alice: Character,
     assert "".join(listed) == names
 
 
+def test_a_list_by_name_ends_where_a_thousand_have_the_same(alice: Character, client: Client) -> None:
+    rows = [
+        Recording(
+            tenant=alice.tenant, name="audio.mp3", source="api", storage_key=f"{n}", bytes=1, duration_seconds=1.0
+        )
+        for n in range(1300)
+    ]
+    with scope.bound(alice.tenant.id):
+        Recording.objects.bulk_create(rows)
+    headers, address, listed = bearer(alice, "read"), f"{RECORDINGS}?order=name&limit=200", list[str]()
+    while address and len(listed) <= len(rows):
+        page = client.get(address, headers=headers).json()
+        listed += [row["id"] for row in page["results"]]
+        address = page["next"]
+    assert len(listed) == len(set(listed)) == len(rows)
+
+
 def test_a_correction_is_the_recording_s_last_change(alice: Character, client: Client) -> None:
     older, newer = (made(alice.tenant, name, NOON.replace(year=year)) for name, year in (("a", 2024), ("b", 2025)))
     headers, address = bearer(alice), f"{RECORDINGS}?order=changed"

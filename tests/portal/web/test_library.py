@@ -54,6 +54,11 @@ def test_the_browser_remembers_what_somebody_chose_and_not_what_a_link_says(as_a
     assert shown(as_alice, "by=people") == {"Meeting.mp3"}
 
 
+def test_a_link_has_nothing_remembered_but_a_key_of_the_organisation(as_alice: Client, key: ApiKey) -> None:
+    as_alice.get(f"{PAGE}?by=programs&key=%E6%97%A5%E6%9C%AC&remember=1")
+    assert as_alice.cookies["library"].value == "programs"
+
+
 @pytest.mark.parametrize("cookie", ["programs.{mallory}", "programs.\x00", "nonsense", "people.x.y", ""])
 def test_what_is_remembered_of_elsewhere_or_made_up_does_no_harm(
     cookie: str, as_alice: Client, key: ApiKey, mallory: Character

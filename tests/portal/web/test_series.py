@@ -15,6 +15,7 @@ from tenants import scope
 from tenants.models import ApiKey, Tenant
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
+from transcription.library import tags
 from transcription.models import Segment, Transcription
 from transcription.transcripts import series, terms
 
@@ -89,6 +90,16 @@ def test_no_filter_of_the_library_is_lost_on_the_way(as_alice: Client, alice: Ch
             assert f'<option value="{value}" selected>' in page
         assert "Only these, as in the library:" in page
     assert "Only these" not in as_alice.get(f"{PAGE}?by=all").content.decode()
+
+
+def test_a_filter_that_is_not_known_is_refused(as_alice: Client, alice: Character, rows: list[Transcription]) -> None:
+    """The list passes over it: here text would be replaced everywhere."""
+    with scope.bound(alice.tenant.id):
+        tags.put(alice.actor, rows[0].recording_id, "Board")
+    seen = send(as_alice, "hits/", find="morning", filters={"tag": "board"}).json()
+    assert [one["name"] for one in seen["found"]] == ["One.mp3"]
+    for unknown in ({"status": "lost"}, {"tag": "\ud800x"}, {"key": "x" * 99}):
+        assert send(as_alice, "hits/", find="morning", filters=unknown).status_code == 400
 
 
 def test_terms_are_looked_for_in_old_transcripts(

@@ -13,7 +13,7 @@ from tests.portal.web.conftest import make_transcription
 from transcription.errors import InvalidOption
 from transcription.library import recordings, tags
 from transcription.library.filters import Filter
-from transcription.models import Recording, Tag
+from transcription.models import Recording, Tag, Tagging
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 
@@ -70,7 +70,8 @@ def test_there_are_limits(
         tags.put(alice.actor, meeting.id, name)
     with pytest.raises(InvalidOption, match="at most 2"):
         tags.put(alice.actor, meeting.id, "three")
-    three = tags.visible(alice.actor).get(name="three")
+    assert not tags.visible(alice.actor).filter(name="three").exists()
+    three, _is_new = tags.create(alice.actor, "three")
     assert tags.put_on_many(alice.actor, three, [meeting.id, clip.id]) == {meeting.id}
     assert names(clip) == ["three"]
     with pytest.raises(InvalidOption, match="3 tags"):
@@ -104,6 +105,30 @@ def test_merging_and_deleting_leave_the_recordings(
     tags.delete(alice.actor, into.id)
     assert not Tag.objects.exists()
     assert found(alice) == {"meeting.mp3", "clip.mp3"}
+
+
+def test_what_gets_a_tag_while_it_is_merged_away_gets_the_other_one(
+    alice: Character, meeting: Recording, clip: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag, into = tags.put(alice.actor, meeting.id, "talk"), tags.put(alice.actor, meeting.id, "Talks")
+    empty = tags._empty_some
+
+    def empty_and_be_late(*of: Any) -> None:
+        empty(*of)
+        if not Tagging.objects.filter(recording=clip).exists():
+            tags.put(alice.actor, clip.id, "talk")
+
+    monkeypatch.setattr(tags, "_empty_some", empty_and_be_late)
+    tags.merge(alice.actor, tag.id, into.id)
+    assert names(meeting) == names(clip) == ["Talks"]
+
+
+def test_two_tags_that_are_merged_into_each_other_are_one(alice: Character, meeting: Recording) -> None:
+    first, second = (tags.put(alice.actor, meeting.id, name) for name in ("talk", "Talks"))
+    tags.merge(alice.actor, first.id, second.id)
+    with pytest.raises(Http404):
+        tags.merge(alice.actor, second.id, first.id)
+    assert names(meeting) == ["Talks"]
 
 
 def test_a_viewer_changes_no_tag_and_mallory_finds_none(

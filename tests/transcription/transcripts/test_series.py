@@ -139,6 +139,16 @@ def test_what_is_sent_again_after_a_lost_answer_is_done_once(alice: Character, t
     assert [Transcription.objects.get(id=row.id).revision for row in three] == [2, 1, 1]
 
 
+def test_a_series_has_one_revision_of_a_transcript_so_that_all_of_it_can_be_undone(
+    alice: Character, three: list[Transcription]
+) -> None:
+    made = replaced(alice, three)
+    again = series.replace(alice.actor, Search("two", "three"), targets(three, 1), made)
+    assert {outcome for _row, outcome in again} == {Outcome.STALE}
+    assert series.undo(alice.actor, made) == series.Undone(3, 0)
+    assert [texts(row) for row in three] == [TEXTS] * 3
+
+
 def test_what_can_t_be_done_says_why_and_the_others_go_on(alice: Character, three: list[Transcription]) -> None:
     editing.edit(alice.actor, three[0].id, 0, {"*"}, text="morning " * 600)
     recordings.delete(alice.actor, three[1].recording_id)
