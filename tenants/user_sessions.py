@@ -33,8 +33,13 @@ def begin(request: HttpRequest, user: User) -> None:
 
 def note(request: HttpRequest) -> None:
     """Notes when and from where a session's request came, now and then."""
-    if cache.add(f"session-noted-{request.session.session_key}", True, NOTED_SECONDS):
+    if cache.add(noted_key(request.session.session_key), True, NOTED_SECONDS):
         UserSession.objects.create_from_request(request)
+
+
+def noted_key(session_key: str | None) -> str:
+    """Returns what the cache knows a session by that was noted lately."""
+    return f"session-noted-{session_key}"
 
 
 def sessions_of(user: User) -> list[UserSession]:

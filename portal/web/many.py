@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404, JsonResponse, StreamingHttpResponse
+from django.utils.dateparse import parse_datetime
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -138,8 +141,19 @@ def _selected(actor: Actor, body: dict[str, Any]) -> QuerySet[Recording]:
     filters = body.get("filters")
     if isinstance(filters, dict):
         form = FilterForm({name: str(value) for name, value in filters.items()})
-        return library.recordings(actor, form.wanted)
+        return library.recordings(actor, replace(form.wanted, created_before=_until(body)))
     return library.recordings(actor).filter(id__in=_ids(body))
+
+
+def _until(body: dict[str, Any]) -> datetime:
+    """Returns when all that match were selected: nobody has seen what came since. Raises InvalidOption."""
+    try:
+        found = parse_datetime(str(body.get("until")))
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise InvalidOption("until", _("“%(name)s” must be a time.") % {"name": "until"})
+    return found
 
 
 def _ids(body: dict[str, Any]) -> list[UUID]:

@@ -64,6 +64,11 @@ export class RecordingList {
     return Number(data(find(this.root, "[data-total]", HTMLElement), "total"));
   }
 
+  /** When that was so, by the server's clock. */
+  get now() {
+    return data(find(this.root, "[data-now]", HTMLElement), "now");
+  }
+
   /** The filters of what is shown, as the server reads them. */
   get filters() {
     const query = this.#query();
@@ -112,7 +117,7 @@ export class RecordingList {
   /** @param {DocumentFragment} fresh */
   #adopt(fresh) {
     localise(fresh);
-    for (const part of ["summary", "pager", "empty"]) {
+    for (const part of ["summary", "pager", "empty", "now"]) {
       const now = this.root.querySelector(`[data-part="${part}"]`);
       const then = fresh.querySelector(`[data-part="${part}"]`);
       if (now && then && !now.isEqualNode(then)) now.replaceWith(then);

@@ -42,6 +42,8 @@ export class Rehearing {
   /** @type {LiveSocket<Message> | null} */
   #socket = null;
   #timer = 0;
+  /** Counts how often the dialog was opened and left: answers to what was asked before come to nothing. */
+  #opened = 0;
   #busy = false;
   /** @type {Map<number, string>} */
   #heard = new Map();
@@ -84,6 +86,7 @@ export class Rehearing {
    * @param {(change: Change) => Promise<void>} [taken] shows what was taken
    */
   open(where, taken) {
+    this.#opened += 1;
     this.#where = where;
     this.#taken = taken ?? ((change) => this.#shown(change));
     const isGap = "start" in where;
@@ -130,8 +133,9 @@ export class Rehearing {
     );
     options.beam_size = String(given.get("beam_size") ?? 1);
     const where = "start" in this.#where ? this.#where : { first: this.#where.first, last: Number(this.last.value) };
+    const opened = this.#opened;
     const state = await this.#send(data(this.dialog, "address"), { ...where, options });
-    if (state) this.#follow(state);
+    if (state && opened === this.#opened) this.#follow(state);
   }
 
   /** @param {State} state */
@@ -184,9 +188,11 @@ export class Rehearing {
   /** Asks the database how far it is. */
   async #look() {
     const { address } = this.#state ?? {};
+    const opened = this.#opened;
     if (!address || !this.#socket) return;
     try {
       const answer = await ask(address);
+      if (opened !== this.#opened) return;
       if (answer.ok && this.#socket) this.#follow(await answer.json());
       else if (answer.status === 404) this.#follow({ address, status: "cancelled", percent: 0 });
     } catch {
@@ -253,6 +259,7 @@ export class Rehearing {
   }
 
   #leave() {
+    this.#opened += 1;
     this.#unwatch();
     this.player?.audio.pause();
   }

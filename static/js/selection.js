@@ -14,12 +14,14 @@ const MOST_FAILURES = 100; // that are shown
 /** @typedef {{name: string, reason: string}} Failure */
 /** @typedef {{done: string[], failed: Failure[], cursor: string | null}} Part */
 /** @typedef {{count: number, minutes: number, left: number, without_audio: number}} Totals */
-/** @typedef {{ids?: string[], filters?: Record<string, string>}} Chosen */
+/** @typedef {{ids?: string[], filters?: Record<string, string>, until?: string}} Chosen */
 
 export class Selection {
   /** @type {Set<string>} */
   #ids = new Set();
   #isAll = false;
+  /** When all that match were selected: what comes later is left alone. */
+  #until = "";
   #stopped = false;
   #isBusy = false;
 
@@ -48,7 +50,7 @@ export class Selection {
 
   /** @returns {Chosen} */
   get #chosen() {
-    return this.#isAll ? { filters: this.list.filters } : { ids: [...this.#ids] };
+    return this.#isAll ? { filters: this.list.filters, until: this.#until } : { ids: [...this.#ids] };
   }
 
   get #total() {
@@ -99,6 +101,7 @@ export class Selection {
   #click(event) {
     if (closest(event, "[data-many-all]")) {
       this.#isAll = true;
+      this.#until = this.list.now;
       this.#show();
       this.page.focus();
     } else if (closest(event, "[data-many-none]")) {

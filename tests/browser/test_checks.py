@@ -51,8 +51,8 @@ def start_of(line: Locator) -> float:
 def test_a_key_leads_from_one_doubtful_place_to_the_next(
     page: Page, doubtful: Path, tmp_path: Path, picture: Picture
 ) -> None:
-    page.locator("summary", has_text="More options").click()
-    page.get_by_label("Word times").check()
+    page.get_by_role("region", name="New transcription").locator("summary", has_text="More options").click()
+    page.get_by_role("region", name="New transcription").get_by_label("Word times").check()
     open_transcript(page, doubtful, tmp_path, "doubtful.wav")
     noise = page.locator(".segment", has_text="No voice is heard here.")
     missed = page.locator(".segment", has_text="Speech without text")
@@ -95,8 +95,8 @@ def test_a_key_leads_from_one_doubtful_place_to_the_next(
 
 
 def test_words_that_the_model_is_unsure_of_can_be_found_and_clicked(page: Page, fox: Path, tmp_path: Path) -> None:
-    page.locator("summary", has_text="More options").click()
-    page.get_by_label("Word times").check()
+    page.get_by_role("region", name="New transcription").locator("summary", has_text="More options").click()
+    page.get_by_role("region", name="New transcription").get_by_label("Word times").check()
     open_transcript(page, fox, tmp_path, "unsure.wav")
     lazy = page.locator("mark.unsure").first
     expect(lazy).to_have_text("lazy")

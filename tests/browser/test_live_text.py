@@ -24,7 +24,7 @@ SAY = """async (encoded) => {
 
 def test_text_appears_while_somebody_speaks_and_captions_have_a_window(page: Page, fox: Path, picture: Picture) -> None:
     page.evaluate(SAY, base64.b64encode(fox.read_bytes()).decode())
-    page.get_by_role("button", name="Record").click()
+    page.get_by_role("region", name="New transcription").get_by_role("button", name="Record").click()
     lines = page.get_by_role("log", name="Live text")
     expect(lines.locator("p > span").first).to_contain_text(re.compile("fox", re.IGNORECASE))
     with page.expect_popup() as opened:

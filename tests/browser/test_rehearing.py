@@ -23,8 +23,8 @@ def talk(fox: Path, make_media: MakeMedia) -> Path:
 def test_a_line_is_heard_again_watched_compared_kept_and_taken_by_keys(
     page: Page, stack: Stack, talk: Path, tmp_path: Path, picture: Picture
 ) -> None:
-    page.locator("summary", has_text="More options").click()
-    page.get_by_label("Word times").check()
+    page.get_by_role("region", name="New transcription").locator("summary", has_text="More options").click()
+    page.get_by_role("region", name="New transcription").get_by_label("Word times").check()
     open_transcript(page, talk, tmp_path, "rehear.wav")
     page.get_by_role("button", name="Proofread").click()
     area = page.get_by_label("Text of the passage")
@@ -57,6 +57,7 @@ def test_a_line_is_heard_again_watched_compared_kept_and_taken_by_keys(
     sleepy.locator(".segment__time").focus()
     page.keyboard.press("h")
     dialog.get_by_role("button", name="Hear again").click()
+    expect(dialog.locator("[data-rehear-take]")).to_be_focused()
     expect(dialog.locator("ins").first).to_contain_text("lazy")
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})

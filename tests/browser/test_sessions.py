@@ -142,7 +142,7 @@ def switch(page: Page, name: str) -> None:
     other = page.context.new_page()
     other.goto("/recordings/")
     other.get_by_title("Switch organisation").click()
-    other.get_by_role("button", name=name).click()
+    other.get_by_role("button", name=name, exact=True).click()
     other.wait_for_load_state()
     other.close()
     page.bring_to_front()

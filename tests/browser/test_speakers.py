@@ -26,7 +26,7 @@ def names(page: Page) -> list[str]:
 def test_speakers_are_named_merged_filtered_and_given_lines_with_undo(
     page: Page, talk: Path, tmp_path: Path, picture: Picture
 ) -> None:
-    page.get_by_label("Speakers").select_option("auto")
+    page.get_by_role("region", name="New transcription").get_by_label("Speakers").select_option("auto")
     open_transcript(page, talk, tmp_path, "talk.wav")
     chips = page.locator("[data-voice]")
     expect(chips).to_have_count(2)

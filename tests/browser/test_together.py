@@ -17,7 +17,7 @@ PASSWORD = "a horse that two may ride"
 
 def invited(page: Page, email: str, context: BrowserContext) -> Page:
     """Invites somebody as an editor, and returns a page on which they have joined."""
-    page.get_by_role("link", name="People").click()
+    page.get_by_role("link", name="People", exact=True).click()
     page.get_by_label("E-mail address").fill(email)
     page.get_by_role("button", name="Invite", exact=True).click()
     link = page.locator(f"tr:has-text('{email}') code").text_content()

@@ -32,7 +32,7 @@ def put_caret(page: Page, at: int) -> None:
 
 
 def test_a_transcript_is_edited_as_a_text(page: Page, talk: Path, tmp_path: Path, picture: Picture) -> None:
-    page.get_by_label("Speakers").select_option("auto")
+    page.get_by_role("region", name="New transcription").get_by_label("Speakers").select_option("auto")
     open_transcript(page, talk, tmp_path, "a talk to type in.wav")
     before = lines(page)
     field = page.locator(".segment__editor textarea")
@@ -120,8 +120,8 @@ def test_a_transcript_is_edited_as_a_text(page: Page, talk: Path, tmp_path: Path
 def test_text_is_replaced_and_times_are_shifted_for_many_lines_at_once(
     page: Page, talk: Path, tmp_path: Path, picture: Picture
 ) -> None:
-    page.locator("summary", has_text="More options").click()
-    page.get_by_label("Word times").check()
+    page.get_by_role("region", name="New transcription").locator("summary", has_text="More options").click()
+    page.get_by_role("region", name="New transcription").get_by_label("Word times").check()
     open_transcript(page, talk, tmp_path, "many.wav")
     before = lines(page)
     page.get_by_role("button", name="Replace…").click()

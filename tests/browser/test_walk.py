@@ -23,8 +23,8 @@ def talk(fox: Path, make_media: MakeMedia) -> Path:
 def test_passages_are_played_accepted_corrected_everywhere_and_undone_by_keys(
     page: Page, talk: Path, tmp_path: Path, picture: Picture
 ) -> None:
-    page.locator("summary", has_text="More options").click()
-    page.get_by_label("Word times").check()
+    page.get_by_role("region", name="New transcription").locator("summary", has_text="More options").click()
+    page.get_by_role("region", name="New transcription").get_by_label("Word times").check()
     open_transcript(page, talk, tmp_path, "walk.wav")
     lines = 2
     expect(page.locator(".segment")).to_have_count(lines)

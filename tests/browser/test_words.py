@@ -26,8 +26,8 @@ MARKED = "[...(CSS.highlights.get('spoken-word') ?? [])].map(String).join()"
 def test_a_click_on_a_word_plays_from_there_and_the_spoken_word_is_marked(
     page: Page, fox: Path, tmp_path: Path
 ) -> None:
-    page.locator("summary", has_text="More options").click()
-    page.get_by_label("Word times").check()
+    page.get_by_role("region", name="New transcription").locator("summary", has_text="More options").click()
+    page.get_by_role("region", name="New transcription").get_by_label("Word times").check()
     open_transcript(page, fox, tmp_path, "words.wav")
     fifth = page.evaluate(MIDDLE_OF_THE_FIFTH_WORD)
     page.mouse.click(fifth["x"], fifth["y"])
@@ -41,10 +41,11 @@ def test_a_click_on_a_word_plays_from_there_and_the_spoken_word_is_marked(
 
 
 def test_more_options_go_with_the_upload_and_stand_beside_its_text(page: Page, fox: Path, tmp_path: Path) -> None:
-    page.locator("summary", has_text="More options").click()
-    page.get_by_label("Mode", exact=True).select_option("fast")
-    page.get_by_label("Names and terms").fill("Renard\nReynard")
-    page.get_by_label("Search more carefully").check()
+    upload = page.get_by_role("region", name="New transcription")
+    upload.locator("summary", has_text="More options").click()
+    upload.get_by_label("Mode", exact=True).select_option("fast")
+    upload.get_by_label("Names and terms").fill("Renard\nReynard")
+    upload.get_by_label("Search more carefully").check()
     open_transcript(page, fox, tmp_path, "named.wav")
     for told in ("Fast", "5 beams", "Renard, Reynard"):
         expect(page.locator(".recording__aside")).to_contain_text(told)

@@ -17,7 +17,9 @@ from transcription.library import read_audit
 from transcription.library.retention import TextDeleted
 from transcription.models import Recording, Status, Transcription
 
-LONGEST_STEM = 120
+LONGEST_STEM = 200
+"""Bytes: file systems take 255, with a number and the ending."""
+
 LEFT_OUT = "_left out.txt"
 # What Windows, or a path, takes for something else.
 FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
@@ -47,29 +49,30 @@ class Names:
 
     def __init__(self) -> None:
         self._given = {LEFT_OUT.casefold()}
+        self._numbers = dict[str, int]()
 
     def name(self, wanted: str) -> str:
         stem, _dot, ending = wanted.rpartition(".")
         plain = "".join(c for c in unicodedata.normalize("NFC", stem) if unicodedata.category(c)[0] != "C")
-        plain = FORBIDDEN.sub("_", plain)[:LONGEST_STEM].strip(" .")
+        plain = FORBIDDEN.sub("_", plain).encode(errors="ignore")[:LONGEST_STEM].decode(errors="ignore").strip(" .")
         plain = f"_{plain}" if not plain or DEVICES.match(plain) else plain
-        number, given = 1, f"{plain}.{ending}"
+        first = given = f"{plain}.{ending}"
         while given.casefold() in self._given:
-            number += 1
+            number = self._numbers[first] = self._numbers.get(first, 1) + 1
             given = f"{plain} ({number}).{ending}"
         self._given.add(given.casefold())
         return given
 
 
 def zip_of(actor: Actor, rows: Iterator[Recording], format: str) -> Iterator[bytes]:
-    """Yields a zip of the recordings' latest transcripts, each read of it audited, and a list of those that have none.
+    """Yields a zip of the recordings' latest texts, each read of it audited, and a list of those that have none.
 
     Call each `next` with the tenant bound.
     """
     sink, names, left_out = Sink(), Names(), list[str]()
     with zipfile.ZipFile(cast(IO[bytes], sink), "w") as archive:
         for row in rows:
-            export = _export(actor, row.latest, format)
+            export = _export(actor, _newest_text(row), format)
             if export is None:
                 left_out.append(row.name)
                 continue
@@ -82,8 +85,15 @@ def zip_of(actor: Actor, rows: Iterator[Recording], format: str) -> Iterator[byt
     yield sink.take()
 
 
+def _newest_text(row: Recording) -> Transcription | None:
+    """Returns the latest transcription that has a text: a later one may run, or have failed."""
+    every = row.transcriptions.all()
+    texts = [one for one in every if one.status == Status.COMPLETED and one.text_deleted_at is None]
+    return max(texts, key=lambda one: (one.created_at, one.id), default=None)
+
+
 def _export(actor: Actor, row: Transcription | None, format: str) -> Export | None:
-    if row is None or row.status != Status.COMPLETED:
+    if row is None:
         return None
     try:
         export = render(row, format)

@@ -19,7 +19,8 @@ from transcription.errors import InvalidOption, Refused
 from transcription.intake import commit, deduplicate
 from transcription.intake.request import INTERACTIVE_SECONDS, CallContext, TranscriptionRequest
 from transcription.library import retention
-from transcription.models import Lane, Recording, Transcription
+from transcription.models import Lane, Recording, Status, Transcription
+from transcription.options import engines
 from transcription.options.options import OPTIONS, TranscriptionOptions
 from transcription.options.speakers import OFF
 from transcription.transcripts import editing, rehearing
@@ -27,6 +28,9 @@ from transcription.transcripts.rehearing import Lines
 
 CHOICES = ("model", "language", "prompt", "beam_size")
 """The options that may differ from those of the transcript."""
+
+SOON_DECODED_SECONDS = 1800
+"""A recording is decoded from its beginning: what comes later waits with recordings, not with short clips."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,8 @@ class RehearingRequest(TranscriptionRequest):
 
     def new_transcription(self, recording: Recording, options: TranscriptionOptions) -> Transcription:
         row = super().new_transcription(recording, options)
-        row.rehears, row.range_tag, row.lane = self.rehears, self.tag, options.lane
+        row.rehears, row.range_tag = self.rehears, self.tag
+        row.lane = options.lane if self.range[1] <= SOON_DECODED_SECONDS else Lane.STANDARD
         row.range_start, row.range_end = self.range
         row.audio_seconds = _heard_seconds(row)
         return row
@@ -78,15 +83,26 @@ def ask(
     )
 
     def insert() -> Transcription:
+        if heard := _heard_before(request):
+            return heard
         recording = _recording(row)
         if unfinished := deduplicate.find_unfinished(request, recording):
             return unfinished
-        if finished := deduplicate.find_finished(request):
-            return finished.source
         new = request.new_transcription(recording, request.options)
         return commit.queue(request, recording, quota.billed_seconds(_heard_seconds(new)))
 
     return commit.commit(request, insert)
+
+
+def _heard_before(request: RehearingRequest) -> Transcription | None:
+    """Returns the newest text of the same lines under the same options, at any temperature.
+
+    It is of a model's version that an engine serves, or of any one while there is no engine.
+    """
+    texts = Transcription.objects.filter(rehears=request.rehears, status=Status.COMPLETED, text_deleted_at=None)
+    if versions := engines.versions_of(request.options.model):
+        texts = texts.filter(model_version__in=versions)
+    return texts.filter(fingerprint__in=request.options_by_fingerprint).order_by("-finished_at").first()
 
 
 def _range(row: Transcription, where: Lines | Span) -> Span:
@@ -97,6 +113,8 @@ def _range(row: Transcription, where: Lines | Span) -> Span:
     if not 0 <= start < end <= (row.saved_seconds or row.recording.duration_seconds):
         message = _("What is to be heard again must end after it starts, and lie within the recording.")
         raise InvalidOption("start", message)
+    if rehearing.lines_cut(row, start, end).exists():
+        raise InvalidOption("start", _("Lines begin or end outside of what is to be heard again. Take whole lines."))
     return where
 
 
@@ -131,4 +149,5 @@ def _recording(row: Transcription) -> Recording:
 def _heard_seconds(row: Transcription) -> float:
     """Returns how much sound a rehearing takes, which is charged, rounded up to seconds."""
     begin, end = row.heard_range or (0.0, 0.0)
-    return min(end, row.recording.duration_seconds) - begin
+    length = (row.rehears.saved_seconds if row.rehears else 0.0) or row.recording.duration_seconds
+    return max(0.0, min(end, length) - begin)

@@ -5,6 +5,7 @@ Each recording is a transaction of its own, so that one which is refused stops n
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from transcription.library import tags
 from transcription.models import Recording, Tag
 from transcription.search import Cursor
 
+log = logging.getLogger(__name__)
 SECONDS = 1.0
 """After which a part ends."""
 MOST = 200
@@ -52,6 +54,12 @@ def carry_out(rows: QuerySet[Recording], after: Cursor | None, act: Callable[[Re
             part.done.append(row.id)
         except REFUSALS as refused:
             part.failed.append(Failure(row.name, str(refused)))
+        except Exception:
+            if not number:
+                raise
+            log.exception("One of many recordings failed")  # the next part begins with it, and tells
+            part.cursor = Cursor(found[number - 1].created_at, found[number - 1].id)
+            break
         is_last = number == len(found) - 1
         if (is_last and len(found) == MOST) or (not is_last and time.monotonic() > ends_at):
             part.cursor = Cursor(row.created_at, row.id)

@@ -191,11 +191,16 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
     with transaction.atomic():
         tenant_lock.lock(tenant.id)
         rows = _old_text(tenant).filter(id=transcription_id)
-        changes = {"text": "", "prompt": "", "hotwords": "", "resume": {}, "error_message": "", "fingerprint": ""}
-        if not rows.update(**changes, missed_speech=[], speakers_error="", text_deleted_at=timezone.now()):
+        changes: dict[str, Any] = {"text": "", "prompt": "", "hotwords": "", "resume": {}, "missed_speech": []}
+        changes |= dict.fromkeys(("error_message", "speakers_error", "fingerprint"), "")
+        changes["text_deleted_at"] = timezone.now()
+        if not rows.update(**changes):
             return False
+        heard_again = Transcription.objects.filter(rehears=transcription_id, status__in=OVER, text_deleted_at=None)
+        ids = [transcription_id, *heard_again.values_list("id", flat=True)]
+        heard_again.update(**changes)
         for model in (Segment, Speaker, MachineText, Revision):
-            model.objects.filter(transcription_id=transcription_id).delete()
+            model.objects.filter(transcription_id__in=ids).delete()
         search.index_recording(Transcription.objects.values_list("recording_id", flat=True).get(id=transcription_id))
-        Attempt.objects.filter(transcription_id=transcription_id).update(error="")
+        Attempt.objects.filter(transcription_id__in=ids).update(error="")
     return True

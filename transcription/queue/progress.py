@@ -15,7 +15,7 @@ from uuid import UUID
 
 from channels.layers import get_channel_layer
 
-from transcription.models import Segment
+from transcription.models import Segment, Transcription
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 2.0
@@ -92,19 +92,23 @@ def announce_revision(transcription_id: UUID, revision: int) -> None:
     _publish([(transcript_group(transcription_id), event)])
 
 
-def announce_progress(
-    tenant_id: UUID, recording_id: UUID, transcription_id: UUID, sequence: int, percent: int, segments: list[Segment]
-) -> None:
-    """Tells watchers of saved segments. `sequence` counts the saves of a transcription without a gap."""
+def announce_progress(row: Transcription, sequence: int, segments: list[Segment]) -> None:
+    """Tells watchers of saved segments. `sequence` counts the saves of a transcription without a gap.
+
+    Those of the recordings are not told of a range that is heard again.
+    """
     event = {
         "type": "transcription.progress",
-        "transcription": str(transcription_id),
+        "transcription": str(row.id),
         "seq": sequence,
-        "percent": percent,
+        "percent": row.percent,
         "segments": [segment_data(segment) for segment in segments],
     }
-    short = {"type": "recording.progress", "recording": str(recording_id), "percent": percent}
-    _publish([(transcription_group(transcription_id), event), (tenant_group(tenant_id), short)])
+    messages = [(transcription_group(row.id), event)]
+    if row.rehears_id is None:
+        short = {"type": "recording.progress", "recording": str(row.recording_id), "percent": row.percent}
+        messages.append((tenant_group(row.tenant_id), short))
+    _publish(messages)
 
 
 def segment_data(segment: Segment) -> dict[str, Any]:

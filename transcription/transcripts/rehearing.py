@@ -15,7 +15,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
 
@@ -66,6 +66,12 @@ def range_of(row: Transcription, wanted: Lines) -> Span:
 def lines_of(row: Transcription, start: float, end: float) -> list[Segment]:
     """Returns the lines of a transcript that begin in a range, in order."""
     return list(row.segments.filter(start__gte=start - CLOSE, start__lt=end - CLOSE))
+
+
+def lines_cut(row: Transcription, start: float, end: float) -> QuerySet[Segment]:
+    """Returns the lines of which a part lies in a range and another part, longer than HEARD_AROUND, doesn't."""
+    within = row.segments.filter(start__lt=end - HEARD_AROUND, end__gt=start + HEARD_AROUND)
+    return within.filter(Q(start__lt=start - HEARD_AROUND) | Q(end__gt=end + HEARD_AROUND))
 
 
 def tag_of(lines: Sequence[Segment]) -> str:
@@ -123,9 +129,7 @@ def stop(actor: Actor, transcription_id: UUID, rehearing_id: UUID) -> Transcript
 
 def _require_unmoved(row: Transcription, heard: Transcription) -> None:
     """Raises Refused where a line holds other sound now, too: its text would be lost, or doubled."""
-    start, end = heard.range_start, heard.range_end
-    within = row.segments.filter(start__lt=end - HEARD_AROUND, end__gt=start + HEARD_AROUND)
-    if within.filter(Q(start__lt=start - HEARD_AROUND) | Q(end__gt=end + HEARD_AROUND)).exists():
+    if lines_cut(row, heard.range_start, heard.range_end).exists():
         message = _("These lines were joined with others, or their times changed, meanwhile. Hear them again.")
         raise Refused("lines_moved", message)
 

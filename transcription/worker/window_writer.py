@@ -50,9 +50,7 @@ class WindowWriter:
             doubtful_words=row.doubtful_words,
             decoded_seconds=decoded_seconds,
         )
-        progress.announce_progress(
-            claim.tenant_id, claim.recording_id, claim.transcription_id, sequence, row.percent, segments
-        )
+        progress.announce_progress(row, sequence, segments)
 
 
 def segments_of(row: Transcription, result: WindowResult, first_index: int) -> list[Segment]:

@@ -56,7 +56,8 @@ class Worker:
             row = Transcription.objects.get(id=claim.transcription_id)
             whole = Segment(tenant=self.tenant, transcription=row, index=0, start=0.0, end=2.9, text=f"{HEARD} Hm.")
             sequence = lifecycle.save_window(claim, [whole], 2.9, "en", "v1")
-            progress.announce_progress(claim.tenant_id, claim.recording_id, row.id, sequence, 99, [whole])
+            row.saved_seconds = 2.9
+            progress.announce_progress(row, sequence, [whole])
         progress.flush()
         return claim, row
 

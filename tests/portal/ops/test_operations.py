@@ -32,9 +32,8 @@ def transcription(tenant: Tenant, status: str, seconds: float = 60.0, **fields: 
         recording = Recording.objects.create(
             tenant=tenant, name="A meeting.wav", source="upload", format="wav", bytes=1, duration_seconds=seconds
         )
-        return Transcription.objects.create(
-            id=uuid.uuid4(), tenant=tenant, recording=recording, model="base", status=status, **fields
-        )
+        fields |= {"recording": recording, "status": status, "audio_seconds": seconds}
+        return Transcription.objects.create(id=uuid.uuid4(), tenant=tenant, model="base", **fields)
 
 
 def completed(tenant: Tenant, waited: float, worked: float, ago: timedelta = timedelta(minutes=5)) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from tenants import scope
+from tenants import scope, user_sessions
 from tenants.models import Tenant
 from tests.conftest import Character
 from transcription.models import Recording, Segment, Status, Transcription
@@ -66,14 +67,18 @@ def make() -> Make:
     return make_transcription
 
 
+def signed_in(client: Client, who: Character) -> Client:
+    """Returns the browser of somebody who has opened a page before, so that the session is noted."""
+    client.force_login(who.user)
+    cache.set(user_sessions.noted_key(client.session.session_key), True)
+    return client
+
+
 @pytest.fixture
 def as_alice(client: Client, alice: Character) -> Client:
-    client.force_login(alice.user)
-    return client
+    return signed_in(client, alice)
 
 
 @pytest.fixture
 def as_bob(alice: Character, bob: Character) -> Client:
-    client = Client()
-    client.force_login(bob.user)
-    return client
+    return signed_in(Client(), bob)

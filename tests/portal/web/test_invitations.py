@@ -129,5 +129,5 @@ class TestThePage:
             create_member(alice.tenant, f"{number}@acme.example", Role.VIEWER)
         with scope.bound(alice.tenant.id):
             invitations.invite(alice.actor, [Wanted(f"i{number}@acme.example", Role.VIEWER) for number in range(5)])
-        with django_assert_max_num_queries(14):  # type: ignore[operator]
+        with django_assert_max_num_queries(12):  # type: ignore[operator]
             as_alice.get("/people/")

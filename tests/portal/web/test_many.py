@@ -7,7 +7,9 @@ import io
 import json
 import zipfile
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 from django.http import StreamingHttpResponse
@@ -15,10 +17,12 @@ from django.test import Client
 from django.utils import timezone
 
 from tenants import scope
+from tenants.access import Actor
 from tenants.models import AuditEntry
 from tests.conftest import Character
 from tests.portal.web.conftest import Make
 from transcription.library import many, tags
+from transcription.library import recordings as library
 from transcription.models import Recording, Segment, Status, Transcription
 
 MANY = "/recordings/many/"
@@ -27,6 +31,10 @@ MANY = "/recordings/many/"
 @pytest.fixture
 def rows(alice: Character, make: Make) -> list[Transcription]:
     return [make(alice.tenant, f"take {number}.mp3") for number in range(3)]
+
+
+def later() -> str:
+    return (timezone.now() + timedelta(hours=1)).isoformat()
 
 
 def ids(rows: list[Transcription]) -> list[str]:
@@ -49,7 +57,7 @@ def test_all_that_match_are_tagged_part_by_part(
 ) -> None:
     make(alice.tenant, "other.mp3")
     monkeypatch.setattr(many, "MOST", 2)
-    asked: dict[str, Any] = {"action": "tag", "filters": {"search": "take"}, "name": "Board"}
+    asked: dict[str, Any] = {"action": "tag", "filters": {"search": "take"}, "until": later(), "name": "Board"}
     first = ask(as_alice, **asked)
     second = ask(as_alice, **asked, cursor=first["cursor"])
     assert (len(first["done"]), len(second["done"]), second["cursor"]) == (2, 1, None)
@@ -70,7 +78,7 @@ def test_who_has_no_room_is_named_and_stops_no_other(
 
 
 def test_what_is_deleted_comes_back(as_alice: Client, rows: list[Transcription]) -> None:
-    deleted = ask(as_alice, action="delete", filters={"search": "take"})["done"]
+    deleted = ask(as_alice, action="delete", filters={"search": "take"}, until=later())["done"]
     assert shown(as_alice) == set()
     answer = ask(as_alice, action="restore", ids=[*deleted, str(rows[0].id)])
     assert (len(answer["done"]), len(answer["failed"])) == (3, 1)
@@ -107,10 +115,12 @@ def test_what_it_costs_is_said_before_and_what_is_refused_by_name(
         {"action": "delete", "ids": []},
         {"action": "delete", "ids": ["x"]},
         {"action": "delete", "ids": ["00000000-0000-4000-8000-000000000000"] * 1001},
-        {"action": "explode", "filters": {}},
-        {"action": "tag", "filters": {}, "name": "a,b"},
-        {"action": "untag", "filters": {}, "name": "nothing"},
-        {"action": "again", "filters": {}, "options": {"language": "klingon"}},
+        {"action": "explode", "filters": {}, "until": "2999-01-01T00:00Z"},
+        {"action": "tag", "filters": {}, "until": "2999-01-01T00:00Z", "name": "a,b"},
+        {"action": "delete", "filters": {}},
+        {"action": "delete", "filters": {}, "until": "2026-99-99T00:00Z"},
+        {"action": "untag", "filters": {}, "until": "2999-01-01T00:00Z", "name": "nothing"},
+        {"action": "again", "filters": {}, "until": "2999-01-01T00:00Z", "options": {"language": "klingon"}},
     ],
 )
 def test_what_makes_no_sense_is_done_to_none(body: dict[str, Any], as_alice: Client, rows: list[Transcription]) -> None:
@@ -120,7 +130,7 @@ def test_what_makes_no_sense_is_done_to_none(body: dict[str, Any], as_alice: Cli
 
 
 def test_a_place_that_was_never_told_is_none(as_alice: Client, rows: list[Transcription]) -> None:
-    body = {"action": "delete", "filters": {}, "cursor": "x"}
+    body = {"action": "delete", "filters": {}, "until": "2999-01-01T00:00Z", "cursor": "x"}
     assert as_alice.post(MANY, json.dumps(body), content_type="application/json").status_code == 404
 
 
@@ -158,7 +168,7 @@ def test_transcripts_come_as_one_zip_whatever_they_are_called(as_alice: Client, 
     gone = make(alice.tenant, "gone.mp3", text_deleted_at=timezone.now())
     with scope.bound(alice.tenant.id):
         Segment.objects.filter(transcription__in=[running, gone]).delete()
-    found = unzipped(as_alice, {"filters": {"by": "all"}})
+    found = unzipped(as_alice, {"filters": {"by": "all"}, "until": later()})
     left_out = found.pop("_left out.txt")
     assert {"running.mp3", "gone.mp3"} <= {*left_out.split("\n")}
     assert {*found} == {
@@ -167,6 +177,45 @@ def test_transcripts_come_as_one_zip_whatever_they_are_called(as_alice: Client, 
     assert all("Good morning." in text for text in found.values())
     with scope.bound(alice.tenant.id):
         assert AuditEntry.objects.filter(action="transcript.exported").count() == 7
+
+
+def test_what_came_after_all_were_selected_is_left_alone(
+    as_alice: Client, rows: list[Transcription], make: Make, alice: Character
+) -> None:
+    until = as_alice.get("/recordings/").content.decode().split('data-now="')[1].split('"')[0]
+    make(alice.tenant, "late.mp3")
+    done = ask(as_alice, action="delete", filters={"by": "all"}, until=until)["done"]
+    assert {*done} == {*ids(rows)}
+    assert "late.mp3" in as_alice.get("/recordings/").content.decode()
+
+
+def test_an_error_in_the_middle_tells_what_was_done_before_it(
+    as_alice: Client, rows: list[Transcription], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete = library.delete
+
+    def failing(actor: Actor, recording_id: UUID) -> Recording:
+        if str(recording_id) == ids(rows)[1]:
+            raise RuntimeError("the database is away")
+        return delete(actor, recording_id)
+
+    monkeypatch.setattr(library, "delete", failing)
+    part = ask(as_alice, action="delete", ids=ids(rows))
+    assert (part["done"], part["failed"]) == (ids(rows)[2:], [])
+    assert part["cursor"], "where to go on"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_zip_has_the_newest_text_though_a_later_run_failed_and_names_are_short(
+    as_alice: Client, alice: Character, make: Make
+) -> None:
+    good = make(alice.tenant, "会" * 130 + ".mp3")
+    make(alice.tenant, "会" * 131 + ".mp3")
+    with scope.bound(alice.tenant.id):
+        Transcription.objects.create(tenant=alice.tenant, recording=good.recording, model="base", status=Status.FAILED)
+    found = unzipped(as_alice, {"filters": {"by": "all"}, "until": later()})
+    assert len(found) == 2
+    assert max(len(name.encode()) for name in found) < 255
 
 
 @pytest.mark.parametrize("fields", [{}, {"selection": "{", "format": "txt"}, {"selection": "[]", "format": "txt"}])

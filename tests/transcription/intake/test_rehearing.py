@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
 from transcription.intake import rehearing as intake
 from transcription.library import recordings as library
+from transcription.library import retention
 from transcription.library.filters import Filter
 from transcription.models import Attempt, Engine, Recording, Revision, Speaker, Status, Transcription
 from transcription.options.options import TranscriptionOptions
@@ -167,6 +169,39 @@ def test_what_another_person_makes_of_the_lines_is_not_lost(
     editing.remove(carol.actor, row.id, 0, {"*"})  # the line has another number, and the same times
     taken = rehearing.take(alice.actor, row.id, heard.id, {tag(row, heard)})
     assert texts(taken) == ["The brown fox", "It jumps."]
+
+
+@pytest.mark.parametrize(("start", "end"), [(3.0, 7.0), (1.0, 2.0), (4.0, 10.0)])
+def test_times_that_cut_through_a_line_are_refused(
+    start: float, end: float, alice: Character, row: Transcription
+) -> None:
+    """What is left of the line would be lost, and what is heard twice doubled."""
+    with pytest.raises(InvalidOption, match="whole lines"):
+        intake.ask(alice.actor, row.id, (start, end), {})
+
+
+def test_a_text_is_charged_once_at_any_temperature_and_whatever_engines_serve(
+    alice: Character, row: Transcription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Transcription.objects.filter(id=row.id).update(temperature=0.4)
+    heard = intake.ask(alice.actor, row.id, Lines(1, 1), {"prompt": "A brown fox"})
+    work(monkeypatch, Hearer("The brown fox"))
+    Engine.objects.all().delete()
+    Recording.objects.filter(id=row.recording_id).update(audio_deleted_at=timezone.now())
+    assert intake.ask(alice.actor, row.id, Lines(1, 1), {"prompt": "A brown fox"}) == heard
+
+
+def test_what_was_heard_goes_with_the_transcript_s_text(
+    alice: Character, row: Transcription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = intake.ask(alice.actor, row.id, Lines(1, 1), {"prompt": "A brown fox"})
+    work(monkeypatch, Hearer("The brown fox"))
+    Tenant.objects.filter(id=row.tenant_id).update(text_retention_days=1)
+    Transcription.objects.filter(id=row.id).update(finished_at=timezone.now() - timedelta(days=2))
+    assert retention.delete_old_text() == 1
+    heard.refresh_from_db()
+    assert (heard.text, heard.prompt, heard.segments.count()) == ("", "", 0)
+    assert heard.text_deleted_at is not None
 
 
 def test_speech_without_text_gets_some(alice: Character, row: Transcription, monkeypatch: pytest.MonkeyPatch) -> None:
