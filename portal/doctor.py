@@ -35,6 +35,7 @@ from transcription.engine.types import EngineError
 from transcription.engine.weights import stored
 from transcription.media import ffmpeg, storage
 from transcription.options import offered_models
+from transcription.redaction import redact
 
 State = Literal["ok", "warning", "problem"]
 GIB = 1024**3
@@ -69,7 +70,7 @@ def examine(parts: Collection[str] = ()) -> Findings:
                 is_usable = is_usable and not (finding.part == "database" and finding.state == "problem")
                 yield finding
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"[:LONGEST_REASON]
+            reason = _first_line(f"{type(error).__name__}: {error}")
             yield Finding(part, "problem", f"could not be looked at ({reason})", "See the log of the processes.")
 
 
@@ -81,7 +82,7 @@ def _settings() -> Findings:
         if is_for_https or message.id == "portal.W001":  # Redis is looked at by itself
             continue
         state: State = "problem" if message.is_serious() else "warning"
-        yield Finding("settings", state, f"{message.id}: {message.msg}", message.hint or "")
+        yield Finding("settings", state, f"{message.id}: {redact(str(message.msg))}", message.hint or "")
     if not settings.SESSION_COOKIE_SECURE and not _is_here(settings.PORTAL_URL):
         remedy = "Put a proxy with HTTPS in front (docker/nginx.conf) and begin PORTAL_URL with https://."
         yield Finding("settings", "warning", f"{settings.PORTAL_URL} sends passwords and keys unencrypted", remedy)
@@ -287,4 +288,5 @@ def _is_here(url: str) -> bool:
 
 
 def _first_line(error: object) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
+    """Returns it without secrets: a driver's error may repeat an address with its password."""
+    return (redact(str(error)).strip().splitlines() or [type(error).__name__])[0][:LONGEST_REASON]

@@ -42,6 +42,7 @@ from transcription.queue import eta
 from transcription.transcripts import checks
 
 ON_A_PAGE = 25
+MOST_COUNTED = 1000
 MOST_AT_ONCE = 1000
 """Segments of a transcript that its page has from the beginning; of a longer one AT_FIRST, the rest comes later."""
 AT_FIRST = 200
@@ -151,9 +152,9 @@ def _list_context(request: TenantRequest) -> dict[str, Any]:
 
 
 def _elsewhere(request: TenantRequest, wanted: Filter) -> int:
-    """Returns how many recordings match that are not shown, since others added them; MOST_AT_ONCE at most."""
+    """Returns how many recordings match that are not shown, since others added them; MOST_COUNTED at most."""
     anybody = replace(wanted, by="", key="", owner="", source="")
-    return library.recordings(request.actor, anybody)[:MOST_AT_ONCE].count() if anybody != wanted else 0
+    return library.recordings(request.actor, anybody)[:MOST_COUNTED].count() if anybody != wanted else 0
 
 
 def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any]:

@@ -71,13 +71,15 @@ def test_a_problem_is_told_with_a_remedy_and_by_the_exit_status() -> None:
     assert status == 1
 
 
-def test_what_a_part_raises_is_a_problem_of_it_and_the_others_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_part_raises_is_a_problem_of_it_without_secrets_and_the_others_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
     def fails() -> Iterator[doctor.Finding]:
-        raise PermissionError("no")
+        raise PermissionError(f"no: {settings.SECRET_KEY}")
         yield
 
     monkeypatch.setitem(doctor.PARTS, "disk", fails)
-    assert found("disk") == ["could not be looked at (PermissionError: no) See the log of the processes."]
+    assert found("disk") == ["could not be looked at (PermissionError: no: [hidden]) See the log of the processes."]
     assert [one.part for one in doctor.examine(["disk", "mail"])] == ["disk", "mail"]
 
 

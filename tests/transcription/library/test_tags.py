@@ -123,14 +123,6 @@ def test_what_gets_a_tag_while_it_is_merged_away_gets_the_other_one(
     assert names(meeting) == names(clip) == ["Talks"]
 
 
-def test_two_tags_that_are_merged_into_each_other_are_one(alice: Character, meeting: Recording) -> None:
-    first, second = (tags.put(alice.actor, meeting.id, name) for name in ("talk", "Talks"))
-    tags.merge(alice.actor, first.id, second.id)
-    with pytest.raises(Http404):
-        tags.merge(alice.actor, second.id, first.id)
-    assert names(meeting) == ["Talks"]
-
-
 def test_a_viewer_changes_no_tag_and_mallory_finds_none(
     alice: Character, bob: Character, mallory: Character, meeting: Recording
 ) -> None:
