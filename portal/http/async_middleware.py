@@ -30,7 +30,9 @@ UNUSED_FEATURES = (
 )
 """Features that browsers know by name and no page uses; an unknown name is an error in their consoles."""
 USED_FEATURES = ("microphone", "publickey-credentials-get")
-PERMISSIONS_POLICY = ", ".join([*(f"{feature}=(self)" for feature in USED_FEATURES), *(f"{feature}=()" for feature in UNUSED_FEATURES)])
+PERMISSIONS_POLICY = ", ".join(
+    [*(f"{feature}=(self)" for feature in USED_FEATURES), *(f"{feature}=()" for feature in UNUSED_FEATURES)]
+)
 
 
 class AsyncMiddleware:

@@ -1,5 +1,6 @@
 // <form data-passkey="create|get|ask">: the browser makes or asks for a passkey before the form is sent. Its options are in
 // the page; those of a sign-in without a password ("ask") are asked for when the button is pressed, as they hold once.
+import { ask } from "./page.js";
 import { find } from "./query.js";
 import { text } from "./strings.js";
 
@@ -28,7 +29,7 @@ async function create(form) {
 
 /** @param {string} address */
 async function asked(address) {
-  const answer = await fetch(address, { headers: { Accept: "application/json" } });
+  const answer = await ask(address, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(`${address} answered ${answer.status}`);
   return await answer.json();
 }
