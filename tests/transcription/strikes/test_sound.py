@@ -36,7 +36,8 @@ def loudness(path: Path, container: str) -> npt.NDArray[np.float64]:
     """Returns the loudness of each tenth of a second."""
     sound = np.frombuffer(b"".join(decode(path, container, 60.0)), "<i2").astype(float)
     blocks = sound[: len(sound) // 1600 * 1600].reshape(-1, 1600)
-    return np.sqrt((blocks**2).mean(axis=1))
+    levels: npt.NDArray[np.float64] = np.sqrt((blocks**2).mean(axis=1))
+    return levels
 
 
 @pytest.mark.django_db(transaction=True)

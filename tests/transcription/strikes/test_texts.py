@@ -8,6 +8,7 @@ import zipfile
 from typing import Any
 
 import pytest
+from django.http import Http404
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from tenants import scope
 from tests.conftest import Character
 from tests.portal.web.conftest import make_transcription
 from transcription import exports, search
+from transcription.errors import InvalidOption
 from transcription.exports import Layout
 from transcription.exports.zips import zip_of
 from transcription.models import Recording, Segment, Transcription
@@ -171,5 +173,5 @@ def change(alice: Character, row: Transcription, data: st.DataObject) -> None:
                 editing.replace(
                     alice.actor, row.id, [SegmentEdit(0.0, texts[-1].end, texts[0].text), *texts[1:]], {ANY}
                 )
-    except (editing.InvalidOption, editing.Http404):
+    except (InvalidOption, Http404):
         return
