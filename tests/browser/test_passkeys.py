@@ -80,9 +80,9 @@ def test_a_passkey_is_added_and_signs_in_alone_and_after_the_password(
     picture(page, "passkeys-app", full_page=True)
 
     menu(page, "Sign out")
-    expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_visible()
+    expect(page.get_by_role("button", name="Use a passkey")).to_be_visible()
     picture(page, "passkeys-sign-in")
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     page.wait_for_url("**/recordings/")
 
     menu(page, "Sign out")
