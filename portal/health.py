@@ -5,19 +5,14 @@ from __future__ import annotations
 import resource
 import sys
 from dataclasses import dataclass, field
-from io import BytesIO
 from time import perf_counter
 from typing import Any
 
-from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from portal.http import routes
-from portal.http.asgi import Application, Receive, Scope, Send
-from portal.http.thread_pools import HEALTH, in_thread
 from tenants import database_clock
 from transcription import redis
 from transcription.media import storage_check
@@ -80,27 +75,6 @@ def health(request: HttpRequest) -> JsonResponse:
     response = JsonResponse(answer, status=503 if found.status == DOWN else 200)
     response._has_been_logged = True  # type: ignore[attr-defined] # no log line each second
     return response
-
-
-class HealthMiddleware:
-    """ASGI middleware that answers /health in one step and in a thread of its own.
-
-    Django would send it to the shared threads and back for each part of its middleware, every time behind all
-    requests that came at the same moment.
-    """
-
-    def __init__(self, application: Application) -> None:
-        self.application = application
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != routes.HEALTH:
-            await self.application(scope, receive, send)
-            return
-        response = await in_thread(health, HEALTH)(ASGIRequest(dict(scope), BytesIO()))
-        response["Content-Length"] = len(response.content)
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
-        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.content})
 
 
 def examine() -> Health:

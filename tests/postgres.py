@@ -18,6 +18,7 @@ ON_POSTGRESQL = {
     "tests/transcription/fetches/test_fetches.py": "a unique key that names one fetch",
     "tests/transcription/fetches/test_forgetting.py": "one DELETE beside updates of the tenant",
     "tests/transcription/offboarding/test_deletion.py": "deletes in batches, beside transactions that insert",
+    "tests/portal/test_migrate.py": "migrations that two hosts start at once",
     "tests/portal/http/test_request_budget.py": "counters that many requests change at once",
     "tests/portal/http/test_outage.py": "the errors of a database that goes away",
     "tests/tenants/test_api_keys.py": "a limit that many requests reach at once",

@@ -67,7 +67,8 @@ def test_a_problem_is_told_with_a_remedy_and_by_the_exit_status() -> None:
     [latest] = MigrationExecutor(connection).loader.graph.leaf_nodes("tenants")
     MigrationRecorder(connection).record_unapplied(*latest)
     text, status = run("database")
-    assert "PROBLEM  database: migrations are missing of tenants\n         → Run: manage.py migrate" in text
+    missing = ".".join(latest)
+    assert f"PROBLEM  database: migrations are missing: {missing}\n         → Run: manage.py migrate" in text
     assert status == 1
 
 
