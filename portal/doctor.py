@@ -27,6 +27,7 @@ from django.db import connection
 
 from portal import health
 from portal.exposure import is_loopback
+from portal.health import GIB, LEAST_FREE_GIB
 from portal.probes import missing_migrations
 from tenants import database_clock
 from transcription import redis
@@ -39,8 +40,7 @@ from transcription.options import offered_models
 from transcription.redaction import redact
 
 State = Literal["ok", "warning", "problem"]
-GIB = 1024**3
-LEAST_FREE_GIB, MUCH_FREE_GIB = 1, 10
+MUCH_FREE_GIB = 10
 LONGEST_REASON = 200
 
 

@@ -30,5 +30,3 @@ def test_the_second_waits_for_the_first() -> None:
         first.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
     second.join(20)
     assert done.is_set()
-
-
