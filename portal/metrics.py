@@ -107,8 +107,8 @@ class Installation(Collector):
             yield family
 
     def _latency(self) -> Iterator[Metric]:
-        throughput = self._now.hour.throughput
-        yield GaugeMetricFamily("whisper_throughput", "Audio seconds finished in a second, last hour.", value=throughput)
+        rate = self._now.hour.throughput
+        yield GaugeMetricFamily("whisper_throughput", "Audio seconds finished in a second, last hour.", value=rate)
 
     def _engines(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("whisper_engine_up", "Whether a gpuworker reports, loading or not.", labels=["engine"])
