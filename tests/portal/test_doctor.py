@@ -95,7 +95,7 @@ def test_redis_that_is_away(settings: LazySettings, tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_nearly_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _place: Usage(100 * health.GIB, 0, doctor.GIB // 2))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: Usage(100 * health.GIB, 0, health.GIB // 2))
     assert "0.5 GiB are free" in found("disk", "problem")[0]
 
 
