@@ -184,6 +184,8 @@ API = """
 # With a session, but for `health` and `metrics`.
 PAGES = """
     health
+    livez
+    readyz
     metrics
     -
     recordings/
