@@ -185,6 +185,8 @@ API = """
 # With a session, but for `health` and `metrics`.
 PAGES = """
     health
+    livez
+    readyz
     metrics
     -
     recordings/

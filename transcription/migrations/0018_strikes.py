@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0007_sessions_from_before'),
-        ('transcription', '0016_loudness'),
+        ('transcription', '0017_statistics_and_sweepers'),
     ]
 
     operations = [
