@@ -16,7 +16,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from tenants import database_clock
+from tenants import database_clock, outbound_hold
 from transcription import redis
 from transcription.media import storage_check
 from transcription.models import Engine
@@ -86,20 +86,23 @@ def health(request: HttpRequest) -> JsonResponse:
 
 
 def examine() -> Health:
-    """Checks what the portal needs: six queries at most, half a second for S3, and never the engines themselves."""
+    """Checks what the portal needs: seven queries at most, half a second for S3, and never the engines themselves."""
     found = Health()
     try:
         found.engines = engines.alive()
         ahead = database_clock.checked_skew()
         has_sweeper = sweepers_alive() > 0
         late = deliveries.seconds_late()
+        is_held = outbound_hold.is_on()
     except DatabaseError:
         found.add(DOWN, "the database does not answer")
     else:
         _examine_engines(found)
         if not has_sweeper:
             found.add(DEGRADED, "no sweeper is running: webhooks, downloads by URL and repairs wait")
-        elif late > LATE_SECONDS:
+        if is_held:
+            found.add(DEGRADED, "restored from a backup: nothing goes out until `manage.py backup resume`")
+        elif has_sweeper and late > LATE_SECONDS:
             found.add(DEGRADED, f"webhooks are sent {late:.0f} s late")
         if database_clock.is_skewed(ahead):
             found.add(DEGRADED, f"this web process's clock is {database_clock.described(ahead)}")

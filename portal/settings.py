@@ -261,6 +261,12 @@ QUOTA_DEFAULTS = {
 METRICS_TOKEN = env.secret(
     "METRICS_TOKEN", "", "bearer token of /metrics; only private addresses may read it when empty"
 )
+BACKUP_DIR = env.path("BACKUP_DIR", DATA / "backups", "folder of the backups, on another disk or host than the data")
+BACKUP_RECIPIENTS = env.items(
+    "BACKUP_RECIPIENTS", "", "public keys that backups are encrypted to (age1…), from `manage.py backup key`"
+)
+BACKUPS_KEPT = env.integer("BACKUPS_KEPT", 14, "backups that are kept, the newest; all when 0")
+POSTGRESQL_PROGRAMS = env.text("POSTGRESQL_PROGRAMS", "", "folder of pg_dump and pg_restore; searched when empty")
 AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 400, "days that the audit log is kept; for good when 0")
 
 # Outbound: addresses that users name -----------------------------------------------------------

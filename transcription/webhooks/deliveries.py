@@ -14,7 +14,7 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import database_clock, scope
+from tenants import database_clock, outbound_hold, scope
 from tenants.access import Actor
 from transcription import leases
 from transcription.leases import Claim
@@ -61,6 +61,8 @@ class Outcome:
 
 def due_endpoints() -> list[DueEndpoint]:
     """Returns endpoints with due deliveries, the longest waiting first, failing ones after the others."""
+    if outbound_hold.is_on():
+        return []
     with scope.across_tenants("deliveries of every tenant are due"):
         due = _due().filter(endpoint=OuterRef("pk"))
         rows = Endpoint.objects.filter(

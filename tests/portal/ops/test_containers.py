@@ -32,6 +32,7 @@ OF_THE_IMAGE = {
     "WHISPER_WEIGHTS",
     "DEBUG",
     "DEMO_ACCOUNTS",
+    "POSTGRESQL_PROGRAMS",
 }
 """Folders and the address are the containers' own, and `manage.py up` does not run there."""
 OF_DOCKER = {"CUDA_VISIBLE_DEVICES"}
