@@ -80,6 +80,7 @@ ACTIONS: dict[str, Promise] = {
     "member.sign_in_failed": _("Sign-in refused"),
     "member.factor_added": _("Second factor added"),
     "member.factor_removed": _("Second factor removed"),
+    "member.factors_reset": _("Second factors reset"),
     "member.code_used": _("Recovery code used"),
     "quota.changed": _("Limits changed"),
     "tenant.created": _("Organisation created"),

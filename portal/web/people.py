@@ -16,8 +16,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.people_forms import InvitationForm, LeavingForm, ListForm, RoleForm
-from tenants import invitations, members
+from portal.web.people_forms import InvitationForm, LeavingForm, ListForm, RoleForm, SecondFactorForm
+from tenants import factor_changes, invitations, members, second_factors
 from tenants.former_members import KeyDecision
 from tenants.invitations import InvalidInvitation, Wanted
 from tenants.members import MemberConflict
@@ -103,6 +103,37 @@ def transfer(request: TenantRequest, member_id: int) -> HttpResponse:
     return redirect("web:people")
 
 
+@require_POST
+@member_required("owners.manage")
+def require_second_factor(request: TenantRequest) -> HttpResponse:
+    form = SecondFactorForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose one of the list."))
+        return redirect("web:people")
+    days = form.cleaned_data["days"]
+    try:
+        factor_changes.require_of_members(request.actor, days)
+    except MemberConflict as conflict:
+        messages.error(request, str(conflict))
+    else:
+        own_choice = _("Two-factor authentication is everybody’s own choice.")
+        messages.success(request, own_choice if days is None else _("Members need two-factor authentication."))
+    return redirect("web:people")
+
+
+@require_POST
+@member_required("owners.manage")
+def reset_second_factor(request: TenantRequest, member_id: int) -> HttpResponse:
+    try:
+        member = factor_changes.reset_of_member(request.actor, member_id)
+    except MemberConflict as conflict:
+        messages.error(request, str(conflict))
+    else:
+        text = _("%(person)s signs in with the password alone now, and was signed out everywhere.")
+        messages.success(request, text % {"person": member.user})
+    return redirect("web:people")
+
+
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required("people.view")
@@ -143,12 +174,14 @@ def _invited(request: TenantRequest, form: forms.Form, wanted: list[Wanted]) -> 
 def _page(request: TenantRequest, form: InvitationForm | None = None, many: ListForm | None = None) -> HttpResponse:
     actor = request.actor
     roles = members.roles_to_give(actor)
+    everybody = second_factors.with_factors(members.members(actor))
     context = {
-        "page": Paginator(members.members(actor), ON_A_PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(everybody, ON_A_PAGE).get_page(request.GET.get("page")),
         "roles": roles,
         "form": form or InvitationForm(actor),
         "many": many or ListForm(actor, auto_id="many_%s"),
         "many_is_open": many is not None,
+        "second_factor": SecondFactorForm(),
         "section": "people",
     }
     if roles:

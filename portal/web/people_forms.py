@@ -28,6 +28,24 @@ class RoleForm(forms.Form):
         self.fields["role"].choices = choices  # type: ignore[attr-defined]
 
 
+class SecondFactorForm(forms.Form):
+    """Whether members need a second factor, and from when on."""
+
+    days = forms.TypedChoiceField(
+        label=_("Two-factor authentication"),
+        coerce=int,
+        empty_value=None,
+        required=False,
+        choices=[
+            ("", _("Everybody’s own choice")),
+            ("0", _("Required, at once")),
+            ("7", _("Required in 7 days")),
+            ("14", _("Required in 14 days")),
+            ("30", _("Required in 30 days")),
+        ],
+    )
+
+
 class InvitationForm(RoleForm):
     """One person to invite."""
 
