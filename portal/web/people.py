@@ -106,18 +106,20 @@ def transfer(request: TenantRequest, member_id: int) -> HttpResponse:
 @require_POST
 @member_required("owners.manage")
 def require_second_factor(request: TenantRequest) -> HttpResponse:
-    form = SecondFactorForm(request.POST)
-    if not form.is_valid():
+    form = SecondFactorForm(request.actor, request.POST)
+    wanted = form.cleaned_data["days"] if form.is_valid() else ""
+    if not wanted:
         messages.error(request, _("Choose one of the list."))
+    if wanted in ("", form.AS_IT_IS):
         return redirect("web:people")
-    days = form.cleaned_data["days"]
     try:
-        factor_changes.require_of_members(request.actor, days)
+        factor_changes.require_of_members(request.actor, None if wanted == form.FREE else int(wanted))
     except MemberConflict as conflict:
         messages.error(request, str(conflict))
     else:
         own_choice = _("Two-factor authentication is everybody’s own choice.")
-        messages.success(request, own_choice if days is None else _("Members need two-factor authentication."))
+        required = _("Members need two-factor authentication.")
+        messages.success(request, own_choice if wanted == form.FREE else required)
     return redirect("web:people")
 
 
@@ -181,7 +183,7 @@ def _page(request: TenantRequest, form: InvitationForm | None = None, many: List
         "form": form or InvitationForm(actor),
         "many": many or ListForm(actor, auto_id="many_%s"),
         "many_is_open": many is not None,
-        "second_factor": SecondFactorForm(),
+        "second_factor": SecondFactorForm(actor),
         "section": "people",
     }
     if roles:
