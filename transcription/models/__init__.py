@@ -8,6 +8,8 @@ from transcription.models.recording import Loudness, Recording
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
+from transcription.models.statistic import Statistic
+from transcription.models.sweeper import Sweeper
 from transcription.models.tag import Favourite, Tag, Tagging
 from transcription.models.term import Term
 from transcription.models.transcription import (
@@ -42,7 +44,9 @@ __all__ = [
     "SearchEntry",
     "Segment",
     "Speaker",
+    "Statistic",
     "Status",
+    "Sweeper",
     "Tag",
     "Tagging",
     "Task",

@@ -184,6 +184,8 @@ API = """
 # With a session, but for `health` and `metrics`.
 PAGES = """
     health
+    livez
+    readyz
     metrics
     -
     recordings/
@@ -235,6 +237,8 @@ PAGES = """
     keys/<uuid:key_id>/keep/
     people/
     people/many/
+    people/second-factor/
+    people/<int:member_id>/second-factor/reset/
     people/<int:member_id>/role/
     people/<int:member_id>/owner/
     people/<int:member_id>/remove/

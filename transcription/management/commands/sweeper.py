@@ -4,9 +4,10 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections, connections
 
+from transcription import redis
 from transcription.fetches import fetcher
 from transcription.maintenance.sweeper import ROUNDS, Task, sweep
 from transcription.queue import progress
@@ -24,6 +25,10 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="run every task once and exit")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            redis.require_no_eviction()
+        except redis.EvictsKeys as error:
+            raise CommandError(str(error)) from None
         if options["once"]:
             for _seconds, tasks in ROUNDS:
                 sweep(tasks)
