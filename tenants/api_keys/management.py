@@ -88,7 +88,7 @@ def tell_of_key(actor: Actor, api_key: ApiKey) -> None:
     people = {user.pk: user for user in (*owners, actor.user) if user is not None}
     by = actor.key.name if actor.key else actor.user.email if actor.user else ""
     context = {"tenant": actor.tenant, "name": api_key.name, "scope": api_key.get_scope_display()}
-    for user in people.values():
+    for _pk, user in sorted(people.items()):  # in one order: each is a row that is locked
         account_mails.tell(user, "key_created", "web:keys", **context, by=by, is_key=actor.key is not None)
 
 
