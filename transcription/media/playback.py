@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from transcription.media import ffmpeg
-from transcription.media.audio_reader import AudioReader
+from transcription.media.audio_reader import SAMPLE_BYTES, AudioReader
 from transcription.media.errors import MediaError
 from transcription.media.ffmpeg import Ffmpeg
 from transcription.media.formats import source_options
@@ -32,10 +33,11 @@ def make_playable(
     longest: float,
     on_progress: Callable[[], None] = lambda: None,
     track: int = 0,
+    silent: Sequence[Sequence[float]] = (),
 ) -> None:
     """Writes an AAC copy of an audio track with the times of `decode`. Raises MediaError and DecoderDied.
 
-    `on_progress` is called for each second of audio.
+    It is silent in the seconds of `silent`, from and to. `on_progress` is called for each second of audio.
     """
     cpu_seconds = 60 + longest
     source = source_options(path, container)
@@ -46,10 +48,25 @@ def make_playable(
     form = ["-f", "s16le", "-ar", str(RATE), "-ac", str(reader.channels)]
     output = ["-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart", "-f", "mp4"]
     with ffmpeg.encoder(form, output, target, cpu_seconds) as encoder:
-        _feed(encoder, chain([first], sound), on_progress)
+        _feed(encoder, _silenced(chain([first], sound), silent, reader.channels), on_progress)
         encoder.check_exit()
     if encoder.returncode != 0:
         raise MediaError("not_media")
+
+
+def _silenced(sound: Iterator[bytes], silent: Sequence[Sequence[float]], channels: int) -> Iterator[bytes]:
+    """Yields s16le of RATE with zeros from the samples at, to those after, the seconds of `silent`."""
+    frame = SAMPLE_BYTES * channels
+    ranges = [(math.floor(one[0] * RATE) * frame, math.ceil(one[1] * RATE) * frame) for one in silent]
+    at = 0
+    for chunk in sound:
+        quiet = bytearray(chunk)
+        for first, last in ranges:
+            begin, end = max(0, first - at), min(len(chunk), last - at)
+            if begin < end:
+                quiet[begin:end] = bytes(end - begin)
+        yield bytes(quiet)
+        at += len(chunk)
 
 
 def _feed(encoder: Ffmpeg, sound: Iterator[bytes], on_progress: Callable[[], None]) -> None:

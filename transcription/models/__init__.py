@@ -5,6 +5,7 @@ from transcription.models.engine import Engine
 from transcription.models.fair_queue import LaneBacklog, TenantSchedule
 from transcription.models.idempotency import IdempotencyKey
 from transcription.models.recording import Loudness, Recording
+from transcription.models.redacted_sound import RedactedSound
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
@@ -40,6 +41,7 @@ __all__ = [
     "MachineText",
     "Mode",
     "Recording",
+    "RedactedSound",
     "Revision",
     "SearchEntry",
     "Segment",
