@@ -22,12 +22,10 @@ from transcription.media import storage_check
 from transcription.models import Engine
 from transcription.models.sweeper import sweepers_alive
 from transcription.options import engines
-from transcription.webhooks import deliveries
 
 OK, DEGRADED, DOWN = "ok", "degraded", "down"
 LEAST_FREE_GIB = 1
 GIB = 1024**3
-LATE_SECONDS = 60.0
 
 
 @dataclass
@@ -86,13 +84,12 @@ def health(request: HttpRequest) -> JsonResponse:
 
 
 def examine() -> Health:
-    """Checks what the portal needs: seven queries at most, half a second for S3, and never the engines themselves."""
+    """Checks what the portal needs: six queries at most, half a second for S3, and never the engines themselves."""
     found = Health()
     try:
         found.engines = engines.alive()
         ahead = database_clock.checked_skew()
         has_sweeper = sweepers_alive() > 0
-        late = deliveries.seconds_late()
         is_held = outbound_hold.is_on()
     except DatabaseError:
         found.add(DOWN, "the database does not answer")
@@ -102,8 +99,6 @@ def examine() -> Health:
             found.add(DEGRADED, "no sweeper is running: webhooks, downloads by URL and repairs wait")
         if is_held:
             found.add(DEGRADED, "restored from a backup: nothing goes out until `manage.py backup resume`")
-        elif has_sweeper and late > LATE_SECONDS:
-            found.add(DEGRADED, f"webhooks are sent {late:.0f} s late")
         if database_clock.is_skewed(ahead):
             found.add(DEGRADED, f"this web process's clock is {database_clock.described(ahead)}")
     if (free := least_free_gib()) < LEAST_FREE_GIB:
