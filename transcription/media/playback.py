@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from itertools import chain
+from collections.abc import Callable, Collection, Generator, Iterator
 from pathlib import Path
 
 from transcription.media import ffmpeg
 from transcription.media.audio_reader import AudioReader
+from transcription.media.decoding import clipped
 from transcription.media.errors import MediaError
 from transcription.media.ffmpeg import Ffmpeg
 from transcription.media.formats import source_options
@@ -32,10 +32,12 @@ def make_playable(
     longest: float,
     on_progress: Callable[[], None] = lambda: None,
     track: int = 0,
+    excerpt: tuple[float, float] | None = None,
 ) -> None:
     """Writes an AAC copy of an audio track with the times of `decode`. Raises MediaError and DecoderDied.
 
-    `on_progress` is called for each second of audio.
+    Of a `excerpt` nothing else is in it, and its first second is the copy's. `on_progress` is called for each second of
+    audio.
     """
     cpu_seconds = 60 + longest
     source = source_options(path, container)
@@ -45,11 +47,18 @@ def make_playable(
         raise MediaError("not_media")
     form = ["-f", "s16le", "-ar", str(RATE), "-ac", str(reader.channels)]
     output = ["-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart", "-f", "mp4"]
+    whole = _again(first, sound)
+    heard = clipped(whole, *excerpt, on_progress, RATE, reader.channels) if excerpt else whole
     with ffmpeg.encoder(form, output, target, cpu_seconds) as encoder:
-        _feed(encoder, chain([first], sound), on_progress)
+        _feed(encoder, heard, on_progress)
         encoder.check_exit()
     if encoder.returncode != 0:
         raise MediaError("not_media")
+
+
+def _again(first: bytes, rest: Generator[bytes]) -> Generator[bytes]:
+    yield first
+    yield from rest
 
 
 def _feed(encoder: Ffmpeg, sound: Iterator[bytes], on_progress: Callable[[], None]) -> None:
