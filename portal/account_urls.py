@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from allauth.account import views
+from allauth.mfa.base import views as factor_views
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -10,7 +11,7 @@ from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 
-from portal import accounts, device_pages, invitation_pages
+from portal import accounts, device_pages, factor_pages, invitation_pages
 from portal.http.mail_links import key_of
 from tenants import addresses
 from tenants.models import User
@@ -51,10 +52,23 @@ def password_reset_from_key(request: HttpRequest, uidb36: str, key: str) -> Http
 
 urlpatterns = [
     path("login/", views.login, name="account_login"),
+    path("login/second/", factor_pages.SecondStep.as_view(), name="mfa_authenticate"),
+    path("login/passkey/", factor_pages.Passkey.as_view(), name="mfa_login_webauthn"),
     path("logout/", views.logout, name="account_logout"),
     path("signup/", TemplateView.as_view(template_name="account/signup_closed.html"), name="account_signup"),
     path("devices/", device_pages.devices, name="account_devices"),
     path("devices/sign-out/", device_pages.sign_out, name="account_sign_out_device"),
+    path("security/", factor_pages.index, name="mfa_index"),
+    path("security/app/", factor_pages.add_app, name="mfa_activate_totp"),
+    path("security/app/remove/", factor_pages.remove_app, name="mfa_deactivate_totp"),
+    path("security/keys/", factor_pages.add_key, name="mfa_add_webauthn"),
+    path("security/keys/<int:pk>/", factor_pages.rename_key, name="mfa_edit_webauthn"),
+    path("security/keys/<int:pk>/remove/", factor_pages.remove_key, name="mfa_remove_webauthn"),
+    path("security/codes/", factor_pages.codes, name="mfa_view_recovery_codes"),
+    path("security/codes/new/", factor_pages.new_codes, name="mfa_generate_recovery_codes"),
+    path("again/", views.reauthenticate, name="account_reauthenticate"),
+    path("again/code/", factor_views.reauthenticate, name="mfa_reauthenticate"),
+    path("again/key/", factor_pages.KeyAgain.as_view(), name="mfa_reauthenticate_webauthn"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("password/change/", password_change, name="account_change_password"),
     path("password/reset/", password_reset, name="account_reset_password"),

@@ -6,8 +6,6 @@ not used: a person could have several there, and not all of them theirs.
 
 from __future__ import annotations
 
-import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from allauth.account import forms
@@ -17,6 +15,7 @@ from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest
@@ -25,19 +24,17 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from portal import devices
-from tenants import addresses, people, sign_ins, user_sessions
+from tenants import account_mails, addresses, people, sign_ins, user_sessions
 from tenants.access import member_actor
 from tenants.models import User
 from tenants.throttle import Limit
 
-log = logging.getLogger(__name__)
 WRONG_PASSWORDS = Limit("wrong passwords for an account from an address", 5, 300)
 WRONG_PASSWORDS_OF_ADDRESS = Limit("wrong passwords from an address", 10, 60)
 NEW_DEVICES = Limit("mails about new devices of an account", 10, 3600)
 UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - it is bound nowhere: through a Unix socket nobody's address is known
 RESETS = Limit("links for an account", 5, 3600)
 RESETS_OF_ADDRESS = Limit("links from an address", 20, 300)
-MAILS = ThreadPoolExecutor(1, "mail")
 
 
 class AddressBackend(AuthenticationBackend):  # type: ignore[misc]
@@ -63,7 +60,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             user_sessions.begin(request, user)
             sign_ins.record_sign_in(user.pk, addresses.of_request(request))
         if is_new and NEW_DEVICES.take(str(user.pk)):
-            MAILS.submit(_send, devices.mail(request, user))
+            account_mails.send_soon(devices.mail(request, user))
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **more: Any) -> HttpResponseBase:
         assert isinstance(user, User)
@@ -106,6 +103,17 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if (user := user_of(_typed(credentials))) is not None:
             sign_ins.record_refusal(user.pk, addresses.of_request(request))
 
+    def reauthenticate(self, user: AbstractBaseUser, password: str) -> bool:
+        """Checks the password of whoever is signed in, with the limits of signing in. Raises ValidationError."""
+        assert isinstance(user, User)
+        return self.authenticate(self.request, email=user.email, password=password) == user
+
+    def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
+        """Leaves out the password of those who have a second factor: it alone must not remove the factor."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        by_factor = [method for method in methods if method["id"] != "reauthenticate"]
+        return by_factor or methods
+
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
         """Sets the password of whoever is signed in, or has the link from a mail: either is the person."""
         address = addresses.of_request(self.request)
@@ -126,7 +134,7 @@ class ResetPasswordForm(forms.ResetPasswordForm):  # type: ignore[misc]
         found = user_of(email)
         mail = reset_mail(found or User(pk=0, email=email))
         if found is not None and found.is_active:
-            MAILS.submit(_send, mail)
+            account_mails.send_soon(mail)
         return email
 
 
@@ -143,14 +151,6 @@ def reset_mail(user: User) -> EmailMessage:
         "account/email/password_reset_message.txt", {"address": address, "portal": settings.PORTAL_URL}
     )
     return EmailMessage(subject, text, to=[user.email])
-
-
-def _send(mail: EmailMessage) -> None:
-    """Runs after the answer, whose time and outcome must not tell whether there is such an account."""
-    try:
-        mail.send()
-    except Exception as error:
-        log.error("A mail to an account could not be sent (%s).", type(error).__name__)
 
 
 def _typed(credentials: dict[str, Any]) -> str:

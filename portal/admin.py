@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -19,6 +20,7 @@ from django_rq.urls import get_admin_urlpatterns, get_api_urlpatterns
 PERMISSION = "django_rq.admin"
 
 admin.site.unregister(UserSession)
+admin.site.unregister(Authenticator)  # the user's page resets them, and shows no secret
 admin.site.unregister(EmailAddress)  # e-mail addresses are changed on the user's page, which writes the audit log
 
 

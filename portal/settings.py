@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "portal.apps.UserSessionsConfig",
     "corsheaders",
     "csp",
@@ -277,6 +278,24 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_FORMS = {"reset_password": "portal.accounts.ResetPasswordForm"}
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"  # noqa: S105
 ACCOUNT_RATE_LIMITS = False  # allauth counts in the cache, that is in each process; tenants.throttle in the database
+MFA_ADAPTER = "portal.second_factor.PortalMFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_TOLERANCE = 1
+MFA_RATE_LIMITS = False
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses are those of the accounts, not of allauth's table
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False
+MFA_FORMS = {
+    "authenticate": "portal.second_factor.CodeForm",
+    "reauthenticate": "portal.second_factor.CodeAgainForm",
+    "activate_totp": "portal.second_factor.NewAppForm",
+    "authenticate_webauthn": "portal.second_factor.KeyForm",
+    "reauthenticate_webauthn": "portal.second_factor.KeyAgainForm",
+    "login_webauthn": "portal.second_factor.KeyAloneForm",
+    "add_webauthn": "portal.second_factor.NewKeyForm",
+    "edit_webauthn": "portal.second_factor.NameForm",
+}
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "how e-mail is sent")
@@ -388,6 +407,7 @@ LOGGING = {
         "rq": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},
+        "fido2": {"level": "WARNING"},
         "urllib3": {"level": "ERROR"},  # its warnings name whole URLs, with what is secret in them
     },
 }

@@ -48,6 +48,12 @@ def sessions_of(user: User) -> list[UserSession]:
     return sorted(rows, key=lambda row: row.last_seen_at, reverse=True)
 
 
+def end(user: User, kept: str | None = None) -> None:
+    """Ends all sessions of somebody, but the one with the key `kept`."""
+    for row in UserSession.objects.filter(user=user).exclude(session_key=kept or ""):
+        row.end()
+
+
 def forget_old() -> int:
     """Deletes sessions that expired, and what is known of those that ended. Returns how many."""
     expired, deleted = Session.objects.filter(expire_date__lt=timezone.now()), 0

@@ -25,11 +25,14 @@ from django.utils.deprecation import MiddlewareMixin
 
 UNUSED_FEATURES = (
     *("accelerometer", "camera", "display-capture", "encrypted-media", "gamepad", "geolocation", "gyroscope", "hid"),
-    *("idle-detection", "magnetometer", "midi", "payment", "picture-in-picture", "publickey-credentials-get"),
+    *("idle-detection", "magnetometer", "midi", "payment", "picture-in-picture"),
     *("screen-wake-lock", "serial", "usb", "xr-spatial-tracking"),
 )
 """Features that browsers know by name and no page uses; an unknown name is an error in their consoles."""
-PERMISSIONS_POLICY = ", ".join(["microphone=(self)", *(f"{feature}=()" for feature in UNUSED_FEATURES)])
+USED_FEATURES = ("microphone", "publickey-credentials-get")
+PERMISSIONS_POLICY = ", ".join(
+    [*(f"{feature}=(self)" for feature in USED_FEATURES), *(f"{feature}=()" for feature in UNUSED_FEATURES)]
+)
 
 
 class AsyncMiddleware:

@@ -14,6 +14,10 @@ PAGE_STRINGS: dict[str, Promise] = {
     "other_tenant": _(
         "This page belongs to {tenant}, but you work in another organisation now. Switch back, then try again."
     ),
+    "passkey_cancelled": _("Nothing was chosen, or it took too long. Try again."),
+    "passkey_known": _("You have this one in your list already."),
+    "passkey_failed": _("That did not work. Try again, or use another way."),
+    "passkey_old_browser": _("This browser is too old for passkeys. Use a newer one, or another way."),
     "copied": _("Copied."),
     "copy_failed": _("Could not copy. Select the text and copy it by hand."),
     "status_queued": _("Waiting for its turn"),

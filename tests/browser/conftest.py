@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
-from tests.stack import Stack, start_scripted, stop
+from tests.stack import ROOT, Stack, start_scripted, stop
 
 FLAGS = [
     "--no-sandbox",
@@ -82,7 +84,9 @@ def open_context(browser: Browser, stack: Stack, complaints: list[str]) -> Itera
     contexts: list[BrowserContext] = []
 
     def make(**options: object) -> BrowserContext:
-        context = browser.new_context(base_url=stack.url, **{"viewport": {"width": 1280, "height": 860}, **options})  # type: ignore[arg-type]
+        context = browser.new_context(
+            **{"base_url": stack.url, "viewport": {"width": 1280, "height": 860}, **options}  # type: ignore[arg-type]
+        )
         context.set_default_timeout(PATIENCE)
         context.grant_permissions(["microphone", "clipboard-read", "clipboard-write"])
         context.add_init_script(WATCH_POLICY)
@@ -99,6 +103,13 @@ def open_context(browser: Browser, stack: Stack, complaints: list[str]) -> Itera
 def _hear(complaints: list[str], kind: str, text: str) -> None:
     if kind == "error" and not any(noise in text for noise in EXPECTED_NOISE):
         complaints.append(text)
+
+
+def run(stack: Stack, code: str) -> None:
+    """Runs code in the product's shell."""
+    environment = {**os.environ, "PORTAL_DATA": str(stack.data), "DJANGO_SETTINGS_MODULE": "tests.scripted.settings"}
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120)
 
 
 def session_of_staff(browser: Browser, stack: Stack) -> StorageState:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, StorageState, expect
 
-from tests.browser.conftest import SignIn, session_of_staff
+from tests.browser.conftest import SignIn, run, session_of_staff
 from tests.browser.test_portal import choose, open_transcript, row
 from tests.conftest import MakeMedia
-from tests.stack import ROOT, Stack
+from tests.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SECOND = """
@@ -106,15 +103,9 @@ def test_what_was_typed_in_the_editor_is_saved_after_a_new_sign_in(
 @pytest.fixture
 def second_organisation(stack: Stack) -> Iterator[None]:
     """The owner is a member of another one too, while the test runs."""
-    environment = {**os.environ, "PORTAL_DATA": str(stack.data), "DJANGO_SETTINGS_MODULE": "tests.scripted.settings"}
-
-    def run(code: str) -> None:
-        command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
-        subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120)
-
-    run(SECOND.format(email=stack.credentials["staff_email"]))
+    run(stack, SECOND.format(email=stack.credentials["staff_email"]))
     yield
-    run(LEAVE)
+    run(stack, LEAVE)
 
 
 def test_a_page_of_the_other_organisation_says_so_and_goes_on_when_switched_back(

@@ -14,6 +14,19 @@ from portal import consumers
 # Sign-in and passwords: of django-allauth, these only; and invitations.
 ACCOUNTS = """
     login/
+    login/second/
+    login/passkey/
+    again/
+    again/code/
+    again/key/
+    security/
+    security/app/
+    security/app/remove/
+    security/keys/
+    security/keys/<int:pk>/
+    security/keys/<int:pk>/remove/
+    security/codes/
+    security/codes/new/
     logout/
     signup/
     inactive/

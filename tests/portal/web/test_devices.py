@@ -16,8 +16,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from portal import accounts
-from tenants import scope, user_sessions
+from tenants import account_mails, scope, user_sessions
 from tenants.models import AuditEntry
 from tests.conftest import Character
 
@@ -42,7 +41,7 @@ def sign_in(client: Client, who: Character) -> Any:
 
 def mailed() -> list[str]:
     """Waits until mails that were begun are sent; returns what they say."""
-    accounts.MAILS.submit(bool).result(10)
+    account_mails.MAILS.submit(bool).result(10)
     return [str(one.body) for one in mail.outbox]
 
 

@@ -11,8 +11,7 @@ from django.core import mail
 from django.core.management import call_command
 from django.test import Client
 
-from portal import accounts
-from tenants import scope
+from tenants import account_mails, scope
 from tenants.models import AuditEntry, Member, User
 from tests.conftest import Character, create_tenant
 
@@ -150,7 +149,7 @@ class TestByThePerson:
 
 def mails() -> list[mail.EmailMessage]:
     """What was sent so far: it is sent after the answer."""
-    accounts.MAILS.submit(int).result()
+    account_mails.MAILS.submit(int).result()
     return mail.outbox
 
 
@@ -175,7 +174,7 @@ class TestByMail:
     def test_a_mail_server_that_is_down_is_not_told(self, client: Client, alice: Character, settings: Any) -> None:
         settings.EMAIL_BACKEND = "tests.nowhere.Backend"
         assert self.ask(client, alice.user.email)[0] == self.ask(client, "nobody@acme.example")[0] == 302
-        accounts.MAILS.submit(int).result()
+        account_mails.MAILS.submit(int).result()
 
     def test_a_mailbox_is_not_filled(self, client: Client, alice: Character) -> None:
         answers = {self.ask(client, alice.user.email) for _ in range(9)}

@@ -37,9 +37,12 @@ def test_no_shared_cache_keeps_an_answer_of_the_api(client: Client, alice: Chara
         assert "no-store" in kept or "no-cache" in kept, address
 
 
-def test_pages_may_use_the_microphone_and_nothing_else(client: Client, as_alice: Client) -> None:
+def test_pages_may_use_the_microphone_and_passkeys_and_nothing_else(client: Client, as_alice: Client) -> None:
     for answer in (as_alice.get("/recordings/"), client.get("/accounts/login/")):
         policy = answer["Permissions-Policy"].split(", ")
         assert "microphone=(self)" in policy
         assert {"camera=()", "geolocation=()", "display-capture=()", "usb=()"} <= set(policy)
-        assert [one for one in policy if not one.endswith("=()")] == ["microphone=(self)"]
+        assert [one for one in policy if not one.endswith("=()")] == [
+            "microphone=(self)",
+            "publickey-credentials-get=(self)",
+        ]

@@ -1,0 +1,131 @@
+"""Pages of second factors: django-allauth's views behind our own pages, and what they change told to the person."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from allauth.account.models import Login
+from allauth.account.utils import get_next_redirect_url
+from allauth.mfa.base.views import AuthenticateView
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes import views as code_views
+from allauth.mfa.totp import views as app_views
+from allauth.mfa.webauthn import views as key_views
+from allauth.mfa.webauthn.internal.flows import perform_passwordless_login
+from django import forms
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from django.views.generic import FormView
+
+from tenants import addresses, factor_changes, second_factors
+from tenants.access import member_actor
+from tenants.models import User
+from tenants.throttle import Limit
+
+PASSKEYS = Limit("sign-ins by passkey from an address", 30, 60)
+FEW_CODES = 3
+View = Callable[..., HttpResponseBase]
+
+
+def changing(view: View) -> View:
+    """Audits and mails what a view changes of the factors of whoever is signed in."""
+
+    @never_cache
+    @login_required
+    @wraps(view)
+    def recorded(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
+        if request.method != "POST":
+            return view(request, **arguments)
+        assert isinstance(request.user, User)
+        address = addresses.of_request(request)
+        with factor_changes.recording_changes(
+            request.user, lambda member: member_actor(member, address), request.session.session_key
+        ):
+            return view(request, **arguments)
+
+    return recorded
+
+
+@never_cache
+@require_safe
+@login_required
+def index(request: HttpRequest) -> HttpResponse:
+    assert isinstance(request.user, User)
+    factors = second_factors.factors_of(request.user.pk)
+    codes = Authenticator.objects.filter(user=request.user, type=Authenticator.Type.RECOVERY_CODES).first()
+    context = {
+        "app": next((row for row in factors if row.type == Authenticator.Type.TOTP), None),
+        "keys": [row.wrap() for row in factors if row.type == Authenticator.Type.WEBAUTHN],
+        "codes": codes,
+        "codes_left": _codes_left(codes) if codes else 0,
+        "few": FEW_CODES,
+        "keys_work": keys_work_at(request),
+    }
+    return render(request, "mfa/index.html", context)
+
+
+def keys_work_at(request: HttpRequest) -> bool:
+    """Returns whether browsers offer passkeys at this address: with https or at localhost, and by name."""
+    host = request.get_host().rsplit(":", 1)[0].strip("[]")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return request.is_secure() or host == "localhost"
+    return False
+
+
+class SecondStep(AuthenticateView):  # type: ignore[misc]
+    """Asks for the second factor of somebody whose password was right."""
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**more)
+        types = set(second_factors.factors_of(self.stage.login.user.pk).values_list("type", flat=True))
+        return context | {"has_key": Authenticator.Type.WEBAUTHN in types and keys_work_at(self.request)}
+
+
+class KeyAgain(key_views.ReauthenticateWebAuthnView):  # type: ignore[misc]
+    """Says what went wrong where allauth leads away."""
+
+    form_invalid = FormView.form_invalid
+
+
+class Passkey(key_views.LoginWebAuthnView):  # type: ignore[misc]
+    """Signs somebody in by a passkey alone, and leads to where they wanted to go."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not PASSKEYS.take(addresses.site_of(addresses.of_request(request))):
+            return render(request, "429.html", status=429)
+        answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return answer
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        factor = form.cleaned_data["credential"]
+        login = Login(user=factor.user, redirect_url=get_next_redirect_url(self.request))
+        answer: HttpResponse = perform_passwordless_login(self.request, factor, login)
+        return answer
+
+
+add_app = changing(app_views.ActivateTOTPView.as_view())
+remove_app = changing(app_views.DeactivateTOTPView.as_view())
+add_key = changing(key_views.AddWebAuthnView.as_view())
+rename_key = changing(key_views.EditWebAuthnView.as_view(success_url=reverse_lazy("mfa_index")))
+remove_key = changing(key_views.RemoveWebAuthnView.as_view(success_url=reverse_lazy("mfa_index")))
+new_codes = changing(code_views.GenerateRecoveryCodesView.as_view())
+codes = never_cache(code_views.view_recovery_codes)
+
+
+def _codes_left(codes: Authenticator) -> int | None:
+    """Returns None where they can't be read any more."""
+    try:
+        return len(codes.wrap().get_unused_codes())
+    except ValidationError:
+        return None

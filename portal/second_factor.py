@@ -1,0 +1,235 @@
+"""Adapts django-allauth's second factors: authenticator apps, passkeys and security keys, recovery codes.
+
+allauth counts guesses and remembers used codes in the cache, that is in each process: here the database does.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from allauth.core import context
+from allauth.core.internal.cryptokit import normalize_user_code
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.base import forms as code_forms
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp import forms as app_forms
+from allauth.mfa.webauthn import forms as key_forms
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django import forms
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.utils.crypto import salted_hmac
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from fido2.webauthn import AuthenticationResponse
+from qrcode.main import QRCode
+
+from portal import devices
+from tenants import addresses, factor_changes, sign_ins
+from tenants.access import member_actor
+from tenants.models import User
+from tenants.throttle import Limit
+
+log = logging.getLogger(__name__)
+GUESSES = Limit("refused second factors of an account", 5, 300)
+GUESSES_OF_A_DAY = Limit("refused second factors of an account in a day", 50, 86_400)
+USED = Limit("a second factor's answer", 1, 180)
+"""Longer than a code holds: MFA_TOTP_TOLERANCE is one period before and after."""
+
+SALT = "portal.second_factor"
+LONGEST_NAME = 60
+MOST_KEYS = 20
+
+
+class PortalMFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """Keeps secrets encrypted; mails are tenants.factor_changes' own."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": gettext_lazy("This code is not right, or it was used before. Try the next one."),
+    }
+
+    def get_totp_issuer(self) -> str:
+        return f"Whisper Portal {context.request.get_host()}"
+
+    def build_totp_svg(self, url: str) -> SafeString:
+        """Draws the QR code as one path, without styles, which the policy of the pages forbids."""
+        code = QRCode(border=4)
+        code.add_data(url)
+        rows = code.get_matrix()
+        dots = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(rows) for x, dot in enumerate(row) if dot)
+        title = _("QR code for the authenticator app")
+        return format_html(
+            '<svg class="qr" viewBox="0 0 {0} {0}" role="img" aria-label="{1}"><path d="{2}"/></svg>',
+            len(rows),
+            title,
+            dots,
+        )
+
+    def encrypt(self, text: str) -> str:
+        return _ciphers().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Raises ValidationError where SECRET_KEY is another one and SECRET_KEY_FALLBACKS lack the earlier."""
+        try:
+            return _ciphers().decrypt(encrypted_text).decode()
+        except InvalidToken:
+            log.error("A second factor can't be read: SECRET_KEY has changed. Reset it, or see SECRET_KEY_FALLBACKS.")
+            raise ValidationError(_("It can’t be read any more. Ask whoever runs the portal to reset it.")) from None
+
+    def send_notification_mail(self, *_args: Any, **_kwargs: Any) -> None:
+        pass
+
+    def generate_authenticator_name(self, user: AbstractBaseUser, type: Authenticator.Type) -> str:
+        return devices.label(context.request.headers.get("User-Agent", ""))
+
+
+class _CodeForm(code_forms.BaseAuthenticateForm):  # type: ignore[misc]
+    code = forms.CharField(
+        label=gettext_lazy("Code"),
+        max_length=40,
+        help_text=gettext_lazy("Of your authenticator app, or one of your recovery codes."),
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True}),
+    )
+
+    def clean_code(self) -> str:
+        with guessing(self.user):
+            code = str(super().clean_code())
+            use_once(self.user, normalize_user_code(code))
+        return code
+
+    def save(self) -> None:
+        super().save()
+        if self.authenticator.type == Authenticator.Type.RECOVERY_CODES:
+            address = addresses.of_request(context.request)
+            left = len(Authenticator.objects.get(pk=self.authenticator.pk).wrap().get_unused_codes())
+            factor_changes.record_code_used(self.user, lambda member: member_actor(member, address), left)
+
+
+class CodeForm(_CodeForm, code_forms.AuthenticateForm):  # type: ignore[misc]
+    """A code of the app, or a recovery code, as the second step of signing in."""
+
+
+class CodeAgainForm(_CodeForm, code_forms.ReauthenticateForm):  # type: ignore[misc]
+    """The same of somebody who is signed in, before a change."""
+
+
+class NewAppForm(app_forms.ActivateTOTPForm):  # type: ignore[misc]
+    code = forms.CharField(
+        label=gettext_lazy("Code that the app shows"),
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+
+    def clean_code(self) -> str:
+        code = str(super().clean_code())
+        use_once(self.user, normalize_user_code(code))
+        return code
+
+
+class KeyForm(key_forms.AuthenticateWebAuthnForm):  # type: ignore[misc]
+    """An answer of a passkey or a security key, as the second step of signing in."""
+
+    def clean_credential(self) -> Authenticator:
+        with guessing(self.user), _parsing():
+            return _answer_of(self, super().clean_credential)
+
+
+class KeyAgainForm(key_forms.ReauthenticateWebAuthnForm):  # type: ignore[misc]
+    """The same of somebody who is signed in, before a change."""
+
+    clean_credential = KeyForm.clean_credential
+
+
+class KeyAloneForm(key_forms.LoginWebAuthnForm):  # type: ignore[misc]
+    """A passkey instead of a password: it must have asked for a fingerprint, a face or a PIN.
+
+    allauth asks the browser for that, but takes an answer to the question for a second factor, too.
+    """
+
+    def clean_credential(self) -> Authenticator:
+        with _parsing():
+            answer = AuthenticationResponse.from_dict(self.cleaned_data["credential"])
+            if not answer.response.authenticator_data.is_user_verified():
+                raise refused_key()
+            return _answer_of(self, super().clean_credential)
+
+
+class NewKeyForm(key_forms.AddWebAuthnForm):  # type: ignore[misc]
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=LONGEST_NAME, required=False)
+    passwordless = forms.BooleanField(
+        label=gettext_lazy("Sign in with it alone, without the password"),
+        required=False,
+        initial=True,
+        help_text=gettext_lazy("It asks for your fingerprint, your face or a PIN then. Some security keys can’t."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        if Authenticator.objects.filter(user=self.user, type=Authenticator.Type.WEBAUTHN).count() >= MOST_KEYS:
+            raise ValidationError(_("You have %(most)d of them. Remove one first.") % {"most": MOST_KEYS})
+        with _parsing():
+            values: dict[str, Any] = super().clean()
+        return values
+
+
+class NameForm(key_forms.EditWebAuthnForm):  # type: ignore[misc]
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=LONGEST_NAME)
+
+
+@contextmanager
+def guessing(user: User) -> Iterator[None]:
+    """Counts an answer that the block refuses, and refuses all after too many. Raises ValidationError."""
+    account = str(user.pk)
+    taken: list[Limit] = []
+    for limit in (GUESSES, GUESSES_OF_A_DAY):
+        if not limit.take(account):
+            for earlier in taken:
+                earlier.give_back(account)
+            raise ValidationError(_("Too many wrong answers. Wait a few minutes, then try again."))
+        taken.append(limit)
+    try:
+        yield
+    except ValidationError:
+        sign_ins.record_refusal(user.pk, addresses.of_request(context.request))
+        raise
+    for limit in taken:
+        limit.give_back(account)
+
+
+def use_once(user: User, answer: str) -> None:
+    """Raises ValidationError where this answer, which is right, was taken before, by whichever process."""
+    if not USED.take(str(user.pk), answer):
+        raise PortalMFAAdapter().validation_error("incorrect_code")
+
+
+def refused_key() -> ValidationError:
+    return ValidationError(_("This passkey or security key was not accepted. Try again, or use another way."))
+
+
+def _answer_of(form: forms.Form, clean: Any) -> Authenticator:
+    """Returns the factor that answered, and takes the answer once. Raises ValidationError."""
+    factor: Authenticator = clean()
+    use_once(factor.user, form.cleaned_data["credential"]["response"]["clientDataJSON"])
+    return factor
+
+
+@contextmanager
+def _parsing() -> Iterator[None]:
+    """Raises ValidationError for whatever a library raises at what a browser sent, who may be anybody."""
+    try:
+        yield
+    except Exception as error:
+        raise refused_key() from error
+
+
+def _ciphers() -> MultiFernet:
+    """Returns what encrypts with SECRET_KEY, and decrypts with its earlier values, too."""
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    digests = [salted_hmac(SALT, "", secret=key, algorithm="sha256").digest() for key in keys]
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
