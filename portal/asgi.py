@@ -16,7 +16,6 @@ django = get_asgi_application()
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from portal.consumers import sockets  # noqa: E402
-from portal.health import HealthMiddleware  # noqa: E402
 from portal.http.asgi import Application  # noqa: E402
 from portal.http.body_limit import BodyLimitMiddleware  # noqa: E402
 from portal.http.disconnects import DisconnectMiddleware  # noqa: E402
@@ -28,9 +27,10 @@ from portal.http.routes import Body, RoutingMiddleware  # noqa: E402
 from portal.http.thread_pools import ThreadPoolMiddleware  # noqa: E402
 from portal.http.tus import open_chunk  # noqa: E402
 from portal.http.uploads import IncomingForm  # noqa: E402
+from portal.probes import ProbeMiddleware  # noqa: E402
 
 views = DisconnectMiddleware(cast(Application, django))
 bodies = BodyLimitMiddleware(ReceivingMiddleware(views, {Body.FILE: IncomingForm, Body.CHUNK: open_chunk}))
-http = MailLinkMiddleware(HealthMiddleware(bodies))
+http = MailLinkMiddleware(ProbeMiddleware(bodies))
 protocols = cast(Application, ProtocolTypeRouter({"http": http, "websocket": sockets}))
 application = RequestMetricsMiddleware(RequestIdMiddleware(RoutingMiddleware(ThreadPoolMiddleware(protocols))))

@@ -7,26 +7,22 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
-from redis.exceptions import RedisError
 
 from portal.http.cors import is_origin
 from transcription import redis
 from transcription.options import offered_models
 
-NO_EVICTION = "noeviction"
-
 
 @register(Tags.caches, deploy=True)
 def redis_evicts_nothing(**_kwargs: Any) -> list[CheckMessage]:
-    """Reports a Redis that evicts keys, which would lose wake-ups and events."""
+    """Reports a Redis that evicts keys, with which neither sweepers nor gpuworkers start."""
     try:
-        policy = redis.connection().config_get("maxmemory-policy").get("maxmemory-policy", NO_EVICTION)
-    except RedisError as error:
-        return [Warning(f"Redis could not be asked for its eviction policy: {error}", id="portal.W001")]
-    if policy == NO_EVICTION:
-        return []
-    hint = "Set maxmemory-policy to noeviction, and give other caches a Redis of their own."
-    return [Error(f"Redis evicts keys ({policy}): wake-ups would be lost.", hint=hint, id="portal.E001")]
+        redis.require_no_eviction()
+    except redis.EvictsKeys as error:
+        return [Error(str(error), id="portal.E001")]
+    if redis.ping() is None:
+        return [Warning("Redis could not be asked for its eviction policy: it does not answer.", id="portal.W001")]
+    return []
 
 
 @register(Tags.security)

@@ -37,6 +37,7 @@ from transcription.library import read_audit, recordings
 from transcription.models import Status, Transcription
 from transcription.options import engines
 from transcription.queue import eta, progress
+from transcription.strikes import redacted
 
 log = logging.getLogger(__name__)
 RECHECK_SECONDS = 3.0
@@ -334,7 +335,7 @@ def snapshot_of(row: Transcription) -> dict[str, Any]:
         "eta_seconds": None,
         **place_of(row),
         "language": row.detected_language or row.language or None,
-        "segments": [progress.segment_data(segment) for segment in row.segments.all()],
+        "segments": [progress.segment_data(segment) for segment in redacted(row)],
         "error": {"code": row.error_code, "message": reason_for_people(row.error_code)} if failed else None,
     }
 

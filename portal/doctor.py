@@ -24,9 +24,11 @@ from django.core.files.storage import storages
 from django.core.mail import get_connection
 from django.db import Error as DatabaseError
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from portal import health
+from portal.exposure import is_loopback
+from portal.health import GIB, LEAST_FREE_GIB
+from portal.probes import missing_migrations
 from tenants import database_clock
 from transcription import redis
 from transcription.engine.catalogue import CATALOGUE
@@ -38,8 +40,7 @@ from transcription.options import offered_models
 from transcription.redaction import redact
 
 State = Literal["ok", "warning", "problem"]
-GIB = 1024**3
-LEAST_FREE_GIB, MUCH_FREE_GIB = 1, 10
+MUCH_FREE_GIB = 10
 LONGEST_REASON = 200
 
 
@@ -83,7 +84,7 @@ def _settings() -> Findings:
             continue
         state: State = "problem" if message.is_serious() else "warning"
         yield Finding("settings", state, f"{message.id}: {redact(str(message.msg))}", message.hint or "")
-    if not settings.SESSION_COOKIE_SECURE and not _is_here(settings.PORTAL_URL):
+    if not settings.SESSION_COOKIE_SECURE and not is_loopback(urlsplit(settings.PORTAL_URL).hostname or ""):
         remedy = "Put a proxy with HTTPS in front (docker/nginx.conf) and begin PORTAL_URL with https://."
         yield Finding("settings", "warning", f"{settings.PORTAL_URL} sends passwords and keys unencrypted", remedy)
     yield Finding("settings", "ok", f"people and programs use {settings.PORTAL_URL}")
@@ -96,11 +97,9 @@ def _database() -> Findings:
         remedy = "Start it, or correct DATABASE_URL; its user needs a database of its own."
         yield Finding("database", "problem", f"does not answer: {_first_line(error)}", remedy)
         return
-    migrations = MigrationExecutor(connection).loader
-    missing = [key for key in migrations.graph.leaf_nodes() if key not in migrations.applied_migrations]
-    if missing:
-        names = ", ".join(sorted({app for app, _name in missing}))
-        yield Finding("database", "problem", f"migrations are missing of {names}", "Run: manage.py migrate")
+    if missing := missing_migrations():
+        text = f"migrations are missing: {', '.join(missing)}"
+        yield Finding("database", "problem", text, "Run: manage.py migrate")
     version = ".".join(map(str, connection.get_database_version()))
     yield Finding("database", "ok", f"{connection.display_name} {version}")
     if database_clock.is_skewed(ahead := database_clock.skew()):
@@ -281,10 +280,6 @@ def _is_taken(address: tuple[str, int]) -> str:
 def _nearest(folder: Path) -> Path:
     """Returns the folder, or the nearest one above it that exists."""
     return next(place for place in (folder, *folder.absolute().parents) if place.exists())
-
-
-def _is_here(url: str) -> bool:
-    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def _first_line(error: object) -> str:

@@ -23,13 +23,33 @@ class Variable:
     meaning: str
     is_secret: bool = False
 
+    @property
+    def file_variable(self) -> str:
+        """The variable that names a file with the value, as Docker's and Kubernetes' secrets are given."""
+        return f"{self.name}_FILE"
+
 
 VARIABLES: dict[str, Variable] = {}
 
 
 def _read(name: str, default: str, meaning: str, is_secret: bool = False) -> str:
     VARIABLES[name] = Variable(name, default, meaning, is_secret)
-    return os.environ.get(name, "").strip() or default
+    return _given(VARIABLES[name]) or default
+
+
+def _given(variable: Variable) -> str:
+    """Returns a variable's value; of a secret one that is not set, what the file that `NAME_FILE` names holds.
+
+    Raises ImproperlyConfigured.
+    """
+    value = os.environ.get(variable.name, "").strip()
+    file = os.environ.get(variable.file_variable, "").strip() if variable.is_secret else ""
+    if value or not file:
+        return value
+    try:
+        return Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{variable.file_variable}: {file} can't be read: {error}.") from None
 
 
 def text(name: str, default: str, meaning: str) -> str:
@@ -37,7 +57,10 @@ def text(name: str, default: str, meaning: str) -> str:
 
 
 def secret(name: str, default: str, meaning: str) -> str:
-    """Reads a password or key, a comma-separated list of them, or a URL with one. Its value is redacted everywhere."""
+    """Reads a password or key, a comma-separated list of them, or a URL with one. Its value is redacted everywhere.
+
+    `NAME_FILE` may name a file that holds it instead.
+    """
     return _read(name, default, meaning, is_secret=True)
 
 
@@ -90,7 +113,7 @@ def path(name: str, default: Path, meaning: str) -> Path:
 
 def secrets() -> dict[str, str]:
     """Returns the secret variables that are set, with their values."""
-    given = {name: os.environ.get(name, "").strip() for name, variable in VARIABLES.items() if variable.is_secret}
+    given = {name: _given(variable) for name, variable in VARIABLES.items() if variable.is_secret}
     return {name: value for name, value in given.items() if value}
 
 
@@ -101,5 +124,6 @@ def process_environment(**changes: str) -> dict[str, str]:
 
 def environment_without_secrets(**changes: str) -> dict[str, str]:
     """Returns our environment without secrets and with changes, for a child process that doesn't need them."""
-    hidden = {name for name, variable in VARIABLES.items() if variable.is_secret}
+    secret = [variable for variable in VARIABLES.values() if variable.is_secret]
+    hidden = {variable.name for variable in secret} | {variable.file_variable for variable in secret}
     return {**{name: value for name, value in os.environ.items() if name not in hidden}, **changes}

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import resource
+import shutil
 import sys
 from dataclasses import dataclass, field
-from io import BytesIO
 from time import perf_counter
 from typing import Any
 
-from django.core.handlers.asgi import ASGIRequest
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from portal.http import routes
-from portal.http.asgi import Application, Receive, Scope, Send
-from portal.http.thread_pools import HEALTH, in_thread
 from tenants import database_clock
 from transcription import redis
 from transcription.media import storage_check
 from transcription.models import Engine
+from transcription.models.sweeper import sweepers_alive
 from transcription.options import engines
+from transcription.webhooks import deliveries
 
 OK, DEGRADED, DOWN = "ok", "degraded", "down"
+LEAST_FREE_GIB = 1
+GIB = 1024**3
+LATE_SECONDS = 60.0
 
 
 @dataclass
@@ -82,39 +85,26 @@ def health(request: HttpRequest) -> JsonResponse:
     return response
 
 
-class HealthMiddleware:
-    """ASGI middleware that answers /health in one step and in a thread of its own.
-
-    Django would send it to the shared threads and back for each part of its middleware, every time behind all
-    requests that came at the same moment.
-    """
-
-    def __init__(self, application: Application) -> None:
-        self.application = application
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != routes.HEALTH:
-            await self.application(scope, receive, send)
-            return
-        response = await in_thread(health, HEALTH)(ASGIRequest(dict(scope), BytesIO()))
-        response["Content-Length"] = len(response.content)
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
-        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.content})
-
-
 def examine() -> Health:
-    """Checks what the portal needs: three queries at most, half a second for S3, and never the engines themselves."""
+    """Checks what the portal needs: six queries at most, half a second for S3, and never the engines themselves."""
     found = Health()
     try:
         found.engines = engines.alive()
         ahead = database_clock.checked_skew()
+        has_sweeper = sweepers_alive() > 0
+        late = deliveries.seconds_late()
     except DatabaseError:
         found.add(DOWN, "the database does not answer")
     else:
         _examine_engines(found)
+        if not has_sweeper:
+            found.add(DEGRADED, "no sweeper is running: webhooks, downloads by URL and repairs wait")
+        elif late > LATE_SECONDS:
+            found.add(DEGRADED, f"webhooks are sent {late:.0f} s late")
         if database_clock.is_skewed(ahead):
             found.add(DEGRADED, f"this web process's clock is {database_clock.described(ahead)}")
+    if (free := least_free_gib()) < LEAST_FREE_GIB:
+        found.add(DEGRADED, f"{free:.1f} GiB are free on this web process's disk: uploads are refused when it is full")
     if storage_check.is_away():
         found.add(DEGRADED, "the object storage does not answer: no uploads are taken, and no sound is played")
     if redis.ping() is None:
@@ -136,6 +126,12 @@ def _examine_engines(found: Health) -> None:
             found.add(DEGRADED, f"{engine.name}: {engine.problem}")
         if engine.clock_problem:
             found.add(DEGRADED, f"{engine.name}: its clock is {engine.clock_problem}")
+
+
+def least_free_gib() -> float:
+    """Returns what is free on the fullest of the disks that uploads are written to."""
+    folders = (settings.DATA, settings.INCOMING_DIR, settings.UPLOADS_DIR)
+    return min((shutil.disk_usage(folder).free for folder in folders if folder.exists()), default=math.inf) / GIB
 
 
 def mebibytes(figure: float) -> str:

@@ -10,21 +10,21 @@ import ipaddress
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from portal import health
 from portal.http import request_metrics
 from portal.ops import figures
-from portal.ops.figures import Figures, Quantiles
-from tenants import scope
+from portal.ops.figures import Figures
 from transcription.fetches import claims
-from transcription.models import Status, Transcription
+from transcription.models import Lane, Status
+from transcription.models.sweeper import sweepers_alive
+from transcription.queue import statistics
 from transcription.webhooks import deliveries, endpoints
 
 MIB = 1024**2
@@ -90,20 +90,28 @@ class Installation(Collector):
         )
 
     def _totals(self) -> Iterator[Metric]:
+        counts, histograms = statistics.totals()
         ended = CounterMetricFamily("whisper_transcriptions", "Transcriptions that ended.", labels=["status"])
-        for status, count in ended_by_status().items():
-            ended.add_metric([status], count)
+        for status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED):
+            ended.add_metric([status], counts.get(status, 0))
         yield ended
+        meanings = {
+            statistics.WAIT: "From the request to the claim, of completed transcriptions.",
+            statistics.PROCESSING: "From the claim to the text.",
+        }
+        for name, meaning in meanings.items():
+            family = HistogramMetricFamily(f"whisper_{name}_duration_seconds", meaning, labels=["lane"])
+            for lane, found in histograms[name].items():
+                buckets = list(zip(statistics.BOUNDS, found.counts, strict=True))
+                family.add_metric([Lane(lane).key], buckets, found.sum)
+            yield family
 
     def _latency(self) -> Iterator[Metric]:
-        hour = self._now.hour
-        yield _quantiles("whisper_queue_wait_seconds", "Wait in the queue, last hour.", hour.waited)
-        yield _quantiles("whisper_processing_seconds", "From the claim to the text, last hour.", hour.processing)
-        yield GaugeMetricFamily(
-            "whisper_throughput", "Audio seconds finished in a second, last hour.", value=hour.throughput
-        )
+        rate = self._now.hour.throughput
+        yield GaugeMetricFamily("whisper_throughput", "Audio seconds finished in a second, last hour.", value=rate)
 
     def _engines(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("whisper_engine_up", "Whether a gpuworker reports, loading or not.", labels=["engine"])
         ready = GaugeMetricFamily("whisper_engine_ready", "Whether an engine takes work.", labels=["engine"])
         workers = GaugeMetricFamily("whisper_workers_alive", "RQ workers beside an engine.", labels=["engine"])
         memory = GaugeMetricFamily("whisper_engine_memory_bytes", "Resident memory of an engine.", labels=["engine"])
@@ -117,6 +125,7 @@ class Installation(Collector):
         )
         for engine in self._now.engines:
             label = [engine.name]
+            up.add_metric(label, engine.is_alive)
             ready.add_metric(label, engine.ready and engine.is_alive)
             workers.add_metric(label, engine.workers_alive if engine.is_alive else 0)
             memory.add_metric(label, engine.memory_used_mib * MIB)
@@ -125,8 +134,13 @@ class Installation(Collector):
             if engine.gpu_memory_used_mib is not None and engine.gpu_memory_total_mib is not None:
                 used.add_metric(label, engine.gpu_memory_used_mib * MIB)
                 total.add_metric(label, engine.gpu_memory_total_mib * MIB)
-        yield from (ready, workers, memory, used, total, windows, audio)
+        yield from (up, ready, workers, memory, used, total, windows, audio)
         yield GaugeMetricFamily("whisper_redis_up", "Whether Redis answers.", value=self._now.redis_ms is not None)
+        yield GaugeMetricFamily("portal_sweepers_alive", "Machines with a sweeper.", value=sweepers_alive())
+        free = health.least_free_gib() * health.GIB
+        yield GaugeMetricFamily(
+            "portal_disk_free_bytes", "Free on the fullest disk of this host's uploads.", value=free
+        )
         yield GaugeMetricFamily("whisper_web_memory_bytes", "Peak memory of this process.", value=_own_memory())
 
     def _accounts(self) -> Iterator[Metric]:
@@ -146,26 +160,12 @@ class Installation(Collector):
         for state, count in deliveries.counts().items():
             family.add_metric([state], count)
         yield family
+        late = deliveries.seconds_late()
+        yield GaugeMetricFamily("portal_webhooks_late_seconds", "For how long a delivery has been due.", value=late)
         paused, failing = endpoints.troubled()
         yield GaugeMetricFamily("portal_webhooks_paused", "Webhooks that were paused for failing.", value=paused)
         yield GaugeMetricFamily("portal_webhooks_failing", "Webhooks whose last delivery failed.", value=failing)
         yield GaugeMetricFamily("portal_fetches", "Downloads by URL that are under way.", value=claims.under_way())
-
-
-def ended_by_status() -> dict[str, int]:
-    """Returns the number of transcriptions by final status."""
-    over = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
-    with scope.across_tenants("the installation is counted as a whole"):
-        rows = Transcription.objects.filter(status__in=over).order_by().values_list("status").annotate(n=Count("id"))
-        return {status.value: 0 for status in over} | dict(rows)
-
-
-def _quantiles(name: str, meaning: str, found: Quantiles) -> Metric:
-    family = GaugeMetricFamily(name, meaning, labels=["quantile"])
-    for label, value in (("0.5", found.p50), ("0.95", found.p95)):
-        if value is not None:
-            family.add_metric([label], value)
-    return family
 
 
 def _own_memory() -> float:

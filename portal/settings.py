@@ -11,6 +11,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import env
+from portal.exposure import require_safe_settings
 from portal.http import cors
 from portal.origins import s3_origins
 from portal.run_dir import run_folder
@@ -36,6 +37,7 @@ PORTAL_URL = env.text("PORTAL_URL", f"http://127.0.0.1:{PORT}", "address people 
 SECURE = PORTAL_URL.startswith("https://")
 
 SECRET_KEY = env.secret("SECRET_KEY", "", "Django's secret; made and kept in PORTAL_DATA when empty")
+_given_key = SECRET_KEY
 if not SECRET_KEY:
     SECRET_KEY = kept_secret_key(DATA)
 SECRET_KEY_FALLBACKS = env.items(
@@ -43,6 +45,15 @@ SECRET_KEY_FALLBACKS = env.items(
 )
 DEBUG = env.flag("DEBUG", False, "Django's debug pages; never in production")
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", "host names the portal answers to")
+PLAIN_HTTP = env.flag("PLAIN_HTTP", False, "whether other machines may use the portal without HTTPS")
+require_safe_settings(
+    host=HOST,
+    url=PORTAL_URL,
+    debug=DEBUG,
+    allowed_hosts=ALLOWED_HOSTS,
+    secret_key=_given_key,
+    plain_http=PLAIN_HTTP,
+)
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
 
 INSTALLED_APPS = [

@@ -1,12 +1,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import health, metrics
+from portal import metrics, probes
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("portal.account_urls")),
-    path("health", health.health, name="health"),
+    *(path(address[1:], probe, name=address[1:]) for address, probe in probes.PROBES.items()),
     path("metrics", metrics.metrics, name="metrics"),
     path("v1/", include("portal.api.openai.urls")),
     path("api/v1/", include("portal.api.native.urls")),

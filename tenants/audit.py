@@ -43,6 +43,8 @@ ACTIONS: dict[str, Promise] = {
     "transcription.cancelled": _("Transcription cancelled"),
     "transcript.read": _("Transcript read"),
     "transcript.corrected": _("Transcript corrected"),
+    "transcript.struck": _("Words or sound struck out"),
+    "transcript.unstruck": _("Struck words or sound given back"),
     "transcript.checked": _("Transcript checked"),
     "transcript.exported": _("Transcript exported"),
     SEARCHED: _("Transcripts searched"),

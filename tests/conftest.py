@@ -108,6 +108,8 @@ THOROUGH = {
     "tests/transcription/search/test_search.py",
     "tests/transcription/segments/test_bounds.py",
     "tests/transcription/shares/test_excerpts.py",
+    "tests/transcription/strikes/test_sound.py",
+    "tests/transcription/strikes/test_texts.py",
     "tests/transcription/transcripts/test_series.py",
     "tests/transcription/uploads/test_acceptance.py",
     "tests/transcription/uploads/test_cleanup.py",

@@ -63,7 +63,7 @@ def start_scripted(data: Path, root: Path = ROOT, /, *options: str, **environmen
 
 def start(data: Path, root: Path = ROOT, /, *options: str, **environment: str) -> Stack:
     """Starts the stack from the code in `root` on a free port and waits until it is healthy."""
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "manage.py", "up", *options],
         cwd=root,
@@ -125,7 +125,7 @@ def _environment(data: Path, port: int) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

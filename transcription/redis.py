@@ -8,21 +8,55 @@ from time import perf_counter
 from django.conf import settings
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 TIMEOUT_SECONDS = 1.0
+NO_EVICTION = "noeviction"
+
+
+class EvictsKeys(Exception):
+    """Redis deletes keys when its memory is full: wake-ups and events would be lost."""
 
 
 @cache
 def connection() -> Redis:
     """Returns a connection that gives up quickly: nobody's work waits for Redis."""
+    return _connect()
+
+
+def _connect() -> Redis:
     return Redis.from_url(
         settings.REDIS_URL,
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+def eviction_policy() -> str:
+    """Returns Redis' own word for what it deletes when it is full; noeviction where it tells nobody.
+
+    Raises RedisError.
+    """
+    with _connect() as asked:
+        try:
+            return str(asked.config_get("maxmemory-policy").get("maxmemory-policy", NO_EVICTION))
+        except ResponseError:  # managed ones know no CONFIG
+            return NO_EVICTION
+
+
+def require_no_eviction() -> None:
+    """Raises EvictsKeys. A Redis that is away is asked another time."""
+    try:
+        policy = eviction_policy()
+    except RedisError:
+        return
+    if policy != NO_EVICTION:
+        raise EvictsKeys(
+            f"Redis evicts keys ({policy}): wake-ups would be lost. Set its maxmemory-policy to noeviction, and give "
+            "other caches a Redis of their own."
+        )
 
 
 def is_writable() -> bool:

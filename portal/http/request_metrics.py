@@ -14,7 +14,7 @@ from prometheus_client.registry import CollectorRegistry
 
 from portal.http.asgi import Application, Message, Receive, Scope, Send, scope_of
 from portal.http.async_middleware import AsyncMiddleware
-from portal.http.routes import HEALTH
+from portal.http.routes import PROBES
 
 SCOPE_KEY = "portal.view"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -96,9 +96,10 @@ def _route(scope: Scope) -> str:
     route: str | None = scope.get(SCOPE_KEY)
     if route is not None:
         return f"/{route}"
-    if scope["path"] == HEALTH:
-        return HEALTH
-    return settings.STATIC_URL if scope["path"].startswith(settings.STATIC_URL) else "none"
+    path: str = scope["path"]
+    if path in PROBES:
+        return path
+    return settings.STATIC_URL if path.startswith(settings.STATIC_URL) else "none"
 
 
 def _method(scope: Scope) -> str:

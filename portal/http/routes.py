@@ -18,6 +18,7 @@ TUS_BYTES = "application/offset+octet-stream"
 JSON_BYTES: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 FORM_BYTES = 2 * 1024**2
 HEALTH = "/health"
+PROBES = (HEALTH, "/livez", "/readyz")
 METHOD_OVERRIDE = "x-http-method-override"
 SCOPE_KEY = "portal.route"
 
@@ -80,7 +81,7 @@ ROUTES = (
 )
 UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PATTERNS = {route.path: re.compile(route.path.replace("{id}", UUID), re.DOTALL) for route in ROUTES}
-WITH_SLASH = re.compile(rf"/(v1|api/v1)/.*[^/]/|{HEALTH}/", re.DOTALL)
+WITH_SLASH = re.compile(rf"/(v1|api/v1)/.*[^/]/|({'|'.join(PROBES)})/", re.DOTALL)
 OVERRIDABLE = re.compile(rf"/api/v1/uploads(/{UUID})?")
 OVERRIDING = ("HEAD", "PATCH", "DELETE")
 

@@ -16,7 +16,6 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.csrf import csrf_exempt
 
 from portal.http.mail_links import key_of
 from tenants import addresses, scope
@@ -70,12 +69,8 @@ def nowhere(request: HttpRequest) -> HttpResponse:
 def by_link(
     view: Callable[Concatenate[Visit, Parameters], HttpResponseBase],
 ) -> Callable[..., HttpResponseBase]:
-    """Finds the link, binds its tenant while the view runs, and gives every answer the headers of these pages.
+    """Finds the link, binds its tenant while the view runs, and gives every answer the headers of these pages."""
 
-    No request needs a CSRF token, for which there would have to be a cookie: who sends one must know the link.
-    """
-
-    @csrf_exempt
     @wraps(view)
     def guarded(request: HttpRequest, secret: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
         secret = key_of(request) or secret

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.shared.access import Visit, by_link, inside, nowhere, with_headers
@@ -24,8 +25,10 @@ AT_FIRST = 200
 MOST_LINES = 1000
 
 
+@csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest, secret: str) -> HttpResponseBase:
+    """Takes no CSRF token, for which there would have to be a cookie: whoever sends the form must know the link."""
     return (enter if request.method == "POST" else show)(request, secret)
 
 

@@ -31,7 +31,7 @@ from transcription.exports import WRITERS, spoken_language, text_language
 from transcription.fetches import access
 from transcription.fetches import failures as fetch_failures
 from transcription.fetches.models import Fetch
-from transcription.models import Mode, Recording, Segment, Transcription
+from transcription.models import Mode, Recording, Revision, Segment, Transcription
 from transcription.options import audio_tracks
 from transcription.transcripts.checks import Checked
 from transcription.transcripts.revisions import list_tag, segment_tag
@@ -204,6 +204,14 @@ def trimmed(text: str) -> str:
 def unlocalized(number: float) -> str:
     """Formats a number with a decimal point for scripts, whatever the page's language."""
     return f"{number:.3f}"
+
+
+@register.filter
+def strike_notes(revision: Revision) -> list[str]:
+    """Returns what a revision struck out, and gave back, by the clock."""
+    told = {"added": _("Struck out: %(spans)s."), "removed": _("Given back: %(spans)s.")}
+    spans = {name: [f"{clock(one[0])}–{clock(one[1])}" for one in revision.struck.get(name, [])[:20]] for name in told}
+    return [told[name] % {"spans": ", ".join(shown)} for name, shown in spans.items() if shown]
 
 
 @register.filter

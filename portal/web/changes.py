@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Max, Min
 from django.http import Http404, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
@@ -16,7 +17,7 @@ from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, 
 from transcription.library import read_audit
 from transcription.library.retention import TextDeleted
 from transcription.models import Revision, Transcription
-from transcription.transcripts import editing
+from transcription.transcripts import editing, striking
 from transcription.transcripts.revisions import NotCompleted
 
 MOST_LINES = 500
@@ -39,7 +40,9 @@ def lines(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
         return JsonResponse(change_fields(request, row))
     first, limit = (int(text) if (text := request.GET.get(name, "")).isdecimal() else 0 for name in ("from", "limit"))
     total = row.segments.count()
-    shown = some_lines(row, min(first, total), min(first + limit, total) - 1) if limit else _all_lines(row)
+    original = request.actor.may(striking.PERMISSION)
+    part = (min(first, total), min(first + limit, total) - 1)
+    shown = some_lines(row, *part, original=original) if limit else _all_lines(row, original=original)
     if not _is_current(row):
         return problem(503, _("The transcript changed just now. Try again."))
     return JsonResponse({"revision": row.revision, "total": total, "lines": _rendered(request, row, shown)})
@@ -59,11 +62,17 @@ def change_fields(request: TenantRequest, row: Transcription) -> dict[str, Any]:
     first, removed, added = revision.first, len(revision.before), revision.added
     if revision.changed:
         removed = added = max(map(int, revision.changed)) - first + 1
+    moves_strikes = bool(revision.struck) and bool(removed or added)  # lines elsewhere look otherwise, too
+    if revision.struck and not moves_strikes:
+        first, removed = _touched(row, revision.struck)
+        added = removed
     fields: dict[str, Any] = {"revision": row.revision, "first": first, "removed": removed, "added": added}
     fields["lines"] = None
     fields["speakers"] = bool(revision.speakers or revision.names)
-    if max(removed, added) <= MOST_LINES:
-        shown = some_lines(row, first, first + added, between=True) if removed or added else []
+    if max(removed, added) <= MOST_LINES and not moves_strikes:
+        original = request.actor.may(striking.PERMISSION)
+        last = first + added
+        shown = some_lines(row, first, last, original=original, between=True) if removed or added else []
         if _is_current(row):
             fields["lines"] = _rendered(request, row, shown)
     return fields
@@ -73,8 +82,16 @@ def problem(status: int, message: str, **more: Any) -> JsonResponse:
     return JsonResponse({"error": {"message": message}} | more, status=status)
 
 
-def _all_lines(row: Transcription) -> list[Line]:
-    return lines_of(row, list(row.segments.only(*LINE_FIELDS)))
+def _all_lines(row: Transcription, *, original: bool) -> list[Line]:
+    return lines_of(row, list(row.segments.only(*LINE_FIELDS)), original=original)
+
+
+def _touched(row: Transcription, struck: dict[str, list[list[float]]]) -> tuple[int, int]:
+    """Returns the first of the segments that lie beside struck seconds, and how many they are."""
+    spans = [span for part in struck.values() for span in part]
+    edges = {"end__gte": min(span[0] for span in spans), "start__lte": max(span[1] for span in spans)}
+    found = row.segments.filter(**edges).aggregate(first=Min("index"), last=Max("index"))
+    return (found["first"], found["last"] - found["first"] + 1) if found["first"] is not None else (0, 0)
 
 
 def _is_current(row: Transcription) -> bool:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 from portal.web.access import TenantRequest, member_required
 from transcription.library import read_audit
 from transcription.library.retention import TextDeleted
-from transcription.transcripts import editing
+from transcription.transcripts import editing, striking
 from transcription.transcripts import history as past
 from transcription.transcripts.revisions import NotCompleted
 
@@ -41,6 +41,7 @@ def history(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
         "changes": changes,
         "is_whole": not changes or changes[-1].revision.number == 1,
         "editable": request.actor.may("transcripts.edit"),
+        "hides_words": bool(row.recording.struck) and not request.actor.may(striking.PERMISSION),
         "section": "recordings",
     }
     return render(request, "web/history.html", context)

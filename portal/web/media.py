@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from portal.http.outage import RETRY_HEADERS
@@ -18,6 +20,8 @@ from transcription.media import playable_copies, storage, storage_check
 from transcription.media.loudness import BLOCK_SECONDS, stretch
 from transcription.media.storage import StorageUnavailable
 from transcription.models import Loudness, Recording
+from transcription.strikes import copies
+from transcription.transcripts import striking
 
 MOST_PEAKS = 2000
 CONTENT_TYPES = {
@@ -34,14 +38,25 @@ CONTENT_TYPES = {
 @require_safe
 @member_required("recordings.view")
 def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
-    """Sends the audio, as a download if the query has `download`, and records it in the audit log."""
+    """Sends the audio, as a download if the query has `download`, and records it in the audit log.
+
+    It is silent where it is struck for who may not correct the transcript, and if the query has `redacted`.
+    """
     recording = recordings.recording(request.actor, recording_id)
     if recording.audio_deleted_at is not None:
         return HttpResponse(f"{retention.why_no_audio(recording)}\n", "text/plain; charset=utf-8", 410)
     if storage_check.is_away():
         return _storage_unavailable()
-    disposition = content_disposition_header(True, recording.name) or "" if "download" in request.GET else ""
-    response = _audio_response(request, recording, disposition)
+    redacted = bool(recording.struck) and ("redacted" in request.GET or not request.actor.may(striking.PERMISSION))
+    name = f"{PurePath(recording.name).stem}.redacted.m4a" if redacted else recording.name
+    disposition = content_disposition_header(True, name) or "" if "download" in request.GET else ""
+    if redacted:
+        key = copies.key_of(recording)
+        if not key:
+            return _not_ready(recording)
+        response = _stored(request, key, "audio/mp4", disposition)
+    else:
+        response = _audio_response(request, recording, disposition)
     if _contains_audio(request, response):
         record = read_audit.downloaded if disposition else read_audit.played
         record(request.actor, recording)
@@ -85,13 +100,25 @@ def _audio_response(request: HttpRequest, recording: Recording, disposition: str
     """Raises Http404."""
     latest = recording.latest
     copy = playable_copies.key_of(latest) if latest else recording.playback_key
-    key = copy or recording.storage_key
+    return _stored(request, copy or recording.storage_key, _content_type(recording, is_copy=bool(copy)), disposition)
+
+
+def _not_ready(recording: Recording) -> HttpResponse:
+    if copies.has_failed(recording):
+        message = _("The redacted sound could not be made. Please tell your administrator.")
+        return HttpResponse(f"{message}\n", "text/plain; charset=utf-8", 500)
+    message = _("The redacted sound is being made. Try again in a moment.")
+    return HttpResponse(f"{message}\n", "text/plain; charset=utf-8", 503, headers=RETRY_HEADERS)
+
+
+def _stored(request: HttpRequest, key: str, content_type: str, disposition: str) -> HttpResponseBase:
+    """Raises Http404."""
     if not storage.is_local():
         return HttpResponseRedirect(storage.signed_url(key, disposition))
     path = storage.local_path(key)
     if not path.exists():
         raise Http404
-    response = ranged(request, key, path.stat().st_size, _content_type(recording, is_copy=bool(copy)))
+    response = ranged(request, key, path.stat().st_size, content_type)
     if disposition:
         response["Content-Disposition"] = disposition
     return response

@@ -40,7 +40,7 @@ from transcription.models import Recording, Segment, Status, Transcription
 from transcription.options import audio_tracks, engines
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import eta
-from transcription.transcripts import checks
+from transcription.transcripts import checks, striking
 
 ON_A_PAGE = 25
 MOST_COUNTED = 1000
@@ -99,7 +99,9 @@ def upload(request: TenantRequest) -> JsonResponse:
 def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     row = library.recording(request.actor, recording_id)
     latest = row.latest
-    context = _page_context(row, latest) | context_of(request, row) | shares.context_of(request, row)
+    original = request.actor.may(striking.PERMISSION)
+    context = _page_context(row, latest, original=original)
+    context |= context_of(request, row) | shares.context_of(request, row)
     context["editable"] = _is_editable(request, latest)
     may_hear = request.actor.may("recordings.create") and row.audio_deleted_at is None
     context["may_rehear"] = context["editable"] and may_hear
@@ -159,13 +161,17 @@ def _elsewhere(request: TenantRequest, wanted: Filter) -> int:
     return library.recordings(request.actor, anybody)[:MOST_COUNTED].count() if anybody != wanted else 0
 
 
-def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any]:
+def _page_context(row: Recording, latest: Transcription | None, *, original: bool) -> dict[str, Any]:
+    """original: with the words that are struck."""
     total = latest.segments.count() if latest else 0
     is_long = latest is not None and latest.status == Status.COMPLETED and total > MOST_AT_ONCE
     segments = _segments(latest, AT_FIRST) if is_long else _segments(latest)
     lines: list[Line] = []
     if latest and latest.is_over:
-        lines = some_lines(latest, 0, AT_FIRST - 1) if is_long else lines_of(latest, segments)
+        if is_long:
+            lines = some_lines(latest, 0, AT_FIRST - 1, original=original)
+        else:
+            lines = lines_of(latest, segments, original=original)
     return {
         "total": total,
         "is_long": is_long,
@@ -188,6 +194,7 @@ def _page_context(row: Recording, latest: Transcription | None) -> dict[str, Any
         "no_audio": retention.why_no_audio(row) if row.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
         "checked": checks.checked(latest).sentence if latest else "",
+        "hears_redacted": bool(row.struck) and not original,
         "section": "recordings",
     }
 

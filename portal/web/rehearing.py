@@ -109,7 +109,7 @@ def _state(request: TenantRequest, heard: Transcription) -> dict[str, Any]:
     row = editing.transcript(request.actor, heard.rehears_id)
     lines = service.lines_of(row, heard.range_start, heard.range_end)
     read_audit.read(request.actor, row, "page")
-    texts, heard_texts = [line.text.strip() for line in lines], service.heard_texts(heard)
+    texts, heard_texts = [line.text.strip() for line in lines], service.heard_texts(heard, original=True)
     words = difference(texts, heard_texts, is_whole=True)
     shown = {"words": words, "transcription": row, "heard": heard, "has_text": bool(texts)}
     tag = service.tag_of(lines)

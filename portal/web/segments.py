@@ -24,7 +24,8 @@ from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
 from transcription.models import Segment, Transcription
-from transcription.transcripts import editing, revisions
+from transcription.strikes import redacted_segments, spans_of
+from transcription.transcripts import editing, revisions, striking
 from transcription.transcripts.revisions import NotCompleted, Stale
 from transcription.transcripts.validation import checked_shift, checked_text, checked_time
 
@@ -45,7 +46,9 @@ def show(request: TenantRequest, transcription_id: UUID, index: int) -> JsonResp
     except (NotCompleted, TextDeleted):
         raise Http404 from None
     read_audit.read(request.actor, current.transcription, "page")
-    return JsonResponse(_fields(current))
+    row, original = current.transcription, request.actor.may(striking.PERMISSION)
+    [shown] = [current] if original else redacted_segments([current], spans_of(row))
+    return JsonResponse(_fields(shown))
 
 
 @member_required("transcripts.edit")
@@ -108,7 +111,8 @@ def merge(request: TenantRequest, transcription_id: UUID, index: int) -> JsonRes
 def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     """Restores a revision, for a script with JSON or a form. Both send the `etag` of the displayed revision.
 
-    A form is redirected to the recording, or to the history if it was sent from there.
+    A script undoes, strikes too; by a form what is struck stays so. A form is redirected to the recording, or to the
+    history if it was sent from there.
     """
     row = recordings.transcription(request.actor, transcription_id)
     next_page = (
@@ -120,7 +124,8 @@ def revert(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     try:
         if not (number.isascii() and number.isdigit() and len(number) < 10):
             raise Http404
-        restored = editing.revert(request.actor, transcription_id, int(number), {str(given.get("etag", ""))})
+        tags = {str(given.get("etag", ""))}
+        restored = editing.revert(request.actor, transcription_id, int(number), tags, strikes=by_script)
     except (Stale, Http404, NotCompleted, TextDeleted):
         refusal = _("Somebody else changed the transcript meanwhile, so this was not undone.")
         if by_script:

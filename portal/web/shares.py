@@ -60,7 +60,7 @@ def shares(request: TenantRequest) -> HttpResponse:
     rows = links.every(request.actor, maker, only_open=state == "open")
     page = Paginator(rows, ON_A_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "makers": links.makers(request.actor), "maker": maker, "state": state}
-    return render(request, "web/shares.html", context | {"section": "shares"})
+    return render(request, "web/shares.html", context | {"section": "recordings", "is_list": True})
 
 
 @require_GET

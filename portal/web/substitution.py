@@ -28,7 +28,9 @@ def preview(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
     """Takes JSON with what to find; answers with the first hits, how many there are, and the revision."""
     recordings.transcription(request.actor, transcription_id)  # other tenants get 404 before any other error
     try:
-        row, found, total = substitution.hits(request.actor, transcription_id, search_of(body_of(request)), SHOWN)
+        row, found, total = substitution.hits(
+            request.actor, transcription_id, search_of(body_of(request)), SHOWN, original=True
+        )
     except InvalidOption as invalid:
         return problem(400, str(invalid))
     except (NotCompleted, TextDeleted):

@@ -24,6 +24,7 @@ from transcription.library.retention import TextDeleted
 from transcription.models import Status, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.options import checked_track
+from transcription.transcripts import striking
 
 
 @require_GET
@@ -35,7 +36,10 @@ def download(request: TenantRequest, transcription_id: UUID, format: str) -> Htt
         raise Http404
     try:
         layout = Layout.checked(request.GET.get("max_line_length"), request.GET.get("max_lines"))
-        export = exports.render(row, format, layout)
+        original = request.GET.get("redacted") == "false"
+        if original:
+            request.actor.require(striking.PERMISSION)
+        export = exports.render(row, format, layout, original=original)
     except InvalidOption as invalid:
         return HttpResponse(f"{invalid}\n", "text/plain; charset=utf-8", 400)
     except TextDeleted as deleted:

@@ -36,6 +36,8 @@ export const ACTIONS = [
   { id: "replace", places: ["field", "page", "time"], keys: ["Ctrl+H"] },
   { id: "times", places: ["page", "time"], keys: ["M"] },
   { id: "rehear", places: ["page", "time"], keys: ["H"] },
+  { id: "strike", places: ["page", "time"], keys: ["X"] },
+  { id: "next_strike", places: ["page", "time"], keys: [] },
   { id: "edit_mode", places: ["page", "time"], keys: ["T"] },
   { id: "help", places: ["page", "time"], keys: ["?"] },
 ];

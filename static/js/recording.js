@@ -14,6 +14,7 @@ import { data, find } from "./query.js";
 import { Rehearing } from "./rehear.js";
 import { Replacer } from "./replacer.js";
 import { Speakers } from "./speakers.js";
+import { Strikes } from "./strikes.js";
 import { text } from "./strings.js";
 import { Times } from "./times.js";
 import { Together } from "./together.js";
@@ -127,6 +128,13 @@ function textDoings(root, transcript, player) {
     const checks = new Checks(find(root, "[data-checks]", HTMLElement), transcript);
     doings.next_check = { run: () => checks.go(1) };
     doings.previous_check = { run: () => checks.go(-1) };
+  }
+  /** @type {HTMLElement | null} */
+  const bar = root.querySelector("[data-strikes]");
+  if (bar) {
+    const strikes = new Strikes(bar, transcript, changes);
+    if (changes) doings.strike = { run: () => strikes.strike() };
+    doings.next_strike = { run: () => strikes.go() };
   }
   /** @type {HTMLElement | null} */
   const voices = root.querySelector("[data-speakers]");

@@ -4,6 +4,7 @@ import { ask } from "./page.js";
 import { closest, find } from "./query.js";
 import { Words } from "./words.js";
 
+const MASK = "█████"; // as transcription/strikes writes it
 const PART = 1000; // segments that are asked for at once
 const PART_LINES = 100; // of a list of their own
 const AGAIN = 3000; // milliseconds
@@ -66,11 +67,12 @@ export class Transcript {
     return [...texts];
   }
 
+  /** All of them as they go out: without what is struck. */
   get text() {
     return this.texts
       .map((shown) => {
         const speaker = shown.closest("[data-speaker]:not([data-speaker=''])")?.querySelector(".segment__speaker");
-        return `${speaker ? `${speaker.textContent?.trim()}: ` : ""}${shown.textContent.trim()}`;
+        return `${speaker ? `${speaker.textContent?.trim()}: ` : ""}${readable(shown)}`;
       })
       .join("\n");
   }
@@ -338,6 +340,16 @@ export class Transcript {
     this.items[place]?.querySelector("button")?.setAttribute("tabindex", "0");
     this.roving = place;
   }
+}
+
+/**
+ * Returns a line's text without what is struck.
+ * @param {HTMLElement} shown
+ */
+function readable(shown) {
+  const copy = /** @type {HTMLElement} */ (shown.cloneNode(true));
+  for (const struck of copy.querySelectorAll(".struck")) struck.textContent = MASK;
+  return copy.textContent.trim().replaceAll(new RegExp(`${MASK}(\\s*${MASK})+`, "g"), MASK);
 }
 
 /** @param {string} lines */

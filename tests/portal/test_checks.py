@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.conf import LazySettings
+from django.core.management import CommandError, call_command
 
 from portal.checks import models_can_be_offered, redis_evicts_nothing
 from transcription import redis
@@ -16,6 +17,12 @@ def evicting() -> Iterator[None]:
 
 def test_a_redis_that_evicts_is_an_error(evicting: None) -> None:
     assert [message.id for message in redis_evicts_nothing()] == ["portal.E001"]
+
+
+@pytest.mark.parametrize("command", ["sweeper", "gpuworker"])
+def test_with_a_redis_that_evicts_nothing_is_started(evicting: None, command: str) -> None:
+    with pytest.raises(CommandError, match=r"evicts keys \(allkeys-lru\).*Set its maxmemory-policy to noeviction"):
+        call_command(command)
 
 
 def test_the_embedded_one_evicts_nothing() -> None:

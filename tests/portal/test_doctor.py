@@ -19,7 +19,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from moto.server import ThreadedMotoServer
 
-from portal import doctor
+from portal import doctor, health
 from transcription import redis
 
 pytestmark = pytest.mark.django_db
@@ -67,7 +67,8 @@ def test_a_problem_is_told_with_a_remedy_and_by_the_exit_status() -> None:
     [latest] = MigrationExecutor(connection).loader.graph.leaf_nodes("tenants")
     MigrationRecorder(connection).record_unapplied(*latest)
     text, status = run("database")
-    assert "PROBLEM  database: migrations are missing of tenants\n         → Run: manage.py migrate" in text
+    missing = ".".join(latest)
+    assert f"PROBLEM  database: migrations are missing: {missing}\n         → Run: manage.py migrate" in text
     assert status == 1
 
 
@@ -94,7 +95,7 @@ def test_redis_that_is_away(settings: LazySettings, tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_nearly_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _place: Usage(100 * doctor.GIB, 0, doctor.GIB // 2))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: Usage(100 * health.GIB, 0, health.GIB // 2))
     assert "0.5 GiB are free" in found("disk", "problem")[0]
 
 

@@ -16,6 +16,7 @@ from transcription.exports.subtitles import subrip, webvtt
 from transcription.exports.texts import full_json, plain_text, tsv
 from transcription.library import retention
 from transcription.models import Segment, Transcription
+from transcription.strikes import redacted
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,10 @@ WRITERS: dict[str, tuple[str, Writer]] = {
 SUBTITLES: dict[str, Callable[..., str]] = {"srt": subrip, "vtt": webvtt}
 
 
-def render(transcription: Transcription, format: str, layout: Layout | None = None) -> Export:
-    """Returns a transcription as a file.
+def render(
+    transcription: Transcription, format: str, layout: Layout | None = None, *, original: bool = False
+) -> Export:
+    """Returns a transcription as a file, without what is struck unless it is to be the `original`.
 
     Raises KeyError for an unknown format, InvalidOption for a layout of a format without cues, and TextDeleted.
     """
@@ -47,7 +50,7 @@ def render(transcription: Transcription, format: str, layout: Layout | None = No
         message = _("Line lengths apply to the subtitle formats srt and vtt only; omit them for %(format)s.")
         raise InvalidOption("max_line_length", message % {"format": format})
     retention.require_text(transcription)
-    segments = list(transcription.segments.all())
+    segments = list(transcription.segments.all()) if original else redacted(transcription)
     if layout is not None:
         body: str | bytes = SUBTITLES[format](segments, layout, names=names_of(transcription))
     else:

@@ -22,6 +22,7 @@ from transcription.library.orders import ordered
 from transcription.media import storage
 from transcription.models import WHOLE, Recording, Tagging, Transcription
 from transcription.queue import lifecycle
+from transcription.strikes import copies
 
 log = logging.getLogger(__name__)
 UNDO_WINDOW = timedelta(minutes=10)
@@ -157,7 +158,7 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
         list(row.transcriptions.select_for_update().order_by("id").values_list("id"))
         if actor is not None:
             audit.record(actor, "recording.erased", row)
-        keys = row.media_keys
+        keys = [*row.media_keys, *copies.forget(row.id)]
         row.delete()
         if row.audio_deleted_at is None:
             quota.give_storage_back(tenant_id, row.bytes)

@@ -36,6 +36,7 @@ from transcription.models import (
     Transcription,
 )
 from transcription.queue import lifecycle
+from transcription.strikes import copies
 
 log = logging.getLogger(__name__)
 BATCH = 200
@@ -183,8 +184,9 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
         keys = row.media_keys
         Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="", track_copies={})
         Loudness.objects.filter(recording_id=row.id).delete()
+        redacted = copies.forget(row.id)
         quota.give_storage_back(tenant.id, row.bytes)
-    storage.discard(*keys)
+    storage.discard(*keys, *redacted)
     return True
 
 

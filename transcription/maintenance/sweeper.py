@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,6 +12,7 @@ from datetime import timedelta
 from itertools import islice
 
 from django.conf import settings
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from tenants import audit, database_clock, invitations, notices, quota, scope, throttle, user_sessions
@@ -20,9 +22,9 @@ from transcription.intake import idempotency, waiters
 from transcription.library import recordings, retention
 from transcription.maintenance import reconciliation
 from transcription.media import storage
-from transcription.models import Recording
+from transcription.models import Recording, Sweeper
 from transcription.offboarding import deletion
-from transcription.queue import claims, fairness, lifecycle, wakeups
+from transcription.queue import claims, fairness, lifecycle, statistics, wakeups
 from transcription.shares import cutting
 from transcription.uploads import cleanup as uploads
 from transcription.webhooks import deliveries, events
@@ -30,12 +32,20 @@ from transcription.webhooks import deliveries, events
 log = logging.getLogger(__name__)
 ABANDONED_AGE = timedelta(hours=24)
 ORPHAN_AGE = timedelta(hours=1)
+FORGOTTEN_AFTER = timedelta(hours=1)
 BATCH = 500
 
 
 def check_clock() -> int:
     """Logs a warning where this host's clock differs too much from the database's."""
     return int(database_clock.is_skewed(database_clock.checked_skew()))
+
+
+def report() -> int:
+    """Tells /health that a sweeper runs on this machine."""
+    Sweeper.objects.update_or_create(host=socket.gethostname(), defaults={"updated_at": Now()})
+    Sweeper.objects.filter(updated_at__lt=Now() - FORGOTTEN_AFTER).delete()
+    return 0
 
 
 def wake_workers() -> int:
@@ -69,6 +79,7 @@ def drop_orphaned_media() -> int:
 
 Task = Callable[[], int]
 EVERY_FEW_SECONDS: dict[str, Task] = {
+    "sweepers reported": report,
     "expired leases": lifecycle.expire_leases,
     "wake-ups sent again": wake_workers,
     "transcriptions cancelled that nobody waits for": waiters.cancel_without_waiters,
@@ -83,6 +94,7 @@ EVERY_MINUTE: dict[str, Task] = {
     "notices e-mailed": notices.send_due,
     "notices told to webhooks": events.tell_notices,
     "clocks that differ too much": check_clock,
+    "statistics merged": statistics.merge,
 }
 EVERY_FEW_MINUTES: dict[str, Task] = {
     "reservations of ended work released": reconciliation.release_ended,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator
+import math
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from transcription.media import ffmpeg
-from transcription.media.audio_reader import AudioReader
+from transcription.media.audio_reader import SAMPLE_BYTES, AudioReader
 from transcription.media.decoding import clipped
 from transcription.media.errors import MediaError
 from transcription.media.ffmpeg import Ffmpeg
@@ -32,12 +34,13 @@ def make_playable(
     longest: float,
     on_progress: Callable[[], None] = lambda: None,
     track: int = 0,
+    silent: Sequence[Sequence[float]] = (),
     excerpt: tuple[float, float] | None = None,
 ) -> None:
     """Writes an AAC copy of an audio track with the times of `decode`. Raises MediaError and DecoderDied.
 
-    Of a `excerpt` nothing else is in it, and its first second is the copy's. `on_progress` is called for each second of
-    audio.
+    It is silent in the seconds of `silent`, from and to. Of an `excerpt` nothing else is in it, and its first second is
+    the copy's. `on_progress` is called for each second of audio.
     """
     cpu_seconds = 60 + longest
     source = source_options(path, container)
@@ -47,7 +50,7 @@ def make_playable(
         raise MediaError("not_media")
     form = ["-f", "s16le", "-ar", str(RATE), "-ac", str(reader.channels)]
     output = ["-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart", "-f", "mp4"]
-    whole = _again(first, sound)
+    whole = _silenced(first, sound, silent, reader.channels)
     heard = clipped(whole, *excerpt, on_progress, RATE, reader.channels) if excerpt else whole
     with ffmpeg.encoder(form, output, target, cpu_seconds) as encoder:
         _feed(encoder, heard, on_progress)
@@ -56,9 +59,21 @@ def make_playable(
         raise MediaError("not_media")
 
 
-def _again(first: bytes, rest: Generator[bytes]) -> Generator[bytes]:
-    yield first
-    yield from rest
+def _silenced(
+    first: bytes, rest: Iterator[bytes], silent: Sequence[Sequence[float]], channels: int
+) -> Generator[bytes]:
+    """Yields s16le of RATE with zeros from the samples at, to those after, the seconds of `silent`."""
+    frame = SAMPLE_BYTES * channels
+    ranges = [(math.floor(one[0] * RATE) * frame, math.ceil(one[1] * RATE) * frame) for one in silent]
+    at = 0
+    for chunk in chain([first], rest):
+        quiet = bytearray(chunk)
+        for begins, ends in ranges:
+            begin, end = max(0, begins - at), min(len(chunk), ends - at)
+            if begin < end:
+                quiet[begin:end] = bytes(end - begin)
+        yield bytes(quiet)
+        at += len(chunk)
 
 
 def _feed(encoder: Ffmpeg, sound: Iterator[bytes], on_progress: Callable[[], None]) -> None:

@@ -221,6 +221,25 @@ def check_bucket() -> None:
         _client_of(store, store.endpoint_url, is_prompt=True).head_bucket(Bucket=store.bucket_name)
 
 
+def make_bucket() -> bool:
+    """Makes the bucket; returns False where it is there already. Raises StorageUnavailable."""
+    from botocore.exceptions import ClientError
+
+    store: Any = storages["default"]
+    region = store.region_name or "us-east-1"
+    where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    with translate_errors():
+        try:
+            client().head_bucket(Bucket=store.bucket_name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
+                raise
+        else:
+            return False
+        client().create_bucket(Bucket=store.bucket_name, **where)
+    return True
+
+
 @lru_cache(maxsize=6)
 def _client_of(store: Any, endpoint_url: str | None, is_prompt: bool = False) -> Any:
     """Returns a client with the storage's credentials and version 4 signatures, which cover length and checksum.

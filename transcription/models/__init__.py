@@ -5,9 +5,12 @@ from transcription.models.engine import Engine
 from transcription.models.fair_queue import LaneBacklog, TenantSchedule
 from transcription.models.idempotency import IdempotencyKey
 from transcription.models.recording import Loudness, Recording
+from transcription.models.redacted_sound import RedactedSound
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
+from transcription.models.statistic import Statistic
+from transcription.models.sweeper import Sweeper
 from transcription.models.tag import Favourite, Tag, Tagging
 from transcription.models.term import Term
 from transcription.models.transcription import (
@@ -38,11 +41,14 @@ __all__ = [
     "MachineText",
     "Mode",
     "Recording",
+    "RedactedSound",
     "Revision",
     "SearchEntry",
     "Segment",
     "Speaker",
+    "Statistic",
     "Status",
+    "Sweeper",
     "Tag",
     "Tagging",
     "Task",

@@ -64,6 +64,13 @@ class Recording(models.Model):
     track_copies = models.JSONField(
         default=dict, blank=True, editable=False, help_text="Of several tracks: the copy for browsers, by number."
     )
+    struck: models.JSONField[list[list[float]]] = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        blank=True,
+        editable=False,
+        help_text="Seconds from and to, in order, that are kept from what goes out: transcription.strikes.",
+    )
     peaks = models.JSONField(default=list, blank=True, editable=False, help_text="Loudness, 0 to 100, evenly in time.")
 
     objects = TenantManager()

@@ -67,6 +67,8 @@ class Revision(models.Model):
         SUBSTITUTE = "substitute", _("Found and replaced")
         TERMS = "terms", _("Terms replaced")
         REHEAR = "rehear", _("Heard again")
+        STRIKE = "strike", _("Struck out")
+        UNSTRIKE = "unstrike", _("Strike taken back")
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     transcription = models.ForeignKey("transcription.Transcription", models.CASCADE, related_name="revisions")
@@ -86,6 +88,11 @@ class Revision(models.Model):
     )
     speakers: models.JSONField[dict[str, int | None]] = models.JSONField(
         default=dict, db_default=models.Value({}, models.JSONField())
+    )
+    struck: models.JSONField[dict[str, list[list[float]]]] = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        help_text="Seconds that it struck out of the recording, `added`, and that it gave back, `removed`.",
     )
     size = models.PositiveIntegerField(help_text="Characters of what is kept here.")
     series = models.UUIDField(

@@ -33,7 +33,7 @@ from transcription.models import (
     TenantSchedule,
     Transcription,
 )
-from transcription.queue import claims, fairness, progress, wakeups
+from transcription.queue import claims, fairness, progress, statistics, wakeups
 from transcription.queue.claims import Claim, lease_duration, row_under_lease
 from transcription.segments import bounds
 from transcription.webhooks import events
@@ -194,6 +194,7 @@ def complete(
         if not quota.settle(claim.id, quota.billed_seconds(duration), row.recording.name):
             log.error("Transcription %s was completed without a reservation to settle.", claim.id)
         _end_attempt(claim, Attempt.Outcome.COMPLETED)
+        statistics.count_seconds(row, now)
         _announce(row, Status.COMPLETED, "", warnings)
     _tell(claim)
 
@@ -400,9 +401,11 @@ def _end_attempt(claim: Claim, outcome: str, error: str = "", reached: float = 0
 
 
 def _announce(row: Transcription, status: str, error_code: str = "", warnings: Sequence[str] = ()) -> None:
-    """Records the event for webhooks, in the transaction that ends the transcription. A rehearing is told to nobody:
-    who asked for it watches it.
+    """Counts the end and records the event for webhooks, in the transaction that ends the transcription.
+
+    A rehearing is told to nobody: who asked for it watches it.
     """
+    statistics.count_ended(row, status)
     if row.rehears_id is None:
         with request_id.bound(row.request_id):
             events.transcription_ended(row.tenant_id, row.recording_id, row.id, status, error_code, warnings)

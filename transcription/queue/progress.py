@@ -16,6 +16,7 @@ from uuid import UUID
 from channels.layers import get_channel_layer
 
 from transcription.models import Segment, Transcription
+from transcription.strikes import redacted_segments, spans_of
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 2.0
@@ -93,16 +94,19 @@ def announce_revision(transcription_id: UUID, revision: int) -> None:
 
 
 def announce_progress(row: Transcription, sequence: int, segments: list[Segment]) -> None:
-    """Tells watchers of saved segments. `sequence` counts the saves of a transcription without a gap.
+    """Tells watchers of saved segments, without what is struck.
+
+    `sequence` counts the saves of a transcription without a gap.
 
     Those of the recordings are not told of a range that is heard again.
     """
+    row.recording.refresh_from_db(fields=["struck"])  # it may have been struck since the job began
     event = {
         "type": "transcription.progress",
         "transcription": str(row.id),
         "seq": sequence,
         "percent": row.percent,
-        "segments": [segment_data(segment) for segment in segments],
+        "segments": [segment_data(segment) for segment in redacted_segments(segments, spans_of(row))],
     }
     messages = [(transcription_group(row.id), event)]
     if row.rehears_id is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import transaction
@@ -11,6 +12,7 @@ from tenants import scope
 from transcription.models import WHOLE, Recording, SearchEntry, Segment, Speaker, Status, Transcription
 from transcription.search.folding import fold
 from transcription.search.tokens import lexemes
+from transcription.strikes import masked_text
 
 BATCH = 200
 
@@ -23,12 +25,12 @@ def index_recording(recording_id: UUID) -> None:
     known = SearchEntry.objects.filter(recording_id=recording_id)
     list(known.select_for_update().values_list("recording_id"))
     living = Recording.objects.filter(id=recording_id, deleted_at=None)
-    recording = living.only("tenant", "name", "created_at").first()
+    recording = living.only("tenant", "name", "created_at", "struck").first()
     if recording is None:
         known.delete()
         return
     source = _source(recording)
-    texts = Segment.objects.filter(transcription_id=source).values_list("text", flat=True) if source else ()
+    texts = _texts(recording, source) if source else ()
     names = (
         Speaker.objects.filter(transcription_id=source).exclude(name="").values_list("name", flat=True)
         if source
@@ -74,6 +76,15 @@ def _index_all(rows: QuerySet[Recording]) -> int:
         count += len(batch)
         batch = list(rows.filter(id__gt=batch[-1]).values_list("id", flat=True)[:BATCH])
     return count
+
+
+def _texts(recording: Recording, source: UUID) -> Iterable[str]:
+    """Returns the texts of the segments, without what is struck."""
+    rows = Segment.objects.filter(transcription_id=source)
+    if not recording.struck:
+        return rows.values_list("text", flat=True)
+    columns = rows.values_list("text", "words", "start", "end")
+    return [masked_text(*columns_of_one, recording.struck) for columns_of_one in columns]
 
 
 def _source(recording: Recording) -> UUID | None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from transcription.models import Recording, SearchEntry, Segment
 from transcription.search.folding import Term
 from transcription.search.highlighting import TextSpan, highlight
+from transcription.strikes import masked_text
 
 MAX_MATCHES = 3
 
@@ -45,7 +46,9 @@ def results(page: Iterable[SearchEntry], terms: Sequence[Term]) -> list[SearchRe
     """Returns the results of some entries, each with up to MAX_MATCHES segments."""
     indexes = {entry: _segment_indexes(entry.folded, terms) for entry in page}
     recordings = Recording.objects.filter(deleted_at=None).defer("peaks").in_bulk([entry.pk for entry in indexes])
-    segments = _segments(indexes)
+    known = [(entry.transcription_id, recordings[entry.pk]) for entry in indexes if entry.pk in recordings]
+    struck = {transcription: row.struck for transcription, row in known if row.struck}
+    segments = _segments(indexes, struck)
     return [
         SearchResult(
             recording=recordings[entry.pk],
@@ -80,14 +83,23 @@ def _line(folded: str, at: int) -> int:
     return folded.count("\n", 0, at) - 1
 
 
-def _segments(indexes: dict[SearchEntry, list[int]]) -> dict[UUID | None, list[_FoundSegment]]:
-    """Returns segments by transcription, in order. Two IN lists are far cheaper than a condition for each pair."""
+def _segments(
+    indexes: dict[SearchEntry, list[int]], struck: dict[UUID | None, list[list[float]]]
+) -> dict[UUID | None, list[_FoundSegment]]:
+    """Returns segments by transcription, in order, without what is `struck` of them.
+
+    Two IN lists are far cheaper than a condition for each pair.
+    """
     wanted = {entry.transcription_id: numbers for entry, numbers in indexes.items() if numbers}
     rows = Segment.objects.filter(transcription__in=wanted, index__in=set().union(*wanted.values()))
     found: dict[UUID | None, list[_FoundSegment]] = {}
     columns = rows.order_by("index").values_list("transcription", "index", "start", "end", "text")
+    words = rows.filter(transcription__in=struck).values_list("transcription", "index", "words") if struck else ()
+    timed = {(transcription, index): timed for transcription, index, timed in words}
     for transcription, index, start, end, text in columns:
         if index in wanted[transcription]:
+            if spans := struck.get(transcription):
+                text = masked_text(text, timed.get((transcription, index), []), start, end, spans)
             found.setdefault(transcription, []).append(_FoundSegment(index, start, end, text))
     return found
 

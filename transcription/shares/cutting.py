@@ -53,15 +53,15 @@ def _cut(row: Share) -> bool:
     if claim is None:
         return False
     renewal = leases.Renewal(lambda: _write(claim, sound_due_at=Now() + LEASE), RENEW_SECONDS)
-    key = storage.recording_key(row.tenant_id, row.recording_id, f"share-{row.id}.m4a")
+    key = sound.own_key(row)
     try:
         with storage.temporary_path() as target:
             if not sound.write(row, target, renewal):
                 _write(claim, sound_due_at=Now() + LOOK_AGAIN, sound_attempts=0)
                 return False
-            storage.delete(key)  # what a process that died has left
+            storage.delete(key)  # one from before a strike, or of a process that died
             storage.save(target, key)
-        _write(claim, sound_key=key)
+        _write(claim, sound_key=key, sound_struck=row.recording.struck, sound_attempts=0)
     except LostClaim:
         _discard_unless_used(row, key)
         return False

@@ -27,6 +27,7 @@ from transcription.errors import InvalidOption, Refused
 from transcription.library import recordings
 from transcription.media import storage
 from transcription.models import Recording
+from transcription.shares import sound
 from transcription.shares.models import LONGEST_LABEL, Level, Share, open_ones, with_makers
 
 log = logging.getLogger(__name__)
@@ -172,7 +173,7 @@ def revoke_all(actor: Actor, rows: QuerySet[Share]) -> int:
         for row in rows.filter(revoked_at=None):
             if rows.filter(id=row.id, revoked_at=None).update(revoked_at=timezone.now(), sound_key=""):
                 audit.record(actor, "share.revoked", row, recording=str(row.recording_id), label=row.label)
-                transaction.on_commit(partial(storage.discard, row.sound_key))
+                transaction.on_commit(partial(storage.discard, sound.own_key(row)))
                 ended += 1
     return ended
 

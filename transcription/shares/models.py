@@ -76,6 +76,9 @@ class Share(models.Model):
     end = models.FloatField(_("to second"), null=True, blank=True)
 
     sound_key = models.CharField(max_length=255, blank=True, editable=False, help_text="Of its own copy of the sound.")
+    sound_struck: models.JSONField[list[list[float]]] = models.JSONField(
+        default=list, editable=False, help_text="What was struck out of the recording when it was made."
+    )
     sound_error = models.CharField(_("sound failed"), max_length=40, blank=True, editable=False)
     sound_attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     sound_due_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -11,6 +11,7 @@ from transcription.models import WHOLE, Recording, Segment, Speaker, Status, Tra
 from transcription.options.speakers import OFF
 from transcription.segments.word_places import placed_words
 from transcription.shares.models import Share
+from transcription.strikes import redacted
 
 SLACK = 0.005
 """Seconds: times are typed and sent with two or three digits."""
@@ -20,7 +21,8 @@ SLACK = 0.005
 class SharedText:
     """A text as a link gives it: `row` and `segments` are copies, with times from the excerpt's first second on.
 
-    Nobody's name but the speakers' is in them, nothing of the options, and no text outside of the excerpt.
+    Nobody's name but the speakers' is in them, nothing of the options, no text outside of the excerpt, and
+    nothing that is struck.
     """
 
     row: Transcription
@@ -41,7 +43,7 @@ def text_of(share: Share) -> SharedText | None:
     row = newest(share)
     if row is None:
         return None
-    segments = list(_cut(row.segments.all(), share.excerpt))
+    segments = list(_cut(redacted(row), share.excerpt))
     return SharedText(_plain(row, share, segments), segments, _speakers(row, segments))
 
 

@@ -19,6 +19,7 @@ from transcription.errors import InvalidOption
 from transcription.library import recordings
 from transcription.models import Revision, Segment, Transcription
 from transcription.scripts import is_grapheme_boundary
+from transcription.strikes.spans import united, within, without
 from transcription.transcripts import checks
 from transcription.transcripts.revisions import (
     at_revision,
@@ -27,6 +28,8 @@ from transcription.transcripts.revisions import (
     locked,
     require_text,
     segment_tag,
+    struck_at,
+    struck_now,
     write_revision,
 )
 from transcription.transcripts.segment_edits import SegmentEdit, apply_edits, divided, field_values, joined, shifted
@@ -186,8 +189,11 @@ def shift(
         if not former or (last is not None and len(former) != last - first + 1):
             raise Http404(_("There is no such segment."))
         _check_shift(row, former, seconds)
-        before = [field_values(segment) for segment in former]
-        write_revision(actor, row, Action.SHIFT, first, former, [shifted(fields, seconds) for fields in before])
+        after = [shifted(field_values(segment), seconds) for segment in former]
+        spans = struck_now(row)
+        moved = within(spans, former[0].start, max(segment.end for segment in former))
+        struck = united(without(spans, moved), ((start + seconds, end + seconds) for start, end in moved))
+        write_revision(actor, row, Action.SHIFT, first, former, after, struck=struck)
         return row
 
 
@@ -204,18 +210,25 @@ def _check_shift(row: Transcription, segments: Sequence[Segment], seconds: float
 
 
 def revert(
-    actor: Actor, transcription_id: UUID, number: int, expected_tags: Collection[str], series: UUID | None = None
+    actor: Actor,
+    transcription_id: UUID,
+    number: int,
+    expected_tags: Collection[str],
+    series: UUID | None = None,
+    *,
+    strikes: bool = False,
 ) -> Transcription:
     """Restores the transcript of revision `number`, 0 for the machine's text, as a new revision.
 
-    `series`: that of the revision which this undoes. `expected_tags` are tags of the list. Raises as `edit` does, and
-    Http404 for a revision that was deleted.
+    What is struck stays so, unless `strikes` has that restored, too. `series`: that of the revision which this undoes.
+    `expected_tags` are tags of the list. Raises as `edit` does, and Http404 for a revision that was deleted.
     """
     with locked(actor, transcription_id) as row:
         compare_tags(expected_tags, list_tag(row))
         former = list(row.segments.all())
         restored, names = at_revision(row, [field_values(segment) for segment in former], number)
-        write_revision(actor, row, Action.REVERT, 0, former, restored, names, series)
+        struck = struck_at(row, number) if strikes else None
+        write_revision(actor, row, Action.REVERT, 0, former, restored, names, series, struck)
         return row
 
 

@@ -30,6 +30,7 @@ from transcription.options.speakers import OFF
 from transcription.queue import lifecycle
 from transcription.segments.bounds import clamp_segments
 from transcription.segments.speakers import divided
+from transcription.strikes import redacted
 from transcription.transcripts import checks, editing
 from transcription.transcripts.revisions import NotCompleted, compare_tags, locked, write_revision
 from transcription.transcripts.segment_edits import SegmentFields, field_values, joined
@@ -80,10 +81,10 @@ def tag_of(lines: Sequence[Segment]) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
-def heard_texts(heard: Transcription) -> list[str]:
-    """Returns the texts of the segments that were heard so far."""
-    texts = heard.segments.values_list("text", flat=True)
-    return [text for each in texts if (text := each.strip())]
+def heard_texts(heard: Transcription, *, original: bool) -> list[str]:
+    """Returns the texts of the segments that were heard so far, without what is struck unless it is the `original`."""
+    segments = list(heard.segments.all()) if original else redacted(heard)
+    return [text for segment in segments if (text := segment.text.strip())]
 
 
 def take(actor: Actor, transcription_id: UUID, rehearing_id: UUID, expected_tags: Collection[str]) -> Transcription:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -17,9 +17,12 @@ from django.utils.translation import gettext as _
 from tenants import audit
 from tenants.access import Actor
 from transcription import search
+from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings, retention
 from transcription.models import MachineText, Recording, Revision, Segment, Speaker, Status, Transcription
 from transcription.queue import progress
+from transcription.strikes import MASK, copies, followed, united, without
+from transcription.strikes.spans import Span
 from transcription.transcripts import checks
 from transcription.transcripts.segment_edits import SegmentFields, field_values
 
@@ -28,7 +31,12 @@ MAX_REVISIONS = 1000
 MAX_KEPT_CHARACTERS = 20_000_000
 INDEX_OFFSET = 1_000_000  # keeps indexes unique while the segments after a change are renumbered
 BATCH = 500
+MOST_NOTED = 50
+"""Spans that an entry of the audit log names."""
+
 NO_NAMES: Mapping[int, str] = {}
+Strikes = dict[str, list[list[float]]]
+NO_STRIKES: Strikes = {}
 NOT_CHECKED: SegmentFields = {"checks": []}
 """What segments lack that were stored before there were checks."""
 
@@ -94,31 +102,38 @@ def write_revision(
     replacement: list[SegmentFields],
     names: Mapping[int, str] = NO_NAMES,
     series: UUID | None = None,
+    struck: Sequence[Span] | None = None,
 ) -> None:
     """Replaces segments and names of speakers, stores the former ones in a revision and indexes the text.
 
     Equal segments at both ends stay, and equal ones between others where their number does. Where segments only get
-    other speakers, nothing else of them is written or stored.
+    other speakers, nothing else of them is written or stored. `struck` is what of the recording is struck then; without
+    it what was, and what the change moved of it. Raises InvalidOption for text in which a mask stands.
     """
     before = [field_values(segment) for segment in former]
     renamed = _former_names(row, names)
-    if places := _only_moved(before, replacement):
+    strikes = _struck_then(row, before, replacement, struck)
+    if not strikes and (places := _only_moved(before, replacement)):
         was, now = ({first + at: fields[at].get("speaker") for at in places} for fields in (before, replacement))
         write_speakers(actor, row, action, was, now, names)
         return
     head, tail = _alike(before, replacement)
     if head == len(before) == len(replacement) and not renamed:
+        if strikes:
+            write_strikes(actor, row, action, strikes, series)
+            return
         read_audit.read(actor, row, "correction")  # nothing changes, but the caller gets the text
         return
     former, before = former[head : len(former) - tail], before[head : len(before) - tail]
     replacement, first = replacement[head : len(replacement) - tail], first + head
     if len(before) == len(replacement) > 1:
-        _change_in_place(actor, row, action, former, replacement, names, series)
+        _change_in_place(actor, row, action, former, replacement, names, series, strikes)
         return
-    _begin(row)
+    _begin(row, strikes)
     _replace_segments(row, row.revision + 1, first, former, replacement)
     _rename(row, names)
-    _store(actor, row, action, series, first=first, added=len(replacement), before=before, names=renamed)
+    kept: dict[str, Any] = {"first": first, "added": len(replacement), "before": before, "names": renamed}
+    _store(actor, row, action, series, **kept, struck=strikes)
 
 
 def _change_in_place(
@@ -129,16 +144,69 @@ def _change_in_place(
     replacement: list[SegmentFields],
     names: Mapping[int, str],
     series: UUID | None,
+    strikes: Strikes,
 ) -> None:
     renamed = _former_names(row, names)
-    _begin(row)
+    _begin(row, strikes)
     pairs = [(one, fields) for one, fields in zip(former, replacement, strict=True) if field_values(one) != fields]
     changed = {str(one.index): field_values(one) for one, _fields in pairs}
     common: dict[str, Any] = {"tenant_id": row.tenant_id, "transcription": row, "revision": row.revision + 1}
     Segment.objects.filter(pk__in=[one.pk for one, _fields in pairs]).delete()
     Segment.objects.bulk_create([Segment(index=one.index, **common, **fields) for one, fields in pairs], BATCH)
     _rename(row, names)
-    _store(actor, row, action, series, first=pairs[0][0].index, added=0, before=[], names=renamed, changed=changed)
+    kept: dict[str, Any] = {"first": pairs[0][0].index, "added": 0, "before": [], "names": renamed}
+    _store(actor, row, action, series, **kept, changed=changed, struck=strikes)
+
+
+def write_strikes(actor: Actor, row: Transcription, action: str, strikes: Strikes, series: UUID | None = None) -> None:
+    """Writes what of the recording is struck, as a revision that changes no text. The segments' tags stay.
+
+    strikes: as `strikes_between` returns them.
+    """
+    if not strikes:
+        read_audit.read(actor, row, "correction")
+        return
+    _begin(row, strikes)
+    touched = [span for spans in strikes.values() for span in spans]
+    lines = row.segments.filter(end__gte=min(span[0] for span in touched)).values_list("index", flat=True)
+    kept: dict[str, Any] = {"first": lines.order_by("index").first() or 0, "added": 0, "before": []}
+    _store(actor, row, action, series, **kept, struck=strikes)
+
+
+def strikes_between(before: Iterable[Sequence[float]], after: Iterable[Sequence[float]]) -> Strikes:
+    """Returns the seconds that are struck after a change and not before it, and the other way round; empty for none."""
+    before, after = list(before), list(after)
+    parts = {"added": without(after, before), "removed": without(before, after)}
+    return {name: [list(one) for one in spans] for name, spans in parts.items() if spans}
+
+
+def struck_now(row: Transcription) -> list[Span]:
+    """Locks the recording, and returns what of it is struck."""
+    rows = Recording.objects.select_for_update().filter(id=row.recording_id)
+    return united(rows.values_list("struck", flat=True).get())
+
+
+def struck_at(row: Transcription, number: int) -> list[Span]:
+    """Returns what was struck after revision `number`, without what later ones struck, and with what they didn't leave.
+
+    What was struck from another transcription of the recording stays.
+    """
+    spans = struck_now(row)
+    for strikes in Revision.objects.filter(transcription=row, number__gt=number).values_list("struck", flat=True):
+        spans = united(without(spans, strikes.get("added", [])), strikes.get("removed", []))
+    return spans
+
+
+def _struck_then(
+    row: Transcription, before: list[SegmentFields], after: list[SegmentFields], struck: Sequence[Span] | None
+) -> Strikes:
+    """Raises InvalidOption."""
+    spans = struck_now(row)
+    if spans and any(MASK in fields["text"] for fields in after) and not any(MASK in one["text"] for one in before):
+        message = _("This text is redacted: %(mask)s stands for words. Read it with “redacted=false” to correct it.")
+        raise InvalidOption("text", message % {"mask": MASK})
+    target = united(spans, followed(before, after, spans)) if struck is None else struck
+    return strikes_between(spans, target)
 
 
 def write_speakers(
@@ -167,9 +235,15 @@ def write_speakers(
     _store(actor, row, action, None, first=min(before), added=0, before=[], names=renamed, speakers=speakers)
 
 
-def _begin(row: Transcription) -> None:
+def _begin(row: Transcription, strikes: Strikes = NO_STRIKES) -> None:
     if row.revision == 0:
         _keep_machine_text(row)
+    if strikes:
+        recording = row.recording
+        spans = united(without(struck_now(row), strikes.get("removed", [])), strikes.get("added", []))
+        recording.struck = [list(one) for one in spans]
+        recording.save(update_fields=["struck"])
+        copies.want(recording)
 
 
 def _rename(row: Transcription, names: Mapping[int, str]) -> None:
@@ -189,10 +263,19 @@ def _store(actor: Actor, row: Transcription, action: str, series: UUID | None, *
     Revision.objects.create(**common, **who, **kept, size=len(json.dumps(kept)))
     details = {"recording": str(row.recording_id), "how": action} | ({"series": str(series)} if series else {})
     audit.record(actor, "transcript.corrected", row, **details, revision=number)
+    _note_strikes(actor, row, kept.get("struck", {}))
     _forget_oldest(row)
     Recording.note_change(row.recording_id)
     search.index_recording(row.recording_id)
     transaction.on_commit(partial(progress.announce_revision, row.id, number))
+
+
+def _note_strikes(actor: Actor, row: Transcription, strikes: Strikes) -> None:
+    for name, action in (("added", "transcript.struck"), ("removed", "transcript.unstruck")):
+        if spans := strikes.get(name):
+            seconds = [f"{start:.3f}-{end:.3f}" for start, end in spans[:MOST_NOTED]]
+            where: dict[str, Any] = {"seconds": seconds, "spans": len(spans), "revision": row.revision}
+            audit.record(actor, action, row, recording=str(row.recording_id), **where)
 
 
 def _former_names(row: Transcription, names: Mapping[int, str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
@@ -14,6 +14,8 @@ from tenants.access import Actor
 from transcription.errors import InvalidOption
 from transcription.models import Revision, Segment, Transcription
 from transcription.scripts import is_grapheme_boundary, is_unspaced, one_line
+from transcription.strikes import redacted_segments, spans_of
+from transcription.strikes.spans import Span
 from transcription.transcripts.checks import carried
 from transcription.transcripts.editing import transcript
 from transcription.transcripts.revisions import compare_tags, list_tag, locked, write_revision
@@ -93,16 +95,26 @@ def checked_search(find: Any, replacement: Any = "", match_case: Any = False, wh
     return Search(wanted, _line("replacement", replacement, LONGEST_REPLACEMENT), match_case, whole_words)
 
 
-def hits(actor: Actor, transcription_id: UUID, search: Search, limit: int) -> tuple[Transcription, list[Hit], int]:
-    """Returns a transcript, the first hits and how many there are. Raises Http404, NotCompleted and TextDeleted."""
+def hits(
+    actor: Actor, transcription_id: UUID, search: Search, limit: int, *, original: bool
+) -> tuple[Transcription, list[Hit], int]:
+    """Returns a transcript, the first hits and how many there are. Raises Http404, NotCompleted and TextDeleted.
+
+    Unless it is the `original` that is looked through, nothing that is struck is found, or shown beside a hit.
+    """
     row = transcript(actor, transcription_id)
-    return row, *hits_of(row, search, limit)
+    return row, *hits_of(row, search, limit, () if original else spans_of(row))
 
 
-def hits_of(row: Transcription, rule: Rule, limit: int) -> tuple[list[Hit], int]:
-    """Returns the first places of a transcript where a rule replaces something, and how many there are."""
+def hits_of(row: Transcription, rule: Rule, limit: int, spans: Sequence[Span] = ()) -> tuple[list[Hit], int]:
+    """Returns the first places of a transcript where a rule replaces something, and how many there are.
+
+    spans: seconds whose words are left out.
+    """
     found, total = list[Hit](), 0
-    for segment in row.segments.only("transcription", "index", "start", "text").iterator():
+    fields = ("transcription", "index", "start", "text", *(("end", "words") if spans else ()))
+    segments: Iterable[Segment] = row.segments.only(*fields).iterator()
+    for segment in redacted_segments(segments, spans) if spans else segments:
         text = segment.text.strip()
         for rewrite in rule.rewrites(text):
             total += 1

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Case, Count, Exists, F, OuterRef, QuerySet, Subquery, When
+from django.db.models import Case, Count, Exists, F, Min, OuterRef, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, Now
 from django.http import Http404
 from django.utils import timezone
@@ -70,6 +70,15 @@ def due_endpoints() -> list[DueEndpoint]:
         rows = rows.annotate(is_failing=Case(When(failures__gt=0, then=True), default=False))
         values = rows.order_by("is_failing", "first", "id").values_list("tenant_id", "id", "is_failing")
         return [DueEndpoint(*found) for found in values[:MOST_LOOKED_AT]]
+
+
+def seconds_late() -> float:
+    """Returns for how long a delivery has been due, of those whose receivers answer; 0 if none is."""
+    with scope.across_tenants("deliveries of every tenant are due"):
+        answering = {"endpoint__paused_at": None, "endpoint__deleted_at": None, "endpoint__failures": 0}
+        rows = _due().filter(**answering, tenant__is_active=True).order_by()
+        first: datetime | None = rows.aggregate(first=Min("next_attempt_at"))["first"]
+    return max(0.0, (database_clock.now() - first).total_seconds()) if first else 0.0
 
 
 def claim(endpoint: DueEndpoint, limit: int) -> list[Claim]:

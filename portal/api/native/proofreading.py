@@ -10,13 +10,15 @@ from rest_framework.response import Response
 
 from portal.api.native import parameters
 from portal.api.native.operations import IF_MATCH, JSON, operation
+from portal.api.native.originals import REDACTED, hidden_spans
 from portal.api.native.parsing import parse_body
 from portal.api.native.schemas.proofreading import Checking, PassageBody, ProofreadingBody
 from portal.api.native.schemas.segments import SegmentBody
-from portal.api.native.segments import SEGMENT, TRANSCRIPTION, segments_fields
+from portal.api.native.segments import SEGMENT, TRANSCRIPTION, one_answer
 from portal.api.native.tenant_view import TenantView
 from portal.api.preconditions import quoted, seen_tags
 from transcription.library import read_audit
+from transcription.strikes import redacted_segments
 from transcription.transcripts import checks, editing, proofreading, revisions
 from transcription.transcripts.ranking import Passage
 
@@ -31,13 +33,13 @@ class ProofreadingView(TenantView):
         "listPassages",
         "What to proofread, worst first",
         {200: ProofreadingBody},
-        parameters=[LIMIT],
+        parameters=[LIMIT, REDACTED],
     )
     def get(self, request: Request, transcription_id: UUID) -> Response:
         row = editing.transcript(self.actor, transcription_id)
         limit = LIMIT.read(request) or AT_ONCE
         read_audit.read(self.actor, row, "answer")
-        segments = list(row.segments.all())
+        segments = redacted_segments(row.segments.all(), hidden_spans(self.actor, request, row))
         row.checked = row.checked or {"words": checks.words_of(segments)}
         found = proofreading.passages(row, segments)
         body = ProofreadingBody(
@@ -58,22 +60,24 @@ class CheckView(TenantView):
         "Mark a segment, or a part of it, as checked",
         {200: SegmentBody},
         body={JSON: Checking},
-        parameters=[IF_MATCH],
+        parameters=[IF_MATCH, REDACTED],
     )
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
         part = parse_body(request, Checking)
         tags = seen_tags(request._request)
         proofreading.check(self.actor, transcription_id, index, part.first, part.last, tags)
-        return self._segment(transcription_id, index)
+        return self._segment(request, transcription_id, index)
 
-    @operation("uncheckSegment", "Take the marks of a segment away", {200: SegmentBody}, parameters=[IF_MATCH])
+    @operation(
+        "uncheckSegment", "Take the marks of a segment away", {200: SegmentBody}, parameters=[IF_MATCH, REDACTED]
+    )
     def delete(self, request: Request, transcription_id: UUID, index: int) -> Response:
         proofreading.uncheck(self.actor, transcription_id, index, 0, None, seen_tags(request._request))
-        return self._segment(transcription_id, index)
+        return self._segment(request, transcription_id, index)
 
-    def _segment(self, transcription_id: UUID, index: int) -> Response:
+    def _segment(self, request: Request, transcription_id: UUID, index: int) -> Response:
         found = editing.segment(self.actor, transcription_id, index)
-        return Response(segments_fields([found])[0], headers={"ETag": quoted(revisions.segment_tag(found))})
+        return one_answer(found, hidden_spans(self.actor, request, found.transcription))
 
 
 def passage_fields(passage: Passage) -> PassageBody:

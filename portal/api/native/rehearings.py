@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from portal.api import call_headers
 from portal.api.native.operations import IDEMPOTENCY_KEY, IF_MATCH, JSON, operation
+from portal.api.native.originals import REDACTED, hidden_spans, wants_original
 from portal.api.native.parsing import parse_body
 from portal.api.native.representations import transcription_fields
 from portal.api.native.schemas.rehearings import NewRehearing, RehearingBody
@@ -24,6 +25,7 @@ from transcription.errors import InvalidOption
 from transcription.intake import rehearing as intake
 from transcription.library import read_audit
 from transcription.models import Status, Transcription
+from transcription.strikes import redacted_segments, spans_of
 from transcription.transcripts import editing
 from transcription.transcripts import rehearing as service
 from transcription.transcripts.rehearing import Lines
@@ -40,7 +42,7 @@ class RehearingsView(TenantView):
         "Hear lines of a transcript again",
         {201: RehearingBody},
         body={JSON: NewRehearing},
-        parameters=[IDEMPOTENCY_KEY],
+        parameters=[IDEMPOTENCY_KEY, REDACTED],
         description="What is heard is charged, for the same lines under the same options once.",
     )
     def post(self, request: Request, transcription_id: UUID) -> Response:
@@ -49,13 +51,15 @@ class RehearingsView(TenantView):
         body = parse_body(request, NewRehearing)
         row = intake.ask(self.actor, transcription_id, _where(body), body.options, call)
         location = {"Location": f"/api/v1/transcriptions/{transcription_id}/rehearings/{row.id}"}
-        return self._answer(row, 201, location | call_headers.headers_of(call, row))
+        return self._answer(request, row, 201, location | call_headers.headers_of(call, row))
 
-    def _answer(self, heard: Transcription, status: int = 200, headers: Mapping[str, str] = NONE) -> Response:
+    def _answer(
+        self, request: Request, heard: Transcription, status: int = 200, headers: Mapping[str, str] = NONE
+    ) -> Response:
         assert heard.rehears_id is not None
-        row = editing.transcript(self.actor, heard.rehears_id)
+        row, original = editing.transcript(self.actor, heard.rehears_id), wants_original(self.actor, request)
         read_audit.read(self.actor, row, "answer")
-        body = rehearing_fields(row, heard)
+        body = rehearing_fields(row, heard, original=original)
         return Response(body, status, headers={"ETag": body["etag"], **headers})
 
 
@@ -64,9 +68,9 @@ class RehearingView(RehearingsView):
 
     http_method_names = ("get", "head", "delete", "options")
 
-    @operation("retrieveRehearing", "What was heard again", {200: RehearingBody})
+    @operation("retrieveRehearing", "What was heard again", {200: RehearingBody}, parameters=[REDACTED])
     def get(self, request: Request, transcription_id: UUID, rehearing_id: UUID) -> Response:
-        return self._answer(service.get(self.actor, transcription_id, rehearing_id))
+        return self._answer(request, service.get(self.actor, transcription_id, rehearing_id))
 
     @operation("stopRehearing", "Stop hearing again what waits or runs", {204: None})
     def delete(self, request: Request, transcription_id: UUID, rehearing_id: UUID) -> Response:
@@ -81,16 +85,18 @@ class TakeView(TenantView):
         "takeRehearing",
         "Put what was heard again in the place of the lines",
         {200: SegmentsBody},
-        parameters=[IF_MATCH],
+        parameters=[IF_MATCH, REDACTED],
     )
     def post(self, request: Request, transcription_id: UUID, rehearing_id: UUID) -> Response:
         row = service.take(self.actor, transcription_id, rehearing_id, seen_tags(request._request))
-        return segments_answer(row)
+        return segments_answer(row, hidden_spans(self.actor, request, row))
 
 
-def rehearing_fields(row: Transcription, heard: Transcription) -> RehearingBody:
+def rehearing_fields(row: Transcription, heard: Transcription, *, original: bool) -> RehearingBody:
+    """Describes a rehearing, without what is struck unless it is to be the `original`."""
     lines = service.lines_of(row, heard.range_start, heard.range_end)
     tag, told = service.tag_of(lines), transcription_fields(heard)
+    shown = lines if original else redacted_segments(lines, spans_of(row))
     has_text = heard.status == Status.COMPLETED and heard.text_deleted_at is None
     return {
         "id": str(heard.id),
@@ -104,8 +110,8 @@ def rehearing_fields(row: Transcription, heard: Transcription) -> RehearingBody:
         "beam_size": heard.beam_size,
         "queue": told["queue"],
         "error": told["error"],
-        "text": "\n".join(service.heard_texts(heard)) if has_text else None,
-        "text_now": "\n".join(line.text.strip() for line in lines),
+        "text": "\n".join(service.heard_texts(heard, original=original)) if has_text else None,
+        "text_now": "\n".join(line.text.strip() for line in shown),
         "changed": tag != heard.range_tag,
         "etag": quoted(tag),
     }

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from portal.api.native import parameters
 from portal.api.native.operations import IF_MATCH, JSON, operation
+from portal.api.native.originals import REDACTED, hidden_spans, wants_original
 from portal.api.native.parsing import parse_body
 from portal.api.native.schemas.segments import (
     Division,
@@ -33,6 +34,8 @@ from portal.api.native.tenant_view import TenantView
 from portal.api.preconditions import quoted, seen_tags
 from transcription.library import read_audit
 from transcription.models import Revision, Segment, Transcription
+from transcription.strikes import MASK, redacted_segments
+from transcription.strikes.spans import Span
 from transcription.transcripts import checks, editing, revisions, substitution
 from transcription.transcripts.doubts import doubts_of, missed_speech
 from transcription.transcripts.segment_edits import SegmentEdit, SegmentFields
@@ -56,48 +59,50 @@ class SegmentsView(TenantView):
         "listSegments",
         "The segments of a transcript",
         {200: SegmentsBody},
-        parameters=[FIRST, SEGMENTS],
+        parameters=[FIRST, SEGMENTS, REDACTED],
     )
     def get(self, request: Request, transcription_id: UUID) -> Response:
         row = editing.transcript(self.actor, transcription_id)
         first = FIRST.read(request)
         limit = SEGMENTS.read(request)
+        hidden = hidden_spans(self.actor, request, row)
         read_audit.read(self.actor, row, "answer")
-        return segments_answer(row, first or 0, limit)
+        return segments_answer(row, hidden, first or 0, limit)
 
     @operation(
         "replaceSegments",
         "Replace all segments",
         {200: SegmentsBody},
         body={JSON: NewSegments},
-        parameters=[IF_MATCH],
+        parameters=[IF_MATCH, REDACTED],
     )
     def put(self, request: Request, transcription_id: UUID) -> Response:
         wanted = [SegmentEdit(one.start, one.end, one.text) for one in parse_body(request, NewSegments).segments]
         row = editing.replace(self.actor, transcription_id, wanted, seen_tags(request._request))
-        return segments_answer(row, 0, None)
+        return segments_answer(row, hidden_spans(self.actor, request, row))
 
 
 class SegmentView(TenantView):
     """GET, PATCH or DELETE one segment."""
 
-    @operation("retrieveSegment", "One segment", {200: SegmentBody})
+    @operation("retrieveSegment", "One segment", {200: SegmentBody}, parameters=[REDACTED])
     def get(self, request: Request, transcription_id: UUID, index: int) -> Response:
         found = editing.segment(self.actor, transcription_id, index)
+        hidden = hidden_spans(self.actor, request, found.transcription)
         read_audit.read(self.actor, found.transcription, "answer")
-        return _one(found)
+        return one_answer(found, hidden)
 
     @operation(
         "updateSegment",
         "Correct a segment",
         {200: SegmentBody},
         body={JSON: SegmentChanges},
-        parameters=[IF_MATCH],
+        parameters=[IF_MATCH, REDACTED],
     )
     def patch(self, request: Request, transcription_id: UUID, index: int) -> Response:
         changes = parse_body(request, SegmentChanges).model_dump()
         found = editing.edit(self.actor, transcription_id, index, seen_tags(request._request), **changes)
-        return _one(found)
+        return one_answer(found, hidden_spans(self.actor, request, found.transcription))
 
     @operation("deleteSegment", "Delete a segment", {204: None}, parameters=[IF_MATCH])
     def delete(self, request: Request, transcription_id: UUID, index: int) -> Response:
@@ -113,32 +118,36 @@ class SplitView(TenantView):
         "Divide a segment",
         {200: SomeSegmentsBody},
         body={JSON: Division},
-        parameters=[IF_MATCH],
+        parameters=[IF_MATCH, REDACTED],
     )
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
         where = parse_body(request, Division)
         both = editing.split(self.actor, transcription_id, index, where.position, where.at, seen_tags(request._request))
-        return Response(SomeSegmentsBody(segments=segments_fields(both)), headers=_tag_of_list(both[0]))
+        shown = redacted_segments(both, hidden_spans(self.actor, request, both[0].transcription))
+        return Response(SomeSegmentsBody(segments=segments_fields(shown)), headers=_tag_of_list(both[0]))
 
 
 class MergeView(TenantView):
     """POST to join a segment with the next one."""
 
-    @operation("mergeSegment", "Join a segment with the next one", {200: SomeSegmentsBody}, parameters=[IF_MATCH])
+    @operation(
+        "mergeSegment", "Join a segment with the next one", {200: SomeSegmentsBody}, parameters=[IF_MATCH, REDACTED]
+    )
     def post(self, request: Request, transcription_id: UUID, index: int) -> Response:
         found = editing.merge(self.actor, transcription_id, index, seen_tags(request._request))
-        return Response(SomeSegmentsBody(segments=segments_fields([found])), headers=_tag_of_list(found))
+        shown = redacted_segments([found], hidden_spans(self.actor, request, found.transcription))
+        return Response(SomeSegmentsBody(segments=segments_fields(shown)), headers=_tag_of_list(found))
 
 
 class ShiftView(TenantView):
     """POST by how many seconds segments are moved."""
 
-    @operation("shiftSegments", "Shift times", {200: SegmentsBody}, body={JSON: Shift}, parameters=[IF_MATCH])
+    @operation("shiftSegments", "Shift times", {200: SegmentsBody}, body={JSON: Shift}, parameters=[IF_MATCH, REDACTED])
     def post(self, request: Request, transcription_id: UUID) -> Response:
         by = parse_body(request, Shift)
         tags = seen_tags(request._request)
         row = editing.shift(self.actor, transcription_id, by.seconds, tags, by.first, by.last)
-        return segments_answer(row, 0, None)
+        return segments_answer(row, hidden_spans(self.actor, request, row))
 
 
 class HitsView(TenantView):
@@ -148,12 +157,13 @@ class HitsView(TenantView):
         "findInSegments",
         "Where a text stands in a transcript",
         {200: TextHitsBody},
-        parameters=[FIND, MATCH_CASE, WHOLE_WORDS, HITS],
+        parameters=[FIND, MATCH_CASE, WHOLE_WORDS, HITS, REDACTED],
     )
     def get(self, request: Request, transcription_id: UUID) -> Response:
         flags = [one.read(request) == "true" for one in (MATCH_CASE, WHOLE_WORDS)]
         search = substitution.checked_search(FIND.read(request), "", *flags)
-        row, found, total = substitution.hits(self.actor, transcription_id, search, HITS.read(request) or MOST_HITS)
+        limit, original = HITS.read(request) or MOST_HITS, wants_original(self.actor, request)
+        row, found, total = substitution.hits(self.actor, transcription_id, search, limit, original=original)
         read_audit.read(self.actor, row, "answer")
         results = [hit_fields(hit) for hit in found]
         body = TextHitsBody(transcription=str(row.id), revision=row.revision, total=total, results=results)
@@ -187,17 +197,19 @@ class RevisionsView(TenantView):
         "listRevisions",
         "What was changed, newest first",
         {200: RevisionsBody},
-        parameters=[BEFORE, REVISIONS],
+        parameters=[BEFORE, REVISIONS, REDACTED],
     )
     def get(self, request: Request, transcription_id: UUID) -> Response:
         rows = editing.revisions(self.actor, transcription_id)
-        read_audit.read(self.actor, editing.transcript(self.actor, transcription_id), "revisions")
+        row = editing.transcript(self.actor, transcription_id)
+        hides = bool(hidden_spans(self.actor, request, row))
+        read_audit.read(self.actor, row, "revisions")
         before = BEFORE.read(request)
         limit = REVISIONS.read(request) or REVISIONS_AT_ONCE
         found = list((rows.filter(number__lt=before) if before is not None else rows)[: limit + 1])
         page = found[:limit]
         older = f"{request.path}?before={page[-1].number}&limit={limit}" if len(found) > limit else None
-        return Response(RevisionsBody(next=older, results=[revision_fields(one) for one in page]))
+        return Response(RevisionsBody(next=older, results=[revision_fields(one, hides=hides) for one in page]))
 
 
 class RevertView(TenantView):
@@ -208,12 +220,13 @@ class RevertView(TenantView):
         "Go back to a revision; 0 is the machine's text",
         {200: SegmentsBody},
         body={JSON: Reversion},
-        parameters=[IF_MATCH],
+        parameters=[IF_MATCH, REDACTED],
     )
     def post(self, request: Request, transcription_id: UUID) -> Response:
-        number = parse_body(request, Reversion).revision
-        row = editing.revert(self.actor, transcription_id, number, seen_tags(request._request))
-        return segments_answer(row, 0, None)
+        wanted = parse_body(request, Reversion)
+        tags = seen_tags(request._request)
+        row = editing.revert(self.actor, transcription_id, wanted.revision, tags, strikes=wanted.strikes)
+        return segments_answer(row, hidden_spans(self.actor, request, row))
 
 
 def segment_fields(segment: Segment, names: Mapping[str, str]) -> SegmentBody:
@@ -251,7 +264,8 @@ def hit_fields(hit: substitution.Hit) -> TextHitBody:
     }
 
 
-def revision_fields(revision: Revision) -> RevisionBody:
+def revision_fields(revision: Revision, *, hides: bool) -> RevisionBody:
+    """Describes a revision. hides: without the texts that stood there, in which struck words may stand elsewhere."""
     return {
         "number": revision.number,
         "action": revision.action,
@@ -259,19 +273,24 @@ def revision_fields(revision: Revision) -> RevisionBody:
         "made_by": revision.author or None,
         "first": revision.first,
         "added": revision.added,
-        "before": [_former(piece) for piece in revision.before],
-        "changed": {index: _former(piece) for index, piece in revision.changed.items()},
+        "before": [_former(piece, hides=hides) for piece in revision.before],
+        "changed": {index: _former(piece, hides=hides) for index, piece in revision.changed.items()},
         "speakers": revision.speakers,
         "names": revision.names,
+        "struck": revision.struck.get("added", []),
+        "unstruck": revision.struck.get("removed", []),
     }
 
 
-def _former(fields: SegmentFields) -> dict[str, Any]:
-    return {name: fields[name] for name in ("start", "end", "text")}
+def _former(fields: SegmentFields, *, hides: bool) -> dict[str, Any]:
+    return {name: fields[name] for name in ("start", "end", "text")} | ({"text": MASK} if hides else {})
 
 
-def segments_answer(row: Transcription, first: int = 0, limit: int | None = None) -> Response:
-    """Answers with the segments of a transcript from `first` on, all of them without `limit`."""
+def segments_answer(row: Transcription, hidden: Sequence[Span], first: int = 0, limit: int | None = None) -> Response:
+    """Answers with the segments of a transcript from `first` on, all of them without `limit`.
+
+    hidden: seconds whose words are left out.
+    """
     rows = row.segments.order_by("index")
     total = rows.count()
     found = list(rows.filter(index__gte=first)[:limit] if limit else rows.filter(index__gte=first))
@@ -284,13 +303,14 @@ def segments_answer(row: Transcription, first: int = 0, limit: int | None = None
         total=total,
         next=more,
         missed_speech=[{"start": start, "end": end} for start, end in missed_speech(row, texts)],
-        segments=segments_fields(found),
+        segments=segments_fields(redacted_segments(found, hidden)),
     )
     return Response(body, headers=_tag(row))
 
 
-def _one(segment: Segment) -> Response:
-    return Response(segments_fields([segment])[0], headers={"ETag": quoted(revisions.segment_tag(segment))})
+def one_answer(segment: Segment, hidden: Sequence[Span]) -> Response:
+    [shown] = segments_fields(redacted_segments([segment], hidden))
+    return Response(shown, headers={"ETag": quoted(revisions.segment_tag(segment))})
 
 
 def _tag(row: Transcription) -> dict[str, str]:

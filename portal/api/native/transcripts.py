@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from portal.api.native import parameters
 from portal.api.native.operations import TRANSCRIPTS, operation
+from portal.api.native.originals import REDACTED, wants_original
 from portal.api.native.tenant_view import TenantView
 from portal.api.problems import problem
 from tenants.access import Actor
@@ -24,6 +25,7 @@ from transcription.models import Status, Transcription
 LAYOUT = (
     parameters.Whole("max_line_length", "Characters on a line of a subtitle; srt and vtt only.", LINE_LENGTHS),
     parameters.Whole("max_lines", "Lines of a subtitle; srt and vtt only.", LINES),
+    REDACTED,
 )
 
 
@@ -53,7 +55,7 @@ def _transcript(actor: Actor, request: Request, row: Transcription, extension: s
     if row.status != Status.COMPLETED:
         return problem(409, "not_completed", _("The transcription is not done: it is %s.") % row.status)
     layout = Layout.checked(request.query_params.get("max_line_length"), request.query_params.get("max_lines"))
-    export = exports.render(row, extension, layout)
+    export = exports.render(row, extension, layout, original=wants_original(actor, request))
     read_audit.exported(actor, row, extension)
     return HttpResponse(export.body, content_type=export.content_type)
 

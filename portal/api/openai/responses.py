@@ -16,13 +16,14 @@ from transcription import exports
 from transcription.media.warnings import codes_of
 from transcription.models import Segment, Transcription
 from transcription.options.speakers import OFF
+from transcription.strikes import redacted, redacted_segments, spans_of
 
 WARNINGS_HEADER = "X-Warnings"
 TRACK_HEADER = "X-Audio-Track"
 
 
 def response_of(row: Transcription, parameters: Parameters) -> HttpResponseBase:
-    segments, names = list(row.segments.all()), exports.names_of(row)
+    segments, names = redacted(row), exports.names_of(row)
     match parameters.response_format:
         case "text":
             return HttpResponse(f"{row.text}\n", content_type="text/plain; charset=utf-8")
@@ -101,20 +102,21 @@ class StreamedTranscript:
     def __init__(self, wanted: Parameters, row: Transcription) -> None:
         self.segments = 0
         self._wanted = wanted
+        self._spans = spans_of(row)
         self._is_divided = row.speakers != OFF
         self._waits = self._is_divided and wanted.response_format in ("srt", "vtt", "diarized_json")
         self._characters = 0
 
     def deltas(self, segments: Iterable[Segment]) -> Iterator[bytes]:
         """Yields what can be said of further segments while the transcription goes on."""
-        for segment in () if self._waits else segments:
+        for segment in () if self._waits else redacted_segments(segments, self._spans):
             text, self.segments = self._text_of(segment), segment.index + 1
             self._characters += len(text)
             yield _delta(text)
 
     def rest(self, row: Transcription) -> Iterator[bytes]:
         """Yields what is missing of a completed transcription."""
-        segments = list(row.segments.all())
+        segments = redacted(row)
         if self._wanted.response_format == "diarized_json":
             yield from map(_event, _diarized_segments(row, segments))
         elif not self._is_divided:
@@ -131,7 +133,7 @@ class StreamedTranscript:
         return "".join(segment.text for segment in segments).lstrip()
 
     def done(self, row: Transcription) -> bytes:
-        segments = list(row.segments.all())
+        segments = redacted(row)
         event = {"type": "transcript.text.done", "text": row.text, "usage": usage(row)} | exports.extra_fields(row)
         match self._wanted.response_format:
             case "srt" | "vtt":

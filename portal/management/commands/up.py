@@ -5,13 +5,13 @@ import signal
 import sys
 import time
 from functools import partial
-from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
+from portal.exposure import is_loopback
 from portal.supervisor import demo, preparation
 from portal.supervisor.announcement import announce_when_ready
 from portal.supervisor.console import say
@@ -72,14 +72,6 @@ def create_accounts(url: str, host: str) -> None:
     say(f"Other machines can reach {host}, so no accounts were created. Create the first operator:")
     say(f"  PORTAL_DATA={settings.DATA} {sys.executable} {settings.BASE_DIR / 'manage.py'} createsuperuser")
     say("and then tenants and their members in the admin, or start with DEMO_ACCOUNTS=yes.")
-
-
-def is_loopback(host: str) -> bool:
-    """Returns whether only this machine can reach a web process that listens on `host`."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def url_of(port: int) -> str:

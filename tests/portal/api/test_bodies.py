@@ -45,6 +45,7 @@ UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/api/v1/transcriptions/{transcription}/segments/0/split", {"position": 2}),
     ("POST", "/api/v1/transcriptions/{transcription}/segments/0/check", {"first": 0}),
     ("POST", "/api/v1/transcriptions/{transcription}/rehearings", {"first": 0, "last": 0}),
+    ("POST", "/api/v1/transcriptions/{transcription}/strikes", {"first": 0}),
     ("POST", "/api/v1/transcriptions/{transcription}/revert", {"revision": 0}),
     ("PATCH", "/api/v1/transcriptions/{transcription}/speakers/0", {"name": "x"}),
     ("POST", "/api/v1/transcriptions/{transcription}/segments/substitute", {"find": "a", "replacement": "b"}),

@@ -110,6 +110,8 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("POST", "/api/v1/transcriptions/{transcription}/segments/0/check", {}, WRITE),
     ("DELETE", "/api/v1/transcriptions/{transcription}/segments/0/check", None, WRITE),
     ("POST", "/api/v1/transcriptions/{transcription}/rehearings", {"first": 0, "last": 0}, WRITE_201),
+    ("GET", "/api/v1/transcriptions/{transcription}/strikes", None, READ),
+    ("POST", "/api/v1/transcriptions/{transcription}/strikes", {"first": 0}, WRITE),
     ("GET", "/api/v1/transcriptions/{transcription}/rehearings/{rehearing}", None, READ),
     ("DELETE", "/api/v1/transcriptions/{transcription}/rehearings/{rehearing}", None, WRITE_204),
     ("POST", "/api/v1/transcriptions/{transcription}/rehearings/{rehearing}/take", None, WRITE),

@@ -155,6 +155,7 @@ API = """
     api/v1/transcriptions/<uuid:transcription_id>/segments/shift
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/split
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/merge
+    api/v1/transcriptions/<uuid:transcription_id>/strikes
     api/v1/transcriptions/<uuid:transcription_id>/speakers
     api/v1/transcriptions/<uuid:transcription_id>/speakers/assign
     api/v1/transcriptions/<uuid:transcription_id>/speakers/<int:number>
@@ -190,6 +191,8 @@ API = """
 # With a session, but for `health` and `metrics`.
 PAGES = """
     health
+    livez
+    readyz
     metrics
     -
     recordings/
@@ -242,6 +245,7 @@ PAGES = """
     transcriptions/<uuid:transcription_id>/segments/<int:index>/merge/
     transcriptions/<uuid:transcription_id>/segments/<int:index>/remove/
     transcriptions/<uuid:transcription_id>/segments/<int:index>/times/
+    transcriptions/<uuid:transcription_id>/strikes/
     transcriptions/<uuid:transcription_id>/speakers/
     transcriptions/<uuid:transcription_id>/history/
     transcriptions/<uuid:transcription_id>/revert/

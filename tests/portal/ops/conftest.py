@@ -7,6 +7,7 @@ from django.test import Client
 
 from tenants.models import User
 from transcription.engine.types import EngineStatus
+from transcription.maintenance import sweeper
 from transcription.models import Engine
 from transcription.options import engines
 
@@ -49,5 +50,6 @@ def condition(ready: bool = True, gpu: float | None = None, loaded: tuple[str, .
 
 @pytest.fixture
 def engine(db: None) -> Engine:
-    """One that is ready, without a GPU."""
+    """One that is ready, without a GPU, beside a sweeper."""
+    sweeper.report()
     return engines.report("here:0", condition(), workers_alive=8, workers_wanted=8)

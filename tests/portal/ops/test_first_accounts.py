@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
-from portal.management.commands.up import create_accounts, is_loopback
+from portal.exposure import is_loopback
+from portal.management.commands.up import create_accounts
 from tenants.models import User
 
 pytestmark = pytest.mark.django_db

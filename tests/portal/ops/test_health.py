@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
+from types import SimpleNamespace
 
 import pytest
+from django.conf import LazySettings
 from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
+from tests.conftest import Character
 from tests.portal.ops.conftest import condition
+from tests.transcription.webhooks.conftest import completed, subscribe
 from transcription import redis
-from transcription.models import Engine
+from transcription.maintenance import sweeper
+from transcription.models import Engine, Sweeper
 from transcription.options import engines
+from transcription.webhooks.models import Delivery, Endpoint
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
+
+
+@pytest.fixture(autouse=True)
+def sweeping(db: None) -> None:
+    sweeper.report()
 
 
 def test_all_is_well_without_a_gpu(engine: Engine, client: Client) -> None:
@@ -90,6 +104,33 @@ def test_without_redis_work_goes_on(engine: Engine, client: Client, monkeypatch:
     assert answer.status_code == 200
     assert answer.json()["status"] == "degraded"
     assert "Redis" in answer.json()["problems"][0]
+
+
+def test_a_sweeper_that_fell_silent_is_said(engine: Engine, client: Client) -> None:
+    Sweeper.objects.update(updated_at=timezone.now() - timedelta(seconds=31))
+    answer = client.get("/health").json()
+    assert answer["status"] == "degraded"
+    assert answer["problems"] == ["no sweeper is running: webhooks, downloads by URL and repairs wait"]
+
+
+def test_webhooks_that_nobody_sends_are_said(
+    engine: Engine, client: Client, alice: Character, settings: LazySettings
+) -> None:
+    """Those of a receiver that fails are the receiver's, and wait for its next try."""
+    settings.OUTBOUND_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+    endpoint = subscribe(alice, "https://127.0.0.1/")
+    completed(alice)
+    Delivery.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=100))
+    [problem] = client.get("/health").json()["problems"]
+    assert re.fullmatch(r"webhooks are sent 1\d\d s late", problem)
+    Endpoint.objects.filter(id=endpoint.endpoint.id).update(failures=3)
+    assert client.get("/health").json()["status"] == "ok"
+
+
+def test_a_disk_that_is_nearly_full_is_said(engine: Engine, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=400 * 1024**2))
+    [problem] = client.get("/health").json()["problems"]
+    assert problem.startswith("0.4 GiB are free")
 
 
 def test_without_the_database_it_is_down(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

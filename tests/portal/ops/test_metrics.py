@@ -8,6 +8,7 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.portal.ops.conftest import condition
+from transcription.models import Lane, Statistic
 from transcription.options import engines
 
 pytestmark = pytest.mark.django_db
@@ -41,3 +42,17 @@ def test_a_token_replaces_the_private_network(client: Client, settings: LazySett
     assert client.get("/metrics", headers={"authorization": "Bearer wrong"}).status_code == 403
     right = {"authorization": "Bearer secret"}
     assert client.get("/metrics", REMOTE_ADDR="203.0.113.9", headers=right).status_code == 200
+
+
+def test_what_ended_is_a_counter_and_how_long_it_took_a_histogram(client: Client) -> None:
+    rows = [("ended", "failed", 0.0), ("wait", "0.5", 0.4), ("wait", "+Inf", 20_000.0)]
+    Statistic.objects.bulk_create(
+        Statistic(name=name, lane=Lane.STANDARD, label=label, count=1, sum=seconds) for name, label, seconds in rows
+    )
+    found = samples(client)
+    assert found["whisper_transcriptions_totalfailed"] == 1
+    assert found["whisper_wait_duration_seconds_bucketstandard/0.25"] == 0
+    assert found["whisper_wait_duration_seconds_bucketstandard/0.5"] == 1
+    assert found["whisper_wait_duration_seconds_bucketstandard/+Inf"] == 2
+    assert found["whisper_wait_duration_seconds_countstandard"] == 2
+    assert found["whisper_wait_duration_seconds_sumstandard"] == pytest.approx(20_000.4)

@@ -71,4 +71,4 @@ def share(alice: Character, interview: Transcription) -> Share:
 
 @pytest.fixture
 def guest() -> Client:
-    return Client(REMOTE_ADDR="203.0.113.9")
+    return Client(enforce_csrf_checks=True, REMOTE_ADDR="203.0.113.9")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 import numpy as np
 import pytest
+import time_machine
 from django.conf import LazySettings
 from django.test import Client
+from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
 from tenants import scope
@@ -23,6 +26,9 @@ from transcription.media import storage
 from transcription.models import Recording, Transcription
 from transcription.shares import cutting, links
 from transcription.shares.models import Share as Link
+from transcription.strikes import copies
+from transcription.transcripts import striking
+from transcription.transcripts.revisions import list_tag
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -92,6 +98,38 @@ def test_of_an_excerpt_nothing_else_is_in_it(guest: Client, share: Share, record
     assert found[HIGH] > 0.99
     assert found[LOW] < 0.001
     assert guest.get(f"{path}peaks.json").json() == {"peaks": [0.04, 0.05, 0.06, 0.07]}
+
+
+def strike(alice: Character, row: Transcription, *seconds: float) -> None:
+    with scope.bound(alice.tenant.id):
+        row.refresh_from_db()
+        striking.strike(alice.actor, row.id, (seconds[0], seconds[1]), {list_tag(row)})
+
+
+def test_what_is_struck_is_neither_read_nor_heard_from_the_next_request_on(
+    guest: Client, share: Share, interview: Transcription, recording: Recording, alice: Character, tmp_path: Path
+) -> None:
+    whole, excerpt = share(with_download=True), share(start=4.0, end=8.0)
+    cutting.cut_due()
+    for path in (whole, excerpt):
+        assert heard(guest, path)
+    strike(alice, interview, 5.0, 6.0)
+    for path in (whole, excerpt):
+        assert guest.get(f"{path}sound").status_code == 404
+        page = guest.get(path).content.decode()
+        assert "foxtrot" not in page
+        assert "golf" in page
+    assert "foxtrot" not in guest.get(f"{whole}transcript.json").content.decode()
+    assert guest.get(f"{excerpt}peaks.json").json()["peaks"] == [0.04, 0.0, 0.06, 0.07]
+    assert cutting.cut_due() == 1
+    with time_machine.travel(timezone.now() + timedelta(seconds=5)):
+        assert copies.make_due() == 1
+    file = tmp_path / "excerpt.m4a"
+    file.write_bytes(heard(guest, excerpt))
+    pcm = np.frombuffer(b"".join(media.decode(file, "mov,mp4,m4a,3gp,3g2,mj2", 60)), np.int16).astype(float)
+    loud = [float(np.abs(pcm[int(at * media.SAMPLE_RATE) :][:8000]).mean()) for at in (0.25, 1.25, 2.25)]
+    assert loud[1] < 0.01 * min(loud[0], loud[2])
+    assert heard(guest, whole)
 
 
 def test_the_copy_that_the_portal_has_is_given_where_all_of_it_is(

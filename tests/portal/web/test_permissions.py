@@ -66,6 +66,7 @@ TABLE = [
     ("GET", "/transcriptions/{transcription}/rehearings/{rehearing}/", EDITORS),
     ("POST", "/transcriptions/{transcription}/rehearings/{rehearing}/", EDITORS_412),
     ("GET", "/transcriptions/{transcription}/lines/", EVERYBODY),
+    ("POST", "/transcriptions/{transcription}/strikes/", EDITORS_400),
     ("GET", "/transcriptions/{transcription}/speakers/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/speakers/", EDITORS_400),
     ("GET", "/transcriptions/{transcription}/history/", EVERYBODY),

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from transcription import redis
 from transcription.worker.gpu_worker import AlreadyRunning, GpuWorker
 
 
@@ -13,6 +14,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            redis.require_no_eviction()
             GpuWorker().run()
-        except AlreadyRunning as error:
+        except (AlreadyRunning, redis.EvictsKeys) as error:
             raise CommandError(str(error)) from None

@@ -4,31 +4,41 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections, connections
 
+from transcription import redis
 from transcription.fetches import fetcher
 from transcription.maintenance.sweeper import ROUNDS, Task, sweep
 from transcription.queue import progress
+from transcription.strikes import copies
 from transcription.webhooks import dispatcher
 
-LOOPS = (dispatcher.run, fetcher.run)
+LOOPS = (dispatcher.run, fetcher.run, copies.run)
 STOP_SECONDS = 20.0
 
 
 class Command(BaseCommand):
-    help = "Repairs what crashes and lost wake-ups left behind, sends webhooks, and downloads recordings by URL."
+    help = (
+        "Repairs what crashes and lost wake-ups left behind, sends webhooks, downloads recordings by URL, "
+        "and makes redacted sound."
+    )
     requires_system_checks = []  # they import all pages, of which it serves none; `manage.py check` runs them
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="run every task once and exit")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            redis.require_no_eviction()
+        except redis.EvictsKeys as error:
+            raise CommandError(str(error)) from None
         if options["once"]:
             for _seconds, tasks in ROUNDS:
                 sweep(tasks)
             fetcher.fetch_due()
             dispatcher.send_due()
+            copies.make_due()
             progress.flush()
             return
         stop = threading.Event()

@@ -88,9 +88,10 @@ class Substitution(RequestBody):
 
 
 class Reversion(RequestBody):
-    """The number of the revision to go back to."""
+    """The number of the revision to go back to, and whether what was struck since is given back, and the other way."""
 
     revision: Count
+    strikes: bool = False
 
 
 class DoubtBody(TypedDict):
@@ -197,7 +198,7 @@ class RevisionBody(TypedDict):
 
     `changed` are former segments, by index, that were changed in their places while their number stayed; `speakers`
     the former speakers of segments, by index, that were given to another one; `names` the former names of speakers, by
-    number.
+    number; `struck` and `unstruck` the seconds, from and to, that it struck out or gave back.
     """
 
     number: int
@@ -210,6 +211,8 @@ class RevisionBody(TypedDict):
     changed: dict[str, dict[str, Any]]
     speakers: dict[str, int | None]
     names: dict[str, str]
+    struck: list[list[float]]
+    unstruck: list[list[float]]
 
 
 class RevisionsBody(TypedDict):

@@ -1,0 +1,149 @@
+// What is struck out of the text: selected words, or the line that somebody is at, are struck, or given back.
+import { messageOf } from "./changes.js";
+import { data, find } from "./query.js";
+import { text } from "./strings.js";
+import { toast } from "./toast.js";
+
+/** @import { Change, Changes } from "./changes.js" */
+/** @import { Transcript } from "./transcript.js" */
+/** @typedef {{first: number, position: number, last: number, until: number | null, isStruck: boolean} | {start: number, end: number, isStruck: boolean}} Chosen */
+
+export class Strikes {
+  /**
+   * @param {HTMLElement} bar
+   * @param {Transcript} transcript
+   * @param {Changes | null} changes null for who may not correct
+   */
+  constructor(bar, transcript, changes) {
+    this.bar = bar;
+    this.transcript = transcript;
+    this.changes = changes;
+    this.count = find(bar, "[data-strikes-count]", HTMLElement);
+    find(bar, "[data-strikes-next]", HTMLButtonElement).addEventListener("click", () => this.go());
+    /** @type {HTMLElement | null} */
+    const button = document.querySelector("[data-strike]");
+    button?.addEventListener("mousedown", (event) => event.preventDefault()); // the selection stays
+    button?.addEventListener("click", () => this.strike());
+    for (const name of ["changed", "more"]) transcript.root.addEventListener(name, () => this.#tell());
+    this.#tell();
+  }
+
+  /** Goes to the next line of which something is struck. */
+  go() {
+    const places = this.#places;
+    const item = places.find((one) => this.transcript.items.indexOf(one) > this.transcript.picked) ?? places[0];
+    if (!item) return;
+    this.transcript.pick(item);
+    this.count.textContent = text("strike_place", { number: places.indexOf(item) + 1, total: places.length });
+  }
+
+  async strike() {
+    const { changes } = this;
+    if (!changes) return;
+    const chosen = this.#selected ?? this.#line;
+    if (!chosen) return void toast(text("strike_nothing"), { error: true });
+    const { isStruck, ...what } = chosen;
+    const body = { ...what, struck: !isStruck, etag: String(changes.revision) };
+    const answer = await changes.post(data(this.bar, "address"), body).catch(() => null);
+    if (!answer?.ok) {
+      if (answer?.status === 412) await changes.renew();
+      return void toast(answer ? await messageOf(answer) : text("edit_failed"), { error: true });
+    }
+    const isWider = "first" in what && this.#isUntimed(what.first, what.last);
+    getSelection()?.removeAllRanges();
+    /** @type {Change} */
+    const change = await answer.json();
+    await changes.made(change);
+    const undo = { label: text("edit_undo"), run: () => void changes.undo() };
+    toast(text(isStruck ? "strike_back" : isWider ? "strike_line" : "strike_done"), { action: undo });
+  }
+
+  /**
+   * Whether somewhere in some lines words are selected whose times nobody knows.
+   * @param {number} first
+   * @param {number} last
+   */
+  #isUntimed(first, last) {
+    return (
+      getSelection()?.isCollapsed === false &&
+      this.transcript.segments.slice(first, last + 1).some((item) => !item.dataset.words)
+    );
+  }
+
+  get #places() {
+    return this.transcript.items.filter((item) => item.hasAttribute("data-struck"));
+  }
+
+  #tell() {
+    const number = this.#places.length;
+    this.bar.hidden = number === 0;
+    const link = document.querySelector("[data-when-struck]");
+    if (number) link?.removeAttribute("hidden");
+    this.count.textContent = text(number === 1 ? "strike_one" : "strike_many", { number });
+  }
+
+  /** The words that are selected in the text. @returns {Chosen | null} */
+  get #selected() {
+    const selection = getSelection();
+    if (!selection?.rangeCount || selection.isCollapsed) return null;
+    const range = selection.getRangeAt(0);
+    const texts = this.transcript.texts.filter((shown) => range.intersectsNode(shown));
+    const [from, to] = [texts[0], texts.at(-1)];
+    if (!from || !to) return null;
+    const position = from.contains(range.startContainer)
+      ? lengthUpTo(from, range.startContainer, range.startOffset)
+      : 0;
+    const until = to.contains(range.endContainer) ? lengthUpTo(to, range.endContainer, range.endOffset) : null;
+    const isStruck = texts.every((shown) => isStruckIn(shown, range));
+    return { first: indexOf(from), position, last: indexOf(to), until, isStruck };
+  }
+
+  // The line, or the speech without text, that somebody is at.
+  /** @returns {Chosen | null} */
+  get #line() {
+    const item = document.activeElement?.closest("[data-start]") ?? this.transcript.here;
+    if (!(item instanceof HTMLElement) || !this.transcript.root.contains(item)) return null;
+    if (item.dataset.index === undefined)
+      return { start: Number(item.dataset.start), end: Number(item.dataset.end), isStruck: false };
+    const shown = find(item, ".segment__text", HTMLElement);
+    const range = new Range();
+    range.selectNodeContents(shown);
+    const index = indexOf(shown);
+    return { first: index, position: 0, last: index, until: null, isStruck: isStruckIn(shown, range) };
+  }
+}
+
+/** @param {HTMLElement} shown */
+function indexOf(shown) {
+  const item = shown.closest("[data-index]");
+  return Number(item instanceof HTMLElement ? item.dataset.index : -1);
+}
+
+/**
+ * Returns how many characters of a text stand before a place in it.
+ * @param {HTMLElement} shown
+ * @param {Node} node
+ * @param {number} offset
+ */
+function lengthUpTo(shown, node, offset) {
+  const range = new Range();
+  range.setStart(shown, 0);
+  range.setEnd(node, offset);
+  return [...range.toString()].length;
+}
+
+/**
+ * Returns whether all words of a text that lie in a range are struck.
+ * @param {HTMLElement} shown
+ * @param {Range} range
+ */
+function isStruckIn(shown, range) {
+  const walker = document.createTreeWalker(shown, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node instanceof Text; node = walker.nextNode()) {
+    if (!range.intersectsNode(node) || node.parentElement?.closest(".struck")) continue;
+    const from = node === range.startContainer ? range.startOffset : 0;
+    const to = node === range.endContainer ? range.endOffset : node.length;
+    if (node.data.slice(from, to).trim()) return false;
+  }
+  return true;
+}

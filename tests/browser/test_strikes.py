@@ -1,0 +1,81 @@
+"""Alice strikes a word out of a transcript and speaks of it with Bob, who only reads, in two real browsers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import Picture
+from tests.browser.test_portal import open_transcript
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+PASSWORD = "a horse that nobody may name"
+SELECT_FIRST_WORD = """() => {
+    const shown = document.querySelector(".segment__text");
+    const walker = document.createTreeWalker(shown, NodeFilter.SHOW_TEXT);
+    const node = walker.nextNode();
+    const range = new Range();
+    range.setStart(node, 0);
+    range.setEnd(node, node.data.trimStart().indexOf(" "));
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+}"""
+
+
+def invited(page: Page, email: str, context: BrowserContext) -> Page:
+    """Invites somebody to read, and returns a page on which they have joined."""
+    page.get_by_role("link", name="People", exact=True).click()
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Role").first.select_option("viewer")
+    page.get_by_role("button", name="Invite", exact=True).click()
+    link = page.locator(f"tr:has-text('{email}') code").text_content()
+    assert link
+    theirs = context.new_page()
+    theirs.goto(link)
+    theirs.get_by_label("First name").fill("Bob")
+    theirs.get_by_label("Password", exact=True).fill(PASSWORD)
+    theirs.get_by_label("Password confirmation").fill(PASSWORD)
+    theirs.get_by_role("button", name="Join").click()
+    expect(theirs.locator(".toast")).to_contain_text("Your role is Viewer.")
+    return theirs
+
+
+def test_what_is_struck_out_a_viewer_neither_reads_nor_hears(
+    page: Page, open_context: Callable[..., BrowserContext], fox: Path, tmp_path: Path, picture: Picture
+) -> None:
+    his = invited(page, "bob@strikes.example", open_context())
+    page.goto("/recordings/")
+    open_transcript(page, fox, tmp_path, "a fox in private.wav")
+    his.goto(page.url)
+    line, bar = page.locator(".segment__text").first, page.locator("[data-strikes]")
+    spoken = line.inner_text()
+
+    page.evaluate(SELECT_FIRST_WORD)
+    page.keyboard.press("x")
+    expect(page.locator(".segment__text .struck")).to_be_visible()
+    expect(line).to_have_text(spoken)
+    expect(bar).to_contain_text("Something is struck out of 1 line")
+    hidden = page.locator(".segment__text .struck").first.inner_text()
+    expect(his.locator(".segment__text").first).to_contain_text("█████")
+    expect(his.locator("[data-transcript]")).not_to_contain_text(re.compile(rf"\b{re.escape(hidden)}\b"))
+    picture(page, "struck")
+    picture(his, "struck for a viewer")
+
+    page.locator("[data-undo]").click()
+    expect(page.locator(".struck")).to_have_count(0)
+    expect(his.locator(".segment__text").first).to_have_text(spoken)
+    page.locator("[data-redo]").click()
+    expect(page.locator(".struck").first).to_be_visible()
+    address = page.locator("[data-when-struck]:not([hidden])").get_attribute("href")
+    assert address
+    for _second in range(60):
+        answer = his.request.get(address)
+        if answer.status == 200:
+            break
+        assert answer.status == 503
+        his.wait_for_timeout(500)
+    assert answer.headers["content-type"] == "audio/mp4"

@@ -1,0 +1,116 @@
+"""docker/nginx.conf in a real nginx, in front of the product."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.stack import ROOT, Stack, free_port
+
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+pytestmark = [pytest.mark.product, pytest.mark.skipif(NGINX is None, reason="no nginx is installed")]
+
+
+@dataclass(frozen=True)
+class Front:
+    """A running nginx."""
+
+    https: httpx.Client
+    plain_url: str
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def front(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """nginx with the shipped file, but for its ports, folders and the name of the web process."""
+    folder = tmp_path_factory.mktemp("nginx")
+    plain, secure = free_port(), free_port()
+    names = ("SECRETS", "DATABASE_SECRETS", "S3_CONFIG", "CERTIFICATES")
+    for name in names:
+        (folder / name).mkdir()
+    given = {name: str(folder / name) for name in names} | {"OWNER": "", "PORTAL_URL": "https://localhost"}
+    subprocess.run(["sh", ROOT / "docker" / "setup.sh"], env={"PATH": os.environ["PATH"]} | given, check=True)
+    text = (ROOT / "docker" / "nginx.conf").read_text()
+    changes = {
+        r"listen \[::\]:[^;]+;": "",
+        r"listen 80;": f"listen 127.0.0.1:{plain};",
+        r"listen 443 ": f"listen 127.0.0.1:{secure} ",
+        r"/etc/nginx/certificates": str(folder / "CERTIFICATES"),
+        r"/etc/nginx/portal.d": str(folder / "portal.d"),
+        r"/var/log/nginx/access.log": str(folder / "access.log"),
+        r"http://web:8000": stack.url,
+        r"resolver [^;]+;": "",
+        r"events \{": f"pid {folder}/pid; error_log {folder}/error.log; daemon off; events {{",
+    }
+    for pattern, replacement in changes.items():
+        text, count = re.subn(pattern, replacement, text)
+        assert count, pattern
+    (folder / "nginx.conf").write_text(text)
+    assert NGINX
+    process = subprocess.Popen([NGINX, "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")])
+    context = ssl.create_default_context(cafile=str(folder / "CERTIFICATES" / "fullchain.pem"))
+    try:
+        with httpx.Client(base_url=f"https://localhost:{secure}", verify=context, timeout=30) as client:
+            _wait_for(client, process)
+            yield Front(client, f"http://127.0.0.1:{plain}", folder)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_for(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(100):
+        assert process.poll() is None
+        try:
+            client.get("/health")
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("nginx doesn't answer")
+
+
+def test_pages_and_their_cookies_go_over_https_only(front: Front) -> None:
+    moved = httpx.get(f"{front.plain_url}/recordings/?q=x")
+    assert (moved.status_code, moved.headers["location"]) == (308, "https://127.0.0.1/recordings/?q=x")
+    page = front.https.get("/accounts/login/")
+    assert page.status_code == 200
+    assert page.headers["strict-transport-security"] == "max-age=31536000"
+
+
+def test_also_what_nginx_itself_answers_says_so(front: Front) -> None:
+    refused = front.https.get("/metrics")
+    assert (refused.status_code, refused.headers["strict-transport-security"]) == (404, "max-age=31536000")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz"])
+def test_what_is_for_other_containers_is_not_for_strangers(front: Front, path: str) -> None:
+    assert front.https.get(path).status_code == 404
+
+
+def test_a_clip_is_transcribed_through_it(front: Front, stack: Stack) -> None:
+    sample = (ROOT / "docs" / "samples" / "quick_brown_fox.wav").read_bytes()
+    form = {"model": "whisper-1", "response_format": "text"}
+    answer = front.https.post(
+        "/v1/audio/transcriptions", data=form, files={"file": ("fox.wav", sample)}, headers=stack.bearer
+    )
+    assert "quick brown fox" in answer.text.lower()
+
+
+def test_the_log_has_the_request_and_neither_its_query_nor_the_key_of_a_link(front: Front) -> None:
+    front.https.get("/accounts/password/reset/key/abc-secretkey/?q=what+was+said")
+    answer = front.https.get("/health?q=what+was+said")
+    lines = (front.folder / "access.log").read_text()
+    assert answer.headers["x-request-id"] in lines
+    assert "what" not in lines
+    assert "secretkey" not in lines

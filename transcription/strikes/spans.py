@@ -1,0 +1,41 @@
+"""Sets of seconds, as lists of disjoint spans in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+Span = tuple[float, float]
+SHORTEST = 0.0005
+"""Seconds that count: times are kept in milliseconds."""
+
+
+def united(*sets: Iterable[Sequence[float]]) -> list[Span]:
+    """Returns the seconds that are in any of some sets."""
+    joined: list[Span] = []
+    for start, end in sorted((round(one[0], 3), round(one[1], 3)) for spans in sets for one in spans):
+        if joined and start <= joined[-1][1] + SHORTEST:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        elif end - start > SHORTEST:
+            joined.append((start, end))
+    return joined
+
+
+def without(spans: Iterable[Sequence[float]], taken: Iterable[Sequence[float]]) -> list[Span]:
+    """Returns the seconds of `spans` that are not in `taken`."""
+    left = united(spans)
+    for begin, finish in united(taken):
+        parts = [(start, min(end, begin)) for start, end in left] + [(max(start, finish), end) for start, end in left]
+        left = united(part for part in parts if part[1] - part[0] > SHORTEST)
+    return left
+
+
+def within(spans: Iterable[Sequence[float]], start: float, end: float) -> list[Span]:
+    """Returns the seconds of `spans` between two times."""
+    return united((max(one[0], start), min(one[1], end)) for one in spans if overlaps([one], start, end))
+
+
+def overlaps(spans: Iterable[Sequence[float]], start: float, end: float) -> bool:
+    """Returns whether something between two times is in `spans`; a moment counts at their edges, too."""
+    if end - start <= SHORTEST:
+        return any(one[0] - SHORTEST <= start and end <= one[1] + SHORTEST for one in spans)
+    return any(min(one[1], end) - max(one[0], start) > SHORTEST for one in spans)

@@ -1,0 +1,114 @@
+"""Strikes words, lines or seconds out of a transcript, and gives them back. Each is a revision, and undone as one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+from uuid import UUID
+
+from django.http import Http404
+from django.utils.translation import gettext as _
+
+from tenants.access import Actor
+from transcription.errors import InvalidOption
+from transcription.models import Revision, Segment, Transcription
+from transcription.strikes import places_of, seconds_of, spans_of, united, without
+from transcription.strikes.spans import Span
+from transcription.transcripts.editing import transcript
+from transcription.transcripts.revisions import (
+    compare_tags,
+    list_tag,
+    locked,
+    strikes_between,
+    struck_now,
+    write_strikes,
+)
+
+Action = Revision.Action
+PERMISSION = "transcripts.edit"
+"""Who may strike, and read what is struck."""
+
+
+class Words(NamedTuple):
+    """What stands from a character of a segment's trimmed text to before one of another segment's."""
+
+    first: int
+    position: int
+    last: int
+    until: int | None = None
+
+
+class Strike(NamedTuple):
+    """Struck seconds, and the segments from and to, in which words are struck there; None where there is no text."""
+
+    start: float
+    end: float
+    first: int | None
+    last: int | None
+
+
+def strike(
+    actor: Actor, transcription_id: UUID, what: Words | Span, expected_tags: Collection[str], *, back: bool = False
+) -> Transcription:
+    """Strikes words, or seconds, or gives them `back`. `expected_tags` are tags of the list.
+
+    Words without times are struck with their whole segment. Raises Http404, Stale, InvalidOption, NotCompleted and
+    TextDeleted.
+    """
+    with locked(actor, transcription_id) as row:
+        compare_tags(expected_tags, list_tag(row))
+        spans = _checked_span(row, what) if not isinstance(what, Words) else _seconds(row, what)
+        before = struck_now(row)
+        after = without(before, spans) if back else united(before, spans)
+        write_strikes(actor, row, Action.UNSTRIKE if back else Action.STRIKE, strikes_between(before, after))
+        return row
+
+
+def strikes(actor: Actor, transcription_id: UUID) -> tuple[Transcription, list[Strike]]:
+    """Returns what is struck of a transcript, in order. Raises Http404, NotCompleted and TextDeleted."""
+    row = transcript(actor, transcription_id)
+    spans = spans_of(row)
+    if not spans:
+        return row, []
+    segments = row.segments.filter(end__gte=spans[0][0], start__lte=spans[-1][1])
+    places = [(one, struck_places(one, spans)) for one in segments.only("index", "start", "end", "text", "words")]
+    return row, [_strike(span, [one for one, found in places if found]) for span in spans]
+
+
+def struck_places(segment: Segment, spans: Iterable[Span]) -> list[tuple[int, int]]:
+    """Returns the characters, from and to, of a segment's trimmed text that are struck."""
+    return places_of(segment.text.strip(), segment.words, segment.start, segment.end, spans)
+
+
+def _strike(span: Span, segments: Iterable[Segment]) -> Strike:
+    indexes = [one.index for one in segments if struck_places(one, [span])]
+    return Strike(*span, min(indexes, default=None), max(indexes, default=None))
+
+
+def _checked_span(row: Transcription, span: Span) -> list[Span]:
+    """Raises InvalidOption."""
+    start, end = span
+    if not united([span]) or start < 0 or start >= row.recording.duration_seconds:
+        raise InvalidOption("end", _("What is struck must end after it starts, and start within the recording."))
+    return [(start, min(end, round(row.recording.duration_seconds, 3)))]
+
+
+def _seconds(row: Transcription, words: Words) -> list[Span]:
+    """Raises Http404, and InvalidOption where no word is chosen."""
+    lines = list(row.segments.filter(index__gte=words.first, index__lte=words.last + 1))
+    chosen = [one for one in lines if one.index <= words.last]
+    if words.last < words.first or len(chosen) != words.last - words.first + 1:
+        raise Http404(_("There is no such segment."))
+    found = list[Span]()
+    for place, line in enumerate(chosen):
+        text = line.text.strip()
+        first = words.position if line.index == words.first else 0
+        last = words.until if line.index == words.last and words.until is not None else len(text)
+        seconds = seconds_of(text, line.words, line.start, line.end, first, last)
+        if seconds is not None:
+            later = lines[place + 1].start if place + 1 < len(lines) else line.end
+            is_untimed = seconds == (line.start, line.end)
+            found.append((line.start, later) if is_untimed and line.start < later < line.end else seconds)
+    if not found:
+        raise InvalidOption("position", _("Choose words, or a line."))
+    return united(found)
