@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0007_sessions_from_before'),
+        ('tenants', '0008_second_factor_required'),
     ]
 
     operations = [

@@ -133,6 +133,12 @@ class Tenant(models.Model):
             "links stop at once; with it again, those work that have not ended meanwhile."
         ),
     )
+    second_factor_from = models.DateTimeField(
+        _("second factor required from"),
+        null=True,
+        blank=True,
+        help_text=_("From then on members without one reach the page on which they set it up, and nothing else."),
+    )
 
     class Meta:
         verbose_name = _("tenant")
