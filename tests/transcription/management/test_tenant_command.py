@@ -13,6 +13,7 @@ from tenants import scope
 from tenants.models import AuditEntry, Invitation, Member, Role, Tenant
 
 pytestmark = pytest.mark.django_db
+PASSWORD = "a new and long password"
 
 
 def create(name: str, owner: str) -> str:
@@ -23,7 +24,10 @@ def create(name: str, owner: str) -> str:
 
 def test_the_owner_takes_it_over(client: Client) -> None:
     page = client.get(urlsplit(create("Clinic", "Dana@Clinic.example")).path, follow=True)
-    client.post(page.redirect_chain[-1][0], {"password1": "correct horse battery"})
+    client.post(
+        page.redirect_chain[-1][0],
+        {"first_name": "Dana", "last_name": "", "password1": PASSWORD, "password2": PASSWORD},
+    )
     owner = Member.objects.get(tenant__name="Clinic")
     assert (owner.user.email, owner.role) == ("dana@clinic.example", Role.OWNER)
     assert owner.tenant.quota.monthly_seconds > 0
