@@ -3,7 +3,7 @@
 import { messageOf } from "./changes.js";
 import { chosenOf } from "./chosen.js";
 import { element } from "./element.js";
-import { clocked } from "./format.js";
+import { clock } from "./format.js";
 import { icon } from "./icon.js";
 import { localise } from "./localtime.js";
 import { ask } from "./page.js";
@@ -77,7 +77,7 @@ export class Comments {
     const chosen = this.#chosen;
     if (!chosen) return void toast(text("comment_nothing"), { error: true });
     const at = "start" in chosen ? chosen.start : Number(this.transcript.segments[chosen.first]?.dataset.start);
-    this.#open(this.address, chosen, text("comment_on", { time: clocked(at) }), "");
+    this.#open(this.address, chosen, text("comment_on", { time: clock(at) }), "");
   }
 
   get #chosen() {

@@ -68,7 +68,6 @@ export class PeopleMenu {
     const options = labels.map((label, at) => element("li", { role: "option", id: `comment-person-${at}` }, label));
     this.list.replaceChildren(...options);
     this.list.hidden = !labels.length;
-    this.area.setAttribute("aria-expanded", String(labels.length > 0));
     this.#select();
   }
 
