@@ -101,7 +101,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Records the failure of an account that exists. What was typed is kept nowhere."""
         if (user := user_of(_typed(credentials))) is not None:
-            sign_ins.record_refusal(user.pk, addresses.of_request(request))
+            sign_ins.record_refusal(user, addresses.of_request(request))
 
     def reauthenticate(self, user: AbstractBaseUser, password: str) -> bool:
         """Checks the password of whoever is signed in, with the limits of signing in. Raises ValidationError."""

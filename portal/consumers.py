@@ -31,7 +31,7 @@ from portal.http.outage import AWAY
 from portal.http.websocket_origin import OwnOriginOnly
 from portal.realtime.consumer import RealtimeConsumer
 from tenants import scope
-from tenants.access import Actor, TenantMismatch
+from tenants.access import Actor, SecondFactorMissing, TenantMismatch
 from transcription.errors import reason_for_people
 from transcription.library import read_audit, recordings
 from transcription.models import Status, Transcription
@@ -81,6 +81,8 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
         except TenantMismatch:
             await self.close(OTHER_TENANT, "other_tenant")
             return
+        except SecondFactorMissing:
+            actor = None
         if actor is None:
             await self.close(NOT_SIGNED_IN)
             return

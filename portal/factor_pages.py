@@ -16,12 +16,16 @@ from allauth.mfa.totp import views as app_views
 from allauth.mfa.webauthn import views as key_views
 from allauth.mfa.webauthn.internal.flows import perform_passwordless_login
 from django import forms
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.generic import FormView
@@ -55,6 +59,22 @@ def changing(view: View) -> View:
     return recorded
 
 
+def removing(view: View) -> View:
+    """Keeps the last factor of who needs one, who would reach nothing but the page that sets up another."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
+        assert isinstance(request.user, User)
+        if request.method == "POST" and second_factors.factors_of(request.user.pk).count() == 1:
+            operates = settings.OPERATOR_SECOND_FACTOR and request.user.is_staff
+            if operates or second_factors.requiring(request.user):
+                messages.error(request, _("You need one. Add another one first, then remove this one."))
+                return redirect("mfa_index")
+        return view(request, **arguments)
+
+    return changing(guarded)
+
+
 @never_cache
 @require_safe
 @login_required
@@ -69,6 +89,9 @@ def index(request: HttpRequest) -> HttpResponse:
         "codes_left": _codes_left(codes) if codes else 0,
         "few": FEW_CODES,
         "keys_work": keys_work_at(request),
+        "requiring": second_factors.requiring(request.user),
+        "of_operators": settings.OPERATOR_SECOND_FACTOR and request.user.is_staff,
+        "now": timezone.now(),
     }
     return render(request, "mfa/index.html", context)
 
@@ -115,10 +138,10 @@ class Passkey(key_views.LoginWebAuthnView):  # type: ignore[misc]
 
 
 add_app = changing(app_views.ActivateTOTPView.as_view())
-remove_app = changing(app_views.DeactivateTOTPView.as_view())
+remove_app = removing(app_views.DeactivateTOTPView.as_view())
 add_key = changing(key_views.AddWebAuthnView.as_view())
 rename_key = changing(key_views.EditWebAuthnView.as_view(success_url=reverse_lazy("mfa_index")))
-remove_key = changing(key_views.RemoveWebAuthnView.as_view(success_url=reverse_lazy("mfa_index")))
+remove_key = removing(key_views.RemoveWebAuthnView.as_view(success_url=reverse_lazy("mfa_index")))
 new_codes = changing(code_views.GenerateRecoveryCodesView.as_view())
 codes = never_cache(code_views.view_recovery_codes)
 

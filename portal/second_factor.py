@@ -196,7 +196,7 @@ def guessing(user: User) -> Iterator[None]:
     try:
         yield
     except ValidationError:
-        sign_ins.record_refusal(user.pk, addresses.of_request(context.request))
+        sign_ins.record_refusal(user, addresses.of_request(context.request), is_factor=True)
         raise
     for limit in taken:
         limit.give_back(account)

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from tenants import second_factors
 from tenants.models import ApiKey, KeyScope, Member, Role, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
@@ -43,6 +44,15 @@ class InsufficientScope(PermissionDenied):
 
 class NotSignedIn(Exception):
     """The session has no signed-in user."""
+
+
+class SecondFactorMissing(PermissionDenied):
+    """The tenant requires a second factor of its members, and this one has none."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        super().__init__(
+            _("%(tenant)s requires two-factor authentication. Set it up in your account first.") % {"tenant": tenant}
+        )
 
 
 class TenantMismatch(Exception):
@@ -149,13 +159,16 @@ def memberships(user_id: int) -> list[Member]:
 def session_actor(user_id: int, chosen_tenant: str | None, address: str = "", page: Page | None = None) -> Actor | None:
     """Returns the actor of a signed-in user in the chosen tenant, else in the first one; None without a membership.
 
-    Raises TenantMismatch if `page` was rendered for another tenant, or writes without naming one of several.
+    Raises TenantMismatch if `page` was rendered for another tenant, or writes without naming one of several, and
+    SecondFactorMissing.
     """
     members = memberships(user_id)
     chosen = [member for member in members if str(member.tenant_id) == chosen_tenant]
     candidates = chosen or members
     if candidates and page is not None:
         _check_page(page, candidates[0].tenant, members)
+    if candidates and second_factors.is_missing(candidates[0]):
+        raise SecondFactorMissing(candidates[0].tenant)
     return member_actor(candidates[0], address) if candidates else None
 
 

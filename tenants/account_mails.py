@@ -1,4 +1,7 @@
-"""Mails to people about their accounts: sent after the change is committed, beside the answer."""
+"""Mails to people about their accounts: sent after the change is committed, beside the answer.
+
+They are in the language of whoever made the change.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,13 @@ TOLD = Limit("mails about changes of an account", 20, 3600)
 
 
 def tell(user: User, about: str, page: str, **context: Any) -> None:
-    """Mails somebody what happened to their account, with the address of a page: at most twenty mails an hour.
+    """Mails somebody what happened to their account, with the address of a page: of a kind at most twenty an hour.
 
     `about` names the templates, `page` the route. Nothing is sent where the transaction is rolled back.
     """
-    if not user.is_active or not TOLD.take(str(user.pk)):
+    if not user.is_active or not TOLD.take(str(user.pk), about):
         return
+    context = {name: " ".join(value.split()) if isinstance(value, str) else value for name, value in context.items()}
     known = {
         "moment": timezone.localtime(),
         "page": f"{settings.PORTAL_URL}{reverse(page)}",

@@ -1,17 +1,26 @@
-"""Changes of people's second factors: audited in each tenant that they belong to, and mailed to them."""
+"""Changes of people's second factors, audited in each of their tenants and mailed to them; and of who needs one.
+
+An owner resets the factors of those who belong to the owner's tenant alone: another tenant's people are not theirs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from allauth.mfa.models import Authenticator
 from django.db import transaction
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from tenants import account_mails, audit, people, user_sessions
-from tenants.models import User
+from tenants import account_mails, audit, members, people, user_sessions
+from tenants.access import Actor
+from tenants.members import MemberConflict
+from tenants.models import Member, Tenant, User
 from tenants.people import ActorFor
-from tenants.second_factors import TYPES
+from tenants.second_factors import TYPES, has_one
 
 
 def name_of(factor: Authenticator) -> str:
@@ -43,6 +52,48 @@ def record_code_used(user: User, actor_for: ActorFor, left: int) -> None:
     for member in people.all_memberships(user.pk):
         audit.record(actor_for(member), "member.code_used", member, email=user.email, left=left)
     account_mails.tell(user, "recovery_code_used", "mfa_index", left=left)
+
+
+def require_of_members(actor: Actor, days: int | None) -> None:
+    """Makes the tenant require a second factor in so many days; with None no longer.
+
+    Raises PermissionDenied and MemberConflict.
+    """
+    actor.require("owners.manage")
+    if days is not None and actor.user is not None and not has_one(actor.user.pk):
+        raise MemberConflict("no_second_factor", _("Set up your own second factor first."))
+    moment = None if days is None else timezone.now() + timedelta(days=days)
+    with transaction.atomic():
+        Tenant.objects.filter(pk=actor.tenant.pk).update(second_factor_from=moment)
+        details = {"second_factor_from": moment.isoformat() if moment else None}
+        audit.record(actor, "tenant.changed", actor.tenant, fields=["second_factor_from"], **details)
+
+
+def reset_of_member(actor: Actor, member_id: int) -> Member:
+    """Removes a member's factors, who has lost them. Raises PermissionDenied, Http404 and MemberConflict."""
+    actor.require("owners.manage")
+    member = members.member(actor, member_id)
+    if actor.member is not None and member.id == actor.member.id:
+        raise Http404
+    if member.user.is_staff or len(people.all_memberships(member.user_id)) > 1:
+        message = _("Only whoever runs the portal can do this for %(person)s. Ask them.")
+        raise MemberConflict("not_only_here", message % {"person": member.user})
+    reset(member.user, lambda _member: actor)
+    return member
+
+
+def reset(user: User, actor_for: ActorFor) -> bool:
+    """Removes all of a person's factors, and ends their sessions. Returns False, and does nothing, without one."""
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        if not has_one(user.pk):
+            return False
+        Authenticator.objects.filter(user=user).delete()
+        user_sessions.end(user)
+        for member in people.all_memberships(user.pk):
+            audit.record(actor_for(member), "member.factors_reset", member, email=user.email)
+        account_mails.tell(user, "factors_reset", "mfa_index")
+    return True
 
 
 def _record(user: User, actor_for: ActorFor, what: str, factor: Authenticator) -> None:

@@ -16,7 +16,7 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import audit, former_members, scope
+from tenants import account_mails, audit, former_members, scope
 from tenants.access import PERMISSIONS, Actor, member_actor
 from tenants.models import ApiKey, Invitation, Member, Role, Tenant
 
@@ -150,6 +150,15 @@ def _set_role(actor: Actor, changed: Member, role: Role) -> None:
     changed.save(update_fields=["role"])
     details = {"email": changed.user.email, "role": str(role), "before": str(before)}
     audit.record(actor, "member.changed", changed, fields=["role"], **details)
+    tell_of_role(actor, changed)
+
+
+def tell_of_role(actor: Actor, changed: Member) -> None:
+    """Mails a member that they have another role."""
+    by = actor.user.email if actor.user else ""
+    account_mails.tell(
+        changed.user, "role_changed", "web:people", tenant=actor.tenant, role=changed.get_role_display(), by=by
+    )
 
 
 def _require_another_owner(owner: Member) -> None:

@@ -1,12 +1,17 @@
-"""Second factors of people: rows of allauth.mfa. tenants.factor_changes audits and mails what changes of them.
+"""Second factors of people: rows of allauth.mfa. Who has one, who needs one, and since when.
 
 A session of somebody who has one has passed it, or is the one that set it up: with the first factor all others end.
+tenants.factor_changes audits and mails what changes.
 """
 
 from __future__ import annotations
 
 from allauth.mfa.models import Authenticator
-from django.db.models import QuerySet
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from tenants.models import Member, User
 
 TYPES = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 """Recovery codes are none by themselves: they go with the last of these."""
@@ -20,3 +25,29 @@ def factors_of(user_id: int) -> QuerySet[Authenticator]:
 
 def has_one(user_id: int) -> bool:
     return factors_of(user_id).exists()
+
+
+def with_factors(rows: QuerySet[Member]) -> QuerySet[Member]:
+    """Adds to each member whether they have a second factor."""
+    return rows.annotate(has_factor=Exists(Authenticator.objects.filter(user=OuterRef("user"), type__in=TYPES)))
+
+
+def people_with_factors(rows: QuerySet[User]) -> QuerySet[User]:
+    """Adds to each person whether they have a second factor."""
+    return rows.annotate(has_factor=Exists(Authenticator.objects.filter(user=OuterRef("pk"), type__in=TYPES)))
+
+
+def is_missing(member: Member) -> bool:
+    """Returns whether this member's tenant requires a second factor by now, and they have none."""
+    required_from = member.tenant.second_factor_from
+    return required_from is not None and required_from <= timezone.now() and not has_one(member.user_id)
+
+
+def is_missing_for_operator(user: User) -> bool:
+    return bool(settings.OPERATOR_SECOND_FACTOR) and user.is_staff and not has_one(user.pk)
+
+
+def requiring(user: User) -> list[Member]:
+    """Returns the memberships of active tenants that require a second factor, now or from a day to come."""
+    rows = Member.objects.filter(user=user, tenant__is_active=True, tenant__second_factor_from__isnull=False)
+    return list(rows.select_related("tenant").order_by("tenant__second_factor_from", "id"))

@@ -5,9 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from zlib import crc32
 
-from tenants import audit
+from tenants import account_mails, audit
 from tenants.access import member_actor, memberships, stranger_actor
+from tenants.models import User
+from tenants.throttle import Limit
 
+GUESSES = Limit("wrong passwords that nobody is told of", 5, 3600)
+GUESSES_OF_FACTORS = Limit("wrong second factors that nobody is told of", 3, 3600)
+TOLD = Limit("mails about guesses", 1, 86_400)
 REFUSALS_WITHIN = timedelta(hours=1)
 MAX_REFUSALS = 5
 
@@ -28,13 +33,26 @@ def record_session_end(user_id: int, address: str, ended: str) -> None:
         audit.record(member_actor(member, address), "member.session_ended", member, ended=ended)
 
 
-def record_refusal(user_id: int, address: str) -> None:
-    """Records a wrong password for this account, with the client's address.
+def record_refusal(user: User, address: str, is_factor: bool = False) -> None:
+    """Records a wrong password, or a wrong second factor, for this account, with the client's address.
 
     An account has at most MAX_REFUSALS entries an hour and an address one, so that guessing can't fill the log: the
-    address's checksum chooses one of MAX_REFUSALS slots, which needs no counter.
+    address's checksum chooses one of MAX_REFUSALS slots, which needs no counter. The person is told of more than a few.
     """
     slot = crc32(address.encode()) % MAX_REFUSALS
-    for member in memberships(user_id):
+    for member in memberships(user.pk):
         stranger = stranger_actor(member.tenant, address)
         audit.record_once(stranger, "member.sign_in_failed", member, REFUSALS_WITHIN, slot, email=member.user.email)
+    few = GUESSES_OF_FACTORS if is_factor else GUESSES
+    if not few.take(str(user.pk)):
+        _tell_of_guesses(user, address, "factor" if is_factor else "account")
+
+
+def _tell_of_guesses(user: User, address: str, what: str) -> None:
+    """Mails, and records, that somebody guesses: once a day for an account's password, and once for its factors."""
+    if not TOLD.take(str(user.pk), what):
+        return
+    for member in memberships(user.pk):
+        audit.record(stranger_actor(member.tenant, address), "member.guessed_at", member, email=user.email, what=what)
+    page = "account_change_password" if what == "factor" else "mfa_index"
+    account_mails.tell(user, f"{what}_guessed", page, address=address)

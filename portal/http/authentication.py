@@ -7,7 +7,7 @@ before the body for uploads, else in the thread in which the view runs anyway.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from urllib.parse import parse_qs
@@ -24,7 +24,7 @@ from portal.http.routes import Credentials, route_of
 from portal.http.sessions import actor_of_session, session_key_of
 from portal.tickets import service as tickets
 from tenants import access, addresses, api_keys
-from tenants.access import Actor, Page, TenantMismatch
+from tenants.access import Actor, Page, SecondFactorMissing, TenantMismatch
 from tenants.api_keys import Bearer, KeyRefused
 from tenants.models import User
 
@@ -44,10 +44,13 @@ class Caller:
     """Who sends a request. Without `actor` nobody is known; `refusal` is why, where the sender may be told."""
 
     actor: Actor | None = None
-    refusal: KeyRefused | TenantMismatch | None = None
+    refusal: KeyRefused | TenantMismatch | SecondFactorMissing | None = None
 
     def checked(self) -> Actor | None:
-        """Returns the actor; None for nobody. Raises KeyRefused, and TenantMismatch for a page of another tenant."""
+        """Returns the actor; None for nobody.
+
+        Raises KeyRefused, TenantMismatch for a page of another tenant, and SecondFactorMissing.
+        """
         if self.refusal is not None:
             raise self.refusal
         return self.actor
@@ -86,7 +89,9 @@ def renewed(scope: Scope) -> Actor | None:
         return None
     if known.key is not None:
         return api_keys.actor_of(Bearer(known.key.id, known.secret_prefix), address)
-    return actor_of_session(_session_key(scope), str(known.tenant.id), address)
+    with suppress(SecondFactorMissing):
+        return actor_of_session(_session_key(scope), str(known.tenant.id), address)
+    return None
 
 
 def ticket_of(scope: Scope) -> str | None:
@@ -134,12 +139,12 @@ def request_before_django(scope: Scope) -> Iterator[HttpRequest]:
 def _authenticate(scope: Scope) -> Caller:
     try:
         return Caller(_socket_actor(scope) if scope["type"] == "websocket" else _request_actor(scope))
-    except (KeyRefused, TenantMismatch) as refusal:
+    except (KeyRefused, TenantMismatch, SecondFactorMissing) as refusal:
         return Caller(refusal=refusal)
 
 
 def _request_actor(scope: Scope) -> Actor | None:
-    """Raises KeyRefused and TenantMismatch."""
+    """Raises KeyRefused, TenantMismatch and SecondFactorMissing."""
     credentials, address = route_of(scope).credentials, addresses.of_scope(scope)
     if credentials is not Credentials.SESSION:
         scheme, _space, secret = header(scope, "authorization").partition(" ")
@@ -152,7 +157,10 @@ def _request_actor(scope: Scope) -> Actor | None:
 
 
 def _socket_actor(scope: Scope) -> Actor | None:
-    """Raises KeyRefused and TenantMismatch. With a ticket or a key a socket is a program's, and cookies say nothing."""
+    """Raises KeyRefused, TenantMismatch and SecondFactorMissing.
+
+    With a ticket or a key a socket is a program's, and cookies say nothing.
+    """
     address, ticket = addresses.of_scope(scope), ticket_of(scope)
     if (secret := socket_key_of(scope)) is not None:
         return api_keys.authenticate(secret, address)
@@ -169,7 +177,7 @@ def _caller_by_django_session(request: HttpRequest) -> Caller:
     chosen, address = request.session.get(access.SESSION_TENANT), addresses.of_request(request)
     try:
         return Caller(access.session_actor(request.user.pk, chosen, address, Page.of_request(request)))
-    except TenantMismatch as refusal:
+    except (TenantMismatch, SecondFactorMissing) as refusal:
         return Caller(refusal=refusal)
 
 

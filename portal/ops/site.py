@@ -17,6 +17,8 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from tenants import scope
+from tenants.models import User
+from tenants.second_factors import is_missing_for_operator
 
 
 class OperatorsSite(AdminSite):
@@ -35,10 +37,17 @@ class OperatorsSite(AdminSite):
 
         return super().admin_view(unscoped, cacheable)
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Wants a second factor, too, where OPERATOR_SECOND_FACTOR says so."""
+        user = request.user
+        return super().has_permission(request) and isinstance(user, User) and not is_missing_for_operator(user)
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Redirects to the portal's sign-in, which limits attempts and writes the audit log."""
         if self.has_permission(request):
             return redirect("admin:index")
+        if isinstance(request.user, User) and is_missing_for_operator(request.user):
+            return redirect("mfa_index")
         if request.user.is_authenticated:
             raise PermissionDenied(_("The admin is for operators only."))
         return redirect_to_login(request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index"))

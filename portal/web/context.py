@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from portal.web.tenant import memberships
-from tenants import access, notices, quota
+from tenants import access, notices, quota, second_factors
 from tenants.notices import CurrentNotice
 from tenants.quota import QuotaSnapshot
 
@@ -22,14 +24,24 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "memberships": SimpleLazyObject(lambda: memberships(request)),
         "notices": SimpleLazyObject(lambda: _notices(actor, snapshot)),
         "quota_snapshot": snapshot,
+        "second_factor_due": SimpleLazyObject(lambda: _second_factor_due(actor)),
     }
 
 
 def _actor(request: HttpRequest) -> access.Actor | None:
+    """Returns None, too, for a member who has to set up a second factor first."""
     actor: access.Actor | None = getattr(request, "actor", None)
     if actor is None and request.user.is_authenticated:
-        actor = access.session_actor(request.user.pk, request.session.get(access.SESSION_TENANT))
+        with suppress(access.SecondFactorMissing):
+            actor = access.session_actor(request.user.pk, request.session.get(access.SESSION_TENANT))
     return actor
+
+
+def _second_factor_due(actor: access.Actor | None) -> datetime | None:
+    """Returns from when on the tenant requires a second factor of somebody who has none."""
+    if not actor or actor.user is None or actor.tenant.second_factor_from is None:
+        return None
+    return None if second_factors.has_one(actor.user.pk) else actor.tenant.second_factor_from
 
 
 def _notices(actor: access.Actor | None, snapshot: QuotaSnapshot) -> list[CurrentNotice]:

@@ -6,7 +6,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template import loader
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
@@ -15,7 +15,7 @@ from portal.http.async_middleware import AsyncMiddleware
 from portal.http.body_limit import exceeded_limit
 from portal.http.error_bodies import PROBLEM_TYPE, openai_error_body, problem_body
 from portal.http.outage import AWAY, RETRY_HEADERS, log_outage
-from tenants.access import NotSignedIn, TenantMismatch
+from tenants.access import NotSignedIn, SecondFactorMissing, TenantMismatch
 
 FOR_PROGRAMS = ("/v1/", "/api/")
 NATIVE = "/api/"
@@ -50,6 +50,11 @@ def other_tenant(request: HttpRequest, error: TenantMismatch) -> HttpResponse:
     if _wants_json(request):
         return _problem(request, 409, str(error))
     return render(request, "409.html", {"error": error, "actor": None, "notices": []}, status=409)
+
+
+def second_factor_missing(request: HttpRequest, error: SecondFactorMissing) -> HttpResponse:
+    """Answers scripts with 403, and leads people to where they set one up."""
+    return _problem(request, 403, str(error)) if _wants_json(request) else redirect("mfa_index")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -92,7 +97,7 @@ def _wants_json(request: HttpRequest) -> bool:
 
 
 class ErrorMiddleware(AsyncMiddleware):
-    """Answers what Django has no handler for: large bodies, NotSignedIn, TenantMismatch and database outages."""
+    """Answers what Django has no handler for: large bodies, what tenants.access raises, and database outages."""
 
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         limit = exceeded_limit(request)
@@ -105,6 +110,8 @@ class ErrorMiddleware(AsyncMiddleware):
             return signed_out(request)
         if isinstance(error, TenantMismatch):
             return other_tenant(request, error)
+        if isinstance(error, SecondFactorMissing):
+            return second_factor_missing(request, error)
         if isinstance(error, AWAY):
             log_outage(error)
             return unavailable(request)

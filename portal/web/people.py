@@ -16,8 +16,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
-from portal.web.people_forms import InvitationForm, LeavingForm, ListForm, RoleForm
-from tenants import invitations, members
+from portal.web.people_forms import InvitationForm, LeavingForm, ListForm, RoleForm, SecondFactorForm
+from tenants import factor_changes, invitations, members, second_factors
 from tenants.former_members import KeyDecision
 from tenants.invitations import InvalidInvitation, Wanted
 from tenants.members import MemberConflict
@@ -103,6 +103,39 @@ def transfer(request: TenantRequest, member_id: int) -> HttpResponse:
     return redirect("web:people")
 
 
+@require_POST
+@member_required("owners.manage")
+def require_second_factor(request: TenantRequest) -> HttpResponse:
+    form = SecondFactorForm(request.actor, request.POST)
+    wanted = form.cleaned_data["days"] if form.is_valid() else ""
+    if not wanted:
+        messages.error(request, _("Choose one of the list."))
+    if wanted in ("", form.AS_IT_IS):
+        return redirect("web:people")
+    try:
+        factor_changes.require_of_members(request.actor, None if wanted == form.FREE else int(wanted))
+    except MemberConflict as conflict:
+        messages.error(request, str(conflict))
+    else:
+        own_choice = _("Two-factor authentication is everybody’s own choice.")
+        required = _("Members need two-factor authentication.")
+        messages.success(request, own_choice if wanted == form.FREE else required)
+    return redirect("web:people")
+
+
+@require_POST
+@member_required("owners.manage")
+def reset_second_factor(request: TenantRequest, member_id: int) -> HttpResponse:
+    try:
+        member = factor_changes.reset_of_member(request.actor, member_id)
+    except MemberConflict as conflict:
+        messages.error(request, str(conflict))
+    else:
+        text = _("%(person)s signs in with the password alone now, and was signed out everywhere.")
+        messages.success(request, text % {"person": member.user})
+    return redirect("web:people")
+
+
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_required("people.view")
@@ -143,12 +176,14 @@ def _invited(request: TenantRequest, form: forms.Form, wanted: list[Wanted]) -> 
 def _page(request: TenantRequest, form: InvitationForm | None = None, many: ListForm | None = None) -> HttpResponse:
     actor = request.actor
     roles = members.roles_to_give(actor)
+    everybody = second_factors.with_factors(members.members(actor))
     context = {
-        "page": Paginator(members.members(actor), ON_A_PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(everybody, ON_A_PAGE).get_page(request.GET.get("page")),
         "roles": roles,
         "form": form or InvitationForm(actor),
         "many": many or ListForm(actor, auto_id="many_%s"),
         "many_is_open": many is not None,
+        "second_factor": SecondFactorForm(actor),
         "section": "people",
     }
     if roles:

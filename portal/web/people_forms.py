@@ -28,6 +28,25 @@ class RoleForm(forms.Form):
         self.fields["role"].choices = choices  # type: ignore[attr-defined]
 
 
+class SecondFactorForm(forms.Form):
+    """Whether members need a second factor, and from when on."""
+
+    AS_IT_IS, FREE = "as_it_is", "free"
+    CHOICES = (
+        (FREE, _("Everybody’s own choice")),
+        ("0", _("Required, at once")),
+        ("7", _("Required in 7 days")),
+        ("14", _("Required in 14 days")),
+        ("30", _("Required in 30 days")),
+    )
+    days = forms.ChoiceField(label=_("Two-factor authentication"))
+
+    def __init__(self, actor: Actor, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        as_it_is = [(self.AS_IT_IS, _("As it is"))] if actor.tenant.second_factor_from else []
+        self.fields["days"].choices = [*as_it_is, *self.CHOICES]  # type: ignore[attr-defined]
+
+
 class InvitationForm(RoleForm):
     """One person to invite."""
 

@@ -21,6 +21,7 @@ from tenants.access import Actor
 from tenants.admin.api_keys import ApiKeyInline
 from tenants.admin.base import operator_of
 from tenants.former_members import KeyDecisionField
+from tenants.members import tell_of_role
 from tenants.models import (
     Member,
     Quota,
@@ -145,7 +146,9 @@ class TenantAdmin(admin.ModelAdmin):
         with transaction.atomic():
             name = request.POST.get("name", "").strip() or gettext("API key")
             key, secret = api_keys.issue(tenant, name, request.user)
-            audit.record(operator_of(request, tenant), "key.created", key, name=key.name, scope=key.scope)
+            operator = operator_of(request, tenant)
+            audit.record(operator, "key.created", key, name=key.name, scope=key.scope)
+            api_keys.tell_of_key(operator, key)
         self.log_addition(request, key, [{"added": {"name": "API key", "object": str(key)}}])
         text = gettext("This key is shown once, copy it now: %(secret)s") % {"secret": secret}
         self.message_user(request, text, messages.SUCCESS)
@@ -172,6 +175,8 @@ def _audit_members(operator: Actor, formset: Any) -> None:
     for member, fields in formset.changed_objects:
         fields = sorted(fields)
         audit.record(operator, "member.changed", member, fields=fields, email=member.user.email, role=member.role)
+        if "role" in fields:
+            tell_of_role(operator, member)
     for member in formset.deleted_objects:
         audit.record(operator, "member.removed", operator.tenant, email=member.user.email, role=member.role)
 

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from tenants import former_members, people
+from tenants import factor_changes, former_members, people, second_factors
 from tenants.admin.base import operator_in_each_tenant, operator_of
 from tenants.former_members import KeyDecision, KeyDecisionField
 from tenants.models import User
@@ -37,7 +37,8 @@ class UserAdmin(DjangoUserAdmin):
     form = UserForm
     add_form = UserCreationForm
     ordering = ("email",)
-    list_display = ("email", "first_name", "last_name", "is_staff", "is_active", "last_login")
+    list_display = ("email", "first_name", "last_name", "is_staff", "is_active", "second_factor", "last_login")
+    actions = ("reset_second_factors",)
     search_fields = ("email", "first_name", "last_name")
     fieldsets = (
         (None, {"fields": ("email", "password")}),
@@ -49,6 +50,20 @@ class UserAdmin(DjangoUserAdmin):
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+
+    @admin.display(description=_("second factor"), boolean=True)
+    def second_factor(self, user: User) -> bool:
+        return bool(getattr(user, "has_factor", False))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return second_factors.people_with_factors(super().get_queryset(request))
+
+    @admin.action(description=_("Reset second factors (sign in with the password alone)"), permissions=["change"])
+    def reset_second_factors(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """For people who lost them; they are told by mail, and signed out."""
+        count = sum(factor_changes.reset(user, operator_in_each_tenant(request)) for user in users)
+        text = ngettext("%(n)d person’s second factors were reset.", "%(n)d people’s second factors were reset.", count)
+        self.message_user(request, text % {"n": count}, messages.WARNING)
 
     def save_model(self, request: HttpRequest, user: User, form: Any, change: bool) -> None:
         if not change:

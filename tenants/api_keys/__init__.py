@@ -21,6 +21,7 @@ from tenants.api_keys.management import (
     keys,
     revoke,
     rotate,
+    tell_of_key,
     with_makers,
 )
 
@@ -47,5 +48,6 @@ __all__ = [
     "keys",
     "revoke",
     "rotate",
+    "tell_of_key",
     "with_makers",
 ]

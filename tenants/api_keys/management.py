@@ -14,13 +14,13 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from tenants import account_mails, audit, scope
 from tenants import addresses as networks
-from tenants import audit, scope
 from tenants.access import SCOPES, Actor
 from tenants.api_keys import secrets
 from tenants.api_keys.errors import EXPIRED, InvalidKey, KeyConflict
 from tenants.api_keys.secrets import Secret
-from tenants.models import ApiKey, KeyScope, Member, Tenant, User
+from tenants.models import ApiKey, KeyScope, Member, Role, Tenant, User
 
 LONGEST_NAME = 100
 MAX_ADDRESSES = 50
@@ -78,7 +78,18 @@ def create(
             actor.tenant, wanted["name"], actor.user, key_scope, wanted["expires_at"], wanted["addresses"]
         )
         audit.record(actor, "key.created", api_key, scope=key_scope, **_audit_details(wanted))
+        tell_of_key(actor, api_key)
     return api_key, secret
+
+
+def tell_of_key(actor: Actor, api_key: ApiKey) -> None:
+    """Mails the owners, and whoever made it, that there is a new key."""
+    owners = User.objects.filter(memberships__tenant=actor.tenant, memberships__role=Role.OWNER)
+    people = {user.pk: user for user in (*owners, actor.user) if user is not None}
+    by = actor.key.name if actor.key else actor.user.email if actor.user else ""
+    context = {"tenant": actor.tenant, "name": api_key.name, "scope": api_key.get_scope_display()}
+    for _pk, user in sorted(people.items()):  # in one order: each is a row that is locked
+        account_mails.tell(user, "key_created", "web:keys", **context, by=by, is_key=actor.key is not None)
 
 
 def issue(

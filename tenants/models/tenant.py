@@ -124,6 +124,13 @@ class Tenant(models.Model):
         help_text="Those that it is reminded of: transcription.transcripts.terms keeps them.",
     )
 
+    second_factor_from = models.DateTimeField(
+        _("second factor required from"),
+        null=True,
+        blank=True,
+        help_text=_("From then on members without one reach the page on which they set it up, and nothing else."),
+    )
+
     class Meta:
         verbose_name = _("tenant")
         verbose_name_plural = _("tenants")

@@ -84,6 +84,7 @@ class Product:
 def python(running: Stack, code: str) -> str:
     environment: dict[str, Any] = {**os.environ, "PORTAL_DATA": str(running.data)}
     environment |= {"DJANGO_SETTINGS_MODULE": "tests.scripted.settings"}
+    environment |= {"EMAIL_BACKEND": "django.core.mail.backends.locmem.EmailBackend"}  # the console is the answer
     for name in ("DATABASE_URL", "REDIS_URL"):
         environment.pop(name, None)
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]

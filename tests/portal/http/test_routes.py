@@ -243,6 +243,8 @@ PAGES = """
     keys/<uuid:key_id>/keep/
     people/
     people/many/
+    people/second-factor/
+    people/<int:member_id>/second-factor/reset/
     people/<int:member_id>/role/
     people/<int:member_id>/owner/
     people/<int:member_id>/remove/

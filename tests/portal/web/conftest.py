@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from tenants import scope, user_sessions
+from tenants import account_mails, scope, user_sessions
 from tenants.models import Tenant
 from tests.conftest import Character
 from transcription.models import Recording, Segment, Status, Transcription
 
 Make = Callable[..., Transcription]
+Mailed = Callable[[str], list[str]]
 
 
 def make_transcription(
@@ -82,3 +86,17 @@ def as_alice(client: Client, alice: Character) -> Client:
 @pytest.fixture
 def as_bob(alice: Character, bob: Character) -> Client:
     return signed_in(Client(), bob)
+
+
+@pytest.fixture
+def mailed(django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) -> Iterator[Mailed]:
+    """Returns the mails with some words in their subject, sent once the test asks for them."""
+    with ExitStack() as stack:
+        stack.enter_context(django_capture_on_commit_callbacks(execute=True))
+
+        def said(words: str) -> list[str]:
+            stack.close()
+            account_mails.MAILS.submit(bool).result(10)
+            return [f"{one.to[0]}: {one.body}" for one in mail.outbox if words in one.subject]
+
+        yield said

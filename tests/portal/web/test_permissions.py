@@ -88,6 +88,8 @@ TABLE = [
     ("GET", "/people/", EVERYBODY),
     ("POST", "/people/", MANAGERS),
     ("POST", "/people/many/", MANAGERS),
+    ("POST", "/people/second-factor/", OWNERS_302),
+    ("POST", "/people/{member}/second-factor/reset/", OWNERS_302),
     ("POST", "/people/{member}/role/", MANAGERS_302),
     ("POST", "/people/{member}/owner/", OWNERS_302),
     ("GET", "/people/{member}/remove/", MANAGERS),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -14,22 +13,20 @@ from typing import Any
 import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
-from django.core import mail
 from django.test import Client, override_settings
 from django.utils import timezone
-from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from tenants import account_mails, scope
+from tenants import scope
 from tenants.models import AuditEntry
 from tests.authenticator import SecurityKey, code_of
 from tests.conftest import Character
+from tests.portal.web.conftest import Mailed
 
 pytestmark = pytest.mark.django_db
 LOGIN, SECOND, PASSKEY = "/accounts/login/", "/accounts/login/second/", "/accounts/login/passkey/"
 SECURITY, APP, KEYS = "/accounts/security/", "/accounts/security/app/", "/accounts/security/keys/"
 CODES = "/accounts/security/codes/"
 PASSWORD = "correct horse"
-Mailed = Callable[[str], list[str]]
 AT_NAME: dict[str, Any] = {"SERVER_NAME": "localhost"}
 
 
@@ -73,21 +70,6 @@ def told(who: Character, action: str = "member.") -> list[str]:
     with scope.bound(who.tenant.id):
         rows = AuditEntry.objects.filter(action__startswith=action).order_by("id")
         return list(rows.values_list("action", flat=True))
-
-
-@pytest.fixture
-def mailed(django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) -> Iterator[Mailed]:
-    """Returns the mails with some words in their subject, sent once the test asks for them."""
-    with ExitStack() as stack:
-        sent = stack.enter_context(django_capture_on_commit_callbacks(execute=True))
-
-        def said(words: str) -> list[str]:
-            stack.close()
-            assert sent
-            account_mails.MAILS.submit(bool).result(10)
-            return [str(one.body) for one in mail.outbox if words in one.subject]
-
-        yield said
 
 
 @pytest.fixture(autouse=True)

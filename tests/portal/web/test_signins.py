@@ -8,12 +8,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from allauth.mfa.models import Authenticator
 from django.test import Client
 from django.utils import timezone
 
+from portal.second_factor import PortalMFAAdapter
 from tenants import scope
 from tenants.models import AuditEntry, Member, User
-from tests.conftest import Character, create_tenant
+from tests.conftest import Character, create_member, create_tenant
+from tests.portal.web.conftest import Mailed
 
 pytestmark = pytest.mark.django_db
 LOGIN = "/accounts/login/"
@@ -25,6 +28,10 @@ def told(who: Character) -> list[tuple[str, str, str]]:
     """Action, actor and address, the oldest first."""
     with scope.bound(who.tenant.id):
         return [(one.action, one.actor_name, one.address) for one in AuditEntry.objects.order_by("id")]
+
+
+def refusals(who: Character) -> int:
+    return [action for action, *_rest in told(who)].count("member.sign_in_failed")
 
 
 def sign_in(client: Client, email: str, password: str = "correct horse", address: str = HOME) -> Any:
@@ -78,10 +85,10 @@ class TestRefused:
         for minute in range(0, 60, 6):
             with time_machine.travel(FULL_HOUR + timedelta(minutes=minute), tick=False):
                 sign_in(client, alice.user.email, f"guess {minute}")
-        assert len(told(alice)) == 1
+        assert refusals(alice) == 1
         with time_machine.travel(FULL_HOUR + timedelta(minutes=61), tick=False):
             sign_in(client, alice.user.email, "the next hour's guess")
-        assert len(told(alice)) == 2
+        assert refusals(alice) == 2
 
     def test_not_even_from_many_addresses(self, alice: Character, bob: Character, client: Client) -> None:
         for number in range(40):
@@ -90,8 +97,8 @@ class TestRefused:
         with time_machine.travel(FULL_HOUR + timedelta(seconds=3400), tick=False):
             sign_in(client, bob.user.email, "guess", "203.0.113.1")
             sign_in(client, bob.user.email, address="203.0.113.1")
-        whose = [action for action, *_rest in told(alice)]
-        assert whose == ["member.sign_in_failed"] * (5 + 1) + ["member.signed_in"], "five of Alice's, one of Bob's"
+        assert refusals(alice) == 5 + 1, "five of Alice's, one of Bob's"
+        assert told(alice)[-1][0] == "member.signed_in"
 
     def test_the_log_s_page_says_from_where(self, as_alice: Client, alice: Character) -> None:
         sign_in(Client(), alice.user.email, "wrong", CAFE)
@@ -134,3 +141,53 @@ def test_sign_ins_are_found_by_member(as_alice: Client, alice: Character, bob: C
         sign_in(Client(), bob.user.email)
     page = as_alice.get("/audit/?actor=bob@acme.example").content.decode()
     assert "Signed in</td>" in page
+
+
+class TestTold:
+    """By mail, to whom it concerns."""
+
+    def test_who_guesses_a_password_is_told_of_once_a_day(
+        self, alice: Character, client: Client, mailed: Mailed
+    ) -> None:
+        for number in range(12):
+            with time_machine.travel(FULL_HOUR + timedelta(minutes=number), tick=False):
+                sign_in(client, alice.user.email, f"guess {number}", f"203.0.113.{number}")
+                sign_in(client, "nobody@acme.example", f"guess {number}", f"203.0.113.{number}")
+        [said] = mailed("guesses your password")
+        assert said.startswith(f"{alice.user.email}: ")
+        assert "203.0.113.5" in said
+        assert "guess 5" not in said
+        assert [action for action, *_rest in told(alice)].count("member.guessed_at") == 1
+
+    def test_and_of_few_wrong_passwords_nobody(self, alice: Character, client: Client, mailed: Mailed) -> None:
+        for _ in range(5):
+            sign_in(client, alice.user.email, "a slip")
+        assert mailed("") == []
+
+    def test_who_has_the_password_and_guesses_codes(self, alice: Character, client: Client, mailed: Mailed) -> None:
+        Authenticator.objects.create(
+            user=alice.user, type="totp", data={"secret": PortalMFAAdapter().encrypt("A" * 32)}
+        )
+        sign_in(client, alice.user.email)
+        for number in range(4):
+            client.post("/accounts/login/second/", {"code": f"00000{number}"}, REMOTE_ADDR=CAFE)
+        [said] = mailed("who knows your password")
+        assert CAFE in said
+
+    def test_a_new_key_to_who_made_it_and_the_owners(
+        self, as_alice: Client, alice: Character, mallory: Character, mailed: Mailed
+    ) -> None:
+        adam = create_member(alice.tenant, "adam@acme.example", "admin")
+        adams = Client()
+        adams.force_login(adam.user)
+        adams.post("/keys/", {"name": "Robot", "scope": "read"})
+        said = sorted(mailed("API key in Acme"))
+        assert [one.partition(":")[0] for one in said] == [adam.user.email, alice.user.email]
+        assert all("“Robot”" in one and "made by adam@acme.example" in one for one in said)
+
+    def test_a_new_role_to_the_member(self, as_alice: Client, bob: Character, mailed: Mailed) -> None:
+        as_alice.post(f"/people/{bob.member.pk}/role/", {"role": "editor"})
+        as_alice.post(f"/people/{bob.member.pk}/role/", {"role": "editor"})
+        [said] = mailed("Your role in Acme")
+        assert said.startswith(f"{bob.user.email}: Your role in Acme is Editor now.")
+        assert "changed by alice@acme.example" in said
