@@ -126,7 +126,7 @@ def _shown(request: TenantRequest, row: Comment, names: dict[str, str]) -> dict[
         "comment": row,
         "html": _html(row, names),
         "is_own": is_own,
-        "may_delete": is_own or request.actor.may(threads.MODERATION),
+        "may_delete": is_own or threads.may_moderate(request.actor),
         "replies": replies,
     }
 
