@@ -40,6 +40,8 @@ UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/api/v1/recordings/{recording}/tags", {"name": "Board"}),
     ("POST", "/api/v1/recordings/{recording}/comments", {"start": 0.0, "end": 1.0}),
     ("PATCH", "/api/v1/recordings/{recording}/comments/{comment}", {"resolved": True}),
+    ("POST", "/api/v1/recordings/{recording}/shares", {"label": "For Guest"}),
+    ("POST", "/api/v1/shares/revoke", {"made_by": "x"}),
     ("PUT", "/api/v1/transcriptions/{transcription}/segments", {"segments": []}),
     ("PATCH", "/api/v1/transcriptions/{transcription}/segments/0", {"text": "x"}),
     ("POST", "/api/v1/transcriptions/{transcription}/segments/0/split", {"position": 2}),
