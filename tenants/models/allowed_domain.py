@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
@@ -17,8 +15,6 @@ from tenants.scope import TenantManager
 class AllowedDomain(models.Model):
     """Whoever gets mail at an address of the domain may join the tenant. Set by operators, who know whose it is."""
 
-    NEWCOMERS: ClassVar[list[tuple[str, str]]] = [(role.value, role.label) for role in (Role.VIEWER, Role.EDITOR)]
-
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="allowed_domains", verbose_name=_("tenant"))
     domain = models.CharField(
         _("domain"),
@@ -30,7 +26,12 @@ class AllowedDomain(models.Model):
             "gets an address."
         ),
     )
-    role = models.CharField(_("role of newcomers"), max_length=10, choices=NEWCOMERS, default=Role.VIEWER)
+    role = models.CharField(
+        _("role of newcomers"),
+        max_length=10,
+        choices=[(role.value, role.label) for role in (Role.VIEWER, Role.EDITOR)],
+        default=Role.VIEWER,
+    )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     objects = TenantManager()

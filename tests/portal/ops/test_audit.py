@@ -35,6 +35,7 @@ def form_of(tenant: Tenant, *members: tuple[Member, str] | User, **changes: str)
         **{"quota-0-stored_bytes": str(quota.stored_bytes // 1024**3)},
         **{"quota-0-requests_per_minute": str(quota.requests_per_minute)},
         **{"api_keys-TOTAL_FORMS": "0", "api_keys-INITIAL_FORMS": "0"},
+        **{"allowed_domains-TOTAL_FORMS": "0", "allowed_domains-INITIAL_FORMS": "0"},
         "members-TOTAL_FORMS": str(len(members)),
         "members-INITIAL_FORMS": str(sum(isinstance(one, tuple) for one in members)),
     }
