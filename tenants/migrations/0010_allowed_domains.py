@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0008_second_factor_required'),
+        ('tenants', '0009_share_links'),
     ]
 
     operations = [
