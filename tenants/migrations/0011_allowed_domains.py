@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0009_share_links'),
+        ('tenants', '0010_backups'),
     ]
 
     operations = [
