@@ -226,7 +226,11 @@ def guessing(user: User) -> Iterator[None]:
         raise ValidationError(_("Too many wrong answers. Wait a minute, then try again."))
     if not GUESSES_OF_A_DAY.take(account):
         GUESSES.give_back(account)
-        raise ValidationError(_("Too many wrong answers today. Try again in half an hour, or use a passkey."))
+        raise ValidationError(
+            _(
+                "Too many wrong answers today. Use a passkey, choose a new password by mail, or try again in half an hour."
+            )
+        )
     with _recording_refusal(user):
         yield
     for limit in (GUESSES, GUESSES_OF_A_DAY):

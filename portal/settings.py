@@ -81,6 +81,7 @@ INSTALLED_APPS = [
     "transcription.webhooks",
     "transcription.fetches",
     "transcription.uploads",
+    "transcription.shares",
     "transcription.offboarding",
     "portal",
     "portal.tickets",

@@ -11,6 +11,7 @@ urlpatterns = [
     path("v1/", include("portal.api.openai.urls")),
     path("api/v1/", include("portal.api.native.urls")),
     path("api/", include("portal.api.openapi.urls")),
+    path("s/", include("portal.shared.urls")),
     path("", include("portal.web.urls")),
 ]
 

@@ -12,8 +12,10 @@ from tenants import second_factors
 from tenants.models import ApiKey, KeyScope, Member, Role, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
-EDIT = VIEW | {"recordings.create", "recordings.delete", "transcripts.edit"}
-MANAGE = EDIT | {"keys.manage", "notices.manage", "preferences.manage", "webhooks.manage", "audit.view"}
+EDIT = VIEW | {"recordings.create", "recordings.delete", "transcripts.edit", "shares.create"}
+MANAGE = EDIT | {
+    *("keys.manage", "notices.manage", "preferences.manage", "shares.manage", "webhooks.manage", "audit.view"),
+}
 SEE_PEOPLE = frozenset({"people.view"})
 MANAGE_PEOPLE = SEE_PEOPLE | {"people.manage"}
 OWN = MANAGE | MANAGE_PEOPLE | {"owners.manage"}

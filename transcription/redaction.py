@@ -1,7 +1,7 @@
 """Redacts secrets in texts that are logged, mailed, shown in errors or stored.
 
 Two kinds are redacted: the values of settings.SECRETS, and strings with the form of a secret (API keys, tickets,
-sessions, URLs with a password or a query, links that set a password).
+sessions, URLs with a password or a query, links that set a password or show a recording).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ FORMS = re.compile(
     | (?P<login>://)[^\s/@:'"<>]*:(?:[^\s@'"<>:]|:(?!//))*(?=@)
     | (?P<query>https?://(?:[^\s"'<>?:]|:(?!//))+\?)[^\s"'<>]+
     | (?P<reset>/password/reset/key/)[^\s"'<>]+
+    | (?P<share>/s/)[\w-]{24,}
     | (?P<scheme>\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}
     | (?P<named>\b(?:sessionid|csrftoken|csrfmiddlewaretoken|X-CSRFToken|ticket|password\d?|passwd|pwd|secret
         |(?:access|secret|api)_?key(?:_id)?|AWSAccessKeyId|Signature|X-Amz-(?:Signature|Credential|Security-Token))

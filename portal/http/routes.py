@@ -69,6 +69,7 @@ ROUTES = (
     Route("POST", "/api/v1/recordings", Credentials.KEY, Body.FILE, is_slow=True),
     Route("DELETE", "/api/v1/recordings/{id}", Credentials.KEY, is_slow=True),
     Route("POST", "/recordings/", Credentials.SESSION, Body.FILE, is_slow=True),
+    Route("", "/s/[^/]+/sound", Credentials.SESSION, is_slow=True),
     Route("POST", "/api/v1/uploads", Credentials.KEY_OR_SESSION, Body.CHUNK, content_type=TUS_BYTES, is_slow=True),
     Route("POST", "/api/v1/uploads", Credentials.KEY_OR_SESSION, is_slow=True),
     Route("PATCH", "/api/v1/uploads/{id}", Credentials.KEY_OR_SESSION, Body.CHUNK, is_slow=True),

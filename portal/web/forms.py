@@ -246,6 +246,7 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
             "speakers",
             "hotwords",
             "hears_terms",
+            "allows_sharing",
         )
         field_classes = {"hotwords": LinesField}
         widgets = {"hotwords": forms.Textarea(attrs={"rows": 5})}

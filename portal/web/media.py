@@ -1,22 +1,19 @@
-"""Sends a recording's audio: byte ranges (RFC 9110, section 14) from disk, or a signed URL of S3."""
+"""Sends a recording's audio: byte ranges from disk, or a signed URL of S3."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path, PurePath
-from typing import IO
+from pathlib import PurePath
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
-from django.db import close_old_connections
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from portal.http.outage import RETRY_HEADERS
+from portal.http.ranges import ranged
 from portal.web.access import TenantRequest, member_required
 from transcription.library import read_audit, recordings, retention
 from transcription.media import playable_copies, storage, storage_check
@@ -27,8 +24,6 @@ from transcription.strikes import copies
 from transcription.transcripts import striking
 
 MOST_PEAKS = 2000
-CHUNK_BYTES = 256 * 1024
-ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 CONTENT_TYPES = {
     "mp3": "audio/mpeg",
     "wav": "audio/wav",
@@ -123,53 +118,10 @@ def _stored(request: HttpRequest, key: str, content_type: str, disposition: str)
     path = storage.local_path(key)
     if not path.exists():
         raise Http404
-    response = ranged(request, path, content_type)
+    response = ranged(request, key, path.stat().st_size, content_type)
     if disposition:
         response["Content-Disposition"] = disposition
     return response
-
-
-def ranged(request: HttpRequest, path: Path, content_type: str) -> HttpResponseBase:
-    """Sends the file or the requested range, or 416 for a range outside the file."""
-    size = path.stat().st_size
-    wanted = ONE_RANGE.fullmatch(request.headers.get("Range", ""))
-    first, last = _bounds(wanted, size) if wanted else (0, size - 1)
-    if first > last:
-        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
-    response = StreamingHttpResponse(_chunks(path, first, last), content_type=content_type)
-    response["Accept-Ranges"] = "bytes"
-    response["Content-Length"] = str(last - first + 1)
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    response["Cache-Control"] = "private, no-store"
-    if wanted:
-        response.status_code = 206
-        response["Content-Range"] = f"bytes {first}-{last}/{size}"
-    return response
-
-
-def _bounds(wanted: re.Match[str], size: int) -> tuple[int, int]:
-    """Returns the first and last byte; first > last if the range is empty."""
-    first, last = wanted[1], wanted[2]
-    if not first:
-        return (max(0, size - int(last)), size - 1) if last and int(last) else (size, size - 1)
-    return int(first), min(int(last), size - 1) if last else size - 1
-
-
-async def _chunks(path: Path, first: int, last: int) -> AsyncIterator[bytes]:
-    await sync_to_async(close_old_connections)()  # the transfer may take long
-    file = await sync_to_async(_open)(path)
-    try:
-        await sync_to_async(file.seek)(first)
-        left = last - first + 1
-        while left > 0 and (chunk := await sync_to_async(file.read)(min(CHUNK_BYTES, left))):
-            left -= len(chunk)
-            yield chunk
-    finally:
-        file.close()
-
-
-def _open(path: Path) -> IO[bytes]:
-    return path.open("rb")
 
 
 def _content_type(recording: Recording, is_copy: bool) -> str:

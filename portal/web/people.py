@@ -7,6 +7,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -21,6 +22,7 @@ from tenants import factor_changes, invitations, members, second_factors
 from tenants.former_members import KeyDecision
 from tenants.invitations import InvalidInvitation, Wanted
 from tenants.members import MemberConflict
+from transcription.shares import leavers, links
 
 ON_A_PAGE = 50
 
@@ -147,9 +149,11 @@ def remove(request: TenantRequest, member_id: int) -> HttpResponse:
         members.require_role(request.actor, leaver.role)
     form = LeavingForm(request.POST or None)
     if request.method == "POST":
-        keys = form.cleaned_data["keys"] if form.is_valid() else KeyDecision.REVOKE
+        keys = (form.is_valid() and form.cleaned_data["keys"]) or KeyDecision.REVOKE
         try:
-            members.remove(request.actor, member_id, keys)
+            with transaction.atomic():
+                members.remove(request.actor, member_id, keys)
+                leavers.settle(request.actor, leaver, _decision(request, form))
         except MemberConflict as conflict:
             messages.error(request, str(conflict))
             return redirect("web:people")
@@ -158,7 +162,14 @@ def remove(request: TenantRequest, member_id: int) -> HttpResponse:
         return redirect("web:home" if leaves else "web:people")
     decides = request.actor.may("keys.manage")
     context = {"leaver": leaver, "leaves": leaves, "keys": members.keys_of(leaver), "form": form, "decides": decides}
-    return render(request, "web/leaving.html", {**context, "section": "people"})
+    context |= {"links": leavers.count_of(leaver), "section": "people"}
+    return render(request, "web/leaving.html", context)
+
+
+def _decision(request: TenantRequest, form: LeavingForm) -> str:
+    """Returns what becomes of a leaver's share links: they end, unless somebody who manages links keeps them."""
+    keeps = request.actor.may(links.MANAGE) and form.is_valid() and form.cleaned_data["links"]
+    return keeps or KeyDecision.REVOKE
 
 
 def _invited(request: TenantRequest, form: forms.Form, wanted: list[Wanted]) -> bool:

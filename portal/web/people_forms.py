@@ -107,12 +107,20 @@ class ListForm(RoleForm):
 
 
 class LeavingForm(forms.Form):
-    """What becomes of the API keys that a leaving member made."""
+    """What becomes of the API keys and share links that a leaving member made."""
 
     keys = forms.ChoiceField(
         label=_("API keys that they made"),
         choices=KeyDecision.choices,
         initial=KeyDecision.REVOKE,
+        required=False,
         widget=forms.RadioSelect,
         help_text=_("They may still know the secrets."),
+    )
+    links = forms.ChoiceField(
+        label=_("Share links that they made"),
+        choices=KeyDecision.choices,
+        initial=KeyDecision.REVOKE,
+        required=False,
+        widget=forms.RadioSelect,
     )

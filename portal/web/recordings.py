@@ -22,6 +22,7 @@ from portal.http.outage import RETRY_HEADERS
 from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
 from portal.http.uploads import Upload, received
+from portal.web import shares
 from portal.web.access import TenantRequest, member_required
 from portal.web.forms import OptionsForm, RehearingForm
 from portal.web.library_choices import choices, filter_form, remember
@@ -99,11 +100,9 @@ def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     row = library.recording(request.actor, recording_id)
     latest = row.latest
     original = request.actor.may(striking.PERMISSION)
-    context = (
-        _page_context(row, latest, original=original)
-        | context_of(request, row)
-        | {"editable": _is_editable(request, latest)}
-    )
+    context = _page_context(row, latest, original=original)
+    context |= context_of(request, row) | shares.context_of(request, row)
+    context["editable"] = _is_editable(request, latest)
     may_hear = request.actor.may("recordings.create") and row.audio_deleted_at is None
     context["may_rehear"] = context["editable"] and may_hear
     if context["segments"]:

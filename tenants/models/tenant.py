@@ -124,6 +124,15 @@ class Tenant(models.Model):
         help_text="Those that it is reminded of: transcription.transcripts.terms keeps them.",
     )
 
+    allows_sharing = models.BooleanField(
+        _("share links"),
+        default=True,
+        db_default=True,
+        help_text=_(
+            "Who may correct transcripts may make links by which people without an account see them. Without this all "
+            "links stop at once; with it again, those work that have not ended meanwhile."
+        ),
+    )
     second_factor_from = models.DateTimeField(
         _("second factor required from"),
         null=True,

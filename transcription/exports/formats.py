@@ -55,5 +55,9 @@ def render(
         body: str | bytes = SUBTITLES[format](segments, layout, names=names_of(transcription))
     else:
         body = write(transcription, segments)
+    return Export(content_type, body, file_name_of(transcription, format))
+
+
+def file_name_of(transcription: Transcription, format: str) -> str:
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", transcription.recording.name) or "transcript"
-    return Export(content_type, body, f"{stem}.{format}")
+    return f"{stem}.{format}"

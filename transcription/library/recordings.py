@@ -158,11 +158,11 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
         list(row.transcriptions.select_for_update().order_by("id").values_list("id"))
         if actor is not None:
             audit.record(actor, "recording.erased", row)
-        redacted = copies.forget(row.id)
+        keys = [*row.media_keys, *copies.forget(row.id)]
         row.delete()
         if row.audio_deleted_at is None:
             quota.give_storage_back(tenant_id, row.bytes)
-    storage.discard(row.storage_key, *row.copies, *redacted)
+    storage.discard(*keys)
     return True
 
 

@@ -181,11 +181,12 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
         row = _old_audio(tenant).filter(id=recording_id).first()
         if row is None:
             return False
+        keys = row.media_keys
         Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="", track_copies={})
         Loudness.objects.filter(recording_id=row.id).delete()
         redacted = copies.forget(row.id)
         quota.give_storage_back(tenant.id, row.bytes)
-    storage.discard(row.storage_key, *row.copies, *redacted)
+    storage.discard(*keys, *redacted)
     return True
 
 

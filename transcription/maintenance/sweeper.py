@@ -25,6 +25,7 @@ from transcription.media import storage
 from transcription.models import Recording, Sweeper
 from transcription.offboarding import deletion
 from transcription.queue import claims, fairness, lifecycle, statistics, wakeups
+from transcription.shares import cutting
 from transcription.uploads import cleanup as uploads
 from transcription.webhooks import deliveries, events
 
@@ -85,6 +86,7 @@ EVERY_FEW_SECONDS: dict[str, Task] = {
 }
 ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}
 DELETIONS: dict[str, Task] = {"tenants erased": deletion.advance_all}
+SOUNDS: dict[str, Task] = {"sounds of share links made": cutting.cut_due}
 MAILS: dict[str, Task] = {"invitations e-mailed": invitations.send_due}
 EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
@@ -109,6 +111,7 @@ EVERY_HOUR: dict[str, Task] = {
     "recordings removed by retention": retention.remove_empty,
     "idempotency keys forgotten": idempotency.forget_old,
     "attempts forgotten": throttle.forget_old,
+    "sounds of ended share links dropped": cutting.drop_ended,
     "orphaned media dropped": drop_orphaned_media,
     "whole uploads of switched-off tenants forgotten": uploads.forget_stranded,
     "downloads of switched-off tenants forgotten": fetch_claims.forget_stranded,
@@ -125,6 +128,7 @@ EVERY_HOUR: dict[str, Task] = {
 ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (
     (2.0, EVERY_FEW_SECONDS),
     (3.0, ARRIVALS),
+    (3.0, SOUNDS),
     (10.0, MAILS),
     (60.0, EVERY_MINUTE),
     (300.0, EVERY_FEW_MINUTES),

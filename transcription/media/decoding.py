@@ -35,12 +35,19 @@ def decode(
         on_warning(code)
 
 
-def clipped(pcm: Generator[bytes], start: float, end: float, on_progress: Callable[[], None]) -> Iterator[bytes]:
-    """Yields what of 16 kHz mono s16le lies between two times, and ends its decoding there.
+def clipped(
+    pcm: Generator[bytes],
+    start: float,
+    end: float,
+    on_progress: Callable[[], None],
+    rate: int = SAMPLE_RATE,
+    channels: int = 1,
+) -> Iterator[bytes]:
+    """Yields what of s16le lies between two times, and ends its decoding there.
 
     What comes before is decoded, too: many containers can't be sought to a sample. `on_progress` is called for it.
     """
-    first, last = (round(seconds * SAMPLE_RATE) * SAMPLE_BYTES for seconds in (start, end))
+    first, last = (round(seconds * rate) * SAMPLE_BYTES * channels for seconds in (start, end))
     at = 0
     with closing(pcm):
         for chunk in pcm:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from transcription.media import ffmpeg
 from transcription.media.audio_reader import SAMPLE_BYTES, AudioReader
+from transcription.media.decoding import clipped
 from transcription.media.errors import MediaError
 from transcription.media.ffmpeg import Ffmpeg
 from transcription.media.formats import source_options
@@ -34,10 +35,12 @@ def make_playable(
     on_progress: Callable[[], None] = lambda: None,
     track: int = 0,
     silent: Sequence[Sequence[float]] = (),
+    excerpt: tuple[float, float] | None = None,
 ) -> None:
     """Writes an AAC copy of an audio track with the times of `decode`. Raises MediaError and DecoderDied.
 
-    It is silent in the seconds of `silent`, from and to. `on_progress` is called for each second of audio.
+    It is silent in the seconds of `silent`, from and to. Of an `excerpt` nothing else is in it, and its first second is
+    the copy's. `on_progress` is called for each second of audio.
     """
     cpu_seconds = 60 + longest
     source = source_options(path, container)
@@ -47,22 +50,26 @@ def make_playable(
         raise MediaError("not_media")
     form = ["-f", "s16le", "-ar", str(RATE), "-ac", str(reader.channels)]
     output = ["-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart", "-f", "mp4"]
+    whole = _silenced(first, sound, silent, reader.channels)
+    heard = clipped(whole, *excerpt, on_progress, RATE, reader.channels) if excerpt else whole
     with ffmpeg.encoder(form, output, target, cpu_seconds) as encoder:
-        _feed(encoder, _silenced(chain([first], sound), silent, reader.channels), on_progress)
+        _feed(encoder, heard, on_progress)
         encoder.check_exit()
     if encoder.returncode != 0:
         raise MediaError("not_media")
 
 
-def _silenced(sound: Iterator[bytes], silent: Sequence[Sequence[float]], channels: int) -> Iterator[bytes]:
+def _silenced(
+    first: bytes, rest: Iterator[bytes], silent: Sequence[Sequence[float]], channels: int
+) -> Generator[bytes]:
     """Yields s16le of RATE with zeros from the samples at, to those after, the seconds of `silent`."""
     frame = SAMPLE_BYTES * channels
     ranges = [(math.floor(one[0] * RATE) * frame, math.ceil(one[1] * RATE) * frame) for one in silent]
     at = 0
-    for chunk in sound:
+    for chunk in chain([first], rest):
         quiet = bytearray(chunk)
-        for first, last in ranges:
-            begin, end = max(0, first - at), min(len(chunk), last - at)
+        for begins, ends in ranges:
+            begin, end = max(0, begins - at), min(len(chunk), ends - at)
             if begin < end:
                 quiet[begin:end] = bytes(end - begin)
         yield bytes(quiet)

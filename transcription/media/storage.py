@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
     FileOfBytes = File[bytes]
 else:
     FileOfBytes = File
+
+
+class Readable(Protocol):
+    """A file, or the body of S3's answer."""
+
+    def read(self, amount: int, /) -> bytes: ...
+
+    def close(self) -> None: ...
 
 
 class _MovableFile(FileOfBytes):
@@ -119,6 +127,28 @@ def open_object(key: str) -> FileOfBytes | None:
             return default_storage.open(key, "rb")
     except FileNotFoundError:
         return None
+
+
+def size_of(key: str) -> int | None:
+    """Returns how many bytes an object has; None if it doesn't exist. Raises StorageUnavailable."""
+    with translate_errors():
+        if is_local():
+            path = local_path(key)
+            return path.stat().st_size if path.is_file() else None
+        return int(default_storage.size(key)) if default_storage.exists(key) else None
+
+
+def open_range(key: str, first: int, last: int) -> Readable:
+    """Opens an object to be read from byte `first` on, as far as `last`. Raises OSError and StorageUnavailable."""
+    if is_local():
+        file = local_path(key).open("rb")
+        file.seek(first)
+        return file
+    store: Any = storages["default"]
+    with translate_errors():
+        found = client().get_object(Bucket=store.bucket_name, Key=key, Range=f"bytes={first}-{last}")
+    body: Readable = found["Body"]
+    return body
 
 
 def sizes_of(tenant_id: UUID) -> Iterator[int]:

@@ -111,6 +111,12 @@ class Recording(models.Model):
         return [key for key in (self.playback_key, *self.track_copies.values()) if key]
 
     @property
+    def media_keys(self) -> list[str]:
+        """The storage keys of all that is stored of it, with what was cut for share links, by a query."""
+        cut = self.shares.exclude(sound_key="").values_list("sound_key", flat=True)
+        return [self.storage_key, *self.copies, *cut]
+
+    @property
     def tags(self) -> list[Tag]:
         """In the order of the alphabet; without a query if `taggings` is prefetched with its tags."""
         return sorted((tagging.tag for tagging in self.taggings.all()), key=lambda tag: tag.folded)

@@ -20,6 +20,7 @@ from transcription.intake.request import CallContext
 from transcription.library import tags
 from transcription.models import Speaker, Transcription
 from transcription.options.options import TranscriptionOptions
+from transcription.shares import links
 from transcription.transcripts import series, terms
 from transcription.transcripts.series import Target
 from transcription.transcripts.substitution import Search
@@ -86,6 +87,13 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/recordings/{recording}/tags", None, READ),
     ("POST", "/api/v1/recordings/{recording}/tags", {"name": "Interviews"}, WRITE),
     ("DELETE", "/api/v1/recordings/{recording}/tags/{tag}", None, WRITE_204),
+    ("GET", "/api/v1/recordings/{recording}/shares", None, WRITE),
+    ("POST", "/api/v1/recordings/{recording}/shares", {"label": "For Guest"}, WRITE_201),
+    ("GET", "/api/v1/recordings/{recording}/shares/{share}", None, WRITE),
+    ("DELETE", "/api/v1/recordings/{recording}/shares/{share}", None, WRITE_204),
+    ("GET", "/api/v1/shares", None, ADMIN),
+    ("POST", "/api/v1/shares/revoke", {"made_by": "alice@acme.example"}, ADMIN),
+    ("POST", "/api/v1/shares/{share}/keep", None, ADMIN),
     ("GET", "/api/v1/audit", None, ADMIN),
     ("GET", "/api/v1/usage", None, READ),
     ("GET", "/api/v1/ledger", None, READ),
@@ -184,6 +192,8 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
             made["term"] = terms.create(alice.actor, "Acme").id
         if "{tag}" in path:
             made["tag"] = tags.create(alice.actor, "Board")[0].id
+        if "{share}" in path:
+            made["share"] = links.create(alice.actor, row.recording_id, links.Wanted()).share.id
         if "{series}" in path:
             made["series"], revision = uuid4(), Transcription.objects.get(id=row.id).revision
             substituted = series.replace(alice.actor, Search("o", "0"), [Target(row.id, revision)], made["series"])
@@ -205,7 +215,8 @@ def test_each_scope_may_do_what_the_table_says(
     answer = send(client, method, address_of(path, row, alice), bearer(alice, key_scope) | AGREED, body)
     assert answer.status_code == status, answer.content
     if status == 403 and method != "HEAD":
-        needed = "admin" if path.startswith(("/api/v1/keys", "/api/v1/audit", "/api/v1/webhooks")) else "write"
+        of_managers = ("/api/v1/keys", "/api/v1/audit", "/api/v1/webhooks", "/api/v1/shares")
+        needed = "admin" if path.startswith(of_managers) else "write"
         assert f"“{needed}”" in answer.content.decode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,6 +15,9 @@ from tenants import invitations, scope
 from tenants.invitations import Wanted
 from tenants.models import Role
 from tests.conftest import Character
+from tests.portal.web.conftest import make_transcription
+from transcription.redaction import redact
+from transcription.shares import links
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,3 +48,29 @@ async def test_an_invitation_opens_and_its_key_is_in_no_address(ending: str, ali
     assert page.status_code == 200
     assert "carol@acme.example" in page.text
     assert page.url.path == f"/accounts/invitations/{link[22:58]}/"
+
+
+@pytest.mark.parametrize("ending", ["/", "", "/lines"])
+async def test_a_shared_recording_opens_and_its_secret_is_in_no_path_that_anything_logs(
+    ending: str, alice: Character, caplog: pytest.LogCaptureFixture
+) -> None:
+    def shared() -> str:
+        with scope.bound(alice.tenant.id):
+            row = make_transcription(alice.tenant)
+            return links.create(alice.actor, row.recording_id, links.Wanted()).secret
+
+    secret, scopes = await in_thread(shared)(), []
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        scopes.append(scope)
+        await application(scope, receive, send)
+
+    transport = httpx.ASGITransport(app=watched)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as http:
+        answer = await http.get(f"/s/{secret}{ending}")
+    assert answer.status_code == 200
+    assert "Good morning." in answer.text
+    [scope_] = scopes
+    assert secret not in f"{scope_['path']} {scope_['raw_path']}"
+    assert secret not in redact(f"GET http://testserver/s/{secret}/sound")
+    assert secret not in caplog.text

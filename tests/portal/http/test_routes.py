@@ -74,6 +74,7 @@ ADMIN_MODELS = """
     transcription/engine
     webhooks/endpoint
     webhooks/delivery
+    shares/share
     fetches/fetch
     uploads/upload
     offboarding/deletion
@@ -124,6 +125,11 @@ API = """
     api/v1/fetches
     api/v1/fetches/<uuid:fetch_id>
     api/v1/fetches/<uuid:fetch_id>/cancel
+    api/v1/recordings/<uuid:recording_id>/shares
+    api/v1/recordings/<uuid:recording_id>/shares/<uuid:share_id>
+    api/v1/shares
+    api/v1/shares/revoke
+    api/v1/shares/<uuid:share_id>/keep
     api/v1/webhooks
     api/v1/webhooks/<uuid:endpoint_id>
     api/v1/webhooks/<uuid:endpoint_id>/rotate
@@ -202,6 +208,18 @@ PAGES = """
     recordings/<uuid:recording_id>/favourite/
     recordings/<uuid:recording_id>/tags/
     recordings/<uuid:recording_id>/tags/<uuid:tag_id>/remove/
+    recordings/<uuid:recording_id>/shares/
+    shares/
+    shares/revoke/
+    shares/<uuid:share_id>/
+    shares/<uuid:share_id>/revoke/
+    shares/<uuid:share_id>/keep/
+    s/<str:secret>/
+    s/<str:secret>/lines
+    s/<str:secret>/transcript.<slug:format>
+    s/<str:secret>/sound
+    s/<str:secret>/peaks.json
+    s/<str:secret>/<path:rest>
     tags/
     tags/<uuid:tag_id>/
     tags/<uuid:tag_id>/merge/

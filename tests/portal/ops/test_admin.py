@@ -20,11 +20,13 @@ LISTS = (
     *("tenants_ledgerentry", "tenants_notice", "tenants_accountcheck", "tenants_auditentry"),
     *("transcription_recording", "transcription_transcription", "transcription_engine"),
     *("uploads_upload", "fetches_fetch", "webhooks_endpoint", "webhooks_delivery", "offboarding_deletion"),
+    "shares_share",
 )
 READ_ONLY = (
     *("tenants_apikey", "tenants_usagemonth", "tenants_reservation", "tenants_ledgerentry"),
     *("tenants_notice", "tenants_accountcheck", "tenants_auditentry"),
     *("uploads_upload", "fetches_fetch", "webhooks_endpoint", "webhooks_delivery", "offboarding_deletion"),
+    "shares_share",
 )
 
 

@@ -53,7 +53,13 @@ class TestWhatPagesWrite:
         assert told(alice) == ["recording.deleted", "recording.restored"]
 
     def test_preferences_by_their_names_only(self, as_alice: Client, alice: Character) -> None:
-        kept = {"default_mode": "auto", "short_clip_model": "", "hotwords": "", "speakers": "off"}
+        kept = {
+            "default_mode": "auto",
+            "short_clip_model": "",
+            "hotwords": "",
+            "speakers": "off",
+            "allows_sharing": "on",
+        }
         as_alice.post("/preferences/", kept)
         as_alice.post("/preferences/", kept | {"hotwords": "Project Falcon"})
         with scope.bound(alice.tenant.id):

@@ -17,6 +17,7 @@ from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Make, make_rehearing
 from transcription.media import storage
 from transcription.models import Recording, Revision, Tag, Term, Transcription
+from transcription.shares.models import Share
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
 
@@ -73,6 +74,12 @@ TABLE = [
     ("POST", "/recordings/{recording}/favourite/", EVERYBODY_302),
     ("POST", "/recordings/{recording}/tags/", EDITORS_302),
     ("POST", "/recordings/{recording}/tags/{tag}/remove/", EDITORS_302),
+    ("POST", "/recordings/{recording}/shares/", EDITORS),
+    ("GET", "/shares/", MANAGERS),
+    ("POST", "/shares/revoke/", MANAGERS_302),
+    ("GET", "/shares/{share}/", EDITORS),
+    ("POST", "/shares/{share}/revoke/", EDITORS_302),
+    ("POST", "/shares/{share}/keep/", MANAGERS_302),
     ("GET", "/tags/", EVERYBODY),
     ("POST", "/tags/{tag}/", EDITORS_302),
     ("POST", "/tags/{tag}/merge/", EDITORS_302),
@@ -133,6 +140,7 @@ ELSEWHERE = {
     "/recordings/{recording}/peaks.json": "test_story.py; strangers: test_media_has_the_same_door",
     "/recordings/{recording}/restore/": "test_library.py; strangers: test_media_has_the_same_door",
 }
+TOLD_APART = [(method, url) for method, url, _roles in TABLE if "/revoke/" not in url or "{share}" in url]
 CASES = [(method, url, role, status) for method, url, roles in TABLE for role, status in roles.items()]
 
 
@@ -155,10 +163,12 @@ def address_of(url: str, row: Transcription) -> str:
                 tenant=row.tenant, transcription=row, number=9, first=0, added=0, before=[], size=0, series=series
             )
         term = Term.objects.create(tenant=row.tenant, text="Acme", folded=str(uuid4()))
+        share = Share.objects.create(tenant=row.tenant, recording=row.recording, digest=str(uuid4()))
     return url.format(
         rehearing=make_rehearing(row).id,
         term=term.id,
         tag=tag.id,
+        share=share.id,
         series=series,
         recording=row.recording_id,
         transcription=row.id,
@@ -176,7 +186,7 @@ def test_every_page_is_in_the_table() -> None:
     names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
     names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
     names |= {"rehearing_id": "{rehearing}"}
-    names |= {"series_id": "{series}", "tag_id": "{tag}"}
+    names |= {"series_id": "{series}", "tag_id": "{tag}", "share_id": "{share}"}
     pages = {
         re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
         for pattern in urls.urlpatterns
@@ -214,7 +224,9 @@ def test_each_role_may_do_what_the_table_says(
 
 
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
-@pytest.mark.parametrize(("method", "url"), [(method, url) for method, url, _roles in TABLE if "/revoke/" not in url])
+@pytest.mark.parametrize(
+    ("method", "url"), [(method, url) for method, url, _roles in TABLE if "/revoke/" not in url or "{share}" in url]
+)
 def test_a_stranger_gets_the_answer_for_nothing(
     method: str, url: str, acme: Tenant, mallory: Character, make: Make, client: Client
 ) -> None:

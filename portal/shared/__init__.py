@@ -1,0 +1,1 @@
+"""The pages behind share links, for people without an account."""

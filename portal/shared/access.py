@@ -1,0 +1,102 @@
+"""Who comes in by a share link.
+
+The session says nothing here: members see what everybody sees. The one cookie is set where a link asks first, for a
+password or since its openings are counted: it proves that its bearer has opened this link, and goes nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+
+from portal.http.mail_links import key_of
+from tenants import addresses, scope
+from transcription.shares import visits
+from transcription.shares.models import Share
+
+COOKIE = "opened"
+HEADERS = {
+    "Cache-Control": "private, no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow, noarchive",
+}
+Parameters = ParamSpec("Parameters")
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request by a link that works. `is_in` says whether its bearer need not ask first, or has."""
+
+    request: HttpRequest
+    share: Share
+    secret: str
+    is_in: bool
+
+    @property
+    def address(self) -> str:
+        """The client's."""
+        return addresses.of_request(self.request)
+
+    def url(self, name: str, **more: str) -> str:
+        return reverse(f"shared:{name}", kwargs={"secret": self.secret, **more})
+
+    def remember(self, response: HttpResponse) -> None:
+        """Has the browser prove from now on that it opened the link."""
+        response.set_cookie(
+            COOKIE,
+            visits.proof_of(self.share),
+            max_age=visits.PROOF_LASTS,
+            path=self.url("page"),
+            secure=settings.SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+
+
+def nowhere(request: HttpRequest) -> HttpResponse:
+    """The answer to every link that does not work, whatever the cause."""
+    return render(request, "shared/nowhere.html", status=404)
+
+
+def by_link(
+    view: Callable[Concatenate[Visit, Parameters], HttpResponseBase],
+) -> Callable[..., HttpResponseBase]:
+    """Finds the link, binds its tenant while the view runs, and gives every answer the headers of these pages."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, secret: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        secret = key_of(request) or secret
+        share = visits.find(secret)
+        if share is None:
+            return with_headers(nowhere(request))
+        is_in = not share.asks_first or visits.is_proof(share, request.COOKIES.get(COOKIE, ""))
+        with scope.bound(share.tenant_id):
+            return with_headers(view(Visit(request, share, secret, is_in), *args, **kwargs))
+
+    return guarded
+
+
+def inside(
+    view: Callable[Concatenate[Visit, Parameters], HttpResponseBase],
+) -> Callable[Concatenate[Visit, Parameters], HttpResponseBase]:
+    """Lets only those in who need not ask first, or have."""
+
+    @wraps(view)
+    def guarded(visit: Visit, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> HttpResponseBase:
+        return view(visit, *args, **kwargs) if visit.is_in else nowhere(visit.request)
+
+    return guarded
+
+
+def with_headers(response: HttpResponseBase) -> HttpResponseBase:
+    for name, value in HEADERS.items():
+        response[name] = value
+    return response

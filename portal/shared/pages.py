@@ -1,0 +1,143 @@
+"""The page of a share link: what it asks first, then the transcript."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
+
+from portal.shared.access import Visit, by_link, inside, nowhere, with_headers
+from portal.web.transcript_lines import Line, is_voiced
+from transcription import exports
+from transcription.shares import read_audit, sound, text, visits
+from transcription.shares.text import SharedText
+
+MOST_AT_ONCE = 1000
+"""Lines of a text that its page has from the beginning; of a longer one AT_FIRST, the rest comes later."""
+AT_FIRST = 200
+MOST_LINES = 1000
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest, secret: str) -> HttpResponseBase:
+    """Takes no CSRF token, for which there would have to be a cookie: whoever sends the form must know the link."""
+    return (enter if request.method == "POST" else show)(request, secret)
+
+
+@by_link
+def show(visit: Visit) -> HttpResponseBase:
+    """Counts an opening of a link that does not ask first; of others, entering does."""
+    share = visit.share
+    if not visit.is_in:
+        return nowhere(visit.request) if share.is_used_up else _door(visit)
+    if not share.asks_first and visit.request.method == "GET" and not visits.open_link(share, visit.address):
+        return nowhere(visit.request)
+    return render(visit.request, "shared/page.html", _context(visit, text.text_of(share)))
+
+
+@by_link
+def enter(visit: Visit) -> HttpResponseBase:
+    """Checks the password, if there is one, and counts an opening."""
+    share = visit.share
+    if visit.is_in:
+        return HttpResponseRedirect(visit.url("page"))
+    if share.is_used_up:
+        return nowhere(visit.request)
+    try:
+        is_right = visits.check(share, visit.request.POST.get("password", ""), visit.address)
+    except visits.TooManyGuesses:
+        return _door(visit, _("The password was tried too often. Wait some minutes, then try again."), 429)
+    if not is_right:
+        return _door(visit, _("That is not the password. Ask whoever sent you the link."), 403)
+    if not visits.open_link(share, visit.address):
+        return nowhere(visit.request)
+    response = HttpResponseRedirect(visit.url("page"))
+    response.status_code = 303
+    visit.remember(response)
+    return response
+
+
+@require_safe
+@by_link
+@inside
+def lines(visit: Visit) -> HttpResponseBase:
+    """Answers with lines from the number `from` on, `limit` or MOST_LINES of them."""
+    shared = text.text_of(visit.share)
+    if shared is None:
+        return nowhere(visit.request)
+    first, limit = (_number(visit.request.GET.get(name, "")) for name in ("from", "limit"))
+    last = first + min(limit or MOST_LINES, MOST_LINES)
+    context = {"lines": lines_of(shared)[first:last], "voiced": is_voiced(shared.row)}
+    html = render_to_string("shared/_lines.html", context)
+    return JsonResponse({"revision": shared.row.revision, "total": len(shared.segments), "lines": html})
+
+
+@require_safe
+@by_link
+@inside
+def download(visit: Visit, format: str) -> HttpResponseBase:
+    shared = text.text_of(visit.share) if visit.share.with_download and format in exports.WRITERS else None
+    if shared is None:
+        return nowhere(visit.request)
+    export = shared.rendered(format)
+    read_audit.exported(visit.share, visit.address, format)
+    disposition = content_disposition_header(True, export.file_name) or "attachment"
+    return HttpResponse(export.body, export.content_type, headers={"Content-Disposition": disposition})
+
+
+def elsewhere(request: HttpRequest, secret: str, rest: str) -> HttpResponseBase:
+    return with_headers(nowhere(request))
+
+
+def lines_of(shared: SharedText) -> list[Line]:
+    """Returns the lines without what speaks against them, which is for those who correct."""
+    found, before = list[Line](), None
+    for segment in shared.segments:
+        starts_turn = not found or segment.speaker != before
+        speaker = shared.speakers.get(segment.speaker)
+        found.append(Line(segment.start, segment.end, segment, speaker=speaker, starts_turn=starts_turn))
+        before = segment.speaker
+    return found
+
+
+def _door(visit: Visit, problem: str = "", status: int = 200) -> HttpResponse:
+    """Says nothing of the recording."""
+    context = {"asks_password": bool(visit.share.password), "problem": problem, "here": visit.url("page")}
+    return render(visit.request, "shared/door.html", context, status=status)
+
+
+def _context(visit: Visit, shared: SharedText | None) -> dict[str, Any]:
+    share = visit.share
+    shown = lines_of(shared) if shared else []
+    is_long = len(shown) > MOST_AT_ONCE
+    hears = sound.gives_sound(share)
+    is_ready = bool(hears and sound.sound_of(share, shared.row if shared else None))
+    formats = [(name, visit.url("download", format=name)) for name in exports.WRITERS] if share.with_download else []
+    return {
+        "share": share,
+        "recording": shared.row.recording if shared else text.plain_recording(share),
+        "transcription": shared.row if shared else None,
+        "lines": shown[:AT_FIRST] if is_long else shown,
+        "total": len(shown),
+        "is_long": is_long,
+        "voiced": shared is not None and is_voiced(shared.row),
+        "speakers": list(shared.speakers.values()) if shared else [],
+        "hears": hears,
+        "sound": visit.url("sound") if is_ready else "",
+        "peaks": visit.url("peaks"),
+        "lines_url": visit.url("lines"),
+        "downloads": formats if shared else [],
+        "may_download_sound": share.with_download and is_ready,
+    }
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0

@@ -1,0 +1,17 @@
+"""The URLs of share links. Whatever else begins with a link answers as a link that leads nowhere."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from portal.shared import pages, sound
+
+app_name = "shared"
+urlpatterns = [
+    path("<str:secret>/", pages.page, name="page"),
+    path("<str:secret>/lines", pages.lines, name="lines"),
+    path("<str:secret>/transcript.<slug:format>", pages.download, name="download"),
+    path("<str:secret>/sound", sound.sound, name="sound"),
+    path("<str:secret>/peaks.json", sound.peaks, name="peaks"),
+    path("<str:secret>/<path:rest>", pages.elsewhere),
+]

@@ -1,0 +1,113 @@
+"""The form of a share link."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.core.validators import MaxValueValidator
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from portal.web.key_forms import LAST_DAY
+from transcription.errors import InvalidOption, Refused
+from transcription.shares import links
+from transcription.shares.links import Wanted
+from transcription.shares.models import LONGEST_LABEL
+
+MOMENT = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,4}):)?(\d{1,6}(?:[.,]\d{1,3})?)", re.ASCII)
+FIELDS = {"expires_at": "expires_on"}
+
+
+class MomentField(forms.CharField):
+    """A time in the recording, such as 1:05 or 1:02:05.5, as seconds; None where it is empty."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(required=False, max_length=16, **more)
+        self.widget.attrs |= {"inputmode": "numeric", "autocomplete": "off", "placeholder": "0:00"}
+
+    def clean(self, value: Any) -> float | None:
+        text = super().clean(value).strip()
+        if not text:
+            return None
+        found = MOMENT.fullmatch(text)
+        if found is None:
+            raise forms.ValidationError(_("Write it as minutes and seconds, as in 1:05."))
+        hours, minutes, seconds = found.groups()
+        return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds.replace(",", "."))
+
+
+class ShareForm(forms.Form):
+    """What a link shows, to whom and for how long; `links` checks it."""
+
+    prefix = "share"
+    label = forms.CharField(
+        label=gettext_lazy("For whom?"),
+        max_length=LONGEST_LABEL,
+        required=False,
+        help_text=gettext_lazy("Only your organisation reads this."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    expires_on = forms.DateField(
+        label=gettext_lazy("Last day"),
+        required=False,
+        validators=[MaxValueValidator(LAST_DAY)],
+        help_text=gettext_lazy("Empty: until it is revoked."),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+    with_sound = forms.BooleanField(label=gettext_lazy("With the sound"), required=False, initial=True)
+    with_download = forms.BooleanField(label=gettext_lazy("Downloads allowed"), required=False)
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        max_length=links.LONGEST_PASSWORD,
+        required=False,
+        strip=False,
+        help_text=gettext_lazy("Tell it them by another way than the link. Empty: none."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    most_openings = forms.IntegerField(
+        label=gettext_lazy("How often it can be opened"),
+        required=False,
+        min_value=1,
+        max_value=links.MOST_OPENINGS,
+        help_text=gettext_lazy("Empty: any number of times."),
+    )
+    start = MomentField(label=gettext_lazy("Only from"))
+    end = MomentField(
+        label=gettext_lazy("Only until"), help_text=gettext_lazy("Nothing else is sent, neither text nor sound.")
+    )
+
+    def __init__(self, data: QueryDict | None = None) -> None:
+        last = timezone.localdate(links.usual_expiry())
+        super().__init__(data, initial={"expires_on": last}, auto_id="share_%s")
+
+    @property
+    def usual(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("label", "expires_on", "with_sound", "with_download")]
+
+    @property
+    def limits(self) -> list[forms.BoundField]:
+        """The fields that most people leave empty."""
+        return [self[name] for name in ("password", "most_openings", "start", "end")]
+
+    @property
+    def has_limits(self) -> bool:
+        return any(bool(field.errors) for field in self.limits)
+
+    @property
+    def wanted(self) -> Wanted:
+        values = dict(self.cleaned_data)
+        return Wanted(expires_at=self._end_of(values.pop("expires_on")), **values)
+
+    def refuse(self, error: InvalidOption | Refused) -> None:
+        name = error.param if isinstance(error, InvalidOption) else ""
+        field = FIELDS.get(name, name)
+        self.add_error(field if field in self.fields else None, str(error))
+
+    def _end_of(self, day: date | None) -> datetime | None:
+        """The end of the chosen day in the portal's time zone."""
+        return timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min)) if day else None

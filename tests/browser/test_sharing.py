@@ -1,0 +1,71 @@
+"""Alice shares a recording; Guest, who has no account, hears and reads it in a real browser until she ends it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import Picture
+from tests.browser.test_portal import audio_time, open_transcript
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+READY = """async (link) => {
+    while (!(await fetch(`${link}sound`, {method: "HEAD"})).ok) await new Promise((done) => setTimeout(done, 200));
+}"""
+
+
+def test_a_guest_hears_reads_and_searches_until_the_link_is_revoked(
+    page: Page,
+    fox: Path,
+    tmp_path: Path,
+    open_context: Callable[..., BrowserContext],
+    picture: Picture,
+) -> None:
+    open_transcript(page, fox, tmp_path, "shared.wav")
+    page.get_by_role("button", name="Share…").click()
+    dialog = page.get_by_role("dialog", name="Share")
+    dialog.get_by_label("For whom?").fill("The editor")
+    dialog.get_by_text("Password, openings, an excerpt only").click()
+    dialog.get_by_label("Password").fill("winter morning")
+    picture(page, "sharing-dialog")
+    dialog.get_by_role("button", name="Make a link").click()
+    expect(dialog.get_by_role("button", name="Copy")).to_be_focused()
+    dialog.get_by_role("button", name="Copy").click()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/s/[\w-]{32}/", link)
+    picture(page, "sharing-made")
+
+    guest = open_context(viewport={"width": 390, "height": 800}).new_page()
+    guest.goto(link)
+    expect(guest.get_by_role("heading", name="Shared with you")).to_be_visible()
+    assert "shared.wav" not in guest.content()
+    picture(guest, "sharing-door")
+    guest.get_by_label("Password").fill("winter morning")
+    guest.keyboard.press("Enter")
+    expect(guest.get_by_role("heading", name="shared.wav")).to_be_visible()
+    guest.evaluate(READY, link)  # the sweeper makes the sound
+    guest.reload()
+    guest.get_by_role("button", name="Play").click()
+    expect(guest.locator(".segment.is-spoken")).to_have_count(1)
+    guest.get_by_role("searchbox").fill("fox")
+    expect(guest.get_by_text(re.compile(r"1 (of|/) \d"))).to_be_visible()
+    guest.locator(".segment__text").first.click()
+    assert audio_time(guest) >= 0
+    picture(guest, "sharing-guest")
+    assert {cookie["name"] for cookie in guest.context.cookies()} == {"opened"}
+
+    page.get_by_role("button", name="Close").last.click()
+    page.reload()
+    page.get_by_role("button", name="Share…").click()
+    dialog.get_by_role("link", name="The editor").click()
+    expect(page.get_by_role("heading", name="Who opened it")).to_be_visible()
+    picture(page, "sharing-visitors")
+    page.get_by_role("button", name="Revoke the link The editor").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    expect(page.get_by_text("The link was revoked.")).to_be_visible()
+    guest.reload()
+    expect(guest.get_by_role("heading", name="This link leads nowhere")).to_be_visible()

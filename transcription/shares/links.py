@@ -1,0 +1,261 @@
+"""Makes, lists, keeps and revokes links; functions take an actor, and others' links raise Http404."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from tenants import audit
+from tenants.access import Actor
+from tenants.models import Tenant, User
+from transcription import tenant_lock
+from transcription.errors import InvalidOption, Refused
+from transcription.library import recordings
+from transcription.media import storage
+from transcription.models import Recording
+from transcription.shares import sound
+from transcription.shares.models import LONGEST_LABEL, Level, Share, open_ones, with_makers
+
+log = logging.getLogger(__name__)
+SHARE = "shares.create"
+MANAGE = "shares.manage"
+LIFETIME = timedelta(days=30)
+LONGEST_LIFETIME = timedelta(days=3 * 366)
+SHORTEST_PASSWORD = 8
+LONGEST_PASSWORD = 200
+MOST_OPENINGS = 1_000_000
+MOST_LIVE = 100
+SHORTEST_EXCERPT = 0.5
+
+
+def usual_expiry() -> datetime:
+    return timezone.now() + LIFETIME
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a new link is to be. Without `expires_at` it lasts until it is revoked; `start` alone goes to the end."""
+
+    label: str = ""
+    expires_at: datetime | None = field(default_factory=usual_expiry)
+    password: str = ""
+    most_openings: int | None = None
+    with_sound: bool = True
+    with_download: bool = False
+    start: float | None = None
+    end: float | None = None
+    level: str = Level.VIEW
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A link with its secret, which is shown only once."""
+
+    share: Share
+    secret: str
+
+
+def digest_of(secret: str) -> str:
+    """With 192 bits of entropy a plain digest is as safe as a slow password hash."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def address_of(secret: str) -> str:
+    """Returns the link as it is handed to people."""
+    return f"{settings.PORTAL_URL}/s/{secret}/"
+
+
+def create(actor: Actor, recording_id: UUID, wanted: Wanted) -> Shown:
+    """Makes a link to a recording. Raises PermissionDenied, Http404, InvalidOption and Refused."""
+    actor.require(SHARE)
+    recording = recordings.recording(actor, recording_id)
+    secret, maker = secrets.token_urlsafe(24), _maker_of(actor)
+    row = Share(
+        tenant=actor.tenant,
+        recording=recording,
+        label=_label(wanted.label),
+        level=_level(wanted.level),
+        digest=digest_of(secret),
+        password=_hashed(wanted.password),
+        created_by=maker,
+        made_by=maker.email if maker else "",
+        api_key=actor.key,
+        expires_at=_expiry(wanted.expires_at),
+        most_openings=_openings(wanted.most_openings),
+        with_sound=wanted.with_sound,
+        with_download=wanted.with_download,
+        **_excerpt(wanted, recording),
+    )
+    with transaction.atomic():
+        tenant_lock.lock_for_adding(actor.tenant.id)  # so that two who share at once can't pass the limit together
+        _require_sharing(actor)
+        if Share.objects.filter(open_ones(), recording=recording).count() >= MOST_LIVE:
+            message = _("There are %(n)d links to this recording already. Revoke those that nobody needs.")
+            raise Refused("too_many_shares", message % {"n": MOST_LIVE})
+        row.save(force_insert=True)
+        audit.record(actor, "share.created", row, recording=str(recording.id), **_facts(row))
+    log.info("Link %s to recording %s of tenant %s was made", row.id, recording.id, actor.tenant.id)
+    return Shown(get(actor, row.id), secret)
+
+
+def of_recording(actor: Actor, recording_id: UUID) -> QuerySet[Share]:
+    """Returns the links to a recording, newest first. Raises PermissionDenied and Http404."""
+    actor.require(SHARE)
+    recording = recordings.recording(actor, recording_id)
+    return with_makers(Share.objects.filter(recording=recording)).order_by("-created_at", "-id")
+
+
+def every(actor: Actor, maker: str = "", only_open: bool = False) -> QuerySet[Share]:
+    """Returns the links of the organisation, newest first; of one maker's address, or those that work."""
+    actor.require(MANAGE)
+    rows = Share.objects.filter(tenant=actor.tenant, recording__deleted_at=None)
+    if maker:
+        rows = rows.filter(made_by=maker) if "\x00" not in maker else rows.none()
+    if only_open:
+        rows = rows.filter(open_ones())
+    return with_makers(rows).order_by("-created_at", "-id")
+
+
+def makers(actor: Actor) -> list[str]:
+    """Returns the addresses of those who made links, in the order of the alphabet."""
+    return sorted(filter(None, every(actor).order_by().values_list("made_by", flat=True).distinct()))
+
+
+def get(actor: Actor, share_id: UUID) -> Share:
+    """Returns a link. Raises PermissionDenied and Http404."""
+    actor.require(SHARE)
+    rows = Share.objects.filter(tenant=actor.tenant, id=share_id, recording__deleted_at=None)
+    found = with_makers(rows).first()
+    if found is None:
+        raise Http404(_("There is no such link."))
+    return found
+
+
+def revoke(actor: Actor, share_id: UUID) -> Share:
+    """Ends a link for good; the next request by it is refused. Raises PermissionDenied and Http404."""
+    row = get(actor, share_id)
+    revoke_all(actor, Share.objects.filter(id=row.id))
+    return get(actor, share_id)
+
+
+def revoke_of(actor: Actor, maker: str) -> int:
+    """Ends all links that somebody made, by their address, and returns how many. Raises PermissionDenied."""
+    actor.require(MANAGE)
+    return revoke_all(actor, every(actor, maker).order_by()) if maker else 0
+
+
+def keep(actor: Actor, share_id: UUID) -> Share:
+    """Lets a link outlive its maker's leaving. Raises PermissionDenied and Http404."""
+    actor.require(MANAGE)
+    row = get(actor, share_id)
+    keep_all(actor, Share.objects.filter(id=row.id))
+    return get(actor, share_id)
+
+
+def revoke_all(actor: Actor, rows: QuerySet[Share]) -> int:
+    """Ends those of `rows` that are not revoked; checks no permission."""
+    with transaction.atomic():
+        ended = 0
+        for row in rows.filter(revoked_at=None):
+            if rows.filter(id=row.id, revoked_at=None).update(revoked_at=timezone.now(), sound_key=""):
+                audit.record(actor, "share.revoked", row, recording=str(row.recording_id), label=row.label)
+                transaction.on_commit(partial(storage.discard, sound.own_key(row)))
+                ended += 1
+    return ended
+
+
+def keep_all(actor: Actor, rows: QuerySet[Share]) -> int:
+    """Keeps those of `rows` that are neither revoked nor kept; checks no permission."""
+    with transaction.atomic():
+        kept = 0
+        for row in rows.filter(revoked_at=None, kept_at=None):
+            if rows.filter(id=row.id, revoked_at=None, kept_at=None).update(kept_at=timezone.now()):
+                audit.record(actor, "share.kept", row, recording=str(row.recording_id), made_by=row.made_by)
+                kept += 1
+    return kept
+
+
+def _maker_of(actor: Actor) -> User | None:
+    """Returns the member behind the actor; None for a key that nobody who is a member has made."""
+    if actor.key is None:
+        return actor.user
+    return actor.key.created_by if actor.key.maker == "member" else None
+
+
+def _require_sharing(actor: Actor) -> None:
+    if not Tenant.objects.filter(id=actor.tenant.id, allows_sharing=True).exists():
+        message = _("Your organisation shares nothing by links. Owners and admins can change that in its preferences.")
+        raise Refused("sharing_off", message)
+
+
+def _facts(row: Share) -> dict[str, str | int | bool | None]:
+    return {
+        "label": row.label,
+        "expires_at": row.expires_at.isoformat() if row.expires_at else None,
+        "protected": bool(row.password),
+        "most_openings": row.most_openings,
+        "with_sound": row.with_sound,
+        "with_download": row.with_download,
+        "excerpt": f"{row.start}–{row.end}" if row.excerpt else None,
+    }
+
+
+def _label(given: str) -> str:
+    label = " ".join(given.split())
+    if len(label) > LONGEST_LABEL or not label.isprintable():
+        raise InvalidOption("label", _("The label must have at most %(n)d characters.") % {"n": LONGEST_LABEL})
+    return label
+
+
+def _level(given: str) -> str:
+    if given not in Level.values:
+        raise InvalidOption("level", _("It must be one of: %(known)s.") % {"known": ", ".join(Level.values)})
+    return given
+
+
+def _hashed(password: str) -> str:
+    if not password:
+        return ""
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        message = _("The password must have %(least)d to %(most)d characters.")
+        raise InvalidOption("password", message % {"least": SHORTEST_PASSWORD, "most": LONGEST_PASSWORD})
+    return make_password(password)
+
+
+def _expiry(given: datetime | None) -> datetime | None:
+    if given is not None and not timezone.now() < given <= timezone.now() + LONGEST_LIFETIME:
+        raise InvalidOption("expires_at", _("The expiry must be in the future, and within three years."))
+    return given
+
+
+def _openings(given: int | None) -> int | None:
+    if given is not None and not 1 <= given <= MOST_OPENINGS:
+        raise InvalidOption("most_openings", _("It must be a number from 1 to %(n)d.") % {"n": MOST_OPENINGS})
+    return given
+
+
+def _excerpt(wanted: Wanted, recording: Recording) -> dict[str, float | None]:
+    """Returns the columns of an excerpt, which ends with the recording at the latest. Raises InvalidOption."""
+    if wanted.start is None and wanted.end is None:
+        return {"start": None, "end": None}
+    start, end = wanted.start or 0.0, recording.duration_seconds if wanted.end is None else wanted.end
+    if not (math.isfinite(start) and math.isfinite(end) and start >= 0):
+        raise InvalidOption("start", _("Give seconds of the recording, from 0 on."))
+    end = min(end, recording.duration_seconds)
+    if end - start < SHORTEST_EXCERPT:
+        raise InvalidOption("end", _("The excerpt must end after it begins, and within the recording."))
+    return {"start": start, "end": end}

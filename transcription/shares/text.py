@@ -1,0 +1,131 @@
+"""The text that a link gives. Nobody else reads a text for a link, so that what is left out is left out here."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from transcription.exports import WRITERS, Export, file_name_of
+from transcription.models import WHOLE, Recording, Segment, Speaker, Status, Transcription
+from transcription.options.speakers import OFF
+from transcription.segments.word_places import placed_words
+from transcription.shares.models import Share
+from transcription.strikes import redacted
+
+SLACK = 0.005
+"""Seconds: times are typed and sent with two or three digits."""
+
+
+@dataclass(frozen=True)
+class SharedText:
+    """A text as a link gives it: `row` and `segments` are copies, with times from the excerpt's first second on.
+
+    Nobody's name but the speakers' is in them, nothing of the options, no text outside of the excerpt, and
+    nothing that is struck.
+    """
+
+    row: Transcription
+    segments: list[Segment]
+    speakers: dict[int | None, Speaker]
+
+    def rendered(self, format: str) -> Export:
+        """Returns it as a file. Raises KeyError for an unknown format."""
+        content_type, write = WRITERS[format]
+        return Export(content_type, write(self.row, self.segments), file_name_of(self.row, format))
+
+
+def text_of(share: Share) -> SharedText | None:
+    """Returns the newest text of the recording as it is now, corrections and all; None where there is none.
+
+    It takes three queries, however long it is.
+    """
+    row = newest(share)
+    if row is None:
+        return None
+    segments = list(_cut(redacted(row), share.excerpt))
+    return SharedText(_plain(row, share, segments), segments, _speakers(row, segments))
+
+
+def newest(share: Share) -> Transcription | None:
+    """Returns the transcription whose text a link gives, with its recording."""
+    rows = Transcription.objects.filter(WHOLE, recording=share.recording_id, status=Status.COMPLETED)
+    return rows.filter(text_deleted_at=None).select_related("recording").order_by("-created_at", "-id").first()
+
+
+def plain_recording(share: Share) -> Recording:
+    """Returns a copy of the recording that says no more than the link gives."""
+    recording = copy.copy(share.recording)
+    recording.audio_tracks = []
+    if share.excerpt:
+        start, end = share.excerpt
+        recording.duration_seconds = end - start
+    return recording
+
+
+def _speakers(row: Transcription, segments: list[Segment]) -> dict[int | None, Speaker]:
+    if row.speakers == OFF:
+        return {}
+    heard = {segment.speaker for segment in segments}
+    return {speaker.index: speaker for speaker in row.speaker_set.all() if speaker.index in heard}
+
+
+def _plain(row: Transcription, share: Share, segments: list[Segment]) -> Transcription:
+    """Returns a copy for the writers of files that says no more than the link gives."""
+    plain = copy.copy(row)
+    plain.text = "".join(segment.text for segment in segments).strip()
+    plain.checked, plain.warnings, plain.prompt, plain.hotwords = {}, [], "", ""
+    plain.recording = plain_recording(share)
+    return plain
+
+
+def _cut(segments: Iterable[Segment], excerpt: tuple[float, float] | None) -> Iterator[Segment]:
+    if excerpt is None:
+        yield from (_bare(copy.copy(segment)) for segment in segments)
+        return
+    inside = (found for segment in segments if (found := _within(segment, *excerpt)))
+    for index, found in enumerate(inside):
+        found.index, found.seek = index, 0
+        yield _bare(found)
+
+
+def _bare(segment: Segment) -> Segment:
+    """Takes from a copy what has the text once more, or says who checked it."""
+    segment.tokens, segment.checks = [], []
+    return segment
+
+
+def _within(segment: Segment, start: float, end: float) -> Segment | None:
+    """Returns what of a segment lies in an excerpt; None for nothing.
+
+    Of a segment that lies in it only partly those words are given whose times lie in it: none without times of words.
+    """
+    if segment.end <= start or segment.start >= end:
+        return None
+    found = copy.copy(segment)
+    if segment.start < start - SLACK or segment.end > end + SLACK:
+        found.text, found.words = _words_within(segment, start, end)
+    if not found.text.strip():
+        return None
+    found.start, found.end = max(0.0, segment.start - start), min(segment.end, end) - start
+    found.words = [word | {name: max(0.0, word[name] - start) for name in ("start", "end")} for word in found.words]
+    return found
+
+
+def _words_within(segment: Segment, start: float, end: float) -> tuple[str, list[dict[str, object]]]:
+    """Returns the text of the words in an excerpt, and the words. What stands between two of them that follow one
+    another comes along: it was written there by somebody, without a time of its own.
+    """
+    text, parts, words = segment.text.strip(), list[list[int]](), []
+    was_in = False
+    for first, last, word in placed_words(segment):
+        is_in = word["start"] >= start - SLACK and word["end"] <= end + SLACK
+        if is_in:
+            if was_in:
+                parts[-1][1] = last
+            else:
+                parts.append([first, last])
+            words.append(word)
+        was_in = is_in
+    shown = " ".join(text[first:last] for first, last in parts)
+    return (f" {shown}" if shown else ""), words

@@ -1,0 +1,34 @@
+"""Who opened a link, as far as that is kept: a digest of an address, when, and how often."""
+
+from __future__ import annotations
+
+from django.db.models import F
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from tenants import addresses
+from transcription.shares.models import Share, Visitor
+
+MOST = 10_000
+SHOWN = 100
+
+
+def visitor_of(share: Share, address: str) -> str:
+    """Returns what a client address is called in the list of a link's visitors: another one for each link."""
+    salt = f"transcription.shares.{share.id}"
+    return salted_hmac(salt, addresses.site_of(address), algorithm="sha256").hexdigest()[:16]
+
+
+def note(share: Share, address: str) -> None:
+    """Counts an opening of an address; of a link that MOST have opened, further ones only as openings."""
+    now, who = timezone.now(), visitor_of(share, address)
+    visitors = Visitor.objects.filter(share=share)
+    if visitors.filter(digest=who).update(openings=F("openings") + 1, last_at=now) or visitors.count() >= MOST:
+        return
+    row = Visitor(tenant_id=share.tenant_id, share=share, digest=who, first_at=now, last_at=now)
+    Visitor.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def last_of(share: Share) -> list[Visitor]:
+    """Returns those who opened a link last, SHOWN at most."""
+    return list(Visitor.objects.filter(share=share)[:SHOWN])
