@@ -227,9 +227,7 @@ def guessing(user: User) -> Iterator[None]:
     if not GUESSES_OF_A_DAY.take(account):
         GUESSES.give_back(account)
         raise ValidationError(
-            _(
-                "Too many wrong answers today. Use a passkey, choose a new password by mail, or try again in half an hour."
-            )
+            _("Too many wrong answers today. Use a passkey, choose a new password, or try again in half an hour.")
         )
     with _recording_refusal(user):
         yield

@@ -122,7 +122,7 @@ def new_password(who: Character, password: str) -> None:
     client = browser()
     client.post("/accounts/password/reset/", {"email": who.user.email})
     account_mails.MAILS.submit(bool).result(10)
-    [link] = re.findall(r"https?://[^/]+(/\S+/reset/key/\S+)", mail.outbox[-1].body)
+    [link] = re.findall(r"https?://[^/]+(/\S+/reset/key/\S+)", str(mail.outbox[-1].body))
     page = client.get(link, follow=True)
     form = {"password1": password, "password2": password}
     assert client.post(page.redirect_chain[-1][0], form).status_code == 302
