@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from tenants import audit, database_clock, invitations, notices, quota, scope, throttle, user_sessions
 from transcription import search
+from transcription.comments import mentions
 from transcription.fetches import claims as fetch_claims
 from transcription.intake import idempotency, waiters
 from transcription.library import recordings, retention
@@ -79,15 +80,15 @@ def drop_orphaned_media() -> int:
 
 Task = Callable[[], int]
 EVERY_FEW_SECONDS: dict[str, Task] = {
-    "sweepers reported": report,
     "expired leases": lifecycle.expire_leases,
     "wake-ups sent again": wake_workers,
     "transcriptions cancelled that nobody waits for": waiters.cancel_without_waiters,
 }
+REPORTS: dict[str, Task] = {"sweepers reported": report}
 ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}
 DELETIONS: dict[str, Task] = {"tenants erased": deletion.advance_all}
 SOUNDS: dict[str, Task] = {"sounds of share links made": cutting.cut_due}
-MAILS: dict[str, Task] = {"invitations e-mailed": invitations.send_due}
+MAILS: dict[str, Task] = {"invitations e-mailed": invitations.send_due, "mentions e-mailed": mentions.send_due}
 EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
     "notices raised": notices.raise_due,
@@ -127,6 +128,7 @@ EVERY_HOUR: dict[str, Task] = {
 
 ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (
     (2.0, EVERY_FEW_SECONDS),
+    (5.0, REPORTS),
     (3.0, ARRIVALS),
     (3.0, SOUNDS),
     (10.0, MAILS),
