@@ -47,9 +47,12 @@ def _given(variable: Variable) -> str:
     if value or not file:
         return value
     try:
-        return Path(file).read_text().strip()
+        value = Path(file).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ImproperlyConfigured(f"{variable.file_variable}: {file} can't be read: {error}.") from None
+    if not value:
+        raise ImproperlyConfigured(f"{variable.file_variable}: {file} is empty.")
+    return value
 
 
 def text(name: str, default: str, meaning: str) -> str:

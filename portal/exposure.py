@@ -24,15 +24,18 @@ def require_safe_settings(
     *, host: str, url: str, debug: bool, allowed_hosts: list[str], secret_key: str, plain_http: bool
 ) -> None:
     """Raises ImproperlyConfigured, which names all that is unsafe. `secret_key` is empty where we made it ourselves."""
-    address = urlsplit(url)
-    is_elsewhere = not is_loopback(address.hostname or "")
+    try:
+        address = urlsplit(url)
+        named = address.hostname or ""
+    except ValueError as error:
+        raise ImproperlyConfigured(f"PORTAL_URL is {url!r}, which is no address: {error}.") from None
     problems = []
-    if is_elsewhere and address.scheme != "https" and not plain_http:
-        problems.append(
-            f"PORTAL_URL is {url}: passwords, keys and recordings would travel unencrypted. Put a proxy with HTTPS in "
-            "front and begin it with https://, or set PLAIN_HTTP=yes where you trust the network."
-        )
-    if is_elsewhere or not is_loopback(host):
+    if not is_loopback(named) or not is_loopback(host):
+        if address.scheme != "https" and not plain_http:
+            problems.append(
+                f"PORTAL_URL is {url}: passwords, keys and recordings would travel unencrypted. Put a proxy with HTTPS "
+                "in front and begin it with https://, or set PLAIN_HTTP=yes where you trust the network."
+            )
         if debug:
             problems.append("DEBUG shows settings and code to everybody. Leave it out.")
         if "*" in allowed_hosts:

@@ -16,18 +16,16 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from tenants import database_clock
+from tenants import database_clock, outbound_hold
 from transcription import redis
 from transcription.media import storage_check
 from transcription.models import Engine
 from transcription.models.sweeper import sweepers_alive
 from transcription.options import engines
-from transcription.webhooks import deliveries
 
 OK, DEGRADED, DOWN = "ok", "degraded", "down"
 LEAST_FREE_GIB = 1
 GIB = 1024**3
-LATE_SECONDS = 60.0
 
 
 @dataclass
@@ -92,15 +90,15 @@ def examine() -> Health:
         found.engines = engines.alive()
         ahead = database_clock.checked_skew()
         has_sweeper = sweepers_alive() > 0
-        late = deliveries.seconds_late()
+        is_held = outbound_hold.is_on()
     except DatabaseError:
         found.add(DOWN, "the database does not answer")
     else:
         _examine_engines(found)
         if not has_sweeper:
             found.add(DEGRADED, "no sweeper is running: webhooks, downloads by URL and repairs wait")
-        elif late > LATE_SECONDS:
-            found.add(DEGRADED, f"webhooks are sent {late:.0f} s late")
+        if is_held:
+            found.add(DEGRADED, "restored from a backup: nothing goes out until `manage.py backup resume`")
         if database_clock.is_skewed(ahead):
             found.add(DEGRADED, f"this web process's clock is {database_clock.described(ahead)}")
     if (free := least_free_gib()) < LEAST_FREE_GIB:

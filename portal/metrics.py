@@ -21,6 +21,7 @@ from portal import health
 from portal.http import request_metrics
 from portal.ops import figures
 from portal.ops.figures import Figures
+from tenants.models import Backup
 from transcription.fetches import claims
 from transcription.models import Lane, Status
 from transcription.models.sweeper import sweepers_alive
@@ -74,6 +75,7 @@ class Installation(Collector):
         yield from self._latency()
         yield from self._engines()
         yield from self._accounts()
+        yield from self._backups()
         yield from self._webhooks()
 
     def _queue(self) -> Iterator[Metric]:
@@ -154,6 +156,14 @@ class Installation(Collector):
         yield GaugeMetricFamily(
             "portal_account_check_age_seconds", "Since the accounts were compared.", value=age.total_seconds()
         )
+
+    def _backups(self) -> Iterator[Metric]:
+        """Yields nothing before the first one."""
+        last = Backup.objects.first()
+        if last is not None:
+            age = (self._now.at - last.finished_at).total_seconds()
+            yield GaugeMetricFamily("portal_backup_age_seconds", "Since the last backup was made.", value=age)
+            yield GaugeMetricFamily("portal_backup_bytes", "Bytes of the last backup, unencrypted.", value=last.bytes)
 
     def _webhooks(self) -> Iterator[Metric]:
         family = GaugeMetricFamily("portal_webhook_deliveries", "Deliveries that wait, or failed.", labels=["state"])

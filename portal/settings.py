@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ REQUEST_BODY_SECONDS = env.integer("REQUEST_BODY_SECONDS", 60, "in each of which
 if min(WEB_CONNECTIONS, REQUEST_HEAD_SECONDS, REQUEST_BODY_SECONDS) < 1:
     raise ImproperlyConfigured("WEB_CONNECTIONS, REQUEST_HEAD_SECONDS and REQUEST_BODY_SECONDS must be 1 or more.")
 PORTAL_URL = env.text("PORTAL_URL", f"http://127.0.0.1:{PORT}", "address people and programs use").rstrip("/")
-SECURE = PORTAL_URL.startswith("https://")
+SECURE = PORTAL_URL.lower().startswith("https://")
 
 SECRET_KEY = env.secret("SECRET_KEY", "", "Django's secret; made and kept in PORTAL_DATA when empty")
 _given_key = SECRET_KEY
@@ -46,14 +47,15 @@ SECRET_KEY_FALLBACKS = env.items(
 DEBUG = env.flag("DEBUG", False, "Django's debug pages; never in production")
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", "host names the portal answers to")
 PLAIN_HTTP = env.flag("PLAIN_HTTP", False, "whether other machines may use the portal without HTTPS")
-require_safe_settings(
-    host=HOST,
+REQUIRE_SAFE_SETTINGS = partial(
+    require_safe_settings,
     url=PORTAL_URL,
     debug=DEBUG,
     allowed_hosts=ALLOWED_HOSTS,
     secret_key=_given_key,
     plain_http=PLAIN_HTTP,
 )
+REQUIRE_SAFE_SETTINGS(host=HOST)
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
 
 INSTALLED_APPS = [
@@ -262,6 +264,12 @@ QUOTA_DEFAULTS = {
 METRICS_TOKEN = env.secret(
     "METRICS_TOKEN", "", "bearer token of /metrics; only private addresses may read it when empty"
 )
+BACKUP_DIR = env.path("BACKUP_DIR", DATA / "backups", "folder of the backups, on another disk or host than the data")
+BACKUP_RECIPIENTS = env.items(
+    "BACKUP_RECIPIENTS", "", "public keys that backups are encrypted to (age1…), from `manage.py backup key`"
+)
+BACKUPS_KEPT = env.integer("BACKUPS_KEPT", 14, "backups that are kept, the newest; all when 0")
+POSTGRESQL_PROGRAMS = env.text("POSTGRESQL_PROGRAMS", "", "folder of pg_dump and pg_restore; searched when empty")
 AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 400, "days that the audit log is kept; for good when 0")
 
 # Outbound: addresses that users name -----------------------------------------------------------

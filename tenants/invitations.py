@@ -29,7 +29,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from tenants import audit, scope
+from tenants import audit, outbound_hold, scope
 from tenants.access import Actor, member_actor
 from tenants.members import MemberConflict, require_role
 from tenants.models import Invitation, Member, Role, Tenant, User
@@ -182,6 +182,8 @@ def send_due() -> int:
     One counts as sent once the mail server has accepted it. A refused one is tried again after 1, 2, 4 ... minutes,
     MAIL_ATTEMPTS times; the page then says so. A round ends early if the server is unavailable or slow.
     """
+    if outbound_hold.is_on():
+        return 0
     with scope.across_tenants("every tenant's invitations are mailed"):
         due = _unsent().filter(mail_after__lte=timezone.now()).select_related("tenant").order_by("mail_after", "id")
         waiting = list(due[:100])

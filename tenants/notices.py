@@ -26,7 +26,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from tenants import quota, scope, units
+from tenants import outbound_hold, quota, scope, units
 from tenants.access import Actor
 from tenants.models import Member, Notice, Quota, Role, Tenant, UsageMonth
 from tenants.quota import QuotaSnapshot
@@ -128,6 +128,8 @@ class CurrentNotice:
 def raise_due() -> int:
     """Raises the notices that this month's figures require, by three queries; returns the number of new ones."""
     month = quota.this_month()
+    if outbound_hold.is_on():
+        return 0
     with scope.across_tenants("every tenant's owners are told"):
         reached = [notice for row in _near_a_limit() for notice in _reached(row)]
         earlier = Notice.objects.filter(month=month, tenant__in={notice.tenant_id for notice in reached})

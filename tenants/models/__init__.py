@@ -3,6 +3,7 @@
 from tenants.models.account_check import AccountCheck
 from tenants.models.api_key import ApiKey, KeyScope, Maker
 from tenants.models.audit_entry import AuditEntry
+from tenants.models.backup import Backup, OutboundHold
 from tenants.models.invitation import Invitation
 from tenants.models.member import Member, Role
 from tenants.models.notice import Notice
@@ -18,6 +19,7 @@ __all__ = [
     "ApiKey",
     "Attempts",
     "AuditEntry",
+    "Backup",
     "EmailUserManager",
     "Invitation",
     "KeyScope",
@@ -26,6 +28,7 @@ __all__ = [
     "Member",
     "Mode",
     "Notice",
+    "OutboundHold",
     "Quota",
     "RequestBudget",
     "Reservation",

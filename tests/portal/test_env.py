@@ -58,6 +58,13 @@ class TestSecretsInFiles:
         with pytest.raises(ImproperlyConfigured, match="EXAMPLE_KEY_FILE: /nowhere can't be read"):
             env.secret("EXAMPLE_KEY", "", "")
 
+    def test_an_empty_file_is_no_secret(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """The default would be another database, or no token."""
+        (tmp_path / "key").write_text("\n")
+        monkeypatch.setenv("EXAMPLE_KEY_FILE", str(tmp_path / "key"))
+        with pytest.raises(ImproperlyConfigured, match="key is empty"):
+            env.secret("EXAMPLE_KEY", "", "")
+
     def test_what_is_no_secret_is_read_from_no_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("EXAMPLE_NAME_FILE", str(tmp_path / "missing"))
         assert env.text("EXAMPLE_NAME", "default", "") == "default"

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import scope
+from tenants import outbound_hold, scope
 from transcription import leases
 from transcription.fetches.models import UNDER_WAY, Fetch
 from transcription.intake import idempotency
@@ -32,6 +32,8 @@ TENANTS_LOOKED_AT = 100
 
 def claim(busy: Collection[UUID] = ()) -> Claim | None:
     """Claims the longest waiting due fetch of a tenant that is not `busy`. Returns None if nothing is due."""
+    if outbound_hold.is_on():
+        return None
     with scope.across_tenants("fetches of every tenant are due"):
         due = Fetch.objects.filter(status__in=UNDER_WAY, not_before__lte=Now(), tenant__is_active=True)
         tenants = due.exclude(tenant_id__in=busy).order_by().values("tenant_id").annotate(first=Min("created_at"))

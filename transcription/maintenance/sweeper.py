@@ -79,11 +79,11 @@ def drop_orphaned_media() -> int:
 
 Task = Callable[[], int]
 EVERY_FEW_SECONDS: dict[str, Task] = {
-    "sweepers reported": report,
     "expired leases": lifecycle.expire_leases,
     "wake-ups sent again": wake_workers,
     "transcriptions cancelled that nobody waits for": waiters.cancel_without_waiters,
 }
+REPORTS: dict[str, Task] = {"sweepers reported": report}
 ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}
 DELETIONS: dict[str, Task] = {"tenants erased": deletion.advance_all}
 SOUNDS: dict[str, Task] = {"sounds of share links made": cutting.cut_due}
@@ -127,6 +127,7 @@ EVERY_HOUR: dict[str, Task] = {
 
 ROUNDS: tuple[tuple[float, dict[str, Task]], ...] = (
     (2.0, EVERY_FEW_SECONDS),
+    (5.0, REPORTS),
     (3.0, ARRIVALS),
     (3.0, SOUNDS),
     (10.0, MAILS),

@@ -6,6 +6,7 @@ the protocols `file:` and `pipe:` and an allow-list of demuxers (`formats`), and
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import selectors
@@ -20,6 +21,8 @@ from pathlib import Path
 
 from transcription.media.errors import DecoderDied, MediaError
 from transcription.media.formats import ALLOWED_DEMUXERS
+
+log = logging.getLogger(__name__)
 
 ADDRESS_SPACE_KIB = 1_500_000
 READ_BYTES = 1 << 16
@@ -230,6 +233,7 @@ def without_network() -> tuple[str, ...]:
     try:
         subprocess.run([*prefix, "true"], check=True, capture_output=True, timeout=5)
     except (OSError, subprocess.SubprocessError):
+        log.warning("The system allows no namespaces: ffmpeg reads strangers' files with a network.")
         return ()
     return prefix
 

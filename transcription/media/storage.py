@@ -95,6 +95,13 @@ def save(path: Path, key: str) -> None:
         raise FileExistsError(f"{key} is taken.")
 
 
+def put_back(path: Path, key: str) -> None:
+    """Stores the file at `path` in the place of whatever is there. Raises StorageUnavailable."""
+    with translate_errors():
+        default_storage.delete(key)
+    save(path, key)
+
+
 def copy(key: str, target: str) -> None:
     """Copies an object to another key. Raises OSError and StorageUnavailable."""
     with translate_errors(), default_storage.open(key, "rb") as source:

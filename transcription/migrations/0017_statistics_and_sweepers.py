@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ('lane', models.PositiveSmallIntegerField()),
                 ('label', models.CharField(help_text="A status, or the upper bound of a histogram's bucket.", max_length=40)),
                 ('count', models.BigIntegerField()),
-                ('sum', models.FloatField(default=0.0)),
+                ('microseconds', models.BigIntegerField(default=0)),
             ],
             options={
                 'verbose_name': 'statistic',

@@ -15,7 +15,7 @@ class Statistic(models.Model):
     lane = models.PositiveSmallIntegerField()
     label = models.CharField(max_length=40, help_text="A status, or the upper bound of a histogram's bucket.")
     count = models.BigIntegerField()
-    sum = models.FloatField(default=0.0)
+    microseconds = models.BigIntegerField(default=0)
 
     class Meta:
         verbose_name = "statistic"

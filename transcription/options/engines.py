@@ -14,7 +14,8 @@ from transcription.models.engine import LATELY, Engine
 from transcription.redaction import redact
 
 REPORT_SECONDS = 2.0
-REMEMBERED = timedelta(hours=1)
+REMEMBERED = timedelta(days=1)
+"""For so long an engine that died is missed."""
 
 
 def report(
@@ -86,5 +87,5 @@ def leave(name: str) -> None:
 
 
 def forget_the_dead() -> int:
-    """Deletes engines that have not reported for an hour; returns how many."""
+    """Deletes engines that have not reported for a day; returns how many."""
     return Engine.objects.filter(updated_at__lt=Now() - REMEMBERED).delete()[0]

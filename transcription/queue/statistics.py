@@ -38,12 +38,10 @@ def count_ended(row: Transcription, status: str) -> None:
 def count_seconds(row: Transcription, finished_at: datetime) -> None:
     """Counts how long a transcription that is completed now waited and took. Call in that transaction."""
     started_at = row.started_at or finished_at
-    seconds = {WAIT: started_at - row.created_at, PROCESSING: finished_at - started_at}
-    taken = {name: max(0.0, span.total_seconds()) for name, span in seconds.items()}
-    Statistic.objects.bulk_create(
-        Statistic(name=name, lane=row.lane, label=BOUNDS[bisect_left(BUCKETS, value)], count=1, sum=value)
-        for name, value in taken.items()
-    )
+    for name, span in ((WAIT, started_at - row.created_at), (PROCESSING, finished_at - started_at)):
+        seconds = max(0.0, span.total_seconds())
+        label, microseconds = BOUNDS[bisect_left(BUCKETS, seconds)], round(seconds * 1e6)
+        Statistic.objects.create(name=name, lane=row.lane, label=label, count=1, microseconds=microseconds)
 
 
 def merge() -> int:
@@ -61,7 +59,7 @@ def merge() -> int:
             key = (row.name, row.lane, row.label)
             whole = merged.setdefault(key, Statistic(name=row.name, lane=row.lane, label=row.label, count=0))
             whole.count += row.count
-            whole.sum += row.sum
+            whole.microseconds += row.microseconds
         Statistic.objects.filter(id__in=[row.id for row in rows]).delete()
         Statistic.objects.bulk_create(merged.values())
         return len(rows) - len(merged)
@@ -70,20 +68,24 @@ def merge() -> int:
 def totals() -> tuple[dict[str, int], dict[str, dict[int, Histogram]]]:
     """Returns how many transcriptions ended by status, and histograms by name (WAIT, PROCESSING) and lane."""
     ended: dict[str, int] = defaultdict(int)
-    parts: dict[str, dict[int, dict[str, tuple[int, float]]]] = {WAIT: {}, PROCESSING: {}}
-    summed = Statistic.objects.order_by().values_list("name", "lane", "label").annotate(n=Sum("count"), s=Sum("sum"))
-    for name, lane, label, count, seconds in summed:
+    parts: dict[str, dict[int, dict[str, tuple[int, int]]]] = {WAIT: {}, PROCESSING: {}}
+    summed = (
+        Statistic.objects.order_by()
+        .values_list("name", "lane", "label")
+        .annotate(n=Sum("count"), s=Sum("microseconds"))
+    )
+    for name, lane, label, count, microseconds in summed:
         if name == ENDED:
             ended[label] += count
         elif name in parts:
-            parts[name].setdefault(lane, {})[label] = (count, seconds)
+            parts[name].setdefault(lane, {})[label] = (count, microseconds)
     histograms = {name: {lane: _histogram(found) for lane, found in lanes.items()} for name, lanes in parts.items()}
     return dict(ended), histograms
 
 
-def _histogram(found: dict[str, tuple[int, float]]) -> Histogram:
+def _histogram(found: dict[str, tuple[int, int]]) -> Histogram:
     counts, below = [], 0
     for bound in BOUNDS:
-        below += found.get(bound, (0, 0.0))[0]
+        below += found.get(bound, (0, 0))[0]
         counts.append(below)
-    return Histogram(counts, sum(seconds for _count, seconds in found.values()))
+    return Histogram(counts, sum(microseconds for _count, microseconds in found.values()) / 1e6)

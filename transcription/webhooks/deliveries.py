@@ -9,12 +9,12 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Case, Count, Exists, F, Min, OuterRef, QuerySet, Subquery, When
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce, Greatest, Now
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import database_clock, scope
+from tenants import database_clock, outbound_hold, scope
 from tenants.access import Actor
 from transcription import leases
 from transcription.leases import Claim
@@ -61,6 +61,8 @@ class Outcome:
 
 def due_endpoints() -> list[DueEndpoint]:
     """Returns endpoints with due deliveries, the longest waiting first, failing ones after the others."""
+    if outbound_hold.is_on():
+        return []
     with scope.across_tenants("deliveries of every tenant are due"):
         due = _due().filter(endpoint=OuterRef("pk"))
         rows = Endpoint.objects.filter(
@@ -73,11 +75,12 @@ def due_endpoints() -> list[DueEndpoint]:
 
 
 def seconds_late() -> float:
-    """Returns for how long a delivery has been due, of those whose receivers answer; 0 if none is."""
+    """Returns for how long a delivery could have been sent, of those whose receivers answer; 0 if none is due."""
     with scope.across_tenants("deliveries of every tenant are due"):
         answering = {"endpoint__paused_at": None, "endpoint__deleted_at": None, "endpoint__failures": 0}
         rows = _due().filter(**answering, tenant__is_active=True).order_by()
-        first: datetime | None = rows.aggregate(first=Min("next_attempt_at"))["first"]
+        since = Greatest("next_attempt_at", "endpoint__not_before")
+        first: datetime | None = rows.aggregate(first=Min(since))["first"]
     return max(0.0, (database_clock.now() - first).total_seconds()) if first else 0.0
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
@@ -40,12 +41,13 @@ class Command(BaseCommand):
         host, port = options["host"], options["port"]
         started_at, url = time.monotonic(), url_of(port)
         try:
+            settings.REQUIRE_SAFE_SETTINGS(host=host)
             with lock_folder(settings.DATA, f"process {os.getpid()}, {url}"), listening(host, port) as listener:
                 prepare(url, host)
                 processes = ProcessSet(listener, settings.DATA / "logs", environment_of(host, port, url))
                 announce = partial(announce_when_ready, url, address_of(host, port), started_at)
                 processes.run(announce, reload=options["reload"])
-        except (AddressRefused, FolderRefused, PreparationFailed) as error:
+        except (AddressRefused, FolderRefused, ImproperlyConfigured, PreparationFailed) as error:
             raise CommandError(str(error)) from None
         except (OSError, DatabaseError) as error:
             raise CommandError(redact(f"The portal can't start: {str(error).strip()}.")) from None

@@ -52,13 +52,13 @@ def test_each_alert_is_tried_and_explained() -> None:
 
 @pytest.mark.django_db
 def test_alerts_and_dashboard_ask_for_metrics_that_there_are(client: Client) -> None:
-    """Accounts that were never checked have none, nor has a process that counts alone of its requests."""
+    """Before a check of the accounts and a backup there is none of these, nor has a process alone any of requests."""
     engines.report("gpu:0", condition(gpu=1024.0), 7, 8)
     for name in ("wait", "processing"):
-        Statistic.objects.create(name=name, lane=Lane.STANDARD, label="0.5", count=1, sum=0.4)
+        Statistic.objects.create(name=name, lane=Lane.STANDARD, label="0.5", count=1, microseconds=400_000)
     text = client.get("/metrics").content.decode()
     found = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
-    found |= {"portal_account_discrepancies", "portal_account_check_age_seconds"}
+    found |= {"portal_account_discrepancies", "portal_account_check_age_seconds", "portal_backup_age_seconds"}
     for metric in (request_metrics.requests, request_metrics.seconds, request_metrics.websockets):
         found |= {f"{metric._name}{suffix}" for suffix in ("", "_total", *SUFFIXES)}
     queries = [rule["expr"] for rule in rules()] + queries_of(json.loads(DASHBOARD.read_text())["panels"])

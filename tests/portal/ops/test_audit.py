@@ -27,6 +27,7 @@ def form_of(tenant: Tenant, *members: tuple[Member, str] | User, **changes: str)
     quota = Quota.objects.get(tenant=tenant)
     form = {
         **{"name": tenant.name, "is_active": "on", "default_mode": tenant.default_mode, "speakers": "off"},
+        "allows_sharing": "on",
         **{"quota-TOTAL_FORMS": "1", "quota-INITIAL_FORMS": "1", "quota-0-id": str(quota.pk)},
         **{"quota-0-tenant": str(tenant.pk), "quota-0-monthly_seconds": str(quota.monthly_seconds // 60)},
         **{"quota-0-concurrent": str(quota.concurrent), "quota-0-share": str(quota.share)},
@@ -35,6 +36,7 @@ def form_of(tenant: Tenant, *members: tuple[Member, str] | User, **changes: str)
         **{"quota-0-stored_bytes": str(quota.stored_bytes // 1024**3)},
         **{"quota-0-requests_per_minute": str(quota.requests_per_minute)},
         **{"api_keys-TOTAL_FORMS": "0", "api_keys-INITIAL_FORMS": "0"},
+        **{"allowed_domains-TOTAL_FORMS": "0", "allowed_domains-INITIAL_FORMS": "0"},
         "members-TOTAL_FORMS": str(len(members)),
         "members-INITIAL_FORMS": str(sum(isinstance(one, tuple) for one in members)),
     }

@@ -32,6 +32,7 @@ OF_THE_IMAGE = {
     "WHISPER_WEIGHTS",
     "DEBUG",
     "DEMO_ACCOUNTS",
+    "POSTGRESQL_PROGRAMS",
 }
 """Folders and the address are the containers' own, and `manage.py up` does not run there."""
 OF_DOCKER = {"CUDA_VISIBLE_DEVICES"}
@@ -70,11 +71,17 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(image: Path, *command: str) -> subprocess.CompletedProcess[str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    ours = {"HOST": "0.0.0.0", "PORTAL_DATA": str(image / "data"), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    ours = {
+        "HOST": "0.0.0.0",
+        "PORTAL_URL": "https://localhost",
+        "PORTAL_DATA": str(image / "data"),
+        "STATIC_ROOT": str(image / "collected"),
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+    }
     done = subprocess.run(
         [sys.executable, *command],
         cwd=image,
-        env=kept | ours | {"STATIC_ROOT": str(image / "collected")},
+        env=kept | ours,
         capture_output=True,
         text=True,
         check=False,
@@ -114,10 +121,19 @@ def test_what_is_added_names_services_volumes_and_files_that_there_are(name: str
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.gpu.yaml", "compose.s3.yaml", "compose.monitoring.yaml"])
-def test_images_of_others_have_a_version_and_ours_are_built(name: str) -> None:
+def test_images_of_others_have_a_version(name: str) -> None:
     images = {described["image"] for described in compose(name)["services"].values() if "image" in described}
     others = {image for image in images if not image.startswith("whisper-portal-")}
     assert all(re.fullmatch(r"[\w./-]+:v?\d+\.\d+[\w.-]*", image) for image in others)
+
+
+def test_each_of_our_images_is_built_by_one_service_and_never_pulled() -> None:
+    """Several that build one tag at once fail with some of Docker's image stores."""
+    services = [*compose()["services"].values(), *compose("compose.gpu.yaml")["services"].values()]
+    built = [described["image"] for described in services if "build" in described]
+    assert sorted(built) == ["whisper-portal-gpu", "whisper-portal-web"]
+    ours = [described for described in services if described.get("image", "").startswith("whisper-portal-")]
+    assert {described["pull_policy"] for described in ours} == {"never", "build"}
 
 
 class TestTheFirstStart:
@@ -140,7 +156,7 @@ class TestTheFirstStart:
         first = self.start(folders)
         assert len(first["secret_key"]) >= 64
         assert first["database_url"] == f"postgresql://portal:{first['password']}@postgres:5432/portal"
-        assert first["s3_secret_key"] in first["s3.json"]
+        assert all(first[name] in first["s3.json"] for name in ("s3_access_key", "s3_secret_key"))
         assert self.start(folders) == first
         secret = Path(folders["SECRETS"])
         assert {stat.S_IMODE(file.stat().st_mode) for file in secret.iterdir()} == {0o400}
@@ -152,7 +168,13 @@ class TestTheFirstStart:
 
     @pytest.mark.parametrize(
         ("url", "name"),
-        [("https://portal.example", ("DNS", "portal.example")), ("https://10.0.0.7:8443", ("IP Address", "10.0.0.7"))],
+        [
+            ("https://portal.example", ("DNS", "portal.example")),
+            ("https://10.0.0.7:8443", ("IP Address", "10.0.0.7")),
+            ("https://[fd00::1]/", ("IP Address", "FD00:0:0:0:0:0:0:1")),
+            (f"https://{'a' * 60}.example", ("DNS", f"{'a' * 60}.example")),
+        ],
+        ids=["a name", "an address", "IPv6", "a long name"],
     )
     def test_a_certificate_names_the_portal(self, folders: dict[str, str], url: str, name: tuple[str, str]) -> None:
         self.start(folders, PORTAL_URL=url)
@@ -161,9 +183,24 @@ class TestTheFirstStart:
         assert context.get_ca_certs()[0]["subjectAltName"] == (name,)
         context.load_cert_chain(made / "fullchain.pem", made / "privkey.pem")
 
+    def test_a_certificate_of_the_portal_s_own_follows_its_address(self, folders: dict[str, str]) -> None:
+        first = self.start(folders)
+        assert self.start(folders)["fullchain.pem"] == first["fullchain.pem"]
+        assert self.start(folders, PORTAL_URL="https://other.example")["fullchain.pem"] != first["fullchain.pem"]
+
     def test_a_certificate_of_one_s_own_stays(self, folders: dict[str, str]) -> None:
-        (Path(folders["CERTIFICATES"]) / "fullchain.pem").write_text("mine")
-        assert self.start(folders)["fullchain.pem"] == "mine"
+        for name in ("fullchain.pem", "privkey.pem"):
+            (Path(folders["CERTIFICATES"]) / name).write_text("mine")
+        files = self.start(folders)
+        assert (files["fullchain.pem"], files["privkey.pem"]) == ("mine", "mine")
+
+    def test_half_of_a_certificate_is_refused_and_stays(self, folders: dict[str, str]) -> None:
+        key = Path(folders["CERTIFICATES"]) / "privkey.pem"
+        key.write_text("mine")
+        with pytest.raises(subprocess.CalledProcessError) as refused:
+            self.start(folders)
+        assert b"Put both there, or neither" in refused.value.stderr
+        assert key.read_text() == "mine"
 
     def test_a_password_that_was_given_is_the_database_s(self, folders: dict[str, str]) -> None:
         self.start(folders)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from ipaddress import ip_network
+
 import pytest
 from django.conf import LazySettings
 from django.test import Client
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from tenants import scope
+from tests.conftest import Character
 from tests.portal.ops.conftest import condition
+from tests.transcription.webhooks.conftest import completed, subscribe
 from transcription.models import Lane, Statistic
 from transcription.options import engines
+from transcription.webhooks.models import Delivery, Endpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -46,9 +54,9 @@ def test_a_token_replaces_the_private_network(client: Client, settings: LazySett
 
 def test_what_ended_is_a_counter_and_how_long_it_took_a_histogram(client: Client) -> None:
     rows = [("ended", "failed", 0.0), ("wait", "0.5", 0.4), ("wait", "+Inf", 20_000.0)]
-    Statistic.objects.bulk_create(
-        Statistic(name=name, lane=Lane.STANDARD, label=label, count=1, sum=seconds) for name, label, seconds in rows
-    )
+    for name, label, seconds in rows:
+        microseconds = round(seconds * 1e6)
+        Statistic.objects.create(name=name, lane=Lane.STANDARD, label=label, count=1, microseconds=microseconds)
     found = samples(client)
     assert found["whisper_transcriptions_totalfailed"] == 1
     assert found["whisper_wait_duration_seconds_bucketstandard/0.25"] == 0
@@ -56,3 +64,20 @@ def test_what_ended_is_a_counter_and_how_long_it_took_a_histogram(client: Client
     assert found["whisper_wait_duration_seconds_bucketstandard/+Inf"] == 2
     assert found["whisper_wait_duration_seconds_countstandard"] == 2
     assert found["whisper_wait_duration_seconds_sumstandard"] == pytest.approx(20_000.4)
+
+
+def test_webhooks_that_nobody_sends_are_late_but_not_those_of_a_receiver_that_fails_or_came_back(
+    client: Client, alice: Character, settings: LazySettings
+) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+    with scope.bound(alice.tenant.id):
+        endpoint = subscribe(alice, "https://127.0.0.1/").endpoint
+        completed(alice)
+        Delivery.objects.update(next_attempt_at=timezone.now() - timedelta(hours=2))
+        hook = Endpoint.objects.filter(id=endpoint.id)
+        hook.update(not_before=timezone.now() - timedelta(hours=3))
+        assert samples(client)["portal_webhooks_late_seconds"] == pytest.approx(7200, abs=60)
+        hook.update(not_before=timezone.now())
+        assert samples(client)["portal_webhooks_late_seconds"] < 60
+        hook.update(not_before=timezone.now() - timedelta(hours=3), failures=3)
+        assert samples(client)["portal_webhooks_late_seconds"] == 0

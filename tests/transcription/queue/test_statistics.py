@@ -55,7 +55,7 @@ def test_seconds_fall_into_the_buckets_of_their_lane(alice: Character, fox: Path
 
 def test_merging_changes_no_sum(alice: Character, fox: Path) -> None:
     rows = [Statistic(name="ended", lane=Lane.STANDARD, label="completed", count=1) for _ in range(30)]
-    rows += [Statistic(name="wait", lane=Lane.BULK, label="0.5", count=1, sum=0.3) for _ in range(30)]
+    rows += [Statistic(name="wait", lane=Lane.BULK, label="0.5", count=1, microseconds=300_000) for _ in range(30)]
     Statistic.objects.bulk_create(rows)
     before = statistics.totals()
     assert statistics.merge() == 58

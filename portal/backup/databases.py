@@ -1,0 +1,133 @@
+"""Copies a database while it is in use, and puts a copy in a database's place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+from django.db import connection, connections
+from psycopg.conninfo import make_conninfo
+
+from portal import env
+from portal.backup.errors import BackupError
+from transcription.redaction import redact
+
+
+@contextmanager
+def dumped() -> Iterator[IO[bytes]]:
+    """Yields the database as it is at one moment: SQLite's file, or pg_dump's custom format. Raises BackupError."""
+    with _dumped_sqlite() if connection.vendor == "sqlite" else _dumped_postgresql() as copy:
+        yield copy
+
+
+@contextmanager
+def _dumped_sqlite() -> Iterator[IO[bytes]]:
+    with tempfile.TemporaryDirectory(dir=settings.DATA, prefix="backup-") as folder:
+        copy = Path(folder) / "database"
+        with closing(_opened(Path(str(connection.settings_dict["NAME"])))) as source, closing(_opened(copy)) as target:
+            source.backup(target)
+            target.execute("PRAGMA journal_mode=DELETE")
+        with copy.open("rb") as file:
+            yield file
+
+
+@contextmanager
+def _dumped_postgresql() -> Iterator[IO[bytes]]:
+    command = [tool("pg_dump"), "--format=custom", "--no-owner", "--no-acl", *_place()]
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, stderr=said)
+        assert process.stdout
+        try:
+            yield process.stdout
+        finally:
+            process.stdout.close()
+            status = process.wait()
+        _require_success(status, said)
+
+
+def load(copy: Path) -> None:
+    """Puts the copy in the database's place, which is emptied first. Raises BackupError."""
+    connections.close_all()
+    if connection.vendor == "sqlite":
+        _load_sqlite(copy)
+    else:
+        _load_postgresql(copy)
+
+
+def check(copy: Path) -> None:
+    """Raises BackupError where a decrypted copy is no database of this vendor, or is damaged."""
+    if connection.vendor == "sqlite":
+        try:
+            with closing(_opened(copy)) as opened:
+                [[said]] = opened.execute("PRAGMA integrity_check(1)").fetchall()
+        except sqlite3.Error as error:
+            said = str(error)
+        if said != "ok":
+            raise BackupError(f"The database of the backup is damaged: {said}.")
+        return
+    with tempfile.TemporaryFile() as said_by:
+        done = subprocess.run(
+            [tool("pg_restore"), "--list", str(copy)], stdout=subprocess.DEVNULL, stderr=said_by, check=False
+        )
+        _require_success(done.returncode, said_by)
+
+
+def tool(name: str) -> str:
+    """Returns the path of one of PostgreSQL's programs. Raises BackupError."""
+    found = shutil.which(name, path=os.pathsep.join(filter(None, (settings.POSTGRESQL_PROGRAMS, os.defpath))))
+    found = found or shutil.which(name)
+    if found is None:
+        version = connection.get_database_version()[0]
+        raise BackupError(
+            f"{name} is not installed. Install PostgreSQL's client programs, version {version} or newer "
+            f"(postgresql-client-{version} on Debian), or name their folder in POSTGRESQL_PROGRAMS."
+        )
+    return found
+
+
+def _load_sqlite(copy: Path) -> None:
+    """By SQLite's own backup, so that whoever still reads the old database sees it whole, and then the new one."""
+    with closing(_opened(copy)) as source, closing(_opened(Path(str(connection.settings_dict["NAME"])))) as target:
+        source.backup(target)
+        target.execute("PRAGMA journal_mode=WAL")
+
+
+def _load_postgresql(copy: Path) -> None:
+    options = ["--clean", "--if-exists", "--no-owner", "--no-acl", "--single-transaction", "--exit-on-error"]
+    with tempfile.TemporaryFile() as said:
+        command = [tool("pg_restore"), *options, *_place(), str(copy)]
+        status = subprocess.run(command, env=_environment(), stderr=said, check=False).returncode
+        _require_success(status, said)
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(file, timeout=20)
+
+
+def _place() -> list[str]:
+    """Returns where the database is, with all that its URL says but the password."""
+    place: dict[str, Any] = connection.settings_dict
+    options = {name: value for name, value in place["OPTIONS"].items() if isinstance(value, str)}
+    named = {"host": place["HOST"], "port": place["PORT"], "user": place["USER"], "dbname": place["NAME"], **options}
+    return ["--dbname", make_conninfo("", **{name: value for name, value in named.items() if value})]
+
+
+def _environment() -> dict[str, str]:
+    """The password goes by the environment: command lines are everybody's to read."""
+    password = connection.settings_dict["PASSWORD"]
+    return env.environment_without_secrets(**({"PGPASSWORD": str(password)} if password else {}))
+
+
+def _require_success(status: int, said: IO[bytes]) -> None:
+    if status:
+        said.seek(0)
+        lines = redact(said.read(4000).decode(errors="replace")).strip().splitlines() or [f"status {status}"]
+        raise BackupError(f"PostgreSQL's program failed: {lines[-1]}")
