@@ -9,9 +9,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
-from django.views.generic import TemplateView
 
-from portal import accounts, device_pages, factor_pages, invitation_pages
+from portal import accounts, device_pages, factor_pages, invitation_pages, sign_up_pages
 from portal.http.mail_links import key_of
 from tenants import addresses
 from tenants.models import User
@@ -55,7 +54,7 @@ urlpatterns = [
     path("login/second/", factor_pages.SecondStep.as_view(), name="mfa_authenticate"),
     path("login/passkey/", factor_pages.Passkey.as_view(), name="mfa_login_webauthn"),
     path("logout/", views.logout, name="account_logout"),
-    path("signup/", TemplateView.as_view(template_name="account/signup_closed.html"), name="account_signup"),
+    path("signup/", sign_up_pages.sign_up, name="account_signup"),
     path("devices/", device_pages.devices, name="account_devices"),
     path("devices/sign-out/", device_pages.sign_out, name="account_sign_out_device"),
     path("security/", factor_pages.index, name="mfa_index"),

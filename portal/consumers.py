@@ -275,6 +275,9 @@ class TranscriptConsumer(TenantConsumer):
             self.revision = event["revision"]
             await self.send_json({"type": "revision", "revision": self.revision})
 
+    async def comments_changed(self, _event: dict[str, Any]) -> None:
+        await self.send_json({"type": "comments"})
+
     async def person_here(self, event: dict[str, Any]) -> None:
         if self.name and event["page"] != self.page_id:
             await self.send_json({**event, "type": "here", "own": event["user"] == self.user_id})

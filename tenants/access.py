@@ -12,7 +12,8 @@ from tenants import second_factors
 from tenants.models import ApiKey, KeyScope, Member, Role, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
-EDIT = VIEW | {"recordings.create", "recordings.delete", "transcripts.edit", "shares.create"}
+COMMENT = frozenset({"comments.write"})
+EDIT = VIEW | COMMENT | {"recordings.create", "recordings.delete", "transcripts.edit", "shares.create"}
 MANAGE = EDIT | {
     *("keys.manage", "notices.manage", "preferences.manage", "shares.manage", "webhooks.manage", "audit.view"),
 }
@@ -21,7 +22,7 @@ MANAGE_PEOPLE = SEE_PEOPLE | {"people.manage"}
 OWN = MANAGE | MANAGE_PEOPLE | {"owners.manage"}
 # People manage people: no key does, whatever its scope.
 PERMISSIONS: dict[str, frozenset[str]] = {
-    Role.VIEWER: VIEW | SEE_PEOPLE,
+    Role.VIEWER: VIEW | COMMENT | SEE_PEOPLE,
     Role.EDITOR: EDIT | SEE_PEOPLE,
     Role.ADMIN: MANAGE | MANAGE_PEOPLE,
     Role.OWNER: OWN,

@@ -307,7 +307,7 @@ def _send(row: Invitation, connection: Any) -> int:
 
 def _message(row: Invitation, connection: Any) -> mail.EmailMessage:
     context = {
-        "inviter": row.inviter_name or _("An operator"),
+        "inviter": row.inviter_name,
         "tenant": " ".join(row.tenant.name.split()),  # a line break would end the header
         "role": row.get_role_display(),
         "address": link(row),

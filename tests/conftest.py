@@ -72,6 +72,7 @@ THOROUGH = {
     "tests/portal/web/test_usage.py",
     "tests/tenants/test_quota.py",
     "tests/tenants/test_rate_limit.py",
+    "tests/transcription/comments/test_comments.py",
     "tests/transcription/diarization/test_diarization.py",
     "tests/transcription/engine/test_cli.py",
     "tests/transcription/engine/test_feeding.py",

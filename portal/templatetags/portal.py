@@ -207,6 +207,12 @@ def unlocalized(number: float) -> str:
 
 
 @register.filter
+def highlight_names(colours: str) -> list[tuple[str, str]]:
+    """Returns the colours of highlights with how their line below the words looks, which tells them apart, too."""
+    return list(zip(colours, (_("plain line"), _("double line"), _("dashed line"), _("wavy line")), strict=True))
+
+
+@register.filter
 def strike_notes(revision: Revision) -> list[str]:
     """Returns what a revision struck out, and gave back, by the clock."""
     told = {"added": _("Struck out: %(spans)s."), "removed": _("Given back: %(spans)s.")}

@@ -22,6 +22,7 @@ from tenants import factor_changes, invitations, members, second_factors
 from tenants.former_members import KeyDecision
 from tenants.invitations import InvalidInvitation, Wanted
 from tenants.members import MemberConflict
+from tenants.models import AllowedDomain
 from transcription.shares import leavers, links
 
 ON_A_PAGE = 50
@@ -199,6 +200,7 @@ def _page(request: TenantRequest, form: InvitationForm | None = None, many: List
     }
     if roles:
         rows = invitations.open_invitations(actor)
+        context["domains"] = AllowedDomain.objects.filter(tenant=actor.tenant)
         context["invitations"] = [
             {
                 "row": row,

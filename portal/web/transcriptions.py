@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal.web.access import TenantRequest, member_required
 from transcription import exports
+from transcription.comments import threads
 from transcription.errors import InvalidOption, Refused
 from transcription.exports import Layout
 from transcription.intake import accept
@@ -39,7 +40,8 @@ def download(request: TenantRequest, transcription_id: UUID, format: str) -> Htt
         original = request.GET.get("redacted") == "false"
         if original:
             request.actor.require(striking.PERMISSION)
-        export = exports.render(row, format, layout, original=original)
+        said = threads.threads(request.actor, row.recording_id) if request.GET.get("comments") == "true" else ()
+        export = exports.render(row, format, layout, original=original, comments=said)
     except InvalidOption as invalid:
         return HttpResponse(f"{invalid}\n", "text/plain; charset=utf-8", 400)
     except TextDeleted as deleted:

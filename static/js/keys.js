@@ -37,6 +37,7 @@ export const ACTIONS = [
   { id: "times", places: ["page", "time"], keys: ["M"] },
   { id: "rehear", places: ["page", "time"], keys: ["H"] },
   { id: "strike", places: ["page", "time"], keys: ["X"] },
+  { id: "comment", places: ["page", "time"], keys: ["C"] },
   { id: "next_strike", places: ["page", "time"], keys: [] },
   { id: "edit_mode", places: ["page", "time"], keys: ["T"] },
   { id: "help", places: ["page", "time"], keys: ["?"] },

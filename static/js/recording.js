@@ -2,6 +2,7 @@
 import { Changes } from "./changes.js";
 import { Checks } from "./checks.js";
 import { copyAndTell } from "./clipboard.js";
+import { Comments } from "./comments.js";
 import { Editor } from "./editor.js";
 import { Finder } from "./finder.js";
 import { Keys } from "./keys.js";
@@ -128,6 +129,14 @@ function textDoings(root, transcript, player) {
     const checks = new Checks(find(root, "[data-checks]", HTMLElement), transcript);
     doings.next_check = { run: () => checks.go(1) };
     doings.previous_check = { run: () => checks.go(-1) };
+  }
+  /** @type {HTMLElement | null} */
+  const panel = root.querySelector("[data-comments]");
+  if (panel) {
+    const comments = new Comments(panel, transcript, player);
+    if (together) together.onComments = () => void comments.load();
+    open.push(comments);
+    if (comments.form) doings.comment = { run: () => comments.begin() };
   }
   /** @type {HTMLElement | null} */
   const bar = root.querySelector("[data-strikes]");

@@ -1,12 +1,12 @@
 // What is struck out of the text: selected words, or the line that somebody is at, are struck, or given back.
 import { messageOf } from "./changes.js";
+import { chosenOf } from "./chosen.js";
 import { data, find } from "./query.js";
 import { text } from "./strings.js";
 import { toast } from "./toast.js";
 
 /** @import { Change, Changes } from "./changes.js" */
 /** @import { Transcript } from "./transcript.js" */
-/** @typedef {{first: number, position: number, last: number, until: number | null, isStruck: boolean} | {start: number, end: number, isStruck: boolean}} Chosen */
 
 export class Strikes {
   /**
@@ -40,7 +40,7 @@ export class Strikes {
   async strike() {
     const { changes } = this;
     if (!changes) return;
-    const chosen = this.#selected ?? this.#line;
+    const chosen = chosenOf(this.transcript);
     if (!chosen) return void toast(text("strike_nothing"), { error: true });
     const { isStruck, ...what } = chosen;
     const body = { ...what, struck: !isStruck, etag: String(changes.revision) };
@@ -81,69 +81,4 @@ export class Strikes {
     if (number) link?.removeAttribute("hidden");
     this.count.textContent = text(number === 1 ? "strike_one" : "strike_many", { number });
   }
-
-  /** The words that are selected in the text. @returns {Chosen | null} */
-  get #selected() {
-    const selection = getSelection();
-    if (!selection?.rangeCount || selection.isCollapsed) return null;
-    const range = selection.getRangeAt(0);
-    const texts = this.transcript.texts.filter((shown) => range.intersectsNode(shown));
-    const [from, to] = [texts[0], texts.at(-1)];
-    if (!from || !to) return null;
-    const position = from.contains(range.startContainer)
-      ? lengthUpTo(from, range.startContainer, range.startOffset)
-      : 0;
-    const until = to.contains(range.endContainer) ? lengthUpTo(to, range.endContainer, range.endOffset) : null;
-    const isStruck = texts.every((shown) => isStruckIn(shown, range));
-    return { first: indexOf(from), position, last: indexOf(to), until, isStruck };
-  }
-
-  // The line, or the speech without text, that somebody is at.
-  /** @returns {Chosen | null} */
-  get #line() {
-    const item = document.activeElement?.closest("[data-start]") ?? this.transcript.here;
-    if (!(item instanceof HTMLElement) || !this.transcript.root.contains(item)) return null;
-    if (item.dataset.index === undefined)
-      return { start: Number(item.dataset.start), end: Number(item.dataset.end), isStruck: false };
-    const shown = find(item, ".segment__text", HTMLElement);
-    const range = new Range();
-    range.selectNodeContents(shown);
-    const index = indexOf(shown);
-    return { first: index, position: 0, last: index, until: null, isStruck: isStruckIn(shown, range) };
-  }
-}
-
-/** @param {HTMLElement} shown */
-function indexOf(shown) {
-  const item = shown.closest("[data-index]");
-  return Number(item instanceof HTMLElement ? item.dataset.index : -1);
-}
-
-/**
- * Returns how many characters of a text stand before a place in it.
- * @param {HTMLElement} shown
- * @param {Node} node
- * @param {number} offset
- */
-function lengthUpTo(shown, node, offset) {
-  const range = new Range();
-  range.setStart(shown, 0);
-  range.setEnd(node, offset);
-  return [...range.toString()].length;
-}
-
-/**
- * Returns whether all words of a text that lie in a range are struck.
- * @param {HTMLElement} shown
- * @param {Range} range
- */
-function isStruckIn(shown, range) {
-  const walker = document.createTreeWalker(shown, NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode(); node instanceof Text; node = walker.nextNode()) {
-    if (!range.intersectsNode(node) || node.parentElement?.closest(".struck")) continue;
-    const from = node === range.startContainer ? range.startOffset : 0;
-    const to = node === range.endContainer ? range.endOffset : node.length;
-    if (node.data.slice(from, to).trim()) return false;
-  }
-  return true;
 }

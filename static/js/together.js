@@ -17,7 +17,7 @@ const COLOURS = 8;
 /** @import { Transcript } from "./transcript.js" */
 /** @typedef {{type: "here", page: string, user: number, name: string, own: boolean, segment: number | null, typing: boolean}} Here */
 /** @typedef {Here & {heard: number}} Person */
-/** @typedef {Here | {type: "gone", page: string} | {type: "ask"} | {type: "revision", revision: number}} Message */
+/** @typedef {Here | {type: "gone", page: string} | {type: "ask"} | {type: "comments"} | {type: "revision", revision: number}} Message */
 
 export class Together {
   /** @type {Map<string, Person>} by page */
@@ -82,11 +82,16 @@ export class Together {
     return [...this.#people.values()].find((person) => person.typing && person.segment === index)?.name;
   }
 
+  /** What is said about the recording changed. */
+  onComments = () => {};
+
   /** @param {Message} message */
   #hear(message) {
     if (message.type === "revision") {
       this.#revision = Math.max(this.#revision, message.revision);
       this.#follow();
+    } else if (message.type === "comments") {
+      this.onComments();
     } else if (message.type === "ask") {
       this.#said = "";
       this.#tellSoon();

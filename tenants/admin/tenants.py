@@ -23,6 +23,7 @@ from tenants.admin.base import operator_of
 from tenants.former_members import KeyDecisionField
 from tenants.members import tell_of_role
 from tenants.models import (
+    AllowedDomain,
     Member,
     Quota,
     Tenant,
@@ -83,6 +84,11 @@ class MemberInline(admin.TabularInline):
         return formset
 
 
+class AllowedDomainInline(admin.TabularInline):
+    model = AllowedDomain
+    extra = 0
+
+
 class TenantForm(forms.ModelForm):
     keys_of_leavers = KeyDecisionField()
 
@@ -93,7 +99,7 @@ class TenantAdmin(admin.ModelAdmin):
     list_display = ("name", "is_active", "people", "used_this_month", "stored", "created_at")
     list_filter = ("is_active",)
     search_fields = ("name", "members__user__email")
-    inlines = (QuotaInline, MemberInline, ApiKeyInline)
+    inlines = (QuotaInline, MemberInline, AllowedDomainInline, ApiKeyInline)
     change_form_template = "admin/tenants/tenant/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -132,6 +138,9 @@ class TenantAdmin(admin.ModelAdmin):
                 _audit_members(operator, formset)
                 for user in _former_members(formset):
                     former_members.settle([operator], user, form.cleaned_data["keys_of_leavers"])
+            elif formset.model is AllowedDomain and formset.has_changed():
+                domains = list(AllowedDomain.objects.filter(tenant=tenant).values_list("domain", flat=True))
+                audit.record(operator, "tenant.changed", tenant, fields=["allowed_domains"], domains=domains)
             elif formset.model is Quota:
                 for quota, fields in formset.changed_objects:
                     limits = {field: getattr(quota, field) for field in fields}

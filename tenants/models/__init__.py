@@ -1,6 +1,7 @@
 """The models of tenants, users, API keys, quotas and the audit log."""
 
 from tenants.models.account_check import AccountCheck
+from tenants.models.allowed_domain import AllowedDomain
 from tenants.models.api_key import ApiKey, KeyScope, Maker
 from tenants.models.audit_entry import AuditEntry
 from tenants.models.backup import Backup, OutboundHold
@@ -16,6 +17,7 @@ from tenants.models.user import EmailUserManager, User
 __all__ = [
     "LONGEST_HOTWORDS",
     "AccountCheck",
+    "AllowedDomain",
     "ApiKey",
     "Attempts",
     "AuditEntry",

@@ -44,7 +44,7 @@ def invited(page: Page, email: str, context: BrowserContext) -> Page:
     return theirs
 
 
-def test_what_is_struck_out_a_viewer_neither_reads_nor_hears(
+def test_what_is_struck_out_a_viewer_neither_reads_nor_hears_and_may_comment_on(
     page: Page, open_context: Callable[..., BrowserContext], fox: Path, tmp_path: Path, picture: Picture
 ) -> None:
     his = invited(page, "bob@strikes.example", open_context())
@@ -79,3 +79,31 @@ def test_what_is_struck_out_a_viewer_neither_reads_nor_hears(
         assert answer.status == 503
         his.wait_for_timeout(500)
     assert answer.headers["content-type"] == "audio/mp4"
+
+    his.locator("button.segment__time").first.focus()
+    his.keyboard.press("c")
+    field = his.get_by_label("Comment on 0:00")
+    field.press_sequentially("Who is this, @own")
+    his.locator("#comment-people").get_by_role("option").first.click()
+    expect(field).to_have_value(re.compile(r"Who is this, @owner@example\.com $"))
+    picture(his, "comment written")
+    field.press("Control+Enter")
+    expect(his.locator("[data-notes]")).to_have_text("1")
+    thread = page.locator("[data-comments-list] > li")
+    expect(thread).to_contain_text("Who is this, @owner@example.com")
+    expect(page.locator("[data-notes]")).to_be_visible()
+    thread.get_by_role("button", name="Reply").click()
+    page.get_by_label("Reply", exact=True).fill("Nobody may say.")
+    page.locator("[data-comment-form]").get_by_role("button", name="Save").click()
+    expect(his.locator("[data-comments-list]")).to_contain_text("Nobody may say.")
+    page.evaluate(SELECT_FIRST_WORD)
+    page.locator("[data-highlight='3']").click()
+    expect(page.locator("[data-comments-count]")).to_have_text("2 open, 0 resolved")
+    picture(page, "comments")
+    page.emulate_media(color_scheme="dark")
+    picture(page, "comments in the dark")
+    page.set_viewport_size({"width": 390, "height": 800})
+    picture(page, "comments on a phone", full_page=True)
+    thread.first.get_by_role("button", name="Resolve").click()
+    expect(page.locator("[data-comments-count]")).to_have_text("1 open, 1 resolved")
+    expect(his.locator("[data-comments-count]")).to_have_text("1 open, 1 resolved")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.template.defaultfilters import date as date_format
@@ -12,20 +13,27 @@ from django.utils.translation import pgettext
 
 from transcription.exports.fields import spoken_language, text_language
 from transcription.exports.speakers import names_of, prefix_of
-from transcription.models import Segment, Transcription
+from transcription.models import Comment, Segment, Transcription
 from transcription.options.languages import LANGUAGES
 from transcription.transcripts.checks import checked
 
 if TYPE_CHECKING:
     from docx.document import Document
+    from docx.text.run import Run
 
+NO_COMMENTS: tuple[Comment, ...] = ()
 # Characters that XML 1.0 excludes even if escaped: control characters, lone surrogates and non-characters.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 LONGEST_TITLE = 255
 
 
-def word_document(transcription: Transcription, segments: list[Segment]) -> bytes:
-    """Returns a document with a title, the recording's date and length, and a timed paragraph for each segment."""
+def word_document(
+    transcription: Transcription, segments: list[Segment], comments: Iterable[Comment] = NO_COMMENTS
+) -> bytes:
+    """Returns a document with a title, the recording's date and length, and a timed paragraph for each segment.
+
+    comments: those that the document has at their passages, each with its replies.
+    """
     from docx import Document as new_document  # slow to import, and rarely needed
 
     document = new_document()
@@ -33,17 +41,33 @@ def word_document(transcription: Transcription, segments: list[Segment]) -> byte
     document.add_heading(title, level=1)
     document.add_paragraph(_legal(" · ".join(_facts(transcription))))
     names = names_of(transcription)
+    runs: list[tuple[Segment, Run]] = []
     for segment in segments:
         if text := " ".join(_legal(segment.text).split()):
             paragraph = document.add_paragraph()
             paragraph.add_run(f"[{_clock(segment.start)}]\u2002").italic = True
             if prefix := _legal(prefix_of(segment, names)):
                 paragraph.add_run(prefix).bold = True
-            paragraph.add_run(text)
+            runs.append((segment, paragraph.add_run(text)))
+    for thread in comments:
+        _add_comment(document, thread, [run for segment, run in runs if _lies_in(segment, thread)])
     _set_properties(document, transcription, title)
     file = io.BytesIO()
     document.save(file)
     return file.getvalue()
+
+
+def _add_comment(document: Document, thread: Comment, runs: list[Run]) -> None:
+    if not runs:
+        return
+    for comment in (thread, *thread.replies.all()):
+        if comment.text:
+            author = _legal(comment.author) or "–"
+            document.add_comment(runs[:: max(1, len(runs) - 1)], _legal(comment.text), author, author[:1])
+
+
+def _lies_in(segment: Segment, comment: Comment) -> bool:
+    return min(segment.end, comment.end) > max(segment.start, comment.start)
 
 
 def _set_properties(document: Document, transcription: Transcription, title: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -15,7 +15,7 @@ from transcription.exports.speakers import names_of
 from transcription.exports.subtitles import subrip, webvtt
 from transcription.exports.texts import full_json, plain_text, tsv
 from transcription.library import retention
-from transcription.models import Segment, Transcription
+from transcription.models import Comment, Segment, Transcription
 from transcription.strikes import redacted
 
 
@@ -39,9 +39,16 @@ SUBTITLES: dict[str, Callable[..., str]] = {"srt": subrip, "vtt": webvtt}
 
 
 def render(
-    transcription: Transcription, format: str, layout: Layout | None = None, *, original: bool = False
+    transcription: Transcription,
+    format: str,
+    layout: Layout | None = None,
+    *,
+    original: bool = False,
+    comments: Iterable[Comment] = (),
 ) -> Export:
     """Returns a transcription as a file, without what is struck unless it is to be the `original`.
+
+    comments: first ones of threads, which a Word document has at their passages; other formats have none.
 
     Raises KeyError for an unknown format, InvalidOption for a layout of a format without cues, and TextDeleted.
     """
@@ -53,6 +60,8 @@ def render(
     segments = list(transcription.segments.all()) if original else redacted(transcription)
     if layout is not None:
         body: str | bytes = SUBTITLES[format](segments, layout, names=names_of(transcription))
+    elif format == "docx":
+        body = word_document(transcription, segments, comments)
     else:
         body = write(transcription, segments)
     return Export(content_type, body, file_name_of(transcription, format))

@@ -26,6 +26,7 @@ from transcription.library import recordings
 from transcription.media import storage
 from transcription.models import (
     Attempt,
+    Comment,
     Loudness,
     MachineText,
     Recording,
@@ -204,6 +205,9 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
         heard_again.update(**changes)
         for model in (Segment, Speaker, MachineText, Revision):
             model.objects.filter(transcription_id__in=ids).delete()
-        search.index_recording(Transcription.objects.values_list("recording_id", flat=True).get(id=transcription_id))
+        recording_id = Transcription.objects.values_list("recording_id", flat=True).get(id=transcription_id)
+        if not Transcription.objects.filter(recording=recording_id, text_deleted_at=None).exists():
+            Comment.objects.filter(recording=recording_id).delete()  # they are about words that are gone
+        search.index_recording(recording_id)
         Attempt.objects.filter(transcription_id__in=ids).update(error="")
     return True

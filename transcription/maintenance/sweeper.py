@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from tenants import audit, database_clock, invitations, notices, quota, scope, throttle, user_sessions
 from transcription import search
+from transcription.comments import mentions
 from transcription.fetches import claims as fetch_claims
 from transcription.intake import idempotency, waiters
 from transcription.library import recordings, retention
@@ -87,7 +88,7 @@ REPORTS: dict[str, Task] = {"sweepers reported": report}
 ARRIVALS: dict[str, Task] = {"uploads found whole": uploads.note_whole, "uploads settled": uploads.accept_whole}
 DELETIONS: dict[str, Task] = {"tenants erased": deletion.advance_all}
 SOUNDS: dict[str, Task] = {"sounds of share links made": cutting.cut_due}
-MAILS: dict[str, Task] = {"invitations e-mailed": invitations.send_due}
+MAILS: dict[str, Task] = {"invitations e-mailed": invitations.send_due, "mentions e-mailed": mentions.send_due}
 EVERY_MINUTE: dict[str, Task] = {
     "accounts of a new month opened": quota.open_month,
     "notices raised": notices.raise_due,

@@ -1,6 +1,7 @@
 """The models of recordings and their transcriptions."""
 
 from tenants.models import Mode
+from transcription.models.comment import Comment, Mention
 from transcription.models.engine import Engine
 from transcription.models.fair_queue import LaneBacklog, TenantSchedule
 from transcription.models.idempotency import IdempotencyKey
@@ -30,6 +31,7 @@ __all__ = [
     "MAX_BEAMS",
     "WHOLE",
     "Attempt",
+    "Comment",
     "DiarizationCheckpoint",
     "Engine",
     "Favourite",
@@ -39,6 +41,7 @@ __all__ = [
     "LaneBacklog",
     "Loudness",
     "MachineText",
+    "Mention",
     "Mode",
     "Recording",
     "RedactedSound",

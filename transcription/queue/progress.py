@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Iterable
 from concurrent.futures import Future, wait
 from typing import Any
 from uuid import UUID
@@ -91,6 +92,11 @@ def announce_revision(transcription_id: UUID, revision: int) -> None:
     """Tells the pages of a transcript that it was changed."""
     event = {"type": "transcript.changed", "revision": revision}
     _publish([(transcript_group(transcription_id), event)])
+
+
+def announce_comments(transcription_ids: Iterable[UUID]) -> None:
+    """Tells the pages of a recording's transcripts that what is said about it changed."""
+    _publish([(transcript_group(one), {"type": "comments.changed"}) for one in transcription_ids])
 
 
 def announce_progress(row: Transcription, sequence: int, segments: list[Segment]) -> None:

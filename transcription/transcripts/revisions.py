@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from tenants import audit
 from tenants.access import Actor
 from transcription import search
+from transcription.comments import passages
 from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings, retention
 from transcription.models import MachineText, Recording, Revision, Segment, Speaker, Status, Transcription
@@ -117,6 +118,7 @@ def write_revision(
         was, now = ({first + at: fields[at].get("speaker") for at in places} for fields in (before, replacement))
         write_speakers(actor, row, action, was, now, names)
         return
+    passages.follow(row.recording_id, before, replacement)
     head, tail = _alike(before, replacement)
     if head == len(before) == len(replacement) and not renamed:
         if strikes:

@@ -80,6 +80,13 @@ def struck_places(segment: Segment, spans: Iterable[Span]) -> list[tuple[int, in
     return places_of(segment.text.strip(), segment.words, segment.start, segment.end, spans)
 
 
+def passage(actor: Actor, transcription_id: UUID, words: Words) -> tuple[Transcription, Span]:
+    """Returns a transcript, and from when to when words of it last. Raises as `strike` does."""
+    row = transcript(actor, transcription_id)
+    spans = _seconds(row, words)
+    return row, (spans[0][0], spans[-1][1])
+
+
 def _strike(span: Span, segments: Iterable[Segment]) -> Strike:
     indexes = [one.index for one in segments if struck_places(one, [span])]
     return Strike(*span, min(indexes, default=None), max(indexes, default=None))

@@ -1,5 +1,6 @@
 from portal.api.native import (
     audit,
+    comments,
     fetches,
     keys,
     proofreading,
@@ -24,6 +25,7 @@ from portal.api.native import (
 
 urlpatterns = [
     *recordings.urls,
+    *comments.urls,
     *transcriptions.urls,
     *transcripts.urls,
     *segments.urls,

@@ -38,6 +38,8 @@ UNKNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("PATCH", "/api/v1/tags/{tag}", {"colour": 1}),
     ("POST", "/api/v1/tags/{tag}/merge", {"into": "x"}),
     ("POST", "/api/v1/recordings/{recording}/tags", {"name": "Board"}),
+    ("POST", "/api/v1/recordings/{recording}/comments", {"start": 0.0, "end": 1.0}),
+    ("PATCH", "/api/v1/recordings/{recording}/comments/{comment}", {"resolved": True}),
     ("POST", "/api/v1/recordings/{recording}/shares", {"label": "For Guest"}),
     ("POST", "/api/v1/shares/revoke", {"made_by": "x"}),
     ("PUT", "/api/v1/transcriptions/{transcription}/segments", {"segments": []}),

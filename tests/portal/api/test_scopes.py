@@ -15,6 +15,7 @@ from tenants.models import ApiKey
 from tests.conftest import Character
 from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import make_rehearing, make_transcription
+from transcription.comments import threads
 from transcription.fetches import access
 from transcription.intake.request import CallContext
 from transcription.library import tags
@@ -111,6 +112,10 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("DELETE", "/api/v1/transcriptions/{transcription}/segments/0/check", None, WRITE),
     ("POST", "/api/v1/transcriptions/{transcription}/rehearings", {"first": 0, "last": 0}, WRITE_201),
     ("GET", "/api/v1/transcriptions/{transcription}/strikes", None, READ),
+    ("GET", "/api/v1/recordings/{recording}/comments", None, READ),
+    ("POST", "/api/v1/recordings/{recording}/comments", {"start": 0.0, "end": 1.0, "text": "Who?"}, WRITE_201),
+    ("PATCH", "/api/v1/recordings/{recording}/comments/{comment}", {"resolved": True}, WRITE),
+    ("DELETE", "/api/v1/recordings/{recording}/comments/{comment}", None, WRITE_204),
     ("POST", "/api/v1/transcriptions/{transcription}/strikes", {"first": 0}, WRITE),
     ("GET", "/api/v1/transcriptions/{transcription}/rehearings/{rehearing}", None, READ),
     ("DELETE", "/api/v1/transcriptions/{transcription}/rehearings/{rehearing}", None, WRITE_204),
@@ -188,6 +193,8 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
             made |= {"webhook": hook.id, "delivery": events.test_of(hook).id}
         if "{rehearing}" in path:
             made["rehearing"] = make_rehearing(row).id
+        if "{comment}" in path:
+            made["comment"] = threads.comment(alice.actor, row.recording_id, 0.0, 1.0, "Who?").id
         if "{term}" in path:
             made["term"] = terms.create(alice.actor, "Acme").id
         if "{tag}" in path:

@@ -156,6 +156,8 @@ API = """
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/split
     api/v1/transcriptions/<uuid:transcription_id>/segments/<int:index>/merge
     api/v1/transcriptions/<uuid:transcription_id>/strikes
+    api/v1/recordings/<uuid:recording_id>/comments
+    api/v1/recordings/<uuid:recording_id>/comments/<uuid:comment_id>
     api/v1/transcriptions/<uuid:transcription_id>/speakers
     api/v1/transcriptions/<uuid:transcription_id>/speakers/assign
     api/v1/transcriptions/<uuid:transcription_id>/speakers/<int:number>
@@ -226,6 +228,8 @@ PAGES = """
     tags/<uuid:tag_id>/
     tags/<uuid:tag_id>/merge/
     tags/<uuid:tag_id>/delete/
+    recordings/<uuid:recording_id>/comments/
+    recordings/<uuid:recording_id>/comments/<uuid:comment_id>/
     recordings/<uuid:recording_id>/media
     recordings/<uuid:recording_id>/peaks.json
     recordings/<uuid:recording_id>/delete/

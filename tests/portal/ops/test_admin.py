@@ -61,7 +61,11 @@ def test_a_revoked_key_opens_nothing(operator: Client, alice: Character) -> None
 
 
 def test_quotas_are_typed_in_units_that_people_use(operator: Client) -> None:
-    empty = {f"{name}-{part}": "0" for name in ("members", "api_keys") for part in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    empty = {
+        f"{name}-{part}": "0"
+        for name in ("members", "allowed_domains", "api_keys")
+        for part in ("TOTAL_FORMS", "INITIAL_FORMS")
+    }
     quota = {
         "quota-TOTAL_FORMS": "1",
         "quota-INITIAL_FORMS": "0",

@@ -130,7 +130,9 @@ class TestByThePerson:
             "login/code/confirm/",
         ):
             assert client.get(f"/accounts/{path}").status_code == 404, path
-        assert client.post("/accounts/signup/", {"email": "new@acme.example", "password1": NEW}).status_code == 405
+        answer = client.post("/accounts/signup/", {"email": "new@acme.example", "password1": NEW})
+        assert "By invitation" in answer.content.decode()
+        assert not User.objects.filter(email="new@acme.example").exists()
 
     def test_allauth_s_table_of_addresses_is_asked_by_nobody(
         self, client: Client, alice: Character, mallory: Character

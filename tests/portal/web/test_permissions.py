@@ -16,7 +16,7 @@ from tenants.quota import this_month
 from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Make, make_rehearing
 from transcription.media import storage
-from transcription.models import Recording, Revision, Tag, Term, Transcription
+from transcription.models import Comment, Recording, Revision, Tag, Term, Transcription
 from transcription.shares.models import Share
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
@@ -47,6 +47,9 @@ TABLE = [
     ("GET", "/recordings/{recording}/", EVERYBODY),
     ("POST", "/recordings/{recording}/delete/", EDITORS_302),
     ("POST", "/recordings/{recording}/again/", EDITORS_302),
+    ("GET", "/recordings/{recording}/comments/", EVERYBODY),
+    ("POST", "/recordings/{recording}/comments/", EVERYBODY_400),
+    ("POST", "/recordings/{recording}/comments/{comment}/", EVERYBODY_400),
     ("GET", "/transcriptions/{transcription}/download.srt", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/cancel/", EDITORS_302),
     ("POST", "/transcriptions/{transcription}/retry/", EDITORS_302),
@@ -162,12 +165,14 @@ def address_of(url: str, row: Transcription) -> str:
             Revision.objects.create(
                 tenant=row.tenant, transcription=row, number=9, first=0, added=0, before=[], size=0, series=series
             )
+        comment = Comment.objects.create(tenant=row.tenant, recording=row.recording, start=0.0, end=1.0)
         term = Term.objects.create(tenant=row.tenant, text="Acme", folded=str(uuid4()))
         share = Share.objects.create(tenant=row.tenant, recording=row.recording, digest=str(uuid4()))
     return url.format(
         rehearing=make_rehearing(row).id,
         term=term.id,
         tag=tag.id,
+        comment=comment.id,
         share=share.id,
         series=series,
         recording=row.recording_id,
@@ -186,7 +191,7 @@ def test_every_page_is_in_the_table() -> None:
     names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
     names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
     names |= {"rehearing_id": "{rehearing}"}
-    names |= {"series_id": "{series}", "tag_id": "{tag}", "share_id": "{share}"}
+    names |= {"series_id": "{series}", "tag_id": "{tag}", "share_id": "{share}", "comment_id": "{comment}"}
     pages = {
         re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
         for pattern in urls.urlpatterns

@@ -3,16 +3,21 @@ from __future__ import annotations
 import getpass
 import os
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 
-from tenants import scope
-from tenants.models import Tenant
+from tenants import audit, invitations, scope
+from tenants.access import OWN, system_actor
+from tenants.invitations import InvalidInvitation, Wanted
+from tenants.models import Quota, Role, Tenant
 from transcription.media.storage import StorageUnavailable
 from transcription.offboarding import archive, deletion, receipts
 from transcription.offboarding.models import Deletion
@@ -20,10 +25,13 @@ from transcription.offboarding.receipts import InvalidReceipt
 
 
 class Command(BaseCommand):
-    help = "Archives a tenant, deletes it with all its data, and verifies receipts of deletions."
+    help = "Makes a tenant, archives it, deletes it with all its data, and verifies receipts of deletions."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        create = actions.add_parser("create", help="make a tenant with the default quota, and invite its owner")
+        create.add_argument("name")
+        create.add_argument("--owner", required=True, metavar="EMAIL", help="who is invited to own it")
         export = actions.add_parser("export", help="write all data of a tenant to a zip file")
         self._add_tenant_argument(export)
         export.add_argument("file", type=Path, help="the zip file to create; it must not exist")
@@ -40,8 +48,32 @@ class Command(BaseCommand):
         parser.add_argument("tenant", help="its id, or its name if that is unique")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        actions = {"export": self._export, "delete": self._delete, "verify-receipt": self._verify}
+        actions = {
+            "create": self._create,
+            "export": self._export,
+            "delete": self._delete,
+            "verify-receipt": self._verify,
+        }
         actions[options["action"]](options)
+
+    def _create(self, options: dict[str, Any]) -> None:
+        """Prints the invitation's link, for installations that send no mail."""
+        try:
+            with transaction.atomic():
+                tenant = Tenant(name=options["name"].strip())
+                tenant.full_clean()
+                tenant.save()
+                Quota.with_defaults(tenant).save()
+                with scope.bound(tenant.id):
+                    actor = replace(system_actor(tenant), permissions=OWN)
+                    audit.record(actor, "tenant.created", tenant)
+                    [invitation] = invitations.invite(actor, [Wanted(options["owner"], Role.OWNER)])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        except InvalidInvitation as error:
+            raise CommandError(str(error)) from None
+        self.stderr.write(f"{tenant.name} ({tenant.id}) was made. Its owner is invited by mail, and by this link:")
+        self.stdout.write(invitations.link(invitation))
 
     def _export(self, options: dict[str, Any]) -> None:
         self._write(_found(options["tenant"]), options["file"])

@@ -1,0 +1,324 @@
+// Comments and highlights beside a transcript. The list is drawn by the server; where passages are is marked in the text
+// by CSS highlights, each colour with a line of its own kind, and by a button at the line.
+import { messageOf } from "./changes.js";
+import { chosenOf } from "./chosen.js";
+import { element } from "./element.js";
+import { clock } from "./format.js";
+import { icon } from "./icon.js";
+import { localise } from "./localtime.js";
+import { ask } from "./page.js";
+import { PeopleMenu } from "./peoplemenu.js";
+import { closest, data, find } from "./query.js";
+import { text } from "./strings.js";
+import { rangeOf } from "./textrange.js";
+import { toast } from "./toast.js";
+
+const COLOURS = 4;
+const SURE = 4000; // milliseconds in which a second click deletes
+
+/** @import { Player } from "./player.js" */
+/** @import { Transcript } from "./transcript.js" */
+/** @import { Mark } from "./words.js" */
+/** @typedef {{id: string, start: number, end: number, colour: number, open: boolean}} Passage */
+/** @typedef {{html: string, marks: Passage[], people: [address: string, name: string][]}} Listed */
+
+export class Comments {
+  /** @type {Passage[]} */
+  #passages = [];
+  #state = "open";
+  #hash = location.hash;
+  /** What the form is for: where it is sent, and what beside the text. @type {{address: string, body: object}} */
+  #target = { address: "", body: {} };
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Transcript} transcript
+   * @param {Player | null} player
+   */
+  constructor(root, transcript, player) {
+    this.root = root;
+    this.transcript = transcript;
+    this.player = player;
+    this.address = data(root, "address");
+    this.list = find(root, "[data-comments-list]", HTMLElement);
+    this.count = find(root, "[data-comments-count]", HTMLElement);
+    /** @type {HTMLFormElement | null} null for who may not comment */
+    this.form = root.querySelector("[data-comment-new]") ? find(root, "[data-comment-form]", HTMLFormElement) : null;
+    this.area = find(root, "textarea", HTMLTextAreaElement);
+    this.people = new PeopleMenu(this.area, find(root, "[role=listbox]", HTMLElement));
+    this.stop = new AbortController();
+    const { signal } = this.stop;
+    root.addEventListener("click", (event) => this.#click(event), { signal });
+    root.addEventListener(
+      "mousedown",
+      (event) => {
+        if (closest(event, "[data-comment-new], [data-highlight]")) event.preventDefault(); // the selection stays
+      },
+      { signal },
+    );
+    this.form?.addEventListener("submit", (event) => this.#submit(event), { signal });
+    this.area.addEventListener("keydown", (event) => this.#key(event), { signal });
+    for (const name of ["changed", "more"]) transcript.root.addEventListener(name, () => this.#mark(), { signal });
+    this.load();
+  }
+
+  close() {
+    this.stop.abort();
+    for (let colour = 0; colour < COLOURS; colour += 1) CSS.highlights?.delete(`note-${colour}`);
+  }
+
+  async load() {
+    const answer = await ask(this.address).catch(() => null);
+    if (answer?.ok && !this.stop.signal.aborted) this.#show(await answer.json());
+  }
+
+  /** Opens the form for a comment on what is chosen. */
+  begin() {
+    const chosen = this.#chosen;
+    if (!chosen) return void toast(text("comment_nothing"), { error: true });
+    const at = "start" in chosen ? chosen.start : Number(this.transcript.segments[chosen.first]?.dataset.start);
+    this.#open(this.address, chosen, text("comment_on", { time: clock(at) }), "");
+  }
+
+  get #chosen() {
+    const chosen = chosenOf(this.transcript);
+    return chosen && { ...chosen, transcription: "start" in chosen ? undefined : data(this.root, "textOf") };
+  }
+
+  /**
+   * @param {string} address
+   * @param {object} body
+   * @param {string} label
+   * @param {string} written
+   */
+  #open(address, body, label, written) {
+    if (!this.form) return;
+    this.#target = { address, body };
+    find(this.form, "[data-comment-label]", HTMLElement).textContent = label;
+    this.area.value = written;
+    this.#refuse("");
+    this.form.hidden = false;
+    this.area.focus();
+  }
+
+  #leave() {
+    if (!this.form) return;
+    this.form.hidden = true;
+    this.people.close();
+    this.root.querySelector("button")?.focus();
+  }
+
+  /** @param {string} why */
+  #refuse(why) {
+    const error = find(this.root, "[data-comment-error]", HTMLElement);
+    error.textContent = why;
+    error.hidden = !why;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.isComposing || this.people.key(event)) return;
+    if (event.key === "Escape") this.#leave();
+    else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.form?.requestSubmit();
+    else return;
+    event.preventDefault();
+  }
+
+  /** @param {SubmitEvent} event */
+  async #submit(event) {
+    event.preventDefault();
+    const { address, body } = this.#target;
+    const why = await this.#post(address, { ...body, text: this.area.value });
+    if (why !== null) return this.#refuse(why);
+    this.#leave();
+    toast(text("comment_saved"));
+  }
+
+  /** @param {MouseEvent} event */
+  #click(event) {
+    const within = closest(event, "[data-comment]");
+    const address = within ? `${this.address}${within.dataset.comment}/` : "";
+    /** @type {HTMLElement | null} */
+    const thread = within?.closest("li[data-comment]") ?? null;
+    if (closest(event, "[data-comment-new]")) this.begin();
+    else if (closest(event, "[data-comment-cancel]")) this.#leave();
+    else if (closest(event, "[data-highlight]"))
+      this.#highlight(Number(closest(event, "[data-highlight]")?.dataset.highlight));
+    else if (closest(event, "[data-comments-state]"))
+      this.#filter(closest(event, "[data-comments-state]")?.dataset.commentsState ?? "open");
+    else if (thread && closest(event, "[data-comment-go]")) this.#go(thread.dataset.comment ?? "");
+    else if (thread && closest(event, "[data-comment-reply]"))
+      this.#open(this.address, { parent: thread.dataset.comment }, text("comment_reply"), "");
+    else if (within && closest(event, "[data-comment-edit]")) {
+      const written = find(within, "[data-comment-text]", HTMLElement).dataset.commentText ?? "";
+      this.#open(address, { do: "change" }, text("comment_edit"), written);
+    } else {
+      const button = closest(event, "[data-comment-do]");
+      if (button) this.#do(address, button);
+    }
+  }
+
+  /**
+   * @param {string} address
+   * @param {HTMLElement} button
+   */
+  async #do(address, button) {
+    const what = data(button, "commentDo");
+    if (what === "delete" && button.dataset.sure === undefined) {
+      const label = button.textContent;
+      button.dataset.sure = "";
+      button.textContent = text("comment_sure");
+      setTimeout(() => {
+        delete button.dataset.sure;
+        button.textContent = label;
+      }, SURE);
+      return;
+    }
+    const why = await this.#post(address, { do: what });
+    toast(why ?? text(what === "delete" ? "comment_deleted" : "comment_saved"), { error: why !== null });
+  }
+
+  /** @param {number} colour */
+  async #highlight(colour) {
+    const chosen = this.#chosen;
+    if (!chosen) return void toast(text("comment_nothing"), { error: true });
+    const why = await this.#post(this.address, { ...chosen, colour });
+    if (why !== null) return void toast(why, { error: true });
+    getSelection()?.removeAllRanges();
+  }
+
+  /**
+   * Sends a change, and shows what the list is then. Returns why it was refused, or null.
+   * @param {string} address
+   * @param {object} body
+   */
+  async #post(address, body) {
+    const headers = { "Content-Type": "application/json" };
+    const answer = await ask(address, { method: "POST", headers, body: JSON.stringify(body) }).catch(() => null);
+    if (!answer?.ok) return answer ? await messageOf(answer, "comment_failed") : text("comment_failed");
+    this.#show(await answer.json());
+    return null;
+  }
+
+  /** @param {Listed} listed */
+  #show({ html, marks, people }) {
+    const fresh = new DOMParser().parseFromString(html, "text/html").body;
+    localise(fresh);
+    this.list.replaceChildren(...fresh.children);
+    this.#passages = marks;
+    this.people.people = people;
+    const open = marks.filter((one) => one.open).length;
+    const counted = text("comments_count", { open, resolved: marks.length - open });
+    this.count.textContent = marks.length ? counted : text("comments_none");
+    this.#filter(this.#state);
+    if (this.#hash.startsWith("#comment-")) this.#arrive(this.#hash.slice("#comment-".length));
+    this.#hash = "";
+  }
+
+  /** Goes to the comment that the address of the page names, as mails do. @param {string} id */
+  #arrive(id) {
+    const comment = document.getElementById(`comment-${id}`);
+    /** @type {HTMLElement | null} */
+    const thread = comment?.closest("li[data-comment]") ?? null;
+    if (!thread) return;
+    if (thread.classList.contains("comment--resolved")) this.#filter("resolved");
+    this.#go(thread.dataset.comment ?? "");
+    thread.classList.add("is-here");
+  }
+
+  /** @param {string} state */
+  #filter(state) {
+    this.#state = state;
+    /** @type {NodeListOf<HTMLElement>} */
+    const buttons = this.root.querySelectorAll("[data-comments-state]");
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.commentsState === state));
+    const shown = new Set(this.#shown.map((one) => one.id));
+    for (const item of this.list.children)
+      if (item instanceof HTMLElement) item.hidden = !shown.has(item.dataset.comment ?? "");
+    this.#mark();
+  }
+
+  get #shown() {
+    return this.#passages.filter((one) => one.open === (this.#state === "open"));
+  }
+
+  /** Goes to the passage of a comment. @param {string} id */
+  #go(id) {
+    const passage = this.#passages.find((one) => one.id === id);
+    const item = passage && this.#itemsOf(passage)[0];
+    if (!item) return;
+    find(item, "button", HTMLButtonElement).focus({ preventScroll: true });
+    item.scrollIntoView({ block: "center" });
+    this.player?.seek(passage.start);
+  }
+
+  /** The lines that a passage lies in. @param {Passage} passage */
+  #itemsOf({ start, end }) {
+    const { items, starts, ends } = this.transcript;
+    const last = starts.findLastIndex((one) => one < end);
+    const found = [];
+    for (let place = last; place >= 0 && found.length < COLOURS * 100; place -= 1) {
+      const item = items[place];
+      if ((ends[place] ?? 0) > start && item?.dataset.index !== undefined) found.unshift(item);
+      else if ((starts[place] ?? 0) < start) break;
+    }
+    return found;
+  }
+
+  /** Marks the passages in the text, and the lines that have comments. */
+  #mark() {
+    for (const old of this.transcript.root.querySelectorAll("[data-notes]")) old.remove();
+    /** @type {Range[][]} */
+    const ranges = Array.from({ length: COLOURS }, () => []);
+    /** @type {Map<HTMLElement, Passage[]>} */
+    const lines = new Map();
+    for (const passage of this.#shown) {
+      const items = this.#itemsOf(passage);
+      for (const item of items) ranges[passage.colour]?.push(wordsOf(item, passage));
+      const first = items[0];
+      if (first) lines.set(first, [...(lines.get(first) ?? []), passage]);
+    }
+    for (const [colour, found] of ranges.entries()) CSS.highlights?.set(`note-${colour}`, new Highlight(...found));
+    for (const [item, passages] of lines) item.append(this.#button(passages));
+  }
+
+  /** @param {Passage[]} passages that begin in a line */
+  #button(passages) {
+    const label = text("comments_here", { number: passages.length });
+    const button = element(
+      "button",
+      {
+        type: "button",
+        class: "button button--quiet button--small segment__notes",
+        "data-notes": true,
+        tabindex: -1,
+        title: label,
+        "aria-label": label,
+      },
+      icon("message-square", "icon--s"),
+      String(passages.length),
+    );
+    button.addEventListener("click", (event) => {
+      event.stopPropagation(); // a click on a line plays it
+      const first = document.getElementById(`comment-${passages[0]?.id}`);
+      for (const one of this.list.querySelectorAll(".is-here")) one.classList.remove("is-here");
+      first?.classList.add("is-here");
+      first?.focus();
+    });
+    return button;
+  }
+}
+
+/**
+ * Returns the words of a line that a passage has; all of them where they were not timed.
+ * @param {HTMLElement} item
+ * @param {Passage} passage
+ */
+function wordsOf(item, { start, end }) {
+  const shown = find(item, ".segment__text", HTMLElement);
+  /** @type {Mark[]} */
+  const marks = JSON.parse(item.dataset.words ?? "[]");
+  const within = marks.filter(([, , from, to]) => Math.min(to, end) - Math.max(from, start) > 0.0005);
+  const [first, last] = [within[0], within.at(-1)];
+  return rangeOf(shown, first?.[0] ?? 0, last?.[1] ?? shown.textContent.length);
+}

@@ -1,0 +1,45 @@
+"""Domains of e-mail addresses whose holders may join a tenant by themselves."""
+
+from __future__ import annotations
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models.member import Role
+from tenants.models.tenant import Tenant
+from tenants.scope import TenantManager
+
+
+class AllowedDomain(models.Model):
+    """Whoever gets mail at an address of the domain may join the tenant. Set by operators, who know whose it is."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="allowed_domains", verbose_name=_("tenant"))
+    domain = models.CharField(
+        _("domain"),
+        max_length=253,
+        unique=True,
+        validators=[RegexValidator(r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z][a-z0-9-]*\Z")],
+        help_text=_(
+            "As in example.com, in small letters, without its subdomains; never that of a mail provider, where anybody "
+            "gets an address."
+        ),
+    )
+    role = models.CharField(
+        _("role of newcomers"),
+        max_length=10,
+        choices=[(role.value, role.label) for role in (Role.VIEWER, Role.EDITOR)],
+        default=Role.VIEWER,
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    objects = TenantManager()
+
+    class Meta:
+        verbose_name = _("allowed domain")
+        verbose_name_plural = _("allowed domains")
+        ordering = ("domain",)
+
+    def __str__(self) -> str:
+        return self.domain

@@ -1,0 +1,53 @@
+"""Sign-up by an allowed domain: whoever gets mail at an address of it invites themselves to the tenant.
+
+The invitation is mailed as any other is, so that its link proves the address; it is never told whether there is one.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from django.core.exceptions import PermissionDenied
+from django.utils import timezone
+
+from tenants import invitations, scope
+from tenants.access import Actor, system_actor
+from tenants.invitations import InvalidInvitation, Wanted
+from tenants.members import MemberConflict
+from tenants.models import AllowedDomain, Invitation, Role, User
+from tenants.throttle import Limit
+
+OF_A_TENANT = Limit("sign-ups of an organisation", 100, 86_400)
+
+
+def is_open() -> bool:
+    """Returns whether any tenant lets people in by themselves."""
+    with scope.across_tenants("the page says whether there is any"):
+        return AllowedDomain.objects.filter(tenant__is_active=True).exists()
+
+
+def sign_up(email: str) -> None:
+    """Mails a link to an address of an allowed domain; does nothing for any other, and for members."""
+    email = User.objects.normalize_email(email)
+    with scope.across_tenants("the address says which tenant"):
+        rows = AllowedDomain.objects.filter(domain=email.rpartition("@")[2], tenant__is_active=True)
+        allowed = rows.select_related("tenant").first()
+    if allowed is None or not OF_A_TENANT.take(str(allowed.tenant_id)):
+        return
+    actor = system_actor(allowed.tenant)
+    with scope.bound(allowed.tenant_id), suppress(MemberConflict, InvalidInvitation, PermissionDenied):
+        if not _mailed_again(actor, email):
+            invites = replace(actor, permissions=frozenset({"people.manage"}))
+            invitations.invite(invites, [Wanted(email, Role(allowed.role))])
+
+
+def _mailed_again(actor: Actor, email: str) -> bool:
+    """Mails an open invitation once more, with its own role and link, which a stranger's sign-up must not change."""
+    rows = Invitation.objects.filter(tenant=actor.tenant, email=email, accepted_at=None, revoked_at=None)
+    rows = rows.filter(expires_at__gt=timezone.now())
+    if not rows.exists():
+        return False
+    if invitations.SENT_AGAIN.take(str(actor.tenant.id), email) and invitations.SENT.take(str(actor.tenant.id)):
+        rows.update(mailed_at=None, mail_attempts=0, mail_after=timezone.now())
+    return True
