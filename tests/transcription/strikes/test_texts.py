@@ -173,7 +173,8 @@ def test_shifting_leaves_silent_what_was_struck_and_hidden_what_another_text_has
 
 
 def struck(row: Transcription) -> list[list[float]]:
-    return Recording.objects.get(pk=row.recording_id).struck
+    spans: list[list[float]] = Recording.objects.get(pk=row.recording_id).struck
+    return spans
 
 
 def hidden(row: Transcription) -> set[str]:
