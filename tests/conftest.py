@@ -68,6 +68,8 @@ THOROUGH = {
     "tests/portal/web/test_devices.py",
     "tests/portal/web/test_many.py",
     "tests/portal/web/test_recordings.py",
+    "tests/portal/web/test_second_factor.py",
+    "tests/portal/web/test_second_factor_required.py",
     "tests/portal/web/test_sound.py",
     "tests/portal/web/test_usage.py",
     "tests/tenants/test_quota.py",
