@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from transcription.media.loudness import BLOCK_SECONDS, stretch
 from transcription.media.storage import StorageUnavailable
 from transcription.models import Loudness, Recording
 from transcription.strikes import copies
+from transcription.strikes.spans import overlaps
 from transcription.transcripts import striking
 
 MOST_PEAKS = 2000
@@ -66,21 +68,37 @@ def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
 @require_safe
 @member_required("recordings.view")
 def peaks(request: TenantRequest, recording_id: UUID) -> HttpResponse:
-    """Answers with the loudness, 0 to 1; with `start` and `end` in seconds of a stretch, as detailed as it is kept."""
+    """Answers with the loudness, 0 to 1; with `start` and `end` in seconds of a stretch, as detailed as it is kept.
+
+    It is 0 where what its reader hears is silent.
+    """
     recording = recordings.recording(request.actor, recording_id)
     if not recording.peaks:
         raise Http404
+    silent = [] if request.actor.may(striking.PERMISSION) else recording.struck
     start, end = (_seconds(request.GET.get(name, "")) for name in ("start", "end"))
+    whole = recording.duration_seconds / len(recording.peaks)
     if start is None or end is None:
-        points = [point / 100 for point in recording.peaks]
+        points = _hushed(recording.peaks, 100, 0.0, whole, silent)
         return JsonResponse({"duration": recording.duration_seconds, "peaks": points})
     kept = Loudness.objects.filter(recording=recording).first()
     if kept is not None:
         first, step, values = stretch(bytes(kept.blocks), BLOCK_SECONDS, start, end, MOST_PEAKS)
-        return JsonResponse({"start": first, "step": step, "peaks": [value / 255 for value in values]})
-    whole = recording.duration_seconds / len(recording.peaks)
-    first, step, values = stretch(recording.peaks, whole, start, end, MOST_PEAKS)
-    return JsonResponse({"start": first, "step": step, "peaks": [value / 100 for value in values]})
+        full_scale = 255
+    else:
+        first, step, values = stretch(recording.peaks, whole, start, end, MOST_PEAKS)
+        full_scale = 100
+    return JsonResponse({"start": first, "step": step, "peaks": _hushed(values, full_scale, first, step, silent)})
+
+
+def _hushed(
+    values: Iterable[float], full_scale: int, first: float, step: float, silent: Sequence[Sequence[float]]
+) -> list[float]:
+    """Returns loudness as a share of the full scale, 0 in the seconds of `silent`."""
+    return [
+        0.0 if overlaps(silent, first + place * step, first + (place + 1) * step) else value / full_scale
+        for place, value in enumerate(values)
+    ]
 
 
 def _seconds(text: str) -> float | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from transcription.strikes.spans import Span, overlaps
+from transcription.strikes.spans import Span, near, overlaps
 
 SHORTEST_STRIKE = 0.1
 """Seconds: where words are timed shorter than that, their sound lies in those beside them, too."""
@@ -36,15 +36,15 @@ def words_of(text: str, words: Sequence[dict[str, Any]], start: float, end: floa
 
 
 def places_of(
-    text: str, words: Sequence[dict[str, Any]], start: float, end: float, spans: Iterable[Sequence[float]]
+    text: str, words: Sequence[dict[str, Any]], start: float, end: float, spans: Sequence[Sequence[float]]
 ) -> list[tuple[int, int]]:
     """Returns the characters, from and to, of a segment's trimmed text that are struck, in runs of words."""
-    near = [one for one in spans if overlaps([one], start, end) or one[0] <= start <= one[1]]
-    if not near or not text:
+    beside = near(spans, start, end)
+    if not beside or not text:
         return []
     runs, before = list[tuple[int, int]](), False
     for word in words_of(text, words, start, end):
-        struck = overlaps(near, word.start, word.end)
+        struck = overlaps(beside, word.start, word.end)
         if struck and before:
             runs[-1] = (runs[-1][0], word.last)
         elif struck:

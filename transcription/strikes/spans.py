@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
 Span = tuple[float, float]
@@ -34,8 +35,18 @@ def within(spans: Iterable[Sequence[float]], start: float, end: float) -> list[S
     return united((max(one[0], start), min(one[1], end)) for one in spans if overlaps([one], start, end))
 
 
-def overlaps(spans: Iterable[Sequence[float]], start: float, end: float) -> bool:
-    """Returns whether something between two times is in `spans`; a moment counts at their edges, too."""
+def near(spans: Sequence[Sequence[float]], start: float, end: float) -> Sequence[Sequence[float]]:
+    """Returns the spans, which are disjoint and in order, that have or touch something between two times."""
+    first = bisect_left(spans, start - SHORTEST, key=lambda one: one[1])
+    return spans[first : bisect_right(spans, end + SHORTEST, lo=first, key=lambda one: one[0])]
+
+
+def overlaps(spans: Sequence[Sequence[float]], start: float, end: float) -> bool:
+    """Returns whether something between two times is in `spans`, which are disjoint and in order.
+
+    A moment counts at their edges, too.
+    """
+    spans = near(spans, start, end)
     if end - start <= SHORTEST:
         return any(one[0] - SHORTEST <= start and end <= one[1] + SHORTEST for one in spans)
     return any(min(one[1], end) - max(one[0], start) > SHORTEST for one in spans)

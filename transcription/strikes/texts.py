@@ -40,7 +40,7 @@ def redacted_segments(segments: Iterable[Segment], spans: Iterable[Sequence[floa
 
 
 def masked_text(
-    text: str, words: Sequence[dict[str, Any]], start: float, end: float, spans: Iterable[Sequence[float]]
+    text: str, words: Sequence[dict[str, Any]], start: float, end: float, spans: Sequence[Sequence[float]]
 ) -> str:
     """Returns a segment's trimmed text without its struck words."""
     return _masked(text.strip(), places_of(text.strip(), words, start, end, spans))

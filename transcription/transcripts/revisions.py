@@ -184,7 +184,7 @@ def strikes_between(before: Iterable[Sequence[float]], after: Iterable[Sequence[
 
 def struck_now(row: Transcription) -> list[Span]:
     """Locks the recording, and returns what of it is struck."""
-    rows = Recording.objects.select_for_update().filter(id=row.recording_id)
+    rows = Recording.objects.select_for_update(no_key=True).filter(id=row.recording_id)
     return united(rows.values_list("struck", flat=True).get())
 
 

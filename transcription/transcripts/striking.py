@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -75,7 +75,7 @@ def strikes(actor: Actor, transcription_id: UUID) -> tuple[Transcription, list[S
     return row, [_strike(span, [one for one, found in places if found]) for span in spans]
 
 
-def struck_places(segment: Segment, spans: Iterable[Span]) -> list[tuple[int, int]]:
+def struck_places(segment: Segment, spans: Sequence[Span]) -> list[tuple[int, int]]:
     """Returns the characters, from and to, of a segment's trimmed text that are struck."""
     return places_of(segment.text.strip(), segment.words, segment.start, segment.end, spans)
 

@@ -66,7 +66,12 @@ def test_struck_seconds_are_silent_in_what_others_hear(
     others = [*range(1, 9), *range(26, 59)]
     assert np.allclose(now[others], before[others], rtol=0.05)
 
+    with scope.bound(alice.tenant.id):
+        Recording.objects.filter(id=row.recording_id).update(peaks=[50] * 60, duration_seconds=6.0)
+    peaks = f"/recordings/{row.recording_id}/peaks.json"
+    assert set(client.get(peaks).json()["peaks"][11:24]) == {0.0}
     client.force_login(alice.user)
+    assert set(client.get(peaks).json()["peaks"]) == {0.5}
     assert client.get(address)["Content-Type"] == "audio/wav"
     saved = client.get(f"{address}?download&redacted")
     assert 'filename="tone.redacted.m4a"' in saved["Content-Disposition"]
