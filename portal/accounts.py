@@ -23,8 +23,8 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from portal import devices
-from tenants import account_mails, addresses, people, sign_ins, user_sessions
+from portal import devices, second_factor
+from tenants import account_mails, addresses, people, second_factors, sign_ins, user_sessions
 from tenants.access import member_actor
 from tenants.models import User
 from tenants.throttle import Limit
@@ -56,11 +56,18 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         assert isinstance(user, User)
         is_new = user.last_login is not None and not devices.is_known(request, user)
         with transaction.atomic():
+            second_factor.require(request, user)
+            if not request.session.get_expire_at_browser_close():
+                request.session.set_expiry(None)
             super().login(request, user)
             user_sessions.begin(request, user)
             sign_ins.record_sign_in(user.pk, addresses.of_request(request))
         if is_new and NEW_DEVICES.take(str(user.pk)):
             account_mails.send_soon(devices.mail(request, user))
+
+    def get_login_stages(self) -> list[str]:
+        ours = {"allauth.mfa.stages.AuthenticateStage": "portal.second_factor.SecondStepStage"}
+        return [ours.get(stage, stage) for stage in super().get_login_stages()]
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **more: Any) -> HttpResponseBase:
         assert isinstance(user, User)
@@ -116,10 +123,13 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
         """Sets the password of whoever is signed in, or has the link from a mail: either is the person."""
+        assert isinstance(user, User)
         address = addresses.of_request(self.request)
         how = "page" if self.request.user == user else "mail"
         with people.recording_changes(user.pk, lambda member: member_actor(member, address), how=how):
             super().set_password(user, password)
+        if how == "mail":
+            second_factors.forget_guesses_once(user)
 
 
 class ResetPasswordForm(forms.ResetPasswordForm):  # type: ignore[misc]

@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.stagekit import clear_login
 from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal.cryptokit import normalize_user_code
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base import forms as code_forms
 from allauth.mfa.models import Authenticator
+from allauth.mfa.stages import AuthenticateStage
 from allauth.mfa.totp import forms as app_forms
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from allauth.mfa.webauthn import forms as key_forms
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django import forms
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.crypto import salted_hmac
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -35,14 +42,17 @@ from portal import devices
 from tenants import addresses, factor_changes, sign_ins
 from tenants.access import member_actor
 from tenants.models import User
+from tenants.second_factors import GUESSES, GUESSES_OF_A_DAY, has_one
 from tenants.throttle import Limit
 
 log = logging.getLogger(__name__)
-GUESSES = Limit("refused second factors of an account", 5, 300)
-GUESSES_OF_A_DAY = Limit("refused second factors of an account in a day", 50, 86_400)
 USED = Limit("a second factor's answer", 1, 180)
 """Longer than a code holds: MFA_TOTP_TOLERANCE is one period before and after."""
 
+ALONE = "passwordless"
+"""In the data of a key: it was added for signing in without the password."""
+
+RAISED_AT_JUNK = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 SALT = "portal.second_factor"
 LONGEST_NAME = 60
 MOST_KEYS = 20
@@ -90,6 +100,20 @@ class PortalMFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
         return devices.label(context.request.headers.get("User-Agent", ""))
 
 
+class SecondStepStage(AuthenticateStage):  # type: ignore[misc]
+    """Notes which password was right: a sign-in that is half done ends with a new one, as sessions do."""
+
+    def handle(self) -> tuple[HttpResponse | None, bool]:
+        self.state["password"] = self.login.user.get_session_auth_hash()
+        answer: tuple[HttpResponse | None, bool] = super().handle()
+        return answer
+
+    def holds(self) -> bool:
+        """Returns whether the password is still that one, and there still is a factor to ask for."""
+        user = self.login.user
+        return self.state.get("password") == user.get_session_auth_hash() and has_one(user.pk)
+
+
 class _CodeForm(code_forms.BaseAuthenticateForm):  # type: ignore[misc]
     code = forms.CharField(
         label=gettext_lazy("Code"),
@@ -99,8 +123,9 @@ class _CodeForm(code_forms.BaseAuthenticateForm):  # type: ignore[misc]
     )
 
     def clean_code(self) -> str:
+        code = str(self.cleaned_data["code"])
         with guessing(self.user):
-            code = str(super().clean_code())
+            self.authenticator = _factor_of_code(self.user, code)
             use_once(self.user, normalize_user_code(code))
         return code
 
@@ -127,38 +152,49 @@ class NewAppForm(app_forms.ActivateTOTPForm):  # type: ignore[misc]
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Keeps the new secret encrypted in the session, which is a row of the database, too."""
+        session, adapter = context.request.session, PortalMFAAdapter()
+        try:
+            session[SECRET_SESSION_KEY] = adapter.decrypt(session[SECRET_SESSION_KEY])
+        except (KeyError, ValidationError):
+            session.pop(SECRET_SESSION_KEY, None)
+        super().__init__(*args, **kwargs)
+        session[SECRET_SESSION_KEY] = adapter.encrypt(self.secret)
+
     def clean_code(self) -> str:
         code = str(super().clean_code())
         use_once(self.user, normalize_user_code(code))
         return code
 
 
-class KeyForm(key_forms.AuthenticateWebAuthnForm):  # type: ignore[misc]
-    """An answer of a passkey or a security key, as the second step of signing in."""
+class _KeyForm(key_forms.AuthenticateWebAuthnForm):  # type: ignore[misc]
+    """Limits nothing: nobody guesses a signature, and whoever guesses codes keeps nobody's key out."""
 
     def clean_credential(self) -> Authenticator:
-        with guessing(self.user), _parsing():
+        with _recording_refusal(self.user):
             return _answer_of(self, super().clean_credential)
 
 
-class KeyAgainForm(key_forms.ReauthenticateWebAuthnForm):  # type: ignore[misc]
-    """The same of somebody who is signed in, before a change."""
+class KeyForm(_KeyForm):
+    """An answer of a passkey or a security key, as the second step of signing in."""
 
-    clean_credential = KeyForm.clean_credential
+
+class KeyAgainForm(_KeyForm, key_forms.ReauthenticateWebAuthnForm):  # type: ignore[misc]
+    """The same of somebody who is signed in, before a change."""
 
 
 class KeyAloneForm(key_forms.LoginWebAuthnForm):  # type: ignore[misc]
-    """A passkey instead of a password: it must have asked for a fingerprint, a face or a PIN.
+    """A passkey instead of a password: one that was added for it, and asked for a fingerprint, a face or a PIN.
 
     allauth asks the browser for that, but takes an answer to the question for a second factor, too.
     """
 
     def clean_credential(self) -> Authenticator:
-        with _parsing():
-            answer = AuthenticationResponse.from_dict(self.cleaned_data["credential"])
-            if not answer.response.authenticator_data.is_user_verified():
-                raise refused_key()
-            return _answer_of(self, super().clean_credential)
+        factor = _answer_of(self, super().clean_credential, is_verified=True)
+        if not factor.data.get(ALONE):
+            raise ValidationError(_("This one is for the step after the password. Sign in with the password first."))
+        return factor
 
 
 class NewKeyForm(key_forms.AddWebAuthnForm):  # type: ignore[misc]
@@ -186,20 +222,37 @@ class NameForm(key_forms.EditWebAuthnForm):  # type: ignore[misc]
 def guessing(user: User) -> Iterator[None]:
     """Counts an answer that the block refuses, and refuses all after too many. Raises ValidationError."""
     account = str(user.pk)
-    taken: list[Limit] = []
+    if not GUESSES.take(account):
+        raise ValidationError(_("Too many wrong answers. Wait a minute, then try again."))
+    if not GUESSES_OF_A_DAY.take(account):
+        GUESSES.give_back(account)
+        raise ValidationError(
+            _("Too many wrong answers today. Use a passkey, choose a new password, or try again in half an hour.")
+        )
+    with _recording_refusal(user):
+        yield
     for limit in (GUESSES, GUESSES_OF_A_DAY):
-        if not limit.take(account):
-            for earlier in taken:
-                earlier.give_back(account)
-            raise ValidationError(_("Too many wrong answers. Wait a few minutes, then try again."))
-        taken.append(limit)
+        limit.give_back(account)
+
+
+@contextmanager
+def _recording_refusal(user: User) -> Iterator[None]:
     try:
         yield
     except ValidationError:
         sign_ins.record_refusal(user, addresses.of_request(context.request), is_factor=True)
         raise
-    for limit in taken:
-        limit.give_back(account)
+
+
+def require(request: HttpRequest, user: User) -> None:
+    """Refuses a session to somebody who has shown no factor, but has one since the password was asked for.
+
+    The first factor ends all sessions, and waits for the lock that this takes, in a transaction.
+    """
+    User.objects.select_for_update().get(pk=user.pk)
+    if has_one(user.pk) and all(one["method"] != "mfa" for one in get_authentication_records(request, user)):
+        clear_login(request)
+        raise ImmediateHttpResponse(redirect("account_login"))
 
 
 def use_once(user: User, answer: str) -> None:
@@ -212,10 +265,31 @@ def refused_key() -> ValidationError:
     return ValidationError(_("This passkey or security key was not accepted. Try again, or use another way."))
 
 
-def _answer_of(form: forms.Form, clean: Any) -> Authenticator:
-    """Returns the factor that answered, and takes the answer once. Raises ValidationError."""
-    factor: Authenticator = clean()
-    use_once(factor.user, form.cleaned_data["credential"]["response"]["clientDataJSON"])
+def _factor_of_code(user: User, code: str) -> Authenticator:
+    """Returns the app or the recovery codes that a code is of. Those that can't be read don't hinder the others.
+
+    Raises ValidationError.
+    """
+    rows = Authenticator.objects.filter(user=user).exclude(type=Authenticator.Type.WEBAUTHN).order_by("-type", "id")
+    refusals = []
+    for row in rows:
+        try:
+            if row.wrap().validate_code(code):
+                return row
+            refusals.append(PortalMFAAdapter().validation_error("incorrect_code"))
+        except ValidationError as unreadable:
+            refusals.insert(0, unreadable)
+    raise refusals.pop() if refusals else PortalMFAAdapter().validation_error("incorrect_code")
+
+
+def _answer_of(form: forms.Form, clean: Callable[[], Authenticator], is_verified: bool = False) -> Authenticator:
+    """Returns the factor that answered, and takes an answer to this question once. Raises ValidationError."""
+    with _parsing():
+        response = AuthenticationResponse.from_dict(form.cleaned_data["credential"]).response
+        if is_verified and not response.authenticator_data.is_user_verified():
+            raise refused_key()
+        factor = clean()
+        use_once(factor.user, response.client_data.challenge.hex())
     return factor
 
 
@@ -224,7 +298,10 @@ def _parsing() -> Iterator[None]:
     """Raises ValidationError for whatever a library raises at what a browser sent, who may be anybody."""
     try:
         yield
+    except (ValidationError, *RAISED_AT_JUNK) as error:
+        raise refused_key() from error
     except Exception as error:
+        log.exception("An answer of a passkey could not be checked.")
         raise refused_key() from error
 
 

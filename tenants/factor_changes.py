@@ -20,12 +20,12 @@ from tenants.access import Actor
 from tenants.members import MemberConflict
 from tenants.models import Member, Tenant, User
 from tenants.people import ActorFor
-from tenants.second_factors import TYPES, has_one
+from tenants.second_factors import TYPES, forget_guesses, has_one
 
 
 def name_of(factor: Authenticator) -> str:
-    """Returns what a person calls a factor, as the audit log and mails have it."""
-    return " ".join(str(factor.data.get("name") or factor.get_type_display()).split())
+    """Returns what a person calls a factor, as the audit log and mails have it; nothing of an app and codes."""
+    return " ".join(str(factor.data.get("name") or "").split())
 
 
 @contextmanager
@@ -45,6 +45,8 @@ def recording_changes(user: User, actor_for: ActorFor, session_key: str | None) 
             _record(user, actor_for, "factor_removed", before[removed])
         if not _without_codes(before) and _without_codes(now):
             user_sessions.end(user, kept=session_key)
+        elif _codes(now) - _codes(before):
+            account_mails.tell(user, "recovery_codes_made", "mfa_index")
 
 
 def record_code_used(user: User, actor_for: ActorFor, left: int) -> None:
@@ -83,12 +85,15 @@ def reset_of_member(actor: Actor, member_id: int) -> Member:
 
 
 def reset(user: User, actor_for: ActorFor) -> bool:
-    """Removes all of a person's factors, and ends their sessions. Returns False, and does nothing, without one."""
+    """Removes all of a person's factors, recovery codes and guesses, and ends their sessions.
+
+    Returns False where there was nothing to remove.
+    """
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
-        if not has_one(user.pk):
+        forget_guesses(user)
+        if not Authenticator.objects.filter(user=user).delete()[0]:
             return False
-        Authenticator.objects.filter(user=user).delete()
         user_sessions.end(user)
         for member in people.all_memberships(user.pk):
             audit.record(actor_for(member), "member.factors_reset", member, email=user.email)
@@ -98,14 +103,18 @@ def reset(user: User, actor_for: ActorFor) -> bool:
 
 def _record(user: User, actor_for: ActorFor, what: str, factor: Authenticator) -> None:
     for member in people.all_memberships(user.pk):
-        details = {"email": user.email, "kind": str(factor.type), "name": name_of(factor)}
-        audit.record(actor_for(member), f"member.{what}", member, **details)
+        named = {"name": name_of(factor)} if name_of(factor) else {}
+        audit.record(actor_for(member), f"member.{what}", member, email=user.email, kind=str(factor.type), **named)
     if factor.type in TYPES:
         account_mails.tell(user, what, "mfa_index", factor=factor, name=name_of(factor))
 
 
 def _all(user: User) -> dict[int, Authenticator]:
     return {row.pk: row for row in Authenticator.objects.filter(user=user)}
+
+
+def _codes(rows: dict[int, Authenticator]) -> set[int]:
+    return {row.pk for row in rows.values() if row.type == Authenticator.Type.RECOVERY_CODES}
 
 
 def _without_codes(rows: dict[int, Authenticator]) -> list[Authenticator]:

@@ -12,9 +12,14 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from tenants.models import Member, User
+from tenants.throttle import Limit
 
 TYPES = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 """Recovery codes are none by themselves: they go with the last of these."""
+
+GUESSES = Limit("refused second factors of an account", 5, 300)
+GUESSES_OF_A_DAY = Limit("refused second factors of an account in a day", 50, 86_400)
+FORGOTTEN = Limit("new passwords with which guesses are forgotten", 1, 86_400)
 
 
 def factors_of(user_id: int) -> QuerySet[Authenticator]:
@@ -51,3 +56,15 @@ def requiring(user: User) -> list[Member]:
     """Returns the memberships of active tenants that require a second factor, now or from a day to come."""
     rows = Member.objects.filter(user=user, tenant__is_active=True, tenant__second_factor_from__isnull=False)
     return list(rows.select_related("tenant").order_by("tenant__second_factor_from", "id"))
+
+
+def forget_guesses(user: User) -> None:
+    """Lets somebody answer at once again, in whose name others guessed."""
+    for limit in (GUESSES, GUESSES_OF_A_DAY):
+        limit.forget(str(user.pk))
+
+
+def forget_guesses_once(user: User) -> None:
+    """The same with a new password, which whoever guessed doesn't know: once a day, or mails would buy guesses."""
+    if FORGOTTEN.take(str(user.pk)):
+        forget_guesses(user)

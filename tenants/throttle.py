@@ -48,6 +48,10 @@ class Limit:
         """Uncounts one attempt."""
         Attempts.objects.filter(key=self._key(subject)).update(empty_at=F("empty_at") - self.share)
 
+    def forget(self, *subject: str) -> None:
+        """Uncounts all attempts."""
+        Attempts.objects.filter(key=self._key(subject)).delete()
+
     def _key(self, subject: tuple[str, ...]) -> str:
         return salted_hmac(f"tenants.throttle.{self.name}", repr(subject), algorithm="sha256").hexdigest()
 

@@ -17,6 +17,7 @@ PAGE_STRINGS: dict[str, Promise] = {
     "passkey_cancelled": _("Nothing was chosen, or it took too long. Try again."),
     "passkey_known": _("You have this one in your list already."),
     "passkey_failed": _("That did not work. Try again, or use another way."),
+    "passkey_too_many": _("Too many tries from here. Wait a minute, then try again."),
     "passkey_old_browser": _("This browser is too old for passkeys. Use a newer one, or another way."),
     "copied": _("Copied."),
     "copy_failed": _("Could not copy. Select the text and copy it by hand."),

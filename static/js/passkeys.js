@@ -5,6 +5,7 @@ import { find } from "./query.js";
 import { text } from "./strings.js";
 
 const OPTIONS = "#passkey-options";
+class TooMany extends Error {}
 
 /** @param {HTMLFormElement} form */
 async function credentialOf(form) {
@@ -30,12 +31,20 @@ async function create(form) {
 /** @param {string} address */
 async function asked(address) {
   const answer = await ask(address, { headers: { Accept: "application/json" } });
+  if (answer.status === 429) throw new TooMany();
   if (!answer.ok) throw new Error(`${address} answered ${answer.status}`);
   return await answer.json();
 }
 
+/** "Remember me" stands in the form of the password, and holds for both. @param {HTMLFormElement} form */
+function remember(form) {
+  const isWanted = find(document, "[type=checkbox][name=remember]", HTMLInputElement).checked;
+  find(form, "[name=remember]", HTMLInputElement).value = isWanted ? "on" : "";
+}
+
 /** @param {unknown} error */
 function reasonOf(error) {
+  if (error instanceof TooMany) return text("passkey_too_many");
   if (!(error instanceof DOMException)) return text("passkey_failed");
   if (error.name === "InvalidStateError") return text("passkey_known");
   return text(error.name === "NotAllowedError" ? "passkey_cancelled" : "passkey_failed");
@@ -52,6 +61,7 @@ function watch(form) {
     problem.hidden = true;
     try {
       credential.value = JSON.stringify(await credentialOf(form));
+      if (form.dataset.passkey === "ask") remember(form);
       form.requestSubmit();
     } catch (error) {
       problem.textContent = reasonOf(error);

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 
 from portal import consumers
 from tenants import scope
@@ -16,7 +17,8 @@ from tests.portal.test_consumers import Socket, socket_of
 from tests.portal.web.conftest import make_transcription
 from transcription.models import Recording, Transcription
 from transcription.queue import progress
-from transcription.transcripts import editing
+from transcription.strikes import MASK
+from transcription.transcripts import editing, striking
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -121,3 +123,22 @@ async def test_what_is_no_place_is_passed_to_nobody(alice: Character, bob: Chara
     assert (await heard(his, "here"))["segment"] is None
     await hers.hang_up()
     await his.hang_up()
+
+
+async def test_what_is_heard_again_comes_without_what_is_struck(alice: Character, row: Transcription) -> None:
+    @sync_to_async
+    def tell() -> None:
+        with scope.bound(alice.tenant.id):
+            stale = Transcription.objects.select_related("recording").get(pk=row.pk)
+            striking.strike(alice.actor, row.id, (4.0, 5.0), {"*"})
+            progress.announce_progress(stale, 1, list(row.segments.all()))
+            striking.strike(alice.actor, row.id, (0.0, 99.0), {"*"}, back=True)
+            Recording.objects.filter(pk=row.recording_id).delete()
+            progress.announce_progress(stale, 2, list(row.segments.all()))
+
+    layer = get_channel_layer()
+    name = await layer.new_channel()
+    await layer.group_add(progress.transcription_group(row.id), name)
+    await tell()
+    event = await layer.receive(name)
+    assert [segment["text"] for segment in event["segments"]] == ["Good morning.", MASK]

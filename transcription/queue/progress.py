@@ -15,8 +15,9 @@ from typing import Any
 from uuid import UUID
 
 from channels.layers import get_channel_layer
+from django.db import Error as DatabaseError
 
-from transcription.models import Segment, Transcription
+from transcription.models import Recording, Segment, Transcription
 from transcription.strikes import redacted_segments, spans_of
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,10 @@ def announce_progress(row: Transcription, sequence: int, segments: list[Segment]
 
     Those of the recordings are not told of a range that is heard again.
     """
-    row.recording.refresh_from_db(fields=["struck"])  # it may have been struck since the job began
+    try:
+        row.recording.refresh_from_db(fields=["struck"])  # it may have been struck since the job began
+    except (DatabaseError, Recording.DoesNotExist):
+        return  # pages read the database again
     event = {
         "type": "transcription.progress",
         "transcription": str(row.id),
