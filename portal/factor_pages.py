@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from allauth.account.internal.stagekit import clear_login
 from allauth.account.models import Login
 from allauth.account.stages import LoginStageController
 from allauth.account.utils import get_next_redirect_url
@@ -32,7 +31,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.generic import FormView
 
-from portal.second_factor import ALONE, SecondStepStage
+from portal.second_factor import ALONE, SecondStepStage, begin_again
 from tenants import addresses, factor_changes, second_factors
 from tenants.access import member_actor
 from tenants.models import User
@@ -121,8 +120,7 @@ class SecondStep(AuthenticateView):  # type: ignore[misc]
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         stage = LoginStageController.enter(request, SecondStepStage.key)
         if stage is not None and not stage.holds():
-            clear_login(request)
-            messages.info(request, _("Your account has changed. Sign in again."))
+            begin_again(request)
         answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)
         return answer
 

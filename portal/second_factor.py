@@ -26,6 +26,7 @@ from allauth.mfa.webauthn import forms as key_forms
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django import forms
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -251,8 +252,14 @@ def require(request: HttpRequest, user: User) -> None:
     """
     User.objects.select_for_update().get(pk=user.pk)
     if has_one(user.pk) and all(one["method"] != "mfa" for one in get_authentication_records(request, user)):
-        clear_login(request)
+        begin_again(request)
         raise ImmediateHttpResponse(redirect("account_login"))
+
+
+def begin_again(request: HttpRequest) -> None:
+    """Ends a sign-in that is half done, which the account's changes have overtaken."""
+    clear_login(request)
+    messages.info(request, _("Your account has changed. Sign in again."))
 
 
 def use_once(user: User, answer: str) -> None:

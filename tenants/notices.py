@@ -128,8 +128,6 @@ class CurrentNotice:
 def raise_due() -> int:
     """Raises the notices that this month's figures require, by three queries; returns the number of new ones."""
     month = quota.this_month()
-    if outbound_hold.is_on():
-        return 0
     with scope.across_tenants("every tenant's owners are told"):
         reached = [notice for row in _near_a_limit() for notice in _reached(row)]
         earlier = Notice.objects.filter(month=month, tenant__in={notice.tenant_id for notice in reached})
@@ -178,6 +176,8 @@ def send_due() -> int:
     A notice counts as sent once the mail server has accepted it, so a crash in between sends it again. Failures are
     logged and tried again in the next round; a round ends early if the server is unavailable or slow.
     """
+    if outbound_hold.is_on():
+        return 0
     with scope.across_tenants("every tenant's owners are told"):
         waiting = list(_unsent().select_related("tenant")[:MAX_IN_A_ROUND])
         return sum(_deliver(waiting)) if waiting else 0

@@ -2,12 +2,12 @@
 
 A folder holds any number of them:
 
-    media/tenants/…/original.age    each object once, whatever the number of backups
-    2026-11-29T203000Z/             one backup
-        database.age                SQLite's file, or pg_dump's custom format
-        secrets.age                 JSON: SECRET_KEY and its fallbacks
-        media.jsonl                 a line for each object: key, size, SHA-256 of its content and of its file
-        manifest.json               what it is of, and the SHA-256 of the other files
+    media/ab/ab….age        a copy of an object, named after its own SHA-256: none is ever overwritten
+    2026-11-29T203000Z/     one backup
+        database.age        SQLite's file, or pg_dump's custom format
+        secrets.age         JSON: SECRET_KEY and its fallbacks
+        media.jsonl         a line for each object: its key, and which copy it has
+        manifest.json       what it is of, and the SHA-256 of the other files
 """
 
 from portal.backup.errors import BackupError

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from psycopg.conninfo import make_conninfo
 
 from portal import env
@@ -29,9 +29,19 @@ def dumped() -> Iterator[IO[bytes]]:
 
 
 @contextmanager
+def scratch(why: str) -> Iterator[Path]:
+    """Yields a folder for decrypted copies, and deletes what others left that were killed."""
+    settings.DATA.mkdir(parents=True, exist_ok=True)
+    for stray in settings.DATA.glob(f"plain-{why}-*"):
+        shutil.rmtree(stray, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=settings.DATA, prefix=f"plain-{why}-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
 def _dumped_sqlite() -> Iterator[IO[bytes]]:
-    with tempfile.TemporaryDirectory(dir=settings.DATA, prefix="backup-") as folder:
-        copy = Path(folder) / "database"
+    with scratch("backup") as folder:
+        copy = folder / "database"
         with closing(_opened(Path(str(connection.settings_dict["NAME"])))) as source, closing(_opened(copy)) as target:
             source.backup(target)
             target.execute("PRAGMA journal_mode=DELETE")
@@ -53,13 +63,19 @@ def _dumped_postgresql() -> Iterator[IO[bytes]]:
         _require_success(status, said)
 
 
-def load(copy: Path) -> None:
-    """Puts the copy in the database's place, which is emptied first. Raises BackupError."""
+def load(copy: Path, name: str) -> None:
+    """Puts the copy in the database's place, with a hold of what goes out. After BackupError all is as before."""
     connections.close_all()
     if connection.vendor == "sqlite":
-        _load_sqlite(copy)
+        _load_sqlite(copy, name)
     else:
-        _load_postgresql(copy)
+        _load_postgresql(copy, name)
+
+
+def has_rows(table: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM {connection.ops.quote_name(table)} LIMIT 1")  # noqa: S608
+        return cursor.fetchone() is not None
 
 
 def check(copy: Path) -> None:
@@ -93,19 +109,37 @@ def tool(name: str) -> str:
     return found
 
 
-def _load_sqlite(copy: Path) -> None:
+def _load_sqlite(copy: Path, name: str) -> None:
     """By SQLite's own backup, so that whoever still reads the old database sees it whole, and then the new one."""
     with closing(_opened(copy)) as source, closing(_opened(Path(str(connection.settings_dict["NAME"])))) as target:
+        source.execute("DELETE FROM tenants_outboundhold")
+        source.execute("INSERT INTO tenants_outboundhold (since, backup) VALUES (CURRENT_TIMESTAMP, ?)", [name])
+        source.commit()
         source.backup(target)
         target.execute("PRAGMA journal_mode=WAL")
 
 
-def _load_postgresql(copy: Path) -> None:
-    options = ["--clean", "--if-exists", "--no-owner", "--no-acl", "--single-transaction", "--exit-on-error"]
-    with tempfile.TemporaryFile() as said:
-        command = [tool("pg_restore"), *options, *_place(), str(copy)]
-        status = subprocess.run(command, env=_environment(), stderr=said, check=False).returncode
-        _require_success(status, said)
+def _load_postgresql(copy: Path, name: str) -> None:
+    """The former schema is set aside, and comes back where the copy can't be loaded."""
+    _run("DROP SCHEMA IF EXISTS replaced CASCADE", "ALTER SCHEMA public RENAME TO replaced", "CREATE SCHEMA public")
+    options = ["--no-owner", "--no-acl", "--single-transaction", "--exit-on-error"]
+    try:
+        with tempfile.TemporaryFile() as said:
+            command = [tool("pg_restore"), *options, *_place(), str(copy)]
+            status = subprocess.run(command, env=_environment(), stderr=said, check=False).returncode
+            _require_success(status, said)
+    except BaseException:
+        _run("DROP SCHEMA public CASCADE", "ALTER SCHEMA replaced RENAME TO public")
+        raise
+    _run("DELETE FROM tenants_outboundhold", "DROP SCHEMA replaced CASCADE", hold=name)
+
+
+def _run(*statements: str, hold: str = "") -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        if hold:
+            cursor.execute("INSERT INTO tenants_outboundhold (since, backup) VALUES (now(), %s)", [hold])
 
 
 def _opened(file: Path) -> sqlite3.Connection:

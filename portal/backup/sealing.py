@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +14,14 @@ from pyrage.x25519 import Identity, Recipient
 
 from portal.backup.errors import BackupError
 
-CHUNK = 1024 * 1024
-
 
 @dataclass(frozen=True)
 class Sealed:
-    """What was encrypted: the bytes of its content, and the SHA-256 of content and file, in hex."""
+    """What was encrypted: bytes and SHA-256, in hex, of the content and of the file."""
 
     size: int
-    content_sha256: str
+    sha256: str
+    file_size: int
     file_sha256: str
 
 
@@ -64,7 +64,7 @@ def recipients(texts: Sequence[str]) -> list[Recipient]:
     try:
         return [Recipient.from_str(text) for text in texts]
     except pyrage.RecipientError as error:
-        raise BackupError(f"BACKUP_RECIPIENTS: {error}. `manage.py backup key` makes a key.") from None
+        raise BackupError(f"BACKUP_RECIPIENTS: {error}. `manage.py backup key FILE` makes a key.") from None
 
 
 def identities(file: Path) -> list[Identity]:
@@ -80,27 +80,38 @@ def identities(file: Path) -> list[Identity]:
 
 
 def seal(source: IO[bytes], target: Path, to: Sequence[Recipient]) -> Sealed:
-    """Encrypts `source` into the file `target`, which is there whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Encrypts `source` into the file `target`, which is there whole, and on the disk, or not at all.
+
+    Raises BackupError where something can't be read or written.
+    """
     part = target.with_name(f"{target.name}.part")
     content = _Counting(source)
-    with part.open("wb") as out:
-        file = _Counting(out)
-        pyrage.encrypt_io(content, file, to)
-    part.replace(target)
-    return Sealed(content.size, content.sha256, file.sha256)
+    try:
+        with part.open("wb") as out:
+            file = _Counting(out)
+            pyrage.encrypt_io(content, file, to)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(target)
+    except (OSError, pyrage.EncryptError) as error:
+        raise BackupError(f"{target} can't be written: {error}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return Sealed(content.size, content.sha256, file.size, file.sha256)
 
 
-def unseal(source: Path, target: IO[bytes], keys: Sequence[Identity]) -> Sealed:
-    """Decrypts the file `source`. Raises BackupError where it is damaged, missing or for another key."""
+def unseal(source: Path, target: IO[bytes], keys: Sequence[Identity]) -> str:
+    """Decrypts the file `source`, and returns the SHA-256 of its content.
+
+    Raises BackupError where it is damaged, missing or for another key.
+    """
     content = _Counting(target)
     try:
         with source.open("rb") as opened:
-            file = _Counting(opened)
-            pyrage.decrypt_io(file, content, keys)
+            pyrage.decrypt_io(opened, content, keys)
     except (OSError, pyrage.DecryptError) as error:
         raise BackupError(f"{source} can't be opened: {error}.") from None
-    return Sealed(content.size, content.sha256, file.sha256)
+    return content.sha256
 
 
 def sha256_of(file: Path) -> str:

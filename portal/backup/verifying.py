@@ -16,40 +16,41 @@ from portal.backup.folder import DATABASE, SECRETS, BackupFolder, Manifest
 from portal.backup.sealing import sha256_of, unseal
 
 
-def verify(folder: BackupFolder, name: str, keys: Sequence[Identity], say: Callable[[str], None]) -> Manifest:
-    """Reads every byte of a backup, and with `keys` decrypts all of it. Raises BackupError for the first damage."""
-    manifest = folder.manifest(name)
-    verify_sums(folder, manifest)
-    if keys:
-        say("The database …")
-        read_secrets(folder, manifest, keys)
-        with tempfile.TemporaryDirectory() as scratch:
-            copy = Path(scratch) / "database"
-            with copy.open("wb") as out:
-                unseal(folder.file(manifest, DATABASE), out, keys)
-            databases.check(copy)
-    say(f"{manifest.media} objects …")
-    count = 0
-    for stored in folder.objects(manifest):
-        file = folder.object_file(stored.key)
-        if sha256_of(file) != stored.sealed.file_sha256:
-            raise BackupError(f"{file} is damaged.")
+def verify(folder: BackupFolder, manifest: Manifest, keys: Sequence[Identity], say: Callable[[str], None]) -> None:
+    """Reads every byte of a backup, and with `keys` decrypts all of it. Raises BackupError, which names the damage."""
+    with folder.locked(shared=True):
+        for name in manifest.sums:
+            folder.verify_sum(manifest, name)
         if keys:
-            with tempfile.TemporaryFile() as out:
-                found = unseal(file, out, keys)
-            if found.content_sha256 != stored.sealed.content_sha256:
-                raise BackupError(f"{file} holds something else than was put there.")
-        count += 1
-    if count != manifest.media:
-        raise BackupError(f"{manifest.name} lists {count} objects in place of {manifest.media}.")
-    return manifest
+            say("The database …")
+            read_secrets(folder, manifest, keys)
+            with databases.scratch("verify") as scratch:
+                databases.check(opened_database(folder, manifest, keys, scratch))
+        say(f"{manifest.media} objects …")
+        count, damaged = 0, []
+        for stored in folder.objects(manifest):
+            count += 1
+            file = folder.copy_of(stored.sealed.file_sha256)
+            try:
+                if sha256_of(file) != stored.sealed.file_sha256:
+                    raise BackupError(f"{file} is damaged.")
+                if keys:
+                    with tempfile.TemporaryFile() as out:
+                        unseal(file, out, keys)
+            except BackupError as error:
+                damaged.append(f"{stored.key}: {error}")
+        if damaged:
+            raise BackupError("\n".join([f"{len(damaged)} of {count} objects of {manifest.name}:", *damaged]))
+        if count != manifest.media:
+            raise BackupError(f"{manifest.name} lists {count} objects in place of {manifest.media}.")
 
 
-def verify_sums(folder: BackupFolder, manifest: Manifest) -> None:
-    """Raises BackupError where a file of the backup itself is missing or damaged."""
-    for name, expected in manifest.sums.items():
-        if sha256_of(folder.file(manifest, name)) != expected:
-            raise BackupError(f"{folder.file(manifest, name)} is damaged.")
+def opened_database(folder: BackupFolder, manifest: Manifest, keys: Sequence[Identity], scratch: Path) -> Path:
+    """Returns the decrypted database of a backup, in `scratch`. Raises BackupError."""
+    copy = scratch / "database"
+    with copy.open("wb") as out:
+        unseal(folder.file(manifest, DATABASE), out, keys)
+    return copy
 
 
 def read_secrets(folder: BackupFolder, manifest: Manifest, keys: Sequence[Identity]) -> dict[str, str]:

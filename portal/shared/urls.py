@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.shared import pages, sound
+from portal.shared import embed, pages, sound
 
 app_name = "shared"
 urlpatterns = [
@@ -13,5 +13,7 @@ urlpatterns = [
     path("<str:secret>/transcript.<slug:format>", pages.download, name="download"),
     path("<str:secret>/sound", sound.sound, name="sound"),
     path("<str:secret>/peaks.json", sound.peaks, name="peaks"),
+    path("<str:secret>/embed", embed.embed, name="embed"),
+    path("<str:secret>/captions.vtt", embed.captions, name="captions"),
     path("<str:secret>/<path:rest>", pages.elsewhere),
 ]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from portal.web.forms import LinesField
 from portal.web.key_forms import LAST_DAY
 from transcription.errors import InvalidOption, Refused
 from transcription.shares import links
@@ -81,6 +82,14 @@ class ShareForm(forms.Form):
         label=gettext_lazy("Only until"), help_text=gettext_lazy("Nothing else is sent, neither text nor sound.")
     )
 
+    origins = LinesField(
+        label=gettext_lazy("Sites that may embed the player"),
+        required=False,
+        max_length=4000,
+        help_text=gettext_lazy("As in https://acme.example, one a line. Empty: none."),
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+    )
+
     def __init__(self, data: QueryDict | None = None) -> None:
         last = timezone.localdate(links.usual_expiry())
         super().__init__(data, initial={"expires_on": last}, auto_id="share_%s")
@@ -92,7 +101,7 @@ class ShareForm(forms.Form):
     @property
     def limits(self) -> list[forms.BoundField]:
         """The fields that most people leave empty."""
-        return [self[name] for name in ("password", "most_openings", "start", "end")]
+        return [self[name] for name in ("password", "most_openings", "start", "end", "origins")]
 
     @property
     def has_limits(self) -> bool:
@@ -101,6 +110,7 @@ class ShareForm(forms.Form):
     @property
     def wanted(self) -> Wanted:
         values = dict(self.cleaned_data)
+        values["origins"] = str(values["origins"]).replace(",", " ").split()
         return Wanted(expires_at=self._end_of(values.pop("expires_on")), **values)
 
     def refuse(self, error: InvalidOption | Refused) -> None:

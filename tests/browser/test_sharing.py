@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Picture
 from tests.browser.test_portal import audio_time, open_transcript
+from tests.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 READY = """async (link) => {
     while (!(await fetch(`${link}sound`, {method: "HEAD"})).ok) await new Promise((done) => setTimeout(done, 200));
 }"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[str]:
+    """The origin of another site, whose pages are the files of the test's folder."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def test_a_guest_hears_reads_and_searches_until_the_link_is_revoked(
@@ -29,7 +43,7 @@ def test_a_guest_hears_reads_and_searches_until_the_link_is_revoked(
     page.get_by_role("button", name="Share…").click()
     dialog = page.get_by_role("dialog", name="Share")
     dialog.get_by_label("For whom?").fill("The editor")
-    dialog.get_by_text("Password, openings, an excerpt only").click()
+    dialog.get_by_text("Password, openings, an excerpt only, other sites").click()
     dialog.get_by_label("Password").fill("winter morning")
     picture(page, "sharing-dialog")
     dialog.get_by_role("button", name="Make a link").click()
@@ -69,3 +83,22 @@ def test_a_guest_hears_reads_and_searches_until_the_link_is_revoked(
     expect(page.get_by_text("The link was revoked.")).to_be_visible()
     guest.reload()
     expect(guest.get_by_role("heading", name="This link leads nowhere")).to_be_visible()
+
+
+def test_the_site_that_a_link_names_shows_the_player_with_captions(
+    page: Page, fox: Path, tmp_path: Path, site: str, stack: Stack, picture: Picture
+) -> None:
+    open_transcript(page, fox, tmp_path, "embedded.wav")
+    address = page.url.replace("/recordings/", "/api/v1/recordings/") + "shares"
+    headers = {"Authorization": f"Bearer {stack.credentials['api_key']}"}
+    link = httpx.post(address, headers=headers, json={"origins": [site]}).json()["url"]
+    (tmp_path / "index.html").write_text(
+        f'<title>Acme</title><iframe src="{link}embed" width="600" height="260"></iframe>'
+    )
+    page.goto(link)
+    page.evaluate(READY, link)
+    page.goto(site)
+    player = page.frame_locator("iframe")
+    player.get_by_role("button", name="Play").click()
+    expect(player.locator(".embed__captions")).to_contain_text("fox")
+    picture(page, "sharing-embedded")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import sqlite3
 import subprocess
@@ -24,11 +26,13 @@ from django.test import Client
 from django.utils import timezone
 from psycopg import sql
 
-from tenants import invitations, outbound_hold
+from portal.backup.folder import BackupFolder, StoredObject
+from tenants import invitations, notices, outbound_hold
 from tenants.invitations import Wanted
 from tenants.models import Backup, OutboundHold, Role
 from tests.conftest import Character
 from tests.stack import ROOT
+from tests.tenants.test_notices import use
 from tests.transcription.characters import submit
 from transcription.media import storage
 from transcription.models import Recording
@@ -66,7 +70,18 @@ def backup(keys: Keys, *arguments: str) -> str:
 
 
 def names(keys: Keys) -> list[str]:
-    return [line.split(":")[0] for line in backup(keys, "list").splitlines()]
+    return BackupFolder(keys.folder).names()
+
+
+def listed(keys: Keys, name: str) -> list[StoredObject]:
+    folder = BackupFolder(keys.folder)
+    return list(folder.objects(folder.manifest(name)))
+
+
+def copy_of(keys: Keys, recording: Recording) -> Path:
+    """The copy of a recording's sound in the newest backup."""
+    [found] = [one for one in listed(keys, names(keys)[-1]) if one.key == recording.storage_key]
+    return BackupFolder(keys.folder).copy_of(found.sealed.file_sha256)
 
 
 @dataclass(frozen=True)
@@ -81,6 +96,14 @@ class Elsewhere:
         command = [sys.executable, "manage.py", "backup", *arguments]
         environment = {name: value for name, value in os.environ.items() if name != "SECRET_KEY"} | own
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    def execute(self, statement: str) -> None:
+        if self.url.startswith("sqlite"):
+            with closing(sqlite3.connect(self.data / "portal.sqlite3")) as opened:
+                opened.execute(statement)
+        else:
+            with psycopg.connect(self.url) as connected:
+                connected.execute(statement.encode())
 
     def rows(self) -> Rows:
         if self.url.startswith("sqlite"):
@@ -160,25 +183,111 @@ def test_people_of_an_installation_are_not_overwritten_unasked(alice: Character,
         backup(keys, "restore", "--key", str(keys.file))
 
 
+def test_an_installation_of_another_release_is_replaced_when_asked(
+    alice: Character, fox: Path, keys: Keys, elsewhere: Elsewhere
+) -> None:
+    """A later one, say, that went wrong: it has a table more, which names one of the backup."""
+    heard(alice, fox)
+    backup(keys, "create")
+    arguments = ["--dir", str(keys.folder), "restore", "--key", str(keys.file)]
+    assert elsewhere.run(*arguments).returncode == 0
+    elsewhere.execute("CREATE TABLE of_a_later_release (id BIGINT REFERENCES tenants_user (id))")
+    assert "--replace" in elsewhere.run(*arguments).stderr
+    done = elsewhere.run(*arguments, "--replace")
+    assert done.returncode == 0, done.stderr
+    assert "of_a_later_release" not in elsewhere.rows()
+    assert len(elsewhere.rows()["tenants_outboundhold"]) == 1
+    assert not list(elsewhere.data.glob("plain-*"))
+
+
+def test_a_lost_object_costs_itself_alone(alice: Character, fox: Path, keys: Keys, elsewhere: Elsewhere) -> None:
+    lost, kept = heard(alice, fox), heard(alice, fox, prompt="another")
+    backup(keys, "create")
+    copy_of(keys, lost).unlink()
+    with pytest.raises(CommandError, match="1 of 2 objects") as damage:
+        backup(keys, "verify")
+    assert lost.storage_key in str(damage.value)
+    assert str(kept.id) not in str(damage.value)
+    done = elsewhere.run("--dir", str(keys.folder), "restore", "--key", str(keys.file))
+    assert done.returncode == 1
+    assert lost.storage_key in done.stderr
+    assert (elsewhere.data / "media" / kept.storage_key).read_bytes() == fox.read_bytes()
+
+
 def test_media_lie_there_once_and_go_with_the_last_backup_that_has_them(
     alice: Character, fox: Path, keys: Keys, settings: LazySettings, time_machine: Any
 ) -> None:
     first = heard(alice, fox)
     backup(keys, "create")
-    copy = keys.folder / "media" / f"{first.storage_key}.age"
-    stored = copy.stat().st_mtime_ns
+    copy = copy_of(keys, first)
     storage.delete(first.storage_key)
     second = heard(alice, fox, prompt="another")
     time_machine.move_to(timezone.now() + timedelta(seconds=5))
     backup(keys, "create")
-    assert copy.stat().st_mtime_ns == stored
+    made = copy_of(keys, second)
     settings.BACKUPS_KEPT = 1
     time_machine.move_to(timezone.now() + timedelta(seconds=5))
     backup(keys, "create")
     assert len(names(keys)) == 1
+    assert copy_of(keys, second) == made
+    assert made.exists()
     assert not copy.exists()
-    assert (keys.folder / "media" / f"{second.storage_key}.age").exists()
     backup(keys, "verify", "--key", str(keys.file))
+
+
+def test_an_object_that_was_changed_under_its_key_is_copied_again_and_older_backups_keep_theirs(
+    alice: Character, fox: Path, keys: Keys, time_machine: Any
+) -> None:
+    recording = heard(alice, fox)
+    backup(keys, "create")
+    [first] = names(keys)
+    storage.local_path(recording.storage_key).write_bytes(b"struck")
+    time_machine.move_to(timezone.now() + timedelta(seconds=5))
+    backup(keys, "create")
+    assert [one.sealed.size for one in listed(keys, names(keys)[-1])] == [6]
+    backup(keys, "verify", first, "--key", str(keys.file))
+
+
+def test_with_another_key_all_is_encrypted_anew(
+    alice: Character, fox: Path, keys: Keys, settings: LazySettings, tmp_path: Path, time_machine: Any
+) -> None:
+    heard(alice, fox)
+    backup(keys, "create")
+    out = StringIO()
+    call_command("backup", "key", str(tmp_path / "new.txt"), stdout=out, stderr=StringIO())
+    settings.BACKUP_RECIPIENTS = [out.getvalue().strip().removeprefix("BACKUP_RECIPIENTS=")]
+    time_machine.move_to(timezone.now() + timedelta(seconds=5))
+    backup(keys, "create")
+    backup(keys, "verify", "--key", str(tmp_path / "new.txt"))
+    backup(keys, "verify", names(keys)[0], "--key", str(keys.file))
+
+
+def test_backups_of_a_new_installation_neither_push_out_nor_hide_those_of_the_old_one(
+    alice: Character, keys: Keys, settings: LazySettings, time_machine: Any
+) -> None:
+    backup(keys, "create")
+    settings.SECRET_KEY, settings.BACKUPS_KEPT = "of another installation", 1
+    time_machine.move_to(timezone.now() + timedelta(seconds=5))
+    backup(keys, "create")
+    assert len(names(keys)) == 2
+    with pytest.raises(CommandError, match="several installations: name one"):
+        backup(keys, "verify")
+
+
+def test_none_is_made_while_the_last_one_is_young(alice: Character, keys: Keys) -> None:
+    backup(keys, "create")
+    backup(keys, "create", "--unless-within", "20")
+    assert len(names(keys)) == 1
+
+
+@pytest.mark.parametrize("change", [{"name": "../../etc"}, {"sums": {}}], ids=["another place", "without sums"])
+def test_a_manifest_that_was_changed_is_refused(alice: Character, keys: Keys, change: dict[str, Any]) -> None:
+    backup(keys, "create")
+    [name] = names(keys)
+    file = keys.folder / name / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(CommandError, match="not of this backup"):
+        backup(keys, "verify", name)
 
 
 @pytest.mark.parametrize("part", ["database.age", "secrets.age", "media.jsonl", "media"])
@@ -188,7 +297,7 @@ def test_any_damage_is_found(alice: Character, fox: Path, keys: Keys, part: str)
     [name] = names(keys)
     file = keys.folder / name / part
     if part == "media":
-        file = keys.folder / "media" / f"{recording.storage_key}.age"
+        file = copy_of(keys, recording)
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
@@ -213,24 +322,31 @@ def test_without_a_key_to_encrypt_to_none_is_made(keys: Keys, settings: LazySett
         backup(keys, "create")
 
 
-def test_a_backup_that_broke_off_is_none(keys: Keys, alice: Character, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_arguments: object) -> Iterator[str]:
-        raise OSError(28, "No space left on device")
+def test_a_backup_that_broke_off_is_none(
+    alice: Character, fox: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(storage, "keys_older_than", full)
+    heard(alice, fox)
+    monkeypatch.setattr(storage, "open_object", lambda _key: Full())
     with pytest.raises(CommandError, match="No space left"):
         backup(keys, "create")
     assert names(keys) == []
-    assert not list(keys.folder.glob("*.part"))
+    assert [file.name for file in keys.folder.rglob("*") if file.is_file()] == ["lock"]
     assert not Backup.objects.exists()
 
 
 def test_what_goes_out_waits_until_somebody_resumes(alice: Character, client: Client, mailoutbox: list[Any]) -> None:
     OutboundHold.objects.create(backup="2026-11-29T203000Z")
     invitations.invite(alice.actor, [Wanted("carol@acme.example", Role.VIEWER)])
-    assert invitations.send_due() == 0
+    use(alice.tenant, seconds=100)
+    assert notices.raise_due() > 0
+    assert invitations.send_due() == notices.send_due() == 0
     assert deliveries.due_endpoints() == []
     assert "manage.py backup resume" in str(client.get("/health").json()["problems"])
     call_command("backup", "resume", stdout=StringIO())
     assert not outbound_hold.is_on()
     assert invitations.send_due() == 1
+    assert notices.send_due() > 0

@@ -5,11 +5,13 @@ If S3 is unavailable or refuses access, all functions raise StorageUnavailable i
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -297,19 +299,44 @@ def temporary_path() -> Iterator[Path]:
         yield Path(folder) / "file"
 
 
-def keys_older_than(moment: datetime) -> Iterator[str]:
-    """Yields the keys of recordings' objects last changed before `moment`. Raises StorageUnavailable."""
+@dataclass(frozen=True)
+class StoredFile:
+    """An object of a recording in the storage. modified: seconds since 1970."""
+
+    key: str
+    size: int
+    modified: float
+
+
+def stored_files() -> Iterator[StoredFile]:
+    """Yields the objects of all recordings. Raises StorageUnavailable."""
     if not is_local():
         with translate_errors():
             for item in storages["default"].bucket.objects.filter(Prefix="tenants/"):  # type: ignore[attr-defined]
-                if item.last_modified < moment:
-                    yield item.key
+                yield StoredFile(item.key, item.size, item.last_modified.timestamp())
         return
     root = Path(default_storage.path("tenants"))
     for file in root.glob("*/recordings/*/*"):
         with suppress(FileNotFoundError):
-            if file.stat().st_mtime < moment.timestamp():
-                yield str(file.relative_to(root.parent))
+            facts = file.stat()
+            yield StoredFile(str(file.relative_to(root.parent)), facts.st_size, facts.st_mtime)
+
+
+def keys_older_than(moment: datetime) -> Iterator[str]:
+    """Yields the keys of recordings' objects last changed before `moment`. Raises StorageUnavailable."""
+    return (file.key for file in stored_files() if file.modified < moment.timestamp())
+
+
+def sha256_of(key: str) -> str:
+    """Returns the SHA-256 of an object in hex; empty where there is none. Raises StorageUnavailable."""
+    opened = open_object(key)
+    if opened is None:
+        return ""
+    found = hashlib.sha256()
+    with opened as source, translate_errors():
+        for chunk in iter(lambda: source.read(COPY_CHUNK), b""):
+            found.update(chunk)
+    return found.hexdigest()
 
 
 def recording_id_of(key: str) -> UUID | None:

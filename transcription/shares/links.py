@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -39,6 +42,8 @@ SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 200
 MOST_OPENINGS = 1_000_000
 MOST_LIVE = 100
+MOST_ORIGINS = 20
+ORIGIN = re.compile(r"(https?://[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?(?::[0-9]{1,5})?)/?", re.ASCII)
 SHORTEST_EXCERPT = 0.5
 
 
@@ -59,6 +64,7 @@ class Wanted:
     start: float | None = None
     end: float | None = None
     level: str = Level.VIEW
+    origins: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ def create(actor: Actor, recording_id: UUID, wanted: Wanted) -> Shown:
         most_openings=_openings(wanted.most_openings),
         with_sound=wanted.with_sound,
         with_download=wanted.with_download,
+        origins=_origins(wanted),
         **_excerpt(wanted, recording),
     )
     with transaction.atomic():
@@ -202,7 +209,7 @@ def _require_sharing(actor: Actor) -> None:
         raise Refused("sharing_off", message)
 
 
-def _facts(row: Share) -> dict[str, str | int | bool | None]:
+def _facts(row: Share) -> dict[str, Any]:
     return {
         "label": row.label,
         "expires_at": row.expires_at.isoformat() if row.expires_at else None,
@@ -210,6 +217,7 @@ def _facts(row: Share) -> dict[str, str | int | bool | None]:
         "most_openings": row.most_openings,
         "with_sound": row.with_sound,
         "with_download": row.with_download,
+        "origins": row.origins,
         "excerpt": f"{row.start}–{row.end}" if row.excerpt else None,
     }
 
@@ -246,6 +254,25 @@ def _openings(given: int | None) -> int | None:
     if given is not None and not 1 <= given <= MOST_OPENINGS:
         raise InvalidOption("most_openings", _("It must be a number from 1 to %(n)d.") % {"n": MOST_OPENINGS})
     return given
+
+
+def _origins(wanted: Wanted) -> list[str]:
+    """Raises InvalidOption. A browser sends no cookie of ours to a page within another site's."""
+    origins = list(dict.fromkeys(map(_origin, wanted.origins)))
+    if len(origins) > MOST_ORIGINS:
+        raise InvalidOption("origins", _("There can be at most %(n)d sites.") % {"n": MOST_ORIGINS})
+    if origins and (wanted.password or wanted.most_openings is not None):
+        message = _("A link with a password, or a limited number of openings, can’t be embedded.")
+        raise InvalidOption("origins", message)
+    return origins
+
+
+def _origin(given: str) -> str:
+    found = ORIGIN.fullmatch(given.strip().lower())
+    if found is None:
+        message = _("“%(text)s” is no site. Write it as in https://acme.example, without a path.")
+        raise InvalidOption("origins", message % {"text": given[:100]})
+    return found[1]
 
 
 def _excerpt(wanted: Wanted, recording: Recording) -> dict[str, float | None]:

@@ -72,6 +72,9 @@ class Share(models.Model):
     last_opened_at = models.DateTimeField(_("last opened"), null=True, blank=True, editable=False)
     with_sound = models.BooleanField(_("with sound"), default=True)
     with_download = models.BooleanField(_("with downloads"), default=False)
+    origins: models.JSONField[list[str]] = models.JSONField(
+        _("sites that may embed it"), default=list, blank=True, help_text=_("As in https://acme.example; empty: none.")
+    )
     start = models.FloatField(_("from second"), null=True, blank=True)
     end = models.FloatField(_("to second"), null=True, blank=True)
 

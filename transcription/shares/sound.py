@@ -41,7 +41,9 @@ def sound_of(share: Share, row: Transcription | None) -> str:
 
 def gives_sound(share: Share) -> bool:
     """Returns whether there is, or will be, something to hear."""
-    return share.with_sound and not share.sound_error and share.recording.audio_deleted_at is None
+    if not share.with_sound or share.sound_error or share.recording.audio_deleted_at is not None:
+        return False
+    return share.excerpt is not None or not share.recording.struck or not copies.has_failed(share.recording)
 
 
 def own_key(share: Share) -> str:

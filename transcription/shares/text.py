@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from transcription.exports import WRITERS, Export, file_name_of
+from transcription.exports import WRITERS, Export, Layout, file_name_of, names_of, webvtt
 from transcription.models import WHOLE, Recording, Segment, Speaker, Status, Transcription
 from transcription.options.speakers import OFF
 from transcription.segments.word_places import placed_words
@@ -33,6 +33,10 @@ class SharedText:
         """Returns it as a file. Raises KeyError for an unknown format."""
         content_type, write = WRITERS[format]
         return Export(content_type, write(self.row, self.segments), file_name_of(self.row, format))
+
+    def captions(self, layout: Layout) -> str:
+        """Returns it as WebVTT."""
+        return webvtt(self.segments, layout, names=names_of(self.row))
 
 
 def text_of(share: Share) -> SharedText | None:

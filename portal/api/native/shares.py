@@ -132,6 +132,7 @@ def share_fields(row: Share) -> ShareBody:
         "last_opened_at": rfc3339(row.last_opened_at),
         "sound": row.with_sound,
         "download": row.with_download,
+        "origins": row.origins,
         "start": row.start,
         "end": row.end,
     }

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import os
+import signal
+import threading
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from portal.backup import BackupError, BackupFolder, make, restore, sealing, verify
+from portal.backup import BackupError, BackupFolder, Manifest, make, restore, sealing, verify
 from tenants import outbound_hold
+from tenants.models import Backup
 
 
 class Command(BaseCommand):
@@ -20,7 +25,10 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         key = actions.add_parser("key", help="make a secret key, to be kept elsewhere, and its recipient")
         key.add_argument("file", type=Path, help="the file for the secret key; it must not exist")
-        actions.add_parser("create", help="make a backup, beside the running portal")
+        create = actions.add_parser("create", help="make a backup, beside the running portal")
+        create.add_argument(
+            "--unless-within", type=float, default=0, metavar="HOURS", help="make none where the last is younger"
+        )
         actions.add_parser("list", help="list the backups")
         check = actions.add_parser("verify", help="read all of a backup; with --key decrypt it, too")
         back = actions.add_parser("restore", help="put a backup in the place of a portal that is stopped")
@@ -40,6 +48,8 @@ class Command(BaseCommand):
             "restore": self._restore,
             "resume": self._resume,
         }
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, end)
         try:
             actions[options["action"]](BackupFolder(options["dir"]), options)
         except BackupError as error:
@@ -51,8 +61,7 @@ class Command(BaseCommand):
     def _key(self, _folder: BackupFolder, options: dict[str, Any]) -> None:
         secret, recipient = sealing.new_key()
         try:
-            options["file"].touch(mode=0o600, exist_ok=False)
-            options["file"].write_text(f"# {timezone.now():%Y-%m-%d}, public key: {recipient}\n{secret}\n")
+            write_private(options["file"], f"# {timezone.now():%Y-%m-%d}, public key: {recipient}\n{secret}\n")
         except OSError as error:
             raise BackupError(f"{options['file']} can't be made: {error.strerror}.") from None
         self._say(f"The secret key is in {options['file']}. Keep it where this portal's machines can't read it.")
@@ -62,32 +71,55 @@ class Command(BaseCommand):
         if not settings.BACKUP_RECIPIENTS:
             raise BackupError("BACKUP_RECIPIENTS names no key to encrypt to. `manage.py backup key FILE` makes one.")
         to = sealing.recipients(settings.BACKUP_RECIPIENTS)
-        manifest = make(folder, to, settings.BACKUPS_KEPT, self._say)
-        self.stdout.write(f"{manifest.name}: {manifest.media} objects, {manifest.bytes} bytes with the database")
+        young = timezone.now() - timedelta(hours=options["unless_within"])
+        if (last := Backup.objects.first()) and last.finished_at > young and last.name in folder.names():
+            self._say(f"{last.name} is young enough.")
+            return
+        self.stdout.write(str(make(folder, to, settings.BACKUPS_KEPT, self._say)))
 
     def _list(self, folder: BackupFolder, options: dict[str, Any]) -> None:
         for name in folder.names():
-            manifest = folder.manifest(name)
-            self.stdout.write(f"{name}: {manifest.media} objects, {manifest.bytes} bytes with the database")
+            self.stdout.write(str(folder.manifest(name)))
 
     def _verify(self, folder: BackupFolder, options: dict[str, Any]) -> None:
         keys = sealing.identities(options["key"]) if options["key"] else []
-        manifest = verify(folder, options["name"], keys, self._say)
-        how = "and can be restored" if keys else "; give --key to see that it can be decrypted"
-        self.stdout.write(f"{manifest.name} is whole{' ' if keys else ''}{how}.")
+        manifest = self._chosen(folder, options)
+        verify(folder, manifest, keys, self._say)
+        how = " and can be restored" if keys else "; give --key to see that it can be decrypted"
+        self.stdout.write(f"{manifest.name} is whole{how}.")
 
     def _restore(self, folder: BackupFolder, options: dict[str, Any]) -> None:
         keys = sealing.identities(options["key"])
-        restored = restore(folder, options["name"], keys, options["replace"], self._say)
-        self.stdout.write(f"{restored.manifest.name} was restored, with {restored.objects} objects.")
+        manifest = self._chosen(folder, options)
+        restored = restore(folder, manifest, keys, options["replace"], self._say)
+        self.stdout.write(f"{manifest.name} was restored, with {restored.objects} objects.")
         if restored.secret_key:
             file = settings.DATA / "secret_key.restored"
-            file.touch(mode=0o600)
-            file.write_text(restored.secret_key)
+            file.unlink(missing_ok=True)
+            write_private(file, restored.secret_key)
             self._say(f"Its SECRET_KEY is another one, and is in {file}: set SECRET_KEY to it, then delete the file.")
         self._say("Nothing goes out until `manage.py backup resume`: look at the portal first.")
+        if restored.lost:
+            lost = "\n".join(restored.lost)
+            raise BackupError(f"{len(restored.lost)} objects are lost; restore again to try once more:\n{lost}")
+
+    def _chosen(self, folder: BackupFolder, options: dict[str, Any]) -> Manifest:
+        manifest = folder.manifest(options["name"]) if options["name"] else folder.newest()
+        self._say(str(manifest))
+        return manifest
 
     def _resume(self, _folder: BackupFolder, options: dict[str, Any]) -> None:
         if not outbound_hold.end():
             raise BackupError("Nothing was held.")
         self.stdout.write("Webhooks, mails and downloads go out again.")
+
+
+def write_private(file: Path, text: str) -> None:
+    """Writes a new file that only this account can read. Raises OSError where it is there already."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(text)
+
+
+def end(*_signal: object) -> NoReturn:
+    """Ends as an exception does, so that no decrypted copy is left."""
+    raise SystemExit(143)

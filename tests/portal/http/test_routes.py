@@ -221,6 +221,8 @@ PAGES = """
     s/<str:secret>/transcript.<slug:format>
     s/<str:secret>/sound
     s/<str:secret>/peaks.json
+    s/<str:secret>/embed
+    s/<str:secret>/captions.vtt
     s/<str:secret>/<path:rest>
     tags/
     tags/<uuid:tag_id>/

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 import time
@@ -26,6 +27,7 @@ class Front:
     """A running nginx."""
 
     https: httpx.Client
+    context: ssl.SSLContext
     plain_url: str
     folder: Path
 
@@ -62,7 +64,7 @@ def front(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fr
     try:
         with httpx.Client(base_url=f"https://localhost:{secure}", verify=context, timeout=30) as client:
             _wait_for(client, process)
-            yield Front(client, f"http://127.0.0.1:{plain}", folder)
+            yield Front(client, context, f"http://127.0.0.1:{plain}", folder)
     finally:
         process.terminate()
         process.wait(10)
@@ -113,4 +115,21 @@ def test_the_log_has_the_request_and_neither_its_query_nor_the_key_of_a_link(fro
     lines = (front.folder / "access.log").read_text()
     assert answer.headers["x-request-id"] in lines
     assert "what" not in lines
+    assert "secretkey" not in lines
+
+
+def test_the_error_log_has_no_address_that_is_a_secret(front: Front) -> None:
+    """A body that is too large is an error of nginx's own, and logged with its request."""
+    address = (front.https.base_url.host, front.https.base_url.port)
+    for path in ("/api/v1/recordings", "/s/secretlink/", "/accounts/invitations/a-secretkey/"):
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {7 * 1024**3}\r\n\r\n"
+        with (
+            socket.create_connection(address) as plain,
+            front.context.wrap_socket(plain, server_hostname="localhost") as sent,
+        ):
+            sent.sendall(head.encode())
+            assert b" 413 " in sent.recv(64)
+    lines = (front.folder / "error.log").read_text()
+    assert "POST /api/v1/recordings" in lines
+    assert "secretlink" not in lines
     assert "secretkey" not in lines

@@ -26,6 +26,7 @@ class NewShare(RequestBody):
     most_openings: Annotated[Count | None, documented(minimum=1, maximum=links.MOST_OPENINGS)] = None
     sound: bool = True
     download: bool = False
+    origins: list[Text] = []
     start: Seconds | None = None
     end: Seconds | None = None
 
@@ -42,6 +43,7 @@ class NewShare(RequestBody):
             start=self.start,
             end=self.end,
             level=self.level,
+            origins=self.origins,
         )
 
 
@@ -69,6 +71,7 @@ class ShareBody(TypedDict):
     last_opened_at: str | None
     sound: bool
     download: bool
+    origins: list[str]
     start: float | None
     end: float | None
 

@@ -57,6 +57,7 @@ def test_the_first_factor_is_set_up_while_somebody_signs_in_with_the_password(
     monkeypatch.setattr(stages, "is_mfa_enabled", just_before)
     assert sign_in(client, alice)["Location"] == LOGIN
     assert not is_in(client)
+    assert "Sign in again." in client.get(LOGIN).content.decode()
     assert sign_in(client, alice)["Location"] == SECOND
     assert told(alice, "member.signed_in") == ["member.signed_in"]
 
