@@ -40,6 +40,7 @@ from transcription.models import Recording, Segment, Status, Transcription
 from transcription.options import audio_tracks, engines
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import eta
+from transcription.strikes import redacted_segments, spans_of
 from transcription.transcripts import checks, striking
 
 ON_A_PAGE = 25
@@ -178,6 +179,7 @@ def _page_context(row: Recording, latest: Transcription | None, *, original: boo
         "recording": row,
         "transcription": latest,
         "segments": segments,
+        "text_so_far": redacted_segments(segments, spans_of(latest)) if latest and not latest.is_over else [],
         "lines": lines,
         "voiced": latest is not None and is_voiced(latest),
         "shares": _shares(latest, segments) if latest else [],

@@ -10,11 +10,12 @@ import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.test import AsyncClient
+from django.utils import timezone
 
 from portal import consumers
 from portal.asgi import application
 from tenants import api_keys, scope
-from tenants.models import ApiKey, Member
+from tenants.models import ApiKey, Member, Tenant
 from tests.conftest import Character, create_tenant
 from tests.portal.http.test_uploads import signed_in
 from tests.portal.ops.conftest import condition
@@ -135,6 +136,15 @@ async def test_nobody_hears_anything() -> None:
     socket = Socket("/ws/recordings/")
     await socket.connect()
     assert await socket.closing_code() == consumers.NOT_SIGNED_IN
+
+
+async def test_who_needs_a_second_factor_first_hears_nothing_also_on_an_open_socket(alice: Character) -> None:
+    socket = await socket_of(alice, "/ws/recordings/")
+    required = Tenant.objects.filter(pk=alice.tenant.pk)
+    await required.aupdate(second_factor_from=timezone.now())
+    assert await socket.closing_code() == consumers.NOT_SIGNED_IN
+    again = await socket_of(alice, "/ws/recordings/")
+    assert await again.closing_code() == consumers.NOT_SIGNED_IN
 
 
 async def test_another_site_may_not_connect(alice: Character) -> None:

@@ -19,7 +19,8 @@ from transcription.errors import InvalidOption
 from transcription.library import recordings
 from transcription.models import Revision, Segment, Transcription
 from transcription.scripts import is_grapheme_boundary
-from transcription.strikes.spans import united, within, without
+from transcription.strikes.places import SHORTEST_STRIKE
+from transcription.strikes.spans import united, within
 from transcription.transcripts import checks
 from transcription.transcripts.revisions import (
     at_revision,
@@ -190,9 +191,9 @@ def shift(
             raise Http404(_("There is no such segment."))
         _check_shift(row, former, seconds)
         after = [shifted(field_values(segment), seconds) for segment in former]
-        spans = struck_now(row)
-        moved = within(spans, former[0].start, max(segment.end for segment in former))
-        struck = united(without(spans, moved), ((start + seconds, end + seconds) for start, end in moved))
+        spans, end = struck_now(row), max(segment.end for segment in former)
+        moved = within(spans, former[0].start - SHORTEST_STRIKE, end + SHORTEST_STRIKE)
+        struck = united(spans, [(max(0.0, one[0] + seconds), one[1] + seconds) for one in moved])
         write_revision(actor, row, Action.SHIFT, first, former, after, struck=struck)
         return row
 

@@ -102,20 +102,17 @@ def _checked_span(row: Transcription, span: Span) -> list[Span]:
 
 def _seconds(row: Transcription, words: Words) -> list[Span]:
     """Raises Http404, and InvalidOption where no word is chosen."""
-    lines = list(row.segments.filter(index__gte=words.first, index__lte=words.last + 1))
-    chosen = [one for one in lines if one.index <= words.last]
+    chosen = list(row.segments.filter(index__gte=words.first, index__lte=words.last))
     if words.last < words.first or len(chosen) != words.last - words.first + 1:
         raise Http404(_("There is no such segment."))
     found = list[Span]()
-    for place, line in enumerate(chosen):
+    for line in chosen:
         text = line.text.strip()
         first = words.position if line.index == words.first else 0
         last = words.until if line.index == words.last and words.until is not None else len(text)
         seconds = seconds_of(text, line.words, line.start, line.end, first, last)
         if seconds is not None:
-            later = lines[place + 1].start if place + 1 < len(lines) else line.end
-            is_untimed = seconds == (line.start, line.end)
-            found.append((line.start, later) if is_untimed and line.start < later < line.end else seconds)
+            found.append(seconds)
     if not found:
         raise InvalidOption("position", _("Choose words, or a line."))
     return united(found)

@@ -14,7 +14,7 @@ from tenants.models import AuditEntry, KeyScope
 from tests.conftest import Character
 from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import make_rehearing, make_transcription, signed_in
-from transcription.models import Recording, Segment, Transcription
+from transcription.models import Recording, Segment, Status, Transcription
 from transcription.strikes import MASK
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +92,20 @@ def test_a_struck_word_is_in_no_answer_but_to_who_may_correct_and_asks(
     assert noted.details["seconds"] == ["1.000-3.500"]
 
 
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING])
+def test_what_is_struck_nobody_reads_while_the_recording_is_transcribed_again(
+    client: Client, alice: Character, bob: Character, row: Transcription, status: str
+) -> None:
+    send(client, "POST", f"/api/v1/transcriptions/{row.id}/strikes", bearer(alice) | ANY, {"start": 1.5, "end": 2.0})
+    again = make_again(row, status)
+    for who in (bob, alice):
+        shown = signed_in(Client(), who).get(f"/recordings/{row.recording_id}/").content.decode()
+        assert f">{MASK}<" in shown
+        assert not SPOKEN.search(shown)
+    with scope.bound(alice.tenant.id):
+        assert not SPOKEN.search(str(snapshot_of(again)))
+
+
 def test_what_is_redacted_is_not_written_back_and_undoing_gives_it_back(
     client: Client, alice: Character, row: Transcription
 ) -> None:
@@ -118,9 +132,9 @@ def test_what_is_redacted_is_not_written_back_and_undoing_gives_it_back(
         assert Recording.objects.get(pk=row.recording_id).struck == [[1.5, 2.0]]
 
 
-def make_again(row: Transcription) -> Transcription:
+def make_again(row: Transcription, status: str = Status.COMPLETED) -> Transcription:
     """Another transcription of the same recording, whose words were not timed."""
     with scope.bound(row.tenant_id):
-        again = make_transcription(row.tenant)
+        again = make_transcription(row.tenant, status=status)
         Transcription.objects.filter(pk=again.pk).update(recording=row.recording)
         return Transcription.objects.get(pk=again.pk)

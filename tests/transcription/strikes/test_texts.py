@@ -20,7 +20,7 @@ from transcription.errors import InvalidOption
 from transcription.exports import Layout
 from transcription.exports.zips import zip_of
 from transcription.models import Recording, Segment, Transcription
-from transcription.strikes import overlaps
+from transcription.strikes import overlaps, without
 from transcription.transcripts import editing, striking
 from transcription.transcripts.revisions import ANY
 from transcription.transcripts.segment_edits import SegmentEdit
@@ -38,7 +38,7 @@ WORD = re.compile(r"(?:w\d{3}x|词\d{3}词)")
 
 @st.composite
 def transcripts(draw: st.DrawFn) -> list[list[tuple[str, float, float]]]:
-    """Lines of words, each of which stands once, with seconds from and to; of some lines they are not timed."""
+    """Lines of words, each of which stands once, with seconds from and to. Lines may begin before others end."""
     lines, number, at = [], 0, 0.0
     for _line in range(draw(st.integers(2, 5))):
         words = []
@@ -48,7 +48,7 @@ def transcripts(draw: st.DrawFn) -> list[list[tuple[str, float, float]]]:
             words.append((spelt, round(at, 3), round(at + length, 3)))
             at, number = at + length + draw(st.sampled_from([0.0, 0.0, 0.4])), number + 1
         lines.append(words)
-        at += 0.5
+        at = max(words[0][1], at + draw(st.sampled_from([0.0, 0.5, -0.4, -1.5])))
     return lines
 
 
@@ -62,7 +62,7 @@ def written(row: Transcription, lines: list[list[tuple[str, float, float]]], tim
             transcription=row,
             index=index,
             start=words[0][1],
-            end=words[-1][2] + 0.2,
+            end=max(words[-1][2], words[0][1] + 0.02),
             text=text,
             tokens=[1, 2, 3],
             words=spoken if timed[index] else [],
@@ -129,22 +129,55 @@ def test_no_correction_makes_struck_words_readable(
     with scope.bound(alice.tenant.id):
         written(row, lines, [data.draw(st.booleans()) for _line in lines])
         index = data.draw(st.integers(0, len(lines) - 1))
-        segment = row.segments.get(index=index)
         length = len(lines[index][0][0])
         striking.strike(alice.actor, row.id, Words(index, 0, index, length), {ANY})
-        gone = hidden(row, segment)
+        gone, silent = hidden(row), struck(row)
         for _change in range(data.draw(st.integers(1, 4))):
             change(alice, row, data)
         for name, body in files(row, alice).items():
             assert not [word for word in gone if word in body], name
         editing.revert(alice.actor, row.id, 0, {ANY})
         assert not [word for word in gone if word in files(row, alice)["txt"]]
+        assert not without(silent, struck(row)), "what was silent stays so"
         editing.revert(alice.actor, row.id, 0, {ANY}, strikes=True)
-        if not Recording.objects.get(pk=row.recording_id).struck:
+        if not struck(row):
             assert all(word in files(row, alice)["json"] for word in gone)
 
 
-def hidden(row: Transcription, segment: Segment) -> set[str]:
+def test_a_struck_line_is_struck_to_its_end_where_the_next_one_begins_before(alice: Character) -> None:
+    row = make_transcription(alice.tenant, name="Meeting.mp3")
+    lines = [[("w000x", 0.0, 2.0), ("w001x", 2.0, 4.0)], [("w002x", 1.5, 3.0), ("w003x", 4.0, 5.0)]]
+    for timed in (True, False):
+        with scope.bound(alice.tenant.id):
+            written(row, lines, [timed, True])
+            Recording.objects.filter(pk=row.recording_id).update(struck=[])
+            striking.strike(alice.actor, row.id, Words(0, 0, 0), {ANY})
+            assert hidden(row) == {"w000x", "w001x", "w002x"}
+            assert struck(row) == [[0.0, 4.0]]
+
+
+def test_shifting_leaves_silent_what_was_struck_and_hidden_what_another_text_has_there(alice: Character) -> None:
+    row = make_transcription(alice.tenant, name="Meeting.mp3")
+    other = make_transcription(alice.tenant, name="Meeting.mp3")
+    lines = [[("w000x", 0.0, 0.5)], [("w001x", 4.0, 6.0)], [("w002x", 4.5, 5.0), ("w003x", 9.0, 10.0)]]
+    with scope.bound(alice.tenant.id):
+        written(row, lines, [True] * 3)
+        written(other, lines, [True] * 3)
+        Transcription.objects.filter(pk=other.pk).update(recording=row.recording_id)
+        striking.strike(alice.actor, row.id, Words(1, 0, 1), {ANY})
+        editing.remove(alice.actor, row.id, 1, {ANY})
+        editing.shift(alice.actor, row.id, 3.0, {ANY})
+        assert struck(row) == [[4.0, 6.0], [7.0, 9.0]]
+        assert hidden(row) == {"w002x"}
+        assert hidden(other) == {"w001x", "w002x"}
+
+
+def struck(row: Transcription) -> list[list[float]]:
+    spans: list[list[float]] = Recording.objects.get(pk=row.recording_id).struck
+    return spans
+
+
+def hidden(row: Transcription) -> set[str]:
     body = read(exports.render(Transcription.objects.select_related("recording").get(pk=row.pk), "txt").body)
     return {word for one in row.segments.all() for word in WORD.findall(one.text) if word not in body}
 
@@ -155,7 +188,7 @@ def change(alice: Character, row: Transcription, data: st.DataObject) -> None:
     one = every[data.draw(st.integers(0, len(every) - 1))]
     words = one.text.split()
     try:
-        match data.draw(st.sampled_from(["split", "merge", "turn round", "type", "shift", "retime", "all"])):
+        match data.draw(st.sampled_from(["split", "merge", "turn round", "type", "remove", "shift", "retime", "all"])):
             case "split":
                 editing.split(alice.actor, row.id, one.index, one.text.strip().rfind(" ") + 1, None, {ANY})
             case "merge":
@@ -165,7 +198,10 @@ def change(alice: Character, row: Transcription, data: st.DataObject) -> None:
             case "type":
                 editing.edit(alice.actor, row.id, one.index, {ANY}, " ".join(["well,", *words, "indeed"]))
             case "shift":
-                editing.shift(alice.actor, row.id, 1.5, {ANY})
+                last = data.draw(st.sampled_from([None, one.index]))
+                editing.shift(alice.actor, row.id, data.draw(st.sampled_from([1.5, -0.5])), {ANY}, one.index, last)
+            case "remove":
+                editing.remove(alice.actor, row.id, one.index, {ANY})
             case "retime":
                 editing.edit(alice.actor, row.id, one.index, {ANY}, None, one.start, one.end + 0.3)
             case "all":
