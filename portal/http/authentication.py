@@ -35,6 +35,8 @@ TICKET, PAGE_TENANT = "ticket", "tenant"
 REALTIME = "/v1/realtime"
 """The one socket that a program opens with its key, as OpenAI has it."""
 
+LINKS = "/s/"
+
 REALTIME_PROTOCOL, KEY_PROTOCOL = "realtime", "openai-insecure-api-key."
 """Subprotocols of that socket: browsers can't set its headers, and name the key in the second one."""
 
@@ -111,7 +113,12 @@ def socket_key_of(scope: Scope) -> str | None:
 
 
 def claimed_identity(scope: Scope) -> Hashable:
-    """Returns what a request says of its sender, unverified: for sharing threads before anybody has asked."""
+    """Returns what a request says of its sender, unverified: for sharing threads before anybody has asked.
+
+    At a share link, which asks for no account, that is its address, whatever else it says.
+    """
+    if scope.get("path", "").startswith(LINKS):
+        return addresses.site_of(addresses.of_scope(scope))
     return header(scope, "authorization") or _session_key(scope) or (scope.get("client") or ("",))[0]
 
 

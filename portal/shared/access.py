@@ -19,6 +19,7 @@ from django.urls import reverse
 
 from portal.http.mail_links import key_of
 from tenants import addresses, scope
+from tenants.throttle import Limit
 from transcription.shares import visits
 from transcription.shares.models import Share
 
@@ -45,6 +46,10 @@ class Visit:
         """The client's."""
         return addresses.of_request(self.request)
 
+    def note_reading(self) -> None:
+        if self.request.method == "GET":
+            visits.note_reading(self.share, self.address)
+
     def url(self, name: str, **more: str) -> str:
         return reverse(f"shared:{name}", kwargs={"secret": self.secret, **more})
 
@@ -61,14 +66,15 @@ class Visit:
         )
 
 
+View = Callable[Concatenate[Visit, Parameters], HttpResponseBase]
+
+
 def nowhere(request: HttpRequest) -> HttpResponse:
     """The answer to every link that does not work, whatever the cause."""
     return render(request, "shared/nowhere.html", status=404)
 
 
-def by_link(
-    view: Callable[Concatenate[Visit, Parameters], HttpResponseBase],
-) -> Callable[..., HttpResponseBase]:
+def by_link(view: View[Parameters]) -> Callable[..., HttpResponseBase]:
     """Finds the link, binds its tenant while the view runs, and gives every answer the headers of these pages."""
 
     @wraps(view)
@@ -84,9 +90,7 @@ def by_link(
     return guarded
 
 
-def inside(
-    view: Callable[Concatenate[Visit, Parameters], HttpResponseBase],
-) -> Callable[Concatenate[Visit, Parameters], HttpResponseBase]:
+def inside(view: View[Parameters]) -> View[Parameters]:
     """Lets only those in who need not ask first, or have."""
 
     @wraps(view)
@@ -94,6 +98,23 @@ def inside(
         return view(visit, *args, **kwargs) if visit.is_in else nowhere(visit.request)
 
     return guarded
+
+
+def limited(limit: Limit) -> Callable[[View[Parameters]], View[Parameters]]:
+    """Refuses an address that asks too often: what follows reads a whole text, for somebody without an account."""
+
+    def decorated(view: View[Parameters]) -> View[Parameters]:
+        @wraps(view)
+        def guarded(visit: Visit, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> HttpResponseBase:
+            if visits.takes(limit, visit.share, visit.address):
+                return view(visit, *args, **kwargs)
+            response = render(visit.request, "shared/busy.html", status=429)
+            response["Retry-After"] = "60"
+            return response
+
+        return guarded
+
+    return decorated
 
 
 def with_headers(response: HttpResponseBase) -> HttpResponseBase:

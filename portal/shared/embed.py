@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from portal.shared.access import Visit, by_link, inside, nowhere
+from portal.shared.access import Visit, by_link, inside, limited, nowhere
 from transcription.exports import Layout
 from transcription.shares import sound, text, visits
 
@@ -15,6 +15,7 @@ from transcription.shares import sound, text, visits
 @require_safe
 @by_link
 @inside
+@limited(visits.READINGS)
 def embed(visit: Visit) -> HttpResponseBase:
     """Counts an opening. Only pages of the link's own origins may frame it; without any there is none."""
     share = visit.share
@@ -42,9 +43,11 @@ def embed(visit: Visit) -> HttpResponseBase:
 @require_safe
 @by_link
 @inside
+@limited(visits.READINGS)
 def captions(visit: Visit) -> HttpResponseBase:
     """Sends the text as cues that fit below a player."""
     shared = text.text_of(visit.share)
     if shared is None:
         return nowhere(visit.request)
+    visit.note_reading()
     return HttpResponse(shared.captions(Layout()), "text/vtt; charset=utf-8")

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from portal.shared.access import Visit, by_link, inside, nowhere, with_headers
+from portal.shared.access import Visit, by_link, inside, limited, nowhere, with_headers
 from portal.web.transcript_lines import Line, is_voiced
 from transcription import exports
 from transcription.shares import read_audit, sound, text, visits
@@ -33,6 +33,7 @@ def page(request: HttpRequest, secret: str) -> HttpResponseBase:
 
 
 @by_link
+@limited(visits.READINGS)
 def show(visit: Visit) -> HttpResponseBase:
     """Counts an opening of a link that does not ask first; of others, entering does."""
     share = visit.share
@@ -68,11 +69,13 @@ def enter(visit: Visit) -> HttpResponseBase:
 @require_safe
 @by_link
 @inside
+@limited(visits.READINGS)
 def lines(visit: Visit) -> HttpResponseBase:
     """Answers with lines from the number `from` on, `limit` or MOST_LINES of them."""
     shared = text.text_of(visit.share)
     if shared is None:
         return nowhere(visit.request)
+    visit.note_reading()
     first, limit = (_number(visit.request.GET.get(name, "")) for name in ("from", "limit"))
     last = first + min(limit or MOST_LINES, MOST_LINES)
     context = {"lines": lines_of(shared)[first:last], "voiced": is_voiced(shared.row)}
@@ -83,10 +86,12 @@ def lines(visit: Visit) -> HttpResponseBase:
 @require_safe
 @by_link
 @inside
+@limited(visits.DOWNLOADS)
 def download(visit: Visit, format: str) -> HttpResponseBase:
     shared = text.text_of(visit.share) if visit.share.with_download and format in exports.WRITERS else None
     if shared is None:
         return nowhere(visit.request)
+    visit.note_reading()
     export = shared.rendered(format)
     read_audit.exported(visit.share, visit.address, format)
     disposition = content_disposition_header(True, export.file_name) or "attachment"

@@ -37,6 +37,7 @@ def sound(visit: Visit) -> HttpResponseBase:
     size = storage.size_of(key)
     if size is None:
         return nowhere(visit.request)
+    visit.note_reading()
     response = ranged(visit.request, key, size, shared_sound.CONTENT_TYPE)
     if wants_file:
         name = f"{share.recording.name.rpartition('.')[0] or share.recording.name}.m4a"

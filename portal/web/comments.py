@@ -59,7 +59,8 @@ def add(request: TenantRequest, recording_id: UUID) -> JsonResponse:
         if body.get("transcription"):
             until = None if body.get("until") is None else number_of(body, "until")
             words = Words(number_of(body, "first"), number_of(body, "position"), number_of(body, "last"), until)
-            row, span = striking.passage(request.actor, _id(body["transcription"]), words)
+            original = request.actor.may(striking.PERMISSION)
+            row, span = striking.passage(request.actor, _id(body["transcription"]), words, original=original)
             if row.recording_id != recording_id:
                 raise Http404
         else:
@@ -98,7 +99,9 @@ def _changed(request: TenantRequest, recording_id: UUID, write: Callable[[dict[s
         return problem(status_of(refused.code), refused.message)
     except PermissionDenied as denied:
         return problem(403, str(denied))
-    except (NotCompleted, TextDeleted):
+    except TextDeleted as deleted:
+        return problem(410, str(deleted))
+    except NotCompleted:
         return problem(409, _("The text can’t be corrected any more. Reload the page."))
     except Http404:
         return problem(404, _("Somebody deleted this comment meanwhile."))

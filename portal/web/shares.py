@@ -22,7 +22,6 @@ from transcription.models import Recording
 from transcription.shares import links, visitors
 
 ON_A_PAGE = 50
-ON_A_RECORDING = 50
 makers_only = member_required(links.SHARE)
 managers_only = member_required(links.MANAGE)
 
@@ -105,6 +104,6 @@ def context_of(request: TenantRequest, row: Recording) -> dict[str, Any]:
         return {}
     return {
         "share_form": ShareForm(),
-        "share_links": links.of_recording(request.actor, row.id)[:ON_A_RECORDING],
+        "share_links": links.foremost_of_recording(request.actor, row.id),
         "allows_sharing": request.actor.tenant.allows_sharing,
     }

@@ -40,7 +40,7 @@ def download(request: TenantRequest, transcription_id: UUID, format: str) -> Htt
         original = request.GET.get("redacted") == "false"
         if original:
             request.actor.require(striking.PERMISSION)
-        said = threads.threads(request.actor, row.recording_id) if request.GET.get("comments") == "true" else ()
+        said = threads.of_file(request.actor, row.recording_id, format, wanted=request.GET.get("comments") == "true")
         export = exports.render(row, format, layout, original=original, comments=said)
     except InvalidOption as invalid:
         return HttpResponse(f"{invalid}\n", "text/plain; charset=utf-8", 400)

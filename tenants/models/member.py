@@ -24,6 +24,7 @@ class Member(models.Model):
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships", verbose_name=_("user"))
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.EDITOR)
     created_at = models.DateTimeField(_("since"), default=timezone.now, editable=False)
+    mentions_after = models.DateTimeField(_("next mail about mentions not before"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("member")

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
-from datetime import timedelta
-from itertools import groupby
+import time
+from contextlib import suppress
+from datetime import datetime, timedelta
 from smtplib import SMTPServerDisconnected
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from django.core import mail
-from django.db.models import Exists, OuterRef, QuerySet
-from django.utils import timezone
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from tenants import scope
+from tenants import outbound_hold, scope
 from tenants.access import Actor
 from tenants.models import Member
 from transcription.models import Comment, Mention
@@ -34,12 +35,22 @@ WAIT = timedelta(seconds=30)
 """Before it is mailed, since a comment may be changed or deleted at once."""
 
 PAUSE = timedelta(minutes=10)
-"""Between two mails to a person of an organisation; what comes meanwhile is in the next one."""
+"""Between two mails, or attempts at one, to a person of an organisation; what comes meanwhile is in the next one."""
 
 GIVEN_UP = timedelta(days=1)
+MAIL_ATTEMPTS = 6
+MAIL_ROUND_SECONDS = 10.0
+NO_SERVER = timedelta(minutes=1)
 MOST_LINKS = 20
 IN_A_ROUND = 500
 PEOPLE_OFFERED = 200
+
+
+class _Person(NamedTuple):
+    tenant_id: UUID
+    user_id: int
+    since: datetime
+    """The earliest mention that they were not told of."""
 
 
 def people(actor: Actor) -> list[tuple[str, str]]:
@@ -54,59 +65,93 @@ def note(actor: Actor, row: Comment) -> None:
     members = Member.objects.filter(tenant=actor.tenant, user__is_active=True, user__email__in=addresses)
     ids = [pk for pk in members.values_list("user_id", flat=True) if actor.user is None or pk != actor.user.pk]
     Mention.objects.filter(comment=row).exclude(user__in=ids).delete()
-    new = [Mention(tenant=actor.tenant, comment=row, user_id=pk) for pk in ids]
+    language = translation.get_language() or settings.LANGUAGE_CODE
+    new = [Mention(tenant=actor.tenant, comment=row, user_id=pk, language=language) for pk in ids]
     Mention.objects.bulk_create(new, ignore_conflicts=True)
 
 
 def send_due() -> int:
     """Mails people where they were mentioned; returns how many mails were sent.
 
-    Only members are told, of recordings that are there: who was removed meanwhile hears nothing.
+    Only members are told, of recordings that are there: who was removed meanwhile hears nothing. Who waits longest is
+    first, whatever the tenant. Any number of sweepers may run.
     """
+    if outbound_hold.is_on():
+        return 0
     with scope.across_tenants("every tenant's members are told"):
-        waiting = list(_due()[:IN_A_ROUND])
-        return sum(_deliver(waiting)) if waiting else 0
+        waiting = list(_waiting())
+        return _deliver(waiting) if waiting else 0
 
 
-def _due() -> QuerySet[Mention]:
+def _waiting() -> list[_Person]:
+    member = Member.objects.filter(_may_be_told(), tenant=OuterRef("tenant"), user=OuterRef("user"))
+    people = _untold().filter(Exists(member)).values_list("tenant_id", "user_id")
+    return [_Person(*one) for one in people.annotate(since=Min("made_at")).order_by("since")[:IN_A_ROUND]]
+
+
+def _untold() -> QuerySet[Mention]:
     now = timezone.now()
-    member = Member.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("user"), user__is_active=True)
-    told = Mention.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("user"), mailed_at__gt=now - PAUSE)
-    rows = Mention.objects.filter(Exists(member), ~Exists(told), mailed_at=None, tenant__is_active=True)
-    rows = rows.filter(made_at__lt=now - WAIT, made_at__gt=now - GIVEN_UP, comment__recording__deleted_at=None)
-    related = ("tenant", "user", "comment__recording", "comment__made_by", "comment__api_key")
-    return rows.select_related(*related).order_by("tenant_id", "user_id", "made_at")
+    rows = Mention.objects.filter(mailed_at=None, attempts__lt=MAIL_ATTEMPTS, tenant__is_active=True)
+    return rows.filter(made_at__lt=now - WAIT, made_at__gt=now - GIVEN_UP, comment__recording__deleted_at=None)
 
 
-def _deliver(waiting: list[Mention]) -> Iterator[bool]:
+def _may_be_told() -> Q:
+    return Q(user__is_active=True) & (Q(mentions_after=None) | Q(mentions_after__lte=timezone.now()))
+
+
+def _deliver(waiting: list[_Person]) -> int:
     connection: Any = mail.get_connection()
+    deadline, sent = time.monotonic() + MAIL_ROUND_SECONDS, 0
     try:
         connection.open()
-        for _whose, found in groupby(waiting, key=lambda one: (one.tenant_id, one.user_id)):
-            yield _send(list(found), connection)
+        for person in waiting:
+            if time.monotonic() > deadline:
+                log.warning("The mail server is slow; the remaining mentions are mailed in the next round.")
+                break
+            sent += _tell(person, connection)
     except OSError as error:
-        log.error("Mentions were not mailed, the mail server is unavailable: %s", error)
+        log.error("Mentions were not mailed, the mail server is unavailable: %s", type(error).__name__)
+        tenants, users = {one.tenant_id for one in waiting}, {one.user_id for one in waiting}
+        rows = Member.objects.filter(_may_be_told(), tenant__in=tenants, user__in=users)
+        rows.update(mentions_after=timezone.now() + NO_SERVER)
     finally:
-        try:
+        with suppress(OSError):
             connection.close()
-        except OSError:
-            log.info("The mail server had closed the connection.")
+    return sent
 
 
-def _send(mentions: list[Mention], connection: Any) -> bool:
-    """Returns False if the mail can't be sent. Raises OSError if the server became unavailable."""
+def _tell(person: _Person, connection: Any) -> int:
+    """Returns the number of mails sent. Raises OSError if the server became unavailable."""
+    member = Member.objects.filter(tenant=person.tenant_id, user=person.user_id)
+    # This keeps other sweepers away, too; and it stays where the comment doesn't.
+    if not member.filter(_may_be_told()).update(mentions_after=timezone.now() + PAUSE):
+        return 0
+    rows = _untold().filter(tenant=person.tenant_id, user=person.user_id)
+    related = ("tenant", "user", "comment__recording", "comment__made_by", "comment__api_key")
+    mentions = list(rows.select_related(*related).order_by("made_at"))
+    if not mentions:
+        member.update(mentions_after=None)
+        return 0
+    told = Mention.objects.filter(pk__in=[one.pk for one in mentions])
     try:
         _message(mentions, connection).send()
     except (SMTPServerDisconnected, ConnectionError, TimeoutError):
+        member.update(mentions_after=None)
         raise
-    except Exception:
-        log.exception("A member of tenant %s could not be told of a mention", mentions[0].tenant_id)
-        return False
-    ids = [one.pk for one in mentions]
-    return Mention.objects.filter(pk__in=ids, mailed_at=None).update(mailed_at=timezone.now()) > 0
+    except Exception as error:
+        log.error("A member of tenant %s could not be told of a mention (%s).", person.tenant_id, type(error).__name__)
+        told.update(attempts=F("attempts") + 1)
+        return 0
+    told.update(mailed_at=timezone.now())
+    return 1
 
 
 def _message(mentions: list[Mention], connection: Any) -> mail.EmailMessage:
+    with translation.override(mentions[-1].language or settings.LANGUAGE_CODE):
+        return _written(mentions, connection)
+
+
+def _written(mentions: list[Mention], connection: Any) -> mail.EmailMessage:
     tenant = " ".join(mentions[0].tenant.name.split())  # a line break would end the header
     lines = []
     for one in mentions[:MOST_LINKS]:

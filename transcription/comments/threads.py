@@ -15,17 +15,20 @@ from django.utils.translation import gettext as _
 
 from tenants import audit
 from tenants.access import Actor
+from tenants.throttle import Limit
 from transcription import tenant_lock
 from transcription.comments import mentions
 from transcription.errors import InvalidOption, Refused
-from transcription.library import recordings
-from transcription.models import Comment, Recording
+from transcription.library import recordings, retention
+from transcription.models import Comment, Recording, Transcription
 from transcription.models.comment import HIGHLIGHTS, LONGEST_COMMENT
 from transcription.queue import progress
 
 PERMISSION = "comments.write"
 MOST = 1000
 STATES = ("open", "resolved")
+PACE = Limit("comments of a person", 100, 600)
+"""As fast as nobody reads and writes; programs have limits of their own."""
 
 
 def threads(actor: Actor, recording_id: UUID, state: str = "") -> list[Comment]:
@@ -41,10 +44,21 @@ def threads(actor: Actor, recording_id: UUID, state: str = "") -> list[Comment]:
     )
 
 
+def of_file(actor: Actor, recording_id: UUID, format: str, *, wanted: bool) -> list[Comment]:
+    """Returns the threads that a file has, if they are wanted. Raises Http404, and InvalidOption for other formats."""
+    if wanted and format != "docx":
+        message = _("Only Word documents have comments; omit “comments” for %(format)s.")
+        raise InvalidOption("comments", message % {"format": format})
+    return threads(actor, recording_id) if wanted else []
+
+
 def comment(
     actor: Actor, recording_id: UUID, start: float, end: float, text: object = "", colour: object = 0
 ) -> Comment:
-    """Comments on a passage, or highlights it without a text. Raises Http404, InvalidOption and Refused."""
+    """Comments on a passage, or highlights it without a text.
+
+    Raises Http404, InvalidOption, Refused and TextDeleted.
+    """
     actor.require(PERMISSION)
     recording = recordings.recording(actor, recording_id)
     start, end = round(start, 3), round(min(end, recording.duration_seconds), 3)
@@ -55,7 +69,7 @@ def comment(
 
 
 def reply(actor: Actor, recording_id: UUID, parent_id: UUID, text: object) -> Comment:
-    """Replies to a comment. Raises Http404, InvalidOption and Refused."""
+    """Replies to a comment. Raises Http404, InvalidOption, Refused and TextDeleted."""
     actor.require(PERMISSION)
     recording = recordings.recording(actor, recording_id)
     words = checked_text(text)
@@ -81,13 +95,15 @@ def change(actor: Actor, recording_id: UUID, comment_id: UUID, text: object = No
         _require_own(actor, row)
         if words == "" and (row.parent_id or row.replies.exists()):
             raise InvalidOption("text", _("Write something."))
+        former = (row.text, row.colour)
         if words is not None and words != row.text:
             row.text, row.edited_at = words, timezone.now()
         if colour is not None:
             row.colour = _checked_colour(colour)
-        row.save(update_fields=["text", "colour", "edited_at"])
-        mentions.note(actor, row)
-        _tell(actor, row, "comment.changed")
+        if (row.text, row.colour) != former:
+            row.save(update_fields=["text", "colour", "edited_at"])
+            mentions.note(actor, row)
+            _tell(actor, row, "comment.changed")
     return row
 
 
@@ -151,16 +167,27 @@ def _checked_colour(value: object) -> int:
 
 
 def _insert(actor: Actor, recording: Recording, row: Comment) -> Comment:
-    """Raises Refused."""
+    """Raises Refused, and TextDeleted."""
+    if actor.user is not None and not PACE.take(str(actor.tenant.id), str(actor.user.pk)):
+        raise Refused("too_many_comments_at_once", _("That is too many comments at once. Wait a moment."))
     row.tenant, row.recording, row.made_by, row.api_key = actor.tenant, recording, actor.user, actor.key
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
+        _require_text(actor, recording)
         if _of(actor, recording.id).count() >= MOST:
             raise Refused("too_many_comments", _("A recording can have at most %(n)d comments.") % {"n": MOST})
         row.save(force_insert=True)
         mentions.note(actor, row)
         _tell(actor, row, "comment.created")
     return row
+
+
+def _require_text(actor: Actor, recording: Recording) -> None:
+    """Raises TextDeleted where retention left no text: it deletes what was said of it once."""
+    texts = Transcription.objects.filter(tenant=actor.tenant, recording=recording)
+    deleted = texts.exclude(text_deleted_at=None).select_related("tenant").first()
+    if deleted is not None and not texts.filter(text_deleted_at=None).exists():
+        retention.require_text(deleted)
 
 
 def _tell(actor: Actor, row: Comment, action: str) -> None:

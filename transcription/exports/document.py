@@ -11,6 +11,7 @@ from django.template.defaultfilters import date as date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from transcription.comments.by_time import ByTime
 from transcription.exports.fields import spoken_language, text_language
 from transcription.exports.speakers import names_of, prefix_of
 from transcription.models import Comment, Segment, Transcription
@@ -41,16 +42,17 @@ def word_document(
     document.add_heading(title, level=1)
     document.add_paragraph(_legal(" · ".join(_facts(transcription))))
     names = names_of(transcription)
-    runs: list[tuple[Segment, Run]] = []
+    runs: list[tuple[float, float, Run]] = []
     for segment in segments:
         if text := " ".join(_legal(segment.text).split()):
             paragraph = document.add_paragraph()
             paragraph.add_run(f"[{_clock(segment.start)}]\u2002").italic = True
             if prefix := _legal(prefix_of(segment, names)):
                 paragraph.add_run(prefix).bold = True
-            runs.append((segment, paragraph.add_run(text)))
+            runs.append((segment.start, segment.end, paragraph.add_run(text)))
+    lines = ByTime(runs)
     for thread in comments:
-        _add_comment(document, thread, [run for segment, run in runs if _lies_in(segment, thread)])
+        _add_comment(document, thread, lines.within(thread.start, thread.end))
     _set_properties(document, transcription, title)
     file = io.BytesIO()
     document.save(file)
@@ -64,10 +66,6 @@ def _add_comment(document: Document, thread: Comment, runs: list[Run]) -> None:
         if comment.text:
             author = _legal(comment.author) or "–"
             document.add_comment(runs[:: max(1, len(runs) - 1)], _legal(comment.text), author, author[:1])
-
-
-def _lies_in(segment: Segment, comment: Comment) -> bool:
-    return min(segment.end, comment.end) > max(segment.start, comment.start)
 
 
 def _set_properties(document: Document, transcription: Transcription, title: str) -> None:

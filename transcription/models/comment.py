@@ -61,7 +61,9 @@ class Mention(models.Model):
     comment = models.ForeignKey(Comment, models.CASCADE, related_name="mentions")
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     made_at = models.DateTimeField(default=timezone.now, editable=False)
+    language = models.CharField(max_length=20, blank=True, db_default="", default="")
     mailed_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(db_default=0, default=0, editable=False)
 
     objects = TenantManager()
 

@@ -17,12 +17,13 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import audit
+from tenants import audit, scope
 from tenants.access import Actor
 from tenants.models import Tenant, User
 from transcription import tenant_lock
@@ -31,7 +32,8 @@ from transcription.library import recordings
 from transcription.media import storage
 from transcription.models import Recording
 from transcription.shares import sound
-from transcription.shares.models import LONGEST_LABEL, Level, Share, open_ones, with_makers
+from transcription.shares.models import LONGEST_LABEL, Level, Share, lasting, open_ones, with_makers
+from transcription.shares.text import newest
 
 log = logging.getLogger(__name__)
 SHARE = "shares.create"
@@ -42,9 +44,11 @@ SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 200
 MOST_OPENINGS = 1_000_000
 MOST_LIVE = 100
+MOST_WITH_OWN_SOUND = 20
 MOST_ORIGINS = 20
 ORIGIN = re.compile(r"(https?://[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?(?::[0-9]{1,5})?)/?", re.ASCII)
 SHORTEST_EXCERPT = 0.5
+ADDRESS = Coalesce("created_by__email", "made_by")
 
 
 def usual_expiry() -> datetime:
@@ -113,25 +117,32 @@ def create(actor: Actor, recording_id: UUID, wanted: Wanted) -> Shown:
         if Share.objects.filter(open_ones(), recording=recording).count() >= MOST_LIVE:
             message = _("There are %(n)d links to this recording already. Revoke those that nobody needs.")
             raise Refused("too_many_shares", message % {"n": MOST_LIVE})
+        _require_room_for_sound(row)
         row.save(force_insert=True)
         audit.record(actor, "share.created", row, recording=str(recording.id), **_facts(row))
     log.info("Link %s to recording %s of tenant %s was made", row.id, recording.id, actor.tenant.id)
     return Shown(get(actor, row.id), secret)
 
 
-def of_recording(actor: Actor, recording_id: UUID) -> QuerySet[Share]:
-    """Returns the links to a recording, newest first. Raises PermissionDenied and Http404."""
+def of_recording(actor: Actor, recording_id: UUID, only_open: bool = False) -> QuerySet[Share]:
+    """Returns the links to a recording, newest first; all, or those that work. Raises PermissionDenied and Http404."""
     actor.require(SHARE)
     recording = recordings.recording(actor, recording_id)
-    return with_makers(Share.objects.filter(recording=recording)).order_by("-created_at", "-id")
+    rows = Share.objects.filter(open_ones() if only_open else Q(), recording=recording)
+    return with_makers(rows).order_by("-created_at", "-id")
+
+
+def foremost_of_recording(actor: Actor, recording_id: UUID) -> list[Share]:
+    """Returns the links to a recording that have not ended, all of them, before others. Raises as `of_recording`."""
+    rows = of_recording(actor, recording_id).alias(lasts=ExpressionWrapper(lasting(), BooleanField()))
+    return list(rows.order_by("-lasts", "-created_at", "-id")[:MOST_LIVE])
 
 
 def every(actor: Actor, maker: str = "", only_open: bool = False) -> QuerySet[Share]:
     """Returns the links of the organisation, newest first; of one maker's address, or those that work."""
     actor.require(MANAGE)
-    rows = Share.objects.filter(tenant=actor.tenant, recording__deleted_at=None)
-    if maker:
-        rows = rows.filter(made_by=maker) if "\x00" not in maker else rows.none()
+    rows = _of_maker(actor, maker) if maker else Share.objects.filter(tenant=actor.tenant)
+    rows = rows.filter(recording__deleted_at=None)
     if only_open:
         rows = rows.filter(open_ones())
     return with_makers(rows).order_by("-created_at", "-id")
@@ -139,7 +150,8 @@ def every(actor: Actor, maker: str = "", only_open: bool = False) -> QuerySet[Sh
 
 def makers(actor: Actor) -> list[str]:
     """Returns the addresses of those who made links, in the order of the alphabet."""
-    return sorted(filter(None, every(actor).order_by().values_list("made_by", flat=True).distinct()))
+    known = every(actor).order_by().values_list(ADDRESS, flat=True).distinct()
+    return sorted(filter(None, known))
 
 
 def get(actor: Actor, share_id: UUID) -> Share:
@@ -160,9 +172,12 @@ def revoke(actor: Actor, share_id: UUID) -> Share:
 
 
 def revoke_of(actor: Actor, maker: str) -> int:
-    """Ends all links that somebody made, by their address, and returns how many. Raises PermissionDenied."""
+    """Ends all links that somebody made, by their address, and returns how many. Raises PermissionDenied.
+
+    Those of deleted recordings, too: undo would bring them back.
+    """
     actor.require(MANAGE)
-    return revoke_all(actor, every(actor, maker).order_by()) if maker else 0
+    return revoke_all(actor, _of_maker(actor, maker)) if maker else 0
 
 
 def keep(actor: Actor, share_id: UUID) -> Share:
@@ -178,11 +193,20 @@ def revoke_all(actor: Actor, rows: QuerySet[Share]) -> int:
     with transaction.atomic():
         ended = 0
         for row in rows.filter(revoked_at=None):
-            if rows.filter(id=row.id, revoked_at=None).update(revoked_at=timezone.now(), sound_key=""):
+            if Share.objects.filter(id=row.id, revoked_at=None).update(revoked_at=timezone.now()):
                 audit.record(actor, "share.revoked", row, recording=str(row.recording_id), label=row.label)
-                transaction.on_commit(partial(storage.discard, sound.own_key(row)))
+                transaction.on_commit(partial(_drop_sound, row.tenant_id, row.id))
                 ended += 1
     return ended
+
+
+def _drop_sound(tenant_id: UUID, share_id: UUID) -> None:
+    """Deletes the copy of a revoked link. Whoever is just making one writes it to the link no more."""
+    with scope.bound(tenant_id):
+        row = Share.objects.filter(id=share_id).first()
+        if row is not None:
+            storage.discard(sound.own_key(row, row.fence))
+            sound.drop(row)
 
 
 def keep_all(actor: Actor, rows: QuerySet[Share]) -> int:
@@ -196,6 +220,12 @@ def keep_all(actor: Actor, rows: QuerySet[Share]) -> int:
     return kept
 
 
+def _of_maker(actor: Actor, address: str) -> QuerySet[Share]:
+    """Returns the links of one maker, by the address that they have now, or had when their account was deleted."""
+    rows = Share.objects.filter(tenant=actor.tenant)
+    return rows.alias(address=ADDRESS).filter(address=address) if "\x00" not in address else rows.none()
+
+
 def _maker_of(actor: Actor) -> User | None:
     """Returns the member behind the actor; None for a key that nobody who is a member has made."""
     if actor.key is None:
@@ -207,6 +237,20 @@ def _require_sharing(actor: Actor) -> None:
     if not Tenant.objects.filter(id=actor.tenant.id, allows_sharing=True).exists():
         message = _("Your organisation shares nothing by links. Owners and admins can change that in its preferences.")
         raise Refused("sharing_off", message)
+
+
+def _require_room_for_sound(row: Share) -> None:
+    """Raises Refused where too many links of a recording have a copy of their own, each of which takes room."""
+    if not row.with_sound or not sound.needs_own(row, newest(row)):
+        return
+    alike = Q(start__isnull=row.start is None)
+    others = Share.objects.filter(open_ones(), alike | ~Q(sound_key=""), recording=row.recording, with_sound=True)
+    if others.count() >= MOST_WITH_OWN_SOUND:
+        message = _(
+            "There are %(n)d links with a sound of their own to this recording already. Revoke those that nobody "
+            "needs, or make one without sound."
+        )
+        raise Refused("too_many_shares", message % {"n": MOST_WITH_OWN_SOUND})
 
 
 def _facts(row: Share) -> dict[str, Any]:

@@ -82,6 +82,9 @@ class Share(models.Model):
     sound_struck: models.JSONField[list[list[float]]] = models.JSONField(
         default=list, editable=False, help_text="What was struck out of the recording when it was made."
     )
+    sound_track = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="The audio track that is in it, from 1; 0 where there is one only."
+    )
     sound_error = models.CharField(_("sound failed"), max_length=40, blank=True, editable=False)
     sound_attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     sound_due_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -166,8 +169,12 @@ class Visitor(models.Model):
 
 
 def maker_stays() -> Q:
-    """Selects the links that are the organisation's own, were kept, or were made by an active member."""
+    """Selects the links that are the organisation's own, were kept, or were made by an active member.
+
+    Who left and was invited again is another member, so that their links don't come back with them.
+    """
     members = Member.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("created_by"), user__is_active=True)
+    members = members.filter(created_at__lte=OuterRef("created_at"))
     return Q(made_by="") | Q(kept_at__isnull=False) | Q(Exists(members))
 
 
@@ -177,8 +184,13 @@ def with_makers(rows: QuerySet[Share]) -> QuerySet[Share]:
     return rows.select_related("created_by", "recording").annotate(maker_stays=stays)
 
 
+def lasting(now: datetime | None = None) -> Q:
+    """Selects the links that have not ended by themselves, whether or not they are used up."""
+    lasts = Q(expires_at=None) | Q(expires_at__gt=now or timezone.now())
+    return Q(revoked_at=None) & lasts & maker_stays()
+
+
 def open_ones(now: datetime | None = None) -> Q:
     """Selects the links that work, whether or not they are used up: the tenant and the recording must allow it, too."""
-    lasts = Q(expires_at=None) | Q(expires_at__gt=now or timezone.now())
     served = Q(tenant__is_active=True, tenant__allows_sharing=True, recording__deleted_at=None)
-    return Q(revoked_at=None) & lasts & served & maker_stays()
+    return lasting(now) & served

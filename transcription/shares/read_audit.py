@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from tenants import audit
 from tenants.access import stranger_actor
 from transcription.shares.models import Share
-from transcription.shares.visitors import visitor_of
-
-WINDOW = timedelta(hours=1)
-"""A visitor's openings, and downloads of one kind, are one entry within it: a file is asked for in many pieces."""
+from transcription.shares.visitors import LATELY, visitor_of
 
 
 def opened(share: Share, address: str) -> None:
@@ -23,8 +18,11 @@ def exported(share: Share, address: str, format: str) -> None:
 
 
 def _once(share: Share, address: str, action: str, kind: str, **details: str) -> None:
-    """The visitor stands there as a digest, and no address."""
+    """A visitor's openings, and downloads of one kind, are one entry within LATELY: a file is asked for in pieces.
+
+    The visitor stands there as a digest, and no address.
+    """
     visitor = visitor_of(share, address)
     slot = int.from_bytes(f"{visitor}{kind}".encode(), "big")
     details |= {"recording": str(share.recording_id), "visitor": visitor}
-    audit.record_once(stranger_actor(share.tenant), action, share, WINDOW, slot, **details)
+    audit.record_once(stranger_actor(share.tenant), action, share, LATELY, slot, **details)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db.models import F
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -10,6 +12,7 @@ from tenants import addresses
 from transcription.shares.models import Share, Visitor
 
 MOST = 10_000
+LATELY = timedelta(hours=1)
 SHOWN = 100
 
 
@@ -27,6 +30,13 @@ def note(share: Share, address: str) -> None:
         return
     row = Visitor(tenant_id=share.tenant_id, share=share, digest=who, first_at=now, last_at=now)
     Visitor.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def came_lately(share: Share, address: str) -> bool:
+    """Returns whether an opening of an address was counted within LATELY; of a link with MOST visitors, always True."""
+    visitors = Visitor.objects.filter(share=share)
+    seen = visitors.filter(digest=visitor_of(share, address), last_at__gt=timezone.now() - LATELY)
+    return seen.exists() or visitors.count() >= MOST
 
 
 def last_of(share: Share) -> list[Visitor]:

@@ -24,6 +24,8 @@ from transcription.shares.models import Share, open_ones
 PROOF_LASTS = timedelta(hours=12)
 GUESSES = Limit("passwords of a link from an address", 10, 600)
 ALL_GUESSES = Limit("passwords of a link", 200, 3600)
+READINGS = Limit("texts of a link from an address", 300, 60)
+DOWNLOADS = Limit("files of a link from an address", 60, 600)
 
 
 class TooManyGuesses(Exception):
@@ -70,6 +72,17 @@ def open_link(share: Share, address: str) -> bool:
         visitors.note(share, address)
         read_audit.opened(share, address)
     return True
+
+
+def note_reading(share: Share, address: str) -> None:
+    """Counts an opening of a link that does not ask first, where its text or sound is had without its page."""
+    if not share.asks_first and not visitors.came_lately(share, address):
+        open_link(share, address)
+
+
+def takes(limit: Limit, share: Share, address: str) -> bool:
+    """Counts a request of an address; returns False if there were too many."""
+    return limit.take(str(share.id), addresses.site_of(address))
 
 
 def proof_of(share: Share) -> str:

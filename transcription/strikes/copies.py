@@ -10,7 +10,9 @@ import hashlib
 import json
 import logging
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db import close_old_connections, connections
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 PAUSE = timedelta(seconds=3)
 """After a strike, since another one often follows."""
 LEASE = timedelta(seconds=60)
+LEASE_FOR_STORING = timedelta(minutes=15)
+"""Nothing renews it while a bucket takes the copy."""
 RENEW_EVERY_SECONDS = 10.0
 LOOK_EVERY_SECONDS = 1.0
 BACKOFF = Backoff((10, 60, 300))
@@ -145,7 +149,7 @@ def _make(recording_id: UUID, fence: int) -> None:
         spans, track = recording.struck, track_of(recording)
         digest = hashlib.sha256(json.dumps([spans, track, fence]).encode()).hexdigest()[:16]
         key = storage.recording_key(recording.tenant_id, recording.id, f"redacted-{digest}.m4a")
-        _store(recording, spans, track, key, lambda: _renew(recording_id, fence))
+        _store(recording, spans, track, key, partial(_renew, recording_id, fence))
     if not rows.update(spans=spans, track=track, key=key, due_at=None, attempts=0):
         storage.discard(key)
         raise LostClaim
@@ -153,17 +157,21 @@ def _make(recording_id: UUID, fence: int) -> None:
         storage.discard(row.key)
 
 
-def _store(recording: Recording, spans: list[list[float]], track: int, key: str, renew: object) -> None:
-    assert callable(renew)
+def _store(recording: Recording, spans: list[list[float]], track: int, key: str, renew: Callable[..., None]) -> None:
     renewal = Renewal(renew, RENEW_EVERY_SECONDS)
-    longest = 60 + 1.1 * recording.duration_seconds  # which is what its packets say
     with storage.local_copy(recording.storage_key, renewal) as path, storage.temporary_path() as copy:
-        media.make_playable(path, recording.format, copy, longest, renewal, max(0, track - 1), spans)
+        media.make_playable(path, recording.format, copy, longest(recording), renewal, max(0, track - 1), spans)
+        renew(LEASE_FOR_STORING)
         storage.save(copy, key)
 
 
-def _renew(recording_id: UUID, fence: int) -> None:
+def longest(recording: Recording) -> float:
+    """Returns the most seconds that a copy may have: packets say how long a recording is, and not to the second."""
+    return 60 + 1.1 * recording.duration_seconds
+
+
+def _renew(recording_id: UUID, fence: int, lease: timedelta = LEASE) -> None:
     """Raises LostClaim."""
-    if not RedactedSound.objects.filter(recording_id=recording_id, fence=fence).update(due_at=Now() + LEASE):
+    if not RedactedSound.objects.filter(recording_id=recording_id, fence=fence).update(due_at=Now() + lease):
         raise LostClaim
     lend_connection()

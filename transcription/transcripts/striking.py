@@ -12,7 +12,15 @@ from django.utils.translation import gettext as _
 from tenants.access import Actor
 from transcription.errors import InvalidOption
 from transcription.models import Revision, Segment, Transcription
-from transcription.strikes import other_texts, places_of, seconds_of, spans_of, united, without
+from transcription.strikes import (
+    other_texts,
+    places_of,
+    redacted_segments,
+    seconds_of,
+    spans_of,
+    united,
+    without,
+)
 from transcription.strikes.spans import Span
 from transcription.transcripts.editing import transcript
 from transcription.transcripts.revisions import (
@@ -83,10 +91,13 @@ def struck_places(segment: Segment, spans: Sequence[Span]) -> list[tuple[int, in
     return places_of(segment.text.strip(), segment.words, segment.start, segment.end, spans)
 
 
-def passage(actor: Actor, transcription_id: UUID, words: Words) -> tuple[Transcription, Span]:
-    """Returns a transcript, and from when to when words of it last. Raises as `strike` does."""
+def passage(actor: Actor, transcription_id: UUID, words: Words, *, original: bool) -> tuple[Transcription, Span]:
+    """Returns a transcript, and from when to when words of it last. Raises as `strike` does.
+
+    original: that the places are of the text with the words that are struck, and not as it goes out.
+    """
     row = transcript(actor, transcription_id)
-    spans = _seconds(row, words)
+    spans = _seconds(row, words, [] if original else spans_of(row))
     return row, (spans[0][0], spans[-1][1])
 
 
@@ -103,9 +114,12 @@ def _checked_span(row: Transcription, span: Span) -> list[Span]:
     return [(start, min(end, round(row.recording.duration_seconds, 3)))]
 
 
-def _seconds(row: Transcription, words: Words) -> list[Span]:
-    """Raises Http404, and InvalidOption where no word is chosen."""
-    chosen = list(row.segments.filter(index__gte=words.first, index__lte=words.last))
+def _seconds(row: Transcription, words: Words, hidden: Sequence[Span] = ()) -> list[Span]:
+    """Returns when words are said, of the text without those that are `hidden`.
+
+    Raises Http404, and InvalidOption where no word is chosen.
+    """
+    chosen = redacted_segments(row.segments.filter(index__gte=words.first, index__lte=words.last), hidden)
     if words.last < words.first or len(chosen) != words.last - words.first + 1:
         raise Http404(_("There is no such segment."))
     found = list[Span]()

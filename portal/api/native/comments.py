@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db import transaction
 from django.urls import path
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
@@ -11,6 +12,7 @@ from rest_framework.response import Response
 
 from portal.api.native import parameters
 from portal.api.native.operations import JSON, operation
+from portal.api.native.originals import REDACTED, wants_original
 from portal.api.native.parsing import parse_body
 from portal.api.native.representations import rfc3339
 from portal.api.native.schemas.comments import CommentBody, CommentChanges, NewComment, ThreadBody, ThreadsBody
@@ -35,7 +37,13 @@ class CommentsView(TenantView):
         found = threads.threads(self.actor, recording_id, STATE.read(request))
         return Response(ThreadsBody(results=[thread_fields(row) for row in found]))
 
-    @operation("createComment", "Comment on a passage, or reply", {201: CommentBody}, body={JSON: NewComment})
+    @operation(
+        "createComment",
+        "Comment on a passage, or reply",
+        {201: CommentBody},
+        body={JSON: NewComment},
+        parameters=[REDACTED],
+    )
     def post(self, request: Request, recording_id: UUID) -> Response:
         self.actor.require(threads.PERMISSION)
         recordings.recording(self.actor, recording_id)
@@ -43,9 +51,8 @@ class CommentsView(TenantView):
         if new.parent is not None:
             row = threads.reply(self.actor, recording_id, new.parent, new.text)
         else:
-            row = threads.comment(
-                self.actor, recording_id, *_seconds(self.actor, recording_id, new), new.text, new.colour
-            )
+            span = _seconds(self.actor, recording_id, new, original=wants_original(self.actor, request))
+            row = threads.comment(self.actor, recording_id, *span, new.text, new.colour)
         return Response(comment_fields(row), 201, headers={"Location": f"{request.path}/{row.id}"})
 
 
@@ -57,10 +64,11 @@ class CommentView(TenantView):
         self.actor.require(threads.PERMISSION)
         recordings.recording(self.actor, recording_id)
         wanted = parse_body(request, CommentChanges)
-        if wanted.text is not None or wanted.colour is not None or wanted.resolved is None:
-            row = threads.change(self.actor, recording_id, comment_id, wanted.text, wanted.colour)
-        if wanted.resolved is not None:
-            row = threads.resolve(self.actor, recording_id, comment_id, again=not wanted.resolved)
+        with transaction.atomic():  # all of it, or nothing
+            if wanted.text is not None or wanted.colour is not None or wanted.resolved is None:
+                row = threads.change(self.actor, recording_id, comment_id, wanted.text, wanted.colour)
+            if wanted.resolved is not None:
+                row = threads.resolve(self.actor, recording_id, comment_id, again=not wanted.resolved)
         return Response(comment_fields(row))
 
     @operation("deleteComment", "Delete a comment with its replies", {204: None})
@@ -69,11 +77,11 @@ class CommentView(TenantView):
         return Response(status=204)
 
 
-def _seconds(actor: Actor, recording_id: UUID, new: NewComment) -> Span:
+def _seconds(actor: Actor, recording_id: UUID, new: NewComment, *, original: bool) -> Span:
     """Raises Http404 and InvalidOption."""
     if new.transcription is not None and new.first is not None:
         words = Words(new.first, new.position, new.first if new.last is None else new.last, new.until)
-        row, span = striking.passage(actor, new.transcription, words)
+        row, span = striking.passage(actor, new.transcription, words, original=original)
         if row.recording_id == recording_id:
             return span
     if new.start is not None and new.end is not None:

@@ -21,7 +21,6 @@ from portal.api.native.schemas.shares import (
     ShareBody,
     ShareDetailBody,
     ShareLinkBody,
-    SharesBody,
     SharesOf,
     VisitorBody,
 )
@@ -39,10 +38,12 @@ NO_STORE = {"Cache-Control": "no-store"}
 class RecordingSharesView(TenantView):
     """POST a link, which is in this answer only; GET those of the recording, newest first."""
 
-    @operation("listRecordingShares", "The share links of a recording", {200: SharesBody})
+    @operation(
+        "listRecordingShares", "The share links of a recording", {200: listing(ShareBody)}, parameters=[STATE, *PAGE]
+    )
     def get(self, request: Request, recording_id: UUID) -> Response:
-        found = links.of_recording(self.actor, recording_id)
-        return Response({"results": [share_fields(row) for row in found]})
+        only_open = STATE.read(request) == OPEN
+        return newest_first(links.of_recording(self.actor, recording_id, only_open), request, self, share_fields)
 
     @operation(
         "shareRecording",

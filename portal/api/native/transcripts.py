@@ -23,10 +23,11 @@ from transcription.exports.layout import LINE_LENGTHS, LINES
 from transcription.library import read_audit, recordings
 from transcription.models import Status, Transcription
 
+COMMENTS = parameters.Choice("comments", "Whether a Word document has the comments; docx only.", ("true", "false"))
 LAYOUT = (
     parameters.Whole("max_line_length", "Characters on a line of a subtitle; srt and vtt only.", LINE_LENGTHS),
     parameters.Whole("max_lines", "Lines of a subtitle; srt and vtt only.", LINES),
-    parameters.Choice("comments", "Whether a Word document has the comments; docx only.", ("true", "false")),
+    COMMENTS,
     REDACTED,
 )
 
@@ -57,7 +58,7 @@ def _transcript(actor: Actor, request: Request, row: Transcription, extension: s
     if row.status != Status.COMPLETED:
         return problem(409, "not_completed", _("The transcription is not done: it is %s.") % row.status)
     layout = Layout.checked(request.query_params.get("max_line_length"), request.query_params.get("max_lines"))
-    said = threads.threads(actor, row.recording_id) if request.query_params.get("comments") == "true" else ()
+    said = threads.of_file(actor, row.recording_id, extension, wanted=COMMENTS.read(request) == "true")
     export = exports.render(row, extension, layout, original=wants_original(actor, request), comments=said)
     read_audit.exported(actor, row, extension)
     return HttpResponse(export.body, content_type=export.content_type)

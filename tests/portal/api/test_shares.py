@@ -15,6 +15,7 @@ from tests.conftest import Character, create_member
 from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import make_transcription
 from transcription.models import Transcription
+from transcription.shares import links
 from transcription.shares.models import Share
 
 pytestmark = pytest.mark.django_db
@@ -131,3 +132,25 @@ def test_what_the_organisation_s_own_key_shares_hangs_on_nobody(client: Client, 
     made = send(client, "POST", address, adam.bearer, {}).json()
     assert made["created_by"] is None
     assert client.get(urlsplit(made["url"]).path).status_code == 200
+
+
+def test_those_of_a_recording_come_in_pages(client: Client, alice: Character, address: str) -> None:
+    key = bearer(alice, KeyScope.WRITE)
+    ids = [send(client, "POST", address, key, {}).json()["id"] for _ in range(3)]
+    send(client, "DELETE", f"{address}/{ids[2]}", key)
+    page = send(client, "GET", f"{address}?limit=2", key).json()
+    rest = send(client, "GET", page["next"], key).json()
+    assert [one["id"] for one in (*page["results"], *rest["results"])] == ids[::-1]
+    working = send(client, "GET", f"{address}?state=open", key).json()["results"]
+    assert [one["id"] for one in working] == [ids[1], ids[0]]
+
+
+def test_few_links_of_a_recording_have_a_sound_of_their_own(
+    client: Client, alice: Character, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "MOST_WITH_OWN_SOUND", 2)
+    key, excerpt = bearer(alice), {"start": 1.0, "end": 3.0}
+    answers = [send(client, "POST", address, key, excerpt) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 409]
+    assert answers[2].json()["code"] == "too_many_shares"
+    assert send(client, "POST", address, key, excerpt | {"sound": False}).status_code == 201

@@ -15,6 +15,7 @@ from asgiref.sync import sync_to_async
 from django.conf import LazySettings
 
 from portal.asgi import application
+from portal.http.authentication import claimed_identity
 from portal.http.thread_pools import REQUEST_THREADS, REQUESTS, UPLOAD_THREADS, UPLOADS, thread_user
 from tenants import scope
 from tests.conftest import Character, MakeMedia
@@ -53,6 +54,16 @@ class Slow:
 
     def end(self) -> None:
         self._over.set()
+
+
+def test_strangers_at_a_link_share_threads_by_address_whatever_they_send() -> None:
+    def identity(path: str, name: bytes, client: str = "203.0.113.9") -> object:
+        headers = [(b"authorization", name), (b"cookie", b"sessionid=" + name)]
+        return claimed_identity({"type": "http", "path": path, "headers": headers, "client": (client, 1)})
+
+    assert identity("/s/secret/lines", b"one") == identity("/s/secret/lines", b"other")
+    assert identity("/s/secret/lines", b"one") != identity("/s/secret/lines", b"one", "203.0.113.10")
+    assert identity("/v1/models", b"one") != identity("/v1/models", b"other")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_it_takes_the_same_few_queries_however_long_the_text_is(
 ) -> None:
     path = share()
     guest.get(path)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         guest.get(path)
     segments = [
         Segment(tenant=interview.tenant, transcription=interview, index=3 + at, start=12.0, end=12.0, text=" More.")
@@ -70,7 +71,7 @@ def test_it_takes_the_same_few_queries_however_long_the_text_is(
     ]
     with scope.bound(interview.tenant_id):
         Segment.objects.bulk_create(segments)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         page = guest.get(path).content.decode()
     assert page.count("data-index=") == 200
     more = guest.get(f"{path}lines?from=200&limit=1000").json()
@@ -233,6 +234,17 @@ class TestOpenings:
         path = share(most_openings=3)
         assert race(40, lambda: Client().post(path).status_code == 303) == 3
 
+    @pytest.mark.parametrize("rest", ["lines", "captions.vtt", "transcript.txt"])
+    def test_are_counted_for_who_reads_without_the_page_too(
+        self, guest: Client, share: Share, alice: Character, rest: str
+    ) -> None:
+        path = share(with_download=True)
+        for _ in range(3):
+            guest.get(path + rest)
+        with scope.bound(alice.tenant.id):
+            assert rows.Share.objects.get().openings == rows.Visitor.objects.get().openings == 1
+            assert AuditEntry.objects.filter(action="share.opened").count() == 1
+
     def test_are_told_by_visitor_and_in_the_audit_log_without_addresses(
         self, guest: Client, share: Share, alice: Character
     ) -> None:
@@ -264,6 +276,23 @@ class TestDownloads:
         with scope.bound(alice.tenant.id):
             formats = AuditEntry.objects.filter(action="share.exported").values_list("details__format", flat=True)
         assert set(formats) == {"txt", "srt", "vtt", "json", "tsv", "docx"}
+
+
+@pytest.mark.parametrize(("rest", "limit"), [("", "READINGS"), ("lines", "READINGS"), ("transcript.docx", "DOWNLOADS")])
+def test_who_asks_too_often_waits_and_keeps_nobody_else_waiting(
+    guest: Client, share: Share, rest: str, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, take = share(with_download=True), Limit.take
+
+    def take_fewer(self: Limit, *subject: str) -> bool:
+        return take(replace(self, amount=2) if self == getattr(visits, limit) else self, *subject)
+
+    monkeypatch.setattr(Limit, "take", take_fewer)
+    answers = [guest.get(path + rest) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2]["Retry-After"] == "60"
+    assert "Wait a minute" in answers[2].content.decode()
+    assert Client(REMOTE_ADDR="203.0.113.10").get(path + rest).status_code == 200
 
 
 def test_members_of_another_tenant_open_it_as_guests(share: Share, mallory: Character) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,8 +17,8 @@ from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
 from tenants import scope
-from tests.conftest import Character, MakeMedia
-from tests.portal.shared.conftest import Share
+from tests.conftest import Character
+from tests.portal.shared.conftest import HIGH, LOW, SECRET_TITLE, Share, heard, loudness, strike
 from transcription import media
 from transcription.library import recordings
 from transcription.media import storage
@@ -27,52 +26,11 @@ from transcription.models import Recording, Transcription
 from transcription.shares import cutting, links
 from transcription.shares.models import Share as Link
 from transcription.strikes import copies
-from transcription.transcripts import striking
-from transcription.transcripts.revisions import list_tag
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume"),
 ]
-LOW, HIGH = 300, 2000
-SECRET_TITLE = "The source is Jane"
-
-
-@pytest.fixture
-def sent(make_media: MakeMedia) -> Path:
-    """An MP3 of twelve seconds with a title: a high tone from 4 to 8, a low one around it."""
-    tone = f"aevalsrc=sin(2*PI*t*if(between(t\\,4\\,8)\\,{HIGH}\\,{LOW})):d=12:s=44100"
-    return make_media("tones.mp3", "-f", "lavfi", "-i", tone, "-q:a", "5", "-metadata", f"title={SECRET_TITLE}")
-
-
-@pytest.fixture
-def recording(interview: Transcription, sent: Path) -> Recording:
-    """The interview with that file in the storage."""
-    row = interview.recording
-    key = storage.recording_key(row.tenant_id, row.id)
-    path = storage.local_path(key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(sent, path)
-    with scope.bound(row.tenant_id):
-        Recording.objects.filter(id=row.id).update(storage_key=key, format="mp3", codec="mp3")
-    row.refresh_from_db()
-    return row
-
-
-def loudness(sound: bytes, folder: Path) -> dict[int, float]:
-    """Returns the share of the energy that lies around each tone."""
-    file = folder / "heard.m4a"
-    file.write_bytes(sound)
-    pcm = np.frombuffer(b"".join(media.decode(file, "mov,mp4,m4a,3gp,3g2,mj2", 60)), np.int16).astype(float)
-    energy = np.abs(np.fft.rfft(pcm)) ** 2
-    frequencies = np.fft.rfftfreq(len(pcm), 1 / media.SAMPLE_RATE)
-    return {tone: float(energy[abs(frequencies - tone) < 100].sum() / energy.sum()) for tone in (LOW, HIGH)}
-
-
-def heard(client: Client, path: str, **headers: str) -> bytes:
-    answer: Any = client.get(f"{path}sound", headers=headers)
-    assert answer.status_code in (200, 206)
-    return b"".join(answer)
 
 
 def test_all_of_it_is_a_copy_without_what_else_was_in_the_file(
@@ -98,12 +56,6 @@ def test_of_an_excerpt_nothing_else_is_in_it(guest: Client, share: Share, record
     assert found[HIGH] > 0.99
     assert found[LOW] < 0.001
     assert guest.get(f"{path}peaks.json").json() == {"peaks": [0.04, 0.05, 0.06, 0.07]}
-
-
-def strike(alice: Character, row: Transcription, *seconds: float) -> None:
-    with scope.bound(alice.tenant.id):
-        row.refresh_from_db()
-        striking.strike(alice.actor, row.id, (seconds[0], seconds[1]), {list_tag(row)})
 
 
 def test_what_is_struck_is_neither_read_nor_heard_from_the_next_request_on(
@@ -175,6 +127,17 @@ def test_it_is_downloaded_where_the_link_allows_it(guest: Client, share: Share, 
     assert answer["Content-Disposition"] == 'attachment; filename="Interview with a source.m4a"'
     assert guest.get(f"{silent}sound").status_code == 200
     assert guest.get(f"{silent}sound?download").status_code == 404
+
+
+def test_who_hears_it_without_the_page_has_opened_the_link(
+    guest: Client, share: Share, recording: Recording, alice: Character
+) -> None:
+    path = share()
+    cutting.cut_due()
+    for _ in range(2):
+        heard(guest, path, Range="bytes=10-19")
+    with scope.bound(alice.tenant.id):
+        assert Link.objects.get().openings == 1
 
 
 def test_an_erased_recording_leaves_no_copy_behind(share: Share, recording: Recording, alice: Character) -> None:

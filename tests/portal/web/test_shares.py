@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tenants import scope
-from tenants.models import Role, Tenant
+from tenants.models import Member, Role, Tenant, User
 from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Make, signed_in
+from transcription.library import recordings
 from transcription.models import Transcription
 from transcription.shares import links
 from transcription.shares.links import Wanted
@@ -172,3 +173,35 @@ def test_operators_see_links_and_revoke_them(admin_client: Client, alice: Charac
         share = Share.objects.get()
     admin_client.post(address, {"action": "revoke", "_selected_action": [str(share.id)]})
     assert Client().get(path).status_code == 404
+
+
+def test_revoking_all_of_one_reaches_deleted_recordings_and_former_addresses(
+    as_alice: Client, alice: Character, adam: Character, row: Transcription
+) -> None:
+    path = shared_by(adam, row)
+    User.objects.filter(id=adam.user.id).update(email="adam.smith@acme.example")
+    page = as_alice.get("/shares/?maker=adam.smith@acme.example").content.decode()
+    assert "Revoke all of adam.smith@acme.example" in page
+    with scope.bound(row.tenant_id):
+        recordings.delete(alice.actor, row.recording_id)
+        as_alice.post("/shares/revoke/", {"maker": "adam.smith@acme.example"})
+        recordings.restore(alice.actor, row.recording_id)
+    assert Client().get(path).status_code == 404
+
+
+def test_who_is_invited_again_does_not_bring_old_links_back(adam: Character, row: Transcription) -> None:
+    path = shared_by(adam, row)
+    adam.member.delete()
+    Member.objects.create(tenant_id=row.tenant_id, user=adam.user, role=Role.EDITOR)
+    assert Client().get(path).status_code == 404
+
+
+def test_what_works_stands_before_what_has_ended(as_alice: Client, alice: Character, row: Transcription) -> None:
+    shared_by(alice, row, label="Works still")
+    ended = [
+        Share(tenant_id=row.tenant_id, recording_id=row.recording_id, digest=str(at), revoked_at=timezone.now())
+        for at in range(links.MOST_LIVE)
+    ]
+    with scope.bound(row.tenant_id):
+        Share.objects.bulk_create(ended)
+    assert "Works still" in as_alice.get(f"/recordings/{row.recording_id}/").content.decode()

@@ -76,12 +76,6 @@ class ShareBody(TypedDict):
     end: float | None
 
 
-class SharesBody(TypedDict):
-    """Those of a recording, newest first."""
-
-    results: list[ShareBody]
-
-
 class ShareLinkBody(ShareBody):
     """With the link, which is shown this once."""
 
