@@ -190,6 +190,8 @@ def hidden(row: Transcription) -> set[str]:
 def change(alice: Character, row: Transcription, data: st.DataObject) -> None:
     """Changes the transcript as people do; what is refused changes nothing."""
     every = list(row.segments.order_by("index"))
+    if not every:
+        return
     one = every[data.draw(st.integers(0, len(every) - 1))]
     words = one.text.split()
     try:
