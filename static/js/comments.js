@@ -15,6 +15,7 @@ import { toast } from "./toast.js";
 
 const COLOURS = 4;
 const SURE = 4000; // milliseconds in which a second click deletes
+const SETTLE = 300; // in which what others say is gathered
 
 /** @import { Player } from "./player.js" */
 /** @import { Transcript } from "./transcript.js" */
@@ -27,6 +28,13 @@ export class Comments {
   #passages = [];
   #state = "open";
   #hash = location.hash;
+  /** The items of the list, by their ids, as the server wrote them. @type {Map<string, string>} */
+  #written = new Map();
+  /** Counts what was asked, so that an older answer doesn't take the place of a newer one. */
+  #asked = 0;
+  #taken = 0;
+  #sending = false;
+  #loading = 0;
   /** What the form is for: where it is sent, and what beside the text. @type {{address: string, body: object}} */
   #target = { address: "", body: {} };
 
@@ -64,12 +72,31 @@ export class Comments {
 
   close() {
     this.stop.abort();
+    clearTimeout(this.#loading);
     for (let colour = 0; colour < COLOURS; colour += 1) CSS.highlights?.delete(`note-${colour}`);
   }
 
   async load() {
+    this.#asked += 1;
+    const turn = this.#asked;
     const answer = await ask(this.address).catch(() => null);
-    if (answer?.ok && !this.stop.signal.aborted) this.#show(await answer.json());
+    if (answer?.ok) this.#take(await answer.json(), turn);
+  }
+
+  /** Loads the list when others are done for a moment. */
+  loadSoon() {
+    clearTimeout(this.#loading);
+    this.#loading = setTimeout(() => this.load(), SETTLE);
+  }
+
+  /**
+   * @param {Listed} listed
+   * @param {number} turn when it was asked for
+   */
+  #take(listed, turn) {
+    if (turn < this.#taken || this.stop.signal.aborted) return;
+    this.#taken = turn;
+    this.#show(listed);
   }
 
   /** Opens the form for a comment on what is chosen. */
@@ -127,8 +154,11 @@ export class Comments {
   /** @param {SubmitEvent} event */
   async #submit(event) {
     event.preventDefault();
+    if (this.#sending) return; // it would be said twice
+    this.#sending = true;
     const { address, body } = this.#target;
     const why = await this.#post(address, { ...body, text: this.area.value });
+    this.#sending = false;
     if (why !== null) return this.#refuse(why);
     this.#leave();
     toast(text("comment_saved"));
@@ -194,17 +224,18 @@ export class Comments {
    */
   async #post(address, body) {
     const headers = { "Content-Type": "application/json" };
+    this.#asked += 1;
+    const turn = this.#asked;
     const answer = await ask(address, { method: "POST", headers, body: JSON.stringify(body) }).catch(() => null);
     if (!answer?.ok) return answer ? await messageOf(answer, "comment_failed") : text("comment_failed");
-    this.#show(await answer.json());
+    this.#take(await answer.json(), turn);
     return null;
   }
 
   /** @param {Listed} listed */
   #show({ html, marks, people }) {
     const fresh = new DOMParser().parseFromString(html, "text/html").body;
-    localise(fresh);
-    this.list.replaceChildren(...fresh.children);
+    this.#renew([...fresh.children]);
     this.#passages = marks;
     this.people.people = people;
     const open = marks.filter((one) => one.open).length;
@@ -213,6 +244,28 @@ export class Comments {
     this.#filter(this.#state);
     if (this.#hash.startsWith("#comment-")) this.#arrive(this.#hash.slice("#comment-".length));
     this.#hash = "";
+  }
+
+  /** Puts new items into the list. What is as it was stays, with its focus and what is asked there.
+   * @param {Element[]} items
+   */
+  #renew(items) {
+    const written = new Map(items.map((item) => [item.id, item.outerHTML]));
+    for (const old of [...this.list.children]) if (!written.has(old.id)) old.remove();
+    const active = document.activeElement;
+    for (const [place, item] of items.entries()) {
+      const old = document.getElementById(item.id);
+      if (old && this.#written.get(item.id) === written.get(item.id)) {
+        if (this.list.children[place] !== old) this.list.insertBefore(old, this.list.children[place] ?? null);
+        continue;
+      }
+      localise(item);
+      const twin = active instanceof HTMLElement && old?.contains(active) ? twinOf(active, item) : null;
+      if (old) old.remove();
+      this.list.insertBefore(item, this.list.children[place] ?? null);
+      twin?.focus({ preventScroll: true });
+    }
+    this.#written = written;
   }
 
   /** Goes to the comment that the address of the page names, as mails do. @param {string} id */
@@ -321,4 +374,23 @@ function wordsOf(item, { start, end }) {
   const within = marks.filter(([, , from, to]) => Math.min(to, end) - Math.max(from, start) > 0.0005);
   const [first, last] = [within[0], within.at(-1)];
   return rangeOf(shown, first?.[0] ?? 0, last?.[1] ?? shown.textContent.length);
+}
+
+/**
+ * Returns what takes the place of an element in a new item.
+ * @param {HTMLElement} active
+ * @param {Element} item
+ * @returns {HTMLElement | null}
+ */
+function twinOf(active, item) {
+  if (!(item instanceof HTMLElement) || !(active instanceof HTMLButtonElement))
+    return item instanceof HTMLElement ? item : null;
+  /** @param {HTMLElement} one */
+  const keyOf = (one) => {
+    const { sure: _sure, ...rest } = one.dataset;
+    /** @type {HTMLElement | null} */
+    const comment = one.closest("[data-comment]");
+    return JSON.stringify([comment?.dataset.comment, rest]);
+  };
+  return [...item.querySelectorAll("button")].find((one) => keyOf(one) === keyOf(active)) ?? item;
 }

@@ -134,7 +134,7 @@ function textDoings(root, transcript, player) {
   const panel = root.querySelector("[data-comments]");
   if (panel) {
     const comments = new Comments(panel, transcript, player);
-    if (together) together.onComments = () => void comments.load();
+    if (together) together.onComments = () => comments.loadSoon();
     open.push(comments);
     if (comments.form) doings.comment = { run: () => comments.begin() };
   }

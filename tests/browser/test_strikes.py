@@ -14,6 +14,11 @@ from tests.browser.test_portal import open_transcript
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PASSWORD = "a horse that nobody may name"
+SAVE_TWICE = """() => {
+    const area = document.getElementById("comment-text");
+    for (let time = 0; time < 2; time += 1)
+        area.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", ctrlKey: true, bubbles: true }));
+}"""
 SELECT_FIRST_WORD = """() => {
     const shown = document.querySelector(".segment__text");
     const walker = document.createTreeWalker(shown, NodeFilter.SHOW_TEXT);
@@ -87,18 +92,23 @@ def test_what_is_struck_out_a_viewer_neither_reads_nor_hears_and_may_comment_on(
     his.locator("#comment-people").get_by_role("option").first.click()
     expect(field).to_have_value(re.compile(r"Who is this, @owner@example\.com $"))
     picture(his, "comment written")
-    field.press("Control+Enter")
+    his.evaluate(SAVE_TWICE)
     expect(his.locator("[data-notes]")).to_have_text("1")
     thread = page.locator("[data-comments-list] > li")
     expect(thread).to_contain_text("Who is this, @owner@example.com")
     expect(page.locator("[data-notes]")).to_be_visible()
+    his_reply = his.locator("[data-comments-list]").get_by_role("button", name="Reply").first
+    his_reply.focus()
     thread.get_by_role("button", name="Reply").click()
     page.get_by_label("Reply", exact=True).fill("Nobody may say.")
     page.locator("[data-comment-form]").get_by_role("button", name="Save").click()
     expect(his.locator("[data-comments-list]")).to_contain_text("Nobody may say.")
+    expect(his_reply).to_be_focused()
     page.evaluate(SELECT_FIRST_WORD)
     page.locator("[data-highlight='3']").click()
     expect(page.locator("[data-comments-count]")).to_have_text("2 open, 0 resolved")
+    expect(his.locator("[data-comments-count]")).to_have_text("2 open, 0 resolved")
+    expect(his_reply).to_be_focused()
     picture(page, "comments")
     page.emulate_media(color_scheme="dark")
     picture(page, "comments in the dark")

@@ -15,6 +15,7 @@ from tenants import scope
 from tests.conftest import Character
 from tests.portal.test_consumers import Socket, socket_of
 from tests.portal.web.conftest import make_transcription
+from transcription.comments import threads
 from transcription.models import Recording, Transcription
 from transcription.queue import progress
 from transcription.strikes import MASK
@@ -56,6 +57,12 @@ def correct(who: Character, row: Transcription, text: str) -> None:
         editing.edit(who.actor, row.id, 0, {"*"}, text)
 
 
+@sync_to_async
+def comment(who: Character, row: Transcription, text: str) -> None:
+    with scope.bound(who.tenant.id):
+        threads.comment(who.actor, row.recording_id, 0.0, 1.0, text)
+
+
 async def test_each_sees_where_the_other_is_and_that_they_left(
     alice: Character, bob: Character, row: Transcription
 ) -> None:
@@ -78,6 +85,16 @@ async def test_a_correction_is_told_at_once_and_once(alice: Character, bob: Char
     assert await heard(his, "revision") == {"type": "revision", "revision": 0}
     await correct(alice, row, "Good evening.")
     assert await heard(his, "revision") == {"type": "revision", "revision": 1}
+    await his.hang_up()
+
+
+async def test_who_only_reads_hears_that_something_was_said_and_no_word_of_it(
+    alice: Character, bob: Character, row: Transcription
+) -> None:
+    his = await socket_of(bob, path_of(row))
+    assert (await heard(his, "revision"))["revision"] == 0
+    await comment(alice, row, "Nobody may say.")
+    assert await heard(his, "comments") == {"type": "comments"}
     await his.hang_up()
 
 

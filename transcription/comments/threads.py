@@ -27,11 +27,12 @@ from transcription.queue import progress
 PERMISSION = "comments.write"
 MOST = 1000
 STATES = ("open", "resolved")
+ORDER = ("start", "id")
 PACE = Limit("comments of a person", 100, 600)
 """As fast as nobody reads and writes; programs have limits of their own."""
 
 
-def threads(actor: Actor, recording_id: UUID, state: str = "") -> list[Comment]:
+def threads(actor: Actor, recording_id: UUID, state: str = "") -> QuerySet[Comment]:
     """Returns the first comments of threads, by their place, each with its `replies`. Raises Http404."""
     recordings.recording(actor, recording_id)
     rows = Comment.objects.filter(tenant=actor.tenant, recording=recording_id, parent=None)
@@ -39,9 +40,8 @@ def threads(actor: Actor, recording_id: UUID, state: str = "") -> list[Comment]:
         rows = rows.filter(resolved_at__isnull=state == "open")
     people = ("made_by", "api_key", "resolved_by")
     replies = Comment.objects.select_related(*people).prefetch_related("mentions__user").order_by("made_at", "id")
-    return list(
-        rows.select_related(*people).prefetch_related(Prefetch("replies", replies), "mentions__user").order_by("start")
-    )
+    rows = rows.select_related(*people).prefetch_related(Prefetch("replies", replies), "mentions__user")
+    return rows.order_by(*ORDER)
 
 
 def of_file(actor: Actor, recording_id: UUID, format: str, *, wanted: bool) -> list[Comment]:
@@ -49,7 +49,7 @@ def of_file(actor: Actor, recording_id: UUID, format: str, *, wanted: bool) -> l
     if wanted and format != "docx":
         message = _("Only Word documents have comments; omit “comments” for %(format)s.")
         raise InvalidOption("comments", message % {"format": format})
-    return threads(actor, recording_id) if wanted else []
+    return list(threads(actor, recording_id)) if wanted else []
 
 
 def comment(

@@ -11,11 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.api.native import parameters
-from portal.api.native.operations import JSON, operation
+from portal.api.native.operations import JSON, listing, operation
 from portal.api.native.originals import REDACTED, wants_original
+from portal.api.native.pagination import PAGE, newest_first
 from portal.api.native.parsing import parse_body
 from portal.api.native.representations import rfc3339
-from portal.api.native.schemas.comments import CommentBody, CommentChanges, NewComment, ThreadBody, ThreadsBody
+from portal.api.native.schemas.comments import CommentBody, CommentChanges, NewComment, ThreadBody
 from portal.api.native.tenant_view import TenantView
 from tenants.access import Actor
 from transcription.comments import threads
@@ -32,10 +33,16 @@ STATE = parameters.Choice("state", "Only open, or only resolved ones.", threads.
 class CommentsView(TenantView):
     """GET what is said about a recording; POST one more."""
 
-    @operation("listComments", "The comments on a recording", {200: ThreadsBody}, parameters=[STATE])
+    @operation(
+        "listComments",
+        "The comments on a recording",
+        {200: listing(ThreadBody)},
+        parameters=[STATE, *PAGE],
+        description="Threads by their place, each with its replies.",
+    )
     def get(self, request: Request, recording_id: UUID) -> Response:
         found = threads.threads(self.actor, recording_id, STATE.read(request))
-        return Response(ThreadsBody(results=[thread_fields(row) for row in found]))
+        return newest_first(found, request, self, thread_fields, threads.ORDER)
 
     @operation(
         "createComment",

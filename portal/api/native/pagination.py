@@ -95,4 +95,4 @@ def _is_text(text: str) -> bool:
     return "\x00" not in text
 
 
-POSITIONS = {"duration_seconds": _is_number, "small_name": _is_text}
+POSITIONS = {"duration_seconds": _is_number, "start": _is_number, "small_name": _is_text}

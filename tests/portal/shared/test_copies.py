@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.db.models import F
 from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
@@ -20,10 +21,11 @@ from tests.portal.shared.conftest import HIGH, LOW, Share, heard, loudness, make
 from transcription import media
 from transcription.library import retention
 from transcription.media import storage
-from transcription.models import Recording, Status, Transcription
+from transcription.models import Recording, RedactedSound, Status, Transcription
 from transcription.shares import cutting, links, sound
 from transcription.shares.links import Wanted
 from transcription.shares.models import Share as Link
+from transcription.strikes import copies
 from transcription.transcripts import striking
 from transcription.transcripts.revisions import list_tag
 
@@ -86,6 +88,31 @@ def test_who_made_a_copy_for_too_long_puts_nothing_struck_back(
     loud = [float(np.abs(pcm[int(at * media.SAMPLE_RATE) :][:8000]).mean()) for at in (0.25, 1.25)]
     assert loud[1] < 0.01 * loud[0]
     assert len(copies_of(recording)) == 1
+
+
+def test_what_a_bucket_takes_for_minutes_is_made_once(
+    share: Share,
+    interview: Transcription,
+    recording: Recording,
+    alice: Character,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made_again, save = list[int](), storage.save
+
+    def save_slowly(path: Path, key: str) -> None:
+        with scope.bound(alice.tenant.id):
+            Link.objects.update(sound_due_at=F("sound_due_at") - timedelta(minutes=2))
+            RedactedSound.objects.update(due_at=F("due_at") - timedelta(minutes=2))
+        made_again.append(cutting.cut_due() if "share-" in key else copies.make_due())
+        save(path, key)
+
+    share(start=4.0, end=8.0)
+    strike(alice, interview, 5.0, 6.0)
+    with scope.bound(alice.tenant.id):
+        RedactedSound.objects.update(due_at=Now())
+    monkeypatch.setattr(storage, "save", save_slowly)
+    assert (cutting.cut_due(), copies.make_due()) == (1, 1)
+    assert made_again == [0, 0]
 
 
 def test_whose_sound_goes_while_it_is_made_leaves_no_copy(

@@ -276,6 +276,11 @@ def test_the_page_shows_names_and_no_markup_of_theirs(alice: Character, bob: Cha
     answer = hers.post(address, json.dumps(body | {"text": text}), content_type="application/json", headers=page).json()
     assert "<script>" not in answer["html"]
     assert '<span class="comment__mention">@bob@acme.example</span>' in answer["html"]
+    bob.user.first_name, bob.user.last_name = "Bob <b>", "Builder"
+    bob.user.save()
+    named = hers.get(address).json()
+    assert '<span class="comment__mention">@Bob &lt;b&gt; Builder</span> look' in named["html"]
+    assert ["bob@acme.example", "Bob <b> Builder"] in named["people"]
     [mark] = answer["marks"]
     assert (mark["start"], mark["end"], mark["open"]) == (4.0, 7.5, True)
     own = f"{address}{mark['id']}/"
@@ -298,7 +303,15 @@ def test_programs_comment_and_a_word_document_has_comments_where_it_is_asked_for
     send(client, "POST", address, key, {"parent": made.json()["id"], "text": "Because."})
     assert send(client, "POST", address, key, {"start": 200.0, "end": 201.0}).status_code == 400
     assert send(client, "PATCH", made["Location"], key, {"colour": 9}).status_code == 400
-    [thread] = send(client, "GET", f"{address}?state=open", key).json()["results"]
+    send(client, "POST", address, key, {"start": 0.0, "end": 1.0, "text": "Here, too?"})
+    page, paged = f"{address}?state=open&limit=1", []
+    while page:
+        answer = send(client, "GET", page, key).json()
+        paged += answer["results"]
+        page = answer["next"]
+    [thread] = [one for one in paged if one["id"] == made.json()["id"]]
+    [other] = [one for one in paged if one != thread]
+    assert send(client, "DELETE", f"{address}/{other['id']}", key).status_code == 204
     assert (thread["start"], thread["end"], thread["by"]) == (0.0, 7.5, "A key to admin")
     assert [one["text"] for one in thread["replies"]] == ["Because."]
     document = f"/api/v1/transcriptions/{row.id}/transcript.docx"

@@ -79,9 +79,3 @@ class ThreadBody(CommentBody):
     """The first comment of a thread, and its replies."""
 
     replies: list[CommentBody]
-
-
-class ThreadsBody(TypedDict):
-    """By their place in the recording."""
-
-    results: list[ThreadBody]
