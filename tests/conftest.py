@@ -115,6 +115,7 @@ THOROUGH = {
     "tests/transcription/search/test_search.py",
     "tests/transcription/segments/test_bounds.py",
     "tests/transcription/shares/test_excerpts.py",
+    "tests/transcription/strikes/test_other_texts.py",
     "tests/transcription/strikes/test_sound.py",
     "tests/transcription/strikes/test_texts.py",
     "tests/transcription/transcripts/test_series.py",

@@ -36,6 +36,7 @@ from transcription.models import (
 from transcription.queue import claims, fairness, progress, statistics, wakeups
 from transcription.queue.claims import Claim, lease_duration, row_under_lease
 from transcription.segments import bounds
+from transcription.strikes import other_texts
 from transcription.webhooks import events
 
 log = logging.getLogger(__name__)
@@ -190,6 +191,7 @@ def complete(
         if correct is not None:
             row.status, row.text = Status.COMPLETED, text
             correct(row)
+        other_texts.hide_in(row)
         search.index_recording(claim.recording_id)
         if not quota.settle(claim.id, quota.billed_seconds(duration), row.recording.name):
             log.error("Transcription %s was completed without a reservation to settle.", claim.id)
@@ -434,5 +436,6 @@ def insert_completed(row: Transcription, segments: Sequence[Segment], speakers: 
     Speaker.objects.bulk_create(speakers, BATCH)
     _announce(row, Status.COMPLETED, "", row.warnings)
     Recording.note_change(row.recording_id)
+    other_texts.hide_in(row)
     search.index_recording(row.recording_id)
     _tell(Claim.of(row))

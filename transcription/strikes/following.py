@@ -1,10 +1,13 @@
-"""Struck words that a correction moved to where nothing is struck: they stay struck there."""
+"""Struck words that a correction moved to where nothing is struck, or another text has there: they stay struck."""
 
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from transcription.scripts import line_break_units
@@ -12,6 +15,12 @@ from transcription.strikes.places import SHORTEST_STRIKE, words_of
 from transcription.strikes.spans import Span, overlaps, united
 
 Fields = dict[str, Any]
+AROUND = 10.0
+"""Seconds of two texts that are compared before and after what is struck."""
+DRIFT = 2.0
+"""Seconds that the times of the same word lie apart in two texts, at most, as far as one may be told by its time."""
+MOST_ALIGNED = 400
+"""Words of each text: more in so short a time are no speech, and are told by their spelling alone."""
 
 
 class _Spoken(NamedTuple):
@@ -35,6 +44,67 @@ def followed(before: Iterable[Fields], after: Iterable[Fields], spans: Iterable[
     were, known = Counter(word.text for word in readable), set(readable)
     now = Counter(word.text for word in exposed)
     return united(_seconds(word) for word in exposed if now[word.text] > were[word.text] and word not in known)
+
+
+def carried(
+    before: Iterable[Fields], after: Iterable[Fields], struck: Iterable[Sequence[float]], new: Iterable[Span]
+) -> list[Span]:
+    """Returns what has to be struck, too, so that words of a text that are struck are so in another one of the same.
+
+    Both are compared around the edges of `new` spans, which are among those `struck`. A word of the other text that
+    is not struck is taken for a struck one where it stands among the same words, in the place of it, or, spelt like
+    it, within DRIFT of it.
+    """
+    struck = list(struck)
+    former, latter = _InTime(_spoken(before)), _InTime(_spoken(after))
+    found = set[_Spoken]()
+    for start, end in new:
+        windows = [(start, end)] if end - start < AROUND else [(start, start), (end, end)]
+        for first, last in windows:
+            place = first - AROUND, last + AROUND
+            found.update(_taken_for_struck(former.between(*place), latter.between(*place), struck))
+    return united(_seconds(word) for word in found)
+
+
+def _taken_for_struck(former: list[_Spoken], latter: list[_Spoken], spans: list[Sequence[float]]) -> Iterator[_Spoken]:
+    hidden = [overlaps(spans, word.start, word.end) for word in former]
+    struck = [word for word, is_hidden in zip(former, hidden, strict=True) if is_hidden]
+    if not struck:
+        return
+    for word, stands_for in _aligned(former, latter):
+        if overlaps(spans, word.start, word.end):
+            continue
+        instead = [former[place] for place in stands_for if hidden[place]]
+        same = any(one.text == word.text for one in instead)
+        known = not instead and any(former[place].text == word.text for place in stands_for)
+        like = instead if instead else [] if known else [one for one in struck if one.text == word.text]
+        if same or any(one.start - DRIFT <= word.end and word.start <= one.end + DRIFT for one in like):
+            yield word
+
+
+def _aligned(former: list[_Spoken], latter: list[_Spoken]) -> Iterator[tuple[_Spoken, range]]:
+    """Yields the words of the latter text, each with the places of those in the former one that it may stand for."""
+    if max(len(former), len(latter)) > MOST_ALIGNED:
+        yield from ((word, range(0)) for word in latter)
+        return
+    was, now = [word.text for word in former], [word.text for word in latter]
+    for kind, i, until, j, end in SequenceMatcher(None, was, now, autojunk=False).get_opcodes():
+        for place in range(j, end):
+            yield latter[place], range(i + place - j, i + place - j + 1) if kind == "equal" else range(i, until)
+
+
+class _InTime:
+    """Words in the order of their times."""
+
+    def __init__(self, words: Iterable[_Spoken]) -> None:
+        self._words = sorted(words, key=attrgetter("start"))
+        self._longest = max((word.end - word.start for word in self._words), default=0.0)
+
+    def between(self, first: float, last: float) -> list[_Spoken]:
+        """Returns the words of which a part lies between two times."""
+        start = bisect_left(self._words, first - self._longest, key=attrgetter("start"))
+        end = bisect_right(self._words, last, key=attrgetter("start"))
+        return [word for word in self._words[start:end] if word.end >= first]
 
 
 def _seconds(word: _Spoken) -> Span:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from transcription.models import Segment, Transcription
+from transcription.strikes.following import DRIFT
 from transcription.strikes.places import Word, places_of, words_of
 from transcription.strikes.spans import Span, overlaps, united
 
@@ -15,9 +16,13 @@ MASK = "█████"
 
 
 def spans_of(row: Transcription) -> list[Span]:
-    """Returns the seconds that are struck, on the clock of a transcription's own times."""
-    begin = row.heard_range[0] if row.heard_range else 0.0
-    return united((max(0.0, one[0] - begin), one[1] - begin) for one in row.recording.struck if one[1] > begin)
+    """Returns the seconds that are struck, on the clock of a transcription's own times.
+
+    While a text is made, which is compared with the one before it only at its end, those beside them, too.
+    """
+    begin, beside = row.heard_range[0] if row.heard_range else 0.0, 0.0 if row.is_over else DRIFT
+    spans = ((one[0] - begin - beside, one[1] - begin + beside) for one in row.recording.struck)
+    return united((max(0.0, start), end) for start, end in spans if end > 0.0)
 
 
 def redacted(row: Transcription) -> list[Segment]:

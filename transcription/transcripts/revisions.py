@@ -22,7 +22,7 @@ from transcription.errors import InvalidOption
 from transcription.library import read_audit, recordings, retention
 from transcription.models import MachineText, Recording, Revision, Segment, Speaker, Status, Transcription
 from transcription.queue import progress
-from transcription.strikes import MASK, copies, followed, united, without
+from transcription.strikes import MASK, copies, followed, other_texts, united, without
 from transcription.strikes.spans import Span
 from transcription.transcripts import checks
 from transcription.transcripts.segment_edits import SegmentFields, field_values
@@ -32,9 +32,6 @@ MAX_REVISIONS = 1000
 MAX_KEPT_CHARACTERS = 20_000_000
 INDEX_OFFSET = 1_000_000  # keeps indexes unique while the segments after a change are renumbered
 BATCH = 500
-MOST_NOTED = 50
-"""Spans that an entry of the audit log names."""
-
 NO_NAMES: Mapping[int, str] = {}
 Strikes = dict[str, list[list[float]]]
 NO_STRIKES: Strikes = {}
@@ -275,9 +272,8 @@ def _store(actor: Actor, row: Transcription, action: str, series: UUID | None, *
 def _note_strikes(actor: Actor, row: Transcription, strikes: Strikes) -> None:
     for name, action in (("added", "transcript.struck"), ("removed", "transcript.unstruck")):
         if spans := strikes.get(name):
-            seconds = [f"{start:.3f}-{end:.3f}" for start, end in spans[:MOST_NOTED]]
-            where: dict[str, Any] = {"seconds": seconds, "spans": len(spans), "revision": row.revision}
-            audit.record(actor, action, row, recording=str(row.recording_id), **where)
+            where: dict[str, Any] = other_texts.noted([(start, end) for start, end in spans])
+            audit.record(actor, action, row, recording=str(row.recording_id), **where, revision=row.revision)
 
 
 def _former_names(row: Transcription, names: Mapping[int, str]) -> dict[str, str]:

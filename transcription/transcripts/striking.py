@@ -12,7 +12,15 @@ from django.utils.translation import gettext as _
 from tenants.access import Actor
 from transcription.errors import InvalidOption
 from transcription.models import Revision, Segment, Transcription
-from transcription.strikes import places_of, redacted_segments, seconds_of, spans_of, united, without
+from transcription.strikes import (
+    other_texts,
+    places_of,
+    redacted_segments,
+    seconds_of,
+    spans_of,
+    united,
+    without,
+)
 from transcription.strikes.spans import Span
 from transcription.transcripts.editing import transcript
 from transcription.transcripts.revisions import (
@@ -52,7 +60,8 @@ def strike(
 ) -> Transcription:
     """Strikes words, or seconds, or gives them `back`. `expected_tags` are tags of the list.
 
-    Words without times are struck with their whole segment. Raises Http404, Stale, InvalidOption, NotCompleted and
+    Words without times are struck with their whole segment, and words that another text of the recording has at other
+    times are there, too. Raises Http404, Stale, InvalidOption, NotCompleted and
     TextDeleted.
     """
     with locked(actor, transcription_id) as row:
@@ -60,6 +69,8 @@ def strike(
         spans = _checked_span(row, what) if not isinstance(what, Words) else _seconds(row, what)
         before = struck_now(row)
         after = without(before, spans) if back else united(before, spans)
+        if not back:
+            after = united(after, other_texts.in_others(row, after, without(after, before)))
         write_strikes(actor, row, Action.UNSTRIKE if back else Action.STRIKE, strikes_between(before, after))
         return row
 

@@ -125,11 +125,15 @@ def test_struck_words_are_in_no_file_and_all_others_are(
 def test_no_correction_makes_struck_words_readable(
     alice: Character, lines: list[list[tuple[str, float, float]]], data: st.DataObject
 ) -> None:
-    row = make_transcription(alice.tenant, name="Meeting.mp3")
+    other, row = make_transcription(alice.tenant), make_transcription(alice.tenant, name="Meeting.mp3")
     with scope.bound(alice.tenant.id):
         written(row, lines, [data.draw(st.booleans()) for _line in lines])
         index = data.draw(st.integers(0, len(lines) - 1))
-        length = len(lines[index][0][0])
+        late = data.draw(st.sampled_from([0.0, 0.4, 1.9]))
+        Transcription.objects.filter(pk=other.pk).update(recording=row.recording_id)
+        elsewhere = [[(word, start + late, end + late) for word, start, end in words] for words in lines]
+        written(other, elsewhere, [data.draw(st.booleans()) for _line in lines])
+        first, length = lines[index][0][0].strip(","), len(lines[index][0][0])
         striking.strike(alice.actor, row.id, Words(index, 0, index, length), {ANY})
         gone, silent = hidden(row), struck(row)
         for _change in range(data.draw(st.integers(1, 4))):
@@ -138,6 +142,7 @@ def test_no_correction_makes_struck_words_readable(
             assert not [word for word in gone if word in body], name
         editing.revert(alice.actor, row.id, 0, {ANY})
         assert not [word for word in gone if word in files(row, alice)["txt"]]
+        assert first in hidden(other), "the other text has it at other times"
         assert not without(silent, struck(row)), "what was silent stays so"
         editing.revert(alice.actor, row.id, 0, {ANY}, strikes=True)
         if not struck(row):
@@ -185,6 +190,8 @@ def hidden(row: Transcription) -> set[str]:
 def change(alice: Character, row: Transcription, data: st.DataObject) -> None:
     """Changes the transcript as people do; what is refused changes nothing."""
     every = list(row.segments.order_by("index"))
+    if not every:
+        return
     one = every[data.draw(st.integers(0, len(every) - 1))]
     words = one.text.split()
     try:
