@@ -97,7 +97,8 @@ class Command(BaseCommand):
             file = settings.DATA / "secret_key.restored"
             file.unlink(missing_ok=True)
             write_private(file, restored.secret_key)
-            self._say(f"Its SECRET_KEY is another one, and is in {file}: set SECRET_KEY to it, then delete the file.")
+            kept = settings.DATA / "secret_key"
+            self._say(f"Its SECRET_KEY is another one, and is in {file}: set SECRET_KEY to it, or move it to {kept}.")
         self._say("Nothing goes out until `manage.py backup resume`: look at the portal first.")
         if restored.lost:
             lost = "\n".join(restored.lost)
