@@ -30,6 +30,7 @@ from transcription.fetches.models import Fetch
 from transcription.intake import waiters
 from transcription.intake.request import CallContext
 from transcription.leases import LostClaim
+from transcription.maintenance import sweeper
 from transcription.models import Attempt, Engine, Status, Transcription
 from transcription.options import engines
 from transcription.options.options import TranscriptionOptions
@@ -78,6 +79,7 @@ class TestEngines:
     ) -> None:
         monkeypatch.setattr(database_clock, "_warned_at", None)
         engines.report("here:0", condition(), 8, 8)
+        sweeper.report()
         assert client.get("/health").json()["status"] == "ok"
         with clock_moved(seconds=-16), caplog.at_level(logging.WARNING, "tenants.database_clock"):
             engines.report("there:0", condition(), 8, 8)
