@@ -50,7 +50,10 @@ esac
 case $host in *[!0-9.]*) ;; *) kind=IP ;; esac
 
 is_ours() { openssl x509 -noout -subject -in "$chain" 2>/dev/null | grep -q "Whisper Portal itself"; }
-names_host() { openssl x509 -noout -ext subjectAltName -in "$chain" | grep -qi ":$host$"; }
+names_host() {
+    case $kind in IP) option=-checkip ;; *) option=-checkhost ;; esac
+    openssl x509 -noout "$option" "$host" -in "$chain" | grep -q "does match"
+}
 lasts() { openssl x509 -noout -checkend 2592000 -in "$chain" >/dev/null; }
 
 if [ ! -e "$chain" ] && [ -e "$private" ] && [ -e "$chain.new" ]; then

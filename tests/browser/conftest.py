@@ -30,6 +30,7 @@ FLAGS = [
 # The shell is Chromium without a browser's windows: a page takes a third of the processor's time.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 60_000
+PASSWORD = "a horse that two may ride"
 EXPECTED_NOISE = ("the server responded with a status of 4", "ERR_INTERNET_DISCONNECTED")
 WATCH_POLICY = """
     document.addEventListener("securitypolicyviolation", (event) => console.error(
@@ -124,6 +125,24 @@ def session_of_staff(browser: Browser, stack: Stack) -> StorageState:
     state = context.storage_state()
     context.close()
     return state
+
+
+def invited(page: Page, email: str, context: BrowserContext, role: str = "Editor") -> Page:
+    """Invites somebody, and returns a page on which they have joined."""
+    page.get_by_role("link", name="People", exact=True).click()
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Role").first.select_option(label=role)
+    page.get_by_role("button", name="Invite", exact=True).click()
+    link = page.locator(f"tr:has-text('{email}') code").text_content()
+    assert link
+    theirs = context.new_page()
+    theirs.goto(link)
+    theirs.get_by_label("First name").fill("Bob")
+    theirs.get_by_label("Password", exact=True).fill(PASSWORD)
+    theirs.get_by_label("Password confirmation").fill(PASSWORD)
+    theirs.get_by_role("button", name="Join").click()
+    expect(theirs.locator(".toast")).to_contain_text(f"Your role is {role}.")
+    return theirs
 
 
 @pytest.fixture(scope="package")

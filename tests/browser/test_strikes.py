@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Picture
+from tests.browser.conftest import Picture, invited
 from tests.browser.test_portal import open_transcript
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-PASSWORD = "a horse that nobody may name"
 SAVE_TWICE = """() => {
     const area = document.getElementById("comment-text");
     for (let time = 0; time < 2; time += 1)
@@ -31,28 +30,10 @@ SELECT_FIRST_WORD = """() => {
 }"""
 
 
-def invited(page: Page, email: str, context: BrowserContext) -> Page:
-    """Invites somebody to read, and returns a page on which they have joined."""
-    page.get_by_role("link", name="People", exact=True).click()
-    page.get_by_label("E-mail address").fill(email)
-    page.get_by_label("Role").first.select_option("viewer")
-    page.get_by_role("button", name="Invite", exact=True).click()
-    link = page.locator(f"tr:has-text('{email}') code").text_content()
-    assert link
-    theirs = context.new_page()
-    theirs.goto(link)
-    theirs.get_by_label("First name").fill("Bob")
-    theirs.get_by_label("Password", exact=True).fill(PASSWORD)
-    theirs.get_by_label("Password confirmation").fill(PASSWORD)
-    theirs.get_by_role("button", name="Join").click()
-    expect(theirs.locator(".toast")).to_contain_text("Your role is Viewer.")
-    return theirs
-
-
 def test_what_is_struck_out_a_viewer_neither_reads_nor_hears_and_may_comment_on(
     page: Page, open_context: Callable[..., BrowserContext], fox: Path, tmp_path: Path, picture: Picture
 ) -> None:
-    his = invited(page, "bob@strikes.example", open_context())
+    his = invited(page, "bob@strikes.example", open_context(), "Viewer")
     page.goto("/recordings/")
     open_transcript(page, fox, tmp_path, "a fox in private.wav")
     his.goto(page.url)
@@ -97,7 +78,8 @@ def test_what_is_struck_out_a_viewer_neither_reads_nor_hears_and_may_comment_on(
     thread = page.locator("[data-comments-list] > li")
     expect(thread).to_contain_text("Who is this, @owner@example.com")
     expect(page.locator("[data-notes]")).to_be_visible()
-    his_reply = his.locator("[data-comments-list]").get_by_role("button", name="Reply").first
+    his_thread = his.locator("[data-comments-list] > li", has_text="Who is this")
+    his_reply = his_thread.get_by_role("button", name="Reply")
     his_reply.focus()
     thread.get_by_role("button", name="Reply").click()
     page.get_by_label("Reply", exact=True).fill("Nobody may say.")

@@ -8,28 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Picture
+from tests.browser.conftest import Picture, invited
 from tests.browser.test_portal import open_transcript
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-PASSWORD = "a horse that two may ride"
-
-
-def invited(page: Page, email: str, context: BrowserContext) -> Page:
-    """Invites somebody as an editor, and returns a page on which they have joined."""
-    page.get_by_role("link", name="People", exact=True).click()
-    page.get_by_label("E-mail address").fill(email)
-    page.get_by_role("button", name="Invite", exact=True).click()
-    link = page.locator(f"tr:has-text('{email}') code").text_content()
-    assert link
-    theirs = context.new_page()
-    theirs.goto(link)
-    theirs.get_by_label("First name").fill("Bob")
-    theirs.get_by_label("Password", exact=True).fill(PASSWORD)
-    theirs.get_by_label("Password confirmation").fill(PASSWORD)
-    theirs.get_by_role("button", name="Join").click()
-    expect(theirs.locator(".toast")).to_contain_text("Your role is Editor.")
-    return theirs
 
 
 def open_line(page: Page) -> None:

@@ -182,6 +182,8 @@ class TestTheFirstStart:
         context = ssl.create_default_context(cafile=str(made / "fullchain.pem"))
         assert context.get_ca_certs()[0]["subjectAltName"] == (name,)
         context.load_cert_chain(made / "fullchain.pem", made / "privkey.pem")
+        before = (made / "fullchain.pem").read_text()
+        assert self.start(folders, PORTAL_URL=url)["fullchain.pem"] == before
 
     def test_a_certificate_of_the_portal_s_own_follows_its_address(self, folders: dict[str, str]) -> None:
         first = self.start(folders)
