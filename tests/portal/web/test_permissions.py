@@ -31,6 +31,7 @@ EVERYBODY_400 = {Role.OWNER: 400, Role.ADMIN: 400, Role.EDITOR: 400, Role.VIEWER
 EDITORS_400 = {Role.OWNER: 400, Role.ADMIN: 400, Role.EDITOR: 400, Role.VIEWER: 403}
 EDITORS_412 = {Role.OWNER: 412, Role.ADMIN: 412, Role.EDITOR: 412, Role.VIEWER: 403}
 MANAGERS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 403, Role.VIEWER: 403}
+OWNERS = {Role.OWNER: 200, Role.ADMIN: 403, Role.EDITOR: 403, Role.VIEWER: 403}
 OWNERS_302 = {Role.OWNER: 302, Role.ADMIN: 403, Role.EDITOR: 403, Role.VIEWER: 403}
 
 TABLE = [
@@ -95,6 +96,10 @@ TABLE = [
     ("GET", "/people/", EVERYBODY),
     ("POST", "/people/", MANAGERS),
     ("POST", "/people/many/", MANAGERS),
+    ("GET", "/people/sign-in/", OWNERS),
+    ("POST", "/people/sign-in/", OWNERS),
+    ("POST", "/people/sign-in/test/", OWNERS_302),
+    ("POST", "/people/sign-in/remove/", OWNERS_302),
     ("POST", "/people/second-factor/", OWNERS_302),
     ("POST", "/people/{member}/second-factor/reset/", OWNERS_302),
     ("POST", "/people/{member}/role/", MANAGERS_302),
