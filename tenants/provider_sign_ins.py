@@ -137,8 +137,9 @@ def _joined(provider: IdentityProvider, person: Person, email: str, user: User |
     if user is None:
         user = User.objects.create_user(email, None, first_name=person.first_name, last_name=person.last_name)
     else:
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
+        with people.recording_changes(user.pk, lambda member: member_actor(member, address)):
+            user.set_unusable_password()
+            user.save(update_fields=["password"])
         Authenticator.objects.filter(user=user).delete()
         user_sessions.end(user)
     if invitation is not None:

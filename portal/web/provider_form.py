@@ -21,13 +21,13 @@ GIVEN = (Role.VIEWER, Role.EDITOR, Role.ADMIN)
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no parameters at run time
     client_secret = forms.CharField(
-        label=_("client secret"),
+        label=_("Client secret"),
         max_length=1000,
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
     )
     roles = LinesField(
-        label=_("roles by the claim’s values"),
+        label=_("Roles by the claim’s values"),
         required=False,
         max_length=10_000,
         help_text=_(

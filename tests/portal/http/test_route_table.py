@@ -28,6 +28,8 @@ REQUESTS = [
     ("POST", f"/api/v1/uploads/multipart/{ID}/urls", "", Credentials.KEY_OR_SESSION, Body.SMALL, False),
     ("GET", "/s/link/sound", "", Credentials.SESSION, Body.SMALL, True),
     ("GET", "/s/link/", "", Credentials.SESSION, Body.SMALL, False),
+    ("GET", f"/accounts/login/organisation/{ID}/back/", "", Credentials.SESSION, Body.SMALL, True),
+    ("POST", "/people/sign-in/test/", "", Credentials.SESSION, Body.SMALL, True),
     ("POST", "/accounts/login/", "", Credentials.SESSION, Body.SMALL, False),
     ("POST", "/v1/audio/transcriptions\n", "", Credentials.KEY, Body.SMALL, False),
 ]

@@ -287,6 +287,16 @@ class TestASession:
         Member.objects.filter(tenant=alice.tenant, user=alice.user).delete()
         assert browser.get("/people/").status_code == 403
 
+    def test_shows_again_that_it_is_them_before_a_factor_is_added(
+        self, alice: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider)
+        _answer, browser = arrive(alice.tenant, provider)
+        assert browser.get("/accounts/security/keys/").status_code == 200
+        assert browser.get("/accounts/password/change/")["Location"] == "/accounts/password/reset/"
+        with time_machine.travel(timezone.now() + timedelta(minutes=10)):
+            assert browser.get("/accounts/security/keys/")["Location"] == "/accounts/security/"
+
     def test_ends_with_the_provider_s_settings_and_after_half_a_day(
         self, alice: Character, as_alice: Client, domain: AllowedDomain, provider: Provider
     ) -> None:
@@ -295,6 +305,7 @@ class TestASession:
         assert timedelta(hours=11) < timedelta(seconds=browser.session.get_expiry_age()) <= timedelta(hours=12)
         with time_machine.travel(timezone.now() + timedelta(hours=13)):
             assert browser.get("/people/").status_code == 302
+        _answer, browser = arrive(alice.tenant, provider)
         keep(alice, provider, default_role="editor")
         assert browser.get("/people/").status_code == 200, "who becomes an editor is no reason"
         keep(alice, provider, counts_as_second_factor=True)
@@ -344,6 +355,28 @@ class TestRequired:
             browser = Client()
             browser.post("/accounts/login/", {"login": who.user.email, "password": "correct horse"})
             assert tenants_of(browser) == reached
+
+    def test_an_operator_sees_it_and_switches_it_off(
+        self, alice: Character, domain: AllowedDomain, provider: Provider, admin_client: Client
+    ) -> None:
+        keep(alice, provider, is_required=True)
+        _answer, browser = arrive(alice.tenant, provider)
+        address = f"/admin/tenants/tenant/{alice.tenant.pk}/change/"
+        page = admin_client.get(address)
+        assert provider.issuer in page.content.decode()
+        form: dict[str, Any] = {"name": "Acme", "is_active": "on", "default_mode": "auto", "speakers": "off"}
+        for formset in page.context["inline_admin_formsets"]:
+            for one in [*formset.formset.forms, formset.formset.management_form]:
+                form |= {f"{one.prefix}-{name}": one[name].value() for name in one.fields}
+        form = {name: value for name, value in form.items() if value not in (None, False)}
+        form |= {"allows_sharing": "on"}
+        form.pop("identity_provider-0-is_required")
+        form.pop("identity_provider-0-is_enabled")
+        answer = admin_client.post(address, form)
+        assert answer.status_code == 302, answer.context["errors"]
+        assert begin(alice.tenant, Client()).status_code == 404
+        assert browser.get("/people/").status_code == 302
+        assert told(alice.tenant, "provider.changed")[-1] == {"fields": ["is_enabled", "is_required"]}
 
     def test_an_operator_can_switch_all_of_it_off(
         self, alice: Character, bob: Character, domain: AllowedDomain, provider: Provider, settings: Any
