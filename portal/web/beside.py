@@ -87,15 +87,16 @@ def _transcript(request: TenantRequest, transcription_id: UUID) -> Transcription
 
 def _state(row: Transcription) -> dict[str, Any]:
     found = exports.beside.others(row)
+    labels = [_label(one) for one in found]
     asked = row.translations.order_by("-created_at").first()
     texts = [
         {
             "id": str(one.id),
-            "label": _label(one),
+            "label": label if labels.count(label) == 1 else f"{label}, {_day(one)}",
             "address": reverse("web:beside", args=[row.id, one.id]),
             "translates": one.translates_id == row.id,
         }
-        for one in found
+        for one, label in zip(found, labels, strict=True)
     ]
     under_way = None
     if asked is not None and asked.status not in (Status.COMPLETED, Status.CANCELLED):
@@ -109,5 +110,8 @@ def _label(row: Transcription) -> str:
     """Returns a text's language and what else tells it from the others."""
     language = language_name(exports.text_language(row)) or _("Unknown language")
     what = _("translation") if row.task == Task.TRANSLATE else row.model
-    day = date_format(timezone.localtime(row.created_at), pgettext("date format", "j F Y"))
-    return f"{language} ({what}, {day})"
+    return f"{language} ({what})"
+
+
+def _day(row: Transcription) -> str:
+    return date_format(timezone.localtime(row.created_at), pgettext("date format", "j F Y"))

@@ -117,7 +117,10 @@ export class Beside {
   async #translate() {
     this.#waits = true;
     const answer = await ask(this.address, { method: "POST" }).catch(() => null);
-    if (answer?.ok) return this.#show(await answer.json());
+    if (answer?.ok) {
+      keep(true);
+      return this.#show(await answer.json());
+    }
     this.#waits = false;
     toast(answer ? await messageOf(answer) : text("edit_failed"), { error: true });
   }
@@ -134,13 +137,7 @@ export class Beside {
     this.#chosen += 1;
     const mine = this.#chosen;
     const address = this.select.selectedOptions[0]?.dataset.address;
-    if (byHand) {
-      try {
-        localStorage.setItem(KEPT, address ? "on" : "off");
-      } catch {
-        /* not remembered */
-      }
-    }
+    if (byHand) keep(address !== undefined);
     this.#tellDownloads();
     if (!address) {
       this.#said = [];
@@ -187,6 +184,15 @@ export class Beside {
       shown?.remove();
       if (said) item.append(element("p", { class: "segment__beside", lang: this.#language }, said));
     }
+  }
+}
+
+/** @param {boolean} on whether a translation is wanted beside */
+function keep(on) {
+  try {
+    localStorage.setItem(KEPT, on ? "on" : "off");
+  } catch {
+    /* not remembered */
   }
 }
 

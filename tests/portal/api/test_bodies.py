@@ -121,7 +121,6 @@ def test_the_schema_says_so_of_every_json_body(client: Client) -> None:
     }
     of_options = [line for line in UNKNOWN if not line[1].endswith(("retry", "translation"))]
     assert len(told) == len(of_options) + 1, "and that of the parts' URLs"
-    )
     form = paths["/api/v1/recordings"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert "additionalProperties" not in form
 

@@ -59,8 +59,8 @@ def test_a_translation_is_asked_for_once_and_the_transcript_stays_the_recordings
     page = as_alice.get(f"/recordings/{row.recording_id}/").content.decode()
     assert "Guten Morgen" in page
     assert 'data-transcription="' not in page, "the transcript is not hidden behind the translation's progress"
-    key = {"Authorization": f"Bearer {alice.secret}"}
-    told = Client().post(f"/api/v1/transcriptions/{row.id}/translation", headers=key)
+    address = f"/api/v1/transcriptions/{row.id}/translation"
+    told = Client().post(address, content_type="application/json", headers=alice.bearer)
     assert (told.status_code, told.json()["translates"], told.json()["id"]) == (201, str(row.id), str(made.id))
 
 
