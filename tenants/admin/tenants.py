@@ -153,6 +153,7 @@ class TenantAdmin(admin.ModelAdmin):
             elif formset.model is AllowedDomain and formset.has_changed():
                 domains = list(AllowedDomain.objects.filter(tenant=tenant).values_list("domain", flat=True))
                 audit.record(operator, "tenant.changed", tenant, fields=["allowed_domains"], domains=domains)
+                identity_providers.end_sessions(tenant)
             elif formset.model is IdentityProvider and formset.has_changed():
                 fields = sorted({field for _row, changed in formset.changed_objects for field in changed})
                 action = "provider.removed" if formset.deleted_objects else "provider.changed"
