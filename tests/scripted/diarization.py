@@ -48,10 +48,9 @@ class ScriptedDiarization:
         pass
 
 
-def scripted_listen(_weights: Path, samples: NDArray[np.int16]) -> Sample:
-    """Takes the place of `listen` in a scripted stack: it hears the first speaker's voice in every sound."""
-    seconds = len(samples) / SAMPLE_RATE
-    return Sample(voice(0), seconds, seconds)
+def scripted_listen(_weights: Path, _samples: NDArray[np.int16]) -> Sample:
+    """Takes the place of `listen` in a scripted stack: in every sound it hears the first speaker."""
+    return Sample(voice(0), 4.0, 4.0)
 
 
 def voice(number: int) -> Voice:
