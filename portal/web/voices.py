@@ -160,11 +160,12 @@ def _sentences(errors: Mapping[str, str]) -> list[Sentence]:
 def _page(request: TenantRequest, errors: Mapping[str, str] | None = None, message: str = "") -> HttpResponse:
     member = request.actor.member
     assert member is not None
+    enrolled = enrolled_voices.voice_of(member)
     context = {
-        "enrolled": enrolled_voices.voice_of(member),
+        "enrolled": enrolled,
         "named": enrolment.named_transcripts(member),
         "sentences": _sentences(errors or {}),
         "problem": message,
-        "name": request.POST.get("name") or str(member.user),
+        "name": request.POST.get("name") or str(enrolled or member.user),
     }
     return render(request, "web/voice.html", context)
