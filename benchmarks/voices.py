@@ -4,9 +4,10 @@
 
 The folder is that of `benchmarks.speakers`. Each reader is enrolled with the first six seconds of three clips;
 conversations are made of the three others: of all readers as they are and in noise (10 dB below), and of two at a time
-as a telephone hears them (300 to 3400 Hz). Each speaker that is found is compared with all readers, and again with each of them left out, who is a
-stranger then; the speakers of the meetings are strangers always. Missed: an enrolled reader who gets no name. Wrong: a
-speaker who gets another one's name. Those who speak for less than four seconds count nowhere.
+as a telephone hears them (300 to 3400 Hz). Each speaker that is found is compared with all readers, and again with each
+of them left out, who is a stranger then; the speakers of the meetings are strangers always. Missed: an enrolled reader
+who gets no name. Wrong: a speaker who gets another one's name. Those who speak for less than four seconds count
+nowhere.
 """
 
 from __future__ import annotations

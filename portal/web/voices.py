@@ -127,7 +127,7 @@ def _heard(actor: Actor, files: Mapping[str, Any]) -> tuple[list[Sample], dict[s
     return samples, errors
 
 
-def _listen(actor: Actor, sent: UploadedFile) -> Sample:
+def _listen(actor: Actor, sent: UploadedFile[bytes]) -> Sample:
     """Raises PermissionDenied, Unsuitable and Refused."""
     settings.INCOMING_DIR.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=settings.INCOMING_DIR, prefix="voice-") as file:

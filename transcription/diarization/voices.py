@@ -21,7 +21,7 @@ LEAST_SPEECH_SECONDS = 1.0
 SAME_VOICE = 0.5
 """The cosine of two means of voices above which they are one person's."""
 
-RECOGNISED = 0.55
+RECOGNISED = 0.5
 """The cosine above which a speaker is somebody who is enrolled."""
 
 MARGIN = 0.15

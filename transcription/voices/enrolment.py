@@ -136,10 +136,13 @@ def remove_names(actor: Actor) -> int:
 
 def _unname(actor: Actor, row: Transcription, speakers: dict[int, str]) -> None:
     write_revision(actor, row, Revision.Action.RENAME, 0, [], [], dict.fromkeys(speakers, ""))
-    for kept in (*MachineText.objects.filter(transcription=row), *Revision.objects.filter(transcription=row)):
+    histories: list[MachineText | Revision] = list(MachineText.objects.filter(transcription=row))
+    histories += Revision.objects.filter(transcription=row).defer("before", "changed")
+    for kept in histories:
         names = {number: "" if speakers.get(int(number)) == name else name for number, name in kept.names.items()}
         if names != kept.names:
-            type(kept).objects.filter(pk=kept.pk).update(names=names)
+            kept.names = names
+            kept.save(update_fields=["names"])
 
 
 def _one_voice(every: list[voices.Voice]) -> voices.Voice:

@@ -23,7 +23,7 @@ def seal(content: bytes) -> bytes:
     return _keys().encrypt(content)
 
 
-def unseal(sealed: bytes) -> bytes:
+def unseal(sealed: bytes | memoryview[int]) -> bytes:
     """Raises SecretLost."""
     try:
         return _keys().decrypt(bytes(sealed))

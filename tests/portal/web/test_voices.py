@@ -219,7 +219,7 @@ def test_a_voice_goes_with_its_member_however_they_leave(
     assert voices(named.tenant) == 0
     assert [one["action"] for one in told(named.tenant, "voice.")] == ["voice.revoked"]
     with scope.bound(named.tenant_id):
-        assert list(named.speaker_set.values_list("name", "recognised")) == [("Bob B.", None), ("", None)]
+        assert [(one.name, one.recognised_id) for one in named.speaker_set.all()] == [("Bob B.", None), ("", None)]
 
 
 def test_an_operator_who_deletes_a_person_deletes_the_voice_with_a_line_in_the_log(
