@@ -7,14 +7,13 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0013_enrolled_voices'),
         ('transcription', '0020_mentions_mailed'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='speaker',
-            name='recognised',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenants.member', verbose_name='recognised by the voice'),
+            model_name='transcription',
+            name='translates',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='translations', to='transcription.transcription', verbose_name='stands as a translation beside'),
         ),
     ]
