@@ -66,7 +66,7 @@ class TranscriptionRequest:
     """What an actor asks for.
 
     `options` are those asked for, before tenant defaults. `named_options` are those that the request names itself,
-    where `options` were derived from them.
+    where `options` were derived from them. `translates` is the transcription beside which the new one stands.
     """
 
     actor: Actor
@@ -74,6 +74,7 @@ class TranscriptionRequest:
     call: CallContext
     content_sha256: str
     named_options: TranscriptionOptions | None = None
+    translates: Transcription | None = None
 
     @property
     def tenant(self) -> Tenant:
@@ -115,5 +116,6 @@ class TranscriptionRequest:
             audio_seconds=recording.duration_seconds,
             fingerprint=options.fingerprint(self.content_sha256),
             someone_waits=self.call.waits,
+            translates=self.translates,
             waiters=1 if self.call.waits and not self.call.key else None,
         )
