@@ -243,6 +243,7 @@ PAGES = """
     transcriptions/<uuid:transcription_id>/cancel/
     transcriptions/<uuid:transcription_id>/retry/
     transcriptions/<uuid:transcription_id>/beside/
+    transcriptions/<uuid:transcription_id>/cues/
     transcriptions/<uuid:transcription_id>/beside/<uuid:other_id>/
     transcriptions/<uuid:transcription_id>/track/
     transcriptions/<uuid:transcription_id>/walk/

@@ -72,6 +72,7 @@ TABLE = [
     ("POST", "/transcriptions/{transcription}/rehearings/{rehearing}/", EDITORS_412),
     ("GET", "/transcriptions/{transcription}/lines/", EVERYBODY),
     ("GET", "/transcriptions/{transcription}/beside/", EVERYBODY),
+    ("GET", "/transcriptions/{transcription}/cues/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/beside/", EDITORS_409),
     ("GET", "/transcriptions/{transcription}/beside/{other}/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/strikes/", EDITORS_400),
