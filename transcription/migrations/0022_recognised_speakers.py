@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0013_enrolled_voices'),
+        ('tenants', '0014_enrolled_voices'),
         ('transcription', '0021_translations_beside'),
     ]
 

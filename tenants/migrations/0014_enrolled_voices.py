@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0012_mentions_mailed'),
+        ('tenants', '0013_audit_by_object'),
     ]
 
     operations = [
