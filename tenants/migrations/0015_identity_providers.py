@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0012_mentions_mailed'),
+        ('tenants', '0014_enrolled_voices'),
     ]
 
     operations = [
