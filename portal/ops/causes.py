@@ -85,8 +85,9 @@ def _retry(story: Story, took: str, _seconds: float) -> str:
         "It waited %(took)s for another attempt, %(n)d time.",
         "It waited %(took)s for another attempt, %(n)d times.",
         count,
-    ) % {"took": took, "n": count}
-    return f"{text} {_('Before that: %(why)s') % {'why': bad[-1].detail}}" if bad else text
+    )
+    why = " " + _("Before that: %(why)s") % {"why": bad[-1].detail} if bad else ""
+    return text % {"took": took, "n": count} + why
 
 
 def _unmeasured(story: Story, took: str, _seconds: float) -> str:

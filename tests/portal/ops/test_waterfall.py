@@ -55,7 +55,7 @@ def done(tenant: Tenant, claimed: float, end: float, created: float = 0.0, **fie
     stages = fields.pop("stages", {})
     worker = fields.pop("worker", "gpu:0/1.77")
     times = {"created_at": at(created), "started_at": at(claimed), "finished_at": at(end)}
-    row = transcription(tenant, Status.COMPLETED, **{**times, **fields})
+    row = transcription(tenant, Status.COMPLETED, 60.0, **{**times, **fields})
     with scope.bound(tenant.id):
         attempt(row, claimed, end, stages=stages, worker=worker)
     return row
@@ -217,6 +217,7 @@ def test_a_worker_measures_its_stages_and_nothing_of_the_text_is_shown(
     assert {Stage.DECODE, Stage.ENGINE, Stage.SAVE} <= set(only.stages)
     _begin, _end, seconds, runs, longest = only.stages["engine"]
     assert (runs, 0.1 < longest + seconds < 5) == (4, True)
+    assert only.finished_at is not None
     worked = (only.finished_at - only.started_at).total_seconds()
     assert sum(stage[2] for stage in only.stages.values()) <= worked + 0.01
     text = page(operator, row)
