@@ -71,7 +71,8 @@ class TranscriptionRequest:
     """What an actor asks for.
 
     `options` are those asked for, before tenant defaults. `named_options` are those that the request names itself,
-    where `options` were derived from them. `arrival_seconds` is how long the file took to arrive.
+    where `options` were derived from them. `translates` is the transcription beside which the new one stands.
+    `arrival_seconds` is how long the file took to arrive.
     """
 
     actor: Actor
@@ -79,6 +80,7 @@ class TranscriptionRequest:
     call: CallContext
     content_sha256: str
     named_options: TranscriptionOptions | None = None
+    translates: Transcription | None = None
     arrival_seconds: float = 0.0
 
     @property
@@ -122,6 +124,7 @@ class TranscriptionRequest:
             audio_seconds=recording.duration_seconds,
             fingerprint=options.fingerprint(self.content_sha256),
             someone_waits=self.call.waits,
+            translates=self.translates,
             waiters=1 if self.call.waits and not self.call.key else None,
         )
 

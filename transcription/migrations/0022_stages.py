@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0012_mentions_mailed'),
-        ('transcription', '0020_mentions_mailed'),
+        ('transcription', '0021_translations_beside'),
     ]
 
     operations = [
