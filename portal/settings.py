@@ -237,7 +237,7 @@ WHISPER_CROSS_ATTENTION = env.text(
 )
 WHISPER_BATCH_SIZE = env.integer("WHISPER_BATCH_SIZE", 0, "windows at once; as many as are useful and fit when 0")
 WHISPER_THREADS = env.integer("WHISPER_THREADS", 0, "CPU threads of the engine; all cores when 0")
-GPU_MEMORY_LIMIT_MIB = env.integer("GPU_MEMORY_LIMIT_MIB", 0, "cap of the engine's GPU memory; none when 0")
+GPU_MEMORY_LIMIT_MIB = env.integer("GPU_MEMORY_LIMIT_MIB", 0, "cap of the engine's GPU memory; 88 % of the GPU when 0")
 WHISPER_UNLOAD_SECONDS = env.integer(
     "WHISPER_UNLOAD_SECONDS", 900, "after so long without use a model gives its memory back; never when 0"
 )

@@ -4,6 +4,7 @@ README.txt                                 the contents
 tenant.json, rows/MODEL.jsonl              settings, members, keys, webhooks, audit log, ledger, corrections …
 recordings/DAY-NAME-ID/original.EXT        the media, and playback.m4a where browsers needed a copy
 recordings/DAY-NAME-ID/ID.txt, ID.json     the text of each transcription
+recordings/DAY-NAME-ID/receipt.json        what became of it, signed
 SHA256SUMS                                 of all files before, for `sha256sum --check`
 """
 
@@ -42,6 +43,7 @@ from transcription.models import (
     TenantSchedule,
 )
 from transcription.offboarding.tenant_models import Rows, refers_to, rows_of, tenant_models
+from transcription.receipts.recordings import signed_receipt
 
 BATCH = 500
 CHUNK_BYTES = 1024 * 1024
@@ -66,7 +68,7 @@ tenant.json          its settings and limits
 rows/                one line of JSON for each row: members, API keys (without their secrets), webhooks, recordings,
                      transcriptions, corrections (revision) and the text before them (machinetext), the audit log,
                      the ledger, usage by month and what else there is
-recordings/          a folder for each recording: the media, and its transcripts as text and JSON
+recordings/          a folder for each recording: the media, its transcripts as text and JSON, and a signed receipt
 SHA256SUMS           check with: sha256sum --check SHA256SUMS
 
 Left out: {left_out}.
@@ -127,6 +129,7 @@ def _recording(recording: Recording) -> Iterator[tuple[str, Iterable[bytes]]]:
             segments = list(row.segments.all())
             yield f"{folder}/{row.id}.txt", [plain_text(segments, names_of(row)).encode(errors="replace")]
             yield f"{folder}/{row.id}.json", [full_json(row, segments).encode(errors="replace")]
+    yield f"{folder}/receipt.json", [_json(signed_receipt(recording.tenant, recording.id), indent=2)]
 
 
 def _media(name: str, key: str) -> Iterator[tuple[str, Iterable[bytes]]]:

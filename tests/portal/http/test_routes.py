@@ -116,6 +116,7 @@ API = """
     v1/models/<path:name>
     api/v1/recordings
     api/v1/recordings/<uuid:recording_id>
+    api/v1/recordings/<uuid:recording_id>/receipt
     api/v1/recordings/<uuid:recording_id>/transcriptions
     api/v1/transcriptions/<uuid:transcription_id>
     api/v1/transcriptions/<uuid:transcription_id>/cancel
@@ -233,6 +234,8 @@ PAGES = """
     recordings/<uuid:recording_id>/comments/<uuid:comment_id>/
     recordings/<uuid:recording_id>/media
     recordings/<uuid:recording_id>/peaks.json
+    recordings/<uuid:recording_id>/receipt.json
+    receipts/
     recordings/<uuid:recording_id>/delete/
     recordings/<uuid:recording_id>/restore/
     recordings/<uuid:recording_id>/again/
@@ -240,6 +243,7 @@ PAGES = """
     transcriptions/<uuid:transcription_id>/cancel/
     transcriptions/<uuid:transcription_id>/retry/
     transcriptions/<uuid:transcription_id>/beside/
+    transcriptions/<uuid:transcription_id>/cues/
     transcriptions/<uuid:transcription_id>/beside/<uuid:other_id>/
     transcriptions/<uuid:transcription_id>/track/
     transcriptions/<uuid:transcription_id>/walk/
