@@ -16,7 +16,7 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import account_mails, audit, former_members, scope
+from tenants import account_mails, audit, enrolled_voices, former_members, scope
 from tenants.access import PERMISSIONS, Actor, member_actor
 from tenants.models import ApiKey, Invitation, Member, Role, Tenant
 
@@ -108,6 +108,7 @@ def remove(actor: Actor, member_id: int, keys: str) -> Member:
         settler = replace(actor, permissions=actor.permissions | {"keys.manage"})
         former_members.settle([settler], leaver.user, keys)
         _revoke_invitations_of(actor, leaver)
+        enrolled_voices.revoke(actor, leaver)
         audit.record(actor, "member.removed", actor.tenant, email=leaver.user.email, role=leaver.role, left=leaves)
         Member.objects.filter(id=leaver.id).delete()
     return leaver

@@ -17,6 +17,9 @@ JSON = "application/json"
 TUS_BYTES = "application/offset+octet-stream"
 JSON_BYTES: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 FORM_BYTES = 2 * 1024**2
+VOICE_BYTES = 12 * 1024**2
+"""Three sentences, which a browser without scripts may send as WAV."""
+
 HEALTH = "/health"
 PROBES = (HEALTH, "/livez", "/readyz")
 METHOD_OVERRIDE = "x-http-method-override"
@@ -69,6 +72,7 @@ ROUTES = (
     Route("POST", "/api/v1/recordings", Credentials.KEY, Body.FILE, is_slow=True),
     Route("DELETE", "/api/v1/recordings/{id}", Credentials.KEY, is_slow=True),
     Route("POST", "/recordings/", Credentials.SESSION, Body.FILE, is_slow=True),
+    Route("POST", "/voice/(check/)?", Credentials.SESSION, body_bytes=VOICE_BYTES, is_slow=True),
     Route("", "/s/[^/]+/sound", Credentials.SESSION, is_slow=True),
     Route("POST", "/api/v1/uploads", Credentials.KEY_OR_SESSION, Body.CHUNK, content_type=TUS_BYTES, is_slow=True),
     Route("POST", "/api/v1/uploads", Credentials.KEY_OR_SESSION, is_slow=True),

@@ -35,6 +35,7 @@ from portal.web import (
     terms,
     transcriptions,
     usage,
+    voices,
     webhooks,
 )
 
@@ -129,6 +130,10 @@ urlpatterns = [
     path("audit/", audit.audit, name="audit"),
     path("audit/audit.csv", audit.download, name="audit_csv"),
     path("preferences/", preferences.preferences, name="preferences"),
+    path("voice/", voices.voice, name="voice"),
+    path("voice/check/", voices.check, name="check_voice"),
+    path("voice/revoke/", voices.revoke, name="revoke_voice"),
+    path("people/voices/", voices.allow, name="allow_voices"),
     path("usage/", usage.usage, name="usage"),
     path("usage/ledger.csv", ledger.ledger, name="ledger"),
     path("notices/<int:notice_id>/dismiss/", notices.dismiss, name="dismiss"),

@@ -16,7 +16,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import api_keys, audit, former_members, units
+from tenants import api_keys, audit, enrolled_voices, former_members, units
 from tenants.access import Actor
 from tenants.admin.api_keys import ApiKeyInline
 from tenants.admin.base import operator_of
@@ -122,10 +122,13 @@ class TenantAdmin(admin.ModelAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Creates the quota that Django skips when an operator leaves its form unchanged."""
+        operator = operator_of(request, form.instance)
+        for member in _leaving_members(formsets):
+            enrolled_voices.revoke(operator, member)
         super().save_related(request, form, formsets, change)
         if not Quota.objects.filter(tenant=form.instance).exists():
             Quota.with_defaults(form.instance).save()
-        self._audit(operator_of(request, form.instance), form, formsets, change)
+        self._audit(operator, form, formsets, change)
 
     def _audit(self, operator: Actor, form: Any, formsets: Any, change: bool) -> None:
         tenant = operator.tenant
@@ -188,6 +191,12 @@ def _audit_members(operator: Actor, formset: Any) -> None:
             tell_of_role(operator, member)
     for member in formset.deleted_objects:
         audit.record(operator, "member.removed", operator.tenant, email=member.user.email, role=member.role)
+
+
+def _leaving_members(formsets: Any) -> list[Member]:
+    """Returns the members whom saving the page removes."""
+    removing = [form for formset in formsets if formset.model is Member for form in formset.deleted_forms]
+    return [form.instance for form in removing if form.instance.pk]
 
 
 def _former_members(formset: Any) -> list[User]:

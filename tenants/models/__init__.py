@@ -5,6 +5,7 @@ from tenants.models.allowed_domain import AllowedDomain
 from tenants.models.api_key import ApiKey, KeyScope, Maker
 from tenants.models.audit_entry import AuditEntry
 from tenants.models.backup import Backup, OutboundHold
+from tenants.models.enrolled_voice import EnrolledVoice
 from tenants.models.invitation import Invitation
 from tenants.models.member import Member, Role
 from tenants.models.notice import Notice
@@ -23,6 +24,7 @@ __all__ = [
     "AuditEntry",
     "Backup",
     "EmailUserManager",
+    "EnrolledVoice",
     "Invitation",
     "KeyScope",
     "LedgerEntry",

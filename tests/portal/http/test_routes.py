@@ -271,6 +271,7 @@ PAGES = """
     people/
     people/many/
     people/second-factor/
+    people/voices/
     people/<int:member_id>/second-factor/reset/
     people/<int:member_id>/role/
     people/<int:member_id>/owner/
@@ -295,6 +296,9 @@ PAGES = """
     preferences/
     usage/
     usage/ledger.csv
+    voice/
+    voice/check/
+    voice/revoke/
     notices/<int:notice_id>/dismiss/
     tenant/
     language/
