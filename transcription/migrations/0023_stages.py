@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0012_mentions_mailed'),
-        ('transcription', '0021_translations_beside'),
+        ('transcription', '0022_recognised_speakers'),
     ]
 
     operations = [
