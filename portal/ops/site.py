@@ -65,6 +65,14 @@ class OperatorsSite(AdminSite):
         return redirect("account_change_password")
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
-        from portal.ops.views import operations
+        from portal.ops import views
 
-        return [path("operations/", self.admin_view(operations), name="operations"), *super().get_urls()]
+        own = [
+            path("operations/", self.admin_view(views.operations), name="operations"),
+            path(
+                "operations/transcriptions/<uuid:transcription_id>/",
+                self.admin_view(views.transcription),
+                name="operations_transcription",
+            ),
+        ]
+        return [*own, *super().get_urls()]
