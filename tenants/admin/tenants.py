@@ -114,6 +114,11 @@ class TenantAdmin(admin.ModelAdmin):
     inlines = (QuotaInline, MemberInline, AllowedDomainInline, IdentityProviderInline, ApiKeyInline)
     change_form_template = "admin/tenants/tenant/change_form.html"
 
+    def get_inlines(self, _request: HttpRequest, row: Tenant | None) -> Any:
+        """Leaves out the OpenID provider where there is none: operators add none."""
+        has_one = row is not None and IdentityProvider.objects.filter(tenant=row).exists()
+        return [inline for inline in self.inlines if has_one or inline is not IdentityProviderInline]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request).select_related("quota").annotate(people_count=Count("members"))
         usage = UsageMonth.objects.filter(tenant=models.OuterRef("pk"), month=this_month())
