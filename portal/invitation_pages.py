@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from allauth.account.adapter import get_adapter
@@ -84,6 +84,8 @@ def invitation(request: HttpRequest, invitation_id: UUID, key: str = "") -> Http
         return redirect("account_provider_begin", row.tenant_id)
     if account is None and not request.user.is_authenticated:
         return _with_a_new_account(request, row)
+    if request.user.is_authenticated and access.signed_by_of(cast(Any, request.session)) is not None:
+        return render(request, "account/elsewhere.html", status=403)
     if account is not None and request.user == account and request.method == "POST":
         with suppress(MemberConflict):
             return _join(request, row, account)

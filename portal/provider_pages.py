@@ -103,13 +103,18 @@ def back(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
     try:
         claims = sign_in.claims_of(_client(provider), begun, request.GET.dict(), provider.role_claim)
         person = Person.of_claims(claims, provider.role_claim)
-        member = provider_sign_ins.member_of(provider, person, addresses.of_request(request))
+        identity = provider_sign_ins.identity_of(provider, person, addresses.of_request(request))
     except (ProviderFailure, SignInRefused, SecretLost) as failure:
         return _refused(request, provider, failure)
-    signed_by = SignedBy(tenant=str(tenant_id), factor=provider.counts_as_second_factor)
-    record_authentication(request, member.user, method="provider")
+    signed_by = SignedBy(
+        tenant=str(tenant_id),
+        generation=str(provider.generation),
+        identity=identity.pk,
+        factor=provider.counts_as_second_factor,
+    )
+    record_authentication(request, identity.member.user, method="provider")
     login = Login(
-        user=member.user,
+        user=identity.member.user,
         redirect_url=known["next"],
         state={SIGNED_BY: signed_by},
         signal_kwargs={SIGNED_BY: signed_by},

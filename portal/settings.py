@@ -283,7 +283,7 @@ FETCH_SECONDS_LIMIT = env.integer("FETCH_SECONDS_LIMIT", 3600, "how long the dow
 
 # People ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
-AUTHENTICATION_BACKENDS = ["portal.accounts.AddressBackend"]
+AUTHENTICATION_BACKENDS = ["portal.accounts.AddressBackend", "portal.accounts.ProviderBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")

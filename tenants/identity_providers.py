@@ -6,8 +6,9 @@ opens that tenant alone.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
@@ -15,14 +16,14 @@ from django.db import transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
 
-from tenants import audit, scope, user_sessions
+from tenants import audit, scope
 from tenants.access import Actor
 from tenants.encryption import ciphers
 from tenants.models import AllowedDomain, Identity, IdentityProvider, Role, Tenant, User
 
 SALT = "tenants.identity_providers"
 PERMISSION = "owners.manage"
-GO_ON = {"client_secret", "roles", "role_claim", "default_role", "makes_members", "trusts_addresses"}
+GO_ON = {"client_secret", "roles", "role_claim", "default_role", "makes_members"}
 """Settings with which sessions go on; with a change of any other whoever signed in with the provider is signed out."""
 
 
@@ -63,7 +64,7 @@ def provider_of(actor: Actor) -> IdentityProvider | None:
 def domains_of(tenant: Tenant) -> list[str]:
     """Returns the domains for whose addresses the tenant's provider speaks."""
     with scope.bound(tenant.id):
-        return list(AllowedDomain.objects.filter(tenant=tenant).values_list("domain", flat=True))
+        return list(AllowedDomain.objects.filter(tenant=tenant, by_provider=True).values_list("domain", flat=True))
 
 
 def keep(actor: Actor, wanted: Wanted) -> IdentityProvider:
@@ -84,8 +85,7 @@ def keep(actor: Actor, wanted: Wanted) -> IdentityProvider:
         row.save()
         if changed:
             audit.record(actor, "provider.changed", row, fields=changed, issuer=row.issuer, enabled=row.is_enabled)
-        if not GO_ON.issuperset(changed):
-            end_sessions(actor.tenant)
+        end_what_was_opened(row, changed)
     return row
 
 
@@ -95,17 +95,20 @@ def remove(actor: Actor) -> None:
     if row is None:
         raise Http404(_("There is no OpenID provider."))
     with transaction.atomic():
-        end_sessions(actor.tenant)
         audit.record(actor, "provider.removed", row, issuer=row.issuer)
-        Identity.objects.filter(tenant=actor.tenant).delete()
         row.delete()
 
 
-def end_sessions(tenant: Tenant) -> None:
-    """Signs out everybody whom the tenant's provider has signed in, on all their devices."""
-    with scope.bound(tenant.id):
-        for user in User.objects.filter(memberships__identities__in=Identity.objects.filter(tenant=tenant)).distinct():
-            user_sessions.end(user)
+def end_what_was_opened(row: IdentityProvider, changed: Collection[str]) -> None:
+    """Ends what the settings before had opened: sessions that the provider signed, and ties that it would not make."""
+    ties = Identity.objects.filter(provider=row)
+    if "issuer" in changed:
+        ties.delete()
+    elif "trusts_addresses" in changed and not row.trusts_addresses:
+        ties.filter(is_verified=False).delete()
+    if not GO_ON.issuperset(changed):
+        row.generation = uuid4()
+        row.save(update_fields=["generation"])
 
 
 def secret_of(row: IdentityProvider) -> str:
@@ -129,7 +132,8 @@ def of_address(email: str) -> IdentityProvider | None:
     """Returns the provider that speaks for an address; None if there is none."""
     domain = User.objects.normalize_email(email).rpartition("@")[2]
     with scope.across_tenants("the address says which tenant"):
-        found = AllowedDomain.objects.filter(domain=domain).first() if domain and "\x00" not in domain else None
+        rows = AllowedDomain.objects.filter(domain=domain, by_provider=True)
+        found = rows.first() if domain and "\x00" not in domain else None
     return enabled(found.tenant_id) if found else None
 
 

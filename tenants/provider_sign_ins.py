@@ -66,19 +66,18 @@ class Person:
         )
 
 
-def member_of(provider: IdentityProvider, person: Person, address: str) -> Member:
-    """Returns the member of the provider's tenant, made one or tied to the provider now. Raises SignInRefused."""
+def identity_of(provider: IdentityProvider, person: Person, address: str) -> Identity:
+    """Returns the tie to a member of the provider's tenant, either made now if need be. Raises SignInRefused."""
     with transaction.atomic(), scope.bound(provider.tenant_id):
         Tenant.objects.select_for_update(of=("self",)).get(id=provider.tenant_id)
         now = identity_providers.enabled(provider.tenant_id)
-        if now is None or now.issuer != provider.issuer:
+        if now is None or now.generation != provider.generation:
             raise SignInRefused("changed", _("Sign-in by this provider has changed. Begin again."))
         known = Identity.objects.filter(tenant=now.tenant, issuer=now.issuer, subject=person.subject)
-        identity = known.select_related("member__user", "member__tenant").first()
-        member = identity.member if identity else _tied(now, person, address)
-        _check_account(now, member.user)
-        _give_role(now, member, person)
-    return member
+        identity = known.select_related("member__user", "member__tenant").first() or _tied(now, person, address)
+        _check_account(now, identity.member.user)
+        _give_role(now, identity.member, person)
+    return identity
 
 
 def record_refusal(provider: IdentityProvider, address: str, code: str) -> None:
@@ -88,8 +87,8 @@ def record_refusal(provider: IdentityProvider, address: str, code: str) -> None:
         audit.record_once(stranger, "provider.refused", provider, REFUSALS_WITHIN, slot, why=code)
 
 
-def _tied(provider: IdentityProvider, person: Person, address: str) -> Member:
-    """Returns the member whose address the provider names for the first time. Raises SignInRefused."""
+def _tied(provider: IdentityProvider, person: Person, address: str) -> Identity:
+    """Ties the member to the provider whose address it names for the first time. Raises SignInRefused."""
     email = _believed_address(provider, person)
     user = User.objects.filter(email=email).first()
     member = Member.objects.filter(tenant=provider.tenant, user=user).select_related("user", "tenant").first()
@@ -100,9 +99,16 @@ def _tied(provider: IdentityProvider, person: Person, address: str) -> Member:
     if Identity.objects.filter(member=member, issuer=provider.issuer).exists():
         message = _("%(email)s belongs to somebody else at the provider. Ask an owner to remove that member first.")
         raise SignInRefused("other_subject", message % {"email": email})
-    Identity.objects.create(tenant=provider.tenant, member=member, issuer=provider.issuer, subject=person.subject)
+    identity = Identity.objects.create(
+        tenant=provider.tenant,
+        provider=provider,
+        member=member,
+        issuer=provider.issuer,
+        subject=person.subject,
+        is_verified=bool(person.is_verified),
+    )
     audit.record(member_actor(member, address), "member.provider_tied", member, issuer=provider.issuer, email=email)
-    return member
+    return identity
 
 
 def _believed_address(provider: IdentityProvider, person: Person) -> str:

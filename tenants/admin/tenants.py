@@ -161,12 +161,12 @@ class TenantAdmin(admin.ModelAdmin):
             elif formset.model is AllowedDomain and formset.has_changed():
                 domains = list(AllowedDomain.objects.filter(tenant=tenant).values_list("domain", flat=True))
                 audit.record(operator, "tenant.changed", tenant, fields=["allowed_domains"], domains=domains)
-                identity_providers.end_sessions(tenant)
             elif formset.model is IdentityProvider and formset.has_changed():
                 fields = sorted({field for _row, changed in formset.changed_objects for field in changed})
                 action = "provider.removed" if formset.deleted_objects else "provider.changed"
                 audit.record(operator, action, tenant, fields=fields)
-                identity_providers.end_sessions(tenant)
+                for row, changed in formset.changed_objects:
+                    identity_providers.end_what_was_opened(row, changed)
             elif formset.model is Quota:
                 for quota, fields in formset.changed_objects:
                     limits = {field: getattr(quota, field) for field in fields}

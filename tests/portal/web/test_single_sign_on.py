@@ -18,6 +18,7 @@ import httpx
 import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal import auth as totp
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
@@ -26,7 +27,7 @@ from joserfc.jwk import RSAKey
 from oidc_provider_mock import run_server_in_thread
 
 from portal.http.sessions import actor_of_session
-from tenants import identity_providers, invitations, members, scope
+from tenants import identity_providers, invitations, members, people, scope
 from tenants.identity_providers import Wanted
 from tenants.models import AllowedDomain, AuditEntry, Identity, IdentityProvider, Member, Role, Tenant, User
 from tests.conftest import Character, create_member, create_tenant
@@ -52,7 +53,7 @@ def loopback(settings: Any) -> Iterator[None]:
 @pytest.fixture
 def domain(acme: Tenant) -> AllowedDomain:
     with scope.bound(acme.id):
-        return AllowedDomain.objects.create(tenant=acme, domain="acme.example")
+        return AllowedDomain.objects.create(tenant=acme, domain="acme.example", by_provider=True)
 
 
 @pytest.fixture
@@ -216,7 +217,7 @@ class TestWhoDoesNot:
         self, claims: dict[str, Any], code: str, alice: Character, mallory: Character, provider: Provider
     ) -> None:
         with scope.bound(mallory.tenant.id):
-            AllowedDomain.objects.create(tenant=mallory.tenant, domain="evil.example")
+            AllowedDomain.objects.create(tenant=mallory.tenant, domain="evil.example", by_provider=True)
         User.objects.create_superuser("olivia@evil.example", "correct horse")
         User.objects.create_user("gone@evil.example", "x", is_active=False)
         create_member(alice.tenant, "eve@evil.example", Role.EDITOR)
@@ -278,24 +279,113 @@ class TestASession:
         assert browser.post("/tenant/", {"tenant": str(second.id)}).status_code == 404
         assert browser.get("/people/", headers={"X-Page-Tenant": str(second.id)}).status_code == 409
         assert actor_of_session(browser.session.session_key, str(second.id)) is None
-        for page in ("security/", "security/keys/", "security/app/", "security/codes/", "devices/", "password/change/"):
-            assert browser.get(f"/accounts/{page}").status_code == 403, page
         assert told(second, "member.signed_in") == []
         User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
         assert browser.get("/admin/").status_code == 302
-        assert browser.get("/admin/login/").status_code == 403
-        Member.objects.filter(tenant=alice.tenant, user=alice.user).delete()
-        assert browser.get("/people/").status_code == 403
+        assert browser.get("/people/").status_code == 302
 
-    def test_shows_again_that_it_is_them_before_a_factor_is_added(
-        self, alice: Character, domain: AllowedDomain, provider: Provider
+    def test_changes_nothing_that_is_the_person_s_own(
+        self, alice: Character, mallory: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider, counts_as_second_factor=True)
+        _answer, browser = arrive(alice.tenant, provider)
+        for page in ("security/", "security/keys/", "security/app/", "security/codes/", "devices/", "password/change/"):
+            assert browser.get(f"/accounts/{page}").status_code == 403, page
+        with scope.bound(mallory.tenant.id):
+            [row] = invitations.invite(mallory.actor, [invitations.Wanted("carol@acme.example", Role.ADMIN)])
+        browser.get(urlsplit(invitations.link(row)).path)
+        assert browser.post(f"/accounts/invitations/{row.id}/").status_code == 403
+        assert tenants_of(browser) == ["Acme"]
+        assert not Member.objects.filter(tenant=mallory.tenant, user__email="carol@acme.example").exists()
+
+    @pytest.mark.parametrize(
+        "what", ["all", "provider", "domain", "address", "operator", "member", "again", "old", "new"]
+    )
+    def test_holds_no_longer_than_what_made_it(
+        self, what: str, alice: Character, bob: Character, domain: AllowedDomain, provider: Provider, settings: Any
+    ) -> None:
+        keep(alice, provider)
+        provider.claims |= {"sub": "b-1", "email": "bob@acme.example"}
+        _answer, browser = arrive(alice.tenant, provider)
+        assert tenants_of(browser) == ["Acme"]
+        session = browser.session
+        with scope.bound(alice.tenant.id):
+            rows = IdentityProvider.objects.filter(tenant=alice.tenant)
+            if what == "all":
+                settings.SINGLE_SIGN_ON = False
+            elif what == "provider":
+                rows.update(is_enabled=False)
+            elif what == "domain":
+                AllowedDomain.objects.update(by_provider=False)
+            elif what == "address":
+                with people.recording_changes(bob.user.pk, lambda _member: alice.actor):
+                    User.objects.filter(pk=bob.user.pk).update(email="rob@acme.example")
+            elif what == "operator":
+                User.objects.filter(pk=bob.user.pk).update(is_staff=True)
+            elif what == "member":
+                members.remove(alice.actor, bob.member.pk, "revoke")
+                Member.objects.create(tenant=alice.tenant, user=bob.user, role=Role.ADMIN)
+            elif what == "again":
+                rows.delete()
+                assert not Identity.objects.exists(), "ties go with it"
+                keep(alice, provider)
+            elif what == "old":
+                session["signed_by"] = {"tenant": str(alice.tenant.id), "factor": True}
+                session.save()
+            else:
+                del session["signed_by"]
+                session.save()
+        assert actor_of_session(session.session_key) is None
+        assert browser.get("/people/").status_code == 302
+        assert "_auth_user_id" not in browser.session
+
+    def test_is_of_a_kind_that_earlier_versions_do_not_know(
+        self, alice: Character, domain: AllowedDomain, provider: Provider, settings: Any
     ) -> None:
         keep(alice, provider)
         _answer, browser = arrive(alice.tenant, provider)
-        assert browser.get("/accounts/security/keys/").status_code == 200
-        assert browser.get("/accounts/password/change/")["Location"] == "/accounts/password/reset/"
-        with time_machine.travel(timezone.now() + timedelta(minutes=10)):
-            assert browser.get("/accounts/security/keys/")["Location"] == "/accounts/security/"
+        settings.AUTHENTICATION_BACKENDS = settings.AUTHENTICATION_BACKENDS[:1]
+        assert browser.get("/people/").status_code == 302
+
+    def test_sessions_of_their_own_go_on_with_other_settings(
+        self, alice: Character, bob: Character, mallory: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider)
+        Member.objects.create(tenant=mallory.tenant, user=bob.user, role=Role.VIEWER)
+        own = signed_in(Client(), bob)
+        provider.claims |= {"sub": "b-1", "email": "bob@acme.example"}
+        arrive(alice.tenant, provider)
+        owner = signed_in(Client(), alice)
+        provider.claims |= {"sub": "a-1", "email": "alice@acme.example"}
+        arrive(alice.tenant, provider)
+        keep(alice, provider, counts_as_second_factor=True)
+        assert owner.get(PAGE).status_code == 200
+        assert own.get("/people/").status_code == 200
+
+    def test_ties_by_addresses_that_are_not_believed_any_more_end(
+        self, alice: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider, trusts_addresses=True)
+        provider.claims |= {"email_verified": None}
+        _answer, browser = arrive(alice.tenant, provider)
+        assert tenants_of(browser) == ["Acme"]
+        keep(alice, provider)
+        assert tenants_of(browser) == []
+        assert "verified" in why(arrive(alice.tenant, provider)[0])
+
+    def test_waits_for_a_second_factor_under_the_provider_that_began_it(
+        self, alice: Character, bob: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider)
+        secret = totp.generate_totp_secret()
+        totp.TOTP.activate(bob.user, secret)
+        code = totp.format_hotp_value(totp.hotp_value(secret, next(iter(totp.yield_hotp_counters_from_time()))))
+        provider.claims |= {"sub": "b-1", "email": "bob@acme.example"}
+        _answer, browser = arrive(alice.tenant, provider)
+        keep(alice, "https://other.example")
+        answer = browser.post("/accounts/login/second/", {"code": code})
+        assert answer["Location"] == "/accounts/login/"
+        assert tenants_of(browser) == []
 
     def test_ends_with_the_provider_s_settings_and_after_half_a_day(
         self, alice: Character, as_alice: Client, domain: AllowedDomain, provider: Provider
