@@ -101,7 +101,7 @@ def back(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
         return _refused(request, provider, ProviderFailure("state", text))
     begun = Begun(known["state"], known["nonce"], known["verifier"])
     try:
-        claims = sign_in.claims_of(_client(provider), begun, request.GET.dict(), provider.role_claim)
+        claims = sign_in.claims_of(_client(provider), begun, request.GET.dict(), *provider.claims)
         person = Person.of_claims(claims, provider.role_claim)
         identity = provider_sign_ins.identity_of(provider, person, addresses.of_request(request))
     except (ProviderFailure, SignInRefused, SecretLost) as failure:

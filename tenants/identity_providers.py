@@ -16,7 +16,7 @@ from django.db import transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
 
-from tenants import audit, scope
+from tenants import account_mails, audit, scope
 from tenants.access import Actor
 from tenants.encryption import ciphers
 from tenants.models import AllowedDomain, Identity, IdentityProvider, Role, Tenant, User
@@ -25,6 +25,13 @@ SALT = "tenants.identity_providers"
 PERMISSION = "owners.manage"
 GO_ON = {"client_secret", "roles", "role_claim", "default_role", "makes_members"}
 """Settings with which sessions go on; with a change of any other whoever signed in with the provider is signed out."""
+
+
+TOLD = {
+    *("issuer", "client_id", "client_secret", "is_enabled", "is_required", "required_claim", "trusts_addresses"),
+    "counts_as_second_factor",
+}
+"""Settings of whose change the owners are mailed, as whoever made it could sign in as any of them."""
 
 
 class SecretLost(Exception):
@@ -42,6 +49,7 @@ class Wanted:
     makes_members: bool = True
     default_role: str = Role.VIEWER
     role_claim: str = ""
+    required_claim: str = ""
     roles: dict[str, str] = field(default_factory=dict)
     trusts_addresses: bool = False
     counts_as_second_factor: bool = False
@@ -77,6 +85,7 @@ def keep(actor: Actor, wanted: Wanted) -> IdentityProvider:
             raise ValueError("A provider needs a secret, and another issuer another one.")
         values = {name: value for name, value in vars(wanted).items() if name != "secret"}
         changed = sorted(name for name, value in values.items() if getattr(row, name) != value)
+        before = {f"{name}_before": getattr(row, name) for name in changed if name in TOLD and row.sealed_secret}
         for name, value in values.items():
             setattr(row, name, value)
         if wanted.secret:
@@ -84,7 +93,11 @@ def keep(actor: Actor, wanted: Wanted) -> IdentityProvider:
             changed.append("client_secret")
         row.save()
         if changed:
-            audit.record(actor, "provider.changed", row, fields=changed, issuer=row.issuer, enabled=row.is_enabled)
+            audit.record(
+                actor, "provider.changed", row, fields=changed, issuer=row.issuer, enabled=row.is_enabled, **before
+            )
+        if TOLD.intersection(changed):
+            tell_owners(actor, row)
         end_what_was_opened(row, changed)
     return row
 
@@ -96,7 +109,15 @@ def remove(actor: Actor) -> None:
         raise Http404(_("There is no OpenID provider."))
     with transaction.atomic():
         audit.record(actor, "provider.removed", row, issuer=row.issuer)
+        tell_owners(actor, row)
         row.delete()
+
+
+def tell_owners(actor: Actor, row: IdentityProvider) -> None:
+    """Mails the owners that another provider, or the provider otherwise, decides who they are."""
+    by = actor.user.email if actor.user else ""
+    for user in User.objects.filter(memberships__tenant=actor.tenant, memberships__role=Role.OWNER).order_by("pk"):
+        account_mails.tell(user, "provider_changed", "web:provider", tenant=actor.tenant, issuer=row.issuer, by=by)
 
 
 def end_what_was_opened(row: IdentityProvider, changed: Collection[str]) -> None:

@@ -19,15 +19,18 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import audit, identity_providers, invitations, members, people, scope, user_sessions
+from tenants import account_mails, audit, identity_providers, invitations, members, people, scope, user_sessions
 from tenants.access import member_actor, stranger_actor
-from tenants.models import Identity, IdentityProvider, Invitation, Member, Role, Tenant, User
+from tenants.models import AuditEntry, Identity, IdentityProvider, Invitation, Member, Role, Tenant, User
 from tenants.throttle import Limit
 
 NEWCOMERS = Limit("people who came to an organisation by its provider", 500, 86_400)
 REFUSALS_WITHIN = timedelta(hours=1)
 MAX_REFUSALS = 20
 MOST_VALUES = 500
+GOOGLE = "https://accounts.google.com"
+"""It signs for everybody with any address, and names in `hd` whose account it is."""
+
 RANK = {role: rank for rank, role in enumerate(Role)}
 
 
@@ -49,13 +52,14 @@ class Person:
     first_name: str
     last_name: str
     values: frozenset[str]
+    claims: Mapping[str, Any]
 
     @classmethod
     def of_claims(cls, claims: Mapping[str, Any], role_claim: str) -> Person:
         """Reads verified claims; `values` are those of the claim with the role."""
         said = claims.get("email_verified")
         found = claims.get(role_claim) if role_claim else None
-        values = found if isinstance(found, list) else [found]
+        values = _several(found)
         return cls(
             subject=claims["sub"],
             email=User.objects.normalize_email(_text(claims.get("email"), 254)),
@@ -63,6 +67,7 @@ class Person:
             first_name=_text(claims.get("given_name"), 150),
             last_name=_text(claims.get("family_name"), 150),
             values=frozenset(value for value in values[:MOST_VALUES] if isinstance(value, str)),
+            claims=claims,
         )
 
 
@@ -73,7 +78,8 @@ def identity_of(provider: IdentityProvider, person: Person, address: str) -> Ide
         now = identity_providers.enabled(provider.tenant_id)
         if now is None or now.generation != provider.generation:
             raise SignInRefused("changed", _("Sign-in by this provider has changed. Begin again."))
-        known = Identity.objects.filter(tenant=now.tenant, issuer=now.issuer, subject=person.subject)
+        _check_customer(now, person)
+        known = Identity.objects.filter(provider=now, issuer=now.issuer, subject=person.subject)
         identity = known.select_related("member__user", "member__tenant").first() or _tied(now, person, address)
         _check_account(now, identity.member.user)
         _give_role(now, identity.member, person)
@@ -85,6 +91,17 @@ def record_refusal(provider: IdentityProvider, address: str, code: str) -> None:
     with scope.bound(provider.tenant_id):
         stranger, slot = stranger_actor(provider.tenant, address), crc32(f"{address} {code}".encode()) % MAX_REFUSALS
         audit.record_once(stranger, "provider.refused", provider, REFUSALS_WITHIN, slot, why=code)
+
+
+def _check_customer(provider: IdentityProvider, person: Person) -> None:
+    """Raises SignInRefused for an account there that is not the organisation's, but of another customer or private."""
+    named, _equals, value = (part.strip() for part in provider.required_claim.partition("="))
+    is_theirs = not named or value in map(_spelled, _several(person.claims.get(named)))
+    if provider.issuer == GOOGLE:
+        is_theirs = is_theirs and person.claims.get("hd") in identity_providers.domains_of(provider.tenant)
+    if not is_theirs:
+        message = _("Your account at the provider is none of %(tenant)s. Choose another one there.")
+        raise SignInRefused("other_customer", message % {"tenant": provider.tenant})
 
 
 def _tied(provider: IdentityProvider, person: Person, address: str) -> Identity:
@@ -133,26 +150,42 @@ def _joined(provider: IdentityProvider, person: Person, email: str, user: User |
     """
     rows = Invitation.objects.filter(tenant=provider.tenant, email=email, accepted_at=None, revoked_at=None)
     invitation = rows.filter(expires_at__gt=timezone.now()).select_related("tenant").first()
-    if invitation is None and not provider.makes_members:
+    if invitation is None and (not provider.makes_members or _was_removed(provider.tenant, email)):
         raise SignInRefused("not_a_member", _("You are not a member of %(tenant)s.") % {"tenant": provider.tenant})
+    if invitation is not None and invitation.role == Role.OWNER:
+        message = _("You are invited as an owner: open the link of that mail first, and choose a password.")
+        raise SignInRefused("owner_invitation", message)
     if user is not None and people.all_memberships(user.pk):
         message = _("%(email)s has an account in another organisation. Ask for an invitation, and accept it first.")
         raise SignInRefused("other_tenant", message % {"email": email})
     if not NEWCOMERS.take(str(provider.tenant_id)):
         raise SignInRefused("too_many", _("Too many people joined today. Try again tomorrow."))
+    was_there, had_factors = user is not None, False
     if user is None:
         user = User.objects.create_user(email, None, first_name=person.first_name, last_name=person.last_name)
     else:
-        with people.recording_changes(user.pk, lambda member: member_actor(member, address)):
-            user.set_unusable_password()
-            user.save(update_fields=["password"])
-        Authenticator.objects.filter(user=user).delete()
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+        had_factors = bool(Authenticator.objects.filter(user=user).delete()[0])
         user_sessions.end(user)
+        account_mails.tell(user, "account_taken", "account_reset_password", tenant=provider.tenant)
     if invitation is not None:
-        return invitations.accept(invitation, user, address)
-    member = Member.objects.create(tenant=provider.tenant, user=user, role=provider.default_role)
-    audit.record(member_actor(member, address), "member.added", member, email=email, role=member.role, how="provider")
+        member = invitations.accept(invitation, user, address)
+    else:
+        member = Member.objects.create(tenant=provider.tenant, user=user, role=provider.default_role)
+        actor = member_actor(member, address)
+        audit.record(actor, "member.added", member, email=email, role=member.role, how="provider")
+    if was_there:
+        audit.record(member_actor(member, address), "member.password_changed", member, email=email, how="provider")
+    if had_factors:
+        audit.record(member_actor(member, address), "member.factors_reset", member, email=email, how="provider")
     return member
+
+
+def _was_removed(tenant: Tenant, email: str) -> bool:
+    """Returns whether somebody with this address left, or was removed, as far as the audit log goes back."""
+    rows = AuditEntry.objects.filter(tenant=tenant, object_id=str(tenant.pk), action="member.removed")
+    return rows.filter(details__email=email).exists()
 
 
 def _check_account(provider: IdentityProvider, user: User) -> None:
@@ -181,3 +214,12 @@ def _speaks_for(provider: IdentityProvider, email: str) -> bool:
 
 def _text(value: object, longest: int) -> str:
     return " ".join(value.replace("\x00", "").split())[:longest] if isinstance(value, str) else ""
+
+
+def _several(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _spelled(value: object) -> str:
+    """Returns a claim's value as settings spell it."""
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, str | int) else ""

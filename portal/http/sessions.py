@@ -22,7 +22,7 @@ def session_key_of(cookie_header: str) -> str | None:
 
 def user_of(request: HttpRequest) -> User | AnonymousUser:
     """Returns who is signed in, and ends the session whose provider's word no longer holds."""
-    user, session = cast("User | AnonymousUser", get_user(request)), cast(Any, request.session)
+    user, session = get_user(request), cast(Any, request.session)
     if isinstance(user, User) and access.is_over(user.pk, session):
         session.flush()
         return AnonymousUser()

@@ -63,8 +63,8 @@ def address(client: Client, begun: Begun) -> str:
     return f"{provider.authorization}{separator}{urlencode(query)}"
 
 
-def claims_of(client: Client, begun: Begun, answered: Mapping[str, str], wanted: str = "") -> dict[str, Any]:
-    """Returns what the provider says of who signed in there, with the claim `wanted` if it has it.
+def claims_of(client: Client, begun: Begun, answered: Mapping[str, str], *wanted: str) -> dict[str, Any]:
+    """Returns what the provider says of who signed in there, with the claims `wanted` that it has.
 
     `answered` is the query that the browser came back with. Raises ProviderFailure.
     """
@@ -80,7 +80,7 @@ def claims_of(client: Client, begun: Begun, answered: Mapping[str, str], wanted:
         raise ProviderFailure("provider", _("The provider refused the sign-in (%(said)s).") % {"said": said or "?"})
     answer = _tokens(provider, client, begun, answered["code"])
     claims = tokens.verified(str(answer.get("id_token", "")), provider, client.client_id, begun.nonce)
-    if provider.userinfo and any(name and name not in claims for name in ("email", wanted)):
+    if provider.userinfo and any(name not in claims for name in ("email", *wanted)):
         more = _userinfo(provider, answer, claims["sub"])
         if "email" in claims:
             more.pop("email_verified", None)  # it is said of the address there, which may be another one

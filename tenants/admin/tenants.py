@@ -95,7 +95,7 @@ class IdentityProviderInline(admin.StackedInline):
 
     model = IdentityProvider
     extra = 0
-    readonly_fields = ("issuer", "client_id", "role_claim", "roles")
+    readonly_fields = ("issuer", "client_id", "role_claim", "roles", "required_claim")
 
     def has_add_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
         return False
@@ -167,6 +167,8 @@ class TenantAdmin(admin.ModelAdmin):
                 audit.record(operator, action, tenant, fields=fields)
                 for row, changed in formset.changed_objects:
                     identity_providers.end_what_was_opened(row, changed)
+                for row in (*(row for row, _changed in formset.changed_objects), *formset.deleted_objects):
+                    identity_providers.tell_owners(operator, row)
             elif formset.model is Quota:
                 for quota, fields in formset.changed_objects:
                     limits = {field: getattr(quota, field) for field in fields}

@@ -101,6 +101,11 @@ class IdentityProvider(models.Model):
     def __str__(self) -> str:
         return self.issuer
 
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The names of the claims that it is asked for, beside the address."""
+        return tuple(filter(None, (self.role_claim, self.required_claim.partition("=")[0].strip())))
+
 
 class Identity(models.Model):
     """What a provider knows a member by: nobody else has this subject there, and the member no other one.

@@ -31,7 +31,7 @@ from tenants import identity_providers, invitations, members, people, scope
 from tenants.identity_providers import Wanted
 from tenants.models import AllowedDomain, AuditEntry, Identity, IdentityProvider, Member, Role, Tenant, User
 from tests.conftest import Character, create_member, create_tenant
-from tests.portal.web.conftest import signed_in
+from tests.portal.web.conftest import Mailed, signed_in
 from tests.provider import CLIENT, SECRET, Provider
 from tests.receiver import listening
 
@@ -66,6 +66,13 @@ def keep(owner: Character, provider: Provider | str, **more: Any) -> IdentityPro
     issuer = provider if isinstance(provider, str) else provider.issuer
     with scope.bound(owner.tenant.id):
         return identity_providers.keep(owner.actor, Wanted(issuer, CLIENT, SECRET, is_enabled=True, **more))
+
+
+@pytest.fixture
+def as_alice(as_alice: Client) -> Client:
+    """Alice, who has just shown again that it is her."""
+    assert as_alice.post("/accounts/again/", {"password": "correct horse"}).status_code == 302
+    return as_alice
 
 
 def begin(tenant: Tenant, client: Client, **query: str) -> Any:
@@ -179,6 +186,55 @@ class TestWhoComesIn:
         provider.claims, provider.userinfo = {"sub": "d-1"}, dict(CAROL)
         assert "two different people" in why(arrive(alice.tenant, provider)[0])
 
+    def test_who_was_removed_comes_back_by_an_invitation_only(
+        self, alice: Character, bob: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider)
+        provider.claims |= {"sub": "b-1", "email": "bob@acme.example"}
+        with scope.bound(alice.tenant.id):
+            members.remove(alice.actor, bob.member.pk, "revoke")
+        assert "not a member" in why(arrive(alice.tenant, provider)[0])
+        with scope.bound(alice.tenant.id):
+            invitations.invite(alice.actor, [invitations.Wanted("bob@acme.example", Role.EDITOR)])
+        assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"]
+
+    def test_an_owner_s_invitation_needs_its_link(
+        self, alice: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider, is_required=True)
+        with scope.bound(alice.tenant.id):
+            [row] = invitations.invite(alice.actor, [invitations.Wanted("carol@acme.example", Role.OWNER)])
+        assert "invited as an owner" in why(arrive(alice.tenant, provider)[0])
+        browser = Client()
+        page = browser.get(urlsplit(invitations.link(row)).path, follow=True).content.decode()
+        assert 'name="password1"' in page, "owners keep a password"
+
+    def test_an_issuer_of_many_is_asked_whose_account_it_is(
+        self, alice: Character, domain: AllowedDomain, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keep(alice, provider, required_claim="tid = 7")
+        provider.userinfo = dict(CAROL)
+        for claims, comes in (({}, False), ({"tid": "8"}, False), ({"tid": 7}, True), ({"tid": ["1", "7"]}, True)):
+            provider.claims = CAROL | claims
+            answer, browser = arrive(alice.tenant, provider)
+            assert tenants_of(browser) == (["Acme"] if comes else []), claims
+            assert comes or "none of Acme" in why(answer)
+        monkeypatch.setattr("tenants.provider_sign_ins.GOOGLE", provider.issuer)
+        for workspace in (None, "evil.example"):
+            provider.claims = CAROL | {"tid": 7, "hd": workspace}
+            assert "none of Acme" in why(arrive(alice.tenant, provider)[0]), "at every sign-in"
+        provider.claims = CAROL | {"tid": 7, "hd": "acme.example"}
+        assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"]
+
+    def test_a_domain_for_mail_gives_the_provider_nothing(
+        self, alice: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        with scope.bound(alice.tenant.id):
+            AllowedDomain.objects.update(by_provider=False)
+        keep(alice, provider)
+        assert "does not speak for" in why(arrive(alice.tenant, provider)[0])
+        assert "No organisation here" in Client().post(CHOOSE, {"email": "x@acme.example"}).content.decode()
+
     def test_an_invitation_is_accepted_with_its_role(
         self, alice: Character, domain: AllowedDomain, provider: Provider
     ) -> None:
@@ -247,7 +303,7 @@ class TestWhoDoesNot:
         assert "belongs to somebody else" in why(arrive(alice.tenant, provider)[0])
 
     def test_an_account_that_somebody_prepared_loses_what_they_know(
-        self, alice: Character, domain: AllowedDomain, provider: Provider
+        self, alice: Character, domain: AllowedDomain, provider: Provider, mailed: Mailed
     ) -> None:
         keep(alice, provider)
         carol = User.objects.create_user("carol@acme.example", "known to Mallory")
@@ -259,6 +315,9 @@ class TestWhoDoesNot:
         assert "_auth_user_id" not in before.session or before.get("/people/").status_code == 302
         Client().post("/accounts/login/", {"login": "carol@acme.example", "password": "known to Mallory"})
         assert not User.objects.get(email="carol@acme.example").has_usable_password()
+        assert "carol@acme.example: You have come to Acme" in "".join(mailed("Acme signs you in now"))
+        for change in ("member.password_changed", "member.factors_reset"):
+            assert told(alice.tenant, change) == [{"email": "carol@acme.example", "how": "provider"}]
 
 
 class TestASession:
@@ -359,7 +418,7 @@ class TestASession:
         provider.claims |= {"sub": "a-1", "email": "alice@acme.example"}
         arrive(alice.tenant, provider)
         keep(alice, provider, counts_as_second_factor=True)
-        assert owner.get(PAGE).status_code == 200
+        assert owner.get("/people/").status_code == 200
         assert own.get("/people/").status_code == 200
 
     def test_ties_by_addresses_that_are_not_believed_any_more_end(
@@ -587,6 +646,27 @@ class TestItsPage:
         assert as_alice.post(PAGE, form | {"issuer": provider.issuer}).status_code == 302, "kept"
         elsewhere = as_alice.post(PAGE, form | {"issuer": "https://login.evil.example"}).content.decode()
         assert "Enter the secret that belongs to this issuer." in elsewhere, "it goes to nobody else"
+
+    def test_it_is_an_owner_s_own_key(
+        self, alice: Character, domain: AllowedDomain, provider: Provider, mailed: Mailed
+    ) -> None:
+        second = create_member(alice.tenant, "dora@acme.example", Role.OWNER)
+        browser = signed_in(Client(), alice)
+        form = {"client_id": CLIENT, "client_secret": SECRET, "default_role": "viewer", "is_enabled": "on"}
+        form |= {"issuer": provider.issuer}
+        for answer in (browser.get(PAGE), browser.post(PAGE, form), browser.post(f"{PAGE}remove/")):
+            assert answer["Location"] == f"/accounts/again/?next={PAGE.replace('/', '%2F')}"
+        assert SECRET not in str(dict(browser.session.items()))
+        browser.post("/accounts/again/", {"password": "correct horse"})
+        assert browser.post(PAGE, form)["Location"] == PAGE
+        assert browser.post(PAGE, form | {"issuer": "https://login.acme.example"}).status_code == 302
+        assert told(alice.tenant, "provider.changed")[-1]["issuer_before"] == provider.issuer
+        keep(alice, provider)
+        provider.claims |= {"sub": "d-1", "email": second.user.email}
+        _answer, by_provider = arrive(alice.tenant, provider)
+        for answer in (by_provider.get(PAGE), by_provider.post(PAGE, form), by_provider.post(f"{PAGE}remove/")):
+            assert answer.status_code == 403, "a provider changes not itself"
+        assert "dora@acme.example: The OpenID provider" in "".join(mailed("Single sign-on of Acme was changed"))
 
     def test_what_can_not_be_is_refused(self, alice: Character, as_alice: Client) -> None:
         form = {"client_id": CLIENT, "client_secret": SECRET, "default_role": "viewer"}
