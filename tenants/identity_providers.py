@@ -44,7 +44,7 @@ class Wanted:
 
     issuer: str
     client_id: str
-    secret: str = ""
+    secret: str = field(default="", repr=False)
     is_enabled: bool = False
     makes_members: bool = True
     default_role: str = Role.VIEWER

@@ -213,7 +213,8 @@ def _speaks_for(provider: IdentityProvider, email: str) -> bool:
 
 
 def _text(value: object, longest: int) -> str:
-    return " ".join(value.replace("\x00", "").split())[:longest] if isinstance(value, str) else ""
+    text = value.encode(errors="ignore").decode() if isinstance(value, str) else ""
+    return " ".join(text.replace("\x00", "").split())[:longest]
 
 
 def _several(value: object) -> list[object]:

@@ -91,7 +91,7 @@ def test(request: TenantRequest) -> HttpResponse:
         return redirect("web:provider")
     try:
         identity_providers.secret_of(row)
-        keys = discovery.keys_of(discovery.ask(row.issuer), anew=True).keys
+        keys = discovery.keys_of(discovery.discover(row.issuer, anew=True), anew=True)
     except ProviderFailure as failure:
         messages.error(request, str(failure))
     except identity_providers.SecretLost:
