@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from tenants import enrolled_voices
 from tenants.access import Actor
@@ -37,8 +37,13 @@ class FinishedResult:
     names: dict[int, str] = field(default_factory=dict)
 
 
-def find_finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: str) -> FinishedResult | None:
-    """Returns the tenant's latest result of this fingerprint, which includes these options."""
+def find_finished(
+    tenant_id: UUID, options: TranscriptionOptions, fingerprint: str, translates: Transcription | None = None
+) -> FinishedResult | None:
+    """Returns the tenant's latest result of this fingerprint, which includes these options.
+
+    One that `translates` the same transcript, or none either, comes before a later one.
+    """
     versions = engines.versions_of(options.model) if options.temperature == 0 else set()
     if not versions:
         return None
@@ -51,7 +56,8 @@ def find_finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: s
         recording__deleted_at=None,
         model_version__in=versions,
     )
-    source = rows.select_related("recording").order_by("-finished_at").first()
+    rows = rows.annotate(stands_there=Q(translates=translates))
+    source = rows.select_related("recording").order_by("-stands_there", "-finished_at").first()
     if source is None:
         return None
     result = _without_edits(source)
@@ -59,10 +65,12 @@ def find_finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: s
     return result if rows.filter(id=source.id).exists() else None
 
 
-def unfinished_of_recording(recording: Recording, fingerprint: str) -> QuerySet[Transcription]:
-    """Returns queued and running transcriptions of this recording, the oldest first."""
+def unfinished_of_recording(
+    recording: Recording, fingerprint: str, translates: Transcription | None
+) -> QuerySet[Transcription]:
+    """Returns queued and running transcriptions of this recording, the oldest first, beside `translates` or alone."""
     rows = Transcription.objects.filter(tenant=recording.tenant_id, recording=recording, fingerprint=fingerprint)
-    return rows.filter(status__in=UNFINISHED).order_by("created_at")
+    return rows.filter(status__in=UNFINISHED, translates=translates).order_by("created_at")
 
 
 def unfinished_of_caller(actor: Actor, fingerprints: Collection[str]) -> QuerySet[Transcription]:
