@@ -66,7 +66,7 @@ def main() -> None:
     began = time.monotonic()
     with scope.across_tenants("a benchmark of the whole installation"):
         fill(options.tenants, options.transcriptions, options.waiting)
-    print(f"{machine()}; PostgreSQL {connection.pg_version}; filled in {time.monotonic() - began:.0f} s")
+    print(f"{machine()}; PostgreSQL; filled in {time.monotonic() - began:.0f} s", flush=True)
     measure()
 
 
@@ -160,7 +160,7 @@ def multiply(row: models.Model, count: int, source: str = "generate_series(1, {n
     ]
     names = ", ".join(f'"{field.column}"' for field in fields)
     values = ", ".join(changes.get(field.column, f'one."{field.column}"') for field in fields)
-    table, key = row._meta.db_table, row._meta.pk.column  # type: ignore[union-attr]
+    table, key = row._meta.db_table, row._meta.pk.column
     with connection.cursor() as cursor:
         cursor.execute(
             f'INSERT INTO "{table}" ({names}) SELECT {values} FROM "{table}" one, {source.format(n=count)} '
