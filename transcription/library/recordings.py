@@ -162,8 +162,8 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
         whole = [text for text, rehears in texts if rehears is None]
         parts = [text for text, rehears in texts if rehears is not None]
         objects = [str(pk) for pk in (*whole, *row.shares.values_list("id", flat=True), *parts)]
-        details = {"sha256": row.sha256, "objects": objects[:MOST_NAMED], "more": len(objects) > MOST_NAMED}
-        audit.record(actor or system_actor(row.tenant), ERASED, row, **details)
+        named, more = objects[:MOST_NAMED], len(objects) > MOST_NAMED
+        audit.record(actor or system_actor(row.tenant), ERASED, row, sha256=row.sha256, objects=named, more=more)
         keys = [*row.media_keys, *copies.forget(row.id)]
         row.delete()
         if row.audio_deleted_at is None:
