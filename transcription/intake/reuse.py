@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, QuerySet, When
 
 from tenants import enrolled_voices
 from tenants.access import Actor
@@ -56,8 +56,8 @@ def find_finished(
         recording__deleted_at=None,
         model_version__in=versions,
     )
-    rows = rows.annotate(stands_there=Q(translates=translates))
-    source = rows.select_related("recording").order_by("-stands_there", "-finished_at").first()
+    stands_there = Case(When(translates=translates, then=1), default=0)
+    source = rows.select_related("recording").order_by(stands_there.desc(), "-finished_at").first()
     if source is None:
         return None
     result = _without_edits(source)

@@ -286,6 +286,7 @@ def test_each_transcript_gets_a_translation_of_its_own_and_what_is_known_is_free
     own = again(alice, german, task="translate", language="de", speakers="off")
     assert (answers_itself(own), own.translates, latest(german)) == (True, None, own)
     assert again(alice, german, task="translate", language="de", speakers="off") == own
+    assert translation.ask(alice.actor, german.id) == other
     assert Reservation.objects.count() == 3, "copies are free"
 
 
