@@ -30,6 +30,7 @@ from portal.web.speakers import ShownShare, shares_of
 from portal.web.tags import context_of
 from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, some_lines
 from portal.web.undo import success_with_undo
+from tenants.access import Actor
 from transcription.errors import InvalidOption, Refused
 from transcription.intake import accept
 from transcription.library import read_audit, retention, tags
@@ -101,7 +102,7 @@ def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     row = library.recording(request.actor, recording_id)
     latest = row.latest
     original = request.actor.may(striking.PERMISSION)
-    context = _page_context(row, latest, original=original)
+    context = _page_context(request.actor, row, latest, original=original)
     context |= context_of(request, row) | shares.context_of(request, row)
     context["editable"] = _is_editable(request, latest)
     may_hear = request.actor.may("recordings.create") and row.audio_deleted_at is None
@@ -162,7 +163,7 @@ def _elsewhere(request: TenantRequest, wanted: Filter) -> int:
     return library.recordings(request.actor, anybody)[:MOST_COUNTED].count() if anybody != wanted else 0
 
 
-def _page_context(row: Recording, latest: Transcription | None, *, original: bool) -> dict[str, Any]:
+def _page_context(actor: Actor, row: Recording, latest: Transcription | None, *, original: bool) -> dict[str, Any]:
     """original: with the words that are struck."""
     total = latest.segments.count() if latest else 0
     is_long = latest is not None and latest.status == Status.COMPLETED and total > MOST_AT_ONCE
@@ -192,7 +193,7 @@ def _page_context(row: Recording, latest: Transcription | None, *, original: boo
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
         "other_tracks": audio_tracks.others(latest) if latest else [],
         "reused": latest is not None and latest.is_reused,
-        "source": library.source_of(latest) if latest else None,
+        "source": library.source_of(actor, latest) if latest else None,
         "no_audio": retention.why_no_audio(row) if row.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
         "checked": checks.checked(latest).sentence if latest else "",

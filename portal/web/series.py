@@ -73,7 +73,8 @@ def preview(request: TenantRequest) -> JsonResponse:
     answer |= {"cursor": str(seen.cursor) if seen.cursor else None}
     answer |= {"terms": rule.tag} if isinstance(rule, Correction) else {}
     if after is None:
-        total = recordings.recordings(request.actor, filters.wanted).order_by().count()
+        writable = recordings.recordings(request.actor, filters.wanted, permission=series.PERMISSION)
+        total = writable.order_by().count()
         answer |= {"total": total, "series": str(uuid4())}
     return JsonResponse(answer)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet, Sum
 from django.http import Http404
 
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 SECONDS = 1.0
 """After which a part ends."""
 MOST = 200
-REFUSALS = (Refused, InvalidOption, Http404)
+REFUSALS = (Refused, InvalidOption, Http404, PermissionDenied)
 
 
 @dataclass(frozen=True)
