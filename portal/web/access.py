@@ -35,7 +35,8 @@ def member_required(
 ]:
     """Requires a signed-in member with `permission`, and binds the tenant while the view runs.
 
-    On a page of one recording the actor may do what a member of its folder may. Raises NotSignedIn, TenantMismatch and PermissionDenied, which portal.web.errors answers.
+    On a page of one recording the actor may do what a member of its folder may. Raises NotSignedIn, TenantMismatch and
+    PermissionDenied, which portal.web.errors answers.
     """
 
     def decorate(
@@ -51,7 +52,9 @@ def member_required(
             actor.require(permission)
             user_sessions.note(request)
             with scope.bound(actor.tenant.id):
-                request.actor = on_its_page(actor, kwargs)  # type: ignore[attr-defined]
+                actor = on_its_page(actor, kwargs)
+                actor.require(permission)
+                request.actor = actor  # type: ignore[attr-defined]
                 return view(request, *args, **kwargs)  # type: ignore[arg-type]
 
         return guarded  # type: ignore[return-value]

@@ -24,6 +24,7 @@ from portal.http.statuses import status_of
 from portal.http.uploads import Upload, received
 from portal.web import shares
 from portal.web.access import TenantRequest, member_required
+from portal.web.folders import library_context
 from portal.web.forms import OptionsForm, RehearingForm
 from portal.web.library_choices import choices, filter_form, remember
 from portal.web.speakers import ShownShare, shares_of
@@ -32,6 +33,7 @@ from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, 
 from portal.web.undo import success_with_undo
 from tenants.access import Actor
 from transcription.errors import InvalidOption, Refused
+from transcription.folders import folders
 from transcription.intake import accept
 from transcription.library import read_audit, retention, tags
 from transcription.library import recordings as library
@@ -62,6 +64,7 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
 def index(request: TenantRequest) -> HttpResponse:
     context = _list_context(request)
     context |= choices(request.actor, context["filters"])
+    context |= library_context(request.actor, context["filters"].wanted.folder)
     context |= {"options": OptionsForm(tenant=request.actor.tenant)}
     context |= {"many_options": OptionsForm(tenant=request.actor.tenant, auto_id="many_%s")}
     return remember(request, render(request, "web/recordings.html", context), context["filters"])
@@ -80,7 +83,8 @@ def upload(request: TenantRequest) -> JsonResponse:
     try:
         sent = received(request)
         options = TranscriptionOptions.from_fields({name: sent.field(name) for name in sent.fields})
-        transcription = accept.accept(request.actor, sent, options, source=_source(sent))
+        folder = folders.chosen(request.actor, sent.field("folder"))
+        transcription = accept.accept(request.actor, sent, options, source=_source(sent), folder=folder)
     except UploadRefused as refused:
         return _problem(refused.code, _upload_message(refused), UPLOAD_STATUS.get(refused.code, 400))
     except Refused as refused:

@@ -49,7 +49,10 @@ class CreatedFetch:
 def create(
     actor: Actor, url: str, name: str, options: TranscriptionOptions, call: CallContext, folder: str = ""
 ) -> CreatedFetch:
-    """Creates a fetch into a folder, by its name or id, or into none, without resolving or connecting anything. Raises InvalidOption, Refused and PermissionDenied."""
+    """Creates a fetch, without resolving or connecting anything; `folder` is the name or id of one, or empty.
+
+    Raises InvalidOption, Refused and PermissionDenied.
+    """
     actor.require("recordings.create")
     try:
         target = parse_target(url.strip(), DOWNLOADS)

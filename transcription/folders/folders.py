@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Case, IntegerField, Q, QuerySet, When
 from django.http import Http404
 from django.utils.translation import gettext as _
 
@@ -31,10 +31,18 @@ PARAM = "folder"
 
 
 def visible(actor: Actor, search: str = "") -> QuerySet[Folder]:
-    """Returns the folders that the actor sees, the private one first, then by name; those whose name has `search`."""
+    """Returns the folders that the actor sees whose name has `search`: the private one, those by name, others' ones."""
     actor.require("recordings.view")
-    rows = usable(actor).order_by("-is_private", "folded", "id")
+    is_own = When(owner__isnull=False, owner=actor.member, then=0)
+    place = Case(is_own, When(is_private=True, then=2), default=1, output_field=IntegerField())
+    rows = usable(actor).order_by(place, "folded", "id")
     return rows.filter(folded__contains=folded_name(search.replace("\x00", ""))) if search else rows
+
+
+def addable(actor: Actor, search: str = "") -> QuerySet[Folder]:
+    """Returns those of the visible folders that the actor may add recordings to, without others' private ones."""
+    rows = visible(actor, search).filter(Q(is_private=False) | Q(owner__isnull=False, owner=actor.member))
+    return rows.filter(id__in=usable(actor, ADD).values("id")) if actor.may(ADD) else rows.none()
 
 
 def get(actor: Actor, folder_id: UUID) -> Folder:
@@ -49,11 +57,21 @@ def label(actor: Actor, folder: Folder) -> str:
     """Returns how a folder is called to the actor: a private one by whose it is."""
     if not folder.is_private:
         return folder.name
-    return private_label() if _role(actor, folder) else _("Private: %(person)s") % {"person": folder.name}
+    is_own = actor.member is not None and folder.owner_id == actor.member.id
+    return private_label() if is_own else _("Private: %(person)s") % {"person": folder.name}
 
 
 def private_label() -> str:
     return _("My private folder")
+
+
+def named(actor: Actor, text: str) -> Folder | None:
+    """Returns the folder of an id, where the actor sees it."""
+    return next(iter(_by_id(actor, text)), None)
+
+
+def may_add(actor: Actor, folder: Folder) -> bool:
+    return among(actor, folder).may(ADD)
 
 
 def chosen(actor: Actor, text: str) -> Folder | None:
@@ -89,11 +107,11 @@ def private(actor: Actor) -> Folder:
         raise PermissionDenied(_("Only people have a private folder."))
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
-        own = FolderMember.objects.filter(member=actor.member, folder__is_private=True).select_related("folder").first()
+        own = Folder.objects.filter(owner=actor.member).first()
         if own is not None:
-            return own.folder
+            return own
         name = one_line(str(actor.member.user))[:LONGEST_FOLDER]
-        row = Folder(tenant=actor.tenant, name=name, restricted=True, is_private=True)
+        row = Folder(tenant=actor.tenant, name=name, restricted=True, is_private=True, owner=actor.member)
         row.folded = folded_name(name)[:LONGEST_FOLDER_FOLDED]
         _insert(actor, row)
     return row
@@ -169,11 +187,11 @@ def members(actor: Actor, folder_id: UUID) -> QuerySet[FolderMember]:
 def set_member(actor: Actor, folder_id: UUID, email: str, role: str) -> FolderMember:
     """Gives a member of the tenant a role in a folder. Raises Http404, InvalidOption, Refused and PermissionDenied."""
     actor.require("people.view")
-    if role not in FolderRole.values:
-        raise InvalidOption("role", _("It must be one of: %(known)s.") % {"known": ", ".join(FolderRole.values)})
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
         row = _managed(actor, folder_id)
+        if role not in FolderRole.values:
+            raise InvalidOption("role", _("It must be one of: %(known)s.") % {"known": ", ".join(FolderRole.values)})
         if row.is_private:
             raise InvalidOption("email", _("A private folder is its person’s alone: it stays as it is."))
         address = User.objects.normalize_email(email.strip())

@@ -67,19 +67,24 @@ def among(actor: Actor, folder: Folder | None) -> Actor:
 
 
 def with_recording(actor: Actor, recordings: Q) -> Actor:
-    """Returns the actor with what they may do with a recording, which `recordings` select; the same for no folder."""
+    """Returns the actor with what they may do with a recording that `recordings` select; the same if they don't see it.
+
+    Whoever looks it up then says that it isn't there.
+    """
     if actor.key is not None or sees_all(actor):
         return actor
     within = Recording.objects.filter(recordings, tenant=actor.tenant, folder=OuterRef("pk"))
-    folder = Folder.objects.filter(Exists(within), tenant=actor.tenant, restricted=True).first()
+    folder = usable(actor).filter(Exists(within), restricted=True).first()
     return among(actor, folder)
 
 
 def people_who_see(folder_id: UUID | None) -> Q:
     """Selects the members of a tenant who see what is in a folder of it."""
+    if folder_id is None:
+        return Q()
     within = FolderMember.objects.filter(folder=folder_id, member=OuterRef("pk"))
     is_open = Folder.objects.filter(id=folder_id, restricted=False)
-    return Q() if folder_id is None else Q(role__in=OVERSEERS) | Q(Exists(within)) | Q(Exists(is_open))
+    return Q(role__in=OVERSEERS) | Q(Exists(within)) | Q(Exists(is_open))
 
 
 def is_seen_by(recording: str, user: str) -> Q:

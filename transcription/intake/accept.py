@@ -42,10 +42,10 @@ def accept(
     call: CallContext | None = None,
     folder: Folder | None = None,
 ) -> Transcription:
-    """Stores a recording, in a folder if there is one, and queues its transcription, which is completed at once if a finished result is known.
+    """Stores a recording and queues its transcription, which is completed at once if a finished result is known.
 
-    The folder is one that the caller has chosen by folders.chosen. If an earlier call's transcription answers, returns that and stores nothing. Raises Refused, InvalidOption and
-    PermissionDenied.
+    The folder is one that the caller has chosen by folders.chosen. If an earlier call's transcription answers, returns
+    that and stores nothing. Raises Refused, InvalidOption and PermissionDenied.
     """
     actor.require("recordings.create")
     if upload.size == 0:

@@ -1,7 +1,7 @@
 """Transcriptions of the same content under the same options, finished or not, that may answer a request.
 
-Only the tenant's own, and of recordings that the actor sees. A finished one answers only at temperature 0, because sampling asks for a new sample, and only
-if an engine serves its model version now.
+Only the tenant's own, and of recordings that the actor sees. A finished one answers only at temperature 0, because
+sampling asks for a new sample, and only if an engine serves its model version now.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class FinishedResult:
 
 
 def find_finished(actor: Actor, options: TranscriptionOptions, fingerprint: str) -> FinishedResult | None:
-    """Returns the latest result of this fingerprint, which includes these options, of recordings that the actor sees."""
+    """Returns the latest result of this fingerprint, which includes these options, that the actor sees."""
     versions = engines.versions_of(options.model) if options.temperature == 0 else set()
     if not versions:
         return None

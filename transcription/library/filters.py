@@ -24,11 +24,12 @@ NO_FOLDER = "none"
 class Filter:
     """Conditions that all must hold. Empty ones are ignored; unknown values match nothing.
 
-    `folder` is the id of one, or NO_FOLDER. `search` is a part of the name or of a tag's, or words of name and text (search/). `tag` has names of tags, with
-    commas between them; `favourite`, whatever it is, asks for the actor's favourites. `by` is who added them: PEOPLE,
-    or PROGRAMS with a key; `key` is the id of that key, and `owner` the person's e-mail address. `status`, `model` and
-    `language` apply to the latest transcription, and so does `checked`: TO_CHECK, where something of a text is left to
-    be proofread, or CHECKED, where nothing is. `created_after` is inclusive, `created_before` exclusive.
+    `folder` is the id of one, or NO_FOLDER. `search` is a part of the name or of a tag's, or words of name and text
+    (search/). `tag` has names of tags, with commas between them; `favourite`, whatever it is, asks for the actor's
+    favourites. `by` is who added them: PEOPLE, or PROGRAMS with a key; `key` is the id of that key, and `owner` the
+    person's e-mail address. `status`, `model` and `language` apply to the latest transcription, and so does `checked`:
+    TO_CHECK, where something of a text is left to be proofread, or CHECKED, where nothing is. `created_after` is
+    inclusive, `created_before` exclusive.
     """
 
     search: str = ""

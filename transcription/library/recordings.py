@@ -37,8 +37,8 @@ def recordings(
 ) -> QuerySet[Recording]:
     """Returns the recordings with which the actor may do something, in an order of `orders`.
 
-    Their transcriptions and tags are prefetched. Without an order the newest come first, and of those to proofread the ones that have the most words a second that
-    are probably wrong and not checked.
+    Their transcriptions and tags are prefetched. Without an order the newest come first, and of those to proofread the
+    ones that have the most words a second that are probably wrong and not checked.
     """
     actor.require(permission)
     rows = Recording.objects.filter(seen(actor, permission=permission), tenant=actor.tenant, deleted_at=None)

@@ -125,12 +125,18 @@ def put_on_many(actor: Actor, tag: Tag, ids: Collection[UUID]) -> set[UUID]:
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
         get(actor, tag.id)
-        living = _writable(actor, ids)
+        living = writable(actor, ids)
         lacking = set(living.exclude(taggings__tag=tag).values_list("id", flat=True))
         counted = Tagging.objects.filter(recording__in=lacking).values("recording").annotate(n=Count("id"))
         full = set(counted.filter(n__gte=MOST_ON_ONE).values_list("recording", flat=True))
         _insert(tag, lacking - full)
     return full
+
+
+def writable(actor: Actor, ids: Collection[UUID]) -> QuerySet[Recording]:
+    """Returns those of the recordings that the actor may give tags, without an order."""
+    rows = Recording.objects.filter(seen(actor, permission=PERMISSION), tenant=actor.tenant, deleted_at=None)
+    return rows.filter(id__in=ids)
 
 
 def take(actor: Actor, recording_id: UUID, tag_id: UUID) -> None:
@@ -144,7 +150,7 @@ def take_off_many(actor: Actor, tag: Tag, ids: Collection[UUID]) -> None:
     actor.require(PERMISSION)
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
-        Tagging.objects.filter(tag=tag, recording__in=_writable(actor, ids)).delete()
+        Tagging.objects.filter(tag=tag, recording__in=writable(actor, ids)).delete()
 
 
 def favourites_among(actor: Actor, rows: Collection[Recording]) -> set[UUID]:
@@ -161,12 +167,6 @@ def mark(actor: Actor, recording_id: UUID, favourite: bool) -> None:
         Favourite.objects.bulk_create([marked], ignore_conflicts=True)
     else:
         Favourite.objects.filter(tenant=actor.tenant, user=actor.user, recording=row).delete()
-
-
-def _writable(actor: Actor, ids: Collection[UUID]) -> QuerySet[Recording]:
-    """Returns those of the recordings that the actor may give tags, without an order."""
-    rows = Recording.objects.filter(seen(actor, permission=PERMISSION), tenant=actor.tenant, deleted_at=None)
-    return rows.filter(id__in=ids)
 
 
 def _checked_name(sent: str) -> str:

@@ -24,8 +24,8 @@ class Folder(models.Model):
     """A folder of a tenant's recordings, each of which is in one or in none.
 
     All members of the tenant see what is in an open one. What is in a `restricted` one only its own members see, and
-    those who see every folder: transcription.folders.visibility. A person's private folder is a restricted one with a
-    single member, whose name it has. `folded` is the name as it is compared.
+    those who see every folder: transcription.folders.visibility. A private folder is a restricted one whose `owner` is
+    its only member, and whose name it has; it stays when they leave. `folded` is the name as it is compared.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -34,6 +34,7 @@ class Folder(models.Model):
     folded = models.CharField(max_length=LONGEST_FOLDER_FOLDED, editable=False)
     restricted = models.BooleanField(_("restricted"), default=False)
     is_private = models.BooleanField(_("private"), default=False, editable=False)
+    owner = models.OneToOneField(Member, models.SET_NULL, null=True, editable=False, related_name="+")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = TenantManager()

@@ -28,7 +28,7 @@ from tenants.access import Actor
 from tenants.models import Tenant, User
 from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused
-from transcription.folders.visibility import seen
+from transcription.folders.visibility import among, seen
 from transcription.library import recordings
 from transcription.media import storage
 from transcription.models import Recording
@@ -158,11 +158,12 @@ def makers(actor: Actor) -> list[str]:
 def get(actor: Actor, share_id: UUID) -> Share:
     """Returns a link. Raises PermissionDenied and Http404."""
     actor.require(SHARE)
-    rows = Share.objects.filter(seen(actor, "recording", SHARE), tenant=actor.tenant, id=share_id)
-    rows = rows.filter(recording__deleted_at=None)
+    rows = Share.objects.filter(seen(actor, "recording"), tenant=actor.tenant, id=share_id)
+    rows = rows.filter(recording__deleted_at=None).select_related("recording__folder")
     found = with_makers(rows).first()
     if found is None:
         raise Http404(_("There is no such link."))
+    among(actor, found.recording.folder).require(SHARE)
     return found
 
 
