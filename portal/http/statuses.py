@@ -16,6 +16,7 @@ STATUS_OF_CODE = {
     "invalid_parts": 400,
     "invalid_value": 400,
     "length_required": 400,
+    "is_english": 409,
     "lines_moved": 409,
     "model_not_found": 400,
     "no_object_storage": 409,

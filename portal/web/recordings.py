@@ -22,7 +22,7 @@ from portal.http.outage import RETRY_HEADERS
 from portal.http.receiving import UploadRefused
 from portal.http.statuses import status_of
 from portal.http.uploads import Upload, received
-from portal.web import shares
+from portal.web import beside, shares
 from portal.web.access import TenantRequest, member_required
 from portal.web.folders import library_context
 from portal.web.forms import OptionsForm, RehearingForm
@@ -32,6 +32,7 @@ from portal.web.tags import context_of
 from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, some_lines
 from portal.web.undo import success_with_undo
 from tenants.access import Actor
+from transcription import exports
 from transcription.errors import InvalidOption, Refused
 from transcription.folders import folders
 from transcription.intake import accept
@@ -111,6 +112,8 @@ def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     context["editable"] = _is_editable(request, latest)
     may_hear = request.actor.may("recordings.create") and row.audio_deleted_at is None
     context["may_rehear"] = context["editable"] and may_hear
+    context["may_translate"] = may_hear and latest is not None and beside.offers_translation(latest)
+    context["has_beside"] = latest is not None and (context["may_translate"] or bool(exports.beside.others(latest)))
     if context["segments"]:
         read_audit.read(request.actor, context["transcription"], "page")
     return render(request, "web/recording.html", context)

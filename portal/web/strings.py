@@ -28,6 +28,8 @@ PAGE_STRINGS: dict[str, Promise] = {
     "status_completed": _("The transcript is ready."),
     "status_failed": _("The transcription failed."),
     "status_cancelled": _("The transcription was cancelled."),
+    "beside_ready": _("The translation is there."),
+    "beside_failed": _("The other text could not be read. Choose it again."),
     "progress_percent": _("{percent} percent done"),
     "queue_next": _("Next in line"),
     "queue_position": _("Number {position} in line"),

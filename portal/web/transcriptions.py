@@ -41,7 +41,8 @@ def download(request: TenantRequest, transcription_id: UUID, format: str) -> Htt
         if original:
             request.actor.require(striking.PERMISSION)
         said = threads.of_file(request.actor, row.recording_id, format, wanted=request.GET.get("comments") == "true")
-        export = exports.render(row, format, layout, original=original, comments=said)
+        beside = _beside(row, request.GET.get("beside", ""))
+        export = exports.render(row, format, layout, original=original, comments=said, beside=beside)
     except InvalidOption as invalid:
         return HttpResponse(f"{invalid}\n", "text/plain; charset=utf-8", 400)
     except TextDeleted as deleted:
@@ -49,6 +50,16 @@ def download(request: TenantRequest, transcription_id: UUID, format: str) -> Htt
     read_audit.exported(request.actor, row, format)
     disposition = content_disposition_header(True, export.file_name) or "attachment"
     return HttpResponse(export.body, export.content_type, headers={"Content-Disposition": disposition})
+
+
+def _beside(row: Transcription, text: str) -> Transcription | None:
+    """Returns the transcription that is to stand beside; None where none is asked for. Raises Http404, TextDeleted."""
+    if not text:
+        return None
+    try:
+        return exports.beside.other(row, UUID(text))
+    except ValueError:
+        raise Http404 from None
 
 
 @require_POST

@@ -8,6 +8,7 @@ from django.views.i18n import set_language
 from portal.web import (
     api_pages,
     audit,
+    beside,
     changes,
     comments,
     folders,
@@ -80,6 +81,8 @@ urlpatterns = [
     path("recordings/<uuid:recording_id>/again/", recordings.again, name="again"),
     path("transcriptions/<uuid:transcription_id>/download.<slug:format>", transcriptions.download, name="download"),
     path("transcriptions/<uuid:transcription_id>/cancel/", transcriptions.cancel, name="cancel"),
+    path("transcriptions/<uuid:transcription_id>/beside/", beside.texts, name="texts_beside"),
+    path("transcriptions/<uuid:transcription_id>/beside/<uuid:other_id>/", beside.lines, name="beside"),
     path("transcriptions/<uuid:transcription_id>/track/", transcriptions.track, name="track"),
     path("transcriptions/<uuid:transcription_id>/retry/", transcriptions.retry, name="retry"),
     path("transcriptions/<uuid:transcription_id>/segments/<int:index>/", segments.segment, name="segment"),

@@ -1,4 +1,5 @@
 // The page of one recording. What stands in [data-recording] is renewed as a whole from the server.
+import { Beside } from "./beside.js";
 import { Changes } from "./changes.js";
 import { Checks } from "./checks.js";
 import { copyAndTell } from "./clipboard.js";
@@ -138,6 +139,9 @@ function textDoings(root, transcript, player) {
     open.push(comments);
     if (comments.form) doings.comment = { run: () => comments.begin() };
   }
+  /** @type {HTMLElement | null} */
+  const besideBar = root.querySelector("[data-beside]");
+  if (besideBar) open.push(new Beside(besideBar, transcript));
   /** @type {HTMLElement | null} */
   const bar = root.querySelector("[data-strikes]");
   if (bar) {

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response, StorageState, expect, sync_playwright
 
 from tests.stack import ROOT, Stack, start_scripted, stop
 
@@ -30,6 +30,9 @@ FLAGS = [
 # The shell is Chromium without a browser's windows: a page takes a third of the processor's time.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 60_000
+# What slides in may come between a press and its release.
+STILL = {"reduced_motion": "reduce"}
+MESSAGES = ".toast, [role=alert], .field__errors"
 PASSWORD = "a horse that two may ride"
 EXPECTED_NOISE = ("the server responded with a status of 4", "ERR_INTERNET_DISCONNECTED")
 WATCH_POLICY = """
@@ -86,19 +89,27 @@ def open_context(browser: Browser, stack: Stack, complaints: list[str]) -> Itera
 
     def make(**options: object) -> BrowserContext:
         context = browser.new_context(
-            **{"base_url": stack.url, "viewport": {"width": 1280, "height": 860}, **options}  # type: ignore[arg-type]
+            **{"base_url": stack.url, "viewport": {"width": 1280, "height": 860}, **STILL, **options}  # type: ignore[arg-type]
         )
         context.set_default_timeout(PATIENCE)
         context.grant_permissions(["microphone", "clipboard-read", "clipboard-write"])
         context.add_init_script(WATCH_POLICY)
         context.on("weberror", lambda error: complaints.append(str(error.error)))
         context.on("console", lambda said: _hear(complaints, said.type, said.text))
+        context.on("response", lambda answer: _print_refused(answer))
         contexts.append(context)
         return context
 
     yield make
     for context in contexts:
+        for page in context.pages:
+            print(page.url, page.locator(MESSAGES).all_text_contents())  # pytest shows it where a test fails
         context.close()
+
+
+def _print_refused(answer: Response) -> None:
+    if answer.status >= 400:
+        print(answer.status, answer.request.method, answer.url, answer.request.post_data)
 
 
 def _hear(complaints: list[str], kind: str, text: str) -> None:

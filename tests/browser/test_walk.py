@@ -55,7 +55,11 @@ def test_passages_are_played_accepted_corrected_everywhere_and_undone_by_keys(
     expect(page.locator("[data-walk-term-label]")).to_contain_text("“sleepy” wherever “lazy” is heard")
     page.get_by_role("button", name="Add to the terms").click()
     page.locator(".toast", has_text="In the terms").get_by_role("button", name="Undo").click()
-    expect(page.get_by_text("No term replaces “lazy” any more.")).to_be_visible()
+    toast = page.locator(".toast", has_text="No term replaces “lazy” any more.")
+    expect(toast).to_be_visible()
+    picture(page, "walk-toast")
+    hides_the_panel = "(toast, panel) => toast.getBoundingClientRect().bottom > panel.getBoundingClientRect().top"
+    assert not toast.evaluate(hides_the_panel, page.locator("[data-walk]").element_handle())
     page.get_by_role("button", name="Fix all").click()
     expect(page.locator(".segment", has_text="sleepy")).to_have_count(lines)
     expect(page.get_by_text("All doubtful passages are done.")).to_be_focused()

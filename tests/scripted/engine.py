@@ -50,7 +50,7 @@ class ScriptedVocabulary:
     eot = END
     timestamp_begin = TIMESTAMPS
     is_whispers = True
-    languages = frozenset({"en"})
+    languages = frozenset({"en", "de"})
 
     def encode(self, text: str) -> list[int]:
         return [ord(letter) % FULL_STOP for letter in text]

@@ -1,5 +1,6 @@
 """Writes transcripts as files: txt, srt, vtt, json, tsv and docx."""
 
+from transcription.exports import beside
 from transcription.exports.cues import Cue, split_into_cues
 from transcription.exports.fields import (
     extra_fields,
@@ -23,6 +24,7 @@ __all__ = [
     "Cue",
     "Export",
     "Layout",
+    "beside",
     "clock",
     "escape_formulas",
     "extra_fields",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from transcription.exports.layout import Layout
 from transcription.models import Segment
@@ -19,29 +19,58 @@ _QUOTES = "".join(set(CLOSING) - set(SENTENCE_ENDS + PAUSES))
 
 @dataclass(frozen=True)
 class Cue:
-    """Some lines of text, from `start` to `end` in seconds."""
+    """Some lines of text, from `start` to `end` in seconds; below them, those `beside`, of another text."""
 
     start: float
     end: float
     lines: tuple[str, ...]
     speaker: int | None = None
+    beside: tuple[str, ...] = ()
 
 
 def split_into_cues(
-    segments: Iterable[Segment], layout: Layout | None = None, prefixes: Mapping[int | None, str] = NO_PREFIXES
+    segments: Iterable[Segment],
+    layout: Layout | None = None,
+    prefixes: Mapping[int | None, str] = NO_PREFIXES,
+    beside: Sequence[str] = (),
 ) -> Iterator[Cue]:
     """Yields the cues of segments. Without a layout a segment is one cue of one line; one without text has none.
 
-    prefixes: what stands before the first words after a change to a speaker.
+    prefixes: what stands before the first words after a change to a speaker. beside: another text, by segments.
     """
     before = None
-    for segment in segments:
+    for place, segment in enumerate(segments):
         prefix = prefixes.get(segment.speaker, "") if segment.speaker not in (None, before) else ""
+        cues = []
         if layout is not None:
-            yield from _in_order(segment, list(_split(segment, layout, prefix)))
+            cues = list(_in_order(segment, list(_split(segment, layout, prefix))))
         elif text := " ".join(segment.text.split()):
-            yield from _in_order(segment, [Cue(segment.start, segment.end, (f"{prefix}{text}",))])
+            cues = list(_in_order(segment, [Cue(segment.start, segment.end, (f"{prefix}{text}",))]))
+        yield from _with_beside(cues, beside[place], layout) if beside and beside[place] else cues
         before = segment.speaker if segment.text.strip() else before
+
+
+def _with_beside(cues: list[Cue], text: str, layout: Layout | None) -> Iterator[Cue]:
+    """Yields the cues of a segment with their parts of another text, which are as long as the cues are."""
+    if layout is None or not cues:
+        yield from (replace(cue, beside=(text,)) for cue in cues)
+        return
+    units, characters = line_break_units(text), len("".join(text.split()))
+    begin, duration, said = cues[0].start, cues[-1].end - cues[0].start, 0
+    for cue in cues:
+        until, taken = characters * (cue.end - begin) / duration, list[str]()
+        while units and (cue is cues[-1] or said + len(units[0].strip()) / 2 < until):
+            taken.append(units.pop(0))
+            said += len("".join(taken[-1].split()))
+        yield replace(cue, beside=tuple(_broken(taken, layout.max_line_length)))
+
+
+def _broken(units: list[str], columns: int) -> Iterator[str]:
+    """Yields as many lines as units need."""
+    while units:
+        count = _line_length(units, columns)
+        yield " ".join("".join(units[:count]).split())
+        units = units[count:]
 
 
 def _in_order(segment: Segment, cues: list[Cue]) -> Iterator[Cue]:

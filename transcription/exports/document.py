@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from django.template.defaultfilters import date as date_format
@@ -29,11 +30,15 @@ LONGEST_TITLE = 255
 
 
 def word_document(
-    transcription: Transcription, segments: list[Segment], comments: Iterable[Comment] = NO_COMMENTS
+    transcription: Transcription,
+    segments: list[Segment],
+    comments: Iterable[Comment] = NO_COMMENTS,
+    beside: Sequence[str] = (),
 ) -> bytes:
     """Returns a document with a title, the recording's date and length, and a timed paragraph for each segment.
 
-    comments: those that the document has at their passages, each with its replies.
+    comments: those that the document has at their passages, each with its replies. beside: another text, by segments,
+    which stands in a second column.
     """
     from docx import Document as new_document  # slow to import, and rarely needed
 
@@ -43,9 +48,14 @@ def word_document(
     document.add_paragraph(_legal(" · ".join(_facts(transcription))))
     names = names_of(transcription)
     runs: list[tuple[float, float, Run]] = []
-    for segment in segments:
+    rows = document.add_table(0, 2) if beside else None
+    for segment, other in zip_longest(segments, beside, fillvalue=""):
+        assert isinstance(segment, Segment)
         if text := " ".join(_legal(segment.text).split()):
-            paragraph = document.add_paragraph()
+            cells = rows.add_row().cells if rows else None
+            paragraph = cells[0].paragraphs[0] if cells else document.add_paragraph()
+            if cells:
+                cells[1].text = _legal(other)
             paragraph.add_run(f"[{_clock(segment.start)}]\u2002").italic = True
             if prefix := _legal(prefix_of(segment, names)):
                 paragraph.add_run(prefix).bold = True

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from transcription.errors import InvalidOption
+from transcription.exports import beside as other_text
 from transcription.exports.document import word_document
+from transcription.exports.fields import text_language
 from transcription.exports.layout import Layout
 from transcription.exports.speakers import names_of
 from transcription.exports.subtitles import subrip, webvtt
@@ -36,6 +38,8 @@ WRITERS: dict[str, tuple[str, Writer]] = {
     "docx": ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", word_document),
 }
 SUBTITLES: dict[str, Callable[..., str]] = {"srt": subrip, "vtt": webvtt}
+BILINGUAL = ("txt", *SUBTITLES, "docx")
+"""The formats that another text fits into."""
 
 
 def render(
@@ -45,26 +49,41 @@ def render(
     *,
     original: bool = False,
     comments: Iterable[Comment] = (),
+    beside: Transcription | None = None,
 ) -> Export:
     """Returns a transcription as a file, without what is struck unless it is to be the `original`.
 
-    comments: first ones of threads, which a Word document has at their passages; other formats have none.
+    comments: first ones of threads, which a Word document has at their passages; other formats have none. beside:
+    another transcription of the recording, whose text stands below each line, or in a column of its own.
 
-    Raises KeyError for an unknown format, InvalidOption for a layout of a format without cues, and TextDeleted.
+    Raises KeyError for an unknown format, InvalidOption for a layout of a format without cues, or a text beside where
+    there is no room for it, and TextDeleted.
     """
     content_type, write = WRITERS[format]
     if layout is not None and format not in SUBTITLES:
         message = _("Line lengths apply to the subtitle formats srt and vtt only; omit them for %(format)s.")
         raise InvalidOption("max_line_length", message % {"format": format})
+    if beside is not None and format not in BILINGUAL:
+        message = _("Two texts fit into %(known)s only; omit “beside” for %(format)s.")
+        raise InvalidOption("beside", message % {"known": ", ".join(BILINGUAL), "format": format})
     retention.require_text(transcription)
     segments = list(transcription.segments.all()) if original else redacted(transcription)
-    if layout is not None:
-        body: str | bytes = SUBTITLES[format](segments, layout, names=names_of(transcription))
+    texts = other_text.aligned(segments, other_text.shown_beside(beside)) if beside else ()
+    if format in SUBTITLES:
+        body: str | bytes = SUBTITLES[format](segments, layout, names=names_of(transcription), beside=texts)
     elif format == "docx":
-        body = word_document(transcription, segments, comments)
+        body = word_document(transcription, segments, comments, texts)
+    elif texts:
+        body = plain_text(segments, names_of(transcription), texts)
     else:
         body = write(transcription, segments)
-    return Export(content_type, body, file_name_of(transcription, format))
+    name = file_name_of(transcription, f"{_languages(transcription, beside)}{format}" if beside else format)
+    return Export(content_type, body, name)
+
+
+def _languages(row: Transcription, beside: Transcription) -> str:
+    codes = (text_language(one) for one in (row, beside))
+    return "".join(f"{code}." for code in codes if code)
 
 
 def file_name_of(transcription: Transcription, format: str) -> str:

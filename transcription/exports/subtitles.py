@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from transcription.exports.cues import split_into_cues
@@ -14,22 +14,36 @@ from transcription.models import Segment
 WEBVTT_HEAD = "WEBVTT\n\n"
 
 
-def subrip(segments: Iterable[Segment], layout: Layout | None = None, first: int = 1, names: Names = UNNAMED) -> str:
-    """Returns SubRip with cues numbered from `first`, and with a speaker's name where the speaker changes."""
+def subrip(
+    segments: Iterable[Segment],
+    layout: Layout | None = None,
+    first: int = 1,
+    names: Names = UNNAMED,
+    beside: Sequence[str] = (),
+) -> str:
+    """Returns SubRip with cues numbered from `first`, and with a speaker's name where the speaker changes.
+
+    beside: another text, by segments, which stands below.
+    """
     prefixes = {speaker: f"{name}: " for speaker, name in names.items()}
     return "".join(
-        f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n{_block(cue.lines)}\n\n"
-        for number, cue in enumerate(split_into_cues(segments, layout, prefixes), start=first)
+        f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n{_block(cue.lines + cue.beside)}\n\n"
+        for number, cue in enumerate(split_into_cues(segments, layout, prefixes, beside), start=first)
     )
 
 
-def webvtt(segments: Iterable[Segment], layout: Layout | None = None, names: Names = UNNAMED) -> str:
-    """Returns WebVTT (W3C) with `&`, `<` and `>` escaped, and a voice span in the cues of known speakers."""
+def webvtt(
+    segments: Iterable[Segment], layout: Layout | None = None, names: Names = UNNAMED, beside: Sequence[str] = ()
+) -> str:
+    """Returns WebVTT (W3C) with `&`, `<` and `>` escaped, and a voice span in the cues of known speakers.
+
+    beside: another text, by segments, which stands below.
+    """
     voices = {speaker: f"<v {escape(name, quote=False)}>" for speaker, name in names.items()}
     cues = (
         f"{clock(cue.start, '.')} --> {clock(cue.end, '.')}\n"
-        f"{voices.get(cue.speaker, '')}{escape(_block(cue.lines), quote=False)}\n\n"
-        for cue in split_into_cues(segments, layout)
+        f"{voices.get(cue.speaker, '')}{escape(_block(cue.lines + cue.beside), quote=False)}\n\n"
+        for cue in split_into_cues(segments, layout, beside=beside)
     )
     return WEBVTT_HEAD + "".join(cues)
 

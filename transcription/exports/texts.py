@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from transcription.exports.fields import segment_fields, verbose_json
@@ -14,8 +14,14 @@ from transcription.models import Segment, Transcription
 from transcription.transcripts.checks import checked, is_whole
 
 
-def plain_text(segments: Iterable[Segment], names: Names = UNNAMED) -> str:
-    """Returns one line for each segment, as openai-whisper's WriteTXT does, after its speaker's name."""
+def plain_text(segments: Iterable[Segment], names: Names = UNNAMED, beside: Sequence[str] = ()) -> str:
+    """Returns one line for each segment, as openai-whisper's WriteTXT does, after its speaker's name.
+
+    beside: another text, by segments: each stands below its segment, and an empty line after both.
+    """
+    if beside:
+        pairs = zip(segments, beside, strict=True)
+        return "".join(f"{plain_text([segment], names)}{text}\n".rstrip("\n") + "\n\n" for segment, text in pairs)
     return "".join(f"{prefix_of(segment, names)}{segment.text.strip()}\n" for segment in segments)
 
 

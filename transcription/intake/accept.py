@@ -62,16 +62,22 @@ def accept(
 
 
 def transcribe_again(
-    actor: Actor, recording: Recording, options: TranscriptionOptions, call: CallContext | None = None
+    actor: Actor,
+    recording: Recording,
+    options: TranscriptionOptions,
+    call: CallContext | None = None,
+    translates: Transcription | None = None,
 ) -> Transcription:
     """Queues another transcription of a stored recording, or returns what answers already, as `accept` does.
+
+    One that `translates` another one of the recording stands beside it.
 
     At temperature 0 the recording's unfinished transcription under the same options answers; sampling makes a new
     one each time. Raises Refused, InvalidOption, PermissionDenied, and Http404 for a recording deleted meanwhile.
     """
     actor.require("recordings.create")
     among(actor, recording.folder).require("recordings.create")
-    request = TranscriptionRequest(actor, options, call or CallContext(), recording.sha256)
+    request = TranscriptionRequest(actor, options, call or CallContext(), recording.sha256, translates=translates)
     correction = _correction_of(request, deduplicate.find_finished(request))
 
     def insert() -> Transcription:
@@ -212,7 +218,7 @@ def _insert_for_stored(request: TranscriptionRequest, recording: Recording, corr
     is_own = result is not None and result.source.recording_id == recording.id
     if result is None or (has_tracks and not is_own):
         return commit.queue(request, recording, quota.billed_seconds(recording.duration_seconds))
-    if is_own and (not has_tracks or result.source == recording.latest):
+    if is_own and (not has_tracks or request.translates or result.source == recording.latest):
         return result.source
     if is_own:
         seconds = round(result.source.saved_seconds, 3)

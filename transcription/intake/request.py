@@ -66,7 +66,8 @@ class TranscriptionRequest:
     """What an actor asks for.
 
     `options` are those asked for, before tenant defaults. `named_options` are those that the request names itself,
-    where `options` were derived from them. `folder` is where a new recording goes; None for none.
+    where `options` were derived from them. `folder` is where a new recording goes; None for none. `translates` is the
+    transcription beside which the new one stands.
     """
 
     actor: Actor
@@ -75,6 +76,7 @@ class TranscriptionRequest:
     content_sha256: str
     named_options: TranscriptionOptions | None = None
     folder: Folder | None = None
+    translates: Transcription | None = None
 
     @property
     def tenant(self) -> Tenant:
@@ -118,5 +120,6 @@ class TranscriptionRequest:
             audio_seconds=recording.duration_seconds,
             fingerprint=options.fingerprint(self.content_sha256),
             someone_waits=self.call.waits,
+            translates=self.translates,
             waiters=1 if self.call.waits and not self.call.key else None,
         )

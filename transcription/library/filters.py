@@ -12,7 +12,7 @@ from tenants import scope
 from tenants.access import Actor
 from tenants.models import User
 from transcription import search
-from transcription.models import WHOLE, Favourite, Recording, Status, Tag, Tagging, Transcription
+from transcription.models import MAIN, Favourite, Recording, Status, Tag, Tagging, Transcription
 from transcription.models.tag import MOST_ON_ONE, folded_name
 
 TO_CHECK, CHECKED = "to_check", "checked"
@@ -107,7 +107,7 @@ class Filter:
         """Returns the matching transcriptions that are their recordings' latest."""
         later = Q(created_at__gt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), id__gt=OuterRef("id"))
         rows = Transcription.objects.filter(
-            WHOLE, ~Exists(Transcription.objects.filter(WHOLE, later, recording=OuterRef("recording")))
+            MAIN, ~Exists(Transcription.objects.filter(MAIN, later, recording=OuterRef("recording")))
         )
         if self.status:
             rows = rows.filter(status=self.status)

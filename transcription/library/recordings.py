@@ -24,7 +24,7 @@ from transcription.folders.visibility import among, seen
 from transcription.library.filters import EVERYTHING, TO_CHECK, Filter
 from transcription.library.orders import ordered
 from transcription.media import storage
-from transcription.models import WHOLE, Recording, Tagging, Transcription
+from transcription.models import MAIN, WHOLE, Recording, Tagging, Transcription
 from transcription.queue import lifecycle
 from transcription.strikes import copies
 
@@ -45,14 +45,14 @@ def recordings(
     rows = filters.applied(rows.select_related("folder"), actor)
     rows = ordered(rows, order) if order or filters.checked != TO_CHECK else _worst_first(actor, rows)
     return rows.defer("peaks").prefetch_related(
-        Prefetch("transcriptions", Transcription.objects.filter(WHOLE).defer("text", "prompt")),
+        Prefetch("transcriptions", Transcription.objects.filter(MAIN).defer("text", "prompt")),
         Prefetch("taggings", Tagging.objects.select_related("tag")),
     )
 
 
 def _worst_first(actor: Actor, rows: QuerySet[Recording]) -> QuerySet[Recording]:
     newest = ("-created_at", "-id")
-    latest = Transcription.objects.filter(WHOLE, tenant=actor.tenant, recording=OuterRef("pk")).order_by(*newest)
+    latest = Transcription.objects.filter(MAIN, tenant=actor.tenant, recording=OuterRef("pk")).order_by(*newest)
     left = F("doubtful_words") * (1.0 - F("checked_share"))
     rows = rows.annotate(doubtful=Subquery(latest.annotate(left=left).values("left")[:1]))
     rate = F("doubtful") / Greatest(F("duration_seconds"), 1.0)

@@ -17,6 +17,7 @@ from transcription.models.tag import Favourite, Tag, Tagging
 from transcription.models.term import Term
 from transcription.models.transcription import (
     HEARD_AROUND,
+    MAIN,
     MAX_BEAMS,
     WHOLE,
     Attempt,
@@ -29,6 +30,7 @@ from transcription.models.transcription import (
 
 __all__ = [
     "HEARD_AROUND",
+    "MAIN",
     "MAX_BEAMS",
     "WHOLE",
     "Attempt",

@@ -135,9 +135,9 @@ class Recording(models.Model):
 
     @property
     def latest(self) -> Transcription | None:
-        """The newest transcription; without a query if `transcriptions` is prefetched."""
-        whole = [row for row in self.transcriptions.all() if row.rehears_id is None]
-        return next(iter(sorted(whole, key=lambda t: (t.created_at, t.id), reverse=True)), None)
+        """The newest transcription of its own; without a query if `transcriptions` is prefetched."""
+        main = [row for row in self.transcriptions.all() if row.is_main]
+        return next(iter(sorted(main, key=lambda t: (t.created_at, t.id), reverse=True)), None)
 
 
 class Loudness(models.Model):

@@ -24,6 +24,9 @@ HEARD_AROUND = 0.2  # seconds, on both sides of lines that are heard again
 WHOLE = Q(rehears=None)
 """Selects transcriptions of whole recordings."""
 
+MAIN = WHOLE & Q(translates=None)
+"""Selects those of them that are a recording's own text, not a translation beside it."""
+
 
 class Status(models.TextChoices):
     QUEUED = "queued", _("Waiting")
@@ -53,6 +56,8 @@ class Task(models.TextChoices):
 
 class Transcription(models.Model):
     """A transcription of a recording with given options; or of a range of one, which `rehears` another one's lines.
+
+    One that `translates` another one stands beside it and never takes its place, however new it is.
 
                   claim                      complete
         queued ───────────▶ running ─────────────────────▶ completed
@@ -209,6 +214,15 @@ class Transcription(models.Model):
         related_name="rehearings",
         verbose_name=_("hears again a range of"),
     )
+    translates = models.ForeignKey(
+        "self",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="translations",
+        verbose_name=_("stands as a translation beside"),
+    )
     range_start = models.FloatField(default=0.0, db_default=0.0, editable=False, help_text="Of the lines, in seconds.")
     range_end = models.FloatField(default=0.0, db_default=0.0, editable=False)
     range_tag = models.CharField(
@@ -243,6 +257,11 @@ class Transcription(models.Model):
 
     def __str__(self) -> str:
         return f"{self.recording_id} {self.status}"
+
+    @property
+    def is_main(self) -> bool:
+        """Whether it is a text of its own: MAIN."""
+        return self.rehears_id is None and self.translates_id is None
 
     @property
     def percent(self) -> int:

@@ -78,6 +78,11 @@ def knows(model: str, language: str) -> bool:
     return language in languages_of(model)
 
 
+def translates(model: str) -> bool:
+    """Returns whether a model was trained to translate; of an operator's own that is not known."""
+    return model != "turbo" and len(languages_of(model)) > 1
+
+
 def is_named(name: str) -> bool:
     """Returns whether `name` names a model, rather than whatever is the default."""
     return _own_name(name) != ""

@@ -105,7 +105,7 @@ def announce_progress(row: Transcription, sequence: int, segments: list[Segment]
 
     `sequence` counts the saves of a transcription without a gap.
 
-    Those of the recordings are not told of a range that is heard again.
+    Those of the recordings are not told of a range that is heard again, or of a translation beside.
     """
     try:
         row.recording.refresh_from_db(fields=["struck"])  # it may have been struck since the job began
@@ -119,7 +119,7 @@ def announce_progress(row: Transcription, sequence: int, segments: list[Segment]
         "segments": [segment_data(segment) for segment in redacted_segments(segments, spans_of(row))],
     }
     messages = [(transcription_group(row.id), event)]
-    if row.rehears_id is None:
+    if row.is_main:
         short = {"type": "recording.progress", "recording": str(row.recording_id), "percent": row.percent}
         messages.append((tenant_group(row.tenant_id), short))
     _publish(messages)

@@ -63,6 +63,7 @@ def transcription_fields(row: Transcription, with_place: bool = True) -> Transcr
         "created_at": row.created_at.isoformat(),
         "finished_at": rfc3339(row.finished_at),
         "processing_seconds": row.processing_seconds,
+        "translates": str(row.translates_id) if row.translates_id else None,
         "reused": row.is_reused,
         "reused_from": str(row.reused_from_id) if row.reused_from_id else None,
         "text_deleted_at": rfc3339(row.text_deleted_at),

@@ -16,7 +16,7 @@ from portal.api.native.representations import transcription_fields
 from portal.api.native.schemas.recordings import TranscriptionBody
 from portal.api.native.tenant_view import TenantView
 from portal.api.problems import problem
-from transcription.intake import accept
+from transcription.intake import accept, translation
 from transcription.library import recordings
 
 
@@ -64,8 +64,33 @@ class RetryView(TenantView):
         return Response(transcription_fields(row), 201, headers=location | call_headers.headers_of(call, row))
 
 
+class TranslationView(TenantView):
+    """POST for a translation into English that stands beside the transcription."""
+
+    @operation(
+        "translateTranscription",
+        "Translate into English, beside the transcription",
+        {201: TranscriptionBody},
+        parameters=[IDEMPOTENCY_KEY],
+        description="Charged as any transcription. What answers already, or is under way, is answered with.",
+    )
+    def post(self, request: Request, transcription_id: UUID) -> Response:
+        """Refuses any field: the options are those of the transcription. Raises InvalidOption and Refused."""
+        call = call_headers.call_of(request._request)
+        recordings.transcription(self.actor, transcription_id)
+        parse_body(request, NoFields)
+        row = translation.ask(self.actor, transcription_id, call)
+        location = {"Location": f"/api/v1/transcriptions/{row.id}"}
+        return Response(transcription_fields(row), 201, headers=location | call_headers.headers_of(call, row))
+
+
 urls = [
     path("transcriptions/<uuid:transcription_id>", TranscriptionView.as_view(), name="native_transcription"),
     path("transcriptions/<uuid:transcription_id>/cancel", CancelView.as_view(), name="native_cancel"),
     path("transcriptions/<uuid:transcription_id>/retry", RetryView.as_view(), name="native_retry"),
+    path(
+        "transcriptions/<uuid:transcription_id>/translation",
+        TranslationView.as_view(),
+        name="native_translation",
+    ),
 ]

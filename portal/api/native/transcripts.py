@@ -24,10 +24,14 @@ from transcription.library import read_audit, recordings
 from transcription.models import Status, Transcription
 
 COMMENTS = parameters.Choice("comments", "Whether a Word document has the comments; docx only.", ("true", "false"))
+BESIDE = parameters.Text(
+    "beside", "The id of another transcription of the recording, such as a translation; txt, srt, vtt and docx only."
+)
 LAYOUT = (
     parameters.Whole("max_line_length", "Characters on a line of a subtitle; srt and vtt only.", LINE_LENGTHS),
     parameters.Whole("max_lines", "Lines of a subtitle; srt and vtt only.", LINES),
     COMMENTS,
+    BESIDE,
     REDACTED,
 )
 
@@ -59,9 +63,18 @@ def _transcript(actor: Actor, request: Request, row: Transcription, extension: s
         return problem(409, "not_completed", _("The transcription is not done: it is %s.") % row.status)
     layout = Layout.checked(request.query_params.get("max_line_length"), request.query_params.get("max_lines"))
     said = threads.of_file(actor, row.recording_id, extension, wanted=COMMENTS.read(request) == "true")
-    export = exports.render(row, extension, layout, original=wants_original(actor, request), comments=said)
+    original, beside = wants_original(actor, request), _beside(row, BESIDE.read(request))
+    export = exports.render(row, extension, layout, original=original, comments=said, beside=beside)
     read_audit.exported(actor, row, extension)
     return HttpResponse(export.body, content_type=export.content_type)
+
+
+def _beside(row: Transcription, text: str) -> Transcription | None:
+    """Raises Http404 and TextDeleted."""
+    try:
+        return exports.beside.other(row, UUID(text)) if text else None
+    except ValueError:
+        raise Http404 from None
 
 
 urls = [

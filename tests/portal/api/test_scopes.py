@@ -59,6 +59,7 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/transcriptions/{transcription}/transcript.txt", None, READ),
     ("POST", "/api/v1/transcriptions/{transcription}/cancel", None, WRITE_409),
     ("POST", "/api/v1/transcriptions/{transcription}/retry", None, WRITE_409),
+    ("POST", "/api/v1/transcriptions/{transcription}/translation", None, WRITE_409),
     ("GET", "/api/v1/keys", None, ADMIN),
     ("POST", "/api/v1/keys", {"name": "x"}, ADMIN_201),
     ("GET", "/api/v1/keys/{key}", None, ADMIN),

@@ -120,6 +120,7 @@ API = """
     api/v1/transcriptions/<uuid:transcription_id>
     api/v1/transcriptions/<uuid:transcription_id>/cancel
     api/v1/transcriptions/<uuid:transcription_id>/retry
+    api/v1/transcriptions/<uuid:transcription_id>/translation
     api/v1/recordings/<uuid:recording_id>/transcript.<str:extension>
     api/v1/transcriptions/<uuid:transcription_id>/transcript.<str:extension>
     api/v1/fetches
@@ -248,6 +249,8 @@ PAGES = """
     transcriptions/<uuid:transcription_id>/download.<slug:format>
     transcriptions/<uuid:transcription_id>/cancel/
     transcriptions/<uuid:transcription_id>/retry/
+    transcriptions/<uuid:transcription_id>/beside/
+    transcriptions/<uuid:transcription_id>/beside/<uuid:other_id>/
     transcriptions/<uuid:transcription_id>/track/
     transcriptions/<uuid:transcription_id>/walk/
     transcriptions/<uuid:transcription_id>/rehearings/

@@ -16,7 +16,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from tenants import account_mails, scope, user_sessions
 from tenants.models import Tenant
 from tests.conftest import Character
-from transcription.models import Recording, Segment, Status, Transcription
+from transcription.models import Recording, Segment, Status, Task, Transcription
 
 Make = Callable[..., Transcription]
 Mailed = Callable[[str], list[str]]
@@ -64,6 +64,26 @@ def make_rehearing(row: Transcription) -> Transcription:
             rehears=row,
             range_end=3.5,
         )
+
+
+def make_translation(row: Transcription, *texts: str) -> Transcription:
+    """A translation beside a transcript, of four seconds a line."""
+    with scope.bound(row.tenant_id):
+        made = Transcription.objects.create(
+            tenant=row.tenant,
+            recording=row.recording,
+            model="base",
+            task=Task.TRANSLATE,
+            language="de",
+            status=Status.COMPLETED,
+            finished_at=timezone.now(),
+            translates=row,
+        )
+        Segment.objects.bulk_create(
+            Segment(tenant=row.tenant, transcription=made, index=n, start=n * 4.0, end=n * 4.0 + 4.0, text=f" {text}")
+            for n, text in enumerate(texts)
+        )
+    return made
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ READING = {
         "usage",
         "ledger",
     ),
-    *("swagger", "redoc", "examples", "lines", "tags", "folder_names", "shares", "share_link"),
+    *("swagger", "redoc", "examples", "lines", "tags", "folder_names", "shares", "share_link", "beside"),
 }
 OF_THE_PERSON = {"tenant", "set_language"}
 ARGUMENTS = {"index": 0, "format": "txt", "notice_id": 1, "member_id": 7}

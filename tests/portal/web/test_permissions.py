@@ -14,7 +14,7 @@ from tenants import api_keys, scope
 from tenants.models import ApiKey, Invitation, Notice, Role, Tenant
 from tenants.quota import this_month
 from tests.conftest import Character, create_member
-from tests.portal.web.conftest import Make, make_rehearing
+from tests.portal.web.conftest import Make, make_rehearing, make_translation
 from transcription.media import storage
 from transcription.models import Comment, Folder, FolderMember, Recording, Revision, Tag, Term, Transcription
 from transcription.shares.models import Share
@@ -29,6 +29,7 @@ EDITORS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 302, Role.VIEWER: 
 EVERYBODY_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 302, Role.VIEWER: 302}
 EVERYBODY_400 = {Role.OWNER: 400, Role.ADMIN: 400, Role.EDITOR: 400, Role.VIEWER: 400}
 EDITORS_400 = {Role.OWNER: 400, Role.ADMIN: 400, Role.EDITOR: 400, Role.VIEWER: 403}
+EDITORS_409 = {Role.OWNER: 409, Role.ADMIN: 409, Role.EDITOR: 409, Role.VIEWER: 403}  # it is English
 EDITORS_412 = {Role.OWNER: 412, Role.ADMIN: 412, Role.EDITOR: 412, Role.VIEWER: 403}
 MANAGERS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 403, Role.VIEWER: 403}
 OWNERS_302 = {Role.OWNER: 302, Role.ADMIN: 403, Role.EDITOR: 403, Role.VIEWER: 403}
@@ -69,6 +70,9 @@ TABLE = [
     ("GET", "/transcriptions/{transcription}/rehearings/{rehearing}/", EDITORS),
     ("POST", "/transcriptions/{transcription}/rehearings/{rehearing}/", EDITORS_412),
     ("GET", "/transcriptions/{transcription}/lines/", EVERYBODY),
+    ("GET", "/transcriptions/{transcription}/beside/", EVERYBODY),
+    ("POST", "/transcriptions/{transcription}/beside/", EDITORS_409),
+    ("GET", "/transcriptions/{transcription}/beside/{other}/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/strikes/", EDITORS_400),
     ("GET", "/transcriptions/{transcription}/speakers/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/speakers/", EDITORS_400),
@@ -182,6 +186,7 @@ def address_of(url: str, row: Transcription) -> str:
         share = Share.objects.create(tenant=row.tenant, recording=row.recording, digest=str(uuid4()))
     return url.format(
         rehearing=make_rehearing(row).id,
+        other=make_translation(row, "Good morning.").id,
         term=term.id,
         tag=tag.id,
         folder=folder.id,
@@ -203,7 +208,7 @@ def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
     names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
     names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
-    names |= {"rehearing_id": "{rehearing}"}
+    names |= {"rehearing_id": "{rehearing}", "other_id": "{other}"}
     names |= {
         "series_id": "{series}",
         "tag_id": "{tag}",

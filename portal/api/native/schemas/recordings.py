@@ -87,7 +87,7 @@ class TranscriptionBody(OptionAnswers):
 
     `audio_track` is the number that was asked for, `audio_track_taken` the one that was, or is, transcribed. With
     `finding_speakers` the text is there, and who says what is worked out. `checked_share` is how much of the words
-    people have checked, 0.0 to 1.0.
+    people have checked, 0.0 to 1.0. One that `translates` another one stands beside it, and is never the latest.
     """
 
     id: str
@@ -105,6 +105,7 @@ class TranscriptionBody(OptionAnswers):
     created_at: str
     finished_at: str | None
     processing_seconds: float | None
+    translates: str | None
     reused: bool
     reused_from: str | None
     text_deleted_at: str | None

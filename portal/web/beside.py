@@ -1,0 +1,117 @@
+"""Another text beside a transcript on its page: which there are, their lines, and a translation that is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from django.template.defaultfilters import date as date_format
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from portal.http.statuses import status_of
+from portal.web.access import TenantRequest, member_required
+from portal.web.changes import problem
+from portal.web.languages import language_name
+from transcription import exports
+from transcription.errors import InvalidOption, Refused, reason_for_people
+from transcription.intake import translation
+from transcription.library import read_audit
+from transcription.library.retention import TextDeleted
+from transcription.models import Status, Task, Transcription
+from transcription.transcripts import editing
+from transcription.transcripts.revisions import NotCompleted
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def texts(request: HttpRequest, transcription_id: UUID) -> HttpResponseBase:
+    answer = translate if request.method == "POST" else show
+    return answer(request, transcription_id=transcription_id)
+
+
+@never_cache
+@member_required("recordings.view")
+def show(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
+    """Answers with the texts that can stand beside, and the translation that was asked for last, if it isn't there."""
+    return JsonResponse(_state(_transcript(request, transcription_id)))
+
+
+@member_required("recordings.create")
+def translate(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
+    """Asks for a translation into English, and answers as `show` does."""
+    try:
+        translation.ask(request.actor, transcription_id)
+    except InvalidOption as invalid:
+        return problem(400, str(invalid))
+    except Refused as refused:
+        return problem(status_of(refused.code), refused.message)
+    except (NotCompleted, TextDeleted):
+        return problem(409, _("There is no text to translate. Reload the page."))
+    return JsonResponse(_state(_transcript(request, transcription_id)), status=201)
+
+
+@require_GET
+@never_cache
+@member_required("recordings.view")
+def lines(request: TenantRequest, transcription_id: UUID, other_id: UUID) -> JsonResponse:
+    """Answers with the segments of another text of the recording: start and end in seconds, and the text."""
+    row = _transcript(request, transcription_id)
+    try:
+        other = exports.beside.other(row, other_id)
+    except TextDeleted:
+        raise Http404 from None
+    read_audit.read(request.actor, other, "page")
+    shown = exports.beside.shown_beside(other)
+    found = [[one.start, one.end, text] for one in shown if (text := " ".join(one.text.split()))]
+    return JsonResponse({"language": exports.text_language(other), "lines": found})
+
+
+def offers_translation(row: Transcription) -> bool:
+    """Returns whether a text may be in another language than English."""
+    return row.task == Task.TRANSCRIBE and exports.text_language(row) != "en"
+
+
+def _transcript(request: TenantRequest, transcription_id: UUID) -> Transcription:
+    """Raises Http404."""
+    try:
+        return editing.transcript(request.actor, transcription_id)
+    except (NotCompleted, TextDeleted):
+        raise Http404 from None
+
+
+def _state(row: Transcription) -> dict[str, Any]:
+    found = exports.beside.others(row)
+    labels = [_label(one) for one in found]
+    asked = row.translations.order_by("-created_at").first()
+    texts = [
+        {
+            "id": str(one.id),
+            "label": label if labels.count(label) == 1 else f"{label}, {_day(one)}",
+            "address": reverse("web:beside", args=[row.id, one.id]),
+            "translates": one.translates_id == row.id,
+        }
+        for one, label in zip(found, labels, strict=True)
+    ]
+    under_way = None
+    if asked is not None and asked.status not in (Status.COMPLETED, Status.CANCELLED):
+        under_way = {"status": asked.status, "percent": asked.percent}
+        under_way |= {"error": reason_for_people(asked.error_code)} if asked.status == Status.FAILED else {}
+        under_way |= {"cancel": reverse("web:cancel", args=[asked.id])}
+    return {"texts": texts, "under_way": under_way}
+
+
+def _label(row: Transcription) -> str:
+    """Returns a text's language and what else tells it from the others."""
+    language = language_name(exports.text_language(row)) or _("Unknown language")
+    what = _("translation") if row.task == Task.TRANSLATE else row.model
+    return f"{language} ({what})"
+
+
+def _day(row: Transcription) -> str:
+    return date_format(timezone.localtime(row.created_at), pgettext("date format", "j F Y"))

@@ -1,0 +1,221 @@
+// Another text of the recording beside the transcript: its segments stand at the lines that they are heard with, as
+// transcription/exports/beside.py has them in files. A translation that is asked for here is watched until it is there.
+import { messageOf } from "./changes.js";
+import { element } from "./element.js";
+import { ask } from "./page.js";
+import { data, find } from "./query.js";
+import { text } from "./strings.js";
+import { toast } from "./toast.js";
+
+const LOOK = 2000; // milliseconds
+const SETTLE = 200; // in which changes of the lines are gathered
+const KEPT = "portal.beside"; // "on" where somebody wants a translation beside, wherever there is one
+
+/** @import { Transcript } from "./transcript.js" */
+/** @typedef {{id: string, label: string, address: string, translates: boolean}} Text */
+/** @typedef {{status: string, percent: number, cancel: string, error?: string}} Work */
+/** @typedef {{texts: Text[], under_way: Work | null}} State */
+/** @typedef {[start: number, end: number, text: string]} Said */
+
+export class Beside {
+  /** @type {Said[]} */
+  #said = [];
+  #language = "";
+  #timer = 0;
+  #drawing = 0;
+  /** Counts what was chosen: an answer to what was chosen before comes to nothing. */
+  #chosen = 0;
+  #waits = false;
+  #cancel = "";
+  #struck = 0; // lines of which something was struck when the text was read
+
+  /**
+   * @param {HTMLElement} bar
+   * @param {Transcript} transcript
+   */
+  constructor(bar, transcript) {
+    this.bar = bar;
+    this.transcript = transcript;
+    this.address = data(bar, "address");
+    this.select = find(bar, "[data-beside-select]", HTMLSelectElement);
+    this.choice = find(bar, "[data-beside-choice]", HTMLElement);
+    this.work = find(bar, "[data-beside-work]", HTMLElement);
+    this.says = find(bar, "[data-beside-say]", HTMLElement);
+    /** @type {HTMLElement | null} null for who may not translate */
+    this.button = bar.querySelector("[data-beside-translate]");
+    /** @type {HTMLElement | null} */
+    this.cost = bar.querySelector("[data-beside-cost]");
+    this.stop = new AbortController();
+    const { signal } = this.stop;
+    this.select.addEventListener("change", () => this.#choose(true), { signal });
+    this.button?.addEventListener("click", () => this.#translate(), { signal });
+    bar.querySelector("[data-beside-cancel]")?.addEventListener("click", () => this.#stopWork(), { signal });
+    for (const name of ["changed", "more"]) transcript.root.addEventListener(name, () => this.#drawSoon(), { signal });
+    this.#look();
+  }
+
+  close() {
+    this.stop.abort();
+    clearTimeout(this.#timer);
+    clearTimeout(this.#drawing);
+  }
+
+  /** The id of the text that stands beside; empty for none. */
+  get chosen() {
+    return this.select.value;
+  }
+
+  async #look() {
+    const answer = await ask(this.address).catch(() => null);
+    if (this.stop.signal.aborted) return;
+    if (answer?.status === 404) return;
+    if (answer?.ok) this.#show(await answer.json());
+    else this.#timer = setTimeout(() => this.#look(), 2 * LOOK);
+  }
+
+  /** @param {State} state */
+  #show({ texts, under_way: work }) {
+    const before = this.select.value;
+    const none = find(this.select, "option", HTMLOptionElement);
+    const options = texts.map(({ id, label, address }) =>
+      element("option", { value: id, "data-address": address }, label),
+    );
+    this.select.replaceChildren(none, ...options);
+    this.choice.hidden = texts.length === 0;
+    const translation = texts.find(({ translates }) => translates);
+    const isWorking = work !== null && work.status !== "failed";
+    if (this.button) this.button.hidden = isWorking || translation !== undefined;
+    if (this.cost) this.cost.hidden = this.button?.hidden !== false;
+    this.work.hidden = !isWorking;
+    this.#cancel = work?.cancel ?? "";
+    if (isWorking) {
+      find(this.work, "progress", HTMLProgressElement).value = work.percent;
+      const percent = text("progress_percent", { percent: work.percent });
+      find(this.work, "[data-beside-percent]", HTMLElement).textContent =
+        work.status === "queued" ? text("status_queued") : percent;
+      this.#timer = setTimeout(() => this.#look(), LOOK);
+    }
+    this.says.textContent = work?.error ?? "";
+    const wanted = this.#waits && translation ? translation.id : before || this.#usual(texts);
+    if (this.#waits && translation) {
+      this.#waits = false;
+      this.says.textContent = text("beside_ready");
+    }
+    this.select.value = texts.some(({ id }) => id === wanted) ? wanted : "";
+    if (this.select.value !== before || before === "") this.#choose(false);
+  }
+
+  /** @param {Text[]} texts */
+  #usual(texts) {
+    try {
+      return localStorage.getItem(KEPT) === "on" ? (texts.find(({ translates }) => translates)?.id ?? "") : "";
+    } catch {
+      return "";
+    }
+  }
+
+  async #translate() {
+    this.#waits = true;
+    const answer = await ask(this.address, { method: "POST" }).catch(() => null);
+    if (answer?.ok) {
+      keep(true);
+      return this.#show(await answer.json());
+    }
+    this.#waits = false;
+    toast(answer ? await messageOf(answer) : text("edit_failed"), { error: true });
+  }
+
+  async #stopWork() {
+    this.#waits = false;
+    clearTimeout(this.#timer);
+    await ask(this.#cancel, { method: "POST", redirect: "manual" }).catch(() => null);
+    await this.#look();
+  }
+
+  /** @param {boolean} byHand */
+  async #choose(byHand) {
+    this.#chosen += 1;
+    const mine = this.#chosen;
+    const address = this.select.selectedOptions[0]?.dataset.address;
+    if (byHand) keep(address !== undefined);
+    this.#tellDownloads();
+    if (!address) {
+      this.#said = [];
+      return this.#draw();
+    }
+    this.#struck = this.#struckLines;
+    const answer = await ask(address).catch(() => null);
+    if (mine !== this.#chosen || this.stop.signal.aborted) return;
+    if (!answer?.ok) return void toast(text("beside_failed"), { error: true });
+    /** @type {{language: string, lines: Said[]}} */
+    const found = await answer.json();
+    this.#said = found.lines;
+    this.#language = found.language;
+    this.#draw();
+  }
+
+  #tellDownloads() {
+    const menu = document.querySelector("[data-beside-downloads]");
+    if (!(menu instanceof HTMLElement)) return;
+    menu.hidden = this.chosen === "";
+    for (const link of menu.querySelectorAll("a")) link.search = `?beside=${this.chosen}`;
+    document.dispatchEvent(new Event("beside"));
+  }
+
+  get #struckLines() {
+    return this.transcript.root.querySelectorAll("[data-struck]").length;
+  }
+
+  /** What is struck is struck out of the other text, too, which is read anew then. */
+  #drawSoon() {
+    clearTimeout(this.#drawing);
+    const isStruck = this.#struck !== this.#struckLines && this.chosen !== "";
+    this.#drawing = setTimeout(() => (isStruck ? this.#choose(false) : this.#draw()), SETTLE);
+  }
+
+  #draw() {
+    const { root, segments } = this.transcript;
+    root.classList.toggle("transcript--beside", this.#said.length > 0);
+    const texts = besideOf(segments, this.#said);
+    for (const [at, item] of segments.entries()) {
+      const shown = item.querySelector(".segment__beside");
+      const said = texts[at]?.join(" ") ?? "";
+      if (shown?.textContent === said) continue;
+      shown?.remove();
+      if (said) item.append(element("p", { class: "segment__beside", lang: this.#language }, said));
+    }
+  }
+}
+
+/** @param {boolean} on whether a translation is wanted beside */
+function keep(on) {
+  try {
+    localStorage.setItem(KEPT, on ? "on" : "off");
+  } catch {
+    /* not remembered */
+  }
+}
+
+/**
+ * Returns what stands beside each line: the segments that overlap it more than any other line.
+ * @param {HTMLElement[]} lines
+ * @param {Said[]} said
+ */
+function besideOf(lines, said) {
+  const starts = lines.map((line) => Number(line.dataset.start));
+  const ends = lines.map((line) => Number(line.dataset.end));
+  /** @type {string[][]} */
+  const texts = lines.map(() => []);
+  let first = 0;
+  for (const [start, end, words] of said) {
+    while ((starts[first + 1] ?? Infinity) < start) first += 1;
+    let best = first;
+    let most = -Infinity;
+    for (let at = first; at < lines.length && (at <= first + 1 || (starts[at] ?? 0) < end); at += 1) {
+      const shared = Math.min(ends[at] ?? 0, end) - Math.max(starts[at] ?? 0, start);
+      if (shared > most) [best, most] = [at, shared];
+    }
+    texts[best]?.push(words);
+  }
+  return texts;
+}

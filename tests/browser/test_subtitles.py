@@ -1,0 +1,57 @@
+"""A German film gets its English text beside it, its subtitles checked over the picture, and both into a video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Picture
+from tests.browser.test_portal import TRANSCRIBED, open_transcript
+from tests.conftest import MakeMedia
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def film(make_media: MakeMedia, fox: Path) -> Path:
+    """Twenty-five seconds of a test picture, which Chromium plays without a decoder of others' patents."""
+    sound = [
+        "-stream_loop",
+        "8",
+        "-i",
+        str(fox),
+        "-t",
+        "25",
+        "-c:a",
+        "libopus",
+        "-c:v",
+        "libvpx",
+        "-deadline",
+        "realtime",
+    ]
+    return make_media(
+        "film.webm", "-f", "lavfi", "-i", "testsrc=s=640x360:r=10", *sound, "-c:v", "libvpx", "-deadline", "realtime"
+    )
+
+
+def test_a_film_is_translated_beside_and_subtitled(page: Page, film: Path, tmp_path: Path, picture: Picture) -> None:
+    page.get_by_role("region", name="New transcription").get_by_label("Spoken language").select_option("de")
+    open_transcript(page, film, tmp_path, "a fox on film.webm")
+    bar = page.locator("[data-beside]")
+    expect(bar).to_contain_text("It counts as 0:25 of audio on your quota")
+    bar.get_by_role("button", name="Translate into English").click()
+    expect(bar.get_by_label("Beside")).to_be_visible(timeout=TRANSCRIBED)
+    expect(page.locator(".segment__beside").first).to_contain_text("fox")
+    expect(page.locator(".segment__text").first).to_contain_text("fox")
+    picture(page, "beside")
+    page.get_by_text("Download", exact=True).click()
+    bilingual = page.locator("[data-beside-downloads] a", has_text=".txt")
+    with page.expect_download() as saved:
+        bilingual.click()
+    assert saved.value.suggested_filename == "a fox on film.de.en.txt"
+    page.reload()
+    expect(page.locator(".segment__beside").first).to_contain_text("fox")
+    page.set_viewport_size({"width": 390, "height": 844})
+    picture(page, "beside on a phone")
