@@ -35,6 +35,8 @@ CONTENT_TYPES = {
     "mov,mp4,m4a,3gp,3g2,mj2": "audio/mp4",
     "matroska,webm": "audio/webm",
 }
+PICTURES = {"mov,mp4,m4a,3gp,3g2,mj2": "video/mp4", "matroska,webm": "video/webm", "ogg": "video/ogg"}
+"""Containers that browsers may show a picture of."""
 
 
 @require_safe
@@ -42,7 +44,8 @@ CONTENT_TYPES = {
 def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
     """Sends the audio, as a download if the query has `download`, and records it in the audit log.
 
-    It is silent where it is struck for who may not correct the transcript, and if the query has `redacted`.
+    It is silent where it is struck for who may not correct the transcript, and if the query has `redacted`. With
+    `picture` it is the file that was sent, even where there is a copy of its sound for browsers.
     """
     recording = recordings.recording(request.actor, recording_id)
     if recording.audio_deleted_at is not None:
@@ -52,7 +55,11 @@ def media(request: TenantRequest, recording_id: UUID) -> HttpResponseBase:
     redacted = bool(recording.struck) and ("redacted" in request.GET or not request.actor.may(striking.PERMISSION))
     name = f"{PurePath(recording.name).stem}.redacted.m4a" if redacted else recording.name
     disposition = content_disposition_header(True, name) or "" if "download" in request.GET else ""
-    if redacted:
+    if "picture" in request.GET:
+        if redacted or recording.format not in PICTURES:
+            raise Http404
+        response = _stored(request, recording.storage_key, PICTURES[recording.format], disposition)
+    elif redacted:
         key = copies.key_of(recording)
         if not key:
             return _not_ready(recording)

@@ -27,6 +27,7 @@ from portal.web.access import TenantRequest, member_required
 from portal.web.folders import library_context
 from portal.web.forms import OptionsForm, RehearingForm
 from portal.web.library_choices import choices, filter_form, remember
+from portal.web.media import PICTURES
 from portal.web.speakers import ShownShare, shares_of
 from portal.web.tags import context_of
 from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, some_lines
@@ -204,6 +205,7 @@ def _page_context(actor: Actor, row: Recording, latest: Transcription | None, *,
         "no_audio": retention.why_no_audio(row) if row.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
         "checked": checks.checked(latest).sentence if latest else "",
+        "may_have_picture": row.format in PICTURES and (original or not row.struck),
         "hears_redacted": bool(row.struck) and not original,
         "section": "recordings",
     }

@@ -41,7 +41,7 @@ def download(request: TenantRequest, transcription_id: UUID, format: str) -> Htt
         if original:
             request.actor.require(striking.PERMISSION)
         said = threads.of_file(request.actor, row.recording_id, format, wanted=request.GET.get("comments") == "true")
-        beside = _beside(row, request.GET.get("beside", ""))
+        beside = text_beside(row, request.GET.get("beside", ""))
         export = exports.render(row, format, layout, original=original, comments=said, beside=beside)
     except InvalidOption as invalid:
         return HttpResponse(f"{invalid}\n", "text/plain; charset=utf-8", 400)
@@ -52,7 +52,7 @@ def download(request: TenantRequest, transcription_id: UUID, format: str) -> Htt
     return HttpResponse(export.body, export.content_type, headers={"Content-Disposition": disposition})
 
 
-def _beside(row: Transcription, text: str) -> Transcription | None:
+def text_beside(row: Transcription, text: str) -> Transcription | None:
     """Returns the transcription that is to stand beside; None where none is asked for. Raises Http404, TextDeleted."""
     if not text:
         return None

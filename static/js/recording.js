@@ -18,6 +18,7 @@ import { Replacer } from "./replacer.js";
 import { Speakers } from "./speakers.js";
 import { Strikes } from "./strikes.js";
 import { text } from "./strings.js";
+import { Subtitles } from "./subtitles.js";
 import { Times } from "./times.js";
 import { Together } from "./together.js";
 import { Transcript } from "./transcript.js";
@@ -142,6 +143,8 @@ function textDoings(root, transcript, player) {
   /** @type {HTMLElement | null} */
   const besideBar = root.querySelector("[data-beside]");
   if (besideBar) open.push(new Beside(besideBar, transcript));
+  const subtitles = document.getElementById("subtitles");
+  if (subtitles instanceof HTMLDialogElement) open.push(new Subtitles(subtitles, transcript, player));
   /** @type {HTMLElement | null} */
   const bar = root.querySelector("[data-strikes]");
   if (bar) {

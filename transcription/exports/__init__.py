@@ -10,7 +10,7 @@ from transcription.exports.fields import (
     text_language,
     verbose_json,
 )
-from transcription.exports.formats import SUBTITLES, WRITERS, Export, file_name_of, render
+from transcription.exports.formats import SUBTITLES, WRITERS, Export, cues_of, file_name_of, render
 from transcription.exports.formulas import escape_formulas
 from transcription.exports.layout import Layout
 from transcription.exports.speakers import names_of
@@ -26,6 +26,7 @@ __all__ = [
     "Layout",
     "beside",
     "clock",
+    "cues_of",
     "escape_formulas",
     "extra_fields",
     "file_name_of",

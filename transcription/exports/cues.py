@@ -19,13 +19,17 @@ _QUOTES = "".join(set(CLOSING) - set(SENTENCE_ENDS + PAUSES))
 
 @dataclass(frozen=True)
 class Cue:
-    """Some lines of text, from `start` to `end` in seconds; below them, those `beside`, of another text."""
+    """Some lines of text, from `start` to `end` in seconds; below them, those `beside`, of another text.
+
+    `segment` is the index of theirs.
+    """
 
     start: float
     end: float
     lines: tuple[str, ...]
     speaker: int | None = None
     beside: tuple[str, ...] = ()
+    segment: int = 0
 
 
 def split_into_cues(
@@ -80,7 +84,7 @@ def _in_order(segment: Segment, cues: list[Cue]) -> Iterator[Cue]:
     for remaining, cue in zip(range(len(cues) - 1, -1, -1), cues, strict=True):
         start = max(earliest, min(max(end, round(cue.start * 1000)), latest - 1 - remaining))
         end = max(start + 1, min(round(cue.end * 1000), latest - remaining))
-        yield Cue(start / 1000, end / 1000, cue.lines, segment.speaker)
+        yield Cue(start / 1000, end / 1000, cue.lines, segment.speaker, segment=segment.index)
 
 
 def _split(segment: Segment, layout: Layout, prefix: str) -> Iterator[Cue]:

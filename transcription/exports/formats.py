@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 
 from transcription.errors import InvalidOption
 from transcription.exports import beside as other_text
+from transcription.exports.cues import Cue, split_into_cues
 from transcription.exports.document import word_document
 from transcription.exports.fields import text_language
 from transcription.exports.layout import Layout
-from transcription.exports.speakers import names_of
+from transcription.exports.speakers import names_of, prefixes_of
 from transcription.exports.subtitles import subrip, webvtt
 from transcription.exports.texts import full_json, plain_text, tsv
 from transcription.library import retention
@@ -79,6 +80,14 @@ def render(
         body = write(transcription, segments)
     name = file_name_of(transcription, f"{_languages(transcription, beside)}{format}" if beside else format)
     return Export(content_type, body, name)
+
+
+def cues_of(row: Transcription, layout: Layout, beside: Transcription | None = None) -> list[Cue]:
+    """Returns the cues that SubRip has. Raises TextDeleted."""
+    retention.require_text(row)
+    segments = redacted(row)
+    texts = other_text.aligned(segments, other_text.shown_beside(beside)) if beside else ()
+    return list(split_into_cues(segments, layout, prefixes_of(names_of(row)), texts))
 
 
 def _languages(row: Transcription, beside: Transcription) -> str:

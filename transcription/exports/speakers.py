@@ -28,6 +28,11 @@ def name_of(segment: Segment, names: Names) -> str:
     return names.get(segment.speaker, "")
 
 
+def prefixes_of(names: Names) -> dict[int | None, str]:
+    """Returns what stands before the first words of each speaker."""
+    return {speaker: f"{name}: " for speaker, name in names.items()}
+
+
 def prefix_of(segment: Segment, names: Names) -> str:
     name = name_of(segment, names)
     return f"{name}: " if name else ""

@@ -8,7 +8,7 @@ from html import escape
 
 from transcription.exports.cues import split_into_cues
 from transcription.exports.layout import Layout
-from transcription.exports.speakers import UNNAMED, Names
+from transcription.exports.speakers import UNNAMED, Names, prefixes_of
 from transcription.models import Segment
 
 WEBVTT_HEAD = "WEBVTT\n\n"
@@ -25,10 +25,9 @@ def subrip(
 
     beside: another text, by segments, which stands below.
     """
-    prefixes = {speaker: f"{name}: " for speaker, name in names.items()}
     return "".join(
         f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n{_block(cue.lines + cue.beside)}\n\n"
-        for number, cue in enumerate(split_into_cues(segments, layout, prefixes, beside), start=first)
+        for number, cue in enumerate(split_into_cues(segments, layout, prefixes_of(names), beside), start=first)
     )
 
 

@@ -35,8 +35,10 @@ READING = {
         "terms_csv",
         "usage",
         "ledger",
+        "receipt",
+        "receipts",
     ),
-    *("swagger", "redoc", "examples", "lines", "tags", "folder_names", "shares", "share_link", "beside"),
+    *("swagger", "redoc", "examples", "lines", "tags", "folder_names", "shares", "share_link", "beside", "cues"),
 }
 OF_THE_PERSON = {"tenant", "set_language"}
 ARGUMENTS = {"index": 0, "format": "txt", "notice_id": 1, "member_id": 7}

@@ -1,0 +1,47 @@
+"""The subtitles of a transcript on its page, as files have them: where each cue is, how wide its lines are."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import Http404, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from portal.web.access import TenantRequest, member_required
+from portal.web.changes import problem
+from portal.web.transcriptions import text_beside
+from transcription import exports
+from transcription.errors import InvalidOption
+from transcription.exports import Cue, Layout
+from transcription.library import read_audit
+from transcription.library.retention import TextDeleted
+from transcription.scripts import width
+from transcription.transcripts import editing
+from transcription.transcripts.revisions import NotCompleted
+
+
+@require_GET
+@never_cache
+@member_required("recordings.view")
+def cues(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
+    """Answers with the cues of a layout, with the text `beside` where one is named, without what is struck.
+
+    Each has its start and end in seconds, its lines, those beside, the columns of each line of both, and the index of
+    its segment.
+    """
+    try:
+        row = editing.transcript(request.actor, transcription_id)
+        layout = Layout.checked(request.GET.get("max_line_length"), request.GET.get("max_lines")) or Layout()
+        found = exports.cues_of(row, layout, text_beside(row, request.GET.get("beside", "")))
+    except InvalidOption as invalid:
+        return problem(400, str(invalid))
+    except (NotCompleted, TextDeleted):
+        raise Http404 from None
+    read_audit.read(request.actor, row, "page")
+    return JsonResponse({"cues": [_fields(cue) for cue in found]})
+
+
+def _fields(cue: Cue) -> list[object]:
+    widths, beside = [width(line) for line in cue.lines], [width(line) for line in cue.beside]
+    return [cue.start, cue.end, cue.lines, cue.beside, widths, beside, cue.segment]
