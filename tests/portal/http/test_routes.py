@@ -46,6 +46,7 @@ ACCOUNTS = """
 # Of operators.
 ADMIN = """
     operations/
+    operations/transcriptions/<uuid:transcription_id>/
     -
     login/
     logout/
