@@ -46,6 +46,7 @@ ACCOUNTS = """
 # Of operators.
 ADMIN = """
     operations/
+    operations/latency/
     operations/transcriptions/<uuid:transcription_id>/
     -
     login/
