@@ -127,7 +127,7 @@ TEMPLATES = [
 
 # Data ------------------------------------------------------------------------------------------
 DATABASE_URL = env.address("DATABASE_URL", f"sqlite:///{DATA / 'portal.sqlite3'}", "PostgreSQL or SQLite")
-CONNECTIONS_OF_A_PROCESS = 25
+CONNECTIONS_OF_A_PROCESS = 28
 DATABASES: dict[str, Any] = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=0)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {

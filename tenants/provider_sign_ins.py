@@ -15,7 +15,7 @@ from zlib import crc32
 from allauth.mfa.models import Authenticator
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -26,7 +26,8 @@ from tenants.throttle import Limit
 
 NEWCOMERS = Limit("people who came to an organisation by its provider", 500, 86_400)
 REFUSALS_WITHIN = timedelta(hours=1)
-MAX_REFUSALS = 20
+MAX_REFUSALS = 10
+LONGEST_REASON = 400
 MOST_VALUES = 500
 GOOGLE = "https://accounts.google.com"
 """It signs for everybody with any address, and names in `hd` whose account it is."""
@@ -73,6 +74,14 @@ class Person:
 
 def identity_of(provider: IdentityProvider, person: Person, address: str) -> Identity:
     """Returns the tie to a member of the provider's tenant, either made now if need be. Raises SignInRefused."""
+    try:
+        return _identity_of(provider, person, address)
+    except IntegrityError as error:  # the same account was made meanwhile, elsewhere
+        raise SignInRefused("changed", _("Your account has just changed. Begin again.")) from error
+
+
+def _identity_of(provider: IdentityProvider, person: Person, address: str) -> Identity:
+    """Raises SignInRefused, and IntegrityError."""
     with transaction.atomic(), scope.bound(provider.tenant_id):
         Tenant.objects.select_for_update(of=("self",)).get(id=provider.tenant_id)
         now = identity_providers.enabled(provider.tenant_id)
@@ -86,11 +95,19 @@ def identity_of(provider: IdentityProvider, person: Person, address: str) -> Ide
     return identity
 
 
-def record_refusal(provider: IdentityProvider, address: str, code: str) -> None:
-    """Records a refused sign-in for the tenant's owners, a bounded number an hour."""
+def record_refusal(
+    provider: IdentityProvider, address: str, code: str, said: str, person: Person | None = None
+) -> None:
+    """Records a refused sign-in for the tenant's owners, for each reason a bounded number an hour."""
+    details = {"why": code, "said": said[:LONGEST_REASON]}
+    if person is not None:
+        details |= {"email": person.email, "subject": person.subject}
+    who = crc32(f"{address} {details.get('subject')}".encode()) % MAX_REFUSALS
     with scope.bound(provider.tenant_id):
-        stranger, slot = stranger_actor(provider.tenant, address), crc32(f"{address} {code}".encode()) % MAX_REFUSALS
-        audit.record_once(stranger, "provider.refused", provider, REFUSALS_WITHIN, slot, why=code)
+        slot = crc32(f"{code} {who}".encode())
+        audit.record_once(
+            stranger_actor(provider.tenant, address), "provider.refused", provider, REFUSALS_WITHIN, slot, **details
+        )
 
 
 def _check_customer(provider: IdentityProvider, person: Person) -> None:

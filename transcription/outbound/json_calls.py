@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,14 +20,14 @@ from transcription.outbound.target import SIGN_IN, parse_target
 
 SECONDS = 8.0
 MOST_BYTES = 256 * 1024
-ENDS = ContextVar[float | None]("ENDS", default=None)
+ENDS = ContextVar("ENDS", default=math.inf)
 FORM = "application/x-www-form-urlencoded"
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Gives all calls of the block so many seconds together."""
-    token = ENDS.set(time.monotonic() + seconds)
+    """Gives all calls of the block so many seconds together, or fewer where a block around it says so."""
+    token = ENDS.set(min(time.monotonic() + seconds, ENDS.get()))
     try:
         yield
     finally:
@@ -47,8 +48,7 @@ def post_form(url: str, fields: Mapping[str, str], headers: Mapping[str, str] | 
 def _call(method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> dict[str, Any]:
     target = parse_target(url, SIGN_IN)
     accepted = {"Accept": "application/json", **headers}
-    ends = ENDS.get()
-    seconds = SECONDS if ends is None else min(SECONDS, max(0.01, ends - time.monotonic()))
+    seconds = min(SECONDS, max(0.01, ENDS.get() - time.monotonic()))
     with Deadline(seconds) as deadline, exchange(method, target, deadline, seconds, accepted, body) as answer:
         if answer.status != 200:
             message = _("%(host)s answered %(status)d.") % {"host": target.host, "status": answer.status}

@@ -22,7 +22,7 @@ from allauth.mfa.totp.internal import auth as totp
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import RSAKey
 from oidc_provider_mock import run_server_in_thread
 
@@ -34,6 +34,7 @@ from tests.conftest import Character, create_member, create_tenant
 from tests.portal.web.conftest import Mailed, signed_in
 from tests.provider import CLIENT, SECRET, Provider
 from tests.receiver import listening
+from transcription.outbound import json_calls
 
 pytestmark = pytest.mark.django_db
 PAGE = "/people/sign-in/"
@@ -76,7 +77,8 @@ def as_alice(as_alice: Client) -> Client:
 
 
 def begin(tenant: Tenant, client: Client, **query: str) -> Any:
-    return client.get(f"{CHOOSE}{tenant.id}/", query)
+    """Somebody follows the link of a page of the portal."""
+    return client.get(f"{CHOOSE}{tenant.id}/", query, headers={"Sec-Fetch-Site": "same-origin"})
 
 
 def arrive(tenant: Tenant, provider: Provider, client: Client | None = None, **answer: str) -> tuple[Any, Client]:
@@ -125,9 +127,10 @@ class TestARealProvider:
             browser = Client()
             assert CHOOSE in browser.get("/accounts/login/").content.decode()
             page = browser.post(CHOOSE, {"email": "carol@acme.example", "next": "/usage/"}).content.decode()
-            assert "Sign in with Acme" in page
+            assert "Sign in at 127.0.0.1" in page
+            assert "Acme" not in page, "anybody may ask"
             [link] = re.findall(r'href="(/accounts/login/organisation/[^"]+)"', page)
-            there = browser.get(link)["Location"]
+            there = browser.get(link, headers={"Referer": "http://testserver/"})["Location"]
             assert parse_qs(urlsplit(there).query)["scope"] == ["openid email profile"]
             back = httpx.post(there, data={"sub": "c-1"}).headers["Location"]
             answer = browser.get(urlsplit(back).path, parse_qs(urlsplit(back).query))
@@ -184,7 +187,8 @@ class TestWhoComesIn:
         provider.claims, provider.userinfo = {"sub": "c-1"}, dict(CAROL)
         assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"]
         provider.claims, provider.userinfo = {"sub": "d-1"}, dict(CAROL)
-        assert "two different people" in why(arrive(alice.tenant, provider)[0])
+        assert "can’t be used at present (userinfo)" in why(arrive(alice.tenant, provider)[0])
+        assert "two different people" in told(alice.tenant, "provider.refused")[-1]["said"]
 
     def test_who_was_removed_comes_back_by_an_invitation_only(
         self, alice: Character, bob: Character, domain: AllowedDomain, provider: Provider
@@ -282,7 +286,8 @@ class TestWhoDoesNot:
         answer, browser = arrive(mallory.tenant, provider)
         assert why(answer)
         assert tenants_of(browser) == []
-        assert told(mallory.tenant, "provider.refused") == [{"why": code}]
+        [refused] = told(mallory.tenant, "provider.refused")
+        assert (refused["why"], refused["subject"]) == (code, "m-1")
         assert not Member.objects.filter(tenant=mallory.tenant).exclude(user=mallory.user).exists()
 
     def test_a_domain_that_goes_takes_everybody_with_it(
@@ -610,12 +615,76 @@ class TestWhatIsNotBelieved:
         assert "begun elsewhere" in why(Client().get(back, brought)), "another browser"
         keep(mallory, provider)
         assert "begun elsewhere" in why(browser.get(f"{CHOOSE}{mallory.tenant.id}/back/", brought))
+        assert begin(alice.tenant, browser).status_code == 302, "in another tab"
+        assert browser.get(back, brought | {"code": "another"}).status_code == 403
         assert "begun elsewhere" in why(browser.get(back, brought)), "each sign-in is answered once"
+        assert {one["why"] for one in told(alice.tenant, "provider.refused")} == {"status"}
         assert "Another provider" in why(arrive(alice.tenant, provider, iss="https://evil.example")[0])
         with time_machine.travel(timezone.now(), tick=False) as clock:
             there = begin(alice.tenant, browser)["Location"]
             clock.shift(timedelta(minutes=16))
             assert "begun elsewhere" in why(browser.get(back, provider.authorized(there)))
+
+    def test_a_link_of_somebody_else_s(self, alice: Character, domain: AllowedDomain, provider: Provider) -> None:
+        keep(alice, provider)
+        provider.document = {"authorization_endpoint": "https://login.elsewhere.example/a"}
+        for headers in (
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "none"},
+            {"Referer": "https://e.example/"},
+        ):
+            page = Client().get(f"{CHOOSE}{alice.tenant.id}/", headers=headers)
+            assert page.status_code == 200
+            assert "Sign in to Acme?" in page.content.decode()
+            assert "login.elsewhere.example" in page.content.decode()
+        assert begin(alice.tenant, Client()).status_code == 302
+
+    def test_keys_and_names_of_another_kind_keep_nobody_out(
+        self, alice: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider)
+        other = RSAKey.generate_key(2048, {"kid": "two"})
+        mine = [other.as_dict(private=False), provider.key.as_dict(private=False)]
+        odd = [{"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA"}, {"kty": "RSA", "n": "A", "e": "AQAB"}, 7, {}]
+        provider.keys = {"keys": [*odd, *mine]}
+        provider.sign = lambda claims: jwt.encode({"alg": "RS256"}, claims, provider.key)
+        assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"], "any key may have signed"
+
+        def with_half_a_character(claims: dict[str, Any]) -> str:
+            return jws.serialize_compact({"alg": "RS256"}, json.dumps(claims).encode(), provider.key)
+
+        provider.sign = with_half_a_character
+        provider.claims |= {"sub": "d-1", "email": "dora@acme.example", "given_name": "D\ud800ora"}
+        assert tenants_of(arrive(alice.tenant, provider)[1]) == ["Acme"]
+        assert User.objects.get(email="dora@acme.example").first_name == "Dora"
+        provider.claims |= {"sub": "\ud800"}
+        assert "not valid (sub)" in why(arrive(alice.tenant, provider)[0])
+
+    def test_a_provider_that_is_slow_or_fails_is_asked_seldom(
+        self, alice: Character, domain: AllowedDomain, provider: Provider
+    ) -> None:
+        keep(alice, provider)
+        provider.document = {"issuer": "https://other.example"}
+        assert "at present (issuer)" in why(begin(alice.tenant, Client()))
+        asked = len(provider.receiver.requests)
+        assert begin(alice.tenant, Client()).status_code == 403
+        assert len(provider.receiver.requests) == asked
+        cache.clear()
+        provider.document = {}
+        browser, honest = Client(), provider.receiver.reply
+        assert honest is not None
+        brought = provider.authorized(begin(alice.tenant, browser)["Location"])
+
+        def late(handler: Any) -> None:
+            time.sleep(0.4)
+            honest(handler)
+
+        provider.receiver.reply = late
+        began = time.monotonic()
+        with json_calls.within(0.6):
+            answer = browser.get(f"{CHOOSE}{alice.tenant.id}/back/", brought)
+        assert "at present (timeout)" in why(answer)
+        assert time.monotonic() - began < 2
 
     def test_what_the_provider_refuses(self, alice: Character, domain: AllowedDomain, provider: Provider) -> None:
         keep(alice, provider)
@@ -625,7 +694,8 @@ class TestWhatIsNotBelieved:
         assert "may not use" in why(browser.get(back, {"error": "access_denied", "state": state}))
         state = provider.authorized(begin(alice.tenant, browser)["Location"])["state"]
         assert "&lt;b&gt;" in why(browser.get(back, {"error": "<b>", "state": state}))
-        assert "did not accept" in why(arrive(alice.tenant, provider, code="another code")[0])
+        assert "at present (status)" in why(arrive(alice.tenant, provider, code="another code")[0])
+        assert "did not accept" in told(alice.tenant, "provider.refused")[-1]["said"]
 
 
 class TestItsPage:
@@ -706,7 +776,7 @@ class TestItsPage:
         keep(alice, provider)
         settings.OUTBOUND_ALLOWED_NETWORKS = []
         assert "not on the public internet" in as_alice.post(f"{PAGE}test/", follow=True).content.decode()
-        assert "not on the public internet" in why(begin(alice.tenant, Client()))
+        assert "at present (refused_address)" in why(begin(alice.tenant, Client()))
         assert provider.receiver.connections == 0
         settings.OUTBOUND_PLAIN_HTTP = ["downloads", "webhooks"]
         assert "must begin with https" in as_alice.post(f"{PAGE}test/", follow=True).content.decode()
