@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
-from django.http import HttpResponse
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
@@ -28,10 +29,10 @@ pytestmark = pytest.mark.django_db
 QUEUE, FAILURES, ENGINES = (f"/admin/operations/{name}/" for name in ("queue", "failures", "engines"))
 
 
-def act(client: Client, page: str, do: str, *rows: Transcription, confirmed: bool = True) -> HttpResponse:
+def act(client: Client, page: str, do: str, *rows: Transcription, confirmed: bool = True) -> str:
     form = {"do": do, "id": [str(row.id) for row in rows]} | ({"confirmed": "yes"} if confirmed else {})
-    answer: HttpResponse = client.post(page, form, follow=True)
-    return answer
+    """Returns the page that follows."""
+    return client.post(page, form, follow=True).content.decode()
 
 
 def waiting(who: Character, fox: Path, **options: object) -> Transcription:
@@ -62,17 +63,17 @@ def test_a_selection_is_moved_and_cancelled_once_that_is_confirmed(
     assert page.count('type="checkbox"') == 3
     filtered = operator.get(f"{QUEUE}?tenant={alice.tenant.id}&lane=1").content.decode()
     assert filtered.count('type="checkbox"') == 2
-    asked = act(operator, QUEUE, "interactive", one, other, confirmed=False).content.decode()
+    asked = act(operator, QUEUE, "interactive", one, other, confirmed=False)
     assert "Move to the lane “interactive”?" in asked
     assert of(one).lane == Lane.STANDARD
 
-    assert "2 transcriptions were changed." in act(operator, QUEUE, "interactive", one, other).content.decode()
+    assert "2 transcriptions were changed." in act(operator, QUEUE, "interactive", one, other)
     assert [of(row).lane for row in (one, two, other)] == [Lane.INTERACTIVE, Lane.STANDARD, Lane.INTERACTIVE]
     assert fairness.correct_all() == 0
     claim = claims.claim("here:0/1", [Lane.INTERACTIVE])
     assert claim is not None
     again = act(operator, QUEUE, "bulk", Transcription(id=claim.id), two, Transcription(id=uuid.uuid4()))
-    assert "1 transcription was changed. 2 were left as they are." in again.content.decode()
+    assert "1 transcription was changed. 2 were left as they are." in again
 
     act(operator, QUEUE, "cancel", two)
     assert of(two).status == Status.CANCELLED
@@ -92,8 +93,8 @@ def test_what_failed_is_queued_again_by_its_cause(operator: Client, alice: Chara
     assert '<a href="?cause=no_audio">no_audio</a></th><td>1</td>' in page
     assert "<script>nothing" not in page
     assert 'type="checkbox"' not in operator.get(f"{FAILURES}?cause=engine").content.decode()
-    assert "Queue these again" in act(operator, FAILURES, "retry", row, confirmed=False).content.decode()
-    assert "1 transcription was changed." in act(operator, FAILURES, "retry", row).content.decode()
+    assert "Queue these again" in act(operator, FAILURES, "retry", row, confirmed=False)
+    assert "1 transcription was changed." in act(operator, FAILURES, "retry", row)
     with scope.bound(alice.tenant.id):
         assert Transcription.objects.filter(status=Status.QUEUED).count() == 1
     assert audited(alice) == ["transcription.created"]
@@ -114,13 +115,13 @@ def test_the_workers_of_a_paused_engine_claim_nothing_until_it_is_resumed(
     assert Engine.objects.get(name="here:0").paused_at is not None
     assert "paused by an operator" in operator.get("/health").content.decode()
 
-    monkeypatch.setattr(job.connections, "close_all", lambda: None)
+    monkeypatch.setattr(connections, "close_all", lambda: None)
 
     def resume(_seconds: float) -> None:
         assert (claimed, of(row).status) == ([], Status.QUEUED)
         operator.post(ENGINES, {"engine": "here:0", "do": "resume"})
 
-    monkeypatch.setattr(job.time, "sleep", resume)
+    monkeypatch.setattr(time, "sleep", resume)
     job.work()
     assert len(claimed) == 1
     assert list(LogEntry.objects.order_by("id").values_list("change_message", flat=True)) == ["Paused.", "Resumed."]

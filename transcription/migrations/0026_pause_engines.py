@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('transcription', '0024_stage_times'),
+        ('transcription', '0025_folders'),
     ]
 
     operations = [
