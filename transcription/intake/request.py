@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from tenants.access import Actor
 from tenants.models import Tenant
-from transcription.models import Lane, Recording, Transcription
+from transcription.models import Folder, Lane, Recording, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.options import TranscriptionOptions
 
@@ -66,7 +66,8 @@ class TranscriptionRequest:
     """What an actor asks for.
 
     `options` are those asked for, before tenant defaults. `named_options` are those that the request names itself,
-    where `options` were derived from them. `translates` is the transcription beside which the new one stands.
+    where `options` were derived from them. `folder` is where a new recording goes; None for none. `translates` is the
+    transcription beside which the new one stands.
     """
 
     actor: Actor
@@ -74,6 +75,7 @@ class TranscriptionRequest:
     call: CallContext
     content_sha256: str
     named_options: TranscriptionOptions | None = None
+    folder: Folder | None = None
     translates: Transcription | None = None
 
     @property
@@ -84,7 +86,9 @@ class TranscriptionRequest:
     def digest(self) -> str:
         """SHA-256 of what two requests under one idempotency key must share: endpoint, content and options."""
         options = (self.named_options or self.options).chosen
-        same = {"endpoint": self.call.endpoint, "content": self.content_sha256, "options": options}
+        same: dict[str, Any] = {"endpoint": self.call.endpoint, "content": self.content_sha256, "options": options}
+        if self.folder is not None:
+            same["folder"] = str(self.folder.id)
         return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
 
     @cached_property
