@@ -6,6 +6,7 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from portal.web import (
+    bin,
     api_pages,
     audit,
     beside,
@@ -78,6 +79,9 @@ urlpatterns = [
     path("recordings/<uuid:recording_id>/comments/<uuid:comment_id>/", comments.comment, name="comment"),
     path("recordings/<uuid:recording_id>/media", media.media, name="media"),
     path("recordings/<uuid:recording_id>/receipt.json", receipts.receipt, name="receipt"),
+    path("recordings/<uuid:recording_id>/hold/", bin.hold, name="hold"),
+    path("bin/", bin.recycle_bin, name="bin"),
+    path("bin/<uuid:recording_id>/erase/", bin.erase, name="erase"),
     path("receipts/", receipts.check, name="receipts"),
     path("recordings/<uuid:recording_id>/peaks.json", media.peaks, name="peaks"),
     path("recordings/<uuid:recording_id>/delete/", recordings.delete, name="delete"),
