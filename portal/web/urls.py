@@ -6,10 +6,10 @@ from django.urls import path
 from django.views.i18n import set_language
 
 from portal.web import (
-    bin,
     api_pages,
     audit,
     beside,
+    bin,
     changes,
     comments,
     folders,

@@ -50,7 +50,9 @@ class Tenant(models.Model):
         default=30,
         db_default=30,
         validators=[MaxValueValidator(365)],
-        help_text=_("They can be brought back from the bin for so long, and count towards the storage. 0: ten minutes."),
+        help_text=_(
+            "They can be brought back from the bin for so long, and count towards the storage. 0: ten minutes."
+        ),
     )
     default_mode = models.CharField(
         _("how recordings are cut"),

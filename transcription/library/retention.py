@@ -1,7 +1,8 @@
 """Retention: each tenant's audio is deleted some days after its upload, its text some days after it was finished.
 
-Recordings with unfinished transcriptions and those on legal hold are skipped; those in the bin are not. Rows are changed
-before media is deleted: a crash in between leaves media without a row, which the sweeper deletes. The ledger is kept.
+Recordings with unfinished transcriptions and those on legal hold are skipped; those in the bin are not. Rows are
+changed before media is deleted: a crash in between leaves media without a row, which the sweeper deletes. The ledger is
+kept.
 """
 
 from __future__ import annotations

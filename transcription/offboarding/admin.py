@@ -22,8 +22,8 @@ from django.views.decorators.http import require_safe
 from tenants import audit, scope, units
 from tenants.admin import ReadOnly, operator_of
 from tenants.models import LedgerEntry, Member, Tenant
-from transcription.errors import Refused
 from transcription.connections import stream
+from transcription.errors import Refused
 from transcription.media import storage
 from transcription.media.storage import StorageUnavailable
 from transcription.models import Recording
