@@ -175,7 +175,7 @@ async def test_who_is_not_in_the_folder_any_more_hears_nothing_of_its_recordings
 ) -> None:
     his = await socket_of(bob, path_of(row))
     lists = [await socket_of(who, "/ws/recordings/") for who in (alice, bob)]
-    assert [(await one.hear())["type"] for one in lists] == ["ready", "ready"]
+    assert [(await socket.hear())["type"] for socket in lists] == ["ready", "ready"]
     await to_a_folder(alice, row)
     assert await his.closing_code() == consumers.NOT_FOUND
     assert await (await socket_of(bob, path_of(row))).closing_code() == consumers.NOT_FOUND
@@ -184,5 +184,5 @@ async def test_who_is_not_in_the_folder_any_more_hears_nothing_of_its_recordings
         await sync_to_async(progress.announce_change)(alice.tenant.id, one.recording_id, one.id)
     assert [(await lists[0].hear())["recording"] for _ in range(2)] == [str(row.recording_id), str(other.recording_id)]
     assert (await lists[1].hear())["recording"] == str(other.recording_id)
-    for one in lists:
-        await one.hang_up()
+    for socket in lists:
+        await socket.hang_up()

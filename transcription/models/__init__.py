@@ -11,7 +11,7 @@ from transcription.models.redacted_sound import RedactedSound
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
-from transcription.models.statistic import Statistic
+from transcription.models.statistic import StageTime, Statistic
 from transcription.models.sweeper import Sweeper
 from transcription.models.tag import Favourite, Tag, Tagging
 from transcription.models.term import Term
@@ -23,6 +23,7 @@ from transcription.models.transcription import (
     Attempt,
     Lane,
     Segment,
+    Stage,
     Status,
     Task,
     Transcription,
@@ -55,6 +56,8 @@ __all__ = [
     "SearchEntry",
     "Segment",
     "Speaker",
+    "Stage",
+    "StageTime",
     "Statistic",
     "Status",
     "Sweeper",

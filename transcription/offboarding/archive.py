@@ -24,7 +24,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.text import slugify
 
-from tenants.models import Quota, RequestBudget, Tenant, User
+from tenants.models import EnrolledVoice, Quota, RequestBudget, Tenant, User
 from transcription.connections import lend_connection
 from transcription.exports.speakers import names_of
 from transcription.exports.texts import full_json, plain_text
@@ -47,10 +47,11 @@ from transcription.receipts.recordings import signed_receipt
 
 BATCH = 500
 CHUNK_BYTES = 1024 * 1024
-SECRET_FIELDS = {"digest", "old_digest", "salt", "old_salt", "password"}
+SECRET_FIELDS = {"digest", "old_digest", "salt", "old_salt", "password", "sealed_secret"}
 LEFT_OUT: dict[str, str] = {
     Segment._meta.label_lower: "stands in the transcripts",
     DiarizationCheckpoint._meta.label_lower: "voices, kept only while a recording is transcribed",
+    EnrolledVoice._meta.label_lower: "what a network makes of members' voices, which they delete and make themselves",
     KnownSpeaker._meta.label_lower: "voices, kept only while a recording is transcribed",
     Loudness._meta.label_lower: "how loud the recordings are, made from them",
     SearchEntry._meta.label_lower: "the search index, made from the transcripts",

@@ -17,6 +17,7 @@ from portal.api.native.schemas.folders import FolderBody, FolderChanges, MoveBod
 from portal.api.native.schemas.recordings import RecordingBody
 from portal.api.native.tenant_view import TenantView
 from transcription.folders import folders
+from transcription.folders.visibility import MANAGE
 from transcription.library import moving, recordings
 from transcription.models import Folder
 
@@ -50,13 +51,13 @@ class FolderView(TenantView):
     @operation("updateFolder", "Rename a folder, restrict it or open it", {200: FolderBody}, body={JSON: FolderChanges})
     def patch(self, request: Request, folder_id: UUID) -> Response:
         """Raises InvalidOption."""
-        self.actor.require(folders.MANAGE)
+        self.actor.require(MANAGE)
         changes = parse_body(request, FolderChanges)
         return Response(folder_fields(folders.change(self.actor, folder_id, changes.name, changes.restricted)))
 
     @operation("deleteFolder", "Delete an empty folder", {204: None})
     def delete(self, request: Request, folder_id: UUID) -> Response:
-        self.actor.require(folders.MANAGE)
+        self.actor.require(MANAGE)
         folders.delete(self.actor, folder_id)
         return Response(status=204)
 

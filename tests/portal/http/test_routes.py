@@ -16,6 +16,9 @@ ACCOUNTS = """
     login/
     login/second/
     login/passkey/
+    login/organisation/
+    login/organisation/<uuid:tenant_id>/
+    login/organisation/<uuid:tenant_id>/back/
     again/
     again/code/
     again/key/
@@ -43,6 +46,8 @@ ACCOUNTS = """
 # Of operators.
 ADMIN = """
     operations/
+    operations/latency/
+    operations/transcriptions/<uuid:transcription_id>/
     -
     login/
     logout/
@@ -283,7 +288,11 @@ PAGES = """
     keys/<uuid:key_id>/keep/
     people/
     people/many/
+    people/sign-in/
+    people/sign-in/test/
+    people/sign-in/remove/
     people/second-factor/
+    people/voices/
     people/<int:member_id>/second-factor/reset/
     people/<int:member_id>/role/
     people/<int:member_id>/owner/
@@ -308,6 +317,9 @@ PAGES = """
     preferences/
     usage/
     usage/ledger.csv
+    voice/
+    voice/check/
+    voice/revoke/
     notices/<int:notice_id>/dismiss/
     tenant/
     language/

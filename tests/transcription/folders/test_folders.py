@@ -172,15 +172,15 @@ def build(world: World, bob: Character, erin: Character) -> dict[UUID, set[str]]
     granted = dict[UUID, set[str]]()
     for place in world.places:
         one = made[place] if 0 <= place < len(made) else None
-        row = make_transcription(tenant, "word.mp3").recording
-        Recording.objects.filter(id=row.id).update(folder=one)
-        search.index_recording(row.id)
+        recording = make_transcription(tenant, "word.mp3").recording
+        Recording.objects.filter(id=recording.id).update(folder=one)
+        search.index_recording(recording.id)
         sees = {"all"} | ({"bob", "erin", "key"} if one is None or not one.restricted else set())
         if one is not None:
             _restricted, private, *roles = world.folders[made.index(one)]
             sees |= {name for name, role in zip(("bob", "erin"), roles, strict=True) if role}
             sees |= set() if private else {"key"}
-        granted[row.id] = sees
+        granted[recording.id] = sees
     return granted
 
 

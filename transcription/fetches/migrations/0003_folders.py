@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('fetches', '0002_initial'),
-        ('transcription', '0022_folders'),
+        ('transcription', '0025_folders'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('transcription', '0022_folders'),
+        ('transcription', '0025_folders'),
         ('uploads', '0001_initial'),
     ]
 
