@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0013_audit_by_object'),
+        ('tenants', '0015_identity_providers'),
     ]
 
     operations = [

@@ -7,8 +7,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0014_bin_and_holds'),
-        ('transcription', '0022_folders'),
+        ('tenants', '0016_bin_and_holds'),
+        ('transcription', '0025_folders'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
