@@ -45,6 +45,7 @@ ACTIONS: dict[str, Promise] = {
     "hold.released": _("Legal hold of a recording ended"),
     "transcription.created": _("Transcription ordered"),
     "transcription.cancelled": _("Transcription cancelled"),
+    "transcription.moved": _("Transcription moved to another lane"),
     "transcript.read": _("Transcript read"),
     "transcript.corrected": _("Transcript corrected"),
     "transcript.struck": _("Words or sound struck out"),
