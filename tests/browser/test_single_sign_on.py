@@ -38,7 +38,7 @@ def test_from_the_owner_s_page_to_a_newcomer_s_library(
     owner = sign_in()
     owner.goto("/people/")
     owner.get_by_role("link", name="Set it up").click()
-    owner.get_by_label("Password").fill(PASSWORD)
+    owner.get_by_label("Password").fill(stack.credentials["staff_password"])
     owner.get_by_role("button", name="Go on").click()
     expect(owner.get_by_text("No domain of e-mail addresses is entered")).to_be_visible()
     run(stack, DOMAIN)
