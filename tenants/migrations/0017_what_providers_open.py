@@ -16,7 +16,7 @@ def untie(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0015_identity_providers'),
+        ('tenants', '0016_bin_and_holds'),
     ]
 
     operations = [
