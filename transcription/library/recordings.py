@@ -17,6 +17,7 @@ from tenants import audit, quota, scope
 from tenants.access import Actor
 from transcription import search as text_search
 from transcription import tenant_lock
+from transcription.library import videos
 from transcription.library.filters import EVERYTHING, TO_CHECK, Filter
 from transcription.library.orders import ordered
 from transcription.media import storage
@@ -158,7 +159,7 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
         list(row.transcriptions.select_for_update().order_by("id").values_list("id"))
         if actor is not None:
             audit.record(actor, "recording.erased", row)
-        keys = [*row.media_keys, *copies.forget(row.id)]
+        keys = [*row.media_keys, *copies.forget(row.id), *videos.forget_of_recording(tenant_id, row.id)]
         row.delete()
         if row.audio_deleted_at is None:
             quota.give_storage_back(tenant_id, row.bytes)

@@ -22,7 +22,7 @@ from django.utils.translation import ngettext, pgettext
 from tenants import quota, scope
 from tenants.models import Tenant
 from transcription import search, tenant_lock
-from transcription.library import recordings
+from transcription.library import recordings, videos
 from transcription.media import storage
 from transcription.models import (
     Attempt,
@@ -185,9 +185,9 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
         keys = row.media_keys
         Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="", track_copies={})
         Loudness.objects.filter(recording_id=row.id).delete()
-        redacted = copies.forget(row.id)
+        made = [*copies.forget(row.id), *videos.forget_of_recording(tenant.id, row.id)]
         quota.give_storage_back(tenant.id, row.bytes)
-    storage.discard(*keys, *redacted)
+    storage.discard(*keys, *made)
     return True
 
 
@@ -205,9 +205,11 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
         heard_again.update(**changes)
         for model in (Segment, Speaker, MachineText, Revision):
             model.objects.filter(transcription_id__in=ids).delete()
+        keys = videos.forget_of_texts(tenant.id, ids)
         recording_id = Transcription.objects.values_list("recording_id", flat=True).get(id=transcription_id)
         if not Transcription.objects.filter(recording=recording_id, text_deleted_at=None).exists():
             Comment.objects.filter(recording=recording_id).delete()  # they are about words that are gone
         search.index_recording(recording_id)
         Attempt.objects.filter(transcription_id__in=ids).update(error="")
+    storage.discard(*keys)
     return True

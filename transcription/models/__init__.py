@@ -11,6 +11,7 @@ from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
 from transcription.models.statistic import Statistic
+from transcription.models.subtitled_video import SubtitledVideo
 from transcription.models.sweeper import Sweeper
 from transcription.models.tag import Favourite, Tag, Tagging
 from transcription.models.term import Term
@@ -53,6 +54,7 @@ __all__ = [
     "Speaker",
     "Statistic",
     "Status",
+    "SubtitledVideo",
     "Sweeper",
     "Tag",
     "Tagging",

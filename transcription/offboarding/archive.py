@@ -39,6 +39,7 @@ from transcription.models import (
     Recording,
     SearchEntry,
     Segment,
+    SubtitledVideo,
     TenantSchedule,
 )
 from transcription.offboarding.tenant_models import Rows, refers_to, rows_of, tenant_models
@@ -51,6 +52,7 @@ LEFT_OUT: dict[str, str] = {
     DiarizationCheckpoint._meta.label_lower: "voices, kept only while a recording is transcribed",
     KnownSpeaker._meta.label_lower: "voices, kept only while a recording is transcribed",
     Loudness._meta.label_lower: "how loud the recordings are, made from them",
+    SubtitledVideo._meta.label_lower: "made from the recordings and transcripts, and kept for a week",
     SearchEntry._meta.label_lower: "the search index, made from the transcripts",
     Quota._meta.label_lower: "stands in tenant.json",
     TenantSchedule._meta.label_lower: "the moment's place in the fair order",

@@ -20,6 +20,7 @@ from portal.api.native import (
     transcripts,
     uploads,
     usage,
+    videos,
     webhooks,
 )
 
@@ -33,6 +34,7 @@ urlpatterns = [
     *rehearings.urls,
     *speakers.urls,
     *strikes.urls,
+    *videos.urls,
     *tags.urls,
     *shares.urls,
     *substitutions.urls,

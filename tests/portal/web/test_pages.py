@@ -36,7 +36,7 @@ READING = {
         "usage",
         "ledger",
     ),
-    *("swagger", "redoc", "examples", "lines", "tags", "shares", "share_link", "beside", "cues"),
+    *("swagger", "redoc", "examples", "lines", "tags", "shares", "share_link", "beside", "cues", "video"),
 }
 OF_THE_PERSON = {"tenant", "set_language"}
 ARGUMENTS = {"index": 0, "format": "txt", "notice_id": 1, "member_id": 7}
