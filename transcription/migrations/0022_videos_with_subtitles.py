@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
             name='SubtitledVideo',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('burnt', 'in the picture (MP4)'), ('mp4', 'as a track (MP4)'), ('mkv', 'as a track (MKV)')], max_length=5)),
+                ('kind', models.CharField(choices=[('burnt', 'In the picture (MP4)'), ('mp4', 'As a track (MP4)'), ('mkv', 'As a track (MKV)')], max_length=5)),
                 ('max_line_length', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(1)])),
                 ('max_lines', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(1)])),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),

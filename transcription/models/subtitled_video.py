@@ -26,9 +26,9 @@ class SubtitledVideo(models.Model):
     """
 
     class Kind(models.TextChoices):
-        BURNT = "burnt", _("in the picture (MP4)")
-        MP4 = "mp4", _("as a track (MP4)")
-        MKV = "mkv", _("as a track (MKV)")
+        BURNT = "burnt", _("In the picture (MP4)")
+        MP4 = "mp4", _("As a track (MP4)")
+        MKV = "mkv", _("As a track (MKV)")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")

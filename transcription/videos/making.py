@@ -156,7 +156,7 @@ def _make(claim: Claim, row: SubtitledVideo, key: str, stop: threading.Event) ->
     """Raises LostClaim, Gone, Stopped, NoFont, QuotaExceeded, MediaError, DecoderDied, OSError, StorageUnavailable."""
     recording = Recording.objects.filter(id=row.recording_id, audio_deleted_at=None).first()
     texts = Transcription.objects.select_related("recording").filter(text_deleted_at=None)
-    text, beside = texts.filter(id=row.transcription_id).first(), texts.filter(id=row.beside_id).first()
+    text, beside = texts.filter(id=row.transcription_id).first(), _beside(texts, row)
     if recording is None or text is None or (row.beside_id and beside is None):
         raise Gone("the sound or the text was deleted")
     storage.discard(_key(row, claim.fence - 1))  # of a process that died
@@ -240,8 +240,12 @@ def _language(row: Transcription) -> str:
 
 @cache
 def _three_letters() -> dict[str, str]:
-    aliases: dict[str, str] = babel.core.get_global("language_aliases")
+    aliases = babel.core.get_global("language_aliases")
     return {short: long for long, short in sorted(aliases.items()) if len(long) == 3 and len(short) == 2}
+
+
+def _beside(texts: QuerySet[Transcription], row: SubtitledVideo) -> Transcription | None:
+    return texts.filter(id=row.beside_id).first() if row.beside_id else None
 
 
 def _key(row: SubtitledVideo, fence: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
@@ -78,8 +78,7 @@ class VideoFileView(TenantView):
         if not storage.is_local():
             return HttpResponseRedirect(storage.signed_url(row.key))
         content_type = "video/mp4" if row.is_mp4 else "video/x-matroska"
-        answer: HttpResponse = ranged(request._request, row.key, row.bytes, content_type)
-        return answer
+        return ranged(request._request, row.key, row.bytes, content_type)
 
 
 def _fields(row: SubtitledVideo) -> VideoBody:
