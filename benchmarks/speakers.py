@@ -189,8 +189,7 @@ def main() -> None:
             ]  # fmt: skip
             rows.append([f"{speakers} readers", name, *_measured(made, count)])
             print(rows[-1], flush=True)
-    meetings = _meetings(folder)
-    rows.append(["meetings, cuts of 30 s", "auto", *_measured(meetings, SpeakerCount())])
+    rows.append(["meetings, cuts of 30 s", "auto", *_measured(meetings(folder), SpeakerCount())])
     if options.hours:
         long = conversation(voices, options.first_seed, options.hours * 60)
         rows.append([f"5 readers, {options.hours:g} h", "auto", *_measured([long], SpeakerCount())])
@@ -198,7 +197,7 @@ def main() -> None:
     print_table(f"{machine()}, onnxruntime {version('onnxruntime')}", head, rows)
 
 
-def _meetings(folder: Path) -> list[Conversation]:
+def meetings(folder: Path) -> list[Conversation]:
     turns: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
     for line in (folder / "ami.rttm").read_text().splitlines():
         parts = line.split()

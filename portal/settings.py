@@ -237,7 +237,7 @@ WHISPER_CROSS_ATTENTION = env.text(
 )
 WHISPER_BATCH_SIZE = env.integer("WHISPER_BATCH_SIZE", 0, "windows at once; as many as are useful and fit when 0")
 WHISPER_THREADS = env.integer("WHISPER_THREADS", 0, "CPU threads of the engine; all cores when 0")
-GPU_MEMORY_LIMIT_MIB = env.integer("GPU_MEMORY_LIMIT_MIB", 0, "cap of the engine's GPU memory; none when 0")
+GPU_MEMORY_LIMIT_MIB = env.integer("GPU_MEMORY_LIMIT_MIB", 0, "cap of the engine's GPU memory; 88 % of the GPU when 0")
 WHISPER_UNLOAD_SECONDS = env.integer(
     "WHISPER_UNLOAD_SECONDS", 900, "after so long without use a model gives its memory back; never when 0"
 )
@@ -277,7 +277,7 @@ OUTBOUND_ALLOWED_NETWORKS = env.networks(
     "OUTBOUND_ALLOWED_NETWORKS", "", "private networks that webhooks and downloads by URL may reach, as in 10.1.0.0/16"
 )
 OUTBOUND_PLAIN_HTTP = env.items(
-    "OUTBOUND_PLAIN_HTTP", "downloads", "what may go over http:// too: downloads, webhooks, or none"
+    "OUTBOUND_PLAIN_HTTP", "downloads", "what may go over http:// too: downloads, webhooks, sign-in, or none"
 )
 FETCH_SECONDS_LIMIT = env.integer("FETCH_SECONDS_LIMIT", 3600, "how long the download of one recording may take")
 
@@ -299,6 +299,9 @@ ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordRes
 ACCOUNT_RATE_LIMITS = False  # allauth counts in the cache, that is in each process; tenants.throttle in the database
 OPERATOR_SECOND_FACTOR = env.flag(
     "OPERATOR_SECOND_FACTOR", False, "whether operators need a second factor for the administration"
+)
+SINGLE_SIGN_ON = env.flag(
+    "SINGLE_SIGN_ON", True, "whether organisations with a domain may have their people sign in with an OpenID provider"
 )
 MFA_ADAPTER = "portal.second_factor.PortalMFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]

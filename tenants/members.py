@@ -16,8 +16,8 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import account_mails, audit, former_members, scope
-from tenants.access import PERMISSIONS, Actor, member_actor
+from tenants import account_mails, audit, enrolled_voices, former_members, scope
+from tenants.access import PERMISSIONS, Actor, member_actor, system_actor
 from tenants.models import ApiKey, Invitation, Member, Role, Tenant
 
 RANKS = Case(*(When(role=role, then=Value(rank)) for rank, role in enumerate(Role.values)), output_field=IntegerField())
@@ -78,6 +78,16 @@ def change_role(actor: Actor, member_id: int, role: Role) -> Member:
     return changed
 
 
+def give_role(changed: Member, role: Role) -> None:
+    """Gives a member the role that the tenant's provider says, in the caller's transaction, with the tenant locked."""
+    if changed.role == role:
+        return
+    actor = system_actor(changed.tenant)
+    _set_role(actor, changed, role)
+    if "people.manage" not in PERMISSIONS[role]:
+        _revoke_invitations_of(actor, changed)
+
+
 def transfer_ownership(actor: Actor, member_id: int) -> Member:
     """Makes another member an owner, and the acting owner an admin. Raises PermissionDenied and Http404."""
     with _locked(actor) as actor:
@@ -108,6 +118,7 @@ def remove(actor: Actor, member_id: int, keys: str) -> Member:
         settler = replace(actor, permissions=actor.permissions | {"keys.manage"})
         former_members.settle([settler], leaver.user, keys)
         _revoke_invitations_of(actor, leaver)
+        enrolled_voices.revoke(actor, leaver)
         audit.record(actor, "member.removed", actor.tenant, email=leaver.user.email, role=leaver.role, left=leaves)
         Member.objects.filter(id=leaver.id).delete()
     return leaver

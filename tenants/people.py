@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from tenants import audit
+from tenants import audit, enrolled_voices
 from tenants.access import Actor
 from tenants.models import Member, User
 
@@ -45,8 +45,9 @@ def record_changes(user_id: int, before: dict[str, Any], actor_for: ActorFor, **
 
 
 def record_removal(user: User, actor_for: ActorFor) -> None:
-    """Audits in each tenant that a user, who is about to be deleted, is removed."""
+    """Audits in each tenant that a user, who is about to be deleted, is removed, and the end of their voice."""
     for member in all_memberships(user.pk):
+        enrolled_voices.revoke(actor_for(member), member)
         audit.record(actor_for(member), "member.removed", member.tenant, email=user.email, role=member.role)
 
 

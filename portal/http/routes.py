@@ -17,6 +17,9 @@ JSON = "application/json"
 TUS_BYTES = "application/offset+octet-stream"
 JSON_BYTES: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 FORM_BYTES = 2 * 1024**2
+VOICE_BYTES = 12 * 1024**2
+"""Three sentences, which a browser without scripts may send as WAV."""
+
 HEALTH = "/health"
 PROBES = (HEALTH, "/livez", "/readyz")
 METHOD_OVERRIDE = "x-http-method-override"
@@ -50,7 +53,8 @@ class Route:
     body_bytes: int = JSON_BYTES
     content_type: str = ""
     is_slow: bool = False
-    """Its view probes and stores a recording, or asks the object storage: it runs in threads of its own kind."""
+    """Its view probes and stores a recording, or asks the object storage or an OpenID provider: it runs in threads of
+    its own kind."""
     sees_disconnect: bool = False
     """Its view sees to it that what was begun is finished. Others are not told of a client that disconnects, or the
     file would go while a thread still stores it."""
@@ -69,6 +73,9 @@ ROUTES = (
     Route("POST", "/api/v1/recordings", Credentials.KEY, Body.FILE, is_slow=True),
     Route("DELETE", "/api/v1/recordings/{id}", Credentials.KEY, is_slow=True),
     Route("POST", "/recordings/", Credentials.SESSION, Body.FILE, is_slow=True),
+    Route("", "/accounts/login/organisation/{id}/.*", Credentials.SESSION, body_bytes=FORM_BYTES, is_slow=True),
+    Route("", "/people/sign-in/test/", Credentials.SESSION, body_bytes=FORM_BYTES, is_slow=True),
+    Route("POST", "/voice/(check/)?", Credentials.SESSION, body_bytes=VOICE_BYTES, is_slow=True),
     Route("", "/s/[^/]+/sound", Credentials.SESSION, is_slow=True),
     Route("POST", "/api/v1/uploads", Credentials.KEY_OR_SESSION, Body.CHUNK, content_type=TUS_BYTES, is_slow=True),
     Route("POST", "/api/v1/uploads", Credentials.KEY_OR_SESSION, is_slow=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -18,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.web.access import TenantRequest, member_required
 from portal.web.people_forms import InvitationForm, LeavingForm, ListForm, RoleForm, SecondFactorForm
-from tenants import factor_changes, invitations, members, second_factors
+from tenants import enrolled_voices, factor_changes, invitations, members, second_factors
 from tenants.former_members import KeyDecision
 from tenants.invitations import InvalidInvitation, Wanted
 from tenants.members import MemberConflict
@@ -196,6 +197,8 @@ def _page(request: TenantRequest, form: InvitationForm | None = None, many: List
         "many": many or ListForm(actor, auto_id="many_%s"),
         "many_is_open": many is not None,
         "second_factor": SecondFactorForm(actor),
+        "single_sign_on": settings.SINGLE_SIGN_ON,
+        "voices": enrolled_voices.count(actor.tenant),
         "section": "people",
     }
     if roles:

@@ -9,5 +9,10 @@ const format = new Intl.DateTimeFormat(document.documentElement.lang || "en", {
 export function localise(root) {
   /** @type {NodeListOf<HTMLTimeElement>} */
   const times = root.querySelectorAll("time[data-local]");
-  for (const time of times) time.textContent = format.format(new Date(time.dateTime));
+  for (const time of times) time.textContent = localTime(time.dateTime);
+}
+
+/** @param {string} moment with its zone */
+export function localTime(moment) {
+  return format.format(new Date(moment));
 }

@@ -6,11 +6,10 @@ import { clock, stamp } from "./format.js";
 import { setIcon } from "./icon.js";
 import { Level } from "./level.js";
 import { LiveText } from "./livetext.js";
+import { mayRecord, openMicrophone, recorderOf } from "./microphone.js";
 import { data, find } from "./query.js";
 import { text } from "./strings.js";
-import { toast } from "./toast.js";
 
-const TYPES = ["audio/webm;codecs=opus", "audio/mp4", "audio/ogg;codecs=opus"];
 const CHUNK = 1000;
 
 /** @import { UploadQueue } from "./uploads.js" */
@@ -47,7 +46,7 @@ export class Recorder {
     this.level = new Level(find(this.panel, "[data-recorder-level]", HTMLCanvasElement));
     const language = find(card, "[name=language]", HTMLSelectElement);
     this.live = new LiveText(this.panel, () => language.value);
-    if (navigator.mediaDevices && globalThis.MediaRecorder) this.#watch();
+    if (mayRecord()) this.#watch();
     else this.#unavailable(data(card, "micUnavailable"));
   }
 
@@ -71,15 +70,10 @@ export class Recorder {
 
   async #begin() {
     this.opener.disabled = true;
-    let stream;
-    try {
-      stream = await navigator.mediaDevices.getUserMedia({
-        audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true },
-      });
-    } catch (error) {
+    const stream = await openMicrophone();
+    if (!stream) {
       this.opener.disabled = false;
-      const missing = error instanceof DOMException && error.name === "NotFoundError";
-      return toast(text(missing ? "mic_missing" : "mic_denied"), { error: true });
+      return;
     }
     const session = this.#sessionOf(stream);
     this.#session = session;
@@ -99,8 +93,7 @@ export class Recorder {
    * @returns {Session}
    */
   #sessionOf(stream) {
-    const mimeType = TYPES.find((candidate) => MediaRecorder.isTypeSupported(candidate)) ?? "";
-    const media = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: 64_000 });
+    const media = recorderOf(stream);
     const started = new Date();
     const name = text("recording_name", { when: stamp(started) });
     const take = { id: uuid(), name, type: media.mimeType, started: started.getTime() };

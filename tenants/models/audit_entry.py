@@ -47,7 +47,10 @@ class AuditEntry(AppendOnly):
         constraints = (
             models.UniqueConstraint(fields=["once"], condition=models.Q(once__isnull=False), name="audit_once"),
         )
-        indexes = (models.Index(fields=["tenant", "created_at", "id"], name="audit_by_tenant"),)
+        indexes = (
+            models.Index(fields=["tenant", "created_at", "id"], name="audit_by_tenant"),
+            models.Index(fields=["tenant", "object_id"], name="audit_by_object"),
+        )
 
     def __str__(self) -> str:
         return f"{self.action} {self.actor_name}"

@@ -133,6 +133,9 @@ class Tenant(models.Model):
             "links stop at once; with it again, those work that have not ended meanwhile."
         ),
     )
+    recognises_voices = models.BooleanField(
+        _("naming members by their voices"), default=False, db_default=False, editable=False
+    )
     second_factor_from = models.DateTimeField(
         _("second factor required from"),
         null=True,

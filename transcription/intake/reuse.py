@@ -6,13 +6,16 @@ if an engine serves its model version now.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db.models import QuerySet
 
+from tenants import enrolled_voices
 from tenants.access import Actor
+from tenants.models import Tenant
+from transcription.diarization import weights
 from transcription.models import MachineText, Recording, Segment, Speaker, Status, Transcription
 from transcription.options import engines
 from transcription.options.options import TranscriptionOptions
@@ -91,7 +94,16 @@ def insert_completed(row: Transcription, result: FinishedResult) -> None:
     row.reused_from = Transcription.objects.filter(id=source.id).first()  # it may have been deleted meanwhile
     segments = [_copied(segment, row) for segment in result.segments]
     speakers = [Speaker.numbered(row, index, name) for index, name in result.names.items()]
+    _mark_recognised(row.tenant, speakers)
     lifecycle.insert_completed(row, segments, speakers)
+
+
+def _mark_recognised(tenant: Tenant, speakers: Iterable[Speaker]) -> None:
+    """Notes whose names the machine gave by their voices. The fingerprint says that the same ones are enrolled now."""
+    if tenant.recognises_voices:
+        enrolled = {one.name: one.member_id for one in enrolled_voices.comparable(tenant, weights.VOICES)}
+        for speaker in speakers:
+            speaker.recognised_id = enrolled.get(speaker.name)
 
 
 def _without_edits(source: Transcription) -> FinishedResult:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import audit, quota, scope
-from tenants.access import Actor
+from tenants.access import Actor, system_actor
 from transcription import search as text_search
 from transcription import tenant_lock
 from transcription.library import videos
@@ -27,6 +27,8 @@ from transcription.strikes import copies
 
 log = logging.getLogger(__name__)
 UNDO_WINDOW = timedelta(minutes=10)
+ERASED = "recording.erased"
+MOST_NAMED = 80  # objects of an erased recording, in its audit entry
 
 
 def recordings(actor: Actor, filters: Filter = EVERYTHING, order: str = "") -> QuerySet[Recording]:
@@ -145,9 +147,10 @@ def purge_deleted() -> int:
 
 
 def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None) -> bool:
-    """Deletes the first of `rows` and then its media; returns False without a row. Audited on behalf of an actor.
+    """Deletes the first of `rows` and then its media; returns False without a row.
 
-    A crash in between leaves media without a row, which the sweeper deletes.
+    It is audited as the actor's, or the portal's own without one. A crash in between leaves media without a row, which
+    the sweeper deletes.
     """
     with transaction.atomic():
         tenant_lock.lock(tenant_id)
@@ -156,9 +159,9 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
             return False
         _cancel_all(row)
         # Locks transcriptions before segments, as corrections do.
-        list(row.transcriptions.select_for_update().order_by("id").values_list("id"))
-        if actor is not None:
-            audit.record(actor, "recording.erased", row)
+        texts = list(row.transcriptions.select_for_update().order_by("id").values_list("id", flat=True))
+        objects = [str(pk) for pk in (*texts, *row.shares.values_list("id", flat=True))][:MOST_NAMED]
+        audit.record(actor or system_actor(row.tenant), ERASED, row, sha256=row.sha256, objects=objects)
         keys = [*row.media_keys, *copies.forget(row.id), *videos.forget_of_recording(tenant_id, row.id)]
         row.delete()
         if row.audio_deleted_at is None:

@@ -19,7 +19,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from tenants import quota, scope
+from tenants import audit, quota, scope
+from tenants.access import system_actor
 from tenants.models import Tenant
 from transcription import search, tenant_lock
 from transcription.library import recordings, videos
@@ -185,6 +186,7 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
         keys = row.media_keys
         Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="", track_copies={})
         Loudness.objects.filter(recording_id=row.id).delete()
+        audit.record(system_actor(tenant), "audio.erased", row)
         made = [*copies.forget(row.id), *videos.forget_of_recording(tenant.id, row.id)]
         quota.give_storage_back(tenant.id, row.bytes)
     storage.discard(*keys, *made)
@@ -207,6 +209,9 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
             model.objects.filter(transcription_id__in=ids).delete()
         keys = videos.forget_of_texts(tenant.id, ids)
         recording_id = Transcription.objects.values_list("recording_id", flat=True).get(id=transcription_id)
+        audit.record(
+            system_actor(tenant), "transcript.erased", Transcription(pk=transcription_id), recording=str(recording_id)
+        )
         if not Transcription.objects.filter(recording=recording_id, text_deleted_at=None).exists():
             Comment.objects.filter(recording=recording_id).delete()  # they are about words that are gone
         search.index_recording(recording_id)

@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tenants.models import Tenant
+from tenants.models import Member, Tenant
 from tenants.scope import TenantManager
 
 COLOURS = 8
@@ -19,7 +19,7 @@ class Speaker(models.Model):
     """A speaker of a transcription; `Segment.speaker` is an `index`, from 0 by first appearance.
 
     A row without segments stays, because a correction that took them away can be undone. `colour` is one of COLOURS of
-    the page.
+    the page. `recognised` is the member whose voice the name comes from, until somebody writes another name.
     """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
@@ -32,6 +32,9 @@ class Speaker(models.Model):
     index = models.PositiveSmallIntegerField()
     name = models.CharField(gettext_lazy("name"), max_length=LONGEST_NAME, blank=True, default="")
     colour = models.PositiveSmallIntegerField(default=0)
+    recognised = models.ForeignKey(
+        Member, models.SET_NULL, null=True, related_name="+", verbose_name=gettext_lazy("recognised by the voice")
+    )
 
     objects = TenantManager()
 

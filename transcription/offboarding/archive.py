@@ -4,6 +4,7 @@ README.txt                                 the contents
 tenant.json, rows/MODEL.jsonl              settings, members, keys, webhooks, audit log, ledger, corrections …
 recordings/DAY-NAME-ID/original.EXT        the media, and playback.m4a where browsers needed a copy
 recordings/DAY-NAME-ID/ID.txt, ID.json     the text of each transcription
+recordings/DAY-NAME-ID/receipt.json        what became of it, signed
 SHA256SUMS                                 of all files before, for `sha256sum --check`
 """
 
@@ -23,7 +24,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.text import slugify
 
-from tenants.models import Quota, RequestBudget, Tenant, User
+from tenants.models import EnrolledVoice, Quota, RequestBudget, Tenant, User
 from transcription.connections import lend_connection
 from transcription.exports.speakers import names_of
 from transcription.exports.texts import full_json, plain_text
@@ -43,13 +44,15 @@ from transcription.models import (
     TenantSchedule,
 )
 from transcription.offboarding.tenant_models import Rows, refers_to, rows_of, tenant_models
+from transcription.receipts.recordings import signed_receipt
 
 BATCH = 500
 CHUNK_BYTES = 1024 * 1024
-SECRET_FIELDS = {"digest", "old_digest", "salt", "old_salt", "password"}
+SECRET_FIELDS = {"digest", "old_digest", "salt", "old_salt", "password", "sealed_secret"}
 LEFT_OUT: dict[str, str] = {
     Segment._meta.label_lower: "stands in the transcripts",
     DiarizationCheckpoint._meta.label_lower: "voices, kept only while a recording is transcribed",
+    EnrolledVoice._meta.label_lower: "what a network makes of members' voices, which they delete and make themselves",
     KnownSpeaker._meta.label_lower: "voices, kept only while a recording is transcribed",
     Loudness._meta.label_lower: "how loud the recordings are, made from them",
     SubtitledVideo._meta.label_lower: "made from the recordings and transcripts, and kept for a week",
@@ -68,7 +71,7 @@ tenant.json          its settings and limits
 rows/                one line of JSON for each row: members, API keys (without their secrets), webhooks, recordings,
                      transcriptions, corrections (revision) and the text before them (machinetext), the audit log,
                      the ledger, usage by month and what else there is
-recordings/          a folder for each recording: the media, and its transcripts as text and JSON
+recordings/          a folder for each recording: the media, its transcripts as text and JSON, and a signed receipt
 SHA256SUMS           check with: sha256sum --check SHA256SUMS
 
 Left out: {left_out}.
@@ -129,6 +132,7 @@ def _recording(recording: Recording) -> Iterator[tuple[str, Iterable[bytes]]]:
             segments = list(row.segments.all())
             yield f"{folder}/{row.id}.txt", [plain_text(segments, names_of(row)).encode(errors="replace")]
             yield f"{folder}/{row.id}.json", [full_json(row, segments).encode(errors="replace")]
+    yield f"{folder}/receipt.json", [_json(signed_receipt(recording.tenant, recording.id), indent=2)]
 
 
 def _media(name: str, key: str) -> Iterator[tuple[str, Iterable[bytes]]]:

@@ -1,25 +1,19 @@
-"""Receipts of deletions: JSON, signed with the installation's SECRET_KEY."""
+"""Receipts of deleted tenants."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from django.core.signing import BadSignature, Signer
-
 from transcription.offboarding.models import Deletion
-
-SALT = "whisper-portal receipt of a deleted tenant"
-
-
-class InvalidReceipt(Exception):
-    """The receipt was not signed by this installation, or was changed. The message is for people."""
+from transcription.receipts import keys, signatures
 
 
 def write(row: Deletion, portal: str) -> str:
     """Returns the signed receipt of a finished deletion."""
     receipt = {
         "receipt": str(row.id),
+        "kind": "tenant",
         "portal": portal,
         "tenant": {"id": str(row.tenant_uuid), "name": row.tenant_name},
         "requested_by": row.requested_by,
@@ -29,23 +23,9 @@ def write(row: Deletion, portal: str) -> str:
         "erased": {"rows": row.erased, "media": row.media},
         "kept": {"ledger": row.ledger},
     }
-    return json.dumps({"receipt": receipt, "signature": Signer(salt=SALT).signature(_canonical(receipt))}, indent=2)
+    return json.dumps(signatures.signed(receipt, keys.signing_key()), ensure_ascii=False, indent=2)
 
 
 def verified(text: str) -> dict[str, Any]:
-    """Returns a receipt's contents if it was signed with SECRET_KEY or a fallback. Raises InvalidReceipt."""
-    try:
-        parts = json.loads(text)
-        receipt, signature = parts["receipt"], parts["signature"]
-        Signer(salt=SALT).unsign(f"{_canonical(receipt)}:{signature}")
-    except (ValueError, TypeError, LookupError):
-        raise InvalidReceipt("This is no receipt: a file of JSON with “receipt” and “signature” is needed.") from None
-    except BadSignature:
-        message = "The receipt is not genuine: it was changed, or signed with another SECRET_KEY than this portal's."
-        raise InvalidReceipt(message) from None
-    return dict(receipt)
-
-
-def _canonical(receipt: Any) -> str:
-    """Returns the same text for the same receipt, however its JSON is formatted."""
-    return json.dumps(receipt, sort_keys=True, separators=(",", ":"))
+    """Returns a receipt's contents if this portal signed it. Raises InvalidReceipt."""
+    return signatures.verified(text, keys.public_keys()).receipt

@@ -177,8 +177,10 @@ class TranscriptionOptions:
     detection is limited; empty beside a `language`. hotwords: terms with commas between them. audio_track: counts the
     file's audio tracks from 1; 0 leaves it open. speakers: `off`, `auto`, a number or a range; empty for the tenant's
     choice. named_model: whether the caller named the model; where they did not,
-    `model` is the default one, and the tenant's settings may choose another (`tenant_defaults.apply`). known_speakers:
-    voices by which speakers are named; they belong to one request and are no column.
+    `model` is the default one, and the tenant's settings may choose another (`tenant_defaults.apply`).
+
+    known_speakers: voices by which speakers are named; they belong to one request and are no column. enrolled: what
+    tells which members' voices are enrolled, as `tenant_defaults` finds them; no column, either.
     """
 
     model: str = option(
@@ -235,6 +237,7 @@ class TranscriptionOptions:
     lane: int = Lane.STANDARD
     named_model: bool = True
     known_speakers: tuple[KnownVoice, ...] = ()
+    enrolled: str = ""
 
     @classmethod
     def checked(cls, lane: int = Lane.STANDARD, **sent: Any) -> TranscriptionOptions:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
+from tenants import enrolled_voices, scope
 from tenants.models import Tenant
+from transcription.diarization import weights
 from transcription.errors import InvalidOption
 from transcription.models import Mode, Transcription
 from transcription.options import engines, hotwords
@@ -20,6 +23,7 @@ def apply(requested: TranscriptionOptions, tenant: Tenant, seconds: float) -> Tr
 
     Applying the defaults again changes nothing.
     """
+    speakers = requested.speakers or _usual_speakers(tenant)
     model = requested.model if requested.named_model else _usual_model(requested, tenant, seconds)
     return replace(
         requested,
@@ -27,7 +31,8 @@ def apply(requested: TranscriptionOptions, tenant: Tenant, seconds: float) -> Tr
         languages=requested.languages or ("" if requested.language else _usual_languages(tenant, model)),
         mode=tenant.default_mode if requested.mode == Mode.AUTO else requested.mode,
         hotwords=hotwords.joined(tenant.hotwords, requested.hotwords, _terms_to_hear(tenant, seconds)),
-        speakers=requested.speakers or _usual_speakers(tenant),
+        speakers=speakers,
+        enrolled="" if speakers == OFF else _enrolled(tenant),
     )
 
 
@@ -73,6 +78,15 @@ def _usual_speakers(tenant: Tenant) -> str:
         return checked_speakers(tenant.speakers) or OFF
     except InvalidOption:
         return OFF
+
+
+def _enrolled(tenant: Tenant) -> str:
+    """Returns what tells one set of enrolled voices from another: a text is reused only with the names of now."""
+    if not tenant.recognises_voices:
+        return ""
+    with scope.bound(tenant.id):
+        ids = enrolled_voices.comparable(tenant, weights.VOICES).values_list("id", flat=True)
+        return hashlib.sha256(b"".join(one.bytes for one in ids)).hexdigest() if ids else ""
 
 
 def requested(row: Transcription, tenant: Tenant) -> TranscriptionOptions:

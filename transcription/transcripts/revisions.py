@@ -247,7 +247,7 @@ def _begin(row: Transcription, strikes: Strikes = NO_STRIKES) -> None:
 
 def _rename(row: Transcription, names: Mapping[int, str]) -> None:
     for index, name in names.items():
-        Speaker.objects.filter(transcription=row, index=index).update(name=name)
+        Speaker.objects.filter(transcription=row, index=index).update(name=name, recognised=None)
 
 
 def _store(actor: Actor, row: Transcription, action: str, series: UUID | None, **kept: Any) -> None:

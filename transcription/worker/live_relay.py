@@ -1,4 +1,4 @@
-"""The process of a gpuworker that hands live passes to the engine beside it."""
+"""The process of a gpuworker that hands live passes to the engine beside it, and listens to voices to be enrolled."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from transcription.engine.client import EngineClient
 from transcription.engine.types import DecodeOptions, EngineError
 from transcription.live.agreement import Heard
 from transcription.live.passes import Pass, PassResult, PassSource
+from transcription.worker import voice_listener
 
 log = logging.getLogger(__name__)
 THREADS = 16
@@ -26,7 +27,8 @@ PATIENCE_SECONDS = 2.0
 
 
 def relay() -> NoReturn:
-    """Takes passes and answers them until the process is ended."""
+    """Takes passes and sentences and answers them until the process is ended."""
+    threading.Thread(target=voice_listener.serve, daemon=True).start()
     for _number in range(THREADS - 1):
         threading.Thread(target=_relay, daemon=True).start()
     _relay()

@@ -10,6 +10,7 @@ from types import TracebackType
 import numpy as np
 from django.conf import settings
 
+from tenants.models import EnrolledVoice
 from transcription.diarization import voices
 from transcription.diarization.process import DiarizationProcess
 from transcription.diarization.types import SAMPLE_RATE, Diarization, DiarizationError, SpeakerCount
@@ -23,6 +24,7 @@ from transcription.queue.database_outage import retry_through_outage
 from transcription.queue.lifecycle import Speakers
 from transcription.redaction import redact
 from transcription.segments.speakers import divided
+from transcription.voices import recognition
 
 log = logging.getLogger(__name__)
 NOT_FOUND = "no_speakers"
@@ -81,10 +83,17 @@ class SpeakerFinder:
             self._flush()
             found = self._finish()
             segments, numbers = divided(list(self._row.segments.all()), found.turns, seconds)
-            names = self._names(found)
-            speakers = [Speaker.numbered(self._row, new, names.get(old, "")) for old, new in numbers.items()]
-            return Speakers(speakers, segments)
+            return Speakers(self._speakers(found, numbers), segments)
         return None
+
+    def _speakers(self, found: Diarization, numbers: dict[int, int]) -> list[Speaker]:
+        """Returns the speakers under their new numbers, with the names of those who are known or recognised."""
+        names = self._names(found)
+        speakers = {old: Speaker.numbered(self._row, new, names.get(old, "")) for old, new in numbers.items()}
+        for old, voice in self._recognised(found, names).items():
+            if old in speakers:
+                speakers[old].name, speakers[old].recognised_id = voice.name, voice.member_id
+        return list(speakers.values())
 
     def _names(self, found: Diarization) -> dict[int, str]:
         """Returns the names of speakers whose voices the request brought. What goes wrong costs only the names."""
@@ -98,6 +107,14 @@ class SpeakerFinder:
             log.warning("The speakers of transcription %s get no names: %s", self._claim.id, error, exc_info=error)
             return {}
         return {speaker: known[reference].name for speaker, reference in recognised.items()}
+
+    def _recognised(self, found: Diarization, names: dict[int, str]) -> dict[int, EnrolledVoice]:
+        """Returns the enrolled voices of speakers. What goes wrong costs only the names."""
+        try:
+            return recognition.recognised(self._row, found, self._checkpoints, names)
+        except Exception as error:
+            log.warning("Nobody is recognised in transcription %s: %s", self._claim.id, error, exc_info=error)
+            return {}
 
     def _voice(self, known: KnownSpeaker) -> voices.Voice:
         """Raises DiarizationError."""

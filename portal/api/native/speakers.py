@@ -97,6 +97,7 @@ def _speaker_fields(share: Share) -> SpeakerBody:
         "speaker": share.speaker.index,
         "name": share.speaker.name,
         "label": share.speaker.label,
+        "recognised": share.speaker.recognised_id is not None,
         "seconds": share.seconds,
         "segments": share.segments,
     }

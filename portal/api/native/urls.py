@@ -4,6 +4,7 @@ from portal.api.native import (
     fetches,
     keys,
     proofreading,
+    receipts,
     recordings,
     rehearings,
     s3_uploads,
@@ -26,6 +27,7 @@ from portal.api.native import (
 
 urlpatterns = [
     *recordings.urls,
+    *receipts.urls,
     *comments.urls,
     *transcriptions.urls,
     *transcripts.urls,

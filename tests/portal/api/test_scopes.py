@@ -52,6 +52,7 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("POST", "/api/v1/recordings", None, WRITE_400),
     ("GET", "/api/v1/recordings/{recording}", None, READ),
     ("DELETE", "/api/v1/recordings/{recording}", None, WRITE_204),
+    ("GET", "/api/v1/recordings/{recording}/receipt", None, ADMIN),
     ("GET", "/api/v1/recordings/{recording}/transcript.txt", None, READ),
     ("GET", "/api/v1/recordings/{recording}/transcriptions", None, READ),
     ("POST", "/api/v1/recordings/{recording}/transcriptions", {}, WRITE_201),
@@ -232,7 +233,7 @@ def test_each_scope_may_do_what_the_table_says(
     assert answer.status_code == status, answer.content
     if status == 403 and method != "HEAD":
         of_managers = ("/api/v1/keys", "/api/v1/audit", "/api/v1/webhooks", "/api/v1/shares")
-        needed = "admin" if path.startswith(of_managers) else "write"
+        needed = "admin" if path.startswith(of_managers) or path.endswith("/receipt") else "write"
         assert f"“{needed}”" in answer.content.decode()
 
 

@@ -26,8 +26,11 @@ REQUESTS = [
     ("HEAD", f"/api/v1/uploads/{ID}", "", Credentials.KEY_OR_SESSION, Body.SMALL, False),
     ("POST", f"/api/v1/uploads/multipart/{ID}/complete", "", Credentials.KEY_OR_SESSION, Body.SMALL, True),
     ("POST", f"/api/v1/uploads/multipart/{ID}/urls", "", Credentials.KEY_OR_SESSION, Body.SMALL, False),
+    ("POST", "/voice/check/", "", Credentials.SESSION, Body.SMALL, True),
     ("GET", "/s/link/sound", "", Credentials.SESSION, Body.SMALL, True),
     ("GET", "/s/link/", "", Credentials.SESSION, Body.SMALL, False),
+    ("GET", f"/accounts/login/organisation/{ID}/back/", "", Credentials.SESSION, Body.SMALL, True),
+    ("POST", "/people/sign-in/test/", "", Credentials.SESSION, Body.SMALL, True),
     ("POST", "/accounts/login/", "", Credentials.SESSION, Body.SMALL, False),
     ("POST", "/v1/audio/transcriptions\n", "", Credentials.KEY, Body.SMALL, False),
 ]

@@ -16,6 +16,9 @@ ACCOUNTS = """
     login/
     login/second/
     login/passkey/
+    login/organisation/
+    login/organisation/<uuid:tenant_id>/
+    login/organisation/<uuid:tenant_id>/back/
     again/
     again/code/
     again/key/
@@ -116,6 +119,7 @@ API = """
     v1/models/<path:name>
     api/v1/recordings
     api/v1/recordings/<uuid:recording_id>
+    api/v1/recordings/<uuid:recording_id>/receipt
     api/v1/recordings/<uuid:recording_id>/transcriptions
     api/v1/transcriptions/<uuid:transcription_id>
     api/v1/transcriptions/<uuid:transcription_id>/cancel
@@ -236,6 +240,8 @@ PAGES = """
     recordings/<uuid:recording_id>/comments/<uuid:comment_id>/
     recordings/<uuid:recording_id>/media
     recordings/<uuid:recording_id>/peaks.json
+    recordings/<uuid:recording_id>/receipt.json
+    receipts/
     recordings/<uuid:recording_id>/delete/
     recordings/<uuid:recording_id>/restore/
     recordings/<uuid:recording_id>/again/
@@ -273,7 +279,11 @@ PAGES = """
     keys/<uuid:key_id>/keep/
     people/
     people/many/
+    people/sign-in/
+    people/sign-in/test/
+    people/sign-in/remove/
     people/second-factor/
+    people/voices/
     people/<int:member_id>/second-factor/reset/
     people/<int:member_id>/role/
     people/<int:member_id>/owner/
@@ -298,6 +308,9 @@ PAGES = """
     preferences/
     usage/
     usage/ledger.csv
+    voice/
+    voice/check/
+    voice/revoke/
     notices/<int:notice_id>/dismiss/
     tenant/
     language/

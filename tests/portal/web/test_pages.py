@@ -35,6 +35,8 @@ READING = {
         "terms_csv",
         "usage",
         "ledger",
+        "receipt",
+        "receipts",
     ),
     *("swagger", "redoc", "examples", "lines", "tags", "shares", "share_link", "beside", "cues", "video"),
 }

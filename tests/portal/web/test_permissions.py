@@ -32,6 +32,8 @@ EDITORS_400 = {Role.OWNER: 400, Role.ADMIN: 400, Role.EDITOR: 400, Role.VIEWER: 
 EDITORS_409 = {Role.OWNER: 409, Role.ADMIN: 409, Role.EDITOR: 409, Role.VIEWER: 403}  # it is English
 EDITORS_412 = {Role.OWNER: 412, Role.ADMIN: 412, Role.EDITOR: 412, Role.VIEWER: 403}
 MANAGERS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 403, Role.VIEWER: 403}
+OWNERS = {Role.OWNER: 200, Role.ADMIN: 403, Role.EDITOR: 403, Role.VIEWER: 403}
+NOBODY = {Role.OWNER: 403, Role.ADMIN: 403, Role.EDITOR: 403, Role.VIEWER: 403}  # before an owner allows it
 OWNERS_302 = {Role.OWNER: 302, Role.ADMIN: 403, Role.EDITOR: 403, Role.VIEWER: 403}
 
 TABLE = [
@@ -51,6 +53,7 @@ TABLE = [
     ("GET", "/recordings/{recording}/comments/", EVERYBODY),
     ("POST", "/recordings/{recording}/comments/", EVERYBODY_400),
     ("POST", "/recordings/{recording}/comments/{comment}/", EVERYBODY_400),
+    ("GET", "/recordings/{recording}/receipt.json", MANAGERS),
     ("GET", "/transcriptions/{transcription}/download.srt", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/cancel/", EDITORS_302),
     ("POST", "/transcriptions/{transcription}/retry/", EDITORS_302),
@@ -104,7 +107,16 @@ TABLE = [
     ("GET", "/people/", EVERYBODY),
     ("POST", "/people/", MANAGERS),
     ("POST", "/people/many/", MANAGERS),
+    ("GET", "/people/sign-in/", OWNERS),
+    ("POST", "/people/sign-in/", OWNERS),
+    ("POST", "/people/sign-in/test/", OWNERS_302),
+    ("POST", "/people/sign-in/remove/", OWNERS_302),
     ("POST", "/people/second-factor/", OWNERS_302),
+    ("POST", "/people/voices/", OWNERS_302),
+    ("GET", "/voice/", EVERYBODY),
+    ("POST", "/voice/", NOBODY),
+    ("POST", "/voice/check/", NOBODY),
+    ("POST", "/voice/revoke/", EVERYBODY_302),
     ("POST", "/people/{member}/second-factor/reset/", OWNERS_302),
     ("POST", "/people/{member}/role/", MANAGERS_302),
     ("POST", "/people/{member}/owner/", OWNERS_302),
@@ -146,6 +158,7 @@ ELSEWHERE = {
     "/": "test_tenant.py",
     "/tenant/": "test_tenant.py",
     "/language/": "nobody's data",
+    "/receipts/": "nobody's data; test_receipts.py",
     "/api/docs/": "nobody's data; test_openapi.py",
     "/api/reference/": "nobody's data; test_openapi.py",
     "/recordings/{recording}/media": "test_story.py; strangers: test_media_has_the_same_door",

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from transcription import media
+from transcription.diarization import voices
 from transcription.diarization.assign import Assigned, Word, assign, split
 from transcription.diarization.clustering import cluster
 from transcription.diarization.fbank import fbank
@@ -59,10 +60,10 @@ def test_weights_that_cannot_be_fetched_are_an_error_that_says_what_to_do(
 def test_three_groups_of_voices_are_three_speakers() -> None:
     random = np.random.default_rng(1)
     middles = random.normal(size=(3, 192))
-    voices = np.concatenate([middle + random.normal(0, 0.4, (30, 192)) for middle in middles]).astype(np.float32)
-    voices /= np.linalg.norm(voices, axis=1, keepdims=True)
-    assert len(cluster(voices, SpeakerCount())) == 3
-    assert len(cluster(voices, SpeakerCount(2, 2))) == 2
+    every = np.concatenate([middle + random.normal(0, 0.4, (30, 192)) for middle in middles]).astype(np.float32)
+    every /= np.linalg.norm(every, axis=1, keepdims=True)
+    assert len(cluster(every, SpeakerCount())) == 3
+    assert len(cluster(every, SpeakerCount(2, 2))) == 2
 
 
 def test_a_segment_is_split_where_the_speaker_changes() -> None:
@@ -86,12 +87,12 @@ class TestTheProcess:
     ) -> None:
         heard = np.frombuffer(b"".join(media.decode(fox, "wav", 60.0)), dtype="<i2") / 32768
         sound: NDArray[np.float32] = np.resize(heard, WINDOW_SAMPLES).astype(np.float32)
-        voices = [sound[start : start + VOICE_SAMPLES] for start in range(0, 80_000, 8_000)]
+        windows = [sound[start : start + VOICE_SAMPLES] for start in range(0, 80_000, 8_000)]
         fast = Networks(voice_networks)
         monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
         plain = Networks(voice_networks)
         assert (fast.classes(sound) == plain.classes(sound)).mean() > 0.99
-        assert (fast.embeddings(voices) * plain.embeddings(voices)).sum(axis=1).min() > 0.995
+        assert (fast.embeddings(windows) * plain.embeddings(windows)).sum(axis=1).min() > 0.995
 
     def test_a_killed_child_is_an_error_with_its_cause(self, voice_networks: Path) -> None:
         with DiarizationProcess(voice_networks, SpeakerCount(), 1) as process:
@@ -123,3 +124,17 @@ class TestTheProcess:
             pytest.raises(DiarizationError, match="checkpoint"),
         ):
             process.finish()
+
+    def test_who_enrolled_is_recognised_and_nobody_else(self, voice_networks: Path, speech: Path) -> None:
+        def said(name: str) -> NDArray[np.int16]:
+            return np.frombuffer(b"".join(media.decode(speech / f"{name}.wav", "wav", 60)), "<i2")
+
+        enrolled = voices.listen(voice_networks, said("en/quick_brown_fox"))
+        assert enrolled.seconds == enrolled.most > 2
+        english, french = said("en/counting"), said("fr/comptage")
+        with DiarizationProcess(voice_networks, SpeakerCount(2, 2), 1) as process:
+            process.write(np.concatenate([french, english, french, english]))
+            found = process.finish()
+            saved = process.new_checkpoints()
+        second = max(found.turns, key=lambda turn: turn.start).speaker
+        assert voices.recognise(found, saved, [enrolled.voice]) == {second: 0}

@@ -15,7 +15,7 @@ from django.test import Client
 
 from portal.tickets import service
 from tenants import api_keys, notices, scope
-from tenants.models import ApiKey, KeyScope, Member, Role, Tenant, User
+from tenants.models import ApiKey, EnrolledVoice, KeyScope, Member, Role, Tenant, User
 from tests.conftest import Character
 from tests.transcription.characters import submit
 from tests.transcription.finishing import finish, serve
@@ -74,6 +74,7 @@ def live(character: Character, done: Transcription, fox: Path) -> None:
     editing.edit(actor, done.id, 0, {tag}, text="The quick fox.")
     Speaker.numbered(done, 0, "Dr. Fox").save()
     Loudness.objects.create(tenant=tenant, recording=done.recording, blocks=b"loud")
+    EnrolledVoice.objects.create(tenant=tenant, member=character.member, name="Fox", sealed=b"a voice", version="1")
     DiarizationCheckpoint.objects.create(tenant=tenant, transcription=done, number=0, data=b"a voice")
     submit(actor, fox, temperature=0.5)
     opened = creation.open_on_disk(actor, Plan("half.wav", 1000))

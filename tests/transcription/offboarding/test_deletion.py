@@ -29,9 +29,9 @@ from transcription.leases import LostClaim
 from transcription.models import Transcription
 from transcription.offboarding import deletion, receipts
 from transcription.offboarding.models import Deletion
-from transcription.offboarding.receipts import InvalidReceipt
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
+from transcription.receipts.signatures import InvalidReceipt
 from transcription.uploads import cleanup
 from transcription.webhooks import deliveries
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import wave
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from django.conf import LazySettings
 from numpy.typing import NDArray
 
-from tenants.models import LedgerEntry
+from tenants import enrolled_voices, scope
+from tenants.models import EnrolledVoice, LedgerEntry, User
 from tests.conftest import Character
+from tests.scripted.diarization import checkpoint, voice
 from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import serve
+from transcription.diarization import weights
 from transcription.diarization.types import Diarization, DiarizationError, SpeakerCount, Turn
 from transcription.engine.types import DecodeOptions, Segment, Window, WindowResult, Word
 from transcription.intake import accept
@@ -26,6 +31,7 @@ from transcription.models import DiarizationCheckpoint, KnownSpeaker, Lane, Spea
 from transcription.options.options import TranscriptionOptions
 from transcription.options.speakers import KnownVoice
 from transcription.queue import claims, lifecycle, progress
+from transcription.voices import sealing
 from transcription.worker import job, speaker_finder
 
 # Committed, so that the watchdog, which looks from another connection, sees the claim.
@@ -328,3 +334,89 @@ def test_a_voice_that_can_t_be_compared_costs_the_names_only(
     row = work(accept.accept(alice.actor, arrive(clip), options, "api"), monkeypatch)
     assert [one.label for one in row.speaker_set.all()] == ["Speaker 1", "Speaker 2"]
     assert (row.speakers_error, KnownSpeaker.objects.exists()) == ("", False)
+
+
+def enrol(who: Character, name: str, number: int) -> EnrolledVoice:
+    """Enrols somebody with the voice that the test's checkpoints give the speaker of this number."""
+    with scope.bound(who.tenant.id):
+        return EnrolledVoice.objects.create(
+            tenant=who.tenant,
+            member=who.member,
+            name=name,
+            sealed=sealing.seal(voice(number).tobytes()),
+            version=weights.VOICES,
+        )
+
+
+class Hearing(Listener):
+    """A listener whose checkpoint holds the voices of two speakers, who both say enough to be recognised."""
+
+    turns: ClassVar[list[Turn]] = [Turn(0.0, 2.0, 7), Turn(2.0, 12.0, 3), Turn(12.0, 22.0, 7)]
+
+    def new_checkpoints(self) -> list[bytes]:
+        first, self.given = self.given, 1
+        return [] if first else [checkpoint(self.turns)]
+
+
+@pytest.fixture
+def voices_heard(monkeypatch: pytest.MonkeyPatch, alice: Character) -> None:
+    monkeypatch.setattr(speaker_finder, "DiarizationProcess", Hearing)
+    enrolled_voices.allow(alice.actor, True)
+
+
+def names(row: Transcription) -> list[tuple[str, bool]]:
+    return [(one.name, one.recognised_id is not None) for one in row.speaker_set.all()]
+
+
+@pytest.mark.usefixtures("voices_heard")
+def test_who_enrolled_is_named_in_new_recordings_of_the_own_organisation_only(
+    alice: Character, bob: Character, mallory: Character, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve("v1")
+    talk = stereo(tmp_path / "talk.wav", 22.0)
+    enrolled_voices.allow(mallory.actor, True)
+    enrol(mallory, "Mallory", 7)
+    waiting = submit(alice.actor, talk, speakers="auto")
+    enrol(alice, "Alice A.", 3)
+    Transcription.objects.filter(id=waiting.id).update(created_at=waiting.created_at - timedelta(hours=1))
+    assert names(work(waiting, monkeypatch)) == [("", False), ("", False)], "she enrolled after it was ordered"
+    assert names(work(submit(alice.actor, talk, speakers="auto"), monkeypatch)) == [("", False), ("Alice A.", True)]
+    again = submit(alice.actor, talk, speakers="auto")
+    assert (again.is_reused, names(again)) == (True, [("", False), ("Alice A.", True)])
+    bobs = enrol(bob, "Bob B.", 7)
+    both = submit(alice.actor, talk, speakers="auto")
+    assert names(work(both, monkeypatch)) == [("Bob B.", True), ("Alice A.", True)]
+    enrolled_voices.revoke(bob.actor, bobs.member)
+    assert submit(alice.actor, talk, speakers="auto").is_reused, "of the time before Bob enrolled"
+    enrolled_voices.allow(alice.actor, False)
+    plain = submit(alice.actor, talk, speakers="auto")
+    assert (plain.is_reused, names(plain)) == (True, [("", False), ("", False)])
+    with scope.bound(mallory.tenant.id):
+        theirs = submit(mallory.actor, talk, speakers="auto")
+        assert names(work(theirs, monkeypatch)) == [("Mallory", True), ("", False)]
+
+
+@pytest.mark.usefixtures("voices_heard")
+@pytest.mark.parametrize("case", ["quiet", "twins", "switched off", "another network", "another key"])
+def test_nobody_is_named_where_it_is_in_doubt(
+    case: str,
+    alice: Character,
+    bob: Character,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: LazySettings,
+) -> None:
+    enrol(alice, "Alice A.", 3)
+    if case == "quiet":
+        monkeypatch.setattr(Hearing, "turns", [Turn(0.0, 19.0, 7), Turn(19.0, 22.0, 3)])
+    elif case == "twins":
+        enrol(bob, "Bob B.", 3)
+    elif case == "switched off":
+        User.objects.filter(pk=alice.user.pk).update(is_active=False)
+    elif case == "another network":
+        EnrolledVoice.objects.update(version="an older one")
+    else:
+        settings.SECRET_KEY = "another one"
+    row = work(submit(alice.actor, stereo(tmp_path / "talk.wav", 22.0), speakers="auto"), monkeypatch)
+    assert (row.status, row.speakers_error) == (Status.COMPLETED, "")
+    assert {name for name, _recognised in names(row)} == {""}

@@ -29,6 +29,9 @@ CPU_SLOTS, GPU_SLOTS = 4, 64
 FEW_SLOTS = 4
 """Slots with which a model can do its work beside others."""
 
+MOST_OF_A_GPU = 0.88
+"""The share of a GPU's memory that the engine fills where no cap is set: the alert is about more than 90 %."""
+
 ENOUGH_SHARE = 0.75
 """Of its share of the memory, with which a model is content where the rest would cost the reloading of another."""
 
@@ -132,8 +135,10 @@ class TorchBackend:
 
     def _left_mib(self) -> float:
         """Returns what a model may take in MiB, with the CUDA context, which this process has already."""
-        free = CONTEXT_MIB + torch.cuda.mem_get_info()[0] / MIB
-        return min(free, self._limit_mib - torch.cuda.memory_reserved() / MIB) if self._limit_mib else free
+        free, total = (size / MIB for size in torch.cuda.mem_get_info())
+        if not self._limit_mib:
+            return CONTEXT_MIB + free - (1.0 - MOST_OF_A_GPU) * total
+        return min(CONTEXT_MIB + free, self._limit_mib - torch.cuda.memory_reserved() / MIB)
 
     def free_mib(self) -> float:
         return machine.available_mib() if self.device == "cpu" else float("inf")

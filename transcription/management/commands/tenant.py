@@ -21,7 +21,7 @@ from tenants.models import Quota, Role, Tenant
 from transcription.media.storage import StorageUnavailable
 from transcription.offboarding import archive, deletion, receipts
 from transcription.offboarding.models import Deletion
-from transcription.offboarding.receipts import InvalidReceipt
+from transcription.receipts.signatures import InvalidReceipt
 
 
 class Command(BaseCommand):

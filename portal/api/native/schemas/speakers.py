@@ -38,11 +38,15 @@ class SpeakerAssignment(RequestBody):
 
 
 class SpeakerBody(TypedDict):
-    """A speaker. `label` is the name, or “Speaker 1” and so on; `seconds` and `segments` are theirs."""
+    """A speaker. `label` is the name, or “Speaker 1” and so on; `seconds` and `segments` are theirs.
+
+    `recognised`: the name is that of a member who has enrolled this voice, and nobody has changed it.
+    """
 
     speaker: int
     name: str
     label: str
+    recognised: bool
     seconds: float
     segments: int
 

@@ -17,7 +17,7 @@ from tests.transcription.engine.torch_backend.large_v3 import LARGE_V3
 from transcription.engine.models import Models
 from transcription.engine.request_queue import RequestQueue
 from transcription.engine.torch_backend import backend as torch_backend
-from transcription.engine.torch_backend.backend import TorchBackend
+from transcription.engine.torch_backend.backend import MOST_OF_A_GPU, TorchBackend
 from transcription.engine.torch_backend.memory import CONTEXT_MIB, MIB, needed_mib
 
 pytestmark = pytest.mark.torch
@@ -58,8 +58,8 @@ class Card:
 
 @pytest.fixture
 def card(monkeypatch: pytest.MonkeyPatch) -> Card:
-    """Returns a card with the memory that openai-whisper takes for large-v3."""
-    card = Card(9783)
+    """Returns a card of which the engine may take the memory that openai-whisper takes for large-v3."""
+    card = Card(9783 / MOST_OF_A_GPU)
     stored = {
         name: SimpleNamespace(dims=dims, parameters=lambda _, name=name: name) for name, dims in DIMENSIONS.items()
     }
@@ -117,3 +117,11 @@ def test_where_there_is_room_for_all_nothing_is_loaded_again(card: Card, models:
     use(models, "large-v3", "turbo", "large-v3", "turbo")
     assert card.slots == {"large-v3": 64, "turbo": 64}
     assert models.loaded == ("large-v3", "turbo")
+
+
+@pytest.mark.parametrize("gigabytes", [8, 10, 12, 16, 24])
+def test_an_engine_that_fills_a_card_is_no_alert(card: Card, models: Models, gigabytes: int) -> None:
+    card.total_mib = gigabytes * 1024
+    use(models, "large-v3", "turbo")
+    free, total = card.free()
+    assert 1.0 - free / total < 0.9

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0012_mentions_mailed'),
-        ('transcription', '0021_translations_beside'),
+        ('transcription', '0023_stages'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

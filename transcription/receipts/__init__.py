@@ -1,0 +1,1 @@
+"""Receipts: signed records of what became of a recording, or of a deleted tenant."""
