@@ -10,7 +10,7 @@ from transcription.models.redacted_sound import RedactedSound
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
-from transcription.models.statistic import Statistic
+from transcription.models.statistic import StageTime, Statistic
 from transcription.models.subtitled_video import SubtitledVideo
 from transcription.models.sweeper import Sweeper
 from transcription.models.tag import Favourite, Tag, Tagging
@@ -54,6 +54,7 @@ __all__ = [
     "Segment",
     "Speaker",
     "Stage",
+    "StageTime",
     "Statistic",
     "Status",
     "SubtitledVideo",
