@@ -4,6 +4,7 @@ from tenants.models import Mode
 from transcription.models.comment import Comment, Mention
 from transcription.models.engine import Engine
 from transcription.models.fair_queue import LaneBacklog, TenantSchedule
+from transcription.models.folder import Folder, FolderMember, FolderRole
 from transcription.models.idempotency import IdempotencyKey
 from transcription.models.recording import Loudness, Recording
 from transcription.models.redacted_sound import RedactedSound
@@ -39,6 +40,9 @@ __all__ = [
     "DiarizationCheckpoint",
     "Engine",
     "Favourite",
+    "Folder",
+    "FolderMember",
+    "FolderRole",
     "IdempotencyKey",
     "KnownSpeaker",
     "Lane",

@@ -16,6 +16,7 @@ from tenants.quota import QuotaExceeded
 from transcription import exports, tenant_lock
 from transcription.errors import InvalidOption, Refused, over_quota_noted
 from transcription.exports import Layout
+from transcription.folders.visibility import among, seen
 from transcription.library import retention
 from transcription.media import storage
 from transcription.models import Recording, SubtitledVideo, Transcription
@@ -38,6 +39,7 @@ def ask(
     """
     actor.require(PERMISSION)
     row = editing.transcript(actor, transcription_id)
+    among(actor, row.recording.folder).require(PERMISSION)
     if kind not in SubtitledVideo.Kind.values:
         message = _("“%(name)s” must be one of %(known)s.")
         raise InvalidOption("kind", message % {"name": "kind", "known": ", ".join(SubtitledVideo.Kind.values)})
@@ -82,8 +84,9 @@ def videos(actor: Actor, row: Transcription) -> QuerySet[SubtitledVideo]:
 def video(actor: Actor, video_id: UUID) -> SubtitledVideo:
     """Returns one of a recording that is there. Raises Http404."""
     actor.require("recordings.view")
-    rows = SubtitledVideo.objects.select_related("recording", "transcription", "beside")
-    row = rows.filter(id=video_id, tenant=actor.tenant, recording__deleted_at=None).first()
+    rows = SubtitledVideo.objects.select_related("recording__folder", "transcription", "beside")
+    rows = rows.filter(seen(actor, "recording"), tenant=actor.tenant, recording__deleted_at=None)
+    row = rows.filter(id=video_id).first()
     if row is None:
         raise Http404(_("There is no such video."))
     return row
@@ -93,6 +96,7 @@ def delete(actor: Actor, video_id: UUID) -> SubtitledVideo:
     """Deletes a video, or stops what makes it. Raises Http404."""
     actor.require(PERMISSION)
     row = video(actor, video_id)
+    among(actor, row.recording.folder).require(PERMISSION)
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
         key = forget(row)

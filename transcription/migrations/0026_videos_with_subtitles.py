@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0012_mentions_mailed'),
-        ('transcription', '0024_stage_times'),
+        ('transcription', '0025_folders'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
