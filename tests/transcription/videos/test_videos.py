@@ -25,7 +25,7 @@ from transcription.exports import Layout
 from transcription.library import recordings, retention
 from transcription.maintenance import reconciliation
 from transcription.media import decode, find_ffmpeg, storage
-from transcription.models import Recording, Segment, SubtitledVideo, Transcription
+from transcription.models import Folder, Recording, Segment, SubtitledVideo, Transcription
 from transcription.videos import making, orders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -215,3 +215,9 @@ def test_strangers_and_viewers(alice: Character, bob: Character, mallory: Charac
         assert client.get(f"/transcriptions/{row.id}/videos/").status_code == status
     client.force_login(bob.user)
     assert client.post(f"/videos/{video.id}/delete/").status_code == 403
+    with scope.bound(alice.tenant.id):
+        folder = Folder.objects.create(tenant=alice.tenant, name="Board", folded="board", restricted=True)
+        Recording.objects.filter(id=row.recording_id).update(folder=folder)
+    assert client.get(f"/videos/{video.id}/file").status_code == 404, "Bob does not see the folder"
+    answer = Client().get(f"/api/v1/videos/{video.id}/file", headers=bob.bearer)
+    assert answer.status_code == 200, "keys speak for the organisation"
