@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0012_mentions_mailed'),
-        ('transcription', '0025_folders'),
+        ('transcription', '0027_bin_and_holds'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
