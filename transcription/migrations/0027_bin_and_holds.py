@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0016_bin_and_holds'),
-        ('transcription', '0025_folders'),
+        ('transcription', '0026_pause_engines'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
