@@ -14,7 +14,7 @@ from tenants import api_keys, scope
 from tenants.models import ApiKey, Invitation, Notice, Role, Tenant
 from tenants.quota import this_month
 from tests.conftest import Character, create_member
-from tests.portal.web.conftest import Make, make_rehearing, make_translation
+from tests.portal.web.conftest import Make, make_rehearing, make_translation, make_video
 from transcription.media import storage
 from transcription.models import Comment, Folder, FolderMember, Recording, Revision, Tag, Term, Transcription
 from transcription.shares.models import Share
@@ -54,6 +54,9 @@ TABLE = [
     ("POST", "/recordings/{recording}/comments/", EVERYBODY_400),
     ("POST", "/recordings/{recording}/comments/{comment}/", EVERYBODY_400),
     ("GET", "/recordings/{recording}/receipt.json", MANAGERS),
+    ("POST", "/recordings/{recording}/hold/", MANAGERS_302),
+    ("GET", "/bin/", EDITORS),
+    ("POST", "/bin/", EDITORS_302),
     ("GET", "/transcriptions/{transcription}/download.srt", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/cancel/", EDITORS_302),
     ("POST", "/transcriptions/{transcription}/retry/", EDITORS_302),
@@ -75,6 +78,10 @@ TABLE = [
     ("GET", "/transcriptions/{transcription}/lines/", EVERYBODY),
     ("GET", "/transcriptions/{transcription}/beside/", EVERYBODY),
     ("GET", "/transcriptions/{transcription}/cues/", EVERYBODY),
+    ("GET", "/transcriptions/{transcription}/videos/", EVERYBODY),
+    ("POST", "/transcriptions/{transcription}/videos/", EDITORS_400),
+    ("GET", "/videos/{video}/file", EVERYBODY),
+    ("POST", "/videos/{video}/delete/", EDITORS),
     ("POST", "/transcriptions/{transcription}/beside/", EDITORS_409),
     ("GET", "/transcriptions/{transcription}/beside/{other}/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/strikes/", EDITORS_400),
@@ -164,6 +171,7 @@ ELSEWHERE = {
     "/tenant/": "test_tenant.py",
     "/language/": "nobody's data",
     "/receipts/": "nobody's data; test_receipts.py",
+    "/bin/{recording}/erase/": "test_bin.py",
     "/api/docs/": "nobody's data; test_openapi.py",
     "/api/reference/": "nobody's data; test_openapi.py",
     "/recordings/{recording}/media": "test_story.py; strangers: test_media_has_the_same_door",
@@ -201,6 +209,7 @@ def address_of(url: str, row: Transcription) -> str:
     return url.format(
         rehearing=make_rehearing(row).id,
         other=make_translation(row, "Good morning.").id,
+        video=make_video(row).id,
         term=term.id,
         tag=tag.id,
         folder=folder.id,
@@ -222,7 +231,7 @@ def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
     names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
     names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
-    names |= {"rehearing_id": "{rehearing}", "other_id": "{other}"}
+    names |= {"rehearing_id": "{rehearing}", "other_id": "{other}", "video_id": "{video}"}
     names |= {
         "series_id": "{series}",
         "tag_id": "{tag}",
