@@ -161,7 +161,7 @@ def fill_stage_times() -> None:
 
 
 def drop_indexes(*tables: str) -> list[str]:
-    """Drops the tables' indexes that no constraint needs, since filling a table without is faster. Returns their SQL."""
+    """Drops the tables' indexes that no constraint needs, since filling is faster without. Returns their SQL."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY(%s) "

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('tenants', '0015_identity_providers'),
-        ('transcription', '0026_pause_engines'),
+        ('transcription', '0028_videos_with_subtitles'),
     ]
 
     operations = [
