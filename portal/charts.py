@@ -56,3 +56,10 @@ def interval(begin: float, length: float, filled: float) -> Interval:
     x = min(LENGTH * begin, LENGTH - SHORTEST)
     width = min(max(LENGTH * length, SHORTEST), LENGTH - x)
     return Interval(round(x, 1), round(width, 1), round(min(max(LENGTH * filled, SHORTEST), width), 1))
+
+
+def columns(values: Sequence[float | None], most: float) -> str:
+    """Returns the path of bars as `bars` has them, where `most` is as high as the box; gaps for None."""
+    heights = [(number * STEP, value) for number, value in enumerate(values) if value is not None]
+    tops = [(x, HEIGHT - max(1.0, HEIGHT * value / most if most else 0.0)) for x, value in heights]
+    return "".join(f"M{x:g} {HEIGHT:g}V{y:.1f}h{STEP - GAP:g}V{HEIGHT:g}z" for x, y in tops)

@@ -18,9 +18,19 @@ from tenants.models import AllowedDomain, ApiKey, DirectoryToken, KeyScope, Memb
 
 VIEW = frozenset({"recordings.view", "usage.view"})
 COMMENT = frozenset({"comments.write"})
-EDIT = VIEW | COMMENT | {"recordings.create", "recordings.delete", "transcripts.edit", "shares.create"}
+EDIT = (
+    VIEW | COMMENT | {"recordings.create", "recordings.delete", "transcripts.edit", "shares.create", "folders.create"}
+)
 MANAGE = EDIT | {
-    *("keys.manage", "notices.manage", "preferences.manage", "shares.manage", "webhooks.manage", "audit.view"),
+    *(
+        "folders.manage",
+        "keys.manage",
+        "notices.manage",
+        "preferences.manage",
+        "shares.manage",
+        "webhooks.manage",
+        "audit.view",
+    ),
 }
 SEE_PEOPLE = frozenset({"people.view"})
 MANAGE_PEOPLE = SEE_PEOPLE | {"people.manage"}
@@ -109,7 +119,8 @@ class Actor:
     """A member, a program with a key, a directory, an operator or the system, acting inside one tenant.
 
     `address` is the client's, in the form of tenants.addresses; empty if unknown. `secret_prefix` identifies which of
-    the key's secrets authenticated the program. A stranger is unauthenticated and has no permissions.
+    the key's secrets authenticated the program. A stranger is unauthenticated and has no permissions. `folder` is the
+    name of the one for which a member's permissions were narrowed.
     """
 
     tenant: Tenant
@@ -121,6 +132,7 @@ class Actor:
     operator: User | None = None
     is_stranger: bool = False
     directory: DirectoryToken | None = None
+    folder: str = ""
 
     @property
     def user(self) -> User | None:
@@ -140,6 +152,9 @@ class Actor:
         wider = [scope for scope, permissions in SCOPES.items() if permission in permissions]
         if self.key is not None and wider:
             raise InsufficientScope(self.key.scope, wider[0])
+        if self.folder:
+            message = _("Your role in the folder “%(folder)s” does not allow this.")
+            raise PermissionDenied(message % {"folder": self.folder})
         raise PermissionDenied(_("Your role in %(tenant)s does not allow this.") % {"tenant": self.tenant})
 
 

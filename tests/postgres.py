@@ -42,6 +42,7 @@ ON_POSTGRESQL = {
     "tests/transcription/transcripts/test_editing.py": "revisions that race",
     "tests/transcription/transcripts/test_series.py": "many transcripts that two change at once",
     "tests/transcription/queue/test_statistics.py": "rows that several sweepers merge while others are inserted",
+    "tests/transcription/test_stage_times.py": "rows that several sweepers merge while others are inserted",
     "tests/transcription/queue/test_fairness.py": "the fair order, locked by tenant",
     "tests/transcription/intake/test_idempotency.py": "unique keys that race",
     "tests/transcription/intake/test_accept.py": "one transaction for recording, transcription and reservation",

@@ -69,6 +69,7 @@ class OperatorsSite(AdminSite):
 
         own = [
             path("operations/", self.admin_view(views.operations), name="operations"),
+            path("operations/latency/", self.admin_view(views.latency), name="operations_latency"),
             path(
                 "operations/transcriptions/<uuid:transcription_id>/",
                 self.admin_view(views.transcription),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from portal import charts, health
-from portal.ops import figures, waterfall
+from portal.ops import figures, latencies, waterfall
 from tenants import discrepancies
 
 PERMISSION = "transcription.view_operations"
@@ -48,6 +48,14 @@ def operations(request: HttpRequest) -> HttpResponse:
 
 
 @for_operators
+def latency(request: HttpRequest) -> HttpResponse:
+    """Renders how long the stages take, over a period."""
+    period = latencies.PERIODS.get(request.GET.get("period", ""), latencies.QUARTER)
+    context = {"periods": latencies.PERIODS.values(), "latency": latencies.read(period)}
+    return _render(request, "operations_latency", _("Latency by stage"), context)
+
+
+@for_operators
 def transcription(request: HttpRequest, transcription_id: UUID) -> HttpResponse:
     """Renders the waterfall of one transcription. Raises Http404."""
     context = {"waterfall": waterfall.read(transcription_id)}
@@ -59,5 +67,5 @@ def _render(request: HttpRequest, name: str, title: str, context: dict[str, Any]
     part = f"admin/_{name}.html"
     if request.headers.get("X-Requested-With") == "fetch":
         return render(request, part, context)
-    frame = admin.site.each_context(request) | {"title": title, "part": part, "is_first": name == "operations"}
+    frame = admin.site.each_context(request) | {"title": title, "part": part, "page": name}
     return render(request, "admin/operations.html", frame | context)

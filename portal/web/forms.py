@@ -278,6 +278,7 @@ class FilterForm(forms.Form):
             (Recording.Source.MICROPHONE, _("Recorded here")),
         ],
     )
+    folder = forms.CharField(required=False, max_length=36)
     tag = forms.CharField(required=False, max_length=900)
     favourite = forms.ChoiceField(required=False, choices=[("", ""), ("1", _("Favourites"))])
     search = forms.CharField(required=False, max_length=200)
@@ -291,7 +292,7 @@ class FilterForm(forms.Form):
     @property
     def wanted(self) -> Filter:
         """The choices that stand the check; those of people where people's are shown, of programs where theirs are."""
-        names = ["search", "status", "checked", "tag", "favourite"]
+        names = ["search", "folder", "status", "checked", "tag", "favourite"]
         names += {PEOPLE: ["owner", "source"], PROGRAMS: ["key"]}.get(self.shown, [])
         chosen: dict[str, Any] = {name: self.chosen(name) for name in names}
         return Filter(**chosen, by="" if self.shown == EVERYBODY else self.shown)

@@ -143,6 +143,8 @@ PAGE_STRINGS: dict[str, Promise] = {
     "many_untag": _("Tag taken off: {number}"),
     "many_again": _("Being transcribed again: {number}"),
     "many_delete": _("Deleted: {number}"),
+    "many_move": _("Moved: {number}"),
+    "many_moved_back": _("Moved back: {number} of {total}"),
     "many_restored": _("Brought back: {number} of {total}"),
     "series_places": _("Places: {number}"),
     "series_chosen": _("Ticked places: {places} (recordings: {number})"),

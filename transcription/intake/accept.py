@@ -18,6 +18,8 @@ from tenants.access import Actor
 from transcription import search
 from transcription.connections import lend_connection
 from transcription.errors import Refused
+from transcription.folders import folders
+from transcription.folders.visibility import among
 from transcription.intake import commit, deduplicate
 from transcription.intake.commit import Insert, quota_refusals
 from transcription.intake.probe import probe
@@ -26,29 +28,34 @@ from transcription.intake.reuse import FinishedResult
 from transcription.library import retention
 from transcription.media import playable_copies, storage
 from transcription.media.filenames import clean_name
-from transcription.models import Loudness, Recording, Stage, Status, Transcription
+from transcription.models import Folder, Loudness, Recording, Stage, Status, Transcription
 from transcription.options import audio_tracks, tenant_defaults
 from transcription.options.options import TranscriptionOptions
 from transcription.transcripts.terms import Correction
 
 
 def accept(
-    actor: Actor, upload: ReceivedFile, options: TranscriptionOptions, source: str, call: CallContext | None = None
+    actor: Actor,
+    upload: ReceivedFile,
+    options: TranscriptionOptions,
+    source: str,
+    call: CallContext | None = None,
+    folder: Folder | None = None,
 ) -> Transcription:
     """Stores a recording and queues its transcription, which is completed at once if a finished result is known.
 
-    If an earlier call's transcription answers, returns that and stores nothing. Raises Refused, InvalidOption and
-    PermissionDenied.
+    The folder is one that the caller has chosen by folders.chosen. If an earlier call's transcription answers, returns
+    that and stores nothing. Raises Refused, InvalidOption and PermissionDenied.
     """
     actor.require("recordings.create")
     if upload.size == 0:
         raise Refused("empty_file", _("The file is empty."))
     call = call or CallContext()
-    request = TranscriptionRequest(actor, options, call, upload.sha256, arrival_seconds=upload.seconds)
+    request = TranscriptionRequest(actor, options, call, upload.sha256, folder=folder, arrival_seconds=upload.seconds)
     if (existing := deduplicate.find_existing(request)) is not None:
         return commit.confirm(request, existing)
     result = deduplicate.find_finished(request)
-    recording = _new_recording(actor, upload, source)
+    recording = _new_recording(request, upload, source)
     with quota_refusals(actor.tenant):
         insert = _described_like(request, recording, result) if result else _probed(request, recording, upload)
     with call.stopwatch.stage(Stage.STORE):
@@ -71,6 +78,7 @@ def transcribe_again(
     one each time. Raises Refused, InvalidOption, PermissionDenied, and Http404 for a recording deleted meanwhile.
     """
     actor.require("recordings.create")
+    among(actor, recording.folder).require("recordings.create")
     request = TranscriptionRequest(actor, options, call or CallContext(), recording.sha256, translates=translates)
     correction = _correction_of(request, deduplicate.find_finished(request))
 
@@ -90,6 +98,7 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
     retention deleted; InvalidOption also for a model that is no longer offered.
     """
     actor.require("recordings.create")
+    among(actor, row.recording.folder).require("recordings.create")
     new_one = {"path": f"/api/v1/recordings/{row.recording_id}/transcriptions"}
     if not row.is_over:
         raise Refused("not_over", _("The transcription is not over: it is %s. Wait, or cancel it.") % row.status)
@@ -112,9 +121,9 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
     return commit.commit(request, insert)
 
 
-def _new_recording(actor: Actor, upload: ReceivedFile, source: str) -> Recording:
+def _new_recording(request: TranscriptionRequest, upload: ReceivedFile, source: str) -> Recording:
     """Returns a recording that is not saved and says nothing about its content yet."""
-    recording_id = uuid.uuid4()
+    recording_id, actor = uuid.uuid4(), request.actor
     return Recording(
         id=recording_id,
         tenant=actor.tenant,
@@ -122,6 +131,7 @@ def _new_recording(actor: Actor, upload: ReceivedFile, source: str) -> Recording
         source=source,
         created_by=actor.user,
         api_key=actor.key,
+        folder=request.folder,
         storage_key=storage.recording_key(actor.tenant.id, recording_id),
         bytes=upload.size,
         sha256=upload.sha256,
@@ -169,6 +179,7 @@ def _commit_new(request: TranscriptionRequest, recording: Recording, insert: Ins
     """
 
     def insert_both() -> Transcription:
+        folders.require_existing(request.folder)
         quota.take_storage(recording.tenant, recording.bytes)
         recording.save(force_insert=True)
         search.index_recording(recording.id)

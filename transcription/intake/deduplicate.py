@@ -24,7 +24,7 @@ def find_existing(request: TranscriptionRequest) -> Transcription | None:
 
     Raises Refused for a key that names another request or a deleted recording.
     """
-    named = idempotency.find(request.tenant.id, request.call.key, request.digest)
+    named = idempotency.find(request.actor, request.call.key, request.digest)
     if named is not None and named.recording.deleted_at is not None:
         raise Refused("deleted", _("The recording that this Idempotency-Key made was deleted. Use a new key."))
     return _joined(request) if named is None and request.call.waits else named
@@ -38,7 +38,7 @@ def find_unfinished(request: TranscriptionRequest, recording: Recording) -> Tran
 
 def find_finished(request: TranscriptionRequest) -> FinishedResult | None:
     for fingerprint, options in request.options_by_fingerprint.items():
-        result = reuse.find_finished(request.tenant.id, options, fingerprint)
+        result = reuse.find_finished(request.actor, options, fingerprint)
         if result is not None and request.is_for(result.source):
             return result
     return None

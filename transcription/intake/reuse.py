@@ -1,14 +1,13 @@
 """Transcriptions of the same content under the same options, finished or not, that may answer a request.
 
-Only the tenant's own. A finished one answers only at temperature 0, because sampling asks for a new sample, and only
-if an engine serves its model version now.
+Only the tenant's own, and of recordings that the actor sees. A finished one answers only at temperature 0, because
+sampling asks for a new sample, and only if an engine serves its model version now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -16,6 +15,7 @@ from tenants import enrolled_voices
 from tenants.access import Actor
 from tenants.models import Tenant
 from transcription.diarization import weights
+from transcription.folders.visibility import seen
 from transcription.models import MachineText, Recording, Segment, Speaker, Status, Transcription
 from transcription.options import engines
 from transcription.options.options import TranscriptionOptions
@@ -37,13 +37,14 @@ class FinishedResult:
     names: dict[int, str] = field(default_factory=dict)
 
 
-def find_finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: str) -> FinishedResult | None:
-    """Returns the tenant's latest result of this fingerprint, which includes these options."""
+def find_finished(actor: Actor, options: TranscriptionOptions, fingerprint: str) -> FinishedResult | None:
+    """Returns the latest result of this fingerprint, which includes these options, that the actor sees."""
     versions = engines.versions_of(options.model) if options.temperature == 0 else set()
     if not versions:
         return None
     rows = Transcription.objects.filter(
-        tenant_id=tenant_id,
+        seen(actor, "recording"),
+        tenant=actor.tenant,
         fingerprint=fingerprint,
         status=Status.COMPLETED,
         text_deleted_at=None,
@@ -72,6 +73,7 @@ def unfinished_of_caller(actor: Actor, fingerprints: Collection[str]) -> QuerySe
     temperature.
     """
     unfinished = Transcription.objects.filter(
+        seen(actor, "recording"),
         tenant=actor.tenant,
         fingerprint__in=fingerprints,
         someone_waits=True,

@@ -1,4 +1,7 @@
-"""Access to a tenant's recordings and transcriptions. Other tenants' rows raise Http404."""
+"""Access to a tenant's recordings and transcriptions.
+
+Other tenants' rows raise Http404, and so do those in folders that the actor doesn't see: transcription.folders.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from tenants import audit, quota, scope
 from tenants.access import Actor, system_actor
 from transcription import search as text_search
 from transcription import tenant_lock
+from transcription.folders.visibility import among, seen
 from transcription.library.filters import EVERYTHING, TO_CHECK, Filter
 from transcription.library.orders import ordered
 from transcription.media import storage
@@ -30,14 +34,17 @@ ERASED = "recording.erased"
 MOST_NAMED = 80  # objects of an erased recording, in its audit entry
 
 
-def recordings(actor: Actor, filters: Filter = EVERYTHING, order: str = "") -> QuerySet[Recording]:
-    """Returns the tenant's recordings in an order of `orders`, with their transcriptions and tags prefetched.
+def recordings(
+    actor: Actor, filters: Filter = EVERYTHING, order: str = "", permission: str = "recordings.view"
+) -> QuerySet[Recording]:
+    """Returns the recordings with which the actor may do something, in an order of `orders`.
 
-    Without an order the newest come first, and of those to proofread the ones that have the most words a second that
-    are probably wrong and not checked.
+    Their transcriptions and tags are prefetched. Without an order the newest come first, and of those to proofread the
+    ones that have the most words a second that are probably wrong and not checked.
     """
-    actor.require("recordings.view")
-    rows = filters.applied(Recording.objects.filter(tenant=actor.tenant, deleted_at=None), actor)
+    actor.require(permission)
+    rows = Recording.objects.filter(seen(actor, permission=permission), tenant=actor.tenant, deleted_at=None)
+    rows = filters.applied(rows.select_related("folder"), actor)
     rows = ordered(rows, order) if order or filters.checked != TO_CHECK else _worst_first(actor, rows)
     return rows.defer("peaks").prefetch_related(
         Prefetch("transcriptions", Transcription.objects.filter(MAIN).defer("text", "prompt")),
@@ -60,37 +67,48 @@ def transcriptions(actor: Actor, recording_id: UUID) -> QuerySet[Transcription]:
     return row.transcriptions.filter(WHOLE).defer("text", "prompt").order_by("-created_at", "-id")
 
 
-def recording(actor: Actor, recording_id: UUID, deleted: bool = False) -> Recording:
-    """Returns one recording of the actor's tenant. Raises Http404."""
+def recording(
+    actor: Actor, recording_id: UUID, deleted: bool = False, permission: str = "recordings.view"
+) -> Recording:
+    """Returns a recording that the actor sees. Raises Http404, and PermissionDenied where it may not do that there."""
     actor.require("recordings.view")
-    rows = Recording.objects.filter(tenant=actor.tenant, id=recording_id, deleted_at__isnull=not deleted)
+    rows = Recording.objects.filter(seen(actor), tenant=actor.tenant, id=recording_id, deleted_at__isnull=not deleted)
     tags = Prefetch("taggings", Tagging.objects.select_related("tag"))
-    row = rows.select_related("created_by", "api_key").prefetch_related(tags).first()
+    row = rows.select_related("created_by", "api_key", "folder").prefetch_related(tags).first()
     if row is None:
         raise Http404(_("There is no such recording."))
+    if permission != "recordings.view":
+        among(actor, row.folder).require(permission)
     return row
 
 
-def transcription(actor: Actor, transcription_id: UUID, only: Q = WHOLE) -> Transcription:
-    """Returns one transcription of the actor's tenant, by default of a whole recording. Raises Http404."""
+def transcription(
+    actor: Actor, transcription_id: UUID, only: Q = WHOLE, permission: str = "recordings.view"
+) -> Transcription:
+    """Returns a transcription that the actor sees, by default of a whole recording.
+
+    Raises Http404, and PermissionDenied where it may not do that with the recording.
+    """
     actor.require("recordings.view")
-    rows = Transcription.objects.filter(only, tenant=actor.tenant, id=transcription_id, recording__deleted_at=None)
-    row = rows.select_related("recording").first()
+    rows = Transcription.objects.filter(only, seen(actor, "recording"), tenant=actor.tenant, id=transcription_id)
+    row = rows.filter(recording__deleted_at=None).select_related("recording__folder").first()
     if row is None:
         raise Http404(_("There is no such transcription."))
+    if permission != "recordings.view":
+        among(actor, row.recording.folder).require(permission)
     return row
 
 
-def source_of(row: Transcription) -> Recording | None:
-    """Returns the other recording whose text a transcription reuses, unless it was deleted."""
-    rows = Recording.objects.filter(transcriptions=row.reused_from_id, deleted_at=None)
+def source_of(actor: Actor, row: Transcription) -> Recording | None:
+    """Returns the other recording whose text a transcription reuses, if the actor sees it."""
+    rows = Recording.objects.filter(seen(actor), transcriptions=row.reused_from_id, deleted_at=None)
     return rows.exclude(id=row.recording_id).first() if row.reused_from_id else None
 
 
 def cancel(actor: Actor, transcription_id: UUID) -> tuple[Transcription, bool]:
     """Cancels a transcription without charging it, and returns it with whether it was unfinished. Raises Http404."""
     actor.require("recordings.create")
-    row = transcription(actor, transcription_id)
+    row = transcription(actor, transcription_id, permission="recordings.create")
     with transaction.atomic():
         cancelled = lifecycle.cancel(row)
         if cancelled:
@@ -101,7 +119,7 @@ def cancel(actor: Actor, transcription_id: UUID) -> tuple[Transcription, bool]:
 def delete(actor: Actor, recording_id: UUID) -> Recording:
     """Hides a recording and cancels its transcriptions; `restore` undoes it within UNDO_WINDOW. Raises Http404."""
     actor.require("recordings.delete")
-    row = recording(actor, recording_id)
+    row = recording(actor, recording_id, permission="recordings.delete")
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
         _cancel_all(row)
@@ -117,7 +135,7 @@ def delete(actor: Actor, recording_id: UUID) -> Recording:
 def restore(actor: Actor, recording_id: UUID) -> Recording:
     """Undoes `delete`. Raises Http404 after UNDO_WINDOW."""
     actor.require("recordings.delete")
-    row = recording(actor, recording_id, deleted=True)
+    row = recording(actor, recording_id, deleted=True, permission="recordings.delete")
     if row.deleted_at is None or row.deleted_at < timezone.now() - UNDO_WINDOW:
         raise Http404(_("It is too late to undo this."))
     with transaction.atomic():
@@ -133,7 +151,7 @@ def restore(actor: Actor, recording_id: UUID) -> Recording:
 def erase(actor: Actor, recording_id: UUID) -> None:
     """Deletes a recording permanently. Raises Http404."""
     actor.require("recordings.delete")
-    row = recording(actor, recording_id)
+    row = recording(actor, recording_id, permission="recordings.delete")
     purge(actor.tenant.id, Recording.objects.filter(id=row.id), actor)
 
 
@@ -158,9 +176,12 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
             return False
         _cancel_all(row)
         # Locks transcriptions before segments, as corrections do.
-        texts = list(row.transcriptions.select_for_update().order_by("id").values_list("id", flat=True))
-        objects = [str(pk) for pk in (*texts, *row.shares.values_list("id", flat=True))][:MOST_NAMED]
-        audit.record(actor or system_actor(row.tenant), ERASED, row, sha256=row.sha256, objects=objects)
+        texts = list(row.transcriptions.select_for_update().order_by("id").values_list("id", "rehears"))
+        whole = [text for text, rehears in texts if rehears is None]
+        parts = [text for text, rehears in texts if rehears is not None]
+        objects = [str(pk) for pk in (*whole, *row.shares.values_list("id", flat=True), *parts)]
+        named, more = objects[:MOST_NAMED], len(objects) > MOST_NAMED
+        audit.record(actor or system_actor(row.tenant), ERASED, row, sha256=row.sha256, objects=named, more=more)
         keys = [*row.media_keys, *copies.forget(row.id)]
         row.delete()
         if row.audio_deleted_at is None:

@@ -4,13 +4,14 @@ from tenants.models import Mode
 from transcription.models.comment import Comment, Mention
 from transcription.models.engine import Engine
 from transcription.models.fair_queue import LaneBacklog, TenantSchedule
+from transcription.models.folder import Folder, FolderMember, FolderRole
 from transcription.models.idempotency import IdempotencyKey
 from transcription.models.recording import Loudness, Recording
 from transcription.models.redacted_sound import RedactedSound
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
-from transcription.models.statistic import Statistic
+from transcription.models.statistic import StageTime, Statistic
 from transcription.models.sweeper import Sweeper
 from transcription.models.tag import Favourite, Tag, Tagging
 from transcription.models.term import Term
@@ -38,6 +39,9 @@ __all__ = [
     "DiarizationCheckpoint",
     "Engine",
     "Favourite",
+    "Folder",
+    "FolderMember",
+    "FolderRole",
     "IdempotencyKey",
     "KnownSpeaker",
     "Lane",
@@ -53,6 +57,7 @@ __all__ = [
     "Segment",
     "Speaker",
     "Stage",
+    "StageTime",
     "Statistic",
     "Status",
     "Sweeper",

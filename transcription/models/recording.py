@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.models import ApiKey, Tenant, User
 from tenants.scope import TenantManager
+from transcription.models.folder import Folder
 
 if TYPE_CHECKING:
     from transcription.models.tag import Tag
@@ -33,6 +34,16 @@ class Recording(models.Model):
     source = models.CharField(_("source"), max_length=10, choices=Source.choices)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, verbose_name=_("uploaded by"))
     api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, verbose_name=_("API key"))
+    folder = models.ForeignKey(
+        Folder,
+        models.RESTRICT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="recordings",
+        verbose_name=_("folder"),
+        help_text=_("All members see a recording that is in none."),
+    )
     created_at = models.DateTimeField(_("uploaded"), default=timezone.now, editable=False)
     changed_at = models.DateTimeField(
         _("changed"), null=True, editable=False, help_text=_("When its text last came or was corrected.")
@@ -95,6 +106,7 @@ class Recording(models.Model):
             ),
             models.Index("tenant", Lower("name"), "id", name="recordings_by_name"),
             models.Index(fields=["tenant", "-duration_seconds", "-id"], name="recordings_longest_first"),
+            models.Index(fields=["folder", "-created_at", "-id"], name="recordings_of_a_folder"),
         )
 
     def __str__(self) -> str:

@@ -68,6 +68,7 @@ class Stage(models.TextChoices):
     COPY = "copy", _("Copy for the player")
     SAVE = "save", _("Save")
     DELIVER = "deliver", _("Webhook")
+    WHOLE = "whole", _("From request to text")
 
 
 class Transcription(models.Model):

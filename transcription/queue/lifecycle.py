@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from tenants import database_clock, quota, scope
-from transcription import leases, request_id, search, tenant_lock
+from transcription import leases, request_id, search, stage_times, tenant_lock
 from transcription.errors import Failure
 from transcription.leases import LostClaim
 from transcription.models import (
@@ -29,6 +29,7 @@ from transcription.models import (
     Recording,
     Segment,
     Speaker,
+    Stage,
     Status,
     TenantSchedule,
     Transcription,
@@ -202,8 +203,21 @@ def complete(
             log.error("Transcription %s was completed without a reservation to settle.", claim.id)
         _end_attempt(claim, Attempt.Outcome.COMPLETED, stages=stages)
         statistics.count_seconds(row, now)
+        stage_times.count(_times_of(row, now, stages), now)
         _announce(row, Status.COMPLETED, "", warnings)
     _tell(claim)
+
+
+def _times_of(row: Transcription, now: datetime, stages: Stages) -> dict[str, float]:
+    """Returns the seconds of each stage that is known of a transcription that is completed now."""
+    measured = {name: stage.seconds for name, stage in stages.items()}
+    waited, whole = (row.started_at or now) - row.created_at, now - row.created_at
+    return {
+        **row.intake_seconds,
+        Stage.QUEUE: waited.total_seconds(),
+        **measured,
+        Stage.WHOLE: whole.total_seconds() + sum(row.intake_seconds.values()),
+    }
 
 
 def _replace_segments(claim: Claim, found: Speakers) -> None:

@@ -17,6 +17,7 @@ from tests.portal.api.characters import bearer, send
 from tests.portal.web.conftest import make_rehearing, make_transcription
 from transcription.comments import threads
 from transcription.fetches import access
+from transcription.folders import folders
 from transcription.intake.request import CallContext
 from transcription.library import tags
 from transcription.models import Speaker, Transcription
@@ -81,6 +82,12 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/terms/{term}", None, READ),
     ("PATCH", "/api/v1/terms/{term}", {"active": False}, WRITE),
     ("DELETE", "/api/v1/terms/{term}", None, WRITE_204),
+    ("GET", "/api/v1/folders", None, READ),
+    ("POST", "/api/v1/folders", {"name": "Talks"}, WRITE_201),
+    ("GET", "/api/v1/folders/{folder}", None, READ),
+    ("PATCH", "/api/v1/folders/{folder}", {"restricted": True}, ADMIN),
+    ("DELETE", "/api/v1/folders/{folder}", None, ADMIN_204),
+    ("PUT", "/api/v1/recordings/{recording}/folder", {"folder": ""}, WRITE),
     ("GET", "/api/v1/tags", None, READ),
     ("POST", "/api/v1/tags", {"name": "Interviews"}, WRITE_201),
     ("GET", "/api/v1/tags/{tag}", None, READ),
@@ -199,6 +206,8 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
             made["comment"] = threads.comment(alice.actor, row.recording_id, 0.0, 1.0, "Who?").id
         if "{term}" in path:
             made["term"] = terms.create(alice.actor, "Acme").id
+        if "{folder}" in path:
+            made["folder"] = folders.create(alice.actor, "Plans").id
         if "{tag}" in path:
             made["tag"] = tags.create(alice.actor, "Board")[0].id
         if "{share}" in path:
@@ -224,7 +233,7 @@ def test_each_scope_may_do_what_the_table_says(
     answer = send(client, method, address_of(path, row, alice), bearer(alice, key_scope) | AGREED, body)
     assert answer.status_code == status, answer.content
     if status == 403 and method != "HEAD":
-        of_managers = ("/api/v1/keys", "/api/v1/audit", "/api/v1/webhooks", "/api/v1/shares")
+        of_managers = ("/api/v1/keys", "/api/v1/audit", "/api/v1/webhooks", "/api/v1/shares", "/api/v1/folders/")
         needed = "admin" if path.startswith(of_managers) or path.endswith("/receipt") else "write"
         assert f"“{needed}”" in answer.content.decode()
 

@@ -46,6 +46,8 @@ ACCOUNTS = """
 # Of operators.
 ADMIN = """
     operations/
+    operations/latency/
+    operations/transcriptions/<uuid:transcription_id>/
     -
     login/
     logout/
@@ -182,6 +184,9 @@ API = """
     api/v1/series/<uuid:series_id>/undo
     api/v1/terms
     api/v1/terms/<uuid:term_id>
+    api/v1/folders
+    api/v1/folders/<uuid:folder_id>
+    api/v1/recordings/<uuid:recording_id>/folder
     api/v1/tags
     api/v1/tags/<uuid:tag_id>
     api/v1/tags/<uuid:tag_id>/merge
@@ -230,6 +235,13 @@ PAGES = """
     s/<str:secret>/embed
     s/<str:secret>/captions.vtt
     s/<str:secret>/<path:rest>
+    folders/
+    folders/names.json
+    folders/<uuid:folder_id>/
+    folders/<uuid:folder_id>/delete/
+    folders/<uuid:folder_id>/members/
+    folders/<uuid:folder_id>/members/<int:member_id>/remove/
+    recordings/<uuid:recording_id>/folder/
     tags/
     tags/<uuid:tag_id>/
     tags/<uuid:tag_id>/merge/

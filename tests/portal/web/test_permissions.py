@@ -16,7 +16,7 @@ from tenants.quota import this_month
 from tests.conftest import Character, create_member
 from tests.portal.web.conftest import Make, make_rehearing, make_translation
 from transcription.media import storage
-from transcription.models import Comment, Recording, Revision, Tag, Term, Transcription
+from transcription.models import Comment, Folder, FolderMember, Recording, Revision, Tag, Term, Transcription
 from transcription.shares.models import Share
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
@@ -91,6 +91,15 @@ TABLE = [
     ("GET", "/shares/{share}/", EDITORS),
     ("POST", "/shares/{share}/revoke/", EDITORS_302),
     ("POST", "/shares/{share}/keep/", MANAGERS_302),
+    ("POST", "/recordings/{recording}/folder/", EDITORS_302),
+    ("GET", "/folders/", EVERYBODY),
+    ("POST", "/folders/", EDITORS_302),
+    ("GET", "/folders/names.json", EVERYBODY),
+    ("GET", "/folders/{folder}/", EVERYBODY),
+    ("POST", "/folders/{folder}/", MANAGERS_302),
+    ("POST", "/folders/{folder}/delete/", MANAGERS_302),
+    ("POST", "/folders/{folder}/members/", MANAGERS_302),
+    ("POST", "/folders/{folder}/members/{member}/remove/", MANAGERS_302),
     ("GET", "/tags/", EVERYBODY),
     ("POST", "/tags/{tag}/", EDITORS_302),
     ("POST", "/tags/{tag}/merge/", EDITORS_302),
@@ -186,6 +195,9 @@ def address_of(url: str, row: Transcription) -> str:
             Revision.objects.create(
                 tenant=row.tenant, transcription=row, number=9, first=0, added=0, before=[], size=0, series=series
             )
+        folder = Folder.objects.create(tenant=row.tenant, name="Acme's secret plan", folded=str(uuid4()))
+        member = create_member(row.tenant, f"{uuid4()}@acme.example", Role.VIEWER).member
+        FolderMember.objects.create(tenant=row.tenant, folder=folder, member=member)
         comment = Comment.objects.create(tenant=row.tenant, recording=row.recording, start=0.0, end=1.0)
         term = Term.objects.create(tenant=row.tenant, text="Acme", folded=str(uuid4()))
         token = DirectoryToken.objects.create(tenant=row.tenant, name="Acme's secret plan", digest=str(uuid4()))
@@ -196,6 +208,7 @@ def address_of(url: str, row: Transcription) -> str:
         term=term.id,
         token=token.id,
         tag=tag.id,
+        folder=folder.id,
         comment=comment.id,
         share=share.id,
         series=series,
@@ -206,7 +219,7 @@ def address_of(url: str, row: Transcription) -> str:
         endpoint=endpoint.id,
         delivery=delivery.id,
         invitation=invitation.id,
-        member=create_member(row.tenant, f"{uuid4()}@acme.example", Role.VIEWER).member.id,
+        member=member.id,
     )
 
 
@@ -215,7 +228,13 @@ def test_every_page_is_in_the_table() -> None:
     names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
     names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
     names |= {"rehearing_id": "{rehearing}", "other_id": "{other}", "token_id": "{token}"}
-    names |= {"series_id": "{series}", "tag_id": "{tag}", "share_id": "{share}", "comment_id": "{comment}"}
+    names |= {
+        "series_id": "{series}",
+        "tag_id": "{tag}",
+        "folder_id": "{folder}",
+        "share_id": "{share}",
+        "comment_id": "{comment}",
+    }
     pages = {
         re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
         for pattern in urls.urlpatterns
