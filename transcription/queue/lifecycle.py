@@ -187,7 +187,7 @@ def complete(
         if speakers is not None:
             _replace_segments(claim, speakers)
         _forget_voices(claim.id)
-        if row.heard_range is None:
+        if row.is_main:
             Recording.objects.filter(id=claim.recording_id).update(
                 peaks=peaks, duration_seconds=round(duration, 3), changed_at=now
             )
