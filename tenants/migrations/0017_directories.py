@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0015_identity_providers'),
+        ('tenants', '0016_bin_and_holds'),
     ]
 
     operations = [
