@@ -50,6 +50,8 @@ ACTIONS: dict[str, Promise] = {
     "transcript.corrected": _("Transcript corrected"),
     "transcript.struck": _("Words or sound struck out"),
     "transcript.unstruck": _("Struck words or sound given back"),
+    "video.asked": _("Video with subtitles asked for"),
+    "video.deleted": _("Video with subtitles deleted"),
     "comment.created": _("Comment added"),
     "comment.changed": _("Comment changed"),
     "comment.resolved": _("Comment resolved"),

@@ -126,6 +126,7 @@ THOROUGH = {
     "tests/transcription/uploads/test_object_storage.py",
     "tests/transcription/uploads/test_tus.py",
     "tests/transcription/uploads/test_tus_access.py",
+    "tests/transcription/videos/test_videos.py",
     "tests/transcription/webhooks/test_retries.py",
     "tests/transcription/worker/test_missed_speech.py",
     "tests/transcription/worker/test_model_version.py",

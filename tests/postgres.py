@@ -53,6 +53,7 @@ ON_POSTGRESQL = {
     "tests/transcription/search/test_search.py": "full text: each database has its own",
     "tests/transcription/uploads/test_acceptance.py": "claims by compare-and-swap and lease",
     "tests/transcription/uploads/test_cleanup.py": "due times by the database's clock",
+    "tests/transcription/videos/test_videos.py": "claims by compare-and-swap and lease, JSON compared",
     "tests/transcription/webhooks/test_retries.py": "claims by compare-and-swap and lease",
     "tests/transcription/webhooks/test_telling.py": "an outbox in the transaction that it tells of",
 }

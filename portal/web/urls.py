@@ -39,6 +39,7 @@ from portal.web import (
     terms,
     transcriptions,
     usage,
+    videos,
     voices,
     webhooks,
 )
@@ -95,6 +96,9 @@ urlpatterns = [
     path("transcriptions/<uuid:transcription_id>/beside/", beside.texts, name="texts_beside"),
     path("transcriptions/<uuid:transcription_id>/beside/<uuid:other_id>/", beside.lines, name="beside"),
     path("transcriptions/<uuid:transcription_id>/cues/", subtitles.cues, name="cues"),
+    path("transcriptions/<uuid:transcription_id>/videos/", videos.videos, name="videos"),
+    path("videos/<uuid:video_id>/file", videos.file, name="video"),
+    path("videos/<uuid:video_id>/delete/", videos.delete, name="delete_video"),
     path("transcriptions/<uuid:transcription_id>/track/", transcriptions.track, name="track"),
     path("transcriptions/<uuid:transcription_id>/retry/", transcriptions.retry, name="retry"),
     path("transcriptions/<uuid:transcription_id>/segments/<int:index>/", segments.segment, name="segment"),

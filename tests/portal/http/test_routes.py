@@ -128,6 +128,9 @@ API = """
     api/v1/transcriptions/<uuid:transcription_id>/cancel
     api/v1/transcriptions/<uuid:transcription_id>/retry
     api/v1/transcriptions/<uuid:transcription_id>/translation
+    api/v1/transcriptions/<uuid:transcription_id>/videos
+    api/v1/videos/<uuid:video_id>
+    api/v1/videos/<uuid:video_id>/file
     api/v1/recordings/<uuid:recording_id>/transcript.<str:extension>
     api/v1/transcriptions/<uuid:transcription_id>/transcript.<str:extension>
     api/v1/fetches
@@ -263,6 +266,9 @@ PAGES = """
     transcriptions/<uuid:transcription_id>/retry/
     transcriptions/<uuid:transcription_id>/beside/
     transcriptions/<uuid:transcription_id>/cues/
+    transcriptions/<uuid:transcription_id>/videos/
+    videos/<uuid:video_id>/file
+    videos/<uuid:video_id>/delete/
     transcriptions/<uuid:transcription_id>/beside/<uuid:other_id>/
     transcriptions/<uuid:transcription_id>/track/
     transcriptions/<uuid:transcription_id>/walk/
