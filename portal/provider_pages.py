@@ -29,7 +29,8 @@ from tenants import addresses, identity_providers, provider_sign_ins
 from tenants.access import SIGNED_BY, SignedBy
 from tenants.identity_providers import SecretLost
 from tenants.models import IdentityProvider
-from tenants.provider_sign_ins import Person, SignInRefused
+from tenants.newcomers import NewcomerRefused
+from tenants.provider_sign_ins import Person
 from tenants.throttle import Limit
 
 SESSION_KEY = "provider_sign_ins"
@@ -120,7 +121,7 @@ def back(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
         claims = sign_in.claims_of(_client(provider), begun, request.GET.dict(), *provider.claims)
         person = Person.of_claims(claims, provider.role_claim)
         identity = provider_sign_ins.identity_of(provider, person, addresses.of_request(request))
-    except (ProviderFailure, SignInRefused, SecretLost) as failure:
+    except (ProviderFailure, NewcomerRefused, SecretLost) as failure:
         return _refused(request, provider, failure, person)
     BEGUN.give_back(addresses.site_of(addresses.of_request(request)))
     signed_by = SignedBy(

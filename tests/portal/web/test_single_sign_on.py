@@ -518,7 +518,8 @@ class TestRequired:
         address = f"/admin/tenants/tenant/{alice.tenant.pk}/change/"
         page = admin_client.get(address)
         assert provider.issuer in page.content.decode()
-        form: dict[str, Any] = {"name": "Acme", "is_active": "on", "default_mode": "auto", "speakers": "off"}
+        tenant_form = page.context["adminform"].form
+        form: dict[str, Any] = {name: tenant_form[name].value() for name in tenant_form.fields}
         for formset in page.context["inline_admin_formsets"]:
             for one in [*formset.formset.forms, formset.formset.management_form]:
                 form |= {f"{one.prefix}-{name}": one[name].value() for name in one.fields}

@@ -16,7 +16,7 @@ def untie(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0016_bin_and_holds'),
+        ('tenants', '0017_directories'),
     ]
 
     operations = [
