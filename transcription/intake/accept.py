@@ -93,9 +93,9 @@ def transcribe_again(
 def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> Transcription:
     """Queues a failed or cancelled transcription again, under the options that were asked for then.
 
-    The recording's unfinished transcription under the same options answers, at any temperature. Raises what
-    `transcribe_again` raises; Refused also for a transcription that is queued, running or completed, or whose options
-    retention deleted; InvalidOption also for a model that is no longer offered.
+    A translation stands beside its transcript again. The recording's unfinished transcription under the same options
+    answers, at any temperature. Raises what `transcribe_again` raises; Refused also for a transcription that is queued,
+    running or completed, or whose options retention deleted; InvalidOption also for a model that is no longer offered.
     """
     actor.require("recordings.create")
     among(actor, row.recording.folder).require("recordings.create")
@@ -106,7 +106,9 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
         message = _("The transcription is done. POST to %(path)s for another one of its recording.")
         raise Refused("completed", message % new_one)
     options, named = tenant_defaults.requested(row, actor.tenant), TranscriptionOptions.from_row(row)
-    request = TranscriptionRequest(actor, options, call or CallContext(), row.recording.sha256, named)
+    request = TranscriptionRequest(
+        actor, options, call or CallContext(), row.recording.sha256, named, translates=row.translates
+    )
     correction = _correction_of(request, deduplicate.find_finished(request))
 
     def insert() -> Transcription:
@@ -215,15 +217,18 @@ def _insert_for_stored(request: TranscriptionRequest, recording: Recording, corr
 
     The player plays the audio track of a recording's latest transcription: for a file of several tracks an own
     result that is not the latest is copied, so that it becomes it; results of other recordings, whose playable
-    copies this one lacks, are not used.
+    copies this one lacks, are not used. A translation beside a transcript doesn't stand for the recording's own text,
+    nor for one beside another transcript: it is copied, too.
     """
     result, has_tracks = deduplicate.find_finished(request), len(recording.audio_tracks) > 1
     is_own = result is not None and result.source.recording_id == recording.id
     if result is None or (has_tracks and not is_own):
         return commit.queue(request, recording, quota.billed_seconds(recording.duration_seconds))
-    if is_own and (not has_tracks or request.translates or result.source == recording.latest):
+    is_beside = request.translates is not None
+    stands_there = is_own and result.source.translates == request.translates
+    if stands_there and (not has_tracks or is_beside or result.source == recording.latest):
         return result.source
-    if is_own:
+    if has_tracks and not is_beside:
         seconds = round(result.source.saved_seconds, 3)
         Recording.objects.filter(id=recording.id).update(duration_seconds=seconds, peaks=[])
         Loudness.objects.filter(recording=recording).delete()  # of another track

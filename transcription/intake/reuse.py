@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 
 from tenants import enrolled_voices
 from tenants.access import Actor
@@ -37,8 +37,13 @@ class FinishedResult:
     names: dict[int, str] = field(default_factory=dict)
 
 
-def find_finished(actor: Actor, options: TranscriptionOptions, fingerprint: str) -> FinishedResult | None:
-    """Returns the latest result of this fingerprint, which includes these options, that the actor sees."""
+def find_finished(
+    actor: Actor, options: TranscriptionOptions, fingerprint: str, translates: Transcription | None = None
+) -> FinishedResult | None:
+    """Returns the latest result of this fingerprint, which includes these options, that the actor sees.
+
+    One that `translates` the same transcript, or none either, comes before a later one.
+    """
     versions = engines.versions_of(options.model) if options.temperature == 0 else set()
     if not versions:
         return None
@@ -52,7 +57,8 @@ def find_finished(actor: Actor, options: TranscriptionOptions, fingerprint: str)
         recording__deleted_at=None,
         model_version__in=versions,
     )
-    source = rows.select_related("recording").order_by("-finished_at").first()
+    stands_there = Case(When(translates=translates, then=1), default=0)
+    source = rows.select_related("recording").order_by(stands_there.desc(), "-finished_at").first()
     if source is None:
         return None
     result = _without_edits(source)
@@ -60,10 +66,12 @@ def find_finished(actor: Actor, options: TranscriptionOptions, fingerprint: str)
     return result if rows.filter(id=source.id).exists() else None
 
 
-def unfinished_of_recording(recording: Recording, fingerprint: str) -> QuerySet[Transcription]:
-    """Returns queued and running transcriptions of this recording, the oldest first."""
+def unfinished_of_recording(
+    recording: Recording, fingerprint: str, translates: Transcription | None
+) -> QuerySet[Transcription]:
+    """Returns queued and running transcriptions of this recording, the oldest first, beside `translates` or alone."""
     rows = Transcription.objects.filter(tenant=recording.tenant_id, recording=recording, fingerprint=fingerprint)
-    return rows.filter(status__in=UNFINISHED).order_by("created_at")
+    return rows.filter(status__in=UNFINISHED, translates=translates).order_by("created_at")
 
 
 def unfinished_of_caller(actor: Actor, fingerprints: Collection[str]) -> QuerySet[Transcription]:
