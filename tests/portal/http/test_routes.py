@@ -46,7 +46,10 @@ ACCOUNTS = """
 # Of operators.
 ADMIN = """
     operations/
+    operations/engines/
+    operations/failures/
     operations/latency/
+    operations/queue/
     operations/transcriptions/<uuid:transcription_id>/
     -
     login/
