@@ -2,25 +2,73 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
 from allauth.account import views
+from allauth.account.app_settings import REAUTHENTICATION_TIMEOUT
+from allauth.account.authentication import get_authentication_records
 from allauth.mfa.base import views as factor_views
+from django.contrib import messages
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, re_path
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from portal import accounts, device_pages, factor_pages, invitation_pages, sign_up_pages
+from portal import accounts, device_pages, factor_pages, invitation_pages, provider_pages, sign_up_pages
 from portal.http.mail_links import key_of
-from tenants import addresses
+from tenants import addresses, second_factors
+from tenants.access import holds_account
 from tenants.models import User
 from tenants.throttle import Limit
 
 PASSWORD_CHANGES = Limit("new passwords on the page", 5, 60)
 
 
+def own_account(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Keeps whom an organisation's provider signed in from what the account opens elsewhere."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if isinstance(request.user, User) and not holds_account(request.user, cast(Any, request.session)):
+            return render(request, "account/elsewhere.html", status=403)
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def own_factors(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Wants a sign-in of the last minutes of who can't show again that it is them, having neither password nor factor.
+
+    allauth lets them through.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        user = request.user
+        if isinstance(user, User) and not user.has_usable_password() and not second_factors.has_one(user.pk):
+            shown = [record["at"] for record in get_authentication_records(request, user)]
+            if time.time() - max(shown, default=0) > REAUTHENTICATION_TIMEOUT:
+                messages.info(request, _("Sign out and in again first, to show that it is you."))
+                return redirect("mfa_index")
+        return view(request, *args, **kwargs)
+
+    return own_account(guarded)
+
+
+@own_account
 def password_change(request: HttpRequest) -> HttpResponseBase:
-    """Limits tries: the old password is asked for, and whoever found an open session must not guess it."""
+    """Limits tries: the old password is asked for, and whoever found an open session must not guess it.
+
+    Who has none, being signed in by an organisation's provider, is mailed a link to set one.
+    """
+    if isinstance(request.user, User) and not request.user.has_usable_password():
+        messages.info(request, _("You have no password here. A link to set one is sent by mail."))
+        return redirect("account_reset_password")
     if request.method == "POST" and request.user.is_authenticated and not PASSWORD_CHANGES.take(str(request.user.pk)):
         return render(request, "429.html", status=429)
     answer: HttpResponseBase = views.password_change(request)
@@ -53,18 +101,21 @@ urlpatterns = [
     path("login/", views.login, name="account_login"),
     path("login/second/", factor_pages.SecondStep.as_view(), name="mfa_authenticate"),
     path("login/passkey/", factor_pages.Passkey.as_view(), name="mfa_login_webauthn"),
+    path("login/organisation/", provider_pages.choose, name="account_provider"),
+    path("login/organisation/<uuid:tenant_id>/", provider_pages.begin, name="account_provider_begin"),
+    path("login/organisation/<uuid:tenant_id>/back/", provider_pages.back, name="account_provider_back"),
     path("logout/", views.logout, name="account_logout"),
     path("signup/", sign_up_pages.sign_up, name="account_signup"),
-    path("devices/", device_pages.devices, name="account_devices"),
-    path("devices/sign-out/", device_pages.sign_out, name="account_sign_out_device"),
-    path("security/", factor_pages.index, name="mfa_index"),
-    path("security/app/", factor_pages.add_app, name="mfa_activate_totp"),
-    path("security/app/remove/", factor_pages.remove_app, name="mfa_deactivate_totp"),
-    path("security/keys/", factor_pages.add_key, name="mfa_add_webauthn"),
-    path("security/keys/<int:pk>/", factor_pages.rename_key, name="mfa_edit_webauthn"),
-    path("security/keys/<int:pk>/remove/", factor_pages.remove_key, name="mfa_remove_webauthn"),
-    path("security/codes/", factor_pages.codes, name="mfa_view_recovery_codes"),
-    path("security/codes/new/", factor_pages.new_codes, name="mfa_generate_recovery_codes"),
+    path("devices/", own_account(device_pages.devices), name="account_devices"),
+    path("devices/sign-out/", own_account(device_pages.sign_out), name="account_sign_out_device"),
+    path("security/", own_account(factor_pages.index), name="mfa_index"),
+    path("security/app/", own_factors(factor_pages.add_app), name="mfa_activate_totp"),
+    path("security/app/remove/", own_factors(factor_pages.remove_app), name="mfa_deactivate_totp"),
+    path("security/keys/", own_factors(factor_pages.add_key), name="mfa_add_webauthn"),
+    path("security/keys/<int:pk>/", own_factors(factor_pages.rename_key), name="mfa_edit_webauthn"),
+    path("security/keys/<int:pk>/remove/", own_factors(factor_pages.remove_key), name="mfa_remove_webauthn"),
+    path("security/codes/", own_factors(factor_pages.codes), name="mfa_view_recovery_codes"),
+    path("security/codes/new/", own_factors(factor_pages.new_codes), name="mfa_generate_recovery_codes"),
     path("again/", views.reauthenticate, name="account_reauthenticate"),
     path("again/code/", factor_views.reauthenticate, name="mfa_reauthenticate"),
     path("again/key/", factor_pages.KeyAgain.as_view(), name="mfa_reauthenticate_webauthn"),

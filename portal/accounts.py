@@ -6,32 +6,50 @@ not used: a person could have several there, and not all of them theirs.
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast
 
 from allauth.account import forms
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.forms import default_token_generator
+from allauth.account.internal.stagekit import clear_login
 from allauth.account.utils import user_pk_to_url_str
+from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from portal import devices, second_factor
-from tenants import account_mails, addresses, people, second_factors, sign_ins, user_sessions
-from tenants.access import member_actor
+from tenants import (
+    access,
+    account_mails,
+    addresses,
+    identity_providers,
+    people,
+    second_factors,
+    sign_ins,
+    user_sessions,
+)
+from tenants.access import SIGNED_BY, SignedBy, member_actor
 from tenants.models import User
 from tenants.throttle import Limit
 
 WRONG_PASSWORDS = Limit("wrong passwords for an account from an address", 5, 300)
 WRONG_PASSWORDS_OF_ADDRESS = Limit("wrong passwords from an address", 10, 60)
 NEW_DEVICES = Limit("mails about new devices of an account", 10, 3600)
+BY_PROVIDER = timedelta(hours=12)
+"""How long a session lasts whose person the provider may have switched off meanwhile."""
+
 UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - it is bound nowhere: through a Unix socket nobody's address is known
 RESETS = Limit("links for an account", 5, 3600)
 RESETS_OF_ADDRESS = Limit("links from an address", 20, 300)
@@ -54,20 +72,40 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         """Signs somebody in, and mails them if they were signed in before, but never with this browser."""
         assert isinstance(user, User)
+        signed_by: SignedBy | None = getattr(request, SIGNED_BY, None)
         is_new = user.last_login is not None and not devices.is_known(request, user)
+        if signed_by is not None and identity_providers.enabled(signed_by["tenant"]) is None:
+            second_factor.begin_again(request)
+            raise ImmediateHttpResponse(redirect("account_login"))
         with transaction.atomic():
-            second_factor.require(request, user)
+            second_factor.require(request, user, signed_by)
             if not request.session.get_expire_at_browser_close():
                 request.session.set_expiry(None)
             super().login(request, user)
+            request.session.pop(SIGNED_BY, None)
+            if signed_by is not None:
+                request.session[SIGNED_BY] = signed_by
+                request.session[access.SESSION_TENANT] = signed_by["tenant"]
+                request.session.set_expiry(BY_PROVIDER)
             user_sessions.begin(request, user)
-            sign_ins.record_sign_in(user.pk, addresses.of_request(request))
+            sign_ins.record_sign_in(user.pk, addresses.of_request(request), cast(Any, request.session))
         if is_new and NEW_DEVICES.take(str(user.pk)):
             account_mails.send_soon(devices.mail(request, user))
 
     def get_login_stages(self) -> list[str]:
         ours = {"allauth.mfa.stages.AuthenticateStage": "portal.second_factor.SecondStepStage"}
-        return [ours.get(stage, stage) for stage in super().get_login_stages()]
+        stages = [ours.get(stage, stage) for stage in super().get_login_stages()]
+        return [*stages, "portal.second_factor.SignedByStage"]
+
+    def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **more: Any) -> HttpResponseBase | None:
+        """Sends somebody to their organisation's provider whom nothing else opens anything to."""
+        assert isinstance(user, User)
+        if more.get("signal_kwargs") is None and _needs_provider(user):
+            clear_login(request)
+            messages.info(request, _("Your organisation wants you to sign in with its own provider."))
+            return redirect("account_provider")
+        answer: HttpResponseBase | None = super().pre_login(request, user, **more)
+        return answer
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **more: Any) -> HttpResponseBase:
         assert isinstance(user, User)
@@ -84,8 +122,9 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         assert isinstance(request.user, User)
         user_id = request.user.pk
         with transaction.atomic():
+            session = dict(request.session.items())
             super().logout(request)
-            sign_ins.record_sign_out(user_id, addresses.of_request(request))
+            sign_ins.record_sign_out(user_id, addresses.of_request(request), session)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Counts tries by address, and by address and account: guesses from elsewhere don't keep the owner out.
@@ -150,6 +189,11 @@ class ResetPasswordForm(forms.ResetPasswordForm):  # type: ignore[misc]
 
 def user_of(email: str) -> User | None:
     return User.objects.filter(email=User.objects.normalize_email(email)).first() if "\x00" not in email else None
+
+
+def _needs_provider(user: User) -> bool:
+    """Returns whether all that this person belongs to requires its provider of them."""
+    return bool(access.memberships(user.pk)) and not user.is_staff and not access.reachable(user.pk, {})
 
 
 def reset_mail(user: User) -> EmailMessage:

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods
 
 from portal import accounts, devices
 from portal.http.mail_links import key_of
-from tenants import access, addresses, invitations
+from tenants import access, addresses, identity_providers, invitations
 from tenants.members import MemberConflict
 from tenants.models import Invitation, User
 from tenants.throttle import Limit
@@ -79,6 +79,9 @@ def invitation(request: HttpRequest, invitation_id: UUID, key: str = "") -> Http
     account = accounts.user_of(row.email) if row is not None else None
     if row is None or (account is not None and not account.is_active):
         return render(request, "account/invitation_ended.html", status=410)
+    provider = identity_providers.of_address(row.email)
+    if provider is not None and provider.is_required and provider.tenant_id == row.tenant_id and account is None:
+        return redirect("account_provider_begin", row.tenant_id)
     if account is None and not request.user.is_authenticated:
         return _with_a_new_account(request, row)
     if account is not None and request.user == account and request.method == "POST":

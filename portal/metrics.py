@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections.abc import Iterator
+from itertools import accumulate
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
@@ -22,6 +23,7 @@ from portal.http import request_metrics
 from portal.ops import figures
 from portal.ops.figures import Figures
 from tenants.models import Backup
+from transcription import stage_times
 from transcription.fetches import claims
 from transcription.models import Lane, Status
 from transcription.models.sweeper import sweepers_alive
@@ -101,6 +103,12 @@ class Installation(Collector):
             statistics.WAIT: "From the request to the claim, of completed transcriptions.",
             statistics.PROCESSING: "From the claim to the text.",
         }
+        stages = HistogramMetricFamily(
+            "whisper_stage_duration_seconds", "How long a stage of completed transcriptions took.", labels=["stage"]
+        )
+        for stage, times in sorted(stage_times.totals().items()):
+            stages.add_metric([stage], list(zip(stage_times.BOUNDS, accumulate(times.counts), strict=True)), times.sum)
+        yield stages
         for name, meaning in meanings.items():
             family = HistogramMetricFamily(f"whisper_{name}_duration_seconds", meaning, labels=["lane"])
             for lane, found in histograms[name].items():

@@ -5,7 +5,6 @@ allauth counts guesses and remembers used codes in the cache, that is in each pr
 
 from __future__ import annotations
 
-import base64
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 
 from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.stagekit import clear_login
+from allauth.account.stages import LoginStage
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal.cryptokit import normalize_user_code
@@ -23,15 +23,13 @@ from allauth.mfa.stages import AuthenticateStage
 from allauth.mfa.totp import forms as app_forms
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from allauth.mfa.webauthn import forms as key_forms
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.crypto import salted_hmac
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -41,7 +39,8 @@ from qrcode.main import QRCode
 
 from portal import devices
 from tenants import addresses, factor_changes, sign_ins
-from tenants.access import member_actor
+from tenants.access import SIGNED_BY, SignedBy, member_actor
+from tenants.encryption import ciphers
 from tenants.models import User
 from tenants.second_factors import GUESSES, GUESSES_OF_A_DAY, has_one
 from tenants.throttle import Limit
@@ -84,12 +83,12 @@ class PortalMFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
         )
 
     def encrypt(self, text: str) -> str:
-        return _ciphers().encrypt(text.encode()).decode()
+        return ciphers(SALT).encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
         """Raises ValidationError where SECRET_KEY is another one and SECRET_KEY_FALLBACKS lack the earlier."""
         try:
-            return _ciphers().decrypt(encrypted_text).decode()
+            return ciphers(SALT).decrypt(encrypted_text).decode()
         except InvalidToken:
             log.error("A second factor can't be read: SECRET_KEY has changed. Reset it, or see SECRET_KEY_FALLBACKS.")
             raise ValidationError(_("It can’t be read any more. Ask whoever runs the portal to reset it.")) from None
@@ -105,6 +104,9 @@ class SecondStepStage(AuthenticateStage):  # type: ignore[misc]
     """Notes which password was right: a sign-in that is half done ends with a new one, as sessions do."""
 
     def handle(self) -> tuple[HttpResponse | None, bool]:
+        signed_by = self.login.state.get(SIGNED_BY)
+        if signed_by and signed_by["factor"]:
+            return None, True
         self.state["password"] = self.login.user.get_session_auth_hash()
         answer: tuple[HttpResponse | None, bool] = super().handle()
         return answer
@@ -113,6 +115,16 @@ class SecondStepStage(AuthenticateStage):  # type: ignore[misc]
         """Returns whether the password is still that one, and there still is a factor to ask for."""
         user = self.login.user
         return self.state.get("password") == user.get_session_auth_hash() and has_one(user.pk)
+
+
+class SignedByStage(LoginStage):  # type: ignore[misc]
+    """Hands on, as the last of the stages, whose provider signed somebody in, to the session that begins now."""
+
+    key = SIGNED_BY
+
+    def handle(self) -> tuple[HttpResponse | None, bool]:
+        setattr(self.request, SIGNED_BY, self.login.state.get(SIGNED_BY))
+        return None, True
 
 
 class _CodeForm(code_forms.BaseAuthenticateForm):  # type: ignore[misc]
@@ -245,12 +257,15 @@ def _recording_refusal(user: User) -> Iterator[None]:
         raise
 
 
-def require(request: HttpRequest, user: User) -> None:
+def require(request: HttpRequest, user: User, signed_by: SignedBy | None = None) -> None:
     """Refuses a session to somebody who has shown no factor, but has one since the password was asked for.
 
-    The first factor ends all sessions, and waits for the lock that this takes, in a transaction.
+    Whose provider has asked for one is asked for none. The first factor ends all sessions, and waits for the lock that
+    this takes, in a transaction.
     """
     User.objects.select_for_update().get(pk=user.pk)
+    if signed_by is not None and signed_by["factor"]:
+        return
     if has_one(user.pk) and all(one["method"] != "mfa" for one in get_authentication_records(request, user)):
         begin_again(request)
         raise ImmediateHttpResponse(redirect("account_login"))
@@ -310,10 +325,3 @@ def _parsing() -> Iterator[None]:
     except Exception as error:
         log.exception("An answer of a passkey could not be checked.")
         raise refused_key() from error
-
-
-def _ciphers() -> MultiFernet:
-    """Returns what encrypts with SECRET_KEY, and decrypts with its earlier values, too."""
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    digests = [salted_hmac(SALT, "", secret=key, algorithm="sha256").digest() for key in keys]
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

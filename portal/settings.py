@@ -277,7 +277,7 @@ OUTBOUND_ALLOWED_NETWORKS = env.networks(
     "OUTBOUND_ALLOWED_NETWORKS", "", "private networks that webhooks and downloads by URL may reach, as in 10.1.0.0/16"
 )
 OUTBOUND_PLAIN_HTTP = env.items(
-    "OUTBOUND_PLAIN_HTTP", "downloads", "what may go over http:// too: downloads, webhooks, or none"
+    "OUTBOUND_PLAIN_HTTP", "downloads", "what may go over http:// too: downloads, webhooks, sign-in, or none"
 )
 FETCH_SECONDS_LIMIT = env.integer("FETCH_SECONDS_LIMIT", 3600, "how long the download of one recording may take")
 
@@ -299,6 +299,9 @@ ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordRes
 ACCOUNT_RATE_LIMITS = False  # allauth counts in the cache, that is in each process; tenants.throttle in the database
 OPERATOR_SECOND_FACTOR = env.flag(
     "OPERATOR_SECOND_FACTOR", False, "whether operators need a second factor for the administration"
+)
+SINGLE_SIGN_ON = env.flag(
+    "SINGLE_SIGN_ON", True, "whether organisations with a domain may have their people sign in with an OpenID provider"
 )
 MFA_ADAPTER = "portal.second_factor.PortalMFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, TypedDict
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db.models import CharField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Concat
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from tenants import second_factors
-from tenants.models import ApiKey, KeyScope, Member, Role, Tenant, User
+from tenants import scope, second_factors
+from tenants.models import AllowedDomain, ApiKey, KeyScope, Member, Role, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
 COMMENT = frozenset({"comments.write"})
@@ -29,6 +34,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 }
 SCOPES: dict[str, frozenset[str]] = {KeyScope.READ: VIEW, KeyScope.WRITE: EDIT, KeyScope.ADMIN: MANAGE}
 SESSION_TENANT = "tenant"
+SIGNED_BY = "signed_by"
+"""In the session of whom a tenant's OpenID provider signed in: its SignedBy. It opens that tenant and nothing else."""
+
 PAGE_TENANT_HEADER = "X-Page-Tenant"
 PAGE_TENANT_FIELD = "page_tenant"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -42,6 +50,13 @@ class InsufficientScope(PermissionDenied):
             _("This key has the scope “%(has)s”. This needs the scope “%(needed)s”.") % {"has": has, "needed": needed}
         )
         self.has, self.needed = has, needed
+
+
+class SignedBy(TypedDict):
+    """Whose provider signed somebody in, and whether it asked for a second factor, too, as far as its tenant says."""
+
+    tenant: str
+    factor: bool
 
 
 class NotSignedIn(Exception):
@@ -154,24 +169,76 @@ def system_actor(tenant: Tenant) -> Actor:
 
 def memberships(user_id: int) -> list[Member]:
     """Returns an active user's memberships of active tenants, ordered by the tenants' names."""
-    rows = Member.objects.filter(user_id=user_id, user__is_active=True, tenant__is_active=True)
-    return list(rows.select_related("tenant", "tenant__quota", "user").order_by("tenant__name", "id"))
+    return list(_memberships(user_id))
 
 
-def session_actor(user_id: int, chosen_tenant: str | None, address: str = "", page: Page | None = None) -> Actor | None:
-    """Returns the actor of a signed-in user in the chosen tenant, else in the first one; None without a membership.
+def reachable(user_id: int, session: Mapping[str, Any]) -> list[Member]:
+    """Returns those memberships that a session opens.
 
-    Raises TenantMismatch if `page` was rendered for another tenant, or writes without naming one of several, and
-    SecondFactorMissing.
+    Whom a tenant's provider signed in reaches that tenant alone. Whoever signed in without it reaches no tenant that
+    requires its provider of their address; its owners do.
     """
-    members = memberships(user_id)
-    chosen = [member for member in members if str(member.tenant_id) == chosen_tenant]
-    candidates = chosen or members
+    signed_by = signed_by_of(session)
+    if signed_by is not None:
+        return list(_memberships(user_id).filter(tenant_id=signed_by["tenant"]))
+    rows = _memberships(user_id)
+    return list(rows.exclude(_needs_provider(), ~Q(role=Role.OWNER)) if settings.SINGLE_SIGN_ON else rows)
+
+
+def signed_by_of(session: Mapping[str, Any]) -> SignedBy | None:
+    """Returns who signed in the person of a session; None for themselves."""
+    signed_by: SignedBy | None = session.get(SIGNED_BY)
+    return signed_by
+
+
+def holds_account(user: User, session: Mapping[str, Any]) -> bool:
+    """Returns whether a session may change how the account is signed in to.
+
+    Whom a tenant's provider signed in may not where the account opens anything else: the provider, or whoever runs it,
+    would get in there, too.
+    """
+    signed_by = signed_by_of(session)
+    if signed_by is None:
+        return True
+    others = Member.objects.filter(user=user).exclude(tenant_id=signed_by["tenant"])
+    return not (user.is_staff or user.is_superuser or others.exists())
+
+
+def session_actor(
+    user_id: int, session: Mapping[str, Any], address: str = "", page: Page | None = None, tenant_id: str | None = None
+) -> Actor | None:
+    """Returns the actor of a signed-in user in the tenant that the session chose, else in the first one.
+
+    With `tenant_id` it is the one in that tenant; None without a membership. Raises TenantMismatch if `page` was
+    rendered for another tenant, or writes without naming one of several, and SecondFactorMissing.
+    """
+    members = reachable(user_id, session)
+    wanted = tenant_id or session.get(SESSION_TENANT)
+    chosen = [member for member in members if str(member.tenant_id) == wanted]
+    candidates = chosen or ([] if tenant_id else members)
     if candidates and page is not None:
         _check_page(page, candidates[0].tenant, members)
-    if candidates and second_factors.is_missing(candidates[0]):
+    signed_by = signed_by_of(session)
+    if candidates and not (signed_by and signed_by["factor"]) and second_factors.is_missing(candidates[0]):
         raise SecondFactorMissing(candidates[0].tenant)
     return member_actor(candidates[0], address) if candidates else None
+
+
+def _memberships(user_id: int) -> QuerySet[Member]:
+    rows = Member.objects.filter(user_id=user_id, user__is_active=True, tenant__is_active=True)
+    return rows.select_related("tenant", "tenant__quota", "user").order_by("tenant__name", "id")
+
+
+def _needs_provider() -> Exists:
+    """Selects members whose tenant requires its provider of addresses such as theirs."""
+    with scope.across_tenants("a person may be a member of several tenants"):
+        rows = AllowedDomain.objects.filter(
+            tenant=OuterRef("tenant"),
+            tenant__identity_provider__is_enabled=True,
+            tenant__identity_provider__is_required=True,
+        )
+        rows = rows.annotate(email=ExpressionWrapper(OuterRef("user__email"), output_field=CharField()))
+        return Exists(rows.filter(email__endswith=Concat(Value("@"), "domain")))
 
 
 def _check_page(page: Page, tenant: Tenant, members: list[Member]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 from zlib import crc32
 
 from tenants import account_mails, audit
-from tenants.access import member_actor, memberships, stranger_actor
+from tenants.access import member_actor, memberships, reachable, signed_by_of, stranger_actor
 from tenants.models import User
 from tenants.throttle import Limit
 
@@ -17,13 +19,14 @@ REFUSALS_WITHIN = timedelta(hours=1)
 MAX_REFUSALS = 5
 
 
-def record_sign_in(user_id: int, address: str) -> None:
-    for member in memberships(user_id):
-        audit.record(member_actor(member, address), "member.signed_in", member)
+def record_sign_in(user_id: int, address: str, session: Mapping[str, Any]) -> None:
+    how = {"how": "provider"} if signed_by_of(session) else {}
+    for member in reachable(user_id, session):
+        audit.record(member_actor(member, address), "member.signed_in", member, **how)
 
 
-def record_sign_out(user_id: int, address: str) -> None:
-    for member in memberships(user_id):
+def record_sign_out(user_id: int, address: str, session: Mapping[str, Any]) -> None:
+    for member in reachable(user_id, session):
         audit.record(member_actor(member, address), "member.signed_out", member)
 
 

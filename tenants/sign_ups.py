@@ -8,7 +8,9 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from tenants import invitations, scope
@@ -24,15 +26,14 @@ OF_A_TENANT = Limit("sign-ups of an organisation", 100, 86_400)
 def is_open() -> bool:
     """Returns whether any tenant lets people in by themselves."""
     with scope.across_tenants("the page says whether there is any"):
-        return AllowedDomain.objects.filter(tenant__is_active=True).exists()
+        return _allowed().exists()
 
 
 def sign_up(email: str) -> None:
     """Mails a link to an address of an allowed domain; does nothing for any other, and for members."""
     email = User.objects.normalize_email(email)
     with scope.across_tenants("the address says which tenant"):
-        rows = AllowedDomain.objects.filter(domain=email.rpartition("@")[2], tenant__is_active=True)
-        allowed = rows.select_related("tenant").first()
+        allowed = _allowed().filter(domain=email.rpartition("@")[2]).select_related("tenant").first()
     if allowed is None or not OF_A_TENANT.take(str(allowed.tenant_id)):
         return
     actor = system_actor(allowed.tenant)
@@ -40,6 +41,12 @@ def sign_up(email: str) -> None:
         if not _mailed_again(actor, email):
             invites = replace(actor, permissions=frozenset({"people.manage"}))
             invitations.invite(invites, [Wanted(email, Role(allowed.role))])
+
+
+def _allowed() -> QuerySet[AllowedDomain]:
+    """Returns the domains by which people join, not those whose people have to come by their provider."""
+    rows = AllowedDomain.objects.filter(by_mail=True, tenant__is_active=True)
+    return rows.exclude(tenant__identity_provider__is_required=True) if settings.SINGLE_SIGN_ON else rows
 
 
 def _mailed_again(actor: Actor, email: str) -> bool:

@@ -8,6 +8,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 MINUTE = 60
+HOUR = 3600
 MIB = 1024**2
 GIB = 1024**3
 
@@ -24,6 +25,21 @@ def audio(seconds: float) -> str:
     if 0 < seconds < MINUTE:
         return _few(seconds)
     return _("%(minutes)s min") % {"minutes": number_format(int(seconds // MINUTE), use_l10n=True)}
+
+
+def precisely(seconds: float) -> str:
+    """Formats a duration as "340 ms", "12.3 s", "4 min 12 s" or "2 h 5 min"."""
+    if 0 < seconds < 1:
+        return _("%(n)s ms") % {"n": number_format(round(seconds * 1000))}
+    if seconds < MINUTE:
+        return _("%(n)s s") % {"n": number_format(seconds, 1 if 0 < seconds < 10 else 0)}
+    whole = round(seconds)
+    if whole < HOUR:
+        return _("%(minutes)d min %(seconds)d s") % {"minutes": whole // MINUTE, "seconds": whole % MINUTE}
+    return _("%(hours)s h %(minutes)d min") % {
+        "hours": number_format(whole // HOUR, use_l10n=True),
+        "minutes": whole % HOUR // MINUTE,
+    }
 
 
 def _few(seconds: float) -> str:

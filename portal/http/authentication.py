@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 from urllib.parse import parse_qs
 
 from django.core.exceptions import PermissionDenied
@@ -181,9 +182,11 @@ def _socket_actor(scope: Scope) -> Actor | None:
 def _caller_by_django_session(request: HttpRequest) -> Caller:
     if not isinstance(request.user, User):
         return Caller()
-    chosen, address = request.session.get(access.SESSION_TENANT), addresses.of_request(request)
+    session: Any = request.session
     try:
-        return Caller(access.session_actor(request.user.pk, chosen, address, Page.of_request(request)))
+        return Caller(
+            access.session_actor(request.user.pk, session, addresses.of_request(request), Page.of_request(request))
+        )
     except (TenantMismatch, SecondFactorMissing) as refusal:
         return Caller(refusal=refusal)
 

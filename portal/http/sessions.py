@@ -32,5 +32,4 @@ def actor_of_session(
     user = get_user(cast(HttpRequest, SimpleNamespace(session=session)))
     if not user.is_authenticated:
         return None
-    actor = access.session_actor(user.pk, tenant_id or session.get(access.SESSION_TENANT), address, page)
-    return None if actor is None or tenant_id not in (None, str(actor.tenant.id)) else actor
+    return access.session_actor(user.pk, session, address, page, tenant_id)

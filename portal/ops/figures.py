@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, QuerySet, Sum
+from django.db.models import Count, DurationField, ExpressionWrapper, F, Min, QuerySet, Sum
 
 from tenants import database_clock, scope
 from tenants.models import AccountCheck
@@ -22,6 +22,7 @@ DAY = timedelta(hours=24)
 SAMPLE = 5000
 BARS = 30
 RECENT_FAILURES = 10
+SLOWEST = 10
 EMPTY_TOTALS: dict[str, Any] = {"count": 0, "seconds": 0.0, "saved": 0.0, "oldest": None}
 
 
@@ -103,6 +104,7 @@ class Figures:
     day: Period
     failed_day: int
     failures: list[Transcription]
+    slowest: list[Transcription]
     redis_ms: float | None
     accounts: AccountCheck | None
 
@@ -145,7 +147,7 @@ class Figures:
 
 
 def read() -> Figures:
-    """Reads the figures by seven queries and a ping of Redis."""
+    """Reads the figures by eight queries and a ping of Redis."""
     now = database_clock.now()
     with scope.across_tenants("operators watch the whole installation"):
         done = _done_since(now - DAY)
@@ -157,6 +159,7 @@ def read() -> Figures:
             day=Period(DAY, done),
             failed_day=_failed().filter(finished_at__gte=now - DAY).count(),
             failures=list(_failed().select_related("recording", "tenant").order_by("-finished_at")[:RECENT_FAILURES]),
+            slowest=list(_slowest(now - HOUR)),
             redis_ms=redis.ping(),
             accounts=reconciliation.latest(),
         )
@@ -180,6 +183,16 @@ def _done_since(begin: datetime) -> list[CompletedTranscription]:
         CompletedTranscription(created, started or created, finished, seconds)
         for created, started, finished, seconds in values
         if finished is not None
+    ]
+
+
+def _slowest(begin: datetime) -> QuerySet[Transcription]:
+    """Selects those completed since `begin` that took longest, with how long as `took`."""
+    rows = Transcription.objects.filter(status=Status.COMPLETED, finished_at__gte=begin, is_reused=False)
+    took = ExpressionWrapper(F("finished_at") - F("created_at"), DurationField())
+    rows = rows.annotate(took=took).order_by("-took").select_related("tenant").select_related("recording")
+    return rows.only("id", "created_at", "finished_at", "lane", "tenant__name", "recording__name", "audio_seconds")[
+        :SLOWEST
     ]
 
 

@@ -17,6 +17,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from tenants import scope
+from tenants.access import SIGNED_BY
 from tenants.models import User
 from tenants.second_factors import is_missing_for_operator
 
@@ -38,9 +39,11 @@ class OperatorsSite(AdminSite):
         return super().admin_view(unscoped, cacheable)
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Wants a second factor, too, where OPERATOR_SECOND_FACTOR says so."""
-        user = request.user
-        return super().has_permission(request) and isinstance(user, User) and not is_missing_for_operator(user)
+        """Wants a second factor, too, where OPERATOR_SECOND_FACTOR says so; no tenant's provider makes operators."""
+        user, session = request.user, request.session
+        if not super().has_permission(request) or not isinstance(user, User) or SIGNED_BY in session:
+            return False
+        return not is_missing_for_operator(user)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Redirects to the portal's sign-in, which limits attempts and writes the audit log."""
@@ -62,6 +65,15 @@ class OperatorsSite(AdminSite):
         return redirect("account_change_password")
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
-        from portal.ops.views import operations
+        from portal.ops import views
 
-        return [path("operations/", self.admin_view(operations), name="operations"), *super().get_urls()]
+        own = [
+            path("operations/", self.admin_view(views.operations), name="operations"),
+            path("operations/latency/", self.admin_view(views.latency), name="operations_latency"),
+            path(
+                "operations/transcriptions/<uuid:transcription_id>/",
+                self.admin_view(views.transcription),
+                name="operations_transcription",
+            ),
+        ]
+        return [*own, *super().get_urls()]

@@ -6,6 +6,8 @@ from django import template
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from tenants import units
+
 register = template.Library()
 DASH = "–"
 
@@ -22,6 +24,12 @@ def seconds(value: float | None) -> str:
     if value < 7200:
         return _("%(n)s min") % {"n": number_format(value / 60, 1)}
     return _("%(n)s h") % {"n": number_format(value / 3600, 1)}
+
+
+@register.filter
+def precisely(value: float | None) -> str:
+    """Formats a duration as "4 min 12 s"; None as a dash."""
+    return DASH if value is None else units.precisely(value)
 
 
 @register.filter

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from portal.web.tenant import memberships
-from tenants import access, notices, quota, second_factors
+from tenants import access, identity_providers, notices, quota, second_factors
 from tenants.notices import CurrentNotice
 from tenants.quota import QuotaSnapshot
 
@@ -23,8 +23,9 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "actor": actor,
         "memberships": SimpleLazyObject(lambda: memberships(request)),
         "notices": SimpleLazyObject(lambda: _notices(actor, snapshot)),
+        "providers_offered": SimpleLazyObject(identity_providers.are_offered),
         "quota_snapshot": snapshot,
-        "second_factor_due": SimpleLazyObject(lambda: _second_factor_due(actor)),
+        "second_factor_due": SimpleLazyObject(lambda: _second_factor_due(request, actor)),
     }
 
 
@@ -33,13 +34,18 @@ def _actor(request: HttpRequest) -> access.Actor | None:
     actor: access.Actor | None = getattr(request, "actor", None)
     if actor is None and request.user.is_authenticated:
         with suppress(access.SecondFactorMissing):
-            actor = access.session_actor(request.user.pk, request.session.get(access.SESSION_TENANT))
+            session: Any = request.session
+            actor = access.session_actor(request.user.pk, session)
     return actor
 
 
-def _second_factor_due(actor: access.Actor | None) -> datetime | None:
+def _second_factor_due(request: HttpRequest, actor: access.Actor | None) -> datetime | None:
     """Returns from when on the tenant requires a second factor of somebody who has none."""
     if not actor or actor.user is None or actor.tenant.second_factor_from is None:
+        return None
+    session: Any = request.session
+    signed_by = access.signed_by_of(session)
+    if signed_by is not None and signed_by["factor"]:
         return None
     return None if second_factors.has_one(actor.user.pk) else actor.tenant.second_factor_from
 

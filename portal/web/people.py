@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -196,6 +197,7 @@ def _page(request: TenantRequest, form: InvitationForm | None = None, many: List
         "many": many or ListForm(actor, auto_id="many_%s"),
         "many_is_open": many is not None,
         "second_factor": SecondFactorForm(actor),
+        "single_sign_on": settings.SINGLE_SIGN_ON,
         "voices": enrolled_voices.count(actor.tenant),
         "section": "people",
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -12,8 +14,9 @@ from tenants.models import Member, User
 
 
 def memberships(request: HttpRequest) -> list[Member]:
-    """Returns the memberships of the signed-in person; none for anybody else."""
-    return access.memberships(request.user.pk) if request.user.is_authenticated else []
+    """Returns the memberships of the signed-in person that the session opens; none for anybody else."""
+    session: Any = request.session
+    return access.reachable(request.user.pk, session) if request.user.is_authenticated else []
 
 
 @require_safe

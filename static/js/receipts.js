@@ -23,33 +23,33 @@ const actions = JSON.parse(find(document, "#actions", HTMLScriptElement).text);
 form.addEventListener("change", check);
 form.addEventListener("submit", (event) => event.preventDefault());
 
+let checks = 0;
+
 async function check() {
+  const own = ++checks;
+  place.replaceChildren();
   const file = receiptField.files?.[0];
   if (!file) return;
-  if (!crypto.subtle) return tell(notice("bad", text("receipt_needs_https")));
-  const signed = await read(file);
-  if (!signed) return tell(notice("bad", text("receipt_none")));
-  const genuine = await isGenuine(signed).catch(() => null);
-  if (genuine === null) return tell(notice("bad", text("receipt_old_browser")));
-  if (!genuine) return tell(notice("bad", text("receipt_changed")));
-  const own = keys.includes(signed.signature.public_key);
-  const first = own
-    ? notice("good", text("receipt_genuine"))
-    : notice("bad", text("receipt_other_key", { key: signed.signature.public_key }));
-  tell(first, ...(await mediaNotice(signed.receipt)), ...described(signed.receipt));
+  const found = await checked(file);
+  if (own === checks) place.replaceChildren(...found); // another file may have been chosen meanwhile
 }
 
-/**
- * @param {File} file
- * @returns {Promise<Signed | null>}
- */
-async function read(file) {
+/** @param {File} file */
+async function checked(file) {
+  if (!crypto.subtle) return [notice("bad", text("receipt_needs_https"))];
   try {
     /** @type {Signed} */
     const signed = JSON.parse(await file.text());
-    return signed.receipt.recording.id && signed.signature.value ? signed : null;
-  } catch {
-    return null;
+    const { public_key: key } = signed.signature;
+    const shown = described(signed.receipt);
+    if (!(await isGenuine(signed))) return [notice("bad", text("receipt_changed"))];
+    const whose = keys.includes(key)
+      ? notice("good", text("receipt_genuine"))
+      : notice("bad", text("receipt_other_key", { key }));
+    return [whose, ...(await mediaNotice(signed.receipt)), ...shown];
+  } catch (error) {
+    const isOld = error instanceof DOMException && error.name === "NotSupportedError";
+    return [notice("bad", text(isOld ? "receipt_old_browser" : "receipt_none"))];
   }
 }
 
@@ -63,6 +63,7 @@ async function isGenuine({ receipt, signature }) {
 /** RFC 8785, of what has no fractions. @param {unknown} value @returns {string} */
 function canonical(value) {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value === "number" && !Number.isSafeInteger(value)) throw new RangeError("Numbers are whole.");
   if (value === null || typeof value !== "object") return JSON.stringify(value);
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${entries.map(([name, inner]) => `${JSON.stringify(name)}:${canonical(inner)}`).join(",")}}`;
@@ -129,9 +130,4 @@ function notice(kind, message) {
   const sign = kind === "good" ? "circle-check" : "circle-alert";
   const body = element("div", { class: "notice__body" }, message);
   return element("div", { class: `notice${kind ? ` notice--${kind}` : ""}` }, icon(sign), body);
-}
-
-/** @param {Node[]} nodes */
-function tell(...nodes) {
-  place.replaceChildren(...nodes);
 }

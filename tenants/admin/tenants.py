@@ -16,7 +16,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import api_keys, audit, enrolled_voices, former_members, units
+from tenants import api_keys, audit, enrolled_voices, former_members, identity_providers, units
 from tenants.access import Actor
 from tenants.admin.api_keys import ApiKeyInline
 from tenants.admin.base import operator_of
@@ -24,6 +24,7 @@ from tenants.former_members import KeyDecisionField
 from tenants.members import tell_of_role
 from tenants.models import (
     AllowedDomain,
+    IdentityProvider,
     Member,
     Quota,
     Tenant,
@@ -89,6 +90,17 @@ class AllowedDomainInline(admin.TabularInline):
     extra = 0
 
 
+class IdentityProviderInline(admin.StackedInline):
+    """The OpenID provider that the tenant's owners entered: operators see it, switch it off and delete it."""
+
+    model = IdentityProvider
+    extra = 0
+    readonly_fields = ("issuer", "client_id", "role_claim", "roles")
+
+    def has_add_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
+        return False
+
+
 class TenantForm(forms.ModelForm):
     keys_of_leavers = KeyDecisionField()
 
@@ -99,8 +111,13 @@ class TenantAdmin(admin.ModelAdmin):
     list_display = ("name", "is_active", "people", "used_this_month", "stored", "created_at")
     list_filter = ("is_active",)
     search_fields = ("name", "members__user__email")
-    inlines = (QuotaInline, MemberInline, AllowedDomainInline, ApiKeyInline)
+    inlines = (QuotaInline, MemberInline, AllowedDomainInline, IdentityProviderInline, ApiKeyInline)
     change_form_template = "admin/tenants/tenant/change_form.html"
+
+    def get_inlines(self, _request: HttpRequest, row: Tenant | None) -> Any:
+        """Leaves out the OpenID provider where there is none: operators add none."""
+        has_one = row is not None and IdentityProvider.objects.filter(tenant=row).exists()
+        return [inline for inline in self.inlines if has_one or inline is not IdentityProviderInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request).select_related("quota").annotate(people_count=Count("members"))
@@ -144,6 +161,12 @@ class TenantAdmin(admin.ModelAdmin):
             elif formset.model is AllowedDomain and formset.has_changed():
                 domains = list(AllowedDomain.objects.filter(tenant=tenant).values_list("domain", flat=True))
                 audit.record(operator, "tenant.changed", tenant, fields=["allowed_domains"], domains=domains)
+                identity_providers.end_sessions(tenant)
+            elif formset.model is IdentityProvider and formset.has_changed():
+                fields = sorted({field for _row, changed in formset.changed_objects for field in changed})
+                action = "provider.removed" if formset.deleted_objects else "provider.changed"
+                audit.record(operator, action, tenant, fields=fields)
+                identity_providers.end_sessions(tenant)
             elif formset.model is Quota:
                 for quota, fields in formset.changed_objects:
                     limits = {field: getattr(quota, field) for field in fields}

@@ -6,6 +6,7 @@ from tenants.models.api_key import ApiKey, KeyScope, Maker
 from tenants.models.audit_entry import AuditEntry
 from tenants.models.backup import Backup, OutboundHold
 from tenants.models.enrolled_voice import EnrolledVoice
+from tenants.models.identity_provider import Identity, IdentityProvider
 from tenants.models.invitation import Invitation
 from tenants.models.member import Member, Role
 from tenants.models.notice import Notice
@@ -25,6 +26,8 @@ __all__ = [
     "Backup",
     "EmailUserManager",
     "EnrolledVoice",
+    "Identity",
+    "IdentityProvider",
     "Invitation",
     "KeyScope",
     "LedgerEntry",

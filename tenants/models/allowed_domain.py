@@ -1,4 +1,4 @@
-"""Domains of e-mail addresses whose holders may join a tenant by themselves."""
+"""Domains of e-mail addresses that are a tenant's: their holders may join it by themselves, its provider names them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from tenants.scope import TenantManager
 
 
 class AllowedDomain(models.Model):
-    """Whoever gets mail at an address of the domain may join the tenant. Set by operators, who know whose it is."""
+    """Whoever gets mail at an address of the domain may join the tenant, or whom the tenant's provider signs in.
+
+    Set by operators, who know whose it is.
+    """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="allowed_domains", verbose_name=_("tenant"))
     domain = models.CharField(
@@ -31,6 +34,12 @@ class AllowedDomain(models.Model):
         max_length=10,
         choices=[(role.value, role.label) for role in (Role.VIEWER, Role.EDITOR)],
         default=Role.VIEWER,
+    )
+    by_mail = models.BooleanField(
+        _("joined by a mailed link"),
+        default=True,
+        db_default=True,
+        help_text=_("Without it the domain only says for whom the tenant’s OpenID provider speaks."),
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 

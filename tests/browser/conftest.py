@@ -51,7 +51,8 @@ def find_chromium() -> str | None:
 @pytest.fixture(scope="package")
 def scripted_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The product with an engine that hears the fox in every sound; it ends with this folder's tests."""
-    running = start_scripted(tmp_path_factory.mktemp("scripted"))
+    allowed = {"OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8", "OUTBOUND_PLAIN_HTTP": "downloads,sign-in"}
+    running = start_scripted(tmp_path_factory.mktemp("scripted"), **allowed)
     yield running
     stop(running)
 

@@ -21,6 +21,7 @@ class ArrivedFile:
     path: Path
     size: int
     sha256: str
+    seconds: float = 0.0
 
 
 def arrive(source: Path, name: str = "") -> ArrivedFile:

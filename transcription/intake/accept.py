@@ -26,7 +26,7 @@ from transcription.intake.reuse import FinishedResult
 from transcription.library import retention
 from transcription.media import playable_copies, storage
 from transcription.media.filenames import clean_name
-from transcription.models import Loudness, Recording, Status, Transcription
+from transcription.models import Loudness, Recording, Stage, Status, Transcription
 from transcription.options import audio_tracks, tenant_defaults
 from transcription.options.options import TranscriptionOptions
 from transcription.transcripts.terms import Correction
@@ -43,14 +43,16 @@ def accept(
     actor.require("recordings.create")
     if upload.size == 0:
         raise Refused("empty_file", _("The file is empty."))
-    request = TranscriptionRequest(actor, options, call or CallContext(), upload.sha256)
+    call = call or CallContext()
+    request = TranscriptionRequest(actor, options, call, upload.sha256, arrival_seconds=upload.seconds)
     if (existing := deduplicate.find_existing(request)) is not None:
         return commit.confirm(request, existing)
     result = deduplicate.find_finished(request)
     recording = _new_recording(actor, upload, source)
     with quota_refusals(actor.tenant):
         insert = _described_like(request, recording, result) if result else _probed(request, recording, upload)
-    _store(upload, recording)
+    with call.stopwatch.stage(Stage.STORE):
+        _store(upload, recording)
     return _commit_new(request, recording, insert)
 
 
@@ -129,7 +131,8 @@ def _new_recording(actor: Actor, upload: ReceivedFile, source: str) -> Recording
 def _probed(request: TranscriptionRequest, recording: Recording, upload: ReceivedFile) -> Insert:
     """Describes the recording by a probe. Raises Refused, InvalidOption and QuotaExceeded."""
     quota.check(request.tenant, seconds=1, size=upload.size)
-    found = probe(request.actor, upload, request.options.audio_track)
+    with request.call.stopwatch.stage(Stage.PROBE):
+        found = probe(request.actor, upload, request.options.audio_track)
     seconds = quota.billed_seconds(found.duration)
     quota.check(request.tenant, seconds, upload.size)
     audio_tracks.describe(recording, found, request.options.audio_track)

@@ -14,9 +14,10 @@ from uuid import UUID
 
 from tenants.access import Actor
 from tenants.models import Tenant
-from transcription.models import Lane, Recording, Transcription
+from transcription.models import Lane, Recording, Stage, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.options import TranscriptionOptions
+from transcription.stopwatch import Stopwatch
 
 INTERACTIVE_SECONDS = 300
 
@@ -32,6 +33,9 @@ class ReceivedFile(Protocol):
     def size(self) -> int: ...
     @property
     def sha256(self) -> str: ...
+    @property
+    def seconds(self) -> float:
+        """How long it took to arrive."""
 
 
 @runtime_checkable
@@ -47,8 +51,8 @@ class CallContext:
     """The call that carries a request. What it creates has the id `id`; an earlier call's answer has another one.
 
     `endpoint` is its path, `key` its idempotency key or empty. `waits` is true for a synchronous call, whose response
-    is the text. `in_transaction` runs in the transaction that decides which transcription answers; an exception that
-    it raises undoes the decision.
+    is the text. `stopwatch` measures what is done before it is decided. `in_transaction` runs in the transaction that
+    decides which transcription answers; an exception that it raises undoes the decision.
     """
 
     endpoint: str = ""
@@ -56,6 +60,7 @@ class CallContext:
     waits: bool = False
     id: UUID = field(default_factory=uuid.uuid4)
     in_transaction: Callable[[Transcription], None] | None = None
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     def created(self, row: Transcription) -> bool:
         return row.id == self.id
@@ -67,6 +72,7 @@ class TranscriptionRequest:
 
     `options` are those asked for, before tenant defaults. `named_options` are those that the request names itself,
     where `options` were derived from them. `translates` is the transcription beside which the new one stands.
+    `arrival_seconds` is how long the file took to arrive.
     """
 
     actor: Actor
@@ -75,6 +81,7 @@ class TranscriptionRequest:
     content_sha256: str
     named_options: TranscriptionOptions | None = None
     translates: Transcription | None = None
+    arrival_seconds: float = 0.0
 
     @property
     def tenant(self) -> Tenant:
@@ -113,9 +120,15 @@ class TranscriptionRequest:
             recording=recording,
             **options.columns,
             lane=Lane.STANDARD if too_long else options.lane,
+            intake_seconds=self._intake_seconds,
             audio_seconds=recording.duration_seconds,
             fingerprint=options.fingerprint(self.content_sha256),
             someone_waits=self.call.waits,
             translates=self.translates,
             waiters=1 if self.call.waits and not self.call.key else None,
         )
+
+    @property
+    def _intake_seconds(self) -> dict[str, float]:
+        received = {Stage.RECEIVE.value: round(self.arrival_seconds, 3)} if self.arrival_seconds else {}
+        return received | {name: stage.seconds for name, stage in self.call.stopwatch.stages.items()}

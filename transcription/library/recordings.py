@@ -158,9 +158,12 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
             return False
         _cancel_all(row)
         # Locks transcriptions before segments, as corrections do.
-        texts = list(row.transcriptions.select_for_update().order_by("id").values_list("id", flat=True))
-        objects = [str(pk) for pk in (*texts, *row.shares.values_list("id", flat=True))][:MOST_NAMED]
-        audit.record(actor or system_actor(row.tenant), ERASED, row, sha256=row.sha256, objects=objects)
+        texts = list(row.transcriptions.select_for_update().order_by("id").values_list("id", "rehears"))
+        whole = [text for text, rehears in texts if rehears is None]
+        parts = [text for text, rehears in texts if rehears is not None]
+        objects = [str(pk) for pk in (*whole, *row.shares.values_list("id", flat=True), *parts)]
+        named, more = objects[:MOST_NAMED], len(objects) > MOST_NAMED
+        audit.record(actor or system_actor(row.tenant), ERASED, row, sha256=row.sha256, objects=named, more=more)
         keys = [*row.media_keys, *copies.forget(row.id)]
         row.delete()
         if row.audio_deleted_at is None:

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from tenants import audit, database_clock, invitations, notices, quota, scope, throttle, user_sessions
-from transcription import search
+from transcription import search, stage_times
 from transcription.comments import mentions
 from transcription.fetches import claims as fetch_claims
 from transcription.intake import idempotency, waiters
@@ -96,6 +96,7 @@ EVERY_MINUTE: dict[str, Task] = {
     "notices told to webhooks": events.tell_notices,
     "clocks that differ too much": check_clock,
     "statistics merged": statistics.merge,
+    "times of stages merged": stage_times.condense,
 }
 EVERY_FEW_MINUTES: dict[str, Task] = {
     "reservations of ended work released": reconciliation.release_ended,

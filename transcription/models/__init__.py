@@ -10,7 +10,7 @@ from transcription.models.redacted_sound import RedactedSound
 from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
-from transcription.models.statistic import Statistic
+from transcription.models.statistic import StageTime, Statistic
 from transcription.models.sweeper import Sweeper
 from transcription.models.tag import Favourite, Tag, Tagging
 from transcription.models.term import Term
@@ -22,6 +22,7 @@ from transcription.models.transcription import (
     Attempt,
     Lane,
     Segment,
+    Stage,
     Status,
     Task,
     Transcription,
@@ -51,6 +52,8 @@ __all__ = [
     "SearchEntry",
     "Segment",
     "Speaker",
+    "Stage",
+    "StageTime",
     "Statistic",
     "Status",
     "Sweeper",

@@ -23,3 +23,21 @@ class Statistic(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.lane} {self.label}"
+
+
+class StageTime(models.Model):
+    """A histogram of one stage's durations in a span of time, or a part of it; of completed transcriptions."""
+
+    begin = models.DateTimeField()
+    span = models.PositiveIntegerField(default=0, help_text="Seconds; 0 where nobody has merged it yet.")
+    stage = models.CharField(max_length=12)
+    counts: models.JSONField[dict[str, int]] = models.JSONField(help_text="By a bucket's upper bound, in seconds.")
+    microseconds = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "time of a stage"
+        verbose_name_plural = "times of stages"
+        indexes = (models.Index(fields=["span", "begin"], name="stage_times_by_age"),)
+
+    def __str__(self) -> str:
+        return f"{self.begin} {self.stage}"

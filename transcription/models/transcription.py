@@ -54,6 +54,23 @@ class Task(models.TextChoices):
     TRANSLATE = "translate", _("Translate to English")
 
 
+class Stage(models.TextChoices):
+    """What a transcription is waiting for, or worked on, at a time. Stored in Attempt.stages and StageTime."""
+
+    RECEIVE = "receive", _("Receive")
+    PROBE = "probe", _("Check")
+    STORE = "store", _("Store")
+    QUEUE = "queue", _("Wait")
+    LOAD = "load", _("Get the file")
+    DECODE = "decode", _("Decode")
+    ENGINE = "engine", _("Engine")
+    SPEAKERS = "speakers", _("Tell speakers apart")
+    COPY = "copy", _("Copy for the player")
+    SAVE = "save", _("Save")
+    DELIVER = "deliver", _("Webhook")
+    WHOLE = "whole", _("From request to text")
+
+
 class Transcription(models.Model):
     """A transcription of a recording with given options; or of a range of one, which `rehears` another one's lines.
 
@@ -122,6 +139,12 @@ class Transcription(models.Model):
         db_default="",
         editable=False,
         help_text="Of the HTTP request that asked for it, for log lines.",
+    )
+    intake_seconds: models.JSONField[dict[str, float]] = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        editable=False,
+        help_text="How long the stages before it was created took, in order.",
     )
     audio_seconds = models.FloatField(default=0.0, editable=False, help_text="Its weight in the fair order.")
     fingerprint = models.CharField(
@@ -319,6 +342,12 @@ class Attempt(models.Model):
     outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices, default=Outcome.RUNNING)
     error = models.TextField(_("error"), blank=True)
     reached_seconds = models.FloatField(default=0.0, editable=False, help_text="What was saved when it ended.")
+    stages: models.JSONField[dict[str, list[float]]] = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        editable=False,
+        help_text="As transcription.stopwatch measured them; empty where its worker did not end it itself.",
+    )
 
     objects = TenantManager()
 
@@ -327,6 +356,7 @@ class Attempt(models.Model):
         verbose_name_plural = _("attempts")
         ordering = ("fence",)
         constraints = (models.UniqueConstraint(fields=["transcription", "fence"], name="one_attempt_per_fence"),)
+        indexes = (models.Index(fields=["started_at"], name="attempts_by_start"),)
 
     def __str__(self) -> str:
         return f"{self.fence}: {self.get_outcome_display()}"

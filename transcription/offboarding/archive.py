@@ -47,7 +47,7 @@ from transcription.receipts.recordings import signed_receipt
 
 BATCH = 500
 CHUNK_BYTES = 1024 * 1024
-SECRET_FIELDS = {"digest", "old_digest", "salt", "old_salt", "password"}
+SECRET_FIELDS = {"digest", "old_digest", "salt", "old_salt", "password", "sealed_secret"}
 LEFT_OUT: dict[str, str] = {
     Segment._meta.label_lower: "stands in the transcripts",
     DiarizationCheckpoint._meta.label_lower: "voices, kept only while a recording is transcribed",

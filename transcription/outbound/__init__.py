@@ -1,4 +1,4 @@
-"""All connections to addresses that users name: `download` of recordings and `post` of webhooks.
+"""All connections to addresses that users name: `download` of recordings, `post` of webhooks, JSON of OpenID providers.
 
 A URL is parsed by one parser (`target`), its host resolved once (`connecting`), each address checked (`networks`), and
 the connection made to the checked addresses, so that DNS rebinding has no effect. Proxies and .netrc of the environment

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -33,12 +33,16 @@ MIN_BYTES_PER_SECOND = 16 * 1024
 
 @dataclass(frozen=True)
 class Downloaded:
-    """A file on the local disk. `file_name` is the server's name for it, which may be empty."""
+    """A file on the local disk. `file_name` is the server's name for it, which may be empty.
+
+    `seconds` is how long it took to arrive.
+    """
 
     file_name: str
     path: Path
     size: int
     sha256: str
+    seconds: float = 0.0
 
 
 def download(url: str, path: Path, most_bytes: int, seconds: float, on_progress: Callable[[int], None]) -> Downloaded:
@@ -46,12 +50,14 @@ def download(url: str, path: Path, most_bytes: int, seconds: float, on_progress:
 
     `on_progress` is called with the bytes so far, and may raise to cancel. Raises OutboundError.
     """
+    begin = time.monotonic()
     with Deadline(seconds) as deadline:
         for _hop in range(MAX_REDIRECTS + 1):
             target = parse_target(url, DOWNLOADS)
             with exchange("GET", target, deadline, IDLE_SECONDS, {"Accept": "*/*"}) as answer:
                 if answer.status not in REDIRECTS:
-                    return _save_body(answer, target.url, path, _Limits(most_bytes, deadline, on_progress))
+                    file = _save_body(answer, target.url, path, _Limits(most_bytes, deadline, on_progress))
+                    return replace(file, seconds=time.monotonic() - begin)
                 url = urljoin(target.url, answer.headers.get("Location", ""))
     message = _("More than %(n)d redirects followed each other.") % {"n": MAX_REDIRECTS}
     raise OutboundError("too_many_redirects", message)

@@ -7,9 +7,9 @@ commit.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from tenants import database_clock, quota, scope
-from transcription import leases, request_id, search, tenant_lock
+from transcription import leases, request_id, search, stage_times, tenant_lock
 from transcription.errors import Failure
 from transcription.leases import LostClaim
 from transcription.models import (
@@ -29,6 +29,7 @@ from transcription.models import (
     Recording,
     Segment,
     Speaker,
+    Stage,
     Status,
     TenantSchedule,
     Transcription,
@@ -36,6 +37,7 @@ from transcription.models import (
 from transcription.queue import claims, fairness, progress, statistics, wakeups
 from transcription.queue.claims import Claim, lease_duration, row_under_lease
 from transcription.segments import bounds
+from transcription.stopwatch import Measured
 from transcription.strikes import other_texts
 from transcription.webhooks import events
 
@@ -44,6 +46,9 @@ MOST_ATTEMPTS = 3
 BACKOFF = leases.Backoff((10, 60, 300))
 MOST_ABANDONED = 10
 BATCH = 500
+Stages = Mapping[str, Measured]
+"""What a worker measured of its attempt, by Stage."""
+NOT_MEASURED: Stages = {}
 
 
 class Speakers(NamedTuple):
@@ -153,6 +158,7 @@ def complete(
     speakers_error: str = "",
     correct: Callable[[Transcription], None] | None = None,
     loudness: bytes = b"",
+    stages: Stages = NOT_MEASURED,
 ) -> None:
     """Completes the transcription and charges `duration` audio seconds, once. Raises LostClaim.
 
@@ -195,10 +201,23 @@ def complete(
         search.index_recording(claim.recording_id)
         if not quota.settle(claim.id, quota.billed_seconds(duration), row.recording.name):
             log.error("Transcription %s was completed without a reservation to settle.", claim.id)
-        _end_attempt(claim, Attempt.Outcome.COMPLETED)
+        _end_attempt(claim, Attempt.Outcome.COMPLETED, stages=stages)
         statistics.count_seconds(row, now)
+        stage_times.count(_times_of(row, now, stages), now)
         _announce(row, Status.COMPLETED, "", warnings)
     _tell(claim)
+
+
+def _times_of(row: Transcription, now: datetime, stages: Stages) -> dict[str, float]:
+    """Returns the seconds of each stage that is known of a transcription that is completed now."""
+    measured = {name: stage.seconds for name, stage in stages.items()}
+    waited, whole = (row.started_at or now) - row.created_at, now - row.created_at
+    return {
+        **row.intake_seconds,
+        Stage.QUEUE: waited.total_seconds(),
+        **measured,
+        Stage.WHOLE: whole.total_seconds() + sum(row.intake_seconds.values()),
+    }
 
 
 def _replace_segments(claim: Claim, found: Speakers) -> None:
@@ -214,18 +233,18 @@ def _forget_voices(transcription_id: UUID) -> None:
         model.objects.filter(transcription_id=transcription_id).delete()
 
 
-def fail(claim: Claim, failure: Failure) -> None:
+def fail(claim: Claim, failure: Failure, stages: Stages = NOT_MEASURED) -> None:
     """Queues another attempt where that may help, else ends the transcription. Raises LostClaim."""
     with _locked(row_under_lease(claim), claim) as (schedule, row):
         if failure.may_succeed_later and row.attempts_made < MOST_ATTEMPTS:
             _requeue(schedule, row, row_under_lease(claim), BACKOFF.after(row.attempts_made))
         else:
             _give_up(row, row_under_lease(claim), failure)
-        _end_attempt(claim, Attempt.Outcome.FAILED, failure.detail)
+        _end_attempt(claim, Attempt.Outcome.FAILED, failure.detail, stages=stages)
     _tell(claim)
 
 
-def hand_back(claim: Claim, delay: float = 0.0) -> None:
+def hand_back(claim: Claim, delay: float = 0.0, stages: Stages = NOT_MEASURED) -> None:
     """Queues the transcription again after `delay` seconds, without counting an attempt.
 
     For a worker that must stop, or can't begin. Does nothing if the claim was lost.
@@ -235,7 +254,7 @@ def hand_back(claim: Claim, delay: float = 0.0) -> None:
         with _locked(rows, claim) as (schedule, row):
             _requeue(schedule, row, rows, delay, attempts_made=F("attempts_made") - 1)
             fairness.give_back(schedule, row)
-            _end_attempt(claim, Attempt.Outcome.HANDED_BACK)
+            _end_attempt(claim, Attempt.Outcome.HANDED_BACK, stages=stages)
         _tell(claim)
 
 
@@ -396,9 +415,11 @@ def _end(rows: QuerySet[Transcription], status: str, failure: Failure | None) ->
     )
 
 
-def _end_attempt(claim: Claim, outcome: str, error: str = "", reached: float = 0.0) -> None:
+def _end_attempt(
+    claim: Claim, outcome: str, error: str = "", reached: float = 0.0, stages: Stages = NOT_MEASURED
+) -> None:
     Attempt.objects.filter(transcription_id=claim.id, fence=claim.fence).update(
-        outcome=outcome, finished_at=Now(), error=error, reached_seconds=reached
+        outcome=outcome, finished_at=Now(), error=error, reached_seconds=reached, stages=dict(stages)
     )
 
 

@@ -1,7 +1,7 @@
 """Checks a receipt offline: `python -m transcription.receipts FILE [--key KEY] [--media FILE]`.
 
 It needs Python and the package `cryptography`, neither a portal nor its settings. Ends with 0 where all is well, 1
-where something is not genuine, 2 where a file can't be read.
+where something is not genuine, 2 where a file can't be read, 3 where no KEY says who signed it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 from transcription.receipts.signatures import InvalidReceipt, verified
+
+HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,8 +27,6 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found = verified(options.file.read_bytes(), options.key)
         print(*_described(found.receipt), sep="\n")
-        whose = "with the key that you named" if options.key else f"with the key {found.public_key}"
-        print(f"Genuine: signed {whose}, and not changed since.")
         if options.media:
             _check_media(found.receipt, options.media)
     except InvalidReceipt as error:
@@ -34,6 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"{error.filename} can't be read: {error.strerror}.", file=sys.stderr)
         return 2
+    if not options.key:
+        print(f"Not changed since it was signed with the key {found.public_key}.")
+        print("Anybody can have signed it: name the portal's key with --key.", file=sys.stderr)
+        return 3
+    print("Genuine: signed with the key that you named, and not changed since.")
     return 0
 
 
@@ -55,7 +61,12 @@ def _described(receipt: dict[str, Any]) -> list[str]:
         if isinstance(event, dict):
             who = event.get("name") or event.get("by")
             lines.append(f"{event.get('first')}  {event.get('action')}  {who}  {event.get('times')}x")
-    return [line.encode("unicode_escape").decode() if not line.isprintable() else line for line in lines]
+    return ["".join(_shown(character) for character in line) for line in lines]
+
+
+def _shown(character: str) -> str:
+    """Returns what a terminal may be given: no control or format characters."""
+    return repr(character)[1:-1] if unicodedata.category(character) in HIDDEN else character
 
 
 def _part(receipt: dict[str, Any], name: str) -> dict[str, Any]:

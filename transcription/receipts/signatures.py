@@ -1,7 +1,7 @@
 """Signs receipts, and verifies them without a portal: of everything else this module needs nothing.
 
 A signed receipt is JSON with the receipt and an Ed25519 signature (RFC 8032) of its canonical form (RFC 8785). Receipts
-have no fractions, so that their canonical form is their JSON without spaces and with sorted names.
+have whole numbers only and names in ASCII, so that their canonical form is their JSON without spaces, sorted by name.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 ALGORITHM = "Ed25519"
 LONGEST = 16 * 1024 * 1024  # bytes
+LARGEST = 2**53 - 1
 
 
 class InvalidReceipt(Exception):
@@ -52,12 +53,12 @@ def verified(text: str | bytes, trusted: Collection[str] = ()) -> Verified:
     try:
         if len(text) > LONGEST:
             raise ValueError
-        parts = json.loads(text)
+        parts = json.loads(text, parse_float=_whole, parse_constant=_whole)
         receipt, signature = dict(parts["receipt"]), parts["signature"]
         public_key, value = str(signature["public_key"]), b64decode(signature["value"], validate=True)
         message = _canonical(receipt)
         key = Ed25519PublicKey.from_public_bytes(b64decode(public_key, validate=True))
-    except (ValueError, TypeError, LookupError, RecursionError):
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
         raise InvalidReceipt("This is no receipt: a file of JSON with “receipt” and “signature” is needed.") from None
     try:
         key.verify(value, message)
@@ -73,16 +74,27 @@ def public_text(key: Ed25519PublicKey) -> str:
 
 
 def _canonical(receipt: dict[str, Any]) -> bytes:
-    """Raises ValueError for fractions, whose form differs between languages, and for text that isn't Unicode."""
-    if any(isinstance(value, float) for value in _values(receipt)):
-        raise ValueError("Receipts have no fractions.")
-    text = json.dumps(receipt, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.encode()
+    """Raises ValueError for what languages write or sort in different ways, and for text that isn't Unicode."""
+    _check(receipt)
+    return json.dumps(receipt, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _values(part: Any) -> list[Any]:
+def _check(part: Any) -> None:
+    """Raises ValueError."""
     if isinstance(part, dict):
-        return [leaf for value in part.values() for leaf in _values(value)]
+        if not all(name.isascii() for name in part):
+            raise ValueError("Names are in ASCII.")
+        part = list(part.values())
     if isinstance(part, list):
-        return [leaf for value in part for leaf in _values(value)]
-    return [part]
+        for value in part:
+            _check(value)
+    elif isinstance(part, float) or (isinstance(part, int) and abs(part) > LARGEST):
+        raise ValueError("Numbers are whole, and have 53 bits at most.")
+
+
+def _whole(number: str) -> int:
+    """Reads a whole number that is written as a fraction. Raises ValueError."""
+    value = float(number)
+    if not value.is_integer():
+        raise ValueError("Numbers are whole.")
+    return int(value)

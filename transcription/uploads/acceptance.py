@@ -56,6 +56,7 @@ class _File:
     path: Path
     size: int
     sha256: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def settle_under_lock(row: Upload, file: LockedFile) -> None:
     arrived(row)
     with file.held(), _faults_noted(row), files.lent(row.id) as path:
         lend_connection()
-        _decide(row, _File(row.name, path, path.stat().st_size, _sha256(path)))
+        _decide(row, _File(row.name, path, path.stat().st_size, _sha256(path), _age(row)))
         file.drop()
 
 
@@ -117,7 +118,7 @@ def _settle_object(row: Upload) -> None:
     renewal = Renewal(lambda: _arrived(row).update(not_before=Now() + LEASE), RENEW_EVERY_SECONDS)
     with storage.local_copy(row.object_key, renewal) as path:
         digest = _sha256(path, renewal)
-        _decide(row, _StoredFile(row.name, path, path.stat().st_size, digest, row.object_key))
+        _decide(row, _StoredFile(row.name, path, path.stat().st_size, digest, _age(row), row.object_key))
     bucket.abort(row.object_key)
 
 
@@ -203,6 +204,11 @@ def _actor(row: Upload) -> Actor:
     """Returns the actor that opened the upload; its permission was checked as the bytes came."""
     member = Member.objects.filter(tenant=row.tenant_id, user=row.user_id).select_related("user").first()
     return Actor(row.tenant, frozenset({"recordings.create"}), member if row.user_id else None, row.api_key)
+
+
+def _age(row: Upload) -> float:
+    """Returns the seconds since the upload was opened, with the pauses that its sender made."""
+    return max(0.0, (timezone.now() - row.created_at).total_seconds())
 
 
 def _sha256(path: Path, on_progress: Callable[[], None] = lambda: None) -> str:

@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 
 from tenants import database_clock, outbound_hold, scope
 from tenants.access import Actor
-from transcription import leases
+from transcription import leases, stage_times
 from transcription.leases import Claim
+from transcription.models import Stage
 from transcription.webhooks import endpoints
 from transcription.webhooks.models import Attempt, Delivery, Endpoint, Event
 
@@ -122,6 +123,9 @@ def finish(claim: Claim, outcome: Outcome) -> bool:
 
 def _succeed(row: Delivery, outcome: Outcome) -> None:
     _close(row, Delivery.State.DELIVERED, outcome)
+    if row.attempts.count() == row.attempts_made + 1:  # more, where it was replayed
+        now = database_clock.now()
+        stage_times.count({Stage.DELIVER: (now - row.created_at).total_seconds()}, now)
     Endpoint.objects.filter(id=row.endpoint_id, failures__gt=0).update(failures=0, failing_since=None, not_before=Now())
 
 

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
@@ -26,7 +26,7 @@ from transcription.leases import LostClaim, Renewal
 from transcription.media import DecoderDied, Listener, MediaError, pcm_cache, storage
 from transcription.media.storage import StorageUnavailable
 from transcription.media.waveform import Peaks
-from transcription.models import Lane, Transcription
+from transcription.models import Lane, Stage, Transcription
 from transcription.options import audio_tracks
 from transcription.options.options import codes_of
 from transcription.options.speakers import OFF
@@ -34,6 +34,7 @@ from transcription.queue import claims, lifecycle, progress
 from transcription.queue.claims import Claim
 from transcription.queue.database_outage import retry_through_outage
 from transcription.redaction import redact
+from transcription.stopwatch import Stopwatch
 from transcription.transcripts.terms import Correction
 from transcription.worker import claim_watchdog, playback
 from transcription.worker.audio_meter import AudioMeter
@@ -91,23 +92,25 @@ def work() -> None:
 
 def run_attempt(claim: Claim) -> None:
     """Transcribes, and ends the attempt in every case: completed, failed, handed back or lost."""
+    stopwatch = Stopwatch()
     try:
         with claim_watchdog.interrupt_when_lost(claim):
-            transcribe(claim)
+            transcribe(claim, stopwatch)
     except LostClaim:
         log.info("Transcription %s is no longer ours.", claim.transcription_id)
     except HandedBack:
-        retry_through_outage(lifecycle.hand_back, claim)
+        retry_through_outage(lifecycle.hand_back, claim, 0.0, stopwatch.stages)
     except StorageUnavailable:
-        retry_through_outage(lifecycle.hand_back, claim, STORAGE_PAUSE_SECONDS)
+        retry_through_outage(lifecycle.hand_back, claim, STORAGE_PAUSE_SECONDS, stopwatch.stages)
     except Exception as error:
-        _fail(claim, failure_of(error))
+        _fail(claim, failure_of(error), stopwatch.stages)
 
 
-def transcribe(claim: Claim) -> None:
+def transcribe(claim: Claim, stopwatch: Stopwatch) -> None:
     """Decodes the audio, then the text of one window after the other; saves each window, and completes.
 
-    Raises LostClaim, HandedBack, StorageUnavailable, and the errors that `failure_of` knows.
+    `stopwatch` measures the stages. Raises LostClaim, HandedBack, StorageUnavailable, and the
+    errors that `failure_of` knows.
     """
     row = Transcription.objects.select_related("recording", "tenant__quota").get(id=claim.transcription_id)
     engine = EngineClient(str(settings.ENGINE_SOCKET), request_id=claim.request_id)
@@ -116,20 +119,26 @@ def transcribe(claim: Claim) -> None:
     meter, writer, peaks = AudioMeter(row, claim, renew), WindowWriter(row, claim, plan), Peaks()
     warnings: list[str] = []
     with SpeakerFinder(row, claim, renew) as finder:
-        with open_pcm(row, meter.longest, renew, warnings, finder.listener) as pcm:
-            samples = peaks.watch(meter.watch(pcm))
+        with ExitStack() as opened:
+            with stopwatch.stage(Stage.LOAD):
+                pcm = opened.enter_context(open_pcm(row, meter.longest, renew, warnings, finder.listener))
+            samples = peaks.watch(meter.watch(stopwatch.each(Stage.DECODE, pcm)))
             options = decode_options(row)
-            for window in modes.transcribe(engine, samples, options, plan.mode, plan.resume, renew):
-                writer.save(window, meter.seconds)
-                finder.save_checkpoints()
-        speakers = finder.find(meter.seconds)
+            windows = modes.transcribe(engine, samples, options, plan.mode, plan.resume, renew)
+            for window in stopwatch.each(Stage.ENGINE, windows):
+                with stopwatch.stage(Stage.SAVE):
+                    writer.save(window, meter.seconds)
+                    finder.save_checkpoints()
+        with stopwatch.stage(Stage.SPEAKERS):
+            speakers = finder.find(meter.seconds)
     row.warnings = list(dict.fromkeys([*warnings, *finder.warnings]))
     if copy_first := playback.is_awaited(row.recording) and row.heard_range is None:
-        playback.store_playable_copy(row, meter.seconds, renew)
+        with stopwatch.stage(Stage.COPY):
+            playback.store_playable_copy(row, meter.seconds, renew)
     correction = Correction(row.tenant_id)
     correction.prepare(speakers.texts if speakers else row.segments.values_list("text", flat=True))
     whole = (writer.text, meter.seconds, peaks.points(), row.warnings, speakers, finder.error, correction.write)
-    retry_through_outage(lifecycle.complete, claim, *whole, peaks.blocks)
+    retry_through_outage(lifecycle.complete, claim, *whole, peaks.blocks, stopwatch.stages)
     log.info("Transcription %s is complete: %.1f s of audio.", claim.id, meter.seconds)
     if not copy_first and row.heard_range is None:
         playback.store_playable_copy(row, meter.seconds)
@@ -200,10 +209,10 @@ def failure_of(error: Exception) -> Failure:
     return Failure("internal", detail)
 
 
-def _fail(claim: Claim, failure: Failure) -> None:
+def _fail(claim: Claim, failure: Failure, stages: lifecycle.Stages) -> None:
     log.warning("Transcription %s: %s: %s", claim.transcription_id, failure.code, failure.detail)
     try:
-        retry_through_outage(lifecycle.fail, claim, failure)
+        retry_through_outage(lifecycle.fail, claim, failure, stages)
     except LostClaim:
         log.info("Transcription %s is no longer ours to fail.", claim.transcription_id)
 

@@ -97,7 +97,7 @@ class TestWhatIsWritten:
         assert told(alice) == [
             ("transcription.created", {"recording": recording, "model": "base", "reused": False}),
             ("transcription.cancelled", {"recording": recording}),
-            ("recording.erased", {"sha256": "0" * 64, "objects": sorted([str(row.id), made])}),
+            ("recording.erased", {"sha256": "0" * 64, "objects": sorted([str(row.id), made]), "more": False}),
         ]
 
     def test_all_that_happens_to_a_key(self, alice: Character, client: Client) -> None:

@@ -16,6 +16,9 @@ ACCOUNTS = """
     login/
     login/second/
     login/passkey/
+    login/organisation/
+    login/organisation/<uuid:tenant_id>/
+    login/organisation/<uuid:tenant_id>/back/
     again/
     again/code/
     again/key/
@@ -270,6 +273,9 @@ PAGES = """
     keys/<uuid:key_id>/keep/
     people/
     people/many/
+    people/sign-in/
+    people/sign-in/test/
+    people/sign-in/remove/
     people/second-factor/
     people/voices/
     people/<int:member_id>/second-factor/reset/

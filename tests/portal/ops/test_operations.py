@@ -65,7 +65,7 @@ def test_a_lane_has_one_name_for_programs_and_another_for_people(operator: Clien
 
 def test_tables_can_be_scrolled_with_the_keyboard_and_times_say_their_zone(operator: Client) -> None:
     page = operator.get(PAGE).content.decode()
-    names = ("engines", "queue", "latency", "failures")
+    names = ("engines", "queue", "latency", "slowest", "failures")
     for name in names:
         assert f'<div class="ops-scroll" tabindex="0" role="group" aria-labelledby="ops-{name}">' in page
     assert page.count("ops-scroll") == len(names)

@@ -32,6 +32,7 @@ EDITORS_400 = {Role.OWNER: 400, Role.ADMIN: 400, Role.EDITOR: 400, Role.VIEWER: 
 EDITORS_409 = {Role.OWNER: 409, Role.ADMIN: 409, Role.EDITOR: 409, Role.VIEWER: 403}  # it is English
 EDITORS_412 = {Role.OWNER: 412, Role.ADMIN: 412, Role.EDITOR: 412, Role.VIEWER: 403}
 MANAGERS_302 = {Role.OWNER: 302, Role.ADMIN: 302, Role.EDITOR: 403, Role.VIEWER: 403}
+OWNERS = {Role.OWNER: 200, Role.ADMIN: 403, Role.EDITOR: 403, Role.VIEWER: 403}
 NOBODY = {Role.OWNER: 403, Role.ADMIN: 403, Role.EDITOR: 403, Role.VIEWER: 403}  # before an owner allows it
 OWNERS_302 = {Role.OWNER: 302, Role.ADMIN: 403, Role.EDITOR: 403, Role.VIEWER: 403}
 
@@ -102,6 +103,10 @@ TABLE = [
     ("GET", "/people/", EVERYBODY),
     ("POST", "/people/", MANAGERS),
     ("POST", "/people/many/", MANAGERS),
+    ("GET", "/people/sign-in/", OWNERS),
+    ("POST", "/people/sign-in/", OWNERS),
+    ("POST", "/people/sign-in/test/", OWNERS_302),
+    ("POST", "/people/sign-in/remove/", OWNERS_302),
     ("POST", "/people/second-factor/", OWNERS_302),
     ("POST", "/people/voices/", OWNERS_302),
     ("GET", "/voice/", EVERYBODY),

@@ -14,6 +14,7 @@ from django.conf import LazySettings
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
+from django.core.signing import Signer
 from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import reverse
@@ -204,3 +205,11 @@ def test_one_of_several_with_a_name_is_meant_by_its_id(alice: Character) -> None
     Tenant.objects.create(name="Acme")
     with pytest.raises(CommandError, match=str(alice.tenant.id)):
         call_command("tenant", "export", "Acme", "/nowhere.zip")
+
+
+def test_receipts_from_before_there_were_public_keys_are_still_known() -> None:
+    receipt = {"tenant": {"id": "7", "name": "Acme"}, "finished_at": "2026-01-01T00:00:00+00:00"}
+    signature = Signer(salt=receipts.SALT).signature(json.dumps(receipt, sort_keys=True, separators=(",", ":")))
+    assert receipts.verified(json.dumps({"receipt": receipt, "signature": signature})) == receipt
+    with pytest.raises(InvalidReceipt):
+        receipts.verified(json.dumps({"receipt": receipt | {"tenant": {}}, "signature": signature}))

@@ -9,25 +9,26 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.http import Http404
 from django.test import Client
 from django.utils import timezone
 
-from tenants import scope
+from tenants import audit, scope
 from tenants.models import Tenant
 from tests.conftest import Character
 from tests.stack import ROOT
 from tests.transcription.characters import submit
 from tests.transcription.finishing import finish
-from transcription.library import recordings, retention
+from transcription.library import read_audit, recordings, retention
 from transcription.models import Recording, Transcription
 from transcription.receipts import keys
 from transcription.receipts.recordings import receipt_of
 from transcription.receipts.signatures import InvalidReceipt, verified
-from transcription.transcripts import editing
-from transcription.transcripts.revisions import list_tag
+from transcription.transcripts import editing, striking
+from transcription.transcripts.revisions import ANY, list_tag
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within")]
 
@@ -91,6 +92,7 @@ def test_it_is_there_when_all_else_is_gone_and_says_when(alice: Character, done:
     assert retention.remove_empty() == 1
     found = receipt(alice, done.recording_id)
     assert found["recording"] == {"id": str(done.recording_id), "erased": True, "sha256": sha256}
+    assert found["is_complete"]
     told = actions(found)
     assert told["audio.erased"] == told["transcript.erased"] == told["recording.erased"] == ["system"]
     assert told["receipt.made"] == [alice.user.email]
@@ -99,6 +101,27 @@ def test_it_is_there_when_all_else_is_gone_and_says_when(alice: Character, done:
 def test_whoever_deletes_for_good_stands_in_it(alice: Character, done: Transcription) -> None:
     recordings.erase(alice.actor, done.recording_id)
     assert actions(receipt(alice, done.recording_id))["recording.erased"] == [alice.user.email]
+
+
+def test_only_a_recording_that_was_erased_is_said_to_be(alice: Character, done: Transcription) -> None:
+    for another in (done.id, alice.member.tenant_id, UUID(int=7)):
+        with pytest.raises(Http404):
+            receipt_of(alice.actor, another)
+
+
+def test_nobody_can_guess_struck_words_by_it(alice: Character, done: Transcription, client: Client) -> None:
+    striking.strike(alice.actor, done.id, (0.0, done.recording.duration_seconds), {ANY})
+    client.force_login(alice.user)
+    text = client.get(f"/transcriptions/{done.id}/download.txt?redacted=true").content
+    assert b"fox" not in text
+    assert receipt(alice, done.recording_id)["transcriptions"][0]["text"]["sha256"] == hashlib.sha256(text).hexdigest()
+
+
+def test_whoever_found_its_text_by_searching_stands_in_it(alice: Character, done: Transcription) -> None:
+    read_audit.searched(alice.actor, 1, [done.id])
+    read_audit.searched(alice.actor, 1, [UUID(int=7)])
+    [search] = [event for event in receipt(alice, done.recording_id)["events"] if event["action"] == audit.SEARCHED]
+    assert (search["name"], search["times"]) == (alice.user.email, 1)
 
 
 def test_strangers_get_none(alice: Character, mallory: Character, done: Transcription) -> None:
@@ -120,6 +143,7 @@ def test_the_command_checks_it_and_the_file_without_a_portal(
     assert code == 0
     assert "Genuine" in said
     assert "is the recording" in said
+    assert check(genuine)[0] == 3, "anybody can have signed it"
     assert check(genuine, "--media", other)[0] == 1
     assert check(tmp_path / "nowhere.json")[0] == 2
 

@@ -107,7 +107,7 @@ class Command(BaseCommand):
 
     def _verify(self, options: dict[str, Any]) -> None:
         try:
-            receipt = receipts.verified(options["file"].read_text())
+            receipt = receipts.verified(options["file"].read_text("utf-8"))
         except (OSError, UnicodeDecodeError, InvalidReceipt) as error:
             raise CommandError(str(error)) from None
         name, moment, who = receipt["tenant"]["name"], receipt["finished_at"], receipt["requested_by"]

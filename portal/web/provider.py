@@ -1,0 +1,77 @@
+"""The page on which owners say by which OpenID provider their people sign in."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portal.openid import discovery
+from portal.openid.errors import ProviderFailure
+from portal.provider_pages import redirect_uri
+from portal.web.access import TenantRequest, member_required
+from portal.web.provider_form import ProviderForm
+from tenants import identity_providers
+from tenants.throttle import Limit
+
+TESTS = Limit("tests of an organisation's OpenID provider", 10, 60)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_required(identity_providers.PERMISSION)
+def provider(request: TenantRequest) -> HttpResponseBase:
+    row = identity_providers.provider_of(request.actor)
+    form = ProviderForm(row, request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        identity_providers.keep(request.actor, form.wanted)
+        messages.success(request, _("Saved."))
+        return redirect("web:provider")
+    begin = reverse("account_provider_begin", args=[request.actor.tenant.id])
+    context = {
+        "form": form,
+        "kept": identity_providers.provider_of(request.actor),
+        "domains": identity_providers.domains_of(request.actor.tenant),
+        "redirect_uri": redirect_uri(request.actor.tenant.id),
+        "begin_uri": f"{settings.PORTAL_URL}{begin}",
+        "section": "people",
+    }
+    return render(request, "web/provider.html", context)
+
+
+@require_POST
+@member_required(identity_providers.PERMISSION)
+def test(request: TenantRequest) -> HttpResponse:
+    """Asks the provider for its addresses and keys now, and says what is wrong."""
+    row = identity_providers.provider_of(request.actor)
+    if row is None or not TESTS.take(str(request.actor.tenant.id)):
+        none, often = _("Save the provider first."), _("Too many tests. Wait a minute.")
+        messages.error(request, none if row is None else often)
+        return redirect("web:provider")
+    try:
+        identity_providers.secret_of(row)
+        keys = discovery.keys_of(discovery.ask(row.issuer), anew=True).keys
+    except ProviderFailure as failure:
+        messages.error(request, str(failure))
+    except identity_providers.SecretLost:
+        messages.error(request, _("The client secret can’t be read any more: SECRET_KEY has changed. Enter it again."))
+    else:
+        text = ngettext("The provider answers, with %(n)d key.", "The provider answers, with %(n)d keys.", len(keys))
+        messages.success(request, text % {"n": len(keys)})
+    return redirect("web:provider")
+
+
+@require_POST
+@member_required(identity_providers.PERMISSION)
+def remove(request: TenantRequest) -> HttpResponse:
+    if identity_providers.provider_of(request.actor) is not None:
+        identity_providers.remove(request.actor)
+        messages.success(request, _("The provider was removed. Whoever signed in with it is signed out."))
+    return redirect("web:people")

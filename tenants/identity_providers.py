@@ -1,0 +1,141 @@
+"""A tenant's OpenID provider: its settings, which owners decide about, as it could sign in as any of them.
+
+It speaks only for addresses of the domains that an operator entered for the tenant (AllowedDomain), and what it signs
+opens that tenant alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from cryptography.fernet import InvalidToken
+from django.conf import settings
+from django.db import transaction
+from django.http import Http404
+from django.utils.translation import gettext as _
+
+from tenants import audit, scope, user_sessions
+from tenants.access import Actor
+from tenants.encryption import ciphers
+from tenants.models import AllowedDomain, Identity, IdentityProvider, Role, Tenant, User
+
+SALT = "tenants.identity_providers"
+PERMISSION = "owners.manage"
+GO_ON = {"client_secret", "roles", "role_claim", "default_role", "makes_members", "trusts_addresses"}
+"""Settings with which sessions go on; with a change of any other whoever signed in with the provider is signed out."""
+
+
+class SecretLost(Exception):
+    """The secret was encrypted with a SECRET_KEY that is not configured any more."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The settings of a provider. An empty `secret` keeps the one that there is."""
+
+    issuer: str
+    client_id: str
+    secret: str = ""
+    is_enabled: bool = False
+    makes_members: bool = True
+    default_role: str = Role.VIEWER
+    role_claim: str = ""
+    roles: dict[str, str] = field(default_factory=dict)
+    trusts_addresses: bool = False
+    counts_as_second_factor: bool = False
+    is_required: bool = False
+
+
+def require(actor: Actor) -> None:
+    """Raises PermissionDenied, and Http404 where whoever runs the portal wants no providers."""
+    if not settings.SINGLE_SIGN_ON:
+        raise Http404
+    actor.require(PERMISSION)
+
+
+def provider_of(actor: Actor) -> IdentityProvider | None:
+    """Returns the tenant's provider. Raises PermissionDenied and Http404."""
+    require(actor)
+    return IdentityProvider.objects.filter(tenant=actor.tenant).first()
+
+
+def domains_of(tenant: Tenant) -> list[str]:
+    """Returns the domains for whose addresses the tenant's provider speaks."""
+    with scope.bound(tenant.id):
+        return list(AllowedDomain.objects.filter(tenant=tenant).values_list("domain", flat=True))
+
+
+def keep(actor: Actor, wanted: Wanted) -> IdentityProvider:
+    """Makes or changes the tenant's provider. Raises PermissionDenied, Http404 and ValueError without a secret."""
+    require(actor)
+    with transaction.atomic():
+        Tenant.objects.select_for_update(of=("self",)).get(id=actor.tenant.id)
+        row = provider_of(actor) or IdentityProvider(tenant=actor.tenant)
+        if not wanted.secret and (not row.sealed_secret or row.issuer != wanted.issuer):
+            raise ValueError("A provider needs a secret, and another issuer another one.")
+        values = {name: value for name, value in vars(wanted).items() if name != "secret"}
+        changed = sorted(name for name, value in values.items() if getattr(row, name) != value)
+        for name, value in values.items():
+            setattr(row, name, value)
+        if wanted.secret:
+            row.sealed_secret = ciphers(SALT).encrypt(wanted.secret.encode()).decode()
+            changed.append("client_secret")
+        row.save()
+        if changed:
+            audit.record(actor, "provider.changed", row, fields=changed, issuer=row.issuer, enabled=row.is_enabled)
+        if not GO_ON.issuperset(changed):
+            end_sessions(actor.tenant)
+    return row
+
+
+def remove(actor: Actor) -> None:
+    """Ends sign-in by the provider, and signs out whom it signed in. Raises PermissionDenied and Http404."""
+    row = provider_of(actor)
+    if row is None:
+        raise Http404(_("There is no OpenID provider."))
+    with transaction.atomic():
+        end_sessions(actor.tenant)
+        audit.record(actor, "provider.removed", row, issuer=row.issuer)
+        Identity.objects.filter(tenant=actor.tenant).delete()
+        row.delete()
+
+
+def end_sessions(tenant: Tenant) -> None:
+    """Signs out everybody whom the tenant's provider has signed in, on all their devices."""
+    with scope.bound(tenant.id):
+        for user in User.objects.filter(memberships__identities__in=Identity.objects.filter(tenant=tenant)).distinct():
+            user_sessions.end(user)
+
+
+def secret_of(row: IdentityProvider) -> str:
+    """Raises SecretLost."""
+    try:
+        return ciphers(SALT).decrypt(row.sealed_secret).decode()
+    except InvalidToken:
+        raise SecretLost from None
+
+
+def enabled(tenant_id: UUID | str) -> IdentityProvider | None:
+    """Returns the provider with which people of an active tenant sign in; None if there is none."""
+    if not settings.SINGLE_SIGN_ON:
+        return None
+    with scope.across_tenants("nobody is signed in yet"):
+        rows = IdentityProvider.objects.filter(tenant_id=tenant_id, is_enabled=True, tenant__is_active=True)
+        return rows.select_related("tenant").first()
+
+
+def of_address(email: str) -> IdentityProvider | None:
+    """Returns the provider that speaks for an address; None if there is none."""
+    domain = User.objects.normalize_email(email).rpartition("@")[2]
+    with scope.across_tenants("the address says which tenant"):
+        found = AllowedDomain.objects.filter(domain=domain).first() if domain and "\x00" not in domain else None
+    return enabled(found.tenant_id) if found else None
+
+
+def are_offered() -> bool:
+    """Returns whether people of any tenant sign in with a provider."""
+    if not settings.SINGLE_SIGN_ON:
+        return False
+    with scope.across_tenants("the page says whether there is any"):
+        return IdentityProvider.objects.filter(is_enabled=True, tenant__is_active=True).exists()

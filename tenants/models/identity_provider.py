@@ -1,0 +1,110 @@
+"""A tenant's OpenID provider, and who it has signed in."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models.member import Member, Role
+from tenants.models.tenant import Tenant
+from tenants.scope import TenantManager
+
+
+class IdentityProvider(models.Model):
+    """Where a tenant's people sign in, besides the portal. It speaks for addresses of the tenant's allowed domains."""
+
+    tenant = models.OneToOneField(
+        Tenant, models.CASCADE, related_name="identity_provider", verbose_name=_("tenant"), primary_key=True
+    )
+    is_enabled = models.BooleanField(
+        _("people can sign in with it"),
+        default=False,
+        help_text=_("Test it first. Switched off, whoever signed in with it is signed out."),
+    )
+    issuer = models.CharField(
+        _("issuer"),
+        max_length=500,
+        help_text=_(
+            "As the provider writes it, as in https://login.example.com/realms/acme: its settings are read from "
+            "/.well-known/openid-configuration below it."
+        ),
+    )
+    client_id = models.CharField(_("client ID"), max_length=255)
+    sealed_secret = models.TextField(editable=False, help_text="Encrypted: tenants.identity_providers.")
+    makes_members = models.BooleanField(
+        _("newcomers become members"),
+        default=True,
+        help_text=_("Without it only those come in whom somebody invited, or who are members already."),
+    )
+    default_role = models.CharField(
+        _("role of newcomers"),
+        max_length=10,
+        choices=[(role.value, role.label) for role in (Role.VIEWER, Role.EDITOR)],
+        default=Role.VIEWER,
+    )
+    role_claim = models.CharField(
+        _("claim with the role"),
+        max_length=100,
+        blank=True,
+        help_text=_("As in groups or roles. Empty: roles are given in the portal."),
+    )
+    roles: models.JSONField[dict[str, str]] = models.JSONField(_("roles by the claim’s values"), default=dict)
+    trusts_addresses = models.BooleanField(
+        _("believe addresses that it doesn’t call verified"),
+        default=False,
+        help_text=_(
+            "Microsoft Entra says nothing of it. Only where nobody can change their own address there. An address that "
+            "is said not to be verified is never believed."
+        ),
+    )
+    counts_as_second_factor = models.BooleanField(
+        _("it asks for a second factor"),
+        default=False,
+        help_text=_("Then the portal asks for none of its own after it, and two-factor authentication counts as met."),
+    )
+    is_required = models.BooleanField(
+        _("required of members with an address of these domains"),
+        default=False,
+        help_text=_(
+            "Their passwords and passkeys no longer open this organisation. Owners keep theirs, for the day on which "
+            "the provider fails."
+        ),
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    objects = TenantManager()
+
+    class Meta:
+        verbose_name = _("OpenID provider")
+        verbose_name_plural = _("OpenID providers")
+        constraints = (
+            models.CheckConstraint(condition=Q(is_enabled=True) | Q(is_required=False), name="required_if_enabled"),
+        )
+
+    def __str__(self) -> str:
+        return self.issuer
+
+
+class Identity(models.Model):
+    """What a provider knows a member by: nobody else has this subject there, and the member no other one."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    member = models.ForeignKey(Member, models.CASCADE, related_name="identities", verbose_name=_("member"))
+    issuer = models.CharField(_("issuer"), max_length=500)
+    subject = models.CharField(_("subject"), max_length=255)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    objects = TenantManager()
+
+    class Meta:
+        verbose_name = _("identity at an OpenID provider")
+        verbose_name_plural = _("identities at OpenID providers")
+        constraints = (
+            models.UniqueConstraint(fields=["tenant", "issuer", "subject"], name="one_member_per_subject"),
+            models.UniqueConstraint(fields=["member", "issuer"], name="one_subject_per_member"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subject} @ {self.issuer}"

@@ -1,0 +1,177 @@
+"""Whom a tenant's OpenID provider has signed in: the member of its tenant, who may come with this sign-in.
+
+The provider is the tenant's own, and hostile to all others. It knows people by issuer and subject; an address counts
+once, when the two are tied together, and only one of the tenant's domains, which an operator entered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from zlib import crc32
+
+from allauth.mfa.models import Authenticator
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from tenants import audit, identity_providers, invitations, members, people, scope, user_sessions
+from tenants.access import member_actor, stranger_actor
+from tenants.models import Identity, IdentityProvider, Invitation, Member, Role, Tenant, User
+from tenants.throttle import Limit
+
+NEWCOMERS = Limit("people who came to an organisation by its provider", 500, 86_400)
+REFUSALS_WITHIN = timedelta(hours=1)
+MAX_REFUSALS = 20
+MOST_VALUES = 500
+RANK = {role: rank for rank, role in enumerate(Role)}
+
+
+class SignInRefused(Exception):
+    """The provider's word is not enough. The message tells the person what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Person:
+    """What a provider has signed of somebody. `is_verified` is None where it says nothing of the address."""
+
+    subject: str
+    email: str
+    is_verified: bool | None
+    first_name: str
+    last_name: str
+    values: frozenset[str]
+
+    @classmethod
+    def of_claims(cls, claims: Mapping[str, Any], role_claim: str) -> Person:
+        """Reads verified claims; `values` are those of the claim with the role."""
+        said = claims.get("email_verified")
+        found = claims.get(role_claim) if role_claim else None
+        values = found if isinstance(found, list) else [found]
+        return cls(
+            subject=claims["sub"],
+            email=User.objects.normalize_email(_text(claims.get("email"), 254)),
+            is_verified=None if said is None else said is True or said == "true",
+            first_name=_text(claims.get("given_name"), 150),
+            last_name=_text(claims.get("family_name"), 150),
+            values=frozenset(value for value in values[:MOST_VALUES] if isinstance(value, str)),
+        )
+
+
+def member_of(provider: IdentityProvider, person: Person, address: str) -> Member:
+    """Returns the member of the provider's tenant, made one or tied to the provider now. Raises SignInRefused."""
+    with transaction.atomic(), scope.bound(provider.tenant_id):
+        Tenant.objects.select_for_update(of=("self",)).get(id=provider.tenant_id)
+        now = identity_providers.enabled(provider.tenant_id)
+        if now is None or now.issuer != provider.issuer:
+            raise SignInRefused("changed", _("Sign-in by this provider has changed. Begin again."))
+        known = Identity.objects.filter(tenant=now.tenant, issuer=now.issuer, subject=person.subject)
+        identity = known.select_related("member__user", "member__tenant").first()
+        member = identity.member if identity else _tied(now, person, address)
+        _check_account(now, member.user)
+        _give_role(now, member, person)
+    return member
+
+
+def record_refusal(provider: IdentityProvider, address: str, code: str) -> None:
+    """Records a refused sign-in for the tenant's owners, a bounded number an hour."""
+    with scope.bound(provider.tenant_id):
+        stranger, slot = stranger_actor(provider.tenant, address), crc32(f"{address} {code}".encode()) % MAX_REFUSALS
+        audit.record_once(stranger, "provider.refused", provider, REFUSALS_WITHIN, slot, why=code)
+
+
+def _tied(provider: IdentityProvider, person: Person, address: str) -> Member:
+    """Returns the member whose address the provider names for the first time. Raises SignInRefused."""
+    email = _believed_address(provider, person)
+    user = User.objects.filter(email=email).first()
+    member = Member.objects.filter(tenant=provider.tenant, user=user).select_related("user", "tenant").first()
+    if user is not None:
+        _check_account(provider, user)
+    if member is None:
+        member = _joined(provider, person, email, user, address)
+    if Identity.objects.filter(member=member, issuer=provider.issuer).exists():
+        message = _("%(email)s belongs to somebody else at the provider. Ask an owner to remove that member first.")
+        raise SignInRefused("other_subject", message % {"email": email})
+    Identity.objects.create(tenant=provider.tenant, member=member, issuer=provider.issuer, subject=person.subject)
+    audit.record(member_actor(member, address), "member.provider_tied", member, issuer=provider.issuer, email=email)
+    return member
+
+
+def _believed_address(provider: IdentityProvider, person: Person) -> str:
+    """Returns the address if the provider may speak for it. Raises SignInRefused."""
+    try:
+        validate_email(person.email)
+    except ValidationError:
+        raise SignInRefused("no_address", _("The provider names no e-mail address.")) from None
+    if person.is_verified is False or (person.is_verified is None and not provider.trusts_addresses):
+        raise SignInRefused("not_verified", _("The provider does not say that your e-mail address is verified."))
+    if not _speaks_for(provider, person.email):
+        message = _("The provider of %(tenant)s does not speak for the address %(email)s.")
+        raise SignInRefused("other_domain", message % {"tenant": provider.tenant, "email": person.email})
+    return person.email
+
+
+def _joined(provider: IdentityProvider, person: Person, email: str, user: User | None, address: str) -> Member:
+    """Makes a newcomer a member. Raises SignInRefused.
+
+    An account that was there already is somebody's who never showed this organisation that the address is theirs:
+    with memberships elsewhere it comes by an invitation, without any its password and factors end.
+    """
+    rows = Invitation.objects.filter(tenant=provider.tenant, email=email, accepted_at=None, revoked_at=None)
+    invitation = rows.filter(expires_at__gt=timezone.now()).select_related("tenant").first()
+    if invitation is None and not provider.makes_members:
+        raise SignInRefused("not_a_member", _("You are not a member of %(tenant)s.") % {"tenant": provider.tenant})
+    if user is not None and people.all_memberships(user.pk):
+        message = _("%(email)s has an account in another organisation. Ask for an invitation, and accept it first.")
+        raise SignInRefused("other_tenant", message % {"email": email})
+    if not NEWCOMERS.take(str(provider.tenant_id)):
+        raise SignInRefused("too_many", _("Too many people joined today. Try again tomorrow."))
+    if user is None:
+        user = User.objects.create_user(email, None, first_name=person.first_name, last_name=person.last_name)
+    else:
+        with people.recording_changes(user.pk, lambda member: member_actor(member, address)):
+            user.set_unusable_password()
+            user.save(update_fields=["password"])
+        Authenticator.objects.filter(user=user).delete()
+        user_sessions.end(user)
+    if invitation is not None:
+        return invitations.accept(invitation, user, address)
+    member = Member.objects.create(tenant=provider.tenant, user=user, role=provider.default_role)
+    audit.record(member_actor(member, address), "member.added", member, email=email, role=member.role, how="provider")
+    return member
+
+
+def _check_account(provider: IdentityProvider, user: User) -> None:
+    """Raises SignInRefused for an account that no tenant's provider opens, or no longer this one's."""
+    if not user.is_active:
+        raise SignInRefused("inactive", _("This account is switched off."))
+    if user.is_staff or user.is_superuser:
+        raise SignInRefused("operator", _("Operators sign in with their password or a passkey."))
+    if not _speaks_for(provider, user.email):
+        message = _("The provider of %(tenant)s does not speak for the address %(email)s.")
+        raise SignInRefused("other_domain", message % {"tenant": provider.tenant, "email": user.email})
+
+
+def _give_role(provider: IdentityProvider, member: Member, person: Person) -> None:
+    """Gives the role that the claim says: the highest of several, that of newcomers without any; never an owner's."""
+    if not provider.role_claim or member.role == Role.OWNER:
+        return
+    named = [Role(provider.roles[value]) for value in person.values if value in provider.roles]
+    role = min(named, key=RANK.__getitem__) if named else Role(provider.default_role)
+    members.give_role(member, role)
+
+
+def _speaks_for(provider: IdentityProvider, email: str) -> bool:
+    return email.rpartition("@")[2] in identity_providers.domains_of(provider.tenant)
+
+
+def _text(value: object, longest: int) -> str:
+    return " ".join(value.replace("\x00", "").split())[:longest] if isinstance(value, str) else ""

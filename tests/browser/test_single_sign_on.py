@@ -1,0 +1,101 @@
+"""An owner sets up the organisation's OpenID provider, and a newcomer signs in with it, across two sites."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from oidc_provider_mock import run_server_in_thread
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import Picture, SignIn, run
+from tests.stack import Stack
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+DOMAIN = """
+from tenants import scope
+from tenants.models import AllowedDomain, Tenant
+with scope.across_tenants("a test"):
+    AllowedDomain.objects.create(tenant=Tenant.objects.get(), domain="acme.example", by_mail=False)
+"""
+
+
+@pytest.fixture
+def issuer() -> Iterator[str]:
+    with run_server_in_thread() as server:
+        issuer = f"http://127.0.0.1:{server.server_port}"
+        claims = {"email": "carol@acme.example", "email_verified": True, "given_name": "Carol", "family_name": "Chen"}
+        httpx.put(f"{issuer}/users/carol", json=claims).raise_for_status()
+        httpx.put(f"{issuer}/users/eve", json={**claims, "email": "eve@evil.example"}).raise_for_status()
+        yield issuer
+
+
+def test_from_the_owner_s_page_to_a_newcomer_s_library(
+    sign_in: SignIn, open_context: Callable[..., BrowserContext], stack: Stack, issuer: str, picture: Picture
+) -> None:
+    owner = sign_in()
+    owner.goto("/people/")
+    owner.get_by_role("link", name="Set it up").click()
+    expect(owner.get_by_text("No domain of e-mail addresses is entered")).to_be_visible()
+    run(stack, DOMAIN)
+    owner.reload()
+    expect(owner.locator("strong", has_text="acme.example")).to_be_visible()
+    owner.get_by_label("Issuer").fill(issuer)
+    owner.get_by_label("Client ID").fill("portal")
+    owner.get_by_label("Client secret").fill("s3cret")
+    owner.get_by_label("Role of newcomers").select_option(label="Editor")
+    owner.get_by_label("People can sign in with it").check()
+    owner.get_by_role("button", name="Save").click()
+    expect(owner.locator(".toast")).to_contain_text("Saved.")
+    owner.get_by_role("button", name="Test").click()
+    expect(owner.locator(".toast").first).to_contain_text("The provider answers, with 1 key.")
+    for name, options in _looks():
+        looked = sign_in(**options)
+        looked.goto("/people/sign-in/")
+        picture(looked, f"provider-{name}", full_page=True)
+
+    context = open_context()
+    context.route(re.compile("^https:"), lambda route: route.fulfill(body=""))  # the look of the provider's page
+    carol = context.new_page()
+    _to_the_provider(carol, picture)
+    carol.get_by_placeholder("sub").fill("eve")
+    carol.get_by_role("button", name="Authorize").click()
+    expect(carol.get_by_role("alert")).to_contain_text("does not speak for the address eve@evil.example")
+    picture(carol, "provider-refused")
+    carol.get_by_role("link", name="Try again").click()
+    carol.get_by_placeholder("sub").fill("carol")
+    carol.get_by_role("button", name="Authorize").click()
+    carol.wait_for_url("**/recordings/")
+    carol.get_by_role("link", name="People", exact=True).click()
+    expect(carol.get_by_role("row", name="Carol Chen")).to_contain_text("Editor")
+
+    owner.goto("/people/sign-in/")
+    owner.get_by_role("button", name="Remove").click()
+    owner.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    owner.wait_for_url("**/people/")
+    carol.reload()
+    expect(carol).to_have_url(f"{stack.url}/accounts/login/?next=/people/")
+
+
+def _looks() -> list[tuple[str, dict[str, object]]]:
+    return [
+        ("light", {}),
+        ("dark", {"color_scheme": "dark"}),
+        ("phone", {"viewport": {"width": 390, "height": 844}}),
+        ("chinese", {"locale": "zh-CN"}),
+    ]
+
+
+def _to_the_provider(page: Page, picture: Picture) -> None:
+    page.goto("/accounts/login/")
+    picture(page, "provider-login")
+    page.get_by_role("link", name="Sign in with your organisation").click()
+    page.get_by_label("E-mail address").fill("carol@unknown.example")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("alert")).to_contain_text("No organisation here signs in people of this domain.")
+    page.get_by_label("E-mail address").fill("carol@acme.example")
+    page.get_by_role("button", name="Go on").click()
+    picture(page, "provider-go-on")
+    page.get_by_role("link", name="Sign in with ").first.click()

@@ -1,0 +1,52 @@
+"""Asks OpenID providers, whose addresses tenants name: JSON of a bounded size, without redirects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django.utils.translation import gettext as _
+
+from transcription.outbound.deadline import Deadline
+from transcription.outbound.errors import OutboundError
+from transcription.outbound.exchange import exchange
+from transcription.outbound.target import SIGN_IN, parse_target
+
+SECONDS = 8.0
+MOST_BYTES = 256 * 1024
+FORM = "application/x-www-form-urlencoded"
+
+
+def get_json(url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Returns the JSON object at a URL. Raises OutboundError."""
+    return _call("GET", url, headers or {})
+
+
+def post_form(url: str, fields: Mapping[str, str], headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Returns the JSON object that answers a form. Raises OutboundError."""
+    body = urlencode(fields).encode("ascii")
+    return _call("POST", url, {"Content-Type": FORM, **(headers or {})}, body)
+
+
+def _call(method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> dict[str, Any]:
+    target = parse_target(url, SIGN_IN)
+    accepted = {"Accept": "application/json", **headers}
+    with Deadline(SECONDS) as deadline, exchange(method, target, deadline, SECONDS, accepted, body) as answer:
+        if answer.status != 200:
+            message = _("%(host)s answered %(status)d.") % {"host": target.host, "status": answer.status}
+            raise OutboundError("status", message, answer.status >= 500, answer.status)
+        text = b""
+        while chunk := answer.read1(MOST_BYTES + 1 - len(text)):
+            text += chunk
+            if len(text) > MOST_BYTES:
+                raise OutboundError("too_large", _("The answer of %(host)s is too large.") % {"host": target.host})
+        deadline.left()
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise OutboundError("broken", _("What %(host)s answered is not JSON.") % {"host": target.host})
+    return found
