@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import run
+from tests.browser.conftest import Picture, run
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -35,14 +35,14 @@ with scope.bound(tenant.id):
 """
 
 
-def test_what_is_looked_for_is_found_in_lines_that_come_later(page: Page, stack: Stack) -> None:
+def test_what_is_looked_for_is_found_in_lines_that_come_later(page: Page, stack: Stack, picture: Picture) -> None:
     run(stack, WRITE)
     page.goto("/recordings/?search=hours.wav")
     page.get_by_role("link", name="hours.wav").first.click()
     found = page.locator("[data-found]")
     page.get_by_label("Find in this transcript").fill("xylophone")
     expect(found).to_have_text("1 of 5")
-    page.get_by_role("button", name="Previous hit").click()
+    page.get_by_label("Find in this transcript").press("Shift+Enter")
     expect(found).to_have_text("5 of 5")
     expect(page.locator(".segment").nth(LINES - 1)).to_be_in_viewport()
     marked = "[...CSS.highlights.get('found-now')].map(String).join()"
@@ -54,5 +54,7 @@ def test_what_is_looked_for_is_found_in_lines_that_come_later(page: Page, stack:
     assert 0 < near < 500, "only what is near is marked"
     page.get_by_role("button", name="Next to check").dispatch_event("click")  # the player lies over it here
     expect(page.locator(".segment").nth(700)).to_be_in_viewport()
+    page.locator(".segment").nth(700).hover()
+    picture(page, "long")
     page.get_by_label("Find in this transcript").press("Escape")
     assert page.evaluate("CSS.highlights.get('found').size") == 0
