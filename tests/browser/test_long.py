@@ -54,7 +54,13 @@ def test_what_is_looked_for_is_found_in_lines_that_come_later(page: Page, stack:
     assert 0 < near < 500, "only what is near is marked"
     page.get_by_role("button", name="Next to check").dispatch_event("click")  # the player lies over it here
     expect(page.locator(".segment").nth(700)).to_be_in_viewport()
-    page.locator(".segment").nth(700).hover()
+    line, aside = page.locator(".segment").nth(700), page.locator(".recording__aside")
+    line.hover()
+    edges = (
+        line.evaluate("node => node.getBoundingClientRect().right"),
+        aside.evaluate("node => node.getBoundingClientRect().left"),
+    )
+    assert edges[0] <= edges[1], "lines end where the column beside them begins"
     picture(page, "long")
     page.get_by_label("Find in this transcript").press("Escape")
     assert page.evaluate("CSS.highlights.get('found').size") == 0
