@@ -33,8 +33,9 @@ from portal.realtime.consumer import RealtimeConsumer
 from tenants import scope
 from tenants.access import Actor, SecondFactorMissing, TenantMismatch
 from transcription.errors import reason_for_people
+from transcription.folders.visibility import seen, sees_all, with_recording
 from transcription.library import read_audit, recordings
-from transcription.models import Status, Transcription
+from transcription.models import Recording, Status, Transcription
 from transcription.options import engines
 from transcription.queue import eta, progress
 from transcription.strikes import redacted
@@ -55,6 +56,9 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
 
     group = ""
     tenant_id: UUID
+    viewer: Actor
+    """Who has the socket, as they were when they were last checked."""
+
     recheck: asyncio.Task[None] | None = None
     is_closed = False
 
@@ -86,7 +90,7 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
         if actor is None:
             await self.close(NOT_SIGNED_IN)
             return
-        self.tenant_id = actor.tenant.id
+        self.tenant_id, self.viewer = actor.tenant.id, actor
         try:
             self.group = await self.open(actor)
         except Http404:
@@ -147,9 +151,11 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
             try:
-                if await self.actor() is None:
+                actor = await self.actor()
+                if actor is None:
                     await self.close(NOT_SIGNED_IN)
                     return
+                self.viewer = actor
                 await self.check()
             except AWAY as error:
                 log.warning("A socket could not be checked (%s); trying again.", str(error).strip())
@@ -221,7 +227,8 @@ class TranscriptionConsumer(TenantConsumer):
     @database_sync_to_async
     def current_status(self) -> tuple[str, bool, int, dict[str, Any]]:
         with scope.bound(self.tenant_id):
-            row = Transcription.objects.filter(id=self.transcription_id).select_related("recording").first()
+            rows = Transcription.objects.filter(seen(self.viewer, "recording"), id=self.transcription_id)
+            row = rows.select_related("recording").first()
             if row is None:
                 return "gone", False, 0, {}
             return row.status, engines.is_loading_for(row), row.sequence, place_of(row)
@@ -243,7 +250,7 @@ class TranscriptConsumer(TenantConsumer):
         self.transcription_id = self.scope["url_route"]["kwargs"]["transcription_id"]
         self.page_id = uuid4().hex[:12]  # names the page to others; the channel's own name is not shown
         self.user_id = actor.user.pk if actor.user else None
-        self.name, self.may_edit = str(actor.user or ""), actor.may("transcripts.edit")
+        self.name, self.may_edit = str(actor.user or ""), await self.may_edit_it(actor)
         self.last_places = deque(maxlen=MAX_PLACES)
         if await self.current_revision() is None:
             raise Http404
@@ -304,27 +311,54 @@ class TranscriptConsumer(TenantConsumer):
                     await self.channel_layer.group_send(self.group, event)
 
     @database_sync_to_async
+    def may_edit_it(self, actor: Actor) -> bool:
+        with scope.bound(self.tenant_id):
+            return with_recording(actor, Q(transcriptions=self.transcription_id)).may("transcripts.edit")
+
+    @database_sync_to_async
     def current_revision(self) -> int | None:
         with scope.bound(self.tenant_id):
-            rows = Transcription.objects.filter(id=self.transcription_id, recording__deleted_at=None)
+            rows = Transcription.objects.filter(seen(self.viewer, "recording"), recording__deleted_at=None)
+            rows = rows.filter(id=self.transcription_id)
             return rows.filter(status=Status.COMPLETED).values_list("revision", flat=True).first()
 
 
 class RecordingsConsumer(TenantConsumer):
-    """/ws/recordings/: which of a tenant's recordings changed."""
+    """/ws/recordings/: which of the recordings that somebody sees changed."""
+
+    known: dict[str, bool]
+    """Whether they see it, of the recordings that were told of since the last check."""
 
     async def open(self, actor: Actor) -> str:
+        self.known = {}
         return progress.tenant_group(actor.tenant.id)
+
+    async def check(self) -> None:
+        self.known.clear()
 
     async def greet(self) -> None:
         """Says that whoever lists the recordings from now on misses no change."""
         await self.send_json({"type": "ready"})
 
     async def recording_changed(self, event: dict[str, Any]) -> None:
-        await self.send_json({"type": "changed", "recording": event["recording"]})
+        if await self.sees(event["recording"]):
+            await self.send_json({"type": "changed", "recording": event["recording"]})
 
     async def recording_progress(self, event: dict[str, Any]) -> None:
-        await self.send_json({"type": "progress", "recording": event["recording"], "percent": event["percent"]})
+        if await self.sees(event["recording"]):
+            await self.send_json({"type": "progress", "recording": event["recording"], "percent": event["percent"]})
+
+    async def sees(self, recording_id: str) -> bool:
+        """Asks the database about a recording once between two checks; of one that is gone everybody may know."""
+        if recording_id not in self.known:
+            self.known[recording_id] = sees_all(self.viewer) or not await self.is_hidden(recording_id)
+        return self.known[recording_id]
+
+    @database_sync_to_async
+    def is_hidden(self, recording_id: str) -> bool:
+        with scope.bound(self.tenant_id):
+            rows = Recording.objects.filter(id=recording_id)
+            return rows.exists() and not rows.filter(seen(self.viewer)).exists()
 
 
 def snapshot_of(row: Transcription) -> dict[str, Any]:

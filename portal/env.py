@@ -97,6 +97,14 @@ def flag(name: str, default: bool, meaning: str) -> bool:
     raise ImproperlyConfigured(f"{name} must be yes or no, not {value!r}.")
 
 
+def choice(name: str, choices: tuple[str, ...], meaning: str) -> str:
+    """Reads one of several words, by default the first. Raises ImproperlyConfigured for any other."""
+    value = _read(name, choices[0], meaning).lower()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+    return value
+
+
 def items(name: str, default: str, meaning: str, is_secret: bool = False) -> list[str]:
     """Reads a comma-separated list."""
     return [item.strip() for item in _read(name, default, meaning, is_secret).split(",") if item.strip()]

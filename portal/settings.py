@@ -301,7 +301,9 @@ OPERATOR_SECOND_FACTOR = env.flag(
     "OPERATOR_SECOND_FACTOR", False, "whether operators need a second factor for the administration"
 )
 SINGLE_SIGN_ON = env.flag(
-    "SINGLE_SIGN_ON", True, "whether organisations with a domain may have their people sign in with an OpenID provider"
+    "SINGLE_SIGN_ON",
+    True,
+    "whether people of organisations with a domain may sign in with an OpenID provider, and come by a directory",
 )
 MFA_ADAPTER = "portal.second_factor.PortalMFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
@@ -400,6 +402,7 @@ SECRETS = (SECRET_KEY, *env.secrets().values())
 ENVIRONMENT_WITHOUT_SECRETS = env.environment_without_secrets
 DEFAULT_EXCEPTION_REPORTER = "portal.error_reports.ErrorReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.error_reports.ReporterFilter"
+LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), "what log lines are: for people, or JSON for programs")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -409,10 +412,15 @@ LOGGING = {
             "class": "transcription.redaction.RedactingFormatter",
             "format": "{asctime} {levelname} {request_id} {name}: {message}",
             "style": "{",
-        }
+        },
+        "json": {"()": "transcription.redaction.RedactingJsonFormatter"},
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"},
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["request_id"],
+            "formatter": "json" if LOG_FORMAT == "json" else "line",
+        },
         "mail_admins": {
             "class": "portal.error_reports.ErrorMailHandler",
             "filters": ["request_id"],

@@ -14,13 +14,24 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from tenants import scope, second_factors
-from tenants.models import AllowedDomain, ApiKey, KeyScope, Member, Role, Tenant, User
+from tenants.models import AllowedDomain, ApiKey, DirectoryToken, KeyScope, Member, Role, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
 COMMENT = frozenset({"comments.write"})
-EDIT = VIEW | COMMENT | {"recordings.create", "recordings.delete", "transcripts.edit", "shares.create"}
+EDIT = (
+    VIEW | COMMENT | {"recordings.create", "recordings.delete", "transcripts.edit", "shares.create", "folders.create"}
+)
 MANAGE = EDIT | {
-    *("keys.manage", "notices.manage", "preferences.manage", "shares.manage", "webhooks.manage", "audit.view"),
+    *(
+        "folders.manage",
+        "holds.manage",
+        "keys.manage",
+        "notices.manage",
+        "preferences.manage",
+        "shares.manage",
+        "webhooks.manage",
+        "audit.view",
+    ),
 }
 SEE_PEOPLE = frozenset({"people.view"})
 MANAGE_PEOPLE = SEE_PEOPLE | {"people.manage"}
@@ -106,10 +117,11 @@ class Page:
 
 @dataclass(frozen=True)
 class Actor:
-    """A member, a program with a key, an operator or the system, acting inside one tenant.
+    """A member, a program with a key, a directory, an operator or the system, acting inside one tenant.
 
     `address` is the client's, in the form of tenants.addresses; empty if unknown. `secret_prefix` identifies which of
-    the key's secrets authenticated the program. A stranger is unauthenticated and has no permissions.
+    the key's secrets authenticated the program. A stranger is unauthenticated and has no permissions. `folder` is the
+    name of the one for which a member's permissions were narrowed.
     """
 
     tenant: Tenant
@@ -120,10 +132,17 @@ class Actor:
     address: str = ""
     operator: User | None = None
     is_stranger: bool = False
+    directory: DirectoryToken | None = None
+    folder: str = ""
 
     @property
     def user(self) -> User | None:
         return self.member.user if self.member else None
+
+    @property
+    def name(self) -> str:
+        """The member's e-mail address or the key's name; empty for others."""
+        return self.member.user.email if self.member else self.key.name if self.key else ""
 
     @property
     def role(self) -> str:
@@ -139,6 +158,9 @@ class Actor:
         wider = [scope for scope, permissions in SCOPES.items() if permission in permissions]
         if self.key is not None and wider:
             raise InsufficientScope(self.key.scope, wider[0])
+        if self.folder:
+            message = _("Your role in the folder “%(folder)s” does not allow this.")
+            raise PermissionDenied(message % {"folder": self.folder})
         raise PermissionDenied(_("Your role in %(tenant)s does not allow this.") % {"tenant": self.tenant})
 
 
@@ -150,6 +172,12 @@ def key_actor(key: ApiKey, secret_prefix: str, address: str = "") -> Actor:
 
 def member_actor(member: Member, address: str = "") -> Actor:
     return Actor(tenant=member.tenant, permissions=PERMISSIONS[member.role], member=member, address=address)
+
+
+def directory_actor(token: DirectoryToken, address: str = "") -> Actor:
+    """Returns the actor of a tenant's directory, which manages its people and nothing else."""
+    permissions = MANAGE_PEOPLE | {"owners.manage"}
+    return Actor(tenant=token.tenant, permissions=permissions, directory=token, address=address)
 
 
 def operator_actor(user: User, tenant: Tenant, address: str = "") -> Actor:

@@ -38,13 +38,20 @@ ACTIONS: dict[str, Promise] = {
     "recording.created": _("Recording added"),
     "recording.deleted": _("Recording deleted"),
     "recording.restored": _("Recording brought back"),
+    "recording.moved": _("Recording moved to another folder"),
     "recording.erased": _("Recording deleted for good"),
+    "bin.emptied": _("Bin emptied"),
+    "hold.placed": _("Recording put on legal hold"),
+    "hold.released": _("Legal hold of a recording ended"),
     "transcription.created": _("Transcription ordered"),
     "transcription.cancelled": _("Transcription cancelled"),
+    "transcription.moved": _("Transcription moved to another lane"),
     "transcript.read": _("Transcript read"),
     "transcript.corrected": _("Transcript corrected"),
     "transcript.struck": _("Words or sound struck out"),
     "transcript.unstruck": _("Struck words or sound given back"),
+    "video.asked": _("Video with subtitles asked for"),
+    "video.deleted": _("Video with subtitles deleted"),
     "comment.created": _("Comment added"),
     "comment.changed": _("Comment changed"),
     "comment.resolved": _("Comment resolved"),
@@ -78,6 +85,11 @@ ACTIONS: dict[str, Promise] = {
     "tag.changed": _("Tag changed"),
     "tag.merged": _("Tag merged into another one"),
     "tag.deleted": _("Tag deleted"),
+    "folder.created": _("Folder made"),
+    "folder.changed": _("Folder changed"),
+    "folder.deleted": _("Folder deleted"),
+    "folder.member_set": _("Member of a folder added or changed"),
+    "folder.member_removed": _("Member of a folder removed"),
     "webhook.created": _("Webhook created"),
     "webhook.changed": _("Webhook changed"),
     "webhook.deleted": _("Webhook deleted"),
@@ -105,6 +117,8 @@ ACTIONS: dict[str, Promise] = {
     "voice.enrolled": _("Voice enrolled"),
     "voice.revoked": _("Enrolled voice deleted"),
     "voice.names_removed": _("Recognised names removed"),
+    "directory.token_made": _("Directory token made"),
+    "directory.token_revoked": _("Directory token revoked"),
     "quota.changed": _("Limits changed"),
     "tenant.created": _("Organisation created"),
     "tenant.changed": _("Organisation changed"),
@@ -239,6 +253,8 @@ def _identity(actor: Actor) -> tuple[str, str, str]:
         return AuditEntry.Kind.KEY, str(actor.key.id), actor.key.name
     if actor.member is not None:
         return AuditEntry.Kind.MEMBER, str(actor.member.user_id), actor.member.user.email
+    if actor.directory is not None:
+        return AuditEntry.Kind.DIRECTORY, str(actor.directory.id), actor.directory.name
     if actor.operator is not None:
         return AuditEntry.Kind.OPERATOR, str(actor.operator.pk), actor.operator.email
     return (AuditEntry.Kind.UNKNOWN if actor.is_stranger else AuditEntry.Kind.SYSTEM), "", ""

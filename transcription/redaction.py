@@ -16,6 +16,8 @@ from urllib.parse import quote, quote_plus, unquote
 
 from django.conf import settings
 
+from transcription.log_lines import JsonFormatter
+
 HIDDEN = "[hidden]"
 LEAST_CHARACTERS = 4
 SAFE_ANYWHERE = 8
@@ -52,6 +54,13 @@ class RedactingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
+
+
+class RedactingJsonFormatter(JsonFormatter):
+    """Redacts each field of a record's line of JSON."""
+
+    def __init__(self) -> None:
+        super().__init__(redact)
 
 
 @lru_cache(maxsize=64)

@@ -30,6 +30,8 @@ _HANGUL_LEADING = re.compile("[\u1100-\u115f\ua960-\ua97c]")
 _HANGUL = re.compile("[\u1100-\u11ff\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb]")
 _HANGUL_FOLLOWING = re.compile("[\u1160-\u11ff\ud7b0-\ud7fb]")
 
+_TURNS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
 
 def is_unspaced(character: str) -> bool:
     return _ONE.match(character) is not None
@@ -89,6 +91,11 @@ def one_line(text: str) -> str:
     """Returns the text on one line, without control characters and lone surrogates."""
     plain = "".join(" " if c in "\t\n\r\v\f\u2028\u2029\x85" else c for c in text)
     return " ".join("".join(c for c in plain if unicodedata.category(c) not in ("Cc", "Cs")).split())
+
+
+def without_turns(text: str) -> str:
+    """Returns the text without what turns the direction of whatever stands after it."""
+    return "".join(c for c in text if c not in _TURNS)
 
 
 def with_leading_space(text: str) -> str:

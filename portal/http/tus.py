@@ -136,6 +136,7 @@ def plan_of(actor: Actor, headers: tus_headers.Headers) -> Plan:
         length=tus_headers.length(headers),
         options=fields,
         source=source_of(actor, fields.get("source", "")),
+        folder=fields.get("folder", ""),
         metadata=raw,
         idempotency_key=idempotency.checked_key(headers.get("idempotency-key")),
     )

@@ -20,7 +20,7 @@ from portal.web import strings
 from portal.web import tracks as tracks_of
 from portal.web.forms import other_options, speakers_choices
 from portal.web.languages import language_name
-from portal.web.undo import recording_to_restore
+from portal.web.undo import move_to_undo, recording_to_restore
 from portal.web.word_positions import word_positions
 from tenants import units
 from tenants.access import PAGE_TENANT_FIELD, Actor
@@ -31,7 +31,8 @@ from transcription.exports import WRITERS, spoken_language, text_language
 from transcription.fetches import access
 from transcription.fetches import failures as fetch_failures
 from transcription.fetches.models import Fetch
-from transcription.models import Mode, Recording, Revision, Segment, Transcription
+from transcription.folders.folders import label
+from transcription.models import Folder, Mode, Recording, Revision, Segment, Transcription
 from transcription.options import audio_tracks
 from transcription.transcripts.checks import Checked
 from transcription.transcripts.revisions import list_tag, segment_tag
@@ -257,6 +258,18 @@ def export_formats() -> list[tuple[str, str]]:
         "docx": _("Document (Word)"),
     }
     return [(format, names.get(format, format)) for format in WRITERS]
+
+
+@register.filter
+def undone_move(message: Message) -> tuple[UUID, str] | None:
+    """Returns the recording that the message's Undo button moves back, and the id of its folder."""
+    return move_to_undo(message)
+
+
+@register.filter
+def folder_label(folder: Folder, actor: Actor) -> str:
+    """Returns how a folder is called to the actor."""
+    return label(actor, folder)
 
 
 @register.filter

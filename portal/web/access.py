@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from portal.http.authentication import caller_of_request
+from portal.http.folders import on_its_page
 from tenants import scope, user_sessions
 from tenants.access import Actor, NotSignedIn
 from tenants.models import User
@@ -34,7 +35,8 @@ def member_required(
 ]:
     """Requires a signed-in member with `permission`, and binds the tenant while the view runs.
 
-    Raises NotSignedIn, TenantMismatch and PermissionDenied, which portal.web.errors answers.
+    On a page of one recording the actor may do what a member of its folder may. Raises NotSignedIn, TenantMismatch and
+    PermissionDenied, which portal.web.errors answers.
     """
 
     def decorate(
@@ -49,8 +51,10 @@ def member_required(
                 raise PermissionDenied(_("You are not a member of any organisation yet. Ask your administrator."))
             actor.require(permission)
             user_sessions.note(request)
-            request.actor = actor  # type: ignore[attr-defined]
             with scope.bound(actor.tenant.id):
+                actor = on_its_page(actor, kwargs)
+                actor.require(permission)
+                request.actor = actor  # type: ignore[attr-defined]
                 return view(request, *args, **kwargs)  # type: ignore[arg-type]
 
         return guarded  # type: ignore[return-value]

@@ -44,16 +44,17 @@ def show(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
 
 @member_required("recordings.create")
 def translate(request: TenantRequest, transcription_id: UUID) -> JsonResponse:
-    """Asks for a translation into English, and answers as `show` does."""
+    """Asks for a translation into English, and answers as `show` does, with the id of the one that was `asked` for."""
     try:
-        translation.ask(request.actor, transcription_id)
+        asked = translation.ask(request.actor, transcription_id)
     except InvalidOption as invalid:
         return problem(400, str(invalid))
     except Refused as refused:
         return problem(status_of(refused.code), refused.message)
     except (NotCompleted, TextDeleted):
         return problem(409, _("There is no text to translate. Reload the page."))
-    return JsonResponse(_state(_transcript(request, transcription_id)), status=201)
+    state = _state(_transcript(request, transcription_id)) | {"asked": str(asked.id)}
+    return JsonResponse(state, status=201)
 
 
 @require_GET

@@ -110,7 +110,7 @@ def _changed(request: TenantRequest, recording_id: UUID, write: Callable[[dict[s
 
 def _listed(request: TenantRequest, recording_id: UUID) -> JsonResponse:
     found = threads.threads(request.actor, recording_id)
-    people = mentions.people(request.actor)
+    people = mentions.people(request.actor, recordings.recording(request.actor, recording_id))
     names = dict(people)
     shown = [_shown(request, row, names) for row in found]
     html = render_to_string("web/_comments.html", {"threads": shown}, request)

@@ -247,6 +247,7 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's ta
             "hotwords",
             "hears_terms",
             "allows_sharing",
+            "bin_days",
         )
         field_classes = {"hotwords": LinesField}
         widgets = {"hotwords": forms.Textarea(attrs={"rows": 5})}
@@ -278,6 +279,7 @@ class FilterForm(forms.Form):
             (Recording.Source.MICROPHONE, _("Recorded here")),
         ],
     )
+    folder = forms.CharField(required=False, max_length=36)
     tag = forms.CharField(required=False, max_length=900)
     favourite = forms.ChoiceField(required=False, choices=[("", ""), ("1", _("Favourites"))])
     search = forms.CharField(required=False, max_length=200)
@@ -291,7 +293,7 @@ class FilterForm(forms.Form):
     @property
     def wanted(self) -> Filter:
         """The choices that stand the check; those of people where people's are shown, of programs where theirs are."""
-        names = ["search", "status", "checked", "tag", "favourite"]
+        names = ["search", "folder", "status", "checked", "tag", "favourite"]
         names += {PEOPLE: ["owner", "source"], PROGRAMS: ["key"]}.get(self.shown, [])
         chosen: dict[str, Any] = {name: self.chosen(name) for name in names}
         return Filter(**chosen, by="" if self.shown == EVERYBODY else self.shown)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, JsonResponse, StreamingHttpResponse
 from django.utils.dateparse import parse_datetime
@@ -29,8 +30,9 @@ from transcription.connections import stream
 from transcription.errors import InvalidOption, Refused
 from transcription.exports import WRITERS
 from transcription.exports.zips import zip_of
+from transcription.folders import folders
 from transcription.intake import accept
-from transcription.library import many, tags
+from transcription.library import many, moving, tags
 from transcription.library import recordings as library
 from transcription.library.many import Part
 from transcription.models import Recording, Tag
@@ -56,6 +58,8 @@ def act(request: TenantRequest) -> JsonResponse:
     except ValueError:
         raise Http404 from None
     answer = {"done": [str(one) for one in part.done], "failed": [vars(failure) for failure in part.failed]}
+    if part.before:
+        answer["before"] = {str(moved): str(folder or "") for moved, folder in part.before.items()}
     return JsonResponse(answer | {"cursor": str(part.cursor) if part.cursor else None})
 
 
@@ -100,6 +104,10 @@ def _acted(actor: Actor, body: dict[str, Any], after: Cursor | None) -> Part:
     if action in ("tag", "untag"):
         tag = _tag(actor, str(body.get("name", "")), make=action == "tag")
         return many.put_tag(actor, rows, after, tag, off=action == "untag")
+    if action == "move":
+        into = folders.chosen(actor, str(body.get("folder", "")))
+        actor.require(moving.PERMISSION)
+        return many.move(actor, rows, after, into)
     if action == "delete":
         actor.require("recordings.delete")
         return many.carry_out(rows, after, lambda row: library.delete(actor, row.id))
@@ -121,7 +129,7 @@ def _restored(actor: Actor, ids: list[UUID]) -> Part:
         try:
             library.restore(actor, recording_id)
             part.done.append(recording_id)
-        except Http404 as gone:
+        except (Http404, PermissionDenied) as gone:
             part.failed.append(many.Failure("", str(gone)))
     return part
 

@@ -24,6 +24,7 @@ from portal.http.statuses import status_of
 from portal.http.uploads import Upload, received
 from portal.web import beside, shares
 from portal.web.access import TenantRequest, member_required
+from portal.web.folders import library_context
 from portal.web.forms import OptionsForm, RehearingForm
 from portal.web.library_choices import choices, filter_form, remember
 from portal.web.media import PICTURES
@@ -31,8 +32,10 @@ from portal.web.speakers import ShownShare, shares_of
 from portal.web.tags import context_of
 from portal.web.transcript_lines import LINE_FIELDS, Line, is_voiced, lines_of, some_lines
 from portal.web.undo import success_with_undo
+from tenants.access import Actor
 from transcription import exports
 from transcription.errors import InvalidOption, Refused
+from transcription.folders import folders
 from transcription.intake import accept
 from transcription.library import read_audit, retention, tags
 from transcription.library import recordings as library
@@ -63,6 +66,7 @@ def recordings(request: HttpRequest) -> HttpResponseBase:
 def index(request: TenantRequest) -> HttpResponse:
     context = _list_context(request)
     context |= choices(request.actor, context["filters"])
+    context |= library_context(request.actor, context["filters"].wanted.folder)
     context |= {"options": OptionsForm(tenant=request.actor.tenant)}
     context |= {"many_options": OptionsForm(tenant=request.actor.tenant, auto_id="many_%s")}
     return remember(request, render(request, "web/recordings.html", context), context["filters"])
@@ -81,7 +85,8 @@ def upload(request: TenantRequest) -> JsonResponse:
     try:
         sent = received(request)
         options = TranscriptionOptions.from_fields({name: sent.field(name) for name in sent.fields})
-        transcription = accept.accept(request.actor, sent, options, source=_source(sent))
+        folder = folders.chosen(request.actor, sent.field("folder"))
+        transcription = accept.accept(request.actor, sent, options, source=_source(sent), folder=folder)
     except UploadRefused as refused:
         return _problem(refused.code, _upload_message(refused), UPLOAD_STATUS.get(refused.code, 400))
     except Refused as refused:
@@ -103,7 +108,7 @@ def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     row = library.recording(request.actor, recording_id)
     latest = row.latest
     original = request.actor.may(striking.PERMISSION)
-    context = _page_context(row, latest, original=original)
+    context = _page_context(request.actor, row, latest, original=original)
     context |= context_of(request, row) | shares.context_of(request, row)
     context["editable"] = _is_editable(request, latest)
     may_hear = request.actor.may("recordings.create") and row.audio_deleted_at is None
@@ -118,7 +123,11 @@ def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 @require_POST
 @member_required("recordings.delete")
 def delete(request: TenantRequest, recording_id: UUID) -> HttpResponse:
-    deleted = library.delete(request.actor, recording_id)
+    try:
+        deleted = library.delete(request.actor, recording_id)
+    except Refused as refused:
+        messages.error(request, refused.message)
+        return redirect("web:recording", recording_id)
     success_with_undo(request, _("“%(name)s” was deleted.") % {"name": deleted.name}, deleted.id)
     return redirect("web:recordings")
 
@@ -128,7 +137,7 @@ def delete(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 def restore(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     restored = library.restore(request.actor, recording_id)
     messages.success(request, _("“%(name)s” is back.") % {"name": restored.name})
-    return redirect("web:recordings")
+    return redirect("web:bin" if request.POST.get("from") == "bin" else "web:recordings")
 
 
 @require_POST
@@ -166,7 +175,7 @@ def _elsewhere(request: TenantRequest, wanted: Filter) -> int:
     return library.recordings(request.actor, anybody)[:MOST_COUNTED].count() if anybody != wanted else 0
 
 
-def _page_context(row: Recording, latest: Transcription | None, *, original: bool) -> dict[str, Any]:
+def _page_context(actor: Actor, row: Recording, latest: Transcription | None, *, original: bool) -> dict[str, Any]:
     """original: with the words that are struck."""
     total = latest.segments.count() if latest else 0
     is_long = latest is not None and latest.status == Status.COMPLETED and total > MOST_AT_ONCE
@@ -196,7 +205,7 @@ def _page_context(row: Recording, latest: Transcription | None, *, original: boo
         "warnings": warnings_of(latest) if latest and latest.status == Status.COMPLETED else [],
         "other_tracks": audio_tracks.others(latest) if latest else [],
         "reused": latest is not None and latest.is_reused,
-        "source": library.source_of(latest) if latest else None,
+        "source": library.source_of(actor, latest) if latest else None,
         "no_audio": retention.why_no_audio(row) if row.audio_deleted_at else "",
         "no_text": retention.why_no_text(latest) if latest and latest.text_deleted_at else "",
         "checked": checks.checked(latest).sentence if latest else "",

@@ -24,6 +24,7 @@ from portal.web.library_choices import choices, filter_form
 from portal.web.segments import body_of, number_of
 from portal.web.substitution import search_of, skipped_of
 from transcription.errors import InvalidOption
+from transcription.folders import folders
 from transcription.library import recordings
 from transcription.search import Cursor
 from transcription.transcripts import series
@@ -48,7 +49,9 @@ def substitutions(request: TenantRequest) -> HttpResponse:
         "series": series.recent(request.actor),
     }
     context |= choices(request.actor, filters) | {"section": "recordings"}
-    context["narrowed"] = _narrowed(filters, {"key": dict(context["keys"]), "owner": dict(context["people"])})
+    context["narrowed"] = _narrowed(
+        filters, {"key": dict(context["keys"]), "owner": dict(context["people"]), "folder": _folder(request, filters)}
+    )
     return render(request, "web/substitutions.html", context)
 
 
@@ -73,7 +76,8 @@ def preview(request: TenantRequest) -> JsonResponse:
     answer |= {"cursor": str(seen.cursor) if seen.cursor else None}
     answer |= {"terms": rule.tag} if isinstance(rule, Correction) else {}
     if after is None:
-        total = recordings.recordings(request.actor, filters.wanted).order_by().count()
+        writable = recordings.recordings(request.actor, filters.wanted, permission=series.PERMISSION)
+        total = writable.order_by().count()
         answer |= {"total": total, "series": str(uuid4())}
     return JsonResponse(answer)
 
@@ -99,6 +103,13 @@ def replace(request: TenantRequest) -> JsonResponse:
 def undo(request: TenantRequest, series_id: UUID) -> JsonResponse:
     """Undoes the first transcripts of a series; answers with how many, and how many are left."""
     return JsonResponse(vars(series.undo(request.actor, series_id)))
+
+
+def _folder(request: TenantRequest, filters: FilterForm) -> dict[str, str]:
+    """Returns what the folder is called that the filters name."""
+    wanted = filters.wanted.folder
+    row = folders.named(request.actor, wanted)
+    return {wanted: folders.label(request.actor, row) if row else _("In no folder")}
 
 
 def _narrowed(filters: FilterForm, names: dict[str, dict[str, str]]) -> list[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal.web.access import TenantRequest, member_required
 from transcription.errors import InvalidOption, Refused
+from transcription.folders.visibility import seen
 from transcription.library import recordings as library
 from transcription.library import tags
 from transcription.models import Recording
@@ -26,7 +27,8 @@ editors_only = member_required(tags.PERMISSION)
 @never_cache
 @member_required("recordings.view")
 def index(request: TenantRequest) -> HttpResponse:
-    rows = list(tags.visible(request.actor).annotate(count=Count("taggings")))
+    counted = Count("taggings", filter=seen(request.actor, "taggings__recording"))
+    rows = list(tags.visible(request.actor).annotate(count=counted))
     context = {"tags": rows, "colours": range(COLOURS), "longest": LONGEST, "section": "recordings"}
     return render(request, "web/tags.html", context)
 

@@ -22,7 +22,7 @@ from transcription.exports import Layout
 from transcription.intake import accept
 from transcription.library import read_audit, recordings
 from transcription.library.retention import TextDeleted
-from transcription.models import Status, Transcription
+from transcription.models import MAIN, Status, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.options import checked_track
 from transcription.transcripts import striking
@@ -87,7 +87,7 @@ def retry(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
 @member_required("recordings.create")
 def track(request: TenantRequest, transcription_id: UUID) -> HttpResponse:
     """Transcribes another audio track of the recording with otherwise the same options."""
-    row = recordings.transcription(request.actor, transcription_id)
+    row = recordings.transcription(request.actor, transcription_id, MAIN)
 
     def submit() -> Transcription:
         number = checked_track(request.POST.get("audio_track", ""))

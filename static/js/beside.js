@@ -14,7 +14,7 @@ const KEPT = "portal.beside"; // "on" where somebody wants a translation beside,
 /** @import { Transcript } from "./transcript.js" */
 /** @typedef {{id: string, label: string, address: string, translates: boolean}} Text */
 /** @typedef {{status: string, percent: number, cancel: string, error?: string}} Work */
-/** @typedef {{texts: Text[], under_way: Work | null}} State */
+/** @typedef {{texts: Text[], under_way: Work | null, asked?: string}} State */
 /** @typedef {[start: number, end: number, text: string]} Said */
 
 export class Beside {
@@ -25,7 +25,7 @@ export class Beside {
   #drawing = 0;
   /** Counts what was chosen: an answer to what was chosen before comes to nothing. */
   #chosen = 0;
-  #waits = false;
+  #awaited = ""; // the id of the translation that was asked for here
   #cancel = "";
   #struck = 0; // lines of which something was struck when the text was read
 
@@ -96,9 +96,10 @@ export class Beside {
       this.#timer = setTimeout(() => this.#look(), LOOK);
     }
     this.says.textContent = work?.error ?? "";
-    const wanted = this.#waits && translation ? translation.id : before || this.#usual(texts);
-    if (this.#waits && translation) {
-      this.#waits = false;
+    const isThere = texts.some(({ id }) => id === this.#awaited);
+    const wanted = isThere ? this.#awaited : before || this.#usual(texts);
+    if (isThere) {
+      this.#awaited = "";
       this.says.textContent = text("beside_ready");
     }
     this.select.value = texts.some(({ id }) => id === wanted) ? wanted : "";
@@ -115,18 +116,19 @@ export class Beside {
   }
 
   async #translate() {
-    this.#waits = true;
     const answer = await ask(this.address, { method: "POST" }).catch(() => null);
     if (answer?.ok) {
       keep(true);
-      return this.#show(await answer.json());
+      /** @type {State} */
+      const state = await answer.json();
+      this.#awaited = state.asked ?? "";
+      return this.#show(state);
     }
-    this.#waits = false;
     toast(answer ? await messageOf(answer) : text("edit_failed"), { error: true });
   }
 
   async #stopWork() {
-    this.#waits = false;
+    this.#awaited = "";
     clearTimeout(this.#timer);
     await ask(this.#cancel, { method: "POST", redirect: "manual" }).catch(() => null);
     await this.#look();

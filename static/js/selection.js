@@ -12,7 +12,7 @@ const MOST_FAILURES = 100; // that are shown
 
 /** @import { RecordingList } from "./recordinglist.js" */
 /** @typedef {{name: string, reason: string}} Failure */
-/** @typedef {{done: string[], failed: Failure[], cursor: string | null}} Part */
+/** @typedef {{done: string[], failed: Failure[], cursor: string | null, before?: Record<string, string>}} Part */
 /** @typedef {{count: number, minutes: number, left: number, without_audio: number}} Totals */
 /** @typedef {{ids?: string[], filters?: Record<string, string>, until?: string}} Chosen */
 
@@ -150,6 +150,8 @@ export class Selection {
     const done = [];
     /** @type {Failure[]} */
     const failed = [];
+    /** @type {Record<string, string>} */
+    const before = {};
     this.#begin();
     let cursor = /** @type {string | null} */ (null);
     do {
@@ -159,10 +161,38 @@ export class Selection {
       const part = await answer.json();
       done.push(...part.done);
       failed.push(...part.failed);
+      Object.assign(before, part.before);
       cursor = part.cursor;
       this.#progress(done.length + failed.length, total);
     } while (cursor && !this.#stopped);
-    this.#end(action, done, failed);
+    this.#end(action, done, failed, before);
+  }
+
+  /** @param {Record<string, string>} before the folder that each was in; empty for none */
+  async #moveBack(before) {
+    const total = Object.keys(before).length;
+    /** @type {Map<string, string[]>} */
+    const groups = new Map();
+    for (const [id, folder] of Object.entries(before)) groups.set(folder, [...(groups.get(folder) ?? []), id]);
+    this.#begin();
+    let back = 0;
+    for (const [folder, ids] of groups)
+      for (let from = 0; from < ids.length && !this.#stopped; from += AT_ONCE) {
+        let cursor = /** @type {string | null} */ (null);
+        do {
+          const body = { action: "move", folder, ids: ids.slice(from, from + AT_ONCE), cursor };
+          const answer = await this.#post(data(this.root, "act"), body);
+          if (!answer) break;
+          /** @type {Part} */
+          const part = await answer.json();
+          back += part.done.length;
+          cursor = part.cursor;
+          this.#progress(back, total);
+        } while (cursor && !this.#stopped);
+      }
+    this.#work(false);
+    toast(text("many_moved_back", { number: back, total }), { error: back < total });
+    this.list.refresh();
   }
 
   /** @param {string[]} ids that were deleted */
@@ -214,8 +244,9 @@ export class Selection {
    * @param {string} action
    * @param {string[]} done
    * @param {Failure[]} failed
+   * @param {Record<string, string>} before the folders that they were in, where they were moved
    */
-  #end(action, done, failed) {
+  #end(action, done, failed, before) {
     this.#work(false);
     const details = find(this.root, "[data-many-failed]", HTMLDetailsElement);
     details.open = failed.length > 0;
@@ -225,10 +256,11 @@ export class Selection {
     find(details, "ul", HTMLElement).replaceChildren(
       ...shown.map(({ name, reason }) => element("li", {}, element("bdi", {}, name), ` – ${reason}`)),
     );
-    const undo = { label: text("key_undo"), run: () => void this.#restore(done) };
-    if (done.length)
-      toast(text(`many_${action}`, { number: done.length }), action === "delete" ? { action: undo } : {});
-    if (action === "delete") this.#clear();
+    const run = action === "move" ? () => void this.#moveBack(before) : () => void this.#restore(done);
+    const leaves = action === "delete" || action === "move";
+    const undo = leaves ? { action: { label: text("key_undo"), run } } : {};
+    if (done.length) toast(text(`many_${action}`, { number: done.length }), undo);
+    if (leaves) this.#clear();
     this.list.refresh();
     this.page.focus();
   }

@@ -16,6 +16,8 @@ from tests.conftest import Character
 from tests.portal.test_consumers import Socket, socket_of
 from tests.portal.web.conftest import make_transcription
 from transcription.comments import threads
+from transcription.folders import folders
+from transcription.library import moving
 from transcription.models import Recording, Transcription
 from transcription.queue import progress
 from transcription.strikes import MASK
@@ -159,3 +161,28 @@ async def test_what_is_heard_again_comes_without_what_is_struck(alice: Character
     await tell()
     event = await layer.receive(name)
     assert [segment["text"] for segment in event["segments"]] == ["Good morning.", MASK]
+
+
+@sync_to_async
+def to_a_folder(who: Character, row: Transcription) -> None:
+    with scope.bound(who.tenant.id):
+        folder = folders.create(who.actor, "Board", restricted=True)
+        moving.move(who.actor, row.recording_id, folder)
+
+
+async def test_who_is_not_in_the_folder_any_more_hears_nothing_of_its_recordings(
+    alice: Character, bob: Character, row: Transcription
+) -> None:
+    his = await socket_of(bob, path_of(row))
+    lists = [await socket_of(who, "/ws/recordings/") for who in (alice, bob)]
+    assert [(await socket.hear())["type"] for socket in lists] == ["ready", "ready"]
+    await to_a_folder(alice, row)
+    assert await his.closing_code() == consumers.NOT_FOUND
+    assert await (await socket_of(bob, path_of(row))).closing_code() == consumers.NOT_FOUND
+    other = await sync_to_async(make_transcription)(alice.tenant, "open.mp3")
+    for one in (row, other):
+        await sync_to_async(progress.announce_change)(alice.tenant.id, one.recording_id, one.id)
+    assert [(await lists[0].hear())["recording"] for _ in range(2)] == [str(row.recording_id), str(other.recording_id)]
+    assert (await lists[1].hear())["recording"] == str(other.recording_id)
+    for socket in lists:
+        await socket.hang_up()

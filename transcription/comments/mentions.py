@@ -24,7 +24,8 @@ from django.utils.translation import gettext as _
 from tenants import outbound_hold, scope
 from tenants.access import Actor
 from tenants.models import Member
-from transcription.models import Comment, Mention
+from transcription.folders.visibility import is_seen_by, people_who_see
+from transcription.models import Comment, Mention, Recording
 
 log = logging.getLogger(__name__)
 MENTION = re.compile(r"(?<![\w.+-])@([\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+)")
@@ -53,16 +54,21 @@ class _Person(NamedTuple):
     """The earliest mention that they were not told of."""
 
 
-def people(actor: Actor) -> list[tuple[str, str]]:
-    """Returns address and name of the members whom a comment may mention."""
-    members = Member.objects.filter(tenant=actor.tenant, user__is_active=True).select_related("user")
+def people(actor: Actor, recording: Recording) -> list[tuple[str, str]]:
+    """Returns address and name of the members whom a comment may mention: those who see the recording."""
+    members = _members(actor, recording).select_related("user")
     return [(one.user.email, str(one.user)) for one in members.order_by("user__email")[:PEOPLE_OFFERED]]
+
+
+def _members(actor: Actor, recording: Recording) -> QuerySet[Member]:
+    rows = Member.objects.filter(tenant=actor.tenant, user__is_active=True)
+    return rows.filter(people_who_see(recording.folder_id))
 
 
 def note(actor: Actor, row: Comment) -> None:
     """Writes who is mentioned, and forgets who is not any more. Nobody mentions himself."""
     addresses = list(dict.fromkeys(found.rstrip(".").casefold() for found in MENTION.findall(row.text)))[:MOST]
-    members = Member.objects.filter(tenant=actor.tenant, user__is_active=True, user__email__in=addresses)
+    members = _members(actor, row.recording).filter(user__email__in=addresses)
     ids = [pk for pk in members.values_list("user_id", flat=True) if actor.user is None or pk != actor.user.pk]
     Mention.objects.filter(comment=row).exclude(user__in=ids).delete()
     language = translation.get_language() or settings.LANGUAGE_CODE
@@ -73,7 +79,7 @@ def note(actor: Actor, row: Comment) -> None:
 def send_due() -> int:
     """Mails people where they were mentioned; returns how many mails were sent.
 
-    Only members are told, of recordings that are there: who was removed meanwhile hears nothing. Who waits longest is
+    Only members are told, of recordings that they see: who was removed meanwhile hears nothing. Who waits longest is
     first, whatever the tenant. Any number of sweepers may run.
     """
     if outbound_hold.is_on():
@@ -92,6 +98,7 @@ def _waiting() -> list[_Person]:
 def _untold() -> QuerySet[Mention]:
     now = timezone.now()
     rows = Mention.objects.filter(mailed_at=None, attempts__lt=MAIL_ATTEMPTS, tenant__is_active=True)
+    rows = rows.filter(is_seen_by("comment__recording", "user"))
     return rows.filter(made_at__lt=now - WAIT, made_at__gt=now - GIVEN_UP, comment__recording__deleted_at=None)
 
 

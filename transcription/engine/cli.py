@@ -17,6 +17,7 @@ from transcription.engine import arguments as argument
 from transcription.engine import machine
 from transcription.engine.gpu_check.rungs import NAMES, Rung, rung_of
 from transcription.engine.types import LANES, MAX_BEAM_SIZE, MODES, DecodeOptions, EngineError, Segment
+from transcription.log_lines import JsonFormatter
 
 if TYPE_CHECKING:
     from transcription.engine.backend import Backend
@@ -26,8 +27,8 @@ DEFAULT_WEIGHTS = Path("var/models")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code. Raises SystemExit(2) for arguments that cannot be meant."""
-    logging.basicConfig(level=logging.INFO, format="engine: %(levelname)s: %(message)s")
     options = _parser().parse_args(arguments)
+    _log_as(getattr(options, "log_format", "plain"))
     machine.number_gpus_as_the_driver_does()
     command: Callable[[argparse.Namespace], int] = options.command
     try:
@@ -37,6 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _log_as(format: str) -> None:
+    """Sets up the log lines: `plain`, with the time as `text`, or as `json`."""
+    handler = logging.StreamHandler()
+    moment = "%(asctime)s " if format == "text" else ""
+    line = logging.Formatter(f"{moment}engine: %(levelname)s: %(message)s")
+    handler.setFormatter(JsonFormatter() if format == "json" else line)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--unload-seconds", type=argument.count, default=0, help="unload a model after so long without use; 0: never"
     )
+    serve.add_argument("--log-format", choices=("text", "json"), default="text", help="what log lines are")
     serve.add_argument("--unload-first", action="store_true", help="unload the first model, too")
     serve.set_defaults(command=_serve)
 

@@ -316,7 +316,8 @@ class _Connection:
             raise wire.ProtocolError(f"more than {MAX_STREAMS} streams")
         if (name, lane) not in self.streams:
             self.streams[name, lane] = stream = Stream(lane, wire.request_id_of(header))
-            log.info("%s: decoding a stream of windows in the %s lane", stream.request_id, lane)
+            of_request = {"request_id": stream.request_id}
+            log.info("%s: decoding a stream of windows in the %s lane", stream.request_id, lane, extra=of_request)
         return self.streams[name, lane]
 
     def _answer_later(self, number: int, outcome: WindowResult | EngineError) -> None:

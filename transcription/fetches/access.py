@@ -22,6 +22,8 @@ from tenants.quota import QuotaExceeded
 from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused, over_quota
 from transcription.fetches.models import UNDER_WAY, Fetch
+from transcription.folders import folders
+from transcription.folders.visibility import seen
 from transcription.intake import idempotency
 from transcription.intake.request import CallContext
 from transcription.media.filenames import clean_name
@@ -44,8 +46,13 @@ class CreatedFetch:
     is_new: bool
 
 
-def create(actor: Actor, url: str, name: str, options: TranscriptionOptions, call: CallContext) -> CreatedFetch:
-    """Creates a fetch, without resolving or connecting anything. Raises InvalidOption, Refused and PermissionDenied."""
+def create(
+    actor: Actor, url: str, name: str, options: TranscriptionOptions, call: CallContext, folder: str = ""
+) -> CreatedFetch:
+    """Creates a fetch, without resolving or connecting anything; `folder` is the name or id of one, or empty.
+
+    Raises InvalidOption, Refused and PermissionDenied.
+    """
     actor.require("recordings.create")
     try:
         target = parse_target(url.strip(), DOWNLOADS)
@@ -58,13 +65,15 @@ def create(actor: Actor, url: str, name: str, options: TranscriptionOptions, cal
         url=target.url,
         name=clean_name(name) if name else "",
         options=options.chosen,
+        folder=folders.chosen(actor, folder),
         endpoint=call.endpoint,
         idempotency_key=call.key,
     )
     row.request_sha256 = _digest(row)
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
-        earlier = _earlier(row)
+        folders.require_existing(row.folder)
+        earlier = _earlier(actor, row)
         if earlier is not None:
             return CreatedFetch(earlier, is_new=False)
         _check_room(actor)
@@ -73,9 +82,10 @@ def create(actor: Actor, url: str, name: str, options: TranscriptionOptions, cal
 
 
 def fetches(actor: Actor, status: str = "") -> QuerySet[Fetch]:
-    """Selects the tenant's fetches, the newest first."""
+    """Selects the tenant's fetches, the newest first, but for those to folders that the actor doesn't see."""
     actor.require("recordings.view")
-    rows = Fetch.objects.filter(tenant=actor.tenant).order_by("-created_at", "-id")
+    rows = Fetch.objects.filter(seen(actor), seen(actor, "recording"), tenant=actor.tenant)
+    rows = rows.order_by("-created_at", "-id")
     return rows.filter(status=status) if status else rows
 
 
@@ -110,13 +120,17 @@ def options_of(row: Fetch) -> TranscriptionOptions:
     return TranscriptionOptions(**{name: value for name, value in row.options.items() if name in OPTIONS})
 
 
-def _earlier(row: Fetch) -> Fetch | None:
-    """Returns the fetch that the same request created under this key. Raises Refused if the key was used otherwise."""
+def _earlier(actor: Actor, row: Fetch) -> Fetch | None:
+    """Returns the fetch that the same request created under this key.
+
+    Raises Refused if the key was used otherwise, or for what the actor doesn't see.
+    """
     if not row.idempotency_key:
         return None
     rows = Fetch.objects.filter(tenant=row.tenant, idempotency_key=row.idempotency_key)
     found = rows.first()
-    if found is not None and found.request_sha256 == row.request_sha256:
+    is_same = found is not None and found.request_sha256 == row.request_sha256
+    if found is not None and is_same and fetches(actor).filter(id=found.id).exists():
         return found
     if found is None and not IdempotencyKey.objects.filter(tenant=row.tenant, key=row.idempotency_key).exists():
         return None
@@ -136,4 +150,6 @@ def _check_room(actor: Actor) -> None:
 
 def _digest(row: Fetch) -> str:
     request: dict[str, Any] = {"endpoint": row.endpoint, "url": row.url, "name": row.name, "options": row.options}
+    if row.folder_id:
+        request["folder"] = str(row.folder_id)
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

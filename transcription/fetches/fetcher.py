@@ -153,11 +153,11 @@ def _accept(claim: Claim, row: Fetch, file: Downloaded) -> None:
     named = replace(file, file_name=row.name or file.file_name)
     options = access.options_of(row)
     try:
-        accept.accept(actor, named, options, "api", call)
+        accept.accept(actor, named, options, "api", call, row.folder)
     except Refused as refused:
         if refused.code != "idempotency_key_reused":
             raise
-        accept.accept(actor, named, options, "api", replace(call, key=""))
+        accept.accept(actor, named, options, "api", replace(call, key=""), row.folder)
 
 
 def _progress(claim: Claim, stop: threading.Event) -> Callable[[int], None]:

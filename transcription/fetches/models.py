@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.models import ApiKey, Tenant
 from tenants.scope import TenantManager
-from transcription.models import Recording
+from transcription.models import Folder, Recording
 from transcription.request_id import MAX_LENGTH as REQUEST_ID_LENGTH
 from transcription.request_id import current as current_request_id
 
@@ -49,6 +49,9 @@ class Fetch(models.Model):
     url = models.CharField(_("URL"), max_length=2000, help_text=_("Without its query once it is over."))
     name = models.CharField(_("name"), max_length=255, blank=True)
     options = models.JSONField(default=dict, editable=False)
+    folder = models.ForeignKey(
+        Folder, models.CASCADE, null=True, blank=True, editable=False, related_name="fetches", verbose_name=_("folder")
+    )
     endpoint = models.CharField(max_length=255, editable=False)
     idempotency_key = models.CharField(max_length=255, blank=True, editable=False)
     request_id = models.CharField(

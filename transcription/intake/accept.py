@@ -18,6 +18,8 @@ from tenants.access import Actor
 from transcription import search
 from transcription.connections import lend_connection
 from transcription.errors import Refused
+from transcription.folders import folders
+from transcription.folders.visibility import among
 from transcription.intake import commit, deduplicate
 from transcription.intake.commit import Insert, quota_refusals
 from transcription.intake.probe import probe
@@ -26,29 +28,34 @@ from transcription.intake.reuse import FinishedResult
 from transcription.library import retention
 from transcription.media import playable_copies, storage
 from transcription.media.filenames import clean_name
-from transcription.models import Loudness, Recording, Stage, Status, Transcription
+from transcription.models import Folder, Loudness, Recording, Stage, Status, Transcription
 from transcription.options import audio_tracks, tenant_defaults
 from transcription.options.options import TranscriptionOptions
 from transcription.transcripts.terms import Correction
 
 
 def accept(
-    actor: Actor, upload: ReceivedFile, options: TranscriptionOptions, source: str, call: CallContext | None = None
+    actor: Actor,
+    upload: ReceivedFile,
+    options: TranscriptionOptions,
+    source: str,
+    call: CallContext | None = None,
+    folder: Folder | None = None,
 ) -> Transcription:
     """Stores a recording and queues its transcription, which is completed at once if a finished result is known.
 
-    If an earlier call's transcription answers, returns that and stores nothing. Raises Refused, InvalidOption and
-    PermissionDenied.
+    The folder is one that the caller has chosen by folders.chosen. If an earlier call's transcription answers, returns
+    that and stores nothing. Raises Refused, InvalidOption and PermissionDenied.
     """
     actor.require("recordings.create")
     if upload.size == 0:
         raise Refused("empty_file", _("The file is empty."))
     call = call or CallContext()
-    request = TranscriptionRequest(actor, options, call, upload.sha256, arrival_seconds=upload.seconds)
+    request = TranscriptionRequest(actor, options, call, upload.sha256, folder=folder, arrival_seconds=upload.seconds)
     if (existing := deduplicate.find_existing(request)) is not None:
         return commit.confirm(request, existing)
     result = deduplicate.find_finished(request)
-    recording = _new_recording(actor, upload, source)
+    recording = _new_recording(request, upload, source)
     with quota_refusals(actor.tenant):
         insert = _described_like(request, recording, result) if result else _probed(request, recording, upload)
     with call.stopwatch.stage(Stage.STORE):
@@ -71,6 +78,7 @@ def transcribe_again(
     one each time. Raises Refused, InvalidOption, PermissionDenied, and Http404 for a recording deleted meanwhile.
     """
     actor.require("recordings.create")
+    among(actor, recording.folder).require("recordings.create")
     request = TranscriptionRequest(actor, options, call or CallContext(), recording.sha256, translates=translates)
     correction = _correction_of(request, deduplicate.find_finished(request))
 
@@ -85,11 +93,12 @@ def transcribe_again(
 def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> Transcription:
     """Queues a failed or cancelled transcription again, under the options that were asked for then.
 
-    The recording's unfinished transcription under the same options answers, at any temperature. Raises what
-    `transcribe_again` raises; Refused also for a transcription that is queued, running or completed, or whose options
-    retention deleted; InvalidOption also for a model that is no longer offered.
+    A translation stands beside its transcript again. The recording's unfinished transcription under the same options
+    answers, at any temperature. Raises what `transcribe_again` raises; Refused also for a transcription that is queued,
+    running or completed, or whose options retention deleted; InvalidOption also for a model that is no longer offered.
     """
     actor.require("recordings.create")
+    among(actor, row.recording.folder).require("recordings.create")
     new_one = {"path": f"/api/v1/recordings/{row.recording_id}/transcriptions"}
     if not row.is_over:
         raise Refused("not_over", _("The transcription is not over: it is %s. Wait, or cancel it.") % row.status)
@@ -97,7 +106,9 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
         message = _("The transcription is done. POST to %(path)s for another one of its recording.")
         raise Refused("completed", message % new_one)
     options, named = tenant_defaults.requested(row, actor.tenant), TranscriptionOptions.from_row(row)
-    request = TranscriptionRequest(actor, options, call or CallContext(), row.recording.sha256, named)
+    request = TranscriptionRequest(
+        actor, options, call or CallContext(), row.recording.sha256, named, translates=row.translates
+    )
     correction = _correction_of(request, deduplicate.find_finished(request))
 
     def insert() -> Transcription:
@@ -112,9 +123,9 @@ def retry(actor: Actor, row: Transcription, call: CallContext | None = None) -> 
     return commit.commit(request, insert)
 
 
-def _new_recording(actor: Actor, upload: ReceivedFile, source: str) -> Recording:
+def _new_recording(request: TranscriptionRequest, upload: ReceivedFile, source: str) -> Recording:
     """Returns a recording that is not saved and says nothing about its content yet."""
-    recording_id = uuid.uuid4()
+    recording_id, actor = uuid.uuid4(), request.actor
     return Recording(
         id=recording_id,
         tenant=actor.tenant,
@@ -122,6 +133,7 @@ def _new_recording(actor: Actor, upload: ReceivedFile, source: str) -> Recording
         source=source,
         created_by=actor.user,
         api_key=actor.key,
+        folder=request.folder,
         storage_key=storage.recording_key(actor.tenant.id, recording_id),
         bytes=upload.size,
         sha256=upload.sha256,
@@ -169,6 +181,7 @@ def _commit_new(request: TranscriptionRequest, recording: Recording, insert: Ins
     """
 
     def insert_both() -> Transcription:
+        folders.require_existing(request.folder)
         quota.take_storage(recording.tenant, recording.bytes)
         recording.save(force_insert=True)
         search.index_recording(recording.id)
@@ -204,15 +217,18 @@ def _insert_for_stored(request: TranscriptionRequest, recording: Recording, corr
 
     The player plays the audio track of a recording's latest transcription: for a file of several tracks an own
     result that is not the latest is copied, so that it becomes it; results of other recordings, whose playable
-    copies this one lacks, are not used.
+    copies this one lacks, are not used. A translation beside a transcript doesn't stand for the recording's own text,
+    nor for one beside another transcript: it is copied, too.
     """
     result, has_tracks = deduplicate.find_finished(request), len(recording.audio_tracks) > 1
     is_own = result is not None and result.source.recording_id == recording.id
     if result is None or (has_tracks and not is_own):
         return commit.queue(request, recording, quota.billed_seconds(recording.duration_seconds))
-    if is_own and (not has_tracks or request.translates or result.source == recording.latest):
+    is_beside = request.translates is not None
+    stands_there = is_own and result.source.translates == request.translates
+    if stands_there and (not has_tracks or is_beside or result.source == recording.latest):
         return result.source
-    if is_own:
+    if has_tracks and not is_beside:
         seconds = round(result.source.saved_seconds, 3)
         Recording.objects.filter(id=recording.id).update(duration_seconds=seconds, peaks=[])
         Loudness.objects.filter(recording=recording).delete()  # of another track

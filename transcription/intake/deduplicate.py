@@ -2,7 +2,7 @@
 
 1. `find_existing`: the transcription that the idempotency key names;
 2. `find_existing`: the unfinished one that an earlier attempt of the same synchronous call waits for;
-3. `find_unfinished`: for a stored recording, its unfinished one under the same options;
+3. `find_unfinished`: for a stored recording, its unfinished one under the same options, beside the same transcript;
 4. `find_finished`: the tenant's finished result for the same content and options, whose text is copied.
 
 `commit` asks 1 and 2 once more with the tenant locked.
@@ -24,7 +24,7 @@ def find_existing(request: TranscriptionRequest) -> Transcription | None:
 
     Raises Refused for a key that names another request or a deleted recording.
     """
-    named = idempotency.find(request.tenant.id, request.call.key, request.digest)
+    named = idempotency.find(request.actor, request.call.key, request.digest)
     if named is not None and named.recording.deleted_at is not None:
         raise Refused("deleted", _("The recording that this Idempotency-Key made was deleted. Use a new key."))
     return _joined(request) if named is None and request.call.waits else named
@@ -32,13 +32,14 @@ def find_existing(request: TranscriptionRequest) -> Transcription | None:
 
 def find_unfinished(request: TranscriptionRequest, recording: Recording) -> Transcription | None:
     """Returns an unfinished transcription of this very recording; it is finished now even if its waiters hang up."""
-    unfinished = reuse.unfinished_of_recording(recording, request.fingerprint_for(recording))
+    unfinished = reuse.unfinished_of_recording(recording, request.fingerprint_for(recording), request.translates)
     return next((row for row in unfinished if waiters.keep(row)), None)
 
 
 def find_finished(request: TranscriptionRequest) -> FinishedResult | None:
+    """Returns a result of the tenant's; where there are several, one that stands where this one is to stand."""
     for fingerprint, options in request.options_by_fingerprint.items():
-        result = reuse.find_finished(request.tenant.id, options, fingerprint)
+        result = reuse.find_finished(request.actor, options, fingerprint, request.translates)
         if result is not None and request.is_for(result.source):
             return result
     return None

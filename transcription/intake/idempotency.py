@@ -13,7 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants import scope
+from tenants.access import Actor
 from transcription.errors import InvalidOption, Refused
+from transcription.folders.visibility import seen
 from transcription.models import IdempotencyKey, Transcription
 
 KEPT = timedelta(hours=24)
@@ -29,13 +31,17 @@ def checked_key(header: str | None) -> str:
     return header
 
 
-def find(tenant_id: UUID, key: str, digest: str) -> Transcription | None:
-    """Returns the transcription that a key names. Raises Refused if a request of another digest used the key."""
-    noted = IdempotencyKey.objects.select_related("transcription__recording").filter(tenant_id=tenant_id, key=key)
+def find(actor: Actor, key: str, digest: str) -> Transcription | None:
+    """Returns the transcription that a key names.
+
+    Raises Refused if a request of another digest used the key, or one for a recording that the actor doesn't see.
+    """
+    noted = IdempotencyKey.objects.select_related("transcription__recording").filter(tenant=actor.tenant, key=key)
     found = noted.first() if key else None
     if found is None:
         return None
-    if found.request_sha256 != digest:
+    is_seen = noted.filter(seen(actor, "transcription__recording")).exists()
+    if found.request_sha256 != digest or not is_seen:
         raise key_reused()
     return found.transcription
 

@@ -16,6 +16,7 @@ from tenants import quota
 from tenants.access import Actor
 from transcription.engine.types import Span
 from transcription.errors import InvalidOption, Refused
+from transcription.folders.visibility import among
 from transcription.intake import commit, deduplicate
 from transcription.intake.request import INTERACTIVE_SECONDS, CallContext, TranscriptionRequest
 from transcription.library import retention
@@ -72,6 +73,7 @@ def ask(
     actor.require("recordings.create")
     actor.require("transcripts.edit")
     row = editing.transcript(actor, transcription_id)
+    among(actor, row.recording.folder).require("transcripts.edit")
     start, end = _range(row, where)
     if end - start > INTERACTIVE_SECONDS:
         message = _("At most %(n)d minutes are heard again at once. Choose fewer lines, or transcribe all of it again.")

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from tenants.access import Actor
 from tenants.models import Tenant
-from transcription.models import Lane, Recording, Stage, Transcription
+from transcription.models import Folder, Lane, Recording, Stage, Transcription
 from transcription.options import tenant_defaults
 from transcription.options.options import TranscriptionOptions
 from transcription.stopwatch import Stopwatch
@@ -71,7 +71,8 @@ class TranscriptionRequest:
     """What an actor asks for.
 
     `options` are those asked for, before tenant defaults. `named_options` are those that the request names itself,
-    where `options` were derived from them. `translates` is the transcription beside which the new one stands.
+    where `options` were derived from them. `folder` is where a new recording goes; None for none. `translates` is the
+    transcription beside which the new one stands.
     `arrival_seconds` is how long the file took to arrive.
     """
 
@@ -80,6 +81,7 @@ class TranscriptionRequest:
     call: CallContext
     content_sha256: str
     named_options: TranscriptionOptions | None = None
+    folder: Folder | None = None
     translates: Transcription | None = None
     arrival_seconds: float = 0.0
 
@@ -91,7 +93,9 @@ class TranscriptionRequest:
     def digest(self) -> str:
         """SHA-256 of what two requests under one idempotency key must share: endpoint, content and options."""
         options = (self.named_options or self.options).chosen
-        same = {"endpoint": self.call.endpoint, "content": self.content_sha256, "options": options}
+        same: dict[str, Any] = {"endpoint": self.call.endpoint, "content": self.content_sha256, "options": options}
+        if self.folder is not None:
+            same["folder"] = str(self.folder.id)
         return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
 
     @cached_property

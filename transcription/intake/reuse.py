@@ -1,21 +1,21 @@
 """Transcriptions of the same content under the same options, finished or not, that may answer a request.
 
-Only the tenant's own. A finished one answers only at temperature 0, because sampling asks for a new sample, and only
-if an engine serves its model version now.
+Only the tenant's own, and of recordings that the actor sees. A finished one answers only at temperature 0, because
+sampling asks for a new sample, and only if an engine serves its model version now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 
 from tenants import enrolled_voices
 from tenants.access import Actor
 from tenants.models import Tenant
 from transcription.diarization import weights
+from transcription.folders.visibility import seen
 from transcription.models import MachineText, Recording, Segment, Speaker, Status, Transcription
 from transcription.options import engines
 from transcription.options.options import TranscriptionOptions
@@ -37,13 +37,19 @@ class FinishedResult:
     names: dict[int, str] = field(default_factory=dict)
 
 
-def find_finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: str) -> FinishedResult | None:
-    """Returns the tenant's latest result of this fingerprint, which includes these options."""
+def find_finished(
+    actor: Actor, options: TranscriptionOptions, fingerprint: str, translates: Transcription | None = None
+) -> FinishedResult | None:
+    """Returns the latest result of this fingerprint, which includes these options, that the actor sees.
+
+    One that `translates` the same transcript, or none either, comes before a later one.
+    """
     versions = engines.versions_of(options.model) if options.temperature == 0 else set()
     if not versions:
         return None
     rows = Transcription.objects.filter(
-        tenant_id=tenant_id,
+        seen(actor, "recording"),
+        tenant=actor.tenant,
         fingerprint=fingerprint,
         status=Status.COMPLETED,
         text_deleted_at=None,
@@ -51,7 +57,8 @@ def find_finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: s
         recording__deleted_at=None,
         model_version__in=versions,
     )
-    source = rows.select_related("recording").order_by("-finished_at").first()
+    stands_there = Case(When(translates=translates, then=1), default=0)
+    source = rows.select_related("recording").order_by(stands_there.desc(), "-finished_at").first()
     if source is None:
         return None
     result = _without_edits(source)
@@ -59,10 +66,12 @@ def find_finished(tenant_id: UUID, options: TranscriptionOptions, fingerprint: s
     return result if rows.filter(id=source.id).exists() else None
 
 
-def unfinished_of_recording(recording: Recording, fingerprint: str) -> QuerySet[Transcription]:
-    """Returns queued and running transcriptions of this recording, the oldest first."""
+def unfinished_of_recording(
+    recording: Recording, fingerprint: str, translates: Transcription | None
+) -> QuerySet[Transcription]:
+    """Returns queued and running transcriptions of this recording, the oldest first, beside `translates` or alone."""
     rows = Transcription.objects.filter(tenant=recording.tenant_id, recording=recording, fingerprint=fingerprint)
-    return rows.filter(status__in=UNFINISHED).order_by("created_at")
+    return rows.filter(status__in=UNFINISHED, translates=translates).order_by("created_at")
 
 
 def unfinished_of_caller(actor: Actor, fingerprints: Collection[str]) -> QuerySet[Transcription]:
@@ -72,6 +81,7 @@ def unfinished_of_caller(actor: Actor, fingerprints: Collection[str]) -> QuerySe
     temperature.
     """
     unfinished = Transcription.objects.filter(
+        seen(actor, "recording"),
         tenant=actor.tenant,
         fingerprint__in=fingerprints,
         someone_waits=True,

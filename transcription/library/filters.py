@@ -17,20 +17,23 @@ from transcription.models.tag import MOST_ON_ONE, folded_name
 
 TO_CHECK, CHECKED = "to_check", "checked"
 PEOPLE, PROGRAMS = "people", "programs"
+NO_FOLDER = "none"
 
 
 @dataclass(frozen=True)
 class Filter:
     """Conditions that all must hold. Empty ones are ignored; unknown values match nothing.
 
-    `search` is a part of the name or of a tag's, or words of name and text (search/). `tag` has names of tags, with
-    commas between them; `favourite`, whatever it is, asks for the actor's favourites. `by` is who added them: PEOPLE,
-    or PROGRAMS with a key; `key` is the id of that key, and `owner` the person's e-mail address. `status`, `model` and
-    `language` apply to the latest transcription, and so does `checked`: TO_CHECK, where something of a text is left to
-    be proofread, or CHECKED, where nothing is. `created_after` is inclusive, `created_before` exclusive.
+    `folder` is the id of one, or NO_FOLDER. `search` is a part of the name or of a tag's, or words of name and text
+    (search/). `tag` has names of tags, with commas between them; `favourite`, whatever it is, asks for the actor's
+    favourites. `by` is who added them: PEOPLE, or PROGRAMS with a key; `key` is the id of that key, and `owner` the
+    person's e-mail address. `status`, `model` and `language` apply to the latest transcription, and so does `checked`:
+    TO_CHECK, where something of a text is left to be proofread, or CHECKED, where nothing is. `created_after` is
+    inclusive, `created_before` exclusive.
     """
 
     search: str = ""
+    folder: str = ""
     tag: str = ""
     favourite: str = ""
     status: str = ""
@@ -51,6 +54,10 @@ class Filter:
         if any("\x00" in value for value in values):  # not a PostgreSQL string
             return rows.none()
         rows = self._added(rows)
+        if self.folder == NO_FOLDER:
+            rows = rows.filter(folder=None)
+        elif self.folder:
+            rows = rows.filter(folder=UUID(self.folder)) if _is_uuid(self.folder) else rows.none()
         if self.search:
             part = self.search.replace("\x00", "")
             texts = search.matching_recordings(tenant_id, search.terms_of(self.search))

@@ -11,20 +11,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet, Sum
 from django.http import Http404
 
 from tenants.access import Actor
 from transcription.errors import InvalidOption, Refused
-from transcription.library import tags
-from transcription.models import Recording, Tag
+from transcription.library import moving, recordings, tags
+from transcription.models import Folder, Recording, Tag
 from transcription.search import Cursor
 
 log = logging.getLogger(__name__)
 SECONDS = 1.0
 """After which a part ends."""
 MOST = 200
-REFUSALS = (Refused, InvalidOption, Http404)
+REFUSALS = (Refused, InvalidOption, Http404, PermissionDenied)
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,15 @@ class Failure:
 
 @dataclass
 class Part:
-    """What became of some recordings, and after which one the others come; None where there are none."""
+    """What became of some recordings, and after which one the others come; None where there are none.
+
+    `before` has the ids of the folders that those which were moved were in; None for none.
+    """
 
     done: list[UUID] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     cursor: Cursor | None = None
+    before: dict[UUID, UUID | None] = field(default_factory=dict)
 
 
 def carry_out(rows: QuerySet[Recording], after: Cursor | None, act: Callable[[Recording], object]) -> Part:
@@ -70,13 +75,35 @@ def carry_out(rows: QuerySet[Recording], after: Cursor | None, act: Callable[[Re
 def put_tag(actor: Actor, rows: QuerySet[Recording], after: Cursor | None, tag: Tag, off: bool = False) -> Part:
     """Puts a tag on some of the rows, or takes it off. Raises Http404 for a tag that is gone."""
     found = page(rows, after, MOST)
-    ids = {row.id for row in found}
+    ids = set(tags.writable(actor, {row.id for row in found}).values_list("id", flat=True))
     full = set() if off else tags.put_on_many(actor, tag, ids)
     if off:
         tags.take_off_many(actor, tag, ids)
     part = Part([*(ids - full)], [Failure(row.name, tags.too_many()) for row in found if row.id in full])
+    part.failed += [Failure(row.name, _refusal(actor, row)) for row in found if row.id not in ids]
     if len(found) == MOST:
         part.cursor = Cursor(found[-1].created_at, found[-1].id)
+    return part
+
+
+def _refusal(actor: Actor, row: Recording) -> str:
+    try:
+        recordings.recording(actor, row.id, permission=tags.PERMISSION)
+    except (Http404, PermissionDenied) as refused:
+        return str(refused)
+    return ""
+
+
+def move(actor: Actor, rows: QuerySet[Recording], after: Cursor | None, into: Folder | None) -> Part:
+    """Moves as many of the rows as a second lets into a folder, or out of any."""
+    before = dict[UUID, UUID | None]()
+
+    def act(row: Recording) -> None:
+        was = moving.move(actor, row.id, into)
+        before[row.id] = was.id if was else None
+
+    part = carry_out(rows, after, act)
+    part.before = before
     return part
 
 

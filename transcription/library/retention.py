@@ -1,7 +1,8 @@
 """Retention: each tenant's audio is deleted some days after its upload, its text some days after it was finished.
 
-Recordings with unfinished transcriptions are skipped. Rows are changed before media is deleted: a crash in between
-leaves media without a row, which the sweeper deletes. The ledger is kept.
+Recordings with unfinished transcriptions and those on legal hold are skipped; those in the bin are not. Rows are
+changed before media is deleted: a crash in between leaves media without a row, which the sweeper deletes. The ledger is
+kept.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tenants import audit, quota, scope
 from tenants.access import system_actor
 from tenants.models import Tenant
 from transcription import search, tenant_lock
-from transcription.library import recordings
+from transcription.library import recordings, videos
 from transcription.media import storage
 from transcription.models import (
     Attempt,
@@ -147,19 +148,19 @@ def _why(moment: datetime | None, days: int | None, plain: str, counted: Callabl
 
 def _old_audio(tenant: Tenant) -> QuerySet[Recording]:
     begin = timezone.now() - timedelta(days=tenant.audio_retention_days or 0)
-    rows = Recording.objects.filter(tenant=tenant, deleted_at=None, audio_deleted_at=None, created_at__lt=begin)
+    rows = Recording.objects.filter(tenant=tenant, held_at=None, audio_deleted_at=None, created_at__lt=begin)
     return rows.exclude(_is_unfinished(OuterRef("id")))
 
 
 def _old_text(tenant: Tenant) -> QuerySet[Transcription]:
     begin = timezone.now() - timedelta(days=tenant.text_retention_days or 0)
     rows = Transcription.objects.filter(tenant=tenant, status__in=OVER, text_deleted_at=None, finished_at__lt=begin)
-    return rows.filter(recording__deleted_at=None).exclude(_is_unfinished(OuterRef("recording_id")))
+    return rows.filter(recording__held_at=None).exclude(_is_unfinished(OuterRef("recording_id")))
 
 
 def _empty(tenant: Tenant) -> QuerySet[Recording]:
     with_text = Transcription.objects.filter(recording_id=OuterRef("id"), text_deleted_at=None)
-    rows = Recording.objects.filter(tenant=tenant, deleted_at=None).exclude(audio_deleted_at=None)
+    rows = Recording.objects.filter(tenant=tenant, held_at=None).exclude(audio_deleted_at=None)
     return rows.exclude(Exists(with_text))
 
 
@@ -187,9 +188,9 @@ def _delete_audio(tenant: Tenant, recording_id: UUID) -> bool:
         Recording.objects.filter(id=row.id).update(audio_deleted_at=timezone.now(), playback_key="", track_copies={})
         Loudness.objects.filter(recording_id=row.id).delete()
         audit.record(system_actor(tenant), "audio.erased", row)
-        redacted = copies.forget(row.id)
+        made = [*copies.forget(row.id), *videos.forget_of_recording(tenant.id, row.id)]
         quota.give_storage_back(tenant.id, row.bytes)
-    storage.discard(*keys, *redacted)
+    storage.discard(*keys, *made)
     return True
 
 
@@ -207,6 +208,7 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
         heard_again.update(**changes)
         for model in (Segment, Speaker, MachineText, Revision):
             model.objects.filter(transcription_id__in=ids).delete()
+        keys = videos.forget_of_texts(tenant.id, ids)
         recording_id = Transcription.objects.values_list("recording_id", flat=True).get(id=transcription_id)
         audit.record(
             system_actor(tenant), "transcript.erased", Transcription(pk=transcription_id), recording=str(recording_id)
@@ -215,4 +217,5 @@ def _delete_text(tenant: Tenant, transcription_id: UUID) -> bool:
             Comment.objects.filter(recording=recording_id).delete()  # they are about words that are gone
         search.index_recording(recording_id)
         Attempt.objects.filter(transcription_id__in=ids).update(error="")
+    storage.discard(*keys)
     return True

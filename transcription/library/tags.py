@@ -18,15 +18,14 @@ from tenants import audit
 from tenants.access import Actor
 from transcription import tenant_lock
 from transcription.errors import InvalidOption
+from transcription.folders.visibility import seen
 from transcription.library import recordings
 from transcription.models import Favourite, Recording, Tag, Tagging
 from transcription.models.tag import COLOURS, LONGEST, LONGEST_FOLDED, MOST_ON_ONE, MOST_TAGS, folded_name
-from transcription.scripts import one_line
+from transcription.scripts import one_line, without_turns
 
 PERMISSION = "transcripts.edit"
 BATCH = 500
-TURNS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""Characters that turn the direction of what stands after them."""
 
 
 def visible(actor: Actor) -> QuerySet[Tag]:
@@ -112,7 +111,7 @@ def too_many() -> str:
 def put(actor: Actor, recording_id: UUID, name: str) -> Tag:
     """Gives a recording a tag, which is made if there is none of that name. Raises Http404 and InvalidOption."""
     actor.require(PERMISSION)
-    recordings.recording(actor, recording_id)
+    recordings.recording(actor, recording_id, permission=PERMISSION)
     with transaction.atomic():
         row, _is_new = create(actor, name)
         if put_on_many(actor, row, [recording_id]):
@@ -126,7 +125,7 @@ def put_on_many(actor: Actor, tag: Tag, ids: Collection[UUID]) -> set[UUID]:
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
         get(actor, tag.id)
-        living = Recording.objects.filter(tenant=actor.tenant, id__in=ids, deleted_at=None)
+        living = writable(actor, ids)
         lacking = set(living.exclude(taggings__tag=tag).values_list("id", flat=True))
         counted = Tagging.objects.filter(recording__in=lacking).values("recording").annotate(n=Count("id"))
         full = set(counted.filter(n__gte=MOST_ON_ONE).values_list("recording", flat=True))
@@ -134,9 +133,15 @@ def put_on_many(actor: Actor, tag: Tag, ids: Collection[UUID]) -> set[UUID]:
     return full
 
 
+def writable(actor: Actor, ids: Collection[UUID]) -> QuerySet[Recording]:
+    """Returns those of the recordings that the actor may give tags, without an order."""
+    rows = Recording.objects.filter(seen(actor, permission=PERMISSION), tenant=actor.tenant, deleted_at=None)
+    return rows.filter(id__in=ids)
+
+
 def take(actor: Actor, recording_id: UUID, tag_id: UUID) -> None:
     """Takes a tag off a recording. Raises Http404."""
-    recordings.recording(actor, recording_id)
+    recordings.recording(actor, recording_id, permission=PERMISSION)
     take_off_many(actor, get(actor, tag_id), [recording_id])
 
 
@@ -145,7 +150,7 @@ def take_off_many(actor: Actor, tag: Tag, ids: Collection[UUID]) -> None:
     actor.require(PERMISSION)
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
-        Tagging.objects.filter(tag=tag, recording__in=ids).delete()
+        Tagging.objects.filter(tag=tag, recording__in=writable(actor, ids)).delete()
 
 
 def favourites_among(actor: Actor, rows: Collection[Recording]) -> set[UUID]:
@@ -166,7 +171,7 @@ def mark(actor: Actor, recording_id: UUID, favourite: bool) -> None:
 
 def _checked_name(sent: str) -> str:
     """Raises InvalidOption. A comma stands between the tags of a filter, and is in no name."""
-    name = one_line("".join(c for c in sent if c not in TURNS))
+    name = one_line(without_turns(sent))
     is_seen = any(unicodedata.category(c)[0] not in "CZ" for c in name)
     if not (is_seen and len(name) <= LONGEST and len(folded_name(name)) <= LONGEST_FOLDED) or "," in folded_name(name):
         raise InvalidOption("name", _("A tag has from 1 to %(n)d characters, and no comma.") % {"n": LONGEST})

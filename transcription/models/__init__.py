@@ -4,6 +4,7 @@ from tenants.models import Mode
 from transcription.models.comment import Comment, Mention
 from transcription.models.engine import Engine
 from transcription.models.fair_queue import LaneBacklog, TenantSchedule
+from transcription.models.folder import Folder, FolderMember, FolderRole
 from transcription.models.idempotency import IdempotencyKey
 from transcription.models.recording import Loudness, Recording
 from transcription.models.redacted_sound import RedactedSound
@@ -11,6 +12,7 @@ from transcription.models.revision import MachineText, Revision
 from transcription.models.search_entry import SearchEntry
 from transcription.models.speaker import DiarizationCheckpoint, KnownSpeaker, Speaker
 from transcription.models.statistic import StageTime, Statistic
+from transcription.models.subtitled_video import SubtitledVideo
 from transcription.models.sweeper import Sweeper
 from transcription.models.tag import Favourite, Tag, Tagging
 from transcription.models.term import Term
@@ -38,6 +40,9 @@ __all__ = [
     "DiarizationCheckpoint",
     "Engine",
     "Favourite",
+    "Folder",
+    "FolderMember",
+    "FolderRole",
     "IdempotencyKey",
     "KnownSpeaker",
     "Lane",
@@ -56,6 +61,7 @@ __all__ = [
     "StageTime",
     "Statistic",
     "Status",
+    "SubtitledVideo",
     "Sweeper",
     "Tag",
     "Tagging",

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.models import ApiKey, Tenant, User
 from tenants.scope import TenantManager
+from transcription.models.folder import Folder
 
 if TYPE_CHECKING:
     from transcription.models.tag import Tag
@@ -33,11 +34,32 @@ class Recording(models.Model):
     source = models.CharField(_("source"), max_length=10, choices=Source.choices)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, verbose_name=_("uploaded by"))
     api_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True, verbose_name=_("API key"))
+    folder = models.ForeignKey(
+        Folder,
+        models.RESTRICT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="recordings",
+        verbose_name=_("folder"),
+        help_text=_("All members see a recording that is in none."),
+    )
     created_at = models.DateTimeField(_("uploaded"), default=timezone.now, editable=False)
     changed_at = models.DateTimeField(
         _("changed"), null=True, editable=False, help_text=_("When its text last came or was corrected.")
     )
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+    deleted_by = models.CharField(max_length=254, blank=True, default="", db_default="", editable=False)
+    erase_at = models.DateTimeField(
+        null=True, editable=False, help_text="When it goes from the bin for good; of what old code deleted, unknown."
+    )
+    held_at = models.DateTimeField(_("on legal hold since"), null=True, editable=False)
+    held_by = models.CharField(
+        _("put on hold by"), max_length=254, blank=True, default="", db_default="", editable=False
+    )
+    hold_reason = models.CharField(
+        _("reason of the hold"), max_length=300, blank=True, default="", db_default="", editable=False
+    )
     audio_deleted_at = models.DateTimeField(
         _("audio deleted"), null=True, blank=True, editable=False, help_text=_("By the tenant's retention.")
     )
@@ -95,6 +117,10 @@ class Recording(models.Model):
             ),
             models.Index("tenant", Lower("name"), "id", name="recordings_by_name"),
             models.Index(fields=["tenant", "-duration_seconds", "-id"], name="recordings_longest_first"),
+            models.Index(
+                fields=["tenant", "erase_at"], condition=Q(deleted_at__isnull=False), name="recordings_in_the_bin"
+            ),
+            models.Index(fields=["folder", "-created_at", "-id"], name="recordings_of_a_folder"),
         )
 
     def __str__(self) -> str:

@@ -187,7 +187,7 @@ def complete(
         if speakers is not None:
             _replace_segments(claim, speakers)
         _forget_voices(claim.id)
-        if row.heard_range is None:
+        if row.is_main:
             Recording.objects.filter(id=claim.recording_id).update(
                 peaks=peaks, duration_seconds=round(duration, 3), changed_at=now
             )
@@ -351,6 +351,23 @@ def cancel(row: Transcription, only: Q = Q()) -> bool:  # noqa: B008 - nobody ch
                 outcome=Attempt.Outcome.CANCELLED, finished_at=Now()
             )
             _announce(row, Status.CANCELLED)
+        _tell(claim)
+        return True
+    return False
+
+
+def move(row: Transcription, lane: int) -> bool:
+    """Puts a waiting transcription into another lane. Returns False if it waits no more, or is there already."""
+    claim = Claim.of(row)
+    rows = Transcription.objects.filter(id=row.id, status=Status.QUEUED).exclude(lane=lane)
+    with suppress(LostClaim):
+        with _locked(rows, claim) as (schedule, moved):
+            before, moved.lane = moved.lane, lane
+            fairness.enter(schedule, moved)
+            leases.write(rows, lane=lane, sequence=F("sequence") + 1)
+            moved.lane = before
+            fairness.leave(schedule, moved)
+            wakeups.wake_on_commit(lane)
         _tell(claim)
         return True
     return False

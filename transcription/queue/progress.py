@@ -109,6 +109,7 @@ def announce_progress(row: Transcription, sequence: int, segments: list[Segment]
     """
     try:
         row.recording.refresh_from_db(fields=["struck"])  # it may have been struck since the job began
+        shown = redacted_segments(segments, spans_of(row))
     except (DatabaseError, Recording.DoesNotExist):
         return  # pages read the database again
     event = {
@@ -116,7 +117,7 @@ def announce_progress(row: Transcription, sequence: int, segments: list[Segment]
         "transcription": str(row.id),
         "seq": sequence,
         "percent": row.percent,
-        "segments": [segment_data(segment) for segment in redacted_segments(segments, spans_of(row))],
+        "segments": [segment_data(segment) for segment in shown],
     }
     messages = [(transcription_group(row.id), event)]
     if row.is_main:

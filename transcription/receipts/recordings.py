@@ -18,6 +18,7 @@ from tenants.access import Actor
 from tenants.models import AuditEntry, Tenant
 from transcription.exports.speakers import names_of
 from transcription.exports.texts import plain_text
+from transcription.folders.visibility import seen
 from transcription.library.recordings import ERASED
 from transcription.models import Recording, Transcription
 from transcription.options.options import OPTIONS
@@ -35,6 +36,9 @@ def receipt_of(actor: Actor, recording_id: UUID) -> dict[str, Any]:
     Of an erased one it has what stands in the audit log. Raises PermissionDenied, and Http404.
     """
     actor.require("audit.view")
+    row = Recording.objects.filter(tenant=actor.tenant, id=recording_id)
+    if row.exists() and not row.filter(seen(actor)).exists():
+        raise Http404(_("There is no such recording."))
     receipt = signed_receipt(actor.tenant, recording_id)
     audit.record(actor, "receipt.made", Recording(pk=recording_id))
     return receipt

@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 
 from tenants import scope
 from tenants.access import Actor
+from transcription.folders.visibility import seen
 from transcription.models import SearchEntry
 from transcription.search.folding import Term
 from transcription.search.tokens import query_of
@@ -52,12 +53,12 @@ class Cursor:
 def page(
     actor: Actor, terms: Sequence[Term], after: Cursor | None, limit: int
 ) -> tuple[list[SearchEntry], Cursor | None]:
-    """Returns at most `limit` matching entries of the actor's tenant, and the cursor of the next page if any."""
+    """Returns at most `limit` matching entries that the actor sees, and the cursor of the next page if any."""
     actor.require("recordings.view")
     if not terms:
         return [], None
     search = _search_postgresql if connection.vendor == "postgresql" else _scan
-    entries = search(actor.tenant.id, terms, after, limit + 1)
+    entries = search(actor, terms, after, limit + 1)
     last = entries[limit - 1] if len(entries) > limit else None
     return entries[:limit], Cursor(last.created_at, last.recording_id) if last else None
 
@@ -68,36 +69,37 @@ def matching_recordings(tenant_id: UUID, terms: Sequence[Term]) -> QuerySet[Sear
     if terms and connection.vendor == "postgresql":
         rows = _indexed(tenant_id, terms)
     elif terms:
-        rows = _matching(_of_tenant(tenant_id), terms)
+        rows = _matching(SearchEntry.objects.filter(tenant_id=tenant_id), terms)
     return rows.order_by().values_list("recording_id", flat=True)
 
 
-def _of_tenant(tenant_id: UUID) -> QuerySet[SearchEntry]:
-    rows = SearchEntry.objects.filter(tenant_id=tenant_id).order_by(*NEWEST)
+def _seen(actor: Actor) -> QuerySet[SearchEntry]:
+    rows = SearchEntry.objects.filter(seen(actor, "recording"), tenant_id=actor.tenant.id).order_by(*NEWEST)
     return rows.only("recording", "tenant", "created_at", "transcription_id", "folded")
 
 
-def _scan(tenant_id: UUID, terms: Sequence[Term], after: Cursor | None, count: int) -> list[SearchEntry]:
+def _scan(actor: Actor, terms: Sequence[Term], after: Cursor | None, count: int) -> list[SearchEntry]:
     """Scans the entries' text until there are enough matches."""
-    return list(_matching(_after(_of_tenant(tenant_id), after), terms)[:count])
+    return list(_matching(_after(_seen(actor), after), terms)[:count])
 
 
-def _search_postgresql(tenant_id: UUID, terms: Sequence[Term], after: Cursor | None, count: int) -> list[SearchEntry]:
+def _search_postgresql(actor: Actor, terms: Sequence[Term], after: Cursor | None, count: int) -> list[SearchEntry]:
     """Scans the newest entries for common terms, and uses the index for rare ones.
 
     PostgreSQL's planner has no statistics of one tenant's words, so a few entries are probed first; if they suggest
     that a page can be filled by scanning, as many as that takes are scanned.
     """
-    entries = list(_among_newest(tenant_id, terms, after, PROBE_SIZE)[:count])
+    entries = list(_among_newest(actor, terms, after, PROBE_SIZE)[:count])
     if COMMON_MATCHES <= len(entries) < count:
-        entries = list(_among_newest(tenant_id, terms, after, 2 * PROBE_SIZE * count // len(entries))[:count])
+        entries = list(_among_newest(actor, terms, after, 2 * PROBE_SIZE * count // len(entries))[:count])
     if len(entries) < count:
-        entries = list(_after(_indexed(tenant_id, terms), after)[:count])
+        found = _indexed(actor.tenant.id, terms).filter(seen(actor, "recording"))
+        entries = list(_after(found, after)[:count])
     return entries
 
 
-def _among_newest(tenant_id: UUID, terms: Sequence[Term], after: Cursor | None, reach: int) -> QuerySet[SearchEntry]:
-    rows = _of_tenant(tenant_id)
+def _among_newest(actor: Actor, terms: Sequence[Term], after: Cursor | None, reach: int) -> QuerySet[SearchEntry]:
+    rows = _seen(actor)
     newest = _after(rows, after).values("pk")[:reach]
     return _matching(rows.filter(pk__in=newest), terms)
 

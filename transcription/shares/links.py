@@ -28,6 +28,7 @@ from tenants.access import Actor
 from tenants.models import Tenant, User
 from transcription import tenant_lock
 from transcription.errors import InvalidOption, Refused
+from transcription.folders.visibility import among, seen
 from transcription.library import recordings
 from transcription.media import storage
 from transcription.models import Recording
@@ -92,7 +93,7 @@ def address_of(secret: str) -> str:
 def create(actor: Actor, recording_id: UUID, wanted: Wanted) -> Shown:
     """Makes a link to a recording. Raises PermissionDenied, Http404, InvalidOption and Refused."""
     actor.require(SHARE)
-    recording = recordings.recording(actor, recording_id)
+    recording = recordings.recording(actor, recording_id, permission=SHARE)
     secret, maker = secrets.token_urlsafe(24), _maker_of(actor)
     row = Share(
         tenant=actor.tenant,
@@ -127,7 +128,7 @@ def create(actor: Actor, recording_id: UUID, wanted: Wanted) -> Shown:
 def of_recording(actor: Actor, recording_id: UUID, only_open: bool = False) -> QuerySet[Share]:
     """Returns the links to a recording, newest first; all, or those that work. Raises PermissionDenied and Http404."""
     actor.require(SHARE)
-    recording = recordings.recording(actor, recording_id)
+    recording = recordings.recording(actor, recording_id, permission=SHARE)
     rows = Share.objects.filter(open_ones() if only_open else Q(), recording=recording)
     return with_makers(rows).order_by("-created_at", "-id")
 
@@ -142,7 +143,7 @@ def every(actor: Actor, maker: str = "", only_open: bool = False) -> QuerySet[Sh
     """Returns the links of the organisation, newest first; of one maker's address, or those that work."""
     actor.require(MANAGE)
     rows = _of_maker(actor, maker) if maker else Share.objects.filter(tenant=actor.tenant)
-    rows = rows.filter(recording__deleted_at=None)
+    rows = rows.filter(seen(actor, "recording"), recording__deleted_at=None)
     if only_open:
         rows = rows.filter(open_ones())
     return with_makers(rows).order_by("-created_at", "-id")
@@ -157,10 +158,12 @@ def makers(actor: Actor) -> list[str]:
 def get(actor: Actor, share_id: UUID) -> Share:
     """Returns a link. Raises PermissionDenied and Http404."""
     actor.require(SHARE)
-    rows = Share.objects.filter(tenant=actor.tenant, id=share_id, recording__deleted_at=None)
+    rows = Share.objects.filter(seen(actor, "recording"), tenant=actor.tenant, id=share_id)
+    rows = rows.filter(recording__deleted_at=None).select_related("recording__folder")
     found = with_makers(rows).first()
     if found is None:
         raise Http404(_("There is no such link."))
+    among(actor, found.recording.folder).require(SHARE)
     return found
 
 

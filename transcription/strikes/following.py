@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from operator import attrgetter
@@ -64,6 +64,23 @@ def carried(
             place = first - AROUND, last + AROUND
             found.update(_taken_for_struck(former.between(*place), latter.between(*place), struck))
     return united(_seconds(word) for word in found)
+
+
+def spelt_alike(
+    before: Iterable[Fields], after: Iterable[Fields], struck: Iterable[Sequence[float]], apart: float
+) -> list[Span]:
+    """Returns when the other text of two, which are in two languages, has words spelt like struck ones: names, numbers.
+
+    They are those that are not struck, at most `apart` seconds from a word spelt so that is.
+    """
+    struck = list(struck)
+    times = defaultdict[str, list[Span]](list)
+    for word in _spoken(before):
+        if overlaps(struck, word.start, word.end):
+            times[word.text].append((word.start - apart, word.end + apart))
+    near = {text: united(spans) for text, spans in times.items()}
+    readable = (word for word in _spoken(after) if word.text in near and not overlaps(struck, word.start, word.end))
+    return united(_seconds(word) for word in readable if overlaps(near[word.text], word.start, word.end))
 
 
 def _taken_for_struck(former: list[_Spoken], latter: list[_Spoken], spans: list[Sequence[float]]) -> Iterator[_Spoken]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from transcription.models import Segment, Transcription
-from transcription.strikes.following import DRIFT
+from transcription.strikes.following import AROUND, DRIFT, Fields, spelt_alike
 from transcription.strikes.places import Word, places_of, words_of
 from transcription.strikes.spans import Span, overlaps, united
 
@@ -16,13 +16,39 @@ MASK = "█████"
 
 
 def spans_of(row: Transcription) -> list[Span]:
-    """Returns the seconds that are struck, on the clock of a transcription's own times.
+    """Returns the seconds that are hidden, on the clock of a transcription's own times: those that are struck.
 
-    While a text is made, which is compared with the one before it only at its end, those beside them, too.
+    While a text is made, which is compared with the one before it only at its end, those around them, too. So are they
+    in a translation beside a transcript, which says things at times of its own, and so are its words that are spelt
+    like struck ones of the transcript near by.
     """
-    begin, beside = row.heard_range[0] if row.heard_range else 0.0, 0.0 if row.is_over else DRIFT
-    spans = ((one[0] - begin - beside, one[1] - begin + beside) for one in row.recording.struck)
-    return united((max(0.0, start), end) for start, end in spans if end > 0.0)
+    struck = row.recording.struck
+    if not struck:
+        return []
+    translated = transcript_of(row)
+    around = 0.0 if row.is_over and translated is None else DRIFT
+    hidden = [(one[0] - around, one[1] + around) for one in struck]
+    if translated is not None:
+        first, last = struck[0][0] - AROUND, struck[-1][1] + AROUND
+        said, written = (fields_between(one, first, last) for one in (translated, row))
+        hidden += spelt_alike(said, written, struck, AROUND)
+    begin = row.heard_range[0] if row.heard_range else 0.0
+    return united((max(0.0, start - begin), end - begin) for start, end in hidden if end > begin)
+
+
+def transcript_of(row: Transcription) -> Transcription | None:
+    """Returns the transcript of a translation beside one, or of lines of it that are heard again; None for others."""
+    whole = row.rehears or row
+    return whole.translates
+
+
+def fields_between(row: Transcription, first: float, last: float) -> Iterator[Fields]:
+    """Yields the segments that have a part between two times, on the recording's clock."""
+    begin = row.heard_range[0] if row.heard_range else 0.0
+    near = row.segments.filter(start__lte=last - begin, end__gte=first - begin)
+    for one in near.values("text", "words", "start", "end"):
+        words = [word | {name: word[name] + begin for name in ("start", "end")} for word in one["words"]]
+        yield {"text": one["text"], "words": words, "start": one["start"] + begin, "end": one["end"] + begin}
 
 
 def redacted(row: Transcription) -> list[Segment]:

@@ -24,6 +24,7 @@ from tenants.access import Actor
 from transcription.diarization.types import Turn
 from transcription.engine.types import Span
 from transcription.errors import Refused
+from transcription.folders.visibility import among
 from transcription.library import read_audit, recordings, retention
 from transcription.models import HEARD_AROUND, Revision, Segment, Status, Transcription
 from transcription.options.speakers import OFF
@@ -122,6 +123,7 @@ def stop(actor: Actor, transcription_id: UUID, rehearing_id: UUID) -> Transcript
     """Cancels a rehearing that waits or runs, which is charged nothing. Raises as `get` does."""
     actor.require("transcripts.edit")
     row = get(actor, transcription_id, rehearing_id)
+    among(actor, row.recording.folder).require("transcripts.edit")
     with transaction.atomic():
         if lifecycle.cancel(row):
             audit.record(actor, "transcription.cancelled", row, recording=str(row.recording_id))

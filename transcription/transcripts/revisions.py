@@ -69,7 +69,7 @@ def segment_tag(segment: Segment) -> str:
 def locked(actor: Actor, transcription_id: UUID) -> Iterator[Transcription]:
     """Locks the transcript for one transaction."""
     actor.require("transcripts.edit")
-    recordings.transcription(actor, transcription_id)
+    recordings.transcription(actor, transcription_id, permission="transcripts.edit")
     with transaction.atomic():
         rows = Transcription.objects.filter(tenant=actor.tenant, id=transcription_id)
         row = rows.select_for_update(of=("self",)).select_related("recording", "tenant").first()

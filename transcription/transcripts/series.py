@@ -13,6 +13,7 @@ from enum import StrEnum
 from time import monotonic
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, F, Max, Min, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
@@ -20,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from tenants.access import Actor
 from transcription.errors import InvalidOption
+from transcription.folders.visibility import seen
 from transcription.library import read_audit, recordings
 from transcription.library.filters import Filter
 from transcription.library.retention import TextDeleted
@@ -155,7 +157,7 @@ def undo(actor: Actor, series: UUID) -> Undone:
     Raises Http404 and PermissionDenied.
     """
     actor.require(PERMISSION)
-    rows, undone = _of(actor).filter(series=series), 0
+    rows, undone = _of(actor, PERMISSION).filter(series=series), 0
     if not rows.exists():
         raise Http404(_("There is no such series."))
     page = list(rows.filter(UNDOABLE).order_by("id").only("transcription", "number")[:PAGE])
@@ -220,7 +222,7 @@ def _replace(actor: Actor, rule: Rule, target: Target, series: UUID) -> Outcome:
             write_edits(actor, row, edits, rule.action, series)
     except Stale:
         return Outcome.REPLACED if made.filter(number=target.revision + 1).exists() else Outcome.STALE
-    except (Http404, NotCompleted, TextDeleted):
+    except (Http404, NotCompleted, TextDeleted, PermissionDenied):
         return Outcome.GONE
     except InvalidOption:
         return Outcome.TOO_LONG
@@ -241,12 +243,15 @@ def _look(actor: Actor, filters: Filter, rule: Rule, after: Cursor | None, shown
     return Preview(found, looked, None)
 
 
-def _of(actor: Actor) -> QuerySet[Revision]:
-    return Revision.objects.filter(tenant=actor.tenant)
+def _of(actor: Actor, permission: str = "recordings.view") -> QuerySet[Revision]:
+    """Returns the revisions of recordings with which the actor may do something."""
+    return Revision.objects.filter(seen(actor, "transcription__recording", permission), tenant=actor.tenant)
 
 
 def _page(actor: Actor, filters: Filter, after: Cursor | None) -> list[Recording]:
-    rows = recordings.recordings(actor, filters).order_by("-created_at", "-id")
+    rows = (
+        recordings.recordings(actor, filters).filter(seen(actor, permission=PERMISSION)).order_by("-created_at", "-id")
+    )
     if after is not None:
         earlier = Q(created_at__lt=after.created_at)
         rows = rows.filter(earlier | Q(created_at=after.created_at, id__lt=after.recording_id))

@@ -78,7 +78,7 @@ def strike(
 def strikes(actor: Actor, transcription_id: UUID) -> tuple[Transcription, list[Strike]]:
     """Returns what is struck of a transcript, in order. Raises Http404, NotCompleted and TextDeleted."""
     row = transcript(actor, transcription_id)
-    spans = spans_of(row)
+    spans = united(row.recording.struck)
     if not spans:
         return row, []
     segments = row.segments.filter(end__gte=spans[0][0], start__lte=spans[-1][1])

@@ -23,7 +23,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants.access import Actor
+from tenants.access import PERMISSIONS, Actor
 from tenants.models import Member
 from transcription import errors, leases, request_id
 from transcription.connections import lend_connection
@@ -140,7 +140,7 @@ def _decide(row: Upload, file: ReceivedFile) -> None:
     """Raises LostClaim, and faults of the server."""
     call = CallContext(endpoint=ENDPOINT, key=row.idempotency_key, in_transaction=partial(_accepted, row))
     try:
-        accept.accept(_actor(row), file, TranscriptionOptions.from_fields(row.options), row.source, call)
+        accept.accept(_actor(row), file, TranscriptionOptions.from_fields(row.options), row.source, call, row.folder)
     except Refused as refused:
         final = _too_complex() if _kills_its_readers(row, refused) else refused
         if final.may_succeed_later:
@@ -203,7 +203,8 @@ def _lost(row: Upload) -> None:
 def _actor(row: Upload) -> Actor:
     """Returns the actor that opened the upload; its permission was checked as the bytes came."""
     member = Member.objects.filter(tenant=row.tenant_id, user=row.user_id).select_related("user").first()
-    return Actor(row.tenant, frozenset({"recordings.create"}), member if row.user_id else None, row.api_key)
+    allowed = PERMISSIONS[member.role] if member and row.user_id else frozenset()
+    return Actor(row.tenant, allowed | {"recordings.create"}, member if row.user_id else None, row.api_key)
 
 
 def _age(row: Upload) -> float:

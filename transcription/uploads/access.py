@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from tenants.access import Actor
 from transcription.errors import Refused
+from transcription.folders.visibility import seen
 from transcription.uploads import acceptance, bucket, files
 from transcription.uploads.bucket import Part
 from transcription.uploads.files import Gone, Locked, LockedFile
@@ -20,9 +21,13 @@ URLS_AT_ONCE = 32
 
 
 def uploads(actor: Actor) -> QuerySet[Upload]:
-    """Selects the tenant's uploads, the newest first. Raises PermissionDenied."""
+    """Selects the tenant's uploads, the newest first, but for those to folders that the actor doesn't see.
+
+    Raises PermissionDenied.
+    """
     actor.require("recordings.create")
-    return Upload.objects.filter(tenant=actor.tenant).order_by("-created_at", "-id")
+    rows = Upload.objects.filter(seen(actor), seen(actor, "recording"), tenant=actor.tenant)
+    return rows.order_by("-created_at", "-id")
 
 
 def upload(actor: Actor, upload_id: UUID, way: str = "") -> Upload:

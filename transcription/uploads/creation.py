@@ -18,9 +18,10 @@ from tenants.models import Quota, Tenant
 from tenants.quota import QuotaExceeded
 from transcription import tenant_lock
 from transcription.errors import Refused, over_quota_noted
+from transcription.folders import folders
 from transcription.media import storage
 from transcription.media.filenames import clean_name
-from transcription.models import Recording
+from transcription.models import Folder, Recording
 from transcription.options.options import OPTIONS, TranscriptionOptions
 from transcription.uploads import bucket, files
 from transcription.uploads.models import Upload
@@ -31,7 +32,10 @@ MOST_OPEN = 100
 
 @dataclass(frozen=True)
 class Plan:
-    """What a client announces. `length` in bytes; `options` by name, unchecked, maybe among others."""
+    """What a client announces. `length` in bytes; `options` by name, unchecked, maybe among others.
+
+    `folder` is the name or id of one, or empty.
+    """
 
     name: str
     length: int
@@ -39,6 +43,7 @@ class Plan:
     source: str = Recording.Source.API
     metadata: str = ""
     idempotency_key: str = ""
+    folder: str = ""
 
 
 def largest(tenant: Tenant) -> int:
@@ -78,13 +83,14 @@ def _opened(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
     TranscriptionOptions.from_fields(plan.options)
     if plan.length == 0:
         raise Refused("empty_file", _("The file is empty."))
+    folder = folders.chosen(actor, plan.folder)
     try:
-        return _within_limits(actor, plan, way)
+        return _within_limits(actor, plan, way, folder)
     except QuotaExceeded as exceeded:
         raise over_quota_noted(actor.tenant, exceeded) from exceeded
 
 
-def _within_limits(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
+def _within_limits(actor: Actor, plan: Plan, way: Upload.Way, folder: Folder | None) -> Upload:
     """Checks the limits, those on what is under way with the tenant locked, and inserts the row.
 
     Raises QuotaExceeded and Refused.
@@ -105,6 +111,7 @@ def _within_limits(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
         metadata=plan.metadata,
         options={name: plan.options[name] for name in OPTIONS if plan.options.get(name)},
         source=plan.source,
+        folder=folder,
         idempotency_key=plan.idempotency_key,
         part_bytes=bucket.part_bytes(plan.length) if way == Upload.Way.S3 else 0,
         expires_at=files.fresh_expiry(),
@@ -112,6 +119,7 @@ def _within_limits(actor: Actor, plan: Plan, way: Upload.Way) -> Upload:
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
         _check_under_way(actor.tenant, plan.length)
+        folders.require_existing(folder)
         row.save(force_insert=True)
     return row
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from tenants.models import ApiKey, Tenant, User
 from tenants.scope import TenantManager
 from transcription.media.storage import incoming_key
-from transcription.models import Recording
+from transcription.models import Folder, Recording
 from transcription.request_id import MAX_LENGTH as REQUEST_ID_LENGTH
 from transcription.request_id import current as current_request_id
 
@@ -52,6 +52,9 @@ class Upload(models.Model):
     metadata = models.TextField(blank=True, editable=False, help_text="Upload-Metadata, as the client sent it.")
     options = models.JSONField(default=dict, blank=True, editable=False, help_text="As asked for, by name.")
     source = models.CharField(_("source"), max_length=10, choices=Recording.Source.choices)
+    folder = models.ForeignKey(
+        Folder, models.CASCADE, null=True, blank=True, editable=False, related_name="uploads", verbose_name=_("folder")
+    )
     idempotency_key = models.CharField(max_length=255, blank=True, editable=False)
     multipart_id = models.CharField(max_length=1024, blank=True, editable=False, help_text="S3's name for it.")
     request_id = models.CharField(

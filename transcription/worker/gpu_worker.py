@@ -126,6 +126,7 @@ def engine_command() -> list[str]:
         *("--threads", str(settings.WHISPER_THREADS)),
         *("--cross-attention", settings.WHISPER_CROSS_ATTENTION),
         *("--memory-limit-mib", str(settings.GPU_MEMORY_LIMIT_MIB)),
+        *("--log-format", settings.LOG_FORMAT),
         *("--unload-seconds", str(settings.WHISPER_UNLOAD_SECONDS)),
         *(["--unload-first"] if settings.WHISPER_UNLOAD_DEFAULT else []),
         *(part for url in settings.WHISPER_MIRRORS for part in ("--mirror", url)),

@@ -68,6 +68,7 @@ def fetch_fields(row: Fetch) -> FetchBody:
         "status": row.status,
         "url": row.shown_url,
         "name": row.name or None,
+        "folder": str(row.folder_id) if row.folder_id else None,
         "created_at": row.created_at.isoformat(),
         "finished_at": row.finished_at.isoformat() if row.finished_at else None,
         "bytes_received": row.bytes_received,

@@ -9,6 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
 from portal.api.native.components import page_of, reference
+from portal.api.native.schemas.recordings import FOLDER
 from transcription.options.options import OPTIONS
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -48,7 +49,8 @@ UPLOAD_METADATA = OpenApiParameter("Upload-Metadata", OpenApiTypes.STR, OpenApiP
 
 def file_form() -> Schema:
     """Returns the schema of a form with a file and the options; other fields are ignored, and named in the answer."""
-    fields = {"file": FILE} | {name: option.schema for name, option in OPTIONS.items()}
+    folder = {"type": "string", "description": FOLDER}
+    fields = {"file": FILE} | {name: option.schema for name, option in OPTIONS.items()} | {"folder": folder}
     return {"type": "object", "properties": fields, "required": ["file"]}
 
 

@@ -31,6 +31,7 @@ from portal.api.native.tenant_view import TenantView
 from portal.http.uploads import received
 from transcription.errors import InvalidOption
 from transcription.fetches import access
+from transcription.folders import folders
 from transcription.intake import accept
 from transcription.intake.request import CallContext
 from transcription.library import orders, recordings
@@ -39,6 +40,7 @@ from transcription.models import Recording, Status
 from transcription.options.languages import language_code
 from transcription.options.options import TranscriptionOptions
 
+FOLDER = parameters.Text("folder", "Only those in this folder: its `id`, or `none` for those in none.")
 SEARCH = parameters.Text("search", "Only those in whose name or text every word stands.")
 STATUS = parameters.Choice("status", "Only those whose latest transcription is so.", Status.values)
 BY = parameters.Choice("by", "Only those that people added, or programs, with a key.", [PEOPLE, PROGRAMS])
@@ -53,7 +55,7 @@ PROOFREAD = parameters.Choice(
 )
 AFTER = parameters.DateTime("created_after", "Only those made then or later: date, time and zone.")
 BEFORE = parameters.DateTime("created_before", "Only those made earlier: date, time and zone.")
-FILTERS = (SEARCH, STATUS, TAG, BY, KEY, OWNER, SOURCE, MODEL, LANGUAGE, PROOFREAD, AFTER, BEFORE)
+FILTERS = (SEARCH, FOLDER, STATUS, TAG, BY, KEY, OWNER, SOURCE, MODEL, LANGUAGE, PROOFREAD, AFTER, BEFORE)
 ORDER = parameters.Choice("order", "Newest first unless given.", list(orders.FIELDS))
 
 
@@ -85,13 +87,14 @@ class RecordingsView(TenantView):
             return self._by_url(parse_body(request, RecordingByUrl), call)
         upload = received(request._request)
         options = TranscriptionOptions.from_fields(sent_options(upload))
-        row = accept.accept(self.actor, upload, options, "api", call)
-        headers = {"Location": f"/api/v1/recordings/{row.recording_id}"} | ignored_headers(upload.fields)
+        folder = folders.chosen(self.actor, upload.field("folder"))
+        row = accept.accept(self.actor, upload, options, "api", call, folder)
+        headers = {"Location": f"/api/v1/recordings/{row.recording_id}"} | ignored_headers(upload.fields, "folder")
         return Response(recording_fields(row.recording), 201, headers=headers | call_headers.headers_of(call, row))
 
     def _by_url(self, body: RecordingByUrl, call: CallContext) -> Response:
         """Raises InvalidOption and Refused."""
-        created = access.create(self.actor, body.url, body.name, body.options, call)
+        created = access.create(self.actor, body.url, body.name, body.options, call, body.folder)
         headers = {"Location": f"/api/v1/fetches/{created.fetch.id}"}
         if not created.is_new:
             headers["Idempotency-Replayed"] = "true"
@@ -143,6 +146,7 @@ def filter_of(request: Request) -> Filter:
     """Raises InvalidOption."""
     return Filter(
         search=SEARCH.read(request),
+        folder=FOLDER.read(request),
         tag=TAG.read(request),
         status=STATUS.read(request),
         by=BY.read(request),

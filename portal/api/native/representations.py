@@ -34,6 +34,7 @@ def recording_fields(recording: Recording, with_place: bool = True) -> Recording
         "owner": recording.created_by.email if recording.created_by else None,
         "key": str(recording.api_key_id) if recording.api_key_id else None,
         "tags": [tag.name for tag in recording.tags],
+        "folder": str(recording.folder_id) if recording.folder_id else None,
         "created_at": recording.created_at.isoformat(),
         "changed_at": (recording.changed_at or recording.created_at).isoformat(),
         "duration_seconds": recording.duration_seconds,

@@ -44,6 +44,7 @@ class MultipartsView(TenantView):
             name=new.name,
             length=new.length,
             options=new.model_dump(exclude_unset=True),
+            folder=new.folder,
             source=source_of(self.actor, new.source),
             idempotency_key=idempotency.checked_key(request.headers.get("Idempotency-Key")),
         )

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from portal.api.native.conditional import not_modified_or
 from portal.http import authentication, request_budget
 from portal.http.asgi import scope_of
+from portal.http.folders import on_its_page
 from tenants import scope
 from tenants.access import Actor
 
@@ -19,10 +20,12 @@ from tenants.access import Actor
 class TenantView(APIView):
     """A DRF view that runs with its caller's tenant bound; portal.http.routes says how the caller is known."""
 
+    _narrowed: Actor | None = None
+
     @property
     def actor(self) -> Actor:
-        """The caller, whom CallerPermission has let in."""
-        actor = self.request.user
+        """The caller, whom CallerPermission has let in, with what a recording's folder lets them do at its address."""
+        actor = self._narrowed or self.request.user
         assert isinstance(actor, Actor)
         return actor
 
@@ -37,6 +40,7 @@ class TenantView(APIView):
         """Raises PermissionDenied where a session's request needs a CSRF token and has none."""
         super().initial(request, *args, **kwargs)
         if isinstance(request.user, Actor):
+            self._narrowed = on_its_page(request.user, kwargs)
             authentication.check_csrf(request._request, request.user)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:

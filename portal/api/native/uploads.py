@@ -32,7 +32,7 @@ from tenants.access import Actor
 from transcription.uploads import acceptance, access, creation, files
 from transcription.uploads.models import Upload
 
-NO_OPTIONS = ("filename", "name", "source")
+NO_OPTIONS = ("filename", "name", "source", "folder")
 OTHERS = ("GET", "OPTIONS")  # not of the protocol, or asked before it is agreed upon
 
 
@@ -183,6 +183,7 @@ def upload_fields(row: Upload) -> UploadBody:
         "way": row.way,
         "state": row.state,
         "name": row.name,
+        "folder": str(row.folder_id) if row.folder_id else None,
         "length": row.length,
         "offset": _offset(row),
         "created_at": row.created_at.isoformat(),

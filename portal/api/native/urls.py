@@ -2,6 +2,7 @@ from portal.api.native import (
     audit,
     comments,
     fetches,
+    folders,
     keys,
     proofreading,
     receipts,
@@ -21,6 +22,7 @@ from portal.api.native import (
     transcripts,
     uploads,
     usage,
+    videos,
     webhooks,
 )
 
@@ -35,7 +37,9 @@ urlpatterns = [
     *rehearings.urls,
     *speakers.urls,
     *strikes.urls,
+    *videos.urls,
     *tags.urls,
+    *folders.urls,
     *shares.urls,
     *substitutions.urls,
     *terms.urls,

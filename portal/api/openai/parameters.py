@@ -43,7 +43,7 @@ LISTS = (
 )
 FIELDS = (
     *(name for name, option in FORM_OPTIONS.items() if not option.is_list),
-    *("response_format", "stream", STRATEGY, STRATEGY_TYPE),
+    *("response_format", "stream", "folder", STRATEGY, STRATEGY_TYPE),
 )
 
 
@@ -53,6 +53,7 @@ class Parameters:
 
     `ignored` names the fields that change nothing here: some parameters of OpenAI's, and unknown fields.
     `known_names` are those of the voices that came along, where speakers are told apart.
+    `folder` is the name or id of the one that the recording goes into.
     """
 
     options: TranscriptionOptions
@@ -61,6 +62,7 @@ class Parameters:
     stream: bool
     ignored: tuple[str, ...] = ()
     known_names: tuple[str, ...] = ()
+    folder: str = ""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -92,7 +94,7 @@ def parse(upload: Upload, task: str) -> Parameters:
     tells_apart = sent["speakers"] not in ("", OFF)
     known = _known_names(upload) if tells_apart else ()
     names = tuple(dict.fromkeys(_ignored(upload, task, response_format, tells_apart)))
-    return Parameters(options, response_format, granularities, _stream(upload), names, known)
+    return Parameters(options, response_format, granularities, _stream(upload), names, known, upload.field("folder"))
 
 
 def _response_format(upload: Upload, known: tuple[str, ...]) -> str:

@@ -40,6 +40,7 @@ from tenants.access import Actor
 from tenants.api_keys import KeyRefused
 from tenants.rate_limit import TooManyRequests
 from transcription.errors import REASONS_AT_FAULT, InvalidOption, Refused, reason_for_people
+from transcription.folders import folders
 from transcription.intake import accept
 from transcription.intake.known_voices import known_voices
 from transcription.intake.request import CallContext
@@ -175,7 +176,8 @@ def _accept_bound(actor: Actor, upload: Upload, wanted: Parameters, call: CallCo
         options = wanted.options
         if wanted.known_names:
             options = replace(options, known_speakers=known_voices(actor, wanted.known_names, upload.spooled))
-        return accept.accept(actor, upload, options, "api", call)
+        folder = folders.chosen(actor, wanted.folder)
+        return accept.accept(actor, upload, options, "api", call, folder)
 
 
 async def _note_reading(actor: Actor, row: Transcription) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from portal.api.native.schemas.recordings import FOLDER
 from portal.api.openai.parameters import FORM_OPTIONS, GRANULARITIES, RESPONSE_FORMATS, TRANSLATED_FORMATS
 from transcription.intake.known_voices import MOST_VOICES
 from transcription.models.speaker import LONGEST_NAME
@@ -88,6 +89,7 @@ FIELDS: dict[str, Schema] = {
     "response_format": {"type": "string", "enum": list(TRANSLATED_FORMATS), "default": "json"},
     "temperature": OPTIONS["temperature"].schema,
     "stream": {"type": "boolean", "default": False},
+    "folder": {"type": "string", "description": f"An extension of ours. {FOLDER}"},
     **{_field(name): _extension(FORM_OPTIONS[name].schema) for name in EXTENSIONS},
 }
 LANGUAGE: dict[str, Schema] = {

@@ -14,9 +14,10 @@ from tenants import scope
 from tenants.models import ApiKey
 from tests.conftest import Character
 from tests.portal.api.characters import bearer, send
-from tests.portal.web.conftest import make_rehearing, make_transcription
+from tests.portal.web.conftest import make_rehearing, make_transcription, make_video
 from transcription.comments import threads
 from transcription.fetches import access
+from transcription.folders import folders
 from transcription.intake.request import CallContext
 from transcription.library import tags
 from transcription.models import Speaker, Transcription
@@ -35,6 +36,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 READ = {"read": 200, "write": 200, "admin": 200}
 WRITE_201 = {"read": 403, "write": 201, "admin": 201}
+WRITE_202 = {"read": 403, "write": 202, "admin": 202}
 WRITE_204 = {"read": 403, "write": 204, "admin": 204}
 WRITE_400 = {"read": 403, "write": 400, "admin": 400}  # the body was left out on purpose
 WRITE_409 = {"read": 403, "write": 409, "admin": 409}  # it is over already
@@ -60,6 +62,11 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("POST", "/api/v1/transcriptions/{transcription}/cancel", None, WRITE_409),
     ("POST", "/api/v1/transcriptions/{transcription}/retry", None, WRITE_409),
     ("POST", "/api/v1/transcriptions/{transcription}/translation", None, WRITE_409),
+    ("GET", "/api/v1/transcriptions/{transcription}/videos", None, READ),
+    ("POST", "/api/v1/transcriptions/{transcription}/videos", {"kind": "burnt"}, WRITE_202),
+    ("GET", "/api/v1/videos/{video}", None, READ),
+    ("GET", "/api/v1/videos/{video}/file", None, READ),
+    ("DELETE", "/api/v1/videos/{video}", None, WRITE_204),
     ("GET", "/api/v1/keys", None, ADMIN),
     ("POST", "/api/v1/keys", {"name": "x"}, ADMIN_201),
     ("GET", "/api/v1/keys/{key}", None, ADMIN),
@@ -81,6 +88,12 @@ TABLE: list[tuple[str, str, Any, dict[str, int]]] = [
     ("GET", "/api/v1/terms/{term}", None, READ),
     ("PATCH", "/api/v1/terms/{term}", {"active": False}, WRITE),
     ("DELETE", "/api/v1/terms/{term}", None, WRITE_204),
+    ("GET", "/api/v1/folders", None, READ),
+    ("POST", "/api/v1/folders", {"name": "Talks"}, WRITE_201),
+    ("GET", "/api/v1/folders/{folder}", None, READ),
+    ("PATCH", "/api/v1/folders/{folder}", {"restricted": True}, ADMIN),
+    ("DELETE", "/api/v1/folders/{folder}", None, ADMIN_204),
+    ("PUT", "/api/v1/recordings/{recording}/folder", {"folder": ""}, WRITE),
     ("GET", "/api/v1/tags", None, READ),
     ("POST", "/api/v1/tags", {"name": "Interviews"}, WRITE_201),
     ("GET", "/api/v1/tags/{tag}", None, READ),
@@ -193,12 +206,16 @@ def address_of(path: str, row: Transcription, alice: Character) -> str:
         if "{webhook}" in path:
             hook = Endpoint.objects.create(tenant=row.tenant, url="https://acme.example/hook")
             made |= {"webhook": hook.id, "delivery": events.test_of(hook).id}
+        if "{video}" in path:
+            made["video"] = make_video(row).id
         if "{rehearing}" in path:
             made["rehearing"] = make_rehearing(row).id
         if "{comment}" in path:
             made["comment"] = threads.comment(alice.actor, row.recording_id, 0.0, 1.0, "Who?").id
         if "{term}" in path:
             made["term"] = terms.create(alice.actor, "Acme").id
+        if "{folder}" in path:
+            made["folder"] = folders.create(alice.actor, "Plans").id
         if "{tag}" in path:
             made["tag"] = tags.create(alice.actor, "Board")[0].id
         if "{share}" in path:
@@ -224,7 +241,7 @@ def test_each_scope_may_do_what_the_table_says(
     answer = send(client, method, address_of(path, row, alice), bearer(alice, key_scope) | AGREED, body)
     assert answer.status_code == status, answer.content
     if status == 403 and method != "HEAD":
-        of_managers = ("/api/v1/keys", "/api/v1/audit", "/api/v1/webhooks", "/api/v1/shares")
+        of_managers = ("/api/v1/keys", "/api/v1/audit", "/api/v1/webhooks", "/api/v1/shares", "/api/v1/folders/")
         needed = "admin" if path.startswith(of_managers) or path.endswith("/receipt") else "write"
         assert f"“{needed}”" in answer.content.decode()
 

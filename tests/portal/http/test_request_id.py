@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ SECONDS = 60
 TRACED = (
     "transcription.intake.commit",  # in the web process
     "transcription.worker.job",
-    "engine: INFO",
+    "transcription.engine.server",
     "transcription.webhooks.dispatcher",  # beside the sweeper
 )
 
@@ -29,7 +30,7 @@ TRACED = (
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A portal that may tell receivers on this machine."""
     allowed = {"OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8", "OUTBOUND_PLAIN_HTTP": "downloads,webhooks"}
-    started = stacks.start_scripted(tmp_path_factory.mktemp("traced"), **allowed)
+    started = stacks.start_scripted(tmp_path_factory.mktemp("traced"), LOG_FORMAT="json", **allowed)
     yield started
     stacks.stop(started)
 
@@ -54,7 +55,10 @@ def test_one_upload_is_followed_from_the_web_process_to_its_webhook(
     )
     assert (answer.status_code, answer.headers["x-request-id"]) == (200, trace)
     lines = lines_with(running, trace, last=TRACED[-1])
-    assert [name for name in TRACED if not any(name in line for line in lines)] == []
+    told = [json.loads(line.partition("| ")[2]) for line in lines]
+    assert {one["request_id"] for one in told} == {trace}
+    assert [name for name in TRACED if name not in {one["logger"] for one in told}] == []
+    assert all({"time", "level", "process", "message"} <= one.keys() for one in told)
     assert [sent.path for sent in receiver.requests] == ["/"]
 
 

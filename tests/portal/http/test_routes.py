@@ -46,6 +46,8 @@ ACCOUNTS = """
 # Of operators.
 ADMIN = """
     operations/
+    operations/latency/
+    operations/transcriptions/<uuid:transcription_id>/
     -
     login/
     logout/
@@ -113,6 +115,7 @@ QUEUES = r"""
 """
 # With API keys.
 API = """
+    ^scim/v2(?P<path>/.*)?$
     v1/audio/transcriptions
     v1/audio/translations
     v1/models
@@ -125,6 +128,9 @@ API = """
     api/v1/transcriptions/<uuid:transcription_id>/cancel
     api/v1/transcriptions/<uuid:transcription_id>/retry
     api/v1/transcriptions/<uuid:transcription_id>/translation
+    api/v1/transcriptions/<uuid:transcription_id>/videos
+    api/v1/videos/<uuid:video_id>
+    api/v1/videos/<uuid:video_id>/file
     api/v1/recordings/<uuid:recording_id>/transcript.<str:extension>
     api/v1/transcriptions/<uuid:transcription_id>/transcript.<str:extension>
     api/v1/fetches
@@ -181,6 +187,9 @@ API = """
     api/v1/series/<uuid:series_id>/undo
     api/v1/terms
     api/v1/terms/<uuid:term_id>
+    api/v1/folders
+    api/v1/folders/<uuid:folder_id>
+    api/v1/recordings/<uuid:recording_id>/folder
     api/v1/tags
     api/v1/tags/<uuid:tag_id>
     api/v1/tags/<uuid:tag_id>/merge
@@ -229,6 +238,13 @@ PAGES = """
     s/<str:secret>/embed
     s/<str:secret>/captions.vtt
     s/<str:secret>/<path:rest>
+    folders/
+    folders/names.json
+    folders/<uuid:folder_id>/
+    folders/<uuid:folder_id>/delete/
+    folders/<uuid:folder_id>/members/
+    folders/<uuid:folder_id>/members/<int:member_id>/remove/
+    recordings/<uuid:recording_id>/folder/
     tags/
     tags/<uuid:tag_id>/
     tags/<uuid:tag_id>/merge/
@@ -238,6 +254,9 @@ PAGES = """
     recordings/<uuid:recording_id>/media
     recordings/<uuid:recording_id>/peaks.json
     recordings/<uuid:recording_id>/receipt.json
+    recordings/<uuid:recording_id>/hold/
+    bin/
+    bin/<uuid:recording_id>/erase/
     receipts/
     recordings/<uuid:recording_id>/delete/
     recordings/<uuid:recording_id>/restore/
@@ -247,6 +266,9 @@ PAGES = """
     transcriptions/<uuid:transcription_id>/retry/
     transcriptions/<uuid:transcription_id>/beside/
     transcriptions/<uuid:transcription_id>/cues/
+    transcriptions/<uuid:transcription_id>/videos/
+    videos/<uuid:video_id>/file
+    videos/<uuid:video_id>/delete/
     transcriptions/<uuid:transcription_id>/beside/<uuid:other_id>/
     transcriptions/<uuid:transcription_id>/track/
     transcriptions/<uuid:transcription_id>/walk/
@@ -273,6 +295,8 @@ PAGES = """
     keys/<uuid:key_id>/keep/
     people/
     people/many/
+    people/directory/
+    people/directory/<uuid:token_id>/revoke/
     people/sign-in/
     people/sign-in/test/
     people/sign-in/remove/

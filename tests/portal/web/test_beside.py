@@ -95,7 +95,7 @@ def test_a_line_of_which_a_word_is_struck_is_hidden_whole_in_its_translation(
     ]
     with scope.bound(alice.tenant.id):
         Segment.objects.filter(transcription=other, index=1).update(words=timed)
-        Recording.objects.update(struck=[[4.5, 4.6]])
+        Recording.objects.update(struck=[[6.5, 6.6]])
     shown = as_bob.get(f"/transcriptions/{row.id}/beside/{other.id}/").json()
     assert shown == {"language": "en", "lines": [[0.0, 4.0, "Good morning."], [4.0, 8.0, "█████"]]}
     assert "Krause" not in file_of(as_bob, row, "txt", other).text

@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from portal.web import urls
 from tenants import api_keys, scope
-from tenants.models import ApiKey, Invitation, Notice, Role, Tenant
+from tenants.models import ApiKey, DirectoryToken, Invitation, Notice, Role, Tenant
 from tenants.quota import this_month
 from tests.conftest import Character, create_member
-from tests.portal.web.conftest import Make, make_rehearing, make_translation
+from tests.portal.web.conftest import Make, make_rehearing, make_translation, make_video
 from transcription.media import storage
-from transcription.models import Comment, Recording, Revision, Tag, Term, Transcription
+from transcription.models import Comment, Folder, FolderMember, Recording, Revision, Tag, Term, Transcription
 from transcription.shares.models import Share
 from transcription.webhooks import events
 from transcription.webhooks.models import Endpoint
@@ -54,6 +54,9 @@ TABLE = [
     ("POST", "/recordings/{recording}/comments/", EVERYBODY_400),
     ("POST", "/recordings/{recording}/comments/{comment}/", EVERYBODY_400),
     ("GET", "/recordings/{recording}/receipt.json", MANAGERS),
+    ("POST", "/recordings/{recording}/hold/", MANAGERS_302),
+    ("GET", "/bin/", EDITORS),
+    ("POST", "/bin/", EDITORS_302),
     ("GET", "/transcriptions/{transcription}/download.srt", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/cancel/", EDITORS_302),
     ("POST", "/transcriptions/{transcription}/retry/", EDITORS_302),
@@ -75,6 +78,10 @@ TABLE = [
     ("GET", "/transcriptions/{transcription}/lines/", EVERYBODY),
     ("GET", "/transcriptions/{transcription}/beside/", EVERYBODY),
     ("GET", "/transcriptions/{transcription}/cues/", EVERYBODY),
+    ("GET", "/transcriptions/{transcription}/videos/", EVERYBODY),
+    ("POST", "/transcriptions/{transcription}/videos/", EDITORS_400),
+    ("GET", "/videos/{video}/file", EVERYBODY),
+    ("POST", "/videos/{video}/delete/", EDITORS),
     ("POST", "/transcriptions/{transcription}/beside/", EDITORS_409),
     ("GET", "/transcriptions/{transcription}/beside/{other}/", EVERYBODY),
     ("POST", "/transcriptions/{transcription}/strikes/", EDITORS_400),
@@ -91,6 +98,15 @@ TABLE = [
     ("GET", "/shares/{share}/", EDITORS),
     ("POST", "/shares/{share}/revoke/", EDITORS_302),
     ("POST", "/shares/{share}/keep/", MANAGERS_302),
+    ("POST", "/recordings/{recording}/folder/", EDITORS_302),
+    ("GET", "/folders/", EVERYBODY),
+    ("POST", "/folders/", EDITORS_302),
+    ("GET", "/folders/names.json", EVERYBODY),
+    ("GET", "/folders/{folder}/", EVERYBODY),
+    ("POST", "/folders/{folder}/", MANAGERS_302),
+    ("POST", "/folders/{folder}/delete/", MANAGERS_302),
+    ("POST", "/folders/{folder}/members/", MANAGERS_302),
+    ("POST", "/folders/{folder}/members/{member}/remove/", MANAGERS_302),
     ("GET", "/tags/", EVERYBODY),
     ("POST", "/tags/{tag}/", EDITORS_302),
     ("POST", "/tags/{tag}/merge/", EDITORS_302),
@@ -103,6 +119,9 @@ TABLE = [
     ("GET", "/people/", EVERYBODY),
     ("POST", "/people/", MANAGERS),
     ("POST", "/people/many/", MANAGERS),
+    ("GET", "/people/directory/", OWNERS),
+    ("POST", "/people/directory/", OWNERS),
+    ("POST", "/people/directory/{token}/revoke/", OWNERS_302),
     ("GET", "/people/sign-in/", OWNERS),
     ("POST", "/people/sign-in/", OWNERS),
     ("POST", "/people/sign-in/test/", OWNERS_302),
@@ -155,6 +174,7 @@ ELSEWHERE = {
     "/tenant/": "test_tenant.py",
     "/language/": "nobody's data",
     "/receipts/": "nobody's data; test_receipts.py",
+    "/bin/{recording}/erase/": "test_bin.py",
     "/api/docs/": "nobody's data; test_openapi.py",
     "/api/reference/": "nobody's data; test_openapi.py",
     "/recordings/{recording}/media": "test_story.py; strangers: test_media_has_the_same_door",
@@ -183,14 +203,21 @@ def address_of(url: str, row: Transcription) -> str:
             Revision.objects.create(
                 tenant=row.tenant, transcription=row, number=9, first=0, added=0, before=[], size=0, series=series
             )
+        folder = Folder.objects.create(tenant=row.tenant, name="Acme's secret plan", folded=str(uuid4()))
+        member = create_member(row.tenant, f"{uuid4()}@acme.example", Role.VIEWER).member
+        FolderMember.objects.create(tenant=row.tenant, folder=folder, member=member)
         comment = Comment.objects.create(tenant=row.tenant, recording=row.recording, start=0.0, end=1.0)
         term = Term.objects.create(tenant=row.tenant, text="Acme", folded=str(uuid4()))
+        token = DirectoryToken.objects.create(tenant=row.tenant, name="Acme's secret plan", digest=str(uuid4()))
         share = Share.objects.create(tenant=row.tenant, recording=row.recording, digest=str(uuid4()))
     return url.format(
         rehearing=make_rehearing(row).id,
         other=make_translation(row, "Good morning.").id,
+        video=make_video(row).id,
         term=term.id,
+        token=token.id,
         tag=tag.id,
+        folder=folder.id,
         comment=comment.id,
         share=share.id,
         series=series,
@@ -201,7 +228,7 @@ def address_of(url: str, row: Transcription) -> str:
         endpoint=endpoint.id,
         delivery=delivery.id,
         invitation=invitation.id,
-        member=create_member(row.tenant, f"{uuid4()}@acme.example", Role.VIEWER).member.id,
+        member=member.id,
     )
 
 
@@ -209,8 +236,15 @@ def test_every_page_is_in_the_table() -> None:
     names = {"recording_id": "{recording}", "transcription_id": "{transcription}"}
     names |= {"key_id": "{key}", "notice_id": "{notice}", "endpoint_id": "{endpoint}", "delivery_id": "{delivery}"}
     names |= {"index": "0", "member_id": "{member}", "invitation_id": "{invitation}", "term_id": "{term}"}
-    names |= {"rehearing_id": "{rehearing}", "other_id": "{other}"}
-    names |= {"series_id": "{series}", "tag_id": "{tag}", "share_id": "{share}", "comment_id": "{comment}"}
+    names |= {"rehearing_id": "{rehearing}", "other_id": "{other}", "video_id": "{video}"}
+    names["token_id"] = "{token}"
+    names |= {
+        "series_id": "{series}",
+        "tag_id": "{tag}",
+        "folder_id": "{folder}",
+        "share_id": "{share}",
+        "comment_id": "{comment}",
+    }
     pages = {
         re.sub(r"<\w+:(\w+)>", lambda found: names.get(found[1], "srt"), f"/{pattern.pattern}")
         for pattern in urls.urlpatterns

@@ -18,7 +18,7 @@ from tests.transcription.characters import arrive, submit
 from tests.transcription.finishing import VERSION, finish, serve
 from tests.transcription.intake.rush import rush
 from transcription.errors import Refused
-from transcription.intake import accept
+from transcription.intake import accept, translation
 from transcription.intake.request import CallContext, TranscriptionRequest
 from transcription.library import recordings
 from transcription.media import storage
@@ -241,3 +241,57 @@ def test_twenty_impatient_requests_are_one_transcription(fox: Path, tmp_path: Pa
     with scope.bound(alice.tenant.id):
         finish(row)
         assert LedgerEntry.objects.get().transcription_id == row.id
+
+
+@pytest.fixture
+def german(first: Transcription) -> Transcription:
+    Transcription.objects.filter(pk=first.pk).update(detected_language="de")
+    return first
+
+
+def latest(row: Transcription) -> Transcription | None:
+    return Recording.objects.get(pk=row.recording_id).latest
+
+
+def again(alice: Character, row: Transcription, **options: object) -> Transcription:
+    checked = TranscriptionOptions.checked(**options)  # type: ignore[arg-type]
+    return accept.transcribe_again(alice.actor, Recording.objects.get(pk=row.recording_id), checked)
+
+
+def test_a_translation_that_is_tried_again_stands_beside_its_transcript(
+    alice: Character, german: Transcription
+) -> None:
+    stopped = translation.ask(alice.actor, german.id)
+    lifecycle.cancel(stopped)
+    stopped.refresh_from_db()
+    once_more = accept.retry(alice.actor, stopped)
+    assert (once_more.translates, latest(german)) == (german, german)
+    assert accept.retry(alice.actor, stopped) == once_more
+
+
+def test_each_transcript_gets_a_translation_of_its_own_and_what_is_known_is_free(
+    alice: Character, german: Transcription
+) -> None:
+    waiting = translation.ask(alice.actor, german.id)
+    second = again(alice, german, prompt="Names.")
+    other = translation.ask(alice.actor, german.id)
+    assert other == waiting
+    finish(other)
+    finish(second)
+    Transcription.objects.filter(pk=second.pk).update(detected_language="de")
+    copy = translation.ask(alice.actor, second.id)
+    assert (answers_itself(copy), copy.translates, copy.reused_from) == (True, second, other)
+    assert [translation.ask(alice.actor, row.id) for row in (german, second)] == [other, copy]
+    assert latest(german) == second
+    own = again(alice, german, task="translate", language="de", speakers="off")
+    assert (answers_itself(own), own.translates, latest(german)) == (True, None, own)
+    assert again(alice, german, task="translate", language="de", speakers="off") == own
+    assert translation.ask(alice.actor, german.id) == other
+    assert Reservation.objects.count() == 3, "copies are free"
+
+
+def test_a_translation_under_way_is_nobody_elses(alice: Character, german: Transcription) -> None:
+    waiting = translation.ask(alice.actor, german.id)
+    own = again(alice, german, task="translate", language="de", speakers="off")
+    assert (own.status, own.translates, own.fingerprint) == (Status.QUEUED, None, waiting.fingerprint)
+    assert latest(german) == own

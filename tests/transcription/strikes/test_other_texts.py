@@ -15,7 +15,8 @@ from tests.conftest import Character
 from tests.portal.web.conftest import make_rehearing
 from tests.transcription.characters import submit
 from tests.transcription.finishing import finish, serve
-from transcription.intake import accept
+from transcription.exports.beside import shown_beside
+from transcription.intake import accept, translation
 from transcription.models import Recording, Segment, Transcription
 from transcription.options.options import TranscriptionOptions
 from transcription.queue import claims, lifecycle
@@ -102,3 +103,54 @@ def test_who_strikes_a_word_strikes_it_in_every_text_of_the_recording(alice: Cha
         assert shown(row) == " Alice met █████"
         assert shown(older) == " Alice █████"
         assert shown(again) == " █████"
+
+
+def translated(alice: Character, row: Transcription, *lines: tuple[float, float, str]) -> Transcription:
+    """A translation beside a German transcript, as it comes from an engine."""
+    Transcription.objects.filter(pk=row.pk).update(detected_language="de")
+    other = translation.ask(alice.actor, row.id)
+    claim = claims.claim("host/1")
+    assert claim is not None
+    said = [
+        Segment(tenant_id=row.tenant_id, transcription=other, index=index, start=start, end=end, text=f" {text}")
+        for index, (start, end, text) in enumerate(lines)
+    ]
+    lifecycle.save_window(claim, said, lines[-1][1], "de")
+    lifecycle.complete(claim, " ".join(text for _start, _end, text in lines), lines[-1][1], [3, 4])
+    return Transcription.objects.get(pk=other.pk)
+
+
+def beside(other: Transcription) -> list[str]:
+    return [segment.text.strip() for segment in shown_beside(Transcription.objects.get(pk=other.pk))]
+
+
+def test_a_translation_beside_changes_nothing_of_what_is_struck_whatever_comes_first(
+    alice: Character, row: Transcription
+) -> None:
+    lines = ((0.1, 1.5, "Alice met a man."), (1.5, 3.1, "It was here."), (9.0, 12.0, "Who is Smyth?"), (12, 14, "No."))
+    with scope.bound(alice.tenant.id):
+        striking.strike(alice.actor, row.id, Words(0, 10, 0, 15), {ANY})
+        other = translated(alice, row, *lines)
+        assert Recording.objects.get(pk=row.recording_id).struck == [[0.8, 1.2]]
+        assert beside(other) == ["█████", "█████", "█████", "No."], "near the struck word, or with it"
+        assert "Smyth" not in shown(other)
+        again = accept.transcribe_again(
+            alice.actor, Recording.objects.get(pk=row.recording_id), TranscriptionOptions.checked(prompt="Names.")
+        )
+        heard(again, line(again, "Alice met Smith here.", 0.4))
+        assert shown(again) == " Alice █████ here."
+        assert Recording.objects.get(pk=row.recording_id).struck == [[0.8, 1.6]]
+        striking.strike(alice.actor, again.id, (0.0, 2.9), {ANY}, back=True)
+        assert beside(other) == [text for _start, _end, text in lines]
+
+
+def test_a_text_in_another_language_is_struck_at_the_same_names_only(alice: Character, row: Transcription) -> None:
+    with scope.bound(alice.tenant.id):
+        striking.strike(alice.actor, row.id, Words(0, 10, 0, 15), {ANY})
+        recording = Recording.objects.get(pk=row.recording_id)
+        english = accept.transcribe_again(alice.actor, recording, TranscriptionOptions.checked(task="translate"))
+        heard(english, line(english, "There he was, and so was this.", 0.0))
+        assert shown(english) == " There he █████ and so was this."
+        again = accept.transcribe_again(alice.actor, recording, TranscriptionOptions.checked(prompt="Names."))
+        heard(again, line(again, "Alice met Smith here.", 0.4))
+        assert "Smith" not in shown(again), "the newest text is not the only one it is compared with"

@@ -14,6 +14,7 @@ class FetchBody(TypedDict):
     status: str
     url: str
     name: str | None
+    folder: str | None
     created_at: str
     finished_at: str | None
     bytes_received: int

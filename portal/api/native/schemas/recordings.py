@@ -15,6 +15,7 @@ from transcription.options.audio_tracks import NumberedTrack
 from transcription.options.options import OPTIONS, TranscriptionOptions
 
 JSON_TYPES = {"string": Text, "number": float, "integer": int, "boolean": bool, "array": list[Text]}
+FOLDER = "The name or the id of the folder that it goes into; without one it goes into none."
 HIDDEN = ("prompt", "temperature")
 SHOWN_OTHERWISE = ("language", "languages", "audio_track")
 SHOWN_AS_THEY_ARE = [name for name in OPTIONS if name not in (*HIDDEN, *SHOWN_OTHERWISE)]
@@ -40,6 +41,9 @@ else:
     OptionAnswers = TypedDict("OptionAnswers", {name: _types[name] for name in SHOWN_AS_THEY_ARE})
 
 
+Folder = Annotated[Text, documented(description=FOLDER)]
+
+
 class RequestedOptions(OptionFields):
     """How a recording is to be transcribed."""
 
@@ -54,6 +58,7 @@ class RecordingByUrl(RequestedOptions):
 
     url: Annotated[Text, documented(format="uri")]
     name: Text = ""
+    folder: Folder = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -115,8 +120,8 @@ class TranscriptionBody(OptionAnswers):
 class RecordingBody(TypedDict):
     """A recording with its latest transcription. `duration_seconds` and `bytes` are the media's own.
 
-    `owner` is the e-mail address of the person who added it, `key` the id of the key. `changed_at` is when its text
-    last came or was corrected.
+    `owner` is the e-mail address of the person who added it, `key` the id of the key, `folder` the id of its folder.
+    `changed_at` is when its text last came or was corrected.
     """
 
     id: str
@@ -125,6 +130,7 @@ class RecordingBody(TypedDict):
     owner: str | None
     key: str | None
     tags: list[str]
+    folder: str | None
     created_at: str
     changed_at: str
     duration_seconds: float

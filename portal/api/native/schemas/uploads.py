@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from portal.api.native.parsing import RequestBody, Text, documented
-from portal.api.native.schemas.recordings import OptionFields
+from portal.api.native.schemas.recordings import Folder, OptionFields
 from transcription.errors import InvalidOption
 
 SHA256_BYTES = 32
@@ -40,6 +40,7 @@ class NewMultipartUpload(OptionFields):
 
     name: Text = ""
     length: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    folder: Folder = ""
     source: Annotated[Text, documented(description="`microphone` for what the portal's page records.")] = ""
 
 
@@ -65,6 +66,7 @@ class UploadBody(TypedDict):
     way: str
     state: str
     name: str
+    folder: str | None
     length: int
     offset: int | None
     created_at: str

@@ -1,0 +1,209 @@
+"""Nobody sees, on any way, what is in a folder that no rule lets them see: it is as if it weren't there.
+
+Erin and Victor are editors of Acme. Victor is a viewer of the folder that Alice's recording is in, Erin is not in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.test import Client
+
+from tenants import scope
+from tenants.models import Role, Tenant
+from tests.conftest import Character, create_member
+from tests.portal.api import test_scopes as programs
+from tests.portal.api.characters import bearer, send
+from tests.portal.web import test_permissions as pages
+from tests.portal.web.conftest import make_transcription
+from transcription import search
+from transcription.comments import mentions, threads
+from transcription.errors import Refused
+from transcription.fetches import access as fetches
+from transcription.folders import folders
+from transcription.intake import idempotency
+from transcription.intake.request import CallContext
+from transcription.library import recordings, tags
+from transcription.models import FolderRole, IdempotencyKey, Mention, Recording, Transcription
+from transcription.options.options import TranscriptionOptions
+from transcription.shares import links
+from transcription.uploads import access as uploads
+from transcription.uploads import creation
+from transcription.uploads.creation import Plan
+
+pytestmark = pytest.mark.django_db
+SECRET = "Takeover"
+PAGES = [
+    (method, url, roles)
+    for method, url, roles in pages.TABLE
+    if any(name in url for name in ("{recording}", "{transcription}", "{share}"))
+]
+ROUTES = [
+    (method, path, body)
+    for method, path, body, _statuses in programs.TABLE
+    if any(name in path for name in ("{recording}", "{transcription}", "{share}"))
+]
+
+
+@pytest.fixture
+def erin(acme: Tenant) -> Character:
+    return create_member(acme, "erin@acme.example", Role.EDITOR)
+
+
+@pytest.fixture
+def victor(acme: Tenant) -> Character:
+    return create_member(acme, "victor@acme.example", Role.EDITOR)
+
+
+@pytest.fixture
+def hidden(alice: Character, victor: Character) -> Transcription:
+    row = make_transcription(alice.tenant, f"{SECRET}.mp3", text=SECRET)
+    with scope.bound(alice.tenant.id):
+        folder = folders.create(alice.actor, "Board of directors", restricted=True)
+        folders.set_member(alice.actor, folder.id, victor.user.email, FolderRole.VIEWER)
+        Recording.objects.filter(id=row.recording_id).update(folder=folder)
+        search.index_recording(row.recording_id)
+        tags.put(alice.actor, row.recording_id, "Merger")
+    return row
+
+
+def nobodys(url: str) -> str:
+    return programs.about_nothing(url) if "{" in url else url
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
+@pytest.mark.parametrize(("method", "url", "roles"), PAGES)
+def test_a_page_is_missing_to_who_is_not_in_the_folder_and_only_read_by_its_viewers(
+    method: str,
+    url: str,
+    roles: dict[str, int],
+    hidden: Transcription,
+    erin: Character,
+    victor: Character,
+    client: Client,
+) -> None:
+    address = pages.address_of(url, hidden)
+    client.force_login(erin.user)
+    unknown = client.generic(method, nobodys(url.replace("srt", "txt")))
+    assert client.generic(method, address).status_code == (403 if roles[Role.EDITOR] == 403 else 404)
+    assert unknown.status_code in (403, 404)
+    client.force_login(victor.user)
+    assert client.generic(method, address).status_code == roles[Role.VIEWER]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ROUTES)
+def test_what_is_in_a_private_folder_is_missing_to_every_key(
+    method: str, path: str, body: Any, hidden: Transcription, alice: Character, client: Client
+) -> None:
+    address = programs.address_of(path, hidden, alice)
+    with scope.bound(alice.tenant.id):
+        Recording.objects.filter(id=hidden.recording_id).update(folder=folders.private(alice.actor))
+    key = bearer(alice) | programs.AGREED
+    answers = [send(client, method, one, key, body) for one in (address, programs.about_nothing(path))]
+    assert [answer.status_code for answer in answers] == [404, 404], answers[0].content
+
+
+LISTS = (
+    "/recordings/?by=all",
+    "/recordings/rows/?by=all",
+    f"/recordings/rows/?by=all&search={SECRET}",
+    "/recordings/substitutions/?by=all",
+    "/tags/",
+    "/folders/",
+    "/folders/names.json?q=board",
+    "/usage/",
+    "/terms/",
+)
+
+
+def test_no_list_has_it_but_for_who_sees_it(
+    hidden: Transcription, alice: Character, victor: Character, erin: Character, bob: Character, client: Client
+) -> None:
+    folder = str(Recording.objects.model._base_manager.get(id=hidden.recording_id).folder_id)
+    for who, is_told in ((alice, True), (victor, True), (erin, False), (bob, False)):
+        client.force_login(who.user)
+        bodies = {url: client.get(url).content.decode() for url in (*LISTS, f"/recordings/?by=all&folder={folder}")}
+        assert (SECRET in bodies[LISTS[0]]) == (SECRET in bodies[LISTS[1]]) == is_told
+        assert (f"row-{hidden.recording_id}" in bodies[LISTS[2]]) == is_told
+        told = {url for url, body in bodies.items() if "Board of directors" in body or f"{SECRET}.mp3" in body}
+        assert bool(told) == is_told
+        assert ("1 recording<" in bodies["/tags/"]) == is_told
+        assert client.get(f"/folders/{folder}/").status_code == (200 if is_told else 404)
+
+
+def test_search_zips_and_bulk_actions_pass_it_over(
+    hidden: Transcription, erin: Character, victor: Character, client: Client
+) -> None:
+    def acted(who: Character, **body: Any) -> Any:
+        client.force_login(who.user)
+        sent = {"ids": [str(hidden.recording_id)], **body}
+        return client.post("/recordings/many/", sent, content_type="application/json").json()
+
+    for action in ({"action": "tag", "name": "Mine"}, {"action": "move", "folder": ""}, {"action": "delete"}):
+        assert acted(erin, **action)["done"] == acted(erin, **action)["failed"] == []
+        assert acted(victor, **action)["done"] == []
+        assert [one["name"] for one in acted(victor, **action)["failed"]] == [f"{SECRET}.mp3"]
+    with scope.bound(erin.tenant.id):
+        for who, hits in ((erin, 0), (victor, 1)):
+            found, _cursor = search.page(who.actor, search.terms_of(SECRET), None, 10)
+            assert len(found) == hits
+
+
+def test_a_text_is_not_reused_from_where_one_does_not_see_it(
+    hidden: Transcription, erin: Character, victor: Character
+) -> None:
+    with scope.bound(erin.tenant.id):
+        copy = make_transcription(erin.tenant, "copy.mp3", reused_from=hidden)
+        assert recordings.source_of(erin.actor, copy) is None
+        assert recordings.source_of(victor.actor, copy) == hidden.recording
+
+
+def test_an_idempotency_key_of_a_hidden_recording_is_one_that_was_used(
+    hidden: Transcription, erin: Character, victor: Character
+) -> None:
+    with scope.bound(erin.tenant.id):
+        IdempotencyKey.objects.create(tenant=erin.tenant, key="k", request_sha256="d", transcription=hidden)
+        assert idempotency.find(victor.actor, "k", "d") == hidden
+        with pytest.raises(Refused, match="another request"):
+            idempotency.find(erin.actor, "k", "d")
+
+
+def test_only_who_sees_it_is_told_of_a_mention(
+    hidden: Transcription, alice: Character, erin: Character, victor: Character
+) -> None:
+    with scope.bound(alice.tenant.id):
+        text = f"@{erin.user.email} @{victor.user.email}"
+        threads.comment(alice.actor, hidden.recording_id, 0.0, 1.0, text)
+        assert [one.user for one in Mention.objects.all()] == [victor.user]
+        hidden.recording.refresh_from_db()
+        offered = [email for email, _name in mentions.people(alice.actor, hidden.recording)]
+        assert erin.user.email not in offered
+        open_one = make_transcription(alice.tenant)
+        assert erin.user.email in [email for email, _name in mentions.people(alice.actor, open_one.recording)]
+
+
+def test_what_is_on_its_way_into_a_folder_is_seen_by_who_sees_the_folder(
+    hidden: Transcription, alice: Character, erin: Character
+) -> None:
+    folder = "Board of directors"
+    with scope.bound(alice.tenant.id):
+        sent = creation.open_on_disk(alice.actor, Plan(name=f"{SECRET}.wav", length=1000, folder=folder))
+        call, url = CallContext(endpoint="", key=""), f"https://acme.example/{SECRET}.mp3"
+        options = TranscriptionOptions.checked()
+        ordered = fetches.create(alice.actor, url, "", options, call, folder).fetch
+        assert sent.folder_id == ordered.folder_id is not None
+        assert list(uploads.uploads(alice.actor)) == [sent]
+        assert list(fetches.fetches(alice.actor)) == [ordered]
+        assert not uploads.uploads(erin.actor).exists()
+        assert not fetches.fetches(erin.actor).exists()
+
+
+def test_links_are_their_folders(hidden: Transcription, alice: Character, erin: Character, victor: Character) -> None:
+    with scope.bound(alice.tenant.id):
+        share = links.create(alice.actor, hidden.recording_id, links.Wanted()).share
+        for who, refusal in ((erin, Http404), (victor, PermissionDenied)):
+            with pytest.raises(refusal):
+                links.get(who.actor, share.id)

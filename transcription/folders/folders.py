@@ -1,0 +1,271 @@
+"""A tenant's folders: made, renamed, restricted and deleted, and who is in them.
+
+Whoever makes a folder manages it, beside owners and admins. People manage people: no key changes who is in a folder.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Case, IntegerField, Q, QuerySet, When
+from django.http import Http404
+from django.utils.translation import gettext as _
+
+from tenants import audit
+from tenants.access import Actor
+from tenants.models import Member, User
+from transcription import tenant_lock
+from transcription.errors import InvalidOption, Refused
+from transcription.folders.visibility import MANAGE, among, usable
+from transcription.models import Folder, FolderMember, FolderRole, Recording
+from transcription.models.folder import LONGEST_FOLDER, LONGEST_FOLDER_FOLDED
+from transcription.models.tag import folded_name
+from transcription.scripts import one_line, without_turns
+
+CREATE, ADD = "folders.create", "recordings.create"
+MOST_FOLDERS, MOST_MEMBERS = 5000, 500
+PARAM = "folder"
+
+
+def visible(actor: Actor, search: str = "") -> QuerySet[Folder]:
+    """Returns the folders that the actor sees whose name has `search`: the private one, those by name, others' ones."""
+    actor.require("recordings.view")
+    is_own = When(owner__isnull=False, owner=actor.member, then=0)
+    place = Case(is_own, When(is_private=True, then=2), default=1, output_field=IntegerField())
+    rows = usable(actor).order_by(place, "folded", "id")
+    return rows.filter(folded__contains=folded_name(search.replace("\x00", ""))) if search else rows
+
+
+def addable(actor: Actor, search: str = "") -> QuerySet[Folder]:
+    """Returns those of the visible folders that the actor may add recordings to, without others' private ones."""
+    rows = visible(actor, search).filter(Q(is_private=False) | Q(owner__isnull=False, owner=actor.member))
+    return rows.filter(id__in=usable(actor, ADD).values("id")) if actor.may(ADD) else rows.none()
+
+
+def get(actor: Actor, folder_id: UUID) -> Folder:
+    """Raises Http404."""
+    found = visible(actor).filter(id=folder_id).first()
+    if found is None:
+        raise Http404(_("There is no such folder."))
+    return found
+
+
+def label(actor: Actor, folder: Folder) -> str:
+    """Returns how a folder is called to the actor: a private one by whose it is."""
+    if not folder.is_private:
+        return folder.name
+    is_own = actor.member is not None and folder.owner_id == actor.member.id
+    return private_label() if is_own else _("Private: %(person)s") % {"person": folder.name}
+
+
+def private_label() -> str:
+    return _("My private folder")
+
+
+def named(actor: Actor, text: str) -> Folder | None:
+    """Returns the folder of an id, where the actor sees it."""
+    return next(iter(_by_id(actor, text)), None)
+
+
+def may_add(actor: Actor, folder: Folder) -> bool:
+    return among(actor, folder).may(ADD)
+
+
+def chosen(actor: Actor, text: str) -> Folder | None:
+    """Returns the folder that a request names, by its id or its name, to add recordings to; None where it names none.
+
+    The person's private one is made where there is none yet. Raises InvalidOption for one that is not there, or that
+    several have the name of, and PermissionDenied where the actor may add nothing to it.
+    """
+    text = one_line(text)
+    if not text:
+        return None
+    if actor.member is not None and folded_name(text) == folded_name(private_label()):
+        return private(actor)
+    found = _by_id(actor, text) or list(visible(actor).filter(folded=folded_name(text), is_private=False)[:2])
+    if not found:
+        raise InvalidOption(PARAM, _("There is no folder “%(name)s”.") % {"name": text[:LONGEST_FOLDER]})
+    if len(found) > 1:
+        raise InvalidOption(PARAM, _("Several folders are called “%(name)s”. Send the id of one.") % {"name": text})
+    among(actor, found[0]).require(ADD)
+    return found[0]
+
+
+def require_existing(folder: Folder | None) -> None:
+    """Raises Refused for a folder that was deleted meanwhile. Call it with the tenant locked."""
+    if folder is not None and not Folder.objects.filter(id=folder.id).exists():
+        raise Refused("folder_deleted", _("The folder was deleted meanwhile. Choose another one."))
+
+
+def private(actor: Actor) -> Folder:
+    """Returns the person's private folder, which is made on its first use. Raises PermissionDenied."""
+    actor.require(ADD)
+    if actor.member is None:
+        raise PermissionDenied(_("Only people have a private folder."))
+    with transaction.atomic():
+        tenant_lock.lock_for_adding(actor.tenant.id)
+        own = Folder.objects.filter(owner=actor.member).first()
+        if own is not None:
+            return own
+        name = one_line(str(actor.member.user))[:LONGEST_FOLDER]
+        row = Folder(tenant=actor.tenant, name=name, restricted=True, is_private=True, owner=actor.member)
+        row.folded = folded_name(name)[:LONGEST_FOLDER_FOLDED]
+        _insert(actor, row)
+    return row
+
+
+def create(actor: Actor, name: str, *, restricted: bool = False) -> Folder:
+    """Makes a folder, which the person who makes it manages. Raises InvalidOption, Refused and PermissionDenied."""
+    actor.require(CREATE)
+    row = Folder(tenant=actor.tenant, name=_checked_name(name), restricted=restricted)
+    row.folded = folded_name(row.name)
+    with transaction.atomic():
+        tenant_lock.lock_for_adding(actor.tenant.id)
+        if Folder.objects.filter(tenant=actor.tenant, is_private=False).count() >= MOST_FOLDERS:
+            raise Refused("too_many_folders", _("There are %(n)d folders, which is the most.") % {"n": MOST_FOLDERS})
+        _require_new_name(actor, row)
+        _insert(actor, row)
+    return row
+
+
+def change(actor: Actor, folder_id: UUID, name: str | None = None, restricted: bool | None = None) -> Folder:
+    """Renames a folder, restricts it to its members or opens it. Raises Http404, InvalidOption and PermissionDenied."""
+    with transaction.atomic():
+        tenant_lock.lock(actor.tenant.id)
+        row = _managed(actor, folder_id)
+        if row.is_private:
+            raise InvalidOption("name", _("A private folder is its person’s alone: it stays as it is."))
+        before = (row.name, row.restricted)
+        if name is not None:
+            row.name = _checked_name(name)
+            row.folded = folded_name(row.name)
+            _require_new_name(actor, row)
+        if restricted is not None:
+            row.restricted = restricted
+        if (row.name, row.restricted) != before:
+            row.save(update_fields=["name", "folded", "restricted"])
+            audit.record(actor, "folder.changed", row, name=row.name, restricted=row.restricted)
+    return row
+
+
+def delete(actor: Actor, folder_id: UUID) -> Folder:
+    """Deletes an empty folder. Raises Http404, PermissionDenied, and Refused where there is something in it."""
+    with transaction.atomic():
+        tenant_lock.lock(actor.tenant.id)
+        row = _managed(actor, folder_id)
+        if Recording.objects.filter(folder=row).exists():
+            message = _(
+                "There are recordings in this folder, or deleted ones of it in the bin. Move them elsewhere, or erase "
+                "them in the bin."
+            )
+            raise Refused("not_empty", message)
+        if row.uploads.filter(state__in=("open", "arrived")).exists() or row.fetches.filter(finished_at=None).exists():
+            message = _("Recordings for this folder are on their way. Wait until they are here, then move them.")
+            raise Refused("not_empty", message)
+        audit.record(actor, "folder.deleted", row, name=row.name)
+        Folder.objects.filter(id=row.id).delete()
+    return row
+
+
+def may_manage(actor: Actor, folder: Folder) -> bool:
+    """Returns whether the actor may rename and delete a folder; of a private one only whether it may delete it."""
+    if actor.may(MANAGE):
+        return True
+    return actor.may(CREATE) and _role(actor, folder) == FolderRole.MANAGER
+
+
+def members(actor: Actor, folder_id: UUID) -> QuerySet[FolderMember]:
+    """Returns who is in a folder that the actor sees. Raises PermissionDenied and Http404."""
+    actor.require("people.view")
+    rows = FolderMember.objects.filter(folder=get(actor, folder_id)).select_related("member__user")
+    return rows.order_by("member__user__email", "id")
+
+
+def set_member(actor: Actor, folder_id: UUID, email: str, role: str) -> FolderMember:
+    """Gives a member of the tenant a role in a folder. Raises Http404, InvalidOption, Refused and PermissionDenied."""
+    actor.require("people.view")
+    with transaction.atomic():
+        tenant_lock.lock_for_adding(actor.tenant.id)
+        row = _managed(actor, folder_id)
+        if role not in FolderRole.values:
+            raise InvalidOption("role", _("It must be one of: %(known)s.") % {"known": ", ".join(FolderRole.values)})
+        if row.is_private:
+            raise InvalidOption("email", _("A private folder is its person’s alone: it stays as it is."))
+        address = User.objects.normalize_email(email.strip())
+        people = Member.objects.filter(tenant=actor.tenant, user__is_active=True)
+        person = people.filter(user__email=address).select_related("user").first() if "\x00" not in address else None
+        if person is None:
+            message = _("Nobody in your organisation has the address “%(email)s”.")
+            raise InvalidOption("email", message % {"email": email.strip()[:254]})
+        known = FolderMember.objects.filter(folder=row, member=person).first()
+        if known is None and FolderMember.objects.filter(folder=row).count() >= MOST_MEMBERS:
+            raise Refused("too_many_members", _("A folder has at most %(n)d members.") % {"n": MOST_MEMBERS})
+        found, _is_new = FolderMember.objects.update_or_create(
+            folder=row, member=person, defaults={"tenant": actor.tenant, "role": role}
+        )
+        audit.record(actor, "folder.member_set", row, email=person.user.email, role=str(role))
+    return found
+
+
+def remove_member(actor: Actor, folder_id: UUID, member_id: int) -> None:
+    """Takes somebody out of a folder; everybody may leave one. Raises Http404, InvalidOption and PermissionDenied."""
+    actor.require("people.view")
+    with transaction.atomic():
+        tenant_lock.lock(actor.tenant.id)
+        leaves = actor.member is not None and actor.member.id == member_id
+        row = get(actor, folder_id) if leaves else _managed(actor, folder_id)
+        if row.is_private:
+            raise InvalidOption("email", _("A private folder is its person’s alone: it stays as it is."))
+        found = FolderMember.objects.filter(folder=row, member=member_id).select_related("member__user").first()
+        if found is None:
+            raise Http404(_("There is no such member."))
+        audit.record(actor, "folder.member_removed", row, email=found.member.user.email, left=leaves)
+        found.delete()
+
+
+def _managed(actor: Actor, folder_id: UUID) -> Folder:
+    """Returns a folder that the actor manages. Raises Http404 and PermissionDenied."""
+    actor.require(CREATE)
+    row = get(actor, folder_id)
+    if not may_manage(actor, row):
+        raise PermissionDenied(_("Only who manages this folder may do that, and owners and admins."))
+    return row
+
+
+def _role(actor: Actor, folder: Folder) -> str | None:
+    if actor.member is None:
+        return None
+    return FolderMember.objects.filter(folder=folder, member=actor.member).values_list("role", flat=True).first()
+
+
+def _by_id(actor: Actor, text: str) -> list[Folder]:
+    try:
+        return list(visible(actor).filter(id=UUID(text)))
+    except ValueError:
+        return []
+
+
+def _insert(actor: Actor, row: Folder) -> None:
+    row.save(force_insert=True)
+    if actor.member is not None:
+        FolderMember.objects.create(tenant=actor.tenant, folder=row, member=actor.member, role=FolderRole.MANAGER)
+    audit.record(actor, "folder.created", row, name=row.name, restricted=row.restricted)
+
+
+def _require_new_name(actor: Actor, row: Folder) -> None:
+    """Raises InvalidOption for the name of another folder that the actor sees: others must not become known by it."""
+    same = visible(actor).filter(folded=row.folded, is_private=False)
+    if same.exclude(id=row.id).exists() or row.folded == folded_name(private_label()):
+        raise InvalidOption("name", _("There is a folder “%(name)s” already.") % {"name": row.name})
+
+
+def _checked_name(sent: str) -> str:
+    """Raises InvalidOption."""
+    name = one_line(without_turns(sent))
+    is_seen = any(unicodedata.category(c)[0] not in "CZ" for c in name)
+    if not (is_seen and len(name) <= LONGEST_FOLDER and len(folded_name(name)) <= LONGEST_FOLDER_FOLDED):
+        raise InvalidOption("name", _("A folder’s name has from 1 to %(n)d characters.") % {"n": LONGEST_FOLDER})
+    return name
