@@ -364,12 +364,12 @@ class TestRequired:
         address = f"/admin/tenants/tenant/{alice.tenant.pk}/change/"
         page = admin_client.get(address)
         assert provider.issuer in page.content.decode()
-        form: dict[str, Any] = {"name": "Acme", "is_active": "on", "default_mode": "auto", "speakers": "off"}
+        whole = page.context["adminform"].form
+        form: dict[str, Any] = {name: whole[name].value() for name in whole.fields}
         for formset in page.context["inline_admin_formsets"]:
             for one in [*formset.formset.forms, formset.formset.management_form]:
                 form |= {f"{one.prefix}-{name}": one[name].value() for name in one.fields}
         form = {name: value for name, value in form.items() if value not in (None, False)}
-        form |= {"allows_sharing": "on"}
         form.pop("identity_provider-0-is_required")
         form.pop("identity_provider-0-is_enabled")
         answer = admin_client.post(address, form)
