@@ -46,10 +46,10 @@ ACCOUNTS = """
 # Of operators.
 ADMIN = """
     operations/
-    operations/engines/
-    operations/failures/
-    operations/latency/
     operations/queue/
+    operations/failures/
+    operations/engines/
+    operations/latency/
     operations/transcriptions/<uuid:transcription_id>/
     -
     login/
