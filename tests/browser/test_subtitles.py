@@ -56,6 +56,7 @@ def test_a_film_is_translated_beside_and_subtitled(page: Page, film: Path, tmp_p
     page.get_by_role("button", name="Subtitles…").click()
     dialog = page.get_by_role("dialog", name="Subtitles")
     cues = dialog.locator("[data-place]")
+    assert dialog.locator("video").get_attribute("src") is None, "nothing is played yet"
     expect(dialog.locator("[data-cue-counts]")).to_contain_text("with a problem")
     dialog.get_by_label("Shortest, seconds").fill("9")
     dialog.get_by_label("Characters per line").fill("24")
