@@ -49,6 +49,9 @@ RUNNING = 64
 AGE = "random() * interval '30 days'"
 PAGES = {
     "overview": "/admin/operations/",
+    "queue": "/admin/operations/queue/",
+    "failures": "/admin/operations/failures/",
+    "engines": "/admin/operations/engines/",
     "latency, 15 minutes": "/admin/operations/latency/?period=quarter",
     "latency, 24 hours": "/admin/operations/latency/?period=day",
     "latency, 7 days": "/admin/operations/latency/?period=week",

@@ -120,6 +120,8 @@ def _examine_engines(found: Health) -> None:
             found.add(DEGRADED, f"{engine.name}: its engine is not ready")
         elif engine.ready and not engine.workers_alive:
             found.add(DEGRADED, f"{engine.name}: no worker is running")
+        elif engine.paused_at:
+            found.add(DEGRADED, f"{engine.name}: paused by an operator")
         elif engine.ready and engine.problem:
             found.add(DEGRADED, f"{engine.name}: {engine.problem}")
         if engine.clock_problem:

@@ -24,6 +24,7 @@ EDIT = (
 MANAGE = EDIT | {
     *(
         "folders.manage",
+        "holds.manage",
         "keys.manage",
         "notices.manage",
         "preferences.manage",
@@ -136,6 +137,11 @@ class Actor:
     @property
     def user(self) -> User | None:
         return self.member.user if self.member else None
+
+    @property
+    def name(self) -> str:
+        """The member's e-mail address or the key's name; empty for others."""
+        return self.member.user.email if self.member else self.key.name if self.key else ""
 
     @property
     def role(self) -> str:

@@ -25,6 +25,7 @@ STATUS_OF_CODE = {
     "not_open": 409,
     "not_over": 409,
     "parts_missing": 409,
+    "on_hold": 409,
     "paused": 409,
     "quota_monthly_seconds": 402,
     "quota_stored_bytes": 402,

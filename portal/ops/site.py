@@ -69,6 +69,9 @@ class OperatorsSite(AdminSite):
 
         own = [
             path("operations/", self.admin_view(views.operations), name="operations"),
+            path("operations/queue/", self.admin_view(views.queue), name="operations_queue"),
+            path("operations/failures/", self.admin_view(views.failures), name="operations_failures"),
+            path("operations/engines/", self.admin_view(views.engines), name="operations_engines"),
             path("operations/latency/", self.admin_view(views.latency), name="operations_latency"),
             path(
                 "operations/transcriptions/<uuid:transcription_id>/",

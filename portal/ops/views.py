@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
 from portal import charts, health
-from portal.ops import figures, latencies, waterfall
-from tenants import discrepancies
+from portal.ops import figures, fleet, latencies, waterfall, work
+from tenants import database_clock, discrepancies
+from tenants.admin import operator_of
+from tenants.models import User
+from transcription.models import Lane
 
 PERMISSION = "transcription.view_operations"
+ACTING = "transcription.act_on_operations"
+PAGES = {
+    "operations": _lazy("Overview"),
+    "operations_queue": _lazy("Queue"),
+    "operations_engines": _lazy("Engines"),
+    "operations_latency": _lazy("Latency"),
+    "operations_failures": _lazy("Failures"),
+}
 View = Callable[..., HttpResponse]
 
 
@@ -43,8 +56,96 @@ def operations(request: HttpRequest) -> HttpResponse:
         "problems": health.examine().problems,
         "discrepancies": discrepancies.of_check(now.accounts),
         "chart": charts.bars(now.bars),
+        "free_gib": health.least_free_gib(),
     }
     return _render(request, "operations", _("Operations"), context)
+
+
+@for_operators
+def queue(request: HttpRequest) -> HttpResponse:
+    """Renders what waits, by lane and tenant; moves and cancels a selection, once that is confirmed."""
+    if request.method == "POST":
+        return _act(request, work.FOR_WAITING)
+    chosen = work.Filter(tenant=_uuid(request.GET.get("tenant", "")), lane=_lane(request.GET.get("lane", "")))
+    context = {
+        "at": database_clock.now(),
+        "backlogs": work.backlogs(),
+        "lanes": figures.lanes(),
+        "rows": work.waiting(chosen),
+        "chosen": chosen,
+        "actions": work.FOR_WAITING,
+        "most": work.SHOWN,
+    }
+    return _render(request, "operations_queue", _("Queue"), context)
+
+
+@for_operators
+def failures(request: HttpRequest) -> HttpResponse:
+    """Renders what failed in the last day, by cause; queues a selection again, once that is confirmed."""
+    if request.method == "POST":
+        return _act(request, work.FOR_FAILED)
+    now = database_clock.now()
+    chosen = work.Filter(tenant=_uuid(request.GET.get("tenant", "")), cause=request.GET.get("cause", "")[:40])
+    context = {
+        "at": now,
+        "causes": work.causes(now),
+        "rows": work.failed(chosen, now),
+        "chosen": chosen,
+        "actions": work.FOR_FAILED,
+        "most": work.SHOWN,
+    }
+    return _render(request, "operations_failures", _("Failures"), context)
+
+
+@for_operators
+def engines(request: HttpRequest) -> HttpResponse:
+    """Renders each engine; pauses or resumes one."""
+    if request.method == "POST":
+        name, pauses = request.POST.get("engine", ""), request.POST.get("do") == "pause"
+        if fleet.switch(name, pauses, _actor(request)):
+            text = _("Paused: %(engine)s. Its workers finish what they have, and claim nothing more.")
+            messages.success(request, (text if pauses else _("Resumed: %(engine)s.")) % {"engine": name})
+        return redirect("admin:operations_engines")
+    return _render(request, "operations_engines", _("Engines"), {"fleet": fleet.read()})
+
+
+def _act(request: HttpRequest, actions: dict[str, work.Action]) -> HttpResponse:
+    """Asks whether to act on the selection, or does it. Raises PermissionDenied."""
+    _actor(request)
+    here = request.get_full_path()
+    action = actions.get(request.POST.get("do", ""))
+    ids = [found for text in request.POST.getlist("id")[: work.SHOWN] if (found := _uuid(text)) is not None]
+    if action is None or not ids:
+        messages.warning(request, _("Nothing was selected."))
+        return redirect(here)
+    if "confirmed" not in request.POST:
+        rows = work.selected(ids)
+        context = {"action": action, "do": request.POST["do"], "rows": rows, "here": here, "title": action.label}
+        return render(request, "admin/operations_confirm.html", admin.site.each_context(request) | context)
+    done, left = work.act(action, ids, partial(operator_of, request))
+    text = ngettext("%(n)d transcription was changed.", "%(n)d transcriptions were changed.", done) % {"n": done}
+    if left:
+        text += " " + ngettext("%(n)d was left as it is.", "%(n)d were left as they are.", left) % {"n": left}
+    messages.add_message(request, messages.SUCCESS if done else messages.WARNING, text)
+    return redirect(here)
+
+
+def _actor(request: HttpRequest) -> User:
+    """Returns the operator. Raises PermissionDenied for one who may only look."""
+    if not request.user.has_perm(ACTING) or not isinstance(request.user, User):
+        raise PermissionDenied(_("This needs a permission that your account does not have."))
+    return request.user
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _lane(text: str) -> int | None:
+    return int(text) if text in map(str, Lane.values) else None
 
 
 @for_operators
@@ -67,5 +168,5 @@ def _render(request: HttpRequest, name: str, title: str, context: dict[str, Any]
     part = f"admin/_{name}.html"
     if request.headers.get("X-Requested-With") == "fetch":
         return render(request, part, context)
-    frame = admin.site.each_context(request) | {"title": title, "part": part, "page": name}
+    frame = admin.site.each_context(request) | {"title": title, "part": part, "page": name, "pages": PAGES}
     return render(request, "admin/operations.html", frame | context)

@@ -123,7 +123,11 @@ def recording(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 @require_POST
 @member_required("recordings.delete")
 def delete(request: TenantRequest, recording_id: UUID) -> HttpResponse:
-    deleted = library.delete(request.actor, recording_id)
+    try:
+        deleted = library.delete(request.actor, recording_id)
+    except Refused as refused:
+        messages.error(request, refused.message)
+        return redirect("web:recording", recording_id)
     success_with_undo(request, _("“%(name)s” was deleted.") % {"name": deleted.name}, deleted.id)
     return redirect("web:recordings")
 
@@ -133,7 +137,7 @@ def delete(request: TenantRequest, recording_id: UUID) -> HttpResponse:
 def restore(request: TenantRequest, recording_id: UUID) -> HttpResponse:
     restored = library.restore(request.actor, recording_id)
     messages.success(request, _("“%(name)s” is back.") % {"name": restored.name})
-    return redirect("web:recordings")
+    return redirect("web:bin" if request.POST.get("from") == "bin" else "web:recordings")
 
 
 @require_POST

@@ -16,12 +16,13 @@ function say(text) {
   if (news.textContent !== text) news.textContent = text;
 }
 
-/** Replacing what a person has focused or selected would take it from under their hands. */
+/** Replacing what a person has focused, selected or ticked would take it from under their hands. */
 function isInUse() {
   const selection = document.getSelection();
   const selecting = selection && !selection.isCollapsed && region.contains(selection.anchorNode);
   const focused = document.activeElement;
-  return (region.contains(focused) && !focused?.matches(".ops-scroll")) || selecting;
+  const ticked = region.querySelector("input:checked") !== null;
+  return (region.contains(focused) && !focused?.matches(".ops-scroll")) || selecting || ticked;
 }
 
 /** @returns {NodeListOf<HTMLElement>} */

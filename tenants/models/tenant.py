@@ -45,6 +45,15 @@ class Tenant(models.Model):
         validators=[MaxValueValidator(36_500)],
         help_text=_("Counted from its completion; empty keeps it."),
     )
+    bin_days = models.PositiveSmallIntegerField(
+        _("days that deleted recordings are kept"),
+        default=30,
+        db_default=30,
+        validators=[MaxValueValidator(365)],
+        help_text=_(
+            "They can be brought back from the bin for so long, and count towards the storage. 0: ten minutes."
+        ),
+    )
     default_mode = models.CharField(
         _("how recordings are cut"),
         max_length=5,

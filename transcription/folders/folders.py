@@ -158,8 +158,8 @@ def delete(actor: Actor, folder_id: UUID) -> Folder:
         row = _managed(actor, folder_id)
         if Recording.objects.filter(folder=row).exists():
             message = _(
-                "There are recordings in this folder. Move them elsewhere or delete them first; deleted ones are in it "
-                "for another twenty minutes, so that they can be brought back."
+                "There are recordings in this folder, or deleted ones of it in the bin. Move them elsewhere, or erase "
+                "them in the bin."
             )
             raise Refused("not_empty", message)
         if row.uploads.filter(state__in=("open", "arrived")).exists() or row.fetches.filter(finished_at=None).exists():

@@ -21,6 +21,7 @@ from tenants.access import Actor, system_actor
 from transcription import search as text_search
 from transcription import tenant_lock
 from transcription.folders.visibility import among, seen
+from transcription.library import holds
 from transcription.library.filters import EVERYTHING, TO_CHECK, Filter
 from transcription.library.orders import ordered
 from transcription.media import storage
@@ -117,15 +118,21 @@ def cancel(actor: Actor, transcription_id: UUID) -> tuple[Transcription, bool]:
 
 
 def delete(actor: Actor, recording_id: UUID) -> Recording:
-    """Hides a recording and cancels its transcriptions; `restore` undoes it within UNDO_WINDOW. Raises Http404."""
+    """Puts a recording into the bin and cancels its transcriptions; `restore` undoes it until it is erased.
+
+    Raises Http404, and Refused while it is on hold.
+    """
     actor.require("recordings.delete")
     row = recording(actor, recording_id, permission="recordings.delete")
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
+        row.refresh_from_db(fields=["held_at", "held_by"], from_queryset=_living(row))
+        holds.require_none(row)
         _cancel_all(row)
         row.deleted_at = timezone.now()
-        if not Recording.objects.filter(id=row.id).update(deleted_at=row.deleted_at):
-            raise Http404(_("There is no such recording."))
+        row.erase_at = row.deleted_at + max(timedelta(days=actor.tenant.bin_days), UNDO_WINDOW)
+        row.deleted_by = actor.name[:254]
+        row.save(update_fields=["deleted_at", "erase_at", "deleted_by"])
         text_search.remove_recording(row.id)
         audit.record(actor, "recording.deleted", row)
     log.info("Recording %s of tenant %s was deleted by %s", row.id, actor.tenant.id, actor.user or actor.key)
@@ -133,45 +140,66 @@ def delete(actor: Actor, recording_id: UUID) -> Recording:
 
 
 def restore(actor: Actor, recording_id: UUID) -> Recording:
-    """Undoes `delete`. Raises Http404 after UNDO_WINDOW."""
+    """Takes a recording out of the bin. Raises Http404 when it is too late."""
     actor.require("recordings.delete")
     row = recording(actor, recording_id, deleted=True, permission="recordings.delete")
-    if row.deleted_at is None or row.deleted_at < timezone.now() - UNDO_WINDOW:
-        raise Http404(_("It is too late to undo this."))
     with transaction.atomic():
         tenant_lock.lock(actor.tenant.id)
-        if not Recording.objects.filter(id=row.id, deleted_at=row.deleted_at).update(deleted_at=None):
-            raise Http404(_("There is no such recording."))
+        rows = binned(actor).filter(id=row.id, deleted_at=row.deleted_at)
+        if not rows.update(deleted_at=None, erase_at=None, deleted_by=""):
+            raise Http404(_("It is too late to undo this."))
         text_search.index_recording(row.id)
         audit.record(actor, "recording.restored", row)
     row.deleted_at = None
     return row
 
 
-def erase(actor: Actor, recording_id: UUID) -> None:
-    """Deletes a recording permanently. Raises Http404."""
+def binned(actor: Actor) -> QuerySet[Recording]:
+    """Returns the recordings that the actor can bring back or erase, those that were deleted last first."""
     actor.require("recordings.delete")
-    row = recording(actor, recording_id, permission="recordings.delete")
-    purge(actor.tenant.id, Recording.objects.filter(id=row.id), actor)
+    visible = Recording.objects.filter(seen(actor, permission="recordings.delete"), tenant=actor.tenant)
+    rows = visible.filter(deleted_at__isnull=False, erase_at__gt=timezone.now())
+    return rows.select_related("folder").defer("peaks").order_by("-deleted_at", "-id")
+
+
+def empty_bin(actor: Actor) -> int:
+    """Has the sweeper erase what the actor sees in the bin, and returns how many recordings these are."""
+    with transaction.atomic():
+        tenant_lock.lock(actor.tenant.id)
+        count = binned(actor).order_by().update(erase_at=timezone.now())
+        if count:
+            audit.record(actor, "bin.emptied", actor.tenant, recordings=count)
+    return count
+
+
+def erase(actor: Actor, recording_id: UUID, deleted: bool = False) -> None:
+    """Deletes a recording permanently, by default one outside the bin. Raises Http404, and Refused while on hold."""
+    actor.require("recordings.delete")
+    row = recording(actor, recording_id, deleted, permission="recordings.delete")
+    holds.require_none(row)
+    if not purge(actor.tenant.id, Recording.objects.filter(id=row.id), actor):
+        holds.require_none(Recording.objects.filter(id=row.id).first() or row)
 
 
 def purge_deleted() -> int:
-    """Purges the recordings that can't be restored any more, and returns their number."""
+    """Erases the recordings whose time in the bin is over, and returns their number."""
+    now = timezone.now()
+    over = Q(erase_at__lt=now) | Q(erase_at=None, deleted_at__lt=now - 2 * UNDO_WINDOW)
     with scope.across_tenants("the sweeper serves every tenant"):
-        expired = Recording.objects.filter(deleted_at__lt=timezone.now() - 2 * UNDO_WINDOW)
+        expired = Recording.objects.filter(over, deleted_at__isnull=False, held_at=None)
         ids = list(expired.values_list("tenant_id", "id"))
         return sum(purge(tenant_id, expired.filter(id=recording_id)) for tenant_id, recording_id in ids)
 
 
 def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None) -> bool:
-    """Deletes the first of `rows` and then its media; returns False without a row.
+    """Deletes the first of `rows` that is not on hold, and then its media; returns False without a row.
 
     It is audited as the actor's, or the portal's own without one. A crash in between leaves media without a row, which
     the sweeper deletes.
     """
     with transaction.atomic():
         tenant_lock.lock(tenant_id)
-        row = rows.first()
+        row = rows.filter(held_at=None).first()
         if row is None:
             return False
         _cancel_all(row)
@@ -188,6 +216,10 @@ def purge(tenant_id: UUID, rows: QuerySet[Recording], actor: Actor | None = None
             quota.give_storage_back(tenant_id, row.bytes)
     storage.discard(*keys)
     return True
+
+
+def _living(row: Recording) -> QuerySet[Recording]:
+    return Recording.objects.filter(id=row.id, deleted_at=None)
 
 
 def _cancel_all(recording: Recording) -> None:

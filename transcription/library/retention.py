@@ -1,7 +1,8 @@
 """Retention: each tenant's audio is deleted some days after its upload, its text some days after it was finished.
 
-Recordings with unfinished transcriptions are skipped. Rows are changed before media is deleted: a crash in between
-leaves media without a row, which the sweeper deletes. The ledger is kept.
+Recordings with unfinished transcriptions and those on legal hold are skipped; those in the bin are not. Rows are
+changed before media is deleted: a crash in between leaves media without a row, which the sweeper deletes. The ledger is
+kept.
 """
 
 from __future__ import annotations
@@ -147,19 +148,19 @@ def _why(moment: datetime | None, days: int | None, plain: str, counted: Callabl
 
 def _old_audio(tenant: Tenant) -> QuerySet[Recording]:
     begin = timezone.now() - timedelta(days=tenant.audio_retention_days or 0)
-    rows = Recording.objects.filter(tenant=tenant, deleted_at=None, audio_deleted_at=None, created_at__lt=begin)
+    rows = Recording.objects.filter(tenant=tenant, held_at=None, audio_deleted_at=None, created_at__lt=begin)
     return rows.exclude(_is_unfinished(OuterRef("id")))
 
 
 def _old_text(tenant: Tenant) -> QuerySet[Transcription]:
     begin = timezone.now() - timedelta(days=tenant.text_retention_days or 0)
     rows = Transcription.objects.filter(tenant=tenant, status__in=OVER, text_deleted_at=None, finished_at__lt=begin)
-    return rows.filter(recording__deleted_at=None).exclude(_is_unfinished(OuterRef("recording_id")))
+    return rows.filter(recording__held_at=None).exclude(_is_unfinished(OuterRef("recording_id")))
 
 
 def _empty(tenant: Tenant) -> QuerySet[Recording]:
     with_text = Transcription.objects.filter(recording_id=OuterRef("id"), text_deleted_at=None)
-    rows = Recording.objects.filter(tenant=tenant, deleted_at=None).exclude(audio_deleted_at=None)
+    rows = Recording.objects.filter(tenant=tenant, held_at=None).exclude(audio_deleted_at=None)
     return rows.exclude(Exists(with_text))
 
 

@@ -55,6 +55,9 @@ class Engine(models.Model):
     workers_alive = models.PositiveSmallIntegerField(_("workers alive"), default=0)
     workers_wanted = models.PositiveSmallIntegerField(_("workers wanted"), default=0)
     clock_ahead_seconds = models.FloatField(_("clock ahead of the database's, s"), default=0.0, db_default=0.0)
+    paused_at = models.DateTimeField(
+        _("paused"), null=True, blank=True, help_text=_("Its workers claim nothing from then on.")
+    )
     started_at = models.DateTimeField(_("started"), db_default=Now())
     updated_at = models.DateTimeField(_("last report"), db_default=Now())
     is_alive = True
@@ -65,7 +68,10 @@ class Engine(models.Model):
         verbose_name = _("engine")
         verbose_name_plural = _("engines")
         ordering = ("name",)
-        permissions = (("view_operations", _("Can view the operations page")),)
+        permissions = (
+            ("view_operations", _("Can view the operations page")),
+            ("act_on_operations", _("Can pause engines, and move, cancel and retry transcriptions")),
+        )
 
     def __str__(self) -> str:
         return self.name

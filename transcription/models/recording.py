@@ -49,6 +49,17 @@ class Recording(models.Model):
         _("changed"), null=True, editable=False, help_text=_("When its text last came or was corrected.")
     )
     deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+    deleted_by = models.CharField(max_length=254, blank=True, default="", db_default="", editable=False)
+    erase_at = models.DateTimeField(
+        null=True, editable=False, help_text="When it goes from the bin for good; of what old code deleted, unknown."
+    )
+    held_at = models.DateTimeField(_("on legal hold since"), null=True, editable=False)
+    held_by = models.CharField(
+        _("put on hold by"), max_length=254, blank=True, default="", db_default="", editable=False
+    )
+    hold_reason = models.CharField(
+        _("reason of the hold"), max_length=300, blank=True, default="", db_default="", editable=False
+    )
     audio_deleted_at = models.DateTimeField(
         _("audio deleted"), null=True, blank=True, editable=False, help_text=_("By the tenant's retention.")
     )
@@ -106,6 +117,9 @@ class Recording(models.Model):
             ),
             models.Index("tenant", Lower("name"), "id", name="recordings_by_name"),
             models.Index(fields=["tenant", "-duration_seconds", "-id"], name="recordings_longest_first"),
+            models.Index(
+                fields=["tenant", "erase_at"], condition=Q(deleted_at__isnull=False), name="recordings_in_the_bin"
+            ),
             models.Index(fields=["folder", "-created_at", "-id"], name="recordings_of_a_folder"),
         )
 

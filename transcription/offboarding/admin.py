@@ -23,6 +23,7 @@ from tenants import audit, scope, units
 from tenants.admin import ReadOnly, operator_of
 from tenants.models import LedgerEntry, Member, Tenant
 from transcription.connections import stream
+from transcription.errors import Refused
 from transcription.media import storage
 from transcription.media.storage import StorageUnavailable
 from transcription.models import Recording
@@ -76,7 +77,11 @@ class DeletionAdmin(ReadOnly, admin.ModelAdmin):
         form = Confirmation(tenant, request.POST or None)
         if request.method == "POST" and form.is_valid():
             archived = gettext("downloaded") if form.cleaned_data["archived"] == "yes" else ""
-            row = deletion.begin(tenant, operator_of(request, tenant).operator.email, archived)  # type: ignore[union-attr]
+            try:
+                row = deletion.begin(tenant, operator_of(request, tenant).operator.email, archived)  # type: ignore[union-attr]
+            except Refused as refused:
+                self.message_user(request, refused.message, messages.ERROR)
+                return HttpResponseRedirect(request.path)
             text = gettext("%(tenant)s is being erased. The receipt stands here when nothing is left.")
             self.message_user(request, text % {"tenant": tenant}, messages.SUCCESS)
             return HttpResponseRedirect(reverse("admin:offboarding_deletion_change", args=[row.pk]))

@@ -20,10 +20,12 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Count, Sum
 from django.utils import timezone
+from django.utils.translation import ngettext
 
 from tenants import scope
 from tenants.models import LedgerEntry, Member, Quota, Tenant, User
 from transcription import tenant_lock
+from transcription.errors import Refused
 from transcription.fetches.models import Fetch
 from transcription.media import storage
 from transcription.models import LaneBacklog, Recording, Status, TenantSchedule, Transcription
@@ -42,9 +44,19 @@ DELETED_WITH_TENANT: set[Rows] = {TenantSchedule, LaneBacklog, Quota}
 
 
 def begin(tenant: Tenant, requested_by: str, archive: str = "") -> Deletion:
-    """Begins to erase a tenant, which can't be undone, or returns the deletion that was begun before."""
+    """Begins to erase a tenant, which can't be undone, or returns the deletion that was begun before.
+
+    Raises Refused while a recording of it is on legal hold.
+    """
     with transaction.atomic(), scope.bound(tenant.id):
         tenant_lock.lock(tenant.id)
+        if held := Recording.objects.filter(tenant=tenant).exclude(held_at=None).count():
+            text = ngettext(
+                "%(n)d recording of %(tenant)s is on legal hold. End the hold first.",
+                "%(n)d recordings of %(tenant)s are on legal hold. End the holds first.",
+                held,
+            )
+            raise Refused("on_hold", text % {"n": held, "tenant": tenant})
         Tenant.objects.filter(id=tenant.id, deleting_at=None).update(is_active=False, deleting_at=timezone.now())
         row, is_new = Deletion.objects.get_or_create(
             tenant_uuid=tenant.id,

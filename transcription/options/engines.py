@@ -81,6 +81,20 @@ def is_loading_for(row: Transcription) -> bool:
     return engine is not None and row.model in engine.unloaded
 
 
+def pause(name: str) -> bool:
+    """Lets the workers beside an engine finish what they have and claim nothing more. Returns False if it was so."""
+    return Engine.objects.filter(name=name, paused_at=None).update(paused_at=Now()) == 1
+
+
+def resume(name: str) -> bool:
+    """Lets the workers beside an engine claim again. Returns False if they did."""
+    return Engine.objects.filter(name=name).exclude(paused_at=None).update(paused_at=None) == 1
+
+
+def is_paused(name: str) -> bool:
+    return Engine.objects.filter(name=name).exclude(paused_at=None).exists()
+
+
 def leave(name: str) -> None:
     """Deletes the row of a gpuworker that stops."""
     Engine.objects.filter(name=name).delete()

@@ -356,6 +356,23 @@ def cancel(row: Transcription, only: Q = Q()) -> bool:  # noqa: B008 - nobody ch
     return False
 
 
+def move(row: Transcription, lane: int) -> bool:
+    """Puts a waiting transcription into another lane. Returns False if it waits no more, or is there already."""
+    claim = Claim.of(row)
+    rows = Transcription.objects.filter(id=row.id, status=Status.QUEUED).exclude(lane=lane)
+    with suppress(LostClaim):
+        with _locked(rows, claim) as (schedule, moved):
+            before, moved.lane = moved.lane, lane
+            fairness.enter(schedule, moved)
+            leases.write(rows, lane=lane, sequence=F("sequence") + 1)
+            moved.lane = before
+            fairness.leave(schedule, moved)
+            wakeups.wake_on_commit(lane)
+        _tell(claim)
+        return True
+    return False
+
+
 @contextmanager
 def _locked(rows: QuerySet[Transcription], claim: Claim) -> Iterator[tuple[TenantSchedule, Transcription]]:
     """Opens a transaction and locks the tenant, then the row that `rows` selects.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from transcription.media import DecoderDied, Listener, MediaError, pcm_cache, st
 from transcription.media.storage import StorageUnavailable
 from transcription.media.waveform import Peaks
 from transcription.models import Lane, Stage, Transcription
-from transcription.options import audio_tracks
+from transcription.options import audio_tracks, engines
 from transcription.options.options import codes_of
 from transcription.options.speakers import OFF
 from transcription.queue import claims, lifecycle, progress
@@ -48,6 +49,9 @@ ENGINE_LANES: dict[int, engine_types.Lane] = {
     Lane.STANDARD: "standard",
     Lane.BULK: "bulk",
 }
+PAUSED_SECONDS = 2.0
+LONGEST_PAUSE_SECONDS = 3600.0
+"""Of a job, whose time RQ limits to a day."""
 STORAGE_PAUSE_SECONDS = 30.0
 """How long a recording waits whose audio the object storage did not deliver; no attempt is counted."""
 
@@ -79,8 +83,17 @@ def worker_name(pid: int) -> str:
 
 
 def work() -> None:
-    """Claims the next due transcription and carries it to its end; does nothing where none is due."""
+    """Claims the next due transcription and carries it to its end; does nothing where none is due.
+
+    While an operator has paused the engine, it waits: a worker that waits takes no more wake-ups from others.
+    """
     close_old_connections()
+    begin = time.monotonic()
+    while engines.is_paused(settings.GPUWORKER_NAME):
+        connections.close_all()
+        if time.monotonic() - begin > LONGEST_PAUSE_SECONDS:
+            return
+        time.sleep(PAUSED_SECONDS)
     signal.signal(signal.SIGUSR1, _raise_handed_back)
     claim = claims.claim(worker_name(os.getpid()), _slot.lanes)
     if claim is not None:

@@ -250,6 +250,9 @@ PAGES = """
     recordings/<uuid:recording_id>/media
     recordings/<uuid:recording_id>/peaks.json
     recordings/<uuid:recording_id>/receipt.json
+    recordings/<uuid:recording_id>/hold/
+    bin/
+    bin/<uuid:recording_id>/erase/
     receipts/
     recordings/<uuid:recording_id>/delete/
     recordings/<uuid:recording_id>/restore/

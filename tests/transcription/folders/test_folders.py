@@ -95,7 +95,7 @@ def test_a_folder_is_found_by_name_and_only_deleted_when_nothing_is_in_it_or_on_
     moving.move(alice.actor, meeting.recording_id, talks)
     assert names(alice.actor, folder=NO_FOLDER) == set()
     recordings.delete(erin.actor, meeting.recording_id)
-    with pytest.raises(Refused, match="twenty minutes"):
+    with pytest.raises(Refused, match="in the bin"):
         folders.delete(erin.actor, talks.id)
     recordings.restore(erin.actor, meeting.recording_id)
     moving.move(erin.actor, meeting.recording_id, None)

@@ -18,6 +18,7 @@ from tenants import audit, invitations, scope
 from tenants.access import OWN, system_actor
 from tenants.invitations import InvalidInvitation, Wanted
 from tenants.models import Quota, Role, Tenant
+from transcription.errors import Refused
 from transcription.media.storage import StorageUnavailable
 from transcription.offboarding import archive, deletion, receipts
 from transcription.offboarding.models import Deletion
@@ -88,7 +89,10 @@ class Command(BaseCommand):
                 raise CommandError(f"Nothing was deleted: the tenant's name is “{tenant.name}”. Give it to --confirm.")
             if options["archive"]:
                 self._write(tenant, options["archive"])
-            row = deletion.begin(tenant, f"{getpass.getuser()} on the command line", str(options["archive"] or ""))
+            try:
+                row = deletion.begin(tenant, f"{getpass.getuser()} on the command line", str(options["archive"] or ""))
+            except Refused as refused:
+                raise CommandError(refused.message) from None
         if row.state == Deletion.State.ERASING:
             self._erase(row)
         self.stdout.write(row.receipt)
