@@ -141,6 +141,7 @@ export class Subtitles {
   #showPicture() {
     if (!this.video?.videoWidth) return;
     this.video.hidden = false;
+    this.#shown = "";
   }
 
   /** @returns {Limits} */
@@ -396,7 +397,7 @@ export class Subtitles {
     if (!video || video.hidden) return;
     video.playbackRate = rate;
     const apart = Math.abs(video.currentTime - seconds);
-    if (!video.seeking && apart > (playing ? APART : 0.02)) video.currentTime = seconds;
+    if (!(playing && video.seeking) && apart > (playing ? APART : 0.02)) video.currentTime = seconds;
     if (playing && video.paused) video.play().catch(() => {});
     if (!playing && !video.paused) video.pause();
   }

@@ -12,6 +12,7 @@ from tests.browser.test_portal import TRANSCRIBED, open_transcript
 from tests.conftest import MakeMedia
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+IS_PLACED = "video => new Promise(done => setInterval(() => video.currentTime > 1 && done(), 50))"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_a_film_is_translated_beside_and_subtitled(page: Page, film: Path, tmp_p
     expect(dialog.locator("[data-cue] .frame__beside").first).to_contain_text("The quick")
     expect(dialog.locator("video")).to_be_visible()
     cues.nth(1).get_by_role("button").first.click()
-    page.wait_for_function("document.querySelector('#subtitles video').currentTime > 1")
+    dialog.locator("video").evaluate(IS_PLACED)
     dialog.get_by_role("button", name="Play").click()
     expect(dialog.get_by_role("button", name="Pause")).to_be_visible()
     dialog.get_by_role("button", name="Pause").click()
