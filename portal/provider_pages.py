@@ -28,7 +28,8 @@ from tenants import addresses, identity_providers, provider_sign_ins
 from tenants.access import SIGNED_BY, SignedBy
 from tenants.identity_providers import SecretLost
 from tenants.models import IdentityProvider
-from tenants.provider_sign_ins import Person, SignInRefused
+from tenants.newcomers import NewcomerRefused
+from tenants.provider_sign_ins import Person
 from tenants.throttle import Limit
 
 SESSION_KEY = "provider_sign_in"
@@ -104,7 +105,7 @@ def back(request: HttpRequest, tenant_id: UUID) -> HttpResponseBase:
         claims = sign_in.claims_of(_client(provider), begun, request.GET.dict(), provider.role_claim)
         person = Person.of_claims(claims, provider.role_claim)
         member = provider_sign_ins.member_of(provider, person, addresses.of_request(request))
-    except (ProviderFailure, SignInRefused, SecretLost) as failure:
+    except (ProviderFailure, NewcomerRefused, SecretLost) as failure:
         return _refused(request, provider, failure)
     signed_by = SignedBy(tenant=str(tenant_id), factor=provider.counts_as_second_factor)
     record_authentication(request, member.user, method="provider")

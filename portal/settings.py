@@ -301,7 +301,9 @@ OPERATOR_SECOND_FACTOR = env.flag(
     "OPERATOR_SECOND_FACTOR", False, "whether operators need a second factor for the administration"
 )
 SINGLE_SIGN_ON = env.flag(
-    "SINGLE_SIGN_ON", True, "whether organisations with a domain may have their people sign in with an OpenID provider"
+    "SINGLE_SIGN_ON",
+    True,
+    "whether people of organisations with a domain may sign in with an OpenID provider, and come by a directory",
 )
 MFA_ADAPTER = "portal.second_factor.PortalMFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from tenants import scope, second_factors
-from tenants.models import AllowedDomain, ApiKey, KeyScope, Member, Role, Tenant, User
+from tenants.models import AllowedDomain, ApiKey, DirectoryToken, KeyScope, Member, Role, Tenant, User
 
 VIEW = frozenset({"recordings.view", "usage.view"})
 COMMENT = frozenset({"comments.write"})
@@ -117,7 +117,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Actor:
-    """A member, a program with a key, an operator or the system, acting inside one tenant.
+    """A member, a program with a key, a directory, an operator or the system, acting inside one tenant.
 
     `address` is the client's, in the form of tenants.addresses; empty if unknown. `secret_prefix` identifies which of
     the key's secrets authenticated the program. A stranger is unauthenticated and has no permissions. `folder` is the
@@ -132,6 +132,7 @@ class Actor:
     address: str = ""
     operator: User | None = None
     is_stranger: bool = False
+    directory: DirectoryToken | None = None
     folder: str = ""
 
     @property
@@ -171,6 +172,12 @@ def key_actor(key: ApiKey, secret_prefix: str, address: str = "") -> Actor:
 
 def member_actor(member: Member, address: str = "") -> Actor:
     return Actor(tenant=member.tenant, permissions=PERMISSIONS[member.role], member=member, address=address)
+
+
+def directory_actor(token: DirectoryToken, address: str = "") -> Actor:
+    """Returns the actor of a tenant's directory, which manages its people and nothing else."""
+    permissions = MANAGE_PEOPLE | {"owners.manage"}
+    return Actor(tenant=token.tenant, permissions=permissions, directory=token, address=address)
 
 
 def operator_actor(user: User, tenant: Tenant, address: str = "") -> Actor:

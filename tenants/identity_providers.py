@@ -47,9 +47,14 @@ class Wanted:
     is_required: bool = False
 
 
+def are_allowed() -> bool:
+    """Returns whether whoever runs the portal lets tenants' providers and directories in."""
+    return bool(settings.SINGLE_SIGN_ON)
+
+
 def require(actor: Actor) -> None:
     """Raises PermissionDenied, and Http404 where whoever runs the portal wants no providers."""
-    if not settings.SINGLE_SIGN_ON:
+    if not are_allowed():
         raise Http404
     actor.require(PERMISSION)
 
@@ -58,12 +63,6 @@ def provider_of(actor: Actor) -> IdentityProvider | None:
     """Returns the tenant's provider. Raises PermissionDenied and Http404."""
     require(actor)
     return IdentityProvider.objects.filter(tenant=actor.tenant).first()
-
-
-def domains_of(tenant: Tenant) -> list[str]:
-    """Returns the domains for whose addresses the tenant's provider speaks."""
-    with scope.bound(tenant.id):
-        return list(AllowedDomain.objects.filter(tenant=tenant).values_list("domain", flat=True))
 
 
 def keep(actor: Actor, wanted: Wanted) -> IdentityProvider:

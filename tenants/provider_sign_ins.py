@@ -12,16 +12,16 @@ from datetime import timedelta
 from typing import Any
 from zlib import crc32
 
-from allauth.mfa.models import Authenticator
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import audit, identity_providers, invitations, members, people, scope, user_sessions
-from tenants.access import member_actor, stranger_actor
+from tenants import audit, identity_providers, invitations, members, newcomers, scope
+from tenants.access import member_actor, stranger_actor, system_actor
 from tenants.models import Identity, IdentityProvider, Invitation, Member, Role, Tenant, User
+from tenants.newcomers import NewcomerRefused
 from tenants.throttle import Limit
 
 NEWCOMERS = Limit("people who came to an organisation by its provider", 500, 86_400)
@@ -29,14 +29,6 @@ REFUSALS_WITHIN = timedelta(hours=1)
 MAX_REFUSALS = 20
 MOST_VALUES = 500
 RANK = {role: rank for rank, role in enumerate(Role)}
-
-
-class SignInRefused(Exception):
-    """The provider's word is not enough. The message tells the person what to do."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -67,16 +59,16 @@ class Person:
 
 
 def member_of(provider: IdentityProvider, person: Person, address: str) -> Member:
-    """Returns the member of the provider's tenant, made one or tied to the provider now. Raises SignInRefused."""
+    """Returns the member of the provider's tenant, made one or tied to the provider now. Raises NewcomerRefused."""
     with transaction.atomic(), scope.bound(provider.tenant_id):
         Tenant.objects.select_for_update(of=("self",)).get(id=provider.tenant_id)
         now = identity_providers.enabled(provider.tenant_id)
         if now is None or now.issuer != provider.issuer:
-            raise SignInRefused("changed", _("Sign-in by this provider has changed. Begin again."))
+            raise NewcomerRefused("changed", _("Sign-in by this provider has changed. Begin again."))
         known = Identity.objects.filter(tenant=now.tenant, issuer=now.issuer, subject=person.subject)
         identity = known.select_related("member__user", "member__tenant").first()
         member = identity.member if identity else _tied(now, person, address)
-        _check_account(now, member.user)
+        newcomers.check_account(now.tenant, member.user)
         _give_role(now, member, person)
     return member
 
@@ -89,75 +81,48 @@ def record_refusal(provider: IdentityProvider, address: str, code: str) -> None:
 
 
 def _tied(provider: IdentityProvider, person: Person, address: str) -> Member:
-    """Returns the member whose address the provider names for the first time. Raises SignInRefused."""
+    """Returns the member whose address the provider names for the first time. Raises NewcomerRefused."""
     email = _believed_address(provider, person)
     user = User.objects.filter(email=email).first()
     member = Member.objects.filter(tenant=provider.tenant, user=user).select_related("user", "tenant").first()
     if user is not None:
-        _check_account(provider, user)
+        newcomers.check_account(provider.tenant, user)
     if member is None:
-        member = _joined(provider, person, email, user, address)
+        member = _joined(provider, person, email, address)
     if Identity.objects.filter(member=member, issuer=provider.issuer).exists():
         message = _("%(email)s belongs to somebody else at the provider. Ask an owner to remove that member first.")
-        raise SignInRefused("other_subject", message % {"email": email})
+        raise NewcomerRefused("other_subject", message % {"email": email})
     Identity.objects.create(tenant=provider.tenant, member=member, issuer=provider.issuer, subject=person.subject)
     audit.record(member_actor(member, address), "member.provider_tied", member, issuer=provider.issuer, email=email)
     return member
 
 
 def _believed_address(provider: IdentityProvider, person: Person) -> str:
-    """Returns the address if the provider may speak for it. Raises SignInRefused."""
+    """Returns the address if the provider may speak for it. Raises NewcomerRefused."""
     try:
         validate_email(person.email)
     except ValidationError:
-        raise SignInRefused("no_address", _("The provider names no e-mail address.")) from None
+        raise NewcomerRefused("no_address", _("The provider names no e-mail address.")) from None
     if person.is_verified is False or (person.is_verified is None and not provider.trusts_addresses):
-        raise SignInRefused("not_verified", _("The provider does not say that your e-mail address is verified."))
-    if not _speaks_for(provider, person.email):
-        message = _("The provider of %(tenant)s does not speak for the address %(email)s.")
-        raise SignInRefused("other_domain", message % {"tenant": provider.tenant, "email": person.email})
+        raise NewcomerRefused("not_verified", _("The provider does not say that your e-mail address is verified."))
+    newcomers.check_address(provider.tenant, person.email)
     return person.email
 
 
-def _joined(provider: IdentityProvider, person: Person, email: str, user: User | None, address: str) -> Member:
-    """Makes a newcomer a member. Raises SignInRefused.
-
-    An account that was there already is somebody's who never showed this organisation that the address is theirs:
-    with memberships elsewhere it comes by an invitation, without any its password and factors end.
-    """
+def _joined(provider: IdentityProvider, person: Person, email: str, address: str) -> Member:
+    """Makes a newcomer a member, by their invitation if there is one. Raises NewcomerRefused."""
     rows = Invitation.objects.filter(tenant=provider.tenant, email=email, accepted_at=None, revoked_at=None)
     invitation = rows.filter(expires_at__gt=timezone.now()).select_related("tenant").first()
     if invitation is None and not provider.makes_members:
-        raise SignInRefused("not_a_member", _("You are not a member of %(tenant)s.") % {"tenant": provider.tenant})
-    if user is not None and people.all_memberships(user.pk):
-        message = _("%(email)s has an account in another organisation. Ask for an invitation, and accept it first.")
-        raise SignInRefused("other_tenant", message % {"email": email})
+        raise NewcomerRefused("not_a_member", _("You are not a member of %(tenant)s.") % {"tenant": provider.tenant})
     if not NEWCOMERS.take(str(provider.tenant_id)):
-        raise SignInRefused("too_many", _("Too many people joined today. Try again tomorrow."))
-    if user is None:
-        user = User.objects.create_user(email, None, first_name=person.first_name, last_name=person.last_name)
-    else:
-        with people.recording_changes(user.pk, lambda member: member_actor(member, address)):
-            user.set_unusable_password()
-            user.save(update_fields=["password"])
-        Authenticator.objects.filter(user=user).delete()
-        user_sessions.end(user)
+        raise NewcomerRefused("too_many", _("Too many people joined today. Try again tomorrow."))
+    user = newcomers.account_of(provider.tenant, email, person.first_name, person.last_name)
     if invitation is not None:
         return invitations.accept(invitation, user, address)
     member = Member.objects.create(tenant=provider.tenant, user=user, role=provider.default_role)
     audit.record(member_actor(member, address), "member.added", member, email=email, role=member.role, how="provider")
     return member
-
-
-def _check_account(provider: IdentityProvider, user: User) -> None:
-    """Raises SignInRefused for an account that no tenant's provider opens, or no longer this one's."""
-    if not user.is_active:
-        raise SignInRefused("inactive", _("This account is switched off."))
-    if user.is_staff or user.is_superuser:
-        raise SignInRefused("operator", _("Operators sign in with their password or a passkey."))
-    if not _speaks_for(provider, user.email):
-        message = _("The provider of %(tenant)s does not speak for the address %(email)s.")
-        raise SignInRefused("other_domain", message % {"tenant": provider.tenant, "email": user.email})
 
 
 def _give_role(provider: IdentityProvider, member: Member, person: Person) -> None:
@@ -166,11 +131,7 @@ def _give_role(provider: IdentityProvider, member: Member, person: Person) -> No
         return
     named = [Role(provider.roles[value]) for value in person.values if value in provider.roles]
     role = min(named, key=RANK.__getitem__) if named else Role(provider.default_role)
-    members.give_role(member, role)
-
-
-def _speaks_for(provider: IdentityProvider, email: str) -> bool:
-    return email.rpartition("@")[2] in identity_providers.domains_of(provider.tenant)
+    members.give_role(system_actor(provider.tenant), member, role)
 
 
 def _text(value: object, longest: int) -> str:

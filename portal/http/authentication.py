@@ -1,4 +1,4 @@
-"""Says who sends a request: by an API key, a session or a socket ticket. Nothing else reads those.
+"""Says who sends a request: by an API key, a directory's token, a session or a socket ticket. Nothing else reads those.
 
 A request is authenticated once, and its Caller travels in the ASGI scope. That happens where it is first asked for:
 before the body for uploads, else in the thread in which the view runs anyway.
@@ -24,7 +24,7 @@ from portal.http.asgi import Scope, header, scope_of
 from portal.http.routes import Credentials, route_of
 from portal.http.sessions import actor_of_session, session_key_of
 from portal.tickets import service as tickets
-from tenants import access, addresses, api_keys
+from tenants import access, addresses, api_keys, directory
 from tenants.access import Actor, Page, SecondFactorMissing, TenantMismatch
 from tenants.api_keys import Bearer, KeyRefused
 from tenants.models import User
@@ -156,6 +156,8 @@ def _request_actor(scope: Scope) -> Actor | None:
     credentials, address = route_of(scope).credentials, addresses.of_scope(scope)
     if credentials is not Credentials.SESSION:
         scheme, _space, secret = header(scope, "authorization").partition(" ")
+        if credentials is Credentials.DIRECTORY:
+            return directory.authenticate(secret.strip(), address) if scheme.lower() == "bearer" else None
         if scheme.lower() == "bearer":
             return api_keys.authenticate(secret.strip(), address)
         if credentials is Credentials.KEY:

@@ -32,6 +32,7 @@ class Credentials(Enum):
     KEY = "key"
     SESSION = "session"
     KEY_OR_SESSION = "key or session"
+    DIRECTORY = "token of a directory"
 
 
 class Body(Enum):
@@ -83,6 +84,7 @@ ROUTES = (
     Route("", "/api/v1/uploads/multipart(/{id}(/complete)?)?", Credentials.KEY_OR_SESSION, is_slow=True),
     Route("", "/api/v1/uploads(/.*)?", Credentials.KEY_OR_SESSION),
     Route("", "/api/v1/.*", Credentials.KEY),
+    Route("", "/scim/v2(/.*)?", Credentials.DIRECTORY, body_bytes=FORM_BYTES),
     Route("", "/v1/.*", Credentials.KEY, body_bytes=FORM_BYTES),
     Route("", ".*", Credentials.SESSION, body_bytes=FORM_BYTES),
 )

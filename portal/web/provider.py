@@ -18,7 +18,7 @@ from portal.openid.errors import ProviderFailure
 from portal.provider_pages import redirect_uri
 from portal.web.access import TenantRequest, member_required
 from portal.web.provider_form import ProviderForm
-from tenants import identity_providers
+from tenants import identity_providers, newcomers
 from tenants.throttle import Limit
 
 TESTS = Limit("tests of an organisation's OpenID provider", 10, 60)
@@ -38,7 +38,7 @@ def provider(request: TenantRequest) -> HttpResponseBase:
     context = {
         "form": form,
         "kept": identity_providers.provider_of(request.actor),
-        "domains": identity_providers.domains_of(request.actor.tenant),
+        "domains": newcomers.domains_of(request.actor.tenant),
         "redirect_uri": redirect_uri(request.actor.tenant.id),
         "begin_uri": f"{settings.PORTAL_URL}{begin}",
         "section": "people",

@@ -7,13 +7,14 @@ import { ask } from "./page.js";
 import { closest, data, find } from "./query.js";
 import { text } from "./strings.js";
 import { toast } from "./toast.js";
+import { Videos } from "./videos.js";
 
 const KEPT = "portal.subtitles";
 const SETTLE = 400; // milliseconds in which limits are typed
 const ON_A_PAGE = 200;
 const APART = 0.2; // seconds that picture and sound may be apart
-const WIDEST = 6; // hundredths of the frame's width that a letter is high, at most
-const FULL = 176; // of the same: what a line takes of the width, with letters half as wide as high
+const WIDEST = 5; // hundredths of the frame's width that a letter is high, at most
+const FULL = 140; // of the same: so many of its columns fill a line, as in a video (transcription/exports/burnt.py)
 
 /** @import { Player } from "./player.js" */
 /** @import { Transcript } from "./transcript.js" */
@@ -65,6 +66,7 @@ export class Subtitles {
     this.video = dialog.querySelector("video");
     this.stop = new AbortController();
     const { signal } = this.stop;
+    this.videos = new Videos(find(dialog, "[data-videos]", HTMLElement), this.form);
     this.#restore();
     this.form.addEventListener("input", () => this.#changed(), { signal });
     this.list.addEventListener("click", (event) => this.#pick(event), { signal });
@@ -90,6 +92,7 @@ export class Subtitles {
 
   close() {
     this.stop.abort();
+    this.videos.close();
     this.watcher.disconnect();
     this.#leave();
   }
@@ -112,6 +115,7 @@ export class Subtitles {
     box.value = chosen;
     box.disabled = chosen === "";
     this.#read();
+    this.videos.look();
     cancelAnimationFrame(this.#frame);
     this.#follow();
   }
@@ -120,6 +124,7 @@ export class Subtitles {
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#timer);
     this.video?.pause();
+    this.videos.leave();
   }
 
   /** Somebody corrected the transcript. */
