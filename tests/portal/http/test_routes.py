@@ -46,6 +46,9 @@ ACCOUNTS = """
 # Of operators.
 ADMIN = """
     operations/
+    operations/queue/
+    operations/failures/
+    operations/engines/
     operations/latency/
     operations/transcriptions/<uuid:transcription_id>/
     -
@@ -115,6 +118,7 @@ QUEUES = r"""
 """
 # With API keys.
 API = """
+    ^scim/v2(?P<path>/.*)?$
     v1/audio/transcriptions
     v1/audio/translations
     v1/models
@@ -294,6 +298,8 @@ PAGES = """
     keys/<uuid:key_id>/keep/
     people/
     people/many/
+    people/directory/
+    people/directory/<uuid:token_id>/revoke/
     people/sign-in/
     people/sign-in/test/
     people/sign-in/remove/
