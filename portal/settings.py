@@ -127,7 +127,7 @@ TEMPLATES = [
 
 # Data ------------------------------------------------------------------------------------------
 DATABASE_URL = env.address("DATABASE_URL", f"sqlite:///{DATA / 'portal.sqlite3'}", "PostgreSQL or SQLite")
-CONNECTIONS_OF_A_PROCESS = 25
+CONNECTIONS_OF_A_PROCESS = 28
 DATABASES: dict[str, Any] = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=0)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
@@ -283,7 +283,7 @@ FETCH_SECONDS_LIMIT = env.integer("FETCH_SECONDS_LIMIT", 3600, "how long the dow
 
 # People ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
-AUTHENTICATION_BACKENDS = ["portal.accounts.AddressBackend"]
+AUTHENTICATION_BACKENDS = ["portal.accounts.AddressBackend", "portal.accounts.ProviderBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")

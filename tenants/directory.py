@@ -121,9 +121,10 @@ def _admitted(actor: Actor, wanted: Wanted) -> Member:
             if DirectoryPerson.objects.filter(member=known).exists():
                 raise NewcomerRefused("taken", _("%(email)s is taken.") % {"email": wanted.email})
             return known
-    user = newcomers.account_of(actor.tenant, wanted.email, wanted.first_name, wanted.last_name)
+    user, ended = newcomers.account_of(actor.tenant, wanted.email, wanted.first_name, wanted.last_name)
     member = Member.objects.create(tenant=actor.tenant, user=user, role=wanted.role or Role.VIEWER)
     audit.record(actor, "member.added", member, email=user.email, role=member.role)
+    newcomers.record_ended(actor, member, ended)
     return member
 
 

@@ -37,6 +37,7 @@ REALTIME = "/v1/realtime"
 """The one socket that a program opens with its key, as OpenAI has it."""
 
 LINKS = "/s/"
+PROVIDERS = "/accounts/login/organisation/"
 
 REALTIME_PROTOCOL, KEY_PROTOCOL = "realtime", "openai-insecure-api-key."
 """Subprotocols of that socket: browsers can't set its headers, and name the key in the second one."""
@@ -116,10 +117,14 @@ def socket_key_of(scope: Scope) -> str | None:
 def claimed_identity(scope: Scope) -> Hashable:
     """Returns what a request says of its sender, unverified: for sharing threads before anybody has asked.
 
-    At a share link, which asks for no account, that is its address, whatever else it says.
+    At a share link, which asks for no account, that is its address, whatever else it says; where a provider is asked,
+    the tenant whose it is.
     """
-    if scope.get("path", "").startswith(LINKS):
+    path: str = scope.get("path", "")
+    if path.startswith(LINKS):
         return addresses.site_of(addresses.of_scope(scope))
+    if path.startswith(PROVIDERS) and path != PROVIDERS:
+        return path.removeprefix(PROVIDERS).partition("/")[0]
     return header(scope, "authorization") or _session_key(scope) or (scope.get("client") or ("",))[0]
 
 

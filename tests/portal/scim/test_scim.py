@@ -40,7 +40,9 @@ class Directory:
 
     def __init__(self, owner: Character) -> None:
         with scope.bound(owner.tenant.id):
-            AllowedDomain.objects.create(tenant=owner.tenant, domain=owner.user.email.rpartition("@")[2])
+            AllowedDomain.objects.create(
+                tenant=owner.tenant, domain=owner.user.email.rpartition("@")[2], by_provider=True
+            )
             self.token, self.secret = directory.make_token(owner.actor, "Okta")
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
