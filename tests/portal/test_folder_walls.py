@@ -148,7 +148,7 @@ def test_search_zips_and_bulk_actions_pass_it_over(
         sent = {"ids": [str(hidden.recording_id)], **body}
         return client.post("/recordings/many/", sent, content_type="application/json").json()
 
-    for action in ({"action": "tag", "name": "Mine"}, {"action": "move", "folder": ""}, {"action": "delete"}):
+    for action in ({"action": "tag", "name": "Mine"}, {"action": "move", "folder": "none"}, {"action": "delete"}):
         assert acted(erin, **action)["done"] == acted(erin, **action)["failed"] == []
         assert acted(victor, **action)["done"] == []
         assert [one["name"] for one in acted(victor, **action)["failed"]] == [f"{SECRET}.mp3"]

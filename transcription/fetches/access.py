@@ -72,7 +72,7 @@ def create(
     row.request_sha256 = _digest(row)
     with transaction.atomic():
         tenant_lock.lock_for_adding(actor.tenant.id)
-        folders.require_existing(row.folder)
+        folders.require_addable(actor, row.folder)
         earlier = _earlier(actor, row)
         if earlier is not None:
             return CreatedFetch(earlier, is_new=False)
